@@ -1,0 +1,37 @@
+# Two commands start everything: 'make demo' runs asdcore on sound it makes itself, 'make test' proves this checkout.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check bench venv clean
+
+demo: venv
+	$(BIN)/asdcore demo
+
+test: venv
+	$(BIN)/pytest -n auto
+
+check: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy asdcore plugins/asdcore_plugins
+	$(BIN)/pytest -q tests/test_layers.py
+
+bench: venv
+	$(BIN)/python benchmarks/bench.py
+
+venv: $(READY)
+
+# torch first and by itself: a plain 'torch', drawn in by another package, is a build of several gigabytes.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "asdcore needs Python 3.11 or newer: make PYTHON=python3.11"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --constraint constraints.txt hatchling
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[test,check]'
+	touch $(READY)
+
+clean:
+	rm -rf .venv build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

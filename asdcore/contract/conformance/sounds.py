@@ -1,0 +1,27 @@
+"""Sounds for the checks of views and encoders: hums of a few harmonics in noise, at machine-like levels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Sounds = NDArray[np.float32]
+
+
+def hums(n_clips: int, n_samples: int, sample_rate: int, seed: int, loudness: float = 0.1) -> Sounds:
+    """Make (n_clips, n_samples) float32 in [-1, 1]: each clip with its own pitch, level, noise and small offset."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(n_samples) / sample_rate
+    clips = np.empty((n_clips, n_samples), dtype=np.float32)
+    for clip in clips:
+        pitch = rng.uniform(80.0, 400.0)
+        tone = sum(np.sin(2 * np.pi * pitch * k * time + rng.uniform(0, 6)) / k for k in (1, 2, 3, 5))
+        sound = rng.uniform(0.5, 1.5) * tone + rng.uniform(0.2, 0.8) * rng.standard_normal(n_samples)
+        clip[:] = np.clip(loudness * sound + 0.2 * loudness * rng.uniform(0.0, 1.0), -1.0, 1.0)
+    return clips
+
+
+def blasts(n_clips: int, n_samples: int, seed: int) -> Sounds:
+    """Make (n_clips, n_samples) float32 at full scale: noise clipped hard, as an extreme outlier."""
+    rng = np.random.default_rng(1000 + seed)
+    return np.clip(3.0 * rng.standard_normal((n_clips, n_samples)) + 0.3, -1.0, 1.0).astype(np.float32)

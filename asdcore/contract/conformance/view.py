@@ -1,0 +1,69 @@
+"""Checks of views. The rows of a view are the clips that one object makes a waveform of, one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from asdcore.contract.conformance.bench import Bench, Rows, describe, require
+from asdcore.contract.conformance.sounds import blasts, hums
+
+SAMPLE_RATE = 16000
+SHORT = SAMPLE_RATE // 2
+
+
+class ViewBench(Bench):
+    """Calls a view on clips of two channels, half a second each."""
+
+    rtol = 1e-6
+    size = 12
+    crowd = 120
+    call_name = "the view"
+
+    def rows(self, n: int, seed: int) -> Rows:
+        """Audio (n, 2, n_samples): the second channel hears the first, more quietly, and a noise of its own."""
+        near = hums(n, SHORT, SAMPLE_RATE, seed)
+        return {"audio": np.stack([near, 0.5 * near + hums(n, SHORT, SAMPLE_RATE, seed + 500, 0.03)], axis=1)}
+
+    def far(self, n: int, seed: int) -> Rows:
+        """Audio (n, 2, n_samples) at full scale."""
+        return {"audio": np.stack([blasts(n, SHORT, seed), blasts(n, SHORT, seed + 500)], axis=1)}
+
+    def silent(self) -> Rows:
+        """Audio (4, 2, n_samples): silent, silent on either channel, silent for the first half."""
+        audio = self.rows(4, seed=1)["audio"]
+        audio[0] = 0.0
+        audio[1, 0] = 0.0
+        audio[2, 1] = 0.0
+        audio[3, :, : SHORT // 2] = 0.0
+        return {"audio": audio}
+
+    def call(self, fitted: Any, inputs: Any) -> Rows:
+        """Audio (n, 2, n_samples) -> waveform (n, n_samples)."""
+        return {"waveform": np.stack([np.asarray(fitted(clip, SAMPLE_RATE)) for clip in inputs["audio"]])}
+
+
+def check_waveform_shape_and_type(bench: ViewBench) -> None:
+    """Two channels of 1 s and of 12 s become one float32 waveform of the same length."""
+    for seconds in (1, 12):
+        n_samples = seconds * SAMPLE_RATE
+        audio = hums(2, n_samples, SAMPLE_RATE, seed=seconds)
+        waveform = bench.build()(audio, SAMPLE_RATE)
+        found = f"{seconds} s of two channels gave {describe(waveform)}, not ({n_samples},) float32."
+        good = isinstance(waveform, np.ndarray) and waveform.shape == (n_samples,) and waveform.dtype == np.float32
+        why = "encoders read one float32 waveform, as long as the recording."
+        require(good, found, why, "a channel axis was kept, samples were cut, or float64 was not cast back.")
+
+
+def check_waveform_is_finite(bench: ViewBench) -> None:
+    """The waveform of ordinary and of very loud clips is finite and not beyond all scale."""
+    for name, rows in (("ordinary", bench.rows(4, seed=1)), ("full-scale", bench.far(4, seed=1))):
+        waveform = bench.once(rows)["waveform"]
+        largest = float(np.abs(waveform).max())
+        why = "encoders expect samples of about [-1, 1]; beyond that they saturate."
+        found = f"The waveform of {name} clips reaches {largest:g}."
+        require(bool(largest <= 100.0), found, why, "a division by an energy or a gain that is close to zero.")
+
+
+CHECKS = (check_waveform_shape_and_type, check_waveform_is_finite)

@@ -1,0 +1,51 @@
+"""Every hook of asdcore, in the order in which a clip meets them.
+
+All have one form: asdcore calls ``register_<kind>s(register)`` once, and the plugin calls ``register(name, factory)``
+for each component it offers. ``factory(**parameters)`` builds the component from the portfolio's parameters;
+registering must be cheap, so heavy imports belong inside the factory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pluggy import HookimplMarker, HookspecMarker
+
+PROJECT = "asdcore"
+"""The pluggy project name, and the entry-point group of third-party plugins."""
+
+hookspec = HookspecMarker(PROJECT)
+hookimpl = HookimplMarker(PROJECT)
+
+Register = Callable[[str, Callable[..., Any]], None]
+
+
+@hookspec
+def register_datasets(register: Register) -> None:
+    """Offer readers of folder layouts: ``register("dcase2026", factory)``."""
+
+
+@hookspec
+def register_views(register: Register) -> None:
+    """Offer ways to make one waveform from a clip's channels: ``register("near", factory)``."""
+
+
+@hookspec
+def register_encoders(register: Register) -> None:
+    """Offer encoders, which turn waveforms into tokens: ``register("logmel", factory)``."""
+
+
+@hookspec
+def register_scorers(register: Register) -> None:
+    """Offer scorers, which give clips anomaly scores against train normals: ``register("knn", factory)``."""
+
+
+@hookspec
+def register_normalizers(register: Register) -> None:
+    """Offer normalizers, which calibrate scores on train normals: ``register("median_iqr", factory)``."""
+
+
+@hookspec
+def register_guards(register: Register) -> None:
+    """Offer guards, which penalise unsupported high scores: ``register("tail", factory)``."""

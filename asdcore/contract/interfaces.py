@@ -1,0 +1,164 @@
+"""The Protocols that plugins satisfy. No base class: any object with these methods will do.
+
+Conventions, everywhere
+-----------------------
+* An anomaly score is larger for a more anomalous clip.
+* Arrays are NumPy arrays. Audio and features are float32, scores are float64.
+* ``domain`` is an array of ``"source"`` and ``"target"``, one entry for each train-normal clip.
+* ``fit`` receives train normals and nothing else. Test clips reach only ``score``, ``transform`` and ``penalty``, and
+  what these return for a clip must not depend on the other clips of the call: test-set statistics are forbidden by the
+  challenge, and the conformance checks (:mod:`asdcore.testing`) refuse a plugin that uses them.
+* A plugin never writes to the arrays it is given.
+* A plugin raises :class:`asdcore.DataError` where the data cannot be scored, and ``ValueError`` for a bad parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Floats32 = NDArray[np.float32]
+    Strings = NDArray[np.str_]
+
+KINDS = ("dataset", "view", "encoder", "scorer", "normalizer", "guard")
+"""The kinds of plugin, in the order in which a clip meets them."""
+
+POOLED, SOURCE, TARGET = REFERENCES = ("pooled", "source", "target")
+"""The train-normal banks that a score may be against: all train normals, or those of one domain."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What one layer of an encoder says about a batch of clips.
+
+    patches : (n_clips, time, band, dim) float32. An encoder without a frequency axis has one band.
+    special : (n_clips, k, dim) float32 class-like tokens, or None.
+    """
+
+    patches: Floats32
+    special: Floats32 | None = None
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Reads one folder layout. ``year`` (optional attribute) names the challenge rules its evaluation follows."""
+
+    def clips(self, root: Path) -> pl.DataFrame:
+        """Return the clip index of ``root`` (:func:`asdcore.index_clips` makes one from parsed names).
+
+        Raises :class:`asdcore.DatasetError` with everything that is wrong, at once.
+        """
+        ...
+
+    def ground_truth(self, root: Path) -> pl.DataFrame | None:
+        """Return (clip, label, domain) of the test clips under ``root``, or None where no labels are at hand."""
+        ...
+
+
+@runtime_checkable
+class View(Protocol):
+    """Makes one waveform from the channels of one clip."""
+
+    def __call__(self, audio: Floats32, sample_rate: int) -> Floats32:
+        """(n_channels, n_samples) float32 -> (n_samples,) float32."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns waveforms into tokens.
+
+    sample_rate : Hz; audio is resampled to it before ``encode``.
+    layers : names of the layers that can be asked for, the last one being the default. 0 is what enters the first
+        block, k what leaves block k, ``"final"`` the output after the model's own head-side normalisation.
+    """
+
+    sample_rate: int
+    layers: Sequence[int | str]
+
+    def encode(self, audio: Floats32, layers: Sequence[int | str]) -> Mapping[int | str, Tokens]:
+        """(n_clips, n_samples) float32 in [-1, 1] -> the Tokens of every layer asked for, from one forward pass."""
+        ...
+
+
+@runtime_checkable
+class TrainableEncoder(Encoder, Protocol):
+    """An encoder fitted on train normals. ``scope`` is "machine" (one model each) or "all" (one for all)."""
+
+    scope: str
+
+    def fit(self, clips: Any, seed: int) -> TrainableEncoder:
+        """Fit on train-normal clips with their machine, section, domain and attributes."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model as safetensors and JSON."""
+        ...
+
+    def load(self, folder: Path) -> TrainableEncoder:
+        """Read what :meth:`save` wrote."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Gives clips anomaly scores against banks of train normals.
+
+    features : (n_clips, D) float32 for pooled features (``mean``: D = bands * dim, band after band), or
+        (n_clips, time, band, dim) for ``frames``.
+
+    Optional: ``score_left_out() -> {reference: (n_train,) float64}``, the scores of the fitted clips in the order of
+    ``fit``, each against the bank without itself. Without it the framework scores train normals in K folds.
+    """
+
+    def fit(self, features: Floats32, domain: Strings) -> Scorer:
+        """Remember the train normals of one machine and section; forget what was fitted before."""
+        ...
+
+    def score(self, features: Floats32) -> Mapping[str, Floats]:
+        """Return {reference: (n_clips,) float64}, reference being "pooled", "source" or "target"."""
+        ...
+
+
+@runtime_checkable
+class Normalizer(Protocol):
+    """Puts the scores of one branch on a scale that train normals define."""
+
+    def fit(self, scores: Mapping[str, Floats], domain: Strings) -> Normalizer:
+        """Fit on out-of-fold train-normal scores: {reference: (n_train,)}."""
+        ...
+
+    def transform(self, scores: Mapping[str, Floats]) -> Floats:
+        """{reference: (n_clips,)} -> z (n_clips,), non-decreasing in every reference."""
+        ...
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Finds clips whose high base score is not supported by other evidence."""
+
+    def fit(self, base: Floats, z: Mapping[str, Floats], domain: Strings) -> Guard:
+        """Fit on out-of-fold train normals: base score (n_train,) and z of every branch."""
+        ...
+
+    def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
+        """Return R (n_clips,) >= 0, exactly 0 below the guard's tail. The system subtracts ``strength`` times R."""
+        ...
+
+
+PROTOCOLS: dict[str, type] = {
+    "dataset": Dataset,
+    "view": View,
+    "encoder": Encoder,
+    "scorer": Scorer,
+    "normalizer": Normalizer,
+    "guard": Guard,
+}

@@ -1,0 +1,172 @@
+"""The clip index: what is known of every clip before anything is heard.
+
+The ground truth is another table. The two are never joined outside ``asdcore.evidence``: the index has no label, and
+its domain is null for every test clip, even where a development file name spells both.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.errors import DataError, DatasetError
+from asdcore.store.tables import AUDIO_FACTS, CLIP_INDEX
+
+NAMED = ("clip", "machine", "section", "split", "domain", "attributes")
+CELL = ("machine", "section")
+
+
+_DECODED: ContextVar[Container[str]] = ContextVar("decoded", default=frozenset())
+
+
+@contextmanager
+def decoded_before(digests: Container[str]) -> Iterator[None]:
+    """Let :func:`index_clips` trust, inside, that files with these digests decode: their features are at hand.
+
+    A dataset reader knows nothing of the store, so this reaches ``index_clips`` around it.
+    """
+    token = _DECODED.set(digests)
+    try:
+        yield
+    finally:
+        _DECODED.reset(token)
+
+
+def index_clips(
+    root: Path,
+    entries: Iterable[Mapping[str, Any]],
+    *,
+    channels: int | None = None,
+    problems: Iterable[str] = (),
+) -> pl.DataFrame:
+    """Make the clip index of ``root`` from parsed names.
+
+    entries : one mapping for each file, with clip (relative POSIX path), machine, section, split ("train" or "test"),
+        domain ("source" or "target"; that of a test clip is dropped) and attributes (or None).
+    channels : the channel count every clip must have; None accepts any that is the same within a machine.
+    problems : what the reader has already found wrong; reported together with what is found here.
+
+    Raises DatasetError with everything that is wrong, each line naming its file.
+    """
+    rows: list[dict[str, Any]] = [{name: entry.get(name) for name in NAMED} for entry in entries]
+    for row in rows:
+        if row["split"] == "test":
+            row["domain"] = None
+    facts, found = _inspect(root, [row["clip"] for row in rows])
+    index = pl.DataFrame(rows, schema=dict.fromkeys(NAMED, pl.String))
+    known = pl.DataFrame([_fact_row(one) for one in facts], schema=AUDIO_FACTS)
+    index = index.hstack(known).sort("clip")
+    found = [
+        *problems,
+        *found,
+        *_word_problems(index),
+        *_name_problems(index),
+        *_channel_problems(index, channels),
+        *_cell_problems(index),
+    ]
+    if found:
+        raise DatasetError(f"{root}: {len(found)} problem{'s' * (len(found) > 1)} in this dataset.", found, index)
+    return CLIP_INDEX.check(index)
+
+
+def count_clips(index: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return one row for each machine, section and split: its clips, and how many are known to be of each domain."""
+    counted = index.group_by("machine", "section", "split").agg(
+        clips=pl.len(),
+        source=(pl.col("domain") == "source").sum().fill_null(0),
+        target=(pl.col("domain") == "target").sum().fill_null(0),
+    )
+    rows: list[dict[str, Any]] = counted.sort("machine", "section", "split", descending=[False, False, True]).to_dicts()
+    return rows
+
+
+def _inspect(root: Path, clips: list[str]) -> tuple[list[AudioFacts | None], list[str]]:
+    """Read all files, several at once; return facts (None where unreadable) and the problems met."""
+
+    decoded = _DECODED.get()
+
+    def look(clip: str) -> AudioFacts | str:
+        try:
+            return inspect_audio(root / clip, decoded)
+        except DataError as error:
+            return f"{clip}{str(error).removeprefix(PurePosixPath(clip).name)}"
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+        looked = list(threads.map(look, clips))
+    return (
+        [one if isinstance(one, AudioFacts) else None for one in looked],
+        [one for one in looked if isinstance(one, str)],
+    )
+
+
+def _fact_row(facts: AudioFacts | None) -> dict[str, Any]:
+    return vars(facts) if facts else dict.fromkeys(AUDIO_FACTS)
+
+
+def _word_problems(index: pl.DataFrame) -> list[str]:
+    """Find clips whose split, or train clips whose domain, is none that the framework knows."""
+    problems = []
+    for clip, split, domain in index.select("clip", "split", "domain").rows():
+        if split not in ("train", "test"):
+            problems.append(f"{clip}: its split is {split!r}, it must be 'train' or 'test'")
+        elif split == "train" and domain not in ("source", "target"):
+            problems.append(f"{clip}: a train clip whose domain is {domain!r}, it must be 'source' or 'target'")
+    return problems
+
+
+def _name_problems(index: pl.DataFrame) -> list[str]:
+    """Find clips that share a name: labels and scores are matched by name, so it must say one clip."""
+    names = Counter(
+        (machine, split, PurePosixPath(clip).stem)
+        for clip, machine, split in index.select("clip", "machine", "split").rows()
+    )
+    problems = []
+    for clip, machine, split in index.select("clip", "machine", "split").rows():
+        if names[machine, split, PurePosixPath(clip).stem] > 1:
+            problems.append(f"{clip}: another {split} clip of {machine} has the same name")
+    return problems
+
+
+def _channel_problems(index: pl.DataFrame, channels: int | None) -> list[str]:
+    """Find clips whose channel count or sample rate is not that of their machine (or of the task)."""
+    problems = []
+    for (machine,), clips in index.drop_nulls("channels").group_by("machine", maintain_order=True):
+        usual, rate = _usual(clips["channels"]), _usual(clips["sample_rate"])
+        if channels and (clips["channels"] == usual).all() and usual != channels:
+            problems.append(f"{machine}: all {len(clips)} clips have {_plural(usual)}, this task has {channels}")
+        else:
+            wanted = channels or usual
+            why = "this task has" if channels else f"the other clips of {machine} have"
+            for clip, n in clips.filter(pl.col("channels") != wanted).select("clip", "channels").rows():
+                problems.append(f"{clip}: {_plural(n)}, {why} {wanted}")
+        for clip, hz in clips.filter(pl.col("sample_rate") != rate).select("clip", "sample_rate").rows():
+            problems.append(f"{clip}: {hz} Hz, the other clips of {machine} have {rate} Hz")
+    return problems
+
+
+def _plural(channels: int) -> str:
+    return f"{channels} channel{'s' * (channels > 1)}"
+
+
+def _usual(values: pl.Series) -> int:
+    """Return the most frequent value, the smallest of equals."""
+    return int(values.value_counts().sort("count", values.name, descending=[True, False])[values.name][0])
+
+
+def _cell_problems(index: pl.DataFrame) -> list[str]:
+    """Find machines and sections that have test clips but nothing to learn normal sound from."""
+    splits = index.group_by(CELL, maintain_order=True).agg(pl.col("split").unique())
+    return [
+        f"{machine} section {section}: no train clips, so there is no normal sound to compare its test clips with"
+        for machine, section, found in splits.rows()
+        if "train" not in found
+    ]

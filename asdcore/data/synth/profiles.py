@@ -1,0 +1,106 @@
+"""Which clips a set has, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from asdcore.data.synth.acoustics import Noise
+from asdcore.data.synth.cyclic import SynSlider, SynValve
+from asdcore.data.synth.machine import Machine
+from asdcore.data.synth.rotating import SynBearing, SynCar, SynFan, SynGearbox, SynPump
+from asdcore.data.synth.signals import SAMPLE_RATE
+from asdcore.errors import DataError, did_you_mean
+
+MACHINES: dict[str, type[Machine]] = {
+    kind.__name__: kind for kind in (SynFan, SynGearbox, SynBearing, SynValve, SynSlider, SynPump, SynCar)
+}
+DOMAINS = ("source", "target")
+LABELS = ("normal", "anomaly")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a set; its name and its sound follow from this and the seed."""
+
+    machine: str
+    split: str
+    domain: str
+    label: str
+    index: int
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """What the clip's generator is named by, after the seed."""
+        return self.machine, self.split, self.domain, self.label, self.index
+
+    @property
+    def attribute(self) -> str:
+        """The name of the machine's attribute."""
+        return MACHINES[self.machine].attribute
+
+    @property
+    def value(self) -> str:
+        """The attribute value: the domain's values in turn."""
+        values = MACHINES[self.machine].values(self.domain)
+        return values[self.index % len(values)]
+
+    @property
+    def fault(self) -> str | None:
+        """The fault of an anomaly: the machine's faults in turn, each with every attribute value."""
+        if self.label == "normal":
+            return None
+        kind = MACHINES[self.machine]
+        return kind.faults[self.index // len(kind.values(self.domain)) % len(kind.faults)]
+
+    @property
+    def path(self) -> str:
+        """Where the clip lies under the root, a POSIX path."""
+        name = f"section_00_{self.domain}_{self.split}_{self.label}_{self.index:04d}_{self.attribute}_{self.value}.wav"
+        return f"{self.machine}/{self.split}/{name}"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large a set is."""
+
+    machines: tuple[str, ...]
+    seconds: int
+    train_source: int
+    train_target: int
+    test: int
+    """Test clips of each domain and label."""
+    noise: Noise = field(default_factory=Noise)
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of a clip."""
+        return self.seconds * SAMPLE_RATE
+
+    def clips(self) -> Iterator[Clip]:
+        """Yield every clip, machine by machine, train before test."""
+        for machine in self.machines:
+            for domain, count in (("source", self.train_source), ("target", self.train_target)):
+                yield from (Clip(machine, "train", domain, "normal", index) for index in range(count))
+            for domain in DOMAINS:
+                for label in LABELS:
+                    yield from (Clip(machine, "test", domain, label, index) for index in range(self.test))
+
+
+PROFILES: dict[str, Profile] = {
+    "tiny": Profile(("SynValve", "SynBearing", "SynFan"), 1, train_source=40, train_target=10, test=12),
+    "demo": Profile(tuple(MACHINES), 2, train_source=60, train_target=10, test=20),
+    "full": Profile(tuple(MACHINES), 10, train_source=990, train_target=10, test=50),
+}
+
+
+def profile_named(name: str) -> Profile:
+    """Return a profile; raises DataError with the closest known name."""
+    if name not in PROFILES:
+        raise DataError(f"No synthetic set has the profile {name!r}. {did_you_mean(name, PROFILES)}")
+    return PROFILES[name]
+
+
+def clip_count(profile: str) -> int:
+    """Return the number of clips in a profile."""
+    return sum(1 for _ in profile_named(profile).clips())

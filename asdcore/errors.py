@@ -1,0 +1,76 @@
+"""Every error that asdcore raises on purpose.
+
+AsdcoreError
+├── PluginError        a plugin is missing, misspelt, clashes, or breaks its contract
+├── PortfolioError     a portfolio file says something that cannot be run
+├── DataError          sound, a dataset or features that cannot be scored
+│   └── DatasetError   all that is wrong in one dataset, listed at once
+├── StoreError         a cached artifact is damaged, or a folder cannot be written
+└── EvaluationError    scores and ground truth do not fit each other
+
+A message says what was found, what is allowed, and what to do next. The command line prints it and exits with 2; a
+traceback is shown only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class AsdcoreError(Exception):
+    """Base of every error a user can cause or mend."""
+
+
+class PluginError(AsdcoreError):
+    """A plugin is missing, misspelt, clashes with another, or breaks its contract."""
+
+
+class PortfolioError(AsdcoreError):
+    """A portfolio says something that cannot be run."""
+
+
+class DataError(AsdcoreError):
+    """Sound, a dataset or features that cannot be scored."""
+
+
+class DatasetError(DataError):
+    """All that is wrong in one dataset.
+
+    ``problems`` has one line for each problem, each naming its file. ``clips`` is the clip index of everything that was
+    found (a polars frame; audio facts are null where a clip could not be read).
+    """
+
+    def __init__(self, message: str, problems: Iterable[str], clips: Any = None) -> None:
+        self.problems = list(problems)
+        self.clips = clips
+        super().__init__("\n".join([message, *(f"  - {problem}" for problem in self.problems)]))
+
+
+class StoreError(AsdcoreError):
+    """A cached artifact is damaged, or a folder cannot be written."""
+
+
+class EvaluationError(AsdcoreError):
+    """Scores and ground truth do not fit each other."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant, and list all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Known: {', '.join(names) or 'none'}."
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Prefix any AsdcoreError raised inside with where it happened, keeping its class."""
+    try:
+        yield
+    except AsdcoreError as error:
+        message, *rest = error.args
+        error.args = (f"{where}: {message}", *rest)
+        raise

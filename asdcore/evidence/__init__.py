@@ -1,0 +1,1 @@
+"""What the numbers mean. Nothing below this package may see the ground truth."""

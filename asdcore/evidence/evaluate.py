@@ -1,0 +1,293 @@
+"""Joins scores with ground truth and says what they are worth: the only module that may open the ground truth.
+
+Its other half, which reads files, is :mod:`asdcore.evidence.files`. Scores and labels are matched by clip name, never
+by position (the official evaluators sort both and pair them off, so that a misspelt name gives a wrong score in
+silence), and must cover exactly the same clips. Anomaly scores are larger for more anomalous clips, labels are 0
+(normal) or 1 (anomaly), domains "source" or "target", results fractions in [0, 1].
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from asdcore.errors import EvaluationError, StoreError, located
+from asdcore.evidence.files import Section, Submitted, differences, read_scores, read_truth
+from asdcore.evidence.metrics import (
+    DOMAINS,
+    cells,
+    diagnostics,
+    harmonic_mean,
+    official_score,
+    precision_recall_f1,
+    rule,
+)
+
+__all__ = [
+    "Evaluation",
+    "SystemResult",
+    "evaluate_scores",
+    "evaluate_systems",
+    "evaluate_table",
+    "read_scores",
+    "read_truth",
+    "record_look",
+]
+
+KEY = ("system", "machine", "section", "clip")
+MEASURES = ("auc", "pauc")
+DECISION_MEASURES = ("precision", "recall", "f1")
+Cells = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """What one system is worth.
+
+    cells : one row for each (machine, section): the official cells of the year, then what is not ranked: AUCs of other
+        definitions, and precision, recall and F1 (of each domain's own clips) where the system has decisions.
+    means : rows of auc, pauc (and precision, recall, f1): for each machine, then over all (``machine`` is None), the
+        means "arithmetic", "harmonic", and by domain "source harmonic" and "target harmonic". A pAUC that spans both
+        domains counts once for each, as in the official evaluators.
+    """
+
+    official_score: float
+    cells: list[Cells]
+    means: list[Cells]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The results of every system under the rules of ``year``."""
+
+    year: int
+    systems: dict[str, SystemResult]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that ``asdcore evaluate --json`` prints; ``ci95`` is null while no interval is known."""
+        return {
+            "year": self.year,
+            "systems": {
+                name: {
+                    "official_score": result.official_score,
+                    "ci95": None,
+                    "cells": result.cells,
+                    "means": result.means,
+                }
+                for name, result in self.systems.items()
+            },
+        }
+
+
+def evaluate_scores(scores: Path, truth: Path, year: int) -> Evaluation:
+    """Evaluate every system under ``scores`` (see :func:`read_scores`) against ``truth`` (see :func:`read_truth`).
+
+    Raises EvaluationError that lists, for all systems, machines and sections at once, what does not fit.
+    """
+    rule(year)
+    return evaluate_table(_match(read_scores(scores), read_truth(truth)), year)
+
+
+def evaluate_systems(
+    systems: pl.DataFrame, decisions: pl.DataFrame | None, clips: pl.DataFrame, truth: pl.DataFrame, year: int
+) -> Evaluation:
+    """Evaluate the test rows of a run.
+
+    systems : clip, system, role, score. decisions : clip, system, decision; or None. clips : clip, machine, section,
+    split. truth : clip, label, domain. Truth and every system must cover exactly the test clips.
+    """
+    test = clips.filter(pl.col("split") == "test").select("clip", "machine", "section")
+    problems = _coverage("The ground truth", truth["clip"], test["clip"], "no test clip of this run")
+    for (system,), rows in systems.group_by("system", maintain_order=True):
+        scored = rows.filter(pl.col("role") == "test")
+        problems += _coverage(f"System {system}", scored["clip"], test["clip"], "no test clip of this run")
+        if decisions is not None:
+            decided = decisions.join(scored, on=["clip", "system"], how="semi")
+            problems += _coverage(f"The decisions of system {system}", decided["clip"], scored["clip"], "not scored")
+    _raise("The ground truth, or a system, does not fit the test clips of this run.", problems)
+    table = systems.filter(pl.col("role") == "test").select("clip", "system", "score").join(test, on="clip")
+    table = table.join(truth.select("clip", "label", "domain"), on="clip")
+    if decisions is not None:
+        table = table.join(decisions.select("clip", "system", "decision"), on=["clip", "system"])
+    return evaluate_table(table, year)
+
+
+def evaluate_table(table: pl.DataFrame, year: int) -> Evaluation:
+    """Evaluate rows of machine, section, clip, system, score, label, domain and perhaps decision.
+
+    Every system must have a row for the same clips. ``domain`` may be null under the rules of 2020.
+    """
+    _check_table(table)
+    systems = {}
+    for (system,), rows in table.sort(KEY).group_by("system", maintain_order=True):
+        found: dict[Section, Cells] = {}
+        for (machine, section), clips in rows.group_by("machine", "section", maintain_order=True):
+            with located(f"System {system}, {machine} section {section}"):
+                found[machine, section] = {"machine": machine, "section": section, **_cells(clips, year)}
+        systems[str(system)] = SystemResult(official_score(found, year), list(found.values()), _all_means(found))
+    return Evaluation(year, systems)
+
+
+def record_look(log: Path, truth_digest: str, evaluated_digest: str, what: str) -> int:
+    """Append a look at the ground truth to ``log`` (JSON lines) and return how many looks at that truth it holds.
+
+    A line that cannot be read counts as a look: the log may only overstate how often the labels were seen.
+    """
+    look = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "truth": truth_digest,
+        "evaluated": evaluated_digest,
+        "what": what,
+    }
+    line = (json.dumps(look, ensure_ascii=False) + "\n").encode()
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab+", buffering=0) as file:  # opened for appending, unbuffered: one write, at the end
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            before = file.read()
+            if before and not before.endswith(b"\n"):
+                line = b"\n" + line  # the last line was cut short: keep this one apart from it
+            written = file.write(line)
+    except OSError as error:
+        raise StoreError(f"Cannot write the log of looks {log}: {error}. Choose a folder you may write.") from error
+    if written != len(line):
+        raise StoreError(f"Cannot write the log of looks {log}: the disk is full. Free some space.")
+    return 1 + sum(_looked_at(one) in (truth_digest, None) for one in before.splitlines())
+
+
+def _looked_at(line: bytes) -> str | None:
+    try:
+        return str(json.loads(line)["truth"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _match(systems: Mapping[str, Mapping[Section, Submitted]], truth: pl.DataFrame) -> pl.DataFrame:
+    """Join {system: {(machine, section): Submitted}} with the truth by clip name, or by alias."""
+    known = {
+        (str(machine), str(section)): rows
+        for (machine, section), rows in truth.group_by("machine", "section", maintain_order=True)
+    }
+    clip_of = {key: _clip_of(rows) for key, rows in known.items()}
+    problems: list[str] = []
+    parts: list[pl.DataFrame] = []
+    for system, sections in systems.items():
+        for machine, section in [one for one in known if one not in sections]:
+            problems.append(f"{system}: there is no score file for {machine} section {section}")
+        for key, submitted in sections.items():
+            where = f"{system}: {key[0]} section {key[1]}"
+            if key not in known:
+                listed = ", ".join(f"{machine} section {section}" for machine, section in known)
+                problems.append(f"{where} is not in the ground truth, which has {listed}")
+                continue
+            clips = [clip_of[key].get(name, name) for name in submitted.scores]
+            problems += _coverage(where, clips, known[key]["clip"], "not in the ground truth")
+            parts.append(_frame(system, clips, submitted).join(known[key], on="clip"))
+    _raise("The scores do not fit the ground truth.", problems)
+    return pl.concat(parts, how="diagonal")
+
+
+def _clip_of(rows: pl.DataFrame) -> dict[str, str]:
+    """Return {alias: clip}, but never for a name that is a clip's own."""
+    own = set(rows["clip"])
+    return {alias: clip for alias, clip in rows.select("alias", "clip").rows() if alias not in own}
+
+
+def _frame(system: str, clips: list[str], submitted: Submitted) -> pl.DataFrame:
+    columns: dict[str, list[Any]] = {"clip": clips, "score": list(submitted.scores.values())}
+    if submitted.decisions is not None:
+        columns["decision"] = [submitted.decisions[name] for name in submitted.scores]
+    return pl.DataFrame(columns).with_columns(system=pl.lit(system))
+
+
+def _coverage(what: str, found: Iterable[str], wanted: Iterable[str], unwanted: str) -> list[str]:
+    """Say, in one line or none, how the clips of ``what`` differ from the clips wanted."""
+    counts = Counter(found)
+    said = differences(counts, set(wanted), unwanted)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        said.append(f"{len(twice)} more than once: {', '.join(twice[:5])}{', ...' if len(twice) > 5 else ''}")
+    return [f"{what}: {'; '.join(said)}"] if said else []
+
+
+def _raise(message: str, problems: Sequence[str]) -> None:
+    if problems:
+        raise EvaluationError("\n  - ".join([message, *problems]))
+
+
+def _check_table(table: pl.DataFrame) -> None:
+    """Raise where a row is doubled or lacks a value, or a system lacks a clip or a decision that it should have."""
+    needed = [*KEY, "score", "label"]
+    missing = sorted({*needed, "domain"} - set(table.columns))
+    if missing or table.is_empty():
+        raise EvaluationError(f"There is nothing to evaluate: missing columns {missing}, {len(table)} rows.")
+    if table.select(needed).null_count().sum_horizontal().item():
+        raise EvaluationError(f"A row lacks one of {', '.join(needed)}.")
+    if table.select(KEY).is_duplicated().any():
+        raise EvaluationError(f"Two rows have the same {', '.join(KEY)}.")
+    total = table.select(KEY[1:]).n_unique()
+    problems = []
+    for (system,), rows in table.group_by("system", maintain_order=True):
+        if len(rows) < total:
+            problems.append(f"system {system} has scores of {len(rows)} clips, of {total}")
+        undecided = rows["decision"].null_count() if "decision" in rows.columns else 0
+        if 0 < undecided < len(rows):
+            problems.append(f"system {system} has decisions on {len(rows) - undecided} clips, of {len(rows)}")
+    _raise("Every system must be evaluated on the same clips.", problems)
+
+
+def _cells(clips: pl.DataFrame, year: int) -> Cells:
+    """Return the official cells of one (machine, section), then the other AUCs, then precision, recall and F1."""
+    scores, labels = clips["score"].to_numpy(), clips["label"].to_numpy()
+    domains = np.array(clips["domain"].to_list(), dtype=object)
+    row: Cells = {**cells(scores, labels, domains, year), **diagnostics(scores, labels, domains, year)}
+    if "decision" not in clips.columns or clips["decision"].null_count():
+        return row
+    decisions = clips["decision"].to_numpy()
+    apart = {f"_{domain}": domains == domain for domain in DOMAINS} if "auc_source" in row else {"": labels == labels}
+    found = {suffix: precision_recall_f1(decisions[own], labels[own]) for suffix, own in apart.items()}
+    decided = {f"{name}{suffix}": found[suffix][i] for i, name in enumerate(DECISION_MEASURES) for suffix in apart}
+    return row | decided
+
+
+def _all_means(found: Mapping[Section, Cells]) -> list[Cells]:
+    """Return the mean rows of every machine, then those over all."""
+    by_machine: dict[str | None, list[Cells]] = defaultdict(list)
+    for (machine, _), row in found.items():
+        by_machine[machine].append(row)
+    return [row for machine, rows in [*by_machine.items(), (None, [*found.values()])] for row in _means(machine, rows)]
+
+
+def _means(machine: str | None, rows: Sequence[Cells]) -> list[Cells]:
+    """Return the mean rows of one machine, or of all (``machine`` None)."""
+    suffixes = [f"_{domain}" for domain in DOMAINS] if "auc_source" in rows[0] else [""]
+    decided = DECISION_MEASURES if f"f1{suffixes[0]}" in rows[0] else ()
+    kinds: dict[str, tuple[Callable[..., Any], Sequence[str]]] = {
+        "arithmetic": (np.mean, suffixes),
+        "harmonic": (harmonic_mean, suffixes),
+    }
+    if len(suffixes) > 1:
+        kinds |= {f"{domain} harmonic": (harmonic_mean, [f"_{domain}"]) for domain in DOMAINS}
+    return [
+        {"machine": machine, "mean": kind}
+        | {name: float(mean([_of(row, name, one) for one in wanted for row in rows])) for name in MEASURES + decided}
+        for kind, (mean, wanted) in kinds.items()
+    ]
+
+
+def _of(row: Cells, measure: str, suffix: str) -> float:
+    """Return a measure of one domain, or the one that spans both."""
+    name = f"{measure}{suffix}"
+    return float(row[name if name in row else measure])

@@ -1,0 +1,204 @@
+"""The stages in order. This is the file to read first.
+
+clips      the dataset reader lists what there is                     -> clips.parquet
+embed      view, encoder, pooling: features, kept in the store
+score      scorers fitted on train normals, out-of-fold scores too    -> scores.parquet
+calibrate  each branch on the scale of its train normals              -> calibrated.parquet
+fuse       weights, transforms and guards                             -> systems.parquet
+decide     a threshold from train normals                             -> decisions.parquet
+evaluate   a step of its own: it alone sees labels                    -> evaluation.json
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from asdcore import __version__
+from asdcore.contract.interfaces import Dataset
+from asdcore.contract.plugins import Plugins, installed
+from asdcore.data.clips import decoded_before
+from asdcore.errors import EvaluationError
+from asdcore.evidence.evaluate import Evaluation, evaluate_scores, evaluate_systems, record_look
+from asdcore.evidence.files import read_truth
+from asdcore.evidence.matching import match_truth
+from asdcore.execution import executor, run_jobs
+from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
+from asdcore.progress import Progress, Silent
+from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
+from asdcore.stages import calibrate, decide, embed, fuse, score
+from asdcore.store.atomic import write_json
+from asdcore.store.cache import Store, default_store
+from asdcore.store.digest import TABLE_ALGORITHM, table_digest
+from asdcore.store.recipes import feature_recipe, library_versions
+from asdcore.store.tables import GROUND_TRUTH
+
+__all__ = ["Run", "evaluate", "evaluate_scores", "load_run", "run"]
+
+CURRENT_YEAR = 2026
+"""The rules of 2022-2026 apply where a dataset reader names no year."""
+
+FEW_TARGETS = 10
+
+
+def run(
+    portfolio: Portfolio | str | Path,
+    data: str | Path,
+    out: str | Path,
+    *,
+    task: str | None = None,
+    store: str | Path | None = None,
+    workers: int = 1,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Run a portfolio on a dataset, into a run folder. What the store holds already is not computed again.
+
+    portfolio : a path, the name of a shipped portfolio, or a Portfolio. data : the folder that holds
+    ``<machine>/{train,test}/``. task : a dataset reader such as "dcase2026"; it overrides the portfolio's.
+
+    Raises an AsdcoreError, with nothing written to ``out``, where the portfolio or the data cannot be run.
+    """
+    plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
+    check_out(Path(out))
+    name = task or plan.task or DEFAULT_TASK
+    reader: Dataset = installed().build("dataset", name, {})
+    work = _Work(
+        plan, Path(data), Store(Path(store) if store else default_store()), workers, device, progress or Silent()
+    )
+    with work.stage("clips", 1), decoded_before(work.encoded()):
+        clips = reader.clips(work.root)
+    notes = _notes(name, clips)
+    for note in notes:
+        work.progress.note(note)
+    tables = work.tables(clips)
+    about = {
+        "asdcore": __version__,
+        "portfolio": plan.model_dump(mode="json"),
+        "portfolio_digest": plan.digest,
+        "task": name,
+        "year": getattr(reader, "year", CURRENT_YEAR),
+        "data": str(work.root.resolve()),
+        "data_digest": table_digest(clips.select("clip", "sha256"), ("clip",)),
+        "store": str(work.store.root.resolve()),
+        "digest_algorithm": TABLE_ALGORITHM,
+        "libraries": library_versions(),
+        "notes": notes,
+        "seconds": work.seconds,
+    }
+    return write_run(Path(out), tables, about)
+
+
+def evaluate(finished: Run | str | Path, *, truth: str | Path | None = None, year: int | None = None) -> Evaluation:
+    """Score a run with the official metrics, log the look at the labels, and write ``evaluation.json``.
+
+    truth : evaluator-style ground truth folders or an ``eval_data_list`` file; without it the names of development
+    test files tell. year : the rules to apply, where they are not those of the run's task.
+    """
+    done = finished if isinstance(finished, Run) else load_run(finished)
+    labels = match_truth(read_truth(Path(truth)), done.clips) if truth else _named_truth(done)
+    result = evaluate_systems(done.systems, done.decisions, done.clips, labels, year or done.about["year"])
+    looks = record_look(
+        Store(Path(done.about["store"])).looks,
+        table_digest(labels, GROUND_TRUTH.key),
+        done.about["tables"]["systems"],
+        f"run of {done.about['portfolio']['name']}",
+    )
+    write_json(done.folder / EVALUATION_FILE, {**result.as_json(), "looks": looks})
+    return result
+
+
+@dataclass
+class _Work:
+    """One run under way."""
+
+    plan: Portfolio
+    root: Path
+    store: Store
+    workers: int
+    device: str | None
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def encoded(self) -> set[str]:
+        """Return the audio digests that the store holds features of: those clips have been decoded before."""
+        recipes = (feature_recipe(branch, installed()) for branch in self.plan.branches.values())
+        return set().union(*(self.store.features(recipe).held() for recipe in recipes))
+
+    def tables(self, clips: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """Turn the clip index into every other table."""
+        plugins = installed()
+        self.store.sweep()
+        scores = self.scores(clips, plugins)
+        with self.stage("fuse", len(self.plan.systems)) as advance:
+            calibrated = calibrate.calibrate(scores, clips, self.plan.branches, plugins)
+            systems = fuse.fuse(calibrated, clips, self.plan.systems, plugins)
+            decisions = decide.decide(systems, clips, self.plan.decision)
+            advance(len(self.plan.systems))
+        return {"clips": clips, "scores": scores, "calibrated": calibrated, "systems": systems, "decisions": decisions}
+
+    def scores(self, clips: pl.DataFrame, plugins: Plugins) -> pl.DataFrame:
+        """Embed and score whatever the store lacks, and return the score table of all branches."""
+        branches = self.plan.branches
+        chunks = embed.plan(clips, self.root, branches.values(), self.store, plugins, self.device)
+        embed.try_views(chunks, clips, self.root)
+        jobs = {
+            name: score.plan(clips, name, branch, self.plan.folds, self.plan.seed, self.store, plugins)
+            for name, branch in branches.items()
+        }
+        # Two branches that differ in their normalizer alone share their scores.
+        missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
+        with executor(self.workers if chunks or missing else 1) as pool:
+            with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:
+                for count in run_jobs(pool, embed.embed, chunks):
+                    advance(count)
+            with self.stage("score", len(missing)) as advance:
+                for _ in run_jobs(pool, score.score, missing.values()):
+                    advance(1)
+        return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Any]:
+        """Show a stage and keep its seconds of wall time."""
+        started = time.perf_counter()
+        with self.progress.stage(name, total) as advance:
+            yield advance
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+
+
+def _notes(name: str, clips: pl.DataFrame) -> list[str]:
+    """Say what a person should know about how this data was read."""
+    notes = []
+    if name == DEFAULT_TASK:
+        notes.append(
+            "no task was named: file names were matched against every DCASE form, and the 2022-2026 rules apply."
+        )
+    train = clips.filter(pl.col("split") == "train")
+    for (machine, section), cell in train.group_by("machine", "section", maintain_order=True):
+        source, target = (int((cell["domain"] == one).sum()) for one in ("source", "target"))
+        where = f"{machine} section {section}"
+        if not target:
+            notes.append(f"{where} has no target train clips: its {source} source clips stand for both domains.")
+        elif target < FEW_TARGETS:
+            notes.append(f"{where} has {target} target train clips: a scale from so few is drawn toward the source's.")
+        if not source:
+            notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
+    return notes
+
+
+def _named_truth(done: Run) -> pl.DataFrame:
+    """Ask the dataset reader for the ground truth that its file names spell."""
+    root = Path(done.about["data"])
+    advice = "Give the ground truth with --truth (evaluator-style folders, or an eval_data_list file)."
+    if not root.is_dir():
+        raise EvaluationError(f"The run's data are no longer at {root}. {advice}")
+    labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
+    if labels is None:
+        raise EvaluationError(f"The names of the test clips in {root} do not tell what is an anomaly. {advice}")
+    return GROUND_TRUTH.check(labels)

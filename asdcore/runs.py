@@ -1,0 +1,114 @@
+"""A run folder: the tables of one run, and ``run.json``, which says what ran and holds the digest of every table.
+
+``run.json`` is written last. A folder without it is no finished run; a table that does not have the digest it names is
+not the table of that run.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from asdcore.errors import DataError, StoreError
+from asdcore.store.atomic import fresh_folder, write_json
+from asdcore.store.digest import table_digest
+from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_table, write_table
+
+TABLES: dict[str, Table] = {
+    "clips": CLIP_INDEX,
+    "scores": SCORES,
+    "calibrated": CALIBRATED,
+    "systems": SYSTEMS,
+    "decisions": DECISIONS,
+}
+RUN_FILE, EVALUATION_FILE = "run.json", "evaluation.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, what ``run.json`` says, and its tables (polars frames, read when asked for)."""
+
+    folder: Path
+    about: dict[str, Any] = field(repr=False)
+
+    @cached_property
+    def clips(self) -> pl.DataFrame:
+        """The clip index."""
+        return self._table("clips")
+
+    @cached_property
+    def scores(self) -> pl.DataFrame:
+        """The score table: every branch, reference and fold."""
+        return self._table("scores")
+
+    @cached_property
+    def calibrated(self) -> pl.DataFrame:
+        """The calibrated scores z."""
+        return self._table("calibrated")
+
+    @cached_property
+    def systems(self) -> pl.DataFrame:
+        """The fused scores: base, penalty and score of every system."""
+        return self._table("systems")
+
+    @cached_property
+    def decisions(self) -> pl.DataFrame:
+        """Threshold and decision of every test clip."""
+        return self._table("decisions")
+
+    def _table(self, name: str) -> pl.DataFrame:
+        repair = f"Run the portfolio again into {self.folder}."
+        path = self.folder / f"{name}.parquet"
+        frame = read_table(TABLES[name], path, repair)
+        if table_digest(frame, TABLES[name].key) != self.about["tables"][name]:
+            raise StoreError(f"{path} is not the table that {RUN_FILE} names. {repair}")
+        return frame
+
+
+def load_run(folder: str | Path) -> Run:
+    """Open a finished run folder."""
+    path = Path(folder) / RUN_FILE
+    try:
+        return Run(Path(folder), json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(
+            f"{folder} is no finished run: it has no {RUN_FILE}. "
+            f"Make one with 'asdcore run PORTFOLIO --data ROOT --out {folder}'."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}). Run the portfolio again into {folder}.") from error
+
+
+def write_run(folder: Path, tables: dict[str, pl.DataFrame], about: dict[str, Any]) -> Run:
+    """Write everything beside the folder, then move it in, ``run.json`` last.
+
+    So a full disk leaves an earlier run as it was, and a kill between two moves leaves no run that looks finished.
+    """
+    with fresh_folder(folder) as stage:
+        digests = {name: write_table(TABLES[name], frame, stage / f"{name}.parquet") for name, frame in tables.items()}
+        about = {"schema": SCHEMA, **about, "tables": digests}
+        write_json(stage / RUN_FILE, about)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RUN_FILE).unlink(missing_ok=True)
+        (folder / EVALUATION_FILE).unlink(missing_ok=True)
+        for name in (*(f"{name}.parquet" for name in tables), RUN_FILE):
+            (stage / name).replace(folder / name)
+    return Run(folder, about)
+
+
+def check_out(folder: Path) -> None:
+    """Refuse to write a run among files that are not a run's."""
+    if folder.is_file():
+        raise StoreError(f"{folder} is a file. Choose a folder for the run with --out.")
+    if not folder.is_dir():
+        return
+    ours = {RUN_FILE, EVALUATION_FILE, *(f"{name}.parquet" for name in TABLES)}
+    found = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
+    if found and not found & ours:
+        raise StoreError(f"{folder} holds files that are no run's. Choose an empty or new folder with --out.")

@@ -1,0 +1,113 @@
+"""Calibrated scores -> systems: S = sum_b w_b phi(z_b) - sum_g lambda_g R_g.
+
+Everything that is fitted (transforms, guards) is fitted on the out-of-fold train normals of one machine and section.
+Guards act one after another, each on what the one before left: so each keeps its own promise about the tail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from asdcore.contract.plugins import Plugins
+from asdcore.errors import DataError, PluginError, located
+from asdcore.portfolio import GuardChoice, System
+from asdcore.store.tables import SYSTEMS
+from asdcore.transforms import fit_transform
+
+Floats = NDArray[np.float64]
+ROLES = ("oof", "test")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One machine and section in one role: clips (n,), domain (n,) and z of every branch (n,)."""
+
+    clips: pl.Series
+    domain: NDArray[np.str_]
+    z: dict[str, Floats]
+
+
+def fuse(calibrated: pl.DataFrame, clips: pl.DataFrame, systems: dict[str, System], plugins: Plugins) -> pl.DataFrame:
+    """Return base, penalty and score of every clip and system, out-of-fold rows included."""
+    wide = calibrated.pivot("branch", index=["clip", "role"], values="z")
+    wide = wide.join(clips.select("clip", "machine", "section", "domain", "sha256"), on="clip", validate="m:1")
+    branches = calibrated["branch"].unique().sort().to_list()
+    parts = []
+    for (machine, section), rows in wide.group_by("machine", "section", maintain_order=True):
+        cells = {role: _cell(rows, role, branches) for role in ROLES}
+        for name, system in systems.items():
+            with located(f"system {name!r}, {machine} section {section}"):
+                parts += _system(name, system, cells, plugins)
+    return SYSTEMS.check(pl.concat(parts))
+
+
+def _cell(rows: pl.DataFrame, role: str, branches: list[str]) -> Cell:
+    rows = rows.filter(pl.col("role") == role).sort("sha256", "clip")
+    return Cell(
+        rows["clip"],
+        rows["domain"].fill_null("").to_numpy().astype(np.str_),
+        {branch: rows[branch].to_numpy() for branch in branches},
+    )
+
+
+def _system(name: str, system: System, cells: dict[str, Cell], plugins: Plugins) -> list[pl.DataFrame]:
+    """Fuse one system in one cell: a frame for each role that has clips."""
+    base = _weighted_sum(system, cells)
+    penalty = {role: np.zeros_like(base[role]) for role in ROLES}
+    for choice in system.guards:
+        left = {role: base[role] - penalty[role] for role in ROLES}
+        for role, found in _penalties(choice, left, cells, plugins).items():
+            penalty[role] += choice.strength * found
+    return [
+        cells[role]
+        .clips.to_frame()
+        .with_columns(
+            system=pl.lit(name),
+            role=pl.lit(role),
+            base=base[role],
+            penalty=penalty[role],
+            score=base[role] - penalty[role],
+        )
+        for role in ROLES
+        if len(cells[role].clips)
+    ]
+
+
+def _penalties(
+    choice: GuardChoice, left: dict[str, Floats], cells: dict[str, Cell], plugins: Plugins
+) -> dict[str, Floats]:
+    """Fit one guard on train normals and return {role: R (n,)}. It gets copies: what it does to them stays with it."""
+    guard = plugins.build("guard", choice.name, choice.parameters)
+    copies = {role: {branch: values.copy() for branch, values in cells[role].z.items()} for role in ROLES}
+    try:
+        fitted = guard.fit(left["oof"].copy(), dict(copies["oof"]), cells["oof"].domain.copy())
+        found = {role: fitted.penalty(left[role].copy(), copies[role]) for role in ROLES}
+    except KeyError as error:
+        raise PluginError(f"guard {choice.name!r} asks for a branch {error} that the portfolio lacks.") from error
+    return {role: _checked(found[role], len(left[role]), choice.name) for role in ROLES}
+
+
+def _weighted_sum(system: System, cells: dict[str, Cell]) -> dict[str, Floats]:
+    """Return {role: sum_b w_b phi(z_b) (n,)}."""
+    base = {role: np.zeros(len(cells[role].clips)) for role in ROLES}
+    for branch, weight in sorted(system.weights.items()):
+        with located(f"transform {system.transform.name!r} of branch {branch!r}"):
+            phi = fit_transform(system.transform.name, system.transform.parameters, cells["oof"].z[branch])
+        for role in ROLES:
+            base[role] = base[role] + weight * phi(cells[role].z[branch])
+    return base
+
+
+def _checked(penalty: Floats, n: int, guard: str) -> Floats:
+    penalty = np.asarray(penalty, dtype=np.float64)
+    if penalty.shape != (n,):
+        raise PluginError(f"guard {guard!r} gave a penalty {penalty.shape} for {n} clips; ({n},) is the contract.")
+    if not np.isfinite(penalty).all():
+        raise DataError(f"guard {guard!r} gave {int((~np.isfinite(penalty)).sum())} penalties that are not finite")
+    if (penalty < 0).any():
+        raise PluginError(f"guard {guard!r} gave a negative penalty ({penalty.min()}); a guard may only take back.")
+    return penalty

@@ -1,0 +1,156 @@
+"""The store: computed artifacts, each named by the digest of its recipe.
+
+    STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
+    STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
+    STORE/looks.jsonl                         every opening of a ground truth
+
+A recipe holds all that determines the artifact: names, parameters, the digests of the plugin's and the framework's
+sources, library versions and the digests of its inputs. Writes are atomic, so a run killed at any moment resumes, and
+two processes that compute the same artifact write the same content under the same name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from asdcore.errors import StoreError
+from asdcore.store.atomic import remove_orphans
+from asdcore.store.digest import recipe_digest, table_digest
+from asdcore.store.tables import (
+    CHUNK_SCORES,
+    FEATURES,
+    check_content,
+    read_parquet,
+    read_table,
+    write_parquet,
+    write_table,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def default_store() -> Path:
+    """Return the per-user store: ``$ASDCORE_STORE``, else ``asdcore`` in the user's cache folder."""
+    if chosen := os.environ.get("ASDCORE_STORE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asdcore"
+
+
+class Store:
+    """Reads and writes the artifacts below one folder. Nothing is created until something is written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def sweep(self) -> None:
+        """Remove what killed runs left half written."""
+        if self.root.is_dir():
+            remove_orphans(self.root)
+
+    @property
+    def looks(self) -> Path:
+        """The log of every opening of a ground truth."""
+        return self.root / "looks.jsonl"
+
+    def features(self, recipe: dict[str, object]) -> FeatureSet:
+        """Return the feature set of one (view, encoder, layer, pooling)."""
+        return FeatureSet(self.root / "features" / recipe_digest(recipe))
+
+    def scores_path(self, recipe: dict[str, object]) -> Path:
+        """Return where the scores of one (machine, section, branch) are kept."""
+        return self.root / "scores" / f"{recipe_digest(recipe)}.parquet"
+
+    def read_scores(self, path: Path) -> pl.DataFrame:
+        """Read one chunk of scores."""
+        return read_table(CHUNK_SCORES, path, _repair(path))
+
+    def write_scores(self, path: Path, frame: pl.DataFrame) -> str:
+        """Write one chunk of scores; returns its content digest."""
+        return write_table(CHUNK_SCORES, frame, path)
+
+
+class FeatureSet:
+    """The features of one (view, encoder, layer, pooling), by audio digest, in shards.
+
+    A row holds one clip's features flattened, and their shape: (D,) for pooled ones, (time, band, dim) for ``frames``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def digest(self) -> str:
+        """The digest of the set's recipe."""
+        return self.folder.name
+
+    @cached_property
+    def _where(self) -> dict[str, Path]:
+        """Map each audio digest to the shard that holds it."""
+        where: dict[str, Path] = {}
+        for shard in sorted(self.folder.glob("*.parquet")):
+            try:
+                names = pl.read_parquet(shard, columns=["audio_sha256"])["audio_sha256"]
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise StoreError(f"{shard} cannot be read ({error}): it was cut short. {_repair(shard)}") from error
+            where.update(dict.fromkeys(names, shard))
+        return where
+
+    def held(self) -> set[str]:
+        """Return the audio digests whose features are kept."""
+        return set(self._where)
+
+    def missing(self, audio: Sequence[str]) -> list[str]:
+        """Return the audio digests, in order and once each, that the set does not hold yet."""
+        return [one for one in dict.fromkeys(audio) if one not in self._where]
+
+    def write(self, audio: Sequence[str], features: Sequence[NDArray[np.float32]]) -> str:
+        """Add one shard: a float32 array for each audio digest. Returns its content digest."""
+        frame = pl.DataFrame(
+            {
+                "audio_sha256": list(audio),
+                "shape": [list(one.shape) for one in features],
+                "values": [np.ascontiguousarray(one, np.float32).ravel() for one in features],
+            },
+            schema=FEATURES.columns,
+        ).sort(FEATURES.key)
+        digest = table_digest(frame, FEATURES.key)
+        # A shard is named by the clips it holds, so that recomputing it replaces it.
+        name = recipe_digest({"clips": sorted(audio)})
+        write_parquet(frame, self.folder / f"{name}.parquet", digest)
+        self.__dict__.pop("_where", None)
+        return digest
+
+    def load(self, audio: Sequence[str]) -> NDArray[np.float32]:
+        """Return the features (n_clips, ...) float32 of the clips asked for, in that order."""
+        if lost := self.missing(audio):
+            raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
+        rows: dict[str, NDArray[np.float32]] = {}
+        for shard in sorted({self._where[one] for one in audio}):
+            rows |= self._read(shard)
+        shapes = {rows[one].shape for one in audio}
+        if len(shapes) > 1:
+            raise StoreError(
+                f"Features of {len(shapes)} different shapes ({sorted(shapes)[:4]}) cannot be scored together. "
+                "Clips of differing length need a pooling over time, such as 'mean'."
+            )
+        return np.stack([rows[one] for one in audio])
+
+    def _read(self, shard: Path) -> dict[str, NDArray[np.float32]]:
+        frame = FEATURES.check(read_parquet(shard, _repair(shard)))
+        check_content(frame, FEATURES.key, shard, _repair(shard))
+        return {
+            name: values.to_numpy().reshape(shape.to_list())
+            for name, shape, values in zip(frame["audio_sha256"], frame["shape"], frame["values"], strict=True)
+        }
+
+
+def _repair(path: Path) -> str:
+    return f"Remove it with 'rm {path}' and run again: it will be computed anew."

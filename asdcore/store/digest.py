@@ -1,0 +1,83 @@
+"""Recipe digests say what should be computed; content digests say what was.
+
+``sha256-table-v1``, the content digest of a table
+    SHA-256 over, for the rows sorted by key: the row count (8 bytes, little-endian), then for each column in table
+    order its name and type name (UTF-8, each ended by a zero byte), one byte a row for validity (1 present, 0 null),
+    and its values. Numbers are little-endian in their own width (a null is 0, every NaN is the one quiet NaN, -0.0 is
+    0.0); booleans are one byte; a string is its UTF-8 length (8 bytes) and its bytes; lists and arrays are their length
+    (8 bytes) and their values. It depends on values alone, not on the Parquet writer, its version or its row groups.
+
+``sha256-json-v1``, a recipe digest
+    SHA-256 over the JSON text of the recipe with sorted keys and no white space.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+TABLE_ALGORITHM = "sha256-table-v1"
+RECIPE_ALGORITHM = "sha256-json-v1"
+
+
+def recipe_digest(recipe: dict[str, Any]) -> str:
+    """Return the SHA-256 (hex) of a recipe: a JSON-like dictionary."""
+    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bytes_digest(content: bytes) -> str:
+    """Return the SHA-256 (hex) of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def table_digest(frame: pl.DataFrame, key: tuple[str, ...]) -> str:
+    """Return the ``sha256-table-v1`` (hex) of a frame whose rows are identified by ``key``."""
+    frame = frame.sort(key)
+    digest = hashlib.sha256(len(frame).to_bytes(8, "little"))
+    for column in frame:
+        digest.update(f"{column.name}\0{_type_name(column.dtype)}\0".encode())
+        digest.update(column.is_not_null().to_numpy().astype(np.uint8).tobytes())
+        for part in _values(column):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _type_name(dtype: pl.DataType) -> str:
+    """Name a type in our own words, so that a library's renaming cannot change a digest."""
+    if isinstance(dtype, pl.Array | pl.List):
+        return f"list<{_type_name(dtype.inner)}>"  # type: ignore[arg-type]
+    names = {pl.String: "utf8", pl.Boolean: "bool", pl.Float32: "float32", pl.Float64: "float64"}
+    names |= {pl.Int8: "int8", pl.Int32: "int32", pl.Int64: "int64"}
+    for known, name in names.items():
+        if dtype == known:
+            return name
+    raise TypeError(f"No digest is defined for a column of type {dtype}")
+
+
+def _values(column: pl.Series) -> list[bytes]:
+    dtype = column.dtype
+    if isinstance(dtype, pl.Array | pl.List):
+        as_list = column.cast(pl.List(dtype.inner))
+        return [as_list.list.len().fill_null(0).to_numpy().astype("<i8").tobytes(), *_values(as_list.explode())]
+    if dtype == pl.String:
+        texts = [text.encode() for text in column.fill_null("")]
+        return [np.array([len(text) for text in texts], "<i8").tobytes(), b"".join(texts)]
+    if dtype == pl.Boolean:
+        return [column.fill_null(False).to_numpy().astype(np.uint8).tobytes()]
+    array = column.fill_null(0).to_numpy()
+    array = array.astype(array.dtype.newbyteorder("<"))
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
+    return [array.tobytes()]

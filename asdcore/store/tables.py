@@ -1,0 +1,159 @@
+"""The schema of every table, and the only way a table gets to disk and back.
+
+Tables are polars frames in memory and Parquet files on disk. A table's content digest is written into its file and
+checked when it is read, so a flipped byte or a file cut short is noticed before anything is computed from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from asdcore.errors import StoreError
+from asdcore.store.atomic import atomic_path
+from asdcore.store.digest import TABLE_ALGORITHM, table_digest
+
+Dtype = pl.DataType | type[pl.DataType]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's name, the columns that identify a row, and all columns with their types."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: dict[str, Dtype]
+
+    def check(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return ``frame`` with the table's column order; raises StoreError where it is not this table."""
+        extra = sorted(set(frame.columns) - set(self.columns))
+        missing = sorted(set(self.columns) - set(frame.columns))
+        if extra or missing:
+            raise StoreError(
+                f"This is no {self.name} table: missing columns {missing}, unexpected columns {extra}. "
+                f"A {self.name} table has {', '.join(self.columns)}."
+            )
+        frame = frame.select(list(self.columns))
+        for name, dtype in self.columns.items():
+            if frame.schema[name] != dtype:
+                raise StoreError(f"{self.name}.{name} is {frame.schema[name]}, it must be {dtype}.")
+        if frame.select(self.key).is_duplicated().any():
+            raise StoreError(f"Two rows of a {self.name} table have the same {', '.join(self.key)}.")
+        return frame
+
+
+AUDIO_FACTS: dict[str, Dtype] = {
+    "channels": pl.Int32,
+    "sample_rate": pl.Int32,
+    "n_samples": pl.Int64,
+    "sha256": pl.String,
+}
+CLIP_INDEX = Table(
+    "clip index",
+    ("clip",),
+    {
+        "clip": pl.String,
+        "machine": pl.String,
+        "section": pl.String,
+        "split": pl.String,
+        "domain": pl.String,
+        "attributes": pl.String,
+        **AUDIO_FACTS,
+    },
+)
+GROUND_TRUTH = Table("ground truth", ("clip",), {"clip": pl.String, "label": pl.Int8, "domain": pl.String})
+FEATURES = Table(
+    "features",
+    ("audio_sha256",),
+    {"audio_sha256": pl.String, "shape": pl.List(pl.Int32), "values": pl.List(pl.Float32)},
+)
+CHUNK_SCORES = Table(
+    "chunk scores",
+    ("role", "row", "reference", "fold"),
+    {"role": pl.String, "row": pl.Int32, "reference": pl.String, "fold": pl.Int32, "score": pl.Float64},
+)
+SCORES = Table(
+    "score",
+    ("clip", "branch", "reference", "fold", "role"),
+    {
+        "clip": pl.String,
+        "machine": pl.String,
+        "section": pl.String,
+        "split": pl.String,
+        "domain": pl.String,
+        "branch": pl.String,
+        "reference": pl.String,
+        "fold": pl.Int32,
+        "role": pl.String,
+        "score": pl.Float64,
+    },
+)
+CALIBRATED = Table(
+    "calibrated",
+    ("clip", "branch", "role"),
+    {"clip": pl.String, "branch": pl.String, "role": pl.String, "z": pl.Float64},
+)
+SYSTEMS = Table(
+    "systems",
+    ("clip", "system", "role"),
+    {
+        "clip": pl.String,
+        "system": pl.String,
+        "role": pl.String,
+        "base": pl.Float64,
+        "penalty": pl.Float64,
+        "score": pl.Float64,
+    },
+)
+DECISIONS = Table(
+    "decisions",
+    ("clip", "system"),
+    {"clip": pl.String, "system": pl.String, "score": pl.Float64, "threshold": pl.Float64, "decision": pl.Int8},
+)
+
+
+def write_table(table: Table, frame: pl.DataFrame, path: Path) -> str:
+    """Write a checked table, all of it or nothing, and return its content digest."""
+    frame = table.check(frame).sort(table.key)
+    digest = table_digest(frame, table.key)
+    write_parquet(frame, path, digest)
+    return digest
+
+
+def read_table(table: Table, path: Path, repair: str) -> pl.DataFrame:
+    """Read a table and check its columns and content; ``repair`` is the advice an error ends with."""
+    frame = read_parquet(path, repair)
+    frame = table.check(frame)
+    check_content(frame, table.key, path, repair)
+    return frame
+
+
+def write_parquet(frame: pl.DataFrame, path: Path, digest: str) -> None:
+    """Write a frame with its content digest in the file's metadata, atomically."""
+    with atomic_path(path) as temporary:
+        frame.write_parquet(temporary, compression="zstd", statistics=False, metadata={TABLE_ALGORITHM: digest})
+
+
+def read_parquet(path: Path, repair: str) -> pl.DataFrame:
+    """Read a Parquet file, or say that it is damaged."""
+    try:
+        return pl.read_parquet(path)
+    except FileNotFoundError:
+        raise StoreError(f"There is no {path}. {repair}") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise StoreError(f"{path} cannot be read as Parquet ({error}): cut short or overwritten. {repair}") from error
+
+
+def stored_digest(path: Path) -> str:
+    """Return the content digest that a file says it has."""
+    return pl.read_parquet_metadata(path).get(TABLE_ALGORITHM, "none")
+
+
+def check_content(frame: pl.DataFrame, key: tuple[str, ...], path: Path, repair: str) -> str:
+    """Recompute the content digest of a frame just read from ``path`` and compare it with the file's own."""
+    recorded, found = stored_digest(path), table_digest(frame, key)
+    if recorded != found:
+        raise StoreError(f"{path} has changed since it was written (recorded {recorded}, found {found}). {repair}")
+    return found

@@ -1,0 +1,1 @@
+"""The bundled plugins: one file, one idea. They use asdcore's public names only, as anyone's plugin does."""

@@ -1,0 +1,64 @@
+"""One channel of a recording, or the mean of all.
+
+Since 2026 the DCASE recordings have two channels: the first is the microphone near the machine (what earlier years
+recorded), the second one farther away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from asdcore import DataError, hookimpl
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NEAR, FAR = 0, 1
+
+
+class Channel:
+    """One channel, as recorded."""
+
+    def __init__(self, channel: int) -> None:
+        self._channel = channel
+
+    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+        """(n_channels, n_samples) -> (n_samples,); raises DataError where the channel does not exist."""
+        if len(audio) <= self._channel:
+            raise DataError(
+                f"the far channel is asked for, but the recording has {len(audio)} channel. "
+                "Use the view 'near' for recordings of one channel."
+            )
+        one: NDArray[np.float32] = audio[self._channel].copy()
+        return one
+
+
+class Mean:
+    """The mean of all channels."""
+
+    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+        """(n_channels, n_samples) -> (n_samples,)."""
+        import numpy as np
+
+        mixed: NDArray[np.float32] = audio.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return mixed
+
+
+def near() -> Channel:
+    """Build the view of the first channel."""
+    return Channel(NEAR)
+
+
+def far() -> Channel:
+    """Build the view of the second channel."""
+    return Channel(FAR)
+
+
+@hookimpl
+def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``near``, ``far`` and ``mean``."""
+    register("near", near)
+    register("far", far)
+    register("mean", Mean)

@@ -1,0 +1,138 @@
+"""What many tests share: small datasets of noise and tones, and where real data may lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 16000
+
+
+def _shared(*parts: str) -> Path:
+    """Return a path of the data beside the project, or skip the test where it is absent."""
+    root = Path(os.environ.get("ASDCORE_SHARED", Path(__file__).parents[2] / "shared"))
+    path = root.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"{path} is absent: set ASDCORE_SHARED to the folder that holds it")
+    return path
+
+
+def _write_clip(path: Path, seed: int, *, tone: float = 440.0, channels: int = 2, seconds: float = 0.25) -> None:
+    """Write one clip: a tone in noise."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    sound = 0.2 * np.sin(2 * np.pi * tone * time) + 0.05 * rng.standard_normal((channels, len(time)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, sound.T, RATE, subtype="PCM_16")
+
+
+def _make_dataset(
+    root: Path,
+    machines: tuple[str, ...] = ("fan", "3DPrinter"),
+    *,
+    source: int = 20,
+    target: int = 4,
+    test: int = 4,
+    channels: int = 2,
+) -> Path:
+    """Write a small dataset in the DCASE 2022+ layout; anomalies sound at another pitch."""
+    for m, machine in enumerate(machines):
+        for d, (domain, n) in enumerate((("source", source), ("target", target))):
+            for i in range(n):
+                name = f"section_00_{domain}_train_normal_{i:04d}_spd_{d}.wav"
+                _write_clip(
+                    root / machine / "train" / name, 1000 * m + 100 * d + i, tone=440 + 60 * d, channels=channels
+                )
+            for k, label in enumerate(("normal", "anomaly")):
+                for i in range(test):
+                    name = f"section_00_{domain}_test_{label}_{i:04d}_spd_{d}.wav"
+                    seed, tone = 5000 + 1000 * m + 100 * d + 10 * k + i, 440 + 60 * d + 200 * k
+                    _write_clip(root / machine / "test" / name, seed, tone=tone, channels=channels)
+    return root
+
+
+@pytest.fixture
+def shared():
+    """A function that returns a path of the data beside the project, or skips the test where it is absent."""
+    return _shared
+
+
+@pytest.fixture(scope="session")
+def make_dataset():
+    """A function that writes a small dataset."""
+    return _make_dataset
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory) -> Path:
+    """Two machines, two channels: 20 + 4 train and 4 x 4 test clips of a quarter of a second each."""
+    return _make_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path, monkeypatch):
+    """Keep every test away from the user's store."""
+    monkeypatch.setenv("ASDCORE_STORE", str(tmp_path / "store"))
+
+
+SIMPLE = """
+name = "simple"
+
+[branches.near_knn]
+encoder = "logmel"
+scorer = { name = "knn", metric = "euclidean" }
+
+[systems.knn]
+weights = { near_knn = 1.0 }
+"""
+
+FUSED = """
+name = "fused"
+seed = 1
+
+[branches.near_knn]
+view = "near"
+encoder = { name = "logmel", n_mels = 32, pooling = "mean" }
+scorer = { name = "knn", k = 1, metric = "cosine" }
+
+[branches.far_gauss]
+view = "far"
+encoder = { name = "logmel", n_mels = 32, pooling = "mean_std" }
+scorer = { name = "mahalanobis" }
+normalizer = { name = "ecdf", output = "normal" }
+
+[branches.w1_knn]
+view = "w1"
+encoder = { name = "logmel", n_mels = 32, pooling = "max" }
+scorer = { name = "knn", k = 2, metric = "euclidean", references = ["pooled"] }
+normalizer = { name = "median_iqr", scope = "pooled" }
+
+[systems.plain]
+weights = { near_knn = 0.5, far_gauss = 0.25, w1_knn = 0.25 }
+transform = "log1p"
+
+[systems.guarded]
+weights = { near_knn = 0.5, far_gauss = 0.25, w1_knn = 0.25 }
+transform = "log1p"
+guards = [{ name = "tail", support = "far_gauss", quantile = 0.8, strength = 0.5 }]
+"""
+
+
+@pytest.fixture
+def simple(tmp_path) -> Path:
+    """A portfolio of one branch."""
+    path = tmp_path / "simple.toml"
+    path.write_text(SIMPLE)
+    return path
+
+
+@pytest.fixture
+def fused(tmp_path) -> Path:
+    """A portfolio of three branches and two systems, one of them guarded."""
+    path = tmp_path / "fused.toml"
+    path.write_text(FUSED)
+    return path

@@ -1,0 +1,174 @@
+"""Plugins are found, named and built; whatever is wrong with one is said at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import asdcore
+from asdcore import hookimpl
+from asdcore.contract import hookspecs, interfaces
+from asdcore.contract.plugins import BUNDLED_PLUGINS, Plugins, installed, pinned, source_digest
+from asdcore.errors import PluginError
+
+
+class Scorer:
+    def __init__(self, k=1):
+        if k < 1:
+            raise ValueError("k must be at least 1")
+
+    def fit(self, features, domain):
+        return self
+
+    def score(self, features):
+        return {}
+
+
+class Plugin:
+    def __init__(self, *names, factory=Scorer):
+        self.names, self.factory = names, factory
+
+    @hookimpl
+    def register_scorers(self, register):
+        for name in self.names:
+            register(name, self.factory)
+
+
+def load(*plugins):
+    return Plugins((f"plugin{i}", plugin, f"dist{i}", "1.0") for i, plugin in enumerate(plugins))
+
+
+def test_every_kind_has_a_hook_and_a_bundled_component():
+    hooks = [name for name in vars(hookspecs) if name.startswith("register_")]
+    assert hooks == [f"register_{kind}s" for kind in interfaces.KINDS]
+    for kind in interfaces.KINDS:
+        assert installed().components(kind)
+
+
+def test_every_bundled_file_is_registered():
+    import asdcore_plugins
+
+    root = Path(asdcore_plugins.__file__).parent
+    files = {path.relative_to(root).with_suffix("").as_posix().replace("/", ".") for path in root.rglob("*.py")}
+    assert {name for name in files if not name.endswith("__init__")} == set(BUNDLED_PLUGINS)
+
+
+def test_components_are_sorted_whatever_the_order_of_plugins():
+    one, other = Plugin("b", "d"), Plugin("c", "a")
+    assert list(load(one, other).components("scorer")) == list(load(other, one).components("scorer")) == list("abcd")
+
+
+def test_a_component_knows_where_it_came_from():
+    component = load(Plugin("a")).component("scorer", "a")
+    assert (component.plugin, component.distribution, component.version) == ("plugin0", "dist0", "1.0")
+    knn = installed().component("scorer", "knn")
+    assert (knn.plugin, knn.distribution, knn.version) == (
+        "asdcore_plugins.scorers.knn",
+        "asdcore",
+        asdcore.__version__,
+    )
+    assert knn.source is not None
+    assert knn.source_digest == source_digest(knn.source)
+
+
+def test_a_misspelt_hook_is_an_error():
+    class Misspelt:
+        @hookimpl
+        def register_scorer(self, register): ...
+
+    with pytest.raises(PluginError, match="plugin0.*register_scorer"):
+        load(Misspelt())
+
+
+def test_a_hook_with_other_arguments_is_an_error():
+    class Wrong:
+        @hookimpl
+        def register_scorers(self, register, more): ...
+
+    with pytest.raises(PluginError, match="does not fit the hooks"):
+        load(Wrong())
+
+
+def test_two_plugins_of_one_name_are_an_error():
+    with pytest.raises(PluginError, match="both name a plugin 'same': dist0 and dist1"):
+        Plugins([("same", Plugin("a"), "dist0", "1"), ("same", Plugin("b"), "dist1", "1")])
+
+
+def test_two_components_of_one_name_are_an_error():
+    with pytest.raises(PluginError, match="register a scorer 'a': plugin0 and plugin1"):
+        load(Plugin("a"), Plugin("a"))
+
+
+def test_an_unknown_name_is_met_with_the_nearest():
+    with pytest.raises(PluginError, match=r"Did you mean 'knn'\? Known: knn, mahalanobis.*asdcore plugins"):
+        asdcore.load_scorer("knm")
+
+
+def test_an_unknown_parameter_is_met_with_the_nearest():
+    with pytest.raises(PluginError, match=r"takes no parameter 'metrics'. Did you mean 'metric'\?"):
+        asdcore.load_scorer("knn", metrics="cosine")
+
+
+def test_a_refused_parameter_says_why():
+    with pytest.raises(PluginError, match="refuses its parameters.*k must be at least 1"):
+        load(Plugin("a")).build("scorer", "a", {"k": 0})
+
+
+def test_a_component_off_its_contract_is_refused():
+    with pytest.raises(PluginError, match="which lacks fit, score"):
+        load(Plugin("a", factory=lambda: SimpleNamespace())).build("scorer", "a", {})
+
+
+def test_a_frozen_run_loads_nothing_but_what_it_pins():
+    plugins = pinned(["asdcore_plugins.scorers.knn"])
+    assert list(plugins.components("scorer")) == ["knn"]
+    assert not plugins.components("encoder")
+
+
+def test_a_package_is_digested_as_a_whole(tmp_path):
+    (tmp_path / "__init__.py").write_text("a = 1")
+    (tmp_path / "more.py").write_text("b = 1")
+    before = source_digest(tmp_path / "__init__.py")
+    (tmp_path / "more.py").write_text("b = 2")
+    assert source_digest(tmp_path / "__init__.py") != before
+    (tmp_path / "more.py").write_text("b = 1")
+    (tmp_path / "more.py").rename(tmp_path / "other.py")
+    assert source_digest(tmp_path / "__init__.py") != before
+
+
+def test_a_third_party_distribution_is_found_by_its_entry_point(tmp_path):
+    site = tmp_path / "site"
+    info = site / "their_scorer-2.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-scorer\nVersion: 2.0\n")
+    (info / "entry_points.txt").write_text("[asdcore]\ntheirs = their_scorer\n")
+    (site / "their_scorer.py").write_text(
+        "from asdcore import hookimpl\n\nclass S:\n"
+        "    def fit(self, f, d): return self\n    def score(self, f): return {}\n\n"
+        "@hookimpl\ndef register_scorers(register):\n    register('theirs', S)\n"
+    )
+    code = (
+        "from asdcore.contract.plugins import installed\n"
+        "c = installed().component('scorer', 'theirs')\n"
+        "print(c.plugin, c.distribution, c.version)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["theirs", "their-scorer", "2.0"]
+    (site / "their_scorer.py").write_text("import nowhere_to_be_found\n")
+    failed = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(site)}, capture_output=True, text=True)
+    assert "Plugin 'theirs' of distribution 'their-scorer' does not import" in failed.stderr
+
+
+def test_loading_plugins_is_cheap():
+    code = (
+        "import sys; from asdcore.contract.plugins import installed; installed();"
+        "print([m for m in ('torch', 'transformers', 'sklearn', 'scipy', 'polars', 'pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,220 @@
+"""Decoding, and above all refusing: a damaged file must never pass for a shorter clip."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asdcore.data import audio as audio_module
+from asdcore.data.audio import AudioFacts, decode, inspect_audio, resample
+from asdcore.errors import DataError
+
+RATE = 16000
+NOISE = (0.1 * np.random.default_rng(0).standard_normal((20000, 2))).astype(np.float32)
+
+
+def encoded(kind: str = "WAV", subtype: str = "PCM_16", samples: np.ndarray = NOISE, endian: str = "FILE") -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, RATE, format=kind, subtype=subtype, endian=endian)
+    return buffer.getvalue()
+
+
+def resized(content: bytes, size: int) -> bytes:
+    """Return a wav whose data chunk says it has ``size`` bytes."""
+    at = content.index(b"data") + 4
+    return content[:at] + size.to_bytes(4, "little") + content[at + 4 :]
+
+
+def with_chunk(content: bytes, before: bool, body: bytes) -> bytes:
+    chunk = b"LIST" + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)
+    at = content.index(b"data") if before else len(content)
+    return content[:at] + chunk + content[at:]
+
+
+WAV, FLAC = encoded(), encoded("FLAC")
+
+WHOLE = {
+    "pcm16": WAV,
+    "pcm24": encoded(subtype="PCM_24"),
+    "pcm8": encoded(subtype="PCM_U8"),
+    "float": encoded(subtype="FLOAT"),
+    "double": encoded(subtype="DOUBLE"),
+    "ulaw": encoded(subtype="ULAW"),
+    "wavex": encoded("WAVEX"),
+    "rf64": encoded("RF64"),
+    "rifx, big-endian": encoded(endian="BIG"),
+    "flac": FLAC,
+    "flac24": encoded("FLAC", "PCM_24"),
+    "chunk before data": with_chunk(WAV, True, b"odd"),
+    "chunk after data": with_chunk(WAV, False, b"INFOIART"),
+    "size left open": resized(WAV, 0xFFFFFFFF),
+    "size left open, as sox does": resized(WAV, 0x7FFFF024),
+    "wrong riff size": WAV[:4] + (100).to_bytes(4, "little") + WAV[8:],
+}
+
+
+@pytest.mark.parametrize("content", WHOLE.values(), ids=WHOLE)
+def test_whole_files_are_read_to_the_last_sample(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "clip.wav"
+    path.write_bytes(content)
+    assert inspect_audio(path) == AudioFacts(2, RATE, len(NOISE), hashlib.sha256(content).hexdigest())
+    audio, rate = decode(path)
+    assert rate == RATE
+    assert audio.shape == (2, len(NOISE))
+    assert audio.dtype == np.float32
+    assert audio.flags["C_CONTIGUOUS"]
+    np.testing.assert_allclose(audio, NOISE.T, atol=0.02)
+
+
+@pytest.mark.parametrize("block", [5000, len(NOISE), len(NOISE) - 1])
+def test_a_long_clip_is_decoded_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    path = tmp_path / "long.flac"
+    path.write_bytes(FLAC)
+    whole, _ = decode(path)
+    monkeypatch.setattr(audio_module, "BLOCK", block)
+    np.testing.assert_array_equal(decode(path)[0], whole)
+    assert inspect_audio(path).n_samples == len(NOISE)
+    path.write_bytes(FLAC[:-3000])
+    with pytest.raises(DataError):
+        inspect_audio(path)
+
+
+def flipped(content: bytes, *positions: int) -> bytes:
+    damaged = bytearray(content)
+    for position in positions:
+        damaged[position] ^= 0xFF
+    return bytes(damaged)
+
+
+def unknown_length(flac: bytes) -> bytes:
+    """Return the FLAC as an encoder reading from a pipe would have left it."""
+    return flac[:21] + bytes([flac[21] & 0xF0]) + bytes(4) + flac[26:]
+
+
+NOT_FINITE = np.where(np.arange(len(NOISE))[:, None] == 7, np.float32(np.nan), NOISE)
+
+BROKEN = {
+    "empty": (b"", r"empty \(0 bytes\)"),
+    "garbage": (np.random.default_rng(1).bytes(3000), "will not decode"),
+    "text": (b"<html>404 not found</html>", "will not decode"),
+    "wav cut in its header": (WAV[:20], "will not decode"),
+    "wav header alone": (WAV[:44], "holds no samples"),
+    "wav without samples": (encoded(samples=NOISE[:0]), "holds no samples"),
+    "wav cut in half": (WAV[: len(WAV) // 2], f"cut short, {len(WAV) - len(WAV) // 2} of the bytes"),
+    "wav cut by a byte": (WAV[:-1], "cut short, 1 of the bytes"),
+    "wav promising more": (resized(WAV, len(NOISE) * 4 + 400), "cut short, 400 of the bytes"),
+    "wav24 cut": (WHOLE["pcm24"][:-300], "cut short"),
+    "float cut": (WHOLE["float"][:-300], "cut short"),
+    "wavex cut": (WHOLE["wavex"][:-300], "cut short"),
+    "rf64 cut": (WHOLE["rf64"][:-300], "cut short"),
+    "rifx cut": (WHOLE["rifx, big-endian"][:-300], "cut short"),
+    "chunk before data, cut": (WHOLE["chunk before data"][:-300], "cut short"),
+    "flac cut in half": (FLAC[: len(FLAC) // 2], "will not decode"),
+    "flac cut by a byte": (FLAC[:-1], "will not decode"),
+    "flac with flipped bytes": (flipped(FLAC, len(FLAC) // 2), "will not decode"),
+    "flac with a flip near its end": (flipped(FLAC, len(FLAC) - 5), "will not decode"),
+    "flac with a hole": (FLAC[:9000] + bytes(800) + FLAC[9800:], "will not decode"),
+    "flac of unknown length": (unknown_length(FLAC), "does not say how long"),
+    "flac of absurd length": (flipped(FLAC, 22), "cut short|will not decode|does not say"),
+    "another format": (encoded("AIFF"), "is AIFF inside"),
+    "another format, cut": (encoded("OGG", "VORBIS")[:-2000], "is OGG inside"),
+    "not finite": (encoded(subtype="FLOAT", samples=NOT_FINITE), "not finite"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BROKEN.values(), ids=BROKEN)
+def test_broken_files_are_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "section_00_0000.wav"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"^section_00_0000\.wav: .*(?:{message})") as inspected:
+        inspect_audio(path)
+    with pytest.raises(DataError, match=message) as decoded:
+        decode(path)
+    assert str(decoded.value).startswith(f"{path}: ")
+    assert "0x" not in str(inspected.value), "an address in memory makes a message differ between runs"
+
+
+@pytest.mark.parametrize("cut", range(1, len(FLAC), 4999))
+def test_a_flac_cut_anywhere_is_refused(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "clip.flac"
+    path.write_bytes(FLAC[:cut])
+    with pytest.raises(DataError):
+        inspect_audio(path)
+
+
+@pytest.mark.parametrize("position", range(60, len(FLAC), 3001))
+def test_a_flac_damaged_anywhere_is_refused_or_the_same(tmp_path: Path, position: int) -> None:
+    path = tmp_path / "clip.flac"
+    path.write_bytes(flipped(FLAC, position))
+    try:
+        audio, _ = decode(path)
+    except DataError:
+        return
+    np.testing.assert_array_equal(audio.T, soundfile.read(io.BytesIO(FLAC), dtype="float32")[0])
+
+
+def test_what_is_no_readable_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.wav").mkdir()
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    for name in ("x.wav", "gone.wav", "missing.wav"):
+        with pytest.raises(DataError, match=rf"^{name}: cannot be read \("):
+            inspect_audio(tmp_path / name)
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
+        decode(tmp_path / "locked.wav")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read every file")
+def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "locked.wav"
+    path.write_bytes(WAV)
+    path.chmod(0)
+    with pytest.raises(DataError, match="Permission denied"):
+        inspect_audio(path)
+
+
+def test_decode_notices_a_file_that_changed_since_it_was_indexed(tmp_path: Path) -> None:
+    path = tmp_path / "clip.wav"
+    path.write_bytes(WAV)
+    digest = inspect_audio(path).sha256
+    assert decode(path, digest)[0].shape == (2, len(NOISE))
+    path.write_bytes(flipped(WAV, 1000))
+    with pytest.raises(DataError, match=r"clip\.wav: changed since it was indexed.*run again"):
+        decode(path, digest)
+
+
+def test_float_samples_beyond_one_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "loud.wav"
+    path.write_bytes(encoded(subtype="FLOAT", samples=NOISE * 50))
+    np.testing.assert_array_equal(decode(path)[0], (NOISE * 50).T)
+
+
+def test_resampling_keeps_a_tone_and_its_length() -> None:
+    seconds = np.arange(RATE) / RATE
+    tone = np.sin(2 * np.pi * 440 * seconds).astype(np.float32)
+    at_32k = resample(tone, RATE, 32000)
+    assert at_32k.shape == (32000,)
+    assert at_32k.dtype == np.float32
+    expected = np.sin(2 * np.pi * 440 * np.arange(32000) / 32000)
+    np.testing.assert_allclose(at_32k[2000:-2000], expected[2000:-2000], atol=1e-3)
+    assert resample(tone, RATE, RATE) is tone
+
+
+def test_a_flac_that_was_decoded_before_is_not_decoded_again(tmp_path, monkeypatch):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.zeros((100, 1)), 16000)
+    facts = inspect_audio(path)
+    monkeypatch.setattr("asdcore.data.audio._samples", lambda *_: pytest.fail("decoded"))
+    assert inspect_audio(path, {facts.sha256}) == facts
+    with pytest.raises(pytest.fail.Exception):
+        inspect_audio(path, {"another digest"})

@@ -1,0 +1,109 @@
+"""Calibration: fitted on out-of-fold train normals of one cell and branch, applied to each clip alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from asdcore import hookimpl
+from asdcore.contract.plugins import Plugins, _installed
+from asdcore.errors import DataError, PluginError
+from asdcore.portfolio import parse_portfolio
+from asdcore.stages.calibrate import calibrate
+from asdcore.store.tables import SCORES
+
+
+class Spy:
+    seen: list[tuple[dict, np.ndarray]] = []
+
+    def __init__(self, how="good"):
+        self.how = how
+
+    def fit(self, scores, domain):
+        Spy.seen.append((dict(scores), domain))
+        return self
+
+    def transform(self, scores):
+        z = scores["pooled"] * 2
+        return {"good": z, "short": z[1:], "nan": z * np.nan}[self.how]
+
+
+class Theirs:
+    @hookimpl
+    def register_normalizers(self, register):
+        register("spy", Spy)
+
+
+@pytest.fixture
+def plugins():
+    Spy.seen.clear()
+    return Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+
+
+def tables(n=12, machines=("a", "b")):
+    rng = np.random.default_rng(0)
+    rows, clips = [], []
+    for machine in machines:
+        for i in range(n + 4):
+            split, role = ("train", "oof") if i < n else ("test", "test")
+            domain = ("target" if i < 4 else "source") if i < n else None
+            clip = f"{machine}/{split}/{i:02}.wav"
+            clips.append((clip, f"{rng.integers(1 << 60):064x}"))
+            for reference in ("pooled", "source", "target"):
+                rows.append((clip, machine, "00", split, domain, "x", reference, -1, role, rng.gamma(2.0)))
+    scores = pl.DataFrame(rows, schema=SCORES.columns, orient="row")
+    return scores, pl.DataFrame(clips, schema=["clip", "sha256"], orient="row")
+
+
+def branches(normalizer):
+    values = {"x": {"encoder": "logmel", "scorer": "knn", "normalizer": normalizer}}
+    return parse_portfolio({"name": "p", "branches": values, "systems": {"S": {"weights": {"x": 1}}}}).branches
+
+
+def test_pooled_median_and_iqr_by_hand(plugins):
+    scores, clips = tables()
+    z = calibrate(scores, clips, branches({"name": "median_iqr", "scope": "pooled"}), plugins)
+    cell = scores.filter((pl.col("machine") == "a") & (pl.col("reference") == "pooled"))
+    normals = cell.filter(pl.col("role") == "oof")["score"].to_numpy()
+    low, median, high = np.quantile(normals, [0.25, 0.5, 0.75])
+    both = z.filter(pl.col("clip").str.starts_with("a/")).join(cell.select("clip", "score"), on="clip")
+    np.testing.assert_allclose(both["z"], (both["score"] - median) / (high - low), rtol=1e-5)
+
+
+def test_a_normalizer_sees_train_normals_of_one_cell_in_digest_order(plugins):
+    scores, clips = tables()
+    calibrate(scores, clips, branches("spy"), plugins)
+    assert [len(domain) for _, domain in Spy.seen] == [12, 12]
+    seen, domain = Spy.seen[0]
+    assert set(seen) == {"pooled", "source", "target"}
+    expected = (
+        scores.filter((pl.col("machine") == "a") & (pl.col("role") == "oof")).join(clips, on="clip").sort("sha256")
+    )
+    for reference, values in seen.items():
+        np.testing.assert_array_equal(values, expected.filter(pl.col("reference") == reference)["score"])
+    assert domain.tolist() == expected.filter(pl.col("reference") == "pooled")["domain"].to_list()
+
+
+def test_each_test_clip_is_calibrated_alone(plugins):
+    scores, clips = tables()
+    every = calibrate(scores, clips, branches("median_iqr"), plugins).filter(pl.col("role") == "test")
+    for clip in every["clip"]:
+        some = scores.filter((pl.col("role") == "oof") | (pl.col("clip") == clip))
+        alone = calibrate(some, clips, branches("median_iqr"), plugins).filter(pl.col("clip") == clip)
+        assert alone["z"].item() == every.filter(pl.col("clip") == clip)["z"].item()
+
+
+def test_a_branch_without_spread_is_named(plugins):
+    scores, clips = tables()
+    flat = scores.with_columns(score=pl.when(pl.col("role") == "oof").then(1.0).otherwise("score"))
+    with pytest.raises(DataError, match="branch 'x', a section 00: the interquartile range .* is 0"):
+        calibrate(flat, clips, branches("median_iqr"), plugins)
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "said"), [("short", PluginError, r"z \(11,\) for 12 clips"), ("nan", DataError, "not finite")]
+)
+def test_a_normalizer_off_its_contract_is_named(plugins, how, error, said):
+    with pytest.raises(error, match=said):
+        calibrate(*tables(), branches({"name": "spy", "how": how}), plugins)

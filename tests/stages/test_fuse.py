@@ -1,0 +1,149 @@
+"""Fusion: S = sum w phi(z) - lambda R, guards in turn, everything fitted on out-of-fold train normals."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asdcore import hookimpl
+from asdcore.contract.plugins import Plugins, _installed
+from asdcore.errors import DataError, PluginError
+from asdcore.portfolio import parse_portfolio
+from asdcore.stages.fuse import fuse
+
+
+class Fixed:
+    """Takes back a constant from every clip above a base of 0, or whatever is wrong."""
+
+    def __init__(self, how="good", amount=1.0):
+        self.how, self.amount = how, amount
+
+    def fit(self, base, z, domain):
+        return self
+
+    def penalty(self, base, z):
+        if self.how == "writes":
+            base[:] = -1e9
+        penalty = np.where(base > 0, self.amount, 0.0)
+        if self.how == "asks":
+            return z["nowhere"]
+        return {
+            "good": penalty,
+            "writes": 0 * base,
+            "short": penalty[1:],
+            "negative": penalty - 2,
+            "nan": penalty * np.nan,
+        }[self.how]
+
+
+class Theirs:
+    @hookimpl
+    def register_guards(self, register):
+        register("fixed", Fixed)
+
+
+PLUGINS = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+BRANCHES = {name: {"encoder": "logmel", "scorer": "knn"} for name in ("x", "y")}
+
+
+def systems(**values):
+    return parse_portfolio({"name": "p", "branches": BRANCHES, "systems": values}).systems
+
+
+def tables(seed=0, n=40, test=10):
+    rng = np.random.default_rng(seed)
+    rows, clips = [], []
+    for i in range(n + test):
+        role, split = ("oof", "train") if i < n else ("test", "test")
+        clip = f"m/{split}/{i:03}.wav"
+        clips.append((clip, "m", "00", "source" if i < n else None, f"{rng.integers(1 << 60):064x}"))
+        rows += [(clip, name, role, value) for name, value in zip("xy", rng.standard_normal(2) * 2, strict=True)]
+    calibrated = pl.DataFrame(rows, schema=["clip", "branch", "role", "z"], orient="row")
+    return calibrated, pl.DataFrame(clips, schema=["clip", "machine", "section", "domain", "sha256"], orient="row")
+
+
+def wide(calibrated):
+    return calibrated.pivot("branch", index=["clip", "role"], values="z")
+
+
+def test_weighted_sum_of_transformed_z_by_hand():
+    calibrated, clips = tables()
+    out = fuse(calibrated, clips, systems(S={"weights": {"x": 0.7, "y": 0.3}, "transform": "log1p"}), PLUGINS)
+    z = wide(calibrated).join(out, on=["clip", "role"])
+    phi = [np.sign(z[name]) * np.log1p(np.abs(z[name])) for name in "xy"]
+    np.testing.assert_allclose(z["base"], 0.7 * phi[0] + 0.3 * phi[1], rtol=1e-12)
+    assert (out["penalty"] == 0).all()
+    assert (out["score"] == out["base"]).all()
+
+
+def test_transforms_read_train_normals_alone():
+    calibrated, clips = tables()
+    system = systems(S={"weights": {"x": 1.0}, "transform": "ecdf_smooth"})
+    every = fuse(calibrated, clips, system, PLUGINS)
+    lifted = calibrated.with_columns(z=pl.when(pl.col("role") == "test").then(pl.col("z") + 1e6).otherwise("z"))
+    after = fuse(lifted, clips, system, PLUGINS)
+    for role in ("oof", "test"):
+        same = every.filter(pl.col("role") == role).equals(after.filter(pl.col("role") == role))
+        assert same == (role == "oof")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.floats(0, 1), st.sampled_from([0.5, 0.8, 0.95]))
+def test_a_guarded_clip_stays_in_the_tail_and_all_others_stay_as_they_were(seed, strength, quantile):
+    calibrated, clips = tables(seed)
+    guard = {"name": "tail", "support": "y", "quantile": quantile, "strength": strength}
+    out = fuse(calibrated, clips, systems(S={"weights": {"x": 1.0}, "guards": [guard]}), PLUGINS)
+    threshold = np.quantile(out.filter(pl.col("role") == "oof")["base"], quantile)
+    tail = out["base"] > threshold
+    assert (out["penalty"] >= 0).all()
+    assert (out.filter(~tail)["score"] == out.filter(~tail)["base"]).all()
+    assert (out.filter(tail)["score"] >= threshold - 1e-12).all()
+
+
+def test_guards_act_in_turn_on_what_the_one_before_left():
+    calibrated, clips = tables()
+    one = {"name": "fixed", "amount": 100.0, "strength": 1.0}
+    out = fuse(calibrated, clips, systems(S={"weights": {"x": 1.0}, "guards": [one, one]}), PLUGINS)
+    assert set(out["penalty"].round(9)) == {0.0, 100.0}
+
+
+def test_a_guard_cannot_change_the_score_by_writing_to_it():
+    calibrated, clips = tables()
+    out = fuse(
+        calibrated, clips, systems(S={"weights": {"x": 1.0}, "guards": [{"name": "fixed", "how": "writes"}]}), PLUGINS
+    )
+    assert (out["score"] == out["base"]).all()
+    assert out["score"].min() > -100
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "said"),
+    [
+        ("short", PluginError, r"penalty \(39,\) for 40 clips"),
+        ("negative", PluginError, "negative penalty"),
+        ("nan", DataError, "not finite"),
+        ("asks", PluginError, "asks for a branch 'nowhere' that the portfolio lacks"),
+    ],
+)
+def test_a_guard_off_its_contract_is_named(how, error, said):
+    with pytest.raises(error, match=f"system 'S', m section 00.*{said}"):
+        fuse(*tables(), systems(S={"weights": {"x": 1.0}, "guards": [{"name": "fixed", "how": how}]}), PLUGINS)
+
+
+def test_each_test_clip_is_fused_alone():
+    calibrated, clips = tables()
+    guard = {"name": "tail", "support": "y", "quantile": 0.8}
+    system = systems(S={"weights": {"x": 0.5, "y": 0.5}, "transform": "normal_score", "guards": [guard]})
+    every = fuse(calibrated, clips, system, PLUGINS).filter(pl.col("role") == "test")
+    for clip in every["clip"]:
+        some = calibrated.filter((pl.col("role") == "oof") | (pl.col("clip") == clip))
+        alone = fuse(some, clips, system, PLUGINS).filter(pl.col("clip") == clip)
+        assert alone.row(0) == every.filter(pl.col("clip") == clip).row(0)
+
+
+def test_no_test_clips_is_fine():
+    calibrated, clips = tables(test=0)
+    assert set(fuse(calibrated, clips, systems(S={"weights": {"x": 1.0}}), PLUGINS)["role"]) == {"oof"}

@@ -1,0 +1,69 @@
+"""Tables are checked whenever they are written or read."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from asdcore.errors import StoreError
+from asdcore.store.tables import DECISIONS, GROUND_TRUTH, SCORES, read_table, write_table
+
+
+def truth() -> pl.DataFrame:
+    return pl.DataFrame(
+        {"clip": ["b.wav", "a.wav"], "label": [0, 1], "domain": ["source", None]}, schema=GROUND_TRUTH.columns
+    )
+
+
+def test_round_trip_is_sorted_by_key(tmp_path):
+    digest = write_table(GROUND_TRUTH, truth(), tmp_path / "t.parquet")
+    back = read_table(GROUND_TRUTH, tmp_path / "t.parquet", "")
+    assert back.equals(truth().sort("clip"))
+    assert digest == write_table(GROUND_TRUTH, truth().reverse(), tmp_path / "u.parquet")
+
+
+def test_no_table_but_the_ground_truth_has_a_label():
+    assert "label" in GROUND_TRUTH.columns
+    assert all("label" not in table.columns for table in (SCORES, DECISIONS))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.drop("label"), "missing columns \\['label'\\]"),
+        (lambda t: t.with_columns(x=1), "unexpected columns \\['x'\\]"),
+        (lambda t: t.cast({"label": pl.Int64}), "label is Int64, it must be Int8"),
+        (lambda t: pl.concat([t, t]), "same clip"),
+    ],
+    ids=["missing", "extra", "type", "key"],
+)
+def test_what_is_no_such_table_is_refused(tmp_path, change, said):
+    with pytest.raises(StoreError, match=said):
+        write_table(GROUND_TRUTH, change(truth()), tmp_path / "t.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_absent_file_says_what_to_do(tmp_path):
+    with pytest.raises(StoreError, match="There is no .*Run it again"):
+        read_table(GROUND_TRUTH, tmp_path / "t.parquet", "Run it again.")
+
+
+def test_every_flipped_byte_and_every_cut_is_noticed(tmp_path):
+    path = tmp_path / "t.parquet"
+    write_table(GROUND_TRUTH, truth(), path)
+    whole = path.read_bytes()
+    before = read_table(GROUND_TRUTH, path, "")
+    silent = 0
+    for position in range(0, len(whole), 7):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
+        try:
+            # A byte may lie in padding or in the footer's prose: then what is read must be what was written.
+            assert read_table(GROUND_TRUTH, path, "").equals(before)
+            silent += 1
+        except StoreError:
+            pass
+    assert silent < len(whole) / 7
+    for length in (0, 1, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(StoreError, match="cannot be read"):
+            read_table(GROUND_TRUTH, path, "")

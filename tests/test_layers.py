@@ -1,0 +1,124 @@
+"""The house stands: who may import whom, how long things are, and that nothing names what it must not."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "asdcore"
+PLUGINS = ROOT / "plugins" / "asdcore_plugins"
+
+# Top to bottom: a module imports its own layer and those below it, never one above.
+LAYERS = [
+    ["cli"],
+    ["testing", "scaffold", "text"],
+    ["pipeline"],
+    ["stages", "evidence", "execution"],
+    ["data", "store", "portfolio", "transforms", "runs"],
+    ["contract"],
+    ["progress", "errors"],
+]
+PUBLIC = {"asdcore", "asdcore.testing"}
+MAX_FILE, MAX_FUNCTION = 300, 40
+
+
+def modules(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.py") if "templates" not in path.parts)
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, *, typing_too: bool = False) -> set[str]:
+    """Return every asdcore module that a file imports, at its top or inside a function."""
+    tree = ast.parse(path.read_text())
+    if not typing_too:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+                node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {one for one in found if one.split(".")[0] in ("asdcore", "asdcore_plugins")}
+
+
+def layer_of(module: str) -> int | None:
+    parts = module.split(".")
+    if len(parts) < 2:
+        return None
+    for level, names in enumerate(LAYERS):
+        if parts[1] in names:
+            return level
+    return None
+
+
+FRAMEWORK = [pytest.param(path, id=name_of(path)) for path in modules(PACKAGE) if name_of(path) != "asdcore"]
+
+
+@pytest.mark.parametrize("path", FRAMEWORK)
+def test_a_module_imports_its_layer_or_below(path):
+    mine = layer_of(name_of(path))
+    assert mine is not None, f"say in LAYERS to which layer {name_of(path)} belongs"
+    for other in imports(path):
+        theirs = layer_of(other)
+        assert theirs is None or theirs >= mine, f"{name_of(path)} imports {other}, which lies above it"
+
+
+@pytest.mark.parametrize("path", modules(PACKAGE / "stages"), ids=lambda path: path.stem)
+def test_a_stage_imports_no_other_stage(path):
+    others = {f"asdcore.stages.{other.stem}" for other in modules(PACKAGE / "stages")} - {name_of(path)}
+    assert not imports(path) & others
+
+
+@pytest.mark.parametrize("path", FRAMEWORK)
+def test_only_evidence_and_what_is_above_it_sees_the_ground_truth(path):
+    allowed = layer_of(name_of(path)) <= layer_of("asdcore.pipeline") or name_of(path).startswith("asdcore.evidence")
+    opens = {"asdcore.evidence.evaluate", "asdcore.evidence.files"} & imports(path)
+    calls = "ground_truth(" in path.read_text() and not name_of(path).startswith("asdcore.contract")
+    assert allowed or not (opens or calls)
+
+
+@pytest.mark.parametrize("path", FRAMEWORK)
+def test_the_framework_imports_no_plugin(path):
+    assert not any(one.startswith("asdcore_plugins") for one in imports(path))
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in modules(PLUGINS)])
+def test_a_plugin_uses_public_names_alone(path):
+    for one in imports(path, typing_too=True):
+        assert one in PUBLIC or one.rpartition(".")[0] in PUBLIC, f"{path} imports {one}"
+
+
+def test_there_are_no_import_circles():
+    graph = {}
+    for path in modules(PACKAGE):
+        known = {name_of(other) for other in modules(PACKAGE)}
+        tree = ast.parse(path.read_text())
+        top = {
+            name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and node.module
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+        }
+        graph[name_of(path)] = (top & known) - {name_of(path), "asdcore"}
+    done: set[str] = set()
+    while ready := [name for name, needs in graph.items() if name not in done and needs <= done]:
+        done |= set(ready)
+    assert done == set(graph), f"these import one another: {sorted(set(graph) - done)}"
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in (*modules(PACKAGE), *modules(PLUGINS))])
+def test_files_and_functions_fit_on_a_screen_or_two(path):
+    text = path.read_text()
+    assert text.count("\n") <= MAX_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < MAX_FUNCTION, f"{path}:{node.lineno} {node.name}"

@@ -1,0 +1,277 @@
+"""The whole way: same inputs, same digests, whatever happens on the way; and nothing that a test clip could teach."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+
+import asdcore
+from asdcore.errors import DataError, DatasetError, EvaluationError, StoreError
+from asdcore.progress import Silent
+from asdcore.stages import embed, score
+
+
+class Heard(Silent):
+    def __init__(self):
+        self.notes, self.stages = [], {}
+
+    def stage(self, name, total):
+        self.stages[name] = total
+        return super().stage(name, total)
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def digests(run):
+    return run.about["tables"]
+
+
+def test_a_run_has_every_table(dataset, fused, tmp_path):
+    run = asdcore.run(fused, dataset, tmp_path / "run")
+    n_train, n_test = 48, 32
+    assert len(run.clips) == n_train + n_test
+    assert run.clips.filter(pl.col("split") == "test")["domain"].is_null().all()
+    assert set(run.scores["branch"]) == {"near_knn", "far_gauss", "w1_knn"}
+    assert len(run.calibrated) == 3 * (n_train + n_test)
+    assert len(run.systems) == 2 * (n_train + n_test)
+    assert len(run.decisions) == 2 * n_test
+    assert all("label" not in getattr(run, table).columns for table in digests(run))
+    assert (run.folder / "run.json").is_file()
+    again = asdcore.load_run(tmp_path / "run")
+    assert again.systems.equals(run.systems)
+
+
+def test_faults_are_found(dataset, fused, tmp_path):
+    run = asdcore.run(fused, dataset, tmp_path / "run", task="dcase2026")
+    result = asdcore.evaluate(run)
+    assert result.systems["plain"].official_score > 0.8
+    saved = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert saved["systems"]["plain"]["official_score"] == result.systems["plain"].official_score
+    assert (saved["year"], saved["looks"]) == (2026, 1)
+    asdcore.evaluate(tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["looks"] == 2
+
+
+def test_a_second_run_computes_nothing_and_gives_the_same(dataset, fused, tmp_path, monkeypatch):
+    first = asdcore.run(fused, dataset, tmp_path / "a")
+    monkeypatch.setattr(embed, "embed", lambda job: pytest.fail("embedded again"))
+    monkeypatch.setattr(score, "score", lambda job: pytest.fail("scored again"))
+    heard = Heard()
+    assert digests(asdcore.run(fused, dataset, tmp_path / "b", progress=heard)) == digests(first)
+    assert (heard.stages["embed"], heard.stages["score"]) == (0, 0)
+
+
+def test_the_store_and_the_workers_change_nothing(dataset, fused, tmp_path):
+    one = asdcore.run(fused, dataset, tmp_path / "a", store=tmp_path / "s1")
+    two = asdcore.run(fused, dataset, tmp_path / "b", store=tmp_path / "s2", workers=2)
+    assert digests(one) == digests(two)
+
+
+def test_only_what_changed_is_computed(dataset, fused, tmp_path):
+    asdcore.run(fused, dataset, tmp_path / "run")
+    fused.write_text(fused.read_text().replace("k = 2", "k = 3").replace("w1_knn = 0.25", "w1_knn = 0.35"))
+    heard = Heard()
+    asdcore.run(fused, dataset, tmp_path / "run", progress=heard)
+    assert (heard.stages["embed"], heard.stages["score"]) == (0, 2)
+
+
+def test_added_and_changed_clips_are_seen(dataset, simple, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(dataset, root)
+    first = asdcore.run(simple, root, tmp_path / "run")
+    clip = next((root / "fan" / "test").iterdir())
+    samples, rate = soundfile.read(clip)
+    soundfile.write(clip, samples * 0.5, rate)
+    soundfile.write(clip.with_name("section_00_source_test_normal_0099_spd_0.wav"), samples * 0.7, rate)
+    heard = Heard()
+    second = asdcore.run(simple, root, tmp_path / "run", progress=heard)
+    assert heard.stages["embed"] == 2
+    assert digests(first)["scores"] != digests(second)["scores"]
+    assert first.about["data_digest"] != second.about["data_digest"]
+
+
+def test_test_clips_teach_nothing(dataset, fused, tmp_path):
+    """The scores of a test clip do not change, not in the last bit, with the test clips beside it."""
+    every = asdcore.run(fused, dataset, tmp_path / "every")
+    root = tmp_path / "few"
+    shutil.copytree(dataset, root)
+    for i, clip in enumerate(sorted(root.glob("*/test/*.wav"))):
+        if i % 5:
+            clip.unlink()
+    few = asdcore.run(fused, root, tmp_path / "run", store=tmp_path / "other store")
+    for table, key in (("scores", ["clip", "branch", "reference"]), ("systems", ["clip", "system"])):
+        kept = getattr(few, table).filter(pl.col("role") == "test")
+        both = kept.join(getattr(every, table), on=[*key, "role"], suffix="_every", validate="1:1")
+        assert len(both) == len(kept) > 0
+        assert (both["score"] == both["score_every"]).all()
+
+
+def test_names_and_labels_teach_nothing(dataset, fused, tmp_path):
+    """Calling every test clip by an anonymous name, in another order, changes no score."""
+    every = asdcore.run(fused, dataset, tmp_path / "every")
+    root = tmp_path / "anonymous"
+    shutil.copytree(dataset, root)
+    for machine in ("fan", "3DPrinter"):
+        clips = sorted((root / machine / "test").iterdir(), key=lambda path: path.read_bytes()[-100:])
+        for i, clip in enumerate(clips):
+            clip.rename(clip.with_name(f"section_00_{i:04d}.wav"))
+    hidden = asdcore.run(fused, root, tmp_path / "hidden", store=tmp_path / "other store")
+    by_sound = [
+        run.systems.filter(pl.col("role") == "test")
+        .join(run.clips.select("clip", "sha256"), on="clip")
+        .sort("sha256", "system")
+        .select("sha256", "system", "base", "penalty", "score")
+        for run in (every, hidden)
+    ]
+    assert by_sound[0].equals(by_sound[1])
+    with pytest.raises(EvaluationError, match="do not tell what is an anomaly.*--truth"):
+        asdcore.evaluate(hidden)
+
+
+def test_truth_folders_serve_where_names_are_silent(dataset, simple, tmp_path):
+    named = asdcore.run(simple, dataset, tmp_path / "named")
+    root, truth = tmp_path / "anonymous", tmp_path / "truth"
+    shutil.copytree(dataset, root)
+    for kind in ("data", "domain"):
+        (truth / f"ground_truth_{kind}").mkdir(parents=True)
+    for machine in ("fan", "3DPrinter"):
+        lines = {"data": [], "domain": []}
+        for i, clip in enumerate(sorted((root / machine / "test").iterdir())):
+            lines["data"].append(f"section_00_{i:04d}.wav,{int('anomaly' in clip.name)}")
+            lines["domain"].append(f"section_00_{i:04d}.wav,{int('target' in clip.name)}")
+            clip.rename(clip.with_name(f"section_00_{i:04d}.wav"))
+        for kind, said in lines.items():
+            path = truth / f"ground_truth_{kind}" / f"ground_truth_{machine}_section_00_test.csv"
+            path.write_text("\n".join(said) + "\n")
+    hidden = asdcore.run(simple, root, tmp_path / "hidden")
+    assert asdcore.evaluate(hidden, truth=truth).systems == asdcore.evaluate(named).systems
+    for path in truth.rglob("*_3DPrinter_*.csv"):
+        path.write_text(path.read_text().replace("section_00_0003.wav", "section_00_0093.wav"))
+    with pytest.raises(EvaluationError, match=r"3DPrinter section 00: 1 .*0093"):
+        asdcore.evaluate(hidden, truth=truth)
+
+
+KILLED = """
+import sys, time
+import asdcore
+from asdcore.progress import Silent
+from asdcore.stages import embed
+embed.CHUNK = 8
+asdcore.run(sys.argv[1], sys.argv[2], sys.argv[3])
+"""
+
+
+@pytest.mark.parametrize("wait_for", [0, 1, 4])
+def test_a_killed_run_goes_on_with_the_same_digests(dataset, fused, tmp_path, wait_for, monkeypatch):
+    whole = asdcore.run(fused, dataset, tmp_path / "whole", store=tmp_path / "another store")
+    store = tmp_path / "store"
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(fused), str(dataset), str(tmp_path / "run")], env=os.environ
+    )
+    deadline = time.monotonic() + 60
+    while len(list(store.rglob("features/*/*.parquet"))) < wait_for and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done = len(list(store.rglob("features/*/*.parquet")))
+    assert done >= wait_for
+    monkeypatch.setattr(embed, "CHUNK", 8)
+    heard = Heard()
+    again = asdcore.run(fused, dataset, tmp_path / "run", progress=heard)
+    assert digests(again) == digests(whole)
+    assert heard.stages["embed"] <= 80 - 8 * (done // 3)
+    assert not [path for path in tmp_path.rglob(".writing-*") if not path.is_dir()]
+
+
+def test_an_earlier_run_survives_a_later_one_that_fails(dataset, simple, tmp_path, monkeypatch):
+    first = asdcore.run(simple, dataset, tmp_path / "run")
+    simple.write_text(simple.read_text().replace("euclidean", "cosine"))
+    monkeypatch.setattr("asdcore.runs.write_json", lambda *_: (_ for _ in ()).throw(StoreError("disk full")))
+    with pytest.raises(StoreError):
+        asdcore.run(simple, dataset, tmp_path / "run")
+    monkeypatch.undo()
+    assert asdcore.load_run(tmp_path / "run").systems.equals(first.systems)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_a_table_of_another_run_is_noticed(dataset, simple, tmp_path):
+    asdcore.run(simple, dataset, tmp_path / "a")
+    simple.write_text(simple.read_text().replace("euclidean", "cosine"))
+    asdcore.run(simple, dataset, tmp_path / "b")
+    shutil.copy(tmp_path / "a" / "systems.parquet", tmp_path / "b" / "systems.parquet")
+    with pytest.raises(StoreError, match=r"systems.parquet is not the table that run.json names"):
+        _ = asdcore.load_run(tmp_path / "b").systems
+
+
+def test_a_folder_of_other_files_is_not_written_to(dataset, simple, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("")
+    with pytest.raises(StoreError, match="holds files that are no run's"):
+        asdcore.run(simple, dataset, tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+
+
+def test_what_is_no_run_is_not_evaluated(tmp_path):
+    with pytest.raises(DataError, match=r"no finished run.*asdcore run PORTFOLIO"):
+        asdcore.evaluate(tmp_path)
+
+
+@pytest.mark.parametrize("target", [0, 1, 3])
+def test_machines_with_few_target_clips_run_and_say_so(make_dataset, fused, tmp_path, target):
+    root = make_dataset(tmp_path / "data", ("fan",), source=8, target=target, test=2)
+    heard = Heard()
+    run = asdcore.run(fused, root, tmp_path / "run", progress=heard)
+    assert run.systems["score"].is_finite().all()
+    said = "no target train clips" if target == 0 else f"{target} target train clips"
+    assert any(said in note for note in heard.notes)
+    assert run.about["notes"] == heard.notes
+
+
+def test_the_detected_grammar_is_said(dataset, simple, tmp_path):
+    heard = Heard()
+    asdcore.run(simple, dataset, tmp_path / "a", progress=heard)
+    assert any("no task was named" in note for note in heard.notes)
+    heard = Heard()
+    asdcore.run(simple, dataset, tmp_path / "b", task="dcase2026", progress=heard)
+    assert not any("task" in note for note in heard.notes)
+
+
+def test_everything_wrong_with_a_dataset_is_said_at_once_and_nothing_is_written(dataset, simple, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(dataset, root)
+    clips = sorted((root / "fan" / "train").iterdir())
+    clips[0].write_bytes(b"")
+    clips[1].write_bytes(clips[1].read_bytes()[:900])
+    clips[2].rename(clips[2].with_name(clips[2].name.replace("normal", "anomaly")))
+    with pytest.raises(DatasetError) as caught:
+        asdcore.run(simple, root, tmp_path / "run")
+    for path in clips[:2]:
+        assert path.name in str(caught.value)
+    assert "train_anomaly" in str(caught.value)
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_silent_clip_and_a_silent_machine(dataset, simple, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(dataset, root)
+    one = next((root / "fan" / "test").iterdir())
+    soundfile.write(one, np.zeros((4000, 2)), 16000)
+    assert asdcore.run(simple, root, tmp_path / "run").systems["score"].is_finite().all()
+    for i, clip in enumerate(sorted((root / "fan").rglob("*.wav"))):
+        # Digital silence all the same, but each its own file.
+        soundfile.write(clip, np.zeros((4000 + 512 * i, 2)), 16000)
+    with pytest.raises(DataError, match="branch 'near_knn', fan section 00: the interquartile range .* is 0"):
+        asdcore.run(simple, root, tmp_path / "other")
+    assert not (tmp_path / "other").exists()

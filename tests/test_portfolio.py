@@ -1,0 +1,141 @@
+"""A portfolio says everything that determines a result; a wrong one is refused with the key and the remedy."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from asdcore.errors import PluginError, PortfolioError
+from asdcore.portfolio import find_portfolio, load_portfolio, parse_portfolio, shipped_portfolios
+
+GOOD = """
+name = "p"
+[branches.a]
+view = "near"
+encoder = { name = "logmel", layer = 0, pooling = "mean", n_mels = 64 }
+scorer = { name = "knn", k = 1 }
+normalizer = { name = "median_iqr", scope = "pooled" }
+[systems.S]
+weights = { a = 1.0 }
+transform = { name = "softplus", beta = 2.0 }
+guards = [{ name = "tail", support = "a", quantile = 0.9, strength = 0.5 }]
+[decision]
+quantile = 0.9
+"""
+
+
+def load(text, tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    return load_portfolio(path)
+
+
+def test_everything_is_read(tmp_path):
+    portfolio = load(GOOD, tmp_path)
+    branch, system = portfolio.branches["a"], portfolio.systems["S"]
+    assert branch.encoder.parameters == {"n_mels": 64}
+    assert (branch.encoder.layer, branch.encoder.pooling) == (0, "mean")
+    assert branch.normalizer.parameters == {"scope": "pooled"}
+    assert system.transform.parameters == {"beta": 2.0}
+    assert system.guards[0].parameters == {"support": "a", "quantile": 0.9}
+    assert (system.guards[0].strength, portfolio.decision.quantile) == (0.5, 0.9)
+
+
+def test_defaults_are_filled_in():
+    portfolio = parse_portfolio(
+        {
+            "name": "p",
+            "branches": {"a": {"encoder": "logmel", "scorer": "knn"}},
+            "systems": {"S": {"weights": {"a": 1}}},
+        }
+    )
+    branch = portfolio.branches["a"]
+    assert [branch.view.name, branch.encoder.pooling, branch.normalizer.name] == ["near", "mean", "median_iqr"]
+    assert portfolio.systems["S"].transform.name == "identity"
+    assert (portfolio.seed, portfolio.folds, portfolio.decision.rule, portfolio.decision.quantile) == (
+        0,
+        5,
+        "ecdf",
+        0.95,
+    )
+
+
+def test_digest_says_what_the_portfolio_says_not_how(tmp_path):
+    first = load(GOOD, tmp_path).digest
+    assert load(GOOD.replace('view = "near"', 'view = { name = "near" }  # the same'), tmp_path).digest == first
+    assert load(GOOD.replace("k = 1", "k = 2"), tmp_path).digest != first
+
+
+def test_a_portfolio_cannot_be_changed(tmp_path):
+    with pytest.raises(ValueError, match="frozen"):
+        load(GOOD, tmp_path).seed = 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "said"),
+    [
+        ('name = "p"', 'name = "p"\nsed = 1', PortfolioError, r"sed: no such key. Did you mean 'seed'\?"),
+        ('view = "near"', 'veiw = "near"', PortfolioError, r"branches.a.veiw: no such key. Did you mean 'view'\?"),
+        ("weights =", "wieghts =", PortfolioError, r"systems.S.wieghts: no such key. Did you mean 'weights'\?"),
+        ("quantile = 0.9\n", "quantil = 0.9\n", PortfolioError, r"Did you mean 'quantile'\?"),
+        ("quantile = 0.9\n", "quantile = 1.9\n", PortfolioError, r"decision.quantile: .*less than 1, got 1.9"),
+        ("{ a = 1.0 }", "{ b = 1.0 }", PortfolioError, r"branch 'b', which does not exist. Did you mean|Known: a"),
+        ("{ a = 1.0 }", "{ a = -1.0 }", PortfolioError, r"weights.a: .*greater than or equal to 0, got -1.0"),
+        ("{ a = 1.0 }", "{ a = nan }", PortfolioError, r"weights.a: "),
+        ("{ a = 1.0 }", "{ a = 0.0 }", PortfolioError, r"all weights are 0"),
+        ('support = "a"', 'support = "eat"', PortfolioError, r"supported by the branch 'eat', which does not exist"),
+        ("strength = 0.5", "strength = 2.5", PortfolioError, r"strength: .*less than or equal to 1, got 2.5"),
+        ('"mean"', '"maen"', PortfolioError, r"no pooling is named 'maen'. Did you mean 'mean'\?"),
+        ('"near"', '"naer"', PluginError, r"branches.a: No view is named 'naer'. Did you mean 'near'\?"),
+        ('"logmel"', '"logml"', PluginError, r"branches.a: No encoder is named 'logml'. Did you mean 'logmel'\?"),
+        ('"knn"', '"kmn"', PluginError, r"branches.a: No scorer is named 'kmn'. Did you mean 'knn'\?"),
+        ('"tail"', '"tial"', PluginError, r"systems.S: No guard is named 'tial'. Did you mean 'tail'\?"),
+        ('"softplus"', '"softpuls"', PortfolioError, r"No transform is named 'softpuls'. Did you mean 'softplus'\?"),
+        ("beta", "bata", PortfolioError, r"'softplus' takes no parameter 'bata'. Did you mean 'beta'\?"),
+        ("n_mels", "n_mel", PluginError, r"encoder 'logmel' takes no parameter 'n_mel'. Did you mean 'n_mels'\?"),
+        ("k = 1", "k = 0", PluginError, r"scorer 'knn' refuses its parameters .*k must be .* at least 1, got 0"),
+        ("k = 1", "metric = 'l1'", PluginError, r"metric must be one of cosine, euclidean, got 'l1'"),
+        ('"pooled"', '"poled"', PluginError, r"scope must be one of pooled, domain_min, got 'poled'"),
+        ('name = "p"', 'name = "p"\ntask = "dcase1999"', PluginError, r"task: No dataset is named 'dcase1999'"),
+        ('name = "p"', 'name = "../p"', PortfolioError, r"name: "),
+        ('name = "p"', "name = [", PortfolioError, r"is not TOML"),
+        (
+            'encoder = { name = "logmel", layer = 0, pooling = "mean", n_mels = 64 }',
+            "",
+            PortfolioError,
+            "encoder: this key",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_what_is_allowed(tmp_path, old, new, error, said):
+    assert old in GOOD
+    with pytest.raises(error, match=said):
+        load(GOOD.replace(old, new, 1), tmp_path)
+
+
+def test_all_mistakes_are_said_at_once(tmp_path):
+    with pytest.raises(PortfolioError) as caught:
+        load(GOOD.replace('view = "near"', "veiw = 1").replace("weights =", "wieghts ="), tmp_path)
+    assert "veiw" in str(caught.value)
+    assert "wieghts" in str(caught.value)
+
+
+def test_shipped_portfolios_load_by_name():
+    assert {"demo", "logmel-knn"} <= set(shipped_portfolios())
+    for name, path in shipped_portfolios().items():
+        assert load_portfolio(name).name == name
+        assert tomllib.loads(path.read_text())["name"] == name
+
+
+def test_the_default_portfolio_has_what_it_promises():
+    demo = load_portfolio("demo")
+    assert len(demo.branches) >= 4
+    assert len({branch.view.name for branch in demo.branches.values()}) >= 2
+    assert len({branch.scorer.name for branch in demo.branches.values()}) >= 2
+    assert any(system.guards for system in demo.systems.values())
+
+
+def test_a_portfolio_that_is_not_there():
+    with pytest.raises(PortfolioError, match=r"There is no portfolio 'dem'.*Did you mean 'demo'\?"):
+        find_portfolio("dem")
