@@ -33,7 +33,7 @@ from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
 from asdcore.stages import calibrate, decide, embed, fuse, score
-from asdcore.store.atomic import write_json
+from asdcore.store.atomic import check_writable, write_json
 from asdcore.store.cache import Store, default_store
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
 from asdcore.store.recipes import feature_recipe, library_versions
@@ -69,29 +69,17 @@ def run(
     check_out(Path(out))
     name = task or plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})
-    work = _Work(
-        plan, Path(data), Store(Path(store) if store else default_store()), workers, device, progress or Silent()
-    )
-    with work.stage("clips", 1), decoded_before(work.encoded()):
+    kept = Store(Path(store) if store else default_store())
+    check_writable(kept.root)
+    work = _Work(plan, Path(data), kept, workers, device, progress or Silent())
+    with work.stage("clips", 0) as advance, decoded_before(work.encoded()):
         clips = reader.clips(work.root)
-    notes = _notes(name, clips)
+        advance(len(clips))
+    notes = _notes(name, clips, plan.folds)
     for note in notes:
         work.progress.note(note)
     tables = work.tables(clips)
-    about = {
-        "asdcore": __version__,
-        "portfolio": plan.model_dump(mode="json"),
-        "portfolio_digest": plan.digest,
-        "task": name,
-        "year": getattr(reader, "year", CURRENT_YEAR),
-        "data": str(work.root.resolve()),
-        "data_digest": table_digest(clips.select("clip", "sha256"), ("clip",)),
-        "store": str(work.store.root.resolve()),
-        "digest_algorithm": TABLE_ALGORITHM,
-        "libraries": library_versions(),
-        "notes": notes,
-        "seconds": work.seconds,
-    }
+    about = {"task": name, "year": getattr(reader, "year", CURRENT_YEAR), "notes": notes, **work.about(clips)}
     return write_run(Path(out), tables, about)
 
 
@@ -163,6 +151,20 @@ class _Work:
                     advance(1)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
 
+    def about(self, clips: pl.DataFrame) -> dict[str, Any]:
+        """Return what ``run.json`` says of the work: what ran, on what, with what."""
+        return {
+            "asdcore": __version__,
+            "portfolio": self.plan.model_dump(mode="json"),
+            "portfolio_digest": self.plan.digest,
+            "data": str(self.root.resolve()),
+            "data_digest": table_digest(clips.select("clip", "sha256"), ("clip",)),
+            "store": str(self.store.root.resolve()),
+            "digest_algorithm": TABLE_ALGORITHM,
+            "libraries": library_versions(),
+            "seconds": self.seconds,
+        }
+
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Any]:
         """Show a stage and keep its seconds of wall time."""
@@ -172,13 +174,11 @@ class _Work:
         self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
-def _notes(name: str, clips: pl.DataFrame) -> list[str]:
+def _notes(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
     """Say what a person should know about how this data was read."""
     notes = []
     if name == DEFAULT_TASK:
-        notes.append(
-            "no task was named: file names were matched against every DCASE form, and the 2022-2026 rules apply."
-        )
+        notes.append("no task was named: file names may have any DCASE form, and the rules of 2022-2026 apply.")
     train = clips.filter(pl.col("split") == "train")
     for (machine, section), cell in train.group_by("machine", "section", maintain_order=True):
         source, target = (int((cell["domain"] == one).sum()) for one in ("source", "target"))
@@ -189,6 +189,8 @@ def _notes(name: str, clips: pl.DataFrame) -> list[str]:
             notes.append(f"{where} has {target} target train clips: a scale from so few is drawn toward the source's.")
         if not source:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
+        if len(cell) < folds:
+            notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
     return notes
 
 

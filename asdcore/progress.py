@@ -16,7 +16,7 @@ class Progress(Protocol):
     """What the pipeline tells of its work."""
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Enter a stage of ``total`` steps; the context gives a function to call with each number of steps done."""
+        """Enter a stage of ``total`` steps (0: not known yet); the context gives a function to call with steps done."""
         ...
 
     def note(self, text: str) -> None:
@@ -42,9 +42,14 @@ class Lines:
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """Print the stage when it is done, with its steps and seconds."""
-        started = time.perf_counter()
-        yield lambda steps: None
-        print(f"{name}: {total} in {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
+        started, done = time.perf_counter(), 0
+
+        def advance(steps: int) -> None:
+            nonlocal done
+            done += steps
+
+        yield advance
+        print(f"{name}: {done} in {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
 
     def note(self, text: str) -> None:
         """Print the note."""
@@ -69,8 +74,10 @@ class Bars:
             TimeRemainingColumn(),
         )
         with RichProgress(*columns, console=Console(stderr=True)) as bars:
-            task = bars.add_task(name, total=total)
+            # A total of 0 is one that only the work itself can tell.
+            task = bars.add_task(name, total=total or None)
             yield lambda steps: bars.advance(task, steps)
+            bars.update(task, total=bars.tasks[0].completed)
 
     def note(self, text: str) -> None:
         """Print the note."""

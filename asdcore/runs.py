@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.errors import DataError, StoreError
-from asdcore.store.atomic import fresh_folder, write_json
+from asdcore.store.atomic import check_writable, fresh_folder, write_json
 from asdcore.store.digest import table_digest
 from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_table, write_table
 
@@ -104,8 +104,7 @@ def write_run(folder: Path, tables: dict[str, pl.DataFrame], about: dict[str, An
 
 def check_out(folder: Path) -> None:
     """Refuse to write a run among files that are not a run's."""
-    if folder.is_file():
-        raise StoreError(f"{folder} is a file. Choose a folder for the run with --out.")
+    check_writable(folder)
     if not folder.is_dir():
         return
     ours = {RUN_FILE, EVALUATION_FILE, *(f"{name}.parquet" for name in TABLES)}

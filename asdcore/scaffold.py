@@ -93,7 +93,8 @@ def _checked(kind: str, name: str) -> str:
     taken = installed().components(kind)
     if name in taken:
         raise PluginError(
-            f"There is a {kind} {name!r} already, of {taken[name].distribution}. Choose another name: 'my_{name}'?"
+            f"The name {name!r} is taken: {taken[name].distribution} has a component of kind {kind!r} by that name. "
+            f"Choose another: 'my_{name}'?"
         )
     if importlib.util.find_spec(f"asdcore_{name}") is not None:
         raise PluginError(f"There is a module asdcore_{name} already. Choose another name: 'my_{name}'?")

@@ -144,9 +144,10 @@ class SmoothEcdf:
 
     def _inside(self, scores: Floats) -> Floats:
         """Linear interpolation, held at the ends; rounding never lifts it above the next knot."""
-        left = np.clip(np.searchsorted(self._values, scores, "right") - 1, 0, len(self._values) - 2)
+        held = np.clip(scores, self._values[0], self._values[-1])
+        left = np.minimum(np.searchsorted(self._values, held, "right") - 1, len(self._values) - 2)
         start, end = self._values[left], self._values[left + 1]
-        share = np.clip((scores - start) / (end - start), 0.0, 1.0)
+        share = (held - start) / (end - start)
         low, high = self._rank[left], self._rank[left + 1]
         inside: Floats = np.minimum(low + share * (high - low), high)
         return inside

@@ -188,7 +188,10 @@ def _encoder(name: str, parameters: str, device: str | None) -> Any:
     factory = installed().component("encoder", name).factory
     if device is not None and "device" in inspect.signature(factory).parameters:
         values["device"] = device
-    return installed().build("encoder", name, values)
+    encoder = installed().build("encoder", name, values)
+    if hasattr(encoder, "fit"):
+        raise PluginError(f"encoder {name!r} must be trained first, and training encoders is not part of a run yet.")
+    return encoder
 
 
 def _text(parameters: Mapping[str, Any]) -> str:

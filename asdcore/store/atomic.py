@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import functools
+import hashlib
 import json
 import os
+import platform
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -16,6 +19,16 @@ from asdcore.errors import AsdcoreError, StoreError
 
 PREFIX = ".writing-"
 
+_ADVICE = {
+    errno.ENOSPC: "the disk is full. Free some space, or choose another folder with --out or --store",
+    errno.EDQUOT: "the disk quota is used up. Free some space, or choose another folder with --out or --store",
+    errno.EACCES: "permission denied. Choose a folder you may write, with --out or --store",
+    errno.EPERM: "permission denied. Choose a folder you may write, with --out or --store",
+    errno.EROFS: "the file system is read-only. Choose another folder with --out or --store",
+    errno.ENOTDIR: "part of the path is a file, not a folder. Choose another folder with --out or --store",
+    errno.EFBIG: "the file is larger than this file system or process may write",
+}
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -23,9 +36,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Raises StoreError where the folder cannot be written or the disk is full.
     """
-    # The process number tells an orphan of a killed process from a file that is being written; the suffix keeps either
-    # from being taken for a finished file.
-    temporary = path.with_name(f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}.part")
+    # The suffix keeps it from being taken for a finished file.
+    temporary = path.with_name(f"{_mine()}{uuid.uuid4().hex[:8]}-{path.name}.part")
     try:
         with disk_trouble(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +49,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _remove(temporary)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise StoreError where ``folder`` could not be made or written to: better known before the work than after."""
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not there.is_dir():
+        raise StoreError(
+            f"Cannot write {folder}: {there} is a file, not a folder. Choose another with --out or --store."
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(f"Cannot write {folder}: {_ADVICE[errno.EACCES]}.")
+
+
 @contextmanager
 def fresh_folder(path: Path) -> Iterator[Path]:
     """Give a new folder beside ``path`` to fill and empty again; whatever is left in it is removed."""
-    folder = path.with_name(f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+    folder = path.with_name(f"{_mine()}{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         with disk_trouble(path.parent):
             folder.mkdir(parents=True)
@@ -75,11 +98,31 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def remove_orphans(folder: Path) -> None:
-    """Remove what killed processes left half written under ``folder``."""
-    for orphan in folder.rglob(f"{PREFIX}*"):
-        owner = orphan.name.removeprefix(PREFIX).split("-", 1)[0]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+    """Remove what killed processes of this host left half written under ``folder``."""
+    for orphan in folder.rglob(f"{PREFIX}{_host()}-*"):
+        owner = orphan.name.removeprefix(f"{PREFIX}{_host()}-").split("-", 1)[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
             _remove(orphan)
+
+
+def _mine() -> str:
+    """How temporary names of this process begin: host and process tell an orphan from a file being written."""
+    return f"{PREFIX}{_host()}-{os.getpid()}-"
+
+
+@functools.cache
+def _host() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _remove(path: Path) -> None:
@@ -92,20 +135,11 @@ def _disk_trouble(error: Exception) -> str | None:
 
     polars wraps an operating-system error in its own class and keeps only the text.
     """
-    advice = {
-        errno.ENOSPC: "the disk is full. Free some space, or choose another folder with --out or --store",
-        errno.EDQUOT: "the disk quota is used up. Free some space, or choose another folder with --out or --store",
-        errno.EACCES: "permission denied. Choose a folder you may write, with --out or --store",
-        errno.EPERM: "permission denied. Choose a folder you may write, with --out or --store",
-        errno.EROFS: "the file system is read-only. Choose another folder with --out or --store",
-        errno.ENOTDIR: "part of the path is a file, not a folder. Choose another folder with --out or --store",
-        errno.EFBIG: "the file is larger than this file system or process may write",
-    }
     number = error.errno if isinstance(error, OSError) else None
-    if number in advice:
-        return advice[number]
+    if number in _ADVICE:
+        return _ADVICE[number]
     text = str(error)
-    for code, reason in advice.items():
+    for code, reason in _ADVICE.items():
         if os.strerror(code) in text or f"os error {code})" in text:
             return reason
     return f"{error}" if isinstance(error, OSError) else None

@@ -285,6 +285,23 @@ def test_leak_fails_the_check_named_after_it(kind: str, leak: Leak, check: str) 
         checks(kind)[check](lambda: HONEST[kind](leak=leak))
 
 
+def places(values: Any, memory: Memory) -> Any:
+    return values * 0 + np.arange(len(values))[::-1].reshape(-1, *[1] * (values.ndim - 1))
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        ("check_no_test_set_z_scores", "the same mean and deviation"),
+        ("check_no_test_set_rank_normalisation", "the very same set of values"),
+    ],
+)
+def test_outputs_alike_for_every_batch_give_a_leak_away(kind: str, check: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        checks(kind)[check](lambda: HONEST[kind](leak=places))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_written_inputs_are_named(kind: str) -> None:
     with pytest.raises(AssertionError, match="changed "):
@@ -324,7 +341,9 @@ def test_run_checks_never_raises() -> None:
     assert [result.name for result in results] == list(checks("scorer"))
     assert {result.passed for result in results[:1]} == {False}
     assert "ZeroDivisionError: by nothing" in results[0].message
-    assert not any(result.passed for result in run_checks("view", lambda: 1 / 0))
+    for kind in KINDS:
+        assert not any(result.passed for result in run_checks(kind, lambda: 1 / 0))
+        assert not any(result.passed for result in run_checks(kind, "not_installed"))
 
 
 def test_registered_names_are_built() -> None:

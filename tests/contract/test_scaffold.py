@@ -59,7 +59,7 @@ def test_names_that_cannot_be_are_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="There is a scorer 'knn' already, of asdcore"):
+    with pytest.raises(PluginError, match="The name 'knn' is taken: asdcore has a component of kind 'scorer'"):
         new_plugin("scorer", "knn", tmp_path)
     with pytest.raises(PluginError, match="module asdcore_plugins already"):
         new_plugin("scorer", "plugins", tmp_path)

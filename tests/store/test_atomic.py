@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from asdcore.errors import StoreError
-from asdcore.store.atomic import PREFIX, atomic_path, fresh_folder, remove_orphans, write_json, write_text
+from asdcore.store.atomic import (
+    _host,
+    PREFIX,
+    atomic_path,
+    check_writable,
+    fresh_folder,
+    remove_orphans,
+    write_json,
+    write_text,
+)
 
 
 def leftovers(folder):
@@ -85,18 +94,31 @@ def test_kill_while_writing_leaves_no_file_and_the_orphan_is_swept(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"writing\n"
-    mine = tmp_path / f"{PREFIX}{os.getpid()}-0000-being-written"
+    mine = tmp_path / f"{PREFIX}{_host()}-{os.getpid()}-0000-being-written"
+    theirs = tmp_path / f"{PREFIX}another-{process.pid}-0000-being-written-on-another-host"
     mine.write_text("")
+    theirs.write_text("")
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
     assert not (tmp_path / "x").exists()
-    assert len(leftovers(tmp_path)) == 2
+    assert len(leftovers(tmp_path)) == 3
     remove_orphans(tmp_path)
-    assert leftovers(tmp_path) == [mine]
+    assert set(leftovers(tmp_path)) == {mine, theirs}
 
 
 def test_fresh_folder_is_gone_afterwards(tmp_path):
     with fresh_folder(tmp_path / "run") as folder:
         (folder / "x").write_text("")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whether_a_folder_can_be_written_is_known_beforehand(tmp_path, monkeypatch):
+    check_writable(tmp_path / "new" / "folder")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file is a file, not a folder. Choose another with --out or --store"):
+        check_writable(tmp_path / "file" / "folder")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(StoreError, match="permission denied. Choose a folder you may write"):
+        check_writable(tmp_path / "new")

@@ -50,11 +50,14 @@ class Bench(ABC):
     """Builds, fits and calls the components of one kind.
 
     rtol : largest difference allowed between two ways to the same row, relative to the scale of the outputs.
+    steady : the same between two calls with the same rows, which have no reason to round differently.
     size, crowd : clips of an ordinary test batch, and of the largest one.
     call_name : the method that test clips reach, as messages name it.
     """
 
-    rtol: ClassVar[float] = 1e-9
+    # What float32 arithmetic may round away: a matrix product rounds differently with the number of its rows.
+    rtol: ClassVar[float] = 1e-5
+    steady: ClassVar[float] = 1e-9
     size: ClassVar[int] = 200
     crowd: ClassVar[int] = 200
     call_name: ClassVar[str]

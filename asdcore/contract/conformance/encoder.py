@@ -16,7 +16,7 @@ from asdcore.errors import AsdcoreError
 class EncoderBench(Bench):
     """Asks an encoder for all its layers, or for the first and the last where the batch is large."""
 
-    rtol = 1e-5
+    steady = 1e-6
     size = 6
     crowd = 130
     call_name = "encode"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from asdcore.contract.conformance.bench import Bench, Rows, join, require
 from asdcore.contract.interfaces import POOLED, REFERENCES, SOURCE, TARGET
-from asdcore.errors import AsdcoreError
+from asdcore.errors import DataError
 
 N_SOURCE, N_TARGET = 99, 10
 
@@ -119,7 +119,7 @@ def check_no_target_clips(bench: NormalizerBench) -> None:
     rows = {name: values for name, values in bench.rows(50, seed=6).items() if name != TARGET}
     try:
         z = bench.once(rows, train)["z"]
-    except AsdcoreError:
+    except DataError:
         return
     bad = int(np.sum(~np.isfinite(z)))
     found = f"Without target clips, {bad} of {len(z)} z are not finite."

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.contract.conformance.bench import Bench, difference, join, require, same, stirred, take
-from asdcore.errors import AsdcoreError
+from asdcore.errors import DataError
 
 WHY_ROWS = (
     "test clips are scored alone and in any order; what one clip gets must not depend on the others "
@@ -149,9 +149,9 @@ def check_deterministic(bench: Bench) -> None:
     cause = (
         "random numbers without a seed of their own; use numpy.random.default_rng(seed), or model.eval() for dropout."
     )
-    gap = difference(first, second, bench.rtol / 10)
+    gap = difference(first, second, bench.steady)
     require(not gap, f"Called twice with the same clips, {gap}.", why, cause)
-    gap = difference(first, other, bench.rtol / 10)
+    gap = difference(first, other, bench.steady)
     require(not gap, f"Two components built and fitted alike differ: {gap}.", why, cause)
 
 
@@ -164,7 +164,7 @@ def check_finite_on_digital_silence(bench: Bench) -> None:
         train = bench.silent_train()
         if train is not None:
             # To refuse such train normals with a DataError is as good as to score with them.
-            with contextlib.suppress(AsdcoreError):
+            with contextlib.suppress(DataError):
                 rows = join(bench.rows(8, seed=14), bench.silent())
                 outputs.append(("silent clips among the train normals", bench.once(rows, train)))
     for where, output in outputs:

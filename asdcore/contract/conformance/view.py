@@ -17,6 +17,7 @@ class ViewBench(Bench):
     """Calls a view on clips of two channels, half a second each."""
 
     rtol = 1e-6
+    steady = 1e-7
     size = 12
     crowd = 120
     call_name = "the view"

@@ -102,7 +102,7 @@ class KNN:
     def _prepare(self, features: NDArray[np.float32]) -> Floats:
         """Flatten to (n_clips, D) float64; for the cosine metric (n_clips, D + 1), of unit length.
 
-        Half of one minus the cosine is then a quarter of the squared distance; a zero vector points along the last axis.
+        Half of 1 - cosine is then a quarter of the squared distance. A zero vector points along the last axis.
         """
         import numpy as np
 

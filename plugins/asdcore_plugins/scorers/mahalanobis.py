@@ -49,7 +49,7 @@ class Mahalanobis:
         """(n_train, ...) features and their domains; estimates one Gaussian for each reference."""
         import numpy as np
 
-        self._rows = _flatten(features)
+        self._gaussians, self._rows = {}, _flatten(features)
         members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
         self._members = {name: rows for name, rows in members.items() if len(rows) >= FEWEST}
         if not self._members:

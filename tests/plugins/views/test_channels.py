@@ -1,0 +1,42 @@
+"""The views that pick or average channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import asdcore
+from asdcore import DataError
+
+AUDIO = np.array([[0.25, -0.5, 1.0], [0.75, 0.5, -1.0]], np.float32)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("near", AUDIO[0]), ("far", AUDIO[1]), ("mean", [0.5, 0.0, 0.0])])
+def test_waveform_by_hand(name, expected):
+    waveform = asdcore.load_view(name)(AUDIO, 16000)
+    assert waveform.dtype == np.float32
+    assert np.array_equal(waveform, expected)
+
+
+@pytest.mark.parametrize("name", ["near", "mean"])
+def test_mono_is_itself(name):
+    assert np.array_equal(asdcore.load_view(name)(AUDIO[:1], 16000), AUDIO[0])
+
+
+def test_far_refuses_mono_and_names_the_view_that_works():
+    with pytest.raises(DataError, match=r"far channel.*has 1 channel\. Use the view 'near'"):
+        asdcore.load_view("far")(AUDIO[:1], 16000)
+
+
+@pytest.mark.parametrize("name", ["near", "far", "mean"])
+def test_waveform_is_not_a_window_onto_the_recording(name):
+    audio = AUDIO.copy()
+    asdcore.load_view(name)(audio, 16000)[:] = 9.0
+    assert np.array_equal(audio, AUDIO)
+
+
+def test_mean_is_the_same_in_any_memory_layout():
+    audio = np.random.default_rng(0).standard_normal((7, 1000)).astype(np.float32)
+    mean = asdcore.load_view("mean")
+    assert np.array_equal(mean(audio, 16000), mean(np.asfortranarray(audio), 16000))
+    assert np.allclose(mean(audio, 16000), audio.astype(np.float64).mean(axis=0), rtol=0, atol=1e-7)

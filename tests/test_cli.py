@@ -1,0 +1,214 @@
+"""The command line: quick to answer, one message for a mistake, and numbers that a program can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden" / "official_2024"
+ASDCORE = Path(sys.executable).parent / "asdcore"
+
+
+def asdcore(*arguments, cwd=None, env=None, preexec_fn=None):
+    return subprocess.run(
+        [ASDCORE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        preexec_fn=preexec_fn,
+    )
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plugins"], ["run", "--help"], ["--version"]])
+def test_a_quick_answer_imports_nothing_heavy(arguments):
+    code = (
+        "import sys, asdcore.cli\n"
+        f"sys.argv = ['asdcore', *{arguments!r}]\n"
+        "try: asdcore.cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = ('torch', 'transformers', 'sklearn', 'scipy.stats', 'polars')\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert done.stdout
+
+
+def test_every_command_has_a_help_text():
+    overview = asdcore("--help").stdout
+    for command in ("demo", "run", "evaluate", "plugins", "new-plugin", "check-plugin", "data synth", "data index"):
+        assert command.split()[0] in overview
+        done = asdcore(*command.split(), "--help")
+        assert done.returncode == 0
+        assert "Usage: asdcore" in done.stdout
+
+
+def test_plugins_as_json():
+    done = json.loads(asdcore("plugins", "--json").stdout)
+    names = {(row["kind"], row["name"]) for row in done["components"]}
+    assert {("encoder", "logmel"), ("scorer", "knn"), ("guard", "tail"), ("dataset", "dcase2026")} <= names
+    assert all(len(row["source_sha256"]) == 64 for row in done["components"])
+
+
+def test_run_and_evaluate(dataset, fused, tmp_path):
+    done = asdcore("run", fused, "--data", dataset, "--out", tmp_path / "run", "--task", "dcase2026")
+    assert done.returncode == 0, done.stderr
+    assert f"asdcore evaluate {tmp_path / 'run'}" in done.stdout
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        "clips",
+        "embed",
+        "score",
+        "fuse",
+    ] or "note" in done.stderr
+    shown = asdcore("evaluate", tmp_path / "run")
+    assert "ALL anomalies of the section" in shown.stdout
+    told = json.loads(asdcore("evaluate", tmp_path / "run", "--json").stdout)
+    assert told["year"] == 2026
+    assert set(told["systems"]) == {"plain", "guarded"}
+    cell = told["systems"]["plain"]["cells"][0]
+    assert {"machine", "section", "auc_source", "auc_target", "pauc"} <= set(cell)
+    assert 0 <= told["systems"]["plain"]["official_score"] <= 1
+    assert f"{100 * told['systems']['plain']['official_score']:.2f}" in shown.stdout
+
+
+def test_evaluate_equals_the_official_evaluator():
+    done = asdcore("evaluate", "--scores", GOLDEN / "teams", "--truth", GOLDEN, "--year", 2024, "--json")
+    told = json.loads(done.stdout)["systems"]
+    for team, name in (("teamA", "plausible"), ("teamA", "tied"), ("teamB", "baselinestyle")):
+        lines = (GOLDEN / "teams_result" / f"{name}_result.csv").read_text().splitlines()
+        official = next(float(line.split(",")[2]) for line in lines if line.startswith("official score,"))
+        assert told[f"{team}/{name}"]["official_score"] == pytest.approx(official, rel=1e-12, abs=0)
+
+
+def test_synth_and_index(tmp_path):
+    done = asdcore("data", "synth", tmp_path / "sound", "--profile", "tiny", "--seed", 3)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(asdcore("data", "index", tmp_path / "sound", "--task", "dcase2026", "--json").stdout)
+    assert told["problems"] == []
+    rows = {(row["machine"], row["split"]): row for row in told["machines"]}
+    assert rows["SynFan", "train"] == {
+        "machine": "SynFan", "section": "00", "split": "train", "clips": 50, "source": 40, "target": 10,
+    }  # fmt: skip
+    assert rows["SynFan", "test"]["clips"] == 48
+
+
+def test_index_lists_problems_and_exits_with_1(dataset, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(dataset, root)
+    clip = next((root / "fan" / "test").iterdir())
+    clip.write_bytes(b"")
+    done = asdcore("data", "index", root, "--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert [clip.name in problem for problem in told["problems"]] == [True]
+    assert {row["machine"] for row in told["machines"]} == {"fan", "3DPrinter"}
+    assert f"problem: fan/test/{clip.name}" in asdcore("data", "index", root).stdout
+
+
+MISTAKES = {
+    "an unknown key": ("encoder", "veiw = 'near'\nencoder", r"veiw: no such key. Did you mean 'view'?"),
+    "an unknown plugin": ("logmel", "logmell", r"No encoder is named 'logmell'. Did you mean 'logmel'?"),
+    "an unknown parameter": ("metric", "metrik", r"takes no parameter 'metrik'. Did you mean 'metric'?"),
+    "an unknown branch": ("{ near_knn", "{ far_knn", r"names the branch 'far_knn', which does not exist"),
+    "no TOML": ("[systems", "[[[systems", "is not TOML"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_wrong_portfolio_is_one_message_and_no_file(dataset, simple, tmp_path, mistake):
+    old, new, said = MISTAKES[mistake]
+    simple.write_text(simple.read_text().replace(old, new, 1))
+    before = files(tmp_path)
+    done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert files(tmp_path) == before
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_no_dataset(simple, tmp_path):
+    (tmp_path / "papers").mkdir()
+    done = asdcore("run", simple, "--data", tmp_path / "papers", "--out", tmp_path / "run")
+    assert (done.returncode, "is not a dataset" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_cache_file(dataset, simple, tmp_path):
+    assert asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run").returncode == 0
+    shard = next((tmp_path / "store" / "features").rglob("*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:100])
+    before = files(tmp_path)
+    done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert "cut short" in done.stderr
+    assert f"rm {shard}" in done.stderr
+    assert files(tmp_path) == before
+    shard.unlink()
+    assert asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run").returncode == 0
+    assert files(tmp_path / "store") == {p: b for p, b in before.items() if "store" in p.parts} | {
+        shard: shard.read_bytes()
+    }
+
+
+def no_file_beyond(size):
+    import resource
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_disk_that_takes_no_more(dataset, simple, tmp_path):
+    done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run", preexec_fn=lambda: no_file_beyond(2000))
+    assert done.returncode == 2, done.stderr
+    assert "Cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+    assert not files(tmp_path / "store")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_folder_that_may_not_be_written(dataset, simple, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / "locked" / "run")
+    assert (done.returncode, "permission denied" in done.stderr) == (2, True)
+
+
+def test_a_file_where_a_folder_belongs(dataset, simple, tmp_path):
+    (tmp_path / "file").write_text("")
+    for out, store in (("file", "s"), ("file/run", "s"), ("run", "file"), ("run", "file/s")):
+        done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / out, "--store", tmp_path / store)
+        assert done.returncode == 2, (out, store)
+        assert "Traceback" not in done.stderr
+        assert "file" in done.stderr
+        assert not (tmp_path / "run").exists()
+
+
+def test_debug_shows_the_trace_wherever_it_stands(tmp_path):
+    for arguments in (["--debug", "evaluate", tmp_path], ["evaluate", tmp_path, "--debug"]):
+        done = asdcore(*arguments)
+        assert done.returncode != 0
+        assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["rum"], ["run"], ["evaluate"], ["evaluate", "--scores", "x"], ["demo", "--profile", "big"], ["data"]]
+)
+def test_wrong_use_exits_with_2(arguments, tmp_path):
+    done = asdcore(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

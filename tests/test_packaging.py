@@ -1,0 +1,96 @@
+"""What is built is what a stranger can use: the wheel in a clean environment, and pins that fit together."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from importlib.metadata import distributions, requires
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CORE = {
+    "torch", "transformers", "numpy", "scipy", "scikit-learn", "pluggy", "pyarrow", "polars", "thop", "soundfile", "soxr",
+    "typer", "rich", "pydantic",
+}  # fmt: skip
+UNWANTED = {"torchaudio", "torchvision", "torchcodec"}
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s;<>=!~\[]", name, maxsplit=1)[0]).lower()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_both_packages_and_the_shipped_portfolios(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"asdcore", "asdcore_plugins"}
+    assert {"asdcore/py.typed", "asdcore_plugins/py.typed", "asdcore/manifests/demo.toml"} <= set(names)
+    assert any(name.startswith("asdcore/templates/") for name in names)
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "asdcore").rglob("*.py")}
+    assert sources <= set(names)
+
+
+def test_the_wheel_works_in_a_clean_environment(wheel, tmp_path):
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel]
+    subprocess.run(install, check=True, capture_output=True)
+    # The libraries come from the environment of this test, since there may be no network; asdcore itself does not: a
+    # .pth file is not followed from a folder that another .pth file names.
+    site = next((tmp_path / "env").glob("lib/*/site-packages"))
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    where = subprocess.run(
+        [python, "-c", "import asdcore, asdcore_plugins; print(asdcore.__file__)"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert str(site) in where.stdout
+    asdcore = tmp_path / "env" / "bin" / "asdcore"
+    done = subprocess.run([asdcore, "plugins"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "logmel" in done.stdout
+    code = "from asdcore.portfolio import load_portfolio; print(load_portfolio('demo').name)"
+    loaded = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "demo"
+    command = [asdcore, "new-plugin", "scorer", "mine"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "asdcore-mine" / "pyproject.toml").is_file()
+
+
+def test_core_dependencies_are_those_agreed_on():
+    assert {plain(name) for name in PROJECT["dependencies"]} == CORE
+
+
+def test_every_dependency_is_pinned_and_none_is_unwanted():
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    wanted = [*PROJECT["dependencies"], *(one for extra in PROJECT["optional-dependencies"].values() for one in extra)]
+    assert {plain(name) for name in wanted} <= set(pins)
+    assert pins["torch"] == "2.13.0"
+    assert not UNWANTED & set(pins)
+
+
+def test_nothing_installed_needs_torchaudio_and_its_kin():
+    installed = {plain(one.name) for one in distributions()}
+    assert not UNWANTED & installed
+    todo, seen = {plain(name) for name in PROJECT["dependencies"]}, set()
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        needs = [one for one in (requires(name) or []) if "extra ==" not in one and "platform_system" not in one]
+        todo |= {plain(one) for one in needs if plain(one) in installed} - seen
+        assert not UNWANTED & {plain(one) for one in needs}, name
