@@ -17,8 +17,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CORE = {
-    "torch", "transformers", "numpy", "scipy", "scikit-learn", "pluggy", "pyarrow", "polars", "thop", "soundfile", "soxr",
-    "typer", "rich", "pydantic",
+    "torch", "transformers", "numpy", "scipy", "scikit-learn", "pluggy", "pyarrow", "polars", "thop", "soundfile",
+    "soxr", "typer", "rich", "pydantic",
 }  # fmt: skip
 UNWANTED = {"torchaudio", "torchvision", "torchcodec"}
 

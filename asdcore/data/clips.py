@@ -91,7 +91,6 @@ def count_clips(index: pl.DataFrame) -> list[dict[str, Any]]:
 
 def _inspect(root: Path, clips: list[str]) -> tuple[list[AudioFacts | None], list[str]]:
     """Read all files, several at once; return facts (None where unreadable) and the problems met."""
-
     decoded = _DECODED.get()
 
     def look(clip: str) -> AudioFacts | str:

@@ -168,7 +168,7 @@ def test_a_third_party_distribution_is_found_by_its_entry_point(tmp_path):
 def test_loading_plugins_is_cheap():
     code = (
         "import sys; from asdcore.contract.plugins import installed; installed();"
-        "print([m for m in ('torch', 'transformers', 'sklearn', 'scipy', 'polars', 'pydantic') if m in sys.modules])"
+        "print([m for m in ('numpy', 'torch', 'transformers', 'sklearn', 'scipy', 'polars', 'pydantic') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

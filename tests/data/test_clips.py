@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +158,10 @@ def test_every_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     read: list[str] = []
     lock = threading.Lock()
 
-    def counted(path: Path) -> AudioFacts:
+    def counted(path: Path, decoded: Container[str]) -> AudioFacts:
         with lock:
             read.append(path.relative_to(tmp_path).as_posix())
-        return inspect_audio(path)
+        return inspect_audio(path, decoded)
 
     monkeypatch.setattr(clips_module, "inspect_audio", counted)
     index_clips(tmp_path, entries)

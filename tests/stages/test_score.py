@@ -131,7 +131,7 @@ def test_closed_form_leave_one_out_is_used_where_there_is_one(tmp_path, plugins)
 def test_scorers_meet_clips_in_the_order_of_their_audio_digests(tmp_path, plugins):
     table(index(), "mean", Store(tmp_path), plugins)
     features, domain = max(Mean.fits, key=lambda fit: len(fit[0]))
-    ordered = sorted(((digest(i), "source" if i < 10 else "target") for i in range(13)))
+    ordered = sorted((digest(i), "source" if i < 10 else "target") for i in range(13))
     np.testing.assert_array_equal(features, [vector(one) for one, _ in ordered])
     assert domain.tolist() == [name for _, name in ordered]
 

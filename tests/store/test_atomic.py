@@ -14,8 +14,8 @@ import pytest
 
 from asdcore.errors import StoreError
 from asdcore.store.atomic import (
-    _host,
     PREFIX,
+    _host,
     atomic_path,
     check_writable,
     fresh_folder,

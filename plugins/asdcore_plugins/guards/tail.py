@@ -16,11 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from asdcore import DataError, SmoothEcdf, hookimpl
+from asdcore import DataError, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from asdcore import SmoothEcdf
 
     Floats = NDArray[np.float64]
 
@@ -38,6 +40,8 @@ class TailGuard:
     def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> TailGuard:
         """Out-of-fold train normals: base score (n_train,) and z of every branch."""
         import numpy as np
+
+        from asdcore import SmoothEcdf
 
         self._threshold = float(np.quantile(base, self._quantile))
         self._evidence = SmoothEcdf(z[self._support])

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from asdcore import DataError, SmoothEcdf, hookimpl
+from asdcore import DataError, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from asdcore import SmoothEcdf
 
     Floats = NDArray[np.float64]
 
@@ -37,6 +39,8 @@ class Ecdf:
 
     def fit(self, scores: Mapping[str, Floats], domain: NDArray[np.str_]) -> Ecdf:
         """{reference: out-of-fold train-normal scores (n_train,)} and their domains."""
+        from asdcore import SmoothEcdf
+
         self._curves = []
         if self._scope == "pooled":
             reference = _pooled(scores)
