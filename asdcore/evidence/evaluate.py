@@ -1,17 +1,17 @@
 """Joins scores with ground truth and says what they are worth: the only module that may open the ground truth.
 
-Its other half, which reads files, is :mod:`asdcore.evidence.files`. Scores and labels are matched by clip name, never
+It reads through :mod:`asdcore.evidence.files` and matches through :mod:`asdcore.evidence.matching`: by clip name, never
 by position (the official evaluators sort both and pair them off, so that a misspelt name gives a wrong score in
-silence), and must cover exactly the same clips. Anomaly scores are larger for more anomalous clips, labels are 0
-(normal) or 1 (anomaly), domains "source" or "target", results fractions in [0, 1].
+silence), and exactly the same clips. Anomaly scores are larger for more anomalous clips, labels are 0 (normal) or 1
+(anomaly), domains "source" or "target", results fractions in [0, 1].
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,8 @@ import numpy as np
 import polars as pl
 
 from asdcore.errors import EvaluationError, StoreError, located
-from asdcore.evidence.files import Section, Submitted, differences, read_scores, read_truth
+from asdcore.evidence.files import Section, read_scores, read_truth
+from asdcore.evidence.matching import coverage, match_scores, raise_all
 from asdcore.evidence.metrics import (
     DOMAINS,
     cells,
@@ -95,7 +96,7 @@ def evaluate_scores(scores: Path, truth: Path, year: int) -> Evaluation:
     Raises EvaluationError that lists, for all systems, machines and sections at once, what does not fit.
     """
     rule(year)
-    return evaluate_table(_match(read_scores(scores), read_truth(truth)), year)
+    return evaluate_table(match_scores(read_scores(scores), read_truth(truth)), year)
 
 
 def evaluate_systems(
@@ -107,14 +108,14 @@ def evaluate_systems(
     split. truth : clip, label, domain. Truth and every system must cover exactly the test clips.
     """
     test = clips.filter(pl.col("split") == "test").select("clip", "machine", "section")
-    problems = _coverage("The ground truth", truth["clip"], test["clip"], "no test clip of this run")
+    problems = coverage("The ground truth", truth["clip"], test["clip"], "no test clip of this run")
     for (system,), rows in systems.group_by("system", maintain_order=True):
         scored = rows.filter(pl.col("role") == "test")
-        problems += _coverage(f"System {system}", scored["clip"], test["clip"], "no test clip of this run")
+        problems += coverage(f"System {system}", scored["clip"], test["clip"], "no test clip of this run")
         if decisions is not None:
             decided = decisions.join(scored, on=["clip", "system"], how="semi")
-            problems += _coverage(f"The decisions of system {system}", decided["clip"], scored["clip"], "not scored")
-    _raise("The ground truth, or a system, does not fit the test clips of this run.", problems)
+            problems += coverage(f"The decisions of system {system}", decided["clip"], scored["clip"], "not scored")
+    raise_all("The ground truth, or a system, does not fit the test clips of this run.", problems)
     table = systems.filter(pl.col("role") == "test").select("clip", "system", "score").join(test, on="clip")
     table = table.join(truth.select("clip", "label", "domain"), on="clip")
     if decisions is not None:
@@ -174,59 +175,6 @@ def _looked_at(line: bytes) -> str | None:
         return None
 
 
-def _match(systems: Mapping[str, Mapping[Section, Submitted]], truth: pl.DataFrame) -> pl.DataFrame:
-    """Join {system: {(machine, section): Submitted}} with the truth by clip name, or by alias."""
-    known = {
-        (str(machine), str(section)): rows
-        for (machine, section), rows in truth.group_by("machine", "section", maintain_order=True)
-    }
-    clip_of = {key: _clip_of(rows) for key, rows in known.items()}
-    problems: list[str] = []
-    parts: list[pl.DataFrame] = []
-    for system, sections in systems.items():
-        for machine, section in [one for one in known if one not in sections]:
-            problems.append(f"{system}: there is no score file for {machine} section {section}")
-        for key, submitted in sections.items():
-            where = f"{system}: {key[0]} section {key[1]}"
-            if key not in known:
-                listed = ", ".join(f"{machine} section {section}" for machine, section in known)
-                problems.append(f"{where} is not in the ground truth, which has {listed}")
-                continue
-            clips = [clip_of[key].get(name, name) for name in submitted.scores]
-            problems += _coverage(where, clips, known[key]["clip"], "not in the ground truth")
-            parts.append(_frame(system, clips, submitted).join(known[key], on="clip"))
-    _raise("The scores do not fit the ground truth.", problems)
-    return pl.concat(parts, how="diagonal")
-
-
-def _clip_of(rows: pl.DataFrame) -> dict[str, str]:
-    """Return {alias: clip}, but never for a name that is a clip's own."""
-    own = set(rows["clip"])
-    return {alias: clip for alias, clip in rows.select("alias", "clip").rows() if alias not in own}
-
-
-def _frame(system: str, clips: list[str], submitted: Submitted) -> pl.DataFrame:
-    columns: dict[str, list[Any]] = {"clip": clips, "score": list(submitted.scores.values())}
-    if submitted.decisions is not None:
-        columns["decision"] = [submitted.decisions[name] for name in submitted.scores]
-    return pl.DataFrame(columns).with_columns(system=pl.lit(system))
-
-
-def _coverage(what: str, found: Iterable[str], wanted: Iterable[str], unwanted: str) -> list[str]:
-    """Say, in one line or none, how the clips of ``what`` differ from the clips wanted."""
-    counts = Counter(found)
-    said = differences(counts, set(wanted), unwanted)
-    twice = sorted(name for name, count in counts.items() if count > 1)
-    if twice:
-        said.append(f"{len(twice)} more than once: {', '.join(twice[:5])}{', ...' if len(twice) > 5 else ''}")
-    return [f"{what}: {'; '.join(said)}"] if said else []
-
-
-def _raise(message: str, problems: Sequence[str]) -> None:
-    if problems:
-        raise EvaluationError("\n  - ".join([message, *problems]))
-
-
 def _check_table(table: pl.DataFrame) -> None:
     """Raise where a row is doubled or lacks a value, or a system lacks a clip or a decision that it should have."""
     needed = [*KEY, "score", "label"]
@@ -245,7 +193,7 @@ def _check_table(table: pl.DataFrame) -> None:
         undecided = rows["decision"].null_count() if "decision" in rows.columns else 0
         if 0 < undecided < len(rows):
             problems.append(f"system {system} has decisions on {len(rows) - undecided} clips, of {len(rows)}")
-    _raise("Every system must be evaluated on the same clips.", problems)
+    raise_all("Every system must be evaluated on the same clips.", problems)
 
 
 def _cells(clips: pl.DataFrame, year: int) -> Cells:

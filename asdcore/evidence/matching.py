@@ -1,13 +1,16 @@
-"""Brings an official ground truth and the clips of a run together: by name, never by position."""
+"""Brings scores, clips and ground truth together: by name, never by position, and all of them or none."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import polars as pl
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.files import differences
+from asdcore.evidence.files import Section, Submitted, differences
 from asdcore.store.tables import GROUND_TRUTH
 
 WHERE = ["machine", "section"]
@@ -20,29 +23,79 @@ def match_truth(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
     name in the truth or under its labelled one, whatever its file format. Raises EvaluationError, for all machines at
     once, where a test clip has no truth or the truth of one of its sections names a clip that the run has not.
     """
-    tested = clips.filter(pl.col("split") == "test").select(
-        "clip", *WHERE, name=pl.col("clip").map_elements(_stem, pl.String)
-    )
-    names = truth.select(*WHERE, "label", "domain", "clip", name=pl.col("clip").map_elements(_stem, pl.String))
-    aliases = truth.drop_nulls("alias").select(
-        *WHERE, "label", "domain", "clip", name=pl.col("alias").map_elements(_stem, pl.String)
-    )
-    known = pl.concat([names, aliases]).unique([*WHERE, "name"], keep="first", maintain_order=True)
-    matched = tested.join(known.rename({"clip": "known_as"}), on=[*WHERE, "name"], how="left", validate="1:1")
+    tested = clips.filter(pl.col("split") == "test").select("clip", *WHERE, name=_names("clip"))
+    said = truth.rename({"clip": "known_as"})
+    columns = [*WHERE, "label", "domain", "known_as"]
+    own = said.select(*columns, name=_names("known_as"))
+    aliases = said.drop_nulls("alias").select(*columns, name=_names("alias"))
+    known = pl.concat([own, aliases]).unique([*WHERE, "name"], keep="first", maintain_order=True)
+    matched = tested.join(known, on=[*WHERE, "name"], how="left", validate="1:1")
     problems = []
     for (machine, section), cell in matched.group_by(WHERE, maintain_order=True):
         there = truth.filter((pl.col("machine") == machine) & (pl.col("section") == section))
-        lost = cell.filter(pl.col("label").is_null())["name"].to_list()
-        wanted = set(there["clip"]) - set(cell["known_as"].drop_nulls())
-        for line in differences([*lost], [*wanted], "without ground truth"):
-            problems.append(f"{machine} section {section}: {line}")
-    if problems:
-        raise EvaluationError(
-            "\n  - ".join(
-                ["the ground truth and the run's test clips differ ('missing': the run has no such clip):", *problems]
-            )
-        )
+        found = cell["known_as"].fill_null(cell["name"])
+        problems += coverage(f"{machine} section {section}", found, there["clip"], "not in the ground truth")
+    raise_all("The test clips of this run do not fit the ground truth.", problems)
     return GROUND_TRUTH.check(matched.select("clip", pl.col("label").cast(pl.Int8), "domain"))
+
+
+def match_scores(systems: Mapping[str, Mapping[Section, Submitted]], truth: pl.DataFrame) -> pl.DataFrame:
+    """Join {system: {(machine, section): Submitted}} with the truth by clip name, or by alias."""
+    known = {
+        (str(machine), str(section)): rows
+        for (machine, section), rows in truth.group_by("machine", "section", maintain_order=True)
+    }
+    clip_of = {key: _clip_of(rows) for key, rows in known.items()}
+    problems: list[str] = []
+    parts: list[pl.DataFrame] = []
+    for system, sections in systems.items():
+        for machine, section in [one for one in known if one not in sections]:
+            problems.append(f"{system}: there is no score file for {machine} section {section}")
+        for key, submitted in sections.items():
+            where = f"{system}: {key[0]} section {key[1]}"
+            if key not in known:
+                listed = ", ".join(f"{machine} section {section}" for machine, section in known)
+                problems.append(f"{where} is not in the ground truth, which has {listed}")
+                continue
+            clips = [clip_of[key].get(name, name) for name in submitted.scores]
+            problems += coverage(where, clips, known[key]["clip"], "not in the ground truth")
+            parts.append(_frame(system, clips, submitted).join(known[key], on="clip"))
+    raise_all("The scores do not fit the ground truth.", problems)
+    return pl.concat(parts, how="diagonal")
+
+
+def _clip_of(rows: pl.DataFrame) -> dict[str, str]:
+    """Return {alias: clip}, but never for a name that is a clip's own."""
+    own = set(rows["clip"])
+    return {alias: clip for alias, clip in rows.select("alias", "clip").rows() if alias not in own}
+
+
+def _frame(system: str, clips: list[str], submitted: Submitted) -> pl.DataFrame:
+    columns: dict[str, list[Any]] = {"clip": clips, "score": list(submitted.scores.values())}
+    if submitted.decisions is not None:
+        columns["decision"] = [submitted.decisions[name] for name in submitted.scores]
+    return pl.DataFrame(columns).with_columns(system=pl.lit(system))
+
+
+def coverage(what: str, found: Iterable[str], wanted: Iterable[str], unwanted: str) -> list[str]:
+    """Say, in one line or none, how the clips of ``what`` differ from the clips wanted."""
+    counts = Counter(found)
+    said = differences(counts, set(wanted), unwanted)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        said.append(f"{len(twice)} more than once: {', '.join(twice[:5])}{', ...' if len(twice) > 5 else ''}")
+    return [f"{what}: {'; '.join(said)}"] if said else []
+
+
+def raise_all(message: str, problems: Sequence[str]) -> None:
+    """Raise one EvaluationError with every problem, if there is one."""
+    if problems:
+        raise EvaluationError("\n  - ".join([message, *problems]))
+
+
+def _names(column: str) -> pl.Expr:
+    """Clip names without folder and audio suffix; dots within attributes stay."""
+    return pl.col(column).map_elements(_stem, pl.String)
 
 
 def _stem(name: str) -> str:
