@@ -186,7 +186,9 @@ def _notes(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
         if not target:
             notes.append(f"{where} has no target train clips: its {source} source clips stand for both domains.")
         elif target < FEW_TARGETS:
-            notes.append(f"{where} has {target} target train clips: a scale from so few is drawn toward the source's.")
+            notes.append(
+                f"{where} has {target} target train clips: normalizers draw a scale from so few toward the source's."
+            )
         if not source:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:

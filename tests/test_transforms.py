@@ -120,6 +120,15 @@ def test_smooth_ecdf_at_its_knots():
     assert np.allclose(smooth.cdf(np.array([1.5, 2.5, 4.0, 7.0])), (rank[:-1] + rank[1:]) / 2, rtol=1e-14)
 
 
+@pytest.mark.parametrize("low", range(1, 30))
+def test_smooth_ecdf_does_not_fall_by_a_rounding_where_its_pieces_meet(low):
+    for high in range(1, 30):
+        smooth = SmoothEcdf(np.repeat([0.0, 1.0], [low, high]))
+        around = np.concatenate([np.nextafter([0.0, 1.0], -1), [0.0, 1.0], np.nextafter([0.0, 1.0], 2)])
+        assert (np.diff(smooth.cdf(np.sort(around))) >= 0).all()
+        assert (np.diff(smooth.survival(np.sort(around))) <= 0).all()
+
+
 def test_smooth_ecdf_beyond_its_ends():
     # Median 3: half of the outer 1/7 is gone after |end - median|, 6 above and 2 below, nine tenths after 9 times that.
     smooth = SmoothEcdf(np.array([1.0, 2.0, 3.0, 3.0, 5.0, 9.0]))

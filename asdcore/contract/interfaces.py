@@ -9,7 +9,10 @@ Conventions, everywhere
   what these return for a clip must not depend on the other clips of the call: test-set statistics are forbidden by the
   challenge, and the conformance checks (:mod:`asdcore.testing`) refuse a plugin that uses them.
 * A plugin never writes to the arrays it is given.
-* A plugin raises :class:`asdcore.DataError` where the data cannot be scored, and ``ValueError`` for a bad parameter.
+* A plugin raises :class:`asdcore.DataError` where the data cannot be scored (too few clips, scores without spread) and
+  where it is asked before ``fit``; ``ValueError`` for a bad parameter or an unknown layer.
+* Scores are computed in float64 and each clip's alone: a matrix product may round a row differently with the number of
+  rows beside it, and a frozen portfolio promises the same bytes whichever clips are scored together.
 """
 
 from __future__ import annotations
@@ -116,7 +119,8 @@ class Scorer(Protocol):
         (n_clips, time, band, dim) for ``frames``.
 
     Optional: ``score_left_out() -> {reference: (n_train,) float64}``, the scores of the fitted clips in the order of
-    ``fit``, each against the bank without itself. Without it the framework scores train normals in K folds.
+    ``fit``, each as if the scorer had been fitted without that clip. Without it the framework scores train normals in
+    K folds.
     """
 
     def fit(self, features: Floats32, domain: Strings) -> Scorer:
@@ -133,7 +137,10 @@ class Normalizer(Protocol):
     """Puts the scores of one branch on a scale that train normals define."""
 
     def fit(self, scores: Mapping[str, Floats], domain: Strings) -> Normalizer:
-        """Fit on out-of-fold train-normal scores: {reference: (n_train,)}."""
+        """Fit on out-of-fold train-normal scores: {reference: (n_train,)}.
+
+        "target" may be absent, where a machine has too few target clips or the scorer has one bank only.
+        """
         ...
 
     def transform(self, scores: Mapping[str, Floats]) -> Floats:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import functools
+import glob
 import hashlib
 import json
 import os
 import platform
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,10 @@ def fresh_folder(path: Path) -> Iterator[Path]:
     try:
         with disk_trouble(path.parent):
             folder.mkdir(parents=True)
+            _sweep(path.parent.glob(f"{PREFIX}{_host()}-*-{glob.escape(path.name)}"))
             yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 @contextmanager
@@ -99,7 +101,11 @@ def write_json(path: Path, value: Any) -> None:
 
 def remove_orphans(folder: Path) -> None:
     """Remove what killed processes of this host left half written under ``folder``."""
-    for orphan in folder.rglob(f"{PREFIX}{_host()}-*"):
+    _sweep(folder.rglob(f"{PREFIX}{_host()}-*"))
+
+
+def _sweep(temporaries: Iterable[Path]) -> None:
+    for orphan in list(temporaries):
         owner = orphan.name.removeprefix(f"{PREFIX}{_host()}-").split("-", 1)[0]
         if owner.isdigit() and not _is_alive(int(owner)):
             _remove(orphan)
@@ -127,7 +133,10 @@ def _is_alive(process: int) -> bool:
 
 def _remove(path: Path) -> None:
     with suppress(OSError):  # a folder that cannot be written holds nothing of ours
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _disk_trouble(error: Exception) -> str | None:

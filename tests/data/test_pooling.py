@@ -59,8 +59,9 @@ def test_input_is_left_alone_and_output_is_not_a_window_onto_it(name):
 
 @pytest.mark.parametrize("name", sorted(POOLINGS))
 def test_same_bits_in_any_memory_layout(name):
-    # Each sum ends close to 0, so that the order in which it is made shows in all digits.
-    patches = np.random.default_rng(0).standard_normal((100, 8, 64)).astype(np.float32)
+    # Over many magnitudes, and with sums that end close to 0: the order in which they are made shows.
+    rng = np.random.default_rng(0)
+    patches = (rng.standard_normal((100, 8, 64)) * 10 ** rng.uniform(-8, 8, (100, 8, 64))).astype(np.float32)
     patches[-1] = -patches[:-1].sum(axis=0, dtype=np.float64)
     batch = np.stack([patches, patches], axis=-1)
     assert np.array_equal(pool(name, patches), pool(name, np.asfortranarray(patches)))

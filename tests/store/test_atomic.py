@@ -122,3 +122,16 @@ def test_whether_a_folder_can_be_written_is_known_beforehand(tmp_path, monkeypat
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(StoreError, match="permission denied. Choose a folder you may write"):
         check_writable(tmp_path / "new")
+
+
+def test_the_folder_of_a_killed_process_is_removed_by_the_next(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    orphan = tmp_path / f"{PREFIX}{_host()}-{dead.pid}-0000-run"
+    another = tmp_path / f"{PREFIX}{_host()}-{dead.pid}-0000-another"
+    for folder in (orphan, another):
+        folder.mkdir()
+        (folder / "table").write_text("")
+    with fresh_folder(tmp_path / "run"):
+        pass
+    assert list(tmp_path.iterdir()) == [another]

@@ -163,11 +163,10 @@ def _estimate(rows: Floats) -> _Gaussian:
     """(n, D) -> the Gaussian of these rows; raises DataError where its covariance has no inverse."""
     import numpy as np
 
-    varies = (rows != rows[0]).any(axis=0)
-    if not varies.any():
+    # Compared, not subtracted: the mean of equal numbers may be off by rounding, which would pass for a spread.
+    if (rows == rows[0]).all():
         raise DataError(f"all {len(rows)} train normals have the same features, so no direction has a spread")
-    # The mean of equal numbers may be off by rounding, which would pass for a spread.
-    mean = np.where(varies, rows.mean(axis=0), rows[0])
+    mean = rows.mean(axis=0)
     centred = rows - mean
     _, singular, basis = np.linalg.svd(centred, full_matrices=False)
     kept = singular > singular[0] * max(rows.shape) * np.finfo(np.float64).eps
