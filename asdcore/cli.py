@@ -7,6 +7,7 @@ Everything heavy is imported inside a command, so that ``asdcore --help`` answer
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make and list datasets.")
 app.add_typer(data_app, name="data")
 
-FAILED, MISUSED = 1, 2
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Task = Annotated[
@@ -250,6 +251,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     # Taken out here, so that it may stand anywhere: whoever wants a trace has just seen a command fail.
     debug = "--debug" in arguments
+    signal.signal(signal.SIGINT, _stop)
     try:
         app([one for one in arguments if one != "--debug"])
     except AsdcoreError as error:
@@ -257,6 +259,11 @@ def main() -> None:
             raise
         typer.echo(f"Error: {error}", err=True)
         sys.exit(MISUSED)
+
+
+def _stop(*_: object) -> None:
+    typer.echo("Stopped. What was computed is kept: the same command goes on from there.", err=True)
+    sys.exit(INTERRUPTED)
 
 
 def _progress() -> Any:

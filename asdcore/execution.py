@@ -8,6 +8,7 @@ determine, and returns something small. It may run anywhere, in any order, and t
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
@@ -85,7 +86,11 @@ def single_threaded() -> Iterator[None]:
 
 
 def _share_cores(workers: int) -> None:
-    """Give each worker process its share of the cores, before any library starts its threads."""
+    """Give each worker process its share of the cores, before any library starts its threads.
+
+    An interrupt is the parent's to handle: it stops handing out chunks and lets those under way be finished.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     share = str(max(1, (os.cpu_count() or 1) // workers))
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ.setdefault(variable, share)

@@ -111,9 +111,10 @@ class SmoothEcdf:
         self._rank = (upper - (counts - 1) / 2) / (counts.sum() + 1)
         median = float(np.median(normals))
         spread = values[-1] - values[0]
-        # With most of the sample at one end the distance to the median is 0; the spread then sets the scale.
-        self._low_scale = (median - values[0]) or spread
-        self._high_scale = (values[-1] - median) or spread
+        # With half of the sample at one end its distance to the median is nothing; the spread then sets the scale.
+        self._low_scale, self._high_scale = (
+            distance if distance > 1e-9 * spread else spread for distance in (median - values[0], values[-1] - median)
+        )
 
     def cdf(self, scores: Floats) -> Floats:
         """F(s) in (0, 1)."""
@@ -143,13 +144,13 @@ class SmoothEcdf:
         return np.where(over > 0, 1.0 - high, below), np.where(over > 0, high, 1.0 - below)
 
     def _inside(self, scores: Floats) -> Floats:
-        """Linear interpolation, held at the ends; rounding never lifts it above the next knot."""
+        """Linear interpolation, held at the ends."""
         held = np.clip(scores, self._values[0], self._values[-1])
         left = np.minimum(np.searchsorted(self._values, held, "right") - 1, len(self._values) - 2)
         start, end = self._values[left], self._values[left + 1]
         share = (held - start) / (end - start)
         low, high = self._rank[left], self._rank[left + 1]
-        inside: Floats = np.minimum(low + share * (high - low), high)
+        inside: Floats = low + share * (high - low)
         return inside
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -212,3 +213,20 @@ def test_wrong_use_exits_with_2(arguments, tmp_path):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_ends_in_one_message(dataset, fused, tmp_path, workers):
+    command = [ASDCORE, "run", fused, "--data", dataset, "--out", tmp_path / "run", "--workers", str(workers)]
+    process = subprocess.Popen(
+        [str(one) for one in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert said.startswith(("clips", "note"))
+    os.killpg(process.pid, signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert "Traceback" not in rest
+    assert "the same command goes on from there" in rest
+    assert process.returncode == 130
+    assert not (tmp_path / "run").exists()

@@ -275,3 +275,17 @@ def test_a_silent_clip_and_a_silent_machine(dataset, simple, tmp_path):
     with pytest.raises(DataError, match="branch 'near_knn', fan section 00: the interquartile range .* is 0"):
         asdcore.run(simple, root, tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_the_demo_shows_what_real_data_show(tmp_path):
+    """A plain nearest neighbour takes the target domain for a fault; calibration by domain gives much of it back."""
+    asdcore.synthesize(tmp_path / "sound", profile="tiny")
+    run = asdcore.run("demo", tmp_path / "sound", tmp_path / "run", task="dcase2026")
+    systems = asdcore.evaluate(run).systems
+
+    def mean(system, cell):
+        return np.mean([row[cell] for row in systems[system].cells])
+
+    assert mean("plain", "auc_source") > mean("plain", "auc_target") + 0.1
+    assert mean("guarded", "auc_target") > mean("plain", "auc_target") + 0.1
+    assert systems["guarded"].official_score > systems["plain"].official_score

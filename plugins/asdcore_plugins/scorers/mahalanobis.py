@@ -197,8 +197,7 @@ def _shrinkage(n: int, dimensions: int, trace: Floats, square: Floats, fourth: F
 def _flatten(features: NDArray[np.float32]) -> Floats:
     import numpy as np
 
-    # The order in which numpy sums follows the memory layout; one layout, one result.
-    return np.array(features, dtype=np.float64, order="C").reshape(len(features), math.prod(features.shape[1:]))
+    return features.reshape(len(features), math.prod(features.shape[1:])).astype(np.float64)
 
 
 @hookimpl
