@@ -66,6 +66,7 @@ def run(
     Raises an AsdcoreError, with nothing written to ``out``, where the portfolio or the data cannot be run.
     """
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
+    plan.check_components()
     check_out(Path(out))
     name = task or plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})

@@ -174,7 +174,7 @@ def load_portfolio(source: str | Path) -> Portfolio:
     with located(str(path)):
         portfolio = parse_portfolio(values)
         portfolio.check_components()
-    return portfolio
+        return portfolio
 
 
 def parse_portfolio(values: dict[str, Any]) -> Portfolio:

@@ -16,7 +16,8 @@ import pytest
 import soundfile
 
 import asdcore
-from asdcore.errors import DataError, DatasetError, EvaluationError, StoreError
+from asdcore.errors import DataError, DatasetError, EvaluationError, PluginError, StoreError
+from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Silent
 from asdcore.stages import embed, score
 
@@ -289,3 +290,11 @@ def test_the_demo_shows_what_real_data_show(tmp_path):
     assert mean("plain", "auc_source") > mean("plain", "auc_target") + 0.1
     assert mean("guarded", "auc_target") > mean("plain", "auc_target") + 0.1
     assert systems["guarded"].official_score > systems["plain"].official_score
+
+
+def test_a_portfolio_made_in_python_is_checked_too(dataset, tmp_path):
+    branch = {"encoder": "logmel", "scorer": {"name": "knn", "k": 0}}
+    plan = parse_portfolio({"name": "p", "branches": {"b": branch}, "systems": {"S": {"weights": {"b": 1}}}})
+    with pytest.raises(PluginError, match="k must be a whole number of at least 1"):
+        asdcore.run(plan, dataset, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -34,8 +34,6 @@ CHUNK = 64
 DECODERS = 2
 """Threads that decode ahead of the encoder."""
 
-Parameters = tuple[tuple[str, Any], ...]
-
 
 @dataclass(frozen=True)
 class Output:
@@ -70,9 +68,8 @@ def plan(
     clips: pl.DataFrame, root: Path, branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
 ) -> list[EmbedJob]:
     """Return the chunks of work that the store does not hold yet; none where everything is cached."""
-    sets = {
-        feature_set.digest: (branch, feature_set) for branch, feature_set in _feature_sets(branches, store, plugins)
-    }
+    held = [(branch, store.features(feature_recipe(branch, plugins))) for branch in branches]
+    sets = {feature_set.digest: (branch, feature_set) for branch, feature_set in held}
     paths = dict(zip(clips["sha256"], clips["clip"], strict=True))
     missing = {digest: set(feature_set.missing(list(paths))) for digest, (_, feature_set) in sets.items()}
     wanted = [sha256 for sha256 in paths if any(sha256 in one for one in missing.values())]
@@ -104,16 +101,13 @@ def embed(job: EmbedJob) -> int:
 def try_views(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
     """Make every view of one clip of each machine: one that cannot be made is then known before the work begins."""
     views = {(request.view, request.view_parameters) for job in jobs for request in job.requests}
+    waiting = {sha256 for job in jobs for _, sha256 in job.clips}
+    clips = clips.filter(pl.col("sha256").is_in(list(waiting)))
     for clip in clips.unique("machine", keep="first", maintain_order=True)["clip"]:
         audio, rate = decode(root / clip)
         for view, parameters in sorted(views):
             with located(f"{clip}, view {view!r}"):
                 _waveform(view, parameters, audio, rate)
-
-
-def _feature_sets(branches: Iterable[Branch], store: Store, plugins: Plugins) -> Iterator[tuple[Branch, FeatureSet]]:
-    for branch in branches:
-        yield branch, store.features(feature_recipe(branch, plugins))
 
 
 def _requests(sets: Iterable[tuple[Branch, FeatureSet]]) -> tuple[Request, ...]:
