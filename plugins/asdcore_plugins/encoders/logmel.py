@@ -4,13 +4,12 @@ librosa's definition: a centred short-time spectrum with zeros beyond the ends, 
 area-normalised triangles from 0 Hz to half the sample rate, and 20 / power * log10 of the mel spectrum. One token is
 one (frame, band); dim is 1. Ten seconds at 16 kHz give 313 frames.
 
-Everything is computed in float64 without matrix products, so that a clip's tokens are the same bits whatever clips are
-encoded with it and however many threads there are.
+Everything is computed in float64 and without dense matrix products, so that a clip's tokens are the same bits whatever
+clips are encoded with it and however many threads there are.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -43,15 +42,15 @@ class LogMel:
         power: float = 2.0,
         log: bool = True,
     ) -> None:
-        import numpy as np
+        import torch
         from scipy.sparse import csr_array
 
-        if min(sample_rate, n_mels, hop) < 1 or n_fft < 2 or not 0 < power < float("inf"):
-            raise ValueError("sample_rate, n_mels and hop must be at least 1, n_fft at least 2, power above 0")
+        if min(sample_rate, n_mels, hop) < 1 or n_fft < 2 or n_fft % 2 or not 0 < power < float("inf"):
+            raise ValueError("sample_rate, n_mels and hop must be at least 1, n_fft even and at least 2, power above 0")
         self.sample_rate = sample_rate
         self._n_fft, self._hop, self._power, self._log = n_fft, hop, power, log
         self._bank = csr_array(mel_bank(sample_rate, n_fft, n_mels))
-        self._window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
+        self._window = torch.hann_window(n_fft, dtype=torch.float64)
 
     def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
         """(n_clips, n_samples) float32 -> {0: Tokens with patches (n_clips, time, n_mels, 1)}."""
@@ -67,48 +66,46 @@ class LogMel:
     def _spectrum(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n_samples,) -> (time, n_mels)."""
         import numpy as np
+        import torch
 
-        padded = np.pad(clip.astype(np.float64), self._n_fft // 2)
-        frames = np.lib.stride_tricks.sliding_window_view(padded, self._n_fft)[:: self._hop]
-        spectrum = np.fft.rfft(frames * self._window, axis=-1)
+        spectrum = torch.stft(
+            torch.from_numpy(clip.astype(np.float64)),
+            self._n_fft,
+            self._hop,
+            window=self._window,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        ).numpy()
         energy = np.square(spectrum.real) + np.square(spectrum.imag)
-        mel = self._bank @ (energy if self._power == 2.0 else energy ** (self._power / 2.0)).T
+        mel = self._bank @ (energy if self._power == 2.0 else energy ** (self._power / 2.0))
         scaled = 20.0 / self._power * np.log10(np.maximum(mel, FLOOR)) if self._log else mel ** (1.0 / self._power)
         return np.ascontiguousarray(scaled.T, dtype=np.float32)
 
 
 def mel_bank(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
     """Triangles of unit area, evenly spaced on the Slaney mel scale: (n_mels, n_fft // 2 + 1)."""
-    import numpy as np
+    import warnings
 
-    edges = _hz(np.linspace(0.0, _mel(sample_rate / 2.0), n_mels + 2))
-    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    frequencies = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    triangles = np.minimum((frequencies - low) / (centre - low), (high - frequencies) / (high - centre))
-    bank: Floats = np.maximum(triangles, 0.0) * (2.0 / (high - low))
-    empty = np.flatnonzero(~bank.any(axis=1))
-    if len(empty):
-        first = empty[0]
+    import numpy as np
+    from transformers.audio_utils import mel_filter_bank
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an empty band is refused below
+        bank: Floats = mel_filter_bank(
+            num_frequency_bins=n_fft // 2 + 1,
+            num_mel_filters=n_mels,
+            min_frequency=0.0,
+            max_frequency=sample_rate / 2.0,
+            sampling_rate=sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
+        ).T
+    if empty := int((~np.any(bank, axis=1)).sum()):
         raise ValueError(
-            f"{len(empty)} of {n_mels} mel bands hold no frequency of an FFT of {n_fft} samples, the first from "
-            f"{edges[first]:.1f} to {edges[first + 2]:.1f} Hz: lower n_mels or raise n_fft"
+            f"{empty} of {n_mels} mel bands hold no frequency of an FFT of {n_fft} samples: lower n_mels or raise n_fft"
         )
     return bank
-
-
-# The Slaney scale: 15 mels up to 1000 Hz, evenly; above, 27 mels for each factor of 6.4.
-LINEAR_HZ, LINEAR_MELS, STEP = 1000.0, 15.0, 27.0 / math.log(6.4)
-
-
-def _mel(hz: float) -> float:
-    return hz * LINEAR_MELS / LINEAR_HZ if hz < LINEAR_HZ else LINEAR_MELS + STEP * math.log(hz / LINEAR_HZ)
-
-
-def _hz(mels: Floats) -> Floats:
-    import numpy as np
-
-    above = LINEAR_HZ * np.exp(np.maximum(mels - LINEAR_MELS, 0.0) / STEP)
-    return np.where(mels < LINEAR_MELS, mels * LINEAR_HZ / LINEAR_MELS, above)
 
 
 @hookimpl

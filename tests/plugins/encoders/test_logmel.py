@@ -157,15 +157,22 @@ def test_unknown_layer_is_refused(layer):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"n_mels": 0}, {"hop": 0}, {"n_fft": 1}, {"power": 0}, {"power": float("nan")}, {"sample_rate": 0}]
+    "parameters",
+    [
+        {"n_mels": 0},
+        {"hop": 0},
+        {"n_fft": 0},
+        {"n_fft": 401},
+        {"power": 0},
+        {"power": float("nan")},
+        {"sample_rate": 0},
+    ],
 )
 def test_bad_parameters(parameters):
-    with pytest.raises(asdcore.PluginError, match="must be at least 1, n_fft at least 2, power above 0"):
+    with pytest.raises(asdcore.PluginError, match="must be at least 1, n_fft even and at least 2, power above 0"):
         asdcore.load_encoder("logmel", **parameters)
 
 
 def test_bands_without_a_frequency_are_refused():
-    with pytest.raises(
-        asdcore.PluginError, match=r"of 128 mel bands hold no frequency of an FFT of 256 samples, the fi"
-    ):
+    with pytest.raises(asdcore.PluginError, match="13 of 128 mel bands hold no frequency of an FFT of 256 samples"):
         asdcore.load_encoder("logmel", n_fft=256)
