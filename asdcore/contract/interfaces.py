@@ -71,7 +71,7 @@ class View(Protocol):
     """Makes one waveform from the channels of one clip."""
 
     def __call__(self, audio: Floats32, sample_rate: int) -> Floats32:
-        """(n_channels, n_samples) float32 -> (n_samples,) float32."""
+        """(n_channels, n_samples) float32 -> (n_samples,) float32; DataError for too few channels or samples."""
         ...
 
 
@@ -128,7 +128,10 @@ class Scorer(Protocol):
         ...
 
     def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Return {reference: (n_clips,) float64}, reference being "pooled", "source" or "target"."""
+        """Return {reference: (n_clips,) float64}, reference being "pooled", "source" or "target".
+
+        A reference with too few train clips for the method, leave-one-out included, is left out.
+        """
         ...
 
 
@@ -157,7 +160,10 @@ class Guard(Protocol):
         ...
 
     def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
-        """Return R (n_clips,) >= 0, exactly 0 below the guard's tail. The system subtracts ``strength`` times R."""
+        """Return R (n_clips,) >= 0, exactly 0 below the guard's tail. The system subtracts ``strength`` times R.
+
+        With a strength of at most 1 no clip may fall below the tail: base - R stays at or above where it begins.
+        """
         ...
 
 

@@ -97,8 +97,13 @@ def _weighted_sum(system: System, cells: dict[str, Cell]) -> dict[str, Floats]:
     for branch, weight in sorted(system.weights.items()):
         with located(f"transform {system.transform.name!r} of branch {branch!r}"):
             phi = fit_transform(system.transform.name, system.transform.parameters, cells["oof"].z[branch])
-        for role in ROLES:
-            base[role] = base[role] + weight * phi(cells[role].z[branch])
+            for role in ROLES:
+                values = phi(cells[role].z[branch])
+                if not np.isfinite(values).all():
+                    raise DataError(
+                        f"{int((~np.isfinite(values)).sum())} values are not finite: choose a tamer transform"
+                    )
+                base[role] = base[role] + weight * values
     return base
 
 

@@ -133,6 +133,16 @@ def test_a_guard_off_its_contract_is_named(how, error, said):
         fuse(*tables(), systems(S={"weights": {"x": 1.0}, "guards": [{"name": "fixed", "how": how}]}), PLUGINS)
 
 
+def test_a_transform_that_overflows_is_named():
+    calibrated, clips = tables()
+    steep = {"weights": {"x": 1.0}, "transform": {"name": "power", "gamma": 5000.0}}
+    with (
+        pytest.raises(DataError, match="system 'S'.*transform 'power' of branch 'x': .* not finite"),
+        np.errstate(all="ignore"),
+    ):
+        fuse(calibrated, clips, systems(S=steep), PLUGINS)
+
+
 def test_each_test_clip_is_fused_alone():
     calibrated, clips = tables()
     guard = {"name": "tail", "support": "y", "quantile": 0.8}

@@ -45,8 +45,8 @@ class LogMel:
         import torch
         from scipy.sparse import csr_array
 
-        if min(sample_rate, n_mels, hop) < 1 or n_fft < 2 or n_fft % 2 or not 0 < power < float("inf"):
-            raise ValueError("sample_rate, n_mels and hop must be at least 1, n_fft even and at least 2, power above 0")
+        if min(sample_rate, n_mels, hop, n_fft) < 1 or sample_rate % 2 or n_fft % 2 or not 0 < power < float("inf"):
+            raise ValueError("sample_rate, n_fft, n_mels, hop and power must be above 0, sample_rate and n_fft even")
         self.sample_rate = sample_rate
         self._n_fft, self._hop, self._power, self._log = n_fft, hop, power, log
         self._bank = csr_array(mel_bank(sample_rate, n_fft, n_mels))

@@ -14,14 +14,14 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
-from asdcore_plugins.datasets import dcase
-from asdcore_plugins.datasets.dcase import DcaseReader, parse_name
 
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins
 from asdcore.data.audio import decode
 from asdcore.errors import DatasetError
 from asdcore.store.tables import CLIP_INDEX, GROUND_TRUTH
+from asdcore_plugins.datasets import dcase
+from asdcore_plugins.datasets.dcase import DcaseReader, parse_name
 
 SHARED = Path(os.environ.get("ASDCORE_SHARED", Path(__file__).parents[3].parent / "shared"))
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no shared data at {SHARED} (set ASDCORE_SHARED)")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
-from asdcore_plugins.datasets import dcase
-from asdcore_plugins.datasets.dcase import FORMS, TASKS, ClipName, parse_name
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asdcore.errors import DataError
+from asdcore_plugins.datasets import dcase
+from asdcore_plugins.datasets.dcase import FORMS, TASKS, ClipName, parse_name
 
 # name | folder | task | section split domain label index attributes ("-": None)
 NAMES = """

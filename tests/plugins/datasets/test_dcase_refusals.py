@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
-from asdcore_plugins.datasets.dcase import DcaseReader
 
 from asdcore.errors import DatasetError
+from asdcore_plugins.datasets.dcase import DcaseReader
 
 
 def wav(path: Path, channels: int = 1) -> None:

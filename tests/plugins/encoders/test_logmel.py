@@ -166,10 +166,11 @@ def test_unknown_layer_is_refused(layer):
         {"power": 0},
         {"power": float("nan")},
         {"sample_rate": 0},
+        {"sample_rate": 11025},
     ],
 )
 def test_bad_parameters(parameters):
-    with pytest.raises(asdcore.PluginError, match="must be at least 1, n_fft even and at least 2, power above 0"):
+    with pytest.raises(asdcore.PluginError, match="and power must be above 0, sample_rate and n_fft even"):
         asdcore.load_encoder("logmel", **parameters)
 
 
