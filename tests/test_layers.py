@@ -16,10 +16,10 @@ LAYERS = [
     ["cli"],
     ["testing", "scaffold", "text"],
     ["pipeline"],
-    ["stages", "evidence", "execution"],
+    ["stages", "evidence"],
     ["data", "store", "portfolio", "transforms", "runs"],
     ["contract"],
-    ["progress", "errors"],
+    ["execution", "progress", "errors"],
 ]
 PUBLIC = {"asdcore", "asdcore.testing"}
 MAX_FILE, MAX_FUNCTION = 300, 40

@@ -88,10 +88,15 @@ def disk_trouble(path: Path) -> Iterator[None]:
         raise StoreError(f"Cannot write {path}: {reason}.") from error
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, all of it or nothing."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, all of it or nothing."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

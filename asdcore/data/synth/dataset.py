@@ -7,19 +7,19 @@ Every file is written under a temporary name and renamed: a file with its final 
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
-import os
 import wave
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
 from asdcore.data.synth.clip import render
 from asdcore.data.synth.profiles import Clip, Profile, profile_named
 from asdcore.data.synth.signals import SAMPLE_RATE
-from asdcore.errors import DataError, StoreError
+from asdcore.errors import DataError
+from asdcore.execution import executor, run_jobs
+from asdcore.store.atomic import PREFIX, disk_trouble, remove_orphans, write_bytes
 
 MARKER = ".asdcore-synth.json"
 GENERATION = 1
@@ -42,19 +42,17 @@ def synthesize(
     not depend on ``workers``; more than one starts fresh interpreters, so that a script which calls this needs the
     usual ``if __name__ == "__main__":``. One process at a time may write to a folder.
     """
-    size = profile_named(profile)
-    root = Path(root)
+    size, root = profile_named(profile), Path(root)
     clips = list(size.clips())
-    try:
+    with disk_trouble(root):
         _claim(root, {"profile": profile, "seed": seed, "generation": GENERATION})
-        for machine in size.machines:
-            for split in ("train", "test"):
-                (root / machine / split).mkdir(parents=True, exist_ok=True)
-            _write(root / machine / "attributes_00.csv", _attributes([one for one in clips if one.machine == machine]))
-        chunks = [clips[start : start + _CHUNK] for start in range(0, len(clips), _CHUNK)]
-        _write_chunks(root, size, seed, chunks, workers, on_clip or (lambda: None))
-    except OSError as error:
-        raise StoreError(f"Cannot write the synthetic set to {root}: {error}. Run it again to go on.") from error
+    for machine in size.machines:
+        write_bytes(root / machine / "attributes_00.csv", _attributes([one for one in clips if one.machine == machine]))
+    chunks = [clips[start : start + _CHUNK] for start in range(0, len(clips), _CHUNK)]
+    with executor(workers) as pool:
+        for done in run_jobs(pool, functools.partial(write_clips, root, size, seed), chunks):
+            for _ in range(done):
+                (on_clip or (lambda: None))()
     return root
 
 
@@ -63,9 +61,8 @@ def _claim(root: Path, marker: dict[str, str | int]) -> None:
     if root.exists() and not root.is_dir():
         raise DataError(f"{root} is a file. Give a folder that is empty or does not exist yet.")
     held = sorted(path.name for path in root.iterdir()) if root.exists() else []
-    if all(name.startswith(f".{MARKER}.") for name in held):
-        root.mkdir(parents=True, exist_ok=True)
-        _write(root / MARKER, json.dumps(marker, sort_keys=True).encode())
+    if all(name.startswith(PREFIX) for name in held):
+        write_bytes(root / MARKER, json.dumps(marker, sort_keys=True).encode())
     found = _marker(root)
     if found is None:
         raise DataError(
@@ -77,8 +74,7 @@ def _claim(root: Path, marker: dict[str, str | int]) -> None:
             f"{root} holds another synthetic set: {found}, not {marker}. Nothing was written. Give another folder, or "
             "delete this one first."
         )
-    for rest in root.rglob(".*.part"):
-        rest.unlink()
+    remove_orphans(root)
 
 
 def _marker(root: Path) -> object:
@@ -88,32 +84,13 @@ def _marker(root: Path) -> object:
         return None
 
 
-def _write_chunks(
-    root: Path, profile: Profile, seed: int, chunks: Sequence[list[Clip]], workers: int, on_clip: Callable[[], None]
-) -> None:
-    if workers <= 1:
-        for chunk in chunks:
-            for clip in chunk:
-                write_clips(root, profile, seed, [clip])
-                on_clip()
-        return
-    # a fork would copy the locks that torch's and polars' threads hold
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    try:
-        for done in as_completed([pool.submit(write_clips, root, profile, seed, chunk) for chunk in chunks]):
-            for _ in range(done.result()):
-                on_clip()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def write_clips(root: Path, profile: Profile, seed: int, clips: Sequence[Clip]) -> int:
     """Write those of the clips that are not there yet, and return the number of clips."""
     size = _WAV_HEADER_BYTES + 4 * profile.n_samples
     for clip in clips:
         path = root / clip.path
         if not (path.exists() and path.stat().st_size == size):
-            _write(path, _wav(profile, seed, clip))
+            write_bytes(path, _wav(profile, seed, clip))
     return len(clips)
 
 
@@ -134,9 +111,3 @@ def _attributes(clips: Sequence[Clip]) -> bytes:
     rows.writerow(["file_name", "d1p", "d1v"])
     rows.writerows([clip.path, clip.attribute, clip.value] for clip in clips)
     return text.getvalue().encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
