@@ -66,6 +66,20 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
+def blamed(kind: str, name: str) -> Iterator[None]:
+    """Turn whatever a plugin's code raises inside, our own errors apart, into a PluginError that names it."""
+    try:
+        yield
+    except AsdcoreError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{kind} {name!r} failed with {type(error).__name__}: {error}. That is a fault of the plugin: "
+            f"'asdcore check-plugin {name}' may show it, --debug shows the trace."
+        ) from error
+
+
+@contextmanager
 def located(where: str) -> Iterator[None]:
     """Prefix any AsdcoreError raised inside with where it happened, keeping its class."""
     try:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +69,15 @@ def run(
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
     plan.check_components()
     check_out(Path(out))
-    name = task or plan.task or DEFAULT_TASK
+    name = task if task is not None else plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})
-    kept = Store(Path(store) if store else default_store())
+    kept = Store(Path(store) if store is not None else default_store())
     check_writable(kept.root)
     work = _Work(plan, Path(data), kept, workers, device, progress or Silent())
     with work.stage("clips", 0) as advance, decoded_before(work.encoded()):
         clips = reader.clips(work.root)
         advance(len(clips))
-    notes = _notes(name, clips, plan.folds)
+    notes = [*_notes(name, clips, plan.folds), *work.device_notes()]
     for note in notes:
         work.progress.note(note)
     tables = work.tables(clips)
@@ -91,8 +92,10 @@ def evaluate(finished: Run | str | Path, *, truth: str | Path | None = None, yea
     test files tell. year : the rules to apply, where they are not those of the run's task.
     """
     done = finished if isinstance(finished, Run) else load_run(finished)
-    labels = match_truth(read_truth(Path(truth)), done.clips) if truth else _named_truth(done)
-    result = evaluate_systems(done.systems, done.decisions, done.clips, labels, year or done.about["year"])
+    labels = match_truth(read_truth(Path(truth)), done.clips) if truth is not None else _named_truth(done)
+    result = evaluate_systems(
+        done.systems, done.decisions, done.clips, labels, done.about["year"] if year is None else year
+    )
     looks = record_look(
         Store(Path(done.about["store"])).looks,
         table_digest(labels, GROUND_TRUTH.key),
@@ -120,6 +123,13 @@ class _Work:
         recipes = (feature_recipe(branch, installed()) for branch in self.plan.branches.values())
         return set().union(*(self.store.features(recipe).held() for recipe in recipes))
 
+    def device_notes(self) -> list[str]:
+        """Say so where a device was named that no encoder takes."""
+        factories = [installed().component("encoder", one.encoder.name).factory for one in self.plan.branches.values()]
+        if self.device is None or any("device" in signature(one).parameters for one in factories):
+            return []
+        return [f"no encoder of this portfolio takes a device: {self.device!r} changes nothing."]
+
     def tables(self, clips: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """Turn the clip index into every other table."""
         plugins = installed()
@@ -136,7 +146,7 @@ class _Work:
         """Embed and score whatever the store lacks, and return the score table of all branches."""
         branches = self.plan.branches
         chunks = embed.plan(clips, self.root, branches.values(), self.store, plugins, self.device)
-        embed.try_views(chunks, clips, self.root)
+        embed.try_out(chunks, clips, self.root)
         jobs = {
             name: score.plan(clips, name, branch, self.plan.folds, self.plan.seed, self.store, plugins)
             for name, branch in branches.items()
@@ -190,6 +200,8 @@ def _notes(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
             notes.append(
                 f"{where} has {target} target train clips: normalizers draw a scale from so few toward the source's."
             )
+        if not len(clips.filter((pl.col("machine") == machine) & (pl.col("section") == section), split="test")):
+            notes.append(f"{where} has no test clips: nothing of it will be evaluated.")
         if not source:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:
@@ -203,6 +215,8 @@ def _named_truth(done: Run) -> pl.DataFrame:
     advice = "Give the ground truth with --truth (evaluator-style folders, or an eval_data_list file)."
     if not root.is_dir():
         raise EvaluationError(f"The run's data are no longer at {root}. {advice}")
+    if "test" not in set(done.clips["split"]):
+        raise EvaluationError("This run has no test clips, so there is nothing to evaluate.")
     labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
     if labels is None:
         raise EvaluationError(f"The names of the test clips in {root} do not tell what is an anomaly. {advice}")

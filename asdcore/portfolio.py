@@ -11,6 +11,7 @@ Every default stands here. Where a component is needed, its bare name is enough:
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +32,10 @@ DEFAULT_STRENGTH = 0.25
 DEFAULT_QUANTILE = 0.95
 
 
+Label = Annotated[str, Field(pattern=r"^[^\s/]+$")]
+"""What a branch or a system may be called: it becomes a name in tables and files."""
+
+
 class Strict(BaseModel):
     """Frozen, and any key it does not know is an error."""
 
@@ -43,6 +48,15 @@ class Named(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
+
+    @model_validator(mode="after")
+    def _plain_parameters(self) -> Named:
+        for key, value in self.parameters.items():
+            if not _is_plain(value):
+                raise ValueError(
+                    f"the parameter {key!r} is {value!r}; text, finite numbers, booleans and lists are allowed"
+                )
+        return self
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -67,7 +81,14 @@ class EncoderChoice(Named):
 class GuardChoice(Named):
     """A guard and how strongly its penalty counts: lambda of S = sum w phi(z) - lambda R."""
 
-    strength: float = Field(default=DEFAULT_STRENGTH, ge=0, le=1)
+    strength: float = Field(default=DEFAULT_STRENGTH, ge=0, le=1, strict=True)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value can stand in a recipe: dates, NaN and infinities cannot."""
+    if isinstance(value, list | dict):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _named(value: Any) -> Any:
@@ -89,7 +110,7 @@ class Branch(Strict):
 class System(Strict):
     """A fused score: S = sum_b w_b phi(z_b), less the penalties of its guards."""
 
-    weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(min_length=1)
+    weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]] = Field(min_length=1)
     transform: Component = Named(name=DEFAULT_TRANSFORM)
     guards: tuple[Annotated[GuardChoice, BeforeValidator(_named)], ...] = ()
 
@@ -105,7 +126,7 @@ class Decision(Strict):
     """How a score becomes a decision: above this quantile of the train-normal out-of-fold scores it is anomalous."""
 
     rule: Literal["ecdf"] = "ecdf"
-    quantile: float = Field(default=DEFAULT_QUANTILE, gt=0, lt=1)
+    quantile: float = Field(default=DEFAULT_QUANTILE, gt=0, lt=1, strict=True)
 
 
 class Portfolio(Strict):
@@ -113,10 +134,10 @@ class Portfolio(Strict):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     task: str | None = None
-    seed: int = Field(default=0, ge=0)
-    folds: int = Field(default=5, ge=2)
-    branches: dict[str, Branch] = Field(min_length=1)
-    systems: dict[str, System] = Field(min_length=1)
+    seed: int = Field(default=0, ge=0, strict=True)
+    folds: int = Field(default=5, ge=2, strict=True)
+    branches: dict[Label, Branch] = Field(min_length=1)
+    systems: dict[Label, System] = Field(min_length=1)
     decision: Decision = Decision()
 
     @model_validator(mode="after")

@@ -75,7 +75,7 @@ def load_run(folder: str | Path) -> Run:
     """Open a finished run folder."""
     path = Path(folder) / RUN_FILE
     try:
-        return Run(Path(folder), json.loads(path.read_text(encoding="utf-8")))
+        return Run(Path(folder), _checked(json.loads(path.read_text(encoding="utf-8"))))
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f"{folder} is no finished run: it has no {RUN_FILE}. "
@@ -83,6 +83,21 @@ def load_run(folder: str | Path) -> Run:
         ) from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}). Run the portfolio again into {folder}.") from error
+
+
+def _checked(about: Any) -> dict[str, Any]:
+    """Return what ``run.json`` says, or raise ValueError where it is not what a run writes."""
+    kinds = {"schema": int, "portfolio": dict, "task": str, "year": int, "data": str, "store": str, "tables": dict}
+    if not isinstance(about, dict):
+        raise ValueError("it holds no table of keys")
+    for key, kind in kinds.items():
+        if not isinstance(about.get(key), kind):
+            raise ValueError(f"{key} is {about.get(key)!r}")
+    if set(about["tables"]) != set(TABLES):
+        raise ValueError(f"tables names {', '.join(sorted(about['tables']))}")
+    if about["schema"] != SCHEMA:
+        raise ValueError(f"its schema is {about['schema']}, this asdcore reads {SCHEMA}")
+    return about
 
 
 def write_run(folder: Path, tables: dict[str, pl.DataFrame], about: dict[str, Any]) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import keyword
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -14,6 +15,7 @@ from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError, did_you_mean
 from asdcore.store.atomic import fresh_folder
 
+LONGEST = 50
 NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 
 
@@ -85,10 +87,11 @@ def new_plugin(kind: str, name: str, folder: Path) -> Path:
 
 
 def _checked(kind: str, name: str) -> str:
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or len(name) > LONGEST or keyword.iskeyword(name):
         raise PluginError(
             f"{name!r} cannot name a plugin. A name starts with a lower-case letter, goes on with lower-case letters, "
-            "digits and underscores, and does not end with an underscore, as in 'band_energy'."
+            "digits and underscores, does not end with an underscore, is no word of Python and has at most "
+            f"{LONGEST} characters, as in 'band_energy'."
         )
     taken = installed().components(kind)
     if name in taken:

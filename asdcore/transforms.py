@@ -172,7 +172,10 @@ TRANSFORMS: dict[str, Callable[..., Phi]] = {
 
 def check_transform(name: str, parameters: dict[str, Any]) -> None:
     """Raise PortfolioError where no transform has this name or takes these parameters."""
-    fit_transform(name, parameters, np.array([0.0, 1.0, 2.0]))
+    try:
+        fit_transform(name, parameters, np.array([0.0, 1.0, 2.0]))
+    except (OverflowError, ValueError) as error:
+        raise PortfolioError(f"Transform {name!r} refuses its parameters {parameters}: {error}") from error
 
 
 def fit_transform(name: str, parameters: dict[str, Any], normals: Floats) -> Phi:

@@ -16,6 +16,8 @@ import pytest
 import soundfile
 
 import asdcore
+from asdcore.contract import plugins as plugins_module
+from asdcore.contract.plugins import Component
 from asdcore.errors import DataError, DatasetError, EvaluationError, PluginError, StoreError
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Silent
@@ -297,4 +299,76 @@ def test_a_portfolio_made_in_python_is_checked_too(dataset, tmp_path):
     plan = parse_portfolio({"name": "p", "branches": {"b": branch}, "systems": {"S": {"weights": {"b": 1}}}})
     with pytest.raises(PluginError, match="k must be a whole number of at least 1"):
         asdcore.run(plan, dataset, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_may_go_into_the_current_folder(dataset, simple, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    asdcore.run(simple, dataset, ".")
+    assert asdcore.load_run(tmp_path / "here").systems.height > 0
+    assert not list(tmp_path.rglob(".writing-*"))
+
+
+def test_weights_too_large_to_add_are_refused(dataset, fused, tmp_path):
+    fused.write_text(fused.read_text().replace("near_knn = 0.5", "near_knn = 1e308"))
+    with pytest.raises(DataError, match="system 'plain'.* scores are not finite. Choose smaller weights"):
+        asdcore.run(fused, dataset, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("about", ["[]", "5", "{}", '{"schema": 1}', "half"])
+def test_a_spoiled_run_file_is_said_to_be_spoiled(dataset, simple, tmp_path, about):
+    asdcore.run(simple, dataset, tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(about)
+    with pytest.raises(StoreError, match=r"run.json cannot be read .*Run the portfolio again"):
+        asdcore.evaluate(tmp_path / "run")
+
+
+def test_rules_of_no_year_are_refused(dataset, simple, tmp_path):
+    run = asdcore.run(simple, dataset, tmp_path / "run")
+    for year in (0, 2019, 2027):
+        with pytest.raises(EvaluationError, match=str(year)):
+            asdcore.evaluate(run, year=year)
+
+
+def test_a_device_that_nothing_uses_is_said(dataset, simple, tmp_path):
+    heard = Heard()
+    asdcore.run(simple, dataset, tmp_path / "run", device="cuda", progress=heard)
+    assert any("no encoder of this portfolio takes a device" in note for note in heard.notes)
+
+
+class Faulty:
+    """A component of any kind whose every method fails."""
+
+    sample_rate, layers = 16000, (0,)
+
+    def fit(self, *_):
+        raise ZeroDivisionError("by nought")
+
+    def score(self, *_):
+        raise ZeroDivisionError("by nought")
+
+    __call__ = transform = penalty = score
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        ("view", 'view = "near"', 'view = "faulty"'),
+        ("scorer", 'scorer = { name = "knn", k = 1, metric = "cosine" }', 'scorer = "faulty"'),
+        ("normalizer", 'normalizer = { name = "ecdf", output = "normal" }', 'normalizer = "faulty"'),
+        ("guard", 'name = "tail", support = "far_gauss", quantile = 0.8', 'name = "faulty"'),
+    ],
+)
+def test_a_plugin_that_fails_is_blamed_by_name(dataset, fused, tmp_path, monkeypatch, kind, old, new):
+    installed = plugins_module.installed()
+    monkeypatch.setitem(installed._tables[kind], "faulty", Component(kind, "faulty", Faulty, "p", "d", "1", None))
+    text = fused.read_text()
+    assert old in text
+    fused.write_text(text.replace(old, new))
+    with pytest.raises(
+        PluginError, match=f"{kind} 'faulty' failed with ZeroDivisionError: by nought.*check-plugin faulty"
+    ):
+        asdcore.run(fused, dataset, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -102,6 +102,11 @@ class Plugins:
             plugin = implementation.plugin_name
 
             def register(name: str, factory: Callable[..., Any], *, plugin: str = plugin) -> None:
+                if not (isinstance(name, str) and name and callable(factory)):
+                    raise PluginError(
+                        f"Plugin {plugin!r} registers a {kind} with register({name!r}, {factory!r}); needed are a name "
+                        "and something that builds the component."
+                    )
                 if name in table:
                     raise PluginError(
                         f"Two plugins register a {kind} {name!r}: {table[name].plugin} and {plugin}. "
@@ -110,7 +115,15 @@ class Plugins:
                 module, distribution, version = self._origin[plugin]
                 table[name] = Component(kind, name, factory, plugin, distribution, version, _source(module))
 
-            implementation.function(*(register for _ in implementation.argnames))
+            try:
+                implementation.function(*(register for _ in implementation.argnames))
+            except AsdcoreError:
+                raise
+            except Exception as error:
+                raise PluginError(
+                    f"Plugin {plugin!r} of distribution {self._origin[plugin][1]!r} fails in register_{kind}s: "
+                    f"{type(error).__name__}: {error}. Repair it, or uninstall the distribution."
+                ) from error
         return dict(sorted(table.items()))
 
     @property
@@ -143,8 +156,10 @@ class Plugins:
             built = component.factory(**parameters)
         except AsdcoreError:
             raise
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise PluginError(f"{kind} {name!r} refuses its parameters {parameters}: {error}") from error
+        except Exception as error:
+            raise PluginError(f"{kind} {name!r} cannot be built: {type(error).__name__}: {error}") from error
         if not isinstance(built, PROTOCOLS[kind]):
             raise PluginError(f"{kind} {name!r} built a {type(built).__name__}, which lacks {_missing(kind, built)}.")
         return built
@@ -153,6 +168,9 @@ class Plugins:
     def check_parameters(component: Component, parameters: dict[str, Any]) -> None:
         """Refuse a parameter that the component does not take, before anything is built."""
         accepted = inspect.signature(component.factory).parameters
+        needed = [one.name for one in accepted.values() if one.default is one.empty and one.kind not in _OPEN]
+        if missing := [name for name in needed if name not in parameters]:
+            raise PluginError(f"{component.kind} {component.name!r} needs the parameter {missing[0]!r}.")
         if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in accepted.values()):
             return
         for name in parameters:
@@ -160,6 +178,9 @@ class Plugins:
                 raise PluginError(
                     f"{component.kind} {component.name!r} takes no parameter {name!r}. {did_you_mean(name, accepted)}"
                 )
+
+
+_OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _source(module: object) -> Path | None:
@@ -196,7 +217,7 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
 def _load(entry: EntryPoint) -> object:
     try:
         return entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"Plugin {entry.name!r} of distribution {_distribution(entry)[0]!r} does not import: "
             f"{type(error).__name__}: {error}. Repair it, or uninstall the distribution."

@@ -7,7 +7,6 @@ and line. Ground truth is published by others and read leniently in form: a byte
 
 from __future__ import annotations
 
-import codecs
 import math
 import re
 from collections import defaultdict
@@ -32,6 +31,7 @@ TRUTH_COLUMNS = {
     "alias": pl.String,
 }
 
+BOM = "\ufeff"
 Row = tuple[str, list[str]]
 """Where a line stands, for messages, and its fields."""
 
@@ -189,10 +189,10 @@ def _pairs(rows: Iterable[Row], what: str, parse: Callable[[str], T | None], all
 def _strict_rows(paths: Iterable[Path]) -> Iterator[Row]:
     """Yield (file and line, fields) of CSV files without a header; CRLF line ends are allowed, nothing else unusual."""
     for path in paths:
-        data = path.read_bytes()
-        if data.startswith(codecs.BOM_UTF8):
+        text = _text(path)
+        if text.startswith(BOM):
             raise EvaluationError(f"{path}, line 1: found a byte-order mark; allowed is UTF-8 without one.")
-        lines = _decode(path, data).removesuffix("\n").split("\n")
+        lines = text.removesuffix("\n").split("\n")
         for number, line in enumerate(lines, start=1):
             where, text = f"{path}, line {number}", line.removesuffix("\r")
             if not text.strip():
@@ -205,15 +205,17 @@ def _strict_rows(paths: Iterable[Path]) -> Iterator[Row]:
 
 def _lenient_rows(path: Path) -> Iterator[Row]:
     """Yield (file and line, fields) of a ground-truth file."""
-    text = _decode(path, path.read_bytes().removeprefix(codecs.BOM_UTF8))
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_text(path).removeprefix(BOM).splitlines(), start=1):
         if line.strip():
             yield f"{path}, line {number}", [field.strip() for field in line.split(",")]
 
 
-def _decode(path: Path, data: bytes) -> str:
+def _text(path: Path) -> str:
     try:
+        data = path.read_bytes()
         return data.decode("utf-8")
+    except OSError as error:
+        raise EvaluationError(f"{path} cannot be read: {error.strerror}. A CSV file is needed.") from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise EvaluationError(

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.contract.plugins import Plugins
-from asdcore.errors import DataError, PluginError, located
+from asdcore.errors import DataError, PluginError, blamed, located
 from asdcore.portfolio import Branch
 from asdcore.store.tables import CALIBRATED
 
@@ -25,12 +25,13 @@ def calibrate(scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Bra
         with located(f"branch {name!r}, {machine} section {section}"):
             normals, _, domain = _by_reference(cell, "oof")
             normalizer = plugins.build("normalizer", branch.normalizer.name, branch.normalizer.parameters)
-            fitted = normalizer.fit(normals, domain)
-            for role in ("oof", "test"):
-                values, names, _ = _by_reference(cell, role)
-                if len(names):
-                    z = _checked(fitted.transform(values), len(names), branch.normalizer.name)
-                    parts.append(names.to_frame().with_columns(branch=pl.lit(name), role=pl.lit(role), z=z))
+            with blamed("normalizer", branch.normalizer.name):
+                fitted = normalizer.fit(normals, domain)
+                for role in ("oof", "test"):
+                    values, names, _ = _by_reference(cell, role)
+                    if len(names):
+                        z = _checked(fitted.transform(values), len(names), branch.normalizer.name)
+                        parts.append(names.to_frame().with_columns(branch=pl.lit(name), role=pl.lit(role), z=z))
     return CALIBRATED.check(pl.concat(parts))
 
 
@@ -41,7 +42,7 @@ def _by_reference(cell: pl.DataFrame, role: str) -> tuple[dict[str, NDArray[np.f
     if not by_reference:
         return {}, pl.Series("clip", [], pl.String), np.empty(0, dtype=np.str_)
     first = next(iter(by_reference.values()))
-    scores = {reference: part["score"].to_numpy() for reference, part in sorted(by_reference.items())}
+    scores = {reference: part["score"].to_numpy(writable=True) for reference, part in sorted(by_reference.items())}
     return scores, first["clip"], first["domain"].to_numpy().astype(np.str_)
 
 

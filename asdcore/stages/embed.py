@@ -22,7 +22,7 @@ from asdcore.contract.interfaces import Encoder, Tokens
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.data.audio import decode, resample
 from asdcore.data.pooling import pool
-from asdcore.errors import DataError, PluginError, PortfolioError, did_you_mean, located
+from asdcore.errors import DataError, PluginError, PortfolioError, blamed, located
 from asdcore.execution import single_threaded
 from asdcore.portfolio import Branch
 from asdcore.store.cache import FeatureSet, Store
@@ -84,8 +84,7 @@ def plan(
 
 def embed(job: EmbedJob) -> int:
     """Compute one chunk and write its shards; returns the number of clips."""
-    for request in job.requests:
-        _encoder(request.encoder, request.encoder_parameters, job.device)
+    _prepare(job)
     done: dict[Output, list[NDArray[np.float32]]] = {}
     with single_threaded(), ThreadPoolExecutor(DECODERS) as threads:
         sounds = threads.map(lambda clip: decode(*clip), job.clips)
@@ -98,8 +97,10 @@ def embed(job: EmbedJob) -> int:
     return len(job.clips)
 
 
-def try_views(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
-    """Make every view of one clip of each machine: one that cannot be made is then known before the work begins."""
+def try_out(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
+    """Build every encoder and make every view of one clip of each machine: what cannot be is known before the work."""
+    for job in jobs[:1]:
+        _prepare(job)
     views = {(request.view, request.view_parameters) for job in jobs for request in job.requests}
     waiting = {sha256 for job in jobs for _, sha256 in job.clips}
     clips = clips.filter(pl.col("sha256").is_in(list(waiting)))
@@ -108,6 +109,13 @@ def try_views(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None
         for view, parameters in sorted(views):
             with located(f"{clip}, view {view!r}"):
                 _waveform(view, parameters, audio, rate)
+
+
+def _prepare(job: EmbedJob) -> None:
+    """Build the encoders of a chunk and look up the layers asked of them."""
+    for request in job.requests:
+        with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
+            _layers(_encoder(request.encoder, request.encoder_parameters, job.device), request.outputs)
 
 
 def _requests(sets: Iterable[tuple[Branch, FeatureSet]]) -> tuple[Request, ...]:
@@ -128,7 +136,7 @@ def _features(audio: NDArray[np.float32], rate: int, job: EmbedJob) -> Iterator[
         if view not in waveforms:
             with located(f"view {request.view!r}"):
                 waveforms[view] = _waveform(*view, audio, rate)
-        with located(f"encoder {request.encoder!r}"):
+        with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
             encoder = _encoder(request.encoder, request.encoder_parameters, job.device)
             layers = _layers(encoder, request.outputs)
             clip = resample(waveforms[view], rate, encoder.sample_rate)
@@ -140,10 +148,12 @@ def _features(audio: NDArray[np.float32], rate: int, job: EmbedJob) -> Iterator[
 def _layers(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | str]:
     """Resolve the layer of every output; raises PortfolioError for one that the encoder does not have."""
     known = list(encoder.layers)
+    if not known or not isinstance(encoder.sample_rate, int) or encoder.sample_rate < 1:
+        raise PluginError(f"an encoder has a sample rate and layers, this has {encoder.sample_rate!r} and {known}.")
     layers = {output: known[-1] if output.layer is None else output.layer for output in outputs}
     for layer in layers.values():
         if layer not in known:
-            raise PortfolioError(f"there is no layer {layer!r}. {did_you_mean(str(layer), map(str, known))}")
+            raise PortfolioError(f"there is no layer {layer!r}. Its layers are {', '.join(map(repr, known))}.")
     return layers
 
 
@@ -160,7 +170,8 @@ def _patches(tokens: Mapping[int | str, Tokens], layer: int | str) -> NDArray[np
 
 
 def _waveform(view: str, parameters: str, audio: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    waveform = np.asarray(_view(view, parameters)(audio, rate), dtype=np.float32)
+    with blamed("view", view):
+        waveform = np.asarray(_view(view, parameters)(audio, rate), dtype=np.float32)
     if waveform.ndim != 1 or not len(waveform):
         raise PluginError(f"the view gave an array {waveform.shape}; (n_samples,) is the contract.")
     if not np.isfinite(waveform).all():

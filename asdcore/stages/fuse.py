@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.contract.plugins import Plugins
-from asdcore.errors import DataError, PluginError, located
+from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
 from asdcore.portfolio import GuardChoice, System
 from asdcore.store.tables import SYSTEMS
 from asdcore.transforms import fit_transform
@@ -40,7 +40,9 @@ def fuse(calibrated: pl.DataFrame, clips: pl.DataFrame, systems: dict[str, Syste
     for (machine, section), rows in wide.group_by("machine", "section", maintain_order=True):
         cells = {role: _cell(rows, role, branches) for role in ROLES}
         for name, system in systems.items():
-            with located(f"system {name!r}, {machine} section {section}"):
+            # What overflows is refused below, by name.
+            where = f"system {name!r}, {machine} section {section}"
+            with located(where), np.errstate(over="ignore", invalid="ignore"):
                 parts += _system(name, system, cells, plugins)
     return SYSTEMS.check(pl.concat(parts))
 
@@ -62,6 +64,9 @@ def _system(name: str, system: System, cells: dict[str, Cell], plugins: Plugins)
         left = {role: base[role] - penalty[role] for role in ROLES}
         for role, found in _penalties(choice, left, cells, plugins).items():
             penalty[role] += choice.strength * found
+    for role in ROLES:
+        if lost := int((~np.isfinite(base[role])).sum()):
+            raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
     return [
         cells[role]
         .clips.to_frame()
@@ -83,12 +88,17 @@ def _penalties(
     """Fit one guard on train normals and return {role: R (n,)}. It gets copies: what it does to them stays with it."""
     guard = plugins.build("guard", choice.name, choice.parameters)
     copies = {role: {branch: values.copy() for branch, values in cells[role].z.items()} for role in ROLES}
-    try:
-        fitted = guard.fit(left["oof"].copy(), dict(copies["oof"]), cells["oof"].domain.copy())
-        found = {role: fitted.penalty(left[role].copy(), copies[role]) for role in ROLES}
-    except KeyError as error:
-        raise PluginError(f"guard {choice.name!r} asks for a branch {error} that the portfolio lacks.") from error
-    return {role: _checked(found[role], len(left[role]), choice.name) for role in ROLES}
+    with blamed("guard", choice.name):
+        fitted = guard.fit(left["oof"].copy(), _Branches(copies["oof"]), cells["oof"].domain.copy())
+        found = {role: fitted.penalty(left[role].copy(), _Branches(copies[role])) for role in ROLES}
+        return {role: _checked(found[role], len(left[role]), choice.name) for role in ROLES}
+
+
+class _Branches(dict[str, Floats]):
+    """z by branch: to ask for one that is not there is a mistake in the portfolio."""
+
+    def __missing__(self, branch: str) -> Floats:
+        raise PluginError(f"a branch {branch!r} is asked for. {did_you_mean(branch, self)}")
 
 
 def _weighted_sum(system: System, cells: dict[str, Cell]) -> dict[str, Floats]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from asdcore.contract.interfaces import REFERENCES
 from asdcore.contract.plugins import Plugins, installed
-from asdcore.errors import DataError, PluginError, located
+from asdcore.errors import DataError, PluginError, blamed, located
 from asdcore.execution import single_threaded
 from asdcore.portfolio import Branch
 from asdcore.store.cache import FeatureSet, Store
@@ -93,12 +93,13 @@ def score(job: ScoreJob) -> Path:
         train = features.load(job.train)
         test = features.load(job.test) if job.test else train[:0]
         domain = np.array(job.domain, dtype=np.str_)
-        fitted = _fit(job, train, domain)
-        if hasattr(fitted, "score_left_out"):
-            left_out = [(FULL, np.arange(len(train)), _checked(fitted.score_left_out(), len(train), job.scorer))]
-        else:
-            left_out = _out_of_fold(job, train, domain)
-        tested = _checked(fitted.score(test), len(test), job.scorer) if len(test) else {}
+        with blamed("scorer", job.scorer):
+            fitted = _fit(job, train, domain)
+            if hasattr(fitted, "score_left_out"):
+                left_out = [(FULL, np.arange(len(train)), _checked(fitted.score_left_out(), len(train), job.scorer))]
+            else:
+                left_out = _out_of_fold(job, train, domain)
+            tested = _checked(fitted.score(test), len(test), job.scorer) if len(test) else {}
         Store(job.store).write_scores(job.path, _chunk(left_out, tested))
     return job.path
 

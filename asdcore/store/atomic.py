@@ -64,6 +64,7 @@ def check_writable(folder: Path) -> None:
 @contextmanager
 def fresh_folder(path: Path) -> Iterator[Path]:
     """Give a new folder beside ``path`` to fill and empty again; whatever is left in it is removed."""
+    path = path.resolve()  # '.' and '..' have no name of their own
     folder = path.with_name(f"{_mine()}{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         with disk_trouble(path.parent):

@@ -99,7 +99,8 @@ class FeatureSet:
             try:
                 names = pl.read_parquet(shard, columns=["audio_sha256"])["audio_sha256"]
             except (pl.exceptions.PolarsError, OSError) as error:
-                raise StoreError(f"{shard} cannot be read ({error}): it was cut short. {_repair(shard)}") from error
+                reason = str(error).splitlines()[0]
+                raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {_repair(shard)}") from error
             where.update(dict.fromkeys(names, shard))
         return where
 

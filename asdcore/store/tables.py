@@ -125,7 +125,10 @@ def write_table(table: Table, frame: pl.DataFrame, path: Path) -> str:
 def read_table(table: Table, path: Path, repair: str) -> pl.DataFrame:
     """Read a table and check its columns and content; ``repair`` is the advice an error ends with."""
     frame = read_parquet(path, repair)
-    frame = table.check(frame)
+    try:
+        frame = table.check(frame)
+    except StoreError as error:
+        raise StoreError(f"{path}: {error} {repair}") from error
     check_content(frame, table.key, path, repair)
     return frame
 

@@ -125,7 +125,7 @@ def test_a_guard_cannot_change_the_score_by_writing_to_it():
         ("short", PluginError, r"penalty \(39,\) for 40 clips"),
         ("negative", PluginError, "negative penalty"),
         ("nan", DataError, "not finite"),
-        ("asks", PluginError, "asks for a branch 'nowhere' that the portfolio lacks"),
+        ("asks", PluginError, "a branch 'nowhere' is asked for. Known: x, y"),
     ],
 )
 def test_a_guard_off_its_contract_is_named(how, error, said):

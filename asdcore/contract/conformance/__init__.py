@@ -83,6 +83,9 @@ def check_installed(name: str, kind: str | None = None, root: Root | None = None
         everything = {one for each in KINDS for one in known.components(each)}
         raise PluginError(f"No component is named {name!r}. {did_you_mean(name, everything)}")
     kind = kind or kinds[0]
+    if isinstance(root, Path) and (kind != "dataset" or not root.is_dir()):
+        what = "is no folder" if kind == "dataset" else f"is of no use: {name!r} is a {kind}, not a dataset reader"
+        raise PluginError(f"--data {root} {what}.")
     if kind in KINDS:
         known.component(kind, name)
     return run_checks(kind, name, root)

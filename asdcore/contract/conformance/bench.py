@@ -57,7 +57,7 @@ class Bench(ABC):
 
     # What float32 arithmetic may round away: a matrix product rounds differently with the number of its rows.
     rtol: ClassVar[float] = 1e-5
-    steady: ClassVar[float] = 1e-9
+    steady: ClassVar[float] = 1e-12
     size: ClassVar[int] = 200
     crowd: ClassVar[int] = 200
     call_name: ClassVar[str]
@@ -109,6 +109,10 @@ class Bench(ABC):
     def fit(self, component: Any, inputs: Any) -> Any:
         """Fit the component on inputs and return what ``fit`` returned."""
         return component
+
+    def also(self, fitted: Any) -> None:
+        """Call whatever else a fitted component offers; most offer nothing."""
+        return
 
     @contextlib.contextmanager
     def session(self, train: Any = None) -> Iterator[Run]:

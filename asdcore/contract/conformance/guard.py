@@ -58,7 +58,7 @@ class GuardBench(Bench):
         """base, hidden and domain of 99 source and 10 target clips."""
         rng = np.random.default_rng(100 + seed)
         base = rng.normal(size=N_SOURCE + N_TARGET) * (1.0 + seed) + seed
-        return {**_clips(base, rng), "domain": np.array(["source"] * N_SOURCE + ["target"] * N_TARGET)}
+        return {**_clips(base, rng), "domain": np.array(["target"] * N_TARGET + ["source"] * N_SOURCE)}
 
     def rows(self, n: int, seed: int) -> Rows:
         """Base and hidden of n clips, a third of them in the tail of the train normals, supported or not."""

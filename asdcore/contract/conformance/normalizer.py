@@ -35,7 +35,7 @@ class NormalizerBench(Bench):
     def train(self, seed: int = 0) -> Rows:
         """Scores and domain of 99 source and 10 target clips."""
         rng = np.random.default_rng(100 + seed)
-        domain = np.array([SOURCE] * N_SOURCE + [TARGET] * N_TARGET)
+        domain = np.array([TARGET] * N_TARGET + [SOURCE] * N_SOURCE)
         return {**self.scores(domain == TARGET, rng, 1.0 + seed), "domain": domain}
 
     def rows(self, n: int, seed: int) -> Rows:
@@ -115,7 +115,7 @@ def check_few_target_clips(bench: NormalizerBench) -> None:
 
 def check_no_target_clips(bench: NormalizerBench) -> None:
     """Without target train normals (and so without target scores), z is finite, or fit refuses with a DataError."""
-    train = {name: values[:N_SOURCE] for name, values in bench.train().items() if name != TARGET}
+    train = {name: values[N_TARGET:] for name, values in bench.train().items() if name != TARGET}
     rows = {name: values for name, values in bench.rows(50, seed=6).items() if name != TARGET}
     try:
         z = bench.once(rows, train)["z"]

@@ -7,9 +7,10 @@ its statics put back after every use, each new object starts as the first one in
 from __future__ import annotations
 
 import contextlib
+import copy
 import sys
 from collections.abc import Iterator
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,13 @@ def _hold(owner: Any) -> _Held:
 
 
 def _copy(value: Any) -> Any:
-    return value.copy() if type(value) in (dict, list, set, np.ndarray) else None
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    holder = isinstance(value, dict | list | set) or type(value) is SimpleNamespace
+    try:
+        return copy.deepcopy(value) if holder else None
+    except Exception:  # a container of what cannot be copied: modules, locks
+        return None
 
 
 def _put_back(owner: Any, before: _Held) -> None:
@@ -61,6 +68,9 @@ def _refill(value: Any, items: Any) -> None:
             value[...] = items
     elif isinstance(value, list):
         value[:] = items
+    elif isinstance(value, SimpleNamespace):
+        vars(value).clear()
+        vars(value).update(vars(items))
     else:
         value.clear()
         value.update(items)

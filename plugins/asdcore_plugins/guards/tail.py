@@ -31,6 +31,8 @@ class TailGuard:
     """Guard the tail above ``quantile`` with the branch ``support``, which agrees from its ``support_quantile`` on."""
 
     def __init__(self, support: str, quantile: float = 0.95, support_quantile: float = 0.8) -> None:
+        if not isinstance(support, str):
+            raise ValueError(f"support must be the name of a branch, got {support!r}")
         for name, value in (("quantile", quantile), ("support_quantile", support_quantile)):
             if not 0 < value < 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {value}")
