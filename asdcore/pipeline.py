@@ -26,7 +26,8 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.data.clips import decoded_before
 from asdcore.errors import EvaluationError
-from asdcore.evidence.evaluate import Evaluation, evaluate_scores, evaluate_systems, record_look
+from asdcore.evidence.evaluate import Evaluation, evaluate_systems, record_look
+from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.files import read_truth
 from asdcore.evidence.matching import match_truth
 from asdcore.execution import executor, run_jobs
@@ -66,8 +67,9 @@ def run(
 
     Raises an AsdcoreError, with nothing written to ``out``, where the portfolio or the data cannot be run.
     """
+    if isinstance(portfolio, Portfolio):
+        portfolio.check_components()
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
-    plan.check_components()
     check_out(Path(out))
     name = task if task is not None else plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})
@@ -104,6 +106,15 @@ def evaluate(finished: Run | str | Path, *, truth: str | Path | None = None, yea
     )
     write_json(done.folder / EVALUATION_FILE, {**result.as_json(), "looks": looks})
     return result
+
+
+def evaluate_scores(scores: str | Path, truth: str | Path, year: int) -> Evaluation:
+    """Score folders of ``anomaly_score_*.csv`` files, and log the look at the labels in the per-user store.
+
+    scores : a folder of score files, or of one folder a system. truth : evaluator-style ground truth folders or an
+    ``eval_data_list`` file. year : whose rules apply.
+    """
+    return evaluate_files(Path(scores), Path(truth), year, Store(default_store()).looks)
 
 
 @dataclass

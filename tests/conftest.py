@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -81,6 +82,27 @@ def make_dataset():
 def dataset(tmp_path_factory) -> Path:
     """Two machines, two channels: 20 + 4 train and 4 x 4 test clips of a quarter of a second each."""
     return _make_dataset(tmp_path_factory.mktemp("data"))
+
+
+@contextlib.contextmanager
+def _threads(n: int):
+    """Let torch and the linear algebra of NumPy compute on n threads."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        with threadpool_limits(n):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def threads():
+    """A context manager that sets the number of threads."""
+    return _threads
 
 
 @pytest.fixture(autouse=True)

@@ -92,6 +92,15 @@ def test_evaluate_equals_the_official_evaluator():
         assert told[f"{team}/{name}"]["official_score"] == pytest.approx(official, rel=1e-12, abs=0)
 
 
+def test_every_look_at_the_labels_is_logged(tmp_path):
+    for name in ("plausible", "tied", "plausible"):
+        arguments = ["--scores", GOLDEN / "teams" / "teamA" / name, "--truth", GOLDEN, "--year", 2024, "--json"]
+        assert asdcore("evaluate", *arguments).returncode == 0
+    looks = [json.loads(line) for line in (tmp_path / "store" / "looks.jsonl").read_text().splitlines()]
+    assert len({look["truth"] for look in looks}) == 1
+    assert looks[0]["evaluated"] == looks[2]["evaluated"] != looks[1]["evaluated"]
+
+
 def test_synth_and_index(tmp_path):
     done = asdcore("data", "synth", tmp_path / "sound", "--profile", "tiny", "--seed", 3)
     assert done.returncode == 0, done.stderr

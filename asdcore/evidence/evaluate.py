@@ -33,6 +33,7 @@ from asdcore.evidence.metrics import (
     precision_recall_f1,
     rule,
 )
+from asdcore.store.digest import table_digest
 
 __all__ = [
     "Evaluation",
@@ -90,13 +91,19 @@ class Evaluation:
         }
 
 
-def evaluate_scores(scores: Path, truth: Path, year: int) -> Evaluation:
+def evaluate_scores(scores: Path, truth: Path, year: int, log: Path | None = None) -> Evaluation:
     """Evaluate every system under ``scores`` (see :func:`read_scores`) against ``truth`` (see :func:`read_truth`).
 
-    Raises EvaluationError that lists, for all systems, machines and sections at once, what does not fit.
+    The look at the labels is written to ``log``. Raises EvaluationError that lists, for all systems, machines and
+    sections at once, what does not fit.
     """
     rule(year)
-    return evaluate_table(match_scores(read_scores(scores), read_truth(truth)), year)
+    labels = read_truth(truth)
+    table = match_scores(read_scores(scores), labels)
+    if log is not None:
+        evaluated = table_digest(table.select(*KEY, "score"), KEY)
+        record_look(log, table_digest(labels, ("machine", "section", "clip")), evaluated, "score files")
+    return evaluate_table(table, year)
 
 
 def evaluate_systems(
@@ -162,7 +169,9 @@ def record_look(log: Path, truth_digest: str, evaluated_digest: str, what: str) 
                 line = b"\n" + line  # the last line was cut short: keep this one apart from it
             written = file.write(line)
     except OSError as error:
-        raise StoreError(f"Cannot write the log of looks {log}: {error}. Choose a folder you may write.") from error
+        raise StoreError(
+            f"Cannot write the log of looks {log}: {error}. Choose a folder you may write, with ASDCORE_STORE."
+        ) from error
     if written != len(line):
         raise StoreError(f"Cannot write the log of looks {log}: the disk is full. Free some space.")
     return 1 + sum(_looked_at(one) in (truth_digest, None) for one in before.splitlines())

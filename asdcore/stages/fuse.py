@@ -59,14 +59,13 @@ def _cell(rows: pl.DataFrame, role: str, branches: list[str]) -> Cell:
 def _system(name: str, system: System, cells: dict[str, Cell], plugins: Plugins) -> list[pl.DataFrame]:
     """Fuse one system in one cell: a frame for each role that has clips."""
     base = _weighted_sum(system, cells)
+    if lost := sum(int((~np.isfinite(base[role])).sum()) for role in ROLES):
+        raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
     penalty = {role: np.zeros_like(base[role]) for role in ROLES}
     for choice in system.guards:
         left = {role: base[role] - penalty[role] for role in ROLES}
         for role, found in _penalties(choice, left, cells, plugins).items():
             penalty[role] += choice.strength * found
-    for role in ROLES:
-        if lost := int((~np.isfinite(base[role])).sum()):
-            raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
     return [
         cells[role]
         .clips.to_frame()

@@ -23,15 +23,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 import asdcore
 from asdcore import DataError
@@ -46,17 +43,6 @@ def encode(audio, **parameters):
 
 def clips(n_clips, n_samples=4000, seed=0):
     return (0.1 * np.random.default_rng(seed).standard_normal((n_clips, n_samples))).astype(np.float32)
-
-
-@contextlib.contextmanager
-def threads(n):
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        with threadpool_limits(n):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])
@@ -120,7 +106,7 @@ def test_same_bits_whatever_clips_are_encoded_together(index, n_samples):
     assert np.array_equal(encoder.encode(audio[index], [0])[0].patches, alone[index])
 
 
-def test_same_bits_for_any_number_of_threads_and_memory_layout():
+def test_same_bits_for_any_number_of_threads_and_memory_layout(threads):
     audio = clips(3, 50_000)
     patches = []
     for n in (1, 2):

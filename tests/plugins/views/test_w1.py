@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 import pytest
-import torch
-from threadpoolctl import threadpool_limits
 
 import asdcore
 from asdcore import DataError
 
 RATE, N_FFT, HOP = 16000, 1024, 512
-
-
-@contextlib.contextmanager
-def threads(n):
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        with threadpool_limits(n):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def machine_and_noise(n_samples, seed=0):
@@ -116,7 +101,7 @@ def test_silence_stays_silent():
     assert not asdcore.load_view("w1")(np.zeros((2, 2048), np.float32), RATE).any()
 
 
-def test_same_bits_for_any_number_of_threads():
+def test_same_bits_for_any_number_of_threads(threads):
     w1 = asdcore.load_view("w1")
     for seed in range(5):
         _, audio = machine_and_noise(RATE, seed)
