@@ -1,0 +1,80 @@
+"""The ``asdcore`` command. Each command is one function of the Python API, with the same words.
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a check failed, 2 wrong use or bad input.
+Everything heavy is imported inside a command, so that ``asdcore --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from asdcore.cli import data, plugins, runs
+from asdcore.cli.shared import INTERRUPTED, MISUSED
+from asdcore.errors import AsdcoreError
+
+
+def group(summary: str, epilog: str | None = None) -> typer.Typer:
+    """Return an empty group of commands."""
+    return typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help=summary,
+        epilog=epilog,
+    )
+
+
+app = group(
+    "Score machine sounds for anomaly, and make the scores trustworthy.",
+    "Start with 'asdcore demo'. Every command has its own --help.",
+)
+app.command()(runs.demo)
+app.command()(runs.run)
+app.command()(runs.evaluate)
+app.command()(plugins.plugins)
+app.command("new-plugin")(plugins.new_plugin)
+app.command("check-plugin")(plugins.check_plugin)
+
+data_app = group("Make and list datasets.")
+data_app.command("synth")(data.synth)
+data_app.command("index")(data.index)
+app.add_typer(data_app, name="data")
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Score machine sounds for anomaly, and make the scores trustworthy."""
+    if version:
+        from asdcore import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one message and exit code 2."""
+    arguments = sys.argv[1:]
+    # Taken out here, so that it may stand anywhere: whoever wants a trace has just seen a command fail.
+    debug = "--debug" in arguments
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        app([one for one in arguments if one != "--debug"])
+    except AsdcoreError as error:
+        if debug:
+            raise
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(MISUSED)
+
+
+def _stop(*_: object) -> None:
+    typer.echo("Stopped. What was computed is kept: the same command goes on from there.", err=True)
+    sys.exit(INTERRUPTED)

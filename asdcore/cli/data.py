@@ -1,0 +1,69 @@
+"""Commands about datasets: data synth, data index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asdcore import text
+from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
+from asdcore.errors import AsdcoreError, DatasetError, did_you_mean
+
+
+def synth(
+    root: Annotated[Path, typer.Argument(help="New folder for the dataset.")],
+    profile: Annotated[str, typer.Option(help="How much to make: tiny, demo or full.")] = "demo",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other machines.")] = 0,
+    workers: Workers = 1,
+) -> None:
+    """Make two-channel machine sound.
+
+    It comes in the DCASE 2026 layout; the same seed gives the same bytes, with any number of workers.
+    """
+    synthesize(root, profile, seed, workers)
+    typer.echo(f"Next: asdcore run demo --data {root} --task dcase2026 --out runs/mine")
+
+
+def index(
+    root: Annotated[Path, typer.Argument(help="Folder that holds <machine>/{train,test}/.")],
+    task: Task = None,
+    as_json: Json = False,
+) -> None:
+    """List what a dataset holds, and what is wrong.
+
+    Exits with 1 where something is wrong. Columns source and target count the clips whose domain is known: test clips'
+    never is.
+    """
+    from asdcore.contract.plugins import installed
+    from asdcore.data.clips import count_clips
+    from asdcore.portfolio import DEFAULT_TASK
+
+    problems: list[str] = []
+    try:
+        clips = installed().build("dataset", task or DEFAULT_TASK, {}).clips(root)
+    except DatasetError as error:
+        if error.clips is None or error.clips.is_empty():
+            raise
+        clips, problems = error.clips, error.problems
+    machines = count_clips(clips)
+    if as_json:
+        print_json({"machines": machines, "problems": problems})
+    else:
+        print_lines(text.table(machines, ("machine", "section", "split", "clips", "source", "target")))
+        for problem in problems:
+            typer.echo(f"problem: {problem}")
+    if problems:
+        raise typer.Exit(FAILED)
+
+
+def synthesize(root: Path, profile: str, seed: int, workers: int) -> None:
+    """Make a synthetic dataset, with progress on stderr."""
+    from asdcore.data.synth import PROFILES, clip_count
+    from asdcore.data.synth import synthesize as make
+
+    if profile not in PROFILES:
+        raise AsdcoreError(f"There is no profile {profile!r}. {did_you_mean(profile, PROFILES)}")
+    with progress().stage("synth", clip_count(profile)) as advance:
+        make(root, profile, seed, workers, lambda: advance(1))

@@ -1,0 +1,75 @@
+"""Commands about plugins: plugins, new-plugin, check-plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asdcore import text
+from asdcore.cli.shared import FAILED, Json, print_json, print_lines
+
+
+def plugins(as_json: Json = False) -> None:
+    """List plugins and what they offer."""
+    from asdcore.contract.interfaces import KINDS
+    from asdcore.contract.plugins import installed
+
+    known = installed()
+    rows = [
+        {
+            "kind": component.kind,
+            "name": component.name,
+            "plugin": component.plugin,
+            "distribution": component.distribution,
+            "version": component.version,
+            "source_sha256": component.source_digest,
+        }
+        for kind in KINDS
+        for component in known.components(kind).values()
+    ]
+    if as_json:
+        print_json({"components": rows, "hooks": known.hooks})
+        return
+    columns = ("kind", "name", "plugin", "distribution", "version", "source_sha256")
+    print_lines(text.table([{**row, "source_sha256": str(row["source_sha256"])[:12]} for row in rows], columns))
+
+
+def new_plugin(
+    kind: Annotated[str, typer.Argument(help="dataset, view, encoder, scorer, normalizer or guard.")],
+    name: Annotated[str, typer.Argument(help="Its name in portfolios: letters, digits and underscores.")],
+    folder: Annotated[Path, typer.Option(help="Where to write the new distribution.")] = Path(),
+) -> None:
+    """Write a new plugin, with tests that pass."""
+    from asdcore.scaffold import new_plugin as write_plugin
+
+    path = write_plugin(kind, name, folder)
+    typer.echo(f"Wrote {path}. Next:")
+    typer.echo(f"  pip install --no-build-isolation -e {path}\n  asdcore check-plugin {name.replace('-', '_')}")
+
+
+def check_plugin(
+    name: Annotated[str, typer.Argument(help="Name of an installed component.")],
+    kind: Annotated[str | None, typer.Option(help="Its kind, where several have this name.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Dataset to check a dataset reader on.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the conformance checks on a plugin.
+
+    Exits with 1 where one fails.
+    """
+    from asdcore.testing import check_installed
+
+    results = check_installed(name, kind, data)
+    if as_json:
+        print_json({"checks": [vars(result) for result in results]})
+    else:
+        for result in results:
+            typer.echo(f"{'passed' if result.passed else 'FAILED'}  {result.name}")
+            if not result.passed:
+                typer.echo("        " + result.message.replace("\n", "\n        "))
+        failed = sum(not result.passed for result in results)
+        typer.echo(f"{len(results) - failed} passed, {failed} failed")
+    if not all(result.passed for result in results):
+        raise typer.Exit(FAILED)

@@ -1,0 +1,89 @@
+"""Commands that make and judge runs: demo, run, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asdcore import text
+from asdcore.cli.data import synthesize
+from asdcore.cli.shared import Json, StoreDir, Task, Workers, print_json, print_lines, progress
+from asdcore.errors import AsdcoreError
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the sound and the run.")] = Path("runs/demo"),
+    profile: Annotated[str, typer.Option(help="How much sound to make: tiny, demo or full.")] = "demo",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other machines.")] = 0,
+    store: StoreDir = None,
+    workers: Workers = 1,
+) -> None:
+    """Make sound, run the default portfolio, evaluate."""
+    from asdcore.pipeline import evaluate as evaluate_run
+    from asdcore.pipeline import run as run_portfolio
+    from asdcore.portfolio import find_portfolio
+
+    root = out / "data" / f"{profile}-{seed}"
+    synthesize(root, profile, seed, workers)
+    portfolio = find_portfolio("demo")
+    shown = progress()
+    finished = run_portfolio(
+        portfolio, root, out / "run", task="dcase2026", store=store or out / "store", workers=workers, progress=shown
+    )
+    print_lines(text.evaluation(evaluate_run(finished)))
+    typer.echo(f"\nThe sound is in {root}, the run in {out / 'run'}. Next, the same by hand:")
+    typer.echo(f"  asdcore run {portfolio} --data {root} --task dcase2026 --out runs/mine")
+    typer.echo("  asdcore evaluate runs/mine")
+
+
+def run(
+    portfolio: Annotated[str, typer.Argument(help="Path of a portfolio, or the name of a shipped one.")],
+    data: Annotated[Path, typer.Option(help="Folder that holds <machine>/{train,test}/.")],
+    out: Annotated[Path, typer.Option(help="Run folder to write.")],
+    task: Task = None,
+    store: StoreDir = None,
+    workers: Workers = 1,
+    device: Annotated[str | None, typer.Option(help="Where encoders run, such as cpu or cuda.")] = None,
+) -> None:
+    """Run a portfolio on a dataset.
+
+    It resumes where it was stopped; a second run reads what the store holds.
+    """
+    from asdcore.pipeline import run as run_portfolio
+
+    finished = run_portfolio(
+        portfolio, data, out, task=task, store=store, workers=workers, device=device, progress=progress()
+    )
+    n = finished.clips.height
+    typer.echo(f"{n} clips, systems {', '.join(finished.about['portfolio']['systems'])}: {out}")
+    typer.echo(f"Next: asdcore evaluate {out}")
+
+
+def evaluate(
+    run: Annotated[Path | None, typer.Argument(help="A finished run folder.")] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Folder of anomaly_score_*.csv, or of one folder a system.")
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")] = None,
+    year: Annotated[int | None, typer.Option(help="Challenge year whose rules apply, 2020 to 2026.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print official metrics, of a run or of score files."""
+    from asdcore.pipeline import evaluate as evaluate_run
+    from asdcore.pipeline import evaluate_scores
+
+    if run is not None and scores is None:
+        result = evaluate_run(run, truth=truth, year=year)
+    elif scores is not None and run is None and truth is not None and year is not None:
+        result = evaluate_scores(scores, truth, year)
+    else:
+        raise AsdcoreError(
+            "Give a run folder ('asdcore evaluate RUN'), or score files with their ground truth and year "
+            "('asdcore evaluate --scores DIR --truth DIR --year 2024')."
+        )
+    if as_json:
+        print_json(result.as_json())
+    else:
+        print_lines(text.evaluation(result))
