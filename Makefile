@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench venv clean
+.PHONY: demo test check bench refreeze venv clean
 
 demo: venv
 	$(BIN)/asdcore demo
@@ -20,6 +20,13 @@ check: venv
 
 bench: venv
 	$(BIN)/python benchmarks/bench.py
+
+# After a change of the code, the frozen run that is kept in manifests/ must be made anew.
+refreeze: venv
+	rm -rf runs/tiny manifests/tiny.json
+	$(BIN)/asdcore data synth runs/tiny/data --profile tiny
+	$(BIN)/asdcore run demo --data runs/tiny/data --task dcase2026 --out runs/tiny/run --store runs/tiny/store
+	$(BIN)/asdcore freeze runs/tiny/run --out manifests/tiny.json --time 2026-11-22T00:00:00Z
 
 venv: $(READY)
 

@@ -6,7 +6,9 @@ AsdcoreError
 ├── DataError          sound, a dataset or features that cannot be scored
 │   └── DatasetError   all that is wrong in one dataset, listed at once
 ├── StoreError         a cached artifact is damaged, or a folder cannot be written
-└── EvaluationError    scores and ground truth do not fit each other
+├── ResourceError      a registry entry is wrong, or a checkpoint or archive is missing or not the one it records
+├── EvaluationError    scores and ground truth do not fit each other
+└── ManifestError      a frozen manifest cannot be read, or what it pins is not what is there
 
 A message says what was found, what is allowed, and what to do next. The command line prints it and exits with 2; a
 traceback is shown only with ``--debug``.
@@ -55,6 +57,14 @@ class StoreError(AsdcoreError):
 
 class EvaluationError(AsdcoreError):
     """Scores and ground truth do not fit each other."""
+
+
+class ResourceError(AsdcoreError):
+    """A registry entry is wrong, or a checkpoint or archive is missing or not the one the registry records."""
+
+
+class ManifestError(AsdcoreError):
+    """A frozen manifest cannot be read, or what it pins is not what is there."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

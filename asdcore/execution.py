@@ -36,8 +36,11 @@ class InProcess(Executor):
 
 
 @contextmanager
-def executor(workers: int) -> Iterator[Executor]:
-    """Give an executor: this process for 1 worker, as many local processes for more."""
+def executor(workers: int, prepare: Callable[[], object] | None = None) -> Iterator[Executor]:
+    """Give an executor: this process for 1 worker, as many local processes for more.
+
+    ``prepare`` runs first in each of those processes: what this process has set up for itself must hold there too.
+    """
     if workers < 1:
         raise AsdcoreError(f"--workers must be at least 1, got {workers}.")
     if workers == 1:
@@ -45,7 +48,7 @@ def executor(workers: int) -> Iterator[Executor]:
         return
     # A forked child inherits the locks of torch's and polars' threads in whatever state they were.
     with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_share_cores, initargs=(workers,)
+        workers, mp_context=get_context("spawn"), initializer=_start, initargs=(workers, prepare)
     ) as pool:
         yield pool
 
@@ -85,7 +88,7 @@ def single_threaded() -> Iterator[None]:
                 torch.set_num_threads(threads)
 
 
-def _share_cores(workers: int) -> None:
+def _start(workers: int, prepare: Callable[[], object] | None) -> None:
     """Give each worker process its share of the cores, before any library starts its threads.
 
     An interrupt is the parent's to handle: it stops handing out chunks and lets those under way be finished.
@@ -94,3 +97,5 @@ def _share_cores(workers: int) -> None:
     share = str(max(1, (os.cpu_count() or 1) // workers))
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ.setdefault(variable, share)
+    if prepare:
+        prepare()

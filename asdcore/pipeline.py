@@ -12,7 +12,7 @@ evaluate   a step of its own: it alone sees labels                    -> evaluat
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import signature
@@ -24,6 +24,7 @@ import polars as pl
 from asdcore import __version__
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
+from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import decoded_before
 from asdcore.errors import EvaluationError
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems, record_look
@@ -37,8 +38,8 @@ from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
 from asdcore.stages import calibrate, decide, embed, fuse, score
 from asdcore.store.atomic import check_writable, write_json
 from asdcore.store.cache import Store, default_store
-from asdcore.store.digest import TABLE_ALGORITHM, table_digest
-from asdcore.store.recipes import feature_recipe, library_versions
+from asdcore.store.digest import TABLE_ALGORITHM, recipe_digest, table_digest
+from asdcore.store.recipes import component_origins, feature_recipe, library_versions
 from asdcore.store.tables import GROUND_TRUTH
 
 __all__ = ["Run", "evaluate", "evaluate_scores", "load_run", "run"]
@@ -75,15 +76,15 @@ def run(
     reader: Dataset = installed().build("dataset", name, {})
     kept = Store(Path(store) if store is not None else default_store())
     check_writable(kept.root)
-    work = _Work(plan, Path(data), kept, workers, device, progress or Silent())
+    work = Work(plan, name, Path(data), kept, workers, device, progress or Silent())
     with work.stage("clips", 0) as advance, decoded_before(work.encoded()):
         clips = reader.clips(work.root)
         advance(len(clips))
-    notes = [*_notes(name, clips, plan.folds), *work.device_notes()]
+    notes = [*notes_on(name, clips, plan.folds), *work.device_notes()]
     for note in notes:
         work.progress.note(note)
     tables = work.tables(clips)
-    about = {"task": name, "year": getattr(reader, "year", CURRENT_YEAR), "notes": notes, **work.about(clips)}
+    about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": notes, **work.about(clips)}
     return write_run(Path(out), tables, about)
 
 
@@ -118,15 +119,17 @@ def evaluate_scores(scores: str | Path, truth: str | Path, year: int) -> Evaluat
 
 
 @dataclass
-class _Work:
-    """One run under way."""
+class Work:
+    """One run under way: a portfolio, the data it runs on, and where it keeps what it computes."""
 
     plan: Portfolio
+    task: str
     root: Path
     store: Store
     workers: int
     device: str | None
     progress: Progress
+    prepare: Callable[[], object] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def encoded(self) -> set[str]:
@@ -164,7 +167,7 @@ class _Work:
         }
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
-        with executor(self.workers if chunks or missing else 1) as pool:
+        with executor(self.workers if chunks or missing else 1, self.prepare) as pool:
             with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:
                 for count in run_jobs(pool, embed.embed, chunks):
                     advance(count)
@@ -179,6 +182,13 @@ class _Work:
             "asdcore": __version__,
             "portfolio": self.plan.model_dump(mode="json"),
             "portfolio_digest": self.plan.digest,
+            "task": self.task,
+            "plugins": component_origins([("dataset", self.task), *self.plan.components()], installed()),
+            "features": {
+                name: recipe_digest(feature_recipe(branch, installed())) for name, branch in self.plan.branches.items()
+            },
+            "code_sha256": files_digest(*framework_files()),
+            "device": self.device or "cpu",
             "data": str(self.root.resolve()),
             "data_digest": table_digest(clips.select("clip", "sha256"), ("clip",)),
             "store": str(self.store.root.resolve()),
@@ -196,7 +206,7 @@ class _Work:
         self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
-def _notes(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
+def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
     """Say what a person should know about how this data was read."""
     notes = []
     if name == DEFAULT_TASK:

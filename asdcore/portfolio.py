@@ -11,6 +11,7 @@ Every default stands here. Where a component is needed, its bare name is enough:
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from pathlib import Path
@@ -18,14 +19,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from asdcore.components import build, check_checkpoint
 from asdcore.contract.plugins import Plugins, installed
-from asdcore.data.pooling import POOLINGS
+from asdcore.data.pooling import complete
 from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.store.digest import recipe_digest
 from asdcore.transforms import check_transform
 
 DEFAULT_TASK = "dcase"
 DEFAULT_VIEW = "near"
+DEFAULT_POOLING = "mean"
 DEFAULT_NORMALIZER = "median_iqr"
 DEFAULT_TRANSFORM = "identity"
 DEFAULT_STRENGTH = 0.25
@@ -64,17 +67,26 @@ class Named(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Component = Annotated[Named, BeforeValidator(_named)]
+
+
 class EncoderChoice(Named):
     """An encoder, one of its layers (None: its last) and how its tokens are pooled."""
 
     layer: int | str | None = None
-    pooling: str = "mean"
+    pooling: Component = Named(name=DEFAULT_POOLING)
 
     @field_validator("pooling")
     @classmethod
-    def _known_pooling(cls, value: str) -> str:
-        if value not in POOLINGS:
-            raise ValueError(f"no pooling is named {value!r}. {did_you_mean(value, POOLINGS)}")
+    def _known_pooling(cls, value: Named) -> Named:
+        try:
+            complete(value.name, value.parameters)
+        except PortfolioError as error:
+            raise ValueError(str(error)) from error
         return value
 
 
@@ -89,13 +101,6 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, list | dict):
         return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
     return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-Component = Annotated[Named, BeforeValidator(_named)]
 
 
 class Branch(Strict):
@@ -163,6 +168,14 @@ class Portfolio(Strict):
         """SHA-256 of everything the portfolio says, defaults included."""
         return recipe_digest(self.model_dump(mode="json"))
 
+    def components(self) -> list[tuple[str, str]]:
+        """Return (kind, name) of every component that a branch or a system is made of, sorted."""
+        found = set()
+        for branch in self.branches.values():
+            for kind in ("view", "encoder", "scorer", "normalizer"):
+                found.add((kind, getattr(branch, kind).name))
+        return sorted(found | {("guard", guard.name) for one in self.systems.values() for guard in one.guards})
+
     def check_components(self, plugins: Plugins | None = None) -> None:
         """Build what is cheap and check the parameters of the rest, so that nothing fails after work has begun."""
         known = plugins or installed()
@@ -171,25 +184,27 @@ class Portfolio(Strict):
                 known.component("dataset", self.task)
         for name, branch in self.branches.items():
             with located(f"branches.{name}"):
-                known.build("view", branch.view.name, branch.view.parameters)
+                build("view", branch.view.name, branch.view.parameters, known)
                 encoder = known.component("encoder", branch.encoder.name)
                 known.check_parameters(encoder, branch.encoder.parameters)
-                known.build("scorer", branch.scorer.name, branch.scorer.parameters)
-                known.build("normalizer", branch.normalizer.name, branch.normalizer.parameters)
+                check_checkpoint(branch.encoder.parameters)
+                build("scorer", branch.scorer.name, branch.scorer.parameters, known)
+                build("normalizer", branch.normalizer.name, branch.normalizer.parameters, known)
         for name, system in self.systems.items():
             with located(f"systems.{name}"):
                 check_transform(system.transform.name, system.transform.parameters)
                 for guard in system.guards:
-                    known.build("guard", guard.name, guard.parameters)
+                    build("guard", guard.name, guard.parameters, known)
 
 
 def load_portfolio(source: str | Path) -> Portfolio:
-    """Read and check a portfolio: a path, or the name of one that asdcore ships (``demo``, ``logmel-knn``)."""
+    """Read and check a portfolio: a path (TOML, or a run's ``portfolio.json``), or the name of a shipped one."""
     path = find_portfolio(source)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PortfolioError(f"{path} is not TOML: {error}") from error
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise PortfolioError(f"{path} is not {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from error
     except OSError as error:
         raise PortfolioError(f"{path} cannot be read: {error.strerror}.") from error
     with located(str(path)):

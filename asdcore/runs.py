@@ -1,12 +1,15 @@
 """A run folder: the tables of one run, and ``run.json``, which says what ran and holds the digest of every table.
 
-``run.json`` is written last. A folder without it is no finished run; a table that does not have the digest it names is
-not the table of that run.
+``run.json`` is written last and knows its own digest. A folder without it is no finished run; a table that does not
+have the digest it names is not the table of that run. ``portfolio.json`` is the portfolio with every default spelled
+out: it can be run again.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +18,9 @@ from typing import Any
 import polars as pl
 
 from asdcore.errors import DataError, StoreError
-from asdcore.store.atomic import check_writable, fresh_folder, write_json
+from asdcore.store.atomic import check_writable, fresh_folder, json_text, write_bytes, write_json
 from asdcore.store.digest import table_digest
+from asdcore.store.seal import FIELD, is_sealed, seal, unsealed
 from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_table, write_table
 
 TABLES: dict[str, Table] = {
@@ -26,8 +30,11 @@ TABLES: dict[str, Table] = {
     "systems": SYSTEMS,
     "decisions": DECISIONS,
 }
-RUN_FILE, EVALUATION_FILE = "run.json", "evaluation.json"
-SCHEMA = 1
+RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE = "run.json", "portfolio.json", "evaluation.json"
+SCHEMA = 2
+
+VOLATILE = ("data", "seconds", "store", FIELD)
+"""What in ``run.json`` may differ between two runs with the same result: where things lay, and how long it took."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,11 @@ class Run:
 
     folder: Path
     about: dict[str, Any] = field(repr=False)
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """What ``run.json`` says that every run with the same result must say too."""
+        return {key: value for key, value in self.about.items() if key not in VOLATILE}
 
     @cached_property
     def clips(self) -> pl.DataFrame:
@@ -75,18 +87,25 @@ def load_run(folder: str | Path) -> Run:
     """Open a finished run folder."""
     path = Path(folder) / RUN_FILE
     try:
-        return Run(Path(folder), _checked(json.loads(path.read_text(encoding="utf-8"))))
+        if path.exists() and not path.is_file():  # a pipe could be read for ever
+            raise ValueError("it is no regular file")
+        content = path.read_bytes()
+        return Run(Path(folder), _checked(json.loads(content.decode()), content))
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f"{folder} is no finished run: it has no {RUN_FILE}. "
             f"Make one with 'asdcore run PORTFOLIO --data ROOT --out {folder}'."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read ({error}). Run the portfolio again into {folder}.") from error
 
 
-def _checked(about: Any) -> dict[str, Any]:
+def _checked(about: Any, content: bytes) -> dict[str, Any]:
     """Return what ``run.json`` says, or raise ValueError where it is not what a run writes."""
+    if isinstance(about, dict) and about.get("schema") != SCHEMA:
+        raise ValueError(f"its schema is {about.get('schema')}, this asdcore reads {SCHEMA}")
+    if not is_sealed(content):
+        raise ValueError("it has changed since it was written")
     kinds = {"schema": int, "portfolio": dict, "task": str, "year": int, "data": str, "store": str, "tables": dict}
     if not isinstance(about, dict):
         raise ValueError("it holds no table of keys")
@@ -95,26 +114,35 @@ def _checked(about: Any) -> dict[str, Any]:
             raise ValueError(f"{key} is {about.get(key)!r}")
     if set(about["tables"]) != set(TABLES):
         raise ValueError(f"tables names {', '.join(sorted(about['tables']))}")
-    if about["schema"] != SCHEMA:
-        raise ValueError(f"its schema is {about['schema']}, this asdcore reads {SCHEMA}")
     return about
 
 
-def write_run(folder: Path, tables: dict[str, pl.DataFrame], about: dict[str, Any]) -> Run:
+def write_run(
+    folder: Path, tables: dict[str, pl.DataFrame], about: dict[str, Any], beside: Callable[[Path], None] | None = None
+) -> Run:
     """Write everything beside the folder, then move it in, ``run.json`` last.
 
     So a full disk leaves an earlier run as it was, and a kill between two moves leaves no run that looks finished.
+    ``beside`` is called with a folder to write more into: folders that belong to the run.
     """
     with fresh_folder(folder) as stage:
         digests = {name: write_table(TABLES[name], frame, stage / f"{name}.parquet") for name, frame in tables.items()}
-        about = {"schema": SCHEMA, **about, "tables": digests}
-        write_json(stage / RUN_FILE, about)
+        about = {"schema": SCHEMA, **about, "tables": digests, FIELD: unsealed()}
+        write_json(stage / PORTFOLIO_FILE, about["portfolio"])
+        write_bytes(stage / RUN_FILE, seal(json_text(about).encode()))
+        if beside:
+            beside(stage)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RUN_FILE).unlink(missing_ok=True)
         (folder / EVALUATION_FILE).unlink(missing_ok=True)
-        for name in (*(f"{name}.parquet" for name in tables), RUN_FILE):
+        # Tables first: by them a folder that a kill leaves half filled is known as a run's.
+        for name in (*(f"{name}.parquet" for name in tables), PORTFOLIO_FILE):
             (stage / name).replace(folder / name)
-    return Run(folder, about)
+        for more in sorted(one for one in stage.iterdir() if one.is_dir()):
+            shutil.rmtree(folder / more.name, ignore_errors=True)
+            more.replace(folder / more.name)
+        (stage / RUN_FILE).replace(folder / RUN_FILE)
+    return load_run(folder)
 
 
 def check_out(folder: Path) -> None:
@@ -122,7 +150,7 @@ def check_out(folder: Path) -> None:
     check_writable(folder)
     if not folder.is_dir():
         return
-    ours = {RUN_FILE, EVALUATION_FILE, *(f"{name}.parquet" for name in TABLES)}
+    ours = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, *(f"{name}.parquet" for name in TABLES)}
     found = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
     if found and not found & ours:
         raise StoreError(f"{folder} holds files that are no run's. Choose an empty or new folder with --out.")

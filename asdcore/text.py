@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from asdcore.freeze.differences import grouped
+
 if TYPE_CHECKING:
     from asdcore.evidence.evaluate import Evaluation
+    from asdcore.freeze.differences import Verification
+    from asdcore.freeze.manifest import Manifest
 
 MEANING = {
     2020: ["AUC, pAUC: the normals of a machine ID against its anomalies.", "Official score: their arithmetic mean."],
@@ -56,6 +61,38 @@ def evaluation(result: Evaluation) -> list[str]:
         "",
         *table(scores, ["system", "official score"]),
     ]
+
+
+def manifest(frozen: Manifest) -> list[str]:
+    """Return what a manifest pins, as lines."""
+    kinds = Counter(one.kind for one in frozen.subjects.values())
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    looks = frozen.predicate["looks"]
+    return [
+        f"Frozen: {frozen.path}, sha256 {frozen.sha256}",
+        f"Pinned: {counts}",
+        f"Looks at the labels before freezing: {looks['at_this_result']} at this result, "
+        f"{looks['at_these_labels']} at the same labels, {looks['in_this_store']} in this store.",
+    ]
+
+
+def verification(result: Verification) -> list[str]:
+    """Return what verifying found: the differences by group, then the results they reach."""
+    lines = [f"note: {note}" for note in result.notes]
+    for title, differences in grouped(result.differences).items():
+        lines.append(f"{title}: {len(differences)} difference{'s' * (len(differences) > 1)}")
+        lines += [f"  {one}" for one in differences]
+    if result.recomputed:
+        rows = [
+            {**row, "same": "yes" if row["same"] else "NO", "pinned": row["pinned"][:12]} for row in result.recomputed
+        ]
+        lines += ["Built anew from the recordings (0 is allowed):"]
+        lines += [f"  {line}" for line in table(rows, ("table", "pinned", "same", "max_abs_diff"))]
+    if result.passed:
+        return [*lines, f"Verified: {result.pinned} pinned artifacts and the environment are as they were frozen."]
+    reached = f"Results affected: {len(result.affected)}" if result.affected else "No result is affected."
+    lines += ["", reached, *(f"  {one}" for one in result.affected)]
+    return [*lines, "", f"Not as frozen: {len(result.differences)} difference{'s' * (len(result.differences) > 1)}."]
 
 
 _OFFICIAL = ("auc", "auc_source", "auc_target", "pauc", "pauc_source", "pauc_target")

@@ -107,8 +107,10 @@ def threads():
 
 @pytest.fixture(autouse=True)
 def own_store(tmp_path, monkeypatch):
-    """Keep every test away from the user's store."""
+    """Keep every test away from the user's store, registry and checkpoints."""
     monkeypatch.setenv("ASDCORE_STORE", str(tmp_path / "store"))
+    for name in ("ASDCORE_REGISTRY", "ASDCORE_RESOURCES", "SOURCE_DATE_EPOCH"):
+        monkeypatch.delenv(name, raising=False)
 
 
 SIMPLE = """

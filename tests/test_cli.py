@@ -47,9 +47,15 @@ def test_a_quick_answer_imports_nothing_heavy(arguments):
 
 
 def test_every_command_has_a_help_text():
-    overview = asdcore("--help").stdout
-    for command in ("demo", "run", "evaluate", "plugins", "new-plugin", "check-plugin", "data synth", "data index"):
-        assert command.split()[0] in overview
+    single = "demo run evaluate freeze verify infer package check-submission plugins new-plugin check-plugin complexity"
+    grouped = [f"data {one}" for one in ("synth", "index", "fetch")]
+    grouped += [f"registry {one}" for one in ("list", "verify", "add", "fetch")]
+    overviews = {name: asdcore(*name.split(), "--help").stdout for name in ("", "data", "registry")}
+    summaries = [line for overview in overviews.values() for line in overview.splitlines() if line.startswith("  ")]
+    assert [line for line in summaries if line.endswith("...")] == [], "a summary is cut off"
+    for command in (*single.split(), *grouped):
+        group, _, name = command.rpartition(" ")
+        assert f"  {name} " in overviews[group]
         done = asdcore(*command.split(), "--help")
         assert done.returncode == 0
         assert "Usage: asdcore" in done.stdout

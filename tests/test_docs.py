@@ -35,7 +35,7 @@ def test_the_readme_is_short():
 
 
 def test_every_block_of_the_readme_is_run_here():
-    assert len(blocks(README, "sh")) == 2
+    assert len(blocks(README, "sh")) == 3
     assert len(blocks(README, "python")) == 2
 
 
@@ -48,12 +48,13 @@ def test_the_two_commands_are_targets_and_ci_calls_the_second():
 
 def test_the_shell_block_runs(tmp_path):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    script = f"set -e\n{block_with('asdcore run', 'sh')}"
+    script = f"set -e\n{block_with('asdcore run', 'sh')}{block_with('asdcore freeze', 'sh')}"
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "official score" in done.stdout
+    assert "are as they were frozen" in done.stdout
 
 
 def test_the_python_block_runs(tmp_path, monkeypatch, capsys):

@@ -35,7 +35,7 @@ def test_everything_is_read(tmp_path):
     portfolio = load(GOOD, tmp_path)
     branch, system = portfolio.branches["a"], portfolio.systems["S"]
     assert branch.encoder.parameters == {"n_mels": 64}
-    assert (branch.encoder.layer, branch.encoder.pooling) == (0, "mean")
+    assert (branch.encoder.layer, branch.encoder.pooling.name) == (0, "mean")
     assert branch.normalizer.parameters == {"scope": "pooled"}
     assert system.transform.parameters == {"beta": 2.0}
     assert system.guards[0].parameters == {"support": "a", "quantile": 0.9}
@@ -51,7 +51,7 @@ def test_defaults_are_filled_in():
         }
     )
     branch = portfolio.branches["a"]
-    assert [branch.view.name, branch.encoder.pooling, branch.normalizer.name] == ["near", "mean", "median_iqr"]
+    assert [branch.view.name, branch.encoder.pooling.name, branch.normalizer.name] == ["near", "mean", "median_iqr"]
     assert portfolio.systems["S"].transform.name == "identity"
     assert (portfolio.seed, portfolio.folds, portfolio.decision.rule, portfolio.decision.quantile) == (
         0,
@@ -59,6 +59,13 @@ def test_defaults_are_filled_in():
         "ecdf",
         0.95,
     )
+
+
+def test_a_pooling_has_parameters_and_a_name_alone_is_enough(tmp_path):
+    table = load(GOOD.replace('"mean"', '{ name = "rdp", gamma = 16 }'), tmp_path).branches["a"].encoder
+    assert (table.pooling.name, table.pooling.parameters) == ("rdp", {"gamma": 16})
+    assert table.parameters == {"n_mels": 64}
+    assert load(GOOD.replace('"mean"', '{ name = "mean" }'), tmp_path).digest == load(GOOD, tmp_path).digest
 
 
 def test_digest_says_what_the_portfolio_says_not_how(tmp_path):
@@ -87,6 +94,16 @@ def test_a_portfolio_cannot_be_changed(tmp_path):
         ('support = "a"', 'support = "eat"', PortfolioError, r"supported by the branch 'eat', which does not exist"),
         ("strength = 0.5", "strength = 2.5", PortfolioError, r"strength: .*less than or equal to 1, got 2.5"),
         ('"mean"', '"maen"', PortfolioError, r"no pooling is named 'maen'. Did you mean 'mean'\?"),
+        ('"mean"', '{ name = "maen" }', PortfolioError, r"encoder.pooling: no pooling is named 'maen'."),
+        ('"mean"', "{ gamma = 3 }", PortfolioError, r"encoder.pooling.name: this key is needed"),
+        (
+            '"mean"',
+            '{ name = "rdp", gama = 3 }',
+            PortfolioError,
+            r"'rdp' takes no parameter 'gama'. Did you mean 'gamma'",
+        ),
+        ('"mean"', '{ name = "rdp", gamma = -1 }', PortfolioError, r"gamma must be a number from 0 to 1000, got -1"),
+        ('"mean"', '{ name = "mean", p = 2 }', PortfolioError, r"'mean' takes no parameter 'p'. Known: clean_up."),
         ('"near"', '"naer"', PluginError, r"branches.a: No view is named 'naer'. Did you mean 'near'\?"),
         ('"logmel"', '"logml"', PluginError, r"branches.a: No encoder is named 'logml'. Did you mean 'logmel'\?"),
         ('"knn"', '"kmn"', PluginError, r"branches.a: No scorer is named 'kmn'. Did you mean 'knn'\?"),

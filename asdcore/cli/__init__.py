@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from asdcore.cli import data, plugins, runs
+from asdcore.cli import complexity, data, freeze, plugins, registry, runs, submission
 from asdcore.cli.shared import INTERRUPTED, MISUSED
 from asdcore.errors import AsdcoreError
 
@@ -36,14 +36,28 @@ app = group(
 app.command()(runs.demo)
 app.command()(runs.run)
 app.command()(runs.evaluate)
+app.command()(freeze.freeze)
+app.command()(freeze.verify)
+app.command()(freeze.infer)
+app.command()(submission.package)
+app.command("check-submission")(submission.check_submission)
 app.command()(plugins.plugins)
 app.command("new-plugin")(plugins.new_plugin)
 app.command("check-plugin")(plugins.check_plugin)
+app.command()(complexity.complexity)
 
-data_app = group("Make and list datasets.")
+data_app = group("Make, list and download datasets.")
 data_app.command("synth")(data.synth)
 data_app.command("index")(data.index)
+data_app.command("fetch")(data.fetch)
 app.add_typer(data_app, name="data")
+
+registry_app = group("Checkpoints and datasets, and their hashes.")
+registry_app.command("list")(registry.list_)
+registry_app.command("verify")(registry.verify)
+registry_app.command("add")(registry.add)
+registry_app.command("fetch")(registry.fetch)
+app.add_typer(registry_app, name="registry")
 
 
 @app.callback(invoke_without_command=True)

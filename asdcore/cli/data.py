@@ -1,4 +1,4 @@
-"""Commands about datasets: data synth, data index."""
+"""Commands about datasets: data synth, data index, data fetch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from asdcore import text
+from asdcore.cli.registry import RegistryDir
 from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError, DatasetError, did_you_mean
 
@@ -56,6 +57,29 @@ def index(
             typer.echo(f"problem: {problem}")
     if problems:
         raise typer.Exit(FAILED)
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="TASK|ID", help="Such as dcase2026, or one entry of the registry.")],
+    out: Annotated[Path, typer.Option(help="Folder that gets <machine>/{train,test}/.")],
+    machines: Annotated[str | None, typer.Option(help="Only these machines, with commas between them.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only dev, train (additional training) or eval.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the archives beside what was unpacked of them.")] = False,
+    registry: RegistryDir = None,
+) -> None:
+    """Download a challenge's recordings and unpack them.
+
+    It resumes where it was stopped, and takes the corrected archives where the organisers replaced some. Mind the
+    licence: 'asdcore registry list' shows it.
+    """
+    from asdcore.store.archives import fetch_data
+    from asdcore.store.resources import open_registry
+
+    wanted = [one.strip() for one in machines.split(",")] if machines else []
+    known = open_registry(registry)
+    unpacked = fetch_data(name, out, known, machines=wanted, split=split, keep=keep, progress=progress())
+    typer.echo(f"{unpacked} archives were unpacked into {out}")
+    typer.echo(f"Next: asdcore data index {out}")
 
 
 def synthesize(root: Path, profile: str, seed: int, workers: int) -> None:

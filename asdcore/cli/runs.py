@@ -20,7 +20,9 @@ def demo(
     store: StoreDir = None,
     workers: Workers = 1,
 ) -> None:
-    """Make sound, run the default portfolio, evaluate."""
+    """Make sound, run a portfolio, evaluate, freeze."""
+    from asdcore.freeze.pin import freeze
+    from asdcore.freeze.verify import verify
     from asdcore.pipeline import evaluate as evaluate_run
     from asdcore.pipeline import run as run_portfolio
     from asdcore.portfolio import find_portfolio
@@ -33,9 +35,15 @@ def demo(
         portfolio, root, out / "run", task="dcase2026", store=store or out / "store", workers=workers, progress=shown
     )
     print_lines(text.evaluation(evaluate_run(finished)))
+    manifest = out / f"{profile}-{seed}.json"
+    manifest.unlink(missing_ok=True)  # of an earlier demo
+    typer.echo()
+    print_lines(text.manifest(freeze(finished, manifest, progress=shown)))
+    print_lines(text.verification(verify(manifest, progress=shown)))
     typer.echo(f"\nThe sound is in {root}, the run in {out / 'run'}. Next, the same by hand:")
     typer.echo(f"  asdcore run {portfolio} --data {root} --task dcase2026 --out runs/mine")
     typer.echo("  asdcore evaluate runs/mine")
+    typer.echo("  asdcore freeze runs/mine --out runs/mine.json")
 
 
 def run(

@@ -82,6 +82,18 @@ class Encoder(Protocol):
     sample_rate : Hz; audio is resampled to it before ``encode``.
     layers : names of the layers that can be asked for, the last one being the default. 0 is what enters the first
         block, k what leaves block k, ``"final"`` the output after the model's own head-side normalisation.
+
+    Optional: ``model``, the torch.nn.Module that ``encode`` runs, with all its weights. What the encoder costs is
+    counted on it, by hooks on a deep copy of the encoder: so ``encode`` takes it from ``self`` and calls its submodules
+    as functions, and a self-attention module returns (n_clips, tokens, dim), or a tuple that begins with it.
+
+    Optional, both or neither: ``encode`` in two halves, so that the network never waits for the front end.
+    ``prepare(audio)``: (1, n_samples) float32 -> whatever the network is given for that clip; it runs in a thread ahead.
+    ``encode_prepared(prepared, layers)``: a list of those -> for each clip {layer: Tokens} as of one clip. On the CPU
+    they come one at a time; elsewhere a chunk at once, for the encoder to run together as it sees fit.
+
+    Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
+    parameters published for this encoder; a portfolio's own parameters replace them.
     """
 
     sample_rate: int
@@ -121,6 +133,9 @@ class Scorer(Protocol):
     Optional: ``score_left_out() -> {reference: (n_train,) float64}``, the scores of the fitted clips in the order of
     ``fit``, each as if the scorer had been fitted without that clip. Without it the framework scores train normals in
     K folds.
+
+    Optional: ``macs(n_train, dim) -> int``, the multiply-accumulates that scoring one clip of ``dim`` features takes
+    once the scorer is fitted to ``n_train`` train normals.
     """
 
     def fit(self, features: Floats32, domain: Strings) -> Scorer:

@@ -8,10 +8,10 @@ plugin are an error (pluggy keeps the first and drops the other silently), and n
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -21,15 +21,27 @@ from typing import Any
 import pluggy
 
 from asdcore.contract import hookspecs
-from asdcore.contract.interfaces import KINDS, PROTOCOLS, Dataset, Encoder, Guard, Normalizer, Scorer, View
+from asdcore.contract.interfaces import KINDS, PROTOCOLS
+from asdcore.contract.sources import BUNDLED_PACKAGE, module_file, source_digest
 from asdcore.errors import AsdcoreError, PluginError, did_you_mean
 
-BUNDLED_PACKAGE = "asdcore_plugins"
 BUNDLED_PLUGINS = (
     "datasets.dcase",
     "views.channels",
     "views.w1",
     "encoders.logmel",
+    "encoders.efficientat",
+    "encoders.beats",
+    "encoders.eat",
+    "encoders.dasheng",
+    "encoders.passt",
+    "encoders.audiomae",
+    "encoders.panns",
+    "encoders.ast",
+    "encoders.clap",
+    "encoders.speech",
+    "encoders.hear",
+    "encoders.onnx",
     "scorers.knn",
     "scorers.mahalanobis",
     "normalizers.median_iqr",
@@ -53,20 +65,8 @@ class Component:
 
     @functools.cached_property
     def source_digest(self) -> str:
-        """SHA-256 of the plugin's source: its file, or every .py file of its package in sorted order."""
+        """SHA-256 of the plugin's source: its file, or all files of its package."""
         return source_digest(self.source) if self.source else "unknown"
-
-
-def source_digest(source: Path) -> str:
-    """SHA-256 over a module file, or over the relative names and contents of a package's .py files."""
-    if source.name != "__init__.py":
-        return hashlib.sha256(source.read_bytes()).hexdigest()
-    digest = hashlib.sha256()
-    for file in sorted(source.parent.rglob("*.py")):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(source.parent).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
 
 
 class Plugins:
@@ -77,12 +77,9 @@ class Plugins:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._origin: dict[str, tuple[object, str, str]] = {}
-        for name, module, distribution, version in modules:
-            if name in self._origin:
-                raise PluginError(
-                    f"Two installed distributions both name a plugin {name!r}: {self._origin[name][1]} and "
-                    f"{distribution}. Uninstall one of them."
-                )
+        offered = list(modules)
+        _check_names([(name, distribution) for name, _, distribution, _ in offered])
+        for name, module, distribution, version in offered:
             self._origin[name] = (module, distribution, version)
             self._register(name, module)
         self._tables = {kind: self._collect(kind) for kind in KINDS}
@@ -165,11 +162,16 @@ class Plugins:
         return built
 
     @staticmethod
+    def needed(component: Component) -> list[str]:
+        """Return the parameters that a component cannot be built without."""
+        accepted = inspect.signature(component.factory).parameters.values()
+        return [one.name for one in accepted if one.default is one.empty and one.kind not in _OPEN]
+
+    @staticmethod
     def check_parameters(component: Component, parameters: dict[str, Any]) -> None:
         """Refuse a parameter that the component does not take, before anything is built."""
         accepted = inspect.signature(component.factory).parameters
-        needed = [one.name for one in accepted.values() if one.default is one.empty and one.kind not in _OPEN]
-        if missing := [name for name in needed if name not in parameters]:
+        if missing := [name for name in Plugins.needed(component) if name not in parameters]:
             raise PluginError(f"{component.kind} {component.name!r} needs the parameter {missing[0]!r}.")
         if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in accepted.values()):
             return
@@ -194,20 +196,35 @@ def _missing(kind: str, built: object) -> str:
     return ", ".join(name for name in dict.fromkeys(wanted) if not hasattr(built, name))
 
 
+def _check_names(named: Iterable[tuple[str, str]]) -> None:
+    """Raise PluginError where two of these (plugin name, distribution) have one name."""
+    seen: dict[str, str] = {}
+    for name, distribution in named:
+        if name in seen:
+            raise PluginError(
+                f"Two installed distributions both name a plugin {name!r}: {seen[name]} and {distribution}. "
+                "Uninstall one of them."
+            )
+        seen[name] = distribution
+
+
 def _installed(only: Iterable[str] | None) -> list[tuple[str, object, str, str]]:
     from asdcore import __version__
 
-    found: list[tuple[str, object, str, str]] = [
-        (f"{BUNDLED_PACKAGE}.{name}", importlib.import_module(f"{BUNDLED_PACKAGE}.{name}"), "asdcore", __version__)
-        for name in BUNDLED_PLUGINS
+    bundled = [f"{BUNDLED_PACKAGE}.{name}" for name in BUNDLED_PLUGINS]
+    entries = sorted(entry_points(group=hookspecs.PROJECT), key=lambda one: (one.name, _distribution(one)[0]))
+    if only is not None:
+        wanted = set(only)
+        bundled = [name for name in bundled if name in wanted]
+        entries = [entry for entry in entries if entry.name in wanted]
+        if lost := sorted(wanted.difference(bundled, (entry.name for entry in entries))):
+            raise PluginError(f"The plugin {lost[0]!r} is not installed. 'asdcore plugins' lists what is.")
+    # Before anything is imported: of two plugins with one name, who knows which is the one that was meant.
+    _check_names([*((name, "asdcore") for name in bundled), *((one.name, _distribution(one)[0]) for one in entries)])
+    return [
+        *((name, importlib.import_module(name), "asdcore", __version__) for name in bundled),
+        *((entry.name, _load(entry), *_distribution(entry)) for entry in entries),
     ]
-    wanted = None if only is None else set(only)
-    if wanted is not None:
-        found = [one for one in found if one[0] in wanted]
-    for entry in sorted(entry_points(group=hookspecs.PROJECT), key=lambda one: (one.name, _distribution(one)[0])):
-        if wanted is None or entry.name in wanted:
-            found.append((entry.name, _load(entry), *_distribution(entry)))
-    return found
 
 
 def _distribution(entry: EntryPoint) -> tuple[str, str]:
@@ -224,48 +241,52 @@ def _load(entry: EntryPoint) -> object:
         ) from error
 
 
+_restriction: tuple[str, ...] | None = None
+
+
 @functools.cache
 def installed() -> Plugins:
-    """Return every installed plugin, loaded once."""
-    return Plugins(_installed(None))
+    """Return every installed plugin, loaded once; inside :func:`restricted`, those named there."""
+    return Plugins(_installed(_restriction))
 
 
-def pinned(only: Iterable[str]) -> Plugins:
-    """Return only the plugins named, for a frozen run: nothing else is imported."""
-    return Plugins(_installed(tuple(only)))
+def restrict(names: Iterable[str] | None) -> None:
+    """Let :func:`installed` know only the plugins named from now on (None: all), in this process.
+
+    No other is imported: a frozen run must not execute code that its manifest does not pin.
+    """
+    global _restriction
+    _restriction = None if names is None else tuple(sorted(names))
+    installed.cache_clear()
 
 
-def load_dataset(name: str, **parameters: Any) -> Dataset:
-    """Build a dataset reader by name."""
-    dataset: Dataset = installed().build("dataset", name, parameters)
-    return dataset
+@contextmanager
+def restricted(names: Iterable[str]) -> Iterator[Plugins]:
+    """Let :func:`installed` know, inside, only the plugins named."""
+    before = _restriction
+    restrict(names)
+    try:
+        yield installed()
+    finally:
+        restrict(before)
 
 
-def load_view(name: str, **parameters: Any) -> View:
-    """Build a view by name."""
-    view: View = installed().build("view", name, parameters)
-    return view
+@dataclass(frozen=True)
+class Origin:
+    """Where an installed plugin comes from, found out without importing it."""
+
+    distribution: str
+    version: str
+    source: Path | None
 
 
-def load_encoder(name: str, **parameters: Any) -> Encoder:
-    """Build an encoder by name."""
-    encoder: Encoder = installed().build("encoder", name, parameters)
-    return encoder
+def origin(name: str) -> Origin | None:
+    """Return where the plugin of this name comes from, or None where it is not installed. Nothing of it is run."""
+    from asdcore import __version__
 
-
-def load_scorer(name: str, **parameters: Any) -> Scorer:
-    """Build a scorer by name."""
-    scorer: Scorer = installed().build("scorer", name, parameters)
-    return scorer
-
-
-def load_normalizer(name: str, **parameters: Any) -> Normalizer:
-    """Build a normalizer by name."""
-    normalizer: Normalizer = installed().build("normalizer", name, parameters)
-    return normalizer
-
-
-def load_guard(name: str, **parameters: Any) -> Guard:
-    """Build a guard by name."""
-    guard: Guard = installed().build("guard", name, parameters)
-    return guard
+    bundled = {f"{BUNDLED_PACKAGE}.{one}" for one in BUNDLED_PLUGINS}
+    if name in bundled:
+        return Origin("asdcore", __version__, module_file(name))
+    for entry in entry_points(group=hookspecs.PROJECT, name=name):
+        return Origin(*_distribution(entry), module_file(entry.module))
+    return None

@@ -63,17 +63,25 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
 
     With ``sha256`` the file must still have that digest: DataError where it changed since it was indexed.
     """
-    import numpy as np
-
     try:
-        content = _read(path)
-        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        audio, facts = decode_new(path)
+        if sha256 not in (None, facts.sha256):
             raise DataError(f"{path.name}: changed since it was indexed")
-        with _opened(content, path.name) as sound:
-            return np.ascontiguousarray(_samples(sound, path.name).T), sound.samplerate
     except DataError as error:
         what = str(error).removeprefix(path.name)
         raise DataError(f"{path}{what}. Restore or replace the file, then run again.") from error
+    return audio, facts.sample_rate
+
+
+def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
+    """Return the (n_channels, n_samples) float32 of a file nobody has looked at before, and its facts: one reading."""
+    import numpy as np
+
+    content = _read(path)
+    sha256 = hashlib.sha256(content).hexdigest()
+    with _opened(content, path.name) as sound:
+        audio = np.ascontiguousarray(_samples(sound, path.name).T)
+        return audio, AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256)
 
 
 def resample(audio: NDArray[np.float32], source: int, target: int) -> NDArray[np.float32]:

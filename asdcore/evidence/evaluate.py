@@ -177,11 +177,33 @@ def record_look(log: Path, truth_digest: str, evaluated_digest: str, what: str) 
     return 1 + sum(_looked_at(one) in (truth_digest, None) for one in before.splitlines())
 
 
-def _looked_at(line: bytes) -> str | None:
+def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
+    """Count the looks at labels that ``log`` holds: at this result, at the labels it was held against, and all."""
     try:
-        return str(json.loads(line)["truth"])
-    except (ValueError, KeyError, TypeError):
-        return None
+        lines = log.read_bytes().splitlines()
+    except FileNotFoundError:
+        lines = []
+    looks = [_look(line) for line in lines]
+    here = [look for look in looks if look.get("evaluated") == evaluated_digest]
+    truths = {look.get("truth") for look in here}
+    return {
+        "at_this_result": len(here),
+        "at_these_labels": sum(look.get("truth") in truths for look in looks) if truths else 0,
+        "in_this_store": len(looks),
+    }
+
+
+def _look(line: bytes) -> dict[str, object]:
+    try:
+        look = json.loads(line)
+    except ValueError:
+        return {}
+    return look if isinstance(look, dict) else {}
+
+
+def _looked_at(line: bytes) -> str | None:
+    truth = _look(line).get("truth")
+    return None if truth is None else str(truth)
 
 
 def _check_table(table: pl.DataFrame) -> None:

@@ -1,13 +1,11 @@
 """Reads the files that scores and ground truth come in. With ``evaluate``, the only code that may open ground truth.
 
-Score files are what a team submits, so they are read strictly: what the official evaluators let pass in silence with a
-wrong score (a byte-order mark, a doubled name) or crash on (a header, a blank line) is an error here that names file
-and line. Ground truth is published by others and read leniently in form: a byte-order mark and blank lines are skipped.
+Score files are what a team submits, so their lines are read strictly (:mod:`asdcore.evidence.lines`). Ground truth is
+published by others and read leniently in form: a byte-order mark and blank lines are skipped.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -18,6 +16,7 @@ from typing import TypeVar
 import polars as pl
 
 from asdcore.errors import EvaluationError
+from asdcore.evidence.lines import BOM, DECISION, SCORE, Column, Problem, V, once, read_rows, utf8
 
 Section = tuple[str, str]
 """(machine, section); machine IDs of 2020 are its sections."""
@@ -31,12 +30,11 @@ TRUTH_COLUMNS = {
     "alias": pl.String,
 }
 
-BOM = "\ufeff"
-Row = tuple[str, list[str]]
-"""Where a line stands, for messages, and its fields."""
+Line = tuple[str, list[str]]
+"""Where a line of the ground truth stands, for messages, and its fields."""
 
 TruthRow = tuple[str, str, str, int, str | None, str | None]
-T = TypeVar("T", int, float, str)
+T = TypeVar("T", int, str)
 
 _SCORE_FILE = re.compile(
     r"(?P<kind>anomaly_score|decision_result)_(?:"
@@ -56,7 +54,6 @@ _LABELLED = re.compile(  # "test_" is absent from the published names of Robotic
     r"section_\d\d_(?P<domain>source|target)_(?:test_)?(?P<label>normal|anomaly)_.+"
     r"|(?P<label_2020>normal|anomaly)_id_\d\d_.+"
 )
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BINARY = {"0": 0, "1": 1}
 _DOMAINS = {"0": "source", "1": "target"}
 
@@ -73,8 +70,8 @@ def read_scores(folder: Path) -> dict[str, dict[Section, Submitted]]:
     """Read every ``anomaly_score_*.csv`` and ``decision_result_*.csv`` under ``folder``.
 
     Files directly in ``folder`` are the system named like the folder; files below it are the system named by their
-    folder's path relative to it. Returns {system: {(machine, section): Submitted}}. Raises EvaluationError naming file
-    and line, what was found and what is allowed.
+    folder's path relative to it. Returns {system: {(machine, section): Submitted}}. Raises EvaluationError with every
+    line that cannot be read: its file, what was found and what is allowed.
     """
     if not folder.is_dir():
         raise EvaluationError(f"There is no folder {folder}. Give the folder that holds anomaly_score_*.csv files.")
@@ -94,7 +91,14 @@ def read_scores(folder: Path) -> dict[str, dict[Section, Submitted]]:
     if not found:
         raise EvaluationError(f"{folder} holds no score files. Allowed are {_SCORE_FILES}.")
     _check_complete(found)
-    return {system: {section: _submitted(files) for section, files in rows.items()} for system, rows in found.items()}
+    problems: list[Problem] = []
+    read = {
+        system: {section: _submitted(files, problems) for section, files in rows.items()}
+        for system, rows in found.items()
+    }
+    if problems:
+        raise EvaluationError("\n  - ".join(["The scores cannot be read.", *map(str, problems)]))
+    return read
 
 
 def read_truth(folder_or_file: Path) -> pl.DataFrame:
@@ -150,25 +154,33 @@ def _check_complete(found: Mapping[str, Mapping[Section, Mapping[str, list[Path]
         )
 
 
-def _submitted(files: Mapping[str, list[Path]]) -> Submitted:
-    scores = _pairs(_strict_rows(files["anomaly_score"]), "score", _score, "a finite number (and no header line)")
+def _submitted(files: Mapping[str, list[Path]], problems: list[Problem]) -> Submitted:
+    """Read the files of one (machine, section); what is wrong with them is added to ``problems``."""
+    before = len(problems)
+    scores = _values(files["anomaly_score"], SCORE, problems)
     if "decision_result" not in files:
         return Submitted(scores, None)
-    decisions = _pairs(_strict_rows(files["decision_result"]), "decision", _BINARY.get, "0 or 1 (and no header line)")
-    different = differences(decisions, scores, "without a score")
-    if different:
+    decisions = _values(files["decision_result"], DECISION, problems)
+    if len(problems) == before and (different := differences(decisions, scores, "without a score")):
         where = ", ".join(map(str, files["decision_result"]))
-        raise EvaluationError(f"{where}: other clips than in the score file. {'; '.join(different)}.")
+        problems.append(Problem(where, None, f"other clips than in the score file. {'; '.join(different)}"))
     return Submitted(scores, decisions)
 
 
-def _score(text: str) -> float | None:
-    value = float(text) if _NUMBER.fullmatch(text) else math.nan
-    return value if math.isfinite(value) else None
+def _values(paths: Iterable[Path], column: Column[V], problems: list[Problem]) -> dict[str, V]:
+    """Read {clip: value} from files in which every clip may stand once."""
+    rows = []
+    for path in paths:
+        found, faults = read_rows(_content(path), str(path), column)
+        rows += found
+        problems += faults
+    first, twice = once(rows)
+    problems += twice
+    return {clip: row.value for clip, row in first.items() if row.value is not None}
 
 
-def _pairs(rows: Iterable[Row], what: str, parse: Callable[[str], T | None], allowed: str) -> dict[str, T]:
-    """Read {clip: value} from rows of two columns, each clip once."""
+def _pairs(rows: Iterable[Line], what: str, parse: Callable[[str], T | None], allowed: str) -> dict[str, T]:
+    """Read {clip: value} from lines of two columns, each clip once."""
     values: dict[str, T] = {}
     places: dict[str, str] = {}
     for where, fields in rows:
@@ -186,24 +198,7 @@ def _pairs(rows: Iterable[Row], what: str, parse: Callable[[str], T | None], all
     return values
 
 
-def _strict_rows(paths: Iterable[Path]) -> Iterator[Row]:
-    """Yield (file and line, fields) of CSV files without a header; CRLF line ends are allowed, nothing else unusual."""
-    for path in paths:
-        text = _text(path)
-        if text.startswith(BOM):
-            raise EvaluationError(f"{path}, line 1: found a byte-order mark; allowed is UTF-8 without one.")
-        lines = text.removesuffix("\n").split("\n")
-        for number, line in enumerate(lines, start=1):
-            where, text = f"{path}, line {number}", line.removesuffix("\r")
-            if not text.strip():
-                raise EvaluationError(f"{where}: found a blank line; allowed are lines <clip>,<value>.")
-            fields = text.split(",")
-            if any(field != field.strip() for field in fields):
-                raise EvaluationError(f"{where}: found {text!r}; allowed are no spaces around a name or a value.")
-            yield where, fields
-
-
-def _lenient_rows(path: Path) -> Iterator[Row]:
+def _lenient_rows(path: Path) -> Iterator[Line]:
     """Yield (file and line, fields) of a ground-truth file."""
     for number, line in enumerate(_text(path).removeprefix(BOM).splitlines(), start=1):
         if line.strip():
@@ -211,16 +206,17 @@ def _lenient_rows(path: Path) -> Iterator[Row]:
 
 
 def _text(path: Path) -> str:
+    text = utf8(_content(path), str(path))
+    if isinstance(text, Problem):
+        raise EvaluationError(str(text))
+    return text
+
+
+def _content(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
-        return data.decode("utf-8")
+        return path.read_bytes()
     except OSError as error:
         raise EvaluationError(f"{path} cannot be read: {error.strerror}. A CSV file is needed.") from error
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise EvaluationError(
-            f"{path}, line {line}: found the byte 0x{data[error.start]:02x}; allowed is UTF-8 text."
-        ) from None
 
 
 def _read_truth_file(path: Path) -> list[TruthRow]:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.components import build
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import DataError, PluginError, blamed, located
 from asdcore.portfolio import Branch
@@ -24,7 +25,7 @@ def calibrate(scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Bra
         branch = branches[str(name)]
         with located(f"branch {name!r}, {machine} section {section}"):
             normals, _, domain = _by_reference(cell, "oof")
-            normalizer = plugins.build("normalizer", branch.normalizer.name, branch.normalizer.parameters)
+            normalizer = build("normalizer", branch.normalizer.name, branch.normalizer.parameters, plugins)
             with blamed("normalizer", branch.normalizer.name):
                 fitted = normalizer.fit(normals, domain)
                 for role in ("oof", "test"):

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.components import build
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
 from asdcore.portfolio import GuardChoice, System
@@ -85,7 +86,7 @@ def _penalties(
     choice: GuardChoice, left: dict[str, Floats], cells: dict[str, Cell], plugins: Plugins
 ) -> dict[str, Floats]:
     """Fit one guard on train normals and return {role: R (n,)}. It gets copies: what it does to them stays with it."""
-    guard = plugins.build("guard", choice.name, choice.parameters)
+    guard = build("guard", choice.name, choice.parameters, plugins)
     copies = {role: {branch: values.copy() for branch, values in cells[role].z.items()} for role in ROLES}
     with blamed("guard", choice.name):
         fitted = guard.fit(left["oof"].copy(), _Branches(copies["oof"]), cells["oof"].domain.copy())

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.components import build, pinned
 from asdcore.contract.interfaces import REFERENCES
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, PluginError, blamed, located
@@ -76,7 +77,7 @@ def plan(
                 domain,
                 unknown,
                 branch.scorer.name,
-                json.dumps(branch.scorer.parameters, sort_keys=True),
+                json.dumps(pinned(branch.scorer.parameters), sort_keys=True),
                 folds,
                 seed,
                 store.root,
@@ -132,7 +133,7 @@ def _ordered(cell: pl.DataFrame, split: str) -> pl.DataFrame:
 
 
 def _fit(job: ScoreJob, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Any:
-    scorer = installed().build("scorer", job.scorer, json.loads(job.parameters))
+    scorer = build("scorer", job.scorer, json.loads(job.parameters), installed())
     return scorer.fit(features, domain)
 
 

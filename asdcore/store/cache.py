@@ -108,6 +108,13 @@ class FeatureSet:
         """Return the audio digests whose features are kept."""
         return set(self._where)
 
+    def shards_of(self, audio: set[str]) -> dict[Path, set[str]]:
+        """Return the shards that features of these clips are read from, and the audio digests each is read for."""
+        found: dict[Path, set[str]] = {}
+        for one in audio & self._where.keys():
+            found.setdefault(self._where[one], set()).add(one)
+        return found
+
     def missing(self, audio: Sequence[str]) -> list[str]:
         """Return the audio digests, in order and once each, that the set does not hold yet."""
         return [one for one in dict.fromkeys(audio) if one not in self._where]
@@ -143,6 +150,11 @@ class FeatureSet:
                 "Clips of differing length need a pooling over time, such as 'mean'."
             )
         return np.stack([rows[one] for one in audio])
+
+    def content(self, shard: Path) -> str:
+        """Return the content digest of a shard, after checking that the shard still has it."""
+        frame = FEATURES.check(read_parquet(shard, _repair(shard)))
+        return check_content(frame, FEATURES.key, shard, _repair(shard))
 
     def _read(self, shard: Path) -> dict[str, NDArray[np.float32]]:
         frame = FEATURES.check(read_parquet(shard, _repair(shard)))

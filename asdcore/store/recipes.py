@@ -7,11 +7,25 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from asdcore.components import resolved
 from asdcore.contract.plugins import Component, Plugins
-from asdcore.portfolio import Branch
+from asdcore.data.pooling import complete
+from asdcore.errors import PluginError, PortfolioError, blamed
+from asdcore.portfolio import Branch, EncoderChoice
 from asdcore.store.digest import bytes_digest, file_digest
+from asdcore.store.resources import content_digest
 
-NUMERIC_LIBRARIES = ("numpy", "scikit-learn", "scipy", "soundfile", "soxr", "torch", "transformers")
+NUMERIC_LIBRARIES = (
+    "ai-edge-litert",
+    "numpy",
+    "onnxruntime",
+    "scikit-learn",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch",
+    "transformers",
+)
 """Libraries whose version can change a number."""
 
 
@@ -31,15 +45,32 @@ def framework_digest(*modules: str) -> str:
 def component_recipe(component: Component, parameters: dict[str, Any]) -> dict[str, Any]:
     """Say which component computes something: its name, version, source and parameters.
 
-    A parameter that is the path of a file (a checkpoint) counts by the file's content, not by where it lies.
+    A checkpoint counts by its content, whether it is named by a path or by the id of a registry entry; so does any
+    other parameter that is the path of a file.
     """
     return {
         "name": component.name,
         "plugin": component.plugin,
         "version": component.version,
         "source": component.source_digest,
-        "parameters": {key: _by_content(value) for key, value in sorted(parameters.items())},
+        "parameters": {key: _by_content(value) for key, value in sorted(resolved(parameters).items())},
     }
+
+
+def component_origins(components: list[tuple[str, str]], plugins: Plugins) -> list[dict[str, str]]:
+    """Say of every (kind, name) which plugin of which distribution and version it comes from, and its source digest."""
+    found = (plugins.component(kind, name) for kind, name in components)
+    return [
+        {
+            "kind": one.kind,
+            "name": one.name,
+            "plugin": one.plugin,
+            "distribution": one.distribution,
+            "version": one.version,
+            "source_sha256": one.source_digest,
+        }
+        for one in found
+    ]
 
 
 def feature_recipe(branch: Branch, plugins: Plugins) -> dict[str, Any]:
@@ -51,16 +82,31 @@ def feature_recipe(branch: Branch, plugins: Plugins) -> dict[str, Any]:
         "view": component_recipe(view, branch.view.parameters),
         "encoder": component_recipe(encoder, branch.encoder.parameters),
         "layer": branch.encoder.layer,
-        "pooling": branch.encoder.pooling,
-        "framework": framework_digest("data/audio.py", "data/pooling.py", "stages/embed.py"),
+        "pooling": pooling_recipe(branch.encoder, encoder),
+        "framework": framework_digest("data/audio.py", "data/pooling.py", "encoding.py", "stages/embed.py"),
         "libraries": library_versions(),
     }
 
 
+def pooling_recipe(choice: EncoderChoice, encoder: Component) -> dict[str, Any]:
+    """Return the name of a pooling and all its parameters: the framework's, the encoder's own, the portfolio's.
+
+    Raises PluginError where the encoder's ``pooling_defaults`` do not fit the pooling.
+    """
+    name = choice.pooling.name
+    with blamed("encoder", encoder.name):
+        published = dict(getattr(encoder.factory, "pooling_defaults", {}).get(name, {}))
+    try:
+        complete(name, published)
+    except PortfolioError as error:
+        raise PluginError(f"encoder {encoder.name!r} has pooling_defaults that cannot be: {error}") from error
+    return {"name": name, "parameters": complete(name, published, choice.pooling.parameters)}
+
+
 def _by_content(value: Any) -> Any:
-    if isinstance(value, str | Path) and Path(value).is_file():
-        return {"file_sha256": file_digest(Path(value))}
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, Path) or (isinstance(value, str) and Path(value).is_file()):
+        return {"content_sha256": content_digest(Path(value))}
+    return value
 
 
 def _version(name: str) -> str:

@@ -149,6 +149,10 @@ def zeros_like_first(self: Changed, component: Any, first: Any, *_: Any) -> Any:
     return np.zeros(n)
 
 
+def louder(self: Changed, prepared: Any, layers: Any) -> list[dict[Any, Tokens]]:
+    return [{0: Tokens(2 * self.encode(clip, [0])[0].patches)} for clip in prepared]
+
+
 FAULTS: dict[str, dict[str, Method]] = {
     "view": {
         "check_waveform_shape_and_type": view(lambda waveform: waveform.astype(np.float64)),
@@ -163,6 +167,7 @@ FAULTS: dict[str, dict[str, Method]] = {
         "check_tokens_are_finite": encoder(lambda patches, layers: {0: Tokens(patches / np.float32(0))}),
         "check_unknown_layer_is_refused": encoder(lambda patches, layers: dict.fromkeys(layers, Tokens(patches))),
         "check_layers_together_equal_single": with_attributes(kept_in_place, layers=[0, 1]),
+        "check_halves_make_the_whole": with_attributes(prepare=lambda self, audio: audio, encode_prepared=louder),
     },
     "scorer": {
         "check_fit_returns_self": scorer(fit=none),

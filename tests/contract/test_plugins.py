@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 import asdcore
 from asdcore import hookimpl
 from asdcore.contract import hookspecs, interfaces
-from asdcore.contract.plugins import BUNDLED_PLUGINS, Plugins, installed, pinned, source_digest
+from asdcore.contract.plugins import BUNDLED_PLUGINS, Plugins, installed, origin, restricted
+from asdcore.contract.sources import source_digest
 from asdcore.errors import PluginError
 
 
@@ -54,7 +56,8 @@ def test_every_bundled_file_is_registered():
 
     root = Path(asdcore_plugins.__file__).parent
     files = {path.relative_to(root).with_suffix("").as_posix().replace("/", ".") for path in root.rglob("*.py")}
-    assert {name for name in files if not name.endswith("__init__")} == set(BUNDLED_PLUGINS)
+    plugins = {name for name in files if not name.endswith("__init__") and not name.startswith("nn.")}
+    assert plugins == set(BUNDLED_PLUGINS)
 
 
 def test_components_are_sorted_whatever_the_order_of_plugins():
@@ -124,9 +127,34 @@ def test_a_component_off_its_contract_is_refused():
 
 
 def test_a_frozen_run_loads_nothing_but_what_it_pins():
-    plugins = pinned(["asdcore_plugins.scorers.knn"])
-    assert list(plugins.components("scorer")) == ["knn"]
-    assert not plugins.components("encoder")
+    with restricted(["asdcore_plugins.scorers.knn"]) as plugins:
+        assert list(plugins.components("scorer")) == ["knn"]
+        assert not plugins.components("encoder")
+        assert installed() is plugins
+    assert "logmel" in installed().components("encoder")
+
+
+def test_restrictions_end_with_their_block_even_inside_one_another_or_where_it_fails():
+    everything = set(installed().hooks)
+    with restricted(["asdcore_plugins.scorers.knn", "asdcore_plugins.guards.tail"]):
+        with pytest.raises(ZeroDivisionError), restricted(["asdcore_plugins.guards.tail"]):
+            assert set(installed().hooks) == {"asdcore_plugins.guards.tail"}
+            raise ZeroDivisionError
+        assert set(installed().hooks) == {"asdcore_plugins.scorers.knn", "asdcore_plugins.guards.tail"}
+    assert set(installed().hooks) == everything
+    with pytest.raises(PluginError), restricted(["gone"]):
+        pass
+    assert set(installed().hooks) == everything
+
+
+def test_a_pinned_plugin_that_is_not_installed_is_named():
+    with pytest.raises(PluginError, match="'gone' is not installed"), restricted(["gone"]):
+        pass
+
+
+def test_where_a_plugin_comes_from_is_known_without_running_it():
+    assert origin("asdcore_plugins.scorers.knn").source == installed().component("scorer", "knn").source
+    assert origin("gone") is None
 
 
 def test_a_package_is_digested_as_a_whole(tmp_path):
@@ -140,12 +168,61 @@ def test_a_package_is_digested_as_a_whole(tmp_path):
     assert source_digest(tmp_path / "__init__.py") != before
 
 
+def lay_out(site, distribution, version, entry_point):
+    """Lay out an installed distribution with one entry point."""
+    info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[asdcore]\n{entry_point}\n")
+
+
+IMPORTED = """
+import sys
+from asdcore.contract.plugins import restricted
+from asdcore.errors import PluginError
+try:
+    with restricted(sys.argv[1:]) as plugins:
+        print(*plugins.hooks)
+except PluginError as error:
+    print(error)
+loaded = {name: module for name, module in sys.modules.items() if name.startswith(("asdcore_plugins", "theirs"))}
+print(*sorted(name for name, module in loaded.items() if not hasattr(module, "__path__")))
+"""
+
+
+def imported(site, *names):
+    """Return what is said of a restriction to some plugins, and the plugin modules that a new process then has."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *names],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said, modules = done.stdout.splitlines()
+    return said, modules.split()
+
+
+def test_a_restriction_imports_nothing_but_what_it_names(tmp_path):
+    """Neither bundled plugins nor others: what a frozen run does not pin must not be executed."""
+    lay_out(tmp_path, "their-scorer", "1.0", "theirs = theirs")
+    (tmp_path / "theirs.py").write_text("raise SystemExit('executed')\n")
+    names = ["asdcore_plugins.guards.tail", "asdcore_plugins.scorers.knn"]
+    assert imported(tmp_path, *names) == (" ".join(names), names)
+
+
+@pytest.mark.parametrize("name", ["theirs", "asdcore_plugins.guards.tail"])
+def test_of_two_plugins_of_one_name_neither_is_imported(tmp_path, name):
+    lay_out(tmp_path, "one", "1.0", f"{name} = theirs")
+    lay_out(tmp_path, "two", "1.0", f"{name} = theirs_too")
+    said, modules = imported(tmp_path, name)
+    assert f"Two installed distributions both name a plugin {name!r}: " in said
+    assert modules == []
+
+
 def test_a_third_party_distribution_is_found_by_its_entry_point(tmp_path):
     site = tmp_path / "site"
-    info = site / "their_scorer-2.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-scorer\nVersion: 2.0\n")
-    (info / "entry_points.txt").write_text("[asdcore]\ntheirs = their_scorer\n")
+    lay_out(site, "their-scorer", "2.0", "theirs = their_scorer")
     (site / "their_scorer.py").write_text(
         "from asdcore import hookimpl\n\nclass S:\n"
         "    def fit(self, f, d): return self\n    def score(self, f): return {}\n\n"

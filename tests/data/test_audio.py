@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from asdcore.data import audio as audio_module
-from asdcore.data.audio import AudioFacts, decode, inspect_audio, resample
+from asdcore.data.audio import AudioFacts, decode, decode_new, inspect_audio, resample
 from asdcore.errors import DataError
 
 RATE = 16000
@@ -218,3 +218,31 @@ def test_a_flac_that_was_decoded_before_is_not_decoded_again(tmp_path, monkeypat
     assert inspect_audio(path, {facts.sha256}) == facts
     with pytest.raises(pytest.fail.Exception):
         inspect_audio(path, {"another digest"})
+
+
+@pytest.mark.parametrize("content", WHOLE.values(), ids=WHOLE)
+def test_one_reading_gives_what_looking_and_decoding_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    path = tmp_path / "clip.wav"
+    path.write_bytes(content)
+    facts, (expected, rate) = inspect_audio(path), decode(path)
+    readings: list[Path] = []
+    monkeypatch.setattr(Path, "read_bytes", lambda one: readings.append(one) or content)
+    audio, found = decode_new(path)
+    assert readings == [path]
+    assert found == facts
+    assert found.sample_rate == rate
+    assert audio.tobytes() == expected.tobytes()
+    assert audio.flags["C_CONTIGUOUS"]
+
+
+@pytest.mark.parametrize("content", [b"", WAV[:44], WAV[:900], FLAC[:900], b"RIFF" + bytes(99), WAV[:30]])
+def test_one_reading_refuses_what_looking_refuses_in_the_same_words(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "clip.wav"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"^clip\.wav: ") as looked:
+        inspect_audio(path)
+    with pytest.raises(DataError) as read:
+        decode_new(path)
+    assert str(read.value) == str(looked.value)

@@ -15,9 +15,9 @@ import soundfile
 
 from asdcore.data import clips as clips_module
 from asdcore.data.audio import AudioFacts, inspect_audio
-from asdcore.data.clips import count_clips, index_clips
+from asdcore.data.clips import count_clips, index_clips, looked_at
 from asdcore.errors import DatasetError
-from asdcore.store.tables import CLIP_INDEX
+from asdcore.store.tables import AUDIO_FACTS, CLIP_INDEX
 
 
 def sound(root: Path, clip: str, channels: int = 1, rate: int = 16000, n: int = 800) -> None:
@@ -179,3 +179,42 @@ def test_counts_are_by_machine_section_and_split_with_unknown_domains_in_neither
         ("fan", "00", "test", 1, 0, 0),
         ("fan", "01", "train", 1, 1, 0),
     ]
+
+
+def test_clips_that_were_looked_at_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = small(tmp_path)
+    whole = index_clips(tmp_path, entries)
+    facts = {one["clip"]: inspect_audio(tmp_path / one["clip"]) for one in entries}
+    monkeypatch.setattr(clips_module, "inspect_audio", lambda *_: pytest.fail("read"))
+    with looked_at(facts):
+        assert index_clips(tmp_path, entries).equals(whole)
+    with looked_at({}):
+        names = index_clips(tmp_path, entries)
+    assert names.schema == CLIP_INDEX.columns
+    assert names.drop(list(AUDIO_FACTS)).equals(whole.drop(list(AUDIO_FACTS)))
+    assert all(names[fact].is_null().all() for fact in AUDIO_FACTS)
+    with pytest.raises(pytest.fail.Exception):
+        index_clips(tmp_path, entries)
+
+
+def test_what_is_wrong_with_clips_that_were_looked_at_is_said_with_all_the_rest(tmp_path: Path) -> None:
+    entries = small(tmp_path)
+    facts: dict[str, AudioFacts | str] = {one["clip"]: inspect_audio(tmp_path / one["clip"]) for one in entries}
+    facts["fan/train/b.wav"] = AudioFacts(2, 8000, 800, "0" * 64)
+    facts["fan/test/a.wav"] = "a.wav: empty (0 bytes)"
+    with looked_at(facts):
+        assert problems_of(tmp_path, entries, problems=["from the reader"]) == [
+            "from the reader",
+            "fan/test/a.wav: empty (0 bytes)",
+            "fan/train/b.wav: 2 channels, the other clips of fan have 1",
+            "fan/train/a.wav: 16000 Hz, the other clips of fan have 8000 Hz",
+        ]
+
+
+def test_a_section_whose_normal_sound_was_frozen_needs_no_train_clips(tmp_path: Path) -> None:
+    entries = [entry("fan/test/a.wav", None), entry("pump/test/a.wav", None, section="03")]
+    with looked_at({}):
+        assert len(index_clips(tmp_path, entries)) == 2
+    for one in entries:
+        sound(tmp_path, one["clip"])
+    assert len(problems_of(tmp_path, entries)) == 2

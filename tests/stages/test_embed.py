@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import soundfile
 
 import asdcore
-from asdcore import Tokens, hookimpl
+from asdcore import Tokens, encoding, hookimpl
 from asdcore.contract.plugins import Plugins, _installed
+from asdcore.data.pooling import pool
 from asdcore.errors import DataError, PluginError, PortfolioError
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import embed
 from asdcore.store.cache import Store
 from asdcore.store.recipes import feature_recipe
+from asdcore.store.tables import AUDIO_FACTS
 
 
 class Layered:
@@ -42,7 +45,22 @@ class Broken(Layered):
             patches[..., 0] = np.nan
         if self.how == "flat":
             patches = patches[..., 0]
-        return {} if self.how == "absent" else {layer: Tokens(patches) for layer in layers}
+        special = patches[:, 0, 0] if self.how == "special" else None
+        return {} if self.how == "absent" else {layer: Tokens(patches, special) for layer in layers}
+
+
+class Published(Layered):
+    """Has a class token, and poolings with published parameters."""
+
+    pooling_defaults = {"rdp": {"gamma": 4}, "gem": {"p": 5, "clean_up": True}}
+
+    def encode(self, audio, layers):
+        tokens = super().encode(audio, layers)
+        return {layer: Tokens(one.patches, one.patches[:, 0, :2] + 1) for layer, one in tokens.items()}
+
+
+class Misprinted(Layered):
+    pooling_defaults = {"rdp": {"gama": 4}}
 
 
 class Theirs:
@@ -50,16 +68,18 @@ class Theirs:
     def register_encoders(self, register):
         register("layered", Layered)
         register("broken", Broken)
+        register("published", Published)
+        register("misprinted", Misprinted)
 
 
 @pytest.fixture
 def plugins(monkeypatch):
     known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
-    monkeypatch.setattr(embed, "installed", lambda: known)
-    embed._encoder.cache_clear()
+    monkeypatch.setattr(encoding, "installed", lambda: known)
+    encoding._encoder.cache_clear()
     Layered.calls.clear()
     yield known
-    embed._encoder.cache_clear()
+    encoding._encoder.cache_clear()
 
 
 def branches(*encoders, view="near"):
@@ -105,6 +125,65 @@ def test_the_default_layer_is_the_last(dataset, tmp_path, plugins):
     np.testing.assert_array_equal(first, second)
 
 
+def test_pooling_parameters_reach_the_features(dataset, tmp_path, plugins):
+    wanted = branches(
+        "layered",
+        {"name": "layered", "pooling": {"name": "rdp", "gamma": 0}},
+        {"name": "layered", "pooling": {"name": "rdp", "gamma": 8}},
+        {"name": "layered", "pooling": {"name": "frames"}},
+    )
+    index, _ = work(dataset, Store(tmp_path), wanted, plugins)
+    digests = index["sha256"].to_list()
+    plain, even, uneven, frames = (features(Store(tmp_path), one, plugins, digests) for one in wanted.values())
+    np.testing.assert_array_equal(even, plain)
+    np.testing.assert_array_equal(uneven, [pool("rdp", clip, gamma=8) for clip in frames])
+    assert abs(uneven - plain).max() > 1e-3
+
+
+def test_special_tokens_are_pooled_by_cls(dataset, tmp_path, plugins):
+    wanted = branches({"name": "published", "pooling": "cls"}, {"name": "published", "pooling": "frames"})
+    index, _ = work(dataset, Store(tmp_path), wanted, plugins)
+    special, frames = (features(Store(tmp_path), one, plugins, index["sha256"].to_list()) for one in wanted.values())
+    np.testing.assert_allclose(special, 1 + frames[:, 0, :2].mean(axis=1), rtol=1e-6)
+
+
+def test_an_encoder_without_special_tokens_is_named(dataset, tmp_path, plugins):
+    with pytest.raises(PortfolioError, match=r"encoder 'layered': pooling 'cls' needs special tokens"):
+        work(dataset, Store(tmp_path), branches({"name": "layered", "pooling": "cls"}), plugins)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "parameters"),
+    [
+        ("mean", {"clean_up": False}),
+        ("rdp", {"gamma": 4.0, "clean_up": False}),
+        ({"name": "rdp", "gamma": 7}, {"gamma": 7.0, "clean_up": False}),
+        ("gem", {"p": 5.0, "clean_up": True}),
+        ({"name": "gem", "clean_up": False}, {"p": 5.0, "clean_up": False}),
+        ("rdp_gem", {"gamma": 9.0, "p": 3.0, "clean_up": False}),
+    ],
+)
+def test_a_recipe_holds_every_pooling_parameter_wherever_it_comes_from(plugins, pooling, parameters):
+    (branch,) = branches({"name": "published", "pooling": pooling}).values()
+    assert feature_recipe(branch, plugins)["pooling"]["parameters"] == parameters
+
+
+def test_an_encoders_own_pooling_parameters_change_its_features(dataset, tmp_path, plugins, monkeypatch):
+    wanted = branches({"name": "published", "pooling": "rdp"})
+    index, _ = work(dataset, Store(tmp_path), wanted, plugins)
+    before = features(Store(tmp_path), wanted["b0"], plugins, index["sha256"].to_list())
+    monkeypatch.setattr(Published, "pooling_defaults", {})
+    _, jobs = work(dataset, Store(tmp_path), wanted, plugins)
+    assert jobs
+    assert abs(features(Store(tmp_path), wanted["b0"], plugins, index["sha256"].to_list()) - before).max() > 1e-4
+
+
+def test_an_encoder_whose_own_pooling_parameters_cannot_be_is_named(plugins):
+    (branch,) = branches({"name": "misprinted", "pooling": "rdp"}).values()
+    with pytest.raises(PluginError, match=r"'misprinted' has pooling_defaults that cannot be: .* Did you mean 'gamma'"):
+        feature_recipe(branch, plugins)
+
+
 def test_each_clip_is_decoded_once_for_all_views(dataset, tmp_path, plugins, monkeypatch):
     seen = []
     monkeypatch.setattr(
@@ -143,8 +222,9 @@ def test_features_do_not_depend_on_neighbours(dataset, tmp_path, plugins):
 @pytest.mark.parametrize(
     ("how", "error", "said"),
     [
-        ("nan", DataError, r"0\.wav|\.wav: encoder 'broken': the features \(mean\) hold 2 values that are not finite"),
+        ("nan", DataError, r"\.wav: encoder 'broken': the encoder's tokens hold 6 values that are not finite"),
         ("flat", PluginError, r"patches \(1, 3, 2\) for one clip; \(1, time, band, dim\)"),
+        ("special", PluginError, r"special tokens \(1, 2\) for one clip; \(1, n_special, dim\)"),
         ("absent", PluginError, "layer 1 was asked for, but the encoder gave"),
     ],
 )
@@ -184,3 +264,68 @@ def test_views_are_tried_before_the_work_begins(tmp_path, plugins, make_dataset)
     with pytest.raises(DataError, match=r"fan/.*\.wav, view 'far': the far channel is asked for, but .* 1 channel"):
         embed.try_out(jobs, index, root)
     assert not Path(tmp_path / "s").exists()
+
+
+def new_work(paths, store, wanted, plugins):
+    jobs = embed.plan_new(paths, wanted.values(), store, plugins, None)
+    return jobs, [found for job in jobs for found in embed.embed_new(job)]
+
+
+def test_clips_that_nobody_has_read_get_the_features_and_facts_of_indexed_ones(dataset, tmp_path, plugins, monkeypatch):
+    wanted = branches("layered", {"name": "layered", "layer": 0, "pooling": "max"}) | {
+        "far": branches("logmel", view="far")["b0"]
+    }
+    index, _ = work(dataset, Store(tmp_path / "indexed"), wanted, plugins)
+    monkeypatch.setattr(embed, "CHUNK", 7)
+    paths = [dataset / clip for clip in index["clip"]]
+    jobs, found = new_work(paths, Store(tmp_path / "new"), wanted, plugins)
+    assert [len(job.clips) for job in jobs] == [7] * 11 + [3]
+    assert [path for path, _ in found] == paths
+    assert [tuple(vars(facts).values()) for _, facts in found] == index.select(list(AUDIO_FACTS)).rows()
+    digests = index["sha256"].to_list()
+    for branch in wanted.values():
+        one, other = (features(Store(tmp_path / name), branch, plugins, digests) for name in ("indexed", "new"))
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_new_clip_whose_features_are_kept_is_not_encoded_again(dataset, tmp_path, plugins):
+    index = asdcore.load_dataset("dcase").clips(dataset)
+    work(dataset, Store(tmp_path), branches("layered"), plugins, index[:3])
+    Layered.calls.clear()
+    _, found = new_work([dataset / clip for clip in index["clip"][:5]], Store(tmp_path), branches("layered"), plugins)
+    assert len(Layered.calls) == 2
+    assert [facts.sha256 for _, facts in found] == index["sha256"][:5].to_list()
+
+
+def test_all_new_clips_that_cannot_be_had_are_named_and_the_others_are_kept(tmp_path, plugins, make_dataset):
+    root = make_dataset(tmp_path / "data", ("fan",), source=3, target=3, test=1)
+    paths = sorted((root / "fan").rglob("*.wav"))
+    paths[1].write_bytes(b"")
+    paths[2].write_bytes(paths[2].read_bytes()[:100])
+    samples, rate = soundfile.read(paths[4])
+    soundfile.write(paths[4], samples[:, :1], rate)
+    wanted = branches("layered", view="far")
+    _, found = new_work([*paths, root / "gone.wav"], Store(tmp_path / "store"), wanted, plugins)
+    troubles = {path.name: said for path, said in found if isinstance(said, str)}
+    assert list(troubles) == [paths[1].name, paths[2].name, paths[4].name, "gone.wav"]
+    # Each begins with the clip's name: a dataset's problems then name its path.
+    assert all(said.startswith(f"{name}: ") for name, said in troubles.items())
+    assert "view 'far': the far channel is asked for" in troubles[paths[4].name]
+    kept = [facts.sha256 for _, facts in found if not isinstance(facts, str)]
+    assert len(kept) == len(paths) - 3
+    assert len(features(Store(tmp_path / "store"), wanted["b0"], plugins, kept)) == len(kept)
+
+
+@pytest.mark.parametrize(("how", "error"), [("nan", None), ("flat", PluginError)])
+def test_an_encoder_that_refuses_a_new_clip_is_no_fault_of_the_clip_unless_it_says_so(
+    dataset, tmp_path, plugins, how, error
+):
+    paths = sorted((dataset / "fan" / "test").iterdir())[:3]
+    wanted = branches({"name": "broken", "how": how})
+    if error:
+        with pytest.raises(error, match="encoder 'broken'"):
+            new_work(paths, Store(tmp_path), wanted, plugins)
+    else:
+        _, found = new_work(paths, Store(tmp_path), wanted, plugins)
+        assert [said.startswith(f"{path.name}: encoder 'broken': ") for path, said in found] == [True] * 3
+    assert not list(tmp_path.rglob("*.parquet"))

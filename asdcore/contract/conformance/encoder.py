@@ -134,6 +134,24 @@ def check_layers_together_equal_single(bench: EncoderBench) -> None:
         require(not gap, found, why, "a later layer works in place on the tensor that was kept for an earlier one.")
 
 
+def check_halves_make_the_whole(bench: EncoderBench) -> None:
+    """Clips of two lengths, prepared and then encoded, have the tokens that encode gives each; where it has halves."""
+    encoder = bench.build()
+    has = [hasattr(encoder, name) for name in ("prepare", "encode_prepared")]
+    why = "a run uses the halves, and everything else encode: both must mean the same encoder."
+    require(has[0] == has[1], "There is one of prepare and encode_prepared.", why, "a misspelt method.")
+    if not all(has):
+        return
+    audio, layers = bench.rows(2, seed=7)["audio"], list(encoder.layers)
+    clips = [audio[:1], audio[1:, : audio.shape[1] * 3 // 4], audio[1:]]
+    halves = encoder.encode_prepared([encoder.prepare(clip.copy()) for clip in clips], layers)
+    require(len(halves) == len(clips), f"{len(halves)} results for {len(clips)} clips.", why, "a joined result.")
+    for clip, half in zip(clips, halves, strict=True):
+        whole = flatten(encoder.encode(clip.copy(), layers), layers)
+        gap = difference(whole, flatten(half, layers), bench.rtol)
+        require(not gap, f"The halves differ from encode: {gap}.", why, "encode does more than call its two halves.")
+
+
 CHECKS = (
     check_sample_rate,
     check_layers,
@@ -143,6 +161,7 @@ CHECKS = (
     check_tokens_are_finite,
     check_unknown_layer_is_refused,
     check_layers_together_equal_single,
+    check_halves_make_the_whole,
 )
 
 

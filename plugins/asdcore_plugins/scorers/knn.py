@@ -67,6 +67,10 @@ class KNN:
             )
         return self._score(queries, left_out=False)
 
+    def macs(self, n_train: int, dim: int) -> int:
+        """Multiply-accumulates to score one clip: its products with the bank."""
+        return n_train * dim
+
     def score_left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each against the bank without itself."""
         return self._score(self._fitted(), left_out=True)

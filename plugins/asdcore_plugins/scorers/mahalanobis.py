@@ -70,6 +70,10 @@ class Mahalanobis:
             )
         return {name: gaussian.distances(rows) for name, gaussian in gaussians.items()}
 
+    def macs(self, n_train: int, dim: int) -> int:
+        """Multiply-accumulates to score one clip: its projection on the basis of each reference."""
+        return len(self._references) * min(n_train, dim) * dim
+
     def score_left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each under the Gaussian estimated without it."""
         import numpy as np

@@ -1,0 +1,64 @@
+"""The command complexity: what a portfolio costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asdcore import text
+from asdcore.cli.shared import Json, print_json, print_lines, progress
+
+if TYPE_CHECKING:
+    from asdcore.complexity import Complexity
+
+
+def complexity(
+    portfolio: Annotated[str, typer.Argument(help="Path of a portfolio, or the name of a shipped one.")],
+    seconds: Annotated[float, typer.Option(help="Length of the clip.")] = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Count parameters and multiply-accumulates.
+
+    Per branch, per system and in total, for one clip. Encoders are counted by thop and by torch's FlopCounterMode.
+    """
+    from asdcore.complexity import complexity as count
+
+    counted = count(portfolio, seconds, progress=progress())
+    if as_json:
+        print_json(counted.as_json())
+    else:
+        print_lines(lines(counted))
+
+
+def lines(counted: Complexity) -> list[str]:
+    """Return what a portfolio costs as lines: branches, totals, notes."""
+    branches = [
+        {"branch": name, "view": cost.view, "encoder": cost.encoder, "layer": str(cost.layer)}
+        | _figures(cost.parameters, cost.thop_macs, cost.torch_macs)
+        | {"features": cost.features, "scorer": cost.scorer, "scorer MACs": _millions(cost.scorer_macs)}
+        for name, cost in counted.branches.items()
+    ]
+    totals = [
+        {"system": name, **_figures(one.parameters, one.thop_macs, one.torch_macs)}
+        | {"scorer MACs": _millions(one.scorer_macs)}
+        for name, one in ({**counted.systems, "(all branches)": counted.total}).items()
+    ]
+    return [
+        f"One clip of {counted.seconds:g} s, scored against {counted.train_clips} train normals. All in millions;",
+        "MACs are multiply-accumulates of the encoders, counted by thop and by torch's FlopCounterMode.",
+        "",
+        *text.table(branches, list(branches[0])),
+        "",
+        *text.table(totals, list(totals[0])),
+        *([""] if counted.notes else []),
+        *(f"note: {note}" for note in counted.notes),
+    ]
+
+
+def _figures(parameters: int, thop: int, torch: int) -> dict[str, float | None]:
+    return {"parameters": _millions(parameters), "MACs (thop)": _millions(thop), "MACs (torch)": _millions(torch)}
+
+
+def _millions(count: int | None) -> float | None:
+    return None if count is None else count / 1e6

@@ -1,0 +1,138 @@
+"""Commands that make a result final: freeze, verify, infer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asdcore import text
+from asdcore.cli.shared import FAILED, Json, Workers, print_json, print_lines, progress
+from asdcore.errors import ManifestError
+
+Manifest = Annotated[Path, typer.Argument(help="A frozen manifest (.json).")]
+Data = Annotated[Path | None, typer.Option(help="Where the recordings lie now, if not where the manifest says.")]
+RunDir = Annotated[Path | None, typer.Option("--run", help="Where the run folder lies now.")]
+Store = Annotated[Path | None, typer.Option(help="Where the store that holds the features lies now.")]
+PublicKey = Annotated[
+    Path | None, typer.Option("--key", help="Public key (PEM) to check the manifest's signature with.")
+]
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """End in 1 where a manifest does not fit; wrong use ends in 2, as everywhere."""
+    from asdcore.freeze.manifest import NothingToCheckError
+
+    try:
+        yield
+    except NothingToCheckError:
+        raise
+    except ManifestError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+
+
+def freeze(
+    run: Annotated[Path, typer.Argument(help="A finished run folder.")],
+    out: Annotated[Path, typer.Option(help="Manifest to write (.json).")],
+    sign: Annotated[
+        Path | None, typer.Option(help="Private key (PEM, elliptic curve) to sign the manifest with.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="When it was frozen, to write down. Default: $SOURCE_DATE_EPOCH, else now.")
+    ] = None,
+) -> None:
+    """Pin all that a run's results depend on.
+
+    The manifest holds digests of audio, checkpoints, plugins, portfolio, features, tables, code, and the environment.
+    """
+    from asdcore.freeze.pin import freeze as freeze_run
+    from asdcore.freeze.signing import check_private_key
+    from asdcore.freeze.signing import sign as sign_manifest
+
+    if sign is not None:
+        check_private_key(sign)
+    manifest = freeze_run(run, out, time=time, progress=progress())
+    signature = sign_manifest(manifest.path, sign) if sign is not None else None
+    print_lines(text.manifest(manifest))
+    if signature is not None:
+        typer.echo(f"Signed: {signature}")
+    typer.echo(f"Next: asdcore verify {out}")
+
+
+def verify(
+    manifest: Manifest,
+    recompute: Annotated[bool, typer.Option(help="Build every table anew from the recordings, and compare.")] = False,
+    trust_mtime: Annotated[
+        bool, typer.Option(help="Do not read files again whose size and times are as when last verified.")
+    ] = False,
+    key: PublicKey = None,
+    data: Data = None,
+    run: RunDir = None,
+    store: Store = None,
+    workers: Workers = 1,
+    as_json: Json = False,
+) -> None:
+    """Compare what is here with a manifest.
+
+    Lists every difference at once and the results that it reaches; exits with 1 where there is any.
+    """
+    from asdcore.freeze.verify import verify as verify_manifest
+
+    with _failing():
+        result = verify_manifest(
+            manifest,
+            data=data,
+            run=run,
+            store=store,
+            recompute=recompute,
+            trust_mtime=trust_mtime,
+            public_key=key,
+            workers=workers,
+            progress=progress(),
+        )
+    if as_json:
+        print_json(result.as_json())
+    else:
+        print_lines(text.verification(result))
+    if not result.passed:
+        raise typer.Exit(FAILED)
+
+
+def infer(
+    manifest: Manifest,
+    data: Annotated[Path, typer.Option(help="Evaluation recordings: <machine>/test/, and train/ for new machines.")],
+    out: Annotated[Path, typer.Option(help="Folder for scores, decisions and submission files.")],
+    key: PublicKey = None,
+    frozen_data: Annotated[Path | None, typer.Option(help="Where the frozen recordings lie now.")] = None,
+    run: RunDir = None,
+    store: Store = None,
+    workers: Workers = 1,
+) -> None:
+    """Score evaluation recordings once, from a manifest.
+
+    Verifies first, and refuses on any difference. Nothing is fitted on test clips, and a clip is scored as if it were
+    alone.
+    """
+    from asdcore.freeze.infer import infer as infer_manifest
+
+    with _failing():
+        finished = infer_manifest(
+            manifest,
+            data,
+            out,
+            public_key=key,
+            frozen_data=frozen_data,
+            run=run,
+            store=store,
+            workers=workers,
+            progress=progress(),
+        )
+    tested = finished.clips.filter(split="test")
+    systems = ", ".join(finished.about["portfolio"]["systems"])
+    typer.echo(f"{tested.height} clips scored by {systems}: {out}")
+    typer.echo(f"Next: asdcore package {out} --label <Name>_<Institute>")

@@ -1,0 +1,83 @@
+"""Commands about the challenge's submission: package, check-submission."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asdcore.cli.shared import FAILED, Json, Task, print_json
+
+if TYPE_CHECKING:
+    from asdcore.evidence.lines import Problem
+
+SHOWN = 20  # lines of one file that are printed; --json has all
+
+
+def package(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, of the evaluation data.", metavar="RUN")],
+    label: Annotated[str, typer.Option(help="<Name>_<Institute>, or full labels with commas between them.")],
+    systems: Annotated[
+        str | None, typer.Option(help="Up to four, with commas between them; they are numbered in this order.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder. Default: submission in the first run.")] = None,
+    development: Annotated[
+        Path | None, typer.Option(help="Run whose evaluation.json has the development results.")
+    ] = None,
+    complexity: Annotated[bool, typer.Option(help="Count parameters and MACs: builds and runs every encoder.")] = True,
+) -> None:
+    """Write the challenge's folder and zip.
+
+    It holds score files, decisions and meta.yaml of up to four systems. Given again, the command keeps what a person
+    has filled in and makes the zip anew.
+    """
+    from asdcore.freeze.submission import package as make
+
+    asked = None if systems is None else [one.strip() for one in systems.split(",")]
+    made = make(runs, label, systems=asked, out=out, development=development, complexity=complexity)
+    for note in made.notes:
+        typer.echo(f"note: {note}", err=True)
+    for name, system in made.systems.items():
+        typer.echo(f"{name}: {system}")
+    typer.echo(f"{'The zip was made anew' if made.kept else 'Written'}: {made.archive}")
+    typer.echo(f"Next: asdcore check-submission {made.folder} --data {made.data} --task {made.task}")
+
+
+def check_submission(
+    submission: Annotated[Path, typer.Argument(help="A package's folder, one system's folder, or a zip.")],
+    data: Annotated[Path, typer.Option(help="The evaluation data: <machine>/test/.")],
+    task: Task = None,
+    year: Annotated[int | None, typer.Option(help="Challenge year whose files are asked for, 2020 to 2026.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a submission before it is sent.
+
+    Exits with 1 where the official evaluator would not score it as intended.
+    """
+    from asdcore.freeze.check_submission import check_submission as check
+
+    verdict = check(submission, data, task=task, year=year)
+    if as_json:
+        print_json(verdict.as_json())
+    else:
+        _show("problem", verdict.problems)
+        _show("warning", verdict.warnings)
+        said = "Accepted" if verdict.accepted else "Not accepted"
+        counted = f"{len(verdict.problems)} problems, {len(verdict.warnings)} warnings"
+        typer.echo(f"{said} by the rules of {verdict.year}: {counted}; systems {', '.join(verdict.systems) or 'none'}.")
+    if not verdict.accepted:
+        raise typer.Exit(FAILED)
+
+
+def _show(kind: str, listed: list[Problem]) -> None:
+    """Print problems or warnings, of each file the first few."""
+    counts: Counter[str] = Counter()
+    for one in listed:
+        counts[one.file] += 1
+        if counts[one.file] <= SHOWN:
+            typer.echo(f"{kind}: {one}")
+    for file, count in counts.items():
+        if count > SHOWN:
+            typer.echo(f"{kind}: {file}: {count - SHOWN} more, --json lists all")

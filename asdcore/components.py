@@ -1,0 +1,120 @@
+"""Builds components by name, a ``checkpoint`` being a path or the id of a registry entry.
+
+A checkpoint named by its id is looked up, and its hash checked, before the component is built. The component gets a
+path either way, and a recipe counts a checkpoint by its content, so that the same file shares its features however it
+is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from asdcore.contract.interfaces import Dataset, Encoder, Guard, Normalizer, Scorer, View
+from asdcore.contract.plugins import Plugins, installed
+from asdcore.errors import ResourceError
+from asdcore.store.entries import ID
+from asdcore.store.resources import content_digest, locate, open_registry, suggestion
+
+CHECKPOINT = "checkpoint"
+PINNED = ("path", "content_sha256")
+
+
+def build(kind: str, name: str, parameters: Mapping[str, Any], plugins: Plugins | None = None) -> Any:
+    """Build a component from its parameters, its checkpoint located and checked."""
+    return (plugins or installed()).build(kind, name, resolved(parameters))
+
+
+def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters with ``checkpoint`` as a path: what is named by an id is located and its hash checked.
+
+    Raises ResourceError where there is no such checkpoint, or another than the registry records.
+    """
+    values = dict(parameters)
+    checkpoint = values.get(CHECKPOINT)
+    if _is_pinned(checkpoint):
+        values[CHECKPOINT] = _unchanged(**checkpoint)
+    elif checkpoint is not None:
+        named = _named(checkpoint)
+        values[CHECKPOINT] = named if isinstance(named, Path) else locate(named)
+    return values
+
+
+def pinned(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters for a job that runs later or elsewhere: JSON-like, the checkpoint held to its content."""
+    values = resolved(parameters)
+    if isinstance(path := values.get(CHECKPOINT), Path):
+        values[CHECKPOINT] = dict(zip(PINNED, (str(path.absolute()), content_digest(path)), strict=True))
+    return values
+
+
+def check_checkpoint(parameters: Mapping[str, Any]) -> None:
+    """Raise ResourceError unless ``checkpoint`` is a path that exists or the id of an entry. Reads no checkpoint."""
+    checkpoint = parameters.get(CHECKPOINT)
+    if checkpoint is not None and not _is_pinned(checkpoint):
+        _named(checkpoint)
+
+
+def _is_pinned(checkpoint: Any) -> TypeGuard[dict[str, str]]:
+    return isinstance(checkpoint, dict) and set(checkpoint) == set(PINNED)
+
+
+def _unchanged(path: str, content_sha256: str) -> Path:
+    """Return the path of a pinned checkpoint; raises ResourceError where its content is no longer that."""
+    found = content_digest(Path(path)) if Path(path).exists() else "nothing"
+    if found != content_sha256:
+        raise ResourceError(f"{path} has changed: pinned is the content {content_sha256}, found {found}. Run again.")
+    return Path(path)
+
+
+def _named(checkpoint: Any) -> Path | str:
+    """Return the path of a file or folder that is there, or the id of a checkpoint in the registry."""
+    if not (isinstance(checkpoint, str | Path) and str(checkpoint)):
+        raise ResourceError(f"checkpoint is {checkpoint!r}; a path is allowed, or the id of a registry entry.")
+    path, text = Path(checkpoint), str(checkpoint)
+    known = {one.id: one for one in open_registry().entries("checkpoint")} if ID.fullmatch(text) else {}
+    if path.exists() and text in known:
+        raise ResourceError(f"checkpoint = {text!r} is a registry entry, but also a path here: './{text}' is the path.")
+    if not path.exists() and text not in known:
+        raise ResourceError(
+            f"checkpoint = {text!r} is neither a file or folder here nor a checkpoint in the registry. "
+            f"{suggestion(text, known)}'asdcore registry list' shows all."
+        )
+    return text if text in known else path
+
+
+def load_dataset(name: str, **parameters: Any) -> Dataset:
+    """Build a dataset reader by name."""
+    dataset: Dataset = build("dataset", name, parameters)
+    return dataset
+
+
+def load_view(name: str, **parameters: Any) -> View:
+    """Build a view by name."""
+    view: View = build("view", name, parameters)
+    return view
+
+
+def load_encoder(name: str, **parameters: Any) -> Encoder:
+    """Build an encoder by name; ``checkpoint`` is a path or the id of a registry entry."""
+    encoder: Encoder = build("encoder", name, parameters)
+    return encoder
+
+
+def load_scorer(name: str, **parameters: Any) -> Scorer:
+    """Build a scorer by name."""
+    scorer: Scorer = build("scorer", name, parameters)
+    return scorer
+
+
+def load_normalizer(name: str, **parameters: Any) -> Normalizer:
+    """Build a normalizer by name."""
+    normalizer: Normalizer = build("normalizer", name, parameters)
+    return normalizer
+
+
+def load_guard(name: str, **parameters: Any) -> Guard:
+    """Build a guard by name."""
+    guard: Guard = build("guard", name, parameters)
+    return guard

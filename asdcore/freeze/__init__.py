@@ -1,0 +1,1 @@
+"""What makes a result final: manifests, the one inference, the submission."""

@@ -1,0 +1,79 @@
+"""What a manifest pins against what is here: every difference, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+MISSING, EXTRA, CHANGED, VERSION = "missing", "extra", "changed", "wrong version"
+
+GROUPS = {
+    "audio": "recordings",
+    "checkpoint": "checkpoints",
+    "plugin": "plugins",
+    "code": "asdcore's source",
+    "portfolio": "portfolio",
+    "record": "record of the run",
+    "features": "features",
+    "table": "tables",
+    "environment": "environment",
+    "recomputed": "recomputed tables",
+}
+"""The kinds of artifact, in the order in which differences are listed, and what a person calls them."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as it was frozen. ``artifact`` is a subject's name, or a name in the lineage."""
+
+    kind: str
+    group: str
+    artifact: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.artifact}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What verifying a manifest found.
+
+    affected : the results (system/machine/section) that no longer follow from what was frozen. notes : what a person
+    should know that is no difference. recomputed : one row for each table that was built anew.
+    """
+
+    manifest: str
+    sha256: str
+    pinned: int
+    differences: Sequence[Difference]
+    affected: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    recomputed: Sequence[dict[str, Any]] = field(default=())
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is as it was frozen."""
+        return not self.differences
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "manifest": self.manifest,
+            "sha256": self.sha256,
+            "pinned": self.pinned,
+            "passed": self.passed,
+            "differences": [vars(one) for one in self.differences],
+            "affected": list(self.affected),
+            "notes": list(self.notes),
+            "recomputed": list(self.recomputed),
+        }
+
+
+def grouped(differences: Iterable[Difference]) -> dict[str, list[Difference]]:
+    """Return differences by what a person calls their group, in the order of :data:`GROUPS`."""
+    found: dict[str, list[Difference]] = {title: [] for title in GROUPS.values()}
+    for one in differences:
+        found[GROUPS[one.group]].append(one)
+    return {title: sorted(some, key=lambda one: (one.kind, one.artifact)) for title, some in found.items() if some}

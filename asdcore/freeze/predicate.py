@@ -1,0 +1,110 @@
+"""What a manifest says besides its subjects: the keys that must be there, and of what kind they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from asdcore.store.atomic import json_text
+
+
+def _relative(value: str) -> str:
+    if PurePosixPath(value).is_absolute() or "\0" in value:
+        raise ValueError("a root is written relative to the manifest")
+    return value
+
+
+def _id(value: str) -> str:
+    if value in ("", ".", "..") or "/" in value or "\0" in value:
+        raise ValueError("an id is one part of a path")
+    return value
+
+
+Root = Annotated[str, AfterValidator(_relative)]
+Id = Annotated[str, AfterValidator(_id)]
+
+
+class _Part(BaseModel):
+    """Kinds are exact; what is only on record may stand beside."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Run(_Part):
+    task: str
+    device: str
+
+
+class _Plugin(_Part):
+    plugin: Id
+    distribution: str
+    version: str
+
+
+class _Resource(_Part):
+    id: Id
+
+
+class _Deterministic(_Part):
+    device: str
+
+
+class _Environment(_Part):
+    packages: dict[str, str]
+    deterministic: _Deterministic
+
+
+class _Roots(_Part):
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, Root]
+    data: Root
+    run: Root
+    store: Root
+
+
+class _Predicate(_Part):
+    asdcore: str
+    name: str
+    portfolio: str
+    run: _Run
+    roots: _Roots
+    set_aside: list[str]
+    plugins: list[_Plugin]
+    resources: list[_Resource]
+    environment: _Environment
+    splits: list[dict[str, Any]]
+    looks: dict[str, int]
+    lineage: dict[str, list[str]]
+    sealed: str
+
+
+def written(predicate: dict[str, Any]) -> dict[str, Any]:
+    """Return a predicate as a manifest holds it.
+
+    The portfolio is there as text: canonical JSON knows one kind of number, but to a plugin, and in a recipe, 2 is not
+    2.0.
+    """
+    return {**predicate, "portfolio": json_text(predicate["portfolio"])}
+
+
+def understood(predicate: Any, pinned: set[str]) -> dict[str, Any]:
+    """Return what :func:`written` was given; ValueError where something is missing, of another kind, or not pinned."""
+    try:
+        _Predicate.model_validate(predicate)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(("predicate", *map(str, first["loc"])))
+        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+    lineage = predicate["lineage"]
+    for node, parents in lineage.items():
+        for parent in parents:
+            if parent not in lineage and parent not in pinned:
+                raise ValueError(f"{node} descends from {parent!r}, which is not pinned")
+    portfolio = json.loads(predicate["portfolio"])
+    if not isinstance(portfolio, dict):
+        raise ValueError("predicate.portfolio holds no table of keys")
+    return {**predicate, "portfolio": portfolio}

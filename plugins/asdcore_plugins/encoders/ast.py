@@ -1,0 +1,98 @@
+"""AST, the Audio Spectrogram Transformer: a vision transformer on overlapping patches, fine-tuned on AudioSet.
+
+Published: Gong, Chung and Glass, Interspeech 2021, arXiv 2104.01778. Official repository: YuanGongND/ast, BSD-3-Clause.
+The module is ``ASTModel`` of the transformers library.
+
+Front end: 16 kHz, Kaldi's filter bank (128 bands from 20 Hz, frames of 25 ms every 10 ms, a Hann window), on samples in
+[-1, 1]; (x - mean) / (2 std) with mean -4.2677393 and std 4.5689974. It is asdcore's own and the same everywhere; the
+library's feature extractor gives other values where torchaudio is installed.
+
+10 s: 998 frames, filled up to 1024; patches of 16 x 16, 10 apart: 101 x 12 tokens of 768, and two special ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asdcore import hookimpl
+from asdcore_plugins.nn import hub
+from asdcore_plugins.nn.frontend import kaldi_fbank
+from asdcore_plugins.nn.run import TorchEncoder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from asdcore_plugins.nn.run import Parts
+
+AUDIOSET: dict[str, Any] = {"mean": -4.2677393, "std": 4.5689974, "do_normalize": True, "sampling_rate": 16000}
+"""The front end of the AudioSet models, where a checkpoint comes without preprocessor_config.json."""
+
+FORMER_NAMES = (
+    (r"^layers\.", "encoder.layer."),
+    (r"\.attention\.q_proj\.", ".attention.attention.query."),
+    (r"\.attention\.k_proj\.", ".attention.attention.key."),
+    (r"\.attention\.v_proj\.", ".attention.attention.value."),
+    (r"\.attention\.o_proj\.", ".attention.output.dense."),
+    (r"\.mlp\.fc1\.", ".intermediate.dense."),
+    (r"\.mlp\.fc2\.", ".output.dense."),
+)
+"""The names in checkpoints written by transformers 4, the published ones among them."""
+
+
+class AST(TorchEncoder):
+    """The encoder of AST.
+
+    checkpoint : a folder with config.json and model.safetensors, as the Hub has it; the classifier in it is left out.
+
+    Position embeddings fix the length: as its authors do, spectrograms are filled up with zeros (before the mean is
+    taken off) or cut to ``max_length`` frames of config.json, 1024 frames or 10.24 s for AudioSet. Every clip has the
+    same number of tokens, and those of a short clip's end are of zeros. A clip has at least one frame, 400 samples.
+
+    Layers: 0 to the number of blocks, and "final", the output after the last normalisation. ``special`` holds the CLS
+    and the distillation token.
+    """
+
+    name = "ast"
+    model: Any
+
+    def __init__(self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None) -> None:
+        from transformers import ASTModel
+
+        found = hub.snapshot(checkpoint, "audio-spectrogram-transformer")
+        config = hub.configure("ASTConfig", found)
+        inside = ["audio_spectrogram_transformer."]
+        model = hub.build(lambda: ASTModel(config), found, prefixes=inside, older=FORMER_NAMES, ignore=["classifier."])
+        super().__init__(model, device, autocast)
+        settings = AUDIOSET | found.preprocessor
+        self.sample_rate = int(settings["sampling_rate"])
+        self.layers = (*range(config.num_hidden_layers + 1), hub.FINAL)
+        self._mean, self._scale = 0.0, 1.0
+        if settings["do_normalize"]:
+            self._mean, self._scale = float(settings["mean"]), 2.0 * float(settings["std"])
+        self._frames, self._n_mels = config.max_length, config.num_mel_bins
+        self._bands, self._time = model.embeddings.get_shape(config)
+
+    def front_end(self, audio: Tensor) -> Tensor:
+        """(n_clips, n_samples) -> log-mel spectrograms (n_clips, max_length, n_mels)."""
+        from torch.nn.functional import pad
+
+        fbank = kaldi_fbank(audio, sample_rate=self.sample_rate, n_mels=self._n_mels, window="hanning")
+        return (pad(fbank, (0, 0, 0, self._frames - fbank.shape[1])) - self._mean) / self._scale
+
+    def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> Mapping[int | str, Parts]:
+        """Spectrograms -> patches (n_clips, time, band, dim) and special (n_clips, 2, dim) of each layer."""
+        seen = hub.watch(self.model.layers, layers, lambda: self.model(spectrogram).last_hidden_state)
+        return {layer: self._grid(seen[layer]) for layer in layers}
+
+    def _grid(self, hidden: Tensor) -> Parts:
+        """(n_clips, 2 + band * time, dim), the low band first -> patches and special tokens."""
+        patches = hidden[:, 2:].reshape(len(hidden), self._bands, self._time, -1).transpose(1, 2)
+        return patches, hidden[:, :2]
+
+
+@hookimpl
+def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``ast``."""
+    register(AST.name, AST)

@@ -1,0 +1,135 @@
+"""Any encoder with the HEAR API: a Python module with ``load_model`` and functions for scene and timestamp embeddings.
+
+Published: Turian et al., "HEAR: Holistic Evaluation of Audio Representations", PMLR 176, 2022, arXiv 2203.03022, with
+the API on hearbenchmark.com. Architecture, front end, licence, grid and dimension are the module's own affair. Modules
+on torch are supported: audio reaches them as a torch tensor, n_sounds x n_samples in [-1, 1].
+
+The module is code that you have installed. Naming it imports it, and it opens its checkpoint as it likes: asdcore's
+promise that checkpoints run no code does not reach into it. Install it as a package, for then a frozen run can pin its
+version.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from asdcore import DataError, PluginError, Tokens, hookimpl
+from asdcore_plugins.nn.run import known
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Floats = NDArray[np.float32]
+
+API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
+
+
+class Hear:
+    """An encoder behind the HEAR API.
+
+    module : its dotted name. checkpoint : a file for its ``load_model``, which without one takes its own default.
+
+    Layers: "scene", the embedding of the whole clip, one token; and "timestamp", one token every so many milliseconds,
+    at times that the module sets: the API asks for a hop of 50 ms or less. Each is a forward pass of its own, because
+    the API offers no common one. Clips arrive at the sample rate that the module asks for and go through it one at a
+    time; how it treats short and long ones is its own affair.
+    """
+
+    layers = ("scene", "timestamp")
+
+    def __init__(self, module: str, checkpoint: str | Path | None = None, device: str = "cpu") -> None:
+        from torch import nn
+
+        if checkpoint is not None and not Path(checkpoint).exists():
+            raise DataError(
+                f"There is no checkpoint {checkpoint} for the HEAR module {module!r}. Give an existing path."
+            )
+        self.module = module
+        self.model = _imported(module).load_model(*([] if checkpoint is None else [str(checkpoint)]))
+        self.sample_rate = int(self.model.sample_rate)
+        self._device = device
+        if isinstance(self.model, nn.Module):
+            self.model.eval().requires_grad_(False).to(device)
+
+    def encode(self, audio: Floats, layers: Sequence[int | str] = layers[-1:]) -> Mapping[int | str, Tokens]:
+        """(n_clips, n_samples) float32 -> patches (n_clips, 1, 1, dim) or (n_clips, time, 1, dim), by layer.
+
+        Raises ValueError for an unknown layer, DataError for clips without sound, PluginError where the module returns
+        what the API does not allow.
+        """
+        import numpy as np
+
+        wanted = known(layers, self.layers, f"HEAR module {self.module}")
+        if audio.ndim != 2 or 0 in audio.shape:
+            raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
+        ask = {"scene": self._scene, "timestamp": self._timestamps}
+        return {layer: Tokens(np.concatenate([ask[str(layer)](clip[None]) for clip in audio])) for layer in wanted}
+
+    def _scene(self, clip: Floats) -> Floats:
+        """(1, n_samples) -> (1, 1, 1, dim)."""
+        scene: Floats = self._asked("get_scene_embeddings", clip)
+        self._require(scene.ndim == 2 and len(scene) == 1, "get_scene_embeddings", "embeddings", scene, "(1, dim)")
+        return scene[:, None, None]
+
+    def _timestamps(self, clip: Floats) -> Floats:
+        """(1, n_samples) -> (1, time, 1, dim)."""
+        import numpy as np
+
+        embeddings: Floats
+        embeddings, times = self._asked("get_timestamp_embeddings", clip)
+        good = embeddings.ndim == 3 and len(embeddings) == 1
+        self._require(good, "get_timestamp_embeddings", "embeddings", embeddings, "(1, time, dim)")
+        good = times.shape == embeddings.shape[:2] and bool((np.diff(times) > 0).all())
+        self._require(good, "get_timestamp_embeddings", "timestamps", times, f"rising, {embeddings.shape[:2]}")
+        return embeddings[:, :, None]
+
+    def _asked(self, function: str, clip: Floats) -> Any:
+        """Call a function of the module on one clip and return its arrays."""
+        import torch
+
+        with torch.no_grad():
+            found = getattr(_imported(self.module), function)(torch.tensor(clip, device=self._device), self.model)
+        return tuple(_array(one) for one in found) if isinstance(found, tuple | list) else _array(found)
+
+    def _require(self, holds: bool, function: str, what: str, found: Floats, needed: str) -> None:
+        if not holds or not found.size:
+            raise PluginError(
+                f"{function} of the HEAR module {self.module!r} returned {what} {found.shape} for one clip; "
+                f"the API asks for {needed}. That is a fault of the module, or of the version installed."
+            )
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise PluginError(
+            f"There is no module {error.name!r}, which the HEAR encoder {name!r} needs. Install the package that holds "
+            "it, for example with pip."
+        ) from error
+    if missing := [function for function in API if not callable(getattr(module, function, None))]:
+        raise PluginError(
+            f"Module {name!r} has no HEAR API: it lacks {', '.join(missing)}. Name the module that has them."
+        )
+    return module
+
+
+def _array(value: Tensor | Floats) -> Floats:
+    import numpy as np
+    import torch
+
+    values = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+    # A copy: a module may hand out its own buffer.
+    return np.array(values, dtype=np.float32)
+
+
+@hookimpl
+def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``hear``."""
+    register("hear", Hear)

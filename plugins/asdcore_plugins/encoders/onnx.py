@@ -1,0 +1,156 @@
+"""Any audio model in one ONNX or TFLite file that takes a waveform, for example YAMNet.
+
+Architecture, front end, licence, grid and dimension are those of the file. It runs on the CPU, by onnxruntime or LiteRT
+(``pip install 'asdcore[onnx]'``).
+
+YAMNet (Apache-2.0, github.com/tensorflow/models, research/audioset/yamnet) hears 0.975 s at 16 kHz, its authors move on
+by 0.48 s, and ten seconds give 20 embeddings of 1024::
+
+    encoder = { name = "onnx", checkpoint = "yamnet.tflite", sample_rate = 16000, hop = 7680,
+                outputs = ["yamnet_frames/global_average_pooling2d/Mean"] }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asdcore import DataError, Tokens, hookimpl
+from asdcore_plugins.nn.graph import FREE, open_graph
+from asdcore_plugins.nn.run import known
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+LAYOUTS = {1: "d", 2: "nd", 3: "ntd"}
+"""What the axes of an output are where no layout is given, by their number."""
+
+
+class GraphEncoder:
+    """An encoder in an ONNX or TFLite file.
+
+    sample_rate : Hz that the model expects.
+    window : samples that it hears at once. By default the length that its input has; where that is free, a whole clip.
+    hop : samples from one window to the next, by default ``window``. Zeros fill up the last window, so that every
+        sample is heard; a clip shorter than a window is one window.
+    outputs : the layers, the last one being the default: names of tensors, or places among the graph's outputs. By
+        default all outputs. In a TFLite file any tensor may be named, in an ONNX file an output.
+    layout : what the axes of an output are, a letter each: n the clip (of length 1), t time, b band, d dim. One word
+        for all outputs, or a list with one for each; by default d, nd or ntd, by the number of axes.
+
+    patches of a layer: (n_clips, time, band, dim), the windows one after the other in time; an axis that the layout
+    does not name has length 1.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        sample_rate: int = 16000,
+        window: int | None = None,
+        hop: int | None = None,
+        outputs: Sequence[int | str] | None = None,
+        layout: str | Sequence[str] | None = None,
+    ) -> None:
+        named = [one for one in outputs or () if isinstance(one, str)]
+        self._graph = open_graph(checkpoint, named)
+        self.layers: Sequence[int | str] = tuple(self._graph.outputs if outputs is None else outputs)
+        self._names = {layer: _tensor(layer, self._graph.outputs) for layer in self.layers}
+        if not self.layers or len(self._names) < len(self.layers):
+            raise ValueError(f"outputs is {list(self.layers)}; name at least one, and none twice")
+        self._layouts = _layouts(layout, self.layers)
+        self._window, self._hop = _windows(self._graph.shape[-1], window, hop)
+        if sample_rate < 1:
+            raise ValueError(f"sample_rate is {sample_rate}; it must be above 0")
+        self.sample_rate = sample_rate
+
+    def encode(self, audio: Floats, layers: Sequence[int | str] | None = None) -> Mapping[int | str, Tokens]:
+        """(n_clips, n_samples) float32 -> the Tokens of each layer, by default of the last.
+
+        Raises ValueError for an unknown layer, DataError for sound that the model cannot take and for outputs that do
+        not have the axes of their layout.
+        """
+        import numpy as np
+
+        wanted = known(self.layers[-1:] if layers is None else layers, self.layers, "the model")
+        if audio.ndim != 2 or 0 in audio.shape:
+            raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
+        clips = [self._encode(clip, wanted) for clip in audio]
+        return {layer: Tokens(np.stack([clip[layer] for clip in clips])) for layer in wanted}
+
+    def _encode(self, clip: Floats, layers: Sequence[int | str]) -> dict[int | str, Floats]:
+        """(n_samples,) -> {layer: (time, band, dim)}."""
+        import numpy as np
+
+        names = [self._names[layer] for layer in layers]
+        windows = [self._graph.run(window, names) for window in self._cut(clip)]
+        return {
+            layer: np.concatenate([self._grid(found[i], layer) for found in windows]) for i, layer in enumerate(layers)
+        }
+
+    def _cut(self, clip: Floats) -> Iterator[Floats]:
+        """(n_samples,) -> windows in the shape of the graph's input."""
+        import numpy as np
+
+        length = self._window or len(clip)
+        n_windows = 1 + -(-max(0, len(clip) - length) // (self._hop or length))
+        starts = [i * (self._hop or length) for i in range(n_windows)]
+        whole = np.zeros(starts[-1] + length, dtype=np.float32)
+        whole[: len(clip)] = clip
+        for start in starts:
+            yield whole[start : start + length].reshape(*self._graph.shape[:-1], length)
+
+    def _grid(self, output: NDArray[Any], layer: int | str) -> Floats:
+        """An output of one window -> (time, band, dim)."""
+        import numpy as np
+
+        layout = self._layouts[layer] or LAYOUTS.get(output.ndim, "")
+        if len(layout) != output.ndim or ("n" in layout and output.shape[layout.index("n")] != 1):
+            raise DataError(
+                f"output {layer!r} has the shape {output.shape}, which does not go with the layout {layout!r}. Give "
+                f"one of {output.ndim} letters: n the clip (of length 1), t time, b band, d dim."
+            )
+        axes = [layout.index(letter) for letter in "ntbd" if letter in layout]
+        sizes = [output.shape[layout.index(letter)] if letter in layout else 1 for letter in "tbd"]
+        return np.transpose(output, axes).reshape(sizes).astype(np.float32)
+
+
+def _tensor(layer: int | str, outputs: Sequence[str]) -> str:
+    """Return the name of the tensor that a layer is: its own, or that of the graph's output at this place."""
+    if isinstance(layer, str):
+        return layer
+    if not 0 <= layer < len(outputs):
+        raise ValueError(f"outputs asks for place {layer}; the model has {len(outputs)} outputs: {', '.join(outputs)}")
+    return outputs[layer]
+
+
+def _layouts(layout: str | Sequence[str] | None, layers: Sequence[int | str]) -> dict[int | str, str | None]:
+    """Return the layout of every layer; raises ValueError for one that names no axes."""
+    words = [layout] * len(layers) if layout is None or isinstance(layout, str) else list(layout)
+    if len(words) != len(layers):
+        raise ValueError(f"layout has {len(words)} words for {len(layers)} outputs: {', '.join(map(str, layers))}")
+    for word in words:
+        if word is not None and (not word or set(word) - set("ntbd") or len(set(word)) < len(word)):
+            raise ValueError(f"layout is {word!r}; it is made of the letters n, t, b and d, each at most once")
+    return dict(zip(layers, words, strict=True))
+
+
+def _windows(fixed: int, window: int | None, hop: int | None) -> tuple[int | None, int | None]:
+    """Return window and hop in samples, None standing for the whole clip; raises ValueError."""
+    if fixed != FREE and window not in (None, fixed):
+        raise ValueError(f"window is {window}; the model hears {fixed} samples at once, so leave window out")
+    length = window if fixed == FREE else fixed
+    if (length is not None and length < 1) or (hop is not None and (length is None or not 1 <= hop <= length)):
+        raise ValueError(
+            f"window is {length}, hop {hop}: both must be above 0, and hop, which needs a window, at most it"
+        )
+    return length, hop or length
+
+
+@hookimpl
+def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``onnx``."""
+    register("onnx", GraphEncoder)

@@ -1,0 +1,146 @@
+"""PANNs: convolutional networks trained on AudioSet, Cnn14, Cnn10, Cnn6 and MobileNetV1.
+
+Kong et al., "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition", IEEE/ACM TASLP 28
+(2020). Official repository: https://github.com/qiuqiangkong/audioset_tagging_cnn (MIT); checkpoints in Zenodo record
+3987831 (CC-BY-4.0), dictionaries with the state under "model". Which of the four networks one is, its tensors tell.
+
+Front end, at 32 kHz: STFT of 1024 samples (periodic Hann window) every 320, 64 Slaney mel bands of 50-14000 Hz,
+10 log10(max(power, 1e-10)), then a batch normalisation of each band, which belongs to the network. Cnn14_16k needs
+``sample_rate=16000, window_size=512, hop_size=160, fmax=8000``. A checkpoint carries its windowed Fourier matrices and
+its mel bands: one that was trained on another spectrogram than the parameters describe is refused.
+
+Layer 0 is what enters the first block (MobileNetV1: the map of its stem), k what leaves block k. Tokens of a 10 s clip
+(time x band) in the last block: 31 x 2 of Cnn14 and MobileNetV1, 62 x 4 of Cnn10 and Cnn6. "final", the default, is the
+embedding, one token: 2048 numbers of Cnn14, 1024 of MobileNetV1, 512 of Cnn10 and Cnn6.
+
+The networks are convolutional and take clips of any length as they are, as the authors' inference does. A clip with
+fewer frames than make one of the last map (32, or 16 with Cnn10 and Cnn6: 310 or 150 ms) is refused; the authors' code
+fails there. Sound of another sample rate is resampled before it comes here, as there.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from asdcore import DataError, hookimpl
+from asdcore_plugins.nn.checkpoint import fit, read, shape
+from asdcore_plugins.nn.frontend import check_length, mel_db
+from asdcore_plugins.nn.mel import slaney_bank
+from asdcore_plugins.nn.run import Parts, TorchEncoder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from asdcore_plugins.nn.panns import Pann
+
+FIXED = ("spectrogram_extractor.stft.conv_real.weight", "spectrogram_extractor.stft.conv_imag.weight")
+MEL = "logmel_extractor.melW"
+
+
+class Panns(TorchEncoder):
+    """One of the four networks.
+
+    checkpoint : a file of the authors' record. sample_rate : Hz; window_size, hop_size : samples; mel_bins bands from
+    ``fmin`` to ``fmax`` Hz; classes_num : of the classifier, by default as many as the checkpoint has. device,
+    autocast : see :class:`TorchEncoder`.
+    """
+
+    name = "panns"
+
+    def __init__(
+        self,
+        checkpoint: str,
+        *,
+        sample_rate: int = 32000,
+        window_size: int = 1024,
+        hop_size: int = 320,
+        mel_bins: int = 64,
+        fmin: float = 50.0,
+        fmax: float = 14000.0,
+        classes_num: int | None = None,
+        device: str = "cpu",
+        autocast: str | None = None,
+    ) -> None:
+        if min(sample_rate, window_size, hop_size) < 1 or window_size % 2:
+            raise ValueError("sample_rate, window_size and hop_size must be above 0, window_size even")
+        bank = slaney_bank(sample_rate, window_size, mel_bins, fmin, fmax)
+        content = read(checkpoint)
+        state = content["model"] if isinstance(content, Mapping) and "model" in content else content
+        model, where = _network(state, mel_bins, classes_num, f"checkpoint {checkpoint}")
+        if mel_bins < model.shrink:
+            raise ValueError(f"mel_bins is {mel_bins}; the network halves them down to one and needs {model.shrink}")
+        _check_spectrogram(state, window_size, bank, where)
+        fit(model, state, where=where, ignore=(*FIXED, MEL))
+        self.sample_rate = sample_rate
+        self.layers = (*range(len(model.stages())), "final")
+        self._mel = functools.partial(mel_db, bank=bank, sample_rate=sample_rate, n_fft=window_size, hop=hop_size)
+        self._needed = (model.shrink - 1) * hop_size
+        super().__init__(model, device, autocast)
+
+    def front_end(self, audio: Tensor) -> Tensor:
+        """(n_clips, n_samples) -> (n_clips, 1 + n_samples // hop_size, mel_bins) dB."""
+        check_length(audio.shape[1], self._needed, self.sample_rate)
+        return self._mel(audio)
+
+    def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> Mapping[int | str, Parts]:
+        """(n_clips, frames, mel_bins) -> patches (n_clips, time, band, dim), of "final" (n_clips, 1, 1, dim)."""
+        maps = self.model(spectrogram, layers)
+        return {
+            layer: (one[:, None, None] if layer == "final" else one.permute(0, 2, 3, 1), None)
+            for layer, one in maps.items()
+        }
+
+
+def _network(state: Any, mel_bins: int, classes_num: int | None, checkpoint: str) -> tuple[Pann, str]:
+    """Build the network whose blocks a state dictionary has, without values; and say what it was taken for."""
+    import torch
+
+    from asdcore_plugins.nn import panns
+
+    n_classes, dim = shape(state, "fc_audioset.weight", 2, where=f"{checkpoint}, taken for one of PANNs,")
+    size = (mel_bins, dim, classes_num or n_classes)
+    with torch.device("meta"):
+        if "features.0.0.weight" in state:
+            return panns.MobileNetV1(*size), f"{checkpoint}, taken for MobileNetV1 of PANNs,"
+        if "conv_block5.conv1.weight" in state:
+            return panns.Cnn(*size, n_blocks=6, n_convs=2, kernel=3), f"{checkpoint}, taken for Cnn14 of PANNs,"
+        if "conv_block1.conv2.weight" in state:
+            return panns.Cnn(*size, n_blocks=4, n_convs=2, kernel=3), f"{checkpoint}, taken for Cnn10 of PANNs,"
+        return panns.Cnn(*size, n_blocks=4, n_convs=1, kernel=5), f"{checkpoint}, taken for Cnn6 of PANNs,"
+
+
+def _check_spectrogram(state: Mapping[str, Any], window_size: int, bank: Tensor, where: str) -> None:
+    """Refuse a checkpoint whose spectrogram, which it carries as fixed tensors, is not the one computed here."""
+    import torch
+
+    taper = torch.hann_window(window_size, dtype=torch.float64)
+    steps = torch.arange(window_size // 2 + 1)[:, None] * torch.arange(window_size)
+    phase = (steps % window_size) * (2.0 * math.pi / window_size)
+    expected = {
+        FIXED[0]: (phase.cos() * taper)[:, None],
+        FIXED[1]: (-phase.sin() * taper)[:, None],
+        MEL: bank.to_dense().T,
+    }
+    wrong = []
+    for name, values in expected.items():
+        found = state.get(name)
+        if found is None:
+            wrong.append(f"{name} is missing")
+        elif found.shape != values.shape:
+            wrong.append(f"{name} is {tuple(found.shape)}, not {tuple(values.shape)}")
+        elif (found - values).abs().max() > 1e-4 * values.abs().max():
+            wrong.append(f"{name} has other values")
+    if wrong:
+        raise DataError(
+            f"{where} was trained on another spectrogram than its parameters describe: {'; '.join(wrong)}. Give "
+            "sample_rate, window_size, mel_bins, fmin and fmax as in its training."
+        )
+
+
+@hookimpl
+def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``panns``."""
+    register("panns", Panns)

@@ -1,0 +1,96 @@
+"""How many clips go through a network together: as many as fit into the memory of its device.
+
+The first clip of a length goes alone, and what it takes tells how many go together. Where that was too many after all,
+the number is halved, and the work goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Clip = TypeVar("Clip")
+
+SHARE = 0.7
+"""The part of the free memory that is used; the rest is for what the allocator cannot join together."""
+
+MOST = 256
+"""Clips that go together at most: beyond it a network gains nothing."""
+
+
+class Portions:
+    """Splits clips into portions for a device. On the CPU each clip is a portion of its own."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._at_once: dict[tuple[int, ...], int] = {}
+
+    def run(self, prepared: Sequence[Tensor], work: Callable[[Tensor], list[Clip]]) -> list[Clip]:
+        """Call ``work`` with portions of what is prepared, (1, ...) each; returns its results, one a clip, in order."""
+        return [one for alike in _alike(prepared) for one in self._run(alike, work)]
+
+    def _run(self, alike: Sequence[Tensor], work: Callable[[Tensor], list[Clip]]) -> list[Clip]:
+        """Run clips of one shape."""
+        import torch
+
+        shape, done = tuple(alike[0].shape), list[Clip]()
+        while len(done) < len(alike):
+            at_once = self._at_once.get(shape, 1)
+            batch = self._moved(alike[len(done) : len(done) + at_once])
+            before = self._taken()
+            try:
+                done += work(batch)
+            except torch.OutOfMemoryError:
+                if at_once == 1:
+                    raise
+                self._at_once[shape] = at_once // 2
+                del batch
+                torch.cuda.empty_cache()
+                continue
+            if shape not in self._at_once:
+                self._at_once[shape] = self._room(before)
+        return done
+
+    def _moved(self, clips: Sequence[Tensor]) -> Tensor:
+        """Join clips into one tensor on the device; from pinned memory, where that is faster."""
+        import torch
+
+        batch = torch.cat(list(clips))
+        if self.device.type == "cuda":
+            return batch.pin_memory().to(self.device, non_blocking=True)
+        return batch.to(self.device)
+
+    def _taken(self) -> int:
+        """Return the bytes that are allocated, and begin to watch their peak."""
+        import torch
+
+        if self.device.type != "cuda":
+            return 0
+        torch.cuda.reset_peak_memory_stats(self.device)
+        return torch.cuda.memory_allocated(self.device)
+
+    def _room(self, before: int) -> int:
+        """Return for how many clips like the one just run there is room: 1 where the device does not tell."""
+        import torch
+
+        if self.device.type != "cuda":
+            return 1
+        taken = max(1, torch.cuda.max_memory_allocated(self.device) - before)
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return max(1, min(MOST, int(SHARE * free / taken)))
+
+
+def _alike(prepared: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Yield runs of neighbours that have one shape."""
+    alike: list[Tensor] = []
+    for one in prepared:
+        if alike and one.shape != alike[0].shape:
+            yield alike
+            alike = []
+        alike.append(one)
+    if alike:
+        yield alike

@@ -1,0 +1,22 @@
+"""The front end of AST (Gong et al., Interspeech 2021), which EAT and AudioMAE have with constants of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asdcore_plugins.nn.frontend import kaldi_fbank
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def padded_fbank(audio: Tensor, frames: int, *, mean: float, std: float) -> Tensor:
+    """(n_clips, n_samples) at 16 kHz -> (n_clips, frames, 128): Kaldi's fbank with a Hann window, of a fixed length.
+
+    Zeros are appended after the last frame, or frames beyond ``frames`` cut off; then (x - mean) / (2 std). The authors
+    subtract the clip's mean first, which changes nothing: Kaldi subtracts that of every frame.
+    """
+    from torch.nn.functional import pad
+
+    mel = kaldi_fbank(audio, window="hanning", n_mels=128)
+    return (pad(mel, (0, 0, 0, frames - mel.shape[1])) - mean) / (2.0 * std)

@@ -1,0 +1,72 @@
+"""What the tests of transformer encoders share: comparing with the authors' token order, and spoiling checkpoints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from asdcore import DataError, Tokens
+
+
+def _sequence(tokens, *, band_first: bool = False) -> np.ndarray:
+    """Tokens, or (patches, special) of torch -> (n_clips, special + patches, dim) in the order of the authors."""
+    patches, special = (tokens.patches, tokens.special) if isinstance(tokens, Tokens) else tokens
+    patches, special = (part.numpy() if torch.is_tensor(part) else part for part in (patches, special))
+    patches = patches.swapaxes(1, 2) if band_first else patches
+    patches = patches.reshape(len(patches), -1, patches.shape[-1])
+    return patches if special is None else np.concatenate([special, patches], axis=1)
+
+
+def _layer_name(layer: int) -> str:
+    """What the golden files call an integer layer."""
+    return f"layer_{layer:02d}" if layer else "layer_00_input"
+
+
+def _ran(encoder, audio, layers) -> list[int]:
+    """Numbers of the blocks, from 1, that run when these layers are asked for."""
+    ran: list[int] = []
+    blocks = list(encoder.model.blocks)
+    hooks = [block.register_forward_hook(lambda *_, k=k: ran.append(k)) for k, block in enumerate(blocks, start=1)]
+    encoder.encode(audio, layers)
+    for hook in hooks:
+        hook.remove()
+    return ran
+
+
+def _check_refusals(build, state) -> None:
+    """``build`` must refuse a state dictionary without any one tensor, with any one misshapen, or with one more."""
+    build(state)
+    for name, tensor in state.items():
+        with pytest.raises(DataError) as refused:
+            build({other: value for other, value in state.items() if other != name})
+        assert name in str(refused.value)
+        with pytest.raises(DataError) as refused:
+            build(state | {name: torch.cat([tensor[None], tensor[None]])})
+        assert name in str(refused.value)
+    with pytest.raises(DataError, match=r"unexpected \(1\): blocks\.0\.attn\.extra"):
+        build(state | {"blocks.0.attn.extra": torch.zeros(2)})
+
+
+@pytest.fixture(scope="session")
+def sequence():
+    """A function that puts the tokens of a layer into the order of the authors' code."""
+    return _sequence
+
+
+@pytest.fixture(scope="session")
+def layer_name():
+    """A function that returns the name of an integer layer in the golden files."""
+    return _layer_name
+
+
+@pytest.fixture(scope="session")
+def ran():
+    """A function that returns which blocks of an encoder run for the layers asked for."""
+    return _ran
+
+
+@pytest.fixture(scope="session")
+def check_refusals():
+    """A function that spoils every tensor of a state dictionary in turn."""
+    return _check_refusals

@@ -1,0 +1,120 @@
+"""How encoders on torch run: which layers they know, what they refuse, in what portions clips go through."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from asdcore import DataError
+from asdcore_plugins.nn.run import TorchEncoder, known
+
+
+class Doubled(TorchEncoder):
+    """Frames of 4 samples, a linear map, and a special token: the mean."""
+
+    name = "doubled"
+    sample_rate = 8000
+    layers = (0, 1, "final")
+
+    def __init__(self, **options):
+        torch.manual_seed(0)
+        super().__init__(nn.Linear(4, 4), **options)
+        self.portions = []
+
+    def front_end(self, audio):
+        self.portions.append((len(audio), audio.dtype, torch.is_autocast_enabled(audio.device.type)))
+        return audio.unfold(1, 4, 4)
+
+    def tokens(self, spectrogram, layers):
+        assert torch.is_inference_mode_enabled()
+        x = self.model(spectrogram)
+        return {layer: (x[:, :, None], x.mean(1, keepdim=True) if layer == "final" else None) for layer in layers}
+
+
+def audio(n_clips=3, n_samples=16, dtype=np.float32):
+    return np.random.default_rng(0).standard_normal((n_clips, n_samples)).astype(dtype)
+
+
+def test_clips_go_through_one_at_a_time_on_the_cpu_and_come_back_together():
+    encoder = Doubled()
+    tokens = encoder.encode(audio(), [1, "final"])
+    assert list(tokens) == [1, "final"]
+    assert tokens[1].patches.shape == (3, 4, 1, 4)
+    assert tokens[1].special is None
+    assert tokens["final"].special.shape == (3, 1, 4)
+    assert tokens[1].patches.dtype == tokens["final"].special.dtype == np.float32
+    assert encoder.portions == [(1, torch.float32, False)] * 3
+
+
+def test_the_two_halves_make_the_whole():
+    encoder, clips = Doubled(), [audio(1, n) for n in (16, 16, 24, 16)]
+    prepared = [encoder.prepare(clip) for clip in clips]
+    halves = encoder.encode_prepared(prepared, [1, "final"])
+    for clip, found in zip(clips, halves, strict=True):
+        whole = encoder.encode(clip, [1, "final"])
+        for layer, tokens in whole.items():
+            assert np.array_equal(found[layer].patches, tokens.patches)
+        assert np.array_equal(found["final"].special, whole["final"].special)
+
+
+def test_the_last_layer_is_the_default_and_each_comes_once():
+    encoder = Doubled()
+    assert list(encoder.encode(audio())) == ["final"]
+    assert list(encoder.encode(audio(), [1, "final", 1])) == [1, "final"]
+
+
+def test_audio_of_another_type_is_converted_and_not_written_to():
+    encoder, clips = Doubled(), audio(dtype=np.float64)
+    clips.flags.writeable = False
+    assert np.array_equal(encoder.encode(clips)["final"].patches, encoder.encode(audio())["final"].patches)
+
+
+@pytest.mark.parametrize("shape", [(0, 16), (2, 0), (16,), (1, 2, 16)])
+def test_audio_without_sound_is_refused(shape):
+    with pytest.raises(DataError, match=r"audio of shape .* holds no sound"):
+        Doubled().encode(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_audio_that_is_not_finite_is_refused(value):
+    clips = audio()
+    clips[1, 3] = value
+    with pytest.raises(DataError, match="not finite"):
+        Doubled().encode(clips)
+
+
+def test_autocast_changes_the_network_and_not_the_front_end():
+    plain, half = Doubled(), Doubled(autocast="bfloat16")
+    expected, found = plain.encode(audio())["final"].patches, half.encode(audio())["final"].patches
+    assert half.portions == plain.portions
+    assert found.dtype == np.float32
+    assert 1e-4 < np.abs(found - expected).max() < 0.05
+
+
+def test_a_precision_or_device_that_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="autocast is 'int8'; allowed are bfloat16, float16"):
+        Doubled(autocast="int8")
+    for device in ("abacus", "cuda:99"):
+        with pytest.raises(ValueError, match=f"device '{device}' cannot be used .*; 'cpu' always can"):
+            Doubled(device=device)
+
+
+def test_an_encoder_can_be_copied_and_sent_to_another_process():
+    encoder = Doubled()
+    expected = encoder.encode(audio())["final"].patches
+    for twin in (copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))):
+        assert np.array_equal(twin.encode(audio())["final"].patches, expected)
+
+
+def test_a_layer_has_only_its_own_name():
+    assert known([1, "final", 1], (0, 1, "final"), "it") == [1, "final"]
+    for asked in (2, True, 1.0, "1", "Final", None):
+        with pytest.raises(ValueError, match=r"it has no layer .*; its layers are \[0, 1, 'final'\]"):
+            known([0, asked], (0, 1, "final"), "it")
+    with pytest.raises(ValueError, match="it was asked for no layer"):
+        known([], (0, 1), "it")

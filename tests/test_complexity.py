@@ -1,0 +1,392 @@
+"""What a portfolio costs: two counts that agree, each shared thing once, and nothing left unsaid."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from asdcore import AsdcoreError, PluginError, PortfolioError, Tokens, complexity, components, hookimpl
+from asdcore.cli.complexity import lines
+from asdcore.complexity import Complexity
+from asdcore.complexity.macs import count_macs
+from asdcore.contract.plugins import Plugins, _installed
+from asdcore.portfolio import parse_portfolio
+
+NOISE = np.zeros((1, 160000), np.float32)
+
+
+class Around:
+    """An encoder around a module: ``call(module)`` is its forward pass."""
+
+    sample_rate = 16000
+    layers = (0,)
+
+    def __init__(self, model, call):
+        self.model, self._call = model, call
+
+    def encode(self, audio, layers):
+        with torch.inference_mode():
+            self._call(self.model)
+        return {layer: Tokens(np.zeros((1, 2, 1, 3), np.float32)) for layer in layers}
+
+
+def count(model, *shape, device="cpu"):
+    return count_macs(Around(model, lambda model: model(torch.zeros(*shape, device=device))), NOISE, [0])[0]
+
+
+def test_ast_base_costs_130_5_g_by_both_counts():
+    from transformers import ASTConfig, ASTModel
+
+    with torch.device("meta"):
+        model = ASTModel(ASTConfig())
+    counted = count(model, 1, 1024, 128, device="meta")
+    # 12 blocks of 1214 tokens x 768: 12 N D^2 + 2 N^2 D each, and 1212 patches of 16 x 16 numbers.
+    exact = 12 * (12 * 1214 * 768**2 + 2 * 1214**2 * 768) + 1212 * 256 * 768
+    assert exact == pytest.approx(130.5e9, rel=0.01)
+    assert counted.torch == exact
+    assert counted.thop == pytest.approx(exact, rel=0.01)
+    assert counted.reasons == ()
+
+
+class SelfAttention(nn.Module):
+    """Self-attention in one of the ways in which it is written."""
+
+    def __init__(self, how, dim=64, heads=4):
+        super().__init__()
+        self.how, self.heads = how, heads
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        if self.how == "fused":
+            mixed = nn.functional.scaled_dot_product_attention(q, k, v)
+        elif self.how == "einsum":
+            mixed = torch.einsum("bhqk,bhkd->bhqd", torch.einsum("bhqd,bhkd->bhqk", q, k).softmax(-1), v)
+        else:
+            mixed = (q @ k.transpose(2, 3)).softmax(-1) @ v
+        mixed = self.out(mixed.transpose(1, 2).flatten(2))
+        return (mixed, None) if self.how == "tuple" else mixed
+
+
+@pytest.mark.parametrize("how", ["fused", "plain", "einsum", "tuple"])
+def test_attention_counts_however_it_is_written(how):
+    counted = count(SelfAttention(how), 1, 300, 64)
+    assert counted.thop == counted.torch == 4 * 300 * 64**2 + 2 * 300**2 * 64
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_attention_of_torch_counts(batch_first):
+    model = nn.Sequential(nn.TransformerEncoderLayer(64, 4, 256, batch_first=batch_first).eval())
+    counted = count(model, *((1, 300, 64) if batch_first else (300, 1, 64)))
+    assert counted.torch == 12 * 300 * 64**2 + 2 * 300**2 * 64
+    assert counted.thop == pytest.approx(counted.torch, rel=0.01)
+
+
+def test_windows_attend_to_themselves_alone():
+    counted = count(SelfAttention("plain"), 10, 30, 64)
+    assert counted.thop == counted.torch == 300 * 4 * 64**2 + 10 * 2 * 30**2 * 64
+
+
+def test_derived_and_parametrized_layers_count():
+    class Derived(nn.Linear):
+        pass
+
+    model = nn.Sequential(Derived(8, 8), nn.utils.parametrizations.weight_norm(nn.Conv1d(100, 4, 3)))
+    counted = count(model, 1, 100, 8)
+    assert counted.thop == counted.torch == 100 * 8 * 8 + 6 * 4 * 100 * 3
+
+
+def test_a_network_run_block_by_block_counts_what_ran():
+    model = nn.ModuleList([nn.Linear(8, 8) for _ in range(5)])
+
+    def forward(model):
+        x = torch.zeros(1, 8)
+        for block in model[:3]:
+            x = block(x)
+
+    counted = count_macs(Around(model, forward), NOISE, [0])[0]
+    assert counted.thop == counted.torch == 3 * 64
+
+
+def test_a_layer_that_runs_twice_counts_twice():
+    model = nn.Linear(8, 8)
+    counted = count_macs(Around(model, lambda model: model(model(torch.zeros(1, 8)))), NOISE, [0])[0]
+    assert counted.thop == counted.torch == 2 * 64
+
+
+def test_counting_leaves_the_encoder_as_it_was():
+    model = SelfAttention("plain")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fast = torch.backends.mha.get_fastpath_enabled()
+    count(model, 1, 10, 64)
+    assert list(model.state_dict()) == list(before)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(one.requires_grad for one in model.parameters())
+    assert not any(one._forward_hooks or one._forward_pre_hooks for one in model.modules())
+    assert torch.backends.mha.get_fastpath_enabled() == fast
+
+
+def test_what_only_thop_counts_is_named():
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AvgPool2d(2)).eval()
+    counted = count(model, 1, 1, 100, 64)
+    assert counted.torch == 98 * 62 * 8 * 9
+    # thop counts 4 for each number that is normalised, 1 for each mean.
+    assert counted.thop - counted.torch == 98 * 62 * 8 * 4 + 49 * 31 * 8
+    assert counted.reasons == (
+        "thop counts 0.194 M in BatchNorm2d, torch matrix products and convolutions alone",
+        "thop counts 0.0122 M in AvgPool2d, torch matrix products and convolutions alone",
+    )
+
+
+class Raw(nn.Module):
+    """A product with a bare parameter, which no rule of thop sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(64, 32))
+
+    def forward(self, x):
+        return x @ self.weight
+
+
+def test_what_only_torch_counts_is_named():
+    counted = count(Raw(), 1000, 64)
+    assert (counted.thop, counted.torch) == (0, 1000 * 64 * 32)
+    assert counted.reasons == ("torch counts 2.05 M in modules without a thop rule, which thop cannot see",)
+    outside = Around(nn.Linear(64, 64), lambda model: model(torch.zeros(1000, 64)) @ torch.zeros(64, 8))
+    counted = count_macs(outside, NOISE, [0])[0]
+    assert counted.torch - counted.thop == 1000 * 64 * 8
+    assert counted.reasons == ("torch counts 0.512 M outside the encoder's model, which thop cannot see",)
+
+
+def test_counts_that_agree_need_no_reasons():
+    assert count(nn.Sequential(nn.Linear(100, 100), nn.LayerNorm(100)), 10, 100).reasons == ()
+
+
+class Deep:
+    """Three linear blocks over frames of 100 samples; what lies above the highest layer wanted does not run."""
+
+    sample_rate = 8000
+    layers = (1, 2, 3)
+    built = 0
+
+    def __init__(self, seed=0):
+        Deep.built += 1
+        torch.manual_seed(seed)
+        self.model = nn.ModuleDict({str(k): nn.Linear(100, 100, bias=False) for k in self.layers})
+
+    def encode(self, audio, layers):
+        x = torch.from_numpy(audio[:, : audio.shape[1] // 100 * 100].reshape(1, -1, 100))
+        found = {}
+        for k in range(1, 1 + max(layers)):
+            x = self.model[str(k)](x)
+            found[k] = Tokens(x[:, :, None].detach())
+        return {layer: found[layer] for layer in layers}
+
+
+class Bare(Deep):
+    """Shows no model."""
+
+    def __init__(self):
+        super().__init__()
+        self._model = self.__dict__.pop("model")
+
+    def encode(self, audio, layers):
+        return {layer: Tokens(audio.reshape(1, -1, 10, 10)) for layer in layers}
+
+
+class Wasteful(Deep):
+    """Multiplies matrices that are none of its model's business."""
+
+    def encode(self, audio, layers):
+        assert not (torch.zeros(1000, 1000) @ torch.zeros(1000, 1000)).any()
+        return super().encode(audio, layers)
+
+
+class Unclonable(Deep):
+    def __init__(self):
+        super().__init__()
+        self.stream = (one for one in ())
+
+
+class Telling:
+    """A scorer that tells what it costs."""
+
+    def __init__(self, times=1):
+        self._times = times
+
+    def fit(self, features, domain):
+        return self
+
+    def score(self, features):
+        return {"pooled": np.zeros(len(features))}
+
+    def macs(self, n_train, dim):
+        return self._times * n_train * dim
+
+
+class Silent(Telling):
+    macs = property()
+
+
+class Theirs:
+    @hookimpl
+    def register_encoders(self, register):
+        for encoder in (Deep, Bare, Wasteful, Unclonable):
+            register(encoder.__name__.lower(), encoder)
+
+    @hookimpl
+    def register_scorers(self, register):
+        register("telling", Telling)
+        register("silent", Silent)
+
+
+@pytest.fixture
+def measure(monkeypatch):
+    """A function that counts a portfolio of the branches given."""
+    known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    for module in (components, complexity):
+        monkeypatch.setattr(module, "installed", lambda: known)
+    monkeypatch.setattr("asdcore.portfolio.installed", lambda: known)
+    Deep.built = 0
+
+    def measured(branches, systems=None, **options) -> Complexity:
+        full = {name: {"scorer": "telling", **branch} for name, branch in branches.items()}
+        systems = systems or {"S": {"weights": {next(iter(branches)): 1}}}
+        return complexity.complexity(parse_portfolio({"name": "p", "branches": full, "systems": systems}), **options)
+
+    return measured
+
+
+FRAME = 100 * 100
+"""MACs of one block on one frame."""
+
+
+def test_a_branch_costs_its_encoder_to_its_layer_and_its_scorer(measure):
+    counted = measure({"a": {"encoder": {"name": "deep", "layer": 2}}})
+    cost = counted.branches["a"]
+    assert (cost.view, cost.encoder, cost.layer, cost.scorer) == ("near", "deep", 2, "telling")
+    assert cost.parameters == 3 * FRAME
+    assert cost.thop_macs == cost.torch_macs == 2 * 800 * FRAME
+    assert (cost.features, cost.scorer_macs) == (100, 1000 * 100)
+    assert counted.total.submitted == {"total_parameters": 3 * FRAME, "macs": 2 * 800 * FRAME + 1000 * 100}
+    assert counted.notes == ()
+
+
+def test_the_default_layer_is_the_last(measure):
+    assert measure({"a": {"encoder": "deep"}}).branches["a"].layer == 3
+
+
+def test_seconds_and_train_clips_count(measure):
+    cost = measure({"a": {"encoder": "deep"}}, seconds=2.5, train_clips=10).branches["a"]
+    assert (cost.torch_macs, cost.scorer_macs) == (3 * 200 * FRAME, 10 * 100)
+
+
+@pytest.mark.parametrize(("pooling", "features"), [("mean_std", 200), ("frames", 80000), ({"name": "rdp"}, 100)])
+def test_the_pooling_decides_what_the_scorer_gets(measure, pooling, features):
+    assert measure({"a": {"encoder": {"name": "deep", "pooling": pooling}}}).branches["a"].features == features
+
+
+def test_what_branches_share_counts_once(measure):
+    deep = {"encoder": {"name": "deep", "layer": 2}}
+    counted = measure(
+        {
+            "a": deep,
+            "calibrated_otherwise": {**deep, "normalizer": "ecdf"},
+            "scored_otherwise": {**deep, "scorer": {"name": "telling", "times": 3}},
+            "pooled_otherwise": {"encoder": {"name": "deep", "layer": 2, "pooling": "mean_std"}},
+            "shallower": {"encoder": {"name": "deep", "layer": 1}},
+            "other_view": {**deep, "view": "far"},
+            "other_encoder": {"encoder": {"name": "deep", "layer": 1, "seed": 1}},
+        }
+    )
+    assert counted.total.parameters == 2 * 3 * FRAME
+    assert counted.total.thop_macs == counted.total.torch_macs == (2 + 2 + 1) * 800 * FRAME
+    assert counted.total.scorer_macs == (1 + 3 + 2 + 1 + 1 + 1) * 1000 * 100
+    assert Deep.built == 2
+
+
+def test_a_system_costs_the_branches_it_computes(measure):
+    branches = {name: {"encoder": {"name": "deep", "seed": i}} for i, name in enumerate("abc")}
+    systems = {
+        "one": {"weights": {"a": 1, "b": 0}},
+        "guarded": {"weights": {"a": 1}, "guards": [{"name": "tail", "support": "c"}]},
+        "all": {"weights": {"a": 1, "b": 1, "c": 1}},
+    }
+    counted = measure(branches, systems)
+    assert [counted.systems[name].parameters for name in systems] == [3 * FRAME, 6 * FRAME, 9 * FRAME]
+    assert counted.systems["all"] == counted.total
+
+
+def test_what_is_not_counted_is_said(measure):
+    counted = measure({"a": {"encoder": "bare", "scorer": "silent"}, "b": {"encoder": "bare", "scorer": "silent"}})
+    cost = counted.branches["a"]
+    assert (cost.parameters, cost.thop_macs, cost.torch_macs, cost.scorer_macs) == (0, 0, 0, None)
+    assert counted.notes == (
+        "encoder 'bare' shows no torch model: its parameters and MACs count as 0.",
+        "scorer 'silent' does not tell what it costs: its MACs count as 0.",
+    )
+
+
+def test_why_counts_differ_reaches_the_notes(measure):
+    (note,) = measure({"a": {"encoder": "wasteful"}}).notes
+    assert note == (
+        "encoder 'wasteful', layer 3: the counts differ by more than 5%: torch counts 1 G outside the encoder's model, "
+        "which thop cannot see."
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options", "error", "said"),
+    [
+        ("deep", {"seconds": 0.0}, AsdcoreError, "A clip of 0.0 s cannot be: give a number of seconds above 0"),
+        ("deep", {"seconds": float("nan")}, AsdcoreError, "A clip of nan s cannot be"),
+        ({"name": "deep", "layer": 4}, {}, PortfolioError, r"branches.a: .*no layer 4. Its layers are 1, 2, 3"),
+        ("unclonable", {}, PluginError, r"branches.a: .*encoder 'unclonable' failed with TypeError: cannot pickle"),
+        ("depe", {}, PluginError, r"No encoder is named 'depe'. Did you mean 'deep'"),
+        ({"name": "deep", "pooling": "cls"}, {}, PortfolioError, r"branches.a: pooling 'cls' needs special tokens"),
+    ],
+)
+def test_a_mistake_is_named(measure, encoder, options, error, said):
+    with pytest.raises(error, match=said):
+        measure({"a": {"encoder": encoder}}, **options)
+
+
+class Watching:
+    """Notes what a stage tells."""
+
+    def __init__(self):
+        self.told = []
+
+    @contextmanager
+    def stage(self, name, total):
+        self.told.append((name, total))
+        yield self.told.append
+
+
+def test_progress_goes_branch_by_branch(measure):
+    watching = Watching()
+    measure({"a": {"encoder": "deep"}, "b": {"encoder": "deep"}}, progress=watching)
+    assert watching.told == [("count", 2), 1, 1]
+
+
+def test_a_shipped_portfolio_is_counted_by_name():
+    counted = complexity.complexity("demo", seconds=1.0)
+    assert set(counted.systems) == {"plain", "fused", "guarded"}
+    assert any("'logmel' shows no torch model" in note for note in counted.notes)
+
+
+def test_json_and_lines_say_the_same(measure):
+    counted = measure({"a": {"encoder": "deep"}, "b": {"encoder": "bare"}})
+    told = json.loads(json.dumps(counted.as_json()))
+    assert told["branches"]["a"]["thop_macs"] == counted.branches["a"].thop_macs == 24_000_000
+    assert told["systems"]["S"] == told["total"] | {"scorer_macs": 100_000}
+    text = "\n".join(lines(counted))
+    assert "One clip of 10 s, scored against 1000 train normals" in text
+    assert text.count("24.00") == 2 + 2 + 2
+    assert "note: encoder 'bare' shows no torch model" in text
