@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench refreeze venv clean
+.PHONY: demo test check bench encoders refreeze venv clean
 
 demo: venv
 	$(BIN)/asdcore demo
@@ -20,6 +20,10 @@ check: venv
 
 bench: venv
 	$(BIN)/python benchmarks/bench.py
+
+# After a change of an encoder or a checkpoint's entry, the facts in registry/ and plugins/ENCODERS.md are made anew.
+encoders: venv
+	$(BIN)/python -m benchmarks.encoders
 
 # After a change of the code, the frozen run that is kept in manifests/ must be made anew.
 refreeze: venv

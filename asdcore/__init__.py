@@ -8,6 +8,12 @@ Run a portfolio, evaluate it::
     run.systems                                  # polars frame: clip, system, role, base, penalty, score
     asdcore.evaluate(run)                        # official score and cells
 
+Freeze it, prove it, run it once::
+
+    asdcore.freeze(run, "demo.json")
+    asdcore.verify("demo.json").passed           # and .differences, and the results that they reach
+    asdcore.infer("demo.json", data="evaluation", out="runs/final")
+
 Build one component by name::
 
     knn = asdcore.load_scorer("knn", k=1, metric="cosine")
@@ -49,7 +55,13 @@ if TYPE_CHECKING:
         load_view,
     )
     from asdcore.data.clips import index_clips
+    from asdcore.data.distances import distances
     from asdcore.data.synth import synthesize
+    from asdcore.frozen.check_submission import check_submission
+    from asdcore.frozen.infer import infer
+    from asdcore.frozen.pin import freeze
+    from asdcore.frozen.submission import package
+    from asdcore.frozen.verify import verify
     from asdcore.pipeline import evaluate, evaluate_scores, run
     from asdcore.portfolio import Portfolio, load_portfolio
     from asdcore.runs import Run, load_run
@@ -62,9 +74,14 @@ _LAZY = {
     "Portfolio": "asdcore.portfolio",
     "Run": "asdcore.runs",
     "SmoothEcdf": "asdcore.transforms",
+    "audit_views": "asdcore.view_audit",
+    "check_submission": "asdcore.frozen.check_submission",
+    "distances": "asdcore.data.distances",
     "evaluate": "asdcore.pipeline",
     "evaluate_scores": "asdcore.pipeline",
+    "freeze": "asdcore.frozen.pin",
     "index_clips": "asdcore.data.clips",
+    "infer": "asdcore.frozen.infer",
     "load_dataset": "asdcore.components",
     "load_encoder": "asdcore.components",
     "load_guard": "asdcore.components",
@@ -73,8 +90,10 @@ _LAZY = {
     "load_run": "asdcore.runs",
     "load_scorer": "asdcore.components",
     "load_view": "asdcore.components",
+    "package": "asdcore.frozen.submission",
     "run": "asdcore.pipeline",
     "synthesize": "asdcore.data.synth",
+    "verify": "asdcore.frozen.verify",
 }
 
 __all__ = [
@@ -91,10 +110,15 @@ __all__ = [
     "SmoothEcdf",
     "StoreError",
     "Tokens",
+    "audit_views",
+    "check_submission",
+    "distances",
     "evaluate",
     "evaluate_scores",
+    "freeze",
     "hookimpl",
     "index_clips",
+    "infer",
     "load_dataset",
     "load_encoder",
     "load_guard",
@@ -103,8 +127,10 @@ __all__ = [
     "load_run",
     "load_scorer",
     "load_view",
+    "package",
     "run",
     "synthesize",
+    "verify",
 ]
 
 

@@ -172,8 +172,8 @@ class Work:
                 for count in run_jobs(pool, embed.embed, chunks):
                     advance(count)
             with self.stage("score", len(missing)) as advance:
-                for _ in run_jobs(pool, score.score, missing.values()):
-                    advance(1)
+                for count in run_jobs(pool, score.score_together, score.together(missing.values())):
+                    advance(count)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
 
     def about(self, clips: pl.DataFrame) -> dict[str, Any]:

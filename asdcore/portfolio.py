@@ -23,6 +23,7 @@ from asdcore.components import build, check_checkpoint
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.data.pooling import complete
 from asdcore.errors import PortfolioError, did_you_mean, located
+from asdcore.fusion import branches_named, check_fusion
 from asdcore.store.digest import recipe_digest
 from asdcore.transforms import check_transform
 
@@ -31,11 +32,12 @@ DEFAULT_VIEW = "near"
 DEFAULT_POOLING = "mean"
 DEFAULT_NORMALIZER = "median_iqr"
 DEFAULT_TRANSFORM = "identity"
+DEFAULT_FUSION = "sum"
 DEFAULT_STRENGTH = 0.25
 DEFAULT_QUANTILE = 0.95
 
 
-Label = Annotated[str, Field(pattern=r"^[^\s/]+$")]
+Label = Annotated[str, Field(pattern=r"^\.*[^\s/.][^\s/]*$")]
 """What a branch or a system may be called: it becomes a name in tables and files."""
 
 
@@ -95,6 +97,13 @@ class GuardChoice(Named):
 
     strength: float = Field(default=DEFAULT_STRENGTH, ge=0, le=1, strict=True)
 
+    @property
+    def branches(self) -> set[str]:
+        """The branches named by the parameters ``support``, ``proximity`` and ``branches``."""
+        listed = self.parameters.get("branches")
+        named = [*(listed if isinstance(listed, list) else []), *map(self.parameters.get, ("support", "proximity"))]
+        return {one for one in named if isinstance(one, str)}
+
 
 def _is_plain(value: Any) -> bool:
     """Whether a value can stand in a recipe: dates, NaN and infinities cannot."""
@@ -113,10 +122,11 @@ class Branch(Strict):
 
 
 class System(Strict):
-    """A fused score: S = sum_b w_b phi(z_b), less the penalties of its guards."""
+    """A fused score: S = sum_b w_b phi(z_b), or another fusion of the phi(z_b), less the penalties of its guards."""
 
     weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]] = Field(min_length=1)
     transform: Component = Named(name=DEFAULT_TRANSFORM)
+    fusion: Component = Named(name=DEFAULT_FUSION)
     guards: tuple[Annotated[GuardChoice, BeforeValidator(_named)], ...] = ()
 
     @field_validator("weights")
@@ -125,6 +135,16 @@ class System(Strict):
         if not any(value.values()):
             raise ValueError("all weights are 0, so every clip would score the same")
         return value
+
+    @property
+    def fused(self) -> set[str]:
+        """The branches whose scores are fused: those with a weight, and those that the fusion itself names."""
+        return {name for name, weight in self.weights.items() if weight} | branches_named(self.fusion.parameters)
+
+    @property
+    def branches(self) -> set[str]:
+        """The branches that the system needs: those it fuses, and those that its guards look at."""
+        return self.fused.union(*(guard.branches for guard in self.guards))
 
 
 class Decision(Strict):
@@ -148,19 +168,15 @@ class Portfolio(Strict):
     @model_validator(mode="after")
     def _known_branches(self) -> Portfolio:
         for name, system in self.systems.items():
-            for branch in system.weights:
-                if branch not in self.branches:
-                    raise ValueError(
-                        f"systems.{name}.weights names the branch {branch!r}, which does not exist. "
-                        f"{did_you_mean(branch, self.branches)}"
-                    )
+            named = [(f"systems.{name}.weights names", one) for one in system.weights]
+            named += [(f"systems.{name}.fusion names", one) for one in sorted(branches_named(system.fusion.parameters))]
             for guard in system.guards:
-                support = guard.parameters.get("support")
-                if isinstance(support, str) and support not in self.branches:
-                    raise ValueError(
-                        f"systems.{name}.guards: {guard.name!r} is supported by the branch {support!r}, which does not "
-                        f"exist. {did_you_mean(support, self.branches)}"
-                    )
+                said = f"systems.{name}.guards: {guard.name!r} is supported by"
+                named += [(said, one) for one in sorted(guard.branches)]
+            for said, branch in named:
+                if branch not in self.branches:
+                    hint = did_you_mean(branch, self.branches)
+                    raise ValueError(f"{said} the branch {branch!r}, which does not exist. {hint}")
         return self
 
     @property
@@ -193,6 +209,7 @@ class Portfolio(Strict):
         for name, system in self.systems.items():
             with located(f"systems.{name}"):
                 check_transform(system.transform.name, system.transform.parameters)
+                check_fusion(system.fusion.name, system.fusion.parameters, system.weights)
                 for guard in system.guards:
                     build("guard", guard.name, guard.parameters, known)
 
@@ -237,12 +254,13 @@ def find_portfolio(source: str | Path) -> Path:
 
 
 def shipped_portfolios() -> dict[str, Path]:
-    """Return {name: path} of the portfolios that come with asdcore."""
+    """Return {name: path} of the portfolios that come with asdcore; one in a subfolder is named ``folder/name``."""
     package = Path(__file__).parent
     # A wheel carries them inside the package; in a checkout they are the folder beside it.
     for folder in (package / "manifests", package.parent / "manifests"):
         if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+            found = sorted(folder.rglob("*.toml"))
+            return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
     return {}
 
 

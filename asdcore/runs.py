@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -146,10 +147,13 @@ def write_run(
 
 
 def check_out(folder: Path) -> None:
-    """Refuse to write a run among files that are not a run's."""
+    """Refuse to write a run among files that are not a run's, or over an inference."""
     check_writable(folder)
     if not folder.is_dir():
         return
+    with suppress(OSError, ValueError, TypeError, RecursionError):
+        if (folder / RUN_FILE).is_file() and "manifest" in json.loads((folder / RUN_FILE).read_bytes()):
+            raise StoreError(f"{folder} holds a finished inference, which is not written over. Choose another --out.")
     ours = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, *(f"{name}.parquet" for name in TABLES)}
     found = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
     if found and not found & ours:

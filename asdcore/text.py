@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from asdcore.freeze.differences import grouped
+from asdcore.frozen.differences import grouped
 
 if TYPE_CHECKING:
     from asdcore.evidence.evaluate import Evaluation
-    from asdcore.freeze.differences import Verification
-    from asdcore.freeze.manifest import Manifest
+    from asdcore.frozen.differences import Verification
+    from asdcore.frozen.manifest import Manifest
 
 MEANING = {
     2020: ["AUC, pAUC: the normals of a machine ID against its anomalies.", "Official score: their arithmetic mean."],

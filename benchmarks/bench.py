@@ -6,22 +6,22 @@ side in this run. Run it with ``make bench``; the real recordings are used where
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from embedding import embedding
+from freezing import hashing, manifest
+from shown import show
 
 ROOT = Path(__file__).parents[1]
 ASDCORE = Path(sys.executable).parent / "asdcore"
 SHARED = Path(os.environ.get("ASDCORE_SHARED", ROOT.parent / "shared"))
-MN04 = SHARED / "weights" / "mn04_as" / "mn04_as_mAP_432.pt"
 TOYCAR = SHARED / "data" / "dcase2023_toycar_small"
 
 
@@ -47,14 +47,6 @@ def _cost(command: tuple[str | Path, ...]) -> Cost:
     if process.returncode:
         raise SystemExit(f"{' '.join(str(one) for one in command)} failed with {process.returncode}")
     return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - started, usage.ru_maxrss / 1024)
-
-
-def show(what: str, measured: float, promised: float | None, unit: str) -> bool:
-    """Print one line; returns whether the promise is kept."""
-    kept = promised is None or measured <= promised
-    limit = "" if promised is None else f"promised {promised:g} {unit}"
-    print(f"{'ok  ' if kept else 'OVER'}  {what:<58} {measured:9.3f} {unit:<6} {limit}")
-    return kept
 
 
 def start_up() -> list[bool]:
@@ -179,137 +171,6 @@ def fusing() -> list[bool]:
         seconds[n] = time.perf_counter() - started
     show("fusing 40,000 clips, three systems", seconds[40_000], None, "s")
     return [show("fusing 40,000 clips over 20,000", seconds[40_000] / seconds[20_000], 3.0, "times")]
-
-
-def embedding() -> list[bool]:
-    """Embedding a folder of wavs runs at the rate of the bare forward pass: sound is got ready beside it.
-
-    BEATs of full size with random weights: the forward pass of clips already prepared, in memory and on one thread,
-    beside the stage that decodes, resamples, prepares, runs and writes. The small mn04 is shown beside it, where its
-    weights are at hand: its front end costs as much as its network.
-    """
-    import torch
-
-    keys = json.loads((ROOT / "tests" / "golden" / "encoders" / "beats" / "keys.json").read_text())
-    generator = torch.Generator().manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        weights = {name: 0.02 * torch.randn(shape, generator=generator) for name, shape in keys["keys"].items()}
-        bias = next(name for name in weights if "relative_attention_bias" in name)
-        weights |= {name: weights[bias] for name in weights if "relative_attention_bias" in name}
-        torch.save({"cfg": keys["cfg"], "model": weights}, Path(folder) / "beats.pt")
-        share = _embedding({"name": "beats", "checkpoint": str(Path(folder) / "beats.pt")}, 6, Path(folder) / "beats")
-        if MN04.is_file():
-            small = {"name": "efficientat", "checkpoint": str(MN04), "layer": 13}
-            show("mn04: bare forward pass over embedding", _embedding(small, 64, Path(folder) / "mn04"), None, "times")
-    # Shown as a promise turned round, so that over is over: embedding takes at most 1 / 0.9 of the forward pass.
-    return [show("BEATs: embedding over the bare forward pass, seconds", 1 / share, 1 / 0.9, "times")]
-
-
-def _embedding(encoder: dict[str, object], n: int, folder: Path) -> float:
-    """Return the seconds of the bare forward pass over those of embedding, the best of two pairs."""
-    import numpy as np
-    import soundfile
-
-    from asdcore import encoding, load_dataset
-    from asdcore.contract.plugins import installed
-    from asdcore.execution import single_threaded
-    from asdcore.portfolio import parse_portfolio
-    from asdcore.stages import embed
-    from asdcore.store.cache import Store
-
-    rng = np.random.default_rng(0)
-    (folder / "fan" / "train").mkdir(parents=True)
-    for i in range(n):
-        name = f"section_00_source_train_normal_{i:04d}_x.wav"
-        soundfile.write(folder / "fan" / "train" / name, 0.05 * rng.normal(size=160_000), 16_000, subtype="PCM_16")
-    branches = {"b": {"encoder": encoder, "scorer": "knn"}}
-    plan = parse_portfolio({"name": "p", "branches": branches, "systems": {"S": {"weights": {"b": 1}}}})
-    clips = load_dataset("dcase").clips(folder)
-    jobs = embed.plan(clips, folder, plan.branches.values(), Store(folder / "store"), installed(), None)
-    (request,), layer = jobs[0].requests, [plan.branches["b"].encoder.layer]
-    built = encoding._encoder_of(request, None)
-    layers = layer if layer[0] is not None else built.layers[-1:]
-    ready = [encoding.prepare(*embed.decode(*clip), jobs[0].requests, None)[0] for job in jobs for clip in job.clips]
-    shares = []
-    for _ in range(2):
-        with single_threaded():
-            started = time.perf_counter()
-            for one in ready:
-                built.encode_prepared([one], layers)
-            bare = time.perf_counter() - started
-        started = time.perf_counter()
-        for job in jobs:
-            embed.embed(job)
-        shares.append(bare / (time.perf_counter() - started))
-    show(f"{encoder['name']}: clips of 10 s a second, embedded", max(shares) * n / bare, None, "1/s")
-    return max(shares)
-
-
-def hashing() -> list[bool]:
-    """Verifying hashes runs at the rate of plain SHA-256 over the same files, or better: several are read at once."""
-    import hashlib
-
-    from asdcore.freeze.hashing import hash_files
-
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{i}.wav" for i in range(1_000)]
-        for i, file in enumerate(files):
-            file.write_bytes(i.to_bytes(4, "little") * 80_000)
-        seconds: dict[str, list[float]] = {"plain": [], "ours": []}
-        for _ in range(5):
-            started = time.perf_counter()
-            for file in files:
-                hashlib.sha256(file.read_bytes()).hexdigest()
-            seconds["plain"].append(time.perf_counter() - started)
-            started = time.perf_counter()
-            hash_files(map(str, files), Path)
-            seconds["ours"].append(time.perf_counter() - started)
-    ours, plain = min(seconds["ours"]), min(seconds["plain"])
-    show("hashing 1,000 files of 320 kB", 0.32 / ours, None, "GB/s")
-    return [show("verifying hashes over plain SHA-256, seconds", ours / plain, 1 / 0.8, "times")]
-
-
-def manifest() -> list[bool]:
-    """A manifest of 20,000 recordings is read, checked, and the first file hashed."""
-    from asdcore.freeze.manifest import Subject, write_manifest
-    from asdcore.freeze.verify import verify
-
-    n, machines = 20_000, 20
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        names = [f"data/machine{i % machines:02d}/train/section_00_source_train_normal_{i:05d}.wav" for i in range(n)]
-        subjects = [Subject(name, "audio", 320_044, f"{i:064x}") for i, name in enumerate(names)]
-        subjects.append(Subject("run/run.json", "record", content=64 * "0"))
-        lineage = {f"clips/machine{m:02d}/00": names[m::machines] for m in range(machines)} | {"environment": []}
-        environment = {"packages": {}, "deterministic": {"device": "cpu"}}
-        predicate = {"asdcore": "0", "name": "many", "portfolio": {}, "run": {}, "set_aside": [], "plugins": []} | {
-            "roots": {"data": "data", "run": "run", "store": "store"}, "resources": [], "environment": environment,
-            "splits": [], "looks": {}, "lineage": lineage,
-        }  # fmt: skip
-        write_manifest(home / "many.json", subjects, predicate, "2026-01-01T00:00:00Z")
-        first = _FirstFile()
-        started = time.perf_counter()
-        verify(home / "many.json", progress=first)
-        ready = first.reached - started
-    return [show("20,000 recordings: from the manifest to the first hash", ready, 1.0, "s")]
-
-
-class _FirstFile:
-    """Progress that notes when the first file was done."""
-
-    reached = 0.0
-
-    @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Note the first advance."""
-
-        def advance(_: int) -> None:
-            self.reached = self.reached or time.perf_counter()
-
-        yield advance
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
 
 
 def main() -> None:

@@ -54,6 +54,8 @@ def main() -> None:
         try:
             facts = measure(entry)
         except (ResourceError, PluginError) as error:
+            if entry.facts is None:
+                raise SystemExit(str(error)) from error
             print(f"{entry.id}: kept as it is. {error}")
             continue
         write_text(path, entry_text(entry.model_copy(update={"facts": facts})))
@@ -118,19 +120,27 @@ class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def table() -> str:
-    """Return plugins/ENCODERS.md: from the registry alone, but for logmel, which is in none and asked here."""
-    entries = [one for path in sorted(REGISTRY.glob("*.toml")) if (one := load_entry(path)).kind == "checkpoint"]
+    """Return plugins/ENCODERS.md: from the registry, and what has no weights is asked here."""
+    every = sorted(map(load_entry, REGISTRY.glob("*.toml")), key=lambda entry: (entry.plugin, entry.id))
+    entries = [entry for entry in every if entry.kind == "checkpoint"]
     years = sorted({year for entry in entries for year in entry.allowed})
     remarks = list(dict.fromkeys(remark for entry in entries if (remark := _licence(entry)[1])))
     head = "checkpoint", "encoder", "licence", "rate", "tokens", "dim", "layers", "parameters", "MACs", *years, "hash"
-    rows = [head, ["---"] * len(head), *(_row(entry, entry.facts, years, remarks) for entry in entries if entry.facts)]
-    logmel = facts(asdcore.load_encoder("logmel"))
+    rows = [_row(entry, entry.facts, years, remarks) for entry in entries if entry.facts]
     return PAGE.format(
+        head=" | ".join(head),
+        rule="|".join(["---"] * len(head)),
         rows="\n".join(f"| {' | '.join(row)} |" for row in rows),
-        remarks=", ".join(f"({i}) {remark}" for i, remark in enumerate(remarks, start=1)),
+        remarks="\n".join(f"  {i}. {remark}" for i, remark in enumerate(remarks, start=1)),
         unmeasured="\n".join(f"* `{entry.id}`: {entry.notes}" for entry in entries if not entry.facts),
-        logmel=f"{_rate(logmel)}, or as told | {_tokens(logmel)}, or as told | {logmel.dim}",
+        weightless="\n".join(_weightless(name) for name in ("logmel", "modulation", "psd_shape")),
     )
+
+
+def _weightless(name: str) -> str:
+    """Return the row of an encoder that is in no registry, since it needs no checkpoint."""
+    found = facts(asdcore.load_encoder(name))
+    return f"| {name} | no weights | {_rate(found)}, or as told | {_tokens(found)}, or as told | {found.dim} |"
 
 
 def _row(entry: Resource, found: Facts, years: Sequence[str], remarks: Sequence[str]) -> list[str]:
@@ -185,6 +195,8 @@ make of 10 s of sound. A portfolio names both:
 
     encoder = {{ name = "beats", checkpoint = "beats-iter3-plus-as2m", pooling = "mean" }}
 
+| {head} |
+|{rule}|
 {rows}
 
 * **tokens** are those of the default layer, the last one under *layers*: time x band, + special (class-like) ones.
@@ -198,7 +210,8 @@ make of 10 s of sound. A portfolio names both:
 * A **year** says whether the rules of that challenge allow the checkpoint: unknown where no list of them was read.
 * **hash** is what a file is checked by. Without a SHA-256 a file must be
   [added](../registry/README.md#evidence) before it is used.
-* **licences** are of the weights: {remarks}.
+* **licences** with a number are known:
+{remarks}
 
 ## Not measured
 
@@ -208,7 +221,7 @@ make of 10 s of sound. A portfolio names both:
 
 | encoder | reads | rate | tokens | dim |
 |---|---|---|---|---|
-| logmel | no weights | {logmel} |
+{weightless}
 | hear | an installed module with the HEAR API | the module's | the module's | the module's |
 | onnx | any ONNX or TFLite file that takes a waveform | as told | the file's | the file's |
 """

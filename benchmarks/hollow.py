@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from asdcore.errors import ResourceError
 from asdcore.store.entries import Resource
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "encoders"
@@ -35,6 +36,7 @@ KEYS = {
     "dasheng-base": "dasheng/keys",
     "eat-base-finetuned-as2m": "eat/keys_hf_finetune",
     "eat-base-pretrain": "eat/keys",
+    "eat-large-finetuned-as2m": "eat/keys_hf_large_pretrain",
     "eat-large-pretrain": "eat/keys_hf_large_pretrain",
     "passt-s-kd": "passt/keys",
     "passt-s-swa": "passt/keys",
@@ -42,11 +44,15 @@ KEYS = {
 }
 """The lists by entry. By public report SSLAM has the 89,972,736 numbers of EAT base."""
 
+BY_NAME = ("beats", "efficientat")
+"""Encoders whose entries tell by their name what network they are of."""
+
 PANNS: dict[str, dict[str, int]] = {
     "panns-cnn6": {"dim": 512, "n_blocks": 4, "n_convs": 1, "kernel": 5},
     "panns-cnn10": {"dim": 512, "n_blocks": 4, "n_convs": 2, "kernel": 3},
     "panns-cnn14": {"dim": 2048, "n_blocks": 6, "n_convs": 2, "kernel": 3},
     "panns-cnn14-16k": {"dim": 2048, "n_blocks": 6, "n_convs": 2, "kernel": 3},
+    "panns-mobilenetv1": {"dim": 1024},
 }
 """Kong et al., IEEE/ACM TASLP 28 (2020), table I."""
 
@@ -79,7 +85,15 @@ that is the configuration with which the library's own script converts it.
 
 
 def checkpoint(entry: Resource) -> tuple[Any, Any]:
-    """Return what the file of weights of a checkpoint holds, and what its config.json says (None without one)."""
+    """Return what the file of weights of a checkpoint holds, and what its config.json says (None without one).
+
+    Raises ResourceError for an entry whose names and shapes nobody gave.
+    """
+    if entry.plugin not in BY_NAME and entry.id not in {*KEYS, *PANNS, *LIBRARY}:
+        raise ResourceError(
+            f"{entry.id} is an entry of a network that nobody described. Say in benchmarks/hollow.py what names and "
+            "shapes its file has, or add it to UNMEASURED in benchmarks/encoders.py and say in its notes why."
+        )
     if entry.id in LIBRARY:
         return _library(*LIBRARY[entry.id])
     made = {"beats": _beats, "dasheng": _dasheng, "efficientat": _efficientat, "eat": _eat, "panns": _panns}
@@ -111,17 +125,16 @@ def _dasheng(entry: Resource) -> dict[str, Any]:
 
 
 def _eat(entry: Resource) -> dict[str, Any]:
-    """EAT: of the fine-tuned large model there is no list; it is the large one with the fine-tuned base model's head.
+    """EAT: the fine-tuned large model, of which there is no list, is the large one with the fine-tuned base one's head.
 
     That makes 309,409,295 numbers in 1,237,667,364 bytes, as it has by public report.
     """
-    if entry.id != "eat-large-finetuned-as2m":
-        return _listed(entry)
-    base, tuned, large = (
-        _list(f"eat/{name}")["keys"] for name in ("keys", "keys_hf_finetune", "keys_hf_large_pretrain")
-    )
-    head = {name: [1024 if size == 768 else size for size in tuned[name]] for name in tuned.keys() - base.keys()}
-    return {"model": _empty(large | head)}
+    found = _listed(entry)
+    if entry.id == "eat-large-finetuned-as2m":
+        base, tuned = _list("eat/keys")["keys"], _list("eat/keys_hf_finetune")["keys"]
+        head = {name: shape for name, shape in tuned.items() if name not in base}
+        found["model"] |= _empty({name: [1024 if one == 768 else one for one in head[name]] for name in head})
+    return found
 
 
 def _efficientat(entry: Resource) -> dict[str, Tensor]:
@@ -150,11 +163,9 @@ def _panns(entry: Resource) -> dict[str, Any]:
         "spectrogram_extractor.stft.conv_imag.weight": (-phase.sin() * window)[:, None],
         "logmel_extractor.melW": slaney_bank(settings["sample_rate"], size, 64, 50.0, settings["fmax"]).to_dense().T,
     }
+    kind: Any = panns.MobileNetV1 if entry.id == "panns-mobilenetv1" else panns.Cnn
     with torch.device("meta"):
-        if entry.id == "panns-mobilenetv1":
-            network: Any = panns.MobileNetV1(64, 1024, CLASSES)
-        else:
-            network = panns.Cnn(64, n_classes=CLASSES, **PANNS[entry.id])
+        network = kind(64, n_classes=CLASSES, **PANNS[entry.id])
     return {"model": network.state_dict() | front_end}
 
 

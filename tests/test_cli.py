@@ -48,6 +48,7 @@ def test_a_quick_answer_imports_nothing_heavy(arguments):
 
 def test_every_command_has_a_help_text():
     single = "demo run evaluate freeze verify infer package check-submission plugins new-plugin check-plugin complexity"
+    single += " audit-views"
     grouped = [f"data {one}" for one in ("synth", "index", "fetch")]
     grouped += [f"registry {one}" for one in ("list", "verify", "add", "fetch")]
     overviews = {name: asdcore(*name.split(), "--help").stdout for name in ("", "data", "registry")}

@@ -225,6 +225,13 @@ def test_a_folder_of_other_files_is_not_written_to(dataset, simple, tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
 
 
+def test_a_run_is_not_written_over_an_inference(dataset, simple, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text('{"manifest": {"name": "final"}}')
+    with pytest.raises(StoreError, match="holds a finished inference"):
+        asdcore.run(simple, dataset, tmp_path / "out")
+
+
 def test_what_is_no_run_is_not_evaluated(tmp_path):
     with pytest.raises(DataError, match=r"no finished run.*asdcore run PORTFOLIO"):
         asdcore.evaluate(tmp_path)

@@ -19,10 +19,12 @@ normalizer = { name = "median_iqr", scope = "pooled" }
 [systems.S]
 weights = { a = 1.0 }
 transform = { name = "softplus", beta = 2.0 }
+fusion = { name = "stouffer" }
 guards = [{ name = "tail", support = "a", quantile = 0.9, strength = 0.5 }]
 [decision]
 quantile = 0.9
 """
+FUSED = 'fusion = { name = "stouffer" }\n'
 
 
 def load(text, tmp_path):
@@ -53,12 +55,27 @@ def test_defaults_are_filled_in():
     branch = portfolio.branches["a"]
     assert [branch.view.name, branch.encoder.pooling.name, branch.normalizer.name] == ["near", "mean", "median_iqr"]
     assert portfolio.systems["S"].transform.name == "identity"
+    assert portfolio.systems["S"].fusion.name == "sum"
     assert (portfolio.seed, portfolio.folds, portfolio.decision.rule, portfolio.decision.quantile) == (
         0,
         5,
         "ecdf",
         0.95,
     )
+
+
+def test_a_system_knows_the_branches_it_needs():
+    guards = [{"name": "tail", "support": "c"}, {"name": "channel_disagreement", "branches": ["d", "a"]}]
+    fusion = {"name": "gate", "weights": {"b": 1.0, "e": 0.0}}
+    portfolio = parse_portfolio(
+        {
+            "name": "p",
+            "branches": {name: {"encoder": "logmel", "scorer": "knn"} for name in "abcde"},
+            "systems": {"S": {"weights": {"a": 1.0, "e": 0.0}, "fusion": fusion, "guards": guards}},
+        }
+    )
+    system = portfolio.systems["S"]
+    assert (system.fused, system.branches) == ({"a", "b"}, {"a", "b", "c", "d"})
 
 
 def test_a_pooling_has_parameters_and_a_name_alone_is_enough(tmp_path):
@@ -113,10 +130,35 @@ def test_a_portfolio_cannot_be_changed(tmp_path):
         ("n_mels", "n_mel", PluginError, r"encoder 'logmel' takes no parameter 'n_mel'. Did you mean 'n_mels'\?"),
         ("k = 1", "k = 0", PluginError, r"scorer 'knn' refuses its parameters .*k must be .* at least 1, got 0"),
         ("k = 1", "metric = 'l1'", PluginError, r"metric must be one of cosine, euclidean, got 'l1'"),
-        ('"pooled"', '"poled"', PluginError, r"scope must be one of pooled, domain_min, got 'poled'"),
+        ('"pooled"', '"poled"', PluginError, r"scope must be one of pooled, .*domain_soft, got 'poled'"),
         ('name = "p"', 'name = "p"\ntask = "dcase1999"', PluginError, r"task: No dataset is named 'dcase1999'"),
         ('name = "p"', 'name = "../p"', PortfolioError, r"name: "),
         ('name = "p"', "name = [", PortfolioError, r"is not TOML"),
+        (
+            FUSED,
+            'fusion = "stoufer"\n',
+            PortfolioError,
+            r"systems.S: No fusion is named 'stoufer'. Did you mean 'stouffer'",
+        ),
+        (FUSED, 'fusion = { name = "gate" }\n', PortfolioError, r"systems.S: .*needs weights = .*, got nothing"),
+        (
+            FUSED,
+            'fusion = { name = "gate", weights = { b = 1.0 } }\n',
+            PortfolioError,
+            r"systems.S.fusion names the branch 'b', which does not exist. .*Known: a",
+        ),
+        (
+            FUSED,
+            'fusion = { name = "copula", shrinkage = 2 }\n',
+            PortfolioError,
+            r"systems.S: fusion 'copula': shrinkage must be between 0 and 1, not 2",
+        ),
+        (
+            'name = "tail", support = "a", quantile = 0.9',
+            'name = "channel_disagreement", branches = ["a", "b"]',
+            PortfolioError,
+            r"'channel_disagreement' is supported by the branch 'b', which does not exist",
+        ),
         (
             'encoder = { name = "logmel", layer = 0, pooling = "mean", n_mels = 64 }',
             "",
@@ -141,8 +183,8 @@ def test_all_mistakes_are_said_at_once(tmp_path):
 def test_shipped_portfolios_load_by_name():
     assert {"demo", "logmel-knn"} <= set(shipped_portfolios())
     for name, path in shipped_portfolios().items():
-        assert load_portfolio(name).name == name
-        assert tomllib.loads(path.read_text())["name"] == name
+        assert load_portfolio(name).name == name.rpartition("/")[2]
+        assert tomllib.loads(path.read_text())["name"] == name.rpartition("/")[2]
 
 
 def test_the_default_portfolio_has_what_it_promises():
@@ -156,3 +198,10 @@ def test_the_default_portfolio_has_what_it_promises():
 def test_a_portfolio_that_is_not_there():
     with pytest.raises(PortfolioError, match=r"There is no portfolio 'dem'.*Did you mean 'demo'\?"):
         find_portfolio("dem")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a b", ""])
+def test_a_system_is_named_so_that_a_folder_can_be(name):
+    values = {"name": "p", "branches": {"b": {"encoder": "logmel", "scorer": "knn"}}}
+    with pytest.raises(PortfolioError, match="systems"):
+        parse_portfolio({**values, "systems": {name: {"weights": {"b": 1}}}})

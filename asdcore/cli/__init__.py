@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from asdcore.cli import complexity, data, freeze, plugins, registry, runs, submission
+from asdcore.cli import complexity, data, freeze, plugins, registry, runs, submission, views
 from asdcore.cli.shared import INTERRUPTED, MISUSED
 from asdcore.errors import AsdcoreError
 
@@ -45,6 +45,7 @@ app.command()(plugins.plugins)
 app.command("new-plugin")(plugins.new_plugin)
 app.command("check-plugin")(plugins.check_plugin)
 app.command()(complexity.complexity)
+app.command("audit-views")(views.audit_views)
 
 data_app = group("Make, list and download datasets.")
 data_app.command("synth")(data.synth)

@@ -25,7 +25,7 @@ PublicKey = Annotated[
 @contextmanager
 def _failing() -> Iterator[None]:
     """End in 1 where a manifest does not fit; wrong use ends in 2, as everywhere."""
-    from asdcore.freeze.manifest import NothingToCheckError
+    from asdcore.frozen.manifest import NothingToCheckError
 
     try:
         yield
@@ -50,9 +50,9 @@ def freeze(
 
     The manifest holds digests of audio, checkpoints, plugins, portfolio, features, tables, code, and the environment.
     """
-    from asdcore.freeze.pin import freeze as freeze_run
-    from asdcore.freeze.signing import check_private_key
-    from asdcore.freeze.signing import sign as sign_manifest
+    from asdcore.frozen.pin import freeze as freeze_run
+    from asdcore.frozen.signing import check_private_key
+    from asdcore.frozen.signing import sign as sign_manifest
 
     if sign is not None:
         check_private_key(sign)
@@ -81,7 +81,7 @@ def verify(
 
     Lists every difference at once and the results that it reaches; exits with 1 where there is any.
     """
-    from asdcore.freeze.verify import verify as verify_manifest
+    from asdcore.frozen.verify import verify as verify_manifest
 
     with _failing():
         result = verify_manifest(
@@ -118,7 +118,7 @@ def infer(
     Verifies first, and refuses on any difference. Nothing is fitted on test clips, and a clip is scored as if it were
     alone.
     """
-    from asdcore.freeze.infer import infer as infer_manifest
+    from asdcore.frozen.infer import infer as infer_manifest
 
     with _failing():
         finished = infer_manifest(

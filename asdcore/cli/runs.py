@@ -21,8 +21,8 @@ def demo(
     workers: Workers = 1,
 ) -> None:
     """Make sound, run a portfolio, evaluate, freeze."""
-    from asdcore.freeze.pin import freeze
-    from asdcore.freeze.verify import verify
+    from asdcore.frozen.pin import freeze
+    from asdcore.frozen.verify import verify
     from asdcore.pipeline import evaluate as evaluate_run
     from asdcore.pipeline import run as run_portfolio
     from asdcore.portfolio import find_portfolio

@@ -25,7 +25,7 @@ from asdcore.contract.plugins import installed
 from asdcore.data.pooling import pool
 from asdcore.encoding import tokens_of_clip
 from asdcore.errors import AsdcoreError, PortfolioError, blamed, located
-from asdcore.portfolio import Branch, EncoderChoice, Portfolio, System, load_portfolio
+from asdcore.portfolio import Branch, EncoderChoice, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.store.recipes import pooling_recipe
 
@@ -108,7 +108,7 @@ def complexity(
             with located(f"branches.{name}"):
                 costs[name] = _cost(branch, meter, train_clips)
             advance(1)
-        systems = {name: _total(plan, costs, meter, _used(system)) for name, system in plan.systems.items()}
+        systems = {name: _total(plan, costs, meter, system.branches) for name, system in plan.systems.items()}
         total = _total(plan, costs, meter, plan.branches)
     in_order = {name: costs[name] for name in plan.branches}
     return Complexity(seconds, train_clips, in_order, systems, total, _notes(plan, in_order, meter))
@@ -208,12 +208,6 @@ def _total(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter, name
         sum(one.torch for one in macs),
         sum(scorers.values()),
     )
-
-
-def _used(system: System) -> set[str]:
-    """Return the branches that a system computes: those with a weight, and those that support its guards."""
-    supports = (guard.parameters.get("support") for guard in system.guards)
-    return {name for name, weight in system.weights.items() if weight} | set(filter(None, supports))
 
 
 def _identity(choice: EncoderChoice) -> str:

@@ -88,9 +88,9 @@ class Encoder(Protocol):
     as functions, and a self-attention module returns (n_clips, tokens, dim), or a tuple that begins with it.
 
     Optional, both or neither: ``encode`` in two halves, so that the network never waits for the front end.
-    ``prepare(audio)``: (1, n_samples) float32 -> whatever the network is given for that clip; it runs in a thread ahead.
-    ``encode_prepared(prepared, layers)``: a list of those -> for each clip {layer: Tokens} as of one clip. On the CPU
-    they come one at a time; elsewhere a chunk at once, for the encoder to run together as it sees fit.
+    ``prepare(audio)``: (1, n_samples) float32 -> whatever the network is given for that clip, in a thread that runs
+    ahead. ``encode_prepared(prepared, layers)``: a list of those -> for each clip {layer: Tokens} as of one clip. On
+    the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it sees fit.
 
     Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
     parameters published for this encoder; a portfolio's own parameters replace them.
@@ -133,6 +133,13 @@ class Scorer(Protocol):
     Optional: ``score_left_out() -> {reference: (n_train,) float64}``, the scores of the fitted clips in the order of
     ``fit``, each as if the scorer had been fitted without that clip. Without it the framework scores train normals in
     K folds.
+
+    Optional, all three or none, for a scorer that needs no more of features than their distances, so that all such
+    scorers of the same features share one matrix: ``metric``, "cosine" or "euclidean" as in :func:`asdcore.distances`;
+    ``fit_distances(distances, domain) -> self``, ``fit`` on the distances (n_train, n_train) of the train normals to
+    one another; ``score_distances(distances) -> {reference: (n_clips,) float64}``, ``score`` on distances
+    (n_clips, n_train). Both ways must agree. What is handed in is shared and cannot be written to; where there are too
+    many train normals for a matrix, the scorer is given features.
 
     Optional: ``macs(n_train, dim) -> int``, the multiply-accumulates that scoring one clip of ``dim`` features takes
     once the scorer is fitted to ``n_train`` train normals.

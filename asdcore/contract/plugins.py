@@ -21,34 +21,10 @@ from typing import Any
 import pluggy
 
 from asdcore.contract import hookspecs
+from asdcore.contract.bundled import BUNDLED_PLUGINS
 from asdcore.contract.interfaces import KINDS, PROTOCOLS
 from asdcore.contract.sources import BUNDLED_PACKAGE, module_file, source_digest
 from asdcore.errors import AsdcoreError, PluginError, did_you_mean
-
-BUNDLED_PLUGINS = (
-    "datasets.dcase",
-    "views.channels",
-    "views.w1",
-    "encoders.logmel",
-    "encoders.efficientat",
-    "encoders.beats",
-    "encoders.eat",
-    "encoders.dasheng",
-    "encoders.passt",
-    "encoders.audiomae",
-    "encoders.panns",
-    "encoders.ast",
-    "encoders.clap",
-    "encoders.speech",
-    "encoders.hear",
-    "encoders.onnx",
-    "scorers.knn",
-    "scorers.mahalanobis",
-    "normalizers.median_iqr",
-    "normalizers.ecdf",
-    "guards.tail",
-)
-"""The bundled plugin modules: they enter through the same door as everyone else's."""
 
 
 @dataclass(frozen=True)

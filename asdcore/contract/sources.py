@@ -28,6 +28,7 @@ NO_PART = (
     "templates/",
     "testing.py",
     "text.py",
+    "view_audit.py",
 )
 """What of asdcore takes no part in a result: how it is asked for and shown, made-up sound, checks of plugins."""
 

@@ -96,6 +96,8 @@ def resample(audio: NDArray[np.float32], source: int, target: int) -> NDArray[np
 
 def _read(path: Path) -> bytes:
     try:
+        if path.is_fifo():
+            raise DataError(f"{path.name}: is a pipe, not a file")  # it would be waited for
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path.name}: cannot be read ({error.strerror or error})") from error

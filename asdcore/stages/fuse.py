@@ -1,7 +1,8 @@
-"""Calibrated scores -> systems: S = sum_b w_b phi(z_b) - sum_g lambda_g R_g.
+"""Calibrated scores -> systems: S = sum_b w_b phi(z_b) - sum_g lambda_g R_g, or another fusion of the phi(z_b).
 
-Everything that is fitted (transforms, guards) is fitted on the out-of-fold train normals of one machine and section.
-Guards act one after another, each on what the one before left: so each keeps its own promise about the tail.
+Everything that is fitted (transforms, fusions, guards) is fitted on the out-of-fold train normals of one machine and
+section. Guards act one after another, each on what the one before left: so each keeps its own promise about
+the tail.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from asdcore.components import build
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
+from asdcore.fusion import Normals, fit_fusion
 from asdcore.portfolio import GuardChoice, System
 from asdcore.store.tables import SYSTEMS
 from asdcore.transforms import fit_transform
@@ -59,7 +61,7 @@ def _cell(rows: pl.DataFrame, role: str, branches: list[str]) -> Cell:
 
 def _system(name: str, system: System, cells: dict[str, Cell], plugins: Plugins) -> list[pl.DataFrame]:
     """Fuse one system in one cell: a frame for each role that has clips."""
-    base = _weighted_sum(system, cells)
+    base = _fused(system, cells)
     if lost := sum(int((~np.isfinite(base[role])).sum()) for role in ROLES):
         raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
     penalty = {role: np.zeros_like(base[role]) for role in ROLES}
@@ -101,20 +103,22 @@ class _Branches(dict[str, Floats]):
         raise PluginError(f"a branch {branch!r} is asked for. {did_you_mean(branch, self)}")
 
 
-def _weighted_sum(system: System, cells: dict[str, Cell]) -> dict[str, Floats]:
-    """Return {role: sum_b w_b phi(z_b) (n,)}."""
-    base = {role: np.zeros(len(cells[role].clips)) for role in ROLES}
-    for branch, weight in sorted(system.weights.items()):
+def _fused(system: System, cells: dict[str, Cell]) -> dict[str, Floats]:
+    """Return {role: the fused phi(z_b) of the branches (n,)}."""
+    phi: dict[str, dict[str, Floats]] = {role: {} for role in ROLES}
+    for branch in sorted(system.fused):
         with located(f"transform {system.transform.name!r} of branch {branch!r}"):
-            phi = fit_transform(system.transform.name, system.transform.parameters, cells["oof"].z[branch])
+            transform = fit_transform(system.transform.name, system.transform.parameters, cells["oof"].z[branch])
             for role in ROLES:
-                values = phi(cells[role].z[branch])
+                values = phi[role][branch] = transform(cells[role].z[branch])
                 if not np.isfinite(values).all():
                     raise DataError(
                         f"{int((~np.isfinite(values)).sum())} values are not finite: choose a tamer transform"
                     )
-                base[role] = base[role] + weight * values
-    return base
+    weights = {branch: weight for branch, weight in sorted(system.weights.items()) if weight}
+    normals = Normals(phi["oof"], cells["oof"].domain, weights)
+    fuse = fit_fusion(system.fusion.name, system.fusion.parameters, normals)
+    return {role: fuse(phi[role]) for role in ROLES}
 
 
 def _checked(penalty: Floats, n: int, guard: str) -> Floats:

@@ -98,7 +98,7 @@ class FeatureSet:
         for shard in sorted(self.folder.glob("*.parquet")):
             try:
                 names = pl.read_parquet(shard, columns=["audio_sha256"])["audio_sha256"]
-            except (pl.exceptions.PolarsError, OSError) as error:
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
                 reason = str(error).splitlines()[0]
                 raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {_repair(shard)}") from error
             where.update(dict.fromkeys(names, shard))

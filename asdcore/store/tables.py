@@ -145,7 +145,7 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
         return pl.read_parquet(path)
     except FileNotFoundError:
         raise StoreError(f"There is no {path}. {repair}") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise StoreError(f"{path} cannot be read as Parquet ({error}): cut short or overwritten. {repair}") from error
 
 

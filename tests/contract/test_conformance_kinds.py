@@ -115,6 +115,19 @@ def remember_train(self: Changed, knn: Any, features: Any, domain: Any) -> Chang
     return self
 
 
+def fit_distances(self: Changed, knn: Any, *given: Any) -> Changed:
+    knn.fit_distances(*given)
+    return self
+
+
+def with_metric(metric: str) -> Method:
+    class Measured(Changed):
+        pass
+
+    Measured.metric = metric
+    return lambda: Measured(load_scorer("knn"))
+
+
 def left_out(change: Method) -> Method:
     return scorer(score_left_out=lambda self, knn: change(knn.score_left_out()))
 
@@ -182,6 +195,10 @@ FAULTS: dict[str, dict[str, Method]] = {
         "check_left_out_matches_refit": left_out(lambda scores: {k: 1.00001 * v for k, v in scores.items()}),
         "check_left_out_is_not_the_self_match": scorer(
             fit=remember_train, score_left_out=lambda self, knn: knn.score(self.train)
+        ),
+        "check_distances_come_whole": with_metric("manhattan"),
+        "check_distances_agree_with_features": scorer(
+            fit_distances=fit_distances, score_distances=lambda self, knn, given: knn.score_distances(2.0 * given)
         ),
     },
     "normalizer": {

@@ -246,3 +246,9 @@ def test_one_reading_refuses_what_looking_refuses_in_the_same_words(tmp_path: Pa
     with pytest.raises(DataError) as read:
         decode_new(path)
     assert str(read.value) == str(looked.value)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.wav")
+    with pytest.raises(DataError, match=r"^x\.wav: is a pipe"):
+        inspect_audio(tmp_path / "x.wav")

@@ -154,6 +154,51 @@ def test_each_test_clip_is_fused_alone():
         assert alone.row(0) == every.filter(pl.col("clip") == clip).row(0)
 
 
+FUSIONS = [
+    *({"name": name} for name in ("stouffer", "fisher", "cauchy", "harmonic", "copula", "inverse_correlation")),
+    *({"name": name} for name in ("zmin", "max", "median")),
+    {"name": "gate", "weights": {"y": 1.0}},
+    {"name": "low_correlation", "auxiliary": ["y"]},
+]
+
+
+@pytest.mark.parametrize("fusion", FUSIONS, ids=lambda fusion: fusion["name"])
+def test_every_fusion_is_fitted_on_train_normals_and_fuses_each_clip_alone(fusion):
+    calibrated, clips = tables()
+    target = pl.col("clip").is_in(clips["clip"][:8].to_list())
+    clips = clips.with_columns(domain=pl.when(target).then(pl.lit("target")).otherwise("domain"))
+    calibrated = calibrated.with_columns(z=pl.col("z") + 2.0 * target)
+    weights = {"x": 1.0} if fusion["name"] in ("gate", "low_correlation") else {"x": 1.0, "y": 1.0}
+    weights |= {"y": 0.25} if fusion["name"] == "inverse_correlation" else {}
+    system = systems(S={"weights": weights, "fusion": fusion, "guards": [{"name": "tail", "support": "y"}]})
+    every = fuse(calibrated, clips, system, PLUGINS)
+    plain = fuse(calibrated, clips, systems(S={"weights": weights}), PLUGINS)
+    assert not every["base"].equals(plain["base"])
+    for clip in every.filter(pl.col("role") == "test")["clip"]:
+        some = calibrated.filter((pl.col("role") == "oof") | (pl.col("clip") == clip))
+        alone = fuse(some, clips, system, PLUGINS)
+        same = (pl.col("role") == "oof") | (pl.col("clip") == clip)
+        assert alone.sort("clip").equals(every.filter(same).sort("clip"))
+
+
+def test_stouffer_in_a_system_is_the_sum_of_normal_scores_over_its_root():
+    calibrated, clips = tables()
+    found = fuse(calibrated, clips, systems(S={"weights": {"x": 1.0, "y": 1.0}, "fusion": "stouffer"}), PLUGINS)
+    by_sum = systems(S={"weights": {"x": 1.0, "y": 1.0}, "transform": "normal_score"})
+    expected = fuse(calibrated, clips, by_sum, PLUGINS)["base"] / np.sqrt(2)
+    np.testing.assert_allclose(found["base"], expected, rtol=1e-12)
+
+
+def test_a_fusion_that_cannot_be_fitted_is_named_with_its_cell():
+    calibrated, clips = tables()
+    flat = calibrated.with_columns(z=pl.when(pl.col("branch") == "y").then(0.0).otherwise("z"))
+    system = systems(S={"weights": {"x": 1.0, "y": 1.0}, "fusion": "fisher"})
+    with pytest.raises(
+        DataError, match="system 'S', m section 00: fusion 'fisher': branch 'y': .* at least 2 different"
+    ):
+        fuse(flat, clips, system, PLUGINS)
+
+
 def test_no_test_clips_is_fine():
     calibrated, clips = tables(test=0)
     assert set(fuse(calibrated, clips, systems(S={"weights": {"x": 1.0}}), PLUGINS)["role"]) == {"oof"}

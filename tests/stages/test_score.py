@@ -49,10 +49,18 @@ class Bad(Mean):
         }[self.how]
 
 
+class Crowd(Mean):
+    """Gives every clip the number of clips that are scored with it."""
+
+    def score(self, features):
+        return {"pooled": np.full(len(features), float(len(features)))}
+
+
 class Theirs:
     @hookimpl
     def register_scorers(self, register):
         register("mean", Mean)
+        register("crowd", Crowd)
         register("bad", Bad)
 
 
@@ -96,6 +104,11 @@ def table(clips, scorer, store, plugins, folds=5, seed=0):
     for job in jobs:
         score.score(job)
     return score.assemble(clips, "b", jobs, store)
+
+
+def test_a_test_clip_is_scored_alone_whatever_the_scorer_does(tmp_path, plugins):
+    scores = table(index(test=7), "crowd", Store(tmp_path), plugins)
+    assert scores.filter(pl.col("role") == "test")["score"].to_list() == [1.0] * 7
 
 
 def test_train_normals_are_scored_by_scorers_that_never_saw_them(tmp_path, plugins):
@@ -206,3 +219,130 @@ def test_folds_are_even_within_each_domain(source, target, folds, seed):
     order = np.random.default_rng(seed).permutation(len(audio))
     shuffled = score.assign_folds(tuple(audio[i] for i in order), domain[order], folds, seed)
     assert shuffled.tolist() == fold[order].tolist()
+
+
+class Shared(Mean):
+    """Distance to the nearest train normal, by distances alone; in folds."""
+
+    metric = "euclidean"
+    given: list[np.ndarray] = []
+
+    def fit(self, features, domain):
+        raise AssertionError("features were given where distances were asked for")
+
+    def fit_distances(self, distances, domain):
+        Shared.given.append(distances)
+        self.members = {"pooled": np.full(len(domain), True), "target": domain == "target"}
+        return self
+
+    def score_distances(self, distances):
+        return {name: distances[:, some].min(axis=1) for name, some in self.members.items()}
+
+
+SCORERS = {
+    "ratio": {"name": "ldn", "k": 2},
+    "near": "knn",
+    "own": "mahalanobis",
+    "slope": {"name": "varmin", "metric": "euclidean"},
+    "folds": "shared",
+}
+
+
+@pytest.fixture
+def sharing(plugins, monkeypatch):
+    """Plugins with a scorer on distances, and the metrics of the matrices that are measured."""
+
+    class Also:
+        @hookimpl
+        def register_scorers(self, register):
+            register("shared", Shared)
+
+    known = Plugins([*_installed(None), ("also", Also(), "also", "1")])
+    measured = []
+
+    def distances(features, bank, metric):
+        measured.append(metric)
+        return measure(features, bank, metric)
+
+    measure = score.distances
+    monkeypatch.setattr(score, "installed", lambda: known)
+    monkeypatch.setattr(score, "distances", distances)
+    Shared.given.clear()
+    return known, measured
+
+
+def planned(clips, scorers, store, plugins):
+    """Return the features kept, and the jobs of every branch."""
+    branches = {name: {"encoder": "logmel", "scorer": scorer} for name, scorer in scorers.items()}
+    values = {"name": "p", "branches": branches, "systems": {"S": {"weights": dict.fromkeys(scorers, 1)}}}
+    jobs = []
+    for name, branch in parse_portfolio(values).branches.items():
+        features = store.features(feature_recipe(branch, plugins))
+        if missing := features.missing(clips["sha256"].to_list()):
+            features.write(missing, [vector(one) for one in missing])
+        jobs += score.plan(clips, name, branch, 3, 0, store, plugins)
+    return jobs
+
+
+def test_branches_of_the_same_features_share_a_matrix_of_each_metric(tmp_path, sharing):
+    plugins, measured = sharing
+    jobs = planned(index(), SCORERS, Store(tmp_path), plugins)
+    (group,) = score.together(jobs)
+    assert group == tuple(jobs)
+    assert score.score_together(group) == len(SCORERS)
+    assert measured == ["cosine", "cosine", "euclidean", "euclidean"]
+    assert sorted(given.shape for given in Shared.given)[-1] == (13, 13)
+
+
+def test_alone_a_branch_gets_the_same_bits_as_beside_others(tmp_path, sharing):
+    plugins, _ = sharing
+    one, other = Store(tmp_path / "together"), Store(tmp_path / "alone")
+    jobs = planned(index(40, 10), SCORERS, one, plugins)
+    for group in score.together(jobs):
+        score.score_together(group)
+    for job, alone in zip(jobs, planned(index(40, 10), SCORERS, other, plugins), strict=True):
+        score.score(alone)
+        assert one.read_scores(job.path).equals(other.read_scores(alone.path))
+        assert job.path.name == alone.path.name
+
+
+def test_banks_too_large_for_a_matrix_are_scored_by_features(tmp_path, sharing, monkeypatch):
+    plugins, measured = sharing
+    some = {name: one for name, one in SCORERS.items() if name != "folds"}
+    jobs = planned(index(), some, Store(tmp_path / "a"), plugins)
+    for job in jobs:
+        score.score(job)
+    measured.clear()
+    monkeypatch.setattr(score, "SHARED", 8 * 13 * 13 - 1)
+    for job, again in zip(jobs, planned(index(), some, Store(tmp_path / "b"), plugins), strict=True):
+        score.score(again)
+        assert Store(tmp_path / "a").read_scores(job.path).equals(Store(tmp_path / "b").read_scores(again.path))
+    assert not measured
+
+
+def test_what_other_clips_or_features_need_is_another_group(tmp_path, sharing):
+    plugins, _ = sharing
+    store = Store(tmp_path)
+    jobs = [*planned(index(), SCORERS, store, plugins), *planned(index(test=5), SCORERS, store, plugins)]
+    assert [len(group) for group in score.together(jobs)] == [len(SCORERS)] * 2
+
+
+def test_of_branches_together_those_done_before_a_failure_are_kept(tmp_path, sharing, monkeypatch):
+    plugins, _ = sharing
+    jobs = planned(index(), SCORERS, Store(tmp_path), plugins)
+    monkeypatch.setattr(Shared, "score_distances", lambda self, distances: 1 / 0)
+    with pytest.raises(PluginError, match="branch 'folds'.*scorer 'shared' failed with ZeroDivisionError"):
+        score.score_together(tuple(jobs))
+    assert [job.path.exists() for job in jobs] == [True, True, True, True, False]
+
+
+def test_nobody_can_write_to_a_shared_matrix(tmp_path, sharing, monkeypatch):
+    def spoil(self, distances, domain):
+        distances.sort()
+        return self
+
+    plugins, _ = sharing
+    monkeypatch.setattr(Shared, "fit_distances", spoil)
+    (job,) = planned(index(), {"folds": "shared"}, Store(tmp_path), plugins)
+    with pytest.raises(PluginError, match="scorer 'shared' failed with ValueError.*read-only"):
+        score.score(job)

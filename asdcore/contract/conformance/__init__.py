@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asdcore.contract.conformance import dataset, encoder, guard, left_out, normalizer, scorer, view
+from asdcore.contract.conformance import (
+    dataset,
+    encoder,
+    guard,
+    left_out,
+    normalizer,
+    scorer,
+    shared_distances,
+    view,
+)
 from asdcore.contract.conformance.fitted import FITTED_CHECKS
 from asdcore.contract.conformance.folders import DatasetBench
 from asdcore.contract.conformance.rows import ROW_CHECKS
@@ -37,7 +46,10 @@ _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
     "dataset": (DatasetBench, dataset.CHECKS),
     "view": (view.ViewBench, (*view.CHECKS, *ROW_CHECKS)),
     "encoder": (encoder.EncoderBench, (*encoder.CHECKS, *ROW_CHECKS)),
-    "scorer": (scorer.ScorerBench, (*FITTED_CHECKS, *scorer.CHECKS, *left_out.CHECKS, *ROW_CHECKS)),
+    "scorer": (
+        scorer.ScorerBench,
+        (*FITTED_CHECKS, *scorer.CHECKS, *left_out.CHECKS, *shared_distances.CHECKS, *ROW_CHECKS),
+    ),
     "normalizer": (normalizer.NormalizerBench, (*FITTED_CHECKS, *normalizer.CHECKS, *ROW_CHECKS)),
     "guard": (guard.GuardBench, (*FITTED_CHECKS, *guard.CHECKS, *ROW_CHECKS)),
 }
@@ -150,7 +162,8 @@ def _required(kind: str, name: str) -> dict[str, Any]:
         return {}
     accepted = inspect.signature(installed().component(kind, name).factory).parameters.values()
     named = [one for one in accepted if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    return {one.name: guard.NAMED[0] for one in named if one.default is one.empty}
+    needed = [one for one in named if one.default is one.empty]
+    return {one.name: list(guard.NAMED) if "list" in str(one.annotation) else guard.NAMED[0] for one in needed}
 
 
 def _result(name: str, check: Check, given: tuple[Any, ...]) -> Result:

@@ -9,6 +9,9 @@ CDF F, the excess over Q is unsupported::
 R is 0 up to Q and wherever F >= q_a, continuous, and never larger than the excess: with a strength of at most 1 no
 clip falls below Q, so the ranking below the tail stays as it was. (Tail-scale form of the reliability guard in eq. (3)
 of the DCASE 2026 report "Robust train-normal calibration for first-shot machine sound anomaly detection".)
+
+Parameters: ``support``, the name of a branch; ``quantile`` (0.95) and ``support_quantile`` (0.8) in (0, 1). Cost: two
+sorts of the train normals; a search among them a clip.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
+from asdcore_plugins.stats.tail import check_branch, check_quantiles, excess, ramp
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,11 +35,8 @@ class TailGuard:
     """Guard the tail above ``quantile`` with the branch ``support``, which agrees from its ``support_quantile`` on."""
 
     def __init__(self, support: str, quantile: float = 0.95, support_quantile: float = 0.8) -> None:
-        if not isinstance(support, str):
-            raise ValueError(f"support must be the name of a branch, got {support!r}")
-        for name, value in (("quantile", quantile), ("support_quantile", support_quantile)):
-            if not 0 < value < 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {value}")
+        check_branch("support", support)
+        check_quantiles(quantile=quantile, support_quantile=support_quantile)
         self._support, self._quantile, self._support_quantile = support, quantile, support_quantile
         self._evidence: SmoothEcdf | None = None
 
@@ -51,17 +52,10 @@ class TailGuard:
 
     def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
         """(n_clips,) base score and z of every branch -> R (n_clips,) >= 0, in units of the base score."""
-        import numpy as np
-
         if self._evidence is None:
             raise DataError("this tail guard has no train normals yet: call fit(base, z, domain) first")
-        support = self._evidence.cdf(z[self._support])
-        unsupported = np.clip((self._support_quantile - support) / self._support_quantile, 0.0, 1.0)
-        excess = np.maximum(base - self._threshold, 0.0)
-        # Rounded down: not even in the last bit may base - R fall below the threshold.
-        excess = np.where(base - excess < self._threshold, np.nextafter(excess, 0.0), excess)
-        penalty: Floats = excess * unsupported
-        return penalty
+        unsupported = ramp(self._evidence.cdf(z[self._support]), self._support_quantile, 0.0)
+        return excess(base, self._threshold) * unsupported
 
 
 @hookimpl

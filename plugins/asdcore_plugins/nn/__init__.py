@@ -1,1 +1,1 @@
-"""What several encoders share: front ends, checkpoints, transformer blocks. No plugin lives here."""
+"""What several encoders or views share: front ends, checkpoints, transformer blocks. No plugin lives here."""

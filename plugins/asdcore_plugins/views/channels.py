@@ -1,4 +1,4 @@
-"""One channel of a recording, or the mean of all.
+"""One channel of a recording, the mean of all, or the difference of two.
 
 Since 2026 the DCASE recordings have two channels: the first is the microphone near the machine (what earlier years
 recorded), the second one farther away.
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
+from asdcore_plugins.nn.stft import near_and_far
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +47,18 @@ class Mean:
         return mixed
 
 
+class Difference:
+    """Near minus far, sample by sample: as a gradient microphone, it is deaf to low sound from afar."""
+
+    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+        """(2, n_samples) -> (n_samples,); raises DataError for other channel counts."""
+        import numpy as np
+
+        channels = near_and_far(audio, "difference")
+        difference: NDArray[np.float32] = (channels[0] - channels[1]).astype(np.float32)
+        return difference
+
+
 def near() -> Channel:
     """Build the view of the first channel."""
     return Channel(NEAR)
@@ -58,7 +71,8 @@ def far() -> Channel:
 
 @hookimpl
 def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``near``, ``far`` and ``mean``."""
+    """Offer ``near``, ``far``, ``mean`` and ``difference``."""
     register("near", near)
     register("far", far)
     register("mean", Mean)
+    register("difference", Difference)

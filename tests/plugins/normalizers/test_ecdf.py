@@ -19,7 +19,7 @@ TRAIN = {
     "source": np.concatenate([SOURCE, [1e6, 1e6]]),
     "target": np.concatenate([np.full(4, 1e6), TARGET]),
 }
-OUTPUTS = ("probability", "normal")
+OUTPUTS = ("probability", "normal", "surprise")
 
 
 def fitted(train=TRAIN, domain=DOMAIN, **parameters):
@@ -46,9 +46,29 @@ def test_normal_is_the_gaussian_quantile_of_the_probability():
 
 def test_domain_min_is_the_smaller_of_the_domains_own_curves():
     scores = {"pooled": np.full(3, 7.0), "source": np.array([2.0, 100.0, 8.0]), "target": np.array([500.0, 10.0, 20.0])}
-    z = fitted(scope="domain_min").transform(scores)
+    z = fitted(scope="domain_min", shrinkage=0).transform(scores)
     # Source knots i / 5, target knots i / 3; against the target 20 is halfway: 1/2.
     assert np.allclose(z, [2 / 5, 1 / 3, 1 / 2], rtol=1e-14)
+
+
+@pytest.mark.parametrize("kappa", [1.0, 10.0])
+def test_shrinkage_mixes_the_targets_curve_with_the_sources(kappa):
+    scores = {"source": np.full(60, 1e9), "target": np.linspace(-20, 500, 60)}
+    own, drawn = 2 / (2 + kappa), kappa / (2 + kappa)
+    target, source = asdcore.SmoothEcdf(TARGET), asdcore.SmoothEcdf(SOURCE)
+    expected = own * target.cdf(scores["target"]) + drawn * source.cdf(scores["target"])
+    assert np.allclose(fitted(scope="domain_min", shrinkage=kappa).transform(scores), expected, rtol=1e-13)
+    above = own * target.survival(scores["target"]) + drawn * source.survival(scores["target"])
+    surprise = fitted(scope="domain_min", shrinkage=kappa, output="surprise").transform(scores)
+    assert np.allclose(surprise, -np.log(above), rtol=1e-12)
+    normal = fitted(scope="domain_min", shrinkage=kappa, output="normal").transform(scores)
+    assert np.allclose(normal, np.where(expected < 0.5, norm.ppf(expected), norm.isf(above)), rtol=1e-9, atol=1e-12)
+
+
+def test_default_shrinkage_is_ten_clips():
+    scores = {"source": np.full(9, 1e9), "target": np.linspace(-20, 500, 9)}
+    z = [fitted(scope="target", **given).transform(scores) for given in ({}, {"shrinkage": 10})]
+    assert np.array_equal(*z)
 
 
 def test_ties_share_their_mean_rank():
@@ -143,8 +163,8 @@ def test_before_fit_and_after_a_fit_that_failed():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"scope": "target"}, "scope must be one of pooled, domain_min, got 'target'"),
-        ({"output": "z"}, "output must be one of probability, normal, got 'z'"),
+        ({"scope": "all"}, "scope must be one of pooled, source, target, domain_min, got 'all'"),
+        ({"output": "z"}, "output must be one of probability, normal, surprise, got 'z'"),
     ],
 )
 def test_bad_parameters(parameters, message):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import asdcore
 from asdcore import DataError
-from asdcore_plugins.normalizers.median_iqr import small_sample_iqr
+from asdcore_plugins.stats.iqr import small_sample_iqr
 
 SOURCE = np.array([1.0, 2.0, 4.0, 7.0, 11.0, 16.0])
 TARGET = np.array([20.0, 26.0, 23.0])
@@ -201,7 +201,7 @@ def test_no_train_normals_and_no_fit():
     normalizer = asdcore.load_normalizer("median_iqr")
     with pytest.raises(DataError, match=r"call fit\(scores, domain\) first"):
         normalizer.transform(train())
-    with pytest.raises(DataError, match="needs train normals of the source or the target domain"):
+    with pytest.raises(DataError, match="needs at least 1 train normals of the source or the target domain"):
         normalizer.fit({"pooled": np.array([])}, domains(0, 0))
     normalizer.fit(train(), domains())
     with pytest.raises(DataError, match="interquartile range"):
@@ -213,7 +213,7 @@ def test_no_train_normals_and_no_fit():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"scope": "source"}, "scope must be one of pooled, domain_min, got 'source'"),
+        ({"scope": "all"}, "scope must be one of pooled, source, target, domain_min, domain_soft, got 'all'"),
         ({"shrinkage": -1}, "shrinkage must be a number of at least 0, got -1"),
         ({"shrinkage": math.inf}, "shrinkage must be a number of at least 0, got inf"),
         ({"shrinkage": math.nan}, "shrinkage must be a number of at least 0, got nan"),
@@ -222,3 +222,57 @@ def test_no_train_normals_and_no_fit():
 def test_bad_parameters(parameters, message):
     with pytest.raises(asdcore.PluginError, match=message):
         asdcore.load_normalizer("median_iqr", **parameters)
+
+
+def test_one_domains_scope_reads_that_domain_alone():
+    (m_s, iqr_s), (m_t, iqr_t) = median_iqr(SOURCE), median_iqr(TARGET)
+    scores = {"pooled": -99.0, "source": 12.0, "target": 31.0}
+    assert one(fitted(scope="source"), **scores) == pytest.approx((12.0 - m_s) / iqr_s, rel=1e-13)
+    alone = (31.0 - m_t) / (iqr_t / small_sample_iqr(3))
+    assert one(fitted(scope="target", shrinkage=0), **scores) == pytest.approx(alone, rel=1e-13)
+    drawn = min(one(fitted(), **{**scores, "source": 1e9}), 1e9)
+    assert one(fitted(scope="target"), **scores) == drawn
+
+
+@pytest.mark.parametrize(("scope", "kept"), [("source", slice(6, None)), ("target", slice(None, 6))])
+def test_a_scope_of_a_domain_without_clips_is_refused(scope, kept):
+    scores = {name: values[kept] for name, values in train().items()}
+    with pytest.raises(DataError, match=f"{scope} needs at least 1 train normals of the {scope} domain"):
+        asdcore.load_normalizer("median_iqr", scope=scope).fit(scores, domains()[kept])
+
+
+@pytest.mark.parametrize("temperature", [0.01, 1.0, 50.0])
+def test_domain_soft_is_the_soft_minimum_of_both_z(temperature):
+    scores = {name: np.linspace(-40, 60, 21) * sign for name, sign in (("source", 1), ("target", -1), ("pooled", 1))}
+    soft = fitted(scope="domain_soft", temperature=temperature).transform(scores)
+    both = np.array([fitted(scope=name).transform(scores) for name in ("source", "target")])
+    with np.errstate(over="ignore"):
+        expected = -temperature * np.log(np.exp(-(both - both.min(0)) / temperature).mean(0)) + both.min(0)
+    assert np.allclose(soft, expected, rtol=1e-12, atol=1e-12)
+    assert (both.min(0) <= soft).all()
+    assert (soft <= np.minimum(both.mean(0) + 1e-9, both.min(0) + temperature * np.log(2) + 1e-9)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=4), st.integers(0, 1), st.floats(0, 1e3))
+def test_domain_soft_never_falls(values, moved, rise):
+    normalizer = fitted(scope="domain_soft")
+    low = {"source": np.array(values[:2]), "target": np.array(values[2:])}
+    high = {name: scores + rise * (i == moved) for i, (name, scores) in enumerate(low.items())}
+    # Far out the rounding of z itself is all that is left.
+    assert (normalizer.transform(high) - normalizer.transform(low) >= -1e-12 * np.abs(values).max()).all()
+
+
+def test_domain_soft_without_target_clips_is_the_sources_z():
+    few = {"pooled": SOURCE, "source": SOURCE}
+    z = [
+        asdcore.load_normalizer("median_iqr", scope=scope).fit(few, domains(6, 0)).transform(few)
+        for scope in ("domain_soft", "source")
+    ]
+    assert np.array_equal(*z)
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, math.inf, math.nan, "hot"])
+def test_bad_temperature(temperature):
+    with pytest.raises(asdcore.PluginError, match=f"temperature must be a number above 0, got {temperature}"):
+        asdcore.load_normalizer("median_iqr", scope="domain_soft", temperature=temperature)

@@ -189,6 +189,30 @@ def test_same_bits_for_any_threads_bank_order_and_memory_layout(metric):
         assert scores.tobytes() == fortran.score(np.asfortranarray(test))[reference].tobytes()
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("kind", ["float32 steps far from 0", "many alike", "over many magnitudes"])
+@pytest.mark.parametrize("k", [1, 3, 40])
+def test_same_bits_from_distances_as_from_features(kind, metric, k):
+    train, domain, test = hard_data(kind)
+    by_features = asdcore.load_scorer("knn", k=k, metric=metric).fit(train, domain)
+    within = asdcore.distances(train, train, metric)
+    shared = asdcore.load_scorer("knn", k=k, metric=metric).fit_distances(within, domain)
+    found = shared.score_distances(asdcore.distances(test, train, metric))
+    for reference, scores in by_features.score(test).items():
+        assert found[reference].tobytes() == scores.tobytes()
+    left_out = shared.score_left_out()
+    for reference, scores in by_features.score_left_out().items():
+        assert left_out[reference].tobytes() == scores.tobytes()
+    assert (np.diag(within) == 0).all()
+
+
+def test_fitted_on_distances_it_cannot_score_features():
+    train, domain, test = data()
+    fitted = asdcore.load_scorer("knn").fit_distances(asdcore.distances(train, train), domain)
+    with pytest.raises(DataError, match="fitted on distances: call score_distances, or fit it on features"):
+        fitted.score(test)
+
+
 def test_huge_features_stay_finite():
     train, domain, test = data()
     scores = asdcore.load_scorer("knn", metric="euclidean").fit(train, domain).score(test * np.float32(1e37))

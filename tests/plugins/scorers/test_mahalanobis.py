@@ -1,4 +1,4 @@
-"""Mahalanobis distance under the Ledoit-Wolf covariance, and its exact leave-one-out."""
+"""Mahalanobis distance under a shrunk covariance, and its exact leave-one-out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import LedoitWolf, ShrunkCovariance
 from threadpoolctl import threadpool_limits
 
 import asdcore
@@ -189,3 +189,105 @@ def test_before_fit_and_after_a_fit_that_failed(method):
 def test_bad_references(references):
     with pytest.raises(asdcore.PluginError, match="references must be some of pooled, source, target, got"):
         asdcore.load_scorer("mahalanobis", references=references)
+
+
+def tied_by_hand(train, domain, test):
+    """Distances from the mean of each domain, with the library's covariance of clips less their own domain's mean."""
+    rows = train.astype(float)
+    means = {name: rows[domain == name].mean(axis=0) for name in np.unique(domain)}
+    shrunk = LedoitWolf(assume_centered=True).fit(rows - np.array([means[name] for name in domain]))
+    distances = {name: shrunk.mahalanobis(test.astype(float) - mean) for name, mean in means.items()}
+    return {**distances, "pooled": np.min(list(distances.values()), axis=0)}
+
+
+def selective_by_hand(train, domain, test):
+    distances = {name: by_sklearn(train[domain == name], test) for name in np.unique(domain)}
+    return {**distances, "pooled": np.min(list(distances.values()), axis=0)}
+
+
+BY_HAND = {"tied": tied_by_hand, "selective": selective_by_hand}
+
+
+@pytest.mark.parametrize("dim", [1, 5, 40, 200], ids=lambda dim: f"D={dim}")
+@pytest.mark.parametrize("covariance", list(BY_HAND))
+def test_covariances_of_domains_equal_their_definition_and_left_out_refitting(covariance, dim):
+    train, domain, test = data(dim)
+    fitted = asdcore.load_scorer("mahalanobis", references=list(BANKS), covariance=covariance).fit(train, domain)
+    scores, left_out, expected = fitted.score(test), fitted.score_left_out(), BY_HAND[covariance](train, domain, test)
+    assert list(scores) == list(left_out) == list(BANKS)
+    for reference, values in scores.items():
+        assert np.allclose(values, expected[reference], rtol=1e-8, atol=0)
+    for i in range(len(train)):
+        others = without(len(train), i)
+        refitted = BY_HAND[covariance](train[others], domain[others], train[[i]])
+        for reference, values in left_out.items():
+            assert values[i] == pytest.approx(refitted[reference][0], rel=1e-8)
+
+
+def test_tied_needs_two_clips_of_a_domain_and_four_in_all():
+    for n_target, known in ((2, list(BANKS)), (1, ["pooled", "source"]), (0, ["pooled", "source"])):
+        train, domain, test = data(6, n_target=n_target)
+        fitted = asdcore.load_scorer("mahalanobis", references=list(BANKS), covariance="tied").fit(train, domain)
+        assert list(fitted.score(test)) == list(fitted.score_left_out()) == known
+        for i in range(len(train) if n_target != 1 else 0):
+            others = without(len(train), i)
+            expected = tied_by_hand(train[others], domain[others], train[[i]])["pooled"][0]
+            assert fitted.score_left_out()["pooled"][i] == pytest.approx(expected, rel=1e-8)
+    train, domain, _ = data(6, n_source=3, n_target=0)
+    with pytest.raises(DataError, match="at least 4 train normals"):
+        asdcore.load_scorer("mahalanobis", covariance="tied").fit(train, domain)
+
+
+def test_tied_left_out_of_a_clip_that_makes_up_all_of_the_scatter():
+    train, domain, _ = data(30)
+    train[7] = 1e5 * np.random.default_rng(3).normal(size=30)
+    left_out = asdcore.load_scorer("mahalanobis", covariance="tied").fit(train, domain).score_left_out()["pooled"]
+    others = without(len(train), 7)
+    expected = tied_by_hand(train[others], domain[others], train[[7]])["pooled"][0]
+    assert left_out[7] == pytest.approx(expected, rel=1e-7)
+
+
+def oas_amount(rows):
+    """Eq. 23 of Chen, Wiesel, Eldar and Hero (2010), straight from matrices."""
+    n, p = rows.shape
+    S = np.cov(rows.astype(float), rowvar=False, bias=True).reshape(p, p)
+    above = (1 - 2 / p) * np.trace(S @ S) + np.trace(S) ** 2
+    return min(above / ((n + 1 - 2 / p) * (np.trace(S @ S) - np.trace(S) ** 2 / p)), 1.0)
+
+
+@pytest.mark.parametrize("dim", [3, 40], ids=lambda dim: f"D={dim}")
+@pytest.mark.parametrize("shrinkage", ["oas", 0.1, 0.9])
+def test_other_shrinkages_equal_their_definition_and_left_out_refitting(shrinkage, dim):
+    def by_hand(bank, clips):
+        amount = oas_amount(bank) if shrinkage == "oas" else shrinkage
+        return ShrunkCovariance(shrinkage=amount).fit(bank.astype(float)).mahalanobis(clips.astype(float))
+
+    train, domain, test = data(dim)
+    fitted = asdcore.load_scorer("mahalanobis", shrinkage=shrinkage).fit(train, domain)
+    assert np.allclose(fitted.score(test)["pooled"], by_hand(train, test), rtol=1e-8)
+    expected = [by_hand(train[without(len(train), i)], train[[i]])[0] for i in range(len(train))]
+    assert np.allclose(fitted.score_left_out()["pooled"], expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("covariance", ["selective", "tied"])
+def test_same_bits_in_any_company_with_covariances_of_domains(covariance):
+    train, domain, test = data(60, n_test=40)
+    fitted = asdcore.load_scorer("mahalanobis", covariance=covariance).fit(train, domain)
+    whole = fitted.score(test)["pooled"]
+    with threadpool_limits(2):
+        assert fitted.score(test[5:9])["pooled"].tobytes() == whole[5:9].tobytes()
+    assert fitted.score(test[7:8])["pooled"].tobytes() == whole[7:8].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"covariance": "full"}, "covariance must be one of reference, selective, tied, got 'full'"),
+        ({"shrinkage": "lw"}, "shrinkage must be one of ledoit_wolf, oas, or a number, got 'lw'"),
+        ({"shrinkage": 0}, "shrinkage must be a number above 0 and below 1, got 0"),
+        ({"shrinkage": True}, "shrinkage must be a number above 0 and below 1, got True"),
+    ],
+)
+def test_bad_covariance_and_shrinkage(parameters, message):
+    with pytest.raises(asdcore.PluginError, match=message):
+        asdcore.load_scorer("mahalanobis", **parameters)

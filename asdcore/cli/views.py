@@ -1,0 +1,64 @@
+"""The command audit-views: what a portfolio's views do to faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asdcore import text
+from asdcore.cli.shared import Json, Task, print_json, print_lines, progress
+
+if TYPE_CHECKING:
+    from asdcore.view_audit import ViewAudit
+
+
+def audit_views(
+    portfolio: Annotated[str, typer.Argument(help="Path of a portfolio, or the name of a shipped one.")],
+    data: Annotated[Path, typer.Option(help="Folder that holds <machine>/{train,test}/.")],
+    task: Task = None,
+    clips: Annotated[int, typer.Option(min=1, help="Train normals of each machine, section and domain.")] = 5,
+    level: Annotated[float, typer.Option(help="RMS of a fault relative to the clip's, in dB.")] = -6.0,
+    as_json: Json = False,
+) -> None:
+    """Try a portfolio's views on made-up faults.
+
+    Pseudo-faults are added to two-channel train normals: how much of them each view keeps, and how much of all else.
+    """
+    from asdcore.view_audit import audit_views as audit
+
+    audited = audit(portfolio, data, task=task, clips=clips, level_db=level, progress=progress())
+    if as_json:
+        print_json(audited.as_json())
+    else:
+        print_lines(lines(audited))
+
+
+def lines(audited: ViewAudit) -> list[str]:
+    """Return an audit as lines: a table, and how to read it."""
+    rows = [
+        {
+            "machine": one.machine,
+            "section": one.section,
+            "view": one.view,
+            # Adding 0 takes the sign off what is rounded to nothing.
+            "removed dB": round(one.removed_db, 2) + 0.0,
+            "kept": one.retention["median"],
+            "kept, worst 5 %": one.retention["q05"],
+            "gain dB": round(one.gain_db["median"], 2) + 0.0,
+            "own way": one.own_way,
+            "verdict": one.verdict,
+        }
+        for one in audited.findings
+    ]
+    return [
+        f"Pseudo-faults {-audited.level_db:g} dB below train normals, against the near channel as it was recorded.",
+        "",
+        *text.table(rows, list(rows[0])),
+        "",
+        "removed: how much quieter normal clips become. kept: the part of a fault's energy that comes through.",
+        "gain: what a fault wins against the normal sound around it; below 0 it stands out less than before.",
+        "own way: for how much of a fault the recordings tell how it reaches the far microphone; a room is drawn for",
+        "the rest. trust: faults are kept. trade: faults lose, all else loses more. avoid: faults lose most.",
+    ]

@@ -1,0 +1,88 @@
+"""Distances between clips: the one matrix that every distance scorer of a feature set shares.
+
+A distance is summed from the differences of two clips' features, not from their products: near-duplicates lose no
+digits, equal clips are at exactly 0, and a value is the same to the last bit whatever other clips, threads or banks are
+around. That takes as long as one matrix-vector product for each query, which memory bounds as well.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.errors import DataError
+
+Floats = NDArray[np.float64]
+
+METRICS = ("cosine", "euclidean")
+
+IN_CACHE = 1 << 16
+"""Numbers of which the differences of one query to a block of the bank are made: half a MiB stays in a core's cache."""
+
+
+def distances(features: NDArray[np.float32], bank: NDArray[np.float32], metric: str = "cosine") -> Floats:
+    """Return the distance of every clip to every clip of a bank, (n_clips, n_train) float64.
+
+    features, bank : (n_clips, ...) and (n_train, ...), flattened to D values a clip. The same array twice takes half
+        the time.
+    metric : "cosine", half of one minus the cosine similarity, in [0, 1], a zero vector being like another zero vector
+        and at 1/2 from all others; or "euclidean", in the units of the features.
+
+    Costs n_clips * n_train * D subtractions and squares. Raises ValueError for another metric, and DataError where the
+    clips and the bank differ in size.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
+    if math.prod(features.shape[1:]) != math.prod(bank.shape[1:]):
+        raise DataError(
+            f"features of {math.prod(features.shape[1:])} values a clip cannot be compared with train normals of "
+            f"{math.prod(bank.shape[1:])}. Clips of different lengths need a pooling other than 'frames'."
+        )
+    known = _prepared(bank, metric)
+    squares = _squares_within(known) if features is bank else _squares(_prepared(features, metric), known)
+    return squares / 4.0 if metric == "cosine" else np.sqrt(squares, out=squares)
+
+
+def _prepared(features: NDArray[np.float32], metric: str) -> Floats:
+    """Flatten to (n_clips, D) float64; for the cosine metric (n_clips, D + 1), of unit length.
+
+    Half of 1 - cosine is then a quarter of the squared distance. A zero vector points along the last axis.
+    """
+    # The order in which numpy sums follows the memory layout; one layout, one result.
+    rows = np.array(features, dtype=np.float64, order="C").reshape(len(features), math.prod(features.shape[1:]))
+    if metric == "euclidean":
+        return rows
+    length = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
+    return np.hstack([np.divide(rows, length, out=rows, where=length > 0), length == 0])
+
+
+def _squares(queries: Floats, bank: Floats) -> Floats:
+    """(n, D), (m, D) -> squared distances (n, m)."""
+    squares = np.empty((len(queries), len(bank)))
+    for rows in _blocks(bank):
+        for i, query in enumerate(queries):
+            squares[i, rows] = _squares_to(query, bank[rows])
+    return squares
+
+
+def _squares_within(bank: Floats) -> Floats:
+    """(m, D) -> squared distances (m, m); a difference and its negative have the same square, so half of them do."""
+    squares = np.zeros((len(bank), len(bank)))
+    for rows in _blocks(bank):
+        for i in range(rows.stop):
+            squares[i, rows] = _squares_to(bank[i], bank[rows])
+        squares[rows, : rows.start] = squares[: rows.start, rows].T
+    return squares
+
+
+def _squares_to(query: Floats, rows: Floats) -> Floats:
+    difference = rows - query
+    return np.asarray(np.square(difference, out=difference).sum(axis=1))
+
+
+def _blocks(bank: Floats) -> list[slice]:
+    """Cut the rows of a bank into blocks that stay in cache while every query meets them."""
+    size = max(1, IN_CACHE // max(1, bank.shape[1]))
+    return [slice(start, min(start + size, len(bank))) for start in range(0, len(bank), size)]

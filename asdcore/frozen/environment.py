@@ -1,0 +1,144 @@
+"""What a result was computed with: Python, packages, processor, linear algebra. Recorded, and compared, without torch.
+
+What can change a number is compared (``COMPARED``); the rest is on record for whoever asks why.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+from asdcore.contract.sources import imported_names, module_file
+from asdcore.store.recipes import NUMERIC_LIBRARIES
+
+COMPARED = ("python", "packages", "torch", "blas", "libc", "machine", "cpu_features", "deterministic")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+FEATURES = re.compile(r"(sse4_[12]|avx\w*|fma|f16c|bmi[12]|amx\w*|asimd\w*|sve\w*|bf16|i8mm)")
+"""Flags of a processor on which numerical libraries choose other code, which may round otherwise."""
+
+
+def environment(sources: Iterable[Path], modules: Iterable[str], device: str) -> dict[str, Any]:
+    """Return what the code in ``sources``, with the ``modules`` that it is told by name, runs with on ``device``."""
+    return _environment(_packages(sources, modules), device)
+
+
+def environment_now(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Return the same of this machine today, for the packages that a manifest names."""
+    packages = {}
+    for name in recorded["packages"]:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "absent"
+    return _environment(packages, recorded["deterministic"]["device"])
+
+
+def changes(recorded: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield (what, recorded, found) of everything that can change a number and is not as it was."""
+    for key in COMPARED:
+        before, after = recorded.get(key), now.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            for name in sorted({*before, *after}):
+                if before.get(name) != after.get(name):
+                    yield f"{key}: {name}", str(before.get(name)), str(after.get(name))
+        elif before != after:
+            yield key, *_apart(before, after)
+
+
+def _environment(packages: dict[str, str], device: str) -> dict[str, Any]:
+    import numpy as np
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": dict(sorted(packages.items())),
+        "torch": _torch_build(),
+        "blas": {"name": str(blas.get("name")), "version": str(blas.get("version"))},
+        "libc": " ".join(platform.libc_ver()),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cpu_features": _cpu_features(),
+        "cpu": _cpuinfo("model name"),
+        "cpus": os.cpu_count(),
+        "thread_settings": {name: os.environ.get(name, "") for name in THREADS},
+        "deterministic": {
+            "device": device,
+            "threads": "one for every chunk of work",
+            "clips_per_forward_pass": 1,
+        },
+    }
+
+
+def _packages(sources: Iterable[Path], modules: Iterable[str]) -> dict[str, str]:
+    """Return {distribution: version} of what sources import, what holds ``modules``, and all that those need.
+
+    The numeric libraries are there in any case: a recipe of features holds their versions.
+    """
+    by_module = packages_distributions()
+    imported = {name for source in set(sources) if source.suffix == ".py" for name in imported_names(source)}
+    tops = {name.partition(".")[0] for name in (*imported, *modules)} - set(sys.stdlib_module_names)
+    waiting = [*NUMERIC_LIBRARIES, *(name for top in tops for name in by_module.get(top, ()))]
+    found: dict[str, str] = {}
+    while waiting:
+        name = _plain(waiting.pop())
+        if name in found:
+            continue
+        with suppress(PackageNotFoundError):  # needed, but not installed: an import would have failed
+            metadata = distribution(name).metadata
+            found[name] = metadata["Version"]
+            waiting += _needs(metadata.get_all("Requires-Dist") or ())
+    return {name: one for name, one in found.items() if name != "asdcore"}
+
+
+def _needs(requirements: Iterable[str]) -> Iterator[str]:
+    """Return the distributions that these requirements name here, extras apart."""
+    from packaging.requirements import Requirement
+
+    for one in map(Requirement, requirements):
+        if one.marker is None or one.marker.evaluate({"extra": ""}):
+            yield one.name
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _torch_build() -> dict[str, str]:
+    """Return what torch says of its build, read from its version file: importing torch takes seconds."""
+    init = module_file("torch")
+    if init is None:
+        return {}
+    try:
+        text = init.with_name("version.py").read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    found = dict(re.findall(r"^(__version__|git_version|cuda|hip)\b[^=\n]*= *(.+)$", text, re.MULTILINE))
+    return {name.strip("_"): value.strip().strip("'") for name, value in found.items()}
+
+
+def _cpu_features() -> list[str]:
+    flags = _cpuinfo("flags") or _cpuinfo("Features")
+    return sorted(flag for flag in flags.split() if FEATURES.fullmatch(flag))
+
+
+def _cpuinfo(key: str) -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    match = re.search(rf"^{key}\s*: (.*)$", text, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def _apart(before: Any, after: Any) -> tuple[str, str]:
+    """Say two values; of two lists only what one has and the other lacks."""
+    if isinstance(before, list) and isinstance(after, list):
+        lost, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
+        return f"with {', '.join(lost) or 'no more'}", f"with {', '.join(new) or 'no more'}"
+    return str(before), str(after)

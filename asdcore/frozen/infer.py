@@ -1,0 +1,260 @@
+"""The one pass over evaluation recordings, from a manifest.
+
+verify     everything pinned is as it was frozen, or nothing is done
+list       the clips by their names alone; train clips of new machines are looked at
+read       each evaluation clip once: digest, decode, views, encoders                -> features
+score      scorers fitted on train normals: the frozen ones, or those of a machine that is new
+prove      this machine computes what was frozen, bit for bit: features before reading, scores before writing
+write      the tables of a run, and score and decision files of every system
+
+Nothing is fitted on a test clip, and a clip is scored as if it were alone. An inference that was killed goes on where
+it stopped; one that is refused leaves nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from asdcore.contract.interfaces import Dataset
+from asdcore.contract.plugins import installed, restrict, restricted
+from asdcore.data.audio import AudioFacts
+from asdcore.data.clips import looked_at
+from asdcore.errors import AsdcoreError, DataError, ManifestError, StoreError
+from asdcore.execution import executor, run_jobs
+from asdcore.frozen.differences import Verification, grouped
+from asdcore.frozen.incoming import CELL, check_alike, check_names, like_test, of, train_facts
+from asdcore.frozen.manifest import Manifest, read_manifest
+from asdcore.frozen.proof import prove_features, prove_recipes, prove_scores
+from asdcore.frozen.roots import Roots, roots_of
+from asdcore.frozen.submission import write_scores
+from asdcore.frozen.verify import verify
+from asdcore.pipeline import CURRENT_YEAR, Work, notes_on
+from asdcore.portfolio import Portfolio, parse_portfolio
+from asdcore.progress import Progress, Silent
+from asdcore.runs import RUN_FILE, Run, check_out, load_run, write_run
+from asdcore.stages import embed
+from asdcore.store.atomic import disk_trouble
+from asdcore.store.cache import Store
+from asdcore.store.tables import CLIP_INDEX
+
+NAMES = ["clip", *CELL, "split"]
+SCORE_FILES = "scores"
+"""The folder of score and decision files, one folder a system, below the inference's."""
+
+WORK = ".work"
+"""What a stopped inference has computed; gone when it is finished."""
+
+
+def infer(
+    manifest: str | Path,
+    data: str | Path,
+    out: str | Path,
+    *,
+    public_key: str | Path | None = None,
+    frozen_data: str | Path | None = None,
+    run: str | Path | None = None,
+    store: str | Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Run:
+    """Score the test clips below ``data`` with a frozen portfolio; returns the inference, a run folder at ``out``.
+
+    frozen_data, run, store : where what was frozen lies now, if not where the manifest says. A machine and section that
+    was not frozen needs train clips below ``data``.
+
+    Raises ManifestError, with nothing written, where anything is not as it was frozen or does not come out as it did;
+    StoreError where ``out`` holds a finished inference.
+    """
+    target, shown = Path(out), progress or Silent()
+    _check_unfinished(target)
+    check_out(target)
+    places = {"data": frozen_data, "run": run, "store": store}
+    _refuse(verify(manifest, data=frozen_data, run=run, store=store, public_key=public_key, progress=shown))
+    pinned = read_manifest(Path(manifest))
+    names = [row["plugin"] for row in pinned.predicate["plugins"]]
+    roots = roots_of(pinned, {name: None if place is None else Path(place) for name, place in places.items()})
+    _check_apart(target, roots)
+    with restricted(names):
+        return _Inference(pinned, roots, Path(data), target, workers, shown, partial(restrict, names)).finish()
+
+
+@dataclass
+class _Inference:
+    """One inference under way."""
+
+    manifest: Manifest
+    roots: Roots
+    data: Path
+    out: Path
+    workers: int
+    progress: Progress
+    prepare: Callable[[], None]
+
+    @cached_property
+    def plan(self) -> Portfolio:
+        return parse_portfolio(self.manifest.predicate["portfolio"])
+
+    @cached_property
+    def task(self) -> str:
+        return str(self.manifest.predicate["run"]["task"])
+
+    @cached_property
+    def frozen(self) -> Run:
+        return load_run(self.roots.folders["run"])
+
+    @cached_property
+    def reader(self) -> Dataset:
+        reader: Dataset = installed().build("dataset", self.task, {})
+        return reader
+
+    @cached_property
+    def year(self) -> int:
+        return int(getattr(self.reader, "year", CURRENT_YEAR))
+
+    @cached_property
+    def work(self) -> Work:
+        device = self.manifest.predicate["run"]["device"]
+        return Work(
+            self.plan,
+            self.task,
+            self.data,
+            Store(self.out / WORK),
+            self.workers,
+            None if device == "cpu" else device,
+            self.progress,
+            self.prepare,
+        )
+
+    def finish(self) -> Run:
+        """Do all of it."""
+        with looked_at({}):
+            listed = self.reader.clips(self.data).select(NAMES).sort("clip")
+        check_names(listed, self.frozen.clips, self.data, self.year)
+        prove_recipes(self.work, self.frozen)
+        facts = train_facts(listed, self.frozen.clips, self.data)
+        with _refused_leaves_nothing(self.out):
+            clips = self.clips(listed, facts)
+            notes = [*notes_on(self.task, clips, self.plan.folds), *self.new_cells(clips), *self.device_notes()]
+            for note in notes:
+                self.progress.note(note)
+            tables = self.work.tables(clips)
+            prove_scores(self.frozen, self.frozen_normals(listed), tables)
+            return self.write(tables, notes)
+
+    def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
+        """Read and embed every test clip, and return the clip index: what scorers are fitted on, and the test clips."""
+        self.bring_features()
+        paths = {self.data / clip: clip for clip in of(listed, "test")["clip"]}
+        frozen = self.frozen_normals(listed)
+        jobs = embed.plan_new(list(paths), self.plan.branches.values(), self.work.store, installed(), self.work.device)
+        with executor(self.workers, self.prepare) as pool:
+            if self.work.device is None:
+                prove_features(self.work, frozen, self.roots.folders["data"], pool)
+            with self.work.stage("read", len(paths)) as advance:
+                for found in run_jobs(pool, embed.embed_new, jobs):
+                    facts |= {paths[path]: one for path, one in found}
+                    advance(len(found))
+        with looked_at(facts):
+            known = self.reader.clips(self.data)
+        if not known.select(NAMES).sort("clip").equals(listed):
+            raise DataError(f"Clips came or went below {self.data} while it was read. Run again when it is complete.")
+        own = like_test(of(known, "train"), listed).join(frozen, on=CELL, how="anti")
+        normals, test = pl.concat([frozen, own]), of(known, "test")
+        check_alike(test, normals)
+        return CLIP_INDEX.check(pl.concat([normals, test]).sort("clip"))
+
+    def frozen_normals(self, listed: pl.DataFrame) -> pl.DataFrame:
+        """Return the frozen train clips of the machines and sections that have test clips."""
+        return like_test(of(self.frozen.clips, "train"), listed)
+
+    def bring_features(self) -> None:
+        """Link the frozen features to where this inference works, so that nothing is ever added to what is frozen."""
+        root = self.work.store.root
+        with disk_trouble(root):
+            root.mkdir(parents=True, exist_ok=True)
+            for subject in self.manifest.of_kind("features"):
+                if source := self.roots.locate(subject.name):
+                    link = root / subject.name.removeprefix("store/")
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.unlink(missing_ok=True)
+                    link.symlink_to(source.resolve())
+
+    def new_cells(self, clips: pl.DataFrame) -> list[str]:
+        """Say which machines and sections were not frozen."""
+        new = of(clips, "train").join(self.frozen.clips, on=CELL, how="anti").unique(CELL).sort(CELL)
+        where = [f"{machine} section {section}" for machine, section in new.select(CELL).rows()]
+        return [f"{one} was not frozen: its scorers are fitted on train clips that no manifest pins." for one in where]
+
+    def device_notes(self) -> list[str]:
+        """Say what could not be proven: off the CPU clips go in batches, and a batch may reach the last bit."""
+        unproven = f"features are computed on {self.work.device!r}: that they are as when frozen was not proven."
+        return [*self.work.device_notes(), *([unproven] if self.work.device else [])]
+
+    def write(self, tables: dict[str, pl.DataFrame], notes: list[str]) -> Run:
+        """Write the run folder with its score files, then remove what the work left."""
+        about: dict[str, Any] = self.work.about(tables["clips"])
+        frozen = {"name": self.manifest.predicate["name"], "sha256": self.manifest.sha256}
+        store = str(self.roots.folders["store"].resolve())
+        about |= {"year": self.year, "notes": notes, "manifest": frozen, "store": store}
+        said = (tables["clips"], tables["systems"], tables["decisions"])
+
+        def score_files(stage: Path) -> None:
+            for system in self.plan.systems:
+                write_scores(stage / SCORE_FILES / system, *said, system, self.year)
+
+        _check_unfinished(self.out)
+        finished = write_run(self.out, tables, about, score_files)
+        shutil.rmtree(self.out / WORK, ignore_errors=True)
+        return finished
+
+
+@contextmanager
+def _refused_leaves_nothing(out: Path) -> Iterator[None]:
+    """Remove what was begun at ``out`` where the work inside is refused.
+
+    A kill or a full disk is no refusal: what was computed is kept, and the same command goes on from there.
+    """
+    there = out.exists()
+    try:
+        yield
+    except StoreError:
+        raise
+    except AsdcoreError:
+        shutil.rmtree(out / WORK, ignore_errors=True)
+        if not there:
+            with suppress(OSError):
+                out.rmdir()
+        raise
+
+
+def _refuse(verified: Verification) -> None:
+    """Raise ManifestError with every difference where there is one."""
+    if verified.passed:
+        return
+    lines = [f"{verified.manifest} does not fit what is here, so nothing was inferred:"]
+    for title, differences in grouped(verified.differences).items():
+        lines.append(f"{title}: {len(differences)}")
+        lines += [f"  {one}" for one in differences[:10]]
+        lines += ["  ..."] * (len(differences) > 10)
+    raise ManifestError("\n".join([*lines, f"'asdcore verify {verified.manifest}' lists everything."]))
+
+
+def _check_unfinished(out: Path) -> None:
+    if (out / RUN_FILE).exists():
+        raise StoreError(f"{out} holds a finished run or inference, and is not written over. Choose another --out.")
+
+
+def _check_apart(out: Path, roots: Roots) -> None:
+    """Refuse to write into what is frozen."""
+    for name in ("run", "store"):
+        folder = roots.folders[name].resolve()
+        if out.resolve().is_relative_to(folder):
+            raise StoreError(f"{out} lies in the frozen {name} folder, {folder}. Choose another --out.")

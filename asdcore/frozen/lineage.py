@@ -1,0 +1,136 @@
+"""The lineage of a run: the parents of every artifact, down to the results, and what a change reaches.
+
+    data/<clip>                       -> clips/<machine>/<section>
+    asdcore/<file>                    -> code
+    plugin/<P>/<file>                 -> plugin/<P>
+    clips, plugins, checkpoint, code  -> store/features/<recipe>/<shard>
+    features, scorer's plugin         -> branch/<branch>/<machine>/<section>
+    branches, guards, normalizers     -> result/<system>/<machine>/<section>
+    branches of all machines          -> run/scores.parquet -> calibrated -> systems -> decisions
+
+A result is what one system says of one machine and section.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from asdcore.portfolio import Portfolio
+
+Lineage = dict[str, list[str]]
+
+TABLES = ("run/clips.parquet", "run/scores.parquet", "run/calibrated.parquet", "run/systems.parquet")
+LAST_TABLE = "run/decisions.parquet"
+_ALL_TABLES = (*TABLES, LAST_TABLE)
+EVERYTHING = ("code", "environment", "run/portfolio.json")
+"""What every step of the way depends on."""
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What the lineage is drawn from.
+
+    clips : the clip index. plugin : {(kind, name): its plugin}. files : {group node: names of the files in it}.
+    shards : {branch: {name of a shard: audio digests in it}}. resources : {branch: names of its checkpoint files}.
+    """
+
+    plan: Portfolio
+    task: str
+    clips: pl.DataFrame
+    plugin: Mapping[tuple[str, str], str]
+    files: Mapping[str, list[str]]
+    shards: Mapping[str, Mapping[str, set[str]]]
+    resources: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def draw(made: Ingredients) -> Lineage:
+    """Return {artifact: its parents}, every name sorted."""
+    lineage: dict[str, set[str]] = defaultdict(set)
+    lineage["environment"] = set()
+    for group, names in made.files.items():
+        lineage[group] |= set(names)
+    reader = f"plugin/{made.plugin['dataset', made.task]}"
+    cells = made.clips.group_by("machine", "section", maintain_order=True)
+    audio = {f"{machine}/{section}": cell for (machine, section), cell in cells}
+    for where, cell in audio.items():
+        lineage[f"clips/{where}"] |= {reader, *(f"data/{clip}" for clip in cell["clip"])}
+    for branch in made.plan.branches:
+        _branch(made, branch, audio, lineage)
+    for system in made.plan.systems:
+        _results(made, system, audio, lineage)
+    _tables(made, lineage)
+    return {node: sorted(parents) for node, parents in sorted(lineage.items())}
+
+
+def reached(lineage: Mapping[str, Iterable[str]], changed: Iterable[str]) -> set[str]:
+    """Return everything that descends from what changed.
+
+    Tables and files of features hold several machines, so what reaches them through the clips or results of one machine
+    goes no further: what depends on that machine descends from it by another way too. A table that was itself changed
+    reaches the tables made of it and every result.
+    """
+    children: dict[str, list[str]] = defaultdict(list)
+    for node, parents in lineage.items():
+        for parent in parents:
+            children[parent].append(node)
+    wholly = set(changed)
+    found: set[str] = set()
+    waiting = deque(wholly)
+    while waiting:
+        node = waiting.popleft()
+        for child in children[node]:
+            found.add(child)
+            if child not in wholly and _goes_on(node, child):
+                wholly.add(child)
+                waiting.append(child)
+    if not wholly.isdisjoint(_ALL_TABLES):
+        found |= {node for node in lineage if node.startswith("result/")}
+    return found
+
+
+def _goes_on(node: str, child: str) -> bool:
+    """Whether a change of ``node`` concerns all of ``child``, rather than one machine's part of it."""
+    if child in _ALL_TABLES:
+        return node in _ALL_TABLES
+    return not (child.startswith("store/") and node.startswith("clips/"))
+
+
+def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], lineage: dict[str, set[str]]) -> None:
+    """Features and scores of one branch."""
+    choice: Any = made.plan.branches[branch]
+    makers = {f"plugin/{made.plugin[kind, getattr(choice, kind).name]}" for kind in ("view", "encoder")}
+    makers |= {*EVERYTHING, *made.resources.get(branch, ())}
+    scorer = f"plugin/{made.plugin['scorer', choice.scorer.name]}"
+    for where, cell in audio.items():
+        mine = set(cell["sha256"])
+        holding = [name for name, held in made.shards[branch].items() if not held.isdisjoint(mine)]
+        for name in holding:
+            lineage[name] |= {*makers, f"clips/{where}"}
+        lineage[f"branch/{branch}/{where}"] |= {*holding, scorer, *EVERYTHING, f"clips/{where}"}
+
+
+def _results(made: Ingredients, system: str, audio: Mapping[str, Any], lineage: dict[str, set[str]]) -> None:
+    """What one system says of each machine and section. A guard may look at every branch."""
+    choice = made.plan.systems[system]
+    branches = set(made.plan.branches) if choice.guards else choice.fused
+    makers = {f"plugin/{made.plugin['guard', guard.name]}" for guard in choice.guards}
+    makers |= {f"plugin/{made.plugin['normalizer', made.plan.branches[one].normalizer.name]}" for one in branches}
+    for where in audio:
+        lineage[f"result/{system}/{where}"] |= {*makers, *EVERYTHING, *(f"branch/{one}/{where}" for one in branches)}
+
+
+def _tables(made: Ingredients, lineage: dict[str, set[str]]) -> None:
+    """Add the tables of the run folder, each made of the one before."""
+    clips, scores, calibrated, systems = TABLES
+    lineage[clips] |= {node for node in lineage if node.startswith("clips/")}
+    lineage[scores] |= {clips, *(node for node in lineage if node.startswith("branch/"))}
+    normalizers = {made.plugin["normalizer", one.normalizer.name] for one in made.plan.branches.values()}
+    lineage[calibrated] |= {scores, *EVERYTHING, *(f"plugin/{one}" for one in normalizers)}
+    lineage[systems] |= {calibrated, *(node for node in lineage if node.startswith("result/"))}
+    lineage[LAST_TABLE] |= {systems}
+    lineage["run/run.json"] |= {*_ALL_TABLES}

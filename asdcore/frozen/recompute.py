@@ -1,0 +1,100 @@
+"""Build every table of a frozen run anew, from the recordings, and compare. The tolerance is exactly 0."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from asdcore.contract.plugins import restrict, restricted
+from asdcore.errors import AsdcoreError
+from asdcore.frozen.differences import CHANGED, Difference
+from asdcore.frozen.manifest import Manifest
+from asdcore.frozen.roots import Roots
+from asdcore.pipeline import Work
+from asdcore.portfolio import parse_portfolio
+from asdcore.progress import Progress
+from asdcore.runs import TABLES
+from asdcore.store.cache import Store
+from asdcore.store.digest import table_digest
+from asdcore.store.tables import read_table
+
+Rows = list[dict[str, Any]]
+
+
+def recompute(manifest: Manifest, roots: Roots, workers: int, progress: Progress) -> tuple[Rows, list[Difference]]:
+    """Return one row for each table (its name, whether it is the same, the largest difference) and the differences.
+
+    Only the pinned plugins are loaded. ``max_abs_diff`` is 0 where digests agree, and None where they do not and the
+    frozen table is not here to be compared with, or has other rows.
+    """
+    with TemporaryDirectory(prefix="asdcore-recompute-") as folder:
+        try:
+            again = _tables(manifest, roots, Path(folder), workers, progress)
+        except AsdcoreError as error:
+            return [], [Difference(CHANGED, "recomputed", "run/scores.parquet", f"cannot be built anew: {error}")]
+    rows = [_compared(name, frame, manifest, roots) for name, frame in again.items()]
+    return rows, [
+        Difference(CHANGED, "recomputed", f"run/{row['table']}.parquet", f"built anew it differs {_how_far(row)}")
+        for row in rows
+        if not row["same"]
+    ]
+
+
+def _tables(
+    manifest: Manifest, roots: Roots, folder: Path, workers: int, progress: Progress
+) -> dict[str, pl.DataFrame]:
+    """Do what a run does, with a store of its own that is empty, here and in ``workers`` other processes."""
+    frozen = manifest.predicate
+    names = [row["plugin"] for row in frozen["plugins"]]
+    task, device = frozen["run"]["task"], frozen["run"]["device"]
+    with restricted(names) as plugins:
+        plan = parse_portfolio(frozen["portfolio"])
+        work = Work(
+            plan,
+            task,
+            roots.folders["data"],
+            Store(folder),
+            workers,
+            None if device == "cpu" else device,
+            progress,
+            partial(restrict, names),
+        )
+        tables = work.tables(plugins.build("dataset", task, {}).clips(work.root))
+        return {name: TABLES[name].check(frame) for name, frame in tables.items()}
+
+
+def _compared(name: str, again: pl.DataFrame, manifest: Manifest, roots: Roots) -> dict[str, Any]:
+    pinned = manifest.subjects[f"run/{name}.parquet"].content
+    found = table_digest(again, TABLES[name].key)
+    row = {"table": name, "pinned": pinned, "found": found, "same": pinned == found, "max_abs_diff": 0.0}
+    if not row["same"]:
+        row["max_abs_diff"] = _largest_difference(name, again, roots.folders["run"])
+    return row
+
+
+def _largest_difference(name: str, again: pl.DataFrame, folder: Path) -> float | None:
+    """Return the largest absolute difference of any number, None where rows or words differ or cannot be compared."""
+    table = TABLES[name]
+    try:
+        frozen = read_table(table, folder / f"{name}.parquet", "")
+    except AsdcoreError:
+        return None
+    numbers = [
+        column for column, kind in table.columns.items() if kind in (pl.Float64, pl.Int8) and column not in table.key
+    ]
+    frozen, again = frozen.sort(table.key), again.sort(table.key)
+    if not numbers or len(frozen) != len(again) or not frozen.drop(numbers).equals(again.drop(numbers)):
+        return None
+    apart = (frozen[one].cast(pl.Float64).to_numpy() - again[one].cast(pl.Float64).to_numpy() for one in numbers)
+    return max((float(abs(one).max()) for one in apart if len(one)), default=0.0)
+
+
+def _how_far(row: dict[str, Any]) -> str:
+    far = row["max_abs_diff"]
+    return (
+        "in its rows, or the frozen one is not here to compare" if far is None else f"by up to {far:.3g}, 0 is allowed"
+    )

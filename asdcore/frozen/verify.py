@@ -1,0 +1,234 @@
+"""Verify a manifest: everything it pins against what is here, all differences at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from asdcore import __version__
+from asdcore.contract.plugins import origin
+from asdcore.contract.sources import framework_files, source_files
+from asdcore.errors import AsdcoreError
+from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION, Difference, Verification
+from asdcore.frozen.environment import changes, environment_now
+from asdcore.frozen.hashing import Found, Known, hash_files
+from asdcore.frozen.lineage import reached
+from asdcore.frozen.manifest import Manifest, Subject, read_manifest
+from asdcore.frozen.recompute import Rows
+from asdcore.frozen.recompute import recompute as rebuild
+from asdcore.frozen.recordings import as_text, sounds_below
+from asdcore.frozen.roots import Roots, roots_of
+from asdcore.frozen.signing import check_signature, signature_of
+from asdcore.progress import Progress, Silent
+from asdcore.runs import EVALUATION_FILE, PORTFOLIO_FILE, RUN_FILE, load_run
+from asdcore.store.cache import default_store
+from asdcore.store.digest import recipe_digest
+
+BESIDE = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, "report.html"}
+"""What may lie in a run folder and is no artifact of its own."""
+
+
+def verify(
+    manifest: str | Path,
+    *,
+    data: str | Path | None = None,
+    run: str | Path | None = None,
+    store: str | Path | None = None,
+    recompute: bool = False,
+    trust_mtime: bool = False,
+    public_key: str | Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Verification:
+    """Compare everything that a manifest pins with what is here. Nothing of a plugin is executed.
+
+    data, run, store : where these lie now, if not where the manifest says. recompute : build every table anew from the
+    recordings too, and compare; run folder and store may then be absent. trust_mtime : do not read files again whose
+    size and times of change are those of the last verification. public_key : check the manifest's signature with it.
+
+    Raises ManifestError where the manifest itself is damaged, was changed, or is not signed by the key's owner.
+    """
+    pinned = read_manifest(Path(manifest))
+    notes = _signature(pinned, public_key)
+    given = {
+        name: None if path is None else Path(path) for name, path in (("data", data), ("run", run), ("store", store))
+    }
+    roots = roots_of(pinned, given)
+    known = Known(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
+    work = _Verify(pinned, roots, known, recompute, progress or Silent())
+    files = list(work.files())
+    extras = work.extras({one.artifact for one in files})
+    differences = [*files, *extras, *work.record(), *work.plugins(), *work.environment()]
+    known.save()
+    rows: Rows = []
+    if recompute:
+        rows, found = rebuild(pinned, roots, workers, work.progress)
+        differences += found
+    affected = sorted(node.removeprefix("result/") for node in work.affected(differences) if node.startswith("result/"))
+    return Verification(
+        str(manifest), pinned.sha256, len(pinned.subjects), differences, affected, [*notes, *work.notes()], rows
+    )
+
+
+@dataclass
+class _Verify:
+    """One verification under way."""
+
+    manifest: Manifest
+    roots: Roots
+    known: Known
+    recompute: bool
+    progress: Progress
+
+    def files(self) -> Iterator[Difference]:
+        """Hash every pinned file and compare."""
+        absent = tuple(f"{root}/" for root in ("run", "store") if self._will_be_rebuilt(root))
+        subjects = self.manifest.subjects
+        names = [name for name, one in subjects.items() if one.sha256 and not (absent and name.startswith(absent))]
+        with self.progress.stage("verify", len(names)) as advance:
+            found = hash_files(names, self.roots.locate, self.known, advance)
+        for name, one in found.items():
+            yield from _compare(subjects[name], one)
+
+    def extras(self, damaged: set[str]) -> Iterator[Difference]:
+        """Find what is here, was not when the run was frozen, and would be read; what is damaged is not opened."""
+        names = self.manifest.subjects.keys()
+        data, run = self.roots.folders["data"], self.roots.folders["run"]
+        if data.is_dir():
+            before = {*names, *(f"data/{one}" for one in self.manifest.predicate["set_aside"])}
+            yield from _extra("audio", {f"data/{one}" for one in sounds_below(data)} - before)
+        if run.is_dir():
+            yield from self._extra_tables(run)
+        yield from _extra("features", set(self._other_shards(damaged)))
+        yield from _extra("code", {f"asdcore/{one}" for one in _below(*framework_files())} - names)
+        for row in self.manifest.predicate["plugins"]:
+            place = origin(row["plugin"])
+            if place and place.source:
+                here = {f"plugin/{row['plugin']}/{one}" for one in _below(*source_files(place.source))}
+                yield from _extra("plugin", here - names)
+
+    def record(self) -> Iterator[Difference]:
+        """Compare what the run says of itself, timings and places apart."""
+        folder, pinned = self.roots.folders["run"], self.manifest.subjects[f"run/{RUN_FILE}"]
+        if self._will_be_rebuilt("run"):
+            return
+        try:
+            meaning = load_run(folder).meaning
+        except AsdcoreError as error:
+            kind = CHANGED if (folder / RUN_FILE).exists() else MISSING
+            yield Difference(kind, "record", pinned.name, str(error) if kind == CHANGED else "")
+            return
+        if recipe_digest(meaning) != pinned.content:
+            frozen = self.manifest.predicate["run"] | {"portfolio": self.manifest.predicate["portfolio"]}
+            keys = sorted(key for key in {*meaning, *frozen} if meaning.get(key) != frozen.get(key))
+            yield Difference(CHANGED, "record", pinned.name, f"it differs in {', '.join(keys) or 'its form'}")
+
+    def plugins(self) -> Iterator[Difference]:
+        """Compare the versions of asdcore and of every plugin."""
+        if (frozen := self.manifest.predicate["asdcore"]) != __version__:
+            yield Difference(VERSION, "code", "code", f"asdcore {frozen}, here {__version__}")
+        for row in self.manifest.predicate["plugins"]:
+            artifact, place = f"plugin/{row['plugin']}", origin(row["plugin"])
+            if place is None:
+                yield Difference(
+                    MISSING, "plugin", artifact, f"{row['distribution']} {row['version']} is not installed"
+                )
+            elif (place.distribution, place.version) != (row["distribution"], row["version"]):
+                before, after = f"{row['distribution']} {row['version']}", f"{place.distribution} {place.version}"
+                yield Difference(VERSION, "plugin", artifact, f"{before}, here {after}")
+
+    def environment(self) -> Iterator[Difference]:
+        """Compare Python, packages and processor."""
+        recorded = self.manifest.predicate["environment"]
+        for what, before, after in changes(recorded, environment_now(recorded)):
+            yield Difference(VERSION, "environment", "environment", f"{what}: {before}, here {after}")
+
+    def affected(self, differences: list[Difference]) -> set[str]:
+        """Return everything that descends from what differs. What is new counts as the pinned files it lies among."""
+        lineage, changed = self.manifest.predicate["lineage"], set()
+        for one in differences:
+            if one.artifact in lineage or one.artifact in self.manifest.subjects:
+                changed.add(one.artifact)
+            else:
+                beside = one.artifact.rpartition("/")[0] + "/"
+                among = {name for name in self.manifest.subjects if name.startswith(beside)}
+                changed |= among or {"environment"}
+        return reached(lineage, changed)
+
+    def notes(self) -> list[str]:
+        """Say what was not looked at because it is not here."""
+        absent = [name for name in ("run", "store") if self._will_be_rebuilt(name)]
+        return [f"the {name} folder is not here: its tables were built anew instead." for name in absent]
+
+    def _will_be_rebuilt(self, root: str) -> bool:
+        return self.recompute and not self.roots.folders[root].exists()
+
+    def _extra_tables(self, run: Path) -> Iterator[Difference]:
+        ours = {f"run/{one}" for one in BESIDE} | self.manifest.subjects.keys()
+        if self.manifest.path.resolve().parent == run.resolve():
+            ours |= {f"run/{self.manifest.path.name}", f"run/{signature_of(self.manifest.path).name}"}
+        try:
+            here = {f"run/{one.name}" for one in run.iterdir() if one.is_file() and not one.name.startswith(".")}
+        except OSError as error:
+            yield Difference(CHANGED, "table", "run", f"cannot be listed: {error.strerror}")
+        else:
+            yield from _extra("table", here - ours)
+
+    def _other_shards(self, damaged: set[str]) -> Iterator[str]:
+        """Yield feature files that are not pinned, but would be read for a pinned clip, or cannot be read at all."""
+        clips = {one.sha256 for one in self.manifest.of_kind("audio")}
+        names = {one.name for one in self.manifest.of_kind("features")}
+        store = self.roots.folders["store"]
+        for folder in sorted({name.rpartition("/")[0] for name in names}):
+            files = sorted((store / folder.partition("/")[2]).glob("*.parquet"))
+            here = {f"{folder}/{path.name}": path for path in files}
+            held = {name: _held(path) for name, path in here.items() if name not in names}
+            yield from (name for name, audio in held.items() if audio is None)
+            if all(clips.isdisjoint(audio or ()) for audio in held.values()):
+                continue
+            held |= {name: _held(here[name]) for name in (here.keys() & names) - damaged}
+            # Of two files that hold a clip, FeatureSet reads the last.
+            read_from = {clip: name for name in here for clip in clips & (held.get(name) or set())}
+            yield from set(read_from.values()) - names
+
+
+def _held(path: Path) -> set[str | None] | None:
+    """Return the audio digests of a feature file, None where it is none."""
+    try:
+        # Of a pipe that ends in .parquet, polars would wait for a writer.
+        return set(pl.read_parquet(path, columns=["audio_sha256"])["audio_sha256"]) if path.is_file() else None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return None
+
+
+def _compare(pinned: Subject, found: Found) -> Iterator[Difference]:
+    if found.trouble == "missing":
+        yield Difference(MISSING, pinned.kind, pinned.name)
+    elif found.trouble:
+        yield Difference(CHANGED, pinned.kind, pinned.name, found.trouble)
+    elif found.size != pinned.size:
+        yield Difference(CHANGED, pinned.kind, pinned.name, f"{pinned.size} bytes, here {found.size}")
+    elif found.sha256 != pinned.sha256:
+        detail = f"sha256 {str(pinned.sha256)[:12]}..., here {found.sha256[:12]}..."
+        yield Difference(CHANGED, pinned.kind, pinned.name, detail)
+
+
+def _extra(group: str, names: set[str]) -> Iterator[Difference]:
+    return (Difference(EXTRA, group, name) for name in sorted(map(as_text, names)))
+
+
+def _below(top: Path, files: tuple[Path, ...]) -> list[str]:
+    return [file.relative_to(top).as_posix() for file in files]
+
+
+def _signature(manifest: Manifest, public_key: str | Path | None) -> list[str]:
+    """Check the signature where a key is given; say that it was not checked where there is one and no key."""
+    if public_key is not None:
+        check_signature(manifest.path, Path(public_key))
+        return ["the signature is that of the given key."]
+    if signature_of(manifest.path).exists():
+        return ["the manifest is signed; give the signer's public key with --key to check it."]
+    return []

@@ -1,0 +1,102 @@
+"""Fusion strategies: the transformed scores phi of several branches -> one base score of a system.
+
+phi {branch: (n_clips,) float64} -> base (n_clips,) float64, non-decreasing in every branch. What a strategy needs to
+know (a CDF, a deviation, correlations, a gate) it learns from the out-of-fold train normals of one machine and section;
+afterwards each clip is fused alone. Sums run over branches in the order of their names. F is the smooth train-normal
+CDF of a branch (:class:`asdcore.SmoothEcdf`), p = 1 - F and n = Phi^-1(F).
+
+``sum`` is eq. (3) of the DCASE 2026 report "Robust train-normal calibration for first-shot machine sound anomaly
+detection"; its global gate and its low-correlation repair have no formula there, ours stand below.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from asdcore.errors import PortfolioError, did_you_mean, located
+from asdcore.fusion import combine, correlation
+from asdcore.fusion.gate import gate
+from asdcore.fusion.normals import Fuse, Normals
+
+__all__ = ["FUSIONS", "Normals", "branches_named", "check_fusion", "fit_fusion"]
+
+FUSIONS: dict[str, Callable[..., Fuse]] = {
+    "cauchy": combine.cauchy,
+    "copula": correlation.copula,
+    "fisher": combine.fisher,
+    "gate": gate,
+    "harmonic": combine.harmonic,
+    "inverse_correlation": correlation.inverse_correlation,
+    "low_correlation": correlation.low_correlation,
+    "max": combine.maximum,
+    "median": combine.median,
+    "stouffer": combine.stouffer,
+    "sum": combine.weighted_sum,
+    "zmin": combine.zmin,
+}
+UNWEIGHTED = ("max", "median", "zmin")
+"""Strategies that treat all branches with a weight alike: their weights must be equal."""
+
+
+def check_fusion(name: str, parameters: Mapping[str, Any], weights: Mapping[str, float]) -> None:
+    """Raise PortfolioError where no strategy has this name, or it takes other parameters or no weights."""
+    if name in UNWEIGHTED and len(set(filter(None, weights.values()))) > 1:
+        raise PortfolioError(
+            f"Fusion {name!r} does not weigh its branches, but they have different weights: "
+            "give 1.0 to all it shall use, 0.0 to the others."
+        )
+    used = {branch: float(weight) for branch, weight in weights.items() if weight}
+    read = sorted(used.keys() | branches_named(parameters))
+    trial = dict(zip(read, np.random.default_rng(0).standard_normal((len(read), 200)), strict=True))
+    fit_fusion(name, parameters, Normals(trial, np.array(["source", "target"] * 100), used))
+
+
+def branches_named(parameters: Mapping[str, Any]) -> set[str]:
+    """Return the branches that a strategy's own parameters name: ``weights`` above 0, and ``auxiliary``."""
+    weights, auxiliary = parameters.get("weights"), parameters.get("auxiliary")
+    weighted = {branch for branch, weight in weights.items() if weight} if isinstance(weights, dict) else set()
+    listed = {one for one in auxiliary if isinstance(one, str)} if isinstance(auxiliary, list) else set()
+    return weighted | listed
+
+
+def fit_fusion(name: str, parameters: Mapping[str, Any], normals: Normals) -> Fuse:
+    """Fit a strategy on the out-of-fold train normals of one cell."""
+    if name not in FUSIONS:
+        raise PortfolioError(f"No fusion is named {name!r}. {did_you_mean(name, FUSIONS)}")
+    known = list(inspect.signature(FUSIONS[name]).parameters.values())[1:]
+    for key in parameters:
+        if key not in (accepted := [one.name for one in known]):
+            raise PortfolioError(f"Fusion {name!r} takes no parameter {key!r}. {did_you_mean(key, accepted)}")
+    for one in known:
+        value = parameters.get(one.name, one.default)
+        if not (allowed := _ALLOWED.get(one.name, _NUMBER))[0](value):
+            got = "nothing" if value is one.empty else repr(value)
+            raise PortfolioError(f"Fusion {name!r} needs {one.name} = {allowed[1]}, got {got}.")
+    with located(f"fusion {name!r}"):
+        return FUSIONS[name](normals, **parameters)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_weighting(value: Any) -> bool:
+    if not isinstance(value, dict) or not all(_is_number(one) and one >= 0 for one in value.values()):
+        return False
+    return any(value.values())
+
+
+def _is_list_of_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+
+
+_NUMBER = (_is_number, "a number")
+_ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "weights": (_is_weighting, "{ branch = weight, ... } with weights of at least 0, not all 0"),
+    "auxiliary": (_is_list_of_names, "a list of branches"),
+}

@@ -1,0 +1,120 @@
+"""The autoencoder of the official DCASE Task 2 baseline of 2023-2026: its vectors, its network, its training.
+
+A vector is ``frames`` consecutive frames of a clip, one after the other. The network is fully connected, with 128 units
+in a layer and 8 in the middle one:
+
+    input-128-128-128-128-8-128-128-128-128-input
+
+Every layer but the last, the middle one too, is followed by batch normalisation (momentum 0.01, epsilon 1e-3) and a
+ReLU. With 5 frames of 128 bands that makes 267,928 parameters, and 264,192 multiply-accumulates for a vector. It learns
+to give back its input: mean squared error, Adam with a learning rate of 1e-3.
+
+Source: Harada et al., "First-shot anomaly detection for machine condition monitoring: a domain generalization
+baseline", EUSIPCO 2023 (arXiv 2303.00455), and what the baseline's code does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from asdcore import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    Floats32 = NDArray[np.float32]
+    Rows = NDArray[np.intp]
+
+WIDTH, BOTTLENECK = 128, 8
+MOMENTUM, EPSILON = 0.01, 1e-3
+LEARNING_RATE = 1e-3
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread: how a sum is split over threads must not reach the last bit of a score."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def windows(features: Floats32, frames: int) -> Floats32:
+    """(n_clips, time, ...) -> (n_clips, time - frames + 1, frames * ...): every run of ``frames`` frames, as a view.
+
+    No frame is copied, so a bank takes no more memory than its features, and may be mapped from a file.
+    """
+    import numpy as np
+
+    n_clips, time, *of_frame = features.shape
+    flat = np.ascontiguousarray(features, np.float32).reshape(n_clips, time, math.prod(of_frame))
+    shape = (n_clips, time - frames + 1, frames * flat.shape[2])
+    return np.lib.stride_tricks.as_strided(flat, shape, (*flat.strides[:2], flat.itemsize), writeable=False)
+
+
+def gather(vectors: Floats32, rows: Rows) -> Tensor:
+    """Take rows of :func:`windows`, counted clip after clip: -> (len(rows), frames * ...) float32, a copy."""
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(vectors[np.divmod(rows, vectors.shape[1])])
+
+
+def batches(rows: Rows, size: int, draw: torch.Generator) -> Iterator[Rows]:
+    """Yield the rows shuffled, ``size`` at a time; the last batch may be smaller."""
+    import torch
+
+    order = torch.randperm(len(rows), generator=draw).numpy()
+    for start in range(0, len(rows), size):
+        yield rows[order[start : start + size]]
+
+
+def network(dim: int, seed: int) -> nn.Sequential:
+    """Return the untrained network for vectors of ``dim`` values, with torch's usual weights for this seed."""
+    import torch
+    from torch import nn
+
+    sizes = [dim, *[WIDTH] * 4, BOTTLENECK, *[WIDTH] * 4]
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        layers = [
+            layer
+            for inside, out in itertools.pairwise(sizes)
+            for layer in (nn.Linear(inside, out), nn.BatchNorm1d(out, eps=EPSILON, momentum=MOMENTUM), nn.ReLU(True))
+        ]
+        return nn.Sequential(*layers, nn.Linear(WIDTH, dim))
+
+
+def train(vectors: Floats32, rows: Rows, *, epochs: int, batch_size: int, seed: int) -> nn.Sequential:
+    """Train a network on these rows of :func:`windows`, ``epochs`` times in an order drawn anew; returns it frozen.
+
+    The last weights are kept. The same rows in the same order and the same seed give the same bits. Raises DataError
+    where the weights run away.
+    """
+    import torch
+
+    model, draw = network(vectors.shape[2], seed).train(), torch.Generator().manual_seed(seed)
+    # All parameters in one pass: updating them one by one takes a quarter of the time.
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+    for _ in range(epochs):
+        for batch in batches(rows, batch_size, draw):
+            if len(batch) == 1:  # one vector has no variance to normalise by
+                continue
+            original = gather(vectors, batch)
+            optimizer.zero_grad()
+            torch.autograd.backward(torch.nn.functional.mse_loss(model(original), original))
+            optimizer.step()
+    if not all(bool(values.isfinite().all()) for values in model.state_dict().values()):
+        raise DataError("the autoencoder's weights are not finite: the features hold values too large to train on")
+    return model.eval().requires_grad_(False)

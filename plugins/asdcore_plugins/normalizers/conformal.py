@@ -1,0 +1,94 @@
+"""Interpolated conformal p-values of a score: z = -log p, or 1 - p.
+
+The conformal p-value of a score s beside n exchangeable normal ones u is (1 + #{u >= s}) / (n + 1): a normal clip has
+p <= a with a probability of at most a (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005). It is
+a staircase, so clips tie. Here p is linear between its values at the train normals, and above the highest, m, falls
+from its value there to 1 / (n + 1), which it never reaches::
+
+    p(s) = 1 / (n + 1) + (p(m) - 1 / (n + 1)) h / (s - m + h)        s > m, h = m - median
+
+Nowhere is that below the staircase, so the guarantee stays, and no two clips above the lowest train normal tie. Below
+that p = 1. Of n clips no p is smaller than 1 / (n + 1): ten target clips never say less than 0.09. Under
+``domain_min`` the larger p of both domains counts, which is valid for a clip of either.
+
+Parameters: ``scope`` (pooled; also source, target, domain_min), ``output`` (surprise, -log p; also probability, 1 - p)
+and ``shrinkage`` in clips (0), by which the target's p is mixed with the source's: above 0 the target's p-values are
+finer, and no longer guaranteed. A domain needs two clips. Cost: one sort of the train normals; a search among them a
+clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from asdcore import DataError, hookimpl
+from asdcore_plugins.stats.cdf import ByDistribution, expressed
+from asdcore_plugins.stats.scoped import Curve
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+class Conformal(ByDistribution):
+    """Calibrate to interpolated conformal p-values."""
+
+    name = "conformal"
+    outputs = ("surprise", "probability")
+
+    def __init__(self, scope: str = "pooled", output: str = "surprise", shrinkage: float = 0.0) -> None:
+        super().__init__(scope, output, shrinkage)
+
+    def _curve(self, scores: Floats, which: str) -> Curve:
+        return expressed(PValues(scores), self._output)
+
+    def _target_curve(self, target: Floats, source: Floats) -> Curve:
+        return self._mixed(PValues(target), PValues(source), len(target))
+
+
+class PValues:
+    """1 - p as a distribution function; raises DataError where all normals are the same."""
+
+    def __init__(self, normals: Floats) -> None:
+        import numpy as np
+
+        values, counts = np.unique(normals, return_counts=True)
+        if len(values) < 2:
+            raise DataError(f"conformal needs at least 2 different train-normal scores, found {len(values)}")
+        n = len(normals)
+        reached = np.cumsum(counts[::-1])[::-1]
+        self._values, self._p = values, (1.0 + reached) / (n + 1.0)
+        self._least = 1.0 / (n + 1.0)
+        spread = float(values[-1] - values[0])
+        distance = float(values[-1] - np.median(normals))
+        # With half of the sample at the top its distance to the median is nothing; the spread then sets the scale.
+        self._scale = distance if distance > 1e-9 * spread else spread
+
+    def below(self, scores: Floats) -> Floats:
+        """Return 1 - p (n_clips,)."""
+        return 1.0 - self._above(scores)
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log p (n_clips,)."""
+        import numpy as np
+
+        p: Floats = np.log(self._above(scores))
+        return p
+
+    def _above(self, scores: Floats) -> Floats:
+        import numpy as np
+
+        inside = np.interp(scores, self._values, self._p)
+        over = np.maximum(scores - self._values[-1], 0.0)
+        far = self._least + (self._p[-1] - self._least) * (self._scale / (over + self._scale))
+        p: Floats = np.where(over > 0, far, inside)
+        return p
+
+
+@hookimpl
+def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``conformal``."""
+    register("conformal", Conformal)

@@ -1,0 +1,140 @@
+"""The gamma distribution of train normals: z = -log(1 - F), or F.
+
+The DCASE baselines set their decision threshold at a quantile of a gamma distribution fitted to train scores. Here it
+is fitted by maximum likelihood with its origin held at 0: with a free origin the fit often fails, unnoticed, for scores
+of another scale. With m the mean of the scores and l the mean of their logarithms the shape a solves ::
+
+    log a - digamma(a) = log m - l
+
+by Newton's method (Minka, Estimating a Gamma distribution, 2002), and the scale is m / a. Far beyond every normal 1 - F
+is below the smallest number there is; its logarithm then comes from the continued fraction of the incomplete gamma
+function (Abramowitz and Stegun 6.5.31), so z stays finite and keeps rising.
+
+Parameters: ``scope`` (domain_min; also pooled, source, target), ``output`` (surprise; also probability) and
+``shrinkage`` in clips (10), which count as that many source clips in the target's m and l, so in its likelihood. Scores
+must be above 0. A domain needs two clips. Cost: linear in the train normals; one incomplete gamma function a clip.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asdcore import DataError, hookimpl
+from asdcore_plugins.stats.cdf import ByDistribution, expressed
+from asdcore_plugins.stats.scoped import Curve
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+STEPS = 100
+SMALLEST = 1e-290
+"""Below this the survival function is taken from its continued fraction."""
+
+LEAST_SPREAD = 1e-9
+"""A log m - l below this (scores within 5e-5 of one another) is lost in the rounding of the logarithms."""
+
+
+class Gamma(ByDistribution):
+    """Calibrate to a gamma distribution with its origin at 0."""
+
+    name = "gamma"
+    outputs = ("surprise", "probability")
+
+    def __init__(self, scope: str = "domain_min", output: str = "surprise", shrinkage: float = 10.0) -> None:
+        super().__init__(scope, output, shrinkage)
+
+    def _curve(self, scores: Floats, which: str) -> Curve:
+        return expressed(fit_gamma(*_moments(scores, which), which), self._output)
+
+    def _target_curve(self, target: Floats, source: Floats) -> Curve:
+        share, own, other = self._drawn(len(target)), _moments(target, "target"), _moments(source, "source")
+        mean, log_mean = ((1.0 - share) * mine + share * theirs for mine, theirs in zip(own, other, strict=True))
+        return expressed(fit_gamma(mean, log_mean, "target"), self._output)
+
+
+@dataclass(frozen=True)
+class GammaDistribution:
+    """A gamma distribution with its origin at 0."""
+
+    shape: float
+    scale: float
+
+    def below(self, scores: Floats) -> Floats:
+        """Return F (n_clips,)."""
+        import numpy as np
+        from scipy.special import gammainc
+
+        below: Floats = gammainc(self.shape, np.maximum(scores, 0.0) / self.scale)
+        return below
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log(1 - F) (n_clips,)."""
+        import numpy as np
+        from scipy.special import gammaincc
+
+        x = np.maximum(scores, 0.0) / self.scale
+        above = gammaincc(self.shape, x)
+        far = above < SMALLEST
+        logs: Floats = np.log(np.where(far, 1.0, above))
+        logs[far] = [_log_upper(self.shape, float(one)) for one in x[far]]
+        return logs
+
+
+def fit_gamma(mean: float, log_mean: float, which: str) -> GammaDistribution:
+    """Return the distribution of the greatest likelihood for scores of this mean and mean logarithm."""
+    from scipy.special import digamma, polygamma
+
+    spread = math.log(mean) - log_mean
+    if not spread > LEAST_SPREAD:
+        raise DataError(
+            f"the train-normal scores ({which}) are all the same, or nearly, so no gamma distribution fits them. "
+            "Use ecdf or median_iqr."
+        )
+    shape = (3.0 - spread + math.sqrt((spread - 3.0) ** 2 + 24.0 * spread)) / (12.0 * spread)
+    for _ in range(STEPS):
+        gap = math.log(shape) - float(digamma(shape)) - spread
+        after = 1.0 / (1.0 / shape + gap / (shape**2 * (1.0 / shape - float(polygamma(1, shape)))))
+        if abs(after - shape) <= 1e-14 * shape:
+            break
+        shape = after
+    return GammaDistribution(shape, mean / shape)
+
+
+def _moments(scores: Floats, which: str) -> tuple[float, float]:
+    """Mean and mean logarithm of scores (n,); raises DataError unless all are above 0."""
+    import numpy as np
+
+    if not (scores > 0).all():
+        raise DataError(
+            f"the {len(scores)} train-normal scores ({which}) go down to {float(np.min(scores)):g}; a gamma "
+            "distribution needs scores above 0. Use gpd, ecdf or median_iqr."
+        )
+    return float(np.mean(scores)), float(np.mean(np.log(scores)))
+
+
+def _log_upper(shape: float, x: float) -> float:
+    """Return the logarithm of the upper incomplete gamma function over Gamma(shape), x > shape + 1: Lentz's method."""
+    term = x + 1.0 - shape
+    numerator, denominator = 1e300, 1.0 / term
+    fraction = denominator
+    for step in range(1, 100_000):
+        factor, term = -step * (step - shape), term + 2.0
+        denominator = 1.0 / (factor * denominator + term)
+        numerator = term + factor / numerator
+        change = numerator * denominator
+        fraction *= change
+        if abs(change - 1.0) < 1e-15:
+            break
+    return shape * math.log(x) - x - math.lgamma(shape) + math.log(fraction)
+
+
+@hookimpl
+def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``gamma``."""
+    register("gamma", Gamma)

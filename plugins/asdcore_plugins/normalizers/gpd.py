@@ -1,0 +1,124 @@
+"""The smooth train-normal CDF with a generalised Pareto tail: z = -log(1 - F), its normal quantile, or F.
+
+Up to the ``threshold`` quantile u of the train normals F is the smooth CDF (see ``ecdf``); above it the excess follows
+a generalised Pareto distribution, as the theory of extremes has it (Pickands 1975)::
+
+    1 - F(s) = (1 - F(u)) (1 + xi (s - u) / beta)^(-1 / xi)          s > u
+
+xi and beta come from the probability-weighted moments of the excesses (Hosking and Wallis, Technometrics 29, 1987):
+closed forms, so the fit never fails. A negative xi would end the tail and leave clips beyond its end with no finite z:
+it is held at 0, the exponential tail of the mean excess.
+
+Ten target clips have no tail of their own: beside source clips the target has the source's shape, at its own place and
+scale. Its scores are mapped by the medians and IQRs of both domains, the target's drawn toward the source's as in
+``median_iqr``, and read on the source's curve.
+
+Parameters: ``scope`` (pooled; also source, target, domain_min), ``output`` (surprise; also normal, probability),
+``threshold`` in (0, 1), default 0.85, above which at least 10 train normals must lie, and ``shrinkage`` in clips (10).
+Cost: one sort of the train normals; a search among them a clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from asdcore import DataError, hookimpl
+from asdcore_plugins.stats.cdf import ByDistribution, expressed
+from asdcore_plugins.stats.iqr import median_iqr, small_sample_iqr
+from asdcore_plugins.stats.location_scale import shrunk
+from asdcore_plugins.stats.scoped import Curve
+from asdcore_plugins.stats.tail import check_quantiles
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FEWEST = 10
+"""Train normals that a tail is fitted to, at least."""
+
+
+class Gpd(ByDistribution):
+    """Calibrate to the train-normal CDF with a generalised Pareto tail."""
+
+    name = "gpd"
+
+    def __init__(
+        self, scope: str = "pooled", output: str = "surprise", threshold: float = 0.85, shrinkage: float = 10.0
+    ) -> None:
+        super().__init__(scope, output, shrinkage)
+        check_quantiles(threshold=threshold)
+        self._threshold = threshold
+
+    def _curve(self, scores: Floats, which: str) -> Curve:
+        return expressed(ParetoTail(scores, self._threshold, which), self._output)
+
+    def _target_curve(self, target: Floats, source: Floats) -> Curve:
+        curve, there = self._curve(source, "source"), median_iqr(source, "source")
+        own = median_iqr(target, "target")
+        here = shrunk(len(target), own, there, small_sample_iqr(len(target)), self._shrinkage)
+        return lambda scores: curve((scores - here[0]) * (there[1] / here[1]) + there[0])
+
+
+class ParetoTail:
+    """The smooth CDF of train normals (n,) up to their quantile ``threshold``, a generalised Pareto tail above it."""
+
+    def __init__(self, normals: Floats, threshold: float, which: str) -> None:
+        import numpy as np
+
+        from asdcore import SmoothEcdf
+
+        self._start = float(np.quantile(normals, threshold))
+        over = np.sort(normals[normals > self._start]) - self._start
+        if len(over) < FEWEST:
+            raise DataError(
+                f"{len(over)} of the {len(normals)} train-normal scores ({which}) lie above their quantile "
+                f"{threshold}; a tail needs {FEWEST}. Choose a lower threshold, or ecdf."
+            )
+        self._body = SmoothEcdf(normals)
+        self._log_share = float(np.log(self._body.survival(np.array([self._start]))[0]))
+        self._shape, self._scale = pareto_moments(over)
+
+    def below(self, scores: Floats) -> Floats:
+        """Return F (n_clips,)."""
+        import numpy as np
+
+        below: Floats = np.where(scores > self._start, -np.expm1(self._tail(scores)), self._body.cdf(scores))
+        return below
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log(1 - F) (n_clips,)."""
+        import numpy as np
+
+        above: Floats = np.where(scores > self._start, self._tail(scores), np.log(self._body.survival(scores)))
+        return above
+
+    def _tail(self, scores: Floats) -> Floats:
+        """Return log(1 - F) of the tail (n_clips,), held at its start."""
+        import numpy as np
+
+        over = np.maximum(scores - self._start, 0.0) / self._scale
+        falls: Floats = over if self._shape == 0 else np.log1p(self._shape * over) / self._shape
+        return self._log_share - falls
+
+
+def pareto_moments(over: Floats) -> tuple[float, float]:
+    """Sorted excesses (n,) > 0 -> (xi >= 0, beta) of their probability-weighted moments."""
+    import numpy as np
+
+    n = len(over)
+    mean = float(np.mean(over))
+    # The mean of (1 - F) times the excess, 1 - F of the i-th being (n - i) / (n - 1).
+    weighted = float(np.mean(over * (n - 1 - np.arange(n)) / (n - 1)))
+    apart = mean - 2.0 * weighted
+    if not (apart > 0 and mean < 2.0 * apart):
+        return 0.0, mean
+    return 2.0 - mean / apart, 2.0 * mean * weighted / apart
+
+
+@hookimpl
+def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``gpd``."""
+    register("gpd", Gpd)

@@ -1,0 +1,57 @@
+"""Local density normalisation over the neighbours that lie in a train normal's own cluster.
+
+A(x) = min_y d(x, y) / rho(y), rho(y) being the mean distance of a train normal to its nearest others up to where its
+cluster ends. It ends at the first neighbour whose distance is much smaller than the next one's: with the ratios
+r_k = d_k / d_(k+1) averaged in pairs, the first below their ``quantile`` over the whole bank; without one, two before
+the last of ``k``. At least two neighbours count. After Cluster-Exit Detection (Interspeech 2026); that the quantile is
+taken over all train normals together is our reading.
+
+With repeated clips rho is 0: divided is by rho + 1e-6 times the median positive rho. Leave-one-out is exact: the clip
+is missed by its neighbours' clusters and by the quantile too. Time and memory: a distance matrix of n_train^2, then
+n_train * k a clip left out, n_train a clip scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import asdcore_plugins.stats.density as density
+from asdcore import hookimpl
+from asdcore_plugins.stats.banks import REFERENCES, fraction, whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
+
+class CED(density.LocalDensity):
+    """Distance over the mean distance within the train normal's cluster; without unit.
+
+    k : the most neighbours a cluster can be looked for among, at least 3.
+    quantile : the share of ratios that are small enough to end a cluster, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        k: int = 64,
+        quantile: float = 0.04,
+        among: str = "pooled",
+        metric: str = "cosine",
+        references: Sequence[str] = REFERENCES,
+    ) -> None:
+        self._quantile = fraction("quantile", quantile)
+        super().__init__("ced", whole("k", k, least=3), among, metric, references)
+
+    def _terms(self, index: Indices, distance: Floats, known: Indices) -> tuple[Floats, float]:
+        rho = density.within(distance, density.cluster_exit(distance, known, self._quantile))
+        return density.floored(rho, known, "ced"), 0.0
+
+
+@hookimpl
+def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``ced``."""
+    register("ced", CED)

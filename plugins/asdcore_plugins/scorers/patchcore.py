@@ -1,0 +1,182 @@
+"""PatchCore: the patch of a clip that is least like any patch of the train normals.
+
+The patches (one time step of one band) of all train normals are thinned to a coreset M that leaves none of them far
+away: greedily, the patch farthest from those chosen comes next (k-center), with distances measured after a random
+projection. With p* the patch of a clip that is farthest from its nearest m* in M, A(x) = w ||p* - m*||, and
+w = 1 - exp ||p* - m*|| / sum over the b nearest m of m* in M of exp ||p* - m||: a nearest patch that is itself a rare
+one counts less. From Roth et al., "Towards Total Recall in Industrial Anomaly Detection" (CVPR 2022), eq. 5-7; the
+projection is a sparse one (each value is added, with a random sign, to one of 128 sums), which needs no product.
+
+Needs the pooling ``frames``. Of more than ``candidates`` patches, every second, third, ... of each clip is a candidate.
+Train normals are scored in folds. Time: candidates * coreset * 128 to fit, patches * coreset * dim a clip. Memory:
+candidates * 128 and coreset * dim numbers of 8 bytes, said in the log before anything is chosen, and refused beyond
+``memory``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from asdcore import DataError, hookimpl
+from asdcore_plugins.stats.banks import REFERENCES, whole
+from asdcore_plugins.stats.nearest import NearestRow
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
+PROJECTED = 128
+BLOCK = 4096
+"""Candidates whose distances to a new member of the coreset are measured at once."""
+
+OVERFLOWS = 700.0
+"""exp of more than this is not finite."""
+
+log = logging.getLogger(__name__)
+
+
+class PatchCore:
+    """Reweighted distance of a clip's oddest patch to the coreset, in the unit of the features.
+
+    fraction : share of the candidates that make the coreset, above 0 to 1. b : neighbours of m* that its weight rests
+        on, at least 2; 0 leaves scores without weights. candidates : the most patches that are chosen from. memory : GB
+        that fitting may take. seed : of the projection. A reference with fewer than 2 train clips is left out.
+    """
+
+    def __init__(
+        self,
+        fraction: float = 0.01,
+        b: int = 9,
+        candidates: int = 50_000,
+        memory: float = 2.0,
+        seed: int = 0,
+        references: Sequence[str] = ("pooled",),
+    ) -> None:
+        if not isinstance(fraction, int | float) or isinstance(fraction, bool) or not 0 < fraction <= 1:
+            raise ValueError(f"fraction must be a number above 0, at most 1, got {fraction!r}")
+        if not isinstance(memory, int | float) or isinstance(memory, bool) or not memory > 0:
+            raise ValueError(f"memory must be a number of GB above 0, got {memory!r}")
+        if whole("b", b, least=0) == 1:
+            raise ValueError("b must be at least 2, or 0 for no weights, got 1: one neighbour makes every weight 0")
+        if not references or set(references) - set(REFERENCES):
+            raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
+        self._fraction, self._b, self._memory = float(fraction), b, float(memory)
+        self._candidates, self._seed = whole("candidates", candidates), whole("seed", seed, least=0)
+        self._references = tuple(references)
+        self._coresets: dict[str, Floats] = {}
+
+    def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> PatchCore:
+        """(n_train, time, band, dim) features and their domains; chooses a coreset for each reference."""
+        import numpy as np
+
+        self._coresets = {}
+        patches = self._patches(features)
+        clips = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
+        clips = {name: some for name, some in clips.items() if len(some) > 1}
+        if not clips:
+            among = ", ".join(self._references)
+            raise DataError(f"patchcore needs at least 2 train normals in one of its references {among}")
+        self._coresets = {name: self._coreset(patches[some]) for name, some in clips.items()}
+        self._nearest = {
+            name: NearestRow(rows, "euclidean", {name: np.arange(len(rows))}, np.arange(len(rows)))
+            for name, rows in self._coresets.items()
+        }
+        return self
+
+    def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
+        """(n_clips, time, band, dim) -> {reference: (n_clips,)}; clips may have another time than the train normals."""
+        import numpy as np
+
+        if not self._coresets:
+            raise DataError("this patchcore has no train normals yet: call fit(features, domain) first")
+        patches = self._patches(features)
+        known = next(iter(self._coresets.values())).shape[1]
+        if patches.shape[2] != known:
+            raise DataError(
+                f"patches of {patches.shape[2]} values cannot be compared with train normals of {known} a patch"
+            )
+        return {
+            name: np.array([self._score(clip, name) for clip in patches], dtype=np.float64) for name in self._coresets
+        }
+
+    def _score(self, patches: NDArray[np.float32], name: str) -> float:
+        """(n_patches, dim) of one clip -> its score."""
+        import numpy as np
+
+        coreset = self._coresets[name]
+        distances = self._nearest[name].distances(patches)[name]
+        oddest = patches[distances.argmax()].astype(np.float64)
+        to_all = np.sqrt(np.square(coreset - oddest).sum(axis=1))
+        nearest = int(to_all.argmin())
+        around = np.argsort(np.square(coreset - coreset[nearest]).sum(axis=1), kind="stable")[: self._b]
+        if len(around) < 2:
+            return float(to_all[nearest])
+        mass = np.exp(np.minimum(to_all[around] - to_all[nearest], OVERFLOWS)).sum()
+        return float((1.0 - 1.0 / mass) * to_all[nearest])
+
+    def _coreset(self, patches: NDArray[np.float32]) -> Floats:
+        """(n_clips, n_patches, dim) -> coreset (m, dim)."""
+        import numpy as np
+
+        stride = -(-patches.shape[0] * patches.shape[1] // self._candidates)
+        rows = np.ascontiguousarray(patches[:, ::stride]).reshape(-1, patches.shape[2])
+        size = max(1, int(np.ceil(self._fraction * len(rows))))
+        needed = 8e-9 * (len(rows) * (min(PROJECTED, rows.shape[1]) + 2) + size * rows.shape[1])
+        log.info("patchcore chooses %d of %d patches, in %.2g GB", size, len(rows), needed)
+        if needed > self._memory:
+            raise DataError(
+                f"patchcore needs {needed:.2g} GB to choose {size} of {len(rows)} patches, and 'memory' allows "
+                f"{self._memory:g}. Lower 'candidates' or 'fraction', or raise 'memory'."
+            )
+        return rows[greedy(self._projected(rows), size)].astype(np.float64)
+
+    def _projected(self, rows: NDArray[np.float32]) -> Floats:
+        """(n, dim) -> (n, 128) signed sums of groups of values; fewer values stay as they are."""
+        import numpy as np
+
+        if rows.shape[1] <= PROJECTED:
+            return rows.astype(np.float64)
+        rng = np.random.default_rng(self._seed)
+        group = rng.permutation(np.arange(rows.shape[1]) % PROJECTED)
+        order, sign = np.argsort(group, kind="stable"), rng.choice([-1.0, 1.0], rows.shape[1])
+        starts = np.searchsorted(group[order], np.arange(PROJECTED))
+        projected = np.empty((len(rows), PROJECTED))
+        for i, row in enumerate(rows):
+            projected[i] = np.add.reduceat((row * sign)[order], starts)
+        return projected
+
+    @staticmethod
+    def _patches(features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, time, band, dim) -> (n, time * band, dim)."""
+        if features.ndim != 4:
+            raise DataError(
+                f"patchcore reads frames (time, band, dim), got {features.shape[1:]} values a clip. Use the pooling "
+                "'frames'."
+            )
+        return features.reshape(len(features), features.shape[1] * features.shape[2], features.shape[3])
+
+
+def greedy(rows: Floats, size: int) -> Indices:
+    """(n, d) -> indices of at most ``size`` rows: the farthest from their mean, then always the farthest from those."""
+    import numpy as np
+
+    chosen = [int(np.square(rows - rows.mean(axis=0)).sum(axis=1).argmax())]
+    gap = np.full(len(rows), np.inf)
+    while True:
+        for start in range(0, len(rows), BLOCK):
+            block = slice(start, start + BLOCK)
+            gap[block] = np.minimum(gap[block], np.square(rows[block] - rows[chosen[-1]]).sum(axis=1))
+        if len(chosen) == size or not gap.max() > 0:
+            return np.array(chosen)
+        chosen.append(int(gap.argmax()))
+
+
+@hookimpl
+def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``patchcore``."""
+    register("patchcore", PatchCore)

@@ -1,0 +1,93 @@
+"""What principal components of the train normals leave unexplained of a clip.
+
+score(x) = |(I - V V') (x - m)|^2, with the mean m and the first K principal components V (D, K) of the train normals:
+the squared prediction error, or Q statistic, of process monitoring (Jackson and Mudholkar, Technometrics 21, 1979),
+in squared units of the features.
+
+Fitting takes a singular value decomposition, n D min(n, D) operations; a score takes 2 K D. Memory: K D. Train normals
+are scored in folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asdcore import DataError, hookimpl
+from asdcore_plugins.stats.parameters import between, whole
+from asdcore_plugins.stats.per_reference import PerReference
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+class PCAResidual(PerReference):
+    """One subspace for each reference; a reference of fewer than 3 train clips is left out.
+
+    components : K as a whole number; or as a share below 1, as many as explain that much of the variance (0.95). Never
+        more than the train normals span. references : (pooled).
+    """
+
+    name = "pca_residual"
+    fewest = 3
+
+    def __init__(self, components: float = 0.95, references: Sequence[str] = ("pooled",)) -> None:
+        super().__init__(references)
+        share = isinstance(components, float)
+        self._components = between("components", components, 0, 1) if share else whole("components", components)
+
+    def macs(self, n_train: int, dim: int) -> int:
+        """Multiply-accumulates to score one clip: onto the components and back; of a share, all that there may be."""
+        most = min(n_train - 1, dim)
+        count = most if isinstance(self._components, float) else min(self._components, most)
+        return len(self._references) * 2 * count * dim
+
+    def _estimate(self, clips: Floats) -> _Subspace:
+        import numpy as np
+
+        mean = clips.mean(axis=0)
+        _, singular, basis = np.linalg.svd(clips - mean, full_matrices=False)
+        spanned = int((singular > singular[0] * max(clips.shape) * np.finfo(np.float64).eps).sum())
+        count = self._components
+        if isinstance(count, float):
+            explained = np.cumsum(np.square(singular)) / np.square(singular).sum()
+            count = int(np.searchsorted(explained, count)) + 1
+        count = min(count, spanned)
+        if count >= clips.shape[1]:
+            raise DataError(
+                f"{count} principal components leave nothing of {clips.shape[1]} features. "
+                f"Set components to a whole number below {clips.shape[1]}."
+                if clips.shape[1] > 1
+                else "pca_residual needs more than one feature a clip"
+            )
+        return _Subspace(mean, np.ascontiguousarray(basis[:count]))
+
+
+@dataclass(frozen=True)
+class _Subspace:
+    """mean (D,), basis (K, D) of orthonormal rows."""
+
+    mean: Floats
+    basis: Floats
+
+    def scores(self, clips: Floats) -> Floats:
+        """(n, D) -> squared length outside the subspace (n,)."""
+        import numpy as np
+
+        scores = np.empty(len(clips))
+        # One clip at a time, and the rest itself rather than a difference of squares, of which rounding may be all.
+        for i, clip in enumerate(clips):
+            centred = clip - self.mean
+            inside = np.einsum("kd,d->k", self.basis, centred)
+            scores[i] = np.square(centred - np.einsum("kd,k->d", self.basis, inside)).sum()
+        return scores
+
+
+@hookimpl
+def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``pca_residual``."""
+    register("pca_residual", PCAResidual)

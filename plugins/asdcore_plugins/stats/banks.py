@@ -1,0 +1,132 @@
+"""What every scorer that needs distances and nothing else has in common: banks by reference, and two ways in.
+
+Fitted on features, a scorer measures the distances itself; fitted on distances (:func:`asdcore.distances`), it shares
+them with every other scorer of the same features. Both ways give the same bits.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Self
+
+from asdcore import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Rows = Callable[[slice], Floats]
+    """Some train normals -> their distances to all train normals (n, n_train), not to be written to."""
+
+METRICS = ("cosine", "euclidean")
+REFERENCES = ("pooled", "source", "target")
+
+BLOCK = 64
+"""Clips whose distances to the whole bank are held at once."""
+
+HELD = 200_000_000
+"""Bytes of a bank's distances to itself up to which they are held; those of a larger one are measured when needed."""
+
+
+class DistanceScorer(ABC):
+    """A scorer on distances to the train normals; a reference with fewer than ``fewest`` of them is left out."""
+
+    def __init__(self, name: str, metric: str, references: Sequence[str], fewest: int = 2) -> None:
+        if metric not in METRICS:
+            raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
+        if not references or set(references) - set(REFERENCES):
+            raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
+        self.metric = metric
+        self._name, self._references, self._fewest = name, tuple(references), fewest
+        self._members: dict[str, NDArray[np.intp]] = {}
+
+    def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Self:
+        """(n_train, ...) features and their domains; keeps them as the bank."""
+        import numpy as np
+
+        from asdcore import distances
+
+        bank = np.array(features)
+        rows: Rows = lambda some: distances(bank[some], bank, self.metric)  # noqa: E731
+        if 8 * len(bank) ** 2 <= HELD:
+            rows = distances(bank, bank, self.metric).__getitem__
+        self._begin(rows, domain)
+        self._bank: NDArray[np.float32] | None = bank
+        return self
+
+    def fit_distances(self, distances: Floats, domain: NDArray[np.str_]) -> Self:
+        """(n_train, n_train) distances of the train normals to one another in this scorer's ``metric``."""
+        self._begin(distances.__getitem__, domain)
+        self._bank = None
+        return self
+
+    def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
+        """(n_clips, ...) -> {reference: (n_clips,)}."""
+        import numpy as np
+
+        from asdcore import distances
+
+        self._check_fitted()
+        if self._bank is None:
+            raise DataError(f"this {self._name} was fitted on distances: call score_distances, or fit it on features")
+        parts = [
+            self.score_distances(distances(features[start : start + BLOCK], self._bank, self.metric))
+            for start in range(0, max(1, len(features)), BLOCK)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    @abstractmethod
+    def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
+        """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
+
+    def macs(self, n_train: int, dim: int) -> int:
+        """Multiply-accumulates to score one clip: its distances to the bank."""
+        return n_train * dim
+
+    @abstractmethod
+    def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+        """Learn from the bank's distances to itself what scoring needs; ``_members`` says who is in which reference."""
+
+    def _begin(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+        import numpy as np
+
+        self._members = {}
+        members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
+        members = {name: self._eligible(some, domain) for name, some in members.items()}
+        members = {name: some for name, some in members.items() if len(some) >= self._fewest}
+        if not members:
+            raise DataError(
+                f"{self._name} needs at least {self._fewest} train normals in one of its references "
+                f"{', '.join(self._references)}"
+            )
+        self._members = members
+        try:
+            self._learn(rows, domain)
+        except DataError:
+            self._members = {}
+            raise
+        self._rows, self._n = rows, len(domain)
+
+    def _eligible(self, members: NDArray[np.intp], domain: NDArray[np.str_]) -> NDArray[np.intp]:
+        """Return which clips of a reference the method can use: all, unless it says otherwise."""
+        return members
+
+    def _check_fitted(self) -> None:
+        if not self._members:
+            raise DataError(f"this {self._name} has no train normals yet: call fit(features, domain) first")
+
+
+def whole(name: str, value: object, least: int = 1) -> int:
+    """Return a parameter that must be a whole number; raises ValueError for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return value
+
+
+def fraction(name: str, value: object) -> float:
+    """Return a parameter that must be a number from 0 to 1; raises ValueError for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+    return float(value)

@@ -1,0 +1,20 @@
+"""Checks of a component's parameters. Each returns the value, or raises the ValueError that names it."""
+
+from __future__ import annotations
+
+MOST = 2**32 - 1
+"""The largest seed that random generators take."""
+
+
+def whole(name: str, value: object, least: int = 1) -> int:
+    """Return a whole number of at least ``least`` and at most 2^32 - 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
+        raise ValueError(f"{name} must be a whole number from {least} to {MOST}, got {value!r}")
+    return value
+
+
+def between(name: str, value: object, low: float, high: float) -> float:
+    """Return a number above ``low`` and below ``high``."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and low < value < high:
+        return float(value)
+    raise ValueError(f"{name} must be a number above {low:g} and below {high:g}, got {value!r}")

@@ -1,0 +1,137 @@
+"""Of what a portfolio reads from disk, only what the registry records with source and hash may be frozen."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from asdcore.errors import ResourceError
+from asdcore.frozen.resources import pinned_resources
+from asdcore.portfolio import parse_portfolio
+
+ENTRY = """
+title = "{id}"
+kind = "checkpoint"
+source = "https://example.org/{id}"
+revision = "1"
+licence = "MIT"
+plugin = "encoders.mine"
+evidence = "computed: by this test"
+allowed_because = "this test says so"
+{folder}
+[allowed]
+2026 = "yes"
+2025 = "no"
+
+"""
+
+
+@pytest.fixture
+def add(tmp_path, monkeypatch):
+    """A function that records a checkpoint of some files and puts them where the registry keeps them."""
+    monkeypatch.setenv("ASDCORE_REGISTRY", str(tmp_path / "registry"))
+    monkeypatch.setenv("ASDCORE_RESOURCES", str(tmp_path / "resources"))
+    (tmp_path / "registry").mkdir()
+
+    def record(identifier: str, **files: bytes) -> Path:
+        folder = tmp_path / "resources" / identifier
+        folder.mkdir(parents=True)
+        text = ENTRY.format(id=identifier, folder="folder = true\n" if len(files) > 1 else "")
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            text += f'[[files]]\nname = "{name}"\nsize = {len(content)}\nsha256 = "{digest}"\n\n'
+        (tmp_path / "registry" / f"{identifier}.toml").write_text(text)
+        return folder
+
+    return record
+
+
+def plan(guard=None, **branches):
+    """A portfolio of branches, each given the parameters of its components."""
+    made = {
+        name: {kind: {"name": kind, **components.get(kind, {})} for kind in ("view", "encoder", "scorer", "normalizer")}
+        for name, components in branches.items()
+    }
+    system = {"weights": dict.fromkeys(made, 1.0), "guards": [{"name": "g", **guard}] if guard else []}
+    return parse_portfolio({"name": "p", "branches": made, "systems": {"S": system}})
+
+
+def test_a_portfolio_that_reads_nothing_pins_nothing(add):
+    assert pinned_resources(plan(a={}, b={"encoder": {"sample_rate": 16000, "name_of": "no/such/file.pt"}})) == []
+
+
+def test_a_checkpoint_is_pinned_with_what_the_registry_says_of_it(add):
+    folder = add("mine-v1", weights=b"12345")
+    (pinned,) = pinned_resources(plan(a={"encoder": {"checkpoint": "mine-v1"}}))
+    assert (pinned.folder, pinned.subjects, pinned.branches) == (folder, ["resource/mine-v1/weights"], {"a"})
+    assert not pinned.is_elsewhere
+    assert pinned.as_json() == {
+        "id": "mine-v1",
+        "title": "mine-v1",
+        "source": "https://example.org/mine-v1",
+        "revision": "1",
+        "licence": "MIT",
+        "plugin": "encoders.mine",
+        "allowed": {"2025": "no", "2026": "yes"},
+        "files": ["weights"],
+    }
+
+
+def test_one_checkpoint_of_several_branches_is_pinned_once_and_ids_are_sorted(add):
+    add("b-v1", weights=b"1")
+    add("a-v1", weights=b"2")
+    branches = {name: {"encoder": {"checkpoint": one}} for name, one in (("x", "b-v1"), ("y", "a-v1"), ("z", "b-v1"))}
+    found = pinned_resources(plan(**branches))
+    assert [(one.entry.id, one.branches) for one in found] == [("a-v1", {"y"}), ("b-v1", {"x", "z"})]
+
+
+def test_a_folder_of_files_is_pinned_file_by_file(add):
+    add("model-v1", config=b"{}", weights=b"12345")
+    (pinned,) = pinned_resources(plan(a={"encoder": {"checkpoint": "model-v1"}}))
+    assert pinned.subjects == ["resource/model-v1/config", "resource/model-v1/weights"]
+
+
+@pytest.mark.parametrize("kind", ["view", "encoder", "scorer", "normalizer"])
+def test_whatever_component_reads_it_it_is_pinned(add, kind):
+    add("mine-v1", weights=b"12345")
+    (pinned,) = pinned_resources(plan(a={kind: {"checkpoint": "mine-v1"}}, b={}))
+    assert pinned.branches == {"a"}
+
+
+def test_what_a_guard_reads_concerns_every_branch(add):
+    add("mine-v1", weights=b"12345")
+    (pinned,) = pinned_resources(plan(guard={"checkpoint": "mine-v1"}, a={}, b={}))
+    assert pinned.branches == {"a", "b"}
+
+
+def test_a_path_is_known_by_its_content_and_its_place_is_said(add, tmp_path):
+    add("mine-v1", weights=b"12345")
+    (tmp_path / "downloads").mkdir()
+    copy = tmp_path / "downloads" / "renamed.pt"
+    copy.write_bytes(b"12345")
+    for key in ("checkpoint", "another_parameter"):
+        (pinned,) = pinned_resources(plan(a={"encoder": {key: str(copy)}}))
+        assert (pinned.entry.id, pinned.folder, pinned.is_elsewhere) == ("mine-v1", copy.parent, True)
+        assert pinned.subjects == ["resource/mine-v1/renamed.pt"]
+
+
+@pytest.mark.parametrize("key", ["checkpoint", "another_parameter"])
+def test_a_file_that_the_registry_does_not_record_is_refused_saying_where(add, tmp_path, key):
+    unknown = tmp_path / "unknown.pt"
+    unknown.write_bytes(b"who knows")
+    said = rf"branches.a.encoder: .*unknown.pt has the SHA-256 {hashlib.sha256(b'who knows').hexdigest()}.*registry add"
+    with pytest.raises(ResourceError, match=said):
+        pinned_resources(plan(a={"encoder": {key: str(unknown)}}))
+
+
+def test_a_checkpoint_that_is_not_what_the_registry_records_is_refused(add):
+    folder = add("mine-v1", weights=b"12345")
+    (folder / "weights").write_bytes(b"54321")
+    with pytest.raises(ResourceError, match="branches.a.encoder: .*weights has the SHA-256"):
+        pinned_resources(plan(a={"encoder": {"checkpoint": "mine-v1"}}))
+    (folder / "weights").unlink()
+    with pytest.raises(ResourceError, match="branches.a.encoder: weights of mine-v1 is not in"):
+        pinned_resources(plan(a={"encoder": {"checkpoint": "mine-v1"}}))

@@ -1,0 +1,49 @@
+"""Adaptive local density normalisation lies between the nearest neighbour and the ratio over clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import asdcore
+from asdcore_plugins.stats.density import cluster_exit
+
+
+def test_equals_its_formula(data):
+    train, domain, test = data()
+    within = asdcore.distances(train, train)
+    np.fill_diagonal(within, np.inf)
+    near = np.sort(within, axis=1)[:, :9]
+    rho = np.array([row[:size].mean() for row, size in zip(near, cluster_exit(near, np.arange(40), 0.04), strict=True)])
+    eta = np.polyfit(np.log(rho[within.argmin(axis=1)]), np.log(near[:, 0]), 1)[0]
+    assert 0 < eta < 1
+    found = asdcore.load_scorer("aldn", k=9).fit(train, domain).score(test)["pooled"]
+    expected = (asdcore.distances(test, train) / rho**eta).min(axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_where_density_says_nothing_it_is_the_nearest_neighbour(data):
+    train, domain = np.eye(12, dtype=np.float32), np.full(12, "source")
+    test = data()[2]
+    found = asdcore.load_scorer("aldn").fit(train, domain).score(test)["pooled"]
+    np.testing.assert_allclose(found, asdcore.load_scorer("knn").fit(train, domain).score(test)["pooled"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"k": 5, "metric": "euclidean"}, {"among": "domain"}])
+def test_left_out_is_the_score_of_a_bank_without_the_clip(data, leave_one_out, parameters):
+    train, domain, _ = data(n_source=14, n_target=6)
+    left_out = asdcore.load_scorer("aldn", **parameters).fit(train, domain).score_left_out()
+    for reference, scores in leave_one_out("aldn", train, domain, **parameters).items():
+        np.testing.assert_allclose(left_out[reference], scores, rtol=1e-9)
+
+
+def test_same_bits(same_bits_in_any_company):
+    same_bits_in_any_company("aldn", k=16)
+
+
+def test_repeated_clips_stay_finite(data):
+    train, domain, test = data()
+    train[:20], test[0] = train[0], train[0]
+    fitted = asdcore.load_scorer("aldn").fit(train, domain)
+    assert fitted.score(test)["pooled"][0] == 0.0
+    assert np.isfinite(fitted.score_left_out()["pooled"]).all()

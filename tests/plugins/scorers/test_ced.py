@@ -1,0 +1,69 @@
+"""Cluster exits: a neighbourhood ends where the next clip lies in another cluster."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import asdcore
+from asdcore_plugins.stats.density import cluster_exit
+
+
+def sizes(within, k, quantile):
+    """Neighbourhood sizes by the definition, one clip after the other."""
+    smooth = []
+    for i in range(len(within)):
+        near = sorted(np.delete(within[i], i))[:k]
+        ratio = [a / b for a, b in pairwise(near)]
+        smooth.append([(a + b) / 2 for a, b in pairwise(ratio)])
+    bound = np.quantile(np.concatenate(smooth), quantile)
+    return [max(2, next((j + 1 for j, one in enumerate(row) if one < bound), k - 2)) for row in smooth]
+
+
+@pytest.mark.parametrize("quantile", [0.04, 0.3])
+def test_equals_its_formula(data, quantile):
+    train, domain, test = data()
+    within, across = asdcore.distances(train, train), asdcore.distances(test, train)
+    inside = sizes(within, 9, quantile)
+    assert len(set(inside)) > 2
+    rho = [np.sort(np.delete(within[i], i))[:size].mean() for i, size in enumerate(inside)]
+    found = asdcore.load_scorer("ced", k=9, quantile=quantile).fit(train, domain).score(test)["pooled"]
+    np.testing.assert_allclose(found, (across / rho).min(axis=1), rtol=5e-6)
+
+
+def test_a_neighbourhood_ends_where_the_cluster_ends():
+    """Eight clips around 0, eight around 100: whoever belongs to a cluster has seven others in it."""
+    train = np.concatenate([np.linspace(0, 1, 8), np.linspace(100, 101, 8)])[:, None]
+    near = np.sort(np.abs(train - train.T), axis=1)[:, 1:12]
+    found = cluster_exit(near, np.arange(16), 0.2)
+    assert set(found.tolist()) <= {6, 7}
+
+
+@pytest.mark.parametrize("parameters", [{}, {"k": 5, "metric": "euclidean"}, {"among": "domain", "quantile": 0.2}])
+def test_left_out_is_the_score_of_a_bank_without_the_clip(data, leave_one_out, parameters):
+    train, domain, _ = data(n_source=14, n_target=6)
+    left_out = asdcore.load_scorer("ced", **parameters).fit(train, domain).score_left_out()
+    for reference, scores in leave_one_out("ced", train, domain, **parameters).items():
+        np.testing.assert_allclose(left_out[reference], scores, rtol=1e-12)
+
+
+def test_same_bits(same_bits_in_any_company):
+    same_bits_in_any_company("ced", k=16)
+
+
+def test_repeated_clips_and_few_clips_stay_finite(data):
+    train, domain, test = data()
+    train[:20] = train[0]
+    assert np.isfinite(asdcore.load_scorer("ced").fit(train, domain).score_left_out()["pooled"]).all()
+    few = asdcore.load_scorer("ced").fit(train[-3:], domain[-3:])
+    assert np.isfinite(few.score(test)["pooled"]).all()
+    assert np.isfinite(few.score_left_out()["pooled"]).all()
+
+
+def test_bad_parameters():
+    with pytest.raises(asdcore.PluginError, match="k must be a whole number of at least 3, got 2"):
+        asdcore.load_scorer("ced", k=2)
+    with pytest.raises(asdcore.PluginError, match="quantile must be a number from 0 to 1, got -1"):
+        asdcore.load_scorer("ced", quantile=-1)

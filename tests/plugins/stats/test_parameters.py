@@ -1,0 +1,26 @@
+"""Parameters are checked when a component is built, by messages that name them."""
+
+from __future__ import annotations
+
+import pytest
+
+from asdcore_plugins.stats.parameters import between, whole
+
+
+def test_what_is_allowed_comes_back():
+    assert whole("k", 1) == 1
+    assert whole("seed", 0, least=0) == 0
+    assert between("width", 1, 0, 2) == 1.0
+    assert between("share", 0.5, 0, 1) == 0.5
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None, 2**32])
+def test_what_is_no_whole_number_in_range_is_refused(value):
+    with pytest.raises(ValueError, match="k must be a whole number from 1 to 4294967295, got "):
+        whole("k", value)
+
+
+@pytest.mark.parametrize("value", [0, 1, -0.1, 1.1, float("nan"), float("inf"), True, "0.5", None])
+def test_what_is_no_number_inside_is_refused(value):
+    with pytest.raises(ValueError, match="share must be a number above 0 and below 1, got "):
+        between("share", value, 0, 1)
