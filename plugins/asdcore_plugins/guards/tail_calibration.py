@@ -58,7 +58,11 @@ class TailCalibration:
         if not self._beta:
             raise DataError("this tail calibration has no train normals yet: call fit(base, z, domain) first")
         over = excess(base, self._threshold)
-        penalty: Floats = np.maximum(over - self._beta * np.log1p(over / self._beta), 0.0)
+        with np.errstate(over="ignore", divide="ignore"):
+            ratio = over / self._beta
+            # Beyond what a float can hold, the 1 of log(1 + ratio) is long lost.
+            logarithm = np.where(np.isfinite(ratio), np.log1p(ratio), np.log(over) - np.log(self._beta))
+        penalty: Floats = np.maximum(over - self._beta * logarithm, 0.0)
         return penalty
 
 

@@ -96,3 +96,8 @@ def test_before_fit_and_after_a_fit_that_failed():
 def test_the_quantile_lies_between_0_and_1(value):
     with pytest.raises(asdcore.PluginError, match=f"quantile must be between 0 and 1, got {value}"):
         asdcore.load_guard("tail_calibration", quantile=value)
+
+
+def test_a_tail_without_width_takes_back_all_that_lies_above_it():
+    guard = asdcore.load_guard("tail_calibration").fit(np.array([0.0, 0.0, 2.2e-308]), {}, np.array(["source"] * 3))
+    assert np.allclose(penalty(guard, [2.0]), 2.0)
