@@ -8,6 +8,7 @@ it counts; of the bundled plugins, which share one package, only the module, wha
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import warnings
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
@@ -97,24 +98,30 @@ def source_digest(module: Path) -> str:
     return files_digest(top, files)
 
 
-def imported_names(file: Path) -> set[str]:
+def imported_names(file: Path) -> frozenset[str]:
     """Return every module that a source file imports by name, at its top or inside a function.
 
     A file that is no Python, such as a template in a package, cannot be imported and imports nothing.
     """
+    about = file.stat()
+    return _imported_names(file, about.st_mtime_ns, about.st_size)
+
+
+@functools.lru_cache(maxsize=1024)
+def _imported_names(file: Path, changed: int, size: int) -> frozenset[str]:
     found = set()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about how the file is written
             tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
+        return frozenset()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 def _used(module: Path, top: Path) -> set[Path]:
