@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench encoders refreeze venv clean
+.PHONY: demo test check bench encoders plugins refreeze venv clean
 
 demo: venv
 	$(BIN)/asdcore demo
@@ -25,6 +25,10 @@ bench: venv
 encoders: venv
 	$(BIN)/python -m benchmarks.encoders
 
+# After a change of a plugin's docstring or parameters, the table in plugins/README.md is made anew.
+plugins: venv
+	$(BIN)/python -m benchmarks.plugins_table
+
 # After a change of the code, the frozen run that is kept in manifests/ must be made anew.
 refreeze: venv
 	rm -rf runs/tiny manifests/tiny.json
@@ -40,7 +44,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --constraint constraints.txt hatchling
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[test,check]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[report,test,check]'
 	touch $(READY)
 
 clean:

@@ -6,7 +6,8 @@ Run a portfolio, evaluate it::
 
     run = asdcore.run("manifests/demo.toml", data="data/dcase2026t2", out="runs/demo")
     run.systems                                  # polars frame: clip, system, role, base, penalty, score
-    asdcore.evaluate(run)                        # official score and cells
+    asdcore.evaluate(run)                        # official score and cells, each with its interval
+    asdcore.compare(run).differences             # which systems really differ
 
 Freeze it, prove it, run it once::
 
@@ -57,6 +58,11 @@ if TYPE_CHECKING:
     from asdcore.data.clips import index_clips
     from asdcore.data.distances import distances
     from asdcore.data.synth import synthesize
+    from asdcore.evidence.comparison import compare
+    from asdcore.evidence.decisions import decisions
+    from asdcore.evidence.ledger import ledger, verdict
+    from asdcore.evidence.selection.audit import audit_decide, audit_plan
+    from asdcore.evidence.selection.choose import select
     from asdcore.frozen.check_submission import check_submission
     from asdcore.frozen.infer import infer
     from asdcore.frozen.pin import freeze
@@ -64,6 +70,7 @@ if TYPE_CHECKING:
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import evaluate, evaluate_scores, run
     from asdcore.portfolio import Portfolio, load_portfolio
+    from asdcore.reporting import report
     from asdcore.runs import Run, load_run
     from asdcore.transforms import SmoothEcdf
 
@@ -74,14 +81,19 @@ _LAZY = {
     "Portfolio": "asdcore.portfolio",
     "Run": "asdcore.runs",
     "SmoothEcdf": "asdcore.transforms",
+    "audit_decide": "asdcore.evidence.selection.audit",
+    "audit_plan": "asdcore.evidence.selection.audit",
     "audit_views": "asdcore.view_audit",
     "check_submission": "asdcore.frozen.check_submission",
+    "compare": "asdcore.evidence.comparison",
+    "decisions": "asdcore.evidence.decisions",
     "distances": "asdcore.data.distances",
     "evaluate": "asdcore.pipeline",
     "evaluate_scores": "asdcore.pipeline",
     "freeze": "asdcore.frozen.pin",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
+    "ledger": "asdcore.evidence.ledger",
     "load_dataset": "asdcore.components",
     "load_encoder": "asdcore.components",
     "load_guard": "asdcore.components",
@@ -91,8 +103,11 @@ _LAZY = {
     "load_scorer": "asdcore.components",
     "load_view": "asdcore.components",
     "package": "asdcore.frozen.submission",
+    "report": "asdcore.reporting",
     "run": "asdcore.pipeline",
+    "select": "asdcore.evidence.selection.choose",
     "synthesize": "asdcore.data.synth",
+    "verdict": "asdcore.evidence.ledger",
     "verify": "asdcore.frozen.verify",
 }
 
@@ -110,8 +125,12 @@ __all__ = [
     "SmoothEcdf",
     "StoreError",
     "Tokens",
+    "audit_decide",
+    "audit_plan",
     "audit_views",
     "check_submission",
+    "compare",
+    "decisions",
     "distances",
     "evaluate",
     "evaluate_scores",
@@ -119,6 +138,7 @@ __all__ = [
     "hookimpl",
     "index_clips",
     "infer",
+    "ledger",
     "load_dataset",
     "load_encoder",
     "load_guard",
@@ -128,8 +148,11 @@ __all__ = [
     "load_scorer",
     "load_view",
     "package",
+    "report",
     "run",
+    "select",
     "synthesize",
+    "verdict",
     "verify",
 ]
 

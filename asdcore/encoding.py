@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.components import build
-from asdcore.contract.interfaces import Encoder, Tokens
+from asdcore.contract.interfaces import CHANNELS, Encoder, Tokens
 from asdcore.contract.plugins import installed
 from asdcore.data.audio import resample
 from asdcore.data.pooling import pool
@@ -53,10 +53,15 @@ Features = dict[Output, Array]
 
 
 def check(requests: Sequence[Request], device: str | None) -> None:
-    """Build every encoder and look up the layers asked of it: what cannot be is known before the work."""
+    """Build every view and encoder, see that they fit, and look up the layers: what cannot be is known before the work.
+
+    Raises PortfolioError for a layer that an encoder does not have, and for a view with another number of channels.
+    """
     for request in requests:
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
-            _layers(_encoder_of(request, device), request.outputs)
+            encoder = _encoder_of(request, device)
+            _layers(encoder, request.outputs)
+        _check_channels(request, channels_of("encoder", request.encoder, encoder))
 
 
 def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | None) -> list[Any]:
@@ -70,7 +75,7 @@ def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | 
                 waveforms[view] = waveform(*view, audio, rate)
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
             encoder = _encoder_of(request, device)
-            clip = resample(waveforms[view], rate, encoder.sample_rate)[None]
+            clip = _resampled(waveforms[view], rate, encoder.sample_rate)[None]
             prepared.append(encoder.prepare(clip) if _has_halves(encoder) else clip)
     return prepared
 
@@ -96,14 +101,32 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
 
 
 def waveform(view: str, parameters: str, audio: Array, rate: int) -> Array:
-    """(n_channels, n_samples) -> the view's (n_samples,), held to its contract."""
+    """(n_channels, n_samples) -> the view's (n_samples,), or (2, n_samples) for two channels, held to its contract."""
+    channels = view_channels(view, parameters)
     with blamed("view", view):
         made = np.asarray(_view(view, parameters)(audio, rate), dtype=np.float32)
-    if made.ndim != 1 or not len(made):
-        raise PluginError(f"the view gave an array {made.shape}; (n_samples,) is the contract.")
+    axes, allowed = ((), "(n_samples,)") if channels == 1 else ((channels,), f"({channels}, n_samples)")
+    if made.ndim != 1 + len(axes) or made.shape[:-1] != axes or not made.size:
+        raise PluginError(f"the view gave an array {made.shape}; {allowed} is the contract.")
     if not np.isfinite(made).all():
         raise DataError("the view's samples are not all finite")
     return made
+
+
+def view_channels(view: str, parameters: str) -> int:
+    """Return how many channels the view of this name and parameters (JSON text) gives."""
+    with blamed("view", view):
+        return channels_of("view", view, _view(view, parameters))
+
+
+def channels_of(kind: str, name: str, component: Any) -> int:
+    """Return how many channels a view gives or an encoder reads, 1 unless it says otherwise."""
+    channels: int = getattr(component, "channels", 1)
+    if channels not in CHANNELS:
+        raise PluginError(
+            f"{kind} {name!r} says channels = {channels!r}; {' or '.join(map(str, CHANNELS))} is allowed."
+        )
+    return channels
 
 
 def tokens_of_clip(tokens: Mapping[int | str, Tokens], layer: int | str) -> tuple[Array, Array | None]:
@@ -134,6 +157,29 @@ def _layers(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | s
         if layer not in known:
             raise PortfolioError(f"there is no layer {layer!r}. Its layers are {', '.join(map(repr, known))}.")
     return layers
+
+
+def _check_channels(request: Request, wanted: int) -> None:
+    """Raise PortfolioError unless the view gives as many channels as the encoder reads."""
+    given = view_channels(request.view, request.view_parameters)
+    if given != wanted:
+        views = installed().components("view").items()
+        fitting = sorted(name for name, one in views if getattr(one.factory, "channels", 1) == wanted)
+        raise PortfolioError(
+            f"view {request.view!r} gives {_counted(given)}, and encoder {request.encoder!r} reads {_counted(wanted)}. "
+            f"Views of {_counted(wanted)}: {', '.join(fitting)}. Give the branch one of them, or another encoder."
+        )
+
+
+def _counted(channels: int) -> str:
+    return f"{channels} channel{'s' * (channels > 1)}"
+
+
+def _resampled(waveform: Array, rate: int, target: int) -> Array:
+    """(n_samples,) or (2, n_samples) -> the same at another rate, every channel by itself."""
+    if waveform.ndim == 1:
+        return resample(waveform, rate, target)
+    return np.stack([resample(channel, rate, target) for channel in waveform])
 
 
 def _first(values: Any, what: str, axes: str) -> Array:

@@ -17,6 +17,7 @@ traceback is shown only with ``--debug``.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -98,3 +99,17 @@ def located(where: str) -> Iterator[None]:
         message, *rest = error.args
         error.args = (f"{where}: {message}", *rest)
         raise
+
+
+@contextmanager
+def warned(where: str) -> Iterator[None]:
+    """Prefix any warning given inside with where it happened."""
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for one in caught:
+        warnings.warn(f"{where}: {one.message}", one.category, stacklevel=3)
+
+
+def plain_warnings() -> None:
+    """Show a warning as one line of its words: where in the code it was given helps nobody who runs a command."""
+    warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from asdcore.errors import AsdcoreError
+from asdcore.errors import AsdcoreError, plain_warnings
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -94,6 +94,7 @@ def _start(workers: int, prepare: Callable[[], object] | None) -> None:
     An interrupt is the parent's to handle: it stops handing out chunks and lets those under way be finished.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    plain_warnings()
     share = str(max(1, (os.cpu_count() or 1) // workers))
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ.setdefault(variable, share)

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,10 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import decoded_before
-from asdcore.errors import EvaluationError
-from asdcore.evidence.evaluate import Evaluation, evaluate_systems, record_look
+from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
-from asdcore.evidence.files import read_truth
-from asdcore.evidence.matching import match_truth
+from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
+from asdcore.evidence.truth import truth_of
 from asdcore.execution import executor, run_jobs
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
@@ -38,9 +36,8 @@ from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
 from asdcore.stages import calibrate, decide, embed, fuse, score
 from asdcore.store.atomic import check_writable, write_json
 from asdcore.store.cache import Store, default_store
-from asdcore.store.digest import TABLE_ALGORITHM, recipe_digest, table_digest
-from asdcore.store.recipes import component_origins, feature_recipe, library_versions
-from asdcore.store.tables import GROUND_TRUTH
+from asdcore.store.digest import TABLE_ALGORITHM, table_digest
+from asdcore.store.recipes import component_origins, feature_recipe, features_digest, library_versions, takes_device
 
 __all__ = ["Run", "evaluate", "evaluate_scores", "load_run", "run"]
 
@@ -48,6 +45,9 @@ CURRENT_YEAR = 2026
 """The rules of 2022-2026 apply where a dataset reader names no year."""
 
 FEW_TARGETS = 10
+
+REPLICATES = 2000
+"""Of the bootstrap behind every interval."""
 
 
 def run(
@@ -80,6 +80,7 @@ def run(
     with work.stage("clips", 0) as advance, decoded_before(work.encoded()):
         clips = reader.clips(work.root)
         advance(len(clips))
+    decide.check_attainable(clips, plan.decision)
     notes = [*notes_on(name, clips, plan.folds), *work.device_notes()]
     for note in notes:
         work.progress.note(note)
@@ -88,34 +89,50 @@ def run(
     return write_run(Path(out), tables, about)
 
 
-def evaluate(finished: Run | str | Path, *, truth: str | Path | None = None, year: int | None = None) -> Evaluation:
+def evaluate(
+    finished: Run | str | Path,
+    *,
+    truth: str | Path | None = None,
+    year: int | None = None,
+    replicates: int = REPLICATES,
+    hypothesis: str | None = None,
+    verdict: Verdict | None = None,
+) -> Evaluation:
     """Score a run with the official metrics, log the look at the labels, and write ``evaluation.json``.
 
     truth : evaluator-style ground truth folders or an ``eval_data_list`` file; without it the names of development
-    test files tell. year : the rules to apply, where they are not those of the run's task.
+    test files tell. year : the rules to apply, where they are not those of the run's task. replicates : of the
+    bootstrap behind the intervals; 0 for none. hypothesis, verdict : what the ledger is to say of the look: what was
+    expected of it, and whether it is "kept" or "rejected".
     """
     done = finished if isinstance(finished, Run) else load_run(finished)
-    labels = match_truth(read_truth(Path(truth)), done.clips) if truth is not None else _named_truth(done)
-    result = evaluate_systems(
-        done.systems, done.decisions, done.clips, labels, done.about["year"] if year is None else year
-    )
-    looks = record_look(
-        Store(Path(done.about["store"])).looks,
-        table_digest(labels, GROUND_TRUTH.key),
-        done.about["tables"]["systems"],
-        f"run of {done.about['portfolio']['name']}",
-    )
+    labels = truth_of(done, truth)
+    rules = done.about["year"] if year is None else year
+    result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
+    about_it = {"year": result.year, "results": results_of(result), "hypothesis": hypothesis, "verdict": verdict}
+    looks = record_look(Store(Path(done.about["store"])).looks, look_at(done, labels, "run of", **about_it))
     write_json(done.folder / EVALUATION_FILE, {**result.as_json(), "looks": looks})
     return result
 
 
-def evaluate_scores(scores: str | Path, truth: str | Path, year: int) -> Evaluation:
+def evaluate_scores(
+    scores: str | Path,
+    truth: str | Path,
+    year: int,
+    *,
+    replicates: int = REPLICATES,
+    hypothesis: str | None = None,
+    verdict: Verdict | None = None,
+) -> Evaluation:
     """Score folders of ``anomaly_score_*.csv`` files, and log the look at the labels in the per-user store.
 
     scores : a folder of score files, or of one folder a system. truth : evaluator-style ground truth folders or an
-    ``eval_data_list`` file. year : whose rules apply.
+    ``eval_data_list`` file. year : whose rules apply. replicates, hypothesis, verdict : see :func:`evaluate`.
     """
-    return evaluate_files(Path(scores), Path(truth), year, Store(default_store()).looks)
+    log = Store(default_store()).looks
+    return evaluate_files(
+        Path(scores), Path(truth), year, log, replicates=replicates, hypothesis=hypothesis, verdict=verdict
+    )
 
 
 @dataclass
@@ -134,13 +151,14 @@ class Work:
 
     def encoded(self) -> set[str]:
         """Return the audio digests that the store holds features of: those clips have been decoded before."""
-        recipes = (feature_recipe(branch, installed()) for branch in self.plan.branches.values())
+        parts = (part for branch in self.plan.branches.values() for part in branch.parts)
+        recipes = (feature_recipe(part, installed(), self.device) for part in parts)
         return set().union(*(self.store.features(recipe).held() for recipe in recipes))
 
     def device_notes(self) -> list[str]:
         """Say so where a device was named that no encoder takes."""
-        factories = [installed().component("encoder", one.encoder.name).factory for one in self.plan.branches.values()]
-        if self.device is None or any("device" in signature(one).parameters for one in factories):
+        encoders = [installed().component("encoder", one.encoder.name) for one in self.plan.branches.values()]
+        if self.device is None or any(map(takes_device, encoders)):
             return []
         return [f"no encoder of this portfolio takes a device: {self.device!r} changes nothing."]
 
@@ -151,7 +169,9 @@ class Work:
         scores = self.scores(clips, plugins)
         with self.stage("fuse", len(self.plan.systems)) as advance:
             calibrated = calibrate.calibrate(scores, clips, self.plan.branches, plugins)
-            systems = fuse.fuse(calibrated, clips, self.plan.systems, plugins)
+            mirrors = {name: self.plan.branches[name] for name in sorted(self.plan.mirrored)}
+            mirrored = calibrate.mirror(scores, clips, mirrors, plugins) if mirrors else None
+            systems = fuse.fuse(calibrated, clips, self.plan.systems, plugins, mirrored)
             decisions = decide.decide(systems, clips, self.plan.decision)
             advance(len(self.plan.systems))
         return {"clips": clips, "scores": scores, "calibrated": calibrated, "systems": systems, "decisions": decisions}
@@ -161,10 +181,7 @@ class Work:
         branches = self.plan.branches
         chunks = embed.plan(clips, self.root, branches.values(), self.store, plugins, self.device)
         embed.try_out(chunks, clips, self.root)
-        jobs = {
-            name: score.plan(clips, name, branch, self.plan.folds, self.plan.seed, self.store, plugins)
-            for name, branch in branches.items()
-        }
+        jobs = {name: score.plan(clips, name, self.plan, self.store, plugins, self.device) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
         with executor(self.workers if chunks or missing else 1, self.prepare) as pool:
@@ -185,7 +202,7 @@ class Work:
             "task": self.task,
             "plugins": component_origins([("dataset", self.task), *self.plan.components()], installed()),
             "features": {
-                name: recipe_digest(feature_recipe(branch, installed())) for name, branch in self.plan.branches.items()
+                name: features_digest(branch, installed(), self.device) for name, branch in self.plan.branches.items()
             },
             "code_sha256": files_digest(*framework_files()),
             "device": self.device or "cpu",
@@ -228,17 +245,3 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
         if len(cell) < folds:
             notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
     return notes
-
-
-def _named_truth(done: Run) -> pl.DataFrame:
-    """Ask the dataset reader for the ground truth that its file names spell."""
-    root = Path(done.about["data"])
-    advice = "Give the ground truth with --truth (evaluator-style folders, or an eval_data_list file)."
-    if not root.is_dir():
-        raise EvaluationError(f"The run's data are no longer at {root}. {advice}")
-    if "test" not in set(done.clips["split"]):
-        raise EvaluationError("This run has no test clips, so there is nothing to evaluate.")
-    labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
-    if labels is None:
-        raise EvaluationError(f"The names of the test clips in {root} do not tell what is an anomaly. {advice}")
-    return GROUND_TRUTH.check(labels)

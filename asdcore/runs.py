@@ -32,6 +32,7 @@ TABLES: dict[str, Table] = {
     "decisions": DECISIONS,
 }
 RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE = "run.json", "portfolio.json", "evaluation.json"
+REPORT_FILE = "report.html"
 SCHEMA = 2
 
 VOLATILE = ("data", "seconds", "store", FIELD)
@@ -135,7 +136,8 @@ def write_run(
             beside(stage)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RUN_FILE).unlink(missing_ok=True)
-        (folder / EVALUATION_FILE).unlink(missing_ok=True)
+        for earlier in (EVALUATION_FILE, REPORT_FILE):
+            (folder / earlier).unlink(missing_ok=True)
         # Tables first: by them a folder that a kill leaves half filled is known as a run's.
         for name in (*(f"{name}.parquet" for name in tables), PORTFOLIO_FILE):
             (stage / name).replace(folder / name)
@@ -154,7 +156,7 @@ def check_out(folder: Path) -> None:
     with suppress(OSError, ValueError, TypeError, RecursionError):
         if (folder / RUN_FILE).is_file() and "manifest" in json.loads((folder / RUN_FILE).read_bytes()):
             raise StoreError(f"{folder} holds a finished inference, which is not written over. Choose another --out.")
-    ours = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, *(f"{name}.parquet" for name in TABLES)}
+    ours = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, REPORT_FILE, *(f"{name}.parquet" for name in TABLES)}
     found = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
     if found and not found & ours:
         raise StoreError(f"{folder} holds files that are no run's. Choose an empty or new folder with --out.")

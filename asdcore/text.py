@@ -9,22 +9,8 @@ from typing import TYPE_CHECKING, Any
 from asdcore.frozen.differences import grouped
 
 if TYPE_CHECKING:
-    from asdcore.evidence.evaluate import Evaluation
     from asdcore.frozen.differences import Verification
     from asdcore.frozen.manifest import Manifest
-
-MEANING = {
-    2020: ["AUC, pAUC: the normals of a machine ID against its anomalies.", "Official score: their arithmetic mean."],
-    2021: [
-        "AUC, pAUC of a domain: its normals against the anomalies of the same domain.",
-        "Official score: harmonic mean of all cells.",
-    ],
-    2022: [
-        "AUC of a domain: its normals against ALL anomalies of the section.",
-        "pAUC: both domains, up to 10 % false positives, standardised (50 is chance).",
-        "Official score: harmonic mean of all cells.",
-    ],
-}
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
@@ -39,27 +25,6 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str
             for one, width, is_number in zip(line, widths, right, strict=True)
         ).rstrip()
         for line in lines
-    ]
-
-
-def evaluation(result: Evaluation) -> list[str]:
-    """Return an evaluation as lines, in percent: the official score of each system, then its cells."""
-    scores = [{"system": name, "official score": 100 * one.official_score} for name, one in result.systems.items()]
-    measures = [name for name in _first_cell(result) if name in _OFFICIAL]
-    cells = [
-        {"machine": cell["machine"], "section": cell["section"], "system": name}
-        | {measure: 100 * cell[measure] for measure in measures}
-        for name, one in result.systems.items()
-        for cell in one.cells
-    ]
-    cells.sort(key=lambda row: (row["machine"], row["section"]))
-    return [
-        f"Official metrics of DCASE {result.year}, in percent.",
-        *MEANING[min(result.year, max(MEANING))],
-        "",
-        *table(cells, ["machine", "section", "system", *measures]),
-        "",
-        *table(scores, ["system", "official score"]),
     ]
 
 
@@ -93,13 +58,6 @@ def verification(result: Verification) -> list[str]:
     reached = f"Results affected: {len(result.affected)}" if result.affected else "No result is affected."
     lines += ["", reached, *(f"  {one}" for one in result.affected)]
     return [*lines, "", f"Not as frozen: {len(result.differences)} difference{'s' * (len(result.differences) > 1)}."]
-
-
-_OFFICIAL = ("auc", "auc_source", "auc_target", "pauc", "pauc_source", "pauc_target")
-
-
-def _first_cell(result: Evaluation) -> Mapping[str, Any]:
-    return next(iter(next(iter(result.systems.values())).cells))
 
 
 def _text(value: Any) -> str:

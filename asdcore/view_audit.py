@@ -35,8 +35,8 @@ from asdcore.data.audio import decode, resample
 from asdcore.data.synth.draws import generator
 from asdcore.data.synth.probes import FAULTS, heard
 from asdcore.data.synth.signals import SAMPLE_RATE, decibels
-from asdcore.encoding import waveform
-from asdcore.errors import AsdcoreError, DataError, located
+from asdcore.encoding import view_channels, waveform
+from asdcore.errors import AsdcoreError, DataError, PortfolioError, located
 from asdcore.portfolio import DEFAULT_TASK, Component, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 
@@ -102,13 +102,14 @@ def audit_views(
     portfolio : a path, the name of a shipped portfolio, or a Portfolio. clips : train normals of each machine, section
     and domain, chosen by their audio digests. level_db : RMS of a fault relative to the clip's, at the near microphone.
 
-    Raises an AsdcoreError where there is nothing to audit: recordings of one channel, or all of them silent.
+    Raises an AsdcoreError where there is nothing to audit: recordings of one channel, or all of them silent, and a view
+    that gives both channels.
     """
     if clips < 1 or not -60 <= level_db <= 20:
         raise AsdcoreError(f"clips must be at least 1 and level_db from -60 to 20, got {clips} and {level_db:g}.")
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
     plan.check_components()
-    views = {_label(branch.view): branch.view for branch in plan.branches.values()}
+    views = _views(plan)
     shown, root = progress or Silent(), Path(data)
     with shown.stage("clips", 0) as advance:
         index = installed().build("dataset", task if task is not None else plan.task or DEFAULT_TASK, {}).clips(root)
@@ -124,6 +125,17 @@ def audit_views(
                 advance(1)
             findings += _findings(str(machine), str(section), pl.DataFrame(probes), views)
     return ViewAudit(level_db, tuple(findings))
+
+
+def _views(plan: Portfolio) -> dict[str, Component]:
+    """Return the views of a portfolio by their labels; raises PortfolioError for one that hands on both channels."""
+    for name, branch in plan.branches.items():
+        if view_channels(branch.view.name, json.dumps(branch.view.parameters, sort_keys=True)) != 1:
+            raise PortfolioError(
+                f"branches.{name}: view {branch.view.name!r} hands on both channels, and an audit weighs what is left "
+                "in one waveform. Audit a portfolio without this branch."
+            )
+    return {_label(branch.view): branch.view for branch in plan.branches.values()}
 
 
 def _label(view: Component) -> str:

@@ -15,9 +15,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from block_maps import block_maps
 from embedding import embedding
 from freezing import hashing, manifest
+from scoring import scoring
 from shown import show
+from uncertainty import uncertainty
 
 ROOT = Path(__file__).parents[1]
 ASDCORE = Path(sys.executable).parent / "asdcore"
@@ -175,7 +178,20 @@ def fusing() -> list[bool]:
 
 def main() -> None:
     """Run every benchmark; exits with 1 where a promise is broken."""
-    kept = [*start_up(), *real_run(), *evaluation(), *reading(), *fusing(), *embedding(), *hashing(), *manifest()]
+    parts = (
+        start_up,
+        real_run,
+        evaluation,
+        uncertainty,
+        reading,
+        fusing,
+        embedding,
+        scoring,
+        block_maps,
+        hashing,
+        manifest,
+    )
+    kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")
     raise SystemExit(0 if all(kept) else 1)
 

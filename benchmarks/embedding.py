@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from shown import show
@@ -14,16 +17,32 @@ ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("ASDCORE_SHARED", ROOT.parent / "shared"))
 MN04 = SHARED / "weights" / "mn04_as" / "mn04_as_mAP_432.pt"
 
+ROUNDS = 3
+"""The best of so many counts: the rest is other people's work."""
+
+SLOWER = 1 / 0.9
+"""Embedding over the bare forward pass, at most."""
+
+CROWDED = 1.2
+"""From here on no second core is free."""
+
 
 def embedding() -> list[bool]:
     """Embedding a folder of wavs runs at the rate of the bare forward pass: sound is got ready beside it.
 
-    BEATs of full size with random weights: the forward pass of clips already prepared, in memory and on one thread,
-    beside the stage that decodes, resamples, prepares, runs and writes. The small mn04 is shown beside it, where its
-    weights are at hand: its front end costs as much as its network.
+    The forward pass of clips already prepared, in memory, beside the stage that decodes, resamples, prepares, runs and
+    writes. In both the network computes on one thread, a clip at a time: that is how a clip's features are the same
+    bits on any machine. Turned round, so that over is over: 90 % of the rate is 1 / 0.9 of the time.
+
+    BEATs of full size with random weights: its forward pass outweighs all else, so the promise holds for CPU time too,
+    however busy the machine. And the small mn04, where its weights are at hand: reading a clip and its front end take
+    nearly as long as its network, which only a second core can hide; wall times say nothing where none is free.
     """
     import torch
 
+    crowded = _crowded()
+    show("two threads over one, seconds for the same work each", crowded, None, "times")
+    kept, wall = [], SLOWER if crowded < CROWDED else None
     keys = json.loads((ROOT / "tests" / "golden" / "encoders" / "beats" / "keys.json").read_text())
     generator = torch.Generator().manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -31,16 +50,53 @@ def embedding() -> list[bool]:
         bias = next(name for name in weights if "relative_attention_bias" in name)
         weights |= {name: weights[bias] for name in weights if "relative_attention_bias" in name}
         torch.save({"cfg": keys["cfg"], "model": weights}, Path(folder) / "beats.pt")
-        share = _embedding({"name": "beats", "checkpoint": str(Path(folder) / "beats.pt")}, 6, Path(folder) / "beats")
+        large = {"name": "beats", "checkpoint": str(Path(folder) / "beats.pt")}
+        kept += _embedding("BEATs", large, 6, Path(folder) / "beats", cpu=SLOWER, wall=wall)
         if MN04.is_file():
             small = {"name": "efficientat", "checkpoint": str(MN04), "layer": 13}
-            show("mn04: bare forward pass over embedding", _embedding(small, 64, Path(folder) / "mn04"), None, "times")
-    # Shown as a promise turned round, so that over is over: embedding takes at most 1 / 0.9 of the forward pass.
-    return [show("BEATs: embedding over the bare forward pass, seconds", 1 / share, 1 / 0.9, "times")]
+            kept += _embedding("mn04", small, 64, Path(folder) / "mn04", cpu=None, wall=wall)
+    return kept
 
 
-def _embedding(encoder: dict[str, object], n: int, folder: Path) -> float:
-    """Return the seconds of the bare forward pass over those of embedding, the best of two pairs."""
+def _crowded() -> float:
+    """Return how much longer two threads take than one: 1 where a second core is free, 2 where there is none."""
+    block = bytes(1 << 25)
+
+    def took(threads: int) -> float:
+        with ThreadPoolExecutor(threads) as pool:
+            started = time.perf_counter()
+            list(pool.map(lambda _: hashlib.sha256(block).digest(), range(threads)))
+            return time.perf_counter() - started
+
+    return min(took(2) for _ in range(5)) / min(took(1) for _ in range(5))
+
+
+def _embedding(
+    name: str, encoder: dict[str, object], n: int, folder: Path, *, cpu: float | None, wall: float | None
+) -> list[bool]:
+    """Show the time of embedding over that of the bare forward pass, the best of each; returns whether promises hold.
+
+    cpu, wall : what is promised of either.
+    """
+    bare, embedded = _work(encoder, n, folder)
+    best = {work: (float("inf"), float("inf")) for work in (bare, embedded)}
+    for _ in range(ROUNDS):
+        for work in best:
+            clocks = time.process_time(), time.perf_counter()
+            work()
+            took = time.process_time() - clocks[0], time.perf_counter() - clocks[1]
+            best[work] = min(best[work][0], took[0]), min(best[work][1], took[1])
+    ratios = [ours / theirs for ours, theirs in zip(best[embedded], best[bare], strict=True)]
+    show(f"{name}: clips of 10 s a second, embedded", n / best[embedded][1], None, "1/s")
+    kept = []
+    for what, ratio, promised in zip(("CPU", "wall"), ratios, (cpu, wall), strict=True):
+        held = show(f"{name}: embedding over the bare forward pass, {what}", ratio, promised, "times")
+        kept += [] if promised is None else [held]
+    return kept
+
+
+def _work(encoder: dict[str, object], n: int, folder: Path) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Write n wavs of 10 s; returns the bare forward pass of them, prepared and in memory, and embedding the folder."""
     import numpy as np
     import soundfile
 
@@ -64,16 +120,14 @@ def _embedding(encoder: dict[str, object], n: int, folder: Path) -> float:
     built = encoding._encoder_of(request, None)
     layers = layer if layer[0] is not None else built.layers[-1:]
     ready = [encoding.prepare(*embed.decode(*clip), jobs[0].requests, None)[0] for job in jobs for clip in job.clips]
-    shares = []
-    for _ in range(2):
+
+    def bare() -> None:
         with single_threaded():
-            started = time.perf_counter()
             for one in ready:
                 built.encode_prepared([one], layers)
-            bare = time.perf_counter() - started
-        started = time.perf_counter()
+
+    def embedded() -> None:
         for job in jobs:
             embed.embed(job)
-        shares.append(bare / (time.perf_counter() - started))
-    show(f"{encoder['name']}: clips of 10 s a second, embedded", max(shares) * n / bare, None, "1/s")
-    return max(shares)
+
+    return bare, embedded

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import asdcore
 from asdcore.complexity.macs import plain_attention
+from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import PluginError, ResourceError
 from asdcore.store.atomic import write_text
 from asdcore.store.entries import Facts, Resource, entry_text, load_entry
@@ -40,6 +41,9 @@ UNMEASURED = ("panns-cnn14-decision-level-max",)
 
 FIXED = {"audiomae": "tables.pos_embed", "eat": "tables.pos_embed", "whisper": "embed_positions.weight"}
 """By encoder, the table of sines and cosines that lies among its weights: nobody learned it."""
+
+PUBLISHED = ("gwrp", "gem", "rdp", "rdp_gem")
+"""Poolings that have parameters."""
 
 CHECKS = {"none": "none", "md5": "MD5", "sha256": "SHA-256"}
 """By what files are checked, the weakest first."""
@@ -87,7 +91,8 @@ def measure(entry: Resource) -> Facts:
 
 def facts(encoder: Any, fixed: str | None = None) -> Facts:
     """Let an encoder encode 10 s, and say what it is and what that took; ``fixed`` names weights not learned."""
-    audio, default = np.zeros((1, SECONDS * encoder.sample_rate), np.float32), encoder.layers[-1]
+    channels, n_samples, default = getattr(encoder, "channels", 1), SECONDS * encoder.sample_rate, encoder.layers[-1]
+    audio = np.zeros((1, n_samples) if channels == 1 else (1, channels, n_samples), np.float32)
     counter, seen = FlopCounterMode(display=False), Seen()
     # CLAP looks up which clips are to be fused, and where there are no values it must be told: all.
     told = symbolic.patch(meta_nonzero_assume_all_nonzero=True)  # type: ignore[attr-defined]
@@ -130,17 +135,38 @@ def table() -> str:
     return PAGE.format(
         head=" | ".join(head),
         rule="|".join(["---"] * len(head)),
+        poolings=" | ".join(PUBLISHED),
+        pooling_rule="|".join(["---"] * (2 + len(PUBLISHED))),
         rows="\n".join(f"| {' | '.join(row)} |" for row in rows),
         remarks="\n".join(f"  {i}. {remark}" for i, remark in enumerate(remarks, start=1)),
         unmeasured="\n".join(f"* `{entry.id}`: {entry.notes}" for entry in entries if not entry.facts),
-        weightless="\n".join(_weightless(name) for name in ("logmel", "modulation", "psd_shape")),
+        weightless="\n".join(_weightless(one.name) for one in _bundled() if not Plugins.needed(one)),
+        pooling="\n".join(_pooling(one) for one in _bundled() if hasattr(one.factory, "pooling_defaults")),
     )
+
+
+def _bundled() -> list[Component]:
+    """Return the encoders that come with asdcore."""
+    return [one for one in installed().components("encoder").values() if one.distribution == "asdcore"]
 
 
 def _weightless(name: str) -> str:
     """Return the row of an encoder that is in no registry, since it needs no checkpoint."""
-    found = facts(asdcore.load_encoder(name))
-    return f"| {name} | no weights | {_rate(found)}, or as told | {_tokens(found)}, or as told | {found.dim} |"
+    encoder = asdcore.load_encoder(name)
+    found = facts(encoder)
+    reads = "no weights" if getattr(encoder, "channels", 1) == 1 else "no weights; two channels"
+    return f"| {name} | {reads} | {_rate(found)}, or as told | {_tokens(found)}, or as told | {found.dim} |"
+
+
+def _pooling(encoder: Component) -> str:
+    """Return the row of an encoder for which pooling parameters are published."""
+    published: dict[str, dict[str, float | bool]] = getattr(encoder.factory, "pooling_defaults", {})
+    cleaned = ", ".join(sorted(name for name, values in published.items() if values.get("clean_up")))
+    numbers = [
+        ", ".join(f"{key} = {value:g}" for key, value in published.get(name, {}).items() if key != "clean_up")
+        for name in PUBLISHED
+    ]
+    return f"| {encoder.name} | {' | '.join(numbers)} | {cleaned or '-'} |"
 
 
 def _row(entry: Resource, found: Facts, years: Sequence[str], remarks: Sequence[str]) -> list[str]:
@@ -207,6 +233,9 @@ make of 10 s of sound. A portfolio names both:
 * **MACs** are the multiply-accumulates of that pass: the network's matrix products and convolutions, as torch's
   `FlopCounterMode` sees them. Front ends count as nothing. Whisper hears 30 s, whatever the clip. A graph in one file
   (TFLite, ONNX) is not counted.
+* On a GPU (`asdcore run --device cuda`) as many clips go together as its memory holds, and fewer where that was
+  too many. `autocast = "bfloat16"` or `"float16"`, a parameter of every encoder on torch, computes matrix products in
+  that precision. It changes results, so the portfolio says it.
 * A **year** says whether the rules of that challenge allow the checkpoint: unknown where no list of them was read.
 * **hash** is what a file is checked by. Without a SHA-256 a file must be
   [added](../registry/README.md#evidence) before it is used.
@@ -224,6 +253,15 @@ make of 10 s of sound. A portfolio names both:
 {weightless}
 | hear | an installed module with the HEAR API | the module's | the module's | the module's |
 | onnx | any ONNX or TFLite file that takes a waveform | as told | the file's | the file's |
+
+## Pooling
+
+Where a portfolio names a pooling alone, its parameters are those published for the encoder (arXiv 2603.04605, Tables I
+and III); for encoders that are not here, those of `asdcore/data/pooling.py`.
+
+| encoder | {poolings} | cleaned up first |
+|{pooling_rule}|
+{pooling}
 """
 
 if __name__ == "__main__":

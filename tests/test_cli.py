@@ -48,10 +48,11 @@ def test_a_quick_answer_imports_nothing_heavy(arguments):
 
 def test_every_command_has_a_help_text():
     single = "demo run evaluate freeze verify infer package check-submission plugins new-plugin check-plugin complexity"
-    single += " audit-views"
+    single += " compare report audit-views ledger verdict select decisions"
     grouped = [f"data {one}" for one in ("synth", "index", "fetch")]
     grouped += [f"registry {one}" for one in ("list", "verify", "add", "fetch")]
-    overviews = {name: asdcore(*name.split(), "--help").stdout for name in ("", "data", "registry")}
+    grouped += [f"audit {one}" for one in ("plan", "decide")]
+    overviews = {name: asdcore(*name.split(), "--help").stdout for name in ("", "data", "registry", "audit")}
     summaries = [line for overview in overviews.values() for line in overview.splitlines() if line.startswith("  ")]
     assert [line for line in summaries if line.endswith("...")] == [], "a summary is cut off"
     for command in (*single.split(), *grouped):

@@ -252,7 +252,7 @@ def measure(monkeypatch):
     known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
     for module in (components, complexity):
         monkeypatch.setattr(module, "installed", lambda: known)
-    monkeypatch.setattr("asdcore.portfolio.installed", lambda: known)
+    monkeypatch.setattr("asdcore.portfolio.model.installed", lambda: known)
     Deep.built = 0
 
     def measured(branches, systems=None, **options) -> Complexity:
@@ -280,6 +280,22 @@ def test_a_branch_costs_its_encoder_to_its_layer_and_its_scorer(measure):
 
 def test_the_default_layer_is_the_last(measure):
     assert measure({"a": {"encoder": "deep"}}).branches["a"].layer == 3
+
+
+def test_layers_side_by_side_cost_one_pass_to_the_highest_and_a_residual_one_for_each_view(measure):
+    both = {"a": {"encoder": {"name": "deep", "layer": [1, 2]}, "residual": {"view": "far"}}}
+    counted = measure({**both, "b": {"encoder": {"name": "deep", "layer": 3}, "view": "far"}})
+    cost = counted.branches["a"]
+    assert (cost.view, cost.layer, cost.features) == ("near and far", (1, 2), 200)
+    assert cost.thop_macs == cost.torch_macs == 2 * 2 * 800 * FRAME
+    assert counted.total.torch_macs == (2 + 3) * 800 * FRAME
+
+
+def test_a_mirror_scores_a_clip_once_for_each_fold(measure):
+    systems = {"A": {"weights": {"a": 1}}, "B": {"out_of_fold_mirror_of": "A"}}
+    counted = measure({"a": {"encoder": "deep"}}, systems)
+    assert counted.systems["B"].scorer_macs == 5 * counted.systems["A"].scorer_macs
+    assert counted.systems["B"].torch_macs == counted.systems["A"].torch_macs
 
 
 def test_seconds_and_train_clips_count(measure):

@@ -15,10 +15,10 @@ PLUGINS = ROOT / "plugins" / "asdcore_plugins"
 LAYERS = [
     ["cli"],
     ["testing", "scaffold", "text"],
-    ["frozen"],
+    ["frozen", "reporting"],
     ["pipeline"],
     ["stages", "evidence", "complexity", "view_audit"],
-    ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding"],
+    ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding", "scoring"],
     ["contract"],
     ["execution", "progress", "errors"],
 ]

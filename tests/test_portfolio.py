@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
@@ -128,7 +129,7 @@ def test_a_portfolio_cannot_be_changed(tmp_path):
         ('"softplus"', '"softpuls"', PortfolioError, r"No transform is named 'softpuls'. Did you mean 'softplus'\?"),
         ("beta", "bata", PortfolioError, r"'softplus' takes no parameter 'bata'. Did you mean 'beta'\?"),
         ("n_mels", "n_mel", PluginError, r"encoder 'logmel' takes no parameter 'n_mel'. Did you mean 'n_mels'\?"),
-        ("k = 1", "k = 0", PluginError, r"scorer 'knn' refuses its parameters .*k must be .* at least 1, got 0"),
+        ("k = 1", "k = 0", PluginError, r"scorer 'knn' refuses its parameters .*k must be .* from 1 .*got 0"),
         ("k = 1", "metric = 'l1'", PluginError, r"metric must be one of cosine, euclidean, got 'l1'"),
         ('"pooled"', '"poled"', PluginError, r"scope must be one of pooled, .*domain_soft, got 'poled'"),
         ('name = "p"', 'name = "p"\ntask = "dcase1999"', PluginError, r"task: No dataset is named 'dcase1999'"),
@@ -205,3 +206,64 @@ def test_a_system_is_named_so_that_a_folder_can_be(name):
     values = {"name": "p", "branches": {"b": {"encoder": "logmel", "scorer": "knn"}}}
     with pytest.raises(PortfolioError, match="systems"):
         parse_portfolio({**values, "systems": {name: {"weights": {"b": 1}}}})
+
+
+MIRROR = {
+    "name": "p",
+    "branches": {"x": {"encoder": "logmel", "scorer": "knn"}, "y": {"encoder": "logmel", "scorer": "mahalanobis"}},
+    "systems": {
+        "A": {"weights": {"x": 1.0}, "guards": [{"name": "tail", "support": "y"}]},
+        "B": {"out_of_fold_mirror_of": "A"},
+    },
+}
+
+
+def test_a_mirror_has_all_of_what_it_mirrors_and_is_written_as_it_was():
+    plan = parse_portfolio(MIRROR)
+    assert plan.systems["B"].weights == {"x": 1.0}
+    assert plan.mirrored == {"x", "y"}
+    said = plan.model_dump(mode="json")
+    assert said["systems"]["B"] == {"out_of_fold_mirror_of": "A"}
+    assert "out_of_fold_mirror_of" not in said["systems"]["A"]
+    assert parse_portfolio(said) == plan
+    assert parse_portfolio(said).digest == plan.digest
+
+
+@pytest.mark.parametrize(
+    ("mirror", "said"),
+    [
+        ({"out_of_fold_mirror_of": "a"}, "B mirrors the system 'a', which does not exist. Known: A."),
+        ({"out_of_fold_mirror_of": "B"}, "B mirrors the system 'B', which is a mirror itself"),
+        ({"out_of_fold_mirror_of": "A", "transform": "log1p"}, "Remove transform"),
+        ({}, "a system needs the key 'weights'"),
+        ({"out_of_fold_mirror": "A"}, "Did you mean 'out_of_fold_mirror_of'?"),
+    ],
+)
+def test_a_mirror_of_nothing_is_refused(mirror, said):
+    with pytest.raises(PortfolioError, match=re.escape(said)):
+        parse_portfolio(MIRROR | {"systems": MIRROR["systems"] | {"B": mirror}})
+
+
+def branch(**values):
+    encoder = {"name": "logmel", "layer": values.pop("layer", None)}
+    return parse_portfolio(
+        {"name": "p", "branches": {"x": {"encoder": encoder, "scorer": "knn", **values}}, "systems": MIRROR["systems"]}
+        | {"systems": {"A": {"weights": {"x": 1}}}}
+    ).branches["x"]
+
+
+def test_a_branch_names_every_feature_set_it_is_made_of():
+    both = branch(layer=[5, 10], residual={"view": "far", "alpha": 0.3})
+    said = [[(part.view.name, part.layer, weight) for part, weight in terms] for terms in both.features]
+    assert said == [[("near", 5, 1.0), ("far", 5, -0.3)], [("near", 10, 1.0), ("far", 10, -0.3)]]
+    assert [(part.view.name, part.layer) for part in branch().parts] == [("near", None)]
+    assert branch(residual={"view": "far"}).residual.alpha == 0.5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"layer": []}, {"residual": {"alpha": 1.0}}, {"residual": {"view": "far", "alpha": 0.0}}, {"residual": "far"}],
+)
+def test_a_branch_whose_features_cannot_be_is_refused(wrong):
+    with pytest.raises(PortfolioError, match=r"branches\.x"):
+        branch(**wrong)

@@ -11,7 +11,17 @@ import pytest
 
 import asdcore
 from asdcore.errors import DataError, StoreError
-from asdcore.runs import EVALUATION_FILE, PORTFOLIO_FILE, RUN_FILE, SCHEMA, TABLES, VOLATILE, load_run, write_run
+from asdcore.runs import (
+    EVALUATION_FILE,
+    PORTFOLIO_FILE,
+    REPORT_FILE,
+    RUN_FILE,
+    SCHEMA,
+    TABLES,
+    VOLATILE,
+    load_run,
+    write_run,
+)
 from asdcore.store.seal import FIELD, is_sealed, seal, unsealed
 
 
@@ -129,10 +139,12 @@ def test_a_table_that_the_record_does_not_name_is_refused(run):
 
 def test_a_new_run_takes_the_place_of_the_old_with_all_that_was_said_of_it(run, finished):
     (run.folder / EVALUATION_FILE).write_text("{}")
+    (run.folder / REPORT_FILE).write_text("of the run before")
     said = {key: value for key, value in finished.about.items() if key not in ("schema", "tables", FIELD)}
     tables = {name: getattr(finished, name) for name in TABLES}
     again = write_run(run.folder, tables | {"decisions": finished.decisions[:0]}, said)
     assert not (run.folder / EVALUATION_FILE).exists()
+    assert not (run.folder / REPORT_FILE).exists()
     assert len(again.decisions) == 0
     assert again.about["tables"]["scores"] == finished.about["tables"]["scores"]
 

@@ -11,7 +11,7 @@ import soundfile
 import typer
 from typer.testing import CliRunner
 
-from asdcore import AsdcoreError, DataError
+from asdcore import AsdcoreError, DataError, PortfolioError
 from asdcore.cli.views import audit_views as command
 from asdcore.data.synth.acoustics import Noise, block_length, hear_machine, hear_noise
 from asdcore.data.synth.draws import generator
@@ -205,6 +205,13 @@ def test_one_channel_is_refused(tmp_path, make_dataset):
     root = make_dataset(tmp_path, ("fan",), source=3, target=1, test=1, channels=1)
     with pytest.raises(DataError, match=r"wav has 1 channel\(s\), not the near and the far one"):
         audited(root, "near")
+
+
+def test_a_view_of_both_channels_is_refused_by_its_branch(unrelated):
+    with pytest.raises(
+        PortfolioError, match=r"branches\.b1: view 'stereo' hands on both channels, and an audit .*Audit"
+    ):
+        audited(unrelated, "near", "stereo")
 
 
 @pytest.mark.parametrize("options", [{"clips": 0}, {"level_db": 21.0}, {"level_db": float("nan")}])

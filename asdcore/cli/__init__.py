@@ -12,9 +12,25 @@ from typing import Annotated
 
 import typer
 
-from asdcore.cli import complexity, data, freeze, plugins, registry, runs, submission, views
+from asdcore.cli import (
+    compare,
+    complexity,
+    data,
+    freeze,
+    ledger,
+    plugins,
+    registry,
+    report,
+    runs,
+    selection,
+    submission,
+    views,
+)
 from asdcore.cli.shared import INTERRUPTED, MISUSED
-from asdcore.errors import AsdcoreError
+from asdcore.errors import AsdcoreError, plain_warnings
+
+# Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
+HELP = {"help": False}
 
 
 def group(summary: str, epilog: str | None = None) -> typer.Typer:
@@ -26,6 +42,7 @@ def group(summary: str, epilog: str | None = None) -> typer.Typer:
         rich_markup_mode=None,
         help=summary,
         epilog=epilog,
+        context_settings={"default_map": {**HELP, "plugins": HELP}},
     )
 
 
@@ -36,6 +53,12 @@ app = group(
 app.command()(runs.demo)
 app.command()(runs.run)
 app.command()(runs.evaluate)
+app.command()(compare.compare)
+app.command()(report.report)
+app.command()(ledger.ledger)
+app.command()(ledger.verdict)
+app.command()(selection.select)
+app.command()(selection.decisions)
 app.command()(freeze.freeze)
 app.command()(freeze.verify)
 app.command()(freeze.infer)
@@ -46,6 +69,11 @@ app.command("new-plugin")(plugins.new_plugin)
 app.command("check-plugin")(plugins.check_plugin)
 app.command()(complexity.complexity)
 app.command("audit-views")(views.audit_views)
+
+audit_app = group("Plan a choice before any metric, then make it.")
+audit_app.command("plan")(selection.audit_plan)
+audit_app.command("decide")(selection.audit_decide)
+app.add_typer(audit_app, name="audit")
 
 data_app = group("Make, list and download datasets.")
 data_app.command("synth")(data.synth)
@@ -81,6 +109,7 @@ def main() -> None:
     # Taken out here, so that it may stand anywhere: whoever wants a trace has just seen a command fail.
     debug = "--debug" in arguments
     signal.signal(signal.SIGINT, _stop)
+    plain_warnings()
     try:
         app([one for one in arguments if one != "--debug"])
     except AsdcoreError as error:

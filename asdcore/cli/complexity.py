@@ -34,7 +34,7 @@ def complexity(
 def lines(counted: Complexity) -> list[str]:
     """Return what a portfolio costs as lines: branches, totals, notes."""
     branches = [
-        {"branch": name, "view": cost.view, "encoder": cost.encoder, "layer": str(cost.layer)}
+        {"branch": name, "view": cost.view, "encoder": cost.encoder, "layer": _layers(cost.layer)}
         | _figures(cost.parameters, cost.thop_macs, cost.torch_macs)
         | {"features": cost.features, "scorer": cost.scorer, "scorer MACs": _millions(cost.scorer_macs)}
         for name, cost in counted.branches.items()
@@ -54,6 +54,10 @@ def lines(counted: Complexity) -> list[str]:
         *([""] if counted.notes else []),
         *(f"note: {note}" for note in counted.notes),
     ]
+
+
+def _layers(layer: int | str | tuple[int | str, ...]) -> str:
+    return ", ".join(map(str, layer)) if isinstance(layer, tuple) else str(layer)
 
 
 def _figures(parameters: int, thop: int, torch: int) -> dict[str, float | None]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from asdcore import text
 from asdcore.cli.data import synthesize
+from asdcore.cli.ledger import Hypothesis, VerdictOption
+from asdcore.cli.results import show_evaluation
 from asdcore.cli.shared import Json, StoreDir, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError
+
+Replicates = Annotated[int, typer.Option(min=0, help="Of the bootstrap behind the intervals; 0 for none.")]
 
 
 def demo(
@@ -20,12 +24,15 @@ def demo(
     store: StoreDir = None,
     workers: Workers = 1,
 ) -> None:
-    """Make sound, run a portfolio, evaluate, freeze."""
+    """Make sound, run a portfolio, evaluate, freeze, report."""
     from asdcore.frozen.pin import freeze
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import evaluate as evaluate_run
     from asdcore.pipeline import run as run_portfolio
     from asdcore.portfolio import find_portfolio
+    from asdcore.reporting import report
+    from asdcore.reporting.page import missing_libraries
+    from asdcore.runs import REPORT_FILE
 
     root = out / "data" / f"{profile}-{seed}"
     synthesize(root, profile, seed, workers)
@@ -34,16 +41,20 @@ def demo(
     finished = run_portfolio(
         portfolio, root, out / "run", task="dcase2026", store=store or out / "store", workers=workers, progress=shown
     )
-    print_lines(text.evaluation(evaluate_run(finished)))
+    show_evaluation(evaluate_run(finished))
     manifest = out / f"{profile}-{seed}.json"
     manifest.unlink(missing_ok=True)  # of an earlier demo
     typer.echo()
     print_lines(text.manifest(freeze(finished, manifest, progress=shown)))
     print_lines(text.verification(verify(manifest, progress=shown)))
-    typer.echo(f"\nThe sound is in {root}, the run in {out / 'run'}. Next, the same by hand:")
+    missing = missing_libraries()
+    page = None if missing else report(finished, out / REPORT_FILE, progress=shown)
+    typer.echo(f"\n{missing or f'The report is in {page}: open it in a browser.'}")
+    typer.echo(f"The sound is in {root}, the run in {out / 'run'}. Next, the same by hand:")
     typer.echo(f"  asdcore run {portfolio} --data {root} --task dcase2026 --out runs/mine")
     typer.echo("  asdcore evaluate runs/mine")
     typer.echo("  asdcore freeze runs/mine --out runs/mine.json")
+    typer.echo("  asdcore report runs/mine")
 
 
 def run(
@@ -76,16 +87,23 @@ def evaluate(
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")] = None,
     year: Annotated[int | None, typer.Option(help="Challenge year whose rules apply, 2020 to 2026.")] = None,
+    replicates: Replicates = 2000,
+    hypothesis: Hypothesis = None,
+    verdict: VerdictOption = None,
     as_json: Json = False,
 ) -> None:
-    """Print official metrics, of a run or of score files."""
+    """Print official metrics, of a run or of score files.
+
+    Every call is a look at the labels, and goes into the ledger: see 'asdcore ledger'.
+    """
     from asdcore.pipeline import evaluate as evaluate_run
     from asdcore.pipeline import evaluate_scores
 
+    more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis, "verdict": verdict}
     if run is not None and scores is None:
-        result = evaluate_run(run, truth=truth, year=year)
+        result = evaluate_run(run, truth=truth, year=year, **more)
     elif scores is not None and run is None and truth is not None and year is not None:
-        result = evaluate_scores(scores, truth, year)
+        result = evaluate_scores(scores, truth, year, **more)
     else:
         raise AsdcoreError(
             "Give a run folder ('asdcore evaluate RUN'), or score files with their ground truth and year "
@@ -94,4 +112,6 @@ def evaluate(
     if as_json:
         print_json(result.as_json())
     else:
-        print_lines(text.evaluation(result))
+        show_evaluation(result)
+        if len(result.systems) > 1 and run is not None:
+            typer.echo(f"Which of them really differ: asdcore compare {run}")

@@ -40,13 +40,14 @@ TRAIN_CLIPS = 1000
 class BranchCost:
     """What one branch costs for one clip.
 
-    parameters : of the encoder's whole model. thop_macs, torch_macs : its forward pass to ``layer``. features : numbers
-    that the scorer gets of a clip. scorer_macs : to score a clip, None where the scorer does not tell.
+    layer : one, or several side by side. parameters : of the encoder's whole model. thop_macs, torch_macs : its forward
+    passes to the highest layer, one for each view. features : numbers that the scorer gets of a clip. scorer_macs : to
+    score a clip, None where the scorer does not tell.
     """
 
     view: str
     encoder: str
-    layer: int | str
+    layer: int | str | tuple[int | str, ...]
     parameters: int
     thop_macs: int
     torch_macs: int
@@ -108,7 +109,10 @@ def complexity(
             with located(f"branches.{name}"):
                 costs[name] = _cost(branch, meter, train_clips)
             advance(1)
-        systems = {name: _total(plan, costs, meter, system.branches) for name, system in plan.systems.items()}
+        systems = {}
+        for name, system in plan.systems.items():
+            models = 1 if system.out_of_fold_mirror_of is None else plan.folds
+            systems[name] = _total(plan, costs, meter, system.branches, models)
         total = _total(plan, costs, meter, plan.branches)
     in_order = {name: costs[name] for name in plan.branches}
     return Complexity(seconds, train_clips, in_order, systems, total, _notes(plan, in_order, meter))
@@ -130,17 +134,22 @@ class _Meter:
         self.measured: dict[tuple[str, tuple[int | str, ...]], _Measured] = {}
         self._seconds = seconds
         self._built: dict[str, Any] = {}
+        self._known: dict[str, list[int | str]] = {}
 
-    def layer(self, choice: EncoderChoice) -> int | str:
-        """Return the name of the layer chosen; raises PortfolioError where the encoder has no such layer."""
-        known = list(self._encoder(choice).layers)
-        if choice.layer is not None and choice.layer not in known:
-            raise PortfolioError(
-                f"encoder {choice.name!r}: there is no layer {choice.layer!r}. Its layers are "
-                f"{', '.join(map(repr, known))}."
-            )
-        layer: int | str = known[-1] if choice.layer is None else choice.layer
-        return layer
+    def layers(self, branch: Branch) -> tuple[int | str, ...]:
+        """Return the names of a branch's layers; raises PortfolioError where the encoder has no such layer."""
+        choice = branch.encoder
+        key = _identity(choice)
+        known = self._known.get(key) or self._known.setdefault(key, list(self._encoder(choice).layers))
+        asked = choice.layer if isinstance(choice.layer, tuple) else (choice.layer,)
+        found = tuple(known[-1] if one is None else one for one in asked)
+        for layer in found:
+            if layer not in known:
+                raise PortfolioError(
+                    f"encoder {choice.name!r}: there is no layer {layer!r}. Its layers are "
+                    f"{', '.join(map(repr, known))}."
+                )
+        return found
 
     def measure(self, choice: EncoderChoice, layers: Iterable[int | str]) -> _Measured:
         """Return what one forward pass for these layers costs."""
@@ -152,7 +161,8 @@ class _Meter:
 
     def _run(self, encoder: Any, layers: tuple[int | str, ...]) -> _Measured:
         n_samples = round(self._seconds * encoder.sample_rate)
-        audio = 0.1 * np.random.default_rng(0).standard_normal((1, n_samples), dtype=np.float32)
+        shape = (1, n_samples) if getattr(encoder, "channels", 1) == 1 else (1, encoder.channels, n_samples)
+        audio = 0.1 * np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
         if getattr(encoder, "model", None) is None:
             return _Measured(0, None, encoder.encode(audio, list(layers)))
         macs, tokens = count_macs(encoder, audio, list(layers))
@@ -168,30 +178,33 @@ class _Meter:
 def _cost(branch: Branch, meter: _Meter, train_clips: int) -> BranchCost:
     """Measure one branch by itself."""
     choice, scorer = branch.encoder, build("scorer", branch.scorer.name, branch.scorer.parameters)
-    layer = meter.layer(choice)
-    measured = meter.measure(choice, [layer])
+    layers, views = meter.layers(branch), branch.views
+    measured = meter.measure(choice, layers)
     pooling = pooling_recipe(choice, installed().component("encoder", choice.name))
-    features = pool(pooling["name"], *tokens_of_clip(measured.tokens, layer), **pooling["parameters"]).size
+    tokens = [tokens_of_clip(measured.tokens, layer) for layer in layers]
+    features = sum(pool(pooling["name"], *one, **pooling["parameters"]).size for one in tokens)
     told = None
     if hasattr(scorer, "macs"):
         with blamed("scorer", branch.scorer.name):
             told = int(scorer.macs(train_clips, features))
     macs = measured.macs or Macs(0, 0)
     return BranchCost(
-        branch.view.name,
+        " and ".join(view.name for view in views),
         choice.name,
-        layer,
+        layers if isinstance(choice.layer, tuple) else layers[0],
         measured.parameters,
-        macs.thop,
-        macs.torch,
+        len(views) * macs.thop,
+        len(views) * macs.torch,
         features,
         branch.scorer.name,
         told,
     )
 
 
-def _total(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter, names: Collection[str]) -> Total:
-    """Add up some branches, counting once what they share."""
+def _total(
+    plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter, names: Collection[str], models: int = 1
+) -> Total:
+    """Add up some branches, counting once what they share; ``models`` of each scorer, as a mirror has."""
     parameters: dict[str, int] = {}
     passes: dict[tuple[str, str], tuple[EncoderChoice, set[int | str]]] = {}
     scorers: dict[str, int] = {}
@@ -199,8 +212,10 @@ def _total(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter, name
         branch, cost = plan.branches[name], costs[name]
         encoder = _identity(branch.encoder)
         parameters[encoder] = cost.parameters
-        passes.setdefault((branch.view.model_dump_json(), encoder), (branch.encoder, set()))[1].add(cost.layer)
-        scorers[branch.model_dump_json(exclude={"normalizer"})] = cost.scorer_macs or 0
+        for view in branch.views:
+            asked = passes.setdefault((view.model_dump_json(), encoder), (branch.encoder, set()))[1]
+            asked.update(meter.layers(branch))
+        scorers[branch.model_dump_json(exclude={"normalizer"})] = models * (cost.scorer_macs or 0)
     macs = [meter.measure(choice, layers).macs or Macs(0, 0) for choice, layers in passes.values()]
     return Total(
         sum(parameters.values()),
@@ -220,7 +235,7 @@ def _notes(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter) -> t
     notes = []
     for name, cost in costs.items():
         choice = plan.branches[name].encoder
-        macs = meter.measure(choice, [cost.layer]).macs
+        macs = meter.measure(choice, meter.layers(plan.branches[name])).macs
         if macs is None:
             notes.append(f"encoder {cost.encoder!r} shows no torch model: its parameters and MACs count as 0.")
         elif macs.reasons:

@@ -37,6 +37,9 @@ KINDS = ("dataset", "view", "encoder", "scorer", "normalizer", "guard")
 POOLED, SOURCE, TARGET = REFERENCES = ("pooled", "source", "target")
 """The train-normal banks that a score may be against: all train normals, or those of one domain."""
 
+CHANNELS = (1, 2)
+"""How many channels a view may give, and an encoder read: one waveform, or those of the near and far microphone."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -68,10 +71,17 @@ class Dataset(Protocol):
 
 @runtime_checkable
 class View(Protocol):
-    """Makes one waveform from the channels of one clip."""
+    """Makes from the channels of one clip what an encoder reads: one waveform, unless ``channels`` says two.
+
+    Optional: ``channels``, how many it gives: 1 (the default) or 2, near and far. An attribute of the class, or of
+    whatever else is registered, so that messages can name the views that fit an encoder.
+    """
 
     def __call__(self, audio: Floats32, sample_rate: int) -> Floats32:
-        """(n_channels, n_samples) float32 -> (n_samples,) float32; DataError for too few channels or samples."""
+        """(n_channels, n_samples) float32 -> (n_samples,) float32, or (2, n_samples) where ``channels`` is 2.
+
+        Raises DataError for too few channels or samples.
+        """
         ...
 
 
@@ -83,14 +93,18 @@ class Encoder(Protocol):
     layers : names of the layers that can be asked for, the last one being the default. 0 is what enters the first
         block, k what leaves block k, ``"final"`` the output after the model's own head-side normalisation.
 
+    Optional: ``channels``, how many channels it reads: 1 (the default), or 2, near and far. A portfolio must give it a
+    view of as many.
+
     Optional: ``model``, the torch.nn.Module that ``encode`` runs, with all its weights. What the encoder costs is
     counted on it, by hooks on a deep copy of the encoder: so ``encode`` takes it from ``self`` and calls its submodules
     as functions, and a self-attention module returns (n_clips, tokens, dim), or a tuple that begins with it.
 
     Optional, both or neither: ``encode`` in two halves, so that the network never waits for the front end.
-    ``prepare(audio)``: (1, n_samples) float32 -> whatever the network is given for that clip, in a thread that runs
-    ahead. ``encode_prepared(prepared, layers)``: a list of those -> for each clip {layer: Tokens} as of one clip. On
-    the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it sees fit.
+    ``prepare(audio)``: audio of one clip, as ``encode`` takes it -> whatever the network is given for that clip, in a
+    thread that runs ahead. ``encode_prepared(prepared, layers)``: a list of those -> for each clip {layer: Tokens} as
+    of one clip. On the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it
+    sees fit.
 
     Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
     parameters published for this encoder; a portfolio's own parameters replace them.
@@ -100,7 +114,10 @@ class Encoder(Protocol):
     layers: Sequence[int | str]
 
     def encode(self, audio: Floats32, layers: Sequence[int | str]) -> Mapping[int | str, Tokens]:
-        """(n_clips, n_samples) float32 in [-1, 1] -> the Tokens of every layer asked for, from one forward pass."""
+        """(n_clips, n_samples) float32 in [-1, 1] -> the Tokens of every layer asked for, from one forward pass.
+
+        Where ``channels`` is 2, audio is (n_clips, 2, n_samples).
+        """
         ...
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import itertools
 import warnings
+from collections.abc import Iterator
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +27,7 @@ NO_PART = (
     "complexity",
     "contract/conformance/",
     "data/synth/",
+    "reporting/",
     "scaffold.py",
     "templates/",
     "testing.py",
@@ -116,12 +119,22 @@ def _imported_names(file: Path, changed: int, size: int) -> frozenset[str]:
             tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return frozenset()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return frozenset(found)
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every statement of a module, at any depth: an import is one, and no expression holds any."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, block, ())
 
 
 def _used(module: Path, top: Path) -> set[Path]:
@@ -137,6 +150,6 @@ def _used(module: Path, top: Path) -> set[Path]:
             if name.split(".")[0] == BUNDLED_PACKAGE:
                 path = top.joinpath(*name.split("."))
                 waiting += [one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()]
-        folders = [one for one in file.parents if one.is_relative_to(top) and one != top]
-        waiting += [one / "__init__.py" for one in folders if (one / "__init__.py").is_file()]
+        folders = itertools.takewhile(lambda one: one != top, file.parents)
+        waiting += [init for one in folders if (init := one / "__init__.py") not in found and init.is_file()]
     return found

@@ -8,22 +8,21 @@ silence), and exactly the same clips. Anomaly scores are larger for more anomalo
 
 from __future__ import annotations
 
-import fcntl
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from asdcore.errors import EvaluationError, StoreError, located
+from asdcore.errors import located
+from asdcore.evidence.decisions import target_false_positives
 from asdcore.evidence.files import Section, read_scores, read_truth
-from asdcore.evidence.matching import coverage, match_scores, raise_all
+from asdcore.evidence.joined import KEY, check_joined, join_systems
+from asdcore.evidence.ledger import Look, Verdict, record_look, results_of
+from asdcore.evidence.matching import match_scores
 from asdcore.evidence.metrics import (
     DOMAINS,
     cells,
@@ -33,6 +32,7 @@ from asdcore.evidence.metrics import (
     precision_recall_f1,
     rule,
 )
+from asdcore.evidence.uncertainty import Uncertainty, intervals
 from asdcore.store.digest import table_digest
 
 __all__ = [
@@ -43,10 +43,8 @@ __all__ = [
     "evaluate_table",
     "read_scores",
     "read_truth",
-    "record_look",
 ]
 
-KEY = ("system", "machine", "section", "clip")
 MEASURES = ("auc", "pauc")
 DECISION_MEASURES = ("precision", "recall", "f1")
 Cells = dict[str, Any]
@@ -57,7 +55,8 @@ class SystemResult:
     """What one system is worth.
 
     cells : one row for each (machine, section): the official cells of the year, then what is not ranked: AUCs of other
-        definitions, and precision, recall and F1 (of each domain's own clips) where the system has decisions.
+        definitions, both target false-positive ratios (:mod:`asdcore.evidence.decisions`), and precision, recall and
+        F1 (of each domain's own clips) where the system has decisions.
     means : rows of auc, pauc (and precision, recall, f1): for each machine, then over all (``machine`` is None), the
         means "arithmetic", "harmonic", and by domain "source harmonic" and "target harmonic". A pAUC that spans both
         domains counts once for each, as in the official evaluators.
@@ -70,72 +69,102 @@ class SystemResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The results of every system under the rules of ``year``."""
+    """The results of every system under the rules of ``year``, and how sure they are, where that was asked for."""
 
     year: int
     systems: dict[str, SystemResult]
+    uncertainty: Uncertainty | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the object that ``asdcore evaluate --json`` prints; ``ci95`` is null while no interval is known."""
+        """Return the object that ``asdcore evaluate --json`` prints.
+
+        ``ci95`` and, for each official cell, ``<cell>_ci95`` are [low, high], BCa; null where none was asked for.
+        ``ci95_machines`` is that of the official score over other machines; null for one machine too.
+        """
         return {
             "year": self.year,
             "systems": {
                 name: {
                     "official_score": result.official_score,
-                    "ci95": None,
-                    "cells": result.cells,
+                    "ci95": None if self.uncertainty is None else self.uncertainty.official[name]["bca"].as_json(),
+                    "cells": [cell | self._intervals(name, i) for i, cell in enumerate(result.cells)],
                     "means": result.means,
+                    "ci95_machines": self._over_machines(name),
                 }
                 for name, result in self.systems.items()
             },
         }
 
+    def _over_machines(self, system: str) -> list[float] | None:
+        """Return the interval over machines of a system's official score."""
+        interval = self.uncertainty.machines.get(system) if self.uncertainty else None
+        return None if interval is None else interval.as_json()
 
-def evaluate_scores(scores: Path, truth: Path, year: int, log: Path | None = None) -> Evaluation:
+    def _intervals(self, system: str, row: int) -> dict[str, list[float] | None]:
+        """Return the intervals of the cells in one row of a system."""
+        names = [cell.name for cell in rule(self.year).cells]
+        if self.uncertainty is None:
+            return {f"{name}_ci95": None for name in names}
+        return {f"{name}_ci95": self.uncertainty.cells[system][row][name].as_json() for name in names}
+
+
+def evaluate_scores(
+    scores: Path,
+    truth: Path,
+    year: int,
+    log: Path | None = None,
+    *,
+    replicates: int = 0,
+    hypothesis: str | None = None,
+    verdict: Verdict | None = None,
+) -> Evaluation:
     """Evaluate every system under ``scores`` (see :func:`read_scores`) against ``truth`` (see :func:`read_truth`).
 
-    The look at the labels is written to ``log``. Raises EvaluationError that lists, for all systems, machines and
-    sections at once, what does not fit.
+    The look at the labels is appended to the ledger ``log``, with what was expected and what is thought of it. Raises
+    EvaluationError that lists, for all systems, machines and sections at once, what does not fit.
     """
     rule(year)
     labels = read_truth(truth)
     table = match_scores(read_scores(scores), labels)
+    result = evaluate_table(table, year, replicates)
     if log is not None:
-        evaluated = table_digest(table.select(*KEY, "score"), KEY)
-        record_look(log, table_digest(labels, ("machine", "section", "clip")), evaluated, "score files")
-    return evaluate_table(table, year)
+        look = Look(
+            f"score files {scores.resolve().name}",
+            table_digest(labels, ("machine", "section", "clip")),
+            table_digest(table.select(*KEY, "score"), KEY),
+            year,
+            results_of(result),
+            hypothesis=hypothesis,
+            verdict=verdict,
+        )
+        record_look(log, look)
+    return result
 
 
 def evaluate_systems(
-    systems: pl.DataFrame, decisions: pl.DataFrame | None, clips: pl.DataFrame, truth: pl.DataFrame, year: int
+    systems: pl.DataFrame,
+    decisions: pl.DataFrame | None,
+    clips: pl.DataFrame,
+    truth: pl.DataFrame,
+    year: int,
+    replicates: int = 0,
 ) -> Evaluation:
     """Evaluate the test rows of a run.
 
     systems : clip, system, role, score. decisions : clip, system, decision; or None. clips : clip, machine, section,
-    split. truth : clip, label, domain. Truth and every system must cover exactly the test clips.
+    split. truth : clip, label, domain. Truth and every system must cover exactly the test clips. replicates : see
+    :func:`evaluate_table`.
     """
-    test = clips.filter(pl.col("split") == "test").select("clip", "machine", "section")
-    problems = coverage("The ground truth", truth["clip"], test["clip"], "no test clip of this run")
-    for (system,), rows in systems.group_by("system", maintain_order=True):
-        scored = rows.filter(pl.col("role") == "test")
-        problems += coverage(f"System {system}", scored["clip"], test["clip"], "no test clip of this run")
-        if decisions is not None:
-            decided = decisions.join(scored, on=["clip", "system"], how="semi")
-            problems += coverage(f"The decisions of system {system}", decided["clip"], scored["clip"], "not scored")
-    raise_all("The ground truth, or a system, does not fit the test clips of this run.", problems)
-    table = systems.filter(pl.col("role") == "test").select("clip", "system", "score").join(test, on="clip")
-    table = table.join(truth.select("clip", "label", "domain"), on="clip")
-    if decisions is not None:
-        table = table.join(decisions.select("clip", "system", "decision"), on=["clip", "system"])
-    return evaluate_table(table, year)
+    return evaluate_table(join_systems(systems, decisions, clips, truth), year, replicates)
 
 
-def evaluate_table(table: pl.DataFrame, year: int) -> Evaluation:
+def evaluate_table(table: pl.DataFrame, year: int, replicates: int = 0) -> Evaluation:
     """Evaluate rows of machine, section, clip, system, score, label, domain and perhaps decision.
 
-    Every system must have a row for the same clips. ``domain`` may be null under the rules of 2020.
+    Every system must have a row for the same clips. ``domain`` may be null under the rules of 2020. replicates : of the
+    bootstrap that tells how sure the results are (:mod:`asdcore.evidence.uncertainty`); 0 leaves that out.
     """
-    _check_table(table)
+    check_joined(table)
     systems = {}
     for (system,), rows in table.sort(KEY).group_by("system", maintain_order=True):
         found: dict[Section, Cells] = {}
@@ -143,102 +172,24 @@ def evaluate_table(table: pl.DataFrame, year: int) -> Evaluation:
             with located(f"System {system}, {machine} section {section}"):
                 found[machine, section] = {"machine": machine, "section": section, **_cells(clips, year)}
         systems[str(system)] = SystemResult(official_score(found, year), list(found.values()), _all_means(found))
-    return Evaluation(year, systems)
-
-
-def record_look(log: Path, truth_digest: str, evaluated_digest: str, what: str) -> int:
-    """Append a look at the ground truth to ``log`` (JSON lines) and return how many looks at that truth it holds.
-
-    A line that cannot be read counts as a look: the log may only overstate how often the labels were seen.
-    """
-    look = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "truth": truth_digest,
-        "evaluated": evaluated_digest,
-        "what": what,
-    }
-    line = (json.dumps(look, ensure_ascii=False) + "\n").encode()
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab+", buffering=0) as file:  # opened for appending, unbuffered: one write, at the end
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            before = file.read()
-            if before and not before.endswith(b"\n"):
-                line = b"\n" + line  # the last line was cut short: keep this one apart from it
-            written = file.write(line)
-    except OSError as error:
-        raise StoreError(
-            f"Cannot write the log of looks {log}: {error}. Choose a folder you may write, with ASDCORE_STORE."
-        ) from error
-    if written != len(line):
-        raise StoreError(f"Cannot write the log of looks {log}: the disk is full. Free some space.")
-    return 1 + sum(_looked_at(one) in (truth_digest, None) for one in before.splitlines())
-
-
-def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
-    """Count the looks at labels that ``log`` holds: at this result, at the labels it was held against, and all."""
-    try:
-        lines = log.read_bytes().splitlines()
-    except FileNotFoundError:
-        lines = []
-    looks = [_look(line) for line in lines]
-    here = [look for look in looks if look.get("evaluated") == evaluated_digest]
-    truths = {look.get("truth") for look in here}
-    return {
-        "at_this_result": len(here),
-        "at_these_labels": sum(look.get("truth") in truths for look in looks) if truths else 0,
-        "in_this_store": len(looks),
-    }
-
-
-def _look(line: bytes) -> dict[str, object]:
-    try:
-        look = json.loads(line)
-    except ValueError:
-        return {}
-    return look if isinstance(look, dict) else {}
-
-
-def _looked_at(line: bytes) -> str | None:
-    truth = _look(line).get("truth")
-    return None if truth is None else str(truth)
-
-
-def _check_table(table: pl.DataFrame) -> None:
-    """Raise where a row is doubled or lacks a value, or a system lacks a clip or a decision that it should have."""
-    needed = [*KEY, "score", "label"]
-    missing = sorted({*needed, "domain"} - set(table.columns))
-    if missing or table.is_empty():
-        raise EvaluationError(f"There is nothing to evaluate: missing columns {missing}, {len(table)} rows.")
-    if table.select(needed).null_count().sum_horizontal().item():
-        raise EvaluationError(f"A row lacks one of {', '.join(needed)}.")
-    if table.select(KEY).is_duplicated().any():
-        raise EvaluationError(f"Two rows have the same {', '.join(KEY)}.")
-    total = table.select(KEY[1:]).n_unique()
-    problems = []
-    for (system,), rows in table.group_by("system", maintain_order=True):
-        if len(rows) < total:
-            problems.append(f"system {system} has scores of {len(rows)} clips, of {total}")
-        undecided = rows["decision"].null_count() if "decision" in rows.columns else 0
-        if 0 < undecided < len(rows):
-            problems.append(f"system {system} has decisions on {len(rows) - undecided} clips, of {len(rows)}")
-    raise_all("Every system must be evaluated on the same clips.", problems)
+    return Evaluation(year, systems, intervals(table, year, replicates=replicates) if replicates else None)
 
 
 def _cells(clips: pl.DataFrame, year: int) -> Cells:
-    """Return the official cells of one (machine, section), then the other AUCs, then precision, recall and F1."""
+    """Return a row: the official cells, the other AUCs, the target false positives, then precision, recall and F1."""
     scores, labels = clips["score"].to_numpy(), clips["label"].to_numpy()
     domains = np.array(clips["domain"].to_list(), dtype=object)
     row: Cells = {**cells(scores, labels, domains, year), **diagnostics(scores, labels, domains, year)}
-    if "decision" not in clips.columns or clips["decision"].null_count():
+    decided = "decision" in clips.columns and not clips["decision"].null_count()
+    decisions = clips["decision"].to_numpy() if decided else None
+    if "auc_source" in row:
+        row |= target_false_positives(scores, labels, domains, decisions)
+    if decisions is None:
         return row
-    decisions = clips["decision"].to_numpy()
     apart = {f"_{domain}": domains == domain for domain in DOMAINS} if "auc_source" in row else {"": labels == labels}
     found = {suffix: precision_recall_f1(decisions[own], labels[own]) for suffix, own in apart.items()}
-    decided = {f"{name}{suffix}": found[suffix][i] for i, name in enumerate(DECISION_MEASURES) for suffix in apart}
-    return row | decided
+    measures = {f"{name}{suffix}": found[suffix][i] for i, name in enumerate(DECISION_MEASURES) for suffix in apart}
+    return row | measures
 
 
 def _all_means(found: Mapping[Section, Cells]) -> list[Cells]:

@@ -102,8 +102,9 @@ def _goes_on(node: str, child: str) -> bool:
 
 def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], lineage: dict[str, set[str]]) -> None:
     """Features and scores of one branch."""
-    choice: Any = made.plan.branches[branch]
-    makers = {f"plugin/{made.plugin[kind, getattr(choice, kind).name]}" for kind in ("view", "encoder")}
+    choice = made.plan.branches[branch]
+    used = [("encoder", choice.encoder.name), *(("view", view.name) for view in choice.views)]
+    makers = {f"plugin/{made.plugin[one]}" for one in used}
     makers |= {*EVERYTHING, *made.resources.get(branch, ())}
     scorer = f"plugin/{made.plugin['scorer', choice.scorer.name]}"
     for where, cell in audio.items():

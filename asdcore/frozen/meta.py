@@ -18,6 +18,8 @@ from asdcore import __version__
 from asdcore.errors import StoreError
 from asdcore.evidence.lines import Problem, utf8
 from asdcore.evidence.metrics import harmonic_mean, rule
+from asdcore.portfolio import parse_portfolio
+from asdcore.portfolio.parts import DEFAULT_FUSION
 from asdcore.runs import EVALUATION_FILE, Run
 from asdcore.store.resources import open_registry
 
@@ -165,7 +167,7 @@ def _description(run: Run, system: str) -> dict[str, Any]:
     return {
         "input_sampling_rate": _joined(f"{rate / 1000:g}kHz" for rate in rates),
         "data_augmentation": Blank("of training, where there was any"),
-        "front_end": _joined(branch["view"]["name"] for branch in branches),
+        "front_end": _joined(view for branch in branches for view in _views(branch)),
         "acoustic_features": _joined(one["name"] for one in encoders if "checkpoint" not in one)
         or Blank("what the encoders take in"),
         "embeddings": _joined(_embedding(one) for one in encoders if "checkpoint" in one),
@@ -183,16 +185,23 @@ def _description(run: Run, system: str) -> dict[str, Any]:
 
 def _branches(run: Run, system: str) -> list[dict[str, Any]]:
     """Return the branches that count in a system: a weight of 0 takes no part."""
-    portfolio = run.about["portfolio"]
-    weights = portfolio["systems"][system]["weights"]
-    return [portfolio["branches"][name] for name, weight in weights.items() if weight]
+    fused = parse_portfolio(run.about["portfolio"]).systems[system].fused
+    return [branch for name, branch in run.about["portfolio"]["branches"].items() if name in fused]
+
+
+def _views(branch: Mapping[str, Any]) -> list[str]:
+    residual = branch.get("residual")
+    return [branch["view"]["name"], *([residual["view"]["name"]] if residual else [])]
 
 
 def _fusion(run: Run, system: str) -> str:
-    said = run.about["portfolio"]["systems"][system]
-    mean = "average" if len(set(filter(None, said["weights"].values()))) == 1 else "weighted average"
-    guards = [f"{guard['name']} guard" for guard in said["guards"]]
-    return ", ".join([f"{mean} of {said['transform']['name']} scores", *guards])
+    plan = parse_portfolio(run.about["portfolio"])
+    said = plan.systems[system]
+    mean = "average" if len(set(filter(None, said.weights.values()))) == 1 else "weighted average"
+    how = mean if said.fusion.name == DEFAULT_FUSION else said.fusion.name
+    guards = [f"{guard.name} guard" for guard in said.guards]
+    mirror = [] if said.out_of_fold_mirror_of is None else [f"average over {plan.folds} folds of the training data"]
+    return ", ".join([f"{how} of {said.transform.name} scores", *guards, *mirror])
 
 
 def _checkpoints(branches: Iterable[Mapping[str, Any]]) -> list[str]:

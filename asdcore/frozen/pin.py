@@ -14,7 +14,7 @@ from asdcore import __version__
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files, source_files
 from asdcore.errors import ManifestError
-from asdcore.evidence.evaluate import count_looks
+from asdcore.evidence.ledger import count_looks
 from asdcore.frozen import lineage
 from asdcore.frozen.environment import environment
 from asdcore.frozen.hashing import Found, hash_files
@@ -29,7 +29,8 @@ from asdcore.runs import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
 from asdcore.store.atomic import json_text
 from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.digest import bytes_digest, recipe_digest, table_digest
-from asdcore.store.recipes import component_origins, feature_recipe, library_versions
+from asdcore.store.recipes import component_origins, feature_recipe, features_digest, library_versions
+from asdcore.store.tables import FULL
 
 
 def freeze(
@@ -89,16 +90,16 @@ class _Freeze:
         store, wanted = Store(self.places["store"]), set(self.run.clips["sha256"])
         found: dict[str, dict[str, set[str]]] = {}
         for name, branch in self.plan.branches.items():
-            features = store.features(feature_recipe(branch, self.plugins))
-            if lost := features.missing(sorted(wanted)):
-                raise ManifestError(
-                    f"{features.folder} lacks the features of {len(lost)} clips of this run. Run the portfolio again "
-                    f"into {self.run.folder}, with the same --store."
-                )
-            found[name] = {
-                f"store/{path.relative_to(store.root).as_posix()}": held
-                for path, held in features.shards_of(wanted).items()
-            }
+            found[name] = {}
+            for part in branch.parts:
+                features = store.features(feature_recipe(part, self.plugins, self.run.about["device"]))
+                if lost := features.missing(sorted(wanted)):
+                    raise ManifestError(
+                        f"{features.folder} lacks the features of {len(lost)} clips of this run. Run the portfolio "
+                        f"again into {self.run.folder}, with the same --store."
+                    )
+                for path, held in features.shards_of(wanted).items():
+                    found[name][f"store/{path.relative_to(store.root).as_posix()}"] = held
         return found
 
     def check_unchanged(self) -> None:
@@ -118,7 +119,8 @@ class _Freeze:
             if about["libraries"].get(name) != version:
                 problems.append(f"{name} was {about['libraries'].get(name)}, it is {version}")
         for name, branch in self.plan.branches.items():
-            if not problems and about["features"].get(name) != recipe_digest(feature_recipe(branch, self.plugins)):
+            features = features_digest(branch, self.plugins, about["device"])
+            if not problems and about["features"].get(name) != features:
                 problems.append(f"the features of branch {name!r} would no longer be the same")
         if problems:
             raise ManifestError(
@@ -244,9 +246,10 @@ def _splits(scores: pl.DataFrame) -> list[dict[str, Any]]:
     """Say how the train normals of each branch, machine and section were split to be scored out of fold."""
     rows = []
     held_out = scores.filter(pl.col("role") == "oof").select("branch", "machine", "section", "clip", "fold").unique()
-    for (branch, machine, section), cell in sorted(held_out.group_by("branch", "machine", "section"), key=_first):
-        folds = cell["fold"].unique().sort().to_list()
-        scheme = "leave-one-out" if folds == [-1] else f"{len(folds)} folds"
+    held_out = held_out.with_columns(alone=pl.col("fold") == FULL)
+    groups = held_out.group_by("branch", "machine", "section", "alone")
+    for (branch, machine, section, alone), cell in sorted(groups, key=_first):
+        scheme = "leave-one-out" if alone else f"{cell['fold'].n_unique()} folds"
         digest = table_digest(cell.select("clip", "fold"), ("clip",))
         where = {"branch": branch, "machine": machine, "section": section}
         rows.append({**where, "scheme": scheme, "clips": len(cell), "clip_and_fold": digest})

@@ -21,8 +21,7 @@ from asdcore.runs import TABLES, Run
 from asdcore.stages import embed
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
-from asdcore.store.digest import recipe_digest
-from asdcore.store.recipes import feature_recipe, library_versions
+from asdcore.store.recipes import feature_recipe, features_digest, library_versions
 
 SCORED = ("scores", "calibrated", "systems")
 APART = "'asdcore verify MANIFEST --recompute' says how far apart they are."
@@ -33,7 +32,7 @@ def prove_recipes(work: Work, frozen: Run) -> None:
     names = [
         name
         for name, branch in work.plan.branches.items()
-        if recipe_digest(feature_recipe(branch, installed())) != frozen.about["features"].get(name)
+        if features_digest(branch, installed(), work.device) != frozen.about["features"].get(name)
     ]
     if names:
         before, now = frozen.about["libraries"], library_versions()
@@ -57,8 +56,9 @@ def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Ex
         heard = [one for found in run_jobs(pool, embed.embed_new, jobs) for _, one in found]
         if lost := [one for one in heard if isinstance(one, str)]:
             raise ManifestError(f"Frozen train normals have no features on this machine. {lost[0]}. {APART}")
-        for name, branch in work.plan.branches.items():
-            recipe = feature_recipe(branch, installed())
+        parts = [(name, part) for name, branch in work.plan.branches.items() for part in branch.parts]
+        for name, part in parts:
+            recipe = feature_recipe(part, installed(), work.device)
             for clip, sha256 in some.select("clip", "sha256").rows():
                 then, now = (store.features(recipe).load([sha256]) for store in (work.store, again))
                 if then.shape != now.shape or then.tobytes() != now.tobytes():

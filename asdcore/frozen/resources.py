@@ -70,6 +70,8 @@ def _parameters(plan: Portfolio) -> Iterator[tuple[list[str], str, dict[str, Any
         for kind in ("view", "encoder", "scorer", "normalizer"):
             choice: Named = getattr(branch, kind)
             yield [name], f"branches.{name}.{kind}", choice.parameters
+        if branch.residual is not None:
+            yield [name], f"branches.{name}.residual.view", branch.residual.view.parameters
     for name, system in plan.systems.items():
         for guard in system.guards:
             yield list(plan.branches), f"systems.{name}.guards", guard.parameters

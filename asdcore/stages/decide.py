@@ -1,29 +1,81 @@
-"""Systems -> decisions: anomalous or not, by the train-normal empirical CDF.
+"""Systems -> decisions: anomalous or not, by where the score stands among the train normals' out-of-fold scores.
 
-The threshold of a machine, section and system is the smallest train-normal out-of-fold score whose empirical CDF
-reaches the quantile; a test clip above it is anomalous. Test scores take no part in it.
+The threshold of a machine, section and system is one of its n train-normal scores; a test clip above it is anomalous.
+Test scores take no part in it.
+
+ecdf : the smallest score at which the empirical CDF reaches the quantile q: the ceil(n q)-th of the sorted scores.
+conformal : the ceil((n + 1) q)-th. If a new normal clip is exchangeable with the train normals, it lies above with a
+    probability of at most 1 - q, whatever the distribution (split conformal prediction: Vovk, Gammerman and Shafer,
+    *Algorithmic Learning in a Random World*, 2005). Of fewer than ceil(q / (1 - q)) normals no score is that high.
 """
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import polars as pl
 
+from asdcore.errors import DataError
 from asdcore.portfolio import Decision
 from asdcore.store.tables import DECISIONS
+
+CELL = ["machine", "section", "system"]
 
 
 def decide(systems: pl.DataFrame, clips: pl.DataFrame, decision: Decision) -> pl.DataFrame:
     """Return threshold and decision (0 or 1) of every test clip and system."""
     rows = systems.join(clips.select("clip", "machine", "section"), on="clip", validate="m:1")
-    cell = ["machine", "section", "system"]
-    thresholds = (
-        rows.filter(pl.col("role") == "oof")
-        .group_by(cell)
-        .agg(threshold=pl.col("score").sort().get((pl.len() * decision.quantile).ceil().cast(pl.Int64) - 1))
-    )
-    tested = rows.filter(pl.col("role") == "test").join(thresholds, on=cell, validate="m:1")
+    tested = rows.filter(pl.col("role") == "test")
+    tested = tested.join(thresholds(systems, clips, decision), on=CELL, validate="m:1")
     return DECISIONS.check(
         tested.with_columns(decision=(pl.col("score") > pl.col("threshold")).cast(pl.Int8)).select(
             list(DECISIONS.columns)
         )
     )
+
+
+def thresholds(systems: pl.DataFrame, clips: pl.DataFrame, decision: Decision) -> pl.DataFrame:
+    """Return the threshold of every machine, section and system: machine, section, system, threshold.
+
+    Raises DataError where there are too few train normals for the rule.
+    """
+    rows = systems.filter(pl.col("role") == "oof").join(clips.select("clip", "machine", "section"), on="clip")
+    found = []
+    for cell, normals in rows.group_by(CELL, maintain_order=True):
+        k = _attained(f"{cell[0]} section {cell[1]}", len(normals), decision)
+        found.append((*cell, normals["score"].sort()[k - 1]))
+    columns = {**dict.fromkeys(CELL, pl.String), "threshold": pl.Float64}
+    return pl.DataFrame(found, schema=columns, orient="row")
+
+
+def check_attainable(clips: pl.DataFrame, decision: Decision) -> None:
+    """Raise DataError where a machine and section has too few train normals for the rule: known before any work."""
+    train = clips.filter(pl.col("split") == "train")
+    for (machine, section), cell in train.group_by("machine", "section", maintain_order=True):
+        _attained(f"{machine} section {section}", len(cell), decision)
+
+
+def _attained(where: str, n: int, decision: Decision) -> int:
+    """Return the rank of the threshold among n train normals; raises DataError where it lies beyond them."""
+    if (k := rank(n, decision)) <= n:
+        return k
+    raise DataError(
+        f"{where}: a conformal threshold at the quantile {decision.quantile} needs {fewest(decision.quantile)} train "
+        f"normals, there are {n}, which can promise no less than 1/{n + 1} = {100 / (n + 1):.1f} % false positives. "
+        f"Choose a quantile of at most {math.floor(10000 * n / (n + 1)) / 10000}, or rule = 'ecdf', which promises "
+        "nothing."
+    )
+
+
+def rank(n: int, decision: Decision) -> int:
+    """Return which of n sorted train-normal scores, from 1, is the threshold; more than n where none can be."""
+    if decision.rule == "conformal":
+        return math.ceil((n + 1) * Fraction(str(decision.quantile)))
+    return math.ceil(n * decision.quantile)
+
+
+def fewest(quantile: float) -> int:
+    """Return how many train normals a conformal threshold at a quantile needs: ceil(q / (1 - q))."""
+    q = Fraction(str(quantile))
+    return math.ceil(q / (1 - q))

@@ -8,6 +8,7 @@ bit; while one does, threads decode and prepare the next.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,15 +27,12 @@ from asdcore.data.audio import AudioFacts, decode, decode_new
 from asdcore.encoding import Features, Output, Request
 from asdcore.errors import DataError, located
 from asdcore.execution import single_threaded
-from asdcore.portfolio import Branch
+from asdcore.portfolio import Branch, Part
 from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.recipes import feature_recipe, pooling_recipe
 
 CHUNK = 64
 """Clips in a chunk: what a killed run loses at most, and what is held decoded at most."""
-
-DECODERS = 2
-"""Threads that decode and prepare ahead of the network."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,7 @@ def plan(
     clips: pl.DataFrame, root: Path, branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
 ) -> list[EmbedJob]:
     """Return the chunks of work that the store does not hold yet; none where everything is cached."""
-    held = [(branch, store.features(feature_recipe(branch, plugins))) for branch in branches]
-    sets = {feature_set.digest: (branch, feature_set) for branch, feature_set in held}
+    sets = _sets(branches, store, plugins, device)
     paths = dict(zip(clips["sha256"], clips["clip"], strict=True))
     missing = {digest: set(feature_set.missing(list(paths))) for digest, (_, feature_set) in sets.items()}
     wanted = [sha256 for sha256 in paths if any(sha256 in one for one in missing.values())]
@@ -78,8 +75,7 @@ def plan_new(
     paths: Sequence[Path], branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
 ) -> list[EmbedJob]:
     """Return chunks of work for clips that nobody has read: their audio digests are empty."""
-    held = [(branch, store.features(feature_recipe(branch, plugins))) for branch in branches]
-    sets = {feature_set.digest: (branch, feature_set) for branch, feature_set in held}
+    sets = _sets(branches, store, plugins, device)
     requests = _requests(sets.values(), plugins)
     chunks = (paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK))
     return [EmbedJob(tuple((path, "") for path in chunk), requests, device) for chunk in chunks]
@@ -151,11 +147,22 @@ class _Heard:
 def _embedded(job: EmbedJob, hear: Callable[[Path, str, EmbedJob], _Heard]) -> Iterator[tuple[_Heard, Features]]:
     """Yield every clip of a chunk with its features; none for a clip that needs none."""
     encoding.check(job.requests, job.device)
-    at_once = 1 if job.device in (None, "cpu") else CHUNK
-    with single_threaded(), ThreadPoolExecutor(DECODERS) as threads:
+    at_once = CHUNK if _elsewhere(job.device) else 1
+    with single_threaded(), ThreadPoolExecutor(_decoders(job.device)) as threads:
         clips = threads.map(lambda clip: hear(clip[0], clip[1], job), job.clips)
         while batch := list(islice(clips, at_once)):
             yield from zip(batch, _encoded(batch, job), strict=True)
+
+
+def _decoders(device: str | None) -> int:
+    """Return how many threads decode and prepare ahead of the network: on the CPU they leave it a core of its own."""
+    cores = os.cpu_count() or 1
+    return cores if _elsewhere(device) else min(2, max(1, cores - 1))
+
+
+def _elsewhere(device: str | None) -> bool:
+    """Whether networks run beside the CPU, some clips at once."""
+    return device not in (None, "cpu")
 
 
 def _encoded(batch: list[_Heard], job: EmbedJob) -> list[Features]:
@@ -179,14 +186,22 @@ def _write(rows: Mapping[Output, Mapping[str, NDArray[np.float32]]]) -> None:
         FeatureSet(output.folder).write(list(features), list(features.values()))
 
 
-def _requests(sets: Iterable[tuple[Branch, FeatureSet]], plugins: Plugins) -> tuple[Request, ...]:
+def _sets(
+    branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
+) -> dict[str, tuple[Part, FeatureSet]]:
+    """Return {digest: what it is made of, where it is kept} of every feature set that the branches need."""
+    parts = [part for branch in branches for part in branch.parts]
+    held = [(part, store.features(feature_recipe(part, plugins, device))) for part in parts]
+    return {feature_set.digest: (part, feature_set) for part, feature_set in held}
+
+
+def _requests(sets: Iterable[tuple[Part, FeatureSet]], plugins: Plugins) -> tuple[Request, ...]:
     """Group feature sets by view and encoder, so that one forward pass serves every layer and pooling."""
     grouped: dict[tuple[str, str, str, str], list[Output]] = {}
-    for branch, feature_set in sets:
-        view, encoder = branch.view, branch.encoder
+    for (view, encoder, layer), feature_set in sets:
         key = (view.name, _text(pinned(view.parameters)), encoder.name, _text(pinned(encoder.parameters)))
         pooling = pooling_recipe(encoder, plugins.component("encoder", encoder.name))
-        output = Output(encoder.layer, pooling["name"], _text(pooling["parameters"]), feature_set.folder)
+        output = Output(layer, pooling["name"], _text(pooling["parameters"]), feature_set.folder)
         grouped.setdefault(key, []).append(output)
     return tuple(Request(*key, tuple(outputs)) for key, outputs in grouped.items())
 

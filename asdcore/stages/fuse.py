@@ -1,12 +1,14 @@
 """Calibrated scores -> systems: S = sum_b w_b phi(z_b) - sum_g lambda_g R_g, or another fusion of the phi(z_b).
 
 Everything that is fitted (transforms, fusions, guards) is fitted on the out-of-fold train normals of one machine and
-section. Guards act one after another, each on what the one before left: so each keeps its own promise about
-the tail.
+section. Guards act one after another, each on what the one before left: so each keeps its own promise about the tail. A
+mirror is fitted once, on normals scored by models that had not seen them, and a test clip's score is the mean of what
+it gives the scores of each model.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,40 +20,64 @@ from asdcore.contract.plugins import Plugins
 from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
 from asdcore.fusion import Normals, fit_fusion
 from asdcore.portfolio import GuardChoice, System
-from asdcore.store.tables import SYSTEMS
+from asdcore.store.tables import FULL, SYSTEMS
 from asdcore.transforms import fit_transform
 
 Floats = NDArray[np.float64]
-ROLES = ("oof", "test")
+OOF = "oof"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One machine and section in one role: clips (n,), domain (n,) and z of every branch (n,)."""
+    """Some clips of one machine and section: clips (n,), domain (n,) and z of every branch (n,)."""
 
     clips: pl.Series
     domain: NDArray[np.str_]
     z: dict[str, Floats]
 
 
-def fuse(calibrated: pl.DataFrame, clips: pl.DataFrame, systems: dict[str, System], plugins: Plugins) -> pl.DataFrame:
-    """Return base, penalty and score of every clip and system, out-of-fold rows included."""
-    wide = calibrated.pivot("branch", index=["clip", "role"], values="z")
+Cells = dict[str, Cell]
+"""The train normals, named "oof", and the test clips: once, or once for each model of a mirror."""
+
+
+def fuse(
+    calibrated: pl.DataFrame,
+    clips: pl.DataFrame,
+    systems: dict[str, System],
+    plugins: Plugins,
+    mirrored: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Return base, penalty and score of every clip and system, out-of-fold rows included.
+
+    mirrored : z by the models that lack one fold each, for the systems that mirror another.
+    """
+    straight = {name: system for name, system in systems.items() if system.out_of_fold_mirror_of is None}
+    parts = list(_fused_systems(calibrated.with_columns(fold=pl.lit(FULL)), clips, straight, plugins))
+    if mirrored is not None:
+        mirrors = {name: system for name, system in systems.items() if name not in straight}
+        parts += _fused_systems(mirrored, clips, mirrors, plugins)
+    return SYSTEMS.check(pl.concat(parts))
+
+
+def _fused_systems(
+    calibrated: pl.DataFrame, clips: pl.DataFrame, systems: dict[str, System], plugins: Plugins
+) -> Iterator[pl.DataFrame]:
+    wide = calibrated.with_columns(fold=pl.when(pl.col("role") == OOF).then(FULL).otherwise(pl.col("fold")))
+    wide = wide.pivot("branch", index=["clip", "role", "fold"], values="z")
     wide = wide.join(clips.select("clip", "machine", "section", "domain", "sha256"), on="clip", validate="m:1")
     branches = calibrated["branch"].unique().sort().to_list()
-    parts = []
     for (machine, section), rows in wide.group_by("machine", "section", maintain_order=True):
-        cells = {role: _cell(rows, role, branches) for role in ROLES}
+        groups = rows.sort("fold").partition_by("role", "fold", as_dict=True, maintain_order=True)
+        cells = {OOF if role == OOF else f"{role} {fold}": _cell(one, branches) for (role, fold), one in groups.items()}
         for name, system in systems.items():
             # What overflows is refused below, by name.
             where = f"system {name!r}, {machine} section {section}"
             with located(where), np.errstate(over="ignore", invalid="ignore"):
-                parts += _system(name, system, cells, plugins)
-    return SYSTEMS.check(pl.concat(parts))
+                yield from _system(name, system, cells, plugins)
 
 
-def _cell(rows: pl.DataFrame, role: str, branches: list[str]) -> Cell:
-    rows = rows.filter(pl.col("role") == role).sort("sha256", "clip")
+def _cell(rows: pl.DataFrame, branches: list[str]) -> Cell:
+    rows = rows.sort("sha256", "clip")
     return Cell(
         rows["clip"],
         rows["domain"].fill_null("").to_numpy().astype(np.str_),
@@ -59,41 +85,35 @@ def _cell(rows: pl.DataFrame, role: str, branches: list[str]) -> Cell:
     )
 
 
-def _system(name: str, system: System, cells: dict[str, Cell], plugins: Plugins) -> list[pl.DataFrame]:
+def _system(name: str, system: System, cells: Cells, plugins: Plugins) -> Iterator[pl.DataFrame]:
     """Fuse one system in one cell: a frame for each role that has clips."""
     base = _fused(system, cells)
-    if lost := sum(int((~np.isfinite(base[role])).sum()) for role in ROLES):
+    if lost := sum(int((~np.isfinite(one)).sum()) for one in base.values()):
         raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
-    penalty = {role: np.zeros_like(base[role]) for role in ROLES}
+    penalty = {cell: np.zeros_like(values) for cell, values in base.items()}
     for choice in system.guards:
-        left = {role: base[role] - penalty[role] for role in ROLES}
-        for role, found in _penalties(choice, left, cells, plugins).items():
-            penalty[role] += choice.strength * found
-    return [
-        cells[role]
-        .clips.to_frame()
-        .with_columns(
-            system=pl.lit(name),
-            role=pl.lit(role),
-            base=base[role],
-            penalty=penalty[role],
-            score=base[role] - penalty[role],
-        )
-        for role in ROLES
-        if len(cells[role].clips)
-    ]
+        left = {cell: base[cell] - penalty[cell] for cell in cells}
+        for cell, found in _penalties(choice, left, cells, plugins).items():
+            penalty[cell] += choice.strength * found
+    yield _rows(name, OOF, cells[OOF].clips, base[OOF], penalty[OOF])
+    if models := [cell for cell in cells if cell != OOF]:
+        means = (np.mean([values[model] for model in models], axis=0) for values in (base, penalty))
+        yield _rows(name, "test", cells[models[0]].clips, *means)
 
 
-def _penalties(
-    choice: GuardChoice, left: dict[str, Floats], cells: dict[str, Cell], plugins: Plugins
-) -> dict[str, Floats]:
-    """Fit one guard on train normals and return {role: R (n,)}. It gets copies: what it does to them stays with it."""
+def _rows(name: str, role: str, clips: pl.Series, base: Floats, penalty: Floats) -> pl.DataFrame:
+    columns = {"base": base, "penalty": penalty, "score": base - penalty}
+    return clips.to_frame().with_columns(system=pl.lit(name), role=pl.lit(role), **columns)
+
+
+def _penalties(choice: GuardChoice, left: dict[str, Floats], cells: Cells, plugins: Plugins) -> dict[str, Floats]:
+    """Fit one guard on train normals and return {cell: R (n,)}. It gets copies: what it does to them stays with it."""
     guard = build("guard", choice.name, choice.parameters, plugins)
-    copies = {role: {branch: values.copy() for branch, values in cells[role].z.items()} for role in ROLES}
+    copies = {cell: {branch: values.copy() for branch, values in cells[cell].z.items()} for cell in cells}
     with blamed("guard", choice.name):
-        fitted = guard.fit(left["oof"].copy(), _Branches(copies["oof"]), cells["oof"].domain.copy())
-        found = {role: fitted.penalty(left[role].copy(), _Branches(copies[role])) for role in ROLES}
-        return {role: _checked(found[role], len(left[role]), choice.name) for role in ROLES}
+        fitted = guard.fit(left[OOF].copy(), _Branches(copies[OOF]), cells[OOF].domain.copy())
+        found = {cell: fitted.penalty(left[cell].copy(), _Branches(copies[cell])) for cell in cells}
+        return {cell: _checked(found[cell], len(left[cell]), choice.name) for cell in cells}
 
 
 class _Branches(dict[str, Floats]):
@@ -103,22 +123,22 @@ class _Branches(dict[str, Floats]):
         raise PluginError(f"a branch {branch!r} is asked for. {did_you_mean(branch, self)}")
 
 
-def _fused(system: System, cells: dict[str, Cell]) -> dict[str, Floats]:
-    """Return {role: the fused phi(z_b) of the branches (n,)}."""
-    phi: dict[str, dict[str, Floats]] = {role: {} for role in ROLES}
+def _fused(system: System, cells: Cells) -> dict[str, Floats]:
+    """Return {cell: the fused phi(z_b) of the branches (n,)}."""
+    phi: dict[str, dict[str, Floats]] = {cell: {} for cell in cells}
     for branch in sorted(system.fused):
         with located(f"transform {system.transform.name!r} of branch {branch!r}"):
-            transform = fit_transform(system.transform.name, system.transform.parameters, cells["oof"].z[branch])
-            for role in ROLES:
-                values = phi[role][branch] = transform(cells[role].z[branch])
+            transform = fit_transform(system.transform.name, system.transform.parameters, cells[OOF].z[branch])
+            for cell in cells:
+                values = phi[cell][branch] = transform(cells[cell].z[branch])
                 if not np.isfinite(values).all():
                     raise DataError(
                         f"{int((~np.isfinite(values)).sum())} values are not finite: choose a tamer transform"
                     )
     weights = {branch: weight for branch, weight in sorted(system.weights.items()) if weight}
-    normals = Normals(phi["oof"], cells["oof"].domain, weights)
+    normals = Normals(phi[OOF], cells[OOF].domain, weights)
     fuse = fit_fusion(system.fusion.name, system.fusion.parameters, normals)
-    return {role: fuse(phi[role]) for role in ROLES}
+    return {cell: fuse(phi[cell]) for cell in cells}
 
 
 def _checked(penalty: Floats, n: int, guard: str) -> Floats:

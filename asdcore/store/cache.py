@@ -2,7 +2,7 @@
 
     STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
-    STORE/looks.jsonl                         every opening of a ground truth
+    STORE/looks.jsonl, looks.head.json        the ledger: every look at a ground truth, in a hash chain, and its head
 
 A recipe holds all that determines the artifact: names, parameters, the digests of the plugin's and the framework's
 sources, library versions and the digests of its inputs. Writes are atomic, so a run killed at any moment resumes, and
@@ -57,7 +57,7 @@ class Store:
 
     @property
     def looks(self) -> Path:
-        """The log of every opening of a ground truth."""
+        """The ledger of every look at a ground truth; see :mod:`asdcore.evidence.ledger`."""
         return self.root / "looks.jsonl"
 
     def features(self, recipe: dict[str, object]) -> FeatureSet:

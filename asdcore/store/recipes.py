@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from importlib.metadata import PackageNotFoundError, version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from asdcore.components import resolved
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.data.pooling import complete
 from asdcore.errors import PluginError, PortfolioError, blamed
-from asdcore.portfolio import Branch, EncoderChoice
-from asdcore.store.digest import bytes_digest, file_digest
+from asdcore.portfolio import Branch, EncoderChoice, Part
+from asdcore.store.digest import bytes_digest, file_digest, recipe_digest
 from asdcore.store.resources import content_digest
 
 NUMERIC_LIBRARIES = (
@@ -73,19 +74,37 @@ def component_origins(components: list[tuple[str, str]], plugins: Plugins) -> li
     ]
 
 
-def feature_recipe(branch: Branch, plugins: Plugins) -> dict[str, Any]:
-    """Return what determines the features of a branch, the audio apart."""
-    view = plugins.component("view", branch.view.name)
-    encoder = plugins.component("encoder", branch.encoder.name)
-    return {
+def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str, Any]:
+    """Return what determines one feature set, the audio apart.
+
+    A device counts where the encoder takes one and it is not the CPU: other hardware rounds otherwise.
+    """
+    view = plugins.component("view", part.view.name)
+    encoder = plugins.component("encoder", part.encoder.name)
+    recipe = {
         "kind": "features",
-        "view": component_recipe(view, branch.view.parameters),
-        "encoder": component_recipe(encoder, branch.encoder.parameters),
-        "layer": branch.encoder.layer,
-        "pooling": pooling_recipe(branch.encoder, encoder),
+        "view": component_recipe(view, part.view.parameters),
+        "encoder": component_recipe(encoder, part.encoder.parameters),
+        "layer": part.layer,
+        "pooling": pooling_recipe(part.encoder, encoder),
         "framework": framework_digest("data/audio.py", "data/pooling.py", "encoding.py", "stages/embed.py"),
         "libraries": library_versions(),
     }
+    kind = (device or "cpu").partition(":")[0]
+    return recipe if kind == "cpu" or not takes_device(encoder) else {**recipe, "device": kind}
+
+
+def features_digest(branch: Branch, plugins: Plugins, device: str | None) -> str:
+    """SHA-256 of what determines all features of a branch, the audio apart: of its feature set, where it has one."""
+    recipes = [[(feature_recipe(part, plugins, device), weight) for part, weight in terms] for terms in branch.features]
+    if len(branch.parts) == 1:
+        return recipe_digest(recipes[0][0][0])
+    return recipe_digest({"kind": "features of a branch", "recipes": recipes})
+
+
+def takes_device(encoder: Component) -> bool:
+    """Whether an encoder can be told where to run."""
+    return "device" in signature(encoder.factory).parameters
 
 
 def pooling_recipe(choice: EncoderChoice, encoder: Component) -> dict[str, Any]:

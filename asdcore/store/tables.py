@@ -69,6 +69,9 @@ FEATURES = Table(
     ("audio_sha256",),
     {"audio_sha256": pl.String, "shape": pl.List(pl.Int32), "values": pl.List(pl.Float32)},
 )
+FULL = -1
+"""The fold of a score from the scorer fitted on all train normals (leave-one-out included)."""
+
 CHUNK_SCORES = Table(
     "chunk scores",
     ("role", "row", "reference", "fold"),

@@ -10,7 +10,7 @@ import pytest
 
 from asdcore import DataError, Tokens, load_encoder, load_guard, load_normalizer, load_scorer, load_view
 from asdcore.contract.conformance.rows import ROW_CHECKS
-from asdcore.testing import checks
+from asdcore.testing import checks, run_checks
 
 Method = Callable[..., Any]
 
@@ -42,8 +42,12 @@ def changed(build: Method, name: str, **methods: Method) -> Method:
     return lambda: Changed(build(name), **{"fit": fit, **methods})
 
 
-def view(call: Method) -> Method:
-    return changed(load_view, "mean", call=lambda self, mean, audio, rate: call(mean(audio, rate)))
+def view(call: Method, channels: int = 1) -> Method:
+    class Channelled(Changed):
+        pass
+
+    Channelled.channels = channels
+    return lambda: Channelled(load_view("mean"), call=lambda self, mean, audio, rate: call(mean(audio, rate)))
 
 
 def encoder(encode: Method) -> Method:
@@ -168,12 +172,14 @@ def louder(self: Changed, prepared: Any, layers: Any) -> list[dict[Any, Tokens]]
 
 FAULTS: dict[str, dict[str, Method]] = {
     "view": {
+        "check_channels": view(lambda waveform: waveform, channels=3),
         "check_waveform_shape_and_type": view(lambda waveform: waveform.astype(np.float64)),
         "check_waveform_is_finite": view(lambda waveform: 1e6 * waveform),
     },
     "encoder": {
         "check_sample_rate": with_attributes(sample_rate=16000.0),
         "check_layers": with_attributes(layers=[]),
+        "check_channels": with_attributes(channels=True),
         "check_one_tokens_per_layer": encoder(lambda patches, layers: {0: Tokens(patches[..., 0])}),
         "check_one_clip_and_a_batch": encoder(lambda patches, layers: {0: Tokens(patches[:1])}),
         "check_short_and_long_clips": with_attributes(only_long_clips),
@@ -231,6 +237,22 @@ FAULTS: dict[str, dict[str, Method]] = {
 def test_fault_fails_its_check(kind: str, check: str) -> None:
     with np.errstate(all="ignore"), pytest.raises((AssertionError, DataError)):
         checks(kind)[check](FAULTS[kind][check])
+
+
+def test_a_view_that_says_two_channels_must_give_two() -> None:
+    with pytest.raises(AssertionError, match=r"gave \(16000,\) float32, not \(2, 16000\) float32"):
+        checks("view")["check_waveform_shape_and_type"](view(lambda waveform: waveform, channels=2))
+
+
+def test_an_encoder_of_two_channels_is_given_two() -> None:
+    heard = []
+
+    def mixed(self: Changed, logmel: Any, audio: Any, layers: Any) -> Any:
+        heard.append(audio.shape[1:-1])
+        return logmel.encode(audio.mean(axis=1), layers)
+
+    assert [one for one in run_checks("encoder", with_attributes(mixed, channels=2)) if not one.passed] == []
+    assert set(heard) == {(2,)}
 
 
 @pytest.mark.parametrize("kind", FAULTS)

@@ -161,6 +161,22 @@ def test_imports_are_found_wherever_they_stand(tmp_path):
     assert imported_names(tmp_path / "one.py") == {"a.b", "c", "e.f", "e.f.g", "l"}
 
 
+def test_imports_are_found_in_every_kind_of_block(tmp_path):
+    lines = [
+        "try:\n    import a\nexcept OSError:\n    import b\nelse:\n    import c\nfinally:\n    import d",
+        "if x:\n    import e\nelif y:\n    import f\nelse:\n    import g",
+        "for x in y:\n    import h\nelse:\n    import i",
+        "while x:\n    import j\nelse:\n    import k",
+        "with x:\n    import l",
+        "match x:\n    case 1:\n        import m",
+        "class N:\n    async def n(self):\n        async with x:\n            import n",
+        "try:\n    pass\nexcept* OSError:\n    import o",
+        "if x: import p; import q",
+    ]
+    write(tmp_path, one="\n".join(lines))
+    assert imported_names(tmp_path / "one.py") == set("abcdefghijklmnopq")
+
+
 def test_a_digest_of_files_tells_names_and_borders_apart(tmp_path):
     digests = set()
     for files in (

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +13,13 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from asdcore.errors import EvaluationError, StoreError
+from asdcore.errors import EvaluationError
 from asdcore.evidence.evaluate import (
     evaluate_scores,
     evaluate_systems,
     evaluate_table,
     read_scores,
     read_truth,
-    record_look,
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "official_2024"
@@ -112,6 +109,25 @@ def test_the_json_keeps_its_contract(golden):
     assert list(system)[:3] == ["official_score", "ci95", "cells"]
     assert system["ci95"] is None
     assert list(system["cells"][0])[:5] == ["machine", "section", "auc_source", "auc_target", "pauc"]
+    assert [system["cells"][0][f"{name}_ci95"] for name in ("auc_source", "auc_target", "pauc")] == [None] * 3
+
+
+def test_intervals_stand_beside_what_they_are_of():
+    result = evaluate_scores(GOLDEN / "teams" / "teamA", GOLDEN, 2024, replicates=200)
+    printed = json.loads(json.dumps(result.as_json(), allow_nan=False))
+    without = evaluate_scores(GOLDEN / "teams" / "teamA", GOLDEN, 2024).as_json()
+    for name, system in printed["systems"].items():
+        assert system["ci95"] == result.uncertainty.official[name]["bca"].as_json()
+        assert system["ci95"][0] <= system["official_score"] <= system["ci95"][1]
+        assert system["ci95_machines"] == result.uncertainty.machines[name].as_json()
+        for cell, sure, bare in zip(
+            system["cells"], result.uncertainty.cells[name], without["systems"][name]["cells"], strict=True
+        ):
+            assert (cell["machine"], cell["section"]) == (sure["machine"], sure["section"])
+            for measure in ("auc_source", "auc_target", "pauc"):
+                assert cell.pop(f"{measure}_ci95") == [sure[measure].low, sure[measure].high]
+                assert bare.pop(f"{measure}_ci95") is None
+            assert cell == bare
 
 
 def test_evaluation_is_fast():
@@ -674,55 +690,3 @@ def test_a_cell_that_cannot_exist_names_system_machine_and_section(table):
     no_target_anomalies = table.filter((pl.col("label") == 0) | (pl.col("domain") == "source"))
     printed = json.dumps(evaluate_table(no_target_anomalies, 2024).as_json(), allow_nan=False)
     assert '"auc_same_domain_target": null' in printed
-
-
-# --- the log of looks ---
-
-
-def test_looks_at_one_truth_are_counted(tmp_path):
-    log = tmp_path / "new" / "looks.jsonl"
-    assert [record_look(log, "truth-1", f"scores-{i}", "evaluate run") for i in range(3)] == [1, 2, 3]
-    assert record_look(log, "truth-2", "scores-0", "evaluate run") == 1
-    assert record_look(log, "truth-1", "scores-0", "report") == 4
-    looks = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    assert [look["evaluated"] for look in looks] == ["scores-0", "scores-1", "scores-2", "scores-0", "scores-0"]
-    assert list(looks[4]) == ["time", "truth", "evaluated", "what"]
-    assert looks[4]["what"] == "report"
-
-
-def test_looks_at_once_do_not_mix(tmp_path):
-    log = tmp_path / "looks.jsonl"
-    with ThreadPoolExecutor(8) as pool:
-        counts = list(pool.map(lambda i: record_look(log, "truth", str(i), "x" * 500), range(100)))
-    looks = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    assert sorted(int(look["evaluated"]) for look in looks) == list(range(100))
-    assert sorted(counts) == list(range(1, 101))
-
-
-def test_a_look_waits_for_the_one_before_it(tmp_path):
-    log = tmp_path / "looks.jsonl"
-    with ThreadPoolExecutor(1) as pool:
-        with log.open("ab") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            look = pool.submit(record_look, log, "truth", "a", "run")
-            with pytest.raises(TimeoutError):
-                look.result(timeout=0.2)
-            assert log.read_bytes() == b""
-        assert look.result(timeout=10) == 1
-
-
-def test_a_line_cut_short_counts_as_a_look(tmp_path):
-    log = tmp_path / "looks.jsonl"
-    record_look(log, "truth", "a", "run")
-    log.write_bytes(log.read_bytes() + b'{"time": "2026-0')
-    assert record_look(log, "truth", "b", "run") == 3
-    assert record_look(log, "other truth", "b", "run") == 2
-    assert record_look(log, "truth", "c", "run") == 4
-
-
-def test_a_log_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(
-        StoreError, match=r"Cannot write the log of looks .*looks\.jsonl.*Choose a folder you may write"
-    ):
-        record_look(tmp_path / "file" / "looks.jsonl", "truth", "a", "run")

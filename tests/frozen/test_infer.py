@@ -53,6 +53,11 @@ encoder = { name = "logmel", n_mels = 16, pooling = "mean_std" }
 scorer = { name = "mahalanobis" }
 normalizer = { name = "ecdf", output = "normal" }
 
+[branches.apart]
+encoder = { name = "logmel", n_mels = 16 }
+residual = { view = "far", alpha = 0.3 }
+scorer = { name = "gmm", components = 1 }
+
 [systems.plain]
 weights = { near_knn = 0.5, far_gauss = 0.5 }
 
@@ -60,7 +65,15 @@ weights = { near_knn = 0.5, far_gauss = 0.5 }
 weights = { near_knn = 0.5, far_gauss = 0.5 }
 transform = "log1p"
 guards = [{ name = "tail", support = "far_gauss", quantile = 0.8, strength = 0.5 }]
+
+[systems.apart]
+weights = { near_knn = 0.5, apart = 0.5 }
+
+[systems.mirror]
+out_of_fold_mirror_of = "apart"
 """
+
+SYSTEMS = ("apart", "guarded", "mirror", "plain")
 
 
 @dataclass
@@ -337,7 +350,7 @@ def test_each_clip_is_opened_once_and_only_pinned_plugins_are_touched(world, inf
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "20 clips scored by guarded, plain" in done.stdout
+    assert f"20 clips scored by {', '.join(SYSTEMS)}" in done.stdout
     opened = [line.split(" ", 1) for line in log.read_text().splitlines()]
     below = Counter(Path(path).relative_to(data).as_posix() for _, path in opened if path.startswith(str(data)))
     assert below == Counter(clip.relative_to(data).as_posix() for clip in data.glob("*/test/section*"))
@@ -592,7 +605,7 @@ def test_a_machine_that_is_new_learns_from_its_own_train_clips(world, inferred, 
     assert note in got.about["notes"]
     assert str(tmp_path) not in repr(got.meaning)
     frozen, new = (got.systems.join(got.clips.filter(machine=one), on="clip", how="semi") for one in ("fan", "valve"))
-    assert len(frozen) == len(new) == 2 * (12 + 10)
+    assert len(frozen) == len(new) == len(SYSTEMS) * (12 + 10)
     key = ["system", "role", "base", "penalty", "score"]
     assert new.select(key).sort(key).equals(frozen.select(key).sort(key))
     before = said_of_each(inferred)
@@ -740,7 +753,9 @@ def test_train_normals_that_get_other_features_here_are_refused_before_evaluatio
     there = doctored(world, tmp_path / "there", change)
     (tmp_path / "data" / "fan" / "test").mkdir(parents=True)
     (tmp_path / "data" / "fan" / "test" / "section_00_0001.wav").write_bytes(b"never read")
-    with pytest.raises(ManifestError, match=r"does not get the features that were frozen, in branch 'near_knn'"):
+    with pytest.raises(
+        ManifestError, match=r"does not get the features that were frozen, in branch '(apart|near_knn)'"
+    ):
         there.infer(tmp_path / "data", tmp_path / "out")
     assert nothing_left(tmp_path, "there", "data")
 
@@ -757,7 +772,9 @@ def test_another_library_that_enters_the_features_is_named(world, tmp_path, monk
     now = {**recipes.library_versions(), "scikit-learn": "0.1"}
     monkeypatch.setattr(recipes, "library_versions", lambda: now)
     monkeypatch.setattr("asdcore.frozen.proof.library_versions", lambda: now)
-    with pytest.raises(ManifestError, match=r"far_gauss, near_knn.* as they were frozen.*scikit-learn was .*is 0\.1"):
+    with pytest.raises(
+        ManifestError, match=r"apart, far_gauss, near_knn.* as they were frozen.*scikit-learn was .*is 0\.1"
+    ):
         world.infer(world.evaluation, tmp_path / "out")
     assert nothing_left(tmp_path)
 
@@ -785,7 +802,7 @@ def test_frozen_folders_may_lie_elsewhere_now(world, inferred, tmp_path, monkeyp
     moved = [f"{option}={tmp_path / name}" for option, name in MOVED.items()]
     arguments = ("infer", manifest, "--data", world.evaluation, "--out", tmp_path / "out", *moved)
     code, out, _ = command(monkeypatch, capsys, *arguments)
-    assert (code, out.splitlines()[0]) == (0, f"20 clips scored by guarded, plain: {tmp_path / 'out'}")
+    assert (code, out.splitlines()[0]) == (0, f"20 clips scored by {', '.join(SYSTEMS)}: {tmp_path / 'out'}")
     assert contents(tmp_path / "out") == contents(inferred.folder)
 
 

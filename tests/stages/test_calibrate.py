@@ -10,7 +10,7 @@ from asdcore import hookimpl
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.errors import DataError, PluginError
 from asdcore.portfolio import parse_portfolio
-from asdcore.stages.calibrate import calibrate
+from asdcore.stages.calibrate import calibrate, mirror
 from asdcore.store.tables import SCORES
 
 
@@ -107,3 +107,24 @@ def test_a_branch_without_spread_is_named(plugins):
 def test_a_normalizer_off_its_contract_is_named(plugins, how, error, said):
     with pytest.raises(error, match=said):
         calibrate(*tables(), branches({"name": "spy", "how": how}), plugins)
+
+
+def test_a_mirror_is_calibrated_on_train_normals_that_its_models_had_not_seen(plugins):
+    scores, clips = tables()
+    rng = np.random.default_rng(1)
+    train = scores.filter(pl.col("role") == "oof")
+    test = scores.filter(pl.col("role") == "test")
+    split = train.with_columns(
+        fold=pl.Series(np.arange(len(train)) // 3 % 2, dtype=pl.Int32), score=rng.gamma(3.0, size=len(train))
+    )
+    models = [test.with_columns(fold=pl.lit(k, pl.Int32), score=rng.gamma(3.0, size=len(test))) for k in range(2)]
+    every = pl.concat([scores, split, *models])
+    pooled = branches({"name": "median_iqr", "scope": "pooled"})
+    assert calibrate(every, clips, pooled, plugins).equals(calibrate(scores, clips, pooled, plugins))
+    z = mirror(every, clips, pooled, plugins)
+    assert z.filter(pl.col("role") == "test")["fold"].value_counts().sort("fold").rows() == [(0, 8), (1, 8)]
+    cell = pl.concat([split, *models]).filter((pl.col("machine") == "a") & (pl.col("reference") == "pooled"))
+    low, median, high = np.quantile(cell.filter(pl.col("role") == "oof")["score"], [0.25, 0.5, 0.75])
+    both = cell.join(z, on=["clip", "role", "fold"])
+    assert len(both) == 12 + 2 * 4
+    np.testing.assert_allclose(both["z"], (both["score"] - median) / (high - low), rtol=1e-5)

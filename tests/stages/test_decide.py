@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from asdcore.errors import DataError
 from asdcore.portfolio import Decision
-from asdcore.stages.decide import decide
+from asdcore.stages.decide import check_attainable, decide, fewest, rank
 
 
 def tables(normals, tested, machine="m"):
@@ -45,3 +46,43 @@ def test_each_machine_has_its_own_threshold():
     one, other = tables(np.arange(20.0), [1.0], "a"), tables(100 + np.arange(20.0), [1.0], "b")
     out = decide(pl.concat([one[0], other[0]]), pl.concat([one[1], other[1]]), Decision(quantile=0.5))
     assert out.sort("clip")["threshold"].to_list() == [9.0, 109.0]
+
+
+# --- the conformal rule ---
+
+
+@pytest.mark.parametrize(
+    ("n", "quantile", "k"), [(1000, 0.95, 951), (19, 0.95, 19), (99, 0.9, 90), (99, 0.07, 7), (9, 0.9, 9)]
+)
+def test_the_conformal_threshold_is_one_rank_further(n, quantile, k):
+    """Ranks are exact: in floating point 100 times 0.07 is 7.000000000000001, and its ceiling 8."""
+    normals = np.random.default_rng(0).permutation(np.arange(1.0, n + 1))
+    out = decide(*tables(normals, [k, k + 1e-9]), Decision(rule="conformal", quantile=quantile))
+    assert set(out["threshold"]) == {float(k)}
+    assert out.sort("clip")["decision"].to_list() == [0, 1]
+
+
+def test_the_conformal_threshold_keeps_its_promise_where_the_plain_quantile_does_not():
+    """Of n + 1 exchangeable scores, any may be the new one: the share of them above the threshold of the others."""
+    scores = np.arange(1.0, 24 + 1)
+    rate = {}
+    for rule in ("ecdf", "conformal"):
+        above = [
+            decide(*tables(np.delete(scores, i), [scores[i]]), Decision(rule=rule, quantile=0.9))["decision"].item()
+            for i in range(len(scores))
+        ]
+        rate[rule] = np.mean(above)
+    assert rate["conformal"] <= 0.1 < rate["ecdf"]
+
+
+@pytest.mark.parametrize(("n", "quantile", "needed", "most"), [(18, 0.95, 19, "0.9473"), (10, 0.95, 19, "0.909")])
+def test_what_so_few_normals_cannot_promise_is_refused(n, quantile, needed, most):
+    decision = Decision(rule="conformal", quantile=quantile)
+    said = rf"m section 00: .*needs {needed} train normals, there are {n}, .*1/{n + 1} = .*at most {most}, or rule ="
+    with pytest.raises(DataError, match=said):
+        decide(*tables(np.arange(float(n)), [1.0]), decision)
+    with pytest.raises(DataError, match=said):
+        check_attainable(tables(np.arange(float(n)), [])[1].with_columns(split=pl.lit("train")), decision)
+    check_attainable(tables(np.arange(float(n)), [])[1].with_columns(split=pl.lit("train")), Decision())
+    assert rank(n, Decision(rule="conformal", quantile=float(most))) <= n
+    assert (rank(fewest(quantile), decision), rank(fewest(quantile) - 1, decision)) == (needed, needed)

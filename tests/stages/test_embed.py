@@ -97,7 +97,8 @@ def work(dataset, store, wanted, plugins, clips=None):
 
 
 def features(store, branch, plugins, digests):
-    return store.features(feature_recipe(branch, plugins)).load(digests)
+    (part,) = branch.parts
+    return store.features(feature_recipe(part, plugins, None)).load(digests)
 
 
 def test_one_pass_serves_every_layer_and_pooling(dataset, tmp_path, plugins):
@@ -165,7 +166,7 @@ def test_an_encoder_without_special_tokens_is_named(dataset, tmp_path, plugins):
 )
 def test_a_recipe_holds_every_pooling_parameter_wherever_it_comes_from(plugins, pooling, parameters):
     (branch,) = branches({"name": "published", "pooling": pooling}).values()
-    assert feature_recipe(branch, plugins)["pooling"]["parameters"] == parameters
+    assert feature_recipe(branch.parts[0], plugins, None)["pooling"]["parameters"] == parameters
 
 
 def test_an_encoders_own_pooling_parameters_change_its_features(dataset, tmp_path, plugins, monkeypatch):
@@ -181,7 +182,7 @@ def test_an_encoders_own_pooling_parameters_change_its_features(dataset, tmp_pat
 def test_an_encoder_whose_own_pooling_parameters_cannot_be_is_named(plugins):
     (branch,) = branches({"name": "misprinted", "pooling": "rdp"}).values()
     with pytest.raises(PluginError, match=r"'misprinted' has pooling_defaults that cannot be: .* Did you mean 'gamma'"):
-        feature_recipe(branch, plugins)
+        feature_recipe(branch.parts[0], plugins, None)
 
 
 def test_each_clip_is_decoded_once_for_all_views(dataset, tmp_path, plugins, monkeypatch):
@@ -249,11 +250,15 @@ def test_a_checkpoint_counts_by_its_content(tmp_path, plugins):
     weights = tmp_path / "a.pt"
     weights.write_bytes(b"1")
     branch = branches({"name": "layered", "checkpoint": str(weights)})["b0"]
-    before = feature_recipe(branch, plugins)
+    before = feature_recipe(branch.parts[0], plugins, None)
     moved = weights.rename(tmp_path / "b.pt")
-    assert feature_recipe(branches({"name": "layered", "checkpoint": str(moved)})["b0"], plugins) == before
+    assert (
+        feature_recipe(branches({"name": "layered", "checkpoint": str(moved)})["b0"].parts[0], plugins, None) == before
+    )
     moved.write_bytes(b"2")
-    assert feature_recipe(branches({"name": "layered", "checkpoint": str(moved)})["b0"], plugins) != before
+    assert (
+        feature_recipe(branches({"name": "layered", "checkpoint": str(moved)})["b0"].parts[0], plugins, None) != before
+    )
     assert str(tmp_path) not in json.dumps(before)
 
 
@@ -329,3 +334,27 @@ def test_an_encoder_that_refuses_a_new_clip_is_no_fault_of_the_clip_unless_it_sa
         _, found = new_work(paths, Store(tmp_path), wanted, plugins)
         assert [said.startswith(f"{path.name}: encoder 'broken': ") for path, said in found] == [True] * 3
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_device_is_part_of_the_recipe_where_the_encoder_takes_one(plugins):
+    class Fast:
+        def __init__(self, device="cpu"):
+            self.sample_rate, self.layers = 16000, [0]
+
+    class Theirs:
+        @hookimpl
+        def register_encoders(self, register):
+            register("fast", Fast)
+
+    known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    (fast,), (plain,) = (branches(one)["b0"].parts for one in ("fast", "logmel"))
+    on = {device: feature_recipe(fast, known, device) for device in (None, "cpu", "cuda", "cuda:1")}
+    assert on[None] == on["cpu"]
+    assert on["cuda"] == on["cuda:1"] != on["cpu"]
+    assert feature_recipe(plain, known, "cuda") == feature_recipe(plain, known, None)
+
+
+@pytest.mark.parametrize(("cores", "device", "threads"), [(1, None, 1), (2, "cpu", 1), (8, None, 2), (8, "cuda:0", 8)])
+def test_threads_that_get_sound_ready_leave_the_network_a_core(monkeypatch, cores, device, threads):
+    monkeypatch.setattr(embed.os, "cpu_count", lambda: cores)
+    assert embed._decoders(device) == threads

@@ -202,3 +202,31 @@ def test_a_fusion_that_cannot_be_fitted_is_named_with_its_cell():
 def test_no_test_clips_is_fine():
     calibrated, clips = tables(test=0)
     assert set(fuse(calibrated, clips, systems(S={"weights": {"x": 1.0}}), PLUGINS)["role"]) == {"oof"}
+
+
+def test_a_mirror_is_the_mean_over_its_models_guards_included():
+    calibrated, clips = tables()
+    rng = np.random.default_rng(5)
+    train, test = (calibrated.filter(pl.col("role") == role) for role in ("oof", "test"))
+    train = train.with_columns(fold=pl.lit(1, pl.Int32), z=pl.Series(rng.standard_normal(len(train)) * 2))
+    models = [
+        test.with_columns(fold=pl.lit(k, pl.Int32), z=pl.Series(rng.standard_normal(len(test)) * 4)) for k in range(3)
+    ]
+    guard = {"name": "tail", "support": "y", "quantile": 0.8, "strength": 0.5}
+    wanted = systems(
+        S={"weights": {"x": 0.6, "y": 0.4}, "transform": "ecdf_smooth", "guards": [guard]},
+        M={"out_of_fold_mirror_of": "S"},
+    )
+    out = fuse(calibrated, clips, wanted, PLUGINS, pl.concat([train, *models]))
+    straight = {"S": wanted["S"]}
+    assert out.filter(pl.col("system") == "S").equals(fuse(calibrated, clips, straight, PLUGINS))
+    alone = [fuse(pl.concat([train, one]).drop("fold"), clips, straight, PLUGINS) for one in models]
+    mirror = out.filter(pl.col("system") == "M")
+    assert (mirror["penalty"] > 0).any()
+    for role, frames in (("oof", alone[:1]), ("test", alone)):
+        parts = [frame.filter(pl.col("role") == role).sort("clip") for frame in frames]
+        found = mirror.filter(pl.col("role") == role).sort("clip")
+        for column in ("base", "penalty", "score"):
+            np.testing.assert_allclose(
+                found[column], np.mean([one[column] for one in parts], axis=0), rtol=0, atol=1e-12
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdcore import hookimpl
+from asdcore import hookimpl, scoring
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.errors import DataError, PluginError
 from asdcore.portfolio import parse_portfolio
@@ -90,17 +91,30 @@ def vector(sha256):
     return np.frombuffer(bytes.fromhex(sha256)[:8], np.uint8).astype(np.float32)
 
 
-def table(clips, scorer, store, plugins, folds=5, seed=0):
-    values = {
-        "name": "p",
-        "branches": {"b": {"encoder": "logmel", "scorer": scorer}},
-        "systems": {"S": {"weights": {"b": 1}}},
-    }
-    branch = parse_portfolio(values).branches["b"]
-    features = store.features(feature_recipe(branch, plugins))
-    if missing := features.missing(clips["sha256"].to_list()):
-        features.write(missing, [vector(one) for one in missing])
-    jobs = score.plan(clips, "b", branch, folds, seed, store, plugins)
+def portfolio(scorers, folds=5, seed=0, mirrored=False, **features):
+    """A portfolio of branches that differ in their scorer; with a system of all, and perhaps its mirror."""
+    encoder = {"name": "logmel", **{key: features.pop(key) for key in ("layer",) if key in features}}
+    branches = {name: {"encoder": encoder, "scorer": scorer, **features} for name, scorer in scorers.items()}
+    systems = {"S": {"weights": dict.fromkeys(scorers, 1)}}
+    if mirrored:
+        systems["M"] = {"out_of_fold_mirror_of": "S"}
+    return parse_portfolio({"name": "p", "seed": seed, "folds": folds, "branches": branches, "systems": systems})
+
+
+def plan(clips, plan, store, plugins):
+    """Write made-up features, each feature set's apart from the others', and return the jobs of every branch."""
+    jobs = []
+    for name, branch in plan.branches.items():
+        for i, part in enumerate(branch.parts):
+            features = store.features(feature_recipe(part, plugins, None))
+            if missing := features.missing(clips["sha256"].to_list()):
+                features.write(missing, [vector(one) * (i + 1) + i for one in missing])
+        jobs += score.plan(clips, name, plan, store, plugins, None)
+    return jobs
+
+
+def table(clips, scorer, store, plugins, **how):
+    jobs = plan(clips, portfolio({"b": scorer}, **how), store, plugins)
     for job in jobs:
         score.score(job)
     return score.assemble(clips, "b", jobs, store)
@@ -141,18 +155,28 @@ def test_closed_form_leave_one_out_is_used_where_there_is_one(tmp_path, plugins)
     assert (oof["score"] > 0).all()
 
 
-def test_scorers_meet_clips_in_the_order_of_their_audio_digests(tmp_path, plugins):
+def test_scorers_meet_train_clips_by_name_and_test_clips_by_audio_digest(tmp_path, plugins, monkeypatch):
+    def score(self, features):
+        heard.append(features)
+        return {"pooled": np.ones(len(features))}
+
+    heard = []
+    monkeypatch.setattr(Mean, "score", score)
     table(index(), "mean", Store(tmp_path), plugins)
     features, domain = max(Mean.fits, key=lambda fit: len(fit[0]))
-    ordered = sorted((digest(i), "source" if i < 10 else "target") for i in range(13))
-    np.testing.assert_array_equal(features, [vector(one) for one, _ in ordered])
-    assert domain.tolist() == [name for _, name in ordered]
+    np.testing.assert_array_equal(features, [vector(digest(i)) for i in range(13)])
+    assert domain.tolist() == ["source"] * 10 + ["target"] * 3
+    alone = [one for one in heard if len(one) == 1]
+    np.testing.assert_array_equal(
+        np.concatenate(alone[-4:]), [vector(one) for one in sorted(map(digest, range(1000, 1004)))]
+    )
 
 
-def test_renaming_clips_changes_no_score(tmp_path, plugins):
+def test_renaming_test_clips_changes_no_score(tmp_path, plugins):
     clips = index()
     before = table(clips, "mean", Store(tmp_path / "a"), plugins)
-    renamed = clips.with_columns(clip=pl.col("clip").str.replace_all("0", "x").str.replace_all("1", "0")).sort("clip")
+    other = pl.col("clip").str.replace_all("0", "x").str.replace_all("1", "0")
+    renamed = clips.with_columns(clip=pl.when(pl.col("split") == "test").then(other).otherwise("clip")).sort("clip")
     after = table(renamed, "mean", Store(tmp_path / "b"), plugins)
     assert sorted(before["score"]) == sorted(after["score"])
 
@@ -256,6 +280,7 @@ def sharing(plugins, monkeypatch):
         @hookimpl
         def register_scorers(self, register):
             register("shared", Shared)
+            register("mean", Mean)
 
     known = Plugins([*_installed(None), ("also", Also(), "also", "1")])
     measured = []
@@ -264,24 +289,15 @@ def sharing(plugins, monkeypatch):
         measured.append(metric)
         return measure(features, bank, metric)
 
-    measure = score.distances
+    measure = scoring.distances
     monkeypatch.setattr(score, "installed", lambda: known)
-    monkeypatch.setattr(score, "distances", distances)
+    monkeypatch.setattr(scoring, "distances", distances)
     Shared.given.clear()
     return known, measured
 
 
 def planned(clips, scorers, store, plugins):
-    """Return the features kept, and the jobs of every branch."""
-    branches = {name: {"encoder": "logmel", "scorer": scorer} for name, scorer in scorers.items()}
-    values = {"name": "p", "branches": branches, "systems": {"S": {"weights": dict.fromkeys(scorers, 1)}}}
-    jobs = []
-    for name, branch in parse_portfolio(values).branches.items():
-        features = store.features(feature_recipe(branch, plugins))
-        if missing := features.missing(clips["sha256"].to_list()):
-            features.write(missing, [vector(one) for one in missing])
-        jobs += score.plan(clips, name, branch, 3, 0, store, plugins)
-    return jobs
+    return plan(clips, portfolio(scorers, folds=3), store, plugins)
 
 
 def test_branches_of_the_same_features_share_a_matrix_of_each_metric(tmp_path, sharing):
@@ -313,7 +329,7 @@ def test_banks_too_large_for_a_matrix_are_scored_by_features(tmp_path, sharing, 
     for job in jobs:
         score.score(job)
     measured.clear()
-    monkeypatch.setattr(score, "SHARED", 8 * 13 * 13 - 1)
+    monkeypatch.setattr(scoring, "SHARED", 8 * 13 * 13 - 1)
     for job, again in zip(jobs, planned(index(), some, Store(tmp_path / "b"), plugins), strict=True):
         score.score(again)
         assert Store(tmp_path / "a").read_scores(job.path).equals(Store(tmp_path / "b").read_scores(again.path))
@@ -346,3 +362,71 @@ def test_nobody_can_write_to_a_shared_matrix(tmp_path, sharing, monkeypatch):
     (job,) = planned(index(), {"folds": "shared"}, Store(tmp_path), plugins)
     with pytest.raises(PluginError, match="scorer 'shared' failed with ValueError.*read-only"):
         score.score(job)
+
+
+@pytest.mark.parametrize("scorer", ["mean", "knn", "shared", "mahalanobis"])
+def test_for_a_mirror_each_folds_model_scores_its_fold_and_the_test_clips(tmp_path, sharing, scorer):
+    plugins, _ = sharing
+    clips = index(20, 5)
+    scores = table(clips, scorer, Store(tmp_path), plugins, mirrored=True)
+    folds = scores.filter((pl.col("fold") >= 0) & (pl.col("reference") == "pooled"))
+    held_out = dict(folds.filter(pl.col("role") == "oof").select("clip", "fold").rows())
+    train = clips.filter(pl.col("split") == "train")
+    assert sorted(held_out) == train["clip"].to_list()
+    for fold in range(5):
+        rest = train.filter([held_out[clip] != fold for clip in train["clip"]])
+        only = pl.concat(
+            [
+                rest,
+                clips.filter([held_out.get(clip) == fold for clip in clips["clip"]]).with_columns(
+                    split=pl.lit("test"), domain=None
+                ),
+                clips.filter(pl.col("split") == "test"),
+            ]
+        )
+        expected = table(only.sort("clip"), scorer, Store(tmp_path / str(fold)), plugins)
+        expected = expected.filter((pl.col("role") == "test") & (pl.col("reference") == "pooled")).sort("clip")
+        found = folds.filter(pl.col("fold") == fold).sort("clip")
+        assert found["clip"].to_list() == expected["clip"].to_list()
+        np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("scorer", ["mean", "knn"])
+def test_a_mirror_beside_it_changes_no_score_of_a_system(tmp_path, plugins, scorer):
+    alone = table(index(), scorer, Store(tmp_path / "a"), plugins)
+    beside = table(index(), scorer, Store(tmp_path / "b"), plugins, mirrored=True)
+    ours = beside.join(alone, on=["clip", "branch", "reference", "fold", "role"], how="semi")
+    key = ["clip", "reference", "fold"]
+    assert ours.sort(key).equals(alone.sort(key))
+    more = beside.join(alone, on=["clip", "branch", "reference", "fold", "role"], how="anti")
+    assert set(more["fold"]) == set(range(5))
+
+
+def test_features_of_several_layers_stand_side_by_side_and_a_residual_is_taken_away(tmp_path, plugins):
+    clips = index()
+    residual = {"view": "far", "alpha": 0.25}
+    table(clips, "mean", Store(tmp_path), plugins, layer=[0, 1], residual=residual)
+    features, _ = max(Mean.fits, key=lambda fit: len(fit[0]))
+    near0, far0, near1, far1 = (np.stack([vector(digest(i)) * (k + 1) + k for i in range(13)]) for k in range(4))
+    np.testing.assert_array_equal(features, np.hstack([near0 - far0 / 4, near1 - far1 / 4]))
+
+
+def test_layers_whose_frames_do_not_fit_are_refused(tmp_path, plugins):
+    clips, store = index(), Store(tmp_path)
+    (branch,) = portfolio({"b": "mean"}, layer=[0, 1]).branches.values()
+    for part, time in zip(branch.parts, (4, 5), strict=True):
+        features = store.features(feature_recipe(part, plugins, None))
+        features.write(clips["sha256"].to_list(), [np.ones((time, 2, 3), np.float32)] * len(clips))
+    (job,) = score.plan(clips, "b", portfolio({"b": "mean"}, layer=[0, 1]), store, plugins, None)
+    with pytest.raises(DataError, match=r"\(4, 2, 3\), \(5, 2, 3\) cannot be set side by side"):
+        score.score(job)
+
+
+def test_what_a_scorer_warns_of_is_said_with_where(tmp_path, plugins, monkeypatch):
+    def wary(self, features):
+        warnings.warn("too few clips", stacklevel=1)
+        return {"pooled": np.ones(len(features))}
+
+    monkeypatch.setattr(Mean, "score", wary)
+    with pytest.warns(UserWarning, match="branch 'b', m section 00: too few clips"):
+        table(index(), "mean", Store(tmp_path), plugins)

@@ -1,7 +1,8 @@
 """The checks that a plugin must pass, by kind. :mod:`asdcore.testing` is the page to read first.
 
 ``bench.py`` drives a component, ``rows.py`` holds the checks of every kind whose rows are clips (no test-set
-statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, and one file for each kind the rest.
+statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, ``channels.py`` the one of views and
+encoders, and one file for each kind the rest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Checks of encoders. Audio is 1 s of hum at the encoder's own sample rate; a few clips at a time, once a crowd."""
+"""Checks of encoders. Audio is 1 s of hum at the encoder's own sample rate; a few clips at a time, once a crowd.
+
+An encoder of two channels is given a near and a far one.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from asdcore.contract.conformance.bench import Bench, Rows, describe, difference, require
-from asdcore.contract.conformance.sounds import blasts, hums
+from asdcore.contract.conformance.channels import channels_of, check_channels
+from asdcore.contract.conformance.sounds import Sounds, blasts, hums, near_and_far, near_and_far_blasts
 from asdcore.errors import AsdcoreError
 
 
@@ -26,23 +30,37 @@ class EncoderBench(Bench):
         """Return the encoder's sample rate in Hz."""
         return int(self.build().sample_rate)
 
+    @functools.cached_property
+    def channels(self) -> int:
+        """Return how many channels the encoder reads."""
+        return channels_of(self.build())
+
+    def sounds(self, n: int, n_samples: int, seed: int) -> Sounds:
+        """Make (n, n_samples), or (n, 2, n_samples) for two channels."""
+        make = near_and_far if self.channels == 2 else hums
+        return make(n, n_samples, self.sample_rate, seed)
+
     def rows(self, n: int, seed: int) -> Rows:
-        """Audio (n, n_samples)."""
-        return {"audio": hums(n, self.sample_rate, self.sample_rate, seed)}
+        """Audio of 1 s."""
+        return {"audio": self.sounds(n, self.sample_rate, seed)}
 
     def far(self, n: int, seed: int) -> Rows:
-        """Audio (n, n_samples) at full scale."""
-        return {"audio": blasts(n, self.sample_rate, seed)}
+        """Audio of 1 s at full scale."""
+        make = near_and_far_blasts if self.channels == 2 else blasts
+        return {"audio": make(n, self.sample_rate, seed)}
 
     def silent(self) -> Rows:
-        """Audio (2, n_samples): silent, and silent for the first half."""
-        audio = self.rows(2, seed=1)["audio"]
+        """Audio of 1 s: silent, silent for the first half, and of two channels, silent on either one."""
+        audio = self.rows(2 if self.channels == 1 else 4, seed=1)["audio"]
         audio[0] = 0.0
-        audio[1, : self.sample_rate // 2] = 0.0
+        audio[1, ..., : self.sample_rate // 2] = 0.0
+        if self.channels == 2:
+            audio[2, 0] = 0.0
+            audio[3, 1] = 0.0
         return {"audio": audio}
 
     def call(self, fitted: Any, inputs: Any) -> Rows:
-        """Audio (n, n_samples) -> patches and special tokens of each layer."""
+        """Audio -> patches and special tokens of each layer."""
         layers = list(fitted.layers)
         if len(inputs["audio"]) > 2 * self.size:
             layers = list(dict.fromkeys((layers[0], layers[-1])))
@@ -95,7 +113,7 @@ def check_short_and_long_clips(bench: EncoderBench) -> None:
     """Clips of 1 s and of 12 s are both accepted, by the same object and in either order."""
     encoder = bench.build()
     for seconds in (1, 12, 1):
-        audio = hums(1, seconds * bench.sample_rate, bench.sample_rate, seed=seconds)
+        audio = bench.sounds(1, seconds * bench.sample_rate, seed=seconds)
         _check_tokens(encoder.encode(audio, [encoder.layers[-1]]), [encoder.layers[-1]], n_clips=1)
 
 
@@ -143,7 +161,7 @@ def check_halves_make_the_whole(bench: EncoderBench) -> None:
     if not all(has):
         return
     audio, layers = bench.rows(2, seed=7)["audio"], list(encoder.layers)
-    clips = [audio[:1], audio[1:, : audio.shape[1] * 3 // 4], audio[1:]]
+    clips = [audio[:1], audio[1:, ..., : audio.shape[-1] * 3 // 4], audio[1:]]
     halves = encoder.encode_prepared([encoder.prepare(clip.copy()) for clip in clips], layers)
     require(len(halves) == len(clips), f"{len(halves)} results for {len(clips)} clips.", why, "a joined result.")
     for clip, half in zip(clips, halves, strict=True):
@@ -155,6 +173,7 @@ def check_halves_make_the_whole(bench: EncoderBench) -> None:
 CHECKS = (
     check_sample_rate,
     check_layers,
+    check_channels,
     check_one_tokens_per_layer,
     check_one_clip_and_a_batch,
     check_short_and_long_clips,

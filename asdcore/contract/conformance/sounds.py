@@ -25,3 +25,14 @@ def blasts(n_clips: int, n_samples: int, seed: int) -> Sounds:
     """Make (n_clips, n_samples) float32 at full scale: noise clipped hard, as an extreme outlier."""
     rng = np.random.default_rng(1000 + seed)
     return np.clip(3.0 * rng.standard_normal((n_clips, n_samples)) + 0.3, -1.0, 1.0).astype(np.float32)
+
+
+def near_and_far(n_clips: int, n_samples: int, sample_rate: int, seed: int) -> Sounds:
+    """Make (n_clips, 2, n_samples) float32: the second channel hears the first, less loud, and a noise of its own."""
+    near = hums(n_clips, n_samples, sample_rate, seed)
+    return np.stack([near, 0.5 * near + hums(n_clips, n_samples, sample_rate, seed + 500, 0.03)], axis=1)
+
+
+def near_and_far_blasts(n_clips: int, n_samples: int, seed: int) -> Sounds:
+    """Make (n_clips, 2, n_samples) float32: each channel at full scale, and nothing in common."""
+    return np.stack([blasts(n_clips, n_samples, seed), blasts(n_clips, n_samples, seed + 500)], axis=1)

@@ -1,4 +1,4 @@
-"""Checks of views. The rows of a view are the clips that one object makes a waveform of, one after the other."""
+"""Checks of views. The rows of a view are the clips that one object makes waveforms of, one after the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from asdcore.contract.conformance.bench import Bench, Rows, describe, require
-from asdcore.contract.conformance.sounds import blasts, hums
+from asdcore.contract.conformance.channels import channels_of, check_channels
+from asdcore.contract.conformance.sounds import hums, near_and_far, near_and_far_blasts
 
 SAMPLE_RATE = 16000
 SHORT = SAMPLE_RATE // 2
@@ -24,12 +25,11 @@ class ViewBench(Bench):
 
     def rows(self, n: int, seed: int) -> Rows:
         """Audio (n, 2, n_samples): the second channel hears the first, more quietly, and a noise of its own."""
-        near = hums(n, SHORT, SAMPLE_RATE, seed)
-        return {"audio": np.stack([near, 0.5 * near + hums(n, SHORT, SAMPLE_RATE, seed + 500, 0.03)], axis=1)}
+        return {"audio": near_and_far(n, SHORT, SAMPLE_RATE, seed)}
 
     def far(self, n: int, seed: int) -> Rows:
         """Audio (n, 2, n_samples) at full scale."""
-        return {"audio": np.stack([blasts(n, SHORT, seed), blasts(n, SHORT, seed + 500)], axis=1)}
+        return {"audio": near_and_far_blasts(n, SHORT, seed)}
 
     def silent(self) -> Rows:
         """Audio (4, 2, n_samples): silent, silent on either channel, silent for the first half."""
@@ -41,20 +41,23 @@ class ViewBench(Bench):
         return {"audio": audio}
 
     def call(self, fitted: Any, inputs: Any) -> Rows:
-        """Audio (n, 2, n_samples) -> waveform (n, n_samples)."""
+        """Audio (n, 2, n_samples) -> waveform (n, n_samples), or (n, 2, n_samples) of a view of two channels."""
         return {"waveform": np.stack([np.asarray(fitted(clip, SAMPLE_RATE)) for clip in inputs["audio"]])}
 
 
 def check_waveform_shape_and_type(bench: ViewBench) -> None:
-    """Two channels of 1 s and of 12 s become one float32 waveform of the same length."""
+    """Two channels of 1 s and of 12 s become a float32 waveform of the same length, or two where channels is 2."""
     for seconds in (1, 12):
         n_samples = seconds * SAMPLE_RATE
         audio = hums(2, n_samples, SAMPLE_RATE, seed=seconds)
-        waveform = bench.build()(audio, SAMPLE_RATE)
-        found = f"{seconds} s of two channels gave {describe(waveform)}, not ({n_samples},) float32."
-        good = isinstance(waveform, np.ndarray) and waveform.shape == (n_samples,) and waveform.dtype == np.float32
-        why = "encoders read one float32 waveform, as long as the recording."
-        require(good, found, why, "a channel axis was kept, samples were cut, or float64 was not cast back.")
+        view = bench.build()
+        shape = (2, n_samples) if channels_of(view) == 2 else (n_samples,)
+        waveform = view(audio, SAMPLE_RATE)
+        found = f"{seconds} s of two channels gave {describe(waveform)}, not {shape} float32."
+        good = isinstance(waveform, np.ndarray) and waveform.shape == shape and waveform.dtype == np.float32
+        why = "encoders read float32 waveforms, as many as channels says and as long as the recording."
+        cause = "a channel axis was kept and channels does not say 2, samples were cut, or float64 was not cast back."
+        require(good, found, why, cause)
 
 
 def check_waveform_is_finite(bench: ViewBench) -> None:
@@ -67,4 +70,4 @@ def check_waveform_is_finite(bench: ViewBench) -> None:
         require(bool(largest <= 100.0), found, why, "a division by an energy or a gain that is close to zero.")
 
 
-CHECKS = (check_waveform_shape_and_type, check_waveform_is_finite)
+CHECKS = (check_channels, check_waveform_shape_and_type, check_waveform_is_finite)

@@ -82,7 +82,8 @@ class BEATs(TorchEncoder):
     model: Beats
     name = "beats"
     sample_rate = 16000
-    pooling_defaults: ClassVar = {"rdp": {"gamma": 16}, "rdp_gem": {"gamma": 16}}  # arXiv 2603.04605
+    # arXiv 2603.04605, Table III.
+    pooling_defaults: ClassVar = {"gem": {"p": 10}, "gwrp": {"r": 0.4}, "rdp": {"gamma": 16}, "rdp_gem": {"gamma": 16}}
 
     def __init__(self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None) -> None:
         content = checkpoints.read(checkpoint)

@@ -54,7 +54,8 @@ class Dasheng(TorchEncoder):
     model: ViT
     name = "dasheng"
     sample_rate = RATE
-    pooling_defaults: ClassVar = {"rdp": {"gamma": 20}, "rdp_gem": {"gamma": 20}}  # arXiv 2603.04605
+    # arXiv 2603.04605, Table III.
+    pooling_defaults: ClassVar = {"gem": {"p": 6}, "gwrp": {"r": 0.6}, "rdp": {"gamma": 20}, "rdp_gem": {"gamma": 20}}
 
     def __init__(
         self,

@@ -12,6 +12,9 @@ normalise after they add. Layers: what enters the blocks (after ``pre_norm``), e
 checkpoint ``"final"``, ``fc_norm`` of every token: the epsilon of that norm is 1e-5 in the Hub's code and 1e-6 in the
 original, and each kind of checkpoint gets its own.
 
+Its patches have spikes, which hide what distances between clips mean: by default every pooling of them cleans them up
+first (``clean_up``, see :mod:`asdcore.data.pooling`), but not ``cls``, which ASDKit takes as it is.
+
 Accepted are the Hub's ``model.safetensors`` and the original fairseq files, pre-trained or fine-tuned. Of a fairseq
 file the student is loaded, as the authors do, not the teacher kept beside it (``_ema``).
 """
@@ -64,6 +67,16 @@ NOT_ENCODER = ("modality_encoders.IMAGE.decoder.", "_ema", "model.head.", "head.
 """What checkpoints hold besides: the decoder of pre-training, the teacher, the classifier."""
 
 
+PUBLISHED: dict[str, dict[str, float]] = {
+    **{pooling: {} for pooling in ("frames", "max", "mean", "mean_all", "mean_std")},
+    "gem": {"p": 3},
+    "gwrp": {"r": 0.9},
+    "rdp": {"gamma": 1},
+    "rdp_gem": {"gamma": 1},
+}
+"""Parameters of every pooling of patches, beside the clean-up: arXiv 2603.04605, Tables I and III."""
+
+
 class EAT(TorchEncoder):
     """EAT on log-mel patches.
 
@@ -74,7 +87,7 @@ class EAT(TorchEncoder):
     model: ViT
     name = "eat"
     sample_rate = 16000
-    pooling_defaults: ClassVar = {"rdp": {"gamma": 1}, "rdp_gem": {"gamma": 1}}  # arXiv 2603.04605
+    pooling_defaults: ClassVar = {name: {"clean_up": True, **parameters} for name, parameters in PUBLISHED.items()}
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ All take (n_clips, n_samples) float32 and return (n_clips, frames, n_mels) float
 computed on the CPU in float64, a clip at a time and with sparse filter banks, so that a clip's spectrogram is the same
 bits in any batch, with any number of threads and wherever the network runs; torch alone computes it, whatever else is
 installed. The authors' float32 differs from it by at most 3e-4 (natural logarithm), where a band is near its floor.
+Frames are transformed in blocks that fit into a core's cache, which is faster than all of a clip at once.
 
 A clip too short for one frame raises DataError; the authors' code fails there too.
 """
@@ -26,6 +27,9 @@ KALDI_FLOOR = 1.1920928955078125e-07
 
 DB_FLOOR = 1e-10
 """The smallest power before a logarithm in dB: -100 dB."""
+
+BLOCK = 64
+"""Frames whose spectra are taken together: about 1 MB of them."""
 
 
 def kaldi_fbank(
@@ -56,13 +60,14 @@ def kaldi_fbank(
     bank = kaldi_bank(sample_rate, n_fft, n_mels, low, high if high > 0.0 else sample_rate / 2.0 + high)
     taper = _kaldi_window(window, length)
 
-    def fbank(clip: Tensor) -> Tensor:
-        frames = clip.unfold(0, length, shift)
+    def shaped(frames: Tensor) -> Tensor:
         if remove_dc:
             frames = frames - frames.mean(dim=1, keepdim=True)
         before = torch.cat([frames[:, :1], frames[:, :-1]], dim=1)
-        spectrum = torch.fft.rfft((frames - preemphasis * before) * taper, n_fft)
-        return _bands(bank, spectrum.T).clamp(min=KALDI_FLOOR).log()
+        return torch.sub(frames, before, alpha=preemphasis).mul_(taper)
+
+    def fbank(clip: Tensor) -> Tensor:
+        return _energies(clip.unfold(0, length, shift), shaped, n_fft, bank).clamp_(min=KALDI_FLOOR).log_()
 
     return _each(waveform, fbank, needed=length, sample_rate=sample_rate)
 
@@ -90,8 +95,8 @@ def passt_mel(
     taper = torch.hann_window(win_length, periodic=False, dtype=torch.float64, device="cpu")
 
     def mel(clip: Tensor) -> Tensor:
-        spectrum = _centred(clip[1:] - 0.97 * clip[:-1], n_fft, hop, taper)
-        return ((_bands(bank, spectrum) + 1e-5).log() + 4.5) / 5.0
+        frames = _centred(torch.sub(clip[1:], clip[:-1], alpha=0.97), win_length, n_fft, hop)
+        return _energies(frames, taper.mul, n_fft, bank).add_(1e-5).log_().add_(4.5).div_(5.0)
 
     return _each(waveform, mel, needed=n_fft // 2 + 2, sample_rate=sample_rate)
 
@@ -110,7 +115,8 @@ def mel_db(
     taper = torch.hann_window(n_fft, dtype=torch.float64, device="cpu")
 
     def decibels(clip: Tensor) -> Tensor:
-        scaled = 10.0 * _bands(bank, _centred(clip, n_fft, hop, taper)).clamp(min=DB_FLOOR).log10()
+        energies = _energies(_centred(clip, n_fft, n_fft, hop), taper.mul, n_fft, bank)
+        scaled = energies.clamp_(min=DB_FLOOR).log10_().mul_(10.0)
         return scaled if top_db is None else scaled.clamp(min=scaled.max() - top_db)
 
     return _each(waveform, decibels, needed=n_fft // 2 + 1, sample_rate=sample_rate)
@@ -133,19 +139,30 @@ def _each(waveform: Tensor, front_end: Callable[[Tensor], Tensor], *, needed: in
     return torch.stack([front_end(clip).T.float() for clip in waveform.cpu().double()]).to(waveform.device)
 
 
-def _centred(clip: Tensor, n_fft: int, hop: int, taper: Tensor) -> Tensor:
-    """(n_samples,) -> complex spectrum (bins, frames), a frame centred on every ``hop``-th sample."""
+def _centred(clip: Tensor, length: int, n_fft: int, hop: int) -> Tensor:
+    """(n_samples,) -> (frames, length): around every ``hop``-th sample, the clip mirrored over half an FFT."""
+    from torch.nn.functional import pad
+
+    inset = (n_fft - length) // 2
+    mirrored = pad(clip[None], (n_fft // 2, n_fft // 2), mode="reflect")[0]
+    return mirrored[inset : inset + len(clip) + length].unfold(0, length, hop)
+
+
+def _energies(frames: Tensor, shaped: Callable[[Tensor], Tensor], n_fft: int, bank: Tensor) -> Tensor:
+    """Frames (n, length), their shape before an FFT, filter bank (n_mels, bins) -> energies (n_mels, n)."""
     import torch
 
-    return torch.stft(clip, n_fft, hop, len(taper), taper, center=True, pad_mode="reflect", return_complex=True)
-
-
-def _bands(bank: Tensor, spectrum: Tensor) -> Tensor:
-    """Filter bank (n_mels, bins), complex spectrum (bins, frames) -> energies (n_mels, frames)."""
-    import torch
-
-    bands: Tensor = torch.sparse.mm(bank, (spectrum.real.square() + spectrum.imag.square()).contiguous())
-    return bands
+    n, length = frames.shape
+    energies = torch.empty(len(bank), n, dtype=torch.float64, device="cpu")
+    padded = torch.zeros(min(n, BLOCK), n_fft, dtype=torch.float64, device="cpu")
+    for start in range(0, n, BLOCK):
+        block = padded[: n - start]
+        block[:, :length] = shaped(frames[start : start + BLOCK])
+        # Squared in place, real and imaginary parts side by side: nothing is gathered from a stride.
+        squares = torch.view_as_real(torch.fft.rfft(block)).square_()
+        power = squares[..., 0].add_(squares[..., 1])
+        energies[:, start : start + BLOCK] = torch.sparse.mm(bank, power.T)
+    return energies
 
 
 @functools.cache

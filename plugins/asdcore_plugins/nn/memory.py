@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from asdcore import DataError
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -34,26 +36,39 @@ class Portions:
         return [one for alike in _alike(prepared) for one in self._run(alike, work)]
 
     def _run(self, alike: Sequence[Tensor], work: Callable[[Tensor], list[Clip]]) -> list[Clip]:
-        """Run clips of one shape."""
+        """Run clips of one shape; raises DataError where one alone takes more memory than there is."""
         import torch
 
         shape, done = tuple(alike[0].shape), list[Clip]()
         while len(done) < len(alike):
-            at_once = self._at_once.get(shape, 1)
-            batch = self._moved(alike[len(done) : len(done) + at_once])
+            together = alike[len(done) : len(done) + self._at_once.get(shape, 1)]
             before = self._taken()
-            try:
-                done += work(batch)
-            except torch.OutOfMemoryError:
-                if at_once == 1:
-                    raise
-                self._at_once[shape] = at_once // 2
-                del batch
-                torch.cuda.empty_cache()
+            found = self._tried(together, work)
+            if found is not None:
+                done += found
+                if shape not in self._at_once:
+                    self._at_once[shape] = self._room(before)
                 continue
-            if shape not in self._at_once:
-                self._at_once[shape] = self._room(before)
+            if len(together) == 1:
+                raise DataError(
+                    f"a clip alone takes more memory than {self.device} has left. Free it of other work, cut the "
+                    "clip, or run with --device cpu."
+                )
+            self._at_once[shape] = len(together) // 2
+            torch.cuda.empty_cache()
         return done
+
+    def _tried(self, clips: Sequence[Tensor], work: Callable[[Tensor], list[Clip]]) -> list[Clip] | None:
+        """Run clips together; returns None where they take more memory than there is.
+
+        Whatever they held is free after that, which it is not as long as the error is being handled.
+        """
+        import torch
+
+        try:
+            return work(self._moved(clips))
+        except torch.OutOfMemoryError:
+            return None
 
     def _moved(self, clips: Sequence[Tensor]) -> Tensor:
         """Join clips into one tensor on the device; from pinned memory, where that is faster."""

@@ -91,8 +91,8 @@ class TorchEncoder(ABC):
         import torch
 
         dtype = getattr(torch, self.autocast) if self.autocast else None
-        # cuDNN's default would round the factors of a convolution to 10 bits (TF32).
-        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        # cuDNN's default would round the factors of a convolution to 10 bits (TF32), and may differ from run to run.
+        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), exact, torch.autocast(self.device.type, dtype, enabled=dtype is not None):
             yield
 

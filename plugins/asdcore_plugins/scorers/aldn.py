@@ -7,53 +7,46 @@ An adaptive local-density variant is reported for DCASE 2026 ("Robust train-norm
 one, which joins ``ced`` and ``varmin`` in the logarithm, is ours.
 
 u and rho have 1e-6 times the median positive rho added, for repeated clips. Leave-one-out is exact: neighbours,
-clusters and eta are those of the other clips. Time and memory: a distance matrix of n_train^2, then n_train * k a clip
-left out, n_train a clip scored.
+clusters and eta are those of the other clips. Time and memory: a distance matrix of n_train^2, then n_train + k^2 a
+clip left out, n_train a clip scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import asdcore_plugins.stats.density as density
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, fraction, whole
+from asdcore_plugins.stats.cluster_exit import OwnCluster
+from asdcore_plugins.stats.density import floor, slopes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore_plugins.stats.neighbours import Banks
+
     Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
 
 
-class ALDN(density.LocalDensity):
+class ALDN(OwnCluster):
     """Distance over a learnt power of the mean distance within the train normal's cluster.
 
     k : the most neighbours a cluster can be looked for among, at least 3.
     quantile : the share of ratios that are small enough to end a cluster, 0 to 1.
     """
 
-    def __init__(
-        self,
-        k: int = 64,
-        quantile: float = 0.04,
-        among: str = "pooled",
-        metric: str = "cosine",
-        references: Sequence[str] = REFERENCES,
-    ) -> None:
-        self._quantile = fraction("quantile", quantile)
-        super().__init__("aldn", whole("k", k, least=3), among, metric, references)
+    name = "aldn"
 
-    def _terms(self, index: Indices, distance: Floats, known: Indices) -> tuple[Floats, float]:
+    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[Floats, float]:
         import numpy as np
 
-        bare = density.within(distance, density.cluster_exit(distance, known, self._quantile))
-        rho = density.floored(bare, known, "aldn")
-        nearest = distance[known, 0] + (rho - bare)[known]
-        eta = density.slope(np.log(nearest), np.log(rho[index[known, 0]]))
-        return rho ** min(max(eta, 0.0), 1.0), 0.0
+        added = floor(rho, known, self.name)
+        density = np.log(rho + added)
+        nearest = np.take_along_axis(density, banks.nearest(), axis=1)
+        eta = slopes(np.log(banks.nearest_distances() + added), nearest, known)
+        return np.exp(np.clip(eta, 0.0, 1.0) * density), 0.0
 
 
 @hookimpl

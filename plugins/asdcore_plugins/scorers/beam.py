@@ -4,9 +4,13 @@ A(x) is the mean over bands f of min_y d(x_f, y_f): each band's part of the feat
 like, whatever the others find. With the cosine metric loud and quiet bands count the same. From BEAM
 (arXiv:2603.13749); the maximum over bands, instead of the mean, is said to be a little better elsewhere.
 
+With ``varmin`` = k neighbours a band's part is min_y d(x_f, y_f) - alpha_f rho_f(y): each band takes off as much of its
+own local density as makes its train normals' distances vary least (:mod:`asdcore_plugins.stats.least_variance`; 4 in
+Matsumoto et al., DCASE Workshop 2025).
+
 Features are those of a pooling that keeps bands, ``mean`` for one: band after band, ``bands`` of them (8 for BEATs and
-EAT). Leave-one-out is exact. Time: the products of one nearest-neighbour search. Memory: the bank, and the distances of
-64 clips to it.
+EAT). Leave-one-out is exact. Time: the products of one nearest-neighbour search. Memory: the bank twice; with
+``varmin``, the distances of the bank to itself, up to 200 MB a band.
 """
 
 from __future__ import annotations
@@ -15,29 +19,41 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import METRICS, REFERENCES, whole
-from asdcore_plugins.stats.nearest import NearestRow
+from asdcore_plugins.stats.banks import METRICS, REFERENCES
+from asdcore_plugins.stats.least_variance import LeastVariance
+from asdcore_plugins.stats.nearest import NearestRows
+from asdcore_plugins.stats.parameters import whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
+    Floats32 = NDArray[np.float32]
+    Scores = Mapping[str, Floats]
+    Band = tuple[Callable[[Floats32], Scores], Callable[[], Scores]]
+    """What scores clips by their part in a band, and the train clips left out."""
 
 REDUCTIONS = ("mean", "max")
 
 
 class Beam:
-    """Distance to the nearest train normal in each band; a reference with fewer than 2 train clips is left out.
+    """Distance to the nearest train normal in each band; in the unit of the distance.
 
-    bands : bands in the features. reduce : "mean" or "max" over bands.
+    bands : bands in the features. reduce : "mean" or "max" over bands. varmin : neighbours of the local density that is
+        taken off in each band; 0 takes none off. A reference with fewer than 2 train clips, 3 with ``varmin``, is left
+        out.
     """
 
     def __init__(
-        self, bands: int = 8, reduce: str = "mean", metric: str = "cosine", references: Sequence[str] = REFERENCES
+        self,
+        bands: int = 8,
+        reduce: str = "mean",
+        metric: str = "cosine",
+        references: Sequence[str] = REFERENCES,
+        varmin: int = 0,
     ) -> None:
-        self._n_bands = whole("bands", bands)
+        self._n_bands, self._varmin = whole("bands", bands), whole("varmin", varmin, least=0)
         if reduce not in REDUCTIONS:
             raise ValueError(f"reduce must be one of {', '.join(REDUCTIONS)}, got {reduce!r}")
         if metric not in METRICS:
@@ -45,51 +61,58 @@ class Beam:
         if not references or set(references) - set(REFERENCES):
             raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
         self._reduce, self._metric, self._references = reduce, metric, tuple(references)
-        self._memories: list[NearestRow] = []
+        self._bands: list[Band] = []
 
     def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Beam:
         """(n_train, bands * dim) features and their domains; keeps each band's part as its memory."""
         import numpy as np
 
-        self._memories = []
+        self._bands, fewest = [], 3 if self._varmin else 2
         members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
-        members = {name: rows for name, rows in members.items() if len(rows) > 1}
+        members = {name: rows for name, rows in members.items() if len(rows) >= fewest}
         if not members:
             raise DataError(
-                f"beam needs at least 2 train normals in one of its references {', '.join(self._references)}"
+                f"beam needs at least {fewest} train normals in one of its references {', '.join(self._references)}"
             )
-        self._train, self._owner = self._split(features), np.arange(len(features))
-        if self._metric == "cosine" and self._train.shape[2] == 1:
+        train = self._split(features)
+        self._width = train.shape[2]
+        if self._metric == "cosine" and self._width == 1:
             raise DataError("a band of one value has no direction: use metric = 'euclidean'")
-        self._memories = [
-            NearestRow(self._train[:, band], self._metric, members, self._owner) for band in range(self._n_bands)
-        ]
+        self._bands = [self._band(train[:, band], domain, members) for band in range(self._n_bands)]
         return self
+
+    def _band(self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, NDArray[np.intp]]) -> Band:
+        import numpy as np
+
+        if self._varmin:
+            dense = LeastVariance(self._varmin, metric=self._metric, references=tuple(members)).fit(part, domain)
+            return dense.score, dense.score_left_out
+        memory = NearestRows(part, self._metric, members, np.arange(len(part)))
+        return memory.distances, memory.distances_left_out
 
     def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
         """(n_clips, bands * dim) -> {reference: (n_clips,)}."""
         self._check_fitted()
         parts = self._split(features)
-        if parts.shape[2] != self._train.shape[2]:
+        if parts.shape[2] != self._width:
             raise DataError(
-                f"features of {parts.shape[2]} values a band cannot be compared with train normals of "
-                f"{self._train.shape[2]}"
+                f"features of {parts.shape[2]} values a band cannot be compared with train normals of {self._width}"
             )
-        return self._reduced(parts, None)
+        return self._reduced([score(parts[:, band]) for band, (score, _) in enumerate(self._bands)])
 
     def score_left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each against memories without it."""
         self._check_fitted()
-        return self._reduced(self._train, self._owner)
+        return self._reduced([score_left_out() for _, score_left_out in self._bands])
 
     def macs(self, n_train: int, dim: int) -> int:
         """Multiply-accumulates to score one clip: its products with the bank."""
         return n_train * dim
 
-    def _reduced(self, parts: NDArray[np.float32], owner: Indices | None) -> dict[str, Floats]:
+    def _reduced(self, found: Sequence[Scores]) -> dict[str, Floats]:
+        """{reference: (n,)} of every band -> of all."""
         import numpy as np
 
-        found = [memory.distances(parts[:, band], owner) for band, memory in enumerate(self._memories)]
         # Contiguous by clip, so that the order of a clip's sum does not depend on how many clips there are.
         by_clip = {name: np.ascontiguousarray(np.stack([one[name] for one in found]).T) for name in found[0]}
         return {name: one.max(axis=1) if self._reduce == "max" else one.mean(axis=1) for name, one in by_clip.items()}
@@ -106,7 +129,7 @@ class Beam:
         return np.array(features).reshape(len(features), self._n_bands, -1)
 
     def _check_fitted(self) -> None:
-        if not self._memories:
+        if not self._bands:
             raise DataError("this beam has no train normals yet: call fit(features, domain) first")
 
 

@@ -8,47 +8,39 @@ taken over all train normals together is our reading.
 
 With repeated clips rho is 0: divided is by rho + 1e-6 times the median positive rho. Leave-one-out is exact: the clip
 is missed by its neighbours' clusters and by the quantile too. Time and memory: a distance matrix of n_train^2, then
-n_train * k a clip left out, n_train a clip scored.
+n_train + k^2 a clip left out, n_train a clip scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import asdcore_plugins.stats.density as density
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, fraction, whole
+from asdcore_plugins.stats.cluster_exit import OwnCluster
+from asdcore_plugins.stats.density import floor
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore_plugins.stats.neighbours import Banks
+
     Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
 
 
-class CED(density.LocalDensity):
+class CED(OwnCluster):
     """Distance over the mean distance within the train normal's cluster; without unit.
 
     k : the most neighbours a cluster can be looked for among, at least 3.
     quantile : the share of ratios that are small enough to end a cluster, 0 to 1.
     """
 
-    def __init__(
-        self,
-        k: int = 64,
-        quantile: float = 0.04,
-        among: str = "pooled",
-        metric: str = "cosine",
-        references: Sequence[str] = REFERENCES,
-    ) -> None:
-        self._quantile = fraction("quantile", quantile)
-        super().__init__("ced", whole("k", k, least=3), among, metric, references)
+    name = "ced"
 
-    def _terms(self, index: Indices, distance: Floats, known: Indices) -> tuple[Floats, float]:
-        rho = density.within(distance, density.cluster_exit(distance, known, self._quantile))
-        return density.floored(rho, known, "ced"), 0.0
+    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[Floats, float]:
+        return rho + floor(rho, known, self.name), 0.0
 
 
 @hookimpl

@@ -12,12 +12,11 @@ in folds: a mixture without one clip has no closed form.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
+from asdcore import hookimpl
+from asdcore_plugins.stats.mixture import Mixture, fit_mixture
 from asdcore_plugins.stats.parameters import whole
 from asdcore_plugins.stats.per_reference import PerReference
 
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
 FLOOR = 1e-6
 """What is added to every variance, as a share of the mean variance of the features."""
-
-ROUNDS = 200
-"""Rounds of expectation-maximization, unless the mean log-likelihood of a clip grows by less than 0.001 before."""
 
 
 class GMM(PerReference):
@@ -51,48 +47,8 @@ class GMM(PerReference):
         """Multiply-accumulates to score one clip: a square and a weight for each mean of each feature."""
         return len(self._references) * 2 * self._components * dim
 
-    def _estimate(self, clips: Floats) -> _Mixture:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.mixture import GaussianMixture
-
-        different = len({clip.tobytes() for clip in clips})
-        if different < self._components:
-            raise DataError(
-                f"{len(clips)} train normals of which only {different} differ cannot fill {self._components} "
-                f"components. Look for repeated clips, or set components to {different} at most."
-            )
-        # Centred first: variances are computed as differences of squares, which a large mean would swallow.
-        mean = clips.mean(axis=0)
-        floor = FLOOR * float(clips.var(axis=0).mean())
-        mixture = GaussianMixture(
-            self._components, covariance_type="diag", reg_covar=floor, max_iter=ROUNDS, random_state=self._seed
-        )
-        with warnings.catch_warnings():
-            # After the last round the mixture is as good as that many rounds make it, and the same every time.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            mixture.fit(clips - mean)
-        return _Mixture(mixture.weights_, mixture.means_ + mean, mixture.covariances_)
-
-
-@dataclass(frozen=True)
-class _Mixture:
-    """weights (K,), means (K, D), variances (K, D)."""
-
-    weights: Floats
-    means: Floats
-    variances: Floats
-
-    def scores(self, clips: Floats) -> Floats:
-        """(n, D) -> -log p (n,)."""
-        import numpy as np
-
-        volume = np.log(2.0 * np.pi * self.variances).sum(axis=1)
-        scores = np.empty(len(clips))
-        # One clip at a time: the rounding of a clip must not depend on how many there are.
-        for i, clip in enumerate(clips):
-            distance = (np.square(clip - self.means) / self.variances).sum(axis=1)
-            scores[i] = -np.logaddexp.reduce(np.log(self.weights) - 0.5 * (volume + distance))
-        return scores
+    def _estimate(self, clips: Floats) -> Mixture:
+        return fit_mixture(clips, self._components, self._seed, FLOOR)
 
 
 @hookimpl

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
 from asdcore_plugins.stats.banks import REFERENCES, DistanceScorer
-from asdcore_plugins.stats.density import neighbours
+from asdcore_plugins.stats.density import medians
+from asdcore_plugins.stats.neighbours import neighbours
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,7 @@ class KDE(DistanceScorer):
 
         self._check_fitted()
         return {
-            name: np.array([_surprise(row[members], self._bandwidth[name]) for row in distances], dtype=np.float64)
+            name: _surprise(np.take(distances, members, axis=1) / self._bandwidth[name])
             for name, members in self._members.items()
         }
 
@@ -56,10 +57,13 @@ class KDE(DistanceScorer):
         self._check_fitted()
         scores = {name: np.empty(self._n) for name in self._members}
         for name, members in self._members.items():
-            for i in range(self._n):
-                others = members[members != i]
-                bandwidth = self._median(self._neighbours[name].without(i)[1][others, 0])
-                scores[name][i] = _surprise(self._rows(slice(i, i + 1))[0][others], bandwidth)
+            near, strangers = self._neighbours[name], np.setdiff1d(np.arange(self._n), members)
+            for clips in near.blocks(members):
+                row = np.array(self._rows(clips))
+                row[np.arange(len(clips)), clips] = np.inf
+                scores[name][clips] = _surprise(np.take(row, members, axis=1) / self._bandwidths(name, clips)[:, None])
+            for clips in near.blocks(strangers):
+                scores[name][clips] = _surprise(np.take(self._rows(clips), members, axis=1) / self._bandwidth[name])
         return scores
 
     def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
@@ -70,25 +74,34 @@ class KDE(DistanceScorer):
             group = np.full(len(domain), -1)
             group[members] = 0
             self._neighbours[name] = neighbours(rows, group, 1)
-            self._bandwidth[name] = self._median(self._neighbours[name].all()[1][members, 0])
+            self._bandwidth[name] = float(self._bandwidths(name, np.array([-1]))[0])
 
-    def _median(self, nearest: Floats) -> float:
-        """Distances (n,) of clips to their nearest others -> h."""
+    def _bandwidths(self, name: str, missing: Indices) -> Floats:
+        """Return h of a reference without each of these clips (b,), -1 for none."""
         import numpy as np
 
-        positive = nearest[nearest > 0]
-        if not len(positive):
-            raise DataError(f"kde finds all {len(nearest)} train normals repeated, so they have no bandwidth")
-        return self._width * float(np.median(positive))
+        banks, members = self._neighbours[name].without(missing), self._members[name]
+        known = np.take(banks.among(np.ones(self._n, bool)), members, axis=1)
+        distance = np.take(banks.nearest_distances(), members, axis=1)
+        found = medians(distance, known & (distance > 0))
+        if np.isnan(found).any():
+            raise DataError(
+                f"kde finds all {known.sum(axis=1).min()} train normals repeated, so they have no bandwidth"
+            )
+        return self._width * found
 
 
-def _surprise(distances: Floats, bandwidth: float) -> float:
-    """Distances (m,) of one clip -> minus the log of the mean of the kernels, without under- or overflow."""
+def _surprise(distances: Floats) -> Floats:
+    """Distances (n, m) in bandwidths -> minus the log of the mean of the kernels (n,), without under- or overflow.
+
+    What is infinitely far is not there.
+    """
     import numpy as np
 
-    exponents = np.square(distances / bandwidth) / 2.0
-    least = float(exponents.min())
-    return least - float(np.log(np.exp(least - exponents).mean()))
+    exponents = np.square(distances) / 2.0
+    least = exponents.min(axis=1)
+    kernels = np.exp(least[:, None] - exponents).sum(axis=1)
+    return np.asarray(least - np.log(kernels / np.isfinite(distances).sum(axis=1)))
 
 
 @hookimpl

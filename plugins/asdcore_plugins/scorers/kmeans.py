@@ -2,133 +2,112 @@
 
 Many source clips are summed up by ``k`` centres (k-means), the few target clips are all kept: "source" is the distance
 to the nearest centre, "target" that to the nearest target clip, "pooled" the smaller one. For the cosine metric
-k-means clusters unit vectors, and centres are brought back to unit length. From Wilkinghoff, "Sub-Cluster AdaCos"
-(IJCNN 2021), with k = 16.
+k-means clusters unit vectors, and centres are brought back to unit length. From Wilkinghoff, "Design choices for
+learning embeddings from auxiliary tasks for domain generalization in anomalous sound detection" (ICASSP 2023), with
+k = 16.
 
-Lloyd's iterations begin with the clip in the middle (the least sum of squared distances) and, one after the other, the
-clip farthest from those begun with: no random numbers, no dependence on the order of clips. Centres are never made: how
-far a clip is from one follows from its distances to the cluster's clips and theirs to one another.
+Clusters are scikit-learn's: starts by k-means++ (Arthur and Vassilvitskii, SODA 2007), drawn once, then Lloyd's
+iterations. Without a ``seed`` the draws are from clips in an order that their features alone determine. With one they
+are those of ``sklearn.cluster.KMeans(k, random_state=seed)`` from clips in the order of ``fit``: the framework hands
+train clips over in the order of their names, so scores equal those of published code that sorts its files.
 
-Train normals are scored in folds. Time and memory: a distance matrix of n_train^2, n_source^2 an iteration, n_train a
-clip.
+Train normals are scored in folds: clusters without one clip have no closed form. Time and memory: n_source k D for an
+iteration, and (k + n_target) D a clip.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import BLOCK, REFERENCES, DistanceScorer, whole
+from asdcore_plugins.stats.banks import METRICS, REFERENCES
+from asdcore_plugins.stats.parameters import whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from asdcore_plugins.stats.banks import Rows
-
     Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
+    Floats32 = NDArray[np.float32]
 
-ITERATIONS = 300
-MOST = 16_000
-"""Source clips whose distances to one another, 2 GB, are still held."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Clips ``members`` of the bank; ``spread``, their mean squared distance to their mean."""
-
-    members: Indices
-    spread: float
-
-    def squares(self, squares: Floats) -> Floats:
-        """Squared distances (n, n_train) of clips to the bank -> (n,) to the mean of the members."""
-        import numpy as np
-
-        # Taken, not sliced: every row has to lie in memory in one piece, or its sum would depend on the others.
-        means = np.take(squares, self.members, axis=1).mean(axis=1)
-        return np.asarray(np.maximum(means - self.spread, 0.0))
-
-    def unit_squares(self, squares: Floats) -> Floats:
-        """:meth:`squares`, for unit vectors and their mean brought back to unit length."""
-        import numpy as np
-
-        # The squared length of the mean of unit vectors is what their spread leaves of 1.
-        length = np.sqrt(max(1.0 - self.spread, 0.0))
-        if length == 0:
-            return np.full(len(squares), 2.0)
-        return np.asarray(np.maximum(self.squares(squares) - (1.0 - length) ** 2, 0.0) / length)
+FEWEST = 2
+"""Train clips of a reference without which it is left out."""
 
 
-class KMeans(DistanceScorer):
+class KMeans:
     """Distance to the nearest of the source centres and target clips, in its unit.
 
-    k : centres; of fewer source clips, or fewer different ones, as many as there are.
+    k : centres; of fewer different source clips, as many as those. metric : "cosine", half of one minus the cosine
+        similarity, or "euclidean". seed : of the starts; None makes them independent of the order of clips.
     """
 
-    def __init__(self, k: int = 16, metric: str = "cosine", references: Sequence[str] = REFERENCES) -> None:
-        self._k = whole("k", k)
-        super().__init__("kmeans", metric, references)
+    def __init__(
+        self, k: int = 16, metric: str = "cosine", references: Sequence[str] = REFERENCES, seed: int | None = None
+    ) -> None:
+        if metric not in METRICS:
+            raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
+        if not references or set(references) - set(REFERENCES):
+            raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
+        self._k, self._seed = whole("k", k), None if seed is None else whole("seed", seed, least=0)
+        self._metric, self._references = metric, tuple(references)
+        self._banks: dict[str, slice] = {}
 
-    def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
-        """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
+    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> KMeans:
+        """(n_train, ...) features and their domains; keeps the source clips' centres and the target clips."""
         import numpy as np
 
-        self._check_fitted()
-        squares = self._squares(distances)
-        centres = [one.unit_squares if self.metric == "cosine" else one.squares for one in self._clusters]
-        source = [centre(squares) for centre in centres]
-        target = list(squares[:, self._target].T)
-        nearest = {"pooled": source + target, "source": source, "target": target}
-        least = {name: np.min(nearest[name], axis=0) for name in self._members}
-        return {name: one / 4.0 if self.metric == "cosine" else np.sqrt(one) for name, one in least.items()}
+        self._banks = {}
+        clips = np.array(features, dtype=np.float32, order="C").reshape(len(features), math.prod(features.shape[1:]))
+        target = domain == "target"
+        count = {"pooled": len(clips), "source": int((~target).sum()), "target": int(target.sum())}
+        wanted = [name for name in self._references if count[name] >= FEWEST]
+        if not wanted:
+            raise DataError(
+                f"kmeans needs at least {FEWEST} train normals in one of its references {', '.join(self._references)}"
+            )
+        centres = self._centres(clips[~target])
+        self._bank = np.concatenate([centres, clips[target]])
+        parts = {"pooled": slice(None), "source": slice(len(centres)), "target": slice(len(centres), None)}
+        self._banks = {name: parts[name] for name in wanted}
+        return self
+
+    def score(self, features: Floats32) -> Mapping[str, Floats]:
+        """(n_clips, ...) -> {reference: distance to the nearest (n_clips,)}."""
+        from asdcore import distances
+
+        if not self._banks:
+            raise DataError("this kmeans has no train normals yet: call fit(features, domain) first")
+        apart = distances(features, self._bank, self._metric)
+        return {name: apart[:, part].min(axis=1) for name, part in self._banks.items()}
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip: its distances to the bank, and their means."""
-        return n_train * (dim + 1)
+        """Multiply-accumulates to score one clip: to the centres and, as first-shot data has them, ten target clips."""
+        return min(n_train, self._k + 10) * dim
 
-    def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+    def _centres(self, source: Floats32) -> Floats32:
+        """(n_source, D) -> at most k centres (m, D)."""
         import numpy as np
+        from sklearn import cluster
+        from sklearn.exceptions import ConvergenceWarning
+        from threadpoolctl import threadpool_limits
 
-        source = np.flatnonzero(domain != "target")
-        if len(source) > MOST:
-            needed = 8e-9 * len(source) ** 2
-            raise DataError(
-                f"kmeans needs {needed:.0f} GB for the distances of {len(source)} source clips; up to {MOST} are held. "
-                "Use knn, which holds none."
-            )
-        self._target = domain == "target"
-        blocks = [rows(slice(i, i + BLOCK)) for i in range(0, len(domain), BLOCK)]
-        within = self._squares(np.concatenate(blocks)[np.ix_(source, source)])
-        groups = clusters(within, self._k)
-        self._clusters = [Cluster(source[one], within[np.ix_(one, one)].mean() / 2.0) for one in groups]
-
-    def _squares(self, distances: Floats) -> Floats:
-        import numpy as np
-
-        return np.asarray(4.0 * distances if self.metric == "cosine" else np.square(distances))
-
-
-def clusters(squares: Floats, k: int) -> list[Indices]:
-    """Squared distances (n, n) -> the members of at most k clusters, by Lloyd's algorithm."""
-    import numpy as np
-
-    if not len(squares):
-        return []
-    seeds = [int(squares.sum(axis=1).argmin())]
-    while len(seeds) < k and (gap := squares[seeds].min(axis=0)).max() > 0:
-        seeds.append(int(gap.argmax()))
-    label = squares[seeds].argmin(axis=0)
-    for _ in range(ITERATIONS):
-        groups = [np.flatnonzero(label == one) for one in np.unique(label)]
-        spread = [squares[np.ix_(one, one)].mean() / 2.0 for one in groups]
-        to_means = [Cluster(*one).squares(squares) for one in zip(groups, spread, strict=True)]
-        before, label = np.unique(label, return_inverse=True)[1], np.argmin(to_means, axis=0)
-        if np.array_equal(before, label):
-            break
-    return groups
+        keys = [hashlib.sha256(clip.tobytes()).digest() for clip in source]
+        if not keys:
+            return source
+        if self._seed is None:
+            source = source[sorted(range(len(keys)), key=keys.__getitem__)]
+        if self._metric == "cosine":
+            source = source / np.maximum(np.linalg.norm(source, axis=1, keepdims=True), np.float32(1e-12))
+        model = cluster.KMeans(min(self._k, len(set(keys))), random_state=self._seed or 0, n_init=1)
+        # On one thread, sums over clusters are made in one order.
+        with threadpool_limits(1), warnings.catch_warnings():
+            # Clips that differ in nothing but loudness are one for the cosine: some centres then come twice.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return np.asarray(model.fit(source).cluster_centers_, dtype=np.float32)
 
 
 @hookimpl

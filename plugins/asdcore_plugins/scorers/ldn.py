@@ -4,14 +4,15 @@ ratio: A(x) = min_y d(x, y) / rho(y); difference: A(x) = min_y d(x, y) - rho(y),
 train normal to its k nearest others, or its weighted mean with the weights 1, r, r^2, ... (GWRP, global weighted
 ranking pooling). From Wilkinghoff et al., "Keeping the Balance: Anomaly Score Calculation for Domain Generalization"
 (ICASSP 2025), and "Local Density-Based Anomaly Score Normalization for Domain Generalization" (2025). There k = 1 is
-best; with 16 the ratio can undo the source domain.
+best; with 16 the ratio can undo the source domain. ``root`` with ``k = 4`` is the ratio that ASDKit (Fujimura et al.,
+2025) calls rescaling.
 
 Domain-wise, as in GenRep's DCASE 2025 system: ``among = "domain"``, ``k = {source = 16, target = 9}``, and
 ``scale = "sum"``; "pooled" is then the smaller of the two domains' scores.
 
 With repeated clips rho is 0: the ratio divides by rho + 1e-6 times the median positive rho. Leave-one-out is exact, the
-clip is missed by its neighbours' rho too. Time and memory: a distance matrix of n_train^2, then n_train * k a clip left
-out, n_train a clip scored.
+clip is missed by its neighbours' rho too. Time and memory: a distance matrix of n_train^2, then n_train + k^2 a clip
+left out, n_train a clip scored.
 """
 
 from __future__ import annotations
@@ -20,15 +21,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, fraction, whole
-from asdcore_plugins.stats.density import LocalDensity, floored, weighted
+from asdcore_plugins.stats.banks import REFERENCES
+from asdcore_plugins.stats.density import LocalDensity, MeanDensity, floor
+from asdcore_plugins.stats.parameters import fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore_plugins.stats.banks import Rows
+    from asdcore_plugins.stats.neighbours import Banks, Neighbours
+
     Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
 
 VARIANTS = ("ratio", "difference")
 SCALES = ("mean", "sum")
@@ -42,6 +47,7 @@ class LDN(LocalDensity):
     variant : "ratio" (without unit) or "difference" (in the unit of the distance).
     r : what each next neighbour's weight is multiplied by, 0 to 1; 1 is the mean, 0 the nearest alone.
     scale : "mean", or "sum", which leaves a domain with more neighbours the smaller ratios.
+    root : judge by the root of the distance: that of the cosine distance is half the Euclidean one of unit vectors.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class LDN(LocalDensity):
         among: str = "pooled",
         metric: str = "cosine",
         references: Sequence[str] = REFERENCES,
+        root: bool = False,
     ) -> None:
         if variant not in VARIANTS:
             raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
@@ -60,19 +67,34 @@ class LDN(LocalDensity):
             raise ValueError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
         if isinstance(k, Mapping) and set(k) != set(DOMAINS):
             raise ValueError(f"k must be one number, or one for each of {', '.join(DOMAINS)}, got {dict(k)!r}")
+        if not isinstance(root, bool):
+            raise ValueError(f"root must be true or false, got {root!r}")
         each = k if isinstance(k, Mapping) else dict.fromkeys(DOMAINS, k)
         self._k = {name: whole("k", each[name]) for name in DOMAINS}
-        self._variant, self._r, self._sum = variant, fraction("r", r), scale == "sum"
+        self._variant, self._r, self._sum, self._root = variant, fraction("r", r), scale == "sum", root
         super().__init__("ldn", max(self._k.values()), among, metric, references)
 
-    def _terms(self, index: Indices, distance: Floats, known: Indices) -> tuple[Floats | float, Floats | float]:
+    def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
+        """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
+        return super().score_distances(self._rooted(distances))
+
+    def _begin(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+        super()._begin(lambda some: self._rooted(rows(some)), domain)
+
+    def _rooted(self, distances: Floats) -> Floats:
         import numpy as np
 
-        place = np.arange(distance.shape[1])
-        limit = np.where(self._target, self._k["target"], self._k["source"])[:, None]
-        near = np.where(place < limit, distance, np.inf)
-        rho = weighted(near, np.broadcast_to(self._r**place, near.shape), total=self._sum)
-        return (floored(rho, known, "ldn"), 0.0) if self._variant == "ratio" else (1.0, rho)
+        return np.asarray(np.sqrt(distances)) if self._root else distances
+
+    def _density(self, near: Neighbours, known: Flags, target: Flags) -> MeanDensity:
+        import numpy as np
+
+        place = np.arange(self._most)
+        limit = np.where(target, self._k["target"], self._k["source"])[:, None]
+        return MeanDensity(near, np.where(place < limit, self._r**place, 0.0), total=self._sum)
+
+    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[Floats | float, Floats | float]:
+        return (rho + floor(rho, known, "ldn"), 0.0) if self._variant == "ratio" else (1.0, rho)
 
 
 @hookimpl

@@ -7,7 +7,7 @@ Identifying Density-Based Local Outliers" (SIGMOD 2000); the small constant, whi
 scikit-learn, whose scores as a novelty detector these are.
 
 Leave-one-out is exact: without the clip its neighbours have other neighbours, reaches and densities. Time and memory: a
-distance matrix of n_train^2, then n_train * k a clip left out, n_train log n_train a clip scored.
+distance matrix of n_train^2, then n_train + k^2 a clip left out, n_train a clip scored.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, DistanceScorer, whole
-from asdcore_plugins.stats.density import neighbours
+from asdcore_plugins.stats.banks import REFERENCES, DistanceScorer
+from asdcore_plugins.stats.neighbours import nearest, neighbours
+from asdcore_plugins.stats.parameters import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,16 +45,8 @@ class LOF(DistanceScorer):
 
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
-        import numpy as np
-
         self._check_fitted()
-        scores = {}
-        for name, members in self._members.items():
-            furthest, density = self._surroundings[name]
-            scores[name] = np.array(
-                [self._factor(row, members, furthest, density) for row in distances], dtype=np.float64
-            )
-        return scores
+        return {name: self._scores(name, distances) for name in self._members}
 
     def score_left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each among the others as they are without it."""
@@ -62,19 +55,37 @@ class LOF(DistanceScorer):
         self._check_fitted()
         scores = {name: np.empty(self._n) for name in self._members}
         for name, members in self._members.items():
-            for i in range(self._n):
-                furthest, density = _densities(*self._neighbours[name].without(i))
-                others = members[members != i]
-                scores[name][i] = self._factor(self._rows(slice(i, i + 1))[0], others, furthest, density)
+            near, strangers = self._neighbours[name], np.setdiff1d(np.arange(self._n), members)
+            for clips in near.blocks(members):
+                scores[name][clips] = self._left_out(name, clips)
+            for clips in near.blocks(strangers):
+                scores[name][clips] = self._scores(name, self._rows(clips))
         return scores
 
-    def _factor(self, distances: Floats, members: Indices, furthest: Floats, density: Floats) -> float:
-        """LOF of one clip by its distances (n_train,) to ``members``, whose densities are known."""
+    def _scores(self, name: str, distances: Floats) -> Floats:
+        """(n_clips, n_train) distances of clips that do not belong to a reference -> (n_clips,)."""
         import numpy as np
 
-        near = members[np.argsort(distances[members], kind="stable")[: self._k]]
-        reach = np.maximum(distances[near], furthest[near])
-        return float(density[near].mean() * (reach.mean() + SMALLEST))
+        furthest, density = self._surroundings[name]
+        column, distance = nearest(np.take(distances, self._members[name], axis=1), self._k)
+        near = self._members[name][column]
+        return _factors(distance, furthest[near], density[near])
+
+    def _left_out(self, name: str, clips: Indices) -> Floats:
+        """Score clips (b,) of a reference by the reference without each."""
+        import numpy as np
+
+        near, bank = self._neighbours[name], np.arange(len(clips))[:, None]
+        banks = near.without(clips)
+        furthest = banks.filled(self._surroundings[name][0], _furthest(banks.distances()))
+        chosen, distance = near.index[clips, :-1], near.distance[clips, :-1]
+        # The neighbours' neighbours are the nearest k but the clip, or where it is none of them, but the one after.
+        index, apart = near.index[chosen], near.distance[chosen]
+        lost = index == clips[:, None, None]
+        lost[..., -1] |= ~lost.any(axis=2)
+        apart[lost] = np.inf
+        density = _densities(apart, furthest[bank[..., None], index])
+        return _factors(distance, furthest[bank, chosen], density)
 
     def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
         import numpy as np
@@ -83,18 +94,37 @@ class LOF(DistanceScorer):
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
-            self._neighbours[name] = neighbours(rows, group, self._k)
-            self._surroundings[name] = _densities(*self._neighbours[name].all())
+            near = neighbours(rows, group, self._k)
+            index, distance = near.index[:, :-1], near.distance[:, :-1]
+            furthest = _furthest(distance)
+            self._neighbours[name] = near
+            self._surroundings[name] = furthest, _densities(distance, furthest[index])
 
 
-def _densities(index: Indices, distance: Floats) -> tuple[Floats, Floats]:
-    """Nearest others of every clip (n, k) -> (distance of the furthest (n,), local reachability density (n,))."""
+def _furthest(distance: Floats) -> Floats:
+    """(..., k) distances of the nearest others -> (...) that of the furthest there is."""
+    import numpy as np
+
+    return np.asarray(np.where(np.isfinite(distance), distance, 0.0).max(axis=-1))
+
+
+def _densities(distance: Floats, furthest: Floats) -> Floats:
+    """Distances to nearest others, and these others' furthest, (..., k) -> local reachability density (...)."""
     import numpy as np
 
     there = np.isfinite(distance)
-    furthest = np.where(there, distance, 0.0).max(axis=1)
-    reach = np.where(there, np.maximum(distance, furthest[index]), 0.0)
-    return furthest, 1.0 / (reach.sum(axis=1) / np.maximum(there.sum(axis=1), 1) + SMALLEST)
+    reach = np.where(there, np.maximum(distance, furthest), 0.0)
+    return np.asarray(1.0 / (reach.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1) + SMALLEST))
+
+
+def _factors(distance: Floats, furthest: Floats, density: Floats) -> Floats:
+    """LOF (n,) of clips by the distances of their neighbours, these ones' furthest and density, each (n, k)."""
+    import numpy as np
+
+    there = np.isfinite(distance)
+    count = there.sum(axis=1)
+    reach = np.where(there, np.maximum(distance, furthest), 0.0).sum(axis=1) / count
+    return np.asarray(np.where(there, density, 0.0).sum(axis=1) / count * (reach + SMALLEST))
 
 
 @hookimpl

@@ -16,13 +16,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, fraction, whole
+from asdcore_plugins.stats.banks import REFERENCES
 from asdcore_plugins.stats.mixed import MixedBank, Points
+from asdcore_plugins.stats.parameters import fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore_plugins.stats.banks import Rows
+
+    Flags = NDArray[np.bool_]
     Indices = NDArray[np.intp]
 
 
@@ -32,8 +36,6 @@ class MemMixup(MixedBank):
     alpha : the target clip's share in a point, 0 to 1. k_source : source clips that each target clip is mixed with, or
         None for all.
     """
-
-    uses_source = True
 
     def __init__(
         self,
@@ -47,11 +49,26 @@ class MemMixup(MixedBank):
         self._k_source = None if k_source is None else whole("k_source", k_source)
         super().__init__("memmixup", k, metric, references)
 
-    def _between(self, source: Indices, target: Indices) -> Points:
+    def _between(self, source: Indices, target: Indices, spare: int = 0) -> Points:
         import numpy as np
 
-        a, b, apart = self._towards(target, source, len(source) if self._k_source is None else self._k_source)
+        k = len(source) if self._k_source is None else self._k_source + spare
+        a, b, apart = self._towards(target, source, k)
         return Points(a, b, np.full(len(a), 1.0 - self._alpha), apart)
+
+    def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+        import numpy as np
+
+        super()._learn(rows, domain)
+        # With the point of every target clip that steps in where a source clip is left out, where there is one.
+        self._all = self._between(np.flatnonzero(~self._target), np.flatnonzero(self._target), spare=1)
+
+    def _without(self, i: int) -> tuple[Points, Flags]:
+        lost = self._all.b == i
+        if len(lost) > len(self._points.b):
+            by_target = lost.reshape(int(self._target.sum()), -1)
+            by_target[:, -1] |= ~by_target.any(axis=1)
+        return self._all, lost | (self._all.a == i)
 
 
 @hookimpl

@@ -2,16 +2,21 @@
 
 Ten target clips beside a thousand source clips leave gaps that look like anomalies. So points are added between every
 target clip and each of its ``neighbours`` nearest target clips, until the target bank holds ``ratio`` times as many as
-the source bank: on each such line the same number of points, evenly spaced, the least that suffices. SMOTE (Chawla et
-al., JAIR 16, 2002) draws places on these lines at random; even ones depend on no seed and no order of clips. A(x) is
-the mean of the k smallest distances to the clips and points; for the cosine metric points are brought back to unit
-length. A ratio of 0.2 with 2 neighbours is the strongest back-end of the ASDKit comparison (Fujimura et al., 2025).
+the source bank. SMOTE (Chawla et al., JAIR 16, 2002) draws lines and places on them at random; without a ``seed`` each
+line holds the same number of points, evenly spaced, the least that suffices: that depends on no seed and no order of
+clips. A(x) is the mean of the k smallest distances to the clips and points; for the cosine metric points are brought
+back to unit length. A ratio of 0.2 with 2 neighbours is the strongest back-end of the ASDKit comparison (Fujimura et
+al., 2025).
+
+With a ``seed`` the points are, draw for draw, those that imbalanced-learn's ``SMOTE(sampling_strategy=ratio,
+k_neighbors=neighbours, random_state=seed)`` adds to the train clips in the order of ``fit``, and exactly as many as the
+ratio asks for, rounded down.
 
 With fewer than 2 target clips there is no line, and with as many as the ratio asks for no need of points: then these
 are plain nearest neighbours, and a warning says why. With fewer than ``neighbours`` others, those there are count.
 
-Leave-one-out is exact: a target clip is left out with all points it is part of, and the others are filled up anew. Time
-and memory: a distance matrix of n_train^2, then n_train + points a clip.
+Leave-one-out is exact: a target clip is left out with all points it is part of, and the others are filled up anew, with
+the same seed. Time and memory: a distance matrix of n_train^2, then n_train + points a clip.
 """
 
 from __future__ import annotations
@@ -21,8 +26,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, fraction, whole
+from asdcore_plugins.stats.banks import REFERENCES
 from asdcore_plugins.stats.mixed import MixedBank, Points
+from asdcore_plugins.stats.parameters import fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,10 +42,9 @@ if TYPE_CHECKING:
 class SmoteKNN(MixedBank):
     """k nearest neighbours among train clips and points between target clips; in the unit of the distance.
 
-    ratio : target clips and points, in source clips; 0 to 1. neighbours : lines from each target clip.
+    ratio : target clips and points, in source clips; 0 to 1. neighbours : lines from each target clip. seed : of the
+        places at random; None spaces them evenly.
     """
-
-    uses_source = False
 
     def __init__(
         self,
@@ -48,7 +53,9 @@ class SmoteKNN(MixedBank):
         neighbours: int = 2,
         metric: str = "cosine",
         references: Sequence[str] = REFERENCES,
+        seed: int | None = None,
     ) -> None:
+        self._seed = None if seed is None else whole("seed", seed, least=0)
         self._ratio, self._neighbours = fraction("ratio", ratio), whole("neighbours", neighbours)
         super().__init__("smote_knn", k, metric, references)
 
@@ -66,10 +73,14 @@ class SmoteKNN(MixedBank):
         import numpy as np
 
         a, b, apart = self._towards(target, target, min(self._neighbours, max(len(target) - 1, 0)))
-        wanted = self._ratio * len(source) - len(target)
-        each = int(np.ceil(wanted / len(a))) if len(a) and wanted > 0 else 0
-        share = np.arange(1, each + 1) / (each + 1)
-        return Points(np.repeat(a, each), np.repeat(b, each), np.tile(share, len(a)), np.repeat(apart, each))
+        wanted = max(0.0, self._ratio * len(source) - len(target))
+        if self._seed is None or not len(a):
+            each = int(np.ceil(wanted / len(a))) if len(a) else 0
+            line, share = np.repeat(np.arange(len(a)), each), np.tile(np.arange(1, each + 1) / (each + 1), len(a))
+        else:
+            draw = np.random.RandomState(self._seed)
+            line, share = draw.randint(len(a), size=int(wanted)), draw.uniform(size=int(wanted))
+        return Points(a[line], b[line], share, apart[line])
 
 
 @hookimpl

@@ -9,7 +9,7 @@ windows and bands as here are our choice.
 
 Needs the pooling ``frames``. Leave-one-out is exact: all windows of a clip are left out together. Time: the products of
 n_windows queries a clip with n_train * n_windows windows, that is n_windows^2 times a nearest-neighbour search. Memory:
-all windows twice in float64, and the distances of 64 to all.
+all windows in float64 and in float32.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import METRICS, REFERENCES, fraction, whole
-from asdcore_plugins.stats.nearest import NearestRow
+from asdcore_plugins.stats.banks import METRICS, REFERENCES
+from asdcore_plugins.stats.nearest import NearestRows
+from asdcore_plugins.stats.parameters import fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,7 @@ class Temporal:
         if not references or set(references) - set(REFERENCES):
             raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
         self._pool, self._metric, self._references = pool, metric, tuple(references)
-        self._memories: list[NearestRow] = []
+        self._memories: list[NearestRows] = []
 
     def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Temporal:
         """(n_train, time, band, dim) features and their domains; keeps their windows."""
@@ -70,44 +71,43 @@ class Temporal:
             raise DataError(f"temporal needs at least 2 train normals in one of its references {among}")
         if self._metric == "cosine" and features.shape[-1] == 1:
             raise DataError("a band of one value has no direction: use metric = 'euclidean'")
-        self._train = self._windows(features)
-        n, count, bands, _ = self._train.shape
-        owner = np.repeat(np.arange(n), count)
+        windows = self._windows(features)
+        (n, self._count), self._shape = windows.shape[:2], windows.shape[2:]
+        owner = np.repeat(np.arange(n), self._count)
         members = {name: np.flatnonzero(some[owner]) for name, some in clips.items()}
         self._memories = [
-            NearestRow(self._train[:, :, band].reshape(n * count, -1), self._metric, members, owner)
-            for band in range(bands)
+            NearestRows(windows[:, :, band].reshape(len(owner), -1), self._metric, members, owner)
+            for band in range(self._shape[0])
         ]
         return self
 
     def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
         """(n_clips, time, band, dim) -> {reference: (n_clips,)}; clips may have another time than the train normals."""
+        import numpy as np
+
         self._check_fitted()
         windows = self._windows(features)
-        if windows.shape[2:] != self._train.shape[2:]:
+        if windows.shape[2:] != self._shape:
             raise DataError(
                 f"features of {windows.shape[2]} bands of {windows.shape[3]} values cannot be compared with train "
-                f"normals of {self._train.shape[2]} of {self._train.shape[3]}"
+                f"normals of {self._shape[0]} of {self._shape[1]}"
             )
-        return self._scores(windows, left_out=False)
+        by_band = np.ascontiguousarray(np.moveaxis(windows, 2, 0)).reshape(self._shape[0], -1, self._shape[1])
+        found = [memory.distances(rows) for memory, rows in zip(self._memories, by_band, strict=True)]
+        return self._scores(found, windows.shape[1])
 
     def score_left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each against the windows of the others."""
         self._check_fitted()
-        return self._scores(self._train, left_out=True)
+        return self._scores([memory.distances_left_out() for memory in self._memories], self._count)
 
-    def _scores(self, windows: Floats, *, left_out: bool) -> dict[str, Floats]:
+    def _scores(self, found: Sequence[Mapping[str, Floats]], count: int) -> dict[str, Floats]:
+        """Distances {reference: (n * count,)} of ``count`` windows a clip in every band -> scores (n,)."""
         import numpy as np
 
-        n, count = windows.shape[:2]
-        owner = np.repeat(np.arange(n), count) if left_out else None
-        found = [
-            memory.distances(windows[:, :, band].reshape(n * count, -1), owner)
-            for band, memory in enumerate(self._memories)
-        ]
         # Contiguous by clip, so that the order of a clip's sums does not depend on how many clips there are.
         by_clip = {
-            name: np.ascontiguousarray(np.stack([one[name] for one in found]).T).mean(axis=1).reshape(n, count)
+            name: np.ascontiguousarray(np.stack([one[name] for one in found]).T).mean(axis=1).reshape(-1, count)
             for name in found[0]
         }
         return {name: self._pooled(one) for name, one in by_clip.items()}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Rows = Callable[[slice], Floats]
+    Rows = Callable[[slice | NDArray[np.intp]], Floats]
     """Some train normals -> their distances to all train normals (n, n_train), not to be written to."""
 
 METRICS = ("cosine", "euclidean")
@@ -28,6 +28,9 @@ BLOCK = 64
 
 HELD = 200_000_000
 """Bytes of a bank's distances to itself up to which they are held; those of a larger one are measured when needed."""
+
+MOST = 30_000
+"""Train normals whose distances to one another, half an hour's work at 768 values a clip, are still measured."""
 
 
 class DistanceScorer(ABC):
@@ -43,11 +46,18 @@ class DistanceScorer(ABC):
         self._members: dict[str, NDArray[np.intp]] = {}
 
     def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Self:
-        """(n_train, ...) features and their domains; keeps them as the bank."""
+        """(n_train, ...) features and their domains; keeps them as the bank. DataError for more than ``MOST``."""
         import numpy as np
 
         from asdcore import distances
 
+        self._members = {}
+        if len(features) > MOST:
+            raise DataError(
+                f"{self._name} rests on the distances of all train normals to one another: of {len(features)} these "
+                f"are {8e-9 * len(features) ** 2:.0f} GB, and up to {MOST} train normals are taken. Use knn, beam or "
+                "patchcore, which search a bank of any size without them."
+            )
         bank = np.array(features)
         rows: Rows = lambda some: distances(bank[some], bank, self.metric)  # noqa: E731
         if 8 * len(bank) ** 2 <= HELD:
@@ -101,13 +111,12 @@ class DistanceScorer(ABC):
                 f"{self._name} needs at least {self._fewest} train normals in one of its references "
                 f"{', '.join(self._references)}"
             )
-        self._members = members
+        self._members, self._rows, self._n = members, rows, len(domain)
         try:
             self._learn(rows, domain)
         except DataError:
             self._members = {}
             raise
-        self._rows, self._n = rows, len(domain)
 
     def _eligible(self, members: NDArray[np.intp], domain: NDArray[np.str_]) -> NDArray[np.intp]:
         """Return which clips of a reference the method can use: all, unless it says otherwise."""
@@ -116,17 +125,3 @@ class DistanceScorer(ABC):
     def _check_fitted(self) -> None:
         if not self._members:
             raise DataError(f"this {self._name} has no train normals yet: call fit(features, domain) first")
-
-
-def whole(name: str, value: object, least: int = 1) -> int:
-    """Return a parameter that must be a whole number; raises ValueError for anything else."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    return value
-
-
-def fraction(name: str, value: object) -> float:
-    """Return a parameter that must be a number from 0 to 1; raises ValueError for anything else."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
-    return float(value)

@@ -1,7 +1,8 @@
 """How dense a bank is around each of its clips, and distances that are judged by it.
 
 Where normal clips lie close together a small distance says much, where they are sparse little. Every scorer of this
-family is min_y (d(x, y) / scale(y) - offset(y)) over a bank, and differs in what it makes of a clip's nearest others.
+family is min_y (d(x, y) / scale(y) - offset(y)) over a bank: scale and offset follow from rho(y), a mean distance of a
+train normal to its nearest others, and from what all train normals have in common.
 
 Leave-one-out is exact: without clip i, clips that had it among their neighbours get the next one instead, and
 everything that rests on neighbours (densities, their median, fitted slopes) is made anew from what is left.
@@ -11,20 +12,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from asdcore import DataError
-from asdcore_plugins.stats.banks import BLOCK, DistanceScorer
+from asdcore_plugins.stats.banks import DistanceScorer
+from asdcore_plugins.stats.neighbours import Neighbours, neighbours
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from asdcore_plugins.stats.banks import Rows
+    from asdcore_plugins.stats.neighbours import Banks
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
 
 FLOOR = 1e-6
 """What is added to a density's distance, as a share of the median one: repeated clips have none of their own."""
@@ -35,51 +38,24 @@ VARIES = 1e-12
 AMONG = ("pooled", "domain")
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """The nearest others of every clip, nearest first; index -1 and distance inf where there are no more.
+class Density(Protocol):
+    """The mean distance rho of every train clip to its nearest others."""
 
-    index, distance : (n, k + 1); the last column steps in where one of the others is left out.
-    """
-
-    index: Indices
-    distance: Floats
-
-    def all(self) -> tuple[Indices, Floats]:
-        """Return (index, distance) of the k nearest others of every clip (n, k)."""
-        return self.index[:, :-1], self.distance[:, :-1]
-
-    def without(self, i: int) -> tuple[Indices, Floats]:
-        """Return what :meth:`all` would return had clip i not been there; its own row means nothing."""
-        import numpy as np
-
-        index, distance = self.index[:, :-1].copy(), self.distance[:, :-1].copy()
-        rows, columns = np.nonzero(self.index[:, :-1] == i)
-        for row, column in zip(rows, columns, strict=True):
-            index[row, column:] = self.index[row, column + 1 :]
-            distance[row, column:] = self.distance[row, column + 1 :]
-        return index, distance
+    def of(self, banks: Banks) -> Floats:
+        """Return rho (b, n) in every bank; nan for clips without others, of no meaning for the missing one."""
+        ...
 
 
-def neighbours(rows: Rows, group: Indices, k: int) -> Neighbours:
-    """Find the k + 1 nearest others of every clip among those of its group (n,); of group -1 there are none.
+class MeanDensity:
+    """The mean, or sum, of the distances to the neighbours there are, with ``weights`` (n, k)."""
 
-    Of equally near ones, the first in the bank's order is the nearer.
-    """
-    import numpy as np
+    def __init__(self, near: Neighbours, weights: Floats, *, total: bool = False) -> None:
+        self._weights, self._total = weights, total
+        self._usual = weighted(near.distance[:, :-1], weights, total=total)
 
-    n = len(group)
-    index, distance = np.full((n, k + 1), -1), np.full((n, k + 1), np.inf)
-    for start in range(0, n, BLOCK):
-        block = np.arange(start, min(start + BLOCK, n))
-        near = np.where(group[block, None] == group, rows(slice(start, block[-1] + 1)), np.inf)
-        near[np.arange(len(block)), block] = np.inf
-        near[group[block] < 0] = np.inf
-        order = np.argsort(near, axis=1, kind="stable")[:, : k + 1]
-        distance[block, : order.shape[1]] = np.take_along_axis(near, order, axis=1)
-        index[block, : order.shape[1]] = order
-    index[np.isinf(distance)] = -1
-    return Neighbours(index, distance)
+    def of(self, banks: Banks) -> Floats:
+        """Return rho (b, n) in every bank."""
+        return banks.filled(self._usual, weighted(banks.distances(), self._weights[banks.row], total=self._total))
 
 
 def weighted(distance: Floats, weights: Floats, *, total: bool = False) -> Floats:
@@ -92,54 +68,43 @@ def weighted(distance: Floats, weights: Floats, *, total: bool = False) -> Float
     return np.asarray(np.divide(sums, mass, out=np.full(len(sums), np.nan), where=there.any(axis=1)))
 
 
-def floored(density: Floats, known: Indices, name: str) -> Floats:
-    """Add a floor to the densities' distances (n,): a share of the median positive one among the clips ``known``."""
+def floor(rho: Floats, known: Flags, name: str) -> Floats:
+    """(b, n) -> (b, 1), a share of the median positive rho among the clips that each bank knows (b, n)."""
+    middle = medians(rho, known & (rho > 0))[:, None]
+    if not (middle > 0).all():
+        raise DataError(
+            f"{name} finds all {known.sum(axis=1).min()} train normals repeated, so no distance between "
+            "them is positive"
+        )
+    return FLOOR * middle
+
+
+def medians(values: Floats, counted: Flags) -> Floats:
+    """(b, n) -> (b,) median of those of each row that are ``counted`` (b, n); nan where none is."""
     import numpy as np
 
-    positive = density[known][density[known] > 0]
-    if not len(positive):
-        raise DataError(
-            f"{name} finds all {len(known)} train normals repeated, so no distance between them is positive"
-        )
-    return density + FLOOR * float(np.median(positive))
+    ordered = np.sort(np.where(counted, values, np.inf), axis=1)
+    count, row = counted.sum(axis=1), np.arange(len(values))
+    middle = (
+        ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, np.minimum(count // 2, len(ordered[0]) - 1)]
+    ) / 2.0
+    return np.where(count > 0, middle, np.nan)
 
 
-def cluster_exit(distance: Floats, known: Indices, quantile: float) -> Indices:
-    """(n, k) distances of neighbours, nearest first -> how many of them lie in the clip's own cluster (n,).
+def slopes(values: Floats, by: Floats, known: Flags) -> Floats:
+    """Cov(values, by) / Var(by) (b, 1) over the clips that each bank knows, all (b, n): the least-squares slopes.
 
-    The ratio of one neighbour's distance to the next one's is small where the next lies outside the cluster. The first
-    of the ratios, averaged in pairs, below their ``quantile`` over the whole bank ends the neighbourhood; without one
-    it ends two neighbours before the last. It has two neighbours at least, where there are two.
+    0 where ``by`` does not vary beyond rounding.
     """
     import numpy as np
 
-    there = np.isfinite(distance)
-    nearer, farther = distance[:, :-1], np.where(there[:, 1:], distance[:, 1:], 1.0)
-    ratio = np.divide(nearer, farther, out=np.ones_like(farther), where=farther > 0)
-    smooth = np.where(there[:, 2:], (ratio[:, :-1] + ratio[:, 1:]) / 2.0, np.inf)
-    inside = smooth[known][np.isfinite(smooth[known])]
-    exits = smooth < (np.quantile(inside, quantile) if len(inside) else -np.inf)
-    count = there.sum(axis=1)
-    ends = np.where(exits.any(axis=1), exits.argmax(axis=1) + 1, count - 2)
-    return np.asarray(np.minimum(np.maximum(ends, 2), count))
-
-
-def within(distance: Floats, sizes: Indices) -> Floats:
-    """(n, k) distances of neighbours -> (n,) mean of the ``sizes`` (n,) nearest."""
-    import numpy as np
-
-    return weighted(distance, (np.arange(distance.shape[1]) < sizes[:, None]).astype(np.float64))
-
-
-def slope(values: Floats, by: Floats) -> float:
-    """Cov(values, by) / Var(by), the least-squares slope; 0 where ``by`` does not vary beyond rounding."""
-    import numpy as np
-
-    centred = by - by.mean()
-    variance = float(np.square(centred).sum())
-    if variance <= len(by) * (VARIES * float(np.abs(by).max())) ** 2:
-        return 0.0
-    return float((centred * (values - values.mean())).sum() / variance)
+    count, far = known.sum(axis=1, keepdims=True), np.where(known, np.abs(by), 0.0).max(axis=1, keepdims=True)
+    centred = np.where(known, by - np.where(known, by, 0.0).sum(axis=1, keepdims=True) / count, 0.0)
+    level = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / count
+    variance = np.square(centred).sum(axis=1, keepdims=True)
+    covariance = (centred * np.where(known, values - level, 0.0)).sum(axis=1, keepdims=True)
+    varies = variance > count * np.square(VARIES * far)
+    return np.asarray(np.divide(covariance, variance, out=np.zeros_like(variance), where=varies))
 
 
 class LocalDensity(DistanceScorer):
@@ -158,9 +123,11 @@ class LocalDensity(DistanceScorer):
 
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
+        import numpy as np
+
         self._check_fitted()
         judged = distances / self._scale - self._offset
-        return {name: judged[:, members].min(axis=1) for name, members in self._members.items()}
+        return {name: np.take(judged, members, axis=1).min(axis=1) for name, members in self._members.items()}
 
     def score_left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each by the densities the others have without it."""
@@ -168,26 +135,33 @@ class LocalDensity(DistanceScorer):
 
         self._check_fitted()
         scores = {name: np.empty(self._n) for name in self._members}
-        for i in range(self._n):
-            scale, offset = self._terms(*self._neighbours.without(i), self._known[self._known != i])
-            judged = self._rows(slice(i, i + 1))[0] / scale - offset
-            judged[i] = np.inf
+        for clips in self._neighbours.blocks(np.arange(self._n)):
+            scale, offset = self._judge(self._neighbours.without(clips))
+            judged = self._rows(clips) / scale - offset
+            judged[np.arange(len(clips)), clips] = np.inf
             for name, members in self._members.items():
-                scores[name][i] = judged[members].min()
+                scores[name][clips] = np.take(judged, members, axis=1).min(axis=1)
         return scores
 
     @abstractmethod
-    def _terms(self, index: Indices, distance: Floats, known: Indices) -> tuple[Floats | float, Floats | float]:
-        """Neighbours of every clip (n, k), and the clips there are -> (scale, offset), (n,) or one for all."""
+    def _density(self, near: Neighbours, known: Flags, target: Flags) -> Density:
+        """Return the density of clips with these neighbours: ``known`` have any, ``target`` are of that domain (n,)."""
+
+    @abstractmethod
+    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[Floats | float, Floats | float]:
+        """Densities in every bank (b, n), and which clips it knows -> (scale, offset), (b, n) or one for all."""
+
+    def _judge(self, banks: Banks) -> tuple[Floats | float, Floats | float]:
+        return self._terms(self._rho.of(banks), banks.among(self._known), banks)
 
     def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
         import numpy as np
 
         group = self._group(domain)
-        self._known = np.flatnonzero(np.bincount(group, minlength=2)[group] > 2)
+        self._known = np.bincount(group, minlength=2)[group] > 2
         self._neighbours = neighbours(rows, group, self._most)
-        self._target = domain == "target"
-        self._scale, self._offset = self._terms(*self._neighbours.all(), self._known)
+        self._rho = self._density(self._neighbours, self._known, domain == "target")
+        self._scale, self._offset = self._judge(self._neighbours.without(np.array([-1])))
 
     def _eligible(self, members: Indices, domain: NDArray[np.str_]) -> Indices:
         import numpy as np

@@ -18,3 +18,10 @@ def between(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and low < value < high:
         return float(value)
     raise ValueError(f"{name} must be a number above {low:g} and below {high:g}, got {value!r}")
+
+
+def fraction(name: str, value: object) -> float:
+    """Return a number from 0 to 1, both included."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")

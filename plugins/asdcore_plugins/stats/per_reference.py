@@ -41,7 +41,7 @@ class PerReference(ABC):
     def __init__(self, references: Sequence[str]) -> None:
         if not references or set(references) - set(REFERENCES):
             raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
-        self._references = tuple(references)
+        self._references = self._banked = tuple(references)
         self._models: dict[str, Model] = {}
 
     def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Self:
@@ -51,7 +51,7 @@ class PerReference(ABC):
 
         self._models, clips = {}, self._clips(features)
         order = np.array(sorted(range(len(clips)), key=lambda i: hashlib.sha256(clips[i].tobytes()).digest()), np.intp)
-        banks = {name: order[(domain[order] == name) | (name == "pooled")] for name in self._references}
+        banks = {name: order[(domain[order] == name) | (name == "pooled")] for name in self._banked}
         banks = {name: rows for name, rows in banks.items() if len(rows) >= self.fewest}
         if not banks:
             raise DataError(
@@ -59,7 +59,7 @@ class PerReference(ABC):
                 f"{', '.join(self._references)}"
             )
         with threadpool_limits(1):
-            models = {name: self._estimate(_with_spread(clips[rows])) for name, rows in banks.items()}
+            models = self._estimated(clips, banks)
         self._models, self._shape = models, clips.shape[1:]
         return self
 
@@ -75,6 +75,10 @@ class PerReference(ABC):
             )
         return {name: model.scores(clips) for name, model in self._models.items()}
 
+    def _estimated(self, clips: NDArray[Any], banks: Mapping[str, NDArray[np.intp]]) -> dict[str, Model]:
+        """Learn the model of each reference: of the clips (n_clips, ...) that each of ``_banked`` is of, by itself."""
+        return {name: self._estimate(with_spread(clips[rows])) for name, rows in banks.items()}
+
     @abstractmethod
     def _estimate(self, clips: NDArray[Any]) -> Model:
         """Learn a model of (n_clips, ...), which are not all the same; DataError where they do not suffice."""
@@ -87,7 +91,8 @@ class PerReference(ABC):
         return np.array(features, dtype=np.float64, order="C").reshape(len(features), math.prod(features.shape[1:]))
 
 
-def _with_spread(clips: NDArray[Any]) -> NDArray[Any]:
+def with_spread(clips: NDArray[Any]) -> NDArray[Any]:
+    """Return train clips (n_clips, ...), or raise the DataError that they are all the same."""
     if (clips == clips[0]).all():
         raise DataError(f"all {len(clips)} train normals have the same features, so nothing shows how normal ones vary")
     return clips

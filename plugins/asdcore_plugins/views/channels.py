@@ -1,4 +1,4 @@
-"""One channel of a recording, the mean of all, or the difference of two.
+"""One channel of a recording, the mean of all, the difference of two, or both as they are.
 
 Since 2026 the DCASE recordings have two channels: the first is the microphone near the machine (what earlier years
 recorded), the second one farther away.
@@ -59,6 +59,18 @@ class Difference:
         return difference
 
 
+class Stereo:
+    """Both channels as recorded, for encoders that compare them."""
+
+    channels = 2
+
+    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+        """(2, n_samples) -> the same, near and far; raises DataError for other channel counts."""
+        import numpy as np
+
+        return near_and_far(audio, "stereo").astype(np.float32)
+
+
 def near() -> Channel:
     """Build the view of the first channel."""
     return Channel(NEAR)
@@ -71,8 +83,9 @@ def far() -> Channel:
 
 @hookimpl
 def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``near``, ``far``, ``mean`` and ``difference``."""
+    """Offer ``near``, ``far``, ``mean``, ``difference`` and ``stereo``."""
     register("near", near)
     register("far", far)
     register("mean", Mean)
     register("difference", Difference)
+    register("stereo", Stereo)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from asdcore import DataError
+from asdcore_plugins.nn import frontend
 from asdcore_plugins.nn.frontend import kaldi_fbank, mel_db, passt_mel
 from asdcore_plugins.nn.mel import htk_bank, kaldi_bank, slaney_bank
 
@@ -301,3 +302,13 @@ def test_the_shortest_clip_has_a_frame_and_a_shorter_one_is_refused(name):
 def test_an_unknown_window_is_refused():
     with pytest.raises(ValueError, match="window is 'hann'; allowed are 'povey', 'hanning'"):
         kaldi_fbank(sounds(1, 4000), window="hann")
+
+
+@every
+def test_frames_come_out_alike_in_blocks_of_any_size(name, monkeypatch):
+    audio = sounds(1, 40000)
+    expected = FRONT_ENDS[name](audio)
+    assert frontend.BLOCK < expected.shape[1] < 300
+    for size in (7, 300):
+        monkeypatch.setattr(frontend, "BLOCK", size)
+        assert torch.allclose(FRONT_ENDS[name](audio), expected, rtol=0, atol=1e-6)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
+from asdcore import DataError
 from asdcore_plugins.nn import memory
 from asdcore_plugins.nn.memory import MOST, Portions
 
@@ -65,8 +68,34 @@ def test_out_of_memory_halves_the_portion_and_goes_on(device):
 
 def test_one_clip_that_does_not_fit_is_an_error(device):
     held = device(room=0)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(DataError, match="a clip alone takes more memory than cpu has left.*--device cpu"):
         held.run(clips(1), held.work)
+
+
+def test_clips_that_do_not_even_get_onto_the_device_are_halved_too(device, monkeypatch):
+    held = device(room=100)
+    moved = held._moved
+
+    def narrow(clips):
+        if len(clips) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return moved(clips)
+
+    monkeypatch.setattr(held, "_moved", narrow)
+    assert held.run(clips(*[1] * 6), held.work) == [float(i) for i in range(6)]
+    assert held.runs == [1, 2, 2, 1]
+
+
+def test_what_did_not_fit_is_let_go_before_the_memory_is_emptied(device, monkeypatch):
+    held, alive, seen = device(room=1), [], []
+
+    def work(batch):
+        alive.append(weakref.ref(batch))
+        return held.work(batch)
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: seen.append([ref() for ref in alive]))
+    held.run(clips(1, 1, 1), work)
+    assert seen == [[None, None]]
 
 
 def test_what_a_clip_takes_tells_how_many_fit(monkeypatch):
@@ -76,3 +105,22 @@ def test_what_a_clip_takes_tells_how_many_fit(monkeypatch):
     for free, expected in ((1000, 14), (10, 1), (10**9, MOST)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 0))
         assert held._room(100) == expected == max(1, min(MOST, int(memory.SHARE * free / 50)))
+
+
+def test_clips_reach_a_gpu_from_pinned_memory(monkeypatch):
+    steps = []
+
+    class Batch:
+        def pin_memory(self):
+            steps.append("pinned")
+            return self
+
+        def to(self, device, non_blocking=False):
+            steps.append((device.type, non_blocking))
+            return self
+
+    held = Portions(torch.device("cpu"))
+    held.device = torch.device("cuda")
+    monkeypatch.setattr(torch, "cat", lambda _: Batch())
+    held._moved([torch.zeros(1)])
+    assert steps == ["pinned", ("cuda", True)]

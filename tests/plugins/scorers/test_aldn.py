@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore_plugins.stats.density import cluster_exit
+from asdcore_plugins.stats.cluster_exit import ClusterDensity
+from asdcore_plugins.stats.neighbours import neighbours
 
 
 def test_equals_its_formula(data):
     train, domain, test = data()
     within = asdcore.distances(train, train)
     np.fill_diagonal(within, np.inf)
-    near = np.sort(within, axis=1)[:, :9]
-    rho = np.array([row[:size].mean() for row, size in zip(near, cluster_exit(near, np.arange(40), 0.04), strict=True)])
-    eta = np.polyfit(np.log(rho[within.argmin(axis=1)]), np.log(near[:, 0]), 1)[0]
+    near = neighbours(within.__getitem__, np.zeros(40, int), 9)
+    rho = ClusterDensity(near, np.ones(40, bool), 0.04).of(near.without(np.array([-1])))[0]
+    eta = np.polyfit(np.log(rho[within.argmin(axis=1)]), np.log(within.min(axis=1)), 1)[0]
     assert 0 < eta < 1
     found = asdcore.load_scorer("aldn", k=9).fit(train, domain).score(test)["pooled"]
     expected = (asdcore.distances(test, train) / rho**eta).min(axis=1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore_plugins.stats.density import cluster_exit
+from asdcore_plugins.stats.cluster_exit import cluster_sizes, smoothed
 
 
 def sizes(within, k, quantile):
@@ -37,7 +37,8 @@ def test_a_neighbourhood_ends_where_the_cluster_ends():
     """Eight clips around 0, eight around 100: whoever belongs to a cluster has seven others in it."""
     train = np.concatenate([np.linspace(0, 1, 8), np.linspace(100, 101, 8)])[:, None]
     near = np.sort(np.abs(train - train.T), axis=1)[:, 1:12]
-    found = cluster_exit(near, np.arange(16), 0.2)
+    ratios = smoothed(near)
+    found = cluster_sizes(ratios, np.quantile(ratios, 0.2), np.full(16, 11))
     assert set(found.tolist()) <= {6, 7}
 
 
@@ -63,7 +64,7 @@ def test_repeated_clips_and_few_clips_stay_finite(data):
 
 
 def test_bad_parameters():
-    with pytest.raises(asdcore.PluginError, match="k must be a whole number of at least 3, got 2"):
+    with pytest.raises(asdcore.PluginError, match="k must be a whole number from 3 to 4294967295, got 2"):
         asdcore.load_scorer("ced", k=2)
     with pytest.raises(asdcore.PluginError, match="quantile must be a number from 0 to 1, got -1"):
         asdcore.load_scorer("ced", quantile=-1)

@@ -270,9 +270,9 @@ def test_a_fit_that_fails_leaves_nothing_of_the_one_before():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"k": 0}, "k must be a whole number of at least 1, got 0"),
-        ({"k": 1.5}, "k must be a whole number of at least 1, got 1.5"),
-        ({"k": True}, "k must be a whole number of at least 1, got True"),
+        ({"k": 0}, "k must be a whole number from 1 to 4294967295, got 0"),
+        ({"k": 1.5}, "k must be a whole number from 1 to 4294967295, got 1.5"),
+        ({"k": True}, "k must be a whole number from 1 to 4294967295, got True"),
         ({"metric": "manhattan"}, "metric must be one of cosine, euclidean, got 'manhattan'"),
         ({"references": []}, r"references must be some of pooled, source, target, got \[\]"),
         ({"references": "pooled"}, "references must be some of pooled, source, target, got 'pooled'"),
@@ -282,3 +282,21 @@ def test_a_fit_that_fails_leaves_nothing_of_the_one_before():
 def test_bad_parameters(parameters, message):
     with pytest.raises(asdcore.PluginError, match=message):
         asdcore.load_scorer("knn", **parameters)
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_a_bank_of_100_000_takes_memory_for_itself_in_single_precision(k):
+    rng = np.random.default_rng(0)
+    train, test = (rng.normal(size=(n, 8)).astype(np.float32) for n in (100_000, 50))
+    domain = np.where(np.arange(100_000) < 10, "target", "source")
+    tracemalloc.start()
+    try:
+        fitted = asdcore.load_scorer("knn", k=k, metric="euclidean").fit(train, domain)
+        scores = fitted.score(test)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 50e6
+    for i in (0, 49):
+        apart = np.sort(np.sqrt(np.square(train.astype(float) - test[i].astype(float)).sum(axis=1)))
+        assert scores["pooled"][i] == pytest.approx(apart[:k].mean(), rel=1e-12)

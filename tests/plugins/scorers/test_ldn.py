@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import asdcore
+import asdcore_plugins.stats.banks as banks
 from asdcore import DataError
 
 
@@ -34,6 +37,15 @@ def test_ratio_and_difference_equal_their_formula(data, metric, k, r):
         np.testing.assert_allclose(fitted.score(test)["pooled"], expected, rtol=5e-6)
 
 
+def test_the_root_of_the_cosine_distance_is_half_the_euclidean_one_of_unit_vectors(data):
+    train, domain, test = data()
+    rooted = asdcore.load_scorer("ldn", k=4, root=True).fit(train, domain).score(test)
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (train.astype(float), test.astype(float))]
+    plain = asdcore.load_scorer("ldn", k=4, metric="euclidean").fit(unit[0], domain).score(unit[1])
+    for name, scores in plain.items():
+        np.testing.assert_allclose(rooted[name], scores, rtol=1e-6)
+
+
 def test_domain_wise_is_the_smaller_of_both_domains_over_their_own_sums(data):
     train, domain, test = data()
     ldn = asdcore.load_scorer("ldn", among="domain", k={"source": 16, "target": 9}, scale="sum").fit(train, domain)
@@ -54,6 +66,7 @@ def test_domain_wise_is_the_smaller_of_both_domains_over_their_own_sums(data):
         {},
         {"k": 4, "variant": "difference", "r": 0.5, "metric": "euclidean"},
         {"k": 50},
+        {"k": 4, "root": True},
         {"k": {"source": 5, "target": 3}, "among": "domain", "scale": "sum"},
     ],
 )
@@ -75,6 +88,7 @@ def test_a_left_out_clip_is_missed_by_the_densities_of_its_neighbours():
 
 def test_same_bits(same_bits_in_any_company):
     same_bits_in_any_company("ldn", k=3)
+    same_bits_in_any_company("ldn", k=4, root=True)
     same_bits_in_any_company("ldn", k=20, among="domain", variant="difference", metric="euclidean")
 
 
@@ -104,14 +118,36 @@ def test_domains_of_fewer_than_3_clips_are_left_out(data, n_target):
 
 
 def test_a_bank_too_large_to_hold_gives_the_same_bits(data, monkeypatch):
-    import asdcore_plugins.stats.banks as banks
-
     train, domain, test = data(n_source=100)
     held = asdcore.load_scorer("ldn", k=3).fit(train, domain)
     monkeypatch.setattr(banks, "HELD", 0)
     measured = asdcore.load_scorer("ldn", k=3).fit(train, domain)
     assert held.score_left_out()["pooled"].tobytes() == measured.score_left_out()["pooled"].tobytes()
     assert held.score(test)["pooled"].tobytes() == measured.score(test)["pooled"].tobytes()
+
+
+@pytest.mark.parametrize("name", ["ldn", "varmin", "ced", "aldn", "lof", "kde"])
+def test_a_bank_too_large_to_hold_takes_less_memory_than_its_distances(data, name, monkeypatch):
+    monkeypatch.setattr(banks, "HELD", 0)
+    train, domain, test = data(n_source=1_990, dim=3)
+    tracemalloc.start()
+    try:
+        scores = asdcore.load_scorer(name, references=["pooled"]).fit(train, domain).score(test)["pooled"]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.isfinite(scores).all()
+    assert peak < 8 * 2_000**2 / 2
+
+
+@pytest.mark.parametrize("name", ["ldn", "varmin", "ced", "aldn", "lof", "kde", "memmixup", "smote_knn"])
+def test_a_bank_whose_distances_would_never_be_done_is_refused_before_it_starts(name):
+    train, domain = np.zeros((100_000, 1), np.float32), np.full(100_000, "source")
+    scorer = asdcore.load_scorer(name)
+    with pytest.raises(DataError, match=rf"{name} rests on .* of 100000 these are 80 GB.*up to 30000.*Use knn, beam"):
+        scorer.fit(train, domain)
+    with pytest.raises(DataError, match="call fit"):
+        scorer.score(train[:1])
 
 
 def test_fitted_on_distances_it_cannot_score_features(data):
@@ -126,10 +162,11 @@ def test_fitted_on_distances_it_cannot_score_features(data):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"k": 0}, "k must be a whole number of at least 1, got 0"),
+        ({"k": 0}, "k must be a whole number from 1 to 4294967295, got 0"),
         ({"k": {"source": 1}}, "k must be one number, or one for each of source, target"),
         ({"r": 1.5}, "r must be a number from 0 to 1, got 1.5"),
         ({"variant": "sum"}, "variant must be one of ratio, difference"),
+        ({"root": 1}, "root must be true or false, got 1"),
         ({"scale": "max"}, "scale must be one of mean, sum"),
         ({"among": "section"}, "among must be one of pooled, domain"),
         ({"metric": "l1"}, "metric must be one of cosine, euclidean"),

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 import asdcore
 from asdcore import DataError
+
+ALL = ["pooled", "source", "target"]
 
 
 def data(n=12, time=20, bands=6, dim=1, seed=0):
@@ -75,6 +78,66 @@ def test_more_components_than_the_frames_span_are_as_many_as_they_span():
     assert (many > 0.1).all()
 
 
+def two_domains():
+    """Clips of which the last four are of the target domain, and swing less."""
+    train, _, test = data()
+    train[8:] = 0.5 * train[8:] - 30.0
+    return train, np.array(["source"] * 8 + ["target"] * 4), test
+
+
+def residuals(train, clip, components, stacked):
+    """Windows less scikit-learn's reconstruction of them by the components of all train normals."""
+    pca = PCA(components, svd_solver="full").fit(np.concatenate([stacked_frames(one, stacked) for one in train]))
+    vectors = stacked_frames(clip, stacked)
+    return vectors - pca.inverse_transform(pca.transform(vectors))
+
+
+@pytest.mark.parametrize("score", ["mahalanobis", "mahalanobis_paper"])
+def test_selective_scores_equal_their_formulas(score):
+    train, domain, test = two_domains()
+    scorer = asdcore.load_scorer("linear_autoencoder", components=2, stacked=2, score=score, references=ALL)
+    found, width, expected = scorer.fit(train, domain).score(test), 6 if score == "mahalanobis" else 12, {}
+    for name in ("source", "target"):
+        rows = np.concatenate([residuals(train, clip, 2, 2) for clip in train[domain == name]]).reshape(-1, width)
+        # Along the components there are no residuals, and no variance.
+        inverse = np.linalg.pinv(np.cov(rows.T), rcond=1e-9, hermitian=True)
+        apart = [residuals(train, clip, 2, 2).reshape(-1, width) for clip in test]
+        apart = [one.mean(axis=0, keepdims=True) if score == "mahalanobis" else one for one in apart]
+        expected[name] = np.array([((one @ inverse) * one).sum(axis=1) for one in apart])
+    expected["pooled"] = np.minimum(expected["source"], expected["target"])
+    for name, distances in expected.items():
+        parts = 1 if score == "mahalanobis" else width
+        np.testing.assert_allclose(found[name], distances.mean(axis=1) / parts, rtol=1e-5)
+
+
+@pytest.mark.parametrize("score", ["mahalanobis", "mahalanobis_paper"])
+def test_selective_scores_have_the_same_bits_in_any_company(score):
+    train, domain, test = two_domains()
+    scorer = asdcore.load_scorer("linear_autoencoder", score=score).fit(train, domain)
+    whole = scorer.score(test)["pooled"]
+    assert [scorer.score(test[i : i + 1])["pooled"].tobytes() for i in range(6)] == [one.tobytes() for one in whole]
+    with threadpool_limits(2):
+        assert scorer.score(test[::-1])["pooled"].tobytes() == whole[::-1].tobytes()
+
+
+def test_without_enough_target_clips_the_source_is_pooled():
+    train, domain, test = two_domains()
+    domain[9:] = "source"
+    scorer = asdcore.load_scorer("linear_autoencoder", score="mahalanobis_paper", references=ALL).fit(train, domain)
+    scores = scorer.score(test)
+    assert list(scores) == ["pooled", "source"]
+    assert np.array_equal(scores["pooled"], scores["source"])
+    with pytest.raises(DataError, match="finds too few residuals in target to invert"):
+        asdcore.load_scorer("linear_autoencoder", score="mahalanobis", references=["target"]).fit(train, domain)
+
+
+def test_a_domain_whose_residuals_do_not_vary_is_refused():
+    train, domain, _ = two_domains()
+    train[8:] = train[8, 0]
+    with pytest.raises(DataError, match="all target train normals leave the same residuals"):
+        asdcore.load_scorer("linear_autoencoder", components=2, stacked=1, score="mahalanobis").fit(train, domain)
+
+
 @pytest.mark.parametrize(
     ("parameters", "shape", "message"),
     [
@@ -94,3 +157,8 @@ def test_frames_that_do_not_fit_are_refused(parameters, shape, message):
 def test_bad_parameters(parameters):
     with pytest.raises(asdcore.PluginError, match=f"{next(iter(parameters))} must be a whole number from"):
         asdcore.load_scorer("linear_autoencoder", **parameters)
+
+
+def test_an_unknown_score_is_refused():
+    with pytest.raises(asdcore.PluginError, match="score must be one of mse, mahalanobis, mahalanobis_paper, got 'l1'"):
+        asdcore.load_scorer("linear_autoencoder", score="l1")

@@ -52,5 +52,5 @@ def test_too_few_clips(data):
 
 
 def test_bad_parameters():
-    with pytest.raises(asdcore.PluginError, match="k must be a whole number of at least 1, got 0"):
+    with pytest.raises(asdcore.PluginError, match="k must be a whole number from 1 to 4294967295, got 0"):
         asdcore.load_scorer("lof", k=0)

@@ -57,5 +57,5 @@ def test_same_bits(same_bits_in_any_company):
 def test_bad_parameters():
     with pytest.raises(asdcore.PluginError, match="alpha must be a number from 0 to 1, got 1.1"):
         asdcore.load_scorer("memmixup", alpha=1.1)
-    with pytest.raises(asdcore.PluginError, match="k_source must be a whole number of at least 1, got 0"):
+    with pytest.raises(asdcore.PluginError, match="k_source must be a whole number from 1 to 4294967295, got 0"):
         asdcore.load_scorer("memmixup", k_source=0)

@@ -132,11 +132,26 @@ def test_what_cannot_be_compared_is_refused(frames):
         ({"fraction": 0}, "fraction must be a number above 0"),
         ({"b": 1}, "b must be at least 2, or 0 for no weights"),
         ({"memory": -1}, "memory must be a number of GB above 0"),
-        ({"candidates": 0}, "candidates must be a whole number of at least 1"),
-        ({"seed": -1}, "seed must be a whole number of at least 0"),
+        ({"candidates": 0}, "candidates must be a whole number from 1 to 4294967295"),
+        ({"seed": -1}, "seed must be a whole number from 0 to 4294967295"),
         ({"references": []}, "references must be some of"),
     ],
 )
 def test_bad_parameters(parameters, message):
     with pytest.raises(asdcore.PluginError, match=message):
         asdcore.load_scorer("patchcore", **parameters)
+
+
+def test_a_hundred_thousand_patches(frames):
+    train = np.random.default_rng(0).normal(size=(100, 125, 8, 3)).astype(np.float32)
+    fitted = asdcore.load_scorer("patchcore", fraction=0.002, b=0).fit(train, np.full(100, "source"))
+    odd = train[:2].copy()
+    odd[1, 7, 3] += 20.0
+    low, high = fitted.score(odd)["pooled"]
+    assert low < 5.0 < high
+
+
+def test_macs_are_those_of_every_patch_with_the_coreset():
+    whole_clip = 62 * 8 * 768
+    patchcore = asdcore.load_scorer("patchcore", fraction=0.01, candidates=50_000)
+    assert patchcore.macs(1000, whole_clip) == 500 * whole_clip

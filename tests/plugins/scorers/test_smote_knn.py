@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
 import asdcore
+from asdcore.testing import checks
 
 
 def filled(train, domain, ratio, neighbours, metric):
@@ -38,7 +41,34 @@ def test_equals_nearest_neighbours_of_a_bank_with_the_points_made(data, metric, 
         assert np.array_equal(scores["pooled"], np.minimum(scores["source"], scores["target"]))
 
 
-@pytest.mark.parametrize("parameters", [{"ratio": 0.9}, {"ratio": 0.9, "k": 2, "neighbours": 8, "metric": "euclidean"}])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_seed_draws_the_points_of_imbalanced_learn(data, metric, seed):
+    from imblearn.over_sampling import SMOTE
+
+    train, domain, test = data(n_source=203)
+    rows = train.astype(float)
+    if metric == "cosine":
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    oracle = SMOTE(sampling_strategy=0.4, k_neighbors=2, random_state=seed)
+    bank, names = oracle.fit_resample(rows, domain)
+    assert np.sum(names == "target") == 81
+    fitted = asdcore.load_scorer("smote_knn", ratio=0.4, metric=metric, seed=seed).fit(train, domain)
+    scores = fitted.score(test)
+    nearest = asdcore.distances(test, bank[names == "target"], metric).min(axis=1)
+    np.testing.assert_allclose(scores["target"], nearest, rtol=1e-10)
+    assert np.array_equal(scores["pooled"], np.minimum(scores["source"], scores["target"]))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"ratio": 0.9},
+        {"ratio": 0.9, "k": 2, "neighbours": 8, "metric": "euclidean"},
+        {"ratio": 0.9, "seed": 0},
+        {"ratio": 0.7, "neighbours": 8, "metric": "euclidean", "seed": 5},
+    ],
+)
 def test_left_out_is_the_score_of_a_bank_without_the_clip(data, leave_one_out, parameters):
     train, domain, _ = data(n_source=20, n_target=6)
     left_out = asdcore.load_scorer("smote_knn", **parameters).fit(train, domain).score_left_out()
@@ -50,10 +80,11 @@ def test_left_out_is_the_score_of_a_bank_without_the_clip(data, leave_one_out, p
     ("n_target", "why"),
     [(0, "no line between its 0 target"), (1, "no line between its 1 target"), (7, "7 target clips already, of the 6")],
 )
-def test_too_few_or_too_many_target_clips_say_so_and_score_as_knn(data, n_target, why):
+@pytest.mark.parametrize("seed", [None, 0])
+def test_too_few_or_too_many_target_clips_say_so_and_score_as_knn(data, n_target, why, seed):
     train, domain, test = data(n_target=n_target)
     with pytest.warns(UserWarning, match=why):
-        fitted = asdcore.load_scorer("smote_knn").fit(train, domain)
+        fitted = asdcore.load_scorer("smote_knn", seed=seed).fit(train, domain)
     knn = asdcore.load_scorer("knn").fit(train, domain)
     for plain, found in ((knn.score(test), fitted.score(test)), (knn.score_left_out(), fitted.score_left_out())):
         assert list(plain) == list(found)
@@ -77,10 +108,18 @@ def test_opposite_and_repeated_clips_stay_finite(data):
 
 def test_same_bits(same_bits_in_any_company):
     same_bits_in_any_company("smote_knn", ratio=1.0, k=3)
+    same_bits_in_any_company("smote_knn", ratio=1.0, seed=3)
+
+
+@pytest.mark.parametrize("name", [name for name in checks("scorer") if name != "check_train_order_is_irrelevant"])
+def test_conforms_under_a_seed_but_for_the_order_of_clips(name):
+    checks("scorer")[name](functools.partial(asdcore.load_scorer, "smote_knn", ratio=0.5, seed=0))
 
 
 def test_bad_parameters():
     with pytest.raises(asdcore.PluginError, match="ratio must be a number from 0 to 1, got 2"):
         asdcore.load_scorer("smote_knn", ratio=2)
-    with pytest.raises(asdcore.PluginError, match="neighbours must be a whole number of at least 1, got 0"):
+    with pytest.raises(asdcore.PluginError, match="neighbours must be a whole number from 1 to 4294967295, got 0"):
         asdcore.load_scorer("smote_knn", neighbours=0)
+    with pytest.raises(asdcore.PluginError, match="seed must be a whole number from 0 to 4294967295, got -1"):
+        asdcore.load_scorer("smote_knn", seed=-1)

@@ -110,8 +110,8 @@ def test_what_cannot_be_compared_is_refused(frames):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"window": 0}, "window must be a whole number of at least 1"),
-        ({"hop": 0}, "hop must be a whole number of at least 1"),
+        ({"window": 0}, "window must be a whole number from 1 to 4294967295"),
+        ({"hop": 0}, "hop must be a whole number from 1 to 4294967295"),
         ({"pool": "min"}, "pool must be one of mean, max, top"),
         ({"share": 2}, "share must be a number from 0 to 1"),
         ({"metric": "l1"}, "metric must be one of"),
@@ -121,3 +121,13 @@ def test_what_cannot_be_compared_is_refused(frames):
 def test_bad_parameters(parameters, message):
     with pytest.raises(asdcore.PluginError, match=message):
         asdcore.load_scorer("temporal", **parameters)
+
+
+def test_a_hundred_thousand_windows():
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(1000, 100, 1, 4)).astype(np.float32)
+    fitted = asdcore.load_scorer("temporal", window=1, hop=1, metric="euclidean").fit(train, np.full(1000, "source"))
+    clip = rng.normal(size=(1, 100, 1, 4)).astype(np.float32)
+    known = train.reshape(-1, 4).astype(float)
+    nearest = [np.sqrt(np.square(known - one).sum(axis=1).min()) for one in clip[0, :, 0].astype(float)]
+    assert fitted.score(clip)["pooled"][0] == pytest.approx(np.mean(nearest), rel=1e-12)

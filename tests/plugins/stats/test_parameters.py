@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asdcore_plugins.stats.parameters import between, whole
+from asdcore_plugins.stats.parameters import between, fraction, whole
 
 
 def test_what_is_allowed_comes_back():
@@ -12,6 +12,8 @@ def test_what_is_allowed_comes_back():
     assert whole("seed", 0, least=0) == 0
     assert between("width", 1, 0, 2) == 1.0
     assert between("share", 0.5, 0, 1) == 0.5
+    assert fraction("share", 0) == 0.0
+    assert fraction("share", 1) == 1.0
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None, 2**32])
@@ -24,3 +26,9 @@ def test_what_is_no_whole_number_in_range_is_refused(value):
 def test_what_is_no_number_inside_is_refused(value):
     with pytest.raises(ValueError, match="share must be a number above 0 and below 1, got "):
         between("share", value, 0, 1)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), True, "0.5", None])
+def test_what_is_no_share_is_refused(value):
+    with pytest.raises(ValueError, match="share must be a number from 0 to 1, got "):
+        fraction("share", value)

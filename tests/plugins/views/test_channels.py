@@ -31,7 +31,16 @@ def test_far_refuses_mono_and_names_the_view_that_works():
         asdcore.load_view("far")(AUDIO[:1], 16000)
 
 
-@pytest.mark.parametrize("name", ["near", "far", "mean", "difference"])
+def test_stereo_is_both_channels_as_recorded():
+    stereo = asdcore.load_view("stereo")
+    assert stereo.channels == 2
+    audio = np.random.default_rng(0).uniform(-1, 1, (2, 500)).astype(np.float32)
+    both = stereo(np.asfortranarray(audio), 16000)
+    assert both.dtype == np.float32
+    assert np.array_equal(both, audio)
+
+
+@pytest.mark.parametrize("name", ["near", "far", "mean", "difference", "stereo"])
 def test_waveform_is_not_a_window_onto_the_recording(name):
     audio = AUDIO.copy()
     asdcore.load_view(name)(audio, 16000)[:] = 9.0
@@ -45,10 +54,11 @@ def test_mean_is_the_same_in_any_memory_layout():
     assert np.allclose(mean(audio, 16000), audio.astype(np.float64).mean(axis=0), rtol=0, atol=1e-7)
 
 
-def test_difference_refuses_any_but_two_channels():
+@pytest.mark.parametrize("name", ["difference", "stereo"])
+def test_any_but_two_channels_are_refused(name):
     for channels in (1, 3):
-        with pytest.raises(DataError, match=rf"'difference' needs a near and a far channel.*has {channels}\. Use"):
-            asdcore.load_view("difference")(np.zeros((channels, 3), np.float32), 16000)
+        with pytest.raises(DataError, match=rf"'{name}' needs a near and a far channel.*has {channels}\. Use"):
+            asdcore.load_view(name)(np.zeros((channels, 3), np.float32), 16000)
 
 
 def test_difference_removes_what_both_channels_hear_alike():

@@ -1,0 +1,47 @@
+"""The command compare: which systems of finished runs really differ."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from asdcore.cli.ledger import Hypothesis
+from asdcore.cli.selection import Runs, Systems, Truth, Year
+from asdcore.cli.shared import Json, print_json, progress
+
+
+def compare(
+    runs: Runs,
+    systems: Systems = None,
+    truth: Truth = None,
+    year: Year = None,
+    replicates: Annotated[int, typer.Option(min=100, help="Of the paired bootstrap.")] = 2000,
+    permutations: Annotated[int, typer.Option(min=1, help="Of the permutation test.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of both.")] = 0,
+    hypothesis: Hypothesis = None,
+    as_json: Json = False,
+) -> None:
+    """Show which systems of runs really differ.
+
+    Every two systems on the same test clips: their difference with its interval, its p value, and the smallest
+    difference that these clips could have shown. A look at the labels, which goes into the ledger.
+    """
+    from asdcore.cli.results import show_comparison
+    from asdcore.evidence.comparison import compare as compare_runs
+
+    found = compare_runs(
+        *runs,
+        systems=systems,
+        truth=truth,
+        year=year,
+        replicates=replicates,
+        permutations=permutations,
+        seed=seed,
+        hypothesis=hypothesis,
+        progress=progress(),
+    )
+    if as_json:
+        print_json(found.as_json())
+    else:
+        show_comparison(found)

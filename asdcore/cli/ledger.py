@@ -1,0 +1,156 @@
+"""The commands ledger and verdict: what was tried on the labels, and what was thought of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from asdcore import text
+from asdcore.cli.shared import FAILED, Json, StoreDir, print_json, print_lines
+
+if TYPE_CHECKING:
+    from asdcore.evidence.ledger import Ledger
+    from asdcore.store.chain import Line
+
+Hypothesis = Annotated[str | None, typer.Option(help="What is expected, in a sentence, for the ledger.")]
+VerdictOption = Annotated[
+    Literal["kept", "rejected"] | None, typer.Option(help="What becomes of it, if known already, for the ledger.")
+]
+
+
+def ledger(
+    store: StoreDir = None,
+    table: Annotated[bool, typer.Option("--table", help="Show the rejected results, against the kept one.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show and verify the record of every look at labels.
+
+    Exits with 1, naming the line, where the record is not as it was written.
+    """
+    from asdcore.evidence.ledger import ledger as read_ledger
+
+    read = read_ledger(store)
+    if as_json:
+        print_json(as_object(read))
+    elif table:
+        print_lines(negative_lines(read))
+    else:
+        print_lines(lines(read))
+    if read.chain.problems:
+        if not as_json:
+            typer.echo(f"The ledger {read.path} is not as it was written:", err=True)
+            for problem in read.chain.problems:
+                typer.echo(f"  - {problem}", err=True)
+        raise typer.Exit(FAILED)
+
+
+def verdict(
+    entry: Annotated[str, typer.Argument(help="Line number of an evaluation in the ledger, or digits of its hash.")],
+    verdict: Annotated[Literal["kept", "rejected"], typer.Argument(help="What became of it.")],
+    because: Annotated[str | None, typer.Option(help="Why, in a sentence.")] = None,
+    system: Annotated[str | None, typer.Option(help="One of the evaluated systems. Default: all of them.")] = None,
+    store: StoreDir = None,
+) -> None:
+    """Say what became of an evaluated result."""
+    from asdcore.evidence.ledger import verdict as judge
+
+    line = judge(entry, verdict, because, system=system, store=store)
+    typer.echo(f"Line {line.number}: {verdict}. 'asdcore ledger --table' shows what was rejected.")
+
+
+def as_object(read: Ledger) -> dict[str, Any]:
+    """Return what ``asdcore ledger --json`` prints."""
+    from asdcore.evidence.negative_evidence import negative_evidence
+
+    return {
+        "ledger": str(read.path),
+        "intact": not read.chain.problems,
+        "problems": read.chain.problems,
+        "head": read.chain.head,
+        "looks": read.counts(),
+        "entries": [{"line": line.number, **line.entry} for line in read.chain.lines],
+        "negative_evidence": negative_evidence(read),
+    }
+
+
+def lines(read: Ledger) -> list[str]:
+    """Return the ledger as lines: every look, then how often each ground truth was looked at."""
+    if not read.chain.lines:
+        return [f"No label was looked at: there is no ledger {read.path} yet. 'asdcore evaluate' begins one."]
+    rows = [row for look in read.looks for row in _rows(read, look)]
+    counts = [{"ground truth": truth[:12], "looks": count} for truth, count in read.counts().items()]
+    head = read.chain.head
+    return [
+        *text.table(rows, ["line", "time", "what", "system", "score", "ci95", "verdict", "hypothesis"]),
+        "",
+        *text.table(counts, ["ground truth", "looks"]),
+        "",
+        f"{head['entries']} chained entries, the last {head['hash'] or '-'}.",
+        "Keep that hash elsewhere, such as in a commit: against it even a ledger that was rewritten as a whole shows.",
+    ]
+
+
+def negative_lines(read: Ledger) -> list[str]:
+    """Return the rejected results as lines."""
+    from asdcore.evidence.negative_evidence import negative_evidence
+
+    found = negative_evidence(read)
+    if not found:
+        return ["Nothing was rejected: 'asdcore verdict LINE rejected' says so of an evaluation."]
+    rows = [
+        {
+            "line": row["line"],
+            "what": row["what"],
+            "system": row["system"],
+            "score": 100 * row["official_score"],
+            "ci95": interval(row["ci95"]),
+            "mean AUC": 100 * row["mean_auc"],
+            "mean pAUC": 100 * row["mean_pauc"],
+            "to the kept": None if row["difference"] is None else f"{100 * row['difference']:+.2f}",
+            "kept": row["kept"],
+            "hypothesis": row["hypothesis"],
+            "verdict": f"{row['verdict']}: {row['because']}" if row["because"] else row["verdict"],
+        }
+        for row in found
+    ]
+    return [
+        "Negative evidence: what was evaluated and rejected, in percent.",
+        "",
+        *text.table(rows, list(rows[0])),
+        "",
+        "to the kept: official score less the best of what was last kept on the same labels; no paired interval, for",
+        "which 'asdcore compare' needs the runs.",
+    ]
+
+
+def interval(ci95: Any) -> str | None:
+    """Return an interval in percent."""
+    return None if ci95 is None else f"[{100 * ci95[0]:.2f}, {100 * ci95[1]:.2f}]"
+
+
+def _rows(read: Ledger, look: Line) -> list[dict[str, Any]]:
+    """Return a row for each system of a look."""
+    said = {
+        "line": look.number,
+        "time": look.entry.get("time"),
+        "what": look.entry.get("what"),
+        "hypothesis": look.entry.get("hypothesis"),
+    }
+    from asdcore.evidence.ledger import results_in
+
+    results: dict[Any, Any] = dict(results_in(look)) or {None: {}}
+    return [
+        {
+            **said,
+            "system": name,
+            "score": _percent(one.get("official_score")),
+            "ci95": interval(one.get("ci95")),
+            "verdict": read.verdict_on(look, name),
+        }
+        for name, one in results.items()
+    ]
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value

@@ -1,0 +1,33 @@
+"""The command report: what runs are worth and why, as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asdcore.cli.shared import progress
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Finished run folders, compared side by side.")],
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: report.html in the first run.")] = None,
+    audio: Annotated[bool, typer.Option("--audio", help="Embed the sound of the clips shown: a large file.")] = False,
+    umap: Annotated[bool, typer.Option("--umap", help="Maps by UMAP too; needs umap-learn.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Folder for systems.csv and paper.csv.")] = None,
+    latex: Annotated[Path | None, typer.Option(help="Folder for paper.tex.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")] = None,
+    year: Annotated[int | None, typer.Option(help="Challenge year whose rules apply, 2020 to 2026.")] = None,
+) -> None:
+    """Write a report of runs as one HTML file.
+
+    It needs no network and nothing beside it. Every run is evaluated where it has labels, and the look is logged.
+    """
+    from asdcore.reporting import report as write
+
+    path = write(runs, out, audio=audio, umap=umap, csv=csv, latex=latex, truth=truth, year=year, progress=progress())
+    typer.echo(f"The report is in {path} ({path.stat().st_size / 1e6:.1f} MB): open it in a browser.")
+    for folder, names in ((csv, "systems.csv and paper.csv"), (latex, "paper.tex")):
+        if folder is not None:
+            typer.echo(f"Tables: {names} in {folder}")

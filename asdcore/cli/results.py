@@ -1,0 +1,142 @@
+"""How results with their intervals look on a terminal: at most 100 columns for the machines of any year.
+
+The tables are rich's: on a terminal intervals are dim and the best value of a cell is bold; in a file they are text.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from asdcore.evidence.comparison import Comparison
+    from asdcore.evidence.evaluate import Evaluation
+
+WIDTH = 100
+MEANING = {
+    2020: ["AUC, pAUC: the normals of a machine ID against its anomalies.", "Official score: their arithmetic mean."],
+    2021: [
+        "AUC, pAUC of a domain: its normals against the anomalies of the same domain.",
+        "Official score: harmonic mean of all cells.",
+    ],
+    2022: [
+        "AUC of a domain: its normals against ALL anomalies of the section.",
+        "pAUC: both domains, up to 10 % false positives, standardised (50 is chance).",
+        "Official score: harmonic mean of all cells.",
+    ],
+}
+Pair = Sequence[float] | None
+
+
+def show_evaluation(result: Evaluation) -> None:
+    """Print the cells of every machine and system, then the official scores, in percent."""
+    lines = [f"Official metrics of DCASE {result.year}, in percent.", *MEANING[min(result.year, max(MEANING))]]
+    if sure := result.uncertainty:
+        lines.append(f"[low, high]: {100 * sure.level:g} % interval, BCa bootstrap of {sure.replicates} replicates.")
+        if sure.machines:
+            lines.append("other machines: where the score of machines like these may lie; jackknife.")
+    typer.echo("\n".join([*lines, ""]))
+    _print(_cells(result))
+    _print(_officials(result))
+
+
+def show_comparison(found: Comparison) -> None:
+    """Print the official scores, then the difference of every two systems in points, and what each means."""
+    year = found.evaluation.year
+    typer.echo(f"Official scores of DCASE {year} in percent, and their differences in points, with 95 % intervals.\n")
+    _print(_officials(found.evaluation))
+    table = _table("first", "second")
+    for heading in ("difference", "p", "p, Holm", "detectable"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in found.differences:
+        numbers = f"{one.p:.2g}", f"{one.p_holm:.2g}", f"{100 * one.smallest_detectable:.2f}"
+        table.add_row(one.first, one.second, _value(one.estimate, one.interval.as_json(), 2), *numbers)
+    _print(table)
+    for one in found.differences:
+        typer.echo(textwrap.fill(one.sentence, WIDTH, initial_indent="- ", subsequent_indent="  "))
+    typer.echo(
+        "\np: paired permutation test; p, Holm: corrected for all rows. detectable: a true difference this\n"
+        "large would be found by a test at 5 % on 80 of 100 such sets of test clips."
+    )
+
+
+def _cells(result: Evaluation) -> Table:
+    """Return the table of cells: a row for each machine, section and system."""
+    systems = result.as_json()["systems"]
+    first = next(iter(systems.values()))["cells"]
+    names = [name.removesuffix("_ci95") for name in first[0] if name.endswith("_ci95")]
+    alone = all(row["section"] == "00" for row in first)
+    many = len(names) > 3
+    table = _table("machine" if alone else "machine, section", "system", gap=1 if many else 2)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    digits = 0 if many else 1
+    for i, place in enumerate(first):
+        rows = {system: one["cells"][i] for system, one in systems.items()}
+        best = {name: max(row[name] for row in rows.values()) for name in names}
+        where = place["machine"] if alone else f"{place['machine']} {place['section']}"
+        for system, row in rows.items():
+            values = [
+                _value(row[name], row[f"{name}_ci95"], digits, len(rows) > 1 and row[name] == best[name])
+                for name in names
+            ]
+            table.add_row(where, system, *values)
+            where = ""
+    return table
+
+
+def _officials(result: Evaluation) -> Table:
+    """Return the table of official scores."""
+    table = _table("system")
+    table.add_column("official score", justify="right", no_wrap=True)
+    systems = result.as_json()["systems"]
+    spread = any(one["ci95_machines"] for one in systems.values())
+    if spread:
+        table.add_column("other machines", justify="right", no_wrap=True)
+    best = max(one.official_score for one in result.systems.values())
+    for name, one in systems.items():
+        score = one["official_score"]
+        cells = [_value(score, one["ci95"], 2, len(result.systems) > 1 and score == best)]
+        table.add_row(name, *cells, *([_interval(one["ci95_machines"], 1)] if spread else []))
+    return table
+
+
+def _table(*names: str, gap: int = 2) -> Table:
+    """Return an empty table whose first columns are names."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _value(value: float, interval: Pair, digits: int, best: bool = False) -> Text:
+    """Return a fraction in percent, and its interval."""
+    from rich.text import Text
+
+    parts: list[Any] = [(f"{100 * value:.2f}", "bold" if best else "")]
+    if interval is not None:
+        parts.append((f" {_interval(interval, digits)}", "dim"))
+    return Text.assemble(*parts)
+
+
+def _interval(interval: Sequence[float], digits: int) -> str:
+    """Return [low, high] in percent."""
+    low, high = (f"{100 * one:.{digits}f}" for one in interval)
+    return f"[{low}, {high}]"
+
+
+def _print(table: Table) -> None:
+    """Print a table and an empty line; in a file it is as wide as it needs to be."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 10 * WIDTH, highlight=False).print(table)
+    typer.echo()

@@ -1,0 +1,249 @@
+"""The ledger: every look at the ground truth, kept or rejected, in a log that shows what was done to it.
+
+A choice made by looking at labels is worth less the more often one has looked, and a result that was tried and thrown
+away is evidence too. So every evaluation is appended (a *look*), before its result is shown: what was evaluated, by
+which digests, what was expected of it if that was said, and what came out. A verdict on it, kept or rejected, may come
+at once or later, as an entry of its own. The chain is that of :mod:`asdcore.store.chain`; lines of the log that earlier
+versions kept are read on, and count as looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import polars as pl
+
+from asdcore import __version__
+from asdcore.errors import EvaluationError, did_you_mean
+from asdcore.runs import Run
+from asdcore.store.cache import Store, default_store
+from asdcore.store.chain import Chain, Line, append, read_chain
+from asdcore.store.digest import table_digest
+from asdcore.store.seal import FIELD
+from asdcore.store.tables import GROUND_TRUTH
+
+if TYPE_CHECKING:
+    from asdcore.evidence.evaluate import Evaluation
+
+Verdict = Literal["kept", "rejected"]
+LOOK, JUDGEMENT, PLAN = "look", "verdict", "plan"
+KEPT = ("official_score", "ci95", "mean_auc", "mean_pauc")
+SHORTEST = 6
+"""Digits of a hash that are enough to name an entry."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One opening of a ground truth.
+
+    what : such as "run of demo". truth, evaluated : digests of the labels, and of the table held against them.
+    digests : others, by name (portfolio, run, manifest). year, results : see :func:`results_of`; None where the look
+    gave none.
+    """
+
+    what: str
+    truth: str
+    evaluated: str
+    year: int | None = None
+    results: Mapping[str, Any] | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    hypothesis: str | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the log holds, and every way in which it is not what was written."""
+
+    path: Path
+    chain: Chain
+
+    @property
+    def looks(self) -> list[Line]:
+        """Every look at a ground truth. A line that cannot be read counts: looks may only be overstated."""
+        return [line for line in self.chain.lines if line.entry.get("kind", LOOK) == LOOK]
+
+    def looks_at(self, truth: str) -> int:
+        """Count the looks at one truth, those of lines that cannot be read included."""
+        return sum(line.entry.get("truth") in (truth, None) for line in self.looks)
+
+    def counts(self) -> dict[str, int]:
+        """Return {truth: looks} for every truth that was looked at."""
+        return {str(truth): self.looks_at(truth) for truth in dict.fromkeys(map(truth_in, self.looks)) if truth}
+
+    def verdict_on(self, look: Line, system: str | None = None) -> Verdict | None:
+        """Return the last verdict on a look, or on one of its systems."""
+        return self.judgement_on(look, system)[0]
+
+    def judgement_on(self, look: Line, system: str | None = None) -> tuple[Verdict | None, str | None]:
+        """Return the last verdict on a look, or on one of its systems, and why. One on a look is on all its systems."""
+        given = [
+            (one.entry.get("verdict"), one.entry.get("because"))
+            for one in self._judgements()
+            if one.entry.get("on") == look.entry.get("hash") and one.entry.get("system") in (None, system)
+        ]
+        judgement: tuple[Verdict | None, str | None] = given[-1] if given else (look.entry.get("verdict"), None)
+        return judgement
+
+    def judged(self, verdict: Verdict) -> list[tuple[Line, str]]:
+        """Return every look and system of which the last verdict is this one."""
+        tried = [(look, system) for look in self.looks for system in sorted(results_in(look))]
+        return [(look, system) for look, system in tried if self.verdict_on(look, system) == verdict]
+
+    def _judgements(self) -> list[Line]:
+        return [line for line in self.chain.lines if line.entry.get("kind") == JUDGEMENT]
+
+
+def ledger(store: str | Path | None = None) -> Ledger:
+    """Read and check the ledger of a store; the per-user one where none is named."""
+    return read_ledger(_log(store))
+
+
+def verdict(
+    entry: str,
+    verdict: Verdict,
+    because: str | None = None,
+    *,
+    system: str | None = None,
+    store: str | Path | None = None,
+) -> Line:
+    """Say in the ledger of a store what became of an evaluation; see :func:`record_verdict`."""
+    return record_verdict(_log(store), entry, verdict, because, system)
+
+
+def read_ledger(log: Path) -> Ledger:
+    """Read a ledger and check it; StoreError where it cannot be read."""
+    return Ledger(log, read_chain(log))
+
+
+def look_at(done: Run, truth: pl.DataFrame, what: str, **more: Any) -> Look:
+    """Return a look at a run's systems: ``what``, such as "run of", is followed by its name; ``more`` as in Look."""
+    digests = {"portfolio": done.about["portfolio_digest"], "run": done.about[FIELD]}
+    name, evaluated = done.about["portfolio"]["name"], done.about["tables"]["systems"]
+    return Look(f"{what} {name}", table_digest(truth, GROUND_TRUTH.key), evaluated, digests=digests, **more)
+
+
+def record_look(log: Path, look: Look) -> int:
+    """Append a look to the ledger ``log``; returns how many looks at the same truth it now holds."""
+    entry = {
+        **_stamp(LOOK),
+        "what": _sentence(look.what),
+        "truth": look.truth,
+        "evaluated": look.evaluated,
+        "digests": dict(look.digests),
+        "year": look.year,
+        "results": None if look.results is None else dict(look.results),
+        "hypothesis": _sentence(look.hypothesis),
+        "verdict": _known(look.verdict) if look.verdict else None,
+    }
+    before = 0
+
+    def make(chain: Chain) -> Mapping[str, Any]:
+        nonlocal before
+        before = Ledger(log, chain).looks_at(look.truth)
+        return entry
+
+    append(log, make)
+    return before + 1
+
+
+def record_verdict(log: Path, on: str, verdict: Verdict, because: str | None = None, system: str | None = None) -> Line:
+    """Append a verdict on an earlier look, named by its line number or the first digits of its hash.
+
+    system : the one of its systems that is meant; all, where none is named. Raises EvaluationError where no look, or
+    more than one, has that name, or it has no such system.
+    """
+
+    def make(chain: Chain) -> Mapping[str, Any]:
+        look = _find(Ledger(log, chain), on)
+        if system is not None and system not in results_in(look):
+            hint = did_you_mean(system, results_in(look))
+            raise EvaluationError(f"Line {look.number} evaluated no system {system!r}. {hint}")
+        return {
+            **_stamp(JUDGEMENT),
+            "on": look.entry["hash"],
+            "system": system,
+            "verdict": _known(verdict),
+            "because": _sentence(because),
+        }
+
+    return append(log, make)
+
+
+def record_plan(log: Path, digest: str, facts: Mapping[str, Any]) -> Line:
+    """Append that a plan was made: the digest of its file, and what it says of itself."""
+    return append(log, lambda _: {**_stamp(PLAN), "plan": digest, **facts})
+
+
+def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
+    """Count the looks at labels that ``log`` holds: at this result, at the labels it was held against, and all."""
+    ledger = read_ledger(log)
+    here = [look for look in ledger.looks if look.entry.get("evaluated") == evaluated_digest]
+    truths = set(map(truth_in, here))
+    return {
+        "at_this_result": len(here),
+        "at_these_labels": sum(truth_in(look) in truths for look in ledger.looks) if truths else 0,
+        "in_this_store": len(ledger.looks),
+    }
+
+
+def results_in(look: Line) -> dict[str, dict[str, Any]]:
+    """Return {system: what :func:`results_of` kept}, of a look; empty where it has none."""
+    found = look.entry.get("results")
+    sound = isinstance(found, dict) and all(isinstance(one, dict) and set(KEPT) <= set(one) for one in found.values())
+    return dict(found) if sound and found else {}
+
+
+def truth_in(look: Line) -> str | None:
+    """Return the digest of the truth that was looked at; None where the line cannot say."""
+    truth = look.entry.get("truth")
+    return None if truth is None else str(truth)
+
+
+def results_of(evaluation: Evaluation) -> dict[str, Any]:
+    """Return {system: official score, its interval, arithmetic means of AUC and pAUC}: what a look keeps."""
+    kept = {}
+    for name, one in evaluation.as_json()["systems"].items():
+        mean = next(row for row in one["means"] if row["machine"] is None and row["mean"] == "arithmetic")
+        figures = (one["official_score"], one["ci95"], mean["auc"], mean["pauc"])
+        kept[name] = dict(zip(KEPT, figures, strict=True))
+    return kept
+
+
+def _find(ledger: Ledger, name: str) -> Line:
+    """Return the look of a line number, or of the first digits of a hash."""
+    looks = [look for look in ledger.looks if look.chained]
+    found = [look for look in looks if name == str(look.number)]
+    if len(name) >= SHORTEST:
+        found = found or [look for look in looks if str(look.entry["hash"]).startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"{look.number} ({look.entry['hash'][:SHORTEST]}, {look.entry.get('what')})" for look in looks)
+    raise EvaluationError(
+        f"{len(found) or 'No'} evaluations in {ledger.path} are named {name!r}: give a line number, or at least "
+        f"{SHORTEST} digits of a hash. There are: {listed or 'none yet; asdcore evaluate makes one'}."
+    )
+
+
+def _known(verdict: str) -> str:
+    if verdict not in get_args(Verdict):
+        raise EvaluationError(f"There is no verdict {verdict!r}. {did_you_mean(verdict, get_args(Verdict))}")
+    return verdict
+
+
+def _sentence(said: str | None) -> str | None:
+    """Return what was said on one line, or None where nothing was."""
+    # A folder's name may hold bytes that are no text.
+    return " ".join((said or "").encode(errors="replace").decode().split()) or None
+
+
+def _log(store: str | Path | None) -> Path:
+    return Store(Path(store) if store is not None else default_store()).looks
+
+
+def _stamp(kind: str) -> dict[str, Any]:
+    return {"kind": kind, "time": datetime.now(UTC).isoformat(timespec="seconds"), "asdcore": __version__}

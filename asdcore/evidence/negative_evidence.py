@@ -1,0 +1,58 @@
+"""The table of negative evidence: what was evaluated and rejected, beside what was kept.
+
+A method that was tried in earnest and lost is a finding, so long as it is told with what it was expected to do, how it
+did, and how far it fell short (as in "Robust train-normal calibration", DCASE 2026, section 4.1 and Table 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from asdcore.evidence.ledger import Ledger, results_in, truth_in
+from asdcore.store.chain import Line
+
+
+def negative_evidence(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return a row for every rejected system of a look: what it was, what came out, and how far from the kept one.
+
+    ``difference`` is the official score less the best one that the last look with a kept system kept (``kept``), on the
+    same truth by the rules of the same year; null where there is none.
+    """
+    kept: dict[Any, dict[str, Line]] = {}
+    for look, system in ledger.judged("kept"):
+        latest = kept.setdefault(_rules(look), {})
+        if any(other is not look for other in latest.values()):
+            latest.clear()
+        latest[system] = look
+    rows = []
+    for look, system in ledger.judged("rejected"):
+        result = results_in(look)[system]
+        best = _best(kept.get(_rules(look), {}))
+        rows.append(
+            {
+                "line": look.number,
+                "what": look.entry.get("what"),
+                "system": system,
+                "hypothesis": look.entry.get("hypothesis"),
+                **result,
+                "kept": best and best[1],
+                "difference": best and result["official_score"] - best[0],
+                "verdict": "rejected",
+                "because": ledger.judgement_on(look, system)[1],
+            }
+        )
+    return rows
+
+
+def _best(kept: Mapping[str, Line]) -> tuple[float, str] | None:
+    """{system: the look that kept it} -> official score and name of the best of them, None of none."""
+    scores = {
+        f"{look.entry.get('what')}: {name}": results_in(look)[name]["official_score"] for name, look in kept.items()
+    }
+    return max(((score, name) for name, score in scores.items()), default=None)
+
+
+def _rules(look: Line) -> tuple[str | None, Any]:
+    """Return by what a look can be compared with another: the truth, and the year of the rules."""
+    return truth_in(look), look.entry.get("year")

@@ -1,0 +1,147 @@
+"""The candidates of a selection: systems of finished runs, over the same test clips, held against the same truth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from asdcore.errors import EvaluationError, did_you_mean
+from asdcore.evidence.evaluate import Evaluation, evaluate_table
+from asdcore.evidence.joined import join_systems
+from asdcore.evidence.ledger import look_at, record_look, results_of
+from asdcore.evidence.metrics import official_score
+from asdcore.evidence.truth import truth_of
+from asdcore.runs import Run, load_run
+from asdcore.store.cache import Store
+
+Places = Mapping[str, tuple[Run, str]]
+"""{name of a candidate: (its run, its system)}, in the order in which runs were given and systems are sorted."""
+
+Cells = dict[tuple[str, str], Mapping[str, Any]]
+"""{(machine, section): the cells of one candidate}."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What is chosen among.
+
+    table : the joined table of :mod:`asdcore.evidence.joined`, with the candidate's name for the system. truth : clip,
+    label, domain. evaluation : the official results of every candidate.
+    """
+
+    places: Places
+    truth: pl.DataFrame = field(repr=False)
+    table: pl.DataFrame = field(repr=False)
+    evaluation: Evaluation = field(repr=False)
+
+    @property
+    def year(self) -> int:
+        """Whose rules apply."""
+        return self.evaluation.year
+
+    @property
+    def names(self) -> list[str]:
+        """The candidates, in the order given: of two that are equally good the first is chosen."""
+        return list(self.places)
+
+    @cached_property
+    def machines(self) -> list[str]:
+        """The machines that all candidates were evaluated on, sorted."""
+        return sorted(self.table["machine"].unique().to_list())
+
+    def cells(self, name: str, machines: Iterable[str] | None = None) -> Cells:
+        """Return the cells of one candidate, of some machines or all."""
+        wanted = set(self.machines if machines is None else machines)
+        rows = self.evaluation.systems[name].cells
+        return {(row["machine"], row["section"]): row for row in rows if row["machine"] in wanted}
+
+    def score(self, name: str, machines: Iterable[str] | None = None) -> float:
+        """Return the official score of one candidate, of some machines or all."""
+        return official_score(self.cells(name, machines), self.year)
+
+    def best(self, value: Callable[[str], float]) -> str:
+        """Return the candidate with the largest value, the first of equals."""
+        return max(self.names, key=value)
+
+    def known(self, name: str | None) -> str:
+        """Return a candidate's name after looking it up; the first candidate's where none is given."""
+        if name is not None and name not in self.places:
+            raise EvaluationError(f"There is no candidate {name!r}. {did_you_mean(name, self.places)}")
+        return self.names[0] if name is None else name
+
+    def record(self, what: str, hypothesis: str | None = None) -> int:
+        """Append to the ledger of every run's store that its systems were looked at; returns the most looks so far.
+
+        The chosen protocol is ``what``, such as "lomo over".
+        """
+        results, most = results_of(self.evaluation), 0
+        for run in {run.folder: run for run, _ in self.places.values()}.values():
+            own = {system: results[name] for name, (one, system) in self.places.items() if one is run}
+            look = replace(look_at(run, self.truth, what), year=self.year, results=own, hypothesis=hypothesis)
+            most = max(most, record_look(Store(Path(run.about["store"])).looks, look))
+        return most
+
+
+def places_of(runs: Sequence[Run | str | Path], only: Sequence[str] | None = None) -> Places:
+    """Name the systems of finished runs: by the system where there is one run, by "run folder/system" for several.
+
+    only : the names to keep, in this order. No label is looked at.
+    """
+    if not runs:
+        raise EvaluationError("There is nothing to choose among: give one or more finished run folders.")
+    loaded = [one if isinstance(one, Run) else load_run(one) for one in runs]
+    folders = [run.folder.resolve() for run in loaded]
+    if twice := [str(folder) for folder, count in Counter(folders).items() if count > 1]:
+        raise EvaluationError(f"The run {twice[0]} is given twice. Name every run once.")
+    shared = {name for name, count in Counter(folder.name for folder in folders).items() if count > 1}
+    places = {}
+    for run, folder in zip(loaded, folders, strict=True):
+        label = str(folder) if folder.name in shared else folder.name
+        for system in sorted(run.about["portfolio"]["systems"]):
+            places[system if len(loaded) == 1 else f"{label}/{system}"] = (run, system)
+    for name in only or ():
+        if name not in places:
+            raise EvaluationError(f"No system of these runs is named {name!r}. {did_you_mean(name, places)}")
+    return {name: places[name] for name in only} if only else places
+
+
+def open_candidates(places: Places, truth: str | Path | None = None, year: int | None = None) -> Candidates:
+    """Hold candidates against the ground truth; see :func:`asdcore.evaluate` for ``truth`` and ``year``.
+
+    Raises EvaluationError where their runs differ in test clips, or in the year whose rules apply.
+    """
+    first = next(iter(places.values()))[0]
+    runs = {run.folder: run for run, _ in places.values()}
+    for run in runs.values():
+        _check_same_clips(first, run)
+    years = {run.about["year"] for run in runs.values()}
+    if year is None and len(years) > 1:
+        raise EvaluationError(
+            f"These runs follow the rules of {', '.join(map(str, sorted(years)))}. Choose one with --year."
+        )
+    labels = truth_of(first, truth)
+    parts = []
+    for name, (run, system) in places.items():
+        systems, decisions = (table.filter(pl.col("system") == system) for table in (run.systems, run.decisions))
+        joined = join_systems(systems, decisions, run.clips, labels)
+        parts.append(joined.with_columns(system=pl.lit(name)))
+    table = pl.concat(parts)
+    return Candidates(places, labels, table, evaluate_table(table, first.about["year"] if year is None else year))
+
+
+def _check_same_clips(first: Run, other: Run) -> None:
+    """Raise where two runs have other test clips."""
+    one, two = (
+        set(run.clips.filter(pl.col("split") == "test").select("clip", "sha256").iter_rows()) for run in (first, other)
+    )
+    if differing := sorted(one ^ two):
+        raise EvaluationError(
+            f"The runs {first.folder} and {other.folder} have different test clips: {len(differing)} are not in both, "
+            f"such as {differing[0][0]}. Choose among runs of the same recordings: run both portfolios on one --data."
+        )

@@ -1,0 +1,158 @@
+"""The nested protocol: machines are left out of the choice, and train normals are left out of the calibration.
+
+A candidate's scores depend on its train normals through normalizers, transforms, fusions and guards, so a choice may
+also be an accident of which normals there were. Here the outer loop is that of :mod:`asdcore.evidence.selection.lomo`;
+inside it a candidate is judged by its mean official score over K calibrations, each made without one fold of the train
+normals. The folds are those of the portfolio: by a hash of the audio, evenly within each domain, so they are fixed
+before any metric is computed. The train normals left out of a calibration were no part of it: how many of them it would
+call anomalous is an honest false positive rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from asdcore.contract.plugins import installed
+from asdcore.errors import EvaluationError
+from asdcore.evidence.evaluate import evaluate_table
+from asdcore.evidence.joined import join_systems
+from asdcore.evidence.metrics import official_score
+from asdcore.evidence.selection.candidates import Candidates, Cells
+from asdcore.evidence.selection.lomo import DEFINITION as OUTER
+from asdcore.evidence.selection.lomo import leave_machines_out
+from asdcore.evidence.selection.outcome import Outcome
+from asdcore.portfolio import Portfolio, System, parse_portfolio
+from asdcore.runs import Run
+from asdcore.stages.calibrate import calibrate, straight
+from asdcore.stages.decide import decide
+from asdcore.stages.fuse import fuse
+from asdcore.stages.score import assign_folds
+from asdcore.store.digest import table_digest
+from asdcore.store.tables import FULL
+
+DEFINITION = (
+    OUTER.format(criterion="inner score")
+    + " The inner score of a candidate is the mean, over the K folds of its portfolio, of its official score when it "
+    "is calibrated on the train normals of the other folds. inner_spread is the standard deviation of the K official "
+    "scores on all machines; inner_fpr the share of left-out train normals above the threshold of the calibration they "
+    "were left out of."
+)
+
+
+@dataclass(frozen=True)
+class Inner:
+    """One candidate without each fold in turn: its cells, and the share of left-out normals that it calls anomalous."""
+
+    cells: list[Cells]
+    fpr: float
+
+    def score(self, machines: Sequence[str], year: int) -> float:
+        """Return the mean official score over the calibrations, of some machines."""
+        return float(np.mean(self.scores(machines, year)))
+
+    def scores(self, machines: Sequence[str], year: int) -> list[float]:
+        """Return the official score of each calibration, of some machines."""
+        return [
+            official_score({where: row for where, row in cells.items() if where[0] in machines}, year)
+            for cells in self.cells
+        ]
+
+
+def nested(candidates: Candidates, baseline: str | None = None) -> Outcome:
+    """Leave one machine out, choosing by the mean official score over calibrations that lack a fold of normals.
+
+    baseline : see :func:`asdcore.evidence.selection.lomo.lomo`. Raises EvaluationError where a candidate mirrors
+    another, and so has a calibration for each fold already, or where the run would no longer give the same scores.
+    """
+    _refuse_mirrors(candidates)
+    found = {name: _inner(candidates, *place) for name, place in candidates.places.items()}
+    outcome = leave_machines_out(
+        "nested",
+        DEFINITION,
+        candidates,
+        baseline,
+        lambda name, machines: found[name].score(machines, candidates.year),
+    )
+    everywhere = candidates.machines
+    table = [
+        {
+            **row,
+            "inner_score": found[row["candidate"]].score(everywhere, candidates.year),
+            "inner_spread": float(np.std(found[row["candidate"]].scores(everywhere, candidates.year), ddof=1)),
+            "inner_fpr": found[row["candidate"]].fpr,
+        }
+        for row in outcome.facts["candidates"]
+    ]
+    return replace(outcome, facts=outcome.facts | {"candidates": table})
+
+
+def _refuse_mirrors(candidates: Candidates) -> None:
+    systems = {name: run.about["portfolio"]["systems"][one] for name, (run, one) in candidates.places.items()}
+    straight = [name for name, said in systems.items() if said.get("out_of_fold_mirror_of") is None]
+    if len(straight) < len(systems):
+        mirror = next(name for name in systems if name not in straight)
+        raise EvaluationError(
+            f"{mirror} is an out-of-fold mirror: it is calibrated by folds already. Leave it out"
+            + (f": {' '.join(f'--systems {name}' for name in straight)}." if straight else ".")
+        )
+
+
+def _inner(candidates: Candidates, run: Run, system: str) -> Inner:
+    cells: list[Cells] = []
+    called: list[int] = []
+    for systems, decisions in _without_each_fold(run, system):
+        tested = join_systems(_of(run, systems, "test"), None, run.clips, candidates.truth)
+        rows = evaluate_table(tested, candidates.year).systems[system].cells
+        cells.append({(row["machine"], row["section"]): row for row in rows})
+        called += _of(run, decisions, "train")["decision"].to_list()
+    return Inner(cells, sum(called) / len(called))
+
+
+def _without_each_fold(run: Run, name: str) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Yield systems and decisions calibrated without each fold, whose normals stand there as clips to be tested."""
+    plan = parse_portfolio(run.about["portfolio"])
+    system = plan.systems[name]
+    kept = plan.model_copy(update={"branches": {one: plan.branches[one] for one in sorted(system.branches)}})
+    scores = straight(run.scores.filter(pl.col("branch").is_in(sorted(system.branches))))
+    again = _systems(kept, name, system, scores, run.clips)
+    pinned = run.systems.filter(pl.col("system") == name)
+    key = ("clip", "role")
+    if table_digest(again.select(pinned.columns), key) != table_digest(pinned, key):
+        raise EvaluationError(
+            f"Calibrating {run.folder} again does not give the same scores of {name}: the code or a plugin has changed "
+            "since. Run the portfolio again."
+        )
+    fold = _folds(run, plan)
+    for k in range(plan.folds):
+        away = pl.col("clip").is_in(fold.filter(pl.col("fold") == k)["clip"].implode())
+        moved = scores.with_columns(
+            role=pl.when(away).then(pl.lit("test")).otherwise(pl.col("role")),
+            fold=pl.when(away).then(pl.lit(FULL, pl.Int32)).otherwise(pl.col("fold")),
+        )
+        systems = _systems(kept, name, system, moved, run.clips)
+        yield systems, decide(systems, run.clips, plan.decision)
+
+
+def _systems(plan: Portfolio, name: str, system: System, scores: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
+    plugins = installed()
+    return fuse(calibrate(scores, clips, plan.branches, plugins), clips, {name: system}, plugins)
+
+
+def _folds(run: Run, plan: Portfolio) -> pl.DataFrame:
+    """Return clip and fold of every train normal."""
+    parts = []
+    train = run.clips.filter(pl.col("split") == "train").sort("clip")
+    for _, cell in train.group_by("machine", "section", maintain_order=True):
+        domain = cell["domain"].to_numpy().astype(np.str_)
+        fold = assign_folds(tuple(cell["sha256"]), domain, plan.folds, plan.seed)
+        parts.append(cell.select("clip").with_columns(fold=pl.Series(fold)))
+    return pl.concat(parts)
+
+
+def _of(run: Run, table: pl.DataFrame, split: str) -> pl.DataFrame:
+    """Return the rows of a table whose clips belong to a split."""
+    return table.join(run.clips.filter(pl.col("split") == split).select("clip"), on="clip", how="semi")

@@ -1,0 +1,39 @@
+"""What a protocol of selection found, in one shape for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a protocol, with what it means.
+
+    definition : what was done and what the numbers are, so that a figure never travels without it. facts : the numbers
+    of the whole; scores are fractions in [0, 1]. rows : a table, a row for each machine or candidate. sentence : the
+    conclusion. looks : how often the labels had been looked at, this time included; None where they were not.
+    """
+
+    protocol: str
+    definition: str
+    facts: dict[str, Any]
+    rows: list[dict[str, Any]]
+    sentence: str
+    looks: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that ``asdcore select --json`` prints."""
+        return {
+            "protocol": self.protocol,
+            "definition": self.definition,
+            **self.facts,
+            "rows": self.rows,
+            "sentence": self.sentence,
+            "looks": self.looks,
+        }
+
+
+def points(value: float, signed: bool = False) -> str:
+    """Return a fraction as points (hundredths)."""
+    return f"{100 * value:+.2f}" if signed else f"{100 * value:.2f}"

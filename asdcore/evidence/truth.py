@@ -1,0 +1,34 @@
+"""The ground truth of a run's test clips: from files that were given, or from the names of the recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from asdcore.contract.plugins import installed
+from asdcore.errors import EvaluationError
+from asdcore.evidence.files import read_truth
+from asdcore.evidence.matching import match_truth
+from asdcore.runs import Run
+from asdcore.store.tables import GROUND_TRUTH
+
+
+def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
+    """Return the ground truth table (clip, label, domain) of a run.
+
+    truth : evaluator-style ground truth folders or an ``eval_data_list`` file; without it the dataset reader is asked
+    what the names of development test files tell. Raises EvaluationError where there is none, or it does not fit.
+    """
+    if truth is not None:
+        return match_truth(read_truth(Path(truth)), done.clips)
+    root = Path(done.about["data"])
+    advice = "Give the ground truth with --truth (evaluator-style folders, or an eval_data_list file)."
+    if not root.is_dir():
+        raise EvaluationError(f"The run's data are no longer at {root}. {advice}")
+    if "test" not in set(done.clips["split"]):
+        raise EvaluationError("This run has no test clips, so there is nothing to evaluate.")
+    labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
+    if labels is None:
+        raise EvaluationError(f"The names of the test clips in {root} do not tell what is an anomaly. {advice}")
+    return GROUND_TRUTH.check(labels)

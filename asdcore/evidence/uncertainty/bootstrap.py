@@ -1,0 +1,163 @@
+"""Intervals of every cell and official score: which other test sets might have been recorded, and what then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from asdcore.errors import EvaluationError
+from asdcore.evidence.metrics import rule
+from asdcore.evidence.uncertainty.curves import official_scores
+from asdcore.evidence.uncertainty.interval import Interval, acceleration, bca, check_level, jackknife, percentile
+from asdcore.evidence.uncertainty.resample import Stratum, bootstrap_weights, left_out_weights
+from asdcore.evidence.uncertainty.sections import Section, machines_of, sections_of
+
+Floats = NDArray[np.float64]
+FEWEST = 100
+"""Replicates below which the ends of a 95 % interval would rest on two of them."""
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """How sure the results of some systems are.
+
+    official : for each system the "percentile" and the "bca" interval of its official score: other clips of the same
+        machines. cells : for each system one row a (machine, section): its names, and the BCa interval of every cell.
+    machines : for each system the jackknife interval of its official score over machines: other machines like these.
+        Empty where there is one machine, which says nothing of others.
+    """
+
+    official: dict[str, dict[str, Interval]]
+    cells: dict[str, list[dict[str, Any]]]
+    machines: dict[str, Interval]
+    replicates: int
+    seed: int
+    level: float = 0.95
+
+
+def intervals(
+    table: pl.DataFrame, year: int, *, replicates: int = 2000, seed: int = 0, level: float = 0.95
+) -> Uncertainty:
+    """Resample the clips of a joined table (see :mod:`asdcore.evidence.joined`), paired over its systems.
+
+    year : whose rules apply. The same table, seed and number of replicates give the same intervals. Raises
+    EvaluationError where the table cannot be evaluated.
+    """
+    return Resampled.of(table, year, replicates, seed).uncertainty(level)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """The cells of all systems under bootstrap and leave-one-out weights.
+
+    point : (n_systems, n_sections, n_cells, 1). replicates : (n_systems, n_sections, n_cells, replicates).
+    left_out : for each section (n_systems, n_cells, n_clips).
+    """
+
+    systems: list[str]
+    sections: list[Section]
+    year: int
+    seed: int
+    point: Floats = field(repr=False)
+    replicates: Floats = field(repr=False)
+    left_out: list[Floats] = field(repr=False)
+
+    @classmethod
+    def of(cls, table: pl.DataFrame, year: int, replicates: int, seed: int) -> Resampled:
+        """Resample a joined table; raises EvaluationError where it, or the number of replicates, does not do."""
+        if replicates < FEWEST:
+            raise EvaluationError(f"replicates is {replicates}; an interval needs at least {FEWEST}, better 2000.")
+        systems, sections = sections_of(table, year)
+        point, drawn, left_out = [], [], []
+        for section in sections:
+            weights = bootstrap_weights(section.strata, replicates, seed)
+            without = left_out_weights(section.strata)
+            each = range(len(systems))
+            point.append(np.stack([section.values(i, np.ones_like(without[:, :1]), year) for i in each]))
+            drawn.append(np.stack([section.values(i, weights, year) for i in each]))
+            left_out.append(np.stack([section.values(i, without, year) for i in each]))
+        return cls(systems, sections, year, seed, np.stack(point, axis=1), np.stack(drawn, axis=1), left_out)
+
+    def uncertainty(self, level: float = 0.95) -> Uncertainty:
+        """Sum up how sure every system's results are."""
+        check_level(level)
+        spread = {name: self.machine_spread(i, level) for i, name in enumerate(self.systems)}
+        return Uncertainty(
+            {name: self.official_intervals(i, level) for i, name in enumerate(self.systems)},
+            {name: self.cell_intervals(i, level) for i, name in enumerate(self.systems)},
+            {name: interval for name, interval in spread.items() if interval is not None},
+            self.replicates.shape[-1],
+            self.seed,
+            level,
+        )
+
+    @cached_property
+    def official_point(self) -> Floats:
+        """(n_systems,) official scores."""
+        return np.array([self._official(values)[0] for values in self.point])
+
+    @cached_property
+    def official_replicates(self) -> Floats:
+        """(n_systems, replicates) official scores."""
+        return np.stack([self._official(values) for values in self.replicates])
+
+    @cached_property
+    def official_left_out(self) -> Floats:
+        """(n_systems, all clips) official scores with each clip left out in turn, section after section."""
+        return np.stack([self._official_left_out(system) for system in range(len(self.systems))])
+
+    @cached_property
+    def strata(self) -> list[Stratum]:
+        """Where the clips of each stratum stand among all clips."""
+        found, before = [], 0
+        for section in self.sections:
+            found += [(name, before + clips) for name, clips in section.strata]
+            before += len(section.anomalous)
+        return found
+
+    def official_intervals(self, system: int, level: float) -> dict[str, Interval]:
+        """Return both bootstrap intervals of one system's official score."""
+        estimate, drawn = float(self.official_point[system]), self.official_replicates[system]
+        skewness = acceleration(self.official_left_out[system], self.strata)
+        return {"percentile": percentile(estimate, drawn, level), "bca": bca(estimate, drawn, skewness, level)}
+
+    def cell_intervals(self, system: int, level: float) -> list[dict[str, Any]]:
+        """Return the interval of every cell of one system."""
+        rows = []
+        for s, section in enumerate(self.sections):
+            row: dict[str, Any] = {"machine": section.machine, "section": section.section}
+            for c, cell in enumerate(rule(self.year).cells):
+                skewness = acceleration(self.left_out[s][system, c], section.strata)
+                estimate, drawn = float(self.point[system, s, c, 0]), self.replicates[system, s, c]
+                row[cell.name] = bca(estimate, drawn, skewness, level)
+            rows.append(row)
+        return rows
+
+    def machine_spread(self, system: int, level: float) -> Interval | None:
+        """Return the jackknife interval over machines, or None where there is only one."""
+        machines = machines_of(self.sections)
+        names = sorted(set(machines))
+        if len(names) < 2:
+            return None
+        left_out = [self._official(self.point[system], [one != name for one in machines])[0] for name in names]
+        return jackknife(float(self.official_point[system]), np.array(left_out), level)
+
+    def _official_left_out(self, system: int) -> Floats:
+        parts = []
+        for s, left_out in enumerate(self.left_out):
+            values = np.repeat(self.point[system], left_out.shape[2], axis=2)
+            values[s] = left_out[system]
+            parts.append(self._official(values))
+        return np.concatenate(parts)
+
+    def _official(self, values: Floats, kept: Sequence[bool] | None = None) -> Floats:
+        """(n_sections, n_cells, replicates) -> (replicates,), of some sections or all."""
+        keep = np.ones(len(self.sections), dtype=bool) if kept is None else np.array(kept)
+        machines = [one for one, wanted in zip(machines_of(self.sections), keep, strict=True) if wanted]
+        return official_scores(values[keep], machines, rule(self.year))

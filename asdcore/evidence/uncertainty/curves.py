@@ -1,0 +1,108 @@
+"""AUC and pAUC of clips that count more than once, or not at all: many weightings of the same clips at once.
+
+A bootstrap replicate, leaving a clip out, and swapping two systems' ranks of a clip are all weights on clips, so all
+resampling comes down to this file. What :mod:`asdcore.evidence.metrics` computes for one set of clips is here the row
+of ones; a clip of weight 2 stands for two clips of the same score.
+
+For weights w of m anomalies a and n normals x, and M[i, j] = [a_i > x_j] + [a_i = x_j] / 2,
+
+    AUC = sum_ij w_i M[i, j] w_j / (sum_i w_i sum_j w_j),
+
+so that a matrix product serves every replicate. Whole weights give sums of halves, which float64 holds exactly: the
+result is the same bits on every machine. pAUC walks down the distinct scores of the normals: between the normals above
+a score and those at or above it the ROC curve is a straight line from the share of anomalies above it to the share at
+or above it, cut off where the false positive rate reaches ``max_fpr``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.evidence.metrics import EPSILON, Cell, Rule
+
+Floats = NDArray[np.float64]
+BLOCK = 256
+"""Replicates at a time: the weights of a few hundred clips then stay in a processor's cache."""
+
+
+def cell_values(
+    cells: Sequence[Cell], scores: Floats, anomalous: NDArray[np.bool_], domains: NDArray[np.object_], weights: Floats
+) -> Floats:
+    """(n_clips,) three times, weights (n_clips, replicates) -> (n_cells, replicates) of one machine and section.
+
+    NaN where a replicate gives no weight to the normals, or to the anomalies, of a cell.
+    """
+    found = np.empty((len(cells), weights.shape[1]))
+    for k, cell in enumerate(cells):
+        normals = ~anomalous & (True if cell.normals is None else domains == cell.normals)
+        anomalies = anomalous & (True if cell.anomalies is None else domains == cell.anomalies)
+        measure = {"auc": weighted_auc, "pauc": weighted_pauc}[cell.measure]
+        for start in range(0, weights.shape[1], BLOCK):
+            block = weights[:, start : start + BLOCK]
+            value = measure(scores[anomalies], scores[normals], block[anomalies], block[normals])
+            found[k, start : start + BLOCK] = value
+    return found
+
+
+def weighted_auc(anomalies: Floats, normals: Floats, weights_a: Floats, weights_n: Floats) -> Floats:
+    """Scores (m,), (n,), weights (m, replicates), (n, replicates) -> AUC (replicates,)."""
+    wins = (anomalies > normals[:, None]) + 0.5 * (anomalies == normals[:, None])
+    return _ratio(_dot(wins @ weights_a, weights_n), weights_a.sum(axis=0) * weights_n.sum(axis=0))
+
+
+def weighted_pauc(
+    anomalies: Floats, normals: Floats, weights_a: Floats, weights_n: Floats, max_fpr: float = 0.1
+) -> Floats:
+    """Scores (m,), (n,), weights (m, replicates), (n, replicates) -> standardised partial AUC (replicates,)."""
+    falling, counts = np.unique(-normals, return_counts=True)
+    levels, ends, order = -falling, np.cumsum(counts), np.argsort(-normals, kind="stable")
+    total = weights_n.sum(axis=0)
+    limit = max_fpr * total
+    # Below the first level at which every replicate has reached its limit nothing counts: rarely half of the levels.
+    for tried in ((len(levels) + 1) // 2, len(levels)):
+        upto = np.cumsum(weights_n[order[: ends[tried - 1]]], axis=0)[ends[:tried] - 1]
+        enough = (upto >= limit).all(axis=1)
+        if enough.any():
+            break
+    needed = 1 + int(np.argmax(enough))
+    levels, upto = levels[:needed], upto[:needed]
+    above = np.concatenate([np.zeros_like(upto[:1]), upto[:-1]])
+    inside = np.minimum(upto, limit) - np.minimum(above, limit)
+    height = (anomalies > levels[:, None]).astype(np.float64) @ weights_a
+    tied = (anomalies == levels[:, None]).astype(np.float64)
+    if tied.any():
+        share = np.divide(inside, 2 * (upto - above), out=np.zeros_like(inside), where=upto > above)
+        height += (tied @ weights_a) * share
+    area = _ratio(_dot(inside, height), total * weights_a.sum(axis=0))
+    chance = max_fpr**2 / 2
+    standardised: Floats = (1 + (area - chance) / (max_fpr - chance)) / 2
+    return standardised
+
+
+def official_scores(values: Floats, machines: Sequence[str], rule: Rule) -> Floats:
+    """Cells (n_sections, n_cells, replicates), the machine of each section -> official scores (replicates,).
+
+    The mean of :func:`asdcore.evidence.metrics.official_score`, for many values of the same cells.
+    """
+    if rule.mean == "harmonic":
+        raised = np.maximum(values, EPSILON)
+        harmonic: Floats = values.shape[0] * values.shape[1] / np.sum(1 / raised, axis=(0, 1))
+        return harmonic
+    sections = np.array([1 / (len(set(machines)) * machines.count(one)) for one in machines])
+    arithmetic: Floats = np.einsum("s,scr->r", sections, values) / values.shape[1]
+    return arithmetic
+
+
+def _dot(one: Floats, other: Floats) -> Floats:
+    """(n, replicates) twice -> the sums of their products (replicates,)."""
+    products: Floats = np.einsum("nr,nr->r", one, other)
+    return products
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """Divide, NaN where there is nothing below."""
+    quotient: Floats = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+    return quotient

@@ -1,0 +1,56 @@
+"""Which clips count how often: the weights of bootstrap replicates, of clips left out, and of swapped systems.
+
+Clips are drawn within their stratum: machine, section, domain and label, as the challenge fixes how many clips of each
+a test set has. A clip alone in its stratum is in every replicate. All systems share the same draws, so that what one
+clip does to all of them cancels in a difference.
+Every stratum has a random generator of its own, Philox (Salmon et al., SC 2011) keyed by SHA-256 of the seed and the
+stratum's name: its draws do not depend on what else is evaluated, and the first 500 of 2,000 are those of 500.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Stratum = tuple[str, Indices]
+"""A stratum's name, and where its clips stand among those of the section, in the order of their names."""
+
+
+def generator(seed: int, *name: str) -> np.random.Generator:
+    """Return the generator that belongs to a seed and a name."""
+    digest = hashlib.sha256(json.dumps([seed, *name]).encode()).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
+
+
+def bootstrap_weights(strata: Sequence[Stratum], replicates: int, seed: int) -> Floats:
+    """How often each clip of a section is drawn, (n_clips, replicates): with replacement within each stratum."""
+    weights = np.zeros((sum(len(clips) for _, clips in strata), replicates))
+    for name, clips in strata:
+        n = len(clips)
+        drawn = generator(seed, "bootstrap", name).integers(0, n, (replicates, n))
+        places = drawn * replicates + np.arange(replicates)[:, None]
+        weights[clips] = np.bincount(places.ravel(), minlength=n * replicates).reshape(n, replicates)
+    return weights
+
+
+def left_out_weights(strata: Sequence[Stratum]) -> Floats:
+    """(n_clips, n_clips): column i leaves clip i out, or nothing where it is the only clip of its stratum."""
+    n = sum(len(clips) for _, clips in strata)
+    weights = np.ones((n, n))
+    for _, clips in strata:
+        if len(clips) > 1:
+            weights[clips, clips] = 0
+    return weights
+
+
+def swaps(name: str, n_clips: int, permutations: int, seed: int) -> Floats:
+    """(n_clips, permutations) of 0 and 1: whether two systems swap their ranks of a clip, each with probability 1/2."""
+    return (
+        generator(seed, "swap", name).integers(0, 2, (permutations, n_clips), np.int8).T.astype(np.float64, order="C")
+    )

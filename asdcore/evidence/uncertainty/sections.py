@@ -1,0 +1,81 @@
+"""The joined table as arrays, one section at a time, and the cells and the official score of any weighting of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from asdcore.errors import located
+from asdcore.evidence.joined import check_joined
+from asdcore.evidence.metrics import cells, rule
+from asdcore.evidence.uncertainty.curves import cell_values
+from asdcore.evidence.uncertainty.resample import Stratum
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The test clips of one (machine, section), in the order of their names.
+
+    scores : (n_systems, n_clips). anomalous : (n_clips,) bool. domains : (n_clips,) "source", "target" or None.
+    strata : where the clips of each domain and label stand.
+    """
+
+    machine: str
+    section: str
+    scores: Floats
+    anomalous: NDArray[np.bool_]
+    domains: NDArray[np.object_]
+    strata: tuple[Stratum, ...]
+
+    @property
+    def name(self) -> str:
+        """Machine and section as one text that no other section has."""
+        return json.dumps([self.machine, self.section])
+
+    def values(self, system: int, weights: Floats, year: int) -> Floats:
+        """Weights (n_clips, replicates) -> the cells of one system (n_cells, replicates)."""
+        return cell_values(rule(year).cells, self.scores[system], self.anomalous, self.domains, weights)
+
+
+def sections_of(table: pl.DataFrame, year: int) -> tuple[list[str], list[Section]]:
+    """Return the systems of a joined table in sorted order, and its sections by machine and section.
+
+    Raises EvaluationError where the table is not whole, or a cell of the year's rules cannot exist.
+    """
+    check_joined(table)
+    systems = sorted(table["system"].unique().to_list())
+    sections = []
+    for (machine, section), rows in table.sort("machine", "section", "system", "clip").group_by(
+        "machine", "section", maintain_order=True
+    ):
+        scores = rows["score"].cast(pl.Float64).to_numpy().reshape(len(systems), -1)
+        clips = rows[: scores.shape[1]]
+        labels, domains = clips["label"].to_numpy(), np.array(clips["domain"].to_list(), dtype=object)
+        with located(f"{machine} section {section}"):
+            for one in scores:
+                cells(one, labels, domains, year)
+        strata = _strata(str(machine), str(section), labels, domains)
+        sections.append(Section(str(machine), str(section), scores, labels.astype(bool), domains, strata))
+    return systems, sections
+
+
+def _strata(
+    machine: str, section: str, labels: NDArray[np.integer], domains: NDArray[np.object_]
+) -> tuple[Stratum, ...]:
+    """Group the clips of a section by domain and label; a domain of None is a domain like the others."""
+    groups: dict[str, list[int]] = {}
+    for i, (label, domain) in enumerate(zip(labels.tolist(), domains.tolist(), strict=True)):
+        groups.setdefault(json.dumps([machine, section, domain, label]), []).append(i)
+    return tuple((name, np.array(groups[name], dtype=np.intp)) for name in sorted(groups))
+
+
+def machines_of(sections: Sequence[Section]) -> list[str]:
+    """Return the machine of each section."""
+    return [one.machine for one in sections]

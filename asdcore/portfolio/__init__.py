@@ -1,0 +1,43 @@
+"""The portfolio file: everything that determines a result, and nothing else.
+
+    portfolio -> branches (view + encoder + layer + pooling + scorer + normalizer)
+              -> systems  (weights of branches, a transform, a fusion, guards; or the mirror of another system)
+              -> decision (how a score becomes 0 or 1)
+
+A portfolio is TOML, checked in full when it is loaded: every message names the key, what it got and what it accepts.
+Every default stands in :mod:`asdcore.portfolio.parts`. Where a component is needed, its bare name is enough:
+``view = "near"`` is ``view = { name = "near" }``.
+"""
+
+from asdcore.portfolio.files import find_portfolio, load_portfolio, parse_portfolio, shipped_portfolios
+from asdcore.portfolio.model import Portfolio
+from asdcore.portfolio.parts import (
+    DEFAULT_TASK,
+    Branch,
+    Component,
+    Decision,
+    EncoderChoice,
+    GuardChoice,
+    Named,
+    Part,
+    Residual,
+    System,
+)
+
+__all__ = [
+    "DEFAULT_TASK",
+    "Branch",
+    "Component",
+    "Decision",
+    "EncoderChoice",
+    "GuardChoice",
+    "Named",
+    "Part",
+    "Portfolio",
+    "Residual",
+    "System",
+    "find_portfolio",
+    "load_portfolio",
+    "parse_portfolio",
+    "shipped_portfolios",
+]

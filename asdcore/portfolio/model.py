@@ -1,0 +1,98 @@
+"""The portfolio as a frozen, typed object, checked in full when it is made."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator, model_validator
+
+from asdcore.components import build, check_checkpoint
+from asdcore.contract.plugins import Plugins, installed
+from asdcore.errors import did_you_mean, located
+from asdcore.fusion import branches_named, check_fusion
+from asdcore.portfolio.parts import Branch, Decision, Label, Strict, System
+from asdcore.store.digest import recipe_digest
+from asdcore.transforms import check_transform
+
+
+class Portfolio(Strict):
+    """Branches, the systems that fuse them, and the decision rule."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    task: str | None = None
+    seed: int = Field(default=0, ge=0, strict=True)
+    folds: int = Field(default=5, ge=2, strict=True)
+    branches: dict[Label, Branch] = Field(min_length=1)
+    systems: dict[Label, System] = Field(min_length=1)
+    decision: Decision = Decision()
+
+    @field_validator("systems")
+    @classmethod
+    def _mirrors(cls, value: dict[str, System]) -> dict[str, System]:
+        """Give every mirror what the system has that it mirrors."""
+        found = {}
+        for name, system in value.items():
+            mirrored = system.out_of_fold_mirror_of
+            if mirrored is not None:
+                real = [one for one, other in value.items() if other.out_of_fold_mirror_of is None]
+                if mirrored not in real:
+                    why = (
+                        "is a mirror itself" if mirrored in value else f"does not exist. {did_you_mean(mirrored, real)}"
+                    )
+                    raise ValueError(f"{name} mirrors the system {mirrored!r}, which {why}")
+                system = value[mirrored].model_copy(update={"out_of_fold_mirror_of": mirrored})
+            found[name] = system
+        return found
+
+    @model_validator(mode="after")
+    def _known_branches(self) -> Portfolio:
+        for name, system in self.systems.items():
+            named = [(f"systems.{name}.weights names", one) for one in system.weights]
+            named += [(f"systems.{name}.fusion names", one) for one in sorted(branches_named(system.fusion.parameters))]
+            for guard in system.guards:
+                said = f"systems.{name}.guards: {guard.name!r} is supported by"
+                named += [(said, one) for one in sorted(guard.branches)]
+            for said, branch in named:
+                if branch not in self.branches:
+                    hint = did_you_mean(branch, self.branches)
+                    raise ValueError(f"{said} the branch {branch!r}, which does not exist. {hint}")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything the portfolio says, defaults included."""
+        return recipe_digest(self.model_dump(mode="json"))
+
+    @property
+    def mirrored(self) -> set[str]:
+        """The branches of systems that are mirrors: each fold's model of them scores the test clips too."""
+        mirrors = [one for one in self.systems.values() if one.out_of_fold_mirror_of is not None]
+        return set().union(*(one.branches for one in mirrors))
+
+    def components(self) -> list[tuple[str, str]]:
+        """Return (kind, name) of every component that a branch or a system is made of, sorted."""
+        found = set()
+        for branch in self.branches.values():
+            found |= {(kind, getattr(branch, kind).name) for kind in ("encoder", "scorer", "normalizer")}
+            found |= {("view", view.name) for view in branch.views}
+        return sorted(found | {("guard", guard.name) for one in self.systems.values() for guard in one.guards})
+
+    def check_components(self, plugins: Plugins | None = None) -> None:
+        """Build what is cheap and check the parameters of the rest, so that nothing fails after work has begun."""
+        known = plugins or installed()
+        if self.task is not None:
+            with located("task"):
+                known.component("dataset", self.task)
+        for name, branch in self.branches.items():
+            with located(f"branches.{name}"):
+                for view in branch.views:
+                    build("view", view.name, view.parameters, known)
+                encoder = known.component("encoder", branch.encoder.name)
+                known.check_parameters(encoder, branch.encoder.parameters)
+                check_checkpoint(branch.encoder.parameters)
+                build("scorer", branch.scorer.name, branch.scorer.parameters, known)
+                build("normalizer", branch.normalizer.name, branch.normalizer.parameters, known)
+        for name, system in self.systems.items():
+            with located(f"systems.{name}"):
+                check_transform(system.transform.name, system.transform.parameters)
+                check_fusion(system.fusion.name, system.fusion.parameters, system.weights)
+                for guard in system.guards:
+                    build("guard", guard.name, guard.parameters, known)

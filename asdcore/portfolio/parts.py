@@ -1,0 +1,215 @@
+"""What a portfolio is made of: branches, systems, the decision rule, and every default."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from asdcore.data.pooling import complete
+from asdcore.errors import PortfolioError
+from asdcore.fusion import branches_named
+
+DEFAULT_TASK = "dcase"
+DEFAULT_VIEW = "near"
+DEFAULT_POOLING = "mean"
+DEFAULT_ALPHA = 0.5
+DEFAULT_NORMALIZER = "median_iqr"
+DEFAULT_TRANSFORM = "identity"
+DEFAULT_FUSION = "sum"
+DEFAULT_STRENGTH = 0.25
+DEFAULT_QUANTILE = 0.95
+
+
+Label = Annotated[str, Field(pattern=r"^\.*[^\s/.][^\s/]*$")]
+"""What a branch or a system may be called: it becomes a name in tables and files."""
+
+
+class Strict(BaseModel):
+    """Frozen, and any key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Named(BaseModel):
+    """A component's name; all other keys are its parameters."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @model_validator(mode="after")
+    def _plain_parameters(self) -> Named:
+        for key, value in self.parameters.items():
+            if not _is_plain(value):
+                raise ValueError(
+                    f"the parameter {key!r} is {value!r}; text, finite numbers, booleans and lists are allowed"
+                )
+        return self
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The keys that the component itself is built from."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Component = Annotated[Named, BeforeValidator(_named)]
+
+
+Layer = int | str
+Layers = Annotated[tuple[Layer, ...], Field(min_length=1)]
+
+
+class EncoderChoice(Named):
+    """An encoder, one of its layers (None: its last) or several, and how its tokens are pooled."""
+
+    layer: Layer | Layers | None = None
+    pooling: Component = Named(name=DEFAULT_POOLING)
+
+    @field_validator("pooling")
+    @classmethod
+    def _known_pooling(cls, value: Named) -> Named:
+        try:
+            complete(value.name, value.parameters)
+        except PortfolioError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+
+class GuardChoice(Named):
+    """A guard and how strongly its penalty counts: lambda of S = sum w phi(z) - lambda R."""
+
+    strength: float = Field(default=DEFAULT_STRENGTH, ge=0, le=1, strict=True)
+
+    @property
+    def branches(self) -> set[str]:
+        """The branches named by the parameters ``support``, ``proximity`` and ``branches``."""
+        listed = self.parameters.get("branches")
+        named = [*(listed if isinstance(listed, list) else []), *map(self.parameters.get, ("support", "proximity"))]
+        return {one for one in named if isinstance(one, str)}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value can stand in a recipe: dates, NaN and infinities cannot."""
+    if isinstance(value, list | dict):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+class Residual(Strict):
+    """Another view whose features are taken from a branch's: e - alpha e_other."""
+
+    view: Component
+    alpha: float = Field(default=DEFAULT_ALPHA, gt=0, allow_inf_nan=False, strict=True)
+
+
+class Part(NamedTuple):
+    """One feature set: a view, an encoder with a pooling, and one of its layers (None: its last)."""
+
+    view: Named
+    encoder: EncoderChoice
+    layer: Layer | None
+
+
+class Branch(Strict):
+    """One way to score a clip: view + encoder + layer + pooling + scorer, calibrated by a normalizer."""
+
+    view: Component = Named(name=DEFAULT_VIEW)
+    encoder: Annotated[EncoderChoice, BeforeValidator(_named)]
+    residual: Residual | None = None
+    scorer: Component
+    normalizer: Component = Named(name=DEFAULT_NORMALIZER)
+
+    @property
+    def features(self) -> tuple[tuple[tuple[Part, float], ...], ...]:
+        """What a clip's features are: one after another, sums of weighted feature sets (one, for most branches)."""
+        weighted = [(self.view, 1.0)]
+        if self.residual is not None:
+            weighted.append((self.residual.view, -self.residual.alpha))
+        layer = self.encoder.layer
+        layers = layer if isinstance(layer, tuple) else (layer,)
+        return tuple(tuple((Part(view, self.encoder, one), weight) for view, weight in weighted) for one in layers)
+
+    @property
+    def parts(self) -> list[Part]:
+        """Every feature set that the branch needs."""
+        return [part for terms in self.features for part, _ in terms]
+
+    @property
+    def views(self) -> list[Named]:
+        """The views that the branch needs."""
+        return [self.view] if self.residual is None else [self.view, self.residual.view]
+
+
+class System(Strict):
+    """A fused score: S = sum_b w_b phi(z_b), or another fusion of the phi(z_b), less the penalties of its guards.
+
+    A system may mirror another one instead: the same weights, transform, fusion and guards, but as many models as there
+    are folds, each fitted without one fold of the train normals; all that is calibrated rests on the scores of normals
+    that a model has not seen, and a clip's score is the mean over the models (paper 004, system B).
+    """
+
+    weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]] = Field({}, min_length=1)
+    transform: Component = Named(name=DEFAULT_TRANSFORM)
+    fusion: Component = Named(name=DEFAULT_FUSION)
+    guards: tuple[Annotated[GuardChoice, BeforeValidator(_named)], ...] = ()
+    out_of_fold_mirror_of: str | None = None
+
+    @field_validator("weights")
+    @classmethod
+    def _some_weight(cls, value: dict[str, float]) -> dict[str, float]:
+        if not any(value.values()):
+            raise ValueError("all weights are 0, so every clip would score the same")
+        return value
+
+    @model_validator(mode="after")
+    def _fused_or_mirrored(self) -> System:
+        if self.out_of_fold_mirror_of is None and not self.weights:
+            raise ValueError("a system needs the key 'weights', or 'out_of_fold_mirror_of' and no other.")
+        more = self.model_fields_set - {"out_of_fold_mirror_of"}
+        if self.out_of_fold_mirror_of is not None and more:
+            raise ValueError(
+                f"'out_of_fold_mirror_of' is given: all else comes from there. Remove {', '.join(sorted(more))}."
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = handler(self)
+        mirror = said.pop("out_of_fold_mirror_of")
+        return said if mirror is None else {"out_of_fold_mirror_of": mirror}
+
+    @property
+    def fused(self) -> set[str]:
+        """The branches whose scores are fused: those with a weight, and those that the fusion itself names."""
+        return {name for name, weight in self.weights.items() if weight} | branches_named(self.fusion.parameters)
+
+    @property
+    def branches(self) -> set[str]:
+        """The branches that the system needs: those it fuses, and those that its guards look at."""
+        return self.fused.union(*(guard.branches for guard in self.guards))
+
+
+class Decision(Strict):
+    """How a score becomes a decision: above this quantile of the train-normal out-of-fold scores it is anomalous.
+
+    rule : "ecdf", the plain quantile, or "conformal", which promises the rate of false positives of a finite sample;
+    see :mod:`asdcore.stages.decide`.
+    """
+
+    rule: Literal["ecdf", "conformal"] = "ecdf"
+    quantile: float = Field(default=DEFAULT_QUANTILE, gt=0, lt=1, strict=True)

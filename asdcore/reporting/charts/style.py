@@ -1,0 +1,68 @@
+"""What all charts share: colours, tooltips, and a specification as wide as its place in the ink of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+INK = "currentColor"
+BLUE, ORANGE, AMBER, GREY = "#2f83c4", "#d9622b", "#e0a11b", "#8d99a6"
+GROUPS = {"train normal": GREY, "test normal": BLUE, "anomaly": ORANGE, "test": BLUE}
+DOMAINS = {"source": BLUE, "target": AMBER, "unknown": GREY}
+NORMALS = {"all normals": "#7c8793", "source normals": BLUE, "target normals": AMBER}
+DARK, PALE = "#14202b", "#ffffff"
+"""Ink on cells that have a colour of their own."""
+
+
+@dataclass(frozen=True)
+class ChartOf:
+    """A chart: its specification, its title, and how to read it."""
+
+    spec: dict[str, Any]
+    title: str
+    caption: str
+
+
+def tip(field: str, kind: str = "Q", title: str | None = None, form: str = ".2f") -> Any:
+    """Return one line of a tooltip: a number ("Q") or a name ("N")."""
+    import altair as alt
+
+    more = {"format": form} if kind == "Q" else {}
+    return alt.Tooltip(field=field, type="quantitative" if kind == "Q" else "nominal", title=title or field, **more)
+
+
+def by_group(legend: str | None = "bottom") -> Any:
+    """Return the colour of train normals, test normals and anomalies."""
+    import altair as alt
+
+    known = alt.Scale(domain=list(GROUPS)[:3], range=list(GROUPS.values())[:3])
+    shown = alt.Legend(orient="bottom", title=None) if legend else None
+    return alt.Color("group:N", legend=shown, scale=known)
+
+
+def threshold(base: Any) -> Any:
+    """Return the dashed line at the threshold of decisions, which every row carries."""
+    import altair as alt
+
+    return base.mark_rule(color=INK, strokeDash=[5, 4], opacity=0.8).encode(
+        x=alt.X("mean(threshold):Q"), tooltip=[alt.Tooltip("mean(threshold):Q", format=".4~g", title="threshold")]
+    )
+
+
+def finished(chart: Any) -> dict[str, Any]:
+    """Return the specification of a chart as wide as its place, in the ink of the page."""
+    import altair as alt
+
+    shown = chart.properties(
+        width="container", background="transparent", autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
+    ).configure(
+        font="system-ui, sans-serif",
+        axis=alt.AxisConfig(labelColor=INK, titleColor=INK, domainColor=INK, tickColor=INK, gridColor=INK,
+                            gridOpacity=0.1, domainOpacity=0.4, tickOpacity=0.4, labelFontSize=11, titleFontSize=11,
+                            titleFontWeight="normal", labelOpacity=0.85, titleOpacity=0.7),
+        legend=alt.LegendConfig(labelColor=INK, titleColor=INK, labelFontSize=11),
+        view=alt.ViewConfig(stroke=None),
+    )  # fmt: skip
+    spec: dict[str, Any] = shown.to_dict()
+    spec.pop("$schema")
+    return spec

@@ -1,0 +1,38 @@
+"""What systems cost beside what they are worth: multiply-accumulates, parameters, and the seconds of the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asdcore.complexity import complexity
+from asdcore.errors import AsdcoreError
+from asdcore.reporting.subjects import Subject
+
+
+def costs(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a row for each system, and notes on what is not counted.
+
+    ``macs`` and ``parameters`` are for one clip of 10 s, as a submission states them (None where they cannot be
+    counted here), ``seconds`` the wall time of the run that made all its systems, ``official`` in percent.
+    """
+    seconds = round(sum(subject.run.about["seconds"].values()), 2) if "seconds" in subject.run.about else None
+    counted: dict[str, dict[str, int]] = {}
+    try:
+        found = complexity(subject.plan)
+        counted = {name: total.submitted for name, total in found.systems.items()}
+        notes = [*found.notes]
+    except AsdcoreError as error:
+        notes = [f"The MACs of {subject.name} cannot be counted here: {error}"]
+    worth = subject.evaluation.systems if subject.evaluation else {}
+    rows = [
+        {
+            "system": subject.title(name),
+            "run": subject.name,
+            "official": round(100 * worth[name].official_score, 3) if name in worth else None,
+            "macs": counted.get(name, {}).get("macs"),
+            "parameters": counted.get(name, {}).get("total_parameters"),
+            "seconds": seconds,
+        }
+        for name in subject.systems
+    ]
+    return rows, notes

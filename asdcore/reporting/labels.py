@@ -1,0 +1,23 @@
+"""The one place where the report asks for labels: through the pipeline's evaluation, which logs the look."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from asdcore import pipeline
+from asdcore.evidence.evaluate import Evaluation
+from asdcore.evidence.truth import truth_of
+from asdcore.runs import EVALUATION_FILE, Run
+
+
+def labels_of(run: Run, truth: Path | None, year: int | None) -> tuple[Evaluation, pl.DataFrame, int]:
+    """Evaluate a run; return the evaluation, clip, label and domain of its test clips, and the count of looks.
+
+    Raises EvaluationError where no labels are known, or they do not fit the run.
+    """
+    evaluation = pipeline.evaluate(run, truth=truth, year=year)
+    looks = json.loads((run.folder / EVALUATION_FILE).read_text(encoding="utf-8"))["looks"]
+    return evaluation, truth_of(run, truth), int(looks)

@@ -1,0 +1,83 @@
+"""One HTML file: the template, styles, script, charts and data, and the Vega libraries, all inside it."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import asdict
+from importlib import resources
+from importlib.util import find_spec
+from typing import Any
+
+from asdcore.errors import AsdcoreError
+from asdcore.reporting.charts import DOMAINS, GROUPS, all_charts
+from asdcore.reporting.content import Content
+
+LIBRARIES = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
+"""Import names and distributions of the extra ``report``."""
+
+
+def check_libraries() -> None:
+    """Raise AsdcoreError where a library that the report needs is not installed."""
+    if missing := missing_libraries():
+        raise AsdcoreError(missing)
+
+
+def missing_libraries() -> str | None:
+    """Say which libraries of the report are not installed and how to get them; None where all are there."""
+    missing = [name for module, name in LIBRARIES.items() if find_spec(module) is None]
+    advice = "Run \"pip install 'asdcore[report]'\"."
+    return f"A report needs {', '.join(missing)}, not installed here. {advice}" if missing else None
+
+
+def render(content: Content) -> str:
+    """Return the page as text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("asdcore.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    charts = {
+        name: asdict(one) for name, one in all_charts(content.cells, content.labelled, content.logarithmic).items()
+    }
+    ink = {"domain": DOMAINS, "label": GROUPS}
+    specs = {name: chart["spec"] for name, chart in charts.items()}
+    return environment.get_template("page.html.jinja").render(
+        **content.words,
+        charts=charts,
+        cells=content.cells,
+        labelled=content.labelled,
+        style=Markup(_file("page.css")),
+        script=Markup(_file("page.js")),
+        libraries=Markup(_inline(libraries())),
+        data=Markup(_json({**content.data, "specs": specs, "labelled": content.labelled, "ink": ink})),
+    )
+
+
+@functools.cache
+def libraries() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script; making it takes seconds."""
+    from vl_convert import javascript_bundle
+
+    script: str = javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the default
+    return script
+
+
+def _file(name: str) -> str:
+    return (resources.files("asdcore.reporting") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    """Return JSON that can stand inside a script element: no character of it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _inline(script: str) -> str:
+    """Return a script that can stand inside a script element."""
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")

@@ -1,0 +1,134 @@
+"""The table of everything a portfolio can name, in plugins/README.md: made from docstrings and signatures.
+
+Run it with ``make plugins``. A summary is the first line of the plugin's file, or of the component where a file offers
+several. Parameters are those of the factory, with its defaults. Sources are the first two that the docstring names,
+shortened to authors and year; the file says the rest.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from asdcore.contract.interfaces import KINDS
+from asdcore.contract.plugins import Component, installed
+from asdcore.contract.sources import BUNDLED_PACKAGE
+from asdcore.data.pooling import POOLINGS
+from asdcore.fusion import FUSIONS
+from asdcore.store.atomic import write_text
+from asdcore.transforms import TRANSFORMS
+
+PAGE = Path(__file__).parents[1] / "plugins" / "README.md"
+BEGIN, END = "<!-- 'make plugins' writes from here -->", "<!-- to here -->"
+
+NAME, YEAR = r"[A-Z][^\W\d]+", r"(?:19\d|20[0-3])\d\b(?!-)"
+AUTHORS = rf"(?:{NAME}(?:, {NAME})*,? and {NAME}|{NAME}(?:, {NAME})* et al\.)"
+SOURCE = re.compile(
+    rf"(?P<authors>{AUTHORS})(?:(?!{AUTHORS}).){{0,200}}?\b(?P<year>{YEAR})"
+    rf"|\b(?P<venue>{NAME}) (?P<when>{YEAR})"
+    r"|arXiv:? ?(?P<arxiv>\d{4}\.\d{5})"
+)
+"""Authors and the year that follows them; else a name right before a year, such as "Interspeech 2026"; or arXiv."""
+
+MOST_SOURCES = 2
+
+Row = tuple[str, str, str, str]
+HEAD: Row = ("name", "what", "parameters", "source")
+
+
+def main() -> None:
+    """Write the table into the page."""
+    write_text(PAGE, page(PAGE.read_text()))
+
+
+def page(text: str) -> str:
+    """Return the page with the table made anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
+
+
+def table() -> str:
+    """Return one Markdown table for each kind of thing a portfolio names."""
+    parts = []
+    for kind, rows in sections():
+        lines = [HEAD, ("---",) * len(HEAD), *rows]
+        parts.append("\n".join([f"### {kind}", "", *(f"| {' | '.join(row)} |" for row in lines), ""]))
+    return "\n".join(parts)
+
+
+def sections() -> Iterator[tuple[str, list[Row]]]:
+    """Yield (heading, rows): components by kind, then what the framework itself offers."""
+    known = installed()
+    for kind in KINDS:
+        yield f"{kind.capitalize()}s", components(known.components(kind))
+    yield "Poolings", [_pooling(name) for name in sorted(POOLINGS)]
+    for heading, functions in (("Transforms", TRANSFORMS), ("Fusions", FUSIONS)):
+        yield heading, [_function(name, functions[name]) for name in sorted(functions)]
+
+
+def components(found: Mapping[str, Component]) -> list[Row]:
+    """Return the rows of one kind's bundled components, those that differ in nothing but their name in one row."""
+    bundled = [one for one in found.values() if one.plugin.startswith(BUNDLED_PACKAGE + ".")]
+    offered = [one.plugin for one in bundled]
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for one in bundled:
+        whole, own = sys.modules[one.plugin].__doc__ or "", inspect.getdoc(one.factory) or ""
+        several = offered.count(one.plugin) > 1 and inspect.isclass(one.factory) | inspect.isfunction(one.factory)
+        said = own if several else whole
+        names.setdefault((first_line(said), parameters(one.factory), sources(said)), []).append(f"`{one.name}`")
+    return [(", ".join(called), *rest) for rest, called in names.items()]
+
+
+def first_line(docstring: str) -> str:
+    """Return the first line of a docstring as Markdown."""
+    line = inspect.cleandoc(docstring).partition("\n")[0]
+    return line.replace(":class:", "").replace("``", "`").replace("|", r"\|")
+
+
+def parameters(factory: Callable[..., Any], skip: int = 0) -> str:
+    """Return a factory's parameters as a portfolio writes them; one that may be left out, but is None then, by name."""
+    every = list(inspect.signature(factory).parameters.values())[skip:]
+    named = [one for one in every if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    return ", ".join(_parameter(one.name, one.default) for one in named)
+
+
+def _parameter(name: str, default: object) -> str:
+    if default is inspect.Parameter.empty:
+        return f"`{name}` (needed)"
+    return f"`{name}`" if default is None else f"`{name} = {json.dumps(default, ensure_ascii=False)}`"
+
+
+def sources(docstring: str) -> str:
+    """Return the first sources that a docstring names, as authors and year, venue and year, or a number of arXiv."""
+    found = []
+    for match in SOURCE.finditer(" ".join(docstring.split())):
+        said = match.groupdict()
+        if said["authors"]:
+            found.append(f"{said['authors']} {said['year']}")
+        else:
+            found.append(f"arXiv {said['arxiv']}" if said["arxiv"] else f"{said['venue']} {said['when']}")
+    return ", ".join(list(dict.fromkeys(found))[:MOST_SOURCES])
+
+
+def _function(name: str, function: Callable[..., Any]) -> Row:
+    """The row of a transform or fusion, whose first argument is what it is fitted on."""
+    said = inspect.getdoc(function) or ""
+    return f"`{name}`", first_line(said), parameters(function, skip=1), sources(said)
+
+
+def _pooling(name: str) -> Row:
+    pooling = POOLINGS[name]
+    said = inspect.getdoc(pooling.function) or ""
+    what = f"of the special tokens alone, {first_line(said)}" if pooling.special else first_line(said)
+    given = {"clean_up": False, **pooling.defaults}
+    return f"`{name}`", what, ", ".join(_parameter(*item) for item in sorted(given.items())), sources(said)
+
+
+if __name__ == "__main__":
+    main()

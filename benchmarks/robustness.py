@@ -1,0 +1,204 @@
+"""What the default portfolio loses against the best single scorer of its encoders, chosen with hindsight.
+
+    python -m benchmarks.robustness OUT --seed 12             # on made-up sets, each of which breaks some scorer
+    python -m benchmarks.robustness OUT --data ROOT --task T  # on a dataset
+
+A made-up machine is noise in 16 bands, whose gains in dB are what a clip is: one of the normal states, a spread about
+it that correlates the bands, and, of an anomaly, one of three faults. Two envelopes beat. What a setting breaks is said
+at each. The official scores are those of the default's systems and of 56 single scorers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+import asdcore
+from asdcore.portfolio import find_portfolio, load_portfolio
+
+Floats = NDArray[np.float64]
+
+RATE, SECONDS, BANDS = 16000, 2, 16
+CENTRES = np.geomspace(60, 7800, BANDS)
+MACHINES, SOURCE, TARGET, TEST = 3, 150, 10, 25
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How normal clips lie, in dB unless said otherwise; ``shift`` is the target's, ``fault`` an anomaly's."""
+
+    shift: float
+    fault: float
+    within: float = 0.8
+    target_within: float = 0.8
+    states: tuple[int, int] = (3, 2)
+    apart: float = 2.0
+    repeated: float = 0.0
+    """Share of source train clips that are nearly the one before."""
+    outlying: float = 0.0
+    """Share of clips that lie 3.5 times as far out."""
+    beat: float = 0.0
+    """By how many times a fault at its strongest deepens the beating, less one."""
+
+
+SETTINGS = {
+    "shift": Setting(shift=4.0, fault=2.6),  # a plain nearest neighbour takes the target domain for a fault
+    "wide": Setting(shift=2.5, fault=3.0, target_within=1.8),  # so does a density, where the target varies more
+    "spread": Setting(shift=3.0, fault=2.6, within=0.5, target_within=2.2),  # much more
+    "repeats": Setting(shift=0.7, fault=2.4, repeated=0.5),  # density ratios explode
+    "takes": Setting(shift=1.0, fault=2.6, within=1.0, target_within=1.0, repeated=0.9),  # all of them
+    "outliers": Setting(shift=1.5, fault=2.6, outlying=0.1),  # differences of densities fail
+    "clusters": Setting(shift=0.0, fault=2.6, within=0.6, target_within=0.6, states=(8, 4), apart=5.0),  # no Gaussian
+    "beats": Setting(shift=2.0, fault=0.0, beat=1.0),  # a mean spectrum hears nothing
+    "plain": Setting(shift=0.0, fault=2.2),
+}
+
+
+class Machine:
+    """One made-up machine, drawn from a generator that also draws its clips."""
+
+    def __init__(self, setting: Setting, rng: np.random.Generator) -> None:
+        self._setting, self._rng = setting, rng
+        colour = rng.normal(0, 6, BANDS) - np.linspace(0, 15, BANDS)
+        shift = setting.shift * rng.normal(size=BANDS)
+        states = [colour + setting.apart * rng.normal(size=(n, BANDS)) for n in setting.states]
+        self._states = {"source": states[0], "target": states[1] + shift}
+        mixing = rng.normal(size=(BANDS, BANDS))
+        self._mixing = mixing / np.linalg.norm(mixing, axis=1, keepdims=True)
+        self._faults = rng.normal(size=(3, BANDS)) * (rng.random((3, BANDS)) < 0.35)
+        self._rate = rng.uniform(4, 12)
+        self._last: tuple[Floats, Floats, Floats] | None = None
+
+    def clip(self, domain: str, split: str, index: int, *, anomalous: bool) -> Floats:
+        """Return the sound of a clip (n_samples,)."""
+        setting, rng = self._setting, self._rng
+        if split == "train" and domain == "source" and index % 2 and self._last and rng.random() < 2 * setting.repeated:
+            gains, depth, noise = self._last
+            return self._sound(gains + rng.normal(0, 0.03, BANDS), depth, noise)
+        states = self._states[domain]
+        spread = setting.within if domain == "source" else setting.target_within
+        spread *= 3.5 if rng.random() < setting.outlying else 1.0
+        gains = states[index % len(states)] + spread * (self._mixing @ rng.normal(size=BANDS))
+        depth = np.array([0.3, 0.2]) * np.exp(rng.normal(0, 0.1, 2))
+        if anomalous:
+            severity = rng.uniform(0.4, 1.0)
+            gains = gains + setting.fault * severity * self._faults[index % 3]
+            depth = np.minimum(depth * (1 + setting.beat * severity), 0.95)
+        self._last = gains, depth, rng.normal(size=RATE * SECONDS)
+        return self._sound(*self._last)
+
+    def _sound(self, gains: Floats, depth: Floats, noise: Floats) -> Floats:
+        """Noise under gains (BANDS,) in dB, below and above 2 kHz beating by ``depth`` (2,)."""
+        frequency, time = np.fft.rfftfreq(len(noise), 1 / RATE), np.arange(len(noise)) / RATE
+        decibels = np.interp(np.log(np.maximum(frequency, 20)), np.log(CENTRES), gains)
+        spectrum = np.fft.rfft(noise) * 10 ** (decibels / 20)
+        halves = [np.fft.irfft(spectrum * part, len(noise)) for part in (frequency <= 2000, frequency > 2000)]
+        phase = 2 * np.pi * (self._rate * time * np.array([[1], [3]]) + self._rng.random((2, 1)))
+        sound: Floats = 0.02 * np.sum(np.array(halves) * (1 + depth[:, None] * np.sin(phase)), axis=0)
+        return sound
+
+
+def write_set(root: Path, setting: Setting, seed: int) -> Path:
+    """Write a dataset in the layout of DCASE 2022 and later."""
+    for number in range(MACHINES):
+        machine = Machine(setting, np.random.default_rng([seed, number]))
+        for split, labels in (("train", ("normal",)), ("test", ("normal", "anomaly"))):
+            folder = root / f"Made{number}" / split
+            folder.mkdir(parents=True, exist_ok=True)
+            for domain, train in (("source", SOURCE), ("target", TARGET)):
+                for label in labels:
+                    for index in range(train if split == "train" else TEST):
+                        sound = machine.clip(domain, split, index, anomalous=label == "anomaly")
+                        name = f"section_00_{domain}_{split}_{label}_{index:04d}_state_{index % 2}.wav"
+                        soundfile.write(folder / name, np.clip(sound, -0.99, 0.99), RATE, subtype="PCM_16")
+    return root
+
+
+ENCODERS: dict[str, dict[str, Any]] = {
+    "logmel": {"name": "logmel", "pooling": "mean"},
+    "logmel mean_std": {"name": "logmel", "pooling": "mean_std"},
+    "psd_shape": {"name": "psd_shape"},
+    "modulation": {"name": "modulation"},
+}
+ALL = ["pooled", "source", "target"]
+SCORERS: dict[str, dict[str, Any]] = {
+    "knn": {"name": "knn"},
+    "ldn": {"name": "ldn"},
+    "ldn k=4": {"name": "ldn", "k": 4},
+    "ldn difference": {"name": "ldn", "k": 4, "variant": "difference"},
+    "varmin": {"name": "varmin"},
+    "mahalanobis": {"name": "mahalanobis", "references": ALL},
+    "mahalanobis tied": {"name": "mahalanobis", "covariance": "tied", "references": ALL},
+}
+SCOPES = {"": "pooled", " by domain": "domain_min"}
+SINGLE = "single."
+"""What names of single scorers begin with, so that none is a branch of the default."""
+
+
+def with_singles() -> dict[str, Any]:
+    """Return the default portfolio with every single scorer of its encoders as a system of its own."""
+    portfolio = tomllib.loads(find_portfolio("default").read_text(encoding="utf-8"))
+    for encoder, heard in ENCODERS.items():
+        for scorer, chosen in SCORERS.items():
+            for scope, meant in SCOPES.items():
+                name = SINGLE + f"{encoder} {scorer}{scope}".replace(" ", "_")
+                normalizer = {"name": "median_iqr", "scope": meant}
+                portfolio["branches"][name] = {"encoder": heard, "scorer": chosen, "normalizer": normalizer}
+                portfolio["systems"][name] = {"weights": {name: 1.0}}
+    return portfolio
+
+
+def measure(data: Path, task: str, out: Path) -> dict[str, float]:
+    """Return {system: official score in percent} of the default's systems and of all singles."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "with-singles.json"
+        path.write_text(json.dumps(with_singles()))
+        run = asdcore.run(path, data, out, task=task, store=out.parent / "store")
+    return {name: 100 * system.official_score for name, system in asdcore.evaluate(run).systems.items()}
+
+
+def row(name: str, scores: dict[str, float]) -> str:
+    """Return a row of the table: what is gained by local density, the best single, and what ours lose against it."""
+    ours = [one for one in scores if not one.startswith(SINGLE)]
+    singles = {one.removeprefix(SINGLE): score for one, score in scores.items() if one not in ours}
+    best = max(singles, key=lambda one: singles[one])
+    ldn = singles["logmel_ldn"] - singles["logmel_knn"]
+    cells = [name, f"{ldn:+.1f}", f"{statistics.median(singles.values()):.1f}", f"{singles[best]:.1f} ({best})"]
+    cells += [f"{scores[one]:.1f} ({scores[one] - singles[best]:+.1f})" for one in ours]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table, row by row."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=12)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--task", default="dcase")
+    parser.add_argument("--only", nargs="*", choices=SETTINGS, default=list(SETTINGS))
+    asked = parser.parse_args()
+    columns = ["set", "ldn - knn", "median single", "best single", *load_portfolio("default").systems]
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
+    if asked.data:
+        print(row(asked.data.name, measure(asked.data, asked.task, asked.out / "runs" / asked.data.name)))
+        return
+    for name in asked.only:
+        data = asked.out / f"{name}-{asked.seed}"
+        if not data.exists():
+            write_set(unfinished := data.with_name(f".{data.name}"), SETTINGS[name], asked.seed)
+            unfinished.rename(data)
+        print(row(name, measure(data, "dcase2023", asked.out / f"run-{data.name}")), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""How the near channel follows from the far one among train normals, and how unlike that a clip is.
+
+A fault sounds at the machine: it changes what the near microphone hears more than what the far one does. So train
+normals teach what the near levels ought to be, given the far levels of a few frames, and three things are asked of a
+clip:
+
+    residual r  the mean over time of near levels less what ridge regression (Hoerl and Kennard, Technometrics 12, 1970)
+                makes of the far levels of the frame, of 2 before it and of 2 after it;
+    distance    d(r)^2 = (r - m)' Sigma^-1 (r - m), Sigma the shrunk covariance of the train normals' residuals (Ledoit
+                and Wolf, J. Multivariate Analysis 88, 2004);
+    relation q  level difference and coherence of the channels in 16 groups of bands, means over time, of which a
+                mixture of two Gaussians with diagonal covariances is learned.
+
+score = d(r)^2 / 2 - log p(q), the negative log-likelihood of both, as if independent, in nats and up to a constant. The
+idea is ours; level differences and coherence are features of the DCASE 2026 technical report of Morita.
+
+Reads frames (n_clips, time, band, dim) whose dim holds near level, far level and coherence in three equal parts, as
+those of ``stereo_logmel`` do:
+
+    view = "stereo"
+    encoder = { name = "stereo_logmel", pooling = "frames" }
+
+With W = 5 band dim / 3 values in a window, fitting takes time W^2 operations a clip and W^3 in the end; a score is read
+from means over time and takes W band dim. Memory: W^2, and a copy of the train clips. Train normals are scored in
+folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asdcore import DataError, hookimpl
+from asdcore_plugins.stats.frames import frames
+from asdcore_plugins.stats.gaussian import Gaussian, estimate
+from asdcore_plugins.stats.mixture import Mixture, fit_mixture
+from asdcore_plugins.stats.parameters import between, whole
+from asdcore_plugins.stats.per_reference import PerReference
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Floats32 = NDArray[np.float32]
+
+FEWEST = 4
+"""Train clips that a covariance needs, as in the scorer ``mahalanobis``."""
+
+MOST = 4096
+"""The largest window, in values: its covariance takes 128 MiB."""
+
+BLOCK = 2**22
+"""Values of windows that are held at once while fitting, in float64: 32 MiB."""
+
+LEAST = 1e-3
+"""A deviation of a level difference, in dB, or of a coherence that no two microphones would fall short of."""
+
+FLOOR = 0.1
+"""What is added to every variance of the mixture, as a share of the feature's own: a few clips are no component."""
+
+
+class NormalRelation(PerReference):
+    """One model for each reference; a reference of fewer than 4 train clips, or 2 a component, is left out.
+
+    context : frames before and after the one that is predicted (2). ridge : added to every variance of the far levels,
+    as a share of their mean variance (0.001). bands : groups of bands in the relation, or as many as there are bands
+    where those are fewer (16). components : of its mixture (2). seed : of the mixture's start (0). references :
+    (pooled).
+    """
+
+    name = "normal_relation"
+
+    def __init__(
+        self,
+        context: int = 2,
+        ridge: float = 0.001,
+        bands: int = 16,
+        components: int = 2,
+        seed: int = 0,
+        references: Sequence[str] = ("pooled",),
+    ) -> None:
+        super().__init__(references)
+        self._context, self._ridge = whole("context", context, least=0), between("ridge", ridge, 0, float("inf"))
+        self._bands, self._seed = whole("bands", bands), whole("seed", seed, least=0)
+        self._components = whole("components", components)
+        self.fewest = max(FEWEST, 2 * self._components)
+
+    def _clips(self, features: Floats32) -> Floats32:
+        clips = frames(features, self.name)
+        _, time, band, dim = clips.shape
+        if dim % 3:
+            raise DataError(
+                f"normal_relation reads near level, far level and coherence, three values or three equal parts, and "
+                f"these features have {dim} in a band. Take the view 'stereo' and the encoder 'stereo_logmel'."
+            )
+        if time <= 2 * self._context:
+            raise DataError(
+                f"clips of {time} frames hold no frame with {self._context} before and after it: set context to "
+                f"{(time - 1) // 2} at most"
+            )
+        if (width := (2 * self._context + 1) * band * dim // 3) > MOST:
+            raise DataError(
+                f"a window has {width} far levels, at most {MOST} are allowed: set context to less, or choose an "
+                "encoder with fewer bands"
+            )
+        return clips
+
+    def _estimate(self, clips: Floats32) -> _Relation:
+        import numpy as np
+
+        prediction = self._learned(clips)
+        residuals = np.array([prediction.residual(clip) for clip in clips])
+        relation = np.array([_relation(clip, self._bands) for clip in clips])
+        centre, spread = relation.mean(axis=0), relation.std(axis=0)
+        if (spread < LEAST).all():
+            raise DataError(
+                f"the channels differ by the same in all {len(clips)} train normals, as where one recording is both: "
+                "there is no relation to learn. Use the view 'near', and another scorer."
+            )
+        scale = np.maximum(spread, LEAST)
+        mixture = fit_mixture((relation - centre) / scale, self._components, self._seed, FLOOR)
+        gaussian = estimate(residuals, np.zeros(len(residuals), np.intp))
+        return _Relation(prediction, gaussian, self._bands, centre, scale, mixture)
+
+    def _learned(self, clips: Floats32) -> _Prediction:
+        """Fit the ridge regression of near levels on windows of far ones, over all frames of all clips."""
+        import numpy as np
+        from scipy.linalg import solve
+
+        third = clips.shape[3] // 3
+        if not np.ptp(clips[..., third : 2 * third], axis=(0, 1)).any():
+            raise DataError("the far channel is the same in all frames of all train normals, silent maybe: no relation")
+        count = len(clips) * (clips.shape[1] - 2 * self._context)
+        sums = [(near.sum(axis=0), far.sum(axis=0)) for near, far in self._blocks(clips)]
+        near_mean, far_mean = (np.sum(part, axis=0) / count for part in zip(*sums, strict=True))
+        width = len(far_mean)
+        scatter, cross = np.zeros((width, width)), np.zeros((width, len(near_mean)))
+        for near, far in self._blocks(clips):
+            centred = far - far_mean
+            scatter += centred.T @ centred
+            cross += centred.T @ (near - near_mean)
+        scatter[np.diag_indices(width)] += self._ridge * np.trace(scatter) / width
+        return _Prediction(self._context, near_mean, far_mean, solve(scatter, cross, assume_a="pos"))
+
+    def _blocks(self, clips: Floats32) -> Iterator[tuple[Floats, Floats]]:
+        """Yield near levels (frames, D) and windows of far ones (frames, W) of some clips after the other."""
+        import numpy as np
+
+        per_clip = clips[0].size * (2 * self._context + 1) // 3
+        at_once = max(1, BLOCK // per_clip)
+        for start in range(0, len(clips), at_once):
+            some = [_near_and_windows(clip, self._context) for clip in clips[start : start + at_once]]
+            near, far = (np.concatenate(part) for part in zip(*some, strict=True))
+            yield near, far
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """Near levels from windows of far ones: the means of both, and weights (W, D)."""
+
+    context: int
+    near: Floats
+    far: Floats
+    weights: Floats
+
+    def residual(self, clip: Floats32) -> Floats:
+        """(time, band, dim) -> near levels less the predicted ones, mean over time (D,).
+
+        The prediction is linear: that of the mean window is the mean of the predictions.
+        """
+        import numpy as np
+
+        near, far = (rows.mean(axis=0) for rows in _near_and_windows(clip, self.context))
+        # einsum, not a matrix product: that one rounds differently with the number of threads.
+        residual: Floats = near - self.near - np.einsum("w,wd->d", far - self.far, self.weights)
+        return residual
+
+
+@dataclass(frozen=True)
+class _Relation:
+    """What train normals have taught: residuals are Gaussian, relations, less ``centre`` over ``scale``, a mixture."""
+
+    prediction: _Prediction
+    residuals: Gaussian
+    bands: int
+    centre: Floats
+    scale: Floats
+    mixture: Mixture
+
+    def scores(self, clips: Floats32) -> Floats:
+        """(n, time, band, dim) -> d(r)^2 / 2 - log p(q) (n,)."""
+        import numpy as np
+
+        scores = np.empty(len(clips))
+        for i, clip in enumerate(clips):
+            distance = self.residuals.distances(self.prediction.residual(clip)[None])[0, 0]
+            relation = (_relation(clip, self.bands) - self.centre) / self.scale
+            scores[i] = 0.5 * distance + self.mixture.scores(relation[None])[0]
+        return scores
+
+
+def _near_and_windows(clip: Floats32, context: int) -> tuple[Floats, Floats]:
+    """(time, band, dim) -> near levels (frames, D) and far levels of each frame and those around it (frames, W)."""
+    import numpy as np
+
+    third, count = clip.shape[2] // 3, len(clip) - 2 * context
+    near, far = (clip[..., part * third : (part + 1) * third].reshape(len(clip), -1) for part in range(2))
+    windows = np.hstack([far[k : k + count] for k in range(2 * context + 1)])
+    return near[context : context + count].astype(np.float64), windows.astype(np.float64)
+
+
+def _relation(clip: Floats32, bands: int) -> Floats:
+    """(time, band, dim) -> level differences, then coherences, of groups of bands: means over time and band."""
+    import numpy as np
+
+    third = clip.shape[2] // 3
+    near, far, coherence = (clip[..., part * third : (part + 1) * third].astype(np.float64) for part in range(3))
+    means = np.stack([(near - far).mean(axis=0), coherence.mean(axis=0)])
+    groups = np.array_split(means, min(bands, means.shape[1]), axis=1)
+    return np.stack([group.mean(axis=1) for group in groups], axis=1).ravel()
+
+
+@hookimpl
+def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
+    """Offer ``normal_relation``."""
+    register("normal_relation", NormalRelation)

@@ -1,0 +1,73 @@
+"""A mixture of Gaussians with diagonal covariances.
+
+-log p(x) = -log sum_k w_k N(x; m_k, diag(v_k)), in nats, fitted by expectation-maximization (Dempster, Laird and Rubin,
+J. Royal Statistical Society B 39, 1977) as scikit-learn has it, from a k-means start.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asdcore import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+ROUNDS = 200
+"""Rounds of expectation-maximization, unless the mean log-likelihood of a clip grows by less than 0.001 before."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """weights (K,), means (K, D), variances (K, D)."""
+
+    weights: Floats
+    means: Floats
+    variances: Floats
+
+    def scores(self, clips: Floats) -> Floats:
+        """(n, D) -> -log p (n,)."""
+        import numpy as np
+
+        volume = np.log(2.0 * np.pi * self.variances).sum(axis=1)
+        scores = np.empty(len(clips))
+        # One clip at a time: the rounding of a clip must not depend on how many there are.
+        for i, clip in enumerate(clips):
+            distance = (np.square(clip - self.means) / self.variances).sum(axis=1)
+            scores[i] = -np.logaddexp.reduce(np.log(self.weights) - 0.5 * (volume + distance))
+        return scores
+
+
+def fit_mixture(clips: Floats, components: int, seed: int, floor: float) -> Mixture:
+    """(n, D) -> the mixture of so many components, ``floor`` times the mean variance added to every variance.
+
+    Raises DataError where fewer clips differ than there are components.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    different = len({clip.tobytes() for clip in clips})
+    if different < components:
+        raise DataError(
+            f"{len(clips)} train normals of which only {different} differ cannot fill {components} components. Look "
+            f"for repeated clips, or set components to {different} at most."
+        )
+    # Centred first: variances are computed as differences of squares, which a large mean would swallow.
+    mean = clips.mean(axis=0)
+    mixture = GaussianMixture(
+        components,
+        covariance_type="diag",
+        reg_covar=floor * float(clips.var(axis=0).mean()),
+        max_iter=ROUNDS,
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        # After the last round the mixture is as good as that many rounds make it, and the same every time.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(clips - mean)
+    return Mixture(mixture.weights_, mixture.means_ + mean, mixture.covariances_)

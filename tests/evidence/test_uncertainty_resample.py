@@ -1,0 +1,55 @@
+"""asdcore.evidence.uncertainty.resample: what is drawn, and that it depends on nothing but its stratum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asdcore.evidence.uncertainty.resample import bootstrap_weights, left_out_weights, swaps
+
+STRATA = (("a", np.array([0, 2, 4])), ("b", np.array([1, 3, 5, 6, 7])), ("c", np.array([8])))
+
+
+def test_every_stratum_keeps_its_size():
+    weights = bootstrap_weights(STRATA, 200, seed=0)
+    assert weights.shape == (9, 200)
+    for _, clips in STRATA:
+        assert (weights[clips].sum(axis=0) == len(clips)).all()
+
+
+def test_every_clip_is_drawn_as_often_as_the_others():
+    weights = bootstrap_weights((("a", np.arange(20)),), 20_000, seed=1)
+    # multinomial: mean 1, variance 1 - 1/20, covariance -1/20
+    assert weights.mean(axis=1) == pytest.approx(1, abs=5 * np.sqrt(0.95 / 20_000))
+    covariance = np.cov(weights)
+    assert np.diag(covariance) == pytest.approx(0.95, abs=0.08)
+    assert covariance[~np.eye(20, dtype=bool)] == pytest.approx(-0.05, abs=0.05)
+
+
+def test_a_stratum_does_not_depend_on_the_others():
+    alone = bootstrap_weights((("b", np.arange(5)),), 50, seed=3)
+    assert np.array_equal(alone, bootstrap_weights(STRATA, 50, seed=3)[STRATA[1][1]])
+    assert not np.array_equal(alone, bootstrap_weights((("B", np.arange(5)),), 50, seed=3))
+
+
+def test_more_replicates_begin_with_the_same():
+    assert np.array_equal(bootstrap_weights(STRATA, 500, 0), bootstrap_weights(STRATA, 2000, 0)[:, :500])
+    assert np.array_equal(swaps("s", 9, 500, 0), swaps("s", 9, 2000, 0)[:, :500])
+
+
+def test_a_seed_gives_the_same_draws_always_and_another_seed_others():
+    assert np.array_equal(bootstrap_weights(STRATA, 50, 7), bootstrap_weights(STRATA, 50, 7))
+    assert not np.array_equal(bootstrap_weights(STRATA, 50, 7), bootstrap_weights(STRATA, 50, 8))
+    assert not np.array_equal(swaps("s", 9, 50, 7), swaps("s", 9, 50, 8))
+
+
+def test_each_clip_is_left_out_once_unless_it_is_alone():
+    weights = left_out_weights(STRATA)
+    assert np.array_equal(weights[:, :8], (1 - np.eye(9))[:, :8])
+    assert np.array_equal(weights[:, 8], np.ones(9))
+
+
+def test_half_of_the_swaps_are_done():
+    chosen = swaps("s", 100, 1000, 0)
+    assert set(np.unique(chosen)) == {0.0, 1.0}
+    assert chosen.mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(chosen.size))

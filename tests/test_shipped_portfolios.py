@@ -1,0 +1,134 @@
+"""The portfolios that come with asdcore: they run where they say they run, and are built as their pages say."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import asdcore
+from asdcore.portfolio import load_portfolio, parse_portfolio, shipped_portfolios
+from asdcore.store.resources import open_registry
+from benchmarks import robustness
+
+PAGES = Path(__file__).parents[1] / "manifests"
+FAMILY = ("portfolio-2026", "portfolio-2026-small", "portfolio-2026-small-mn04")
+WITHOUT_DOWNLOADS = ("default", "portfolio-2026-small")
+
+
+@pytest.mark.parametrize("name", WITHOUT_DOWNLOADS)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_what_needs_no_download_runs_on_one_channel_and_on_two(make_dataset, tmp_path, name, channels):
+    data = make_dataset(tmp_path / "data", machines=("fan",), source=12, target=4, test=2, channels=channels)
+    systems = asdcore.run(name, data, tmp_path / "run", store=tmp_path / "store").systems
+    assert np.isfinite(systems["score"].to_numpy()).all()
+    assert len(systems.filter(role="test")) == 8 * len(load_portfolio(name).systems)
+
+
+def test_the_default_hears_a_fault_in_both_domains(make_dataset, tmp_path):
+    data = make_dataset(tmp_path / "data", machines=("fan",), source=30, target=6, test=6)
+    run = asdcore.run("default", data, tmp_path / "run", store=tmp_path / "store")
+    (cell,) = asdcore.evaluate(run).systems["default"].cells
+    assert cell["auc_source"] == cell["auc_target"] == 1.0
+
+
+def test_the_default_comes_first_and_hears_the_near_channel_alone():
+    portfolio = load_portfolio("default")
+    assert next(iter(portfolio.systems)) == "default"
+    assert {branch.view.name for branch in portfolio.branches.values()} == {"near"}
+    assert {branch.encoder.name for branch in portfolio.branches.values()} == {"logmel", "psd_shape", "modulation"}
+    assert all(system.branches == set(portfolio.branches) for system in portfolio.systems.values())
+
+
+def test_every_encoder_has_as_much_say_as_the_next_in_equal():
+    portfolio = load_portfolio("default")
+    say = collections.defaultdict(float)
+    for branch, weight in portfolio.systems["equal"].weights.items():
+        say[portfolio.branches[branch].encoder.name] += weight
+    assert len(set(say.values())) == 1
+
+
+def test_the_default_stands_among_the_single_scorers_of_its_encoders():
+    portfolio = parse_portfolio(robustness.with_singles())
+    portfolio.check_components()
+    ours = load_portfolio("default")
+    assert ours.branches.items() <= portfolio.branches.items()
+    assert ours.systems.items() <= portfolio.systems.items()
+    assert len(portfolio.systems) - len(ours.systems) == 56
+    heard = {(branch.encoder.name, branch.view.name) for branch in portfolio.branches.values()}
+    assert heard == {(branch.encoder.name, branch.view.name) for branch in ours.branches.values()}
+
+
+@pytest.mark.parametrize("name", robustness.SETTINGS)
+def test_a_made_up_machine_sounds_the_same_from_the_same_seed_and_breaks_as_it_should(name):
+    setting = robustness.SETTINGS[name]
+    drawn = [robustness.Machine(setting, np.random.default_rng(3)) for _ in range(2)]
+    first, again = ([one.clip("source", "train", i, anomalous=False) for i in range(8)] for one in drawn)
+    assert np.array_equal(first, again)
+    correlation = [abs(np.corrcoef(left, right)[0, 1]) for left, right in itertools.pairwise(first)]
+    assert (max(correlation) > 0.9) == (setting.repeated > 0)
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_no_guard_of_the_2026_family_supports_itself(name):
+    systems = load_portfolio(name).systems
+    proxy = set(systems["A"].weights)
+    for system in (systems["A"], systems["C"]):
+        assert set(system.weights) == proxy
+        assert not proxy & {branch for guard in system.guards for branch in guard.branches}
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_2026_family_is_a_guard_its_mirror_a_second_guard_and_a_gate(name):
+    a, b, c, d = (load_portfolio(name).systems[system] for system in "ABCD")
+    assert b.out_of_fold_mirror_of == "A"
+    assert c.guards[: len(a.guards)] == a.guards
+    assert len(c.guards) == len(a.guards) + 1
+    assert (d.fusion.name, d.guards) == ("gate", ())
+    assert set(d.fusion.parameters["weights"]) == set(a.weights) | {guard.parameters["support"] for guard in a.guards}
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_in_the_gate_the_guards_encoder_has_as_much_say_as_the_proxy(name):
+    system = load_portfolio(name).systems["D"]
+    second = system.fusion.parameters["weights"]
+    proxy = sum(second[branch] for branch in system.weights)
+    assert sum(second.values()) == 2 * proxy == sum(system.weights.values())
+
+
+def test_the_2026_family_has_one_structure_and_one_set_of_numbers():
+    full, small = load_portfolio("portfolio-2026"), load_portfolio("portfolio-2026-small")
+    for system in "ACD":
+        assert full.systems[system].transform == small.systems[system].transform
+        both = zip(full.systems[system].guards, small.systems[system].guards, strict=True)
+        for theirs, ours in both:
+            assert theirs.strength == ours.strength
+            assert {**theirs.parameters, "support": ""} == {**ours.parameters, "support": ""}
+    normalizers = {branch.normalizer.model_dump_json() for one in (full, small) for branch in one.branches.values()}
+    assert len(normalizers) == 1
+    assert full.decision == small.decision
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_every_checkpoint_is_registered_for_the_encoder_that_loads_it(name):
+    registry = open_registry()
+    for branch in load_portfolio(name).branches.values():
+        if checkpoint := branch.encoder.parameters.get("checkpoint"):
+            assert registry.resources[checkpoint].plugin == branch.encoder.name
+
+
+def test_every_shipped_portfolio_stands_in_the_list_of_them():
+    page = (PAGES / "README.md").read_text()
+    for name in shipped_portfolios():
+        folder, slash, _ = name.partition("/")
+        assert f"`{name}`" in page or (slash and f"`{folder}/*`" in page)
+
+
+def test_a_link_of_the_pages_leads_somewhere():
+    for page in PAGES.glob("*.md"):
+        for target in page.read_text().split("](")[1:]:
+            link = target.partition(")")[0].partition("#")[0]
+            assert link.startswith("http") or (page.parent / link).exists(), f"{page.name}: {link}"
