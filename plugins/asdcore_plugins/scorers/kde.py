@@ -5,7 +5,9 @@ Parzen's density (1962). The bandwidth h is the median distance of a train norma
 are not 0: repeated clips have none), times ``width``.
 
 Leave-one-out is exact, h included. Time and memory: a distance matrix of n_train^2, then n_train a clip left out or
-scored.
+scored. A bank of more than 5,000 clips is searched for the bandwidth instead; of more than 30,000 clips, products of
+features say how far those left out are (:mod:`asdcore_plugins.stats.kernels`), n_train^2 * D of them and as many
+exponentials as n_train^2.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING
 from asdcore import DataError, hookimpl
 from asdcore_plugins.stats.banks import REFERENCES, DistanceScorer
 from asdcore_plugins.stats.density import medians
-from asdcore_plugins.stats.neighbours import neighbours
+from asdcore_plugins.stats.searched import SearchedRows, found_neighbours
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
+
+MEASURED = 30_000
+"""Train normals up to which all distances to one another are measured; of more, products say how far they are."""
 
 
 class KDE(DistanceScorer):
@@ -57,6 +62,9 @@ class KDE(DistanceScorer):
         self._check_fitted()
         scores = {name: np.empty(self._n) for name in self._members}
         for name, members in self._members.items():
+            if isinstance(self._rows, SearchedRows) and self._n > MEASURED:
+                scores[name] = self._summed(name, self._rows)
+                continue
             near, strangers = self._neighbours[name], np.setdiff1d(np.arange(self._n), members)
             for clips in near.blocks(members):
                 row = np.array(self._rows(clips))
@@ -66,6 +74,20 @@ class KDE(DistanceScorer):
                 scores[name][clips] = _surprise(np.take(self._rows(clips), members, axis=1) / self._bandwidth[name])
         return scores
 
+    def _summed(self, name: str, rows: SearchedRows) -> Floats:
+        """Score the fitted clips (n_train,) of a large bank, each under the density of the others in a reference."""
+        import numpy as np
+
+        near, members = self._neighbours[name], self._members[name]
+        strangers = np.setdiff1d(np.arange(self._n), members)
+        least, bandwidth = near.distance[:, 0].copy(), np.full(self._n, self._bandwidth[name])
+        least[strangers] = rows.nearest(strangers, members, 1)[1][:, 0]
+        for clips in near.blocks(members):
+            bandwidth[clips] = self._bandwidths(name, clips)
+        least /= bandwidth
+        others = len(members) - np.isin(np.arange(self._n), members)
+        return np.asarray(np.square(least) / 2.0 - np.log(rows.kernel_sums(members, bandwidth, least) / others))
+
     def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
         import numpy as np
 
@@ -73,7 +95,7 @@ class KDE(DistanceScorer):
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
-            self._neighbours[name] = neighbours(rows, group, 1)
+            self._neighbours[name] = found_neighbours(rows, group, 1)
             self._bandwidth[name] = float(self._bandwidths(name, np.array([-1]))[0])
 
     def _bandwidths(self, name: str, missing: Indices) -> Floats:

@@ -12,7 +12,8 @@ Domain-wise, as in GenRep's DCASE 2025 system: ``among = "domain"``, ``k = {sour
 
 With repeated clips rho is 0: the ratio divides by rho + 1e-6 times the median positive rho. Leave-one-out is exact, the
 clip is missed by its neighbours' rho too. Time and memory: a distance matrix of n_train^2, then n_train + k^2 a clip
-left out, n_train a clip scored.
+left out, n_train a clip scored. A bank of more than 5,000 clips is searched instead, with the same bits: n_train * k
+memory, a minute at 100,000 clips of 64 values, and a quarter of an hour to leave each out.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from asdcore import hookimpl
 from asdcore_plugins.stats.banks import REFERENCES
 from asdcore_plugins.stats.density import LocalDensity, MeanDensity, floor
 from asdcore_plugins.stats.parameters import fraction, whole
+from asdcore_plugins.stats.searched import SearchedRows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +81,10 @@ class LDN(LocalDensity):
         return super().score_distances(self._rooted(distances))
 
     def _begin(self, rows: Rows, domain: NDArray[np.str_]) -> None:
-        super()._begin(lambda some: self._rooted(rows(some)), domain)
+        if isinstance(rows, SearchedRows):
+            super()._begin(rows.rooted() if self._root else rows, domain)
+        else:
+            super()._begin(lambda some: self._rooted(rows(some)), domain)
 
     def _rooted(self, distances: Floats) -> Floats:
         import numpy as np

@@ -7,7 +7,8 @@ Identifying Density-Based Local Outliers" (SIGMOD 2000); the small constant, whi
 scikit-learn, whose scores as a novelty detector these are.
 
 Leave-one-out is exact: without the clip its neighbours have other neighbours, reaches and densities. Time and memory: a
-distance matrix of n_train^2, then n_train + k^2 a clip left out, n_train a clip scored.
+distance matrix of n_train^2, then n_train + k^2 a clip left out, n_train a clip scored. A bank of more than 5,000 clips
+is searched instead, once for each reference, with the same bits and n_train * k memory.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
 from asdcore_plugins.stats.banks import REFERENCES, DistanceScorer
-from asdcore_plugins.stats.neighbours import nearest, neighbours
+from asdcore_plugins.stats.neighbours import nearest
 from asdcore_plugins.stats.parameters import whole
+from asdcore_plugins.stats.searched import SearchedRows, found_neighbours
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +60,11 @@ class LOF(DistanceScorer):
             near, strangers = self._neighbours[name], np.setdiff1d(np.arange(self._n), members)
             for clips in near.blocks(members):
                 scores[name][clips] = self._left_out(name, clips)
+            if isinstance(self._rows, SearchedRows):
+                scores[name][strangers] = self._judged(
+                    name, *self._rows.nearest(strangers, members, min(self._k, len(members)))
+                )
+                continue
             for clips in near.blocks(strangers):
                 scores[name][clips] = self._scores(name, self._rows(clips))
         return scores
@@ -66,9 +73,12 @@ class LOF(DistanceScorer):
         """(n_clips, n_train) distances of clips that do not belong to a reference -> (n_clips,)."""
         import numpy as np
 
-        furthest, density = self._surroundings[name]
         column, distance = nearest(np.take(distances, self._members[name], axis=1), self._k)
-        near = self._members[name][column]
+        return self._judged(name, self._members[name][column], distance)
+
+    def _judged(self, name: str, near: Indices, distance: Floats) -> Floats:
+        """Score clips (n,) that do not belong to a reference by their nearest in it, and how far these are, (n, k)."""
+        furthest, density = self._surroundings[name]
         return _factors(distance, furthest[near], density[near])
 
     def _left_out(self, name: str, clips: Indices) -> Floats:
@@ -94,7 +104,7 @@ class LOF(DistanceScorer):
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
-            near = neighbours(rows, group, self._k)
+            near = found_neighbours(rows, group, self._k)
             index, distance = near.index[:, :-1], near.distance[:, :-1]
             furthest = _furthest(distance)
             self._neighbours[name] = near

@@ -7,7 +7,8 @@ A bank without target clips, or without source clips, has no such points and is 
 
 No point's features are made: a distance to it follows from three others. Leave-one-out is exact: a clip is left out
 with all points it is part of. Time and memory: a distance matrix of n_train^2, then n_train + n_target * k_source a
-clip.
+clip. A bank of more than 5,000 clips is searched instead, with the same bits, where points lie between at most 1,024 of
+its clips; of more than 30,000 clips that must be so, which takes a ``k_source``.
 """
 
 from __future__ import annotations
@@ -62,6 +63,15 @@ class MemMixup(MixedBank):
         super()._learn(rows, domain)
         # With the point of every target clip that steps in where a source clip is left out, where there is one.
         self._all = self._between(np.flatnonzero(~self._target), np.flatnonzero(self._target), spare=1)
+
+    def _ends(self) -> Indices:
+        import numpy as np
+
+        return np.union1d(super()._ends(), self._all.b)
+
+    def _most_ends(self, source: int, target: int) -> int:
+        each = source if self._k_source is None else self._k_source + 1
+        return target + min(source, target * each) if target else 0
 
     def _without(self, i: int) -> tuple[Points, Flags]:
         lost = self._all.b == i

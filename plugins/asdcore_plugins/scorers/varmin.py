@@ -6,7 +6,8 @@ alpha = 0 is the nearest neighbour, alpha = 1 the difference of ``ldn``; where a
 off and alpha is 0. From Matsumoto et al., DCASE Workshop 2025. ``beam`` has it band by band.
 
 Leave-one-out is exact: neighbours, rho and alpha are those of the other clips. Time and memory: a distance matrix of
-n_train^2, then n_train + k^2 a clip left out, n_train a clip scored.
+n_train^2, then n_train + k^2 a clip left out, n_train a clip scored. A bank of more than 5,000 clips is searched
+instead, with the same bits and n_train * k memory.
 """
 
 from __future__ import annotations

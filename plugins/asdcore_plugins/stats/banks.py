@@ -27,10 +27,7 @@ BLOCK = 64
 """Clips whose distances to the whole bank are held at once."""
 
 HELD = 200_000_000
-"""Bytes of a bank's distances to itself up to which they are held; those of a larger one are measured when needed."""
-
-MOST = 30_000
-"""Train normals whose distances to one another, half an hour's work at 768 values a clip, are still measured."""
+"""Bytes of a bank's distances to itself up to which they are held; in a larger one those that count are searched."""
 
 
 class DistanceScorer(ABC):
@@ -46,23 +43,18 @@ class DistanceScorer(ABC):
         self._members: dict[str, NDArray[np.intp]] = {}
 
     def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Self:
-        """(n_train, ...) features and their domains; keeps them as the bank. DataError for more than ``MOST``."""
+        """(n_train, ...) features and their domains; keeps them as the bank.
+
+        A large bank is searched, which gives the same bits.
+        """
         import numpy as np
 
         from asdcore import distances
+        from asdcore_plugins.stats.searched import SearchedRows
 
-        self._members = {}
-        if len(features) > MOST:
-            raise DataError(
-                f"{self._name} rests on the distances of all train normals to one another: of {len(features)} these "
-                f"are {8e-9 * len(features) ** 2:.0f} GB, and up to {MOST} train normals are taken. Use knn, beam or "
-                "patchcore, which search a bank of any size without them."
-            )
         bank = np.array(features)
-        rows: Rows = lambda some: distances(bank[some], bank, self.metric)  # noqa: E731
-        if 8 * len(bank) ** 2 <= HELD:
-            rows = distances(bank, bank, self.metric).__getitem__
-        self._begin(rows, domain)
+        held = 8 * len(bank) ** 2 <= HELD
+        self._begin(distances(bank, bank, self.metric).__getitem__ if held else SearchedRows(bank, self.metric), domain)
         self._bank: NDArray[np.float32] | None = bank
         return self
 

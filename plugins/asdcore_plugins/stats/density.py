@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from asdcore import DataError
 from asdcore_plugins.stats.banks import DistanceScorer
-from asdcore_plugins.stats.neighbours import Neighbours, neighbours
+from asdcore_plugins.stats.searched import SearchedRows, found_neighbours
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from asdcore_plugins.stats.banks import Rows
-    from asdcore_plugins.stats.neighbours import Banks
+    from asdcore_plugins.stats.neighbours import Banks, Neighbours
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -137,6 +137,10 @@ class LocalDensity(DistanceScorer):
         scores = {name: np.empty(self._n) for name in self._members}
         for clips in self._neighbours.blocks(np.arange(self._n)):
             scale, offset = self._judge(self._neighbours.without(clips))
+            if isinstance(self._rows, SearchedRows):
+                for name, least in self._rows.least(clips, scale, offset, self._members).items():
+                    scores[name][clips] = least
+                continue
             judged = self._rows(clips) / scale - offset
             judged[np.arange(len(clips)), clips] = np.inf
             for name, members in self._members.items():
@@ -159,7 +163,7 @@ class LocalDensity(DistanceScorer):
 
         group = self._group(domain)
         self._known = np.bincount(group, minlength=2)[group] > 2
-        self._neighbours = neighbours(rows, group, self._most)
+        self._neighbours = found_neighbours(rows, group, self._most)
         self._rho = self._density(self._neighbours, self._known, domain == "target")
         self._scale, self._offset = self._judge(self._neighbours.without(np.array([-1])))
 

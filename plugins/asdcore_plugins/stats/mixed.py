@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from asdcore import DataError
 from asdcore_plugins.stats.banks import BLOCK, DistanceScorer
 from asdcore_plugins.stats.neighbours import mean_nearest
 from asdcore_plugins.stats.parameters import whole
+from asdcore_plugins.stats.searched import SearchedRows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
     Flags = NDArray[np.bool_]
+
+MEASURED = 30_000
+"""Train normals up to which all distances to one another are measured where points lie between many of them."""
+
+ENDS = 1024
+"""Train clips with points between them to which alone distances are measured, and the most that a larger bank takes."""
 
 
 @dataclass(frozen=True)
@@ -81,31 +89,56 @@ class MixedBank(DistanceScorer):
 
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
+        import numpy as np
+
         self._check_fitted()
-        return self._scores(distances, [self._points.nearest(row, self.metric, self._k) for row in distances])
+        real = {name: np.take(distances, members, axis=1) for name, members in self._members.items()}
+        return self._scores(real, [self._points.nearest(row, self.metric, self._k) for row in distances])
 
     def score_left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each without itself and the points it is part of."""
         import numpy as np
 
         self._check_fitted()
+        if isinstance(self._rows, SearchedRows) and len(ends := self._ends()) <= ENDS:
+            return self._searched_left_out(self._rows, ends)
         parts = []
         for start in range(0, self._n, BLOCK):
-            rows = np.array(self._rows(slice(start, start + BLOCK)))
-            mixed = []
-            for i, row in enumerate(rows, start):
-                points, lost = self._without(i)
-                mixed.append(points.nearest(row, self.metric, self._k, lost))
+            clips = np.arange(start, min(start + BLOCK, self._n))
+            rows = np.array(self._rows(clips))
+            mixed = self._mixed(clips, rows)
             np.fill_diagonal(rows[:, start:], np.inf)
-            parts.append(self._scores(rows, mixed))
+            real = {name: np.take(rows, members, axis=1) for name, members in self._members.items()}
+            parts.append(self._scores(real, mixed))
         return {name: np.concatenate([part[name] for part in parts]) for name in self._members}
 
-    def _scores(self, distances: Floats, mixed: Sequence[Floats]) -> dict[str, Floats]:
-        """Distances (n_clips, n_train), and those to the nearest points, clip by clip; infinite ones are not there."""
+    def _searched_left_out(self, bank: SearchedRows, ends: Indices) -> dict[str, Floats]:
+        """Score as ``score_left_out``, but of all distances measure only those to the ``ends`` of the points."""
         import numpy as np
 
-        real = {name: np.take(distances, members, axis=1) for name, members in self._members.items()}
-        points = np.full((len(distances), self._k), np.inf)
+        everyone, mixed = np.arange(self._n), []
+        for start in range(0, self._n, BLOCK):
+            clips = everyone[start : start + BLOCK]
+            rows = np.zeros((len(clips), self._n))
+            rows[:, ends] = bank.between(clips, ends)
+            mixed += self._mixed(clips, rows)
+        k = {name: min(self._k, len(members)) for name, members in self._members.items()}
+        real = {name: bank.nearest(everyone, members, k[name])[1] for name, members in self._members.items()}
+        return self._scores(real, mixed)
+
+    def _mixed(self, clips: Indices, rows: Floats) -> list[Floats]:
+        """Train clips and their distances (b, n_train) -> those to the nearest points without each, clip by clip."""
+        near = []
+        for i, row in zip(clips, rows, strict=True):
+            points, lost = self._without(int(i))
+            near.append(points.nearest(row, self.metric, self._k, lost))
+        return near
+
+    def _scores(self, real: Mapping[str, Floats], mixed: Sequence[Floats]) -> dict[str, Floats]:
+        """Distances (n_clips, ...) in each reference, and to the nearest points; infinite ones are not there."""
+        import numpy as np
+
+        points = np.full((len(mixed), self._k), np.inf)
         for i, one in enumerate(mixed):
             points[i, : len(one)] = one
         return {
@@ -122,6 +155,16 @@ class MixedBank(DistanceScorer):
         target = np.flatnonzero(self._target)
         return self._between(np.flatnonzero(~self._target), target[target != i]), None
 
+    def _ends(self) -> Indices:
+        """Return the train clips that a point may lie between."""
+        import numpy as np
+
+        return np.flatnonzero(self._target)[: len(self._from_target)]
+
+    def _most_ends(self, source: int, target: int) -> int:
+        """Of so many source and target clips, how many a point may lie between, at most."""
+        return target
+
     @abstractmethod
     def _between(self, source: Indices, target: Indices) -> Points:
         """Return the points that a bank of these source and target clips gets."""
@@ -130,11 +173,19 @@ class MixedBank(DistanceScorer):
         import numpy as np
 
         self._target = domain == "target"
-        target = np.flatnonzero(self._target)
+        source, target = np.flatnonzero(~self._target), np.flatnonzero(self._target)
+        ends = self._most_ends(len(source), len(target))
+        if len(domain) > MEASURED and ends > ENDS:
+            raise DataError(
+                f"{self._name} would put points between {ends} of {len(domain)} train normals, which takes days. Of "
+                f"more than {MEASURED} train normals, {ENDS} may have points between them: use fewer target clips, for "
+                "memmixup a smaller k_source, or knn, which adds no points."
+            )
         # From a target clip (its place among the target clips) to every train clip.
         self._place = np.cumsum(self._target) - 1
-        self._from_target = np.array([rows(slice(i, i + 1))[0] for i in target]).reshape(len(target), len(domain))
-        source = np.flatnonzero(~self._target)
+        self._from_target = np.empty((len(target) if ends else 0, len(domain)))
+        for i, clip in enumerate(target[: len(self._from_target)]):
+            self._from_target[i] = rows(slice(clip, clip + 1))[0]
         # Points between target clips know of the source clips how many there are, and no more.
         self._points, self._one_source_less = self._between(source, target), self._between(source[1:], target)
 

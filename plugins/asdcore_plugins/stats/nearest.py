@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from asdcore_plugins.stats.neighbours import mean_nearest
+from asdcore_plugins.stats.rough import limit, met, smallest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,12 +50,22 @@ class NearestRows:
 
     metric : "cosine" (half of one minus the cosine similarity) or "euclidean", as :func:`asdcore.distances` has them.
     members : {reference: indices of rows}. owner : (m,) the clip that each row is of. k : neighbours.
+    root : the roots of these distances, of which more are equal.
     """
 
-    def __init__(self, rows: Features, metric: str, members: Mapping[str, Indices], owner: Indices, k: int = 1) -> None:
+    def __init__(
+        self,
+        rows: Features,
+        metric: str,
+        members: Mapping[str, Indices],
+        owner: Indices,
+        k: int = 1,
+        *,
+        root: bool = False,
+    ) -> None:
         import numpy as np
 
-        self._metric, self._k = metric, k
+        self._metric, self._k, self._root = metric, k, root
         # Rows of the same references lie side by side, so that each is looked at once.
         code = np.zeros(len(rows), np.intp)
         for bit, some in enumerate(members.values()):
@@ -81,15 +92,51 @@ class NearestRows:
         for start in range(0, len(rows), QUERIES):
             block = slice(start, start + QUERIES)
             near = self._nearest(prepared(rows[block], self._metric), None if owner is None else owner[block])
-            for name, squares in near.items():
-                means[name][block] = mean_nearest(
-                    squares / 4.0 if self._metric == "cosine" else np.sqrt(squares), self._k
-                )
+            for name, (_, distance) in near.items():
+                means[name][block] = mean_nearest(distance, self._k)
         return means
 
     def distances_left_out(self) -> dict[str, Floats]:
         """Return :meth:`distances` of the bank's own rows (m,), those of the same owner passed over."""
         return {name: one[self._place] for name, one in self.distances(self._rows, self._owner).items()}
+
+    def nearest(self, rows: Features, owner: Indices | None = None) -> dict[str, tuple[Indices, Floats]]:
+        """(n, D) -> {reference: (rows of the bank, distances) of the k nearest (n, k)}, nearest first.
+
+        Of equally near ones, the first in the bank is the nearer, where there is one reference; -1 and inf for missing.
+        """
+        import numpy as np
+
+        index = {name: np.full((len(rows), self._k), -1) for name in self._of}
+        distance = {name: np.empty((len(rows), self._k)) for name in self._of}
+        there = np.append(np.argsort(self._place), -1)
+        for start in range(0, len(rows), QUERIES):
+            block = slice(start, start + QUERIES)
+            near = self._nearest(prepared(rows[block], self._metric), None if owner is None else owner[block])
+            for name, (found, how_far) in near.items():
+                index[name][block], distance[name][block] = there[found], how_far
+        return {name: (index[name], distance[name]) for name in self._of}
+
+    def at_least(self, rows: Features) -> Floats:
+        """(n, D) -> distances (n, m) to all rows of the bank, rough: none is more than the exact one."""
+        import numpy as np
+
+        queries = prepared(rows, self._metric)
+        far, slack = self._seen(queries)
+        lengths = np.square((queries - self._middle) * self._scale).sum(axis=1, keepdims=True)
+        # What is added leaves room for the rounding of the roots.
+        squares = (far @ self._drawn.T).astype(np.float64)
+        squares += self._lengths
+        squares += lengths - 2.0 * slack
+        np.maximum(squares, 0.0, out=squares)
+        squares *= self._scale**-2
+        return self._measured(squares)[:, self._place]
+
+    def exactly(self, row: Features, some: Indices) -> Floats:
+        """(D,) -> distances (p,) to some rows of the bank."""
+        import numpy as np
+
+        return self._measured(self._squares(prepared(row[None], self._metric), np.zeros_like(some), self._place[some]))
 
     def _draw(self) -> None:
         """Lay the bank out in single precision: about its middle, shrunk by a power of two to a radius of at most 1."""
@@ -114,8 +161,8 @@ class NearestRows:
         self._scale *= again
         self._reach = 1.0 + self._scale * float(np.sqrt(np.square(self._middle).sum()))
 
-    def _nearest(self, queries: Floats, owner: Indices | None) -> dict[str, Floats]:
-        """Prepared queries (n, D) -> {reference: squared distances (n, k) of the k nearest}, inf for missing."""
+    def _nearest(self, queries: Floats, owner: Indices | None) -> dict[str, tuple[Indices, Floats]]:
+        """Prepared queries (n, D) -> {reference: the k nearest rows and their distances (n, k)}, -1 and inf missing."""
         import numpy as np
 
         found = self._possible(queries, owner)
@@ -123,8 +170,20 @@ class NearestRows:
             half = len(queries) // 2
             first = self._nearest(queries[:half], None if owner is None else owner[:half])
             second = self._nearest(queries[half:], None if owner is None else owner[half:])
-            return {name: np.concatenate([first[name], second[name]]) for name in first}
+            return {
+                name: (np.concatenate([rows, second[name][0]]), np.concatenate([distance, second[name][1]]))
+                for name, (rows, distance) in first.items()
+            }
         query, row = found
+        distance = self._measured(self._squares(queries, query, row))
+        order = np.lexsort((row, distance, query))
+        query, row, distance = query[order], row[order], distance[order]
+        return {name: self._first(query, row, distance, name, len(queries)) for name in self._of}
+
+    def _squares(self, queries: Floats, query: Indices, row: Indices) -> Floats:
+        """Squared distances (p,) of prepared queries (n, D) and rows, pair by pair."""
+        import numpy as np
+
         squares = np.empty(len(row))
         size = max(1, PREPARED // queries.shape[1])
         for start in range(0, len(row), size):
@@ -132,23 +191,28 @@ class NearestRows:
             rows = prepared(self._rows[row[some]], self._metric)
             rows -= queries[query[some]]
             squares[some] = np.square(rows, out=rows).sum(axis=1)
-        order = np.lexsort((squares, query))
-        query, row, squares = query[order], row[order], squares[order]
-        return {name: self._first(query, row, squares, name, len(queries)) for name in self._of}
+        return squares
 
-    def _first(self, query: Indices, row: Indices, squares: Floats, name: str, n: int) -> Floats:
-        """Take of sorted pairs the first k of each query (n, k) in a reference; inf where there are fewer."""
+    def _measured(self, squares: Floats) -> Floats:
+        """Squared distances -> distances."""
+        import numpy as np
+
+        distance = squares / 4.0 if self._metric == "cosine" else np.sqrt(squares)
+        return np.asarray(np.sqrt(distance) if self._root else distance)
+
+    def _first(self, query: Indices, row: Indices, distance: Floats, name: str, n: int) -> tuple[Indices, Floats]:
+        """Take of sorted pairs the first k of each query (n, k) in a reference; -1 and inf where there are fewer."""
         import numpy as np
 
         inside = np.zeros(len(row), bool)
         for part in self._of[name]:
             inside |= (row >= self._parts[part].start) & (row < self._parts[part].stop)
-        query, squares = query[inside], squares[inside]
+        query, row, distance = query[inside], row[inside], distance[inside]
         place = np.arange(len(query)) - np.searchsorted(query, np.arange(n))[query]
-        first = np.full((n, self._k), np.inf)
+        first, how_far = np.full((n, self._k), -1), np.full((n, self._k), np.inf)
         kept = place < self._k
-        first[query[kept], place[kept]] = squares[kept]
-        return first
+        first[query[kept], place[kept]], how_far[query[kept], place[kept]] = row[kept], distance[kept]
+        return first, how_far
 
     def _possible(self, queries: Floats, owner: Indices | None) -> tuple[Indices, Indices] | None:
         """Find which rows may be among the k nearest of a query: (query, row), (p,) each; None where they are many."""
@@ -162,10 +226,9 @@ class NearestRows:
                 block = slice(start, min(start + width, part.stop))
                 rough = far @ self._drawn[block].T
                 rough += self._lengths[block]
-                if owner is not None:
+                if owner is not None and _overlap(owner, self._owner[block]):
                     rough[owner[:, None] == self._owner[block]] = np.inf
-                least[place] = _least(rough, least[place])
-                flat = np.flatnonzero(rough <= _limit(least[place], slack))
+                flat, least[place] = met(rough, least[place], slack)
                 query, row = np.divmod(flat, rough.shape[1])
                 found.append((query, row + start, rough.ravel()[flat]))
                 if n > 1 and sum(len(one[0]) for one in found) > PAIRS:
@@ -174,8 +237,8 @@ class NearestRows:
         part_of = np.searchsorted([part.stop for part in self._parts], row, side="right")
         possible = np.zeros(len(row), bool)
         for places in self._of.values():
-            limit = _limit(_least(*(least[place] for place in places)), slack)[query, 0]
-            possible |= np.isin(part_of, places) & (values <= limit)
+            highest = limit(smallest(*(least[place] for place in places)), slack)[query, 0]
+            possible |= np.isin(part_of, places) & (values <= highest)
         return query[possible], row[possible]
 
     def _seen(self, queries: Floats) -> tuple[Floats32, Floats]:
@@ -196,28 +259,14 @@ class NearestRows:
         return np.where(too_far, 0.0, -2.0 * drawn).astype(np.float32), np.where(too_far, np.inf, slack)
 
 
+def _overlap(first: Indices, second: Indices) -> bool:
+    """Tell whether two lots of owners may have one in common."""
+    return bool(first.min() <= second.max() and second.min() <= first.max())
+
+
 def _shrinking(largest: float) -> float:
     """Return the power of two that shrinks what is ``largest`` to 1/2 to 1; 1 for nothing."""
     return 2.0 ** -math.ceil(math.log2(largest)) if largest > 0 else 1.0
-
-
-def _least(*rough: Floats32) -> Floats32:
-    """Rough distances (n, ...), the last of them (n, k) -> the k smallest (n, k)."""
-    import numpy as np
-
-    k = rough[-1].shape[1]
-    if k == 1:
-        return np.asarray(np.minimum.reduce([one.min(axis=1, keepdims=True) for one in rough]))
-    few = [np.partition(one, k - 1, axis=1)[:, :k] if one.shape[1] > k else one for one in rough]
-    return np.asarray(np.partition(np.concatenate(few, axis=1), k - 1, axis=1)[:, :k])
-
-
-def _limit(least: Floats32, slack: Floats) -> Floats32:
-    """The k smallest rough distances (n, k) -> up to where a row may be among the nearest (n, 1), finite."""
-    import numpy as np
-
-    limit = np.minimum(least.max(axis=1, keepdims=True) + slack, np.finfo(np.float32).max)
-    return np.asarray(np.nextafter(limit.astype(np.float32), np.float32(np.finfo(np.float32).max)))
 
 
 def prepared(features: Features, metric: str) -> Floats:

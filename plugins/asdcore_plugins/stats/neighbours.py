@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 AT_ONCE = 1 << 17
-"""Numbers about the clips of several banks that are held at once: 1 MiB each."""
+"""Numbers about the clips of several banks that are held at once: 1 MiB each, more in a bank of many clips."""
+
+TOGETHER = 16
+"""Clips, at least, that are left out together: so many share a look at the bank."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Neighbours:
 
     def blocks(self, clips: Indices) -> Iterator[Indices]:
         """Cut clips into parts that are left out together."""
-        size = max(1, AT_ONCE // len(self.index))
+        size = max(TOGETHER, AT_ONCE // len(self.index))
         yield from (clips[start : start + size] for start in range(0, len(clips), size))
 
     @cached_property

@@ -140,16 +140,6 @@ def test_a_bank_too_large_to_hold_takes_less_memory_than_its_distances(data, nam
     assert peak < 8 * 2_000**2 / 2
 
 
-@pytest.mark.parametrize("name", ["ldn", "varmin", "ced", "aldn", "lof", "kde", "memmixup", "smote_knn"])
-def test_a_bank_whose_distances_would_never_be_done_is_refused_before_it_starts(name):
-    train, domain = np.zeros((100_000, 1), np.float32), np.full(100_000, "source")
-    scorer = asdcore.load_scorer(name)
-    with pytest.raises(DataError, match=rf"{name} rests on .* of 100000 these are 80 GB.*up to 30000.*Use knn, beam"):
-        scorer.fit(train, domain)
-    with pytest.raises(DataError, match="call fit"):
-        scorer.score(train[:1])
-
-
 def test_fitted_on_distances_it_cannot_score_features(data):
     train, domain, test = data()
     fitted = asdcore.load_scorer("ldn").fit_distances(asdcore.distances(train, train), domain)

@@ -81,3 +81,29 @@ def test_many_equally_near_rows_take_bounded_memory(monkeypatch):
     finally:
         tracemalloc.stop()
     assert peak < 200 * 20_000 * 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_rough_distances_are_never_more_than_the_exact_ones(kind, metric):
+    bank, queries = rows(kind, 300, 0), rows(kind, 40, 1)
+    memory = NearestRows(bank, metric, MEMBERS, np.arange(300))
+    rough = memory.at_least(queries)
+    exact = np.stack([memory.exactly(one, np.arange(300)) for one in queries])
+    assert exact[:, 7].tobytes() == brute_force(queries, bank[7:8], metric, 1).tobytes()
+    assert (rough <= exact).all()
+    if kind == "plain":
+        np.testing.assert_allclose(rough, exact, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_nearest_rows_are_named(kind):
+    bank, queries = rows(kind, 300, 0), rows(kind, 40, 1)
+    memory = NearestRows(bank, "euclidean", MEMBERS, np.arange(300), 5)
+    for name, (index, distance) in memory.nearest(queries).items():
+        assert (np.isin(index, MEMBERS[name]) | (index == -1)).all()
+        for one, some, how_far in zip(queries, index, distance, strict=True):
+            there = some[some >= 0]
+            assert len(np.unique(there)) == len(there) == min(5, len(MEMBERS[name]))
+            assert memory.exactly(one, there).tobytes() == how_far[: len(there)].tobytes()
+            assert np.isinf(how_far[len(there) :]).all()

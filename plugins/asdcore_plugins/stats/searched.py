@@ -1,0 +1,116 @@
+"""The distances of a bank too large for a matrix of them: the few that count are found, and measured.
+
+To the last bit these are what the matrix would say, for the search (:mod:`asdcore_plugins.stats.nearest`) measures as
+:func:`asdcore.distances` does. A search takes n * m * D products in single precision, half a minute at 100,000 clips of
+64 values and one core, minutes at 768 values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from asdcore_plugins.stats.kernels import kernel_sums
+from asdcore_plugins.stats.nearest import NearestRows
+from asdcore_plugins.stats.neighbours import Neighbours, neighbours
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asdcore_plugins.stats.banks import Rows
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
+
+class SearchedRows:
+    """A bank's distances to itself, of which whole rows are measured only when asked for.
+
+    bank : (n, ...) features. root : the roots of these distances.
+    """
+
+    def __init__(self, bank: NDArray[np.float32], metric: str, *, root: bool = False) -> None:
+        self._bank, self._flat, self._metric, self._root = bank, bank.reshape(len(bank), -1), metric, root
+
+    def __call__(self, some: slice | Indices) -> Floats:
+        """Return the distances (n, n_train) of some clips to all: n * n_train * D subtractions."""
+        return self.between(some, slice(None))
+
+    def rooted(self) -> SearchedRows:
+        """Return the roots of these distances."""
+        return SearchedRows(self._bank, self._metric, root=True)
+
+    def nearest(self, clips: Indices, members: Indices, k: int) -> tuple[Indices, Floats]:
+        """Return the k nearest others of some clips (n,) among ``members``, and how far they are, (n, k).
+
+        Nearest first, of equal ones the first in the bank; -1 and inf where there are no more.
+        """
+        import numpy as np
+
+        every = np.arange(len(members))
+        bank = NearestRows(self._flat[members], self._metric, {"all": every}, members, k, root=self._root)
+        index, distance = bank.nearest(self._flat[clips], clips)["all"]
+        return np.where(index < 0, -1, members[index]), distance
+
+    def between(self, clips: slice | Indices, others: slice | Indices) -> Floats:
+        """Return the distances (n, m) of some clips to others."""
+        import numpy as np
+
+        from asdcore import distances
+
+        rows = distances(self._bank[clips], self._bank[others], self._metric)
+        return np.asarray(np.sqrt(rows)) if self._root else rows
+
+    def kernel_sums(self, members: Indices, bandwidth: Floats, least: Floats) -> Floats:
+        """Return :func:`asdcore_plugins.stats.kernels.kernel_sums` of all clips (n_train,)."""
+        return kernel_sums(self._flat, self._metric, members, bandwidth, least)
+
+    def least(
+        self, clips: Indices, scale: Floats | float, offset: Floats | float, members: Mapping[str, Indices]
+    ) -> dict[str, Floats]:
+        """Return {reference: min over the others y of d(x, y) / scale(y) - offset(y)} for some clips x (n,).
+
+        scale : above 0, and offset; (n, n_train), (1, n_train) or one for all. What a rough distance allows is never
+        more than what the exact one says, so those that may be the least are few, and measured.
+        """
+        import numpy as np
+
+        rough = self._whole.at_least(self._flat[clips])
+        scales, offsets = np.broadcast_to(scale, rough.shape), np.broadcast_to(offset, rough.shape)
+        judged = rough / scale - offset
+        judged[np.arange(len(clips)), clips] = np.inf
+        found = {name: np.empty(len(clips)) for name in members}
+        for i, clip in enumerate(clips):
+
+            def exact(some: Indices, i: int = i, clip: np.intp = clip) -> Floats:
+                some = some[some != clip]
+                exact = self._whole.exactly(self._flat[clip], some)
+                return np.asarray(exact / scales[i, some] - offsets[i, some])
+
+            for name, some in members.items():
+                allowed = judged[i, some]
+                bound = exact(some[[allowed.argmin()]]).min()
+                found[name][i] = exact(some[allowed <= bound]).min()
+        return found
+
+    @cached_property
+    def _whole(self) -> NearestRows:
+        import numpy as np
+
+        every = np.arange(len(self._flat))
+        return NearestRows(self._flat, self._metric, {"all": every}, every, root=self._root)
+
+
+def found_neighbours(rows: Rows, group: Indices, k: int) -> Neighbours:
+    """Find :func:`neighbours`, by a search where the bank is searched, and otherwise in its distances."""
+    import numpy as np
+
+    if not isinstance(rows, SearchedRows):
+        return neighbours(rows, group, k)
+    index, distance = np.full((len(group), k + 1), -1), np.full((len(group), k + 1), np.inf)
+    for one in np.unique(group[group >= 0]):
+        members = np.flatnonzero(group == one)
+        index[members], distance[members] = rows.nearest(members, members, k + 1)
+    return Neighbours(index, distance)
