@@ -14,7 +14,7 @@ def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Finished run folders, compared side by side.")],
     out: Annotated[Path | None, typer.Option(help="File to write. Default: report.html in the first run.")] = None,
     audio: Annotated[bool, typer.Option("--audio", help="Embed the sound of the clips shown: a large file.")] = False,
-    umap: Annotated[bool, typer.Option("--umap", help="Maps by UMAP too; needs umap-learn.")] = False,
+    umap: Annotated[bool, typer.Option("--umap", help="Maps by UMAP too; the extra umap.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Folder for systems.csv and paper.csv.")] = None,
     latex: Annotated[Path | None, typer.Option(help="Folder for paper.tex.")] = None,
     truth: Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")] = None,

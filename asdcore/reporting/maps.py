@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,7 +30,7 @@ Floats = NDArray[np.float64]
 def check_umap() -> None:
     """Raise AsdcoreError where UMAP is asked for and not installed."""
     if find_spec("umap") is None:
-        raise AsdcoreError("--umap needs the package umap-learn: run 'pip install umap-learn', or leave --umap out.")
+        raise AsdcoreError("--umap needs umap-learn: run \"pip install 'asdcore[umap]'\", or leave --umap out.")
 
 
 def feature_recipes(subject: Subject) -> dict[str, Recipe]:
@@ -115,7 +116,9 @@ def principal_axes(vectors: Floats, train: Floats) -> tuple[Floats, float]:
 def _umap(vectors: Floats) -> Floats:
     from umap import UMAP
 
-    found: Floats = np.asarray(UMAP(n_components=2, random_state=0).fit_transform(vectors), dtype=np.float64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "n_jobs value")  # a seed means one thread, as is wanted
+        found: Floats = np.asarray(UMAP(n_components=2, random_state=0).fit_transform(vectors), dtype=np.float64)
     return found
 
 

@@ -77,7 +77,7 @@ def test_scores_of_a_system_stand_in_the_order_of_the_maps_test_clips(subject):
 
 def test_umap_is_asked_for_by_name_and_adds_axes(subject, monkeypatch):
     monkeypatch.setattr(maps, "find_spec", lambda name: None)
-    with pytest.raises(AsdcoreError, match="pip install umap-learn"):
+    with pytest.raises(AsdcoreError, match=r"pip install 'asdcore\[umap\]'"):
         maps.check_umap()
 
     class UMAP:
