@@ -129,13 +129,14 @@ def audit_views(
 
 def _views(plan: Portfolio) -> dict[str, Component]:
     """Return the views of a portfolio by their labels; raises PortfolioError for one that hands on both channels."""
-    for name, branch in plan.branches.items():
-        if view_channels(branch.view.name, json.dumps(branch.view.parameters, sort_keys=True)) != 1:
+    views = [(name, view) for name, branch in plan.branches.items() for view in branch.views]
+    for name, view in views:
+        if view_channels(view.name, json.dumps(view.parameters, sort_keys=True)) != 1:
             raise PortfolioError(
-                f"branches.{name}: view {branch.view.name!r} hands on both channels, and an audit weighs what is left "
-                "in one waveform. Audit a portfolio without this branch."
+                f"branches.{name}: view {view.name!r} hands on both channels, and an audit weighs what is left in one "
+                "waveform. Audit a portfolio without this branch."
             )
-    return {_label(branch.view): branch.view for branch in plan.branches.values()}
+    return {_label(view): view for _, view in views}
 
 
 def _label(view: Component) -> str:

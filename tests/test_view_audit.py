@@ -257,3 +257,10 @@ def test_command_prints_a_table_or_json(unrelated, tmp_path):
     assert told["findings"][0]["view"] == "near"
     assert told["findings"][0]["verdict"] == "trust"
     assert told["level_db"] == -6.0
+
+
+def test_the_view_that_a_branch_takes_away_is_audited_too(unrelated):
+    branch = {"encoder": "logmel", "scorer": "knn", "residual": {"view": "far"}}
+    values = {"name": "views", "branches": {"b": branch}, "systems": {"one": {"weights": {"b": 1.0}}}}
+    found = audit_views(parse_portfolio(values), unrelated).findings
+    assert {one.view for one in found} == {"near", "far"}
