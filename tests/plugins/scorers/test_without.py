@@ -125,7 +125,7 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("shape", SHAPES)
 @scorers
 def test_equals_a_scorer_that_never_saw_those_clips(name, parameters, shape):
-    for seed in range(2):
+    for seed in range(1):
         features, domain, recording = data(name, seed)
         without = shape(recording, domain, np.random.default_rng(seed))
         for apart in (None, without):
