@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,14 @@ def verify(
         differences += found
     affected = sorted(node.removeprefix("result/") for node in work.affected(differences) if node.startswith("result/"))
     return Verification(
-        str(manifest), pinned.sha256, len(pinned.subjects), differences, affected, [*notes, *work.notes()], rows
+        str(manifest),
+        pinned.sha256,
+        len(pinned.subjects),
+        differences,
+        affected,
+        [*notes, *work.notes()],
+        rows,
+        work.absent(files),
     )
 
 
@@ -109,6 +117,15 @@ class _Verify:
             if place and place.source:
                 here = {f"plugin/{row['plugin']}/{one}" for one in _below(*source_files(place.source))}
                 yield from _extra("plugin", here - names)
+
+    def absent(self, files: list[Difference]) -> dict[str, str]:
+        """Return {root: folder} of the roots of which no pinned file is there."""
+        missing = Counter(one.artifact.partition("/")[0] for one in files if one.kind == MISSING)
+        pinned = Counter(name.partition("/")[0] for name, one in self.manifest.subjects.items() if one.sha256)
+        roots = ("data", "run", "store")
+        return {
+            root: str(self.roots.folders[root]) for root in roots if missing[root] and missing[root] == pinned[root]
+        }
 
     def record(self) -> Iterator[Difference]:
         """Compare what the run says of itself, timings and places apart."""

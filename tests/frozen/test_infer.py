@@ -588,6 +588,13 @@ def new_machine(world: World, root: Path, *, train: bool) -> Path:
     return root
 
 
+def test_development_recordings_are_scored_with_a_note(world, tmp_path):
+    got = world.infer(world.root / "data", tmp_path / "out")
+    (note,) = [note for note in got.about["notes"] if "development" in note]
+    assert note.startswith("these look like development data: ")
+    assert note.endswith("Evaluation data belong here.")
+
+
 class Heard(Silent):
     def __init__(self):
         self.notes = []
