@@ -68,16 +68,9 @@ def verify(
     if recompute:
         rows, found = rebuild(pinned, roots, workers, work.progress)
         differences += found
-    affected = sorted(node.removeprefix("result/") for node in work.affected(differences) if node.startswith("result/"))
+    counted, said = (pinned.sha256, len(pinned.subjects)), [*notes, *work.notes()]
     return Verification(
-        str(manifest),
-        pinned.sha256,
-        len(pinned.subjects),
-        differences,
-        affected,
-        [*notes, *work.notes()],
-        rows,
-        work.absent(files),
+        str(manifest), *counted, differences, work.affected(differences), said, rows, work.absent(files)
     )
 
 
@@ -163,8 +156,8 @@ class _Verify:
         for what, before, after in changes(recorded, environment_now(recorded)):
             yield Difference(VERSION, "environment", "environment", f"{what}: {before}, here {after}")
 
-    def affected(self, differences: list[Difference]) -> set[str]:
-        """Return everything that descends from what differs. What is new counts as the pinned files it lies among."""
+    def affected(self, differences: list[Difference]) -> list[str]:
+        """Return the results that descend from what differs. What is new counts as the pinned files it lies among."""
         lineage, changed = self.manifest.predicate["lineage"], set()
         for one in differences:
             if one.artifact in lineage or one.artifact in self.manifest.subjects:
@@ -173,7 +166,8 @@ class _Verify:
                 beside = one.artifact.rpartition("/")[0] + "/"
                 among = {name for name in self.manifest.subjects if name.startswith(beside)}
                 changed |= among or {"environment"}
-        return reached(lineage, changed)
+        results = (node for node in reached(lineage, changed) if node.startswith("result/"))
+        return sorted(node.removeprefix("result/") for node in results)
 
     def notes(self) -> list[str]:
         """Say what was not looked at because it is not here."""
