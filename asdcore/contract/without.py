@@ -113,14 +113,20 @@ def left_out_by_refit(
     scores: dict[str, NDArray[np.float64]] = {}
     shared: set[str] | None = None
     for clips, rest in without.each():
-        got = score(fit(rest), rest, clips)
+        try:
+            got = score(fit(rest), rest, clips)
+        except DataError as error:
+            raise DataError(
+                f"with the clips left out that its score must not rest on, train normal {clips[0]} keeps {len(rest)} "
+                f"of {without.n}: {error}"
+            ) from error
         shared = set(got) if shared is None else shared & set(got)
         for name, values in got.items():
             scores.setdefault(name, np.empty(without.n))[clips] = values
     if not shared:
         raise DataError(
-            "no reference keeps enough train normals for every clip once the clips that it must not rest on are left "
-            "out"
+            "no reference keeps enough train normals for every clip, with those left out that its score must not rest "
+            "on"
         )
     return {name: values for name, values in scores.items() if name in shared}
 

@@ -40,8 +40,8 @@ def left_with(without: Without | None, members: Mapping[str, NDArray[np.intp]], 
     kept = [one for one, some in members.items() if without is None or without.fewest_left(some) >= fewest]
     if not kept:
         raise DataError(
-            f"{name} needs at least {fewest} train normals to score each train normal by, and once the clips that it "
-            f"must not rest on are left out, some have fewer, in each of its references {', '.join(members)}"
+            f"{name} needs at least {fewest} train normals to score each train normal by; with those left out that its "
+            f"score must not rest on, some keep fewer, in each of the references {', '.join(members)}"
         )
     return kept
 
