@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from asdcore.components import build
 from asdcore.contract.plugins import Plugins
-from asdcore.errors import DataError, PluginError, blamed, located
+from asdcore.errors import DataError, PluginError, blamed, located, warned
 from asdcore.portfolio import Branch
 from asdcore.store.tables import CALIBRATED, FULL
 
@@ -50,7 +50,8 @@ def _calibrated(
     parts = []
     for (machine, section, name), cell in scores.group_by("machine", "section", "branch", maintain_order=True):
         branch = branches[str(name)]
-        with located(f"branch {name!r}, {machine} section {section}"):
+        where = f"branch {name!r}, {machine} section {section}"
+        with located(where), warned(where):
             normals, _, domain = _by_reference(cell.filter(pl.col("role") == "oof"))
             normalizer = build("normalizer", branch.normalizer.name, branch.normalizer.parameters, plugins)
             with blamed("normalizer", branch.normalizer.name):
