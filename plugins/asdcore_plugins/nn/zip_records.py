@@ -1,8 +1,8 @@
 """The records of a checkpoint that ``torch.save`` wrote as a zip archive, checked before their bytes become weights.
 
-``torch.load`` with ``mmap=True`` takes as many bytes as the pickle asks for from where a record begins. It looks neither
-at the record's size nor at how it is packed nor at its checksum: of a short or compressed record it takes the bytes of
-the neighbours. So all that is checked here.
+``torch.load`` with ``mmap=True`` takes as many bytes as the pickle asks for from where a record begins. It looks
+neither at the record's size nor at how it is packed nor at its checksum: of a short or compressed record it takes the
+bytes of the neighbours. So all that is checked here.
 """
 
 from __future__ import annotations
