@@ -114,6 +114,6 @@ def _trilinear(
             whole.insert(axis, 1)
         sizes.append(whole)
     products = 1
-    for axis in zip(*sizes, strict=True):
-        products *= max(axis)
+    for lengths in zip(*sizes, strict=True):
+        products *= max(lengths)
     return 2 * products
