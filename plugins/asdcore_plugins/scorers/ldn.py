@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
     from asdcore_plugins.stats.neighbours import Banks, Neighbours
+    from asdcore_plugins.stats.neighbours_without import BanksWithout
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -86,7 +87,6 @@ class LDN(LocalDensity):
             super()._begin(rows.rooted() if self._root else rows, domain, apart)
         else:
             super()._begin(lambda some: self._rooted(rows(some)), domain, apart)
-        self._given = rows
 
     def _rooted(self, distances: Floats) -> Floats:
         import numpy as np
@@ -100,7 +100,7 @@ class LDN(LocalDensity):
         limit = np.where(target, self._k["target"], self._k["source"])[:, None]
         return MeanDensity(near, np.where(place < limit, self._r**place, 0.0), total=self._sum)
 
-    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[Floats | float, Floats | float]:
+    def _terms(self, rho: Floats, known: Flags, banks: Banks | BanksWithout) -> tuple[Floats | float, Floats | float]:
         return (rho + floor(rho, known, "ldn"), 0.0) if self._variant == "ratio" else (1.0, rho)
 
 

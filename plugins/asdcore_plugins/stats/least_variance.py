@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asdcore_plugins.stats.neighbours import Banks, Neighbours
+    from asdcore_plugins.stats.neighbours_without import BanksWithout
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -40,7 +41,7 @@ class LeastVariance(LocalDensity):
 
         return MeanDensity(near, np.ones((len(known), self._most)))
 
-    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[float, Floats]:
+    def _terms(self, rho: Floats, known: Flags, banks: Banks | BanksWithout) -> tuple[float, Floats]:
         import numpy as np
 
         nearest = np.take_along_axis(rho, banks.nearest(), axis=1)
