@@ -2,7 +2,8 @@
 
 A(x) = -log of the mean over the bank of exp(-d(x, y)^2 / (2 h^2)): up to a constant of the bank, minus the logarithm of
 Parzen's density (1962). The bandwidth h is the median distance of a train normal to its nearest other (of those that
-are not 0: repeated clips have none), times ``width``.
+are not 0: repeated clips have none), times ``width``. By
+``without`` that other is none of the clips that the train normal must not rest on.
 
 Leave-one-out is exact, h included. Time and memory: a distance matrix of n_train^2, then n_train a clip left out or
 scored. A bank of more than 5,000 clips is searched for the bandwidth instead; of more than 30,000 clips, products of

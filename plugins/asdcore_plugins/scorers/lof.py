@@ -6,6 +6,8 @@ LOF(x) = mean of lrd(y) over N_k(x), over lrd(x). Near 1 among normals, larger o
 Identifying Density-Based Local Outliers" (SIGMOD 2000); the small constant, which repeated clips need, is that of
 scikit-learn, whose scores as a novelty detector these are.
 
+By ``without`` no clip that y must not rest on is a neighbour of y, for kdist and lrd alike.
+
 Leave-one-out is exact: without the clip its neighbours have other neighbours, reaches and densities. Time and memory: a
 distance matrix of n_train^2, then n_train + k^2 a clip left out, n_train a clip scored. A bank of more than 5,000 clips
 is searched instead, once for each reference, with the same bits and n_train * k memory.
@@ -78,7 +80,7 @@ class LOF(NeighbourScorer):
         scores = {name: np.empty(self._n) for name in names}
         fewest = dict.fromkeys(names, self._n)
         for name in names:
-            lists, member = self._neighbours_without(name, without), np.zeros(self._n, bool)
+            lists, member = self._neighbours_without(name, without, indexed=True), np.zeros(self._n, bool)
             member[self._members[name]] = True
             usual = _furthest(lists.listed.distance[:, : self._k])
             near = self._near(name, without)

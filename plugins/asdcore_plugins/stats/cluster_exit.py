@@ -6,7 +6,8 @@ without one it ends two neighbours before the last of k. It has two neighbours a
 Cluster-Exit Detection (Interspeech 2026).
 
 A clip that is left out takes its own ratios from the quantile, and at each clip whose neighbour it was three ratios go
-and three come: the quantile of a bank without it is found among the few values around its place.
+and three come: the quantile of a bank without it is found among the few values around its place. By ``without`` a clip's neighbours, and so its
+ratios and its cluster, are none of the clips that it must not rest on; without a set of clips all ratios are made anew.
 """
 
 from __future__ import annotations
@@ -97,11 +98,11 @@ class ClusterDensity:
         import numpy as np
 
         k = self._distance.shape[1] - 1
-        new, there = smoothed(banks.distance), np.isfinite(banks.distance)
-        ratio = banks.filled(smoothed(self._distance[:, :k]), new)
+        there = np.isfinite(banks.distance)
+        ratio = banks.filled(self._ratio[:, 2:-2], smoothed(banks.distance))
         bounds = np.array(
             [
-                exact_quantile(some[known & (some < np.inf).any(axis=1)], self._quantile)
+                exact_quantile(some[known], self._quantile)
                 for some, known in zip(ratio, banks.among(self._known), strict=True)
             ]
         )

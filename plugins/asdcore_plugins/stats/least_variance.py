@@ -2,7 +2,8 @@
 
 A(x) = min_y d(x, y) - alpha rho(y), rho(y) being the mean distance of a train normal to its k nearest others, and
 alpha = Cov(u, v) / Var(v) over the train normals z: u is the distance of z to its nearest other, v that one's rho
-(Matsumoto et al., DCASE Workshop 2025).
+(Matsumoto et al., DCASE Workshop 2025). By ``without`` neither rho, nor u, nor which clip is the nearest other rests on
+the clips that z must not rest on.
 """
 
 from __future__ import annotations

@@ -84,7 +84,11 @@ class Points:
 
 
 class MixedBank(DistanceScorer):
-    """Mean of the k smallest distances to a bank; points are added to the target bank and to the pooled one."""
+    """Mean of the k smallest distances to a bank; points are added to the target bank and to the pooled one.
+
+    Points may lie between clips of one recording: nothing is learnt by leaving clips out, so ``without`` of ``fit``
+    changes nothing. A clip that is left out takes all points that it is part of with it.
+    """
 
     def __init__(self, name: str, k: int, metric: str, references: Sequence[str]) -> None:
         self._k = whole("k", k)

@@ -40,12 +40,12 @@ class NeighbourScorer(DistanceScorer):
         self._lists[name] = known, k, listed
         return listed.first(k + 1)
 
-    def _neighbours_without(self, name: str, without: Without) -> NeighboursWithout:
+    def _neighbours_without(self, name: str, without: Without, *, indexed: bool = False) -> NeighboursWithout:
         """Return the neighbours of that name in banks that lack sets of clips."""
         known, k, listed = self._lists[name]
         if listed.index.shape[1] < known.columns(k, without.most):
             listed = known.listed(k, without.most)
-        return NeighboursWithout(known, listed, k, without)
+        return NeighboursWithout(known, listed, k, without, indexed=indexed)
 
     def _keep(self, members: Mapping[str, Indices]) -> None:
         """Keep the references that still have enough clips; raise DataError where none has."""

@@ -33,8 +33,11 @@ LISTED = 1 << 22
 FEW = 64
 """Clips of a set that a list always makes up for."""
 
-AT_ONCE = 1 << 20
-"""Neighbours that are looked at together, at most, in a bank of ordinary size."""
+FEW_LOST = 6
+"""Neighbours that a clip mostly loses at most."""
+
+AT_ONCE = 1 << 16
+"""Neighbours that are looked at together, at most, in a bank of ordinary size: half a MiB stays in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +64,23 @@ class Surroundings:
 class NeighboursWithout:
     """The k nearest others of every clip in banks that lack the sets of ``without``.
 
-    listed : what :meth:`Surroundings.listed` gave for sets as large.
+    listed : what :meth:`Surroundings.listed` gave for sets as large. indexed : whether it matters which clips the
+    neighbours are, and not only the nearest one.
     """
 
-    def __init__(self, known: Surroundings, listed: Neighbours, k: int, without: Without) -> None:
-        self.known, self.listed, self.k, self.without = known, listed, k, without
+    def __init__(
+        self, known: Surroundings, listed: Neighbours, k: int, without: Without, *, indexed: bool = False
+    ) -> None:
+        self.known, self.listed, self.k, self.without, self.indexed = known, listed, k, without, indexed
+        most = listed.index.shape[1]
+        # Most clips lose few, so that the beginning of their lists suffices.
+        self._widths = sorted({min(k + FEW_LOST, most), min(2 * k + FEW, most), most})
 
     def blocks(self) -> Iterator[BanksWithout]:
         """Yield the banks of some sets after the other."""
         import numpy as np
 
-        looked = len(self.listed.index) * min(self.listed.index.shape[1], self.narrow)
-        size = max(1, AT_ONCE // looked)
+        size = max(1, AT_ONCE // (len(self.listed.index) * self._widths[0]))
         for start in range(0, len(self.without.sets), size):
             yield self.banks(np.arange(start, min(start + size, len(self.without.sets))))
 
@@ -82,36 +90,57 @@ class NeighboursWithout:
 
         gone = self.without.mask_of(sets)
         bank, row = np.nonzero(self._touched(sets) & ~gone)
-        index, distance = np.full((len(row), self.k), -1), np.full((len(row), self.k), np.inf)
+        index = np.full((len(row), self.k if self.indexed else 1), -1)
+        banks = BanksWithout(self, sets, gone, bank, row, index, np.full((len(row), self.k), np.inf))
+        # One place more, for the clip that an empty place names.
+        here = np.pad(~gone, ((0, 0), (0, 1)), constant_values=False)
         short = np.arange(len(row))
-        for width in sorted({min(self.narrow, self.listed.index.shape[1]), self.listed.index.shape[1]}):
-            count = self._left(gone, bank, row, short, width, index, distance)
-            short = short[count < self.k]
-        ended = (self.listed.index[row[short]] < 0).any(axis=1) | (self.listed.index.shape[1] >= len(self.known.group))
+        for place, width in enumerate(self._widths):
+            if len(short):
+                short = self._fill(banks, here, short, width, last=place == len(self._widths) - 1)
+        ended = (self.listed.index[row[short]] < 0).any(axis=1) | (self._widths[-1] >= len(self.known.group) - 1)
         for i in short[~ended]:
-            index[i], distance[i] = self._looked_at(int(row[i]), gone[bank[i]])
-        return BanksWithout(self, sets, gone, bank, row, index, distance)
+            nearest_index, banks.distance[i] = self._looked_at(int(row[i]), gone[bank[i]])
+            index[i] = nearest_index[: index.shape[1]]
+        return banks
 
-    @property
-    def narrow(self) -> int:
-        """How much of a list is looked at first: it mostly suffices."""
-        return 2 * self.k + 8
-
-    def _left(
-        self, gone: Flags, bank: Indices, row: Indices, some: Indices, width: int, index: Indices, distance: Floats
-    ) -> Indices:
-        """Fill in the first k that are left of some lists (p,); returns how many there are."""
+    def _fill(self, banks: BanksWithout, here: Flags, some: Indices, width: int, *, last: bool) -> Indices:
+        """Fill in the first k that are left of the beginnings of some lists (p,); returns those that have too few."""
         import numpy as np
 
-        listed = self.listed.index[row[some], :width]
-        kept = ~np.take(gone.ravel(), bank[some, None] * gone.shape[1] + listed, mode="wrap")
-        kept &= listed >= 0
-        rank = np.cumsum(kept, axis=1)
-        of, column = np.nonzero(kept & (rank <= self.k))
-        place = rank[of, column] - 1
-        index[some[of], place] = listed[of, column]
-        distance[some[of], place] = self.listed.distance[row[some[of]], column]
-        return np.asarray(rank[:, -1])
+        row = banks.row[some]
+        listed = np.take(self._beginnings[width][0], row, axis=0)
+        kept = np.take(here.ravel(), listed + (banks.bank[some] * here.shape[1])[:, None])
+        rank = np.cumsum(kept, axis=1, dtype=np.int32)
+        enough = rank[:, -1] >= self.k
+        if not self.indexed:
+            first = kept.argmax(axis=1)
+            there = kept.any(axis=1)
+            banks.index[some[there], 0] = listed[there, first[there]]
+        kept &= rank <= self.k
+        if last and not enough.all():
+            of, column = np.nonzero(kept & ~enough[:, None])
+            at = some[of], rank[of, column] - 1
+            banks.distance[at] = self.listed.distance[row[of], column]
+            if self.indexed:
+                banks.index[at] = listed[of, column]
+        kept[~enough] = False
+        filled = some[enough]
+        banks.distance[filled] = np.take(self._beginnings[width][1], row, axis=0)[kept].reshape(-1, self.k)
+        if self.indexed:
+            banks.index[filled] = listed[kept].reshape(-1, self.k)
+        return some[~enough]
+
+    @cached_property
+    def _beginnings(self) -> dict[int, tuple[Indices, Floats]]:
+        """{width: the beginnings of the lists, each in one piece}, with n for an empty place."""
+        import numpy as np
+
+        index = np.where(self.listed.index < 0, len(self.listed.index), self.listed.index)
+        return {
+            width: (np.ascontiguousarray(index[:, :width]), np.ascontiguousarray(self.listed.distance[:, :width]))
+            for width in self._widths
+        }
 
     def _looked_at(self, row: int, gone: Flags) -> tuple[Indices, Floats]:
         """Look for the k nearest others of a clip among all that are left."""
@@ -160,7 +189,8 @@ class BanksWithout:
     """Banks of the same clips (n,), each without one of the ``sets`` (b,).
 
     gone : (b, n) the clips that a bank lacks. bank, row : (p,) who has lost some of its k nearest others in which bank.
-    index, distance : (p, k) those it has now; -1 and inf where there are no more.
+    index, distance : (p, k) those it has now; -1 and inf where there are no more. Of index the first column alone,
+        unless the neighbours are indexed.
     """
 
     neighbours: NeighboursWithout
