@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -133,13 +132,14 @@ def _tested(run: Path, systems: set[str]) -> list[dict[str, Any]]:
 
     A row for each machine and section, and before those of a system their mean, with no machine.
     """
+    from asdcore.parse import parse_json
     from asdcore.runs import EVALUATION_FILE
 
     path = run / EVALUATION_FILE
     if not path.is_file():
         return []
     try:
-        told = json.loads(path.read_bytes())["systems"]
+        told = parse_json(path.read_bytes())["systems"]
         cells = {name: [{key: cell.get(key) for key in TESTED[1:]} for cell in told[name]["cells"]] for name in told}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(f"{path} is damaged. Evaluate the run again: asdcore evaluate {run}") from error

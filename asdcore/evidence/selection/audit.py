@@ -22,6 +22,7 @@ from asdcore.errors import AsdcoreError, EvaluationError, did_you_mean
 from asdcore.evidence.ledger import count_looks, read_ledger, record_plan, results_of
 from asdcore.evidence.selection.candidates import Candidates, Places, open_candidates, places_of
 from asdcore.evidence.selection.outcome import Outcome, points
+from asdcore.parse import parse_json
 from asdcore.runs import EVALUATION_FILE, Run, load_run
 from asdcore.store.atomic import json_text, write_bytes
 from asdcore.store.cache import Store
@@ -199,7 +200,7 @@ def _compliant(plan: dict[str, Any], folder: Path) -> tuple[Places, dict[str, st
 def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
     try:
         content = path.read_bytes()
-        plan = json.loads(content)
+        plan = parse_json(content)
     except (OSError, ValueError) as error:
         raise EvaluationError(
             f"{path} is no plan of an audit ({error}). Make one with 'asdcore audit plan RUN... --out {path}'."
