@@ -52,10 +52,11 @@ def _unequal(clips: pl.DataFrame) -> Iterator[str]:
     """Yield the machines whose clips are of very different lengths."""
     seconds = pl.col("n_samples") / pl.col("sample_rate")
     for (machine,), rows in clips.group_by("machine", maintain_order=True):
-        lengths = rows.select(seconds.alias("seconds"))["seconds"].drop_nulls()
-        if len(lengths) and lengths.max() > UNEQUAL * lengths.min():
+        lengths = rows.select(seconds.alias("seconds"))["seconds"].drop_nulls().to_list()
+        shortest, longest = min(lengths, default=0.0), max(lengths, default=0.0)
+        if longest > UNEQUAL * shortest:
             yield (
-                f"{machine}: clips last from {lengths.min():.3g} to {lengths.max():.3g} s. Short clips are noisier and "
+                f"{machine}: clips last from {shortest:.3g} to {longest:.3g} s. Short clips are noisier and "
                 "score higher, whatever they hold: compare clips of one length, or cut them alike."
             )
 
