@@ -11,6 +11,7 @@ import typer
 from asdcore import text
 from asdcore.cli.ledger import Hypothesis
 from asdcore.cli.shared import Json, print_json, print_lines
+from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _as_percent(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: row[key] for key in ("system", "machine", "section", "domain", "normals", "above")},
         "rate": 100 * row["rate"],
-        "ci95": "[{:.2f}, {:.2f}]".format(*(100 * one for one in row["ci95"])),
+        "ci95": "[{}, {}]".format(*(fixed(100 * one) for one in row["ci95"])),
         "aimed at": 100 * row["nominal"],
         "smallest": 100 * row["smallest_attainable"],
     }
@@ -186,8 +187,8 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _rounded(value: Any) -> Any:
-    """Return a number as text of four decimals: scores are fractions here, as in JSON."""
-    return f"{value:.4f}" if isinstance(value, float) else value
+    """Return a number as text of four decimals or more: scores are fractions here, as in JSON."""
+    return fixed(value, 4) if isinstance(value, float) else value
 
 
 def _late(seen: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asdcore import __version__
+from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError, EvaluationError, did_you_mean
 from asdcore.evidence.ledger import count_looks, read_ledger, record_plan, results_of
 from asdcore.evidence.selection.candidates import Candidates, Places, open_candidates, places_of
@@ -110,7 +111,7 @@ def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int
     facts = {"chosen": chosen, "plan_sha256": digest, "planned": read["time"], "late": read["late"], "broken": broken}
     sentence = (
         f"{chosen} is chosen by the rule of {path.name}: official score {points(rows[chosen]['official_score'])}, "
-        f"{read['risk']} {rows[chosen][read['risk']]:.3f}, mean pAUC {points(rows[chosen]['mean_pauc'])}."
+        f"{read['risk']} {fixed(rows[chosen][read['risk']], 3)}, mean pAUC {points(rows[chosen]['mean_pauc'])}."
         + " The plan was made after candidates had been evaluated."
         * bool(read["late"])
     )
