@@ -56,6 +56,15 @@ def check_checkpoint(parameters: Mapping[str, Any]) -> None:
         _named(checkpoint)
 
 
+def checkpoint_path(parameters: Mapping[str, Any]) -> Path | None:
+    """Return the path that ``checkpoint`` gives; None where it gives none, or an id. Reads no checkpoint."""
+    checkpoint = parameters.get(CHECKPOINT)
+    if checkpoint is None or _is_pinned(checkpoint):
+        return None
+    named = _named(checkpoint)
+    return named if isinstance(named, Path) else None
+
+
 def _is_pinned(checkpoint: Any) -> TypeGuard[dict[str, str]]:
     return isinstance(checkpoint, dict) and set(checkpoint) == set(PINNED)
 

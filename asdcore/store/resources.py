@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from asdcore.contract.trees import tree_files
 from asdcore.errors import ResourceError
 from asdcore.store.cache import default_store
 from asdcore.store.digest import file_digest
@@ -62,7 +63,7 @@ class Registry:
         Raises ResourceError where there is none: nothing without a recorded source and hash may enter a frozen run.
         """
         if path.is_dir():
-            held = {one.relative_to(path).as_posix(): content_digest(one) for one in folder_files(path)}
+            held = {name: content_digest(one) for name, one in tree_files(path)}
             for resource in self.entries("checkpoint"):
                 if resource.folder and {file.name: file.sha256 for file in resource.files} == held:
                     return resource
