@@ -23,7 +23,10 @@ LARGEST = 1 << 25
 IMPORTING = frozenset(("__import__", "find_spec", "import_module", "run_module"))
 LISTING = {"iterdir": "*", "listdir": "*", "scandir": "*", "glob": "*", "rglob": "**/*", "walk": "**/*"}
 _OWN = frozenset(("__file__", "__path__", "__package__", "__spec__", "__name__"))
-_RESOURCES = frozenset(("contents", "files", "get_data", "open_binary", "open_text", "read_binary", "read_text"))
+_RESOURCES = frozenset(("files", "get_data", "open_binary", "open_text"))
+_RESOURCES_BY_NAME = _RESOURCES | {"contents", "path", "read_binary", "read_text"}
+"""Functions of importlib.resources and pkgutil; those that paths have too count where they are called by themselves."""
+
 _UP = re.compile(
     r"(\)?)((?:\s*\.parent\b)+)|parents\[(\d?)|((?:\.\./?)+)(?=[\w\"'])|(pardir)|((?:dirname\((?:os\.path\.)?)+)"
 )
@@ -156,10 +159,15 @@ def _above(text: str) -> int:
 
 def _is_own(node: ast.AST, own: set[str]) -> bool:
     return any(
-        not own.isdisjoint(_names(one)) or (isinstance(one, ast.Call) and _called(one) in _RESOURCES)
+        not own.isdisjoint(_names(one)) or (isinstance(one, ast.Call) and _is_of_resources(one))
         for one in ast.walk(node)
         if isinstance(one, ast.Name | ast.Attribute | ast.Call)
     )
+
+
+def _is_of_resources(node: ast.Call) -> bool:
+    by_name = isinstance(node.func, ast.Name) or "resources" in _names(getattr(node.func, "value", node))
+    return _called(node) in (_RESOURCES_BY_NAME if by_name else _RESOURCES)
 
 
 def _names(node: ast.AST) -> list[str]:

@@ -147,7 +147,9 @@ def locate(identifier: str, registry: Registry | None = None) -> Path:
         if problem := difference(file, folder / file.name):
             raise ResourceError(f"{problem} Remove it with 'rm {folder / file.name}', and get it again.")
     known = {file.name for file in resource.files}
-    if resource.folder and (strange := [one for one in folder_files(folder) if one.name not in known]):
+    if resource.folder and (
+        strange := [one for one in folder_files(folder) if one.relative_to(folder).as_posix() not in known]
+    ):
         raise ResourceError(
             f"{strange[0]} is no file of {identifier}, and might be loaded in place of one. Remove it; allowed are "
             f"{', '.join(sorted(known))}."
