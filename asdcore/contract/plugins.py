@@ -54,6 +54,11 @@ class Component:
         """Return the plugin's source as it is now."""
         return source_of(self.source, self.module) if self.source else None
 
+    @property
+    def bundled(self) -> bool:
+        """Whether it comes with asdcore."""
+        return self.distribution == "asdcore" and self.plugin.startswith(f"{BUNDLED_PACKAGE}.")
+
 
 class Plugins:
     """The loaded plugins: a table of components for each kind, frozen once built."""
