@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from asdcore.contract.interfaces import Dataset, Encoder, Guard, Normalizer, Scorer, View
-from asdcore.contract.plugins import Plugins, installed
+from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import ResourceError
 from asdcore.store.entries import ID
+from asdcore.store.paths import held, released
 from asdcore.store.resources import content_digest, locate, open_registry, suggestion
 
 CHECKPOINT = "checkpoint"
@@ -31,8 +32,8 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ResourceError where there is no such checkpoint, or another than the registry records.
     """
-    values = dict(parameters)
-    checkpoint = values.get(CHECKPOINT)
+    checkpoint = parameters.get(CHECKPOINT)
+    values = {key: value if key == CHECKPOINT else released(value) for key, value in parameters.items()}
     if _is_pinned(checkpoint):
         values[CHECKPOINT] = _unchanged(**checkpoint)
     elif checkpoint is not None:
@@ -41,10 +42,12 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def pinned(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters for a job that runs later or elsewhere: JSON-like, the checkpoint held to its content."""
+def pinned(parameters: Mapping[str, Any], component: Component | None = None) -> dict[str, Any]:
+    """Return the parameters for a job that runs later or elsewhere: JSON-like, what they name held to its content."""
     values = resolved(parameters)
-    if isinstance(path := values.get(CHECKPOINT), Path):
+    path = values.pop(CHECKPOINT, None)
+    values = held(component, values)
+    if isinstance(path, Path):
         values[CHECKPOINT] = dict(zip(PINNED, (str(path.absolute()), content_digest(path)), strict=True))
     return values
 

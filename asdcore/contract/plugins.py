@@ -27,7 +27,7 @@ from asdcore.contract.sources import BUNDLED_PACKAGE, Source, module_file, sourc
 from asdcore.errors import AsdcoreError, PluginError, did_you_mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Component:
     """One thing a plugin offers, and where it came from."""
 

@@ -36,7 +36,10 @@ def _web_address(value: str) -> str:
 def _file_name(value: str) -> str:
     parts = value.split("/")
     if not all(parts) or any(part.startswith(".") for part in parts) or value.endswith(".part"):
-        raise ValueError("no part of a file name is empty or begins with '.', and it does not end with '.part'")
+        raise ValueError(
+            "a file name has no folder that is empty or begins with '.', does not begin with '.' and does not end with "
+            "'.part'"
+        )
     if "\\" in value or not value.isprintable():
         raise ValueError("a file name has no '\\' and can be printed")
     return value

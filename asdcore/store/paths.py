@@ -22,7 +22,8 @@ from asdcore.contract.trees import tree_files
 from asdcore.errors import PluginError, ResourceError
 from asdcore.store.resources import content_digest
 
-MODULE = "module"
+MODULE, SOURCE = "module", "source_sha256"
+NAMED, CONTENT = "named", "content_sha256"
 
 
 def by_content(component: Component | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,6 +34,29 @@ def by_content(component: Component | None, parameters: Mapping[str, Any]) -> di
     words = _takes_words(component)
     found = {key: _by_content(value, words) for key, value in sorted(parameters.items())}
     return found | {key: {**_module_recipe(name), MODULE: name} for key, name in modules_named(parameters)}
+
+
+def held(component: Component | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters for a job that runs later or elsewhere, JSON-like: what they name held to what it is now."""
+    words, modules = _takes_words(component), dict(modules_named(parameters))
+    found = {key: _held(value, words) for key, value in parameters.items()}
+    return found | {key: {MODULE: name, SOURCE: _module_recipe(name)["source"]} for key, name in modules.items()}
+
+
+def released(value: Any) -> Any:
+    """Return a value that :func:`held` may have held; raises ResourceError where what it names is no longer that."""
+    if isinstance(value, list):
+        return [released(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {NAMED, CONTENT}:
+        path = _path(value[NAMED], words=True)
+        _require(value[NAMED], value[CONTENT], "nothing" if path is None else path_digest(path))
+        return value[NAMED]
+    if set(value) == {MODULE, SOURCE}:
+        _require(value[MODULE], value[SOURCE], _module_recipe(value[MODULE])["source"])
+        return value[MODULE]
+    return {key: released(one) for key, one in value.items()}
 
 
 def paths_named(component: Component | None, parameters: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
@@ -54,6 +78,17 @@ def module_source(name: str) -> Source:
     return source_of_module(name) or Source({})
 
 
+def path_digest(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file, or over the names and contents of all files of a folder.
+
+    Raises ResourceError for what cannot be read. A file that does not change is read once a process.
+    """
+    try:
+        return tree_digest(path) if path.is_dir() else content_digest(path)
+    except OSError as error:
+        raise ResourceError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
+
+
 def tree_digest(folder: Path) -> str:
     """Return the SHA-256 (hex) over the names and contents of all files below a folder, hidden ones too."""
     lines = (f"{name}\0{content_digest(file)}\n" for name, file in tree_files(folder))
@@ -68,12 +103,23 @@ def _by_content(value: Any, words: bool) -> Any:
     path = _path(value, words)
     if path is None:
         return str(value) if isinstance(value, Path) else value
-    try:
-        said = {"tree_sha256": tree_digest(path)} if path.is_dir() else {"content_sha256": content_digest(path)}
-    except OSError as error:
-        raise ResourceError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
+    said = {"tree_sha256" if path.is_dir() else "content_sha256": path_digest(path)}
     # A plain word may mean something else, and only happen to be the name of a file here as well.
     return {**said, "word": value} if isinstance(value, str) and _is_word(value) else said
+
+
+def _held(value: Any, words: bool) -> Any:
+    if isinstance(value, list):
+        return [_held(one, words) for one in value]
+    if isinstance(value, dict):
+        return {key: _held(one, words) for key, one in value.items()}
+    path = _path(value, words) if isinstance(value, str) else None
+    return value if path is None else {NAMED: value, CONTENT: path_digest(path)}
+
+
+def _require(name: str, wanted: str, now: str) -> None:
+    if now != wanted:
+        raise ResourceError(f"{name} has changed: pinned is the content {wanted}, found {now}. Run again.")
 
 
 def _module_recipe(name: str) -> dict[str, Any]:

@@ -129,8 +129,7 @@ class Bench:
 
     def freeze(self) -> Path:
         self.forget()
-        (self.home / "m.json").unlink(missing_ok=True)
-        return freeze(self.home / "run", self.home / "m.json").path
+        return freeze(self.home / "run", self.home / "new.json").path.replace(self.home / "m.json")
 
     def changed(self) -> list[str]:
         self.forget()
@@ -166,6 +165,16 @@ def test_a_helper_or_a_data_file_beside_a_plugin_is_pinned_and_makes_stale(bench
     assert not np.array_equal(scores(bench.run()), before)
     bench.freeze()
     assert bench.changed() == []
+
+
+def test_within_one_process_too_a_changed_folder_is_read_again(bench):
+    said = folder_parameter(bench, **{"a.txt": "1"})
+    before = scores(bench.run(encoder=said))
+    bench.write("weights/a.txt", "40")
+    again = asdcore.run(
+        bench.home / "p.toml", bench.data, bench.home / "run", task="dcase2026", store=bench.home / "kept"
+    )
+    assert not np.array_equal(scores(again), before)
 
 
 def test_what_is_edited_within_one_process_is_not_pinned(bench):
