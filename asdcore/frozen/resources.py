@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asdcore.components import resolved
+from asdcore.components import CHECKPOINT, checkpoint_files, resolved
 from asdcore.contract.plugins import Component, installed
 from asdcore.contract.trees import tree_files
-from asdcore.errors import PluginError, located
+from asdcore.errors import located
 from asdcore.portfolio import Choice, Portfolio
 from asdcore.store.entries import Resource
 from asdcore.store.paths import modules_named, paths_named
@@ -59,13 +60,13 @@ def pinned_resources(plan: Portfolio) -> list[Pinned]:
     found: dict[str, Pinned] = {}
     for choice in plan.choices():
         with located(choice.where):
-            for _, path in paths_named(_component(choice), resolved(choice.named.parameters)):
-                entry = registry.recorded(path)
+            for path, files in _files_named(choice):
+                entry = registry.recorded(path, files)
                 folder = path if path.is_dir() else path.parent
-                names = [name for name, _ in tree_files(path)] if path.is_dir() else [path.name]
-                found.setdefault(entry.id, Pinned(entry, folder, names, whole=path.is_dir())).branches.update(
-                    choice.branches
-                )
+                names = [one.relative_to(folder).as_posix() for one in files]
+                one = found.setdefault(entry.id, Pinned(entry, folder, [], whole=path.is_dir()))
+                one.names = sorted({*one.names, *names})
+                one.branches.update(choice.branches)
     return [found[one] for one in sorted(found)]
 
 
@@ -78,8 +79,15 @@ def pinned_modules(plan: Portfolio) -> dict[str, list[str]]:
     return {plugin: sorted(names) for plugin, names in found.items()}
 
 
+def _files_named(choice: Choice) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield what the parameters of a component name on disk: the file or folder, and all its files."""
+    component = _component(choice)
+    for key, path in paths_named(component, resolved(choice.named.parameters)):
+        if key == CHECKPOINT:
+            yield path, checkpoint_files(path, component)
+        else:
+            yield path, [file for _, file in tree_files(path)] if path.is_dir() else [path]
+
+
 def _component(choice: Choice) -> Component | None:
-    try:
-        return installed().component(choice.kind, choice.named.name)
-    except PluginError:
-        return None
+    return installed().components(choice.kind).get(choice.named.name)

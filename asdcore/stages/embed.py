@@ -202,7 +202,7 @@ def _requests(sets: Iterable[tuple[Part, FeatureSet]], plugins: Plugins) -> tupl
         components = (plugins.component("view", view.name), plugins.component("encoder", encoder.name))
         said = [_text(pinned(one.parameters, made)) for one, made in zip((view, encoder), components, strict=True)]
         key = (view.name, said[0], encoder.name, said[1])
-        pooling = pooling_recipe(encoder, plugins.component("encoder", encoder.name))
+        pooling = pooling_recipe(encoder, components[1])
         output = Output(layer, pooling["name"], _text(pooling["parameters"]), feature_set.folder)
         grouped.setdefault(key, []).append(output)
     return tuple(Request(*key, tuple(outputs)) for key, outputs in grouped.items())

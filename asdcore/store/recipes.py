@@ -9,7 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from asdcore.components import resolved
+from asdcore.components import CHECKPOINT, checkpoint_digest, resolved
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.data.pooling import complete
 from asdcore.errors import PluginError, PortfolioError, blamed
@@ -47,15 +47,20 @@ def framework_digest(*modules: str) -> str:
 def component_recipe(component: Component, parameters: dict[str, Any]) -> dict[str, Any]:
     """Say which component computes something: its name, version, source and parameters.
 
-    A checkpoint counts by its content, whether it is named by a path or by the id of a registry entry; so does whatever
-    else on disk a parameter names. So do the versions of the distributions that its source imports.
+    A checkpoint counts by its content, all its files, whether it is named by a path or by the id of a registry entry;
+    so does whatever else on disk a parameter names. So do the versions of the distributions that its source imports.
     """
+    values = resolved(parameters)
+    checkpoint = values.pop(CHECKPOINT, None)
+    values = by_content(component, values)
+    if isinstance(checkpoint, Path):
+        values[CHECKPOINT] = {"content_sha256": checkpoint_digest(checkpoint, component)}
     recipe = {
         "name": component.name,
         "plugin": component.plugin,
         "version": component.version,
         "source": component.source_digest,
-        "parameters": by_content(component, resolved(parameters)),
+        "parameters": values,
     }
     libraries = component.files.libraries if component.files else {}
     return {**recipe, "libraries": dict(sorted(libraries.items()))} if libraries else recipe
