@@ -46,6 +46,7 @@ FRESH = 2 * 10**9
 """Nanoseconds after a change in which another may leave the time of change as it is: file systems count coarsely."""
 
 NO_PART = (
+    "__main__.py",
     "cli/",
     "complexity",
     "contract/conformance/",
