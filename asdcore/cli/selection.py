@@ -35,7 +35,7 @@ def select(
     runs: Runs,
     protocol: Annotated[
         Literal["lomo", "nested", "mirror", "tournament", "criteria"],
-        typer.Option(help="How to choose; each says what it does. criteria looks at no labels."),
+        typer.Option(help="How to choose, see above."),
     ],
     systems: Systems = None,
     baseline: Annotated[str | None, typer.Option(help="The candidate that a choice must beat. Default: first.")] = None,
@@ -47,7 +47,20 @@ def select(
     hypothesis: Hypothesis = None,
     as_json: Json = False,
 ) -> None:
-    """Choose among systems, and say what that is worth."""
+    """Choose among systems, and say what that is worth.
+
+    lomo: choose on all machines but one, score the one left out, for every machine. Is the choice stable?
+
+    nested: like lomo, with thresholds and scales also made without the normals they judge.
+
+    mirror: a system against its out-of-fold mirror. Does it rest on normals it has seen?
+
+    tournament: draw the test clips again and again. How much of the winner's lead is luck?
+
+    criteria: rank by train normals alone, without labels. A diagnostic, not a choice: it often picks badly.
+
+    All but criteria look at the labels, which the ledger counts. Example: asdcore select runs/first --protocol lomo
+    """
     from asdcore.evidence.selection.choose import select as choose
 
     outcome = choose(
