@@ -97,10 +97,10 @@ def places_of(runs: Runs | Sequence[Runs], only: Sequence[str] | None = None) ->
 
     runs : runs or folders, by themselves or in lists. only : the names to keep, in this order. No label is looked at.
     """
-    runs = list(_flat(runs))
-    if not runs:
+    given = list(_flat(runs))
+    if not given:
         raise EvaluationError("There is nothing to choose among: give one or more finished run folders.")
-    loaded = [one if isinstance(one, Run) else load_run(one) for one in runs]
+    loaded = [one if isinstance(one, Run) else load_run(one) for one in given]
     folders = [run.folder.resolve() for run in loaded]
     if twice := [str(folder) for folder, count in Counter(folders).items() if count > 1]:
         raise EvaluationError(f"The run {twice[0]} is given twice. Name every run once.")
