@@ -25,6 +25,8 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import decoded_before
+from asdcore.data.remarks import remarks_on
+from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
@@ -81,7 +83,7 @@ def run(
         clips = reader.clips(work.root)
         advance(len(clips))
     decide.check_attainable(clips, plan.decision)
-    notes = [*notes_on(name, clips, plan.folds), *work.device_notes()]
+    notes = [*notes_on(name, clips, plan.folds), *decide.doubts(clips, plan.decision), *work.device_notes()]
     for note in notes:
         work.progress.note(note)
     tables = work.tables(clips)
@@ -184,7 +186,8 @@ class Work:
         jobs = {name: score.plan(clips, name, self.plan, self.store, plugins, self.device) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
-        with executor(self.workers if chunks or missing else 1, self.prepare) as pool:
+        names = dict(clips.select("sha256", "clip").rows())
+        with clips_named(names), executor(self.workers if chunks or missing else 1, self.prepare) as pool:
             with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:
                 for count in run_jobs(pool, embed.embed, chunks):
                     advance(count)
@@ -244,4 +247,4 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:
             notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
-    return notes
+    return [*notes, *remarks_on(clips)]
