@@ -23,7 +23,7 @@ from asdcore.parse import parse_json
 from asdcore.store.atomic import PREFIX, disk_trouble, remove_orphans, write_bytes
 
 MARKER = ".asdcore-synth.json"
-GENERATION = 1
+GENERATION = 2
 """Goes up whenever the same seed gives other samples, so that no folder mixes two generations."""
 
 _WAV_HEADER_BYTES = 44
