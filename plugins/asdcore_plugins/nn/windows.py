@@ -101,5 +101,4 @@ def _layer(windows: Sequence[Tokens]) -> Tokens:
 def _mean(arrays: Sequence[Audio]) -> Audio:
     import numpy as np
 
-    mean: Audio = np.mean(arrays, axis=0, dtype=np.float64).astype(np.float32)
-    return mean
+    return np.asarray(np.mean(np.stack(arrays), axis=0, dtype=np.float64), dtype=np.float32)
