@@ -25,6 +25,7 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import decoded_before
+from asdcore.data.remarks import remarks_on
 from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
@@ -82,7 +83,8 @@ def run(
         clips = reader.clips(work.root)
         advance(len(clips))
     decide.check_attainable(clips, plan.decision)
-    notes = [*notes_on(name, clips, plan.folds), *work.device_notes(), *work.unheard_notes(clips)]
+    notes = [*notes_on(name, clips, plan.folds), *decide.doubts(clips, plan.decision)]
+    notes += [*work.device_notes(), *work.unheard_notes(clips)]
     for note in notes:
         work.progress.note(note)
     tables = work.tables(clips)
@@ -250,4 +252,4 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:
             notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
-    return notes
+    return [*notes, *remarks_on(clips)]
