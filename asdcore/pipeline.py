@@ -36,10 +36,18 @@ from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
 from asdcore.stages import calibrate, decide, embed, fuse, score, unheard
+from asdcore.store.apart import check_apart
 from asdcore.store.atomic import check_writable, write_json
 from asdcore.store.cache import Store, default_store
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
-from asdcore.store.recipes import component_origins, feature_recipe, features_digest, library_versions, takes_device
+from asdcore.store.recipes import (
+    component_origins,
+    feature_recipe,
+    features_digest,
+    inputs_digest,
+    library_versions,
+    takes_device,
+)
 
 __all__ = ["Run", "evaluate", "evaluate_scores", "load_run", "run"]
 
@@ -74,6 +82,7 @@ def run(
         portfolio.check_components()
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
     check_out(Path(out))
+    check_apart(plan.choices(), Path(data), installed())
     name = task if task is not None else plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})
     kept = Store(Path(store) if store is not None else default_store())
@@ -212,6 +221,7 @@ class Work:
             "features": {
                 name: features_digest(branch, installed(), self.device) for name, branch in self.plan.branches.items()
             },
+            "inputs": inputs_digest(self.plan.choices(), installed()),
             "code_sha256": files_digest(*framework_files()),
             "device": self.device or "cpu",
             "data": str(self.root.resolve()),
