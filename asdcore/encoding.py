@@ -67,7 +67,8 @@ def check(requests: Sequence[Request], device: str | None) -> None:
 def hears(encoder: str, parameters: str, device: str | None) -> Any:
     """Return what an encoder of these parameters (JSON text) says of how many seconds of a clip it hears, or None."""
     with located(f"encoder {encoder!r}"), blamed("encoder", encoder):
-        return getattr(_encoder(encoder, parameters, device), "hears", None)
+        made_by = installed().components("encoder").get(encoder)
+        return getattr(_encoder(encoder, parameters, device, made_by), "hears", None)
 
 
 def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | None) -> list[Any]:
