@@ -8,8 +8,8 @@ Cluster-Exit Detection (Interspeech 2026).
 A clip that is left out takes its own ratios from the quantile, and at each clip whose neighbour it was three ratios go
 and three come: the quantile of a bank without it is found among the few values around its place.
 
-By ``without`` a clip's neighbours, and so its ratios and its cluster, are none of the clips that it must not rest on; of
-a bank that lacks a set of clips all ratios are looked at again.
+By ``without`` a clip's neighbours, and so its ratios and its cluster, are none of the clips that it must not rest on.
+Of a bank that lacks a set of clips all ratios are looked at again.
 """
 
 from __future__ import annotations
