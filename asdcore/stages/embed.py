@@ -2,7 +2,8 @@
 
 A chunk of clips is the unit of work: it writes one shard for every (view, encoder, layer, pooling) asked of it. On the
 CPU clips go through a network one at a time, so a clip's features cannot depend on its neighbours, not even in the last
-bit; while one does, threads decode and prepare the next.
+bit; while one does, threads decode and prepare the next. At the end of a chunk its first clip is heard once more: a
+view or an encoder that keeps something of the clips it hears gives it other features then, and is refused.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from asdcore.encoding import Features, Output, Request
 from asdcore.errors import DataError, located
 from asdcore.execution import single_threaded
 from asdcore.portfolio import Branch, Part
+from asdcore.stateless import check_forgets
 from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.recipes import feature_recipe, pooling_recipe
 
@@ -148,10 +150,23 @@ def _embedded(job: EmbedJob, hear: Callable[[Path, str, EmbedJob], _Heard]) -> I
     """Yield every clip of a chunk with its features; none for a clip that needs none."""
     encoding.check(job.requests, job.device)
     at_once = CHUNK if _elsewhere(job.device) else 1
+    first: tuple[_Heard, Features] | None = None
+    others = 0
     with single_threaded(), ThreadPoolExecutor(_decoders(job.device)) as threads:
         clips = threads.map(lambda clip: hear(clip[0], clip[1], job), job.clips)
         while batch := list(islice(clips, at_once)):
-            yield from zip(batch, _encoded(batch, job), strict=True)
+            for heard, features in zip(batch, _encoded(batch, job), strict=True):
+                heard.prepared = None
+                first, others = first or ((heard, features) if features else None), others + bool(features)
+                yield heard, features
+        if first and others > 1:
+            _hear_again(*first, job)
+
+
+def _hear_again(heard: _Heard, features: Features, job: EmbedJob) -> None:
+    """Raise PluginError where a view or an encoder keeps something of the clips that it has heard since."""
+    audio, rate = decode(heard.path, heard.sha256)
+    check_forgets(str(heard.path), audio, rate, features, job.requests, job.device)
 
 
 def _decoders(device: str | None) -> int:
