@@ -1,7 +1,7 @@
 """Do views and encoders keep something of the clips that they hear? A clip is heard again after others, and compared.
 
-A clip's features may depend on that clip alone. One that goes on learning, or carries a state from clip to clip, gives
-the first clip of a chunk other features once it has heard the rest.
+A clip's features may depend on that clip alone. What goes on learning, or carries a state from clip to clip, gives one
+of the first clips of a chunk other features once it has heard the rest.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check_forgets(
 ) -> None:
     """Hear a clip again; raises PluginError, naming view or encoder, where its features are no longer the same.
 
-    audio : (n_channels, n_samples) at ``rate`` Hz. before : its features from when other clips were still to come.
+    audio : (n_channels, n_samples) at ``rate`` Hz. before : its features when it was heard first.
     """
     (again,) = encoding.encode([encoding.prepare(audio, rate, requests, device)], requests, device)
     allowed = 0.0 if device in (None, "cpu") else ELSEWHERE
