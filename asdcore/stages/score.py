@@ -58,10 +58,11 @@ def plan(
         tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
         for terms in branch.features
     )
+    scorer = plugins.component("scorer", branch.scorer.name)
     recipe = {
         "kind": "scores",
         "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
-        "scorer": component_recipe(plugins.component("scorer", branch.scorer.name), branch.scorer.parameters),
+        "scorer": component_recipe(scorer, branch.scorer.parameters),
         "folds": portfolio.folds,
         "seed": portfolio.seed,
         "mirrored": mirrored,
@@ -72,7 +73,7 @@ def plan(
         ScoreJob,
         features=features,
         scorer=branch.scorer.name,
-        parameters=json.dumps(pinned(branch.scorer.parameters), sort_keys=True),
+        parameters=json.dumps(pinned(branch.scorer.parameters, scorer), sort_keys=True),
         folds=portfolio.folds,
         seed=portfolio.seed,
         mirrored=mirrored,
