@@ -13,6 +13,7 @@ PLUGINS = ROOT / "plugins" / "asdcore_plugins"
 
 # Top to bottom: a module imports its own layer and those below it, never one above.
 LAYERS = [
+    ["__main__"],
     ["cli"],
     ["testing", "scaffold", "text"],
     ["frozen", "reporting"],

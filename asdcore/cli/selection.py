@@ -24,6 +24,14 @@ Systems = Annotated[
 Truth = Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")]
 Year = Annotated[int | None, typer.Option(help="Challenge year whose rules apply, 2020 to 2026.")]
 WIDTH = 100
+PROTOCOLS = (
+    "lomo: choose on all machines but one and score that one, for every machine: does the choice hold elsewhere? "
+    "nested: like lomo, with scales and thresholds made without the normals that they judge. "
+    "mirror: a system against its out-of-fold mirror: does it rest on normals that it has seen? "
+    "tournament: draw the test clips again and again: how much of the winner's lead is luck? "
+    "criteria: rank by train normals alone; a diagnostic, not a choice. "
+    "All but criteria look at the labels, and the ledger counts it."
+)
 TESTED = ("system", "machine", "section", "target_fpr_at_threshold", "target_share_of_top_normals")
 READINGS = (
     "target_fpr_at_threshold: share of target test normals above the threshold.",
@@ -35,7 +43,7 @@ def select(
     runs: Runs,
     protocol: Annotated[
         Literal["lomo", "nested", "mirror", "tournament", "criteria"],
-        typer.Option(help="How to choose; each says what it does. criteria looks at no labels."),
+        typer.Option(help=PROTOCOLS),
     ],
     systems: Systems = None,
     baseline: Annotated[str | None, typer.Option(help="The candidate that a choice must beat. Default: first.")] = None,
@@ -47,7 +55,10 @@ def select(
     hypothesis: Hypothesis = None,
     as_json: Json = False,
 ) -> None:
-    """Choose among systems, and say what that is worth."""
+    """Choose among systems, and say what that is worth.
+
+    Example: asdcore select runs/first --protocol lomo
+    """
     from asdcore.evidence.selection.choose import select as choose
 
     outcome = choose(

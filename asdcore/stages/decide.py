@@ -57,6 +57,26 @@ def check_attainable(clips: pl.DataFrame, decision: Decision) -> None:
         _attained(f"{machine} section {section}", len(cell), decision)
 
 
+def doubts(clips: pl.DataFrame, decision: Decision) -> list[str]:
+    """Say which domains have too few train normals for any threshold to promise the rate that the decision aims at.
+
+    With n exchangeable normals, no threshold among their scores keeps a new one above it more rarely than 1/(n + 1).
+    """
+    rate, needed = nominal_rate(decision.quantile), fewest(decision.quantile)
+    train = clips.filter(pl.col("split") == "train").group_by(*CELL[:2], "domain").agg(n=pl.len())
+    few = train.filter(pl.col("n") < needed).sort("domain", "n", *CELL[:2])
+    notes = []
+    for (domain, n), cells in few.group_by("domain", "n", maintain_order=True):
+        first = f"{cells['machine'][0]} section {cells['section'][0]}"
+        others = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        notes.append(
+            f"{first}{others}: {n} {domain} train clips cannot promise {100 * rate:.3g} % false positives in that "
+            f"domain; the least is 1/{int(n) + 1} = {100 / (int(n) + 1):.1f} %, and {needed} clips would do. "
+            "'asdcore decisions RUN' says more."
+        )
+    return notes
+
+
 def _attained(where: str, n: int, decision: Decision) -> int:
     """Return the rank of the threshold among n train normals; raises DataError where it lies beyond them."""
     if (k := rank(n, decision)) <= n:
