@@ -10,7 +10,6 @@ What that cannot show: a plugin that reads labels from a place of its own, by th
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,17 +85,26 @@ def rerun(run: Run, ways: list[Other], workers: int = 1) -> Iterator[tuple[str, 
 
 def _run_again(run: Run, home: Path, way: Other, workers: int) -> Run:
     """Run the portfolio of ``run`` on ``home / "data"`` in a process of its own."""
-    given = {"data": home / "data", "out": home / "run", "store": home / "store", "task": run.about["task"]}
+    try:
+        return run_fresh(run.folder / PORTFOLIO_FILE, home, run.about["task"], run.about["device"], workers)
+    except DataError as error:
+        raise NotTheSameError(f"{run.folder} cannot be run again {way.how}: {error}\n{NEXT}") from None
+
+
+def run_fresh(portfolio: Path, home: Path, task: str, device: str = "cpu", workers: int = 1) -> Run:
+    """Run a portfolio on ``home / "data"`` in a process of its own, with an empty store, into ``home / "run"``.
+
+    Raises DataError with what that process said last, where it fails.
+    """
+    given = {"data": home / "data", "out": home / "run", "store": home / "store", "task": task, "workers": workers}
     options = [text for name, value in given.items() for text in (f"--{name}", str(value))]
-    device = run.about["device"]
-    options += ["--workers", str(workers), *(["--device", device] if device != "cpu" else [])]
+    options += ["--device", device] if device != "cpu" else []
     # -P: what lies in the working directory is no module here, as it is none for the command.
-    command = [sys.executable, "-P", "-c", "from asdcore.cli import main; main()", "run"]
-    portfolio = str((run.folder / PORTFOLIO_FILE).resolve())
-    done = subprocess.run([*command, portfolio, *options], capture_output=True, text=True, env=os.environ, check=False)
+    command = [sys.executable, "-P", "-c", "from asdcore.cli import main; main()", "run", str(portfolio.resolve())]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip().splitlines()[-5:]
-        raise NotTheSameError("\n".join([f"{run.folder} cannot be run again {way.how}:", *said, NEXT]))
+        _, error, said = done.stderr.rpartition("Error: ")
+        raise DataError(said.strip() if error else f"the process ended with {done.returncode}. {done.stderr[-500:]}")
     return load_run(home / "run")
 
 

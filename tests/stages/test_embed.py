@@ -146,11 +146,9 @@ def plugins(monkeypatch):
     known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
     monkeypatch.setattr(encoding, "installed", lambda: known)
     encoding._encoder.cache_clear()
-    encoding._view.cache_clear()
     Layered.calls.clear()
     yield known
     encoding._encoder.cache_clear()
-    encoding._view.cache_clear()
 
 
 def branches(*encoders, view="near"):
