@@ -145,6 +145,7 @@ class Theirs:
 def plugins(monkeypatch):
     known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
     monkeypatch.setattr(encoding, "installed", lambda: known)
+    monkeypatch.setattr(embed, "installed", lambda: known)
     encoding._encoder.cache_clear()
     Layered.calls.clear()
     yield known
