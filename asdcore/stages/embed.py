@@ -2,11 +2,13 @@
 
 A chunk of clips is the unit of work: it writes one shard for every (view, encoder, layer, pooling) asked of it. On the
 CPU clips go through a network one at a time, so a clip's features cannot depend on its neighbours, not even in the last
-bit; while one does, threads decode and prepare the next.
+bit; while one does, threads decode and prepare the next. At the end of a chunk one clip is heard once more: a
+view or an encoder that keeps something of the clips it hears gives it other features then, and is refused.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +29,7 @@ from asdcore.data.audio import AudioFacts, decode, decode_new
 from asdcore.encoding import Features, Output, Request
 from asdcore.errors import DataError, located
 from asdcore.portfolio import Branch, Part
+from asdcore.stateless import check_forgets
 from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.loaded import Code, Use, check_loaded, check_unchanged, code_of
 from asdcore.store.recipes import FEATURE_CODE, feature_recipe, pooling_recipe
@@ -130,13 +133,14 @@ class _Heard:
     prepared: list[Any] | None = None
     facts: AudioFacts | None = None
     trouble: str = ""
+    sound: tuple[NDArray[np.float32], int] | None = None
 
     @classmethod
     def again(cls, path: Path, sha256: str, job: EmbedJob) -> _Heard:
         """Decode and prepare a clip of the index; raises DataError where it cannot be."""
         audio, rate = decode(path, sha256)
         with located(str(path)):
-            return cls(path, sha256, encoding.prepare(audio, rate, job.requests, job.device))
+            return cls(path, sha256, encoding.prepare(audio, rate, job.requests, job.device), sound=(audio, rate))
 
     @classmethod
     def first(cls, path: Path, job: EmbedJob, held: set[str]) -> _Heard:
@@ -147,6 +151,7 @@ class _Heard:
             if facts.sha256 not in held:
                 with located(path.name):
                     heard.prepared = encoding.prepare(audio, facts.sample_rate, job.requests, job.device)
+                    heard.sound = audio, facts.sample_rate
         except DataError as error:
             return cls(path, "", trouble=str(error))
         return heard
@@ -157,10 +162,30 @@ def _embedded(job: EmbedJob, hear: Callable[[Path, str, EmbedJob], _Heard]) -> I
     check_loaded(job.code, job.uses, FEATURE_CODE, installed())
     encoding.check(job.requests, job.device)
     at_once = CHUNK if _elsewhere(job.device) else 1
+    again: tuple[_Heard, Features] | None = None
+    n, sounds = 0, itertools.count()
+
+    def heard_by_thread(clip: tuple[Path, str]) -> _Heard:
+        heard = hear(*clip, job)
+        # One sound of the chunk is kept, to be heard again.
+        heard.sound = heard.sound if heard.sound and not next(sounds) else None
+        return heard
+
     with single_threaded(), ThreadPoolExecutor(_decoders(job.device)) as threads:
-        clips = threads.map(lambda clip: hear(clip[0], clip[1], job), job.clips)
+        clips = threads.map(heard_by_thread, job.clips)
         while batch := list(islice(clips, at_once)):
-            yield from zip(batch, _encoded(batch, job), strict=True)
+            for heard, features in zip(batch, _encoded(batch, job), strict=True):
+                again = (heard, features) if heard.sound and features else again
+                n += bool(features)
+                yield heard, features
+        if again and n > 1:
+            _hear_again(*again, job)
+
+
+def _hear_again(heard: _Heard, features: Features, job: EmbedJob) -> None:
+    """Raise PluginError where a view or an encoder keeps something of the clips that it has heard."""
+    if heard.sound:
+        check_forgets(str(heard.path), *heard.sound, features, job.requests, job.device)
 
 
 def _decoders(device: str | None) -> int:
