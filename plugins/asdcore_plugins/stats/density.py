@@ -204,7 +204,7 @@ class LocalDensity(NeighbourScorer):
 
         group = self._group(domain)
         self._known = np.bincount(group, minlength=2)[group] > 2
-        self._neighbours = self._nearest_others("all", rows, group, self._most)
+        self._neighbours = self._nearest_others("all", rows, group, self._most, self._apart)
         if self._apart is not None:
             self._known &= np.isfinite(self._neighbours.distance[:, 0])
             self._keep({name: members[self._known[members]] for name, members in self._members.items()})

@@ -33,10 +33,10 @@ class NeighbourScorer(DistanceScorer):
         self._lists: dict[str, tuple[Surroundings, int, Neighbours]] = {}
         super()._begin(rows, domain, apart)
 
-    def _nearest_others(self, name: str, rows: Rows, group: Indices, k: int) -> Neighbours:
+    def _nearest_others(self, name: str, rows: Rows, group: Indices, k: int, apart: Without | None) -> Neighbours:
         """Find the k nearest others of every clip in its group (n,), and the one that steps in, and keep them."""
-        known = Surroundings(rows, group, self._apart)
-        listed = known.listed(k + 1, 0 if self._apart is None else self._apart.most)
+        known = Surroundings(rows, group, apart)
+        listed = known.listed(k + 1, 0 if apart is None else apart.most)
         self._lists[name] = known, k, listed
         return listed.first(k + 1)
 
