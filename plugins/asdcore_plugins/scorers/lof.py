@@ -87,7 +87,7 @@ class LOF(NeighbourScorer):
         fewest = dict.fromkeys(scores, self._n)
         for name, found in self._places.items():
             gone = found.reduced(without)
-            lists, place = self._neighbours_without(name, gone, indexed=True), found.group() == 0
+            lists, place = self._neighbours_without(name, gone, indexed=True), found.first == np.arange(self._n)
             usual = _furthest(lists.listed.distance[:, : self._k])
             near = self._near(name, gone)
             for banks in lists.blocks():
@@ -149,7 +149,7 @@ class LOF(NeighbourScorer):
         near, bank = self._neighbours[name], np.arange(len(clips))[:, None]
         banks = near.without(clips)
         furthest = banks.filled(self._surroundings[name][0], _furthest(banks.distances()))
-        least = self._least(furthest, banks.among(self._places[name].group() == 0))
+        least = self._least(furthest, banks.among(self._places[name].first == np.arange(self._n)))
         chosen, distance = near.index[clips, :-1], near.distance[clips, :-1]
         # The neighbours' neighbours are the nearest k but the clip, or where it is none of them, but the one after.
         index, apart = near.index[chosen], near.distance[chosen]
@@ -167,13 +167,13 @@ class LOF(NeighbourScorer):
             group = np.full(len(domain), -1)
             group[members] = 0
             near = self._nearest_others(name, rows, group, self._k, None)
-            found = self._places[name] = places(rows, members, near)
+            found = self._places[name] = places(rows, group, near)
             if self._apart is not None or len(found.clips) < len(members):
                 near = self._nearest_others(
-                    name, rows, found.group(), self._k, None if self._apart is None else found.reduced(self._apart)
+                    name, rows, found.of(group), self._k, None if self._apart is None else found.reduced(self._apart)
                 )
             index, distance = near.index[:, :-1], near.distance[:, :-1]
-            furthest, there = _furthest(distance), (found.group() == 0) & np.isfinite(distance[:, 0])
+            furthest, there = _furthest(distance), (found.of(group) == 0) & np.isfinite(distance[:, 0])
             least = self._least(furthest[None], there[None])[0]
             self._neighbours[name] = near
             self._surroundings[name] = furthest, _densities(distance, furthest[index], least), least

@@ -52,8 +52,8 @@ class NeighbourScorer(DistanceScorer):
         self._members = {name: some for name, some in members.items() if len(some) >= self._fewest}
         if not self._members:
             raise DataError(
-                f"{self._name} needs at least {self._fewest} train normals that have neighbours left, in one "
-                f"of its references {', '.join(self._references)}"
+                f"{self._name} needs at least {self._fewest} train normals that differ and have neighbours left, in "
+                f"one of its references {', '.join(self._references)}. Look for repeated clips among the {self._n}."
             )
 
     def _kept(self, scores: Mapping[str, Floats], fewest: Mapping[str, int]) -> dict[str, Floats]:

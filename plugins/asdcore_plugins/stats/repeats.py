@@ -50,13 +50,11 @@ class Places:
         count = np.bincount(self.first[self.first >= 0], minlength=len(self.first))
         return np.asarray(self.clips[count[self.clips] == 1])
 
-    def group(self) -> Indices:
-        """(n,) 0 for the clips that stand for a place, and -1."""
+    def of(self, group: Indices) -> Indices:
+        """(n,) groups of clips -> the same for those that stand for a place, and -1."""
         import numpy as np
 
-        group = np.full(len(self.first), -1)
-        group[self.clips] = 0
-        return group
+        return np.where(self.first == np.arange(len(self.first)), group, -1)
 
     def reduced(self, without: Without) -> Without:
         """Return which places each clip must not rest on: those all of whose clips it must not rest on."""
@@ -72,27 +70,39 @@ class Places:
         return Without.of_sets(sets, without.of, without.n)
 
 
-def places(rows: Rows, members: Indices, near: Neighbours) -> Places:
-    """Say which of the clips of a bank are the same as others, by how far the nearest of all others are."""
+def places(rows: Rows, group: Indices, near: Neighbours) -> Places:
+    """Say which clips are the same as others of their group (n,), by how far the nearest of these others are.
+
+    group : -1 for clips that are not of the bank.
+    """
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n = len(near.index)
-    first, every = np.full(n, -1), np.arange(n)
-    first[members] = members
-    while True:
-        distance, index = near.distance[:, 0], near.index[:, 0]
-        positive = distance[(distance > 0) & np.isfinite(distance)]
-        same = np.flatnonzero(distance <= (SAME * np.median(positive) if len(positive) else 0.0))
-        if not len(same):
-            break
+    n, every = len(group), np.arange(len(group))
+    first = np.where(group >= 0, every, -1)
+    while len(same := _same(near)):
+        index = near.index[:, 0]
         links = coo_array((np.ones(len(same)), (same, index[same])), shape=(n, n))
         label = connected_components(links, directed=False)[1]
         lowest = np.full(n, n)
         np.minimum.at(lowest, label, every)
         first = np.where(first >= 0, lowest[label[np.maximum(first, 0)]], -1)
-        near = found_neighbours(rows, Places(first, every).group(), 0)
+        near = found_neighbours(rows, Places(first, every).of(group), 0)
     other, copies = every.copy(), np.flatnonzero((first >= 0) & (first != every))
     other[first[copies]] = copies
     return Places(first, other)
+
+
+def some_repeated(near: Neighbours) -> bool:
+    """Whether the nearest other of some clip is the same."""
+    return len(_same(near)) > 0
+
+
+def _same(near: Neighbours) -> Indices:
+    """Return the clips whose nearest other is the same."""
+    import numpy as np
+
+    distance = near.distance[:, 0]
+    positive = distance[(distance > 0) & np.isfinite(distance)]
+    return np.flatnonzero(distance <= (SAME * np.median(positive) if len(positive) else 0.0))

@@ -79,11 +79,14 @@ class SearchedRows:
         offset: Floats | float,
         members: Mapping[str, Indices],
         known: Flags | None = None,
+        *,
+        missing: Indices | None = None,
     ) -> dict[str, Floats]:
         """Return {reference: min over the others y of d(x, y) / scale(y) - offset(y)} for some clips x (n,).
 
         scale : above 0, and offset; (n, n_train), (1, n_train) or one for all. known : (n, n_train) the others that
-        there are; inf where there are none in a reference. What a rough distance allows is never
+        there are; inf where there are none in a reference. missing : (n,) the clip that is not there for each, -1 for
+        none; by itself, each clip is not there for itself. What a rough distance allows is never
         more than what the exact one says, so those that may be the least are few, and measured.
         """
         import numpy as np
@@ -91,14 +94,16 @@ class SearchedRows:
         rough = self._whole.at_least(self._flat[clips])
         scales, offsets = np.broadcast_to(scale, rough.shape), np.broadcast_to(offset, rough.shape)
         judged = rough / scale - offset
-        judged[np.arange(len(clips)), clips] = np.inf
+        missing = clips if missing is None else missing
+        lack = np.flatnonzero(missing >= 0)
+        judged[lack, missing[lack]] = np.inf
         if known is not None:
             judged[~known] = np.inf
         found = {name: np.empty(len(clips)) for name in members}
         for i, clip in enumerate(clips):
 
             def exact(some: Indices, i: int = i, clip: np.intp = clip) -> Floats:
-                some = some[some != clip]
+                some = some[some != missing[i]]
                 exact = self._whole.exactly(self._flat[clip], some)
                 return np.asarray(exact / scales[i, some] - offsets[i, some])
 
