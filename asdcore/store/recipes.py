@@ -114,7 +114,9 @@ def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str
         "encoder": component_recipe(encoder, part.encoder.parameters),
         "layer": part.layer,
         "pooling": pooling_recipe(part.encoder, encoder),
-        "framework": framework_digest("data/audio.py", "data/pooling.py", "encoding.py", "stages/embed.py"),
+        "framework": framework_digest(
+            "data/audio.py", "data/pooling.py", "data/wav.py", "encoding.py", "stages/embed.py"
+        ),
         "libraries": library_versions(),
     }
     kind = (device or "cpu").partition(":")[0]
