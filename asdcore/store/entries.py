@@ -97,9 +97,9 @@ class Resource(_Strict):
     ``own`` says that it is one's own and published nowhere; else ``source`` is the page that publishes it, ``revision``
     what pins its content there (a commit, a Zenodo record, a release). A file is at its own ``url``, else at
     ``base_url`` + its name, else nowhere that a program may fetch it from. ``plugin`` reads it, with the parameters
-    ``use``. ``folder`` says that the plugin wants the folder of all files rather than the one file. ``allowed`` says for a
-    challenge year whether its rules allow the resource, and ``allowed_because`` how that is known. ``evidence`` is that
-    of every file without its own. ``facts`` are of a checkpoint, absent where it was not measured.
+    ``use``. ``folder`` says that the plugin wants the folder of all files rather than the one file. ``allowed`` says
+    for a challenge year whether its rules allow the resource, and ``allowed_because`` how that is known. ``evidence``
+    is that of every file without its own. ``facts`` are of a checkpoint, absent where it was not measured.
     """
 
     id: Annotated[str, Field(pattern=rf"^{ID.pattern}$")]
