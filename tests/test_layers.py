@@ -21,7 +21,7 @@ LAYERS = [
     ["stages", "evidence", "complexity", "view_audit"],
     ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding", "scoring"],
     ["contract"],
-    ["alone", "execution", "progress", "errors"],
+    ["alone", "execution", "threads", "parse", "digits", "progress", "errors"],
 ]
 PUBLIC = {"asdcore", "asdcore.testing"}
 MAX_FILE, MAX_FUNCTION = 300, 40

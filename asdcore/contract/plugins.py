@@ -21,6 +21,7 @@ from typing import Any
 import pluggy
 
 from asdcore.contract import hookspecs
+from asdcore.contract.blame import not_built
 from asdcore.contract.bundled import BUNDLED_PLUGINS
 from asdcore.contract.interfaces import KINDS, PROTOCOLS
 from asdcore.contract.sources import BUNDLED_PACKAGE, Source, module_file, source_of
@@ -144,10 +145,8 @@ class Plugins:
             built = component.factory(**parameters)
         except AsdcoreError:
             raise
-        except (TypeError, ValueError, OverflowError) as error:
-            raise PluginError(f"{kind} {name!r} refuses its parameters {parameters}: {error}") from error
         except Exception as error:
-            raise PluginError(f"{kind} {name!r} cannot be built: {type(error).__name__}: {error}") from error
+            raise not_built(f"{kind} {name!r}", component.factory, component.source, parameters, error) from error
         if not isinstance(built, PROTOCOLS[kind]):
             raise PluginError(f"{kind} {name!r} built a {type(built).__name__}, which lacks {_missing(kind, built)}.")
         return built

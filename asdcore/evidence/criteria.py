@@ -25,6 +25,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.digits import fixed
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.metrics import DOMAINS
 from asdcore.evidence.selection.candidates import Places, check_same_clips
@@ -69,7 +70,7 @@ def criteria(places: Places, by: str | None = None) -> Outcome:
     rows.sort(key=lambda row: row[chosen_by])
     first = rows[0]["candidate"]
     sentence = (
-        f"{first} has the smallest {chosen_by}, {rows[0][chosen_by]:.3f}, of {len(rows)}; no label was looked at."
+        f"{first} has the smallest {chosen_by}, {fixed(rows[0][chosen_by], 3)}, of {len(rows)}; no label was looked at."
     )
     return Outcome("criteria", DEFINITION, {"by": chosen_by, "chosen": first, "cells": cells}, rows, sentence)
 

@@ -17,6 +17,7 @@ from fractions import Fraction
 
 import polars as pl
 
+from asdcore.digits import fixed
 from asdcore.errors import DataError
 from asdcore.portfolio import Decision
 from asdcore.store.tables import DECISIONS
@@ -71,7 +72,7 @@ def doubts(clips: pl.DataFrame, decision: Decision) -> list[str]:
         others = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
         notes.append(
             f"{first}{others}: {n} {domain} train clips cannot promise {100 * rate:.3g} % false positives in that "
-            f"domain; the least is 1/{int(n) + 1} = {100 / (int(n) + 1):.1f} %, and {needed} clips would do. "
+            f"domain; the least is 1/{int(n) + 1} = {fixed(100 / (int(n) + 1), 1)} %, and {needed} clips would do. "
             "'asdcore decisions RUN' says more."
         )
     return notes
@@ -83,8 +84,8 @@ def _attained(where: str, n: int, decision: Decision) -> int:
         return k
     raise DataError(
         f"{where}: a conformal threshold at the quantile {decision.quantile} needs {fewest(decision.quantile)} train "
-        f"normals, there are {n}, which can promise no less than 1/{n + 1} = {100 / (n + 1):.1f} % false positives. "
-        f"Choose a quantile of at most {10000 * n // (n + 1) / 10000}, or rule = 'ecdf', which promises "
+        f"normals, there are {n}, which can promise no less than 1/{n + 1} = {fixed(100 / (n + 1), 1)} % false "
+        f"positives. Choose a quantile of at most {10000 * n // (n + 1) / 10000}, or rule = 'ecdf', which promises "
         "nothing."
     )
 

@@ -26,10 +26,10 @@ from asdcore.contract.plugins import Plugins
 from asdcore.data.audio import AudioFacts, decode, decode_new
 from asdcore.encoding import Features, Output, Request
 from asdcore.errors import DataError, located
-from asdcore.execution import single_threaded
 from asdcore.portfolio import Branch, Part
 from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.recipes import feature_recipe, pooling_recipe
+from asdcore.threads import single_threaded
 
 CHUNK = 64
 """Clips in a chunk: what a killed run loses at most, and what is held decoded at most."""

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from asdcore.components import build, pinned
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
-from asdcore.execution import single_threaded
 from asdcore.portfolio import Portfolio
 from asdcore.scoring import Cell, Recipe, Rows, Scores, Work
 from asdcore.store.cache import Store
 from asdcore.store.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
+from asdcore.threads import single_threaded
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ An entry without a hash says so: every file carries its evidence, which begins w
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
@@ -19,6 +18,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asdcore.errors import ResourceError, did_you_mean
+from asdcore.parse import parse_toml
 
 ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 EVIDENCE = ("computed", "published", "reported", "unknown")
@@ -184,7 +184,7 @@ def _file_problems(entry: Resource, file: File) -> list[str]:
 def load_entry(path: Path) -> Resource:
     """Read and check one entry; raises ResourceError naming file, key, what was found and what is allowed."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = parse_toml(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ResourceError(f"{path} is not TOML: {error}") from error
     except OSError as error:
