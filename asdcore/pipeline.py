@@ -35,7 +35,7 @@ from asdcore.execution import executor, run_jobs
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
-from asdcore.stages import calibrate, decide, embed, fuse, score
+from asdcore.stages import calibrate, decide, embed, fuse, score, unheard
 from asdcore.store.apart import check_apart
 from asdcore.store.atomic import check_writable, write_json
 from asdcore.store.cache import Store, default_store
@@ -92,7 +92,8 @@ def run(
         clips = reader.clips(work.root)
         advance(len(clips))
     decide.check_attainable(clips, plan.decision)
-    notes = [*notes_on(name, clips, plan.folds), *decide.doubts(clips, plan.decision), *work.device_notes()]
+    notes = [*notes_on(name, clips, plan.folds), *decide.doubts(clips, plan.decision)]
+    notes += [*work.device_notes(), *work.unheard_notes(clips)]
     for note in notes:
         work.progress.note(note)
     tables = work.tables(clips)
@@ -172,6 +173,10 @@ class Work:
         if self.device is None or any(map(takes_device, encoders)):
             return []
         return [f"no encoder of this portfolio takes a device: {self.device!r} changes nothing."]
+
+    def unheard_notes(self, clips: pl.DataFrame) -> list[str]:
+        """Say how much of these clips is beyond what an encoder hears."""
+        return unheard.notes(clips, self.plan.branches, installed(), self.device)
 
     def tables(self, clips: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """Turn the clip index into every other table."""

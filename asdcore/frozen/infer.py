@@ -147,7 +147,7 @@ class _Inference:
         with _refused_leaves_nothing(self.out):
             clips = self.clips(listed, facts)
             notes = [*notes_on(self.task, clips, self.plan.folds), *self.development_notes(listed)]
-            notes += [*self.new_cells(clips), *self.device_notes()]
+            notes += [*self.new_cells(clips), *self.device_notes(), *self.work.unheard_notes(clips)]
             for note in notes:
                 self.progress.note(note)
             tables = self.work.tables(clips)
