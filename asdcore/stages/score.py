@@ -138,7 +138,7 @@ def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store)
     parts = []
     cells = clips.group_by("machine", "section", maintain_order=True)
     for job, (_, cell) in zip(jobs, cells, strict=True):
-        chunk = store.read_scores(job.path)
+        chunk = store.read_scores(job.path, (len(job.train), len(job.test)))
         for role, split in (("oof", "train"), ("test", "test")):
             ordered = _ordered(cell, split).with_row_index("row").cast({"row": pl.Int32})
             rows = chunk.filter(pl.col("role") == role).join(ordered, on="row", how="inner", validate="m:1")
