@@ -40,8 +40,9 @@ def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, 
         return
     short = {row["id"]: str(row["licence"]).partition(" (")[0] for row in rows}
     shown = [{**row, "licence": short[row["id"]], "here": "yes" if row["here"] else "no"} for row in rows]
-    if not export(shown, csv, latex):
-        print_lines(text.table(shown, ("id", "kind", "plugin", "licence", "check", "here", "title")))
+    columns = ("id", "kind", "plugin", "licence", "check", "here", "title")
+    if not export([{name: row[name] for name in columns} for row in shown], csv, latex):
+        print_lines(text.table(shown, columns))
 
 
 def verify(ids: Ids = None, registry: RegistryDir = None) -> None:

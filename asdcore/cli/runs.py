@@ -71,6 +71,7 @@ def run(
 
     It resumes where it was stopped; a second run reads what the store holds.
     """
+    from asdcore.evidence.truth import tells_labels
     from asdcore.pipeline import run as run_portfolio
 
     finished = run_portfolio(

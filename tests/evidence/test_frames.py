@@ -33,9 +33,7 @@ def test_a_result_is_a_polars_frame():
 def test_a_pandas_frame_holds_the_same_or_pandas_is_asked_for_by_name():
     result = outcome([{"machine": "fan", "gain": 0.1}])
     if find_spec("pandas") is None:
-        with pytest.raises(
-            AsdcoreError, match="A pandas frame needs pandas, which is not installed: pip install pandas"
-        ):
+        with pytest.raises(AsdcoreError, match="needs pandas, which is not installed: pip install pandas"):
             result.to_pandas()
     else:
         assert result.to_pandas().to_dict("records") == [{"machine": "fan", "gain": 0.1}]
