@@ -156,16 +156,10 @@ class LocalDensity(NeighbourScorer):
         missing = np.where(np.isin(np.arange(self._n), self._places.alone), np.arange(self._n), -1)
         for clips in self._neighbours.blocks(np.arange(self._n)):
             scale, offset = self._judge(self._neighbours.without(missing[clips]))
-            if isinstance(self._rows, SearchedRows):
-                found = self._rows.least(clips, scale, offset, self._members, missing=missing[clips])
-                for name, least in found.items():
-                    scores[name][clips] = least
-                continue
-            judged = self._rows(clips) / scale - offset
-            lack = np.flatnonzero(missing[clips] >= 0)
-            judged[lack, clips[lack]] = np.inf
-            for name, members in self._members.items():
-                scores[name][clips] = np.take(judged, members, axis=1).min(axis=1)
+            known, lack = np.ones((len(clips), self._n), bool), np.flatnonzero(missing[clips] >= 0)
+            known[lack, clips[lack]] = False
+            for name, least in self._least(clips, scale, offset, known).items():
+                scores[name][clips] = least
         return scores
 
     @abstractmethod
@@ -195,13 +189,14 @@ class LocalDensity(NeighbourScorer):
                     scores[name][clips] = least[name]
         return self._kept(scores, fewest)
 
-    def _least(self, clips: Indices, scale: Floats, offset: Floats, known: Flags) -> Mapping[str, Floats]:
+    def _least(
+        self, clips: Indices, scale: Floats | float, offset: Floats | float, known: Flags
+    ) -> Mapping[str, Floats]:
         """Judge the distances of some clips (b,) to those they know, by the scale and offset of each, (b, n_train)."""
         import numpy as np
 
         if isinstance(self._rows, SearchedRows):
-            none = np.full(len(clips), -1)
-            return self._rows.least(clips, scale, offset, self._members, known, missing=none)
+            return self._rows.least(clips, scale, offset, self._members, known)
         judged = self._rows(clips) / scale - offset
         judged[~known] = np.inf
         return {name: np.take(judged, members, axis=1).min(axis=1) for name, members in self._members.items()}
