@@ -4,7 +4,8 @@ On train normals, without labels
     How many of a domain's train normals, scored out of fold, lie above the threshold, with the exact interval of
     Clopper and Pearson (Biometrika 26, 1934). And what may be promised at all: with n clips of a domain, a threshold
     can keep the chance of a new normal clip above it at 1/(n + 1) or more, never below, whatever the scores. Ten target
-    clips cannot support 5 %.
+    clips cannot support 5 %. Where clips of a recording are near-duplicates, n counts recordings
+    (:mod:`asdcore.evidence.promises`).
 
 On test normals, with labels
     Two numbers have been called the target false-positive ratio ("Robust train-normal calibration", DCASE 2026, Tables
@@ -28,6 +29,8 @@ from numpy.typing import ArrayLike
 from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import DOMAINS
+from asdcore.evidence.promises import effective_clips
+from asdcore.held_out import groups_of
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs import Run, load_run
 from asdcore.stages.decide import nominal_rate, thresholds
@@ -35,13 +38,16 @@ from asdcore.stages.decide import nominal_rate, thresholds
 TOP = 10
 """One in so many normals is a top one: pAUC looks at false positive rates up to 1/10."""
 
+CELL = ["system", "machine", "section", "domain"]
+
 
 @dataclass(frozen=True)
 class FalsePositives:
     """Train normals of one machine, section and domain above the threshold of a system.
 
     rate = above / normals, ci95 its Clopper-Pearson interval. nominal is what the decision rule aims at,
-    smallest_attainable what ``normals`` clips can promise at best.
+    smallest_attainable what they can promise at best. groups : of which the normals are (recordings, runs), where only
+    groups are exchangeable; then a promise counts groups, and ci95 the independent clips that the normals are worth.
     """
 
     machine: str
@@ -52,6 +58,12 @@ class FalsePositives:
     above: int
     ci95: tuple[float, float]
     nominal: float
+    groups: int | None = None
+
+    @property
+    def units(self) -> int:
+        """How many exchangeable things there are: groups, or clips."""
+        return self.normals if self.groups is None else self.groups
 
     @property
     def rate(self) -> float:
@@ -60,17 +72,18 @@ class FalsePositives:
 
     @property
     def smallest_attainable(self) -> float:
-        """The smallest rate that so many clips can promise."""
-        return 1 / (self.normals + 1)
+        """The smallest rate that so many clips, or groups of them, can promise."""
+        return 1 / (self.units + 1)
 
     @property
     def warning(self) -> str | None:
-        """Say so where the nominal rate cannot be promised of so many clips, whatever their scores."""
+        """Say so where the nominal rate cannot be promised of so many clips or groups, whatever their scores."""
         if self.smallest_attainable <= self.nominal:
             return None
+        apart = "" if self.units == self.normals else f" in {self.units} run{'s' * (self.units > 1)}"
         return (
-            f"{self.normals} {self.domain} clips cannot support {_percent(self.nominal)}: the smallest rate that they "
-            f"can promise is 1/{self.normals + 1} = {_percent(self.smallest_attainable)}."
+            f"{self.normals} {self.domain} clips{apart} cannot support {_percent(self.nominal)}: the smallest rate "
+            f"that they can promise is 1/{self.units + 1} = {_percent(self.smallest_attainable)}."
         )
 
     @property
@@ -93,6 +106,7 @@ class FalsePositives:
             "system": self.system,
             "domain": self.domain,
             "normals": self.normals,
+            "groups": self.units,
             "above": self.above,
             "rate": self.rate,
             "ci95": list(self.ci95),
@@ -119,27 +133,40 @@ def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> li
     counted = (
         chosen.join(done.clips.select("clip", "machine", "section", "domain"), on="clip")
         .join(thresholds(chosen, done.clips, rule), on=["machine", "section", "system"])
-        .group_by("system", "machine", "section", "domain")
-        .agg(normals=pl.len(), above=above.sum())
+        .join(system_groups(done, wanted), on=["system", "clip"])
+        .with_columns(above=above)
         .sort("system", "machine", "section", "domain")
     )
-    return [
-        FalsePositives(
-            row["machine"],
-            row["section"],
-            row["system"],
-            row["domain"],
-            row["normals"],
-            row["above"],
-            clopper_pearson(row["above"], row["normals"]),
-            nominal_rate(rule.quantile),
-        )
-        for row in counted.iter_rows(named=True)
-    ]
+    nominal = nominal_rate(rule.quantile)
+    return [_counted(rows, nominal) for _, rows in counted.group_by(CELL, maintain_order=True)]
 
 
-def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of a binomial rate, from quantiles of the beta distribution."""
+def _counted(rows: pl.DataFrame, nominal: float) -> FalsePositives:
+    """Count the train normals of one system, machine, section and domain."""
+    system, machine, section, domain = (str(rows[name][0]) for name in CELL)
+    n, above, groups = len(rows), int(rows["above"].sum()), rows["group"].n_unique()
+    worth = effective_clips(rows["above"], rows["group"])
+    sure = clopper_pearson(above, n) if groups == n else clopper_pearson(above / n * worth, worth)
+    return FalsePositives(machine, section, system, domain, n, above, sure, nominal, groups)
+
+
+def system_groups(run: Run, systems: Iterable[str]) -> pl.DataFrame:
+    """Return system, clip and group of every train normal: of each machine, by the branch with the fewest groups."""
+    plan = parse_portfolio(run.about["portfolio"])
+    cell, tables = ["machine", "section"], []
+    for name in sorted(systems):
+        system = plan.systems[name]
+        needed = plan.systems[system.out_of_fold_mirror_of or name].branches
+        known = pl.concat([groups_of(run, one).with_columns(branch=pl.lit(one)) for one in sorted(needed)])
+        known = known.with_columns(many=pl.col("group").n_unique().over(*cell, "branch"))
+        fewest = known.sort("many", "branch").group_by(cell, maintain_order=True).agg(pl.first("branch"))
+        chosen = known.join(fewest, on=[*cell, "branch"], how="semi")
+        tables.append(chosen.select(pl.lit(name).alias("system"), "clip", "group"))
+    return pl.concat(tables)
+
+
+def clopper_pearson(hits: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a binomial rate, from quantiles of the beta distribution; n may be a fraction."""
     from scipy.special import betaincinv
 
     tail = (1 - level) / 2
