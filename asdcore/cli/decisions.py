@@ -26,8 +26,14 @@ READINGS = (
 )
 MEANING = (
     "leave-one-out gives: train normals scored without the clips beside them, above the threshold that leave-one-out "
-    "scores would set: what new recordings would meet. by groups: above this run's threshold. came: labelled test "
-    "normals above this run's threshold."
+    "scores would set, what new recordings would meet; nothing (-) where a domain has too few groups. by groups: above "
+    "this run's threshold. came: labelled test normals above this run's threshold."
+)
+LIMITS = ("system", "machine", "section", "normals", "groups", "threshold", "estimate", "bound")
+ASSUMPTION = (
+    "threshold: the plain quantile, which decides. estimate: comes to the rate aimed at on average, with few groups "
+    "too. bound: keeps it by proof, if a new clip comes from a new group that is exchangeable with the train groups; "
+    "nothing (-) where there are too few."
 )
 
 
@@ -41,6 +47,7 @@ def decisions(
     From train normals alone, by clip and by recording; of test normals too, where the run has been evaluated.
     """
     from asdcore.evidence.decisions import decisions as count
+    from asdcore.evidence.decisions import group_thresholds
     from asdcore.runs import load_run
 
     done = load_run(run)
@@ -49,15 +56,19 @@ def decisions(
     told = _evaluated(run)
     tested = _tested(told, chosen)
     beside, why = _beside(done, chosen, told)
+    limits = [one.as_json() for one in group_thresholds(done, systems)]
     if as_json:
-        rates = [one.as_json() for one in beside]
-        print_json({"train_normals": [one.as_json() for one in found], "test_normals": tested, "side_by_side": rates})
+        counted, rates = ([one.as_json() for one in some] for some in (found, beside))
+        print_json({"train_normals": counted, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
         return
     rows = [_as_percent(one.as_json()) for one in found]
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
     print_lines([*text.table(rows, list(rows[0])), ""])
     print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
     _show_beside(beside, why)
+    if any(one["groups"] < one["normals"] for one in limits):
+        print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
+        print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
     if tested:
         print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
     else:
@@ -73,7 +84,10 @@ def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rat
     except AsdcoreError as error:
         return [], f"What leave-one-out would promise cannot be told: {error}"
     if not found:
-        return [], "Every train normal was left out alone: a promise counts clips, and rests on no two being alike."
+        return [], (
+            "Every train normal was left out alone, so a promise counts clips, and rests on no two being alike. "
+            'Whether they are is seen in a run with [out_of_fold] by = "auto".'
+        )
     came = {
         (name, cell["machine"], cell["section"], domain): cell.get(f"{domain}_fpr_at_threshold")
         for name, one in told.items()
@@ -107,7 +121,7 @@ def _side(one: Rates) -> dict[str, Any]:
         "normals": one.normals,
         "groups": one.groups,
         "aimed at": 100 * one.nominal,
-        "leave-one-out gives": 100 * one.new,
+        "leave-one-out gives": 100 * one.new if one.enough else None,
         "by groups": 100 * one.by_group,
         "came": None if one.came is None else 100 * one.came,
     }

@@ -18,7 +18,7 @@ On test normals, with labels
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,9 @@ from numpy.typing import ArrayLike
 from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import DOMAINS
-from asdcore.evidence.promises import effective_clips
+from asdcore.evidence.promises import bound, effective_clips, estimate, smallest_rate
 from asdcore.held_out import groups_of
-from asdcore.portfolio import parse_portfolio
+from asdcore.portfolio import Decision, parse_portfolio
 from asdcore.runs import Run, load_run
 from asdcore.stages.decide import nominal_rate, thresholds
 
@@ -46,8 +46,8 @@ class FalsePositives:
     """Train normals of one machine, section and domain above the threshold of a system.
 
     rate = above / normals, ci95 its Clopper-Pearson interval. nominal is what the decision rule aims at,
-    smallest_attainable what they can promise at best. groups : of which the normals are (recordings, runs), where only
-    groups are exchangeable; then a promise counts groups, and ci95 the independent clips that the normals are worth.
+    smallest_attainable what they can promise at best. groups : of the normals (recordings, runs), where groups are
+    exchangeable and clips are not; then a promise counts groups, and ci95 the independent clips they are worth.
     """
 
     machine: str
@@ -123,17 +123,12 @@ def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> li
     normals, so over both domains the rate is near the nominal one by construction: what it says is how they share it.
     """
     done = run if isinstance(run, Run) else load_run(run)
-    rule = parse_portfolio(done.about["portfolio"]).decision
-    known = set(done.systems["system"])
-    wanted = known if systems is None else set(systems)
-    if unknown := sorted(wanted - known):
-        raise EvaluationError(f"{done.folder} has no system {unknown[0]!r}. It has {', '.join(sorted(known))}.")
-    chosen = done.systems.filter(pl.col("system").is_in(sorted(wanted)) & (pl.col("role") == "oof"))
+    chosen, rule = _chosen(done, systems)
     above = pl.col("score") > pl.col("threshold")
     counted = (
         chosen.join(done.clips.select("clip", "machine", "section", "domain"), on="clip")
         .join(thresholds(chosen, done.clips, rule), on=["machine", "section", "system"])
-        .join(system_groups(done, wanted), on=["system", "clip"])
+        .join(system_groups(done, set(chosen["system"])), on=["system", "clip"])
         .with_columns(above=above)
         .sort("system", "machine", "section", "domain")
     )
@@ -148,6 +143,77 @@ def _counted(rows: pl.DataFrame, nominal: float) -> FalsePositives:
     worth = effective_clips(rows["above"], rows["group"])
     sure = clopper_pearson(above, n) if groups == n else clopper_pearson(above / n * worth, worth)
     return FalsePositives(machine, section, system, domain, n, above, sure, nominal, groups)
+
+
+@dataclass(frozen=True)
+class GroupThresholds:
+    """Thresholds of one machine, section and system: the plain quantile, and two that count groups.
+
+    estimate comes to the nominal rate on average, bound keeps it by proof (:mod:`asdcore.evidence.promises`); None
+    where so few groups allow none. smallest is the rate that they can promise at best.
+    """
+
+    machine: str
+    section: str
+    system: str
+    normals: int
+    groups: int
+    nominal: float
+    threshold: float
+    estimate: float | None
+    bound: float | None
+
+    @property
+    def smallest(self) -> float:
+        """The smallest rate that so many groups can promise."""
+        return smallest_rate(self.groups)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain numbers."""
+        return {**asdict(self), "smallest": self.smallest}
+
+
+def group_thresholds(run: Run | str | Path, systems: Iterable[str] | None = None) -> list[GroupThresholds]:
+    """Return the thresholds that count groups, of a finished run, by system, machine and section.
+
+    Both domains are in it, as in the run's threshold. Nothing that is decided rests on them.
+    """
+    done = run if isinstance(run, Run) else load_run(run)
+    chosen, rule = _chosen(done, systems)
+    nominal, cell = nominal_rate(rule.quantile), ["system", "machine", "section"]
+    rows = (
+        chosen.join(done.clips.select("clip", "machine", "section"), on="clip")
+        .join(thresholds(chosen, done.clips, rule), on=cell)
+        .join(system_groups(done, set(chosen["system"])), on=["system", "clip"])
+        .sort(*cell, "clip")
+    )
+    found = []
+    for (system, machine, section), own in rows.group_by(cell, maintain_order=True):
+        scores, groups = own["score"].to_numpy(), own["group"].to_numpy()
+        limits = [one if np.isfinite(one := of(scores, groups, nominal)) else None for of in (estimate, bound)]
+        found.append(
+            GroupThresholds(
+                str(machine),
+                str(section),
+                str(system),
+                len(own),
+                own["group"].n_unique(),
+                nominal,
+                float(own["threshold"][0]),
+                *limits,
+            )
+        )
+    return found
+
+
+def _chosen(run: Run, systems: Iterable[str] | None) -> tuple[pl.DataFrame, Decision]:
+    """Return the out-of-fold rows of the systems asked for, and the decision rule."""
+    known = set(run.systems["system"])
+    wanted = known if systems is None else set(systems)
+    if unknown := sorted(wanted - known):
+        raise EvaluationError(f"{run.folder} has no system {unknown[0]!r}. It has {', '.join(sorted(known))}.")
+    rows = run.systems.filter(pl.col("system").is_in(sorted(wanted)) & (pl.col("role") == "oof"))
+    return rows, parse_portfolio(run.about["portfolio"]).decision
 
 
 def system_groups(run: Run, systems: Iterable[str]) -> pl.DataFrame:

@@ -37,12 +37,15 @@ CELL = ["machine", "section", "system"]
 DISAGREE = 2.0
 """How many times the nominal rate leave-one-out must give, with its interval above it, before it is said aloud."""
 
+FEWEST = 5
+"""Groups of a domain of which anything can be told: without one of two, a clip has little left that is like it."""
+
 
 @dataclass(frozen=True)
 class Rates:
     """False positives of one machine, section, system and domain, as shares of train normals and of test normals.
 
-    groups : of which the train normals are (recordings, runs). nominal : what the decision rule aims at. one_by_one :
+    groups : of the train normals (recordings, runs). nominal : what the decision rule aims at. one_by_one :
     the share above the threshold of leave-one-out scores, of those scores. new : the same, of train normals scored
     without their groups, as new clips are; ci95 counts what these clips are worth. by_group : the share above the run's
     own threshold. came, came_one_by_one : of labelled test normals, above the run's threshold and above that of
@@ -64,17 +67,29 @@ class Rates:
     came_one_by_one: float | None = None
 
     @property
+    def enough(self) -> bool:
+        """Whether there are groups enough to tell what leave-one-out gives."""
+        return self.groups >= FEWEST
+
+    @property
     def disagree(self) -> bool:
         """Whether leave-one-out gives clearly more false positives than it promises."""
-        return self.ci95[0] > self.nominal and self.new >= DISAGREE * self.nominal
+        return self.enough and self.ci95[0] > self.nominal and self.new >= DISAGREE * self.nominal
 
     @property
     def sentence(self) -> str:
         """Say what each kind of calibration promises, in one sentence."""
         where = f"{self.system}, {self.machine} section {self.section}, {self.domain}"
         came = (
-            "" if self.came_one_by_one is None else f"; of the labelled test normals {_percent(self.came_one_by_one)}"
+            ""
+            if self.came_one_by_one is None
+            else f"; of the labelled test normals {_percent(self.came_one_by_one)} lie above its threshold"
         )
+        if not self.enough:
+            return (
+                f"{where}: {self.normals} clips in {self.groups} run{'s' * (self.groups > 1)} are too few to tell what "
+                f"leave-one-out would give{came}."
+            )
         if not self.disagree:
             return (
                 f"{where}: leave-one-out would promise {_percent(self.nominal)} and give about {_percent(self.new)}"
@@ -87,7 +102,13 @@ class Rates:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain numbers."""
-        return {**asdict(self), "ci95": list(self.ci95), "disagree": self.disagree, "sentence": self.sentence}
+        return {
+            **asdict(self),
+            "ci95": list(self.ci95),
+            "enough": self.enough,
+            "disagree": self.disagree,
+            "sentence": self.sentence,
+        }
 
 
 def dependent(run: Run) -> bool:
@@ -193,7 +214,7 @@ def _over(systems: pl.DataFrame, limit: str, name: str, *, known: pl.DataFrame, 
 
 def _rates(rows: pl.DataFrame, came: pl.DataFrame | None, nominal: float) -> Rates:
     """Count the train normals of one machine, section, system and domain."""
-    first = {key: str(rows[key][0]) for key in (*CELL, "domain")}
+    first: dict[str, Any] = {key: str(rows[key][0]) for key in (*CELL, "domain")}
     n = len(rows)
     worth = effective_clips(rows["new"], rows["group"])
     new = float(rows["new"].sum()) / n

@@ -9,6 +9,7 @@ import numpy as np
 
 from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError
+from asdcore.evidence.decisions import GroupThresholds, group_thresholds
 from asdcore.evidence.side_by_side import Rates, side_by_side
 from asdcore.reporting.subjects import Subject
 
@@ -19,10 +20,12 @@ def promises(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str])
     """Return what the page says of promises.
 
     means : a row for each system and domain, means over machines in percent. rows : one for each machine, too.
-    sentences : where leave-one-out and groups disagree, of each system and domain. notes : what cannot be told.
+    sentences : where leave-one-out and groups disagree, of each system and domain. limits : thresholds that count
+    groups, for each machine and system. notes : what cannot be told.
     """
-    said: dict[str, list[Any]] = {"means": [], "rows": [], "sentences": [], "notes": []}
+    said: dict[str, list[Any]] = {"means": [], "rows": [], "sentences": [], "limits": [], "notes": []}
     for subject in subjects:
+        said["limits"] += [_limits(subject, places, one) for one in group_thresholds(subject.run)]
         try:
             found = side_by_side(subject.run, labels=subject.labels)
         except AsdcoreError as error:
@@ -43,15 +46,34 @@ def promises(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str])
     return said
 
 
+def _limits(subject: Subject, places: Mapping[tuple[str, str], str], one: GroupThresholds) -> dict[str, Any]:
+    """Return the thresholds of one machine and system as text."""
+    numbers = {key: getattr(one, key) for key in ("threshold", "estimate", "bound")}
+    return {
+        "place": places[one.machine, one.section],
+        "system": subject.title(one.system),
+        "normals": one.normals,
+        "groups": one.groups,
+        "smallest": _percent(one.smallest),
+        **{key: None if value is None else f"{value:.4g}" for key, value in numbers.items()},
+    }
+
+
 def _row(title: str, one: Rates) -> dict[str, Any]:
-    shares = {key: _percent(getattr(one, key)) for key in SHARES}
+    shares = {key: _percent(_known(one, key)) for key in SHARES}
     return {"system": title, "domain": one.domain, "normals": one.normals, "groups": one.groups, **shares}
+
+
+def _known(one: Rates, key: str) -> float | None:
+    """Return a share; None where there are no labels, or too few groups to tell."""
+    share: float | None = getattr(one, key) if one.enough or key != "new" else None
+    return share
 
 
 def _mean(own: Sequence[Rates]) -> dict[str, Any]:
     found = {}
     for key in SHARES:
-        known = [getattr(one, key) for one in own if getattr(one, key) is not None]
+        known = [value for one in own if (value := _known(one, key)) is not None]
         found[key] = _percent(float(np.mean(known))) if known else None
     return found | {"normals": sum(one.normals for one in own), "groups": sum(one.groups for one in own)}
 
@@ -62,11 +84,16 @@ def _sentence(title: str, own: Sequence[Rates]) -> list[str]:
     if not wrong:
         return []
     mean = _mean(own)
-    came = f" Of the labelled test normals {mean['came_one_by_one']} % came." if mean["came_one_by_one"] else ""
-    over = f" on average over {len(own)} machines" if len(own) > 1 else ""
+    came = (
+        f" Of the labelled test normals {mean['came_one_by_one']} % lie above its threshold, {mean['came']} % above "
+        "that of this run."
+        if mean["came_one_by_one"]
+        else ""
+    )
+    over = f", a mean of {len(own)} machines" if len(own) > 1 else ""
     return [
         f"{title}, {own[0].domain}: neighbouring clips are near-duplicates: leave-one-out would promise "
-        f"{mean['nominal']} % false positives and give {mean['new']} %{over}.{came}"
+        f"{mean['nominal']} % false positives and give {mean['new']} % (by train normals alone{over}).{came}"
     ]
 
 
