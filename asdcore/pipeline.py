@@ -24,7 +24,7 @@ from asdcore import __version__
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
-from asdcore.data.clips import decoded_before
+from asdcore.data.clips import completed, decoded_before
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
@@ -78,7 +78,7 @@ def run(
     check_writable(kept.root)
     work = Work(plan, name, Path(data), kept, workers, device, progress or Silent())
     with work.stage("clips", 0) as advance, decoded_before(work.encoded()):
-        clips = reader.clips(work.root)
+        clips = completed(reader.clips(work.root))
         advance(len(clips))
     decide.check_attainable(clips, plan.decision)
     notes = [*notes_on(name, clips, plan.folds), *work.device_notes()]

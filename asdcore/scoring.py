@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from asdcore.store.cache import FeatureSet
 
 Scores = dict[str, NDArray[np.float64]]
 Rows = NDArray[np.intp]
+Without = tuple[Rows, ...] | None
+"""For each fitted train normal the sorted rows that its out-of-fold score must not rest on, its own among them."""
+
 Recipe = tuple[tuple[tuple[Path, float], ...], ...]
 """Folders of feature sets and their weights: what is added up, and what is set side by side."""
 
@@ -93,18 +97,23 @@ class Work:
         scorer = self._build()
         return self._cell.matrices(scorer.metric) if self._cell.shares(scorer) else None
 
-    def fit(self, rows: Rows) -> Any:
-        """Fit a new scorer on some of the train normals."""
-        domain = self._cell.domain[rows]
+    @property
+    def metric(self) -> str | None:
+        """The metric of the distances that the scorer is given; None where it is given features."""
+        return None if self._matrices is None else str(self._build().metric)
+
+    def fit(self, rows: Rows, without: Without = None) -> Any:
+        """Fit a new scorer on some of the train normals; what it learns of one rests on none of those ``without``."""
+        domain, scorer = self._cell.domain[rows], self._build()
         if self._matrices is None:
-            return self._build().fit(self._cell.train[rows], domain)
+            return _told(scorer.fit, without, self._cell.train[rows], domain)
         within = self._matrices[0]
         everyone = len(rows) == len(within)
-        return self._build().fit_distances(within if everyone else within[np.ix_(rows, rows)], domain)
+        return _told(scorer.fit_distances, without, within if everyone else within[np.ix_(rows, rows)], domain)
 
-    def left_out(self, scorer: Any) -> Scores:
-        """Score the train normals a scorer was fitted on, each as if without it."""
-        return _checked(scorer.score_left_out(), len(self._cell.train), self._name)
+    def left_out(self, scorer: Any, without: Without = None) -> Scores:
+        """Score the train normals a scorer was fitted on, each as if fitted without it, and without its ``without``."""
+        return _checked(_told(scorer.score_left_out, without), len(self._cell.train), self._name)
 
     def held_out(self, scorer: Any, fitted: Rows, rows: Rows) -> Scores:
         """Score train normals by a scorer fitted on others."""
@@ -129,6 +138,18 @@ class Work:
         alone = [_checked(score(given[i : i + 1]), 1, self._name) for i in range(len(given))]
         references = set.intersection(*(set(scores) for scores in alone)) if alone else set()
         return {name: np.concatenate([scores[name] for scores in alone]) for name in sorted(references)}
+
+
+def takes_without(method: Callable[..., Any]) -> bool:
+    """Whether a method of a scorer can be told which train normals each one must not rest on."""
+    return "without" in signature(method).parameters
+
+
+def _told(method: Callable[..., Any], without: Without, *given: Any) -> Any:
+    """Call a method, telling it what it must not rest on where there is something, and where it can be told."""
+    if without is None or not takes_without(method):
+        return method(*given)
+    return method(*given, without=without)
 
 
 def _checked(scores: Mapping[str, Any], n: int, scorer: str) -> Scores:

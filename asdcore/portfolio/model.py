@@ -8,7 +8,7 @@ from asdcore.components import build, check_checkpoint
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
-from asdcore.portfolio.parts import Branch, Decision, Label, Strict, System
+from asdcore.portfolio.parts import Branch, Decision, Label, OutOfFold, Strict, System
 from asdcore.store.digest import recipe_digest
 from asdcore.transforms import check_transform
 
@@ -20,6 +20,7 @@ class Portfolio(Strict):
     task: str | None = None
     seed: int = Field(default=0, ge=0, strict=True)
     folds: int = Field(default=5, ge=2, strict=True)
+    out_of_fold: OutOfFold = OutOfFold()
     branches: dict[Label, Branch] = Field(min_length=1)
     systems: dict[Label, System] = Field(min_length=1)
     decision: Decision = Decision()

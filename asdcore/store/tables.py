@@ -61,8 +61,13 @@ CLIP_INDEX = Table(
         "domain": pl.String,
         "attributes": pl.String,
         **AUDIO_FACTS,
+        "order": pl.Float64,
+        "recording": pl.String,
     },
 )
+"""``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
+:mod:`asdcore.data.recordings`."""
+
 GROUND_TRUTH = Table("ground truth", ("clip",), {"clip": pl.String, "label": pl.Int8, "domain": pl.String})
 FEATURES = Table(
     "features",
@@ -98,6 +103,20 @@ CALIBRATED = Table(
     ("clip", "branch", "role"),
     {"clip": pl.String, "branch": pl.String, "role": pl.String, "z": pl.Float64},
 )
+RANGES = Table(
+    "ranges",
+    ("domain",),
+    {
+        "domain": pl.String,
+        "clips": pl.Int32,
+        "nearness": pl.Float64,
+        "chance": pl.Float64,
+        "range": pl.Int32,
+    },
+)
+"""How far train normals of one machine, section and feature set depend on their neighbours; see
+:mod:`asdcore.held_out.dependence`."""
+
 SYSTEMS = Table(
     "systems",
     ("clip", "system", "role"),
