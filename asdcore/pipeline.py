@@ -25,11 +25,13 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import completed, decoded_before
+from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
 from asdcore.evidence.truth import truth_of
 from asdcore.execution import executor, run_jobs
+from asdcore.held_out import check_places
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
@@ -81,11 +83,11 @@ def run(
         clips = completed(reader.clips(work.root))
         advance(len(clips))
     decide.check_attainable(clips, plan.decision)
-    notes = [*notes_on(name, clips, plan.folds), *work.device_notes()]
+    notes = [*notes_on(name, clips, plan.folds), *check_places(clips, plan.out_of_fold), *work.device_notes()]
     for note in notes:
         work.progress.note(note)
     tables = work.tables(clips)
-    about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": notes, **work.about(clips)}
+    about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *work.found], **work.about(clips)}
     return write_run(Path(out), tables, about)
 
 
@@ -148,6 +150,9 @@ class Work:
     progress: Progress
     prepare: Callable[[], object] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    out_of_fold: list[dict[str, Any]] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+    """Notes on what scoring found out."""
 
     def encoded(self) -> set[str]:
         """Return the audio digests that the store holds features of: those clips have been decoded before."""
@@ -184,13 +189,17 @@ class Work:
         jobs = {name: score.plan(clips, name, self.plan, self.store, plugins, self.device) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
-        with executor(self.workers if chunks or missing else 1, self.prepare) as pool:
+        names = dict(clips.select("sha256", "clip").rows())
+        with clips_named(names), executor(self.workers if chunks or missing else 1, self.prepare) as pool:
             with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:
                 for count in run_jobs(pool, embed.embed, chunks):
                     advance(count)
             with self.stage("score", len(missing)) as advance:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
+        self.out_of_fold, self.found = score.out_of_fold(clips, jobs, plugins)
+        for note in self.found:
+            self.progress.note(note)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
 
     def about(self, clips: pl.DataFrame) -> dict[str, Any]:
@@ -204,6 +213,7 @@ class Work:
             "features": {
                 name: features_digest(branch, installed(), self.device) for name, branch in self.plan.branches.items()
             },
+            "out_of_fold": self.out_of_fold,
             "code_sha256": files_digest(*framework_files()),
             "device": self.device or "cpu",
             "data": str(self.root.resolve()),

@@ -18,9 +18,9 @@ LAYERS = [
     ["frozen", "reporting"],
     ["pipeline"],
     ["stages", "evidence", "complexity", "view_audit"],
-    ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding", "scoring"],
+    ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding", "scoring", "held_out"],
     ["contract"],
-    ["execution", "progress", "errors"],
+    ["alone", "execution", "progress", "errors"],
 ]
 PUBLIC = {"asdcore", "asdcore.testing"}
 MAX_FILE, MAX_FUNCTION = 300, 40

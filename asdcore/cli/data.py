@@ -12,6 +12,7 @@ from asdcore.cli.registry import RegistryDir
 from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError, DatasetError, did_you_mean
 
+
 def synth(
     root: Annotated[Path, typer.Argument(help="New folder for the dataset.")],
     profile: Annotated[str, typer.Option(help="How much to make: tiny, demo or full.")] = "demo",

@@ -106,6 +106,10 @@ class Encoder(Protocol):
     of one clip. On the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it
     sees fit.
 
+    Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
+    that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part
+    of the checkpoint. Where a folder is named, every file in it does anyway.
+
     Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
     parameters published for this encoder; a portfolio's own parameters replace them.
     """

@@ -44,6 +44,11 @@ class Component:
         """SHA-256 of the plugin's source: its file, or all files of its package."""
         return source_digest(self.source) if self.source else "unknown"
 
+    @property
+    def bundled(self) -> bool:
+        """Whether it comes with asdcore."""
+        return self.distribution == "asdcore" and self.plugin.startswith(f"{BUNDLED_PACKAGE}.")
+
 
 class Plugins:
     """The loaded plugins: a table of components for each kind, frozen once built."""

@@ -1,9 +1,9 @@
 """Which train clips were cut side by side: the columns ``order`` and ``recording`` of the clip index.
 
 Clips of one recording are near-duplicates of one another, so a train normal must be scored without its neighbours
-(:mod:`asdcore.held_out`). order is a number by which the train clips of one machine, section and domain lie as they were
-recorded: an index, or a time; only which comes before which counts. recording names what a clip was cut from: a file, a
-session. Either may be unknown, of all train clips of a machine, section and domain or of none.
+(:mod:`asdcore.held_out`). order is a number by which the train clips of one machine, section and domain lie as they
+were recorded: an index, or a time; only which comes before which counts. recording names what a clip was cut from: a
+file, a session. Either may be unknown, of all train clips of a machine, section and domain or of none.
 
 Of test clips neither is kept. The names of development test files spell the label, and a recording may be named after a
 fault; that a recording is in both splits is found out, and nothing else.
@@ -31,7 +31,7 @@ def said_of_train(row: Mapping[str, Any]) -> dict[str, Any]:
         return dict.fromkeys(SAID_OF_TRAIN)
     order, recording = row.get("order"), row.get("recording")
     return {
-        "order": float(order) if _is_number(order) else None,
+        "order": float(order) if order is not None and _is_number(order) else None,
         "recording": recording if isinstance(recording, str) else None,
     }
 
@@ -63,8 +63,8 @@ def _bad_values(rows: list[Mapping[str, Any]]) -> Iterator[str]:
     for (machine, section, column), bad in wrong.items():
         first = min(bad, key=lambda row: str(row.get("clip")))
         yield (
-            f"{first.get('clip')}: its {column} is {first[column]!r}, it must be {fits[column][1]}, or null where it is "
-            f"unknown ({_plural(len(bad))} of {machine} section {section})"
+            f"{first.get('clip')}: its {column} is {first[column]!r}, it must be {fits[column][1]}, or null where "
+            f"nobody knows ({_plural(len(bad))} of {machine} section {section})"
         )
 
 

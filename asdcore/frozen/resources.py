@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asdcore.components import CHECKPOINT, resolved
+from asdcore.components import CHECKPOINT, checkpoint_files, resolved
+from asdcore.contract.plugins import Component, installed
 from asdcore.errors import located
 from asdcore.portfolio import Named, Portfolio
 from asdcore.store.entries import Resource
-from asdcore.store.resources import folder_files, open_registry, resource_folder
+from asdcore.store.resources import open_registry, resource_folder
 
 
 @dataclass
@@ -52,29 +53,35 @@ def pinned_resources(plan: Portfolio) -> list[Pinned]:
     """
     registry = open_registry()
     found: dict[str, Pinned] = {}
-    for branches, where, parameters in _parameters(plan):
+    for branches, where, parameters, component in _parameters(plan):
         with located(where):
             for path in _paths(parameters):
-                entry = registry.recorded(path)
+                files = checkpoint_files(path, component)
+                entry = registry.recorded(path, files)
                 folder = path if path.is_dir() else path.parent
-                names = (
-                    [one.relative_to(path).as_posix() for one in folder_files(path)] if path.is_dir() else [path.name]
-                )
-                found.setdefault(entry.id, Pinned(entry, folder, names)).branches.update(branches)
+                names = [one.relative_to(folder).as_posix() for one in files]
+                one = found.setdefault(entry.id, Pinned(entry, folder, []))
+                one.names = sorted({*one.names, *names})
+                one.branches.update(branches)
     return [found[one] for one in sorted(found)]
 
 
-def _parameters(plan: Portfolio) -> Iterator[tuple[list[str], str, dict[str, Any]]]:
-    """Yield (branches concerned, where in the portfolio, parameters) of every component."""
+def _parameters(plan: Portfolio) -> Iterator[tuple[list[str], str, dict[str, Any], Component | None]]:
+    """Yield (branches concerned, where in the portfolio, parameters, what they are of) of every component."""
+
+    def known(kind: str, name: str) -> Component | None:
+        return installed().components(kind).get(name)
+
     for name, branch in plan.branches.items():
         for kind in ("view", "encoder", "scorer", "normalizer"):
             choice: Named = getattr(branch, kind)
-            yield [name], f"branches.{name}.{kind}", choice.parameters
+            yield [name], f"branches.{name}.{kind}", choice.parameters, known(kind, choice.name)
         if branch.residual is not None:
-            yield [name], f"branches.{name}.residual.view", branch.residual.view.parameters
+            view = branch.residual.view
+            yield [name], f"branches.{name}.residual.view", view.parameters, known("view", view.name)
     for name, system in plan.systems.items():
         for guard in system.guards:
-            yield list(plan.branches), f"systems.{name}.guards", guard.parameters
+            yield list(plan.branches), f"systems.{name}.guards", guard.parameters, known("guard", guard.name)
 
 
 def _paths(parameters: dict[str, Any]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +68,9 @@ def verify(
     if recompute:
         rows, found = rebuild(pinned, roots, workers, work.progress)
         differences += found
-    affected = sorted(node.removeprefix("result/") for node in work.affected(differences) if node.startswith("result/"))
+    counted, said = (pinned.sha256, len(pinned.subjects)), [*notes, *work.notes()]
     return Verification(
-        str(manifest), pinned.sha256, len(pinned.subjects), differences, affected, [*notes, *work.notes()], rows
+        str(manifest), *counted, differences, work.affected(differences), said, rows, work.absent(files)
     )
 
 
@@ -110,6 +111,15 @@ class _Verify:
                 here = {f"plugin/{row['plugin']}/{one}" for one in _below(*source_files(place.source))}
                 yield from _extra("plugin", here - names)
 
+    def absent(self, files: list[Difference]) -> dict[str, str]:
+        """Return {root: folder} of the roots of which no pinned file is there."""
+        missing = Counter(one.artifact.partition("/")[0] for one in files if one.kind == MISSING)
+        pinned = Counter(name.partition("/")[0] for name, one in self.manifest.subjects.items() if one.sha256)
+        roots = ("data", "run", "store")
+        return {
+            root: str(self.roots.folders[root]) for root in roots if missing[root] and missing[root] == pinned[root]
+        }
+
     def record(self) -> Iterator[Difference]:
         """Compare what the run says of itself, timings and places apart."""
         folder, pinned = self.roots.folders["run"], self.manifest.subjects[f"run/{RUN_FILE}"]
@@ -146,8 +156,8 @@ class _Verify:
         for what, before, after in changes(recorded, environment_now(recorded)):
             yield Difference(VERSION, "environment", "environment", f"{what}: {before}, here {after}")
 
-    def affected(self, differences: list[Difference]) -> set[str]:
-        """Return everything that descends from what differs. What is new counts as the pinned files it lies among."""
+    def affected(self, differences: list[Difference]) -> list[str]:
+        """Return the results that descend from what differs. What is new counts as the pinned files it lies among."""
         lineage, changed = self.manifest.predicate["lineage"], set()
         for one in differences:
             if one.artifact in lineage or one.artifact in self.manifest.subjects:
@@ -156,7 +166,8 @@ class _Verify:
                 beside = one.artifact.rpartition("/")[0] + "/"
                 among = {name for name in self.manifest.subjects if name.startswith(beside)}
                 changed |= among or {"environment"}
-        return reached(lineage, changed)
+        results = (node for node in reached(lineage, changed) if node.startswith("result/"))
+        return sorted(node.removeprefix("result/") for node in results)
 
     def notes(self) -> list[str]:
         """Say what was not looked at because it is not here."""

@@ -35,14 +35,14 @@ ORDERS = 999
 STRICT, LENIENT = 0, 49
 """Random orders that may be as near as the given one: a level of 1 in 1,000, and of 1 in 20."""
 
-LEFT = 5
-"""Clips of a domain that must be left when some are left out: of fewer, scorers of local density say nothing."""
-
 ENOUGH = 20
 """Clips of a domain from which a range is read. Below, too few pairs lie at any lag."""
 
 NEAR = (1, 2, 3, 5, 8)
 """Lags of the test. Where states take turns, as in made-up sets, more of these pairs differ than of all pairs."""
+
+FEWEST = 6
+"""Clips of a domain that takes over a range: fewer have too few orders for a level of 1 in 20."""
 
 MOST = 1000
 """Clips that are looked at: of a larger domain the first and the last half of so many, each in one piece."""
@@ -96,18 +96,10 @@ def reaches(
     return found
 
 
-def largest_gap(clips: int, held: int = 1) -> int:
-    """Return how many neighbours on either side of ``held`` clips may be left out of a domain of ``clips``.
-
-    Half of the domain remains, and at least LEFT clips.
-    """
-    return max(0, (clips - max(-(-clips // 2), LEFT) - held) // 2)
-
-
 def _reach(rows: NDArray[np.intp], measure: Callable[[NDArray[np.intp]], Floats], widest: int) -> Reach:
     """Look at one domain, in order; ``widest`` is the range that another one has."""
     n = len(rows)
-    if n < ENOUGH and not (widest and largest_gap(n)):
+    if n < ENOUGH and not (widest and n >= FEWEST):
         return Reach(n)
     pieces = [np.arange(n)] if n <= MOST else [np.arange(MOST // 2), np.arange(n - MOST // 2, n)]
     ranks = _ranks(measure(rows[np.concatenate(pieces)]))

@@ -13,6 +13,7 @@ from asdcore.errors import DataError
 from asdcore.portfolio import OutOfFold
 
 CELL = ("machine", "section")
+INSTEAD = {"recording": "recordings", "neighbours": "neighbours", "clip": "single clips"}
 Manner = Literal["clip", "neighbours", "recording", "attribute"]
 
 
@@ -36,6 +37,13 @@ class Places:
         """Whether the range of neighbours has to be read from features."""
         return self.manner == "neighbours" and self.range is None
 
+    @property
+    def recipe(self) -> dict[str, object]:
+        """What of it can change a score: nothing, where each clip is left out alone."""
+        alone = self.manner == "clip"
+        known = {"order": self.order, "group": self.group, "range": self.range}
+        return {"manner": self.manner, **({} if alone else known)}
+
 
 def places(train: pl.DataFrame, choice: OutOfFold) -> Places:
     """Return the places of the train normals of one machine and section: rows of the clip index, sorted by clip.
@@ -52,7 +60,7 @@ def places(train: pl.DataFrame, choice: OutOfFold) -> Places:
     order = _ranks(train) if known.order else None
     if asked == "attribute" and known.attributes:
         return Places(domain, order, _numbers(train, "attributes"), "attribute")
-    if asked == "recording" or (asked == "auto" and known.recordings):
+    if asked == "recording" or (asked in ("auto", "attribute") and known.recordings):
         return Places(domain, order, _numbers(train, "recording"), "recording")
     if asked != "clip" and known.order:
         return Places(domain, order, None, "neighbours", choice.range)
@@ -72,7 +80,7 @@ def check_places(clips: pl.DataFrame, choice: OutOfFold) -> list[str]:
         if choice.by == "auto" and manner == "clip":
             unordered.append(where)
         if choice.by == "attribute" and manner != "attribute":
-            unnamed.append(where + (": neighbours" if manner == "neighbours" else ": single clips"))
+            unnamed.append(f"{where}: {INSTEAD[manner]}")
     notes = []
     if unordered:
         notes.append(

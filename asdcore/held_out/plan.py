@@ -1,16 +1,20 @@
 """What each train normal is scored without, in closed form and in folds.
 
-The rules, for one machine and section. Each domain is looked at by itself.
+Leaving clips out does two things: near-duplicates no longer count, and the bank gets thinner than the one that a new
+clip will be scored by, which makes normals look anomalous. So the gaps have bounds. The rules, for one machine and
+section; each domain is looked at by itself:
 
-* By neighbours, a clip is scored without the ``range`` clips of its domain on either side. Half of a domain's clips
-  remain, and at least 5: where the range asks for more, the gap is as large as that allows (of 10 target clips 2 on
-  either side). In a domain of fewer than 8 clips each is left out alone.
+* By neighbours, a clip is scored without the ``range`` clips of its domain on either side, as long as these are no more
+  than a fifth of the domain, which is what one of five folds takes: so a domain that is ten ranges long, or longer, is
+  treated as the range says, and a shorter one has a smaller gap. Of fewer clips (ten target clips) a gap of 2 is taken
+  where half of them and at least 5 remain, a gap of 1 in the same way, or none.
 * By groups (recordings, attributes), a clip is scored without its whole group. A group that would leave fewer than 5
   clips of a domain, or than half where it has fewer than 10, is too large for that domain: of it a clip is scored
   without its neighbours, in a gap as above, or alone where no order is known.
-* In folds by neighbours, a fold is a stretch of each domain, and the gap on either side of it takes no part in the fit:
-  as large as above, or as lets half of the domain and 5 clips remain. In folds by groups, whole groups are dealt out, the largest
-  first, each to the fold that has the fewest clips of its domain.
+* In folds by neighbours, a fold is a stretch of each domain, and the gap on either side of it takes no part in the
+  fit: as large as above, but at most a twentieth of the domain, or 1 where half of it and at least 5 clips remain. In
+  folds by groups, whole groups are dealt out, the largest first, each to the fold that has the fewest clips of its
+  domain.
 * Where that leaves every clip out alone, folds are dealt by a hash of the audio, evenly within each domain.
 """
 
@@ -24,10 +28,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.errors import DataError
-from asdcore.held_out.dependence import LEFT, largest_gap
 from asdcore.held_out.places import Places, as_domains
 
 Rows = NDArray[np.intp]
+
+LEFT = 5
+"""Clips of a domain that must be left when some are left out: of fewer, scorers of local density say nothing."""
+
+SHARE, FOLD_SHARE = 5, 10
+"""The part of a domain, one of so many, that a clip's neighbours may be, and that both gaps beside a fold may be."""
+
+FEW = 2
+"""A gap that is taken in domains too small for those shares."""
 
 
 class HeldOut:
@@ -39,7 +51,7 @@ class HeldOut:
     def __init__(self, known: Places, ranges: Mapping[str, int] | None = None) -> None:
         self.places = known
         self._rows = as_domains(known)
-        found = {one: known.range for one in self._rows} if known.range is not None else dict(ranges or {})
+        found = dict.fromkeys(self._rows, known.range) if known.range is not None else dict(ranges or {})
         self.ranges = {one: int(found.get(one) or 0) if known.manner == "neighbours" else 0 for one in self._rows}
 
     @cached_property
@@ -53,11 +65,9 @@ class HeldOut:
         if self.places.group is None:
             return {}
         group, found = np.array(self.places.group), {}
+        everywhere = set(_too_large(group))
         for one, rows in self._rows.items():
-            numbers, counts = np.unique(group[rows], return_counts=True)
-            least = min(LEFT, len(rows) // 2)
-            large = [int(number) for number, n in zip(numbers, counts, strict=True) if n > 1 and len(rows) - n < least]
-            if large:
+            if large := sorted({*_too_large(group[rows]), *(everywhere & set(group[rows].tolist()))}):
                 found[one] = large
         return found
 
@@ -105,6 +115,8 @@ class HeldOut:
         if count < 2:
             raise DataError(f"{len(audio)} train normal cannot be scored out of fold; at least 2 are needed")
         fold = self._dealt(audio, count, seed)
+        if len(np.unique(fold)) == 1:  # one clip of each domain
+            fold = np.arange(len(audio)) % count
         parts = []
         for k in map(int, np.unique(fold)):
             held = fold == k
@@ -114,7 +126,8 @@ class HeldOut:
     def fold_gap(self, domain: str, count: int) -> int:
         """Return how many neighbours on either side of a fold of a domain take no part in its fit."""
         n = len(self._rows[domain])
-        return min(self.gaps[domain], largest_gap(n, -(-n // count)))
+        held = -(-n // count)
+        return min(self.gaps[domain], max(n // FOLD_SHARE // 2, min(1, _half(n, held))), _half(n, held))
 
     def _beside(self, held: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
         """Return which clips lie within the gap of a fold."""
@@ -148,7 +161,8 @@ class HeldOut:
         domain, order = np.array(self.places.domain), np.array(self.places.order)
         own = mates[domain[mates] == domain[i]]
         gap = largest_gap(len(self._rows[self.places.domain[i]]))
-        return own[np.abs(order[own] - order[i]) <= gap]
+        near: Rows = own[np.abs(order[own] - order[i]) <= gap]
+        return near
 
     def _dealt(self, audio: tuple[str, ...], count: int, seed: int) -> NDArray[np.intp]:
         """Return the fold (n_train,) of every clip."""
@@ -172,14 +186,14 @@ class HeldOut:
         for rows in sorted(units, key=lambda rows: (-len(rows), _hashed(seed, min(audio[i] for i in rows)))):
             names, counts = np.unique(domain[rows], return_counts=True)
             most = str(names[counts.argmax()])
-            chosen = int(np.lexsort((sum(sizes.values()), sizes[most]))[0])
+            chosen = int(np.lexsort((np.sum(list(sizes.values()), axis=0), sizes[most]))[0])
             fold[rows] = chosen
             for name, n in zip(names, counts, strict=True):
                 sizes[str(name)][chosen] += n
         return fold
 
     def _units(self, count: int) -> list[Rows]:
-        """Return what is dealt out as a whole: groups, and of those too large for a domain stretches or single clips."""
+        """Return what is dealt out as a whole: groups, and of one too large for a domain stretches or single clips."""
         group = np.array(self.places.group)
         whole = {int(number): np.flatnonzero(group == number) for number in np.unique(group)}
         units = []
@@ -190,6 +204,26 @@ class HeldOut:
                 pieces = len(large) if self.places.order is None else min(count, len(large))
                 units += np.array_split(large, pieces)
         return [*(rows for rows in whole.values() if len(rows)), *units]
+
+
+def largest_gap(clips: int) -> int:
+    """Return how many neighbours on either side of a clip may be left out of a domain of ``clips``, itself among them.
+
+    See the rules above.
+    """
+    return max((clips // SHARE - 1) // 2, min(FEW, _half(clips, 1)), 0)
+
+
+def _too_large(groups: Rows) -> list[int]:
+    """Return the groups of two clips or more that leave fewer than LEFT, or than half of fewer than twice as many."""
+    numbers, counts = np.unique(groups, return_counts=True)
+    least = min(LEFT, len(groups) // 2)
+    return [int(number) for number, n in zip(numbers, counts, strict=True) if n > 1 and len(groups) - n < least]
+
+
+def _half(clips: int, held: int) -> int:
+    """Return the gap beside ``held`` clips that leaves half of a domain, and at least LEFT clips."""
+    return max(0, (clips - max(-(-clips // 2), LEFT) - held) // 2)
 
 
 def assign_folds(audio: tuple[str, ...], domain: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.intp]:

@@ -199,8 +199,9 @@ def _requests(sets: Iterable[tuple[Part, FeatureSet]], plugins: Plugins) -> tupl
     """Group feature sets by view and encoder, so that one forward pass serves every layer and pooling."""
     grouped: dict[tuple[str, str, str, str], list[Output]] = {}
     for (view, encoder, layer), feature_set in sets:
-        key = (view.name, _text(pinned(view.parameters)), encoder.name, _text(pinned(encoder.parameters)))
-        pooling = pooling_recipe(encoder, plugins.component("encoder", encoder.name))
+        component = plugins.component("encoder", encoder.name)
+        key = (view.name, _text(pinned(view.parameters)), encoder.name, _text(pinned(encoder.parameters, component)))
+        pooling = pooling_recipe(encoder, component)
         output = Output(layer, pooling["name"], _text(pooling["parameters"]), feature_set.folder)
         grouped.setdefault(key, []).append(output)
     return tuple(Request(*key, tuple(outputs)) for key, outputs in grouped.items())

@@ -79,7 +79,6 @@ class Store:
         """Write one chunk of scores; returns its content digest."""
         return write_table(CHUNK_SCORES, frame, path)
 
-
     def ranges_path(self, recipe: dict[str, object]) -> Path:
         """Return where the ranges of one (machine, section) and feature set are kept."""
         return self.root / "ranges" / f"{recipe_digest(recipe)}.parquet"

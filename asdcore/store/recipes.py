@@ -8,7 +8,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from asdcore.components import resolved
+from asdcore.components import CHECKPOINT, checkpoint_digest, resolved
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.data.pooling import complete
 from asdcore.errors import PluginError, PortfolioError, blamed
@@ -46,15 +46,18 @@ def framework_digest(*modules: str) -> str:
 def component_recipe(component: Component, parameters: dict[str, Any]) -> dict[str, Any]:
     """Say which component computes something: its name, version, source and parameters.
 
-    A checkpoint counts by its content, whether it is named by a path or by the id of a registry entry; so does any
-    other parameter that is the path of a file.
+    A checkpoint counts by its content, all its files, whether it is named by a path or by the id of a registry entry;
+    so does any other parameter that is the path of a file.
     """
+    values = {key: _by_content(value) for key, value in sorted(resolved(parameters).items()) if key != CHECKPOINT}
+    if isinstance(path := resolved(parameters).get(CHECKPOINT), Path):
+        values[CHECKPOINT] = {"content_sha256": checkpoint_digest(path, component)}
     return {
         "name": component.name,
         "plugin": component.plugin,
         "version": component.version,
         "source": component.source_digest,
-        "parameters": {key: _by_content(value) for key, value in sorted(resolved(parameters).items())},
+        "parameters": values,
     }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asdcore.errors import DataError
 from asdcore.portfolio import Decision
-from asdcore.stages.decide import check_attainable, decide, fewest, rank
+from asdcore.stages.decide import check_attainable, decide, fewest, nominal_rate, rank
 
 
 def tables(normals, tested, machine="m"):
@@ -24,7 +26,8 @@ def tables(normals, tested, machine="m"):
 
 
 @pytest.mark.parametrize(
-    ("n", "quantile", "rank"), [(100, 0.95, 95), (1000, 0.95, 950), (10, 0.95, 10), (7, 0.5, 4), (1, 0.95, 1)]
+    ("n", "quantile", "rank"),
+    [(100, 0.95, 95), (1000, 0.95, 950), (10, 0.95, 10), (7, 0.5, 4), (1, 0.95, 1), (450, 0.54, 243)],
 )
 def test_threshold_is_the_order_statistic_that_reaches_the_quantile(n, quantile, rank):
     normals = np.random.default_rng(0).permutation(np.arange(1.0, n + 1))
@@ -33,6 +36,14 @@ def test_threshold_is_the_order_statistic_that_reaches_the_quantile(n, quantile,
     assert out.sort("clip")["decision"].to_list() == [0, 0, 1]
     assert (normals <= rank).mean() >= quantile
     assert (normals < rank).mean() < quantile
+
+
+@given(n=st.integers(1, 20_000), hundredths=st.integers(1, 99))
+def test_ranks_are_those_of_the_decimal_that_the_portfolio_says(n, hundredths):
+    quantile = hundredths / 100
+    assert rank(n, Decision(quantile=quantile)) == -(-n * hundredths // 100)
+    assert rank(n, Decision(rule="conformal", quantile=quantile)) == -(-(n + 1) * hundredths // 100)
+    assert nominal_rate(quantile) == (100 - hundredths) / 100
 
 
 def test_test_scores_take_no_part():

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asdcore import hookimpl, scoring
+from asdcore.components import build
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.errors import DataError, PluginError
-from asdcore.portfolio import parse_portfolio
+from asdcore.held_out import HeldOut, places
+from asdcore.portfolio import OutOfFold, parse_portfolio
 from asdcore.stages import score
 from asdcore.store.cache import Store
 from asdcore.store.recipes import feature_recipe
@@ -57,10 +59,56 @@ class Crowd(Mean):
         return {"pooled": np.full(len(features), float(len(features)))}
 
 
+class Base(Mean):
+    """Takes the mean of whatever matrix its clip is a part of."""
+
+    def score(self, features):
+        beside = features if features.base is None else np.asarray(features.base).reshape(-1, features.shape[1])
+        return {"pooled": np.linalg.norm(features - beside.mean(axis=0), axis=1)}
+
+
+class Running(Mean):
+    """Takes off the mean score of the clips that it has scored."""
+
+    def fit(self, features, domain):
+        self.seen = []
+        return super().fit(features, domain)
+
+    def score(self, features):
+        scores = super().score(features)["pooled"]
+        self.seen += list(scores)
+        return {"pooled": scores - np.mean(self.seen)}
+
+
+class First(Mean):
+    """Takes off the score of the first clip that it scores."""
+
+    def fit(self, features, domain):
+        self.first = None
+        return super().fit(features, domain)
+
+    def score(self, features):
+        scores = super().score(features)["pooled"]
+        self.first = scores[0] if self.first is None else self.first
+        return {"pooled": scores - self.first}
+
+
+class Noisy(Mean):
+    """Adds the smallest of noises."""
+
+    def score(self, features):
+        scores = super().score(features)["pooled"]
+        return {"pooled": scores * (1 + 1e-15 * np.random.default_rng().standard_normal(len(scores)))}
+
+
 class Theirs:
     @hookimpl
     def register_scorers(self, register):
         register("mean", Mean)
+        register("base", Base)
+        register("running", Running)
+        register("first", First)
+        register("noisy", Noisy)
         register("crowd", Crowd)
         register("bad", Bad)
 
@@ -125,6 +173,37 @@ def test_a_test_clip_is_scored_alone_whatever_the_scorer_does(tmp_path, plugins)
     assert scores.filter(pl.col("role") == "test")["score"].to_list() == [1.0] * 7
 
 
+def few_of(clips, test):
+    """The clips without some of the test clips."""
+    return clips.filter((pl.col("split") == "train") | pl.col("clip").is_in(test))
+
+
+@pytest.mark.parametrize("scorer", ["base", "first", "crowd", "mean", "knn", "lof", "mahalanobis"])
+def test_a_test_clip_has_the_same_scores_beside_any_others(tmp_path, plugins, scorer):
+    clips = index(20, 5, test=16)
+    everyone = table(clips, scorer, Store(tmp_path), plugins).filter(pl.col("role") == "test")
+    names = sorted(clips.filter(pl.col("split") == "test")["clip"])
+    for some in (names[::2], names[1::2], names[:1]):
+        few = table(few_of(clips, some), scorer, Store(tmp_path), plugins).filter(pl.col("role") == "test")
+        assert few.equals(everyone.filter(pl.col("clip").is_in(some)))
+
+
+@pytest.mark.parametrize("scorer", ["running", "noisy"])
+def test_a_scorer_that_keeps_something_of_test_clips_is_named_with_the_clip(tmp_path, plugins, scorer):
+    with pytest.raises(PluginError, match=rf"scorer '{scorer}' gives sha256:[0-9a-f]{{64}} the pooled score.*fit"):
+        table(index(), scorer, Store(tmp_path), plugins)
+
+
+def test_how_many_test_clips_there_are_does_not_decide_how_they_are_scored(tmp_path, sharing, monkeypatch):
+    plugins, measured = sharing
+    few = table(index(), "shared", Store(tmp_path / "few"), plugins)
+    measured.clear()
+    monkeypatch.setattr(scoring, "SHARED", 8 * 13 * 13)
+    many = table(index(test=40), "shared", Store(tmp_path / "many"), plugins)
+    assert set(measured) == {"euclidean"}
+    assert many.join(few, on="clip", how="semi").sort("clip", "reference").equals(few.sort("clip", "reference"))
+
+
 def test_train_normals_are_scored_by_scorers_that_never_saw_them(tmp_path, plugins):
     clips = index()
     scores = table(clips, "mean", Store(tmp_path), plugins)
@@ -167,9 +246,8 @@ def test_scorers_meet_train_clips_by_name_and_test_clips_by_audio_digest(tmp_pat
     np.testing.assert_array_equal(features, [vector(digest(i)) for i in range(13)])
     assert domain.tolist() == ["source"] * 10 + ["target"] * 3
     alone = [one for one in heard if len(one) == 1]
-    np.testing.assert_array_equal(
-        np.concatenate(alone[-4:]), [vector(one) for one in sorted(map(digest, range(1000, 1004)))]
-    )
+    in_order = [vector(one) for one in sorted(map(digest, range(1000, 1004)))]
+    np.testing.assert_array_equal(np.concatenate(alone[-8:]), [*in_order, *reversed(in_order)])
 
 
 def test_renaming_test_clips_changes_no_score(tmp_path, plugins):
@@ -201,7 +279,7 @@ def test_two_clips_of_the_same_sound_both_get_their_row(tmp_path, plugins):
     assert twins["score"].to_list() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize(("source", "target"), [(2, 0), (3, 1), (2, 2), (0, 4), (12, 1)])
+@pytest.mark.parametrize(("source", "target"), [(2, 0), (1, 1), (3, 1), (2, 2), (0, 4), (12, 1)])
 def test_few_clips_work_where_they_can(tmp_path, plugins, source, target):
     scores = table(index(source, target), "mean", Store(tmp_path), plugins)
     oof = scores.filter((pl.col("role") == "oof") & (pl.col("reference") == "pooled"))
@@ -364,6 +442,18 @@ def test_nobody_can_write_to_a_shared_matrix(tmp_path, sharing, monkeypatch):
         score.score(job)
 
 
+def test_nobody_can_make_a_shared_matrix_writeable(tmp_path, sharing, monkeypatch):
+    def spoil(self, distances, domain):
+        distances.flags.writeable = True
+        return self
+
+    plugins, _ = sharing
+    monkeypatch.setattr(Shared, "fit_distances", spoil)
+    (job,) = planned(index(), {"shared": "shared"}, Store(tmp_path), plugins)
+    with pytest.raises(PluginError, match="scorer 'shared' failed with ValueError"):
+        score.score(job)
+
+
 @pytest.mark.parametrize("scorer", ["mean", "knn", "shared", "mahalanobis"])
 def test_for_a_mirror_each_folds_model_scores_its_fold_and_the_test_clips(tmp_path, sharing, scorer):
     plugins, _ = sharing
@@ -430,3 +520,196 @@ def test_what_a_scorer_warns_of_is_said_with_where(tmp_path, plugins, monkeypatc
     monkeypatch.setattr(Mean, "score", wary)
     with pytest.warns(UserWarning, match="branch 'b', m section 00: too few clips"):
         table(index(), "mean", Store(tmp_path), plugins)
+
+
+class Told(Mean):
+    """Distance to the mean of the train normals; left out, to that of those it does not have to do without."""
+
+    def fit(self, features, domain, without=None):
+        Told.fitted.append(without)
+        self.bank, self.domain = features, domain
+        return super().fit(features, domain)
+
+    def score_left_out(self, without=None):
+        Told.asked.append(without)
+        rows = np.arange(len(self.bank))
+        without = [[i] for i in rows] if without is None else without
+        rest = [np.setdiff1d(rows, some) for some in without]
+        means = [self.bank[some].mean(axis=0) for some in rest]
+        return {"pooled": np.linalg.norm(self.bank - np.array(means), axis=1).astype(float)}
+
+
+class AloneOnly(Told):
+    """The same, but what to do without cannot be said."""
+
+    def fit(self, features, domain):
+        return super().fit(features, domain)
+
+    def score_left_out(self):
+        return super().score_left_out()
+
+
+def clips_in_runs(length, source=60, target=10, test=4):
+    """An index in order, and features that clips of a run of ``length`` share."""
+    clips = index(source, target, test).with_columns(
+        order=pl.when(pl.col("split") == "train").then(pl.int_range(pl.len())).cast(pl.Float64),
+        recording=pl.lit(None, pl.String),
+        attributes=pl.lit(None, pl.String),
+    )
+    rng = np.random.default_rng(0)
+    known = {}
+    for i, sha256 in enumerate(clips.filter(pl.col("split") == "train").sort("clip")["sha256"]):
+        shared = np.random.default_rng([7, i // length]).normal(size=16)
+        known[sha256] = (10 + 2 * shared + rng.normal(0, 0.3, 16)).astype(np.float32)
+    for sha256 in clips.filter(pl.col("split") == "test")["sha256"]:
+        known[sha256] = (10 + rng.normal(size=16)).astype(np.float32)
+    return clips, known
+
+
+@pytest.fixture
+def told(plugins, monkeypatch):
+    class More:
+        @hookimpl
+        def register_scorers(self, register):
+            register("mean", Mean)
+            register("told", Told)
+            register("alone_only", AloneOnly)
+
+    known = Plugins([*_installed(None), ("more", More(), "more", "1")])
+    monkeypatch.setattr(score, "installed", lambda: known)
+    Told.fitted, Told.asked = [], []
+    return known
+
+
+def ordered(scorers, clips, features, store, plugins, mirrored=False, **out_of_fold):
+    """Score clips in order and return (score table by branch, rows of run.json, notes)."""
+    said = portfolio(dict.fromkeys(scorers) | {one: one for one in scorers}, mirrored=mirrored)
+    if out_of_fold:
+        said = said.model_copy(update={"out_of_fold": OutOfFold(**out_of_fold)})
+    jobs = {}
+    for name, branch in said.branches.items():
+        for part in branch.parts:
+            held = store.features(feature_recipe(part, plugins, None))
+            if missing := held.missing(clips["sha256"].to_list()):
+                held.write(missing, [features[one] for one in missing])
+        jobs[name] = score.plan(clips, name, said, store, plugins, None)
+    for group in score.together(job for branch in jobs.values() for job in branch):
+        score.score_together(group)
+    rows, notes = score.out_of_fold(clips, jobs, plugins)
+    return {name: score.assemble(clips, name, branch, store) for name, branch in jobs.items()}, rows, notes
+
+
+def oof(table, reference="pooled"):
+    rows = table.filter((pl.col("role") == "oof") & (pl.col("reference") == reference)).sort("clip")
+    return rows["score"].to_numpy(), rows["fold"].to_numpy()
+
+
+def test_a_scorer_that_can_be_told_leaves_neighbours_out_in_closed_form(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    tables, (row,), notes = ordered(["told"], clips, features, Store(tmp_path), told)
+    source = row["domains"]["source"]
+    assert row["by"] == "neighbours"
+    assert row["branches"] == {"told": "closed form"}
+    assert 2 <= source["range"] <= 9
+    assert (source["clips"], source["gap"]) == (60, 5 if source["range"] >= 5 else source["range"])
+    scores, fold = oof(tables["told"])
+    assert set(fold) == {-1}
+    bank = np.stack([features[one] for one in clips.filter(pl.col("split") == "train").sort("clip")["sha256"]])
+    gap = source["gap"]
+    rest = np.setdiff1d(np.arange(70), np.arange(30 - gap, 30 + gap + 1))
+    assert scores[30] == pytest.approx(np.linalg.norm(bank[30] - bank[rest].mean(axis=0)), rel=1e-5)
+    assert Told.fitted[0] is Told.asked[0] is not None
+    assert "up to" in notes[0]
+
+
+def test_one_that_cannot_is_scored_in_folds_with_a_gap_and_a_note_says_so(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    tables, (row,), notes = ordered(["alone_only", "mean"], clips, features, Store(tmp_path), told)
+    assert row["branches"] == {"alone_only": "5 folds", "mean": "5 folds"}
+    assert any(note.startswith("the scorers of alone_only can leave out single clips") for note in notes)
+    scores, fold = oof(tables["alone_only"])
+    assert fold[:60].tolist() == [i // 12 for i in range(60)]
+    bank = np.stack([features[one] for one in clips.filter(pl.col("split") == "train").sort("clip")["sha256"]])
+    held = HeldOut(
+        places(clips.filter(pl.col("split") == "train"), OutOfFold()),
+        {one: said["range"] for one, said in row["domains"].items()},
+    )
+    rows, rest = held.folds(tuple(clips.filter(pl.col("split") == "train")["sha256"]), 5, 0)[2]
+    assert not set(rest) & set(range(24 - 3, 36 + 3))
+    for i in rows:
+        assert scores[i] == pytest.approx(np.linalg.norm(bank[i] - bank[rest].mean(axis=0)), rel=1e-5)
+    np.testing.assert_array_equal(scores, oof(tables["mean"])[0])
+
+
+@pytest.mark.parametrize("manner", ["auto", "neighbours", "clip"])
+def test_where_order_means_nothing_all_is_as_by_clip_to_the_bit(tmp_path, told, manner):
+    clips, features = clips_in_runs(1)
+    names = ["told", "alone_only", "mean", "knn", "mahalanobis"]
+    found, (row, *_), notes = ordered(names, clips, features, Store(tmp_path / "a"), told, mirrored=True, by=manner)
+    assert {one.get("gap", 0) for one in row["domains"].values()} == {0}
+    assert notes == []
+    train = clips.filter(pl.col("split") == "train").sort("clip")
+    bank = np.stack([features[one] for one in train["sha256"]])
+    domain = train["domain"].to_numpy().astype(np.str_)
+    for name in ("knn", "mahalanobis"):
+        scorer = build("scorer", name, {}, told)
+        expected = scorer.fit(bank, domain).score_left_out()
+        for reference, values in expected.items():
+            full = found[name].filter((pl.col("fold") == -1) & (pl.col("role") == "oof"))
+            got = full.filter(pl.col("reference") == reference).sort("clip")["score"].to_numpy()
+            np.testing.assert_allclose(got, values, rtol=1e-12)
+    fold = score.assign_folds(tuple(train["sha256"]), domain, 5, 0)
+    assert oof(found["mean"])[1].tolist() == fold.tolist()
+    assert all(one is None for one in (*Told.fitted, *Told.asked))
+    as_clip, _, _ = ordered(names, clips, features, Store(tmp_path / "b"), told, mirrored=True, by="clip")
+    for name in names:
+        assert found[name].equals(as_clip[name])
+
+
+def test_by_clip_neighbours_count_although_they_are_alike(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    by_clip, _, notes = ordered(["knn"], clips, features, Store(tmp_path), told, by="clip")
+    left_out, _, _ = ordered(["told", "knn"], clips, features, Store(tmp_path), told)
+    assert notes == []
+    assert np.median(oof(by_clip["knn"])[0]) < 0.5 * np.median(oof(left_out["knn"])[0])
+
+
+def test_whole_recordings_are_left_out_where_they_are_known(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    named = pl.format("r{}", pl.int_range(pl.len()) // 5)
+    clips = clips.with_columns(recording=pl.when(pl.col("split") == "train").then(named))
+    _, (row,), _ = ordered(["told"], clips, features, Store(tmp_path), told)
+    assert row["by"] == "recording"
+    lengths = [len(some) for some in Told.asked[0]]
+    assert set(lengths) <= {4, 5}
+    assert row["domains"]["source"]["groups"] == clips.filter(pl.col("domain") == "source")["recording"].n_unique()
+
+
+def test_mirrors_follow_the_same_folds(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    tables, (row,), _ = ordered(["told"], clips, features, Store(tmp_path), told, mirrored=True)
+    rows = tables["told"].filter((pl.col("fold") >= 0) & (pl.col("role") == "oof") & (pl.col("reference") == "pooled"))
+    assert rows.sort("clip")["fold"].to_list()[:60] == [i // 12 for i in range(60)]
+    assert row["branches"] == {"told": "closed form"}
+
+
+def test_ranges_are_found_once_for_a_feature_set_and_again_where_they_were_lost(tmp_path, told, monkeypatch):
+    clips, features = clips_in_runs(5)
+    store = Store(tmp_path)
+    _, rows, _ = ordered(["told", "mean"], clips, features, store, told)
+    (kept,) = (tmp_path / "ranges").iterdir()
+    kept.unlink()
+    _, again, _ = ordered(["told"], clips, features, store, told)
+    assert again[0]["domains"] == rows[0]["domains"]
+    assert kept.exists()
+
+
+def test_another_order_is_another_chunk_but_not_by_clip(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    shuffled = clips.with_columns(order=pl.col("order") * 17 % 71)
+    for one, expected in ((clips, 1), (shuffled, 2)):
+        ordered(["mean"], one, features, Store(tmp_path), told)
+        assert len(list((tmp_path / "scores").iterdir())) == expected
+    for one in (clips, shuffled):
+        ordered(["mean"], one, features, Store(tmp_path), told, by="clip")
+        assert len(list((tmp_path / "scores").iterdir())) == 3

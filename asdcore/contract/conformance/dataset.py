@@ -191,7 +191,11 @@ def check_order_of_train_clips_alone(bench: DatasetBench) -> None:
 def check_no_label_in_the_index(bench: DatasetBench) -> None:
     """Neither a column nor an attribute of the clip index tells whether a test clip is an anomaly."""
     why = "nothing but the evaluation may know a label."
-    named = [name for name in bench.frame().columns if name not in {**COLUMNS, **OPTIONAL} and LABEL_WORDS.search(name.lower())]
+    named = [
+        name
+        for name in bench.frame().columns
+        if name not in {**COLUMNS, **OPTIONAL} and LABEL_WORDS.search(name.lower())
+    ]
     require(not named, f"The clip index has the columns {named}.", why, "the label belongs to ground_truth.")
     for clip, row in bench.clips().items():
         tells = row["split"] == "test" and LABEL_WORDS.search(str(row["attributes"] or "").lower())

@@ -165,11 +165,7 @@ class DcaseReader:
 
         named, problems = self._named(root)
         # Train clips are numbered as they were recorded; of test clips index_clips keeps no order.
-        entries = [
-            {**vars(name), "clip": file.clip, "machine": file.machine, "order": int(name.index)}
-            for file, name in named
-            if name
-        ]
+        entries = [vars(name) | file._asdict() | {"order": int(name.index)} for file, name in named if name]
         return index_clips(root, entries, channels=TASKS[self.task].channels, problems=problems)
 
     def ground_truth(self, root: Path) -> pl.DataFrame | None:

@@ -55,6 +55,7 @@ class AST(TorchEncoder):
     """
 
     name = "ast"
+    files = staticmethod(hub.files)
     model: Any
 
     def __init__(self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None) -> None:

@@ -60,6 +60,7 @@ class Clap(TorchEncoder):
     """
 
     name = "clap"
+    files = staticmethod(hub.files)
     model: Any
 
     def __init__(self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None) -> None:

@@ -63,6 +63,7 @@ class WaveformEncoder(TorchEncoder):
     sample_rate = 16000
     model: Any
     model_type: ClassVar[str]
+    files = staticmethod(hub.files)
     library: ClassVar[str]
 
     def __init__(
@@ -137,6 +138,7 @@ class Whisper(TorchEncoder):
     """
 
     name = "whisper"
+    files = staticmethod(hub.files)
     sample_rate = 16000
     model: Any
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from asdcore import DataError, hookimpl
 from asdcore_plugins.stats.banks import METRICS, REFERENCES
 from asdcore_plugins.stats.nearest import NearestRows
-from asdcore_plugins.stats.parameters import fraction, whole
+from asdcore_plugins.stats.parameters import exact, fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +116,9 @@ class Temporal:
         """(n, n_windows) -> (n,)."""
         import numpy as np
 
-        kept = {"mean": scores.shape[1], "max": 1, "top": max(1, round(self._share * scores.shape[1]))}[self._pool]
+        kept = {"mean": scores.shape[1], "max": 1, "top": max(1, round(exact(self._share) * scores.shape[1]))}[
+            self._pool
+        ]
         return np.asarray(np.ascontiguousarray(np.sort(scores, axis=1)[:, -kept:]).mean(axis=1))
 
     def _windows(self, features: NDArray[np.float32]) -> Floats:
