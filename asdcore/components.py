@@ -13,9 +13,11 @@ from typing import Any, TypeGuard
 
 from asdcore.contract.interfaces import Dataset, Encoder, Guard, Normalizer, Scorer, View
 from asdcore.contract.plugins import Component, Plugins, installed
+from asdcore.contract.trees import tree_files
 from asdcore.errors import ResourceError, blamed
 from asdcore.store.entries import ID
-from asdcore.store.resources import content_digest, files_digest, folder_files, locate, open_registry, suggestion
+from asdcore.store.paths import held, path_digest, released
+from asdcore.store.resources import files_digest, locate, open_registry, suggestion
 
 CHECKPOINT = "checkpoint"
 PINNED = ("path", "content_sha256", "files")
@@ -31,8 +33,8 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ResourceError where there is no such checkpoint, or another than the registry records.
     """
-    values = dict(parameters)
-    checkpoint = values.get(CHECKPOINT)
+    checkpoint = parameters.get(CHECKPOINT)
+    values = {key: value if key == CHECKPOINT else released(value) for key, value in parameters.items()}
     if _is_pinned(checkpoint):
         values[CHECKPOINT] = _unchanged(**checkpoint)
     elif checkpoint is not None:
@@ -42,11 +44,13 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pinned(parameters: Mapping[str, Any], component: Component | None = None) -> dict[str, Any]:
-    """Return the parameters for a job that runs later or elsewhere: JSON-like, the checkpoint held to its content."""
+    """Return the parameters for a job that runs later or elsewhere: JSON-like, what they name held to its content."""
     values = resolved(parameters)
+    path = values.pop(CHECKPOINT, None)
+    values = held(component, values)
     if _is_pinned(given := parameters.get(CHECKPOINT)):
         values[CHECKPOINT] = given
-    elif isinstance(path := values.get(CHECKPOINT), Path):
+    elif isinstance(path, Path):
         files = [str(one.absolute()) for one in checkpoint_files(path, component)]
         content = str(path.absolute()), checkpoint_digest(path, component), [] if path.is_dir() else files
         values[CHECKPOINT] = dict(zip(PINNED, content, strict=True))
@@ -56,7 +60,7 @@ def pinned(parameters: Mapping[str, Any], component: Component | None = None) ->
 def checkpoint_files(path: Path, component: Component | None = None) -> list[Path]:
     """Return every file of a checkpoint: those of a folder; a file, and what its component reads beside it."""
     if path.is_dir():
-        return folder_files(path)
+        return [file for _, file in tree_files(path)]
     if component is None or not callable(ask := getattr(component.factory, "files", None)):
         return [path]
     with blamed(component.kind, component.name):
@@ -69,7 +73,7 @@ def checkpoint_digest(path: Path, component: Component | None = None) -> str:
 
 
 def _content(path: Path, files: Sequence[Path]) -> str:
-    return files_digest(path.parent, files) if len(files) > 1 else content_digest(path)
+    return files_digest(path.parent, files) if len(files) > 1 else path_digest(path)
 
 
 def check_checkpoint(parameters: Mapping[str, Any]) -> None:
@@ -77,6 +81,15 @@ def check_checkpoint(parameters: Mapping[str, Any]) -> None:
     checkpoint = parameters.get(CHECKPOINT)
     if checkpoint is not None and not _is_pinned(checkpoint):
         _named(checkpoint)
+
+
+def checkpoint_path(parameters: Mapping[str, Any]) -> Path | None:
+    """Return the path that ``checkpoint`` gives; None where it gives none, or an id. Reads no checkpoint."""
+    checkpoint = parameters.get(CHECKPOINT)
+    if checkpoint is None or _is_pinned(checkpoint):
+        return None
+    named = _named(checkpoint)
+    return named if isinstance(named, Path) else None
 
 
 def _is_pinned(checkpoint: Any) -> TypeGuard[dict[str, str]]:

@@ -49,7 +49,8 @@ class DatasetError(DataError):
     found (a polars frame; audio facts are null where a clip could not be read).
     """
 
-    def __init__(self, message: str, problems: Iterable[str], clips: Any = None) -> None:
+    def __init__(self, message: str, problems: Iterable[str] = (), clips: Any = None) -> None:
+        # Unpickled, it is made of its message alone and gets its problems afterwards.
         self.problems = list(problems)
         self.clips = clips
         super().__init__("\n".join([message, *(f"  - {problem}" for problem in self.problems)]))

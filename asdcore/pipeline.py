@@ -25,6 +25,7 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import completed, decoded_before
+from asdcore.data.remarks import remarks_on
 from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
@@ -35,11 +36,19 @@ from asdcore.held_out import check_places
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
-from asdcore.stages import calibrate, decide, embed, fuse, score
+from asdcore.stages import calibrate, decide, embed, fuse, score, unheard
+from asdcore.store.apart import check_apart
 from asdcore.store.atomic import check_writable, write_json
 from asdcore.store.cache import Store, default_store
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
-from asdcore.store.recipes import component_origins, feature_recipe, features_digest, library_versions, takes_device
+from asdcore.store.recipes import (
+    component_origins,
+    feature_recipe,
+    features_digest,
+    inputs_digest,
+    library_versions,
+    takes_device,
+)
 
 __all__ = ["Run", "evaluate", "evaluate_scores", "load_run", "run"]
 
@@ -74,6 +83,7 @@ def run(
         portfolio.check_components()
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
     check_out(Path(out))
+    check_apart(plan.choices(), Path(data), installed())
     name = task if task is not None else plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})
     kept = Store(Path(store) if store is not None else default_store())
@@ -83,7 +93,8 @@ def run(
         clips = completed(reader.clips(work.root))
         advance(len(clips))
     decide.check_attainable(clips, plan.decision)
-    notes = [*notes_on(name, clips, plan.folds), *check_places(clips, plan.out_of_fold), *work.device_notes()]
+    notes = [*notes_on(name, clips, plan.folds), *decide.doubts(clips, plan.decision)]
+    notes += [*check_places(clips, plan.out_of_fold), *work.device_notes(), *work.unheard_notes(clips)]
     for note in notes:
         work.progress.note(note)
     tables = work.tables(clips)
@@ -167,6 +178,10 @@ class Work:
             return []
         return [f"no encoder of this portfolio takes a device: {self.device!r} changes nothing."]
 
+    def unheard_notes(self, clips: pl.DataFrame) -> list[str]:
+        """Say how much of these clips is beyond what an encoder hears."""
+        return unheard.notes(clips, self.plan.branches, installed(), self.device)
+
     def tables(self, clips: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """Turn the clip index into every other table."""
         plugins = installed()
@@ -214,6 +229,7 @@ class Work:
                 name: features_digest(branch, installed(), self.device) for name, branch in self.plan.branches.items()
             },
             "out_of_fold": self.out_of_fold,
+            "inputs": inputs_digest(self.plan.choices(), installed()),
             "code_sha256": files_digest(*framework_files()),
             "device": self.device or "cpu",
             "data": str(self.root.resolve()),
@@ -254,4 +270,4 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:
             notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
-    return notes
+    return [*notes, *remarks_on(clips)]

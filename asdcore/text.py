@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from asdcore.digits import fixed
 from asdcore.frozen.explain import VERIFY, explain, next_steps, shortened
 
 if TYPE_CHECKING:
@@ -62,4 +63,4 @@ def verification(result: Verification) -> list[str]:
 def _text(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return fixed(value) if isinstance(value, float) else str(value)

@@ -40,6 +40,7 @@ def index(
     """
     from asdcore.contract.plugins import installed
     from asdcore.data.clips import completed, count_clips, count_recordings
+    from asdcore.data.remarks import remarks_on
     from asdcore.portfolio import DEFAULT_TASK
 
     problems: list[str] = []
@@ -51,11 +52,14 @@ def index(
         clips, problems = error.clips, error.problems
     machines, recordings = count_clips(clips), count_recordings(clips)
     if as_json:
-        print_json({"machines": machines, "recordings": recordings, "problems": problems})
+        notes = remarks_on(clips)
+        print_json({"machines": machines, "recordings": recordings, "problems": problems, "notes": notes})
     else:
         print_lines(text.table(machines, ("machine", "section", "split", "clips", "source", "target")))
         typer.echo()
         print_lines(text.table(recordings, ("machine", "section", "train", "ordered", "recordings")))
+        for note in remarks_on(clips):
+            typer.echo(f"note: {note}")
         for problem in problems:
             typer.echo(f"problem: {problem}")
     if problems:

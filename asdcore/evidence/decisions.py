@@ -25,6 +25,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import DOMAINS
 from asdcore.portfolio import parse_portfolio
@@ -169,4 +170,4 @@ def target_false_positives(
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return f"{fixed(100 * value, 1)} %"

@@ -43,6 +43,7 @@ from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import RUN_FILE, Run, check_out, load_run, write_run
 from asdcore.stages import embed
+from asdcore.store.apart import check_apart
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
 from asdcore.store.tables import CLIP_INDEX
@@ -137,6 +138,7 @@ class _Inference:
 
     def finish(self) -> Run:
         """Do all of it."""
+        check_apart(self.plan.choices(), self.data, installed())
         with looked_at({}):
             listed = self.reader.clips(self.data).select(NAMES).sort("clip")
         check_names(listed, self.frozen.clips, self.data, self.year)
@@ -145,7 +147,7 @@ class _Inference:
         with _refused_leaves_nothing(self.out):
             clips = self.clips(listed, facts)
             notes = [*notes_on(self.task, clips, self.plan.folds), *self.development_notes(listed)]
-            notes += [*self.new_cells(clips), *self.device_notes()]
+            notes += [*self.new_cells(clips), *self.device_notes(), *self.work.unheard_notes(clips)]
             for note in notes:
                 self.progress.note(note)
             tables = self.work.tables(clips)

@@ -11,7 +11,8 @@ import polars as pl
 
 from asdcore import __version__
 from asdcore.contract.plugins import origin
-from asdcore.contract.sources import framework_files, source_files
+from asdcore.contract.sources import framework_files
+from asdcore.contract.trees import tree_files
 from asdcore.errors import AsdcoreError
 from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION, Difference, Verification
 from asdcore.frozen.environment import changes, environment_now
@@ -105,11 +106,12 @@ class _Verify:
             yield from self._extra_tables(run)
         yield from _extra("features", set(self._other_shards(damaged)))
         yield from _extra("code", {f"asdcore/{one}" for one in _below(*framework_files())} - names)
-        for row in self.manifest.predicate["plugins"]:
-            place = origin(row["plugin"])
-            if place and place.source:
-                here = {f"plugin/{row['plugin']}/{one}" for one in _below(*source_files(place.source))}
-                yield from _extra("plugin", here - names)
+        yield from _extra("plugin", self.roots.files.keys() - names)
+        for one in self.manifest.predicate["resources"]:
+            root = f"resource/{one['id']}"
+            if one.get("folder") is True and self.roots.folders[root].is_dir():
+                here = {f"{root}/{path}" for path, _ in tree_files(self.roots.folders[root])}
+                yield from _extra("checkpoint", here - names)
 
     def absent(self, files: list[Difference]) -> dict[str, str]:
         """Return {root: folder} of the roots of which no pinned file is there."""

@@ -15,6 +15,7 @@ from asdcore.portfolio.model import Portfolio
 from asdcore.portfolio.parts import (
     DEFAULT_TASK,
     Branch,
+    Choice,
     Component,
     Decision,
     EncoderChoice,
@@ -29,6 +30,7 @@ from asdcore.portfolio.parts import (
 __all__ = [
     "DEFAULT_TASK",
     "Branch",
+    "Choice",
     "Component",
     "Decision",
     "EncoderChoice",

@@ -25,13 +25,13 @@ import polars as pl
 from asdcore.components import build, pinned
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
-from asdcore.execution import single_threaded
 from asdcore.held_out import HeldOut, Kept, assign_folds, folds_note, kept, places, record, record_notes
 from asdcore.portfolio import Portfolio
 from asdcore.scoring import Cell, Recipe, Rows, Scores, Work, takes_without
 from asdcore.store.cache import Store
 from asdcore.store.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
+from asdcore.threads import single_threaded
 
 __all__ = [
     "ScoreJob",
@@ -188,7 +188,7 @@ def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store)
     parts = []
     cells = clips.group_by("machine", "section", maintain_order=True)
     for job, (_, cell) in zip(jobs, cells, strict=True):
-        chunk = store.read_scores(job.path)
+        chunk = store.read_scores(job.path, (len(job.train), len(job.test)))
         for role, split in (("oof", "train"), ("test", "test")):
             ordered = _ordered(cell, split).with_row_index("row").cast({"row": pl.Int32})
             rows = chunk.filter(pl.col("role") == role).join(ordered, on="row", how="inner", validate="m:1")

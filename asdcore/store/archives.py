@@ -12,7 +12,6 @@ files, ``__MACOSX/`` and what lies outside a folder named for the machine stay p
 from __future__ import annotations
 
 import filecmp
-import json
 import shutil
 import stat
 import zipfile
@@ -22,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asdcore.errors import ResourceError, did_you_mean
+from asdcore.parse import parse_json
 from asdcore.progress import Progress, Silent
 from asdcore.store.atomic import check_writable, disk_trouble, fresh_folder, write_json
 from asdcore.store.entries import File, Resource
@@ -108,7 +108,7 @@ def _read_notes(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
+        notes = parse_json(path.read_text(encoding="utf-8"))
         return {name: {**note, "task": str(note["task"])} for name, note in notes.items()}
     except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
         raise ResourceError(

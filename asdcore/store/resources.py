@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asdcore.contract.trees import tree_files
 from asdcore.errors import ResourceError
 from asdcore.store.cache import default_store
 from asdcore.store.digest import file_digest
@@ -63,7 +64,8 @@ class Registry:
         Raises ResourceError where there is none: nothing without a recorded source and hash may enter a frozen run.
         """
         if path.is_dir() or len(files) > 1:
-            top, files = (path, folder_files(path)) if path.is_dir() else (path.parent, files)
+            top = path if path.is_dir() else path.parent
+            files = [file for _, file in tree_files(path)] if path.is_dir() else files
             held = {one.relative_to(top).as_posix(): content_digest(one) for one in files}
             for resource in self.entries("checkpoint"):
                 known = {file.name: file.sha256 for file in resource.files}
@@ -149,7 +151,9 @@ def locate(identifier: str, registry: Registry | None = None) -> Path:
         if problem := difference(file, folder / file.name):
             raise ResourceError(f"{problem} Remove it with 'rm {folder / file.name}', and get it again.")
     known = {file.name for file in resource.files}
-    if resource.folder and (strange := [one for one in folder_files(folder) if one.name not in known]):
+    if resource.folder and (
+        strange := [one for one in folder_files(folder) if one.relative_to(folder).as_posix() not in known]
+    ):
         raise ResourceError(
             f"{strange[0]} is no file of {identifier}, and might be loaded in place of one. Remove it; allowed are "
             f"{', '.join(sorted(known))}."

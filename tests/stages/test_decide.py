@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asdcore.errors import DataError
 from asdcore.portfolio import Decision
-from asdcore.stages.decide import check_attainable, decide, fewest, nominal_rate, rank
+from asdcore.stages.decide import check_attainable, decide, doubts, fewest, nominal_rate, rank
 
 
 def tables(normals, tested, machine="m"):
@@ -97,3 +97,14 @@ def test_what_so_few_normals_cannot_promise_is_refused(n, quantile, needed, most
     check_attainable(tables(np.arange(float(n)), [])[1].with_columns(split=pl.lit("train")), Decision())
     assert rank(n, Decision(rule="conformal", quantile=float(most))) <= n
     assert (rank(fewest(quantile), decision), rank(fewest(quantile) - 1, decision)) == (needed, needed)
+
+
+def test_domains_too_small_for_the_promised_rate_are_told():
+    rows = [
+        (f"{m}{d}{i}", m, "00", "train", d) for m in "ab" for d, n in (("source", 30), ("target", 10)) for i in range(n)
+    ]
+    clips = pl.DataFrame(rows, schema=["clip", "machine", "section", "split", "domain"], orient="row")
+    (note,) = doubts(clips, Decision())
+    assert note.startswith("a section 00 and 1 more: 10 target train clips cannot promise 5 % false positives")
+    assert "the least is 1/11 = 9.1 %, and 19 clips would do" in note
+    assert doubts(clips, Decision(quantile=0.9)) == []

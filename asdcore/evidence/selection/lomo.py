@@ -101,6 +101,12 @@ def _facts(
 
 def _sentence(facts: dict[str, Any]) -> str:
     base = facts["baseline"]
+    if facts["chosen"] == base:
+        return (
+            f"{base}, the baseline, is also the candidate chosen on all machines, with {points(facts['direct'])}: "
+            f"there is nothing to accept, keep it. On {facts['machines']} machines left out, the choice reaches "
+            f"{points(facts['held_out'])}. Name another baseline with --baseline to compare with that."
+        )
     return (
         f"{facts['chosen']} is chosen on all machines, with {points(facts['direct'])}; held out, the choice reaches "
         f"{points(facts['held_out'])} (optimism {points(facts['optimism'], signed=True)}) against "

@@ -173,7 +173,7 @@ def _sizes_alone(config: dict[str, Any]) -> dict[str, Any]:
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{file} is not JSON ({error}). {_COMPLETE}") from error
     if not isinstance(values, dict):
         raise DataError(f"{file} holds a {type(values).__name__}, not an object. {_COMPLETE}")
