@@ -64,6 +64,13 @@ def check(requests: Sequence[Request], device: str | None) -> None:
         _check_channels(request, channels_of("encoder", request.encoder, encoder))
 
 
+def hears(encoder: str, parameters: str, device: str | None) -> Any:
+    """Return what an encoder of these parameters (JSON text) says of how many seconds of a clip it hears, or None."""
+    with located(f"encoder {encoder!r}"), blamed("encoder", encoder):
+        made_by = installed().components("encoder").get(encoder)
+        return getattr(_encoder(encoder, parameters, device, made_by), "hears", None)
+
+
 def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | None) -> list[Any]:
     """(n_channels, n_samples) at ``rate`` Hz -> for each request what its encoder's network is given."""
     waveforms: dict[tuple[str, str], Array] = {}

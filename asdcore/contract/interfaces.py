@@ -106,6 +106,10 @@ class Encoder(Protocol):
     of one clip. On the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it
     sees fit.
 
+    Optional: ``hears``, how many seconds of a clip it hears at most; None, the default, where it hears all. A run says
+    how much of its audio is beyond that. Where a parameter ``beyond = "cut"`` sets it, it is read of the encoder built,
+    else of what is registered.
+
     Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
     that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part
     of the checkpoint. Where a folder is named, every file in it does anyway.

@@ -41,7 +41,18 @@ class Table:
                 raise StoreError(f"{self.name}.{name} is {frame.schema[name]}, it must be {dtype}.")
         if frame.select(self.key).is_duplicated().any():
             raise StoreError(f"Two rows of a {self.name} table have the same {', '.join(self.key)}.")
+        self._check_values(frame)
         return frame
+
+    def _check_values(self, frame: pl.DataFrame) -> None:
+        """Raise StoreError where what identifies a row is missing, a score or a decision, or is no finite number."""
+        for name, dtype in self.columns.items():
+            column = frame[name]
+            bad = column.null_count() if name in self.key or dtype in (pl.Float64, pl.Int8) else 0
+            if dtype == pl.Float64:
+                bad += int((~column.is_finite()).sum())
+            if bad:
+                raise StoreError(f"{self.name}.{name} has {bad} values that are missing or no finite number.")
 
 
 AUDIO_FACTS: dict[str, Dtype] = {
@@ -61,8 +72,13 @@ CLIP_INDEX = Table(
         "domain": pl.String,
         "attributes": pl.String,
         **AUDIO_FACTS,
+        "order": pl.Float64,
+        "recording": pl.String,
     },
 )
+"""``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
+:mod:`asdcore.data.recordings`."""
+
 GROUND_TRUTH = Table("ground truth", ("clip",), {"clip": pl.String, "label": pl.Int8, "domain": pl.String})
 FEATURES = Table(
     "features",
@@ -98,6 +114,20 @@ CALIBRATED = Table(
     ("clip", "branch", "role"),
     {"clip": pl.String, "branch": pl.String, "role": pl.String, "z": pl.Float64},
 )
+RANGES = Table(
+    "ranges",
+    ("domain",),
+    {
+        "domain": pl.String,
+        "clips": pl.Int32,
+        "nearness": pl.Float64,
+        "chance": pl.Float64,
+        "range": pl.Int32,
+    },
+)
+"""How far train normals of one machine, section and feature set depend on their neighbours; see
+:mod:`asdcore.held_out.dependence`."""
+
 SYSTEMS = Table(
     "systems",
     ("clip", "system", "role"),
