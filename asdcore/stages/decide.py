@@ -8,7 +8,7 @@ ecdf : the smallest score at which the empirical CDF reaches the quantile q: the
 conformal : the ceil((n + 1) q)-th. If a new normal clip is exchangeable with the train normals, it lies above with a
     probability of at most 1 - q, whatever the distribution (split conformal prediction: Vovk, Gammerman and Shafer,
     *Algorithmic Learning in a Random World*, 2005). Of fewer than ceil(q / (1 - q)) normals no score is that high.
-    Clips of one recording are not exchangeable with clips of another: :mod:`asdcore.evidence.promises` counts recordings.
+    Clips cut from recordings are not exchangeable one by one: :mod:`asdcore.evidence.promises` counts recordings.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def group_doubts(left_out: Sequence[Mapping[str, Any]], decision: Decision) -> l
         where = f"{row['machine']} section {row['section']}"
         counted[where] = min((groups, clips), counted.get(where, (groups, clips)))
     return [
-        f"{where}: the conformal threshold counts {clips} clips as if each were a recording of its own, but they come in "
-        f"{groups} groups, which can promise no less than 1/{groups + 1} = {100 / (groups + 1):.1f} %. "
+        f"{where}: the conformal threshold counts {clips} clips as if each were a recording of its own, but they come "
+        f"in {groups} groups, which can promise no less than 1/{groups + 1} = {100 / (groups + 1):.1f} %. "
         "'asdcore decisions RUN' shows a bound that counts groups."
         for where, (groups, clips) in counted.items()
         if groups < clips
