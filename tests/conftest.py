@@ -180,8 +180,14 @@ by = "{by}"
 encoder = {{ name = "logmel", n_mels = 16 }}
 scorer = "knn"
 normalizer = {{ name = "median_iqr", scope = "pooled" }}
+[branches.b]
+encoder = {{ name = "logmel", n_mels = 16 }}
+scorer = {{ name = "varmin", k = 2 }}
+normalizer = {{ name = "median_iqr", scope = "pooled" }}
 [systems.one]
 weights = {{ a = 1.0 }}
+[systems.learned]
+weights = {{ b = 1.0 }}
 [systems.copy]
 out_of_fold_mirror_of = "one"
 """

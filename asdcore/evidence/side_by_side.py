@@ -5,9 +5,6 @@ normal than a new clip will, and a threshold from such scores promises too littl
 normals alone: the run is calibrated once more with every train normal left out alone (what the store holds of its
 features is enough), and the train normals as the run scored them, without their groups, stand in for new clips. The
 share of them above that threshold is what leave-one-out would really give.
-
-Where a scorer learns more than distances by leave-one-out, it learned without the groups in the run: then that share is
-an approximation.
 """
 
 from __future__ import annotations
@@ -22,6 +19,7 @@ import polars as pl
 
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import StoreError
+from asdcore.evidence.as_new import scored_as_new
 from asdcore.evidence.decisions import clopper_pearson, system_groups
 from asdcore.evidence.promises import effective_clips
 from asdcore.execution import executor, run_jobs
@@ -31,7 +29,7 @@ from asdcore.stages import calibrate, fuse, score
 from asdcore.stages.decide import nominal_rate, thresholds
 from asdcore.store.cache import Store
 from asdcore.store.recipes import features_digest
-from asdcore.store.tables import FULL, SCORES
+from asdcore.store.tables import SCORES
 
 CELL = ["machine", "section", "system"]
 DISAGREE = 2.0
@@ -146,25 +144,24 @@ def side_by_side(run: Run, systems: Iterable[str] | None = None, labels: pl.Data
 def _calibrated_alone(run: Run, plan: Portfolio) -> pl.DataFrame:
     """Return the systems table of leave-one-out scores as "oof", and as "test" all other clips on that scale.
 
-    Those are the test clips, and the train normals as the run scored them.
+    Those are the test clips, and the train normals scored without their groups.
     """
     plugins = installed()
     train = run.clips.filter(pl.col("split") == "train")
     used = sorted(set().union(*(one.branches for one in plan.systems.values())))
     plan = plan.model_copy(update={"branches": {name: plan.branches[name] for name in used}})
-    apart = _left_out_alone(run, plan, train, plugins)
-    kept = calibrate.straight(run.scores.filter(pl.col("branch").is_in(used)))
-    new = kept.with_columns(role=pl.lit("test"), fold=pl.lit(FULL, dtype=SCORES.columns["fold"]))
+    jobs = _jobs(run, plan, train, plugins)
+    apart = _left_out_alone(jobs, train, Store(Path(run.about["store"])))
+    new = scored_as_new(run, jobs, plugins)
     shared = ["branch", "machine", "section", "reference"]
     new = new.join(apart.select(shared).unique(), on=shared, how="semi")
     apart = apart.join(new.select(shared).unique(), on=shared, how="semi")
-    table = pl.concat([apart, new.select(apart.columns)])
-    calibrated = calibrate.calibrate(table, run.clips, plan.branches, plugins)
+    calibrated = calibrate.calibrate(pl.concat([apart, new]), run.clips, plan.branches, plugins)
     return fuse.fuse(calibrated, run.clips, plan.systems, plugins)
 
 
-def _left_out_alone(run: Run, plan: Portfolio, train: pl.DataFrame, plugins: Plugins) -> pl.DataFrame:
-    """Return the out-of-fold rows of a score table in which every train normal is left out alone."""
+def _jobs(run: Run, plan: Portfolio, train: pl.DataFrame, plugins: Plugins) -> dict[str, list[score.ScoreJob]]:
+    """Return the work of scoring train normals by every branch."""
     device, store = run.about.get("device"), Store(Path(run.about["store"]))
     for name, branch in plan.branches.items():
         if features_digest(branch, plugins, device) != run.about["features"][name]:
@@ -172,13 +169,17 @@ def _left_out_alone(run: Run, plan: Portfolio, train: pl.DataFrame, plugins: Plu
                 f"the code or a library that computes the features of branch {name!r} has changed since. "
                 "Run the portfolio again to see what leave-one-out would promise."
             )
-    jobs = {name: score.plan(train, name, plan, store, plugins, device) for name in plan.branches}
+    return {name: score.plan(train, name, plan, store, plugins, device) for name in plan.branches}
+
+
+def _left_out_alone(jobs: dict[str, list[score.ScoreJob]], train: pl.DataFrame, store: Store) -> pl.DataFrame:
+    """Return the out-of-fold rows of a score table in which every train normal is left out alone."""
     missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
     with executor(1) as pool:
         for _ in run_jobs(pool, score.score_together, score.together(missing.values())):
             pass
     tables = [score.assemble(train, name, group, store) for name, group in jobs.items()]
-    return calibrate.straight(pl.concat(tables)).filter(pl.col("role") == "oof")
+    return calibrate.straight(pl.concat(tables)).filter(pl.col("role") == "oof").select(list(SCORES.columns))
 
 
 def _shares(run: Run, alone: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:

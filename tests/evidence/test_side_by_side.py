@@ -34,7 +34,7 @@ def labels_of(run):
 
 
 def test_neighbours_make_leave_one_out_promise_too_much(runs):
-    source = next(one for one in side_by_side(runs["auto"], labels=labels_of(runs["auto"])) if one.domain == "source")
+    source = next(one for one in side_by_side(runs["auto"], ["one"], labels_of(runs["auto"])) if one.domain == "source")
     assert (source.normals, source.system, source.nominal) == (96, "one", pytest.approx(0.05))
     assert 6 <= source.groups <= 24
     assert source.one_by_one < 0.12
@@ -47,7 +47,7 @@ def test_neighbours_make_leave_one_out_promise_too_much(runs):
 
 
 def test_what_leave_one_out_gives_is_seen_without_labels(runs):
-    source = side_by_side(runs["auto"])[0]
+    source = side_by_side(runs["auto"], ["one"])[0]
     assert source.came is None
     assert source.came_one_by_one is None
     assert source.new > 0.2
@@ -60,7 +60,7 @@ def test_leave_one_out_is_that_of_a_run_by_clip(runs):
     limit = thresholds(alone, runs["clip"].clips, asdcore.portfolio.Decision())["threshold"][0]
     known = labels_of(runs["clip"]).filter(label=0)
     train = alone.filter(role="oof").join(runs["clip"].clips.select("clip", "domain"), on="clip")
-    for one in side_by_side(runs["auto"], labels=labels_of(runs["auto"])):
+    for one in side_by_side(runs["auto"], ["one"], labels_of(runs["auto"])):
         own = train.filter(domain=one.domain)
         assert one.one_by_one == (own["score"] > limit).mean()
         came = alone.filter(role="test").join(known, on="clip").filter(domain=one.domain)
@@ -69,9 +69,20 @@ def test_leave_one_out_is_that_of_a_run_by_clip(runs):
 
 def test_by_group_is_what_the_decisions_of_the_run_rest_on(runs):
     counted = {one.domain: one for one in asdcore.decisions(runs["auto"], ["one"])}
-    for one in side_by_side(runs["auto"]):
+    for one in side_by_side(runs["auto"], ["one"]):
         assert one.by_group == counted[one.domain].rate
         assert one.groups == counted[one.domain].groups
+
+
+def test_what_a_scorer_learned_by_leave_one_out_is_learned_so_again(runs):
+    """A scorer that learned without whole groups scores normals lower, which would hide what leave-one-out gives."""
+    source = side_by_side(runs["auto"], ["learned"], labels_of(runs["auto"]))[0]
+    assert source.domain == "source"
+    assert source.new > 0.2
+    limit = thresholds(runs["clip"].systems, runs["clip"].clips, asdcore.portfolio.Decision()).filter(system="learned")
+    known = labels_of(runs["clip"]).filter(label=0, domain="source")
+    tested = runs["clip"].systems.filter(system="learned", role="test").join(known, on="clip")
+    assert source.came_one_by_one == pytest.approx((tested["score"] > limit["threshold"][0]).mean())
 
 
 def test_nothing_is_said_where_clips_are_left_out_alone(runs):
@@ -88,7 +99,7 @@ def test_counting_groups_widens_the_interval_and_what_can_be_promised(runs):
 
 
 def test_thresholds_that_count_groups_stand_beside_the_plain_quantile(runs):
-    (one, _) = sorted(group_thresholds(runs["auto"]), key=lambda row: row.system != "one")
+    (one,) = group_thresholds(runs["auto"], ["one"])
     scores = runs["auto"].systems.filter(system="one", role="oof").sort("clip")["score"].to_numpy()
     assert one.threshold == runs["auto"].decisions.filter(system="one")["threshold"][0]
     assert one.normals == len(scores) == 106
