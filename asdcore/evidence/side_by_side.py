@@ -19,7 +19,6 @@ import polars as pl
 
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import StoreError
-from asdcore.evidence.as_new import scored_as_new
 from asdcore.evidence.decisions import clopper_pearson, system_groups
 from asdcore.evidence.promises import effective_clips
 from asdcore.execution import executor, run_jobs
@@ -144,7 +143,7 @@ def side_by_side(run: Run, systems: Iterable[str] | None = None, labels: pl.Data
 def _calibrated_alone(run: Run, plan: Portfolio) -> pl.DataFrame:
     """Return the systems table of leave-one-out scores as "oof", and as "test" all other clips on that scale.
 
-    Those are the test clips, and the train normals scored without their groups.
+    Those are the test clips, and the train normals as the run scored them, without their groups.
     """
     plugins = installed()
     train = run.clips.filter(pl.col("split") == "train")
@@ -152,7 +151,8 @@ def _calibrated_alone(run: Run, plan: Portfolio) -> pl.DataFrame:
     plan = plan.model_copy(update={"branches": {name: plan.branches[name] for name in used}})
     jobs = _jobs(run, plan, train, plugins)
     apart = _left_out_alone(jobs, train, Store(Path(run.about["store"])))
-    new = scored_as_new(run, jobs, plugins)
+    kept = calibrate.straight(run.scores.filter(pl.col("branch").is_in(used)))
+    new = kept.with_columns(role=pl.lit("test"), fold=pl.lit(FULL, dtype=SCORES.columns["fold"]))
     shared = ["branch", "machine", "section", "reference"]
     new = new.join(apart.select(shared).unique(), on=shared, how="semi")
     apart = apart.join(new.select(shared).unique(), on=shared, how="semi")
