@@ -28,7 +28,7 @@ from asdcore.stages import calibrate, fuse, score
 from asdcore.stages.decide import nominal_rate, thresholds
 from asdcore.store.cache import Store
 from asdcore.store.recipes import features_digest
-from asdcore.store.tables import SCORES
+from asdcore.store.tables import FULL, SCORES
 
 CELL = ["machine", "section", "system"]
 DISAGREE = 2.0
