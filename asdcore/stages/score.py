@@ -144,7 +144,7 @@ def _work(job: ScoreJob, cell: Cell) -> Work:
 def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut) -> None:
     everyone = np.arange(len(cell.train))
     with blamed("scorer", job.scorer):
-        fitted = work.fit(everyone, held.without)
+        fitted = work.fit(everyone)
         in_closed_form = leaves_out(fitted, held)
         folds = _folds(job, work, held) if job.mirrored or not in_closed_form else []
         if in_closed_form:
@@ -229,7 +229,7 @@ def _folds(job: ScoreJob, work: Work, held: HeldOut) -> list[Fold]:
     """Score every train normal with a scorer that was fitted without its fold; test clips too, for a mirror."""
     found = []
     for k, (held_out, rest) in enumerate(held.folds(job.train, job.folds, job.seed)):
-        fitted = work.fit(rest, held.without_among(rest))
+        fitted = work.fit(rest)
         tested = work.tested(fitted, rest) if job.mirrored else {}
         test = np.arange(len(job.test))
         found.append(

@@ -618,7 +618,8 @@ def test_a_scorer_that_can_be_told_leaves_neighbours_out_in_closed_form(tmp_path
     gap = source["gap"]
     rest = np.setdiff1d(np.arange(70), np.arange(30 - gap, 30 + gap + 1))
     assert scores[30] == pytest.approx(np.linalg.norm(bank[30] - bank[rest].mean(axis=0)), rel=1e-5)
-    assert Told.fitted[0] is Told.asked[0] is not None
+    assert Told.asked[0][30].tolist() == list(range(30 - gap, 30 + gap + 1))
+    assert Told.fitted == [None]
     assert "up to" in notes[0]
 
 
