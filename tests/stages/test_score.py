@@ -15,9 +15,10 @@ from asdcore import hookimpl, scoring
 from asdcore.components import build
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.errors import DataError, PluginError
-from asdcore.held_out import HeldOut, places
+from asdcore.held_out import HeldOut, out_of_fold, places
 from asdcore.portfolio import OutOfFold, parse_portfolio
 from asdcore.stages import score
+from asdcore.store import parts
 from asdcore.store.cache import Store
 from asdcore.store.recipes import feature_recipe
 
@@ -581,11 +582,11 @@ def told(plugins, monkeypatch):
     return known
 
 
-def ordered(scorers, clips, features, store, plugins, mirrored=False, **out_of_fold):
+def ordered(scorers, clips, features, store, plugins, mirrored=False, **manner):
     """Score clips in order and return (score table by branch, rows of run.json, notes)."""
     said = portfolio(dict.fromkeys(scorers) | {one: one for one in scorers}, mirrored=mirrored)
-    if out_of_fold:
-        said = said.model_copy(update={"out_of_fold": OutOfFold(**out_of_fold)})
+    if manner:
+        said = said.model_copy(update={"out_of_fold": OutOfFold(**manner)})
     jobs = {}
     for name, branch in said.branches.items():
         for part in branch.parts:
@@ -595,7 +596,7 @@ def ordered(scorers, clips, features, store, plugins, mirrored=False, **out_of_f
         jobs[name] = score.plan(clips, name, said, store, plugins, None)
     for group in score.together(job for branch in jobs.values() for job in branch):
         score.score_together(group)
-    rows, notes = score.out_of_fold(clips, jobs, plugins)
+    rows, notes = out_of_fold(score.scored(clips, jobs, plugins))
     return {name: score.assemble(clips, name, branch, store) for name, branch in jobs.items()}, rows, notes
 
 
@@ -714,3 +715,56 @@ def test_another_order_is_another_chunk_but_not_by_clip(tmp_path, told):
     for one in (clips, shuffled):
         ordered(["mean"], one, features, Store(tmp_path), told, by="clip")
         assert len(list((tmp_path / "scores").iterdir())) == 3
+
+
+class Killed(KeyboardInterrupt):
+    """Nothing that a plugin raises: what ends a process."""
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_killed_branch_goes_on_after_its_last_finished_fold(tmp_path, plugins, monkeypatch, at, mirrored):
+    monkeypatch.setattr(parts, "WORTH", 0.0)
+    clips, how = index(), {"mirrored": mirrored}
+    whole = table(clips, "mean", Store(tmp_path / "whole"), plugins, **how)
+    store = Store(tmp_path / "killed")
+    (job,) = plan(clips, portfolio({"b": "mean"}, **how), store, plugins)
+    fit, fits = Mean.fit, []
+
+    def until(self, features, domain):
+        if len(fits) == at:
+            raise Killed
+        fits.append(len(features))
+        return fit(self, features, domain)
+
+    monkeypatch.setattr(Mean, "fit", until)
+    with pytest.raises(Killed):
+        score.score(job)
+    finished = len(list(tmp_path.rglob("fold_*.parquet")))
+    assert finished == at - 1
+    assert not job.path.exists()
+    monkeypatch.setattr(Mean, "fit", fit)
+    Mean.fits.clear()
+    assert table(clips, "mean", store, plugins, **how).equals(whole)
+    assert len(Mean.fits) == 6 - finished
+    assert not list(tmp_path.rglob("fold_*"))
+
+
+def test_a_damaged_part_is_made_again(tmp_path, plugins, monkeypatch):
+    monkeypatch.setattr(parts, "WORTH", 0.0)
+    clips, store = index(), Store(tmp_path / "store")
+    whole = table(clips, "mean", Store(tmp_path / "whole"), plugins)
+    (job,) = plan(clips, portfolio({"b": "mean"}), store, plugins)
+    folder = parts.Parts(job.path).folder
+    folder.mkdir(parents=True)
+    for k, content in enumerate((b"", b"PAR1", b"{}")):
+        (folder / f"fold_{k}.parquet").write_bytes(content)
+    assert table(clips, "mean", store, plugins).equals(whole)
+    assert not folder.exists()
+
+
+def test_what_takes_no_time_is_not_written_down(tmp_path, plugins, monkeypatch):
+    kept = []
+    monkeypatch.setattr(parts, "write_table", lambda *_: kept.append(1))
+    table(index(), "mean", Store(tmp_path), plugins)
+    assert kept == []
