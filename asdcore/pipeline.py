@@ -12,7 +12,7 @@ evaluate   a step of its own: it alone sees labels                    -> evaluat
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from asdcore import __version__
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
-from asdcore.data.clips import completed, decoded_before
+from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.data.remarks import remarks_on
 from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
@@ -32,7 +32,7 @@ from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
 from asdcore.evidence.truth import truth_of
 from asdcore.execution import executor, run_jobs
-from asdcore.held_out import check_places
+from asdcore.held_out import check_places, out_of_fold
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
@@ -89,11 +89,11 @@ def run(
     kept = Store(Path(store) if store is not None else default_store())
     check_writable(kept.root)
     work = Work(plan, name, Path(data), kept, workers, device, progress or Silent())
-    with work.stage("clips", 0) as advance, decoded_before(work.encoded()):
+    with work.stage("clips", 0) as advance, decoded_before(work.encoded()), noticing_rests() as rests:
         clips = completed(reader.clips(work.root))
         advance(len(clips))
     decide.check_attainable(clips, plan.decision)
-    notes = [*notes_on(name, clips, plan.folds), *decide.doubts(clips, plan.decision)]
+    notes = [*notes_on(name, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
     notes += [*check_places(clips, plan.out_of_fold), *work.device_notes(), *work.unheard_notes(clips)]
     for note in notes:
         work.progress.note(note)
@@ -212,7 +212,7 @@ class Work:
             with self.stage("score", len(missing)) as advance:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
-        self.out_of_fold, self.found = score.out_of_fold(clips, jobs, plugins)
+        self.out_of_fold, self.found = out_of_fold(score.scored(clips, jobs, plugins))
         self.found += decide.group_doubts(self.out_of_fold, self.plan.decision)
         for note in self.found:
             self.progress.note(note)
@@ -250,7 +250,7 @@ class Work:
         self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
-def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
+def notes_on(name: str, clips: pl.DataFrame, folds: int, rests: Mapping[str, int] | None = None) -> list[str]:
     """Say what a person should know about how this data was read."""
     notes = []
     if name == DEFAULT_TASK:
@@ -271,4 +271,4 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:
             notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
-    return [*notes, *remarks_on(clips)]
+    return [*notes, *remarks_on(clips, rests)]

@@ -29,6 +29,9 @@ Without = tuple[Rows, ...] | None
 Recipe = tuple[tuple[tuple[Path, float], ...], ...]
 """Folders of feature sets and their weights: what is added up, and what is set side by side."""
 
+TRAIN_FIRST = 6
+"""Train normals that a scorer scores before it meets a test clip."""
+
 SHARED = 200_000_000
 """Bytes of a distance matrix up to which it is made; a scorer of larger banks is given features."""
 
@@ -110,18 +113,24 @@ class Work:
         scorer = self._build()
         return str(scorer.metric) if self._cell.shares(scorer) else None
 
-    def fit(self, rows: Rows, without: Without = None) -> Any:
-        """Fit a new scorer on some of the train normals; what it learns of one rests on none of those ``without``."""
+    def fit(self, rows: Rows) -> Any:
+        """Fit a new scorer on some of the train normals.
+
+        Nothing is said of neighbours here: what a scorer learns inside (a density, a slope) is part of it, and the same
+        for a new clip and, refitted, for a train normal left out. To leave neighbours out inside as well would thin
+        the bank of a left-out clip twice, and that of a new clip once.
+        """
         domain, scorer = self._cell.domain[rows], self._build()
         if self.metric is None:
-            return _told(scorer.fit, without, self._cell.train[rows], domain)
+            return scorer.fit(self._cell.train[rows], domain)
         within = self._cell.within(self.metric)
         everyone = len(rows) == len(within)
-        return _told(scorer.fit_distances, without, within if everyone else within[np.ix_(rows, rows)], domain)
+        return scorer.fit_distances(within if everyone else within[np.ix_(rows, rows)], domain)
 
     def left_out(self, scorer: Any, without: Without = None) -> Scores:
         """Score the train normals a scorer was fitted on, each as if fitted without it, and without its ``without``."""
-        return _checked(_told(scorer.score_left_out, without), len(self._cell.train), self._name)
+        given = scorer.score_left_out() if without is None else scorer.score_left_out(without=without)
+        return _checked(given, len(self._cell.train), self._name)
 
     def held_out(self, scorer: Any, fitted: Rows, rows: Rows) -> Scores:
         """Score train normals by a scorer fitted on others."""
@@ -134,14 +143,15 @@ class Work:
     def tested(self, scorer: Any, fitted: Rows) -> Scores:
         """Score the test clips by a scorer, each alone: a copy of one clip at a time.
 
-        A matrix product may round a row differently with the number of rows beside it: not here. A train normal goes
-        first, so that whatever a scorer takes from the first clip it scores is not of a test clip; and all clips are
+        A matrix product may round a row differently with the number of rows beside it: not here. A few train normals
+        go first, so that what a scorer takes from the first clips it scores is not of test clips; and all clips are
         scored again, the last one first. Raises PluginError where a clip's scores are then not the same, to the bit.
         """
         clips = range(len(self._cell.test))
         if not clips:
             return {}
-        self.held_out(scorer, fitted, fitted[:1])
+        for row in fitted[:TRAIN_FIRST]:
+            self.held_out(scorer, fitted, np.array([row]))
         alone = [self._alone(scorer, fitted, i) for i in clips]
         for i in reversed(clips):
             self._check_same(i, alone[i], self._alone(scorer, fitted, i))
@@ -177,13 +187,6 @@ def takes_without(method: Callable[..., Any]) -> bool:
     with suppress(TypeError, ValueError):  # a builtin may have no signature
         return "without" in signature(method).parameters
     return False
-
-
-def _told(method: Callable[..., Any], without: Without, *given: Any) -> Any:
-    """Call a method, telling it what it must not rest on where there is something, and where it can be told."""
-    if without is None or not takes_without(method):
-        return method(*given)
-    return method(*given, without=without)
 
 
 def _checked(scores: Mapping[str, Any], n: int, scorer: str) -> Scores:

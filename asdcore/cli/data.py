@@ -39,26 +39,27 @@ def index(
     where the dataset does not say: neighbours are left out when train normals are scored.
     """
     from asdcore.contract.plugins import installed
-    from asdcore.data.clips import completed, count_clips, count_recordings
+    from asdcore.data.clips import completed, count_clips, count_recordings, noticing_rests
     from asdcore.data.remarks import remarks_on
     from asdcore.portfolio import DEFAULT_TASK
 
     problems: list[str] = []
     try:
-        clips = completed(installed().build("dataset", task or DEFAULT_TASK, {}).clips(root))
+        with noticing_rests() as rests:
+            clips = completed(installed().build("dataset", task or DEFAULT_TASK, {}).clips(root))
     except DatasetError as error:
         if error.clips is None or error.clips.is_empty():
             raise
         clips, problems = error.clips, error.problems
     machines, recordings = count_clips(clips), count_recordings(clips)
     if as_json:
-        notes = remarks_on(clips)
+        notes = remarks_on(clips, rests)
         print_json({"machines": machines, "recordings": recordings, "problems": problems, "notes": notes})
     else:
         print_lines(text.table(machines, ("machine", "section", "split", "clips", "source", "target")))
         typer.echo()
         print_lines(text.table(recordings, ("machine", "section", "train", "ordered", "recordings")))
-        for note in remarks_on(clips):
+        for note in remarks_on(clips, rests):
             typer.echo(f"note: {note}")
         for problem in problems:
             typer.echo(f"problem: {problem}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import FAILED, Json, print_json, print_lines, progress
 from asdcore.errors import ResourceError
 
@@ -26,7 +27,7 @@ RegistryDir = Annotated[
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids of entries. Default: all.")]
 
 
-def list_(as_json: Json = False, registry: RegistryDir = None) -> None:
+def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, latex: Latex = None) -> None:
     """List checkpoints and datasets.
 
     It says where each comes from, under which licence, and whether its files are here.
@@ -39,7 +40,9 @@ def list_(as_json: Json = False, registry: RegistryDir = None) -> None:
         return
     short = {row["id"]: str(row["licence"]).partition(" (")[0] for row in rows}
     shown = [{**row, "licence": short[row["id"]], "here": "yes" if row["here"] else "no"} for row in rows]
-    print_lines(text.table(shown, ("id", "kind", "plugin", "licence", "check", "here", "title")))
+    columns = ("id", "kind", "plugin", "licence", "check", "here", "title")
+    if not export([{name: row[name] for name in columns} for row in shown], csv, latex):
+        print_lines(text.table(shown, columns))
 
 
 def verify(ids: Ids = None, registry: RegistryDir = None) -> None:
@@ -76,6 +79,7 @@ def add(
     licence: Annotated[str | None, typer.Option(help="Its licence.")] = None,
     plugin: Annotated[str | None, typer.Option(help="Encoder or dataset reader that it is for.")] = None,
     kind: Annotated[str | None, typer.Option(help="checkpoint (the default) or dataset.")] = None,
+    own: Annotated[bool, typer.Option("--own", help="You made it yourself: no --source or --licence.")] = False,
     registry: RegistryDir = None,
 ) -> None:
     """Record a local file's hash, and put it in place.
@@ -86,7 +90,7 @@ def add(
     from asdcore.store.resources import open_registry, resource_folder
 
     said = {"title": title, "source": source, "revision": revision, "licence": licence, "plugin": plugin, "kind": kind}
-    entry = adopt(file, open_registry(registry), identifier, **{key: one for key, one in said.items() if one})
+    entry = adopt(file, open_registry(registry), identifier, own=own, **{key: one for key, one in said.items() if one})
     typer.echo(f"{entry.id}: {resource_folder(entry.id)}")
     for one in entry.files:
         typer.echo(f"  {one.name}  {one.sha256 or 'no SHA-256'}")

@@ -18,25 +18,26 @@ For whoever counts groups instead of clips: ``HeldOut.groups`` numbers the group
 :func:`groups_of` gives those of a finished run: machine, section, clip, group, one frame for each branch.
 """
 
+from asdcore.held_out.branches import Scored, leaves_out, out_of_fold
 from asdcore.held_out.dependence import Reach, reaches
 from asdcore.held_out.kept import Kept, kept
 from asdcore.held_out.places import Places, check_places, places
 from asdcore.held_out.plan import HeldOut, assign_folds
-from asdcore.held_out.record import folds_note, groups_of, held_out_of, record, record_notes
+from asdcore.held_out.record import groups_of, held_out_of
 
 __all__ = [
     "HeldOut",
     "Kept",
     "Places",
     "Reach",
+    "Scored",
     "assign_folds",
     "check_places",
-    "folds_note",
     "groups_of",
     "held_out_of",
     "kept",
+    "leaves_out",
+    "out_of_fold",
     "places",
     "reaches",
-    "record",
-    "record_notes",
 ]

@@ -13,11 +13,10 @@ anything. For a mirror, each fold's model scores the test clips as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,10 +24,12 @@ import polars as pl
 from asdcore.components import build, pinned
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
-from asdcore.held_out import HeldOut, Kept, assign_folds, folds_note, kept, places, record, record_notes
-from asdcore.portfolio import Portfolio
-from asdcore.scoring import Cell, Recipe, Rows, Scores, Work, takes_without
+from asdcore.held_out import HeldOut, Kept, Scored, assign_folds, kept, leaves_out, places
+from asdcore.portfolio import Branch, Portfolio
+from asdcore.scoring import Cell, Recipe, Rows, Scores, Work
 from asdcore.store.cache import Store
+from asdcore.store.loaded import Code, Use, check_loaded, check_unchanged, code_of
+from asdcore.store.parts import Parts
 from asdcore.store.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
 from asdcore.threads import single_threaded
@@ -37,11 +38,10 @@ __all__ = [
     "ScoreJob",
     "assemble",
     "assign_folds",
-    "leaves_out",
-    "out_of_fold",
     "plan",
     "score",
     "score_together",
+    "scored",
     "together",
 ]
 
@@ -65,6 +65,16 @@ class ScoreJob:
     mirrored: bool
     store: Path
     path: Path
+    code: Code = ()
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """The component that computes it."""
+        return (("scorer", self.scorer, self.parameters),)
+
+
+SCORING_CODE = framework_digest("scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT)
+"""Of what computes scores, as this process has loaded it."""
 
 
 def plan(
@@ -72,10 +82,7 @@ def plan(
 ) -> list[ScoreJob]:
     """Return one job for each machine and section of a branch, cached or not."""
     branch, mirrored = portfolio.branches[name], name in portfolio.mirrored
-    features: Recipe = tuple(
-        tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
-        for terms in branch.features
-    )
+    features = _features(branch, store, plugins, device)
     scorer = plugins.component("scorer", branch.scorer.name)
     recipe = {
         "kind": "scores",
@@ -84,18 +91,20 @@ def plan(
         "folds": portfolio.folds,
         "seed": portfolio.seed,
         "mirrored": mirrored,
-        "framework": framework_digest("scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT),
+        "framework": SCORING_CODE,
         "libraries": library_versions(),
     }
+    parameters = json.dumps(pinned(branch.scorer.parameters, scorer), sort_keys=True)
     job = partial(
         ScoreJob,
         features=features,
         scorer=branch.scorer.name,
-        parameters=json.dumps(pinned(branch.scorer.parameters, scorer), sort_keys=True),
+        parameters=parameters,
         folds=portfolio.folds,
         seed=portfolio.seed,
         mirrored=mirrored,
         store=store.root,
+        code=code_of([("scorer", scorer.name, parameters)], SCORING_CODE, plugins),
     )
     jobs = []
     for (machine, section), cell in clips.group_by("machine", "section", maintain_order=True):
@@ -107,6 +116,13 @@ def plan(
         ranges = kept(features, normals, known, store)
         jobs.append(job(where, train=normals, domain=domain, test=unknown, kept=ranges, path=path))
     return jobs
+
+
+def _features(branch: Branch, store: Store, plugins: Plugins, device: str | None) -> Recipe:
+    return tuple(
+        tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
+        for terms in branch.features
+    )
 
 
 def together(jobs: Iterable[ScoreJob]) -> list[tuple[ScoreJob, ...]]:
@@ -127,6 +143,7 @@ def score_together(jobs: tuple[ScoreJob, ...]) -> int:
             held = jobs[0].kept.held_out(lambda: cell.within("cosine") if cosine else None)
         for job, work in zip(jobs, works, strict=True):
             with located(job.where), warned(job.where):
+                check_loaded(job.code, job.uses, SCORING_CODE, installed())
                 _score(job, cell, work, held)
     return len(jobs)
 
@@ -144,7 +161,7 @@ def _work(job: ScoreJob, cell: Cell) -> Work:
 def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut) -> None:
     everyone = np.arange(len(cell.train))
     with blamed("scorer", job.scorer):
-        fitted = work.fit(everyone, held.without)
+        fitted = work.fit(everyone)
         in_closed_form = leaves_out(fitted, held)
         folds = _folds(job, work, held) if job.mirrored or not in_closed_form else []
         if in_closed_form:
@@ -156,31 +173,20 @@ def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut) -> None:
             heard = [fold.held_out for fold in folds]
             rows.append(_chunk([*heard, *(fold.tested for fold in folds)]))
     chunk = pl.concat(rows).unique(CHUNK_SCORES.key, maintain_order=True)
+    check_unchanged(job.uses, installed())
     Store(job.store).write_scores(job.path, chunk)
+    Parts(job.path).remove()
 
 
-def out_of_fold(
-    clips: pl.DataFrame, jobs: dict[str, list[ScoreJob]], plugins: Plugins
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return how the train normals of all branches were left out, for ``run.json``, and what a person should know.
-
-    jobs : of every branch, one for each machine and section; their scores need not be there.
-    """
-    cells = clips.group_by("machine", "section", maintain_order=True)
-    rows: list[dict[str, Any]] = []
-    folded = set()
-    for place, ((machine, section), _) in enumerate(cells):
-        alike: dict[Kept, dict[str, str]] = {}
+def scored(clips: pl.DataFrame, jobs: dict[str, list[ScoreJob]], plugins: Plugins) -> list[Scored]:
+    """Return by what the train normals of every branch, machine and section are scored, for ``run.json``."""
+    found = []
+    for place, ((machine, section), _) in enumerate(clips.group_by("machine", "section", maintain_order=True)):
         for name, branch in jobs.items():
             job = branch[place]
             scorer = build("scorer", job.scorer, json.loads(job.parameters), plugins)
-            held = job.kept.held_out()
-            closed = leaves_out(scorer, held)
-            alike.setdefault(job.kept, {})[name] = "closed form" if closed else f"{job.folds} folds"
-            folded |= {name} if hasattr(scorer, "score_left_out") and not closed else set()
-        for one, names in alike.items():
-            rows.append(record(one.held_out(), one.reaches(), str(machine), str(section), names))
-    return rows, [*record_notes(rows), *folds_note(folded)]
+            found.append(Scored(str(machine), str(section), name, scorer, job.kept, job.folds))
+    return found
 
 
 def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store) -> pl.DataFrame:
@@ -194,12 +200,6 @@ def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store)
             rows = chunk.filter(pl.col("role") == role).join(ordered, on="row", how="inner", validate="m:1")
             parts.append(rows.with_columns(branch=pl.lit(name)).select(list(SCORES.columns)))
     return pl.concat(parts)
-
-
-def leaves_out(scorer: object, held: HeldOut) -> bool:
-    """Whether a scorer has in closed form what it would say of each train normal without those held out with it."""
-    method = getattr(scorer, "score_left_out", None)
-    return method is not None and (held.without is None or takes_without(method))
 
 
 def _ordered(cell: pl.DataFrame, split: str) -> pl.DataFrame:
@@ -229,13 +229,41 @@ def _folds(job: ScoreJob, work: Work, held: HeldOut) -> list[Fold]:
     """Score every train normal with a scorer that was fitted without its fold; test clips too, for a mirror."""
     found = []
     for k, (held_out, rest) in enumerate(held.folds(job.train, job.folds, job.seed)):
-        fitted = work.fit(rest, held.without_among(rest))
-        tested = work.tested(fitted, rest) if job.mirrored else {}
-        test = np.arange(len(job.test))
-        found.append(
-            Fold(Block("oof", k, held_out, work.held_out(fitted, rest, held_out)), Block("test", k, test, tested))
-        )
+        found.append(_kept_fold(job, k, partial(_fold, job, work, k, held_out, rest)))
     return found
+
+
+def _fold(job: ScoreJob, work: Work, k: int, held_out: Rows, rest: Rows) -> Fold:
+    """Fit a scorer on the rest of the train normals, and score those held out; test clips too, for a mirror."""
+    fitted = work.fit(rest)
+    tested = work.tested(fitted, rest) if job.mirrored else {}
+    return Fold(
+        Block("oof", k, held_out, work.held_out(fitted, rest, held_out)),
+        Block("test", k, np.arange(len(job.test)), tested),
+    )
+
+
+def _kept_fold(job: ScoreJob, k: int, make: Callable[[], Fold]) -> Fold:
+    """Return a fold that an earlier run finished, or make it."""
+
+    def made() -> pl.DataFrame:
+        fold = make()
+        check_unchanged(job.uses, installed())
+        blocks = (fold.held_out, fold.tested)
+        return pl.concat([_rows(block, reference) for block in blocks for reference in sorted(block.scores)])
+
+    part = Parts(job.path).get(f"fold_{k}", made)
+    return Fold(*(_block(part, role, k) for role in ("oof", "test")))
+
+
+def _block(part: pl.DataFrame, role: str, fold: int) -> Block:
+    """Return the block that rows were made of by :func:`_rows`."""
+    of_role = part.filter(pl.col("role") == role)
+    scores = {
+        str(reference): rows.sort("row")["score"].to_numpy()
+        for (reference,), rows in of_role.group_by("reference", maintain_order=True)
+    }
+    return Block(role, fold, of_role["row"].unique().sort().to_numpy().astype(np.intp), scores)
 
 
 def _chunk(blocks: list[Block]) -> pl.DataFrame:

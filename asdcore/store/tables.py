@@ -20,11 +20,15 @@ Dtype = pl.DataType | type[pl.DataType]
 
 @dataclass(frozen=True)
 class Table:
-    """A table's name, the columns that identify a row, and all columns with their types."""
+    """A table's name, the columns that identify a row, and all columns with their types.
+
+    unknown : columns that may be null, which others of numbers may not.
+    """
 
     name: str
     key: tuple[str, ...]
     columns: dict[str, Dtype]
+    unknown: tuple[str, ...] = ()
 
     def check(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return ``frame`` with the table's column order; raises StoreError where it is not this table."""
@@ -48,7 +52,8 @@ class Table:
         """Raise StoreError where what identifies a row is missing, a score or a decision, or is no finite number."""
         for name, dtype in self.columns.items():
             column = frame[name]
-            bad = column.null_count() if name in self.key or dtype in (pl.Float64, pl.Int8) else 0
+            number = dtype in (pl.Float64, pl.Int8) and name not in self.unknown
+            bad = column.null_count() if number or name in self.key else 0
             if dtype == pl.Float64:
                 bad += int((~column.is_finite()).sum())
             if bad:
@@ -75,6 +80,7 @@ CLIP_INDEX = Table(
         "order": pl.Float64,
         "recording": pl.String,
     },
+    unknown=("order",),
 )
 """``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
 :mod:`asdcore.data.recordings`."""

@@ -15,9 +15,10 @@ from asdcore import hookimpl, scoring
 from asdcore.components import build
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.errors import DataError, PluginError
-from asdcore.held_out import HeldOut, places
+from asdcore.held_out import HeldOut, out_of_fold, places
 from asdcore.portfolio import OutOfFold, parse_portfolio
 from asdcore.stages import score
+from asdcore.store import parts
 from asdcore.store.cache import Store
 from asdcore.store.recipes import feature_recipe
 
@@ -93,6 +94,26 @@ class First(Mean):
         return {"pooled": scores - self.first}
 
 
+class FirstFive(First):
+    """Takes off the mean score of the first five clips that it scores."""
+
+    def score(self, features):
+        scores = Mean.score(self, features)["pooled"]
+        self.first = (self.first or [])[:5]
+        self.first += list(scores[: 5 - len(self.first)])
+        return {"pooled": scores - np.mean(self.first)}
+
+
+class FirstTen(FirstFive):
+    """Takes off the mean score of the first ten."""
+
+    def score(self, features):
+        scores = Mean.score(self, features)["pooled"]
+        self.first = self.first or []
+        self.first += list(scores[: 10 - len(self.first)])
+        return {"pooled": scores - np.mean(self.first)}
+
+
 class Noisy(Mean):
     """Adds the smallest of noises."""
 
@@ -108,6 +129,8 @@ class Theirs:
         register("base", Base)
         register("running", Running)
         register("first", First)
+        register("first_five", FirstFive)
+        register("first_ten", FirstTen)
         register("noisy", Noisy)
         register("crowd", Crowd)
         register("bad", Bad)
@@ -178,7 +201,7 @@ def few_of(clips, test):
     return clips.filter((pl.col("split") == "train") | pl.col("clip").is_in(test))
 
 
-@pytest.mark.parametrize("scorer", ["base", "first", "crowd", "mean", "knn", "lof", "mahalanobis"])
+@pytest.mark.parametrize("scorer", ["base", "first", "first_five", "crowd", "mean", "knn", "lof", "mahalanobis"])
 def test_a_test_clip_has_the_same_scores_beside_any_others(tmp_path, plugins, scorer):
     clips = index(20, 5, test=16)
     everyone = table(clips, scorer, Store(tmp_path), plugins).filter(pl.col("role") == "test")
@@ -188,7 +211,7 @@ def test_a_test_clip_has_the_same_scores_beside_any_others(tmp_path, plugins, sc
         assert few.equals(everyone.filter(pl.col("clip").is_in(some)))
 
 
-@pytest.mark.parametrize("scorer", ["running", "noisy"])
+@pytest.mark.parametrize("scorer", ["running", "first_ten", "noisy"])
 def test_a_scorer_that_keeps_something_of_test_clips_is_named_with_the_clip(tmp_path, plugins, scorer):
     with pytest.raises(PluginError, match=rf"scorer '{scorer}' gives sha256:[0-9a-f]{{64}} the pooled score.*fit"):
         table(index(), scorer, Store(tmp_path), plugins)
@@ -581,11 +604,11 @@ def told(plugins, monkeypatch):
     return known
 
 
-def ordered(scorers, clips, features, store, plugins, mirrored=False, **out_of_fold):
+def ordered(scorers, clips, features, store, plugins, mirrored=False, **manner):
     """Score clips in order and return (score table by branch, rows of run.json, notes)."""
     said = portfolio(dict.fromkeys(scorers) | {one: one for one in scorers}, mirrored=mirrored)
-    if out_of_fold:
-        said = said.model_copy(update={"out_of_fold": OutOfFold(**out_of_fold)})
+    if manner:
+        said = said.model_copy(update={"out_of_fold": OutOfFold(**manner)})
     jobs = {}
     for name, branch in said.branches.items():
         for part in branch.parts:
@@ -595,7 +618,7 @@ def ordered(scorers, clips, features, store, plugins, mirrored=False, **out_of_f
         jobs[name] = score.plan(clips, name, said, store, plugins, None)
     for group in score.together(job for branch in jobs.values() for job in branch):
         score.score_together(group)
-    rows, notes = score.out_of_fold(clips, jobs, plugins)
+    rows, notes = out_of_fold(score.scored(clips, jobs, plugins))
     return {name: score.assemble(clips, name, branch, store) for name, branch in jobs.items()}, rows, notes
 
 
@@ -618,7 +641,8 @@ def test_a_scorer_that_can_be_told_leaves_neighbours_out_in_closed_form(tmp_path
     gap = source["gap"]
     rest = np.setdiff1d(np.arange(70), np.arange(30 - gap, 30 + gap + 1))
     assert scores[30] == pytest.approx(np.linalg.norm(bank[30] - bank[rest].mean(axis=0)), rel=1e-5)
-    assert Told.fitted[0] is Told.asked[0] is not None
+    assert Told.asked[0][30].tolist() == list(range(30 - gap, 30 + gap + 1))
+    assert Told.fitted == [None]
     assert "up to" in notes[0]
 
 
@@ -713,3 +737,56 @@ def test_another_order_is_another_chunk_but_not_by_clip(tmp_path, told):
     for one in (clips, shuffled):
         ordered(["mean"], one, features, Store(tmp_path), told, by="clip")
         assert len(list((tmp_path / "scores").iterdir())) == 3
+
+
+class Killed(KeyboardInterrupt):
+    """Nothing that a plugin raises: what ends a process."""
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_killed_branch_goes_on_after_its_last_finished_fold(tmp_path, plugins, monkeypatch, at, mirrored):
+    monkeypatch.setattr(parts, "WORTH", 0.0)
+    clips, how = index(), {"mirrored": mirrored}
+    whole = table(clips, "mean", Store(tmp_path / "whole"), plugins, **how)
+    store = Store(tmp_path / "killed")
+    (job,) = plan(clips, portfolio({"b": "mean"}, **how), store, plugins)
+    fit, fits = Mean.fit, []
+
+    def until(self, features, domain):
+        if len(fits) == at:
+            raise Killed
+        fits.append(len(features))
+        return fit(self, features, domain)
+
+    monkeypatch.setattr(Mean, "fit", until)
+    with pytest.raises(Killed):
+        score.score(job)
+    finished = len(list(tmp_path.rglob("fold_*.parquet")))
+    assert finished == at - 1
+    assert not job.path.exists()
+    monkeypatch.setattr(Mean, "fit", fit)
+    Mean.fits.clear()
+    assert table(clips, "mean", store, plugins, **how).equals(whole)
+    assert len(Mean.fits) == 6 - finished
+    assert not list(tmp_path.rglob("fold_*"))
+
+
+def test_a_damaged_part_is_made_again(tmp_path, plugins, monkeypatch):
+    monkeypatch.setattr(parts, "WORTH", 0.0)
+    clips, store = index(), Store(tmp_path / "store")
+    whole = table(clips, "mean", Store(tmp_path / "whole"), plugins)
+    (job,) = plan(clips, portfolio({"b": "mean"}), store, plugins)
+    folder = parts.Parts(job.path).folder
+    folder.mkdir(parents=True)
+    for k, content in enumerate((b"", b"PAR1", b"{}")):
+        (folder / f"fold_{k}.parquet").write_bytes(content)
+    assert table(clips, "mean", store, plugins).equals(whole)
+    assert not folder.exists()
+
+
+def test_what_takes_no_time_is_not_written_down(tmp_path, plugins, monkeypatch):
+    kept = []
+    monkeypatch.setattr(parts, "write_table", lambda *_: kept.append(1))
+    table(index(), "mean", Store(tmp_path), plugins)
+    assert kept == []
