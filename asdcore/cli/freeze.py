@@ -137,6 +137,9 @@ def infer(
     run: RunDir = None,
     store: Store = None,
     workers: Workers = 1,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out recordings that cannot be read; exits with 1 if any.")
+    ] = False,
 ) -> None:
     """Score evaluation recordings once, from a manifest.
 
@@ -155,6 +158,7 @@ def infer(
             run=run,
             store=store,
             workers=workers,
+            skip_unreadable=skip_unreadable,
             progress=progress(),
         )
     tested = finished.clips.filter(split="test")
@@ -162,3 +166,6 @@ def infer(
     typer.echo(f"{tested.height} clips scored by {systems}: {out}")
     typer.echo(f"Scores and decisions as CSV: {out}/scores. What thresholds promise: asdcore decisions {out}")
     typer.echo(f"For a challenge submission: asdcore package {out} --label <Name>_<Institute>")
+    if skipped := finished.about.get("skipped"):
+        typer.echo(f"Left out, since they cannot be read: {', '.join(skipped)}", err=True)
+        raise typer.Exit(FAILED)

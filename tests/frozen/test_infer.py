@@ -533,6 +533,48 @@ def test_what_is_missing_or_new_is_refused_too_and_all_of_it_is_said(world, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_the_frozen_test_recordings_are_no_part_of_an_inference(world, inferred, tmp_path):
+    there = world.copy(tmp_path / "there")
+    test = there.root / "data" / "fan" / "test"
+    gone, changed = sorted(test.iterdir())
+    gone.unlink()
+    changed.write_bytes(b"")
+    shutil.copy(world.every / "fan" / "test" / changed.name, test / "section_00_source_test_normal_0099_spd_0.wav")
+    got = there.infer(world.evaluation, tmp_path / "out")
+    assert said_of_each(got) == said_of_each(inferred)
+
+
+def test_a_half_written_recording_may_be_left_out(world, inferred, tmp_path, monkeypatch, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(world.evaluation, data)
+    bad = sorted((data / "fan" / "test").iterdir())[0]
+    bad.write_bytes(bad.read_bytes()[:1000])
+    arguments = ("infer", world.manifest, "--data", data, "--out", tmp_path / "out")
+    code, _, err = command(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert f"fan/test/{bad.name}" in err
+    code, _, err = command(monkeypatch, capsys, *arguments, "--skip-unreadable")
+    assert code == 1
+    assert f"Left out, since they cannot be read: fan/test/{bad.name}" in err
+    got = load_run(tmp_path / "out")
+    assert got.about["skipped"] == [f"fan/test/{bad.name}"]
+    assert any(
+        note.startswith(f"left out, since it cannot be read: fan/test/{bad.name}") for note in got.about["notes"]
+    )
+    before = said_of_each(inferred)
+    assert said_of_each(got).items() < before.items()
+    assert len(before) - len(said_of_each(got)) == 1
+
+
+def test_where_nothing_can_be_read_nothing_is_left_out(world, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(world.evaluation, data)
+    for clip in data.rglob("*.wav"):
+        clip.write_bytes(b"RIFF")
+    with pytest.raises(DataError, match="None of the 20 test clips below .* can be read"):
+        world.infer(data, tmp_path / "out", skip_unreadable=True)
+
+
 def test_a_finished_inference_is_not_written_over(world, inferred, monkeypatch, capsys):
     before = files(inferred.folder)
     arguments = ("infer", world.manifest, "--data", world.evaluation, "--out", inferred.folder)
