@@ -85,7 +85,8 @@ def readable_clips(reader: Dataset, root: Path, skipped: Collection[str]) -> pl.
     except DatasetError as error:
         if error.clips is None or any(not problem.startswith(tuple(skipped)) for problem in error.problems):
             raise
-        return error.clips.filter(~pl.col("clip").is_in(list(skipped)))
+        kept: pl.DataFrame = error.clips.filter(~pl.col("clip").is_in(list(skipped)))
+        return kept
 
 
 def of(clips: pl.DataFrame, split: str) -> pl.DataFrame:
