@@ -499,7 +499,6 @@ def flip(path: Path) -> None:
     ("pattern", "said"),
     [
         ("data/fan/train/*.wav", "recordings: 1"),
-        ("data/fan/train/*.wav", "recordings: 1"),
         ("store/features/*/*.parquet", "features: 1"),
         ("run/scores.parquet", "tables: 1"),
         ("run/portfolio.json", "portfolio: 1"),
