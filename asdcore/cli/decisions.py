@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import Json, print_json, print_lines
 from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError, EvaluationError
@@ -29,6 +30,9 @@ MEANING = (
     "scores would set, what new recordings would meet; nothing (-) where a domain has too few groups. by groups: above "
     "this run's threshold. came: labelled test normals above this run's threshold."
 )
+Row = dict[str, Any]
+CELL = ("system", "machine", "section", "domain")
+RATES = ("one_by_one", "new", "by_group", "came")
 LIMITS = ("system", "machine", "section", "normals", "groups", "threshold", "estimate", "bound")
 ASSUMPTION = (
     "threshold: the plain quantile, which decides. estimate: comes to the rate aimed at on average, with few groups "
@@ -41,10 +45,13 @@ def decisions(
     run: Annotated[Path, typer.Argument(help="A finished run folder.")],
     systems: Annotated[list[str] | None, typer.Option("--systems", help="A system of the run. Repeatable.")] = None,
     as_json: Json = False,
+    csv: Csv = None,
+    latex: Latex = None,
 ) -> None:
     """Show what false positives thresholds promise.
 
-    From train normals alone, by clip and by recording; of test normals too, where the run has been evaluated.
+    From train normals alone, by clip and by recording; of test normals too, where the run has been evaluated. A file
+    has all of it as one table.
     """
     from asdcore.evidence.decisions import decisions as count
     from asdcore.evidence.decisions import group_thresholds
@@ -61,6 +68,8 @@ def decisions(
         counted, rates = ([one.as_json() for one in some] for some in (found, beside))
         print_json({"train_normals": counted, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
         return
+    if export(_joined([one.as_json() for one in found], [one.as_json() for one in beside], limits), csv, latex):
+        return
     rows = [_as_percent(one.as_json()) for one in found]
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
     print_lines([*text.table(rows, list(rows[0])), ""])
@@ -73,6 +82,18 @@ def decisions(
         print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
     else:
         typer.echo(f"Of test normals there is nothing yet: asdcore evaluate {run}")
+
+
+def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Row]:
+    """Return a row for each row of ``counted``, with what the other tables say of it."""
+    rates = {tuple(row[key] for key in CELL): {key: row[key] for key in RATES} for row in beside}
+    bounds = {tuple(row[key] for key in CELL[:3]): {key: row[key] for key in LIMITS[5:]} for row in limits}
+    unknown = dict.fromkeys(RATES if beside else ())
+    joined = []
+    for row in counted:
+        cell = tuple(row[key] for key in CELL)
+        joined.append(row | unknown | rates.get(cell, {}) | bounds.get(cell[:3], {}))
+    return joined
 
 
 def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rates], str]:

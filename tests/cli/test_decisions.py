@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -46,6 +47,24 @@ def test_clips_left_out_alone_have_nothing_to_compare(runs):
     assert done.exit_code == 0, done.output
     assert "left out alone, so a promise counts clips" in " ".join(done.stdout.split())
     assert "Thresholds that count groups" not in done.stdout
+
+
+def test_all_of_it_is_one_table_in_a_file(runs, tmp_path):
+    for run, known in (("auto", True), ("clip", False)):
+        done = asdcore("decisions", runs[run].folder, "--csv", tmp_path / f"{run}.csv")
+        assert done.exit_code == 0, done.output
+        assert "Train normals above the threshold" in done.stdout
+        table = pl.read_csv(tmp_path / f"{run}.csv", schema_overrides={"section": pl.String})
+        told = json.loads(asdcore("decisions", runs[run].folder, "--json").stdout)
+        assert table["rate"].to_list() == [row["rate"] for row in told["train_normals"]]
+        assert ("by_group" in table.columns) == known
+        if known:
+            by_cell = {(row["system"], row["machine"], row["domain"]): row["by_group"] for row in told["side_by_side"]}
+            assert table["by_group"].to_list() == [
+                by_cell.get(row) for row in table.select("system", "machine", "domain").rows()
+            ]
+        thresholds = {(row["system"], row["machine"]): row["threshold"] for row in told["thresholds"]}
+        assert table["threshold"].to_list() == [thresholds[row] for row in table.select("system", "machine").rows()]
 
 
 def test_a_store_that_is_gone_costs_only_the_comparison(runs, monkeypatch):
