@@ -20,7 +20,7 @@ LAYERS = [
     ["stages", "evidence", "complexity", "view_audit"],
     ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding", "scoring"],
     ["contract"],
-    ["execution", "progress", "errors"],
+    ["execution", "progress", "paths", "errors"],
 ]
 PUBLIC = {"asdcore", "asdcore.testing"}
 MAX_FILE, MAX_FUNCTION = 300, 40

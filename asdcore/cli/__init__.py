@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,16 +26,24 @@ from asdcore.cli import (
     submission,
     views,
 )
-from asdcore.cli.shared import INTERRUPTED, MISUSED
+from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
 from asdcore.errors import AsdcoreError, plain_warnings
 
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
 HELP = {"help": False}
 
 
+class Typer(typer.Typer):
+    """A group whose commands refuse empty paths."""
+
+    def command(self, name: str | None = None, **more: Any) -> Any:
+        """Register a command."""
+        return super().command(name, **{"cls": Command, **more})
+
+
 def group(summary: str, epilog: str | None = None) -> typer.Typer:
     """Return an empty group of commands."""
-    return typer.Typer(
+    return Typer(
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

@@ -36,13 +36,15 @@ from asdcore.frozen.proof import prove_features, prove_recipes, prove_scores
 from asdcore.frozen.roots import Roots, roots_of
 from asdcore.frozen.submission import write_scores
 from asdcore.frozen.verify import verify
+from asdcore.paths import given_path
 from asdcore.pipeline import CURRENT_YEAR, Work, notes_on
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import RUN_FILE, Run, check_out, load_run, write_run
 from asdcore.stages import embed
-from asdcore.store.atomic import disk_trouble
+from asdcore.store.atomic import disk_trouble, write_text
 from asdcore.store.cache import Store
+from asdcore.store.claims import claimed
 from asdcore.store.tables import CLIP_INDEX
 
 NAMES = ["clip", *CELL, "split"]
@@ -51,6 +53,9 @@ SCORE_FILES = "scores"
 
 WORK = ".work"
 """What a stopped inference has computed; gone when it is finished."""
+
+MARKER = ".asdcore-inference"
+"""The file that shows that an inference made this folder."""
 
 
 def infer(
@@ -73,17 +78,19 @@ def infer(
     Raises ManifestError, with nothing written, where anything is not as it was frozen or does not come out as it did;
     StoreError where ``out`` holds a finished inference.
     """
-    target, shown = Path(out), progress or Silent()
+    target, root, shown = given_path(out, "out"), given_path(data, "data"), progress or Silent()
     _check_unfinished(target)
-    check_out(target)
     places = {"data": frozen_data, "run": run, "store": store}
     _refuse(verify(manifest, data=frozen_data, run=run, store=store, public_key=public_key, progress=shown))
-    pinned = read_manifest(Path(manifest))
+    pinned = read_manifest(given_path(manifest, "the manifest"))
     names = [row["plugin"] for row in pinned.predicate["plugins"]]
-    roots = roots_of(pinned, {name: None if place is None else Path(place) for name, place in places.items()})
+    roots = roots_of(
+        pinned, {name: None if place is None else given_path(place, name) for name, place in places.items()}
+    )
     _check_apart(target, roots)
-    with restricted(names):
-        return _Inference(pinned, roots, Path(data), target, workers, shown, partial(restrict, names)).finish()
+    with restricted(names), claimed(target):
+        _check_unfinished(target)
+        return _Inference(pinned, roots, root, target, workers, shown, partial(restrict, names)).finish()
 
 
 @dataclass
@@ -180,6 +187,7 @@ class _Inference:
         root = self.work.store.root
         with disk_trouble(root):
             root.mkdir(parents=True, exist_ok=True)
+            write_text(root / MARKER, "Made by asdcore infer, which goes on from here and then removes it.\n")
             for subject in self.manifest.of_kind("features"):
                 if source := self.roots.locate(subject.name):
                     link = root / subject.name.removeprefix("store/")
@@ -248,8 +256,13 @@ def _refuse(verified: Verification) -> None:
 
 
 def _check_unfinished(out: Path) -> None:
+    """Refuse a folder with a finished run, or with anything that no inference made."""
     if (out / RUN_FILE).exists():
         raise StoreError(f"{out} holds a finished run or inference, and is not written over. Choose another --out.")
+    check_out(out, [SCORE_FILES])
+    work = out / WORK
+    if work.is_symlink() or (work.exists() and not (work / MARKER).is_file() and any(work.iterdir())):
+        raise StoreError(f"{work} is not what an inference made there. Move it away, or choose another --out.")
 
 
 def _check_apart(out: Path, roots: Roots) -> None:

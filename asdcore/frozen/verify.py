@@ -22,6 +22,7 @@ from asdcore.frozen.recompute import recompute as rebuild
 from asdcore.frozen.recordings import as_text, sounds_below
 from asdcore.frozen.roots import Roots, roots_of
 from asdcore.frozen.signing import check_signature, signature_of
+from asdcore.paths import given_path
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, PORTFOLIO_FILE, RUN_FILE, load_run
 from asdcore.store.cache import default_store
@@ -51,10 +52,11 @@ def verify(
 
     Raises ManifestError where the manifest itself is damaged, was changed, or is not signed by the key's owner.
     """
-    pinned = read_manifest(Path(manifest))
+    pinned = read_manifest(given_path(manifest, "the manifest"))
     notes = _signature(pinned, public_key)
     given = {
-        name: None if path is None else Path(path) for name, path in (("data", data), ("run", run), ("store", store))
+        name: None if path is None else given_path(path, name)
+        for name, path in (("data", data), ("run", run), ("store", store))
     }
     roots = roots_of(pinned, given)
     known = Known(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)

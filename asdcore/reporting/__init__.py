@@ -13,13 +13,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from asdcore.errors import StoreError
+from asdcore.paths import given_path, path_or
 from asdcore.progress import Progress, Silent
 from asdcore.reporting import maps, page, paper
 from asdcore.reporting.content import gather
 from asdcore.reporting.subjects import open_subjects, places
 from asdcore.reporting.worth import worth as worth_of
-from asdcore.runs import REPORT_FILE, Run
-from asdcore.store.atomic import write_text
+from asdcore.runs import REPORT_FILE, Run, load_run
+from asdcore.store.atomic import check_writable, write_text
+from asdcore.store.owned import check_noted
+from asdcore.store.seal import is_sealed_page, seal_page
 
 __all__ = ["REPORT_FILE", "report"]
 
@@ -43,24 +47,53 @@ def report(
     truth, year : see :func:`asdcore.evaluate`, which the report calls for every run: each look at labels is logged. A
     run without labels, recordings or store still gets a report, which says what is missing.
 
-    Raises an AsdcoreError where a run cannot be read, labels that were named do not fit, or a library is missing.
+    Raises an AsdcoreError where a run cannot be read, labels that were named do not fit, a library is missing, or a
+    file would be written over that is not an earlier report or table of asdcore's, unchanged since: a report ends with
+    its own SHA-256, and ``.asdcore-tables.json`` beside tables has theirs.
     """
-    page.check_libraries()
-    if umap:
-        maps.check_umap()
-    given = [runs] if isinstance(runs, Run | str | Path) else list(runs)
+    _check_libraries(umap)
+    named = [runs] if isinstance(runs, Run | str | Path) else list(runs)
+    opened = [one if isinstance(one, Run) else load_run(one) for one in named]
+    place = path_or(out, "out", opened[0].folder / REPORT_FILE) if opened else None
+    tables = [
+        (given_path(folder, what), what) for folder, what in ((csv, "csv"), (latex, "latex")) if folder is not None
+    ]
+    _check_places(place, tables)
     shown = progress or Silent()
-    with shown.stage("evaluate", len(given)) as advance:
-        subjects = open_subjects(given, None if truth is None else Path(truth), year, advance)
+    with shown.stage("evaluate", len(opened)) as advance:
+        subjects = open_subjects(opened, None if truth is None else given_path(truth, "truth"), year, advance)
     with shown.stage("compare", 1) as advance:
         called, worth = places(subjects), worth_of(subjects)
         advance(1)
-    if csv is not None:
-        paper.write_csv(Path(csv), subjects, worth, called)
-    if latex is not None:
-        paper.write_latex(Path(latex), subjects, called)
-    path = Path(out) if out is not None else subjects[0].run.folder / REPORT_FILE
+    for folder, what in tables:
+        if what == "csv":
+            paper.write_csv(folder, subjects, worth, called)
+        else:
+            paper.write_latex(folder, subjects, called)
     with shown.stage("draw", 1) as advance:
-        write_text(path, page.render(gather(subjects, worth, called, audio=audio, umap=umap)))
+        text = seal_page(page.render(gather(subjects, worth, called, audio=audio, umap=umap)))
         advance(1)
+    path = place or subjects[0].run.folder / REPORT_FILE
+    _check_places(path, [])  # again, for this may have taken a while
+    write_text(path, text)
     return path
+
+
+def _check_libraries(umap: bool) -> None:
+    page.check_libraries()
+    if umap:
+        maps.check_umap()
+
+
+def _check_places(report: Path | None, tables: Sequence[tuple[Path, str]]) -> None:
+    """Raise StoreError where something would be written over that is not asdcore's."""
+    for folder, what in tables:
+        check_noted(folder, paper.CSV if what == "csv" else paper.LATEX, f"--{what}")
+    if report is None:
+        return
+    check_writable(report.parent)
+    if (report.exists() or report.is_symlink()) and (report.is_symlink() or not is_sealed_page(report)):
+        raise StoreError(
+            f"{report} is there, and is not a report that asdcore wrote, or was changed since: it is not written over. "
+            "Move it away, or choose another file with --out."
+        )

@@ -279,7 +279,7 @@ def test_a_kill_in_the_middle_leaves_no_half_machine(site, year, tmp_path):
     code = f"from asdcore.cli import data; from pathlib import Path; data.fetch('dcase2026', Path({str(root)!r}))"
     env = {**os.environ, "ASDCORE_REGISTRY": str(tmp_path)}
     process = subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not len(list(root.glob(".writing-*/train/*"))) > 100:
+    while process.poll() is None and not len(list(root.glob(".writing-*/*/train/*"))) > 100:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait(60)
