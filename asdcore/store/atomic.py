@@ -120,7 +120,9 @@ def json_text(value: Any) -> str:
 
 def remove_orphans(folder: Path) -> None:
     """Remove what killed processes of this host left half written under ``folder``."""
-    _sweep(folder.rglob(f"{PREFIX}{_host()}-*"))
+    # os.walk bears folders that vanish meanwhile.
+    below = [(Path(place), names) for place, names, _ in os.walk(folder)]
+    _sweep(place / name for place, names in below for name in names if name.startswith(f"{PREFIX}{_host()}-"))
 
 
 @contextmanager

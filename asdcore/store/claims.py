@@ -43,10 +43,15 @@ def _claim(folder: Path) -> tuple[Lock | None, list[Path]]:
     while True:
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         made = [*missing, *(one for one in made if one not in missing)]
-        folder.mkdir(parents=True, exist_ok=True)
-        # Whoever held it before may just have removed it as empty.
-        with suppress(FileNotFoundError):
+        # Whoever held it before may just have removed it as empty: before it is made here, or after.
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
             return take(folder / CLAIM), made
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            if folder.exists() or folder.is_symlink():
+                raise
 
 
 def _unmake(folders: list[Path]) -> None:

@@ -39,6 +39,8 @@ class Table:
         for name, dtype in self.columns.items():
             if frame.schema[name] != dtype:
                 raise StoreError(f"{self.name}.{name} is {frame.schema[name]}, it must be {dtype}.")
+        if frame.select(self.key).null_count().sum_horizontal().sum():
+            raise StoreError(f"A row of a {self.name} table lacks one of {', '.join(self.key)}.")
         if frame.select(self.key).is_duplicated().any():
             raise StoreError(f"Two rows of a {self.name} table have the same {', '.join(self.key)}.")
         return frame
