@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         load_scorer,
         load_view,
     )
+    from asdcore.contract.without import Without, left_out_by_refit
     from asdcore.data.clips import index_clips
     from asdcore.data.distances import distances
     from asdcore.data.synth import synthesize
@@ -81,6 +82,7 @@ _LAZY = {
     "Portfolio": "asdcore.portfolio",
     "Run": "asdcore.runs",
     "SmoothEcdf": "asdcore.transforms",
+    "Without": "asdcore.contract.without",
     "audit_decide": "asdcore.evidence.selection.audit",
     "audit_plan": "asdcore.evidence.selection.audit",
     "audit_views": "asdcore.view_audit",
@@ -94,6 +96,7 @@ _LAZY = {
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
     "ledger": "asdcore.evidence.ledger",
+    "left_out_by_refit": "asdcore.contract.without",
     "load_dataset": "asdcore.components",
     "load_encoder": "asdcore.components",
     "load_guard": "asdcore.components",
@@ -125,6 +128,7 @@ __all__ = [
     "SmoothEcdf",
     "StoreError",
     "Tokens",
+    "Without",
     "audit_decide",
     "audit_plan",
     "audit_views",
@@ -139,6 +143,7 @@ __all__ = [
     "index_clips",
     "infer",
     "ledger",
+    "left_out_by_refit",
     "load_dataset",
     "load_encoder",
     "load_guard",

@@ -7,18 +7,20 @@ is named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from asdcore.contract.interfaces import Dataset, Encoder, Guard, Normalizer, Scorer, View
-from asdcore.contract.plugins import Plugins, installed
-from asdcore.errors import ResourceError
+from asdcore.contract.plugins import Component, Plugins, installed
+from asdcore.contract.trees import tree_files
+from asdcore.errors import ResourceError, blamed
 from asdcore.store.entries import ID
-from asdcore.store.resources import content_digest, locate, open_registry, suggestion
+from asdcore.store.paths import held, path_digest, released
+from asdcore.store.resources import files_digest, locate, open_registry, suggestion
 
 CHECKPOINT = "checkpoint"
-PINNED = ("path", "content_sha256")
+PINNED = ("path", "content_sha256", "files")
 
 
 def build(kind: str, name: str, parameters: Mapping[str, Any], plugins: Plugins | None = None) -> Any:
@@ -31,8 +33,8 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ResourceError where there is no such checkpoint, or another than the registry records.
     """
-    values = dict(parameters)
-    checkpoint = values.get(CHECKPOINT)
+    checkpoint = parameters.get(CHECKPOINT)
+    values = {key: value if key == CHECKPOINT else released(value) for key, value in parameters.items()}
     if _is_pinned(checkpoint):
         values[CHECKPOINT] = _unchanged(**checkpoint)
     elif checkpoint is not None:
@@ -41,12 +43,37 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def pinned(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters for a job that runs later or elsewhere: JSON-like, the checkpoint held to its content."""
+def pinned(parameters: Mapping[str, Any], component: Component | None = None) -> dict[str, Any]:
+    """Return the parameters for a job that runs later or elsewhere: JSON-like, what they name held to its content."""
     values = resolved(parameters)
-    if isinstance(path := values.get(CHECKPOINT), Path):
-        values[CHECKPOINT] = dict(zip(PINNED, (str(path.absolute()), content_digest(path)), strict=True))
+    path = values.pop(CHECKPOINT, None)
+    values = held(component, values)
+    if _is_pinned(given := parameters.get(CHECKPOINT)):
+        values[CHECKPOINT] = given
+    elif isinstance(path, Path):
+        files = [str(one.absolute()) for one in checkpoint_files(path, component)]
+        content = str(path.absolute()), checkpoint_digest(path, component), [] if path.is_dir() else files
+        values[CHECKPOINT] = dict(zip(PINNED, content, strict=True))
     return values
+
+
+def checkpoint_files(path: Path, component: Component | None = None) -> list[Path]:
+    """Return every file of a checkpoint: those of a folder; a file, and what its component reads beside it."""
+    if path.is_dir():
+        return [file for _, file in tree_files(path)]
+    if component is None or not callable(ask := getattr(component.factory, "files", None)):
+        return [path]
+    with blamed(component.kind, component.name):
+        return [path, *(one for one in map(Path, ask(path)) if one != path)]
+
+
+def checkpoint_digest(path: Path, component: Component | None = None) -> str:
+    """Return the SHA-256 of all files of a checkpoint: of its one file, or of names and hashes where it has more."""
+    return _content(path, [] if path.is_dir() else checkpoint_files(path, component))
+
+
+def _content(path: Path, files: Sequence[Path]) -> str:
+    return files_digest(path.parent, files) if len(files) > 1 else path_digest(path)
 
 
 def check_checkpoint(parameters: Mapping[str, Any]) -> None:
@@ -56,13 +83,23 @@ def check_checkpoint(parameters: Mapping[str, Any]) -> None:
         _named(checkpoint)
 
 
+def checkpoint_path(parameters: Mapping[str, Any]) -> Path | None:
+    """Return the path that ``checkpoint`` gives; None where it gives none, or an id. Reads no checkpoint."""
+    checkpoint = parameters.get(CHECKPOINT)
+    if checkpoint is None or _is_pinned(checkpoint):
+        return None
+    named = _named(checkpoint)
+    return named if isinstance(named, Path) else None
+
+
 def _is_pinned(checkpoint: Any) -> TypeGuard[dict[str, str]]:
     return isinstance(checkpoint, dict) and set(checkpoint) == set(PINNED)
 
 
-def _unchanged(path: str, content_sha256: str) -> Path:
+def _unchanged(path: str, content_sha256: str, files: Sequence[str]) -> Path:
     """Return the path of a pinned checkpoint; raises ResourceError where its content is no longer that."""
-    found = content_digest(Path(path)) if Path(path).exists() else "nothing"
+    there = all(Path(one).exists() for one in (path, *files))
+    found = _content(Path(path), [Path(one) for one in files]) if there else "nothing"
     if found != content_sha256:
         raise ResourceError(f"{path} has changed: pinned is the content {content_sha256}, found {found}. Run again.")
     return Path(path)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from asdcore.components import build
 from asdcore.contract.interfaces import CHANNELS, Encoder, Tokens
-from asdcore.contract.plugins import installed
+from asdcore.contract.plugins import Component, installed
 from asdcore.data.audio import resample
 from asdcore.data.pooling import pool
 from asdcore.errors import DataError, PluginError, PortfolioError, blamed, located
@@ -62,6 +62,13 @@ def check(requests: Sequence[Request], device: str | None) -> None:
             encoder = _encoder_of(request, device)
             _layers(encoder, request.outputs)
         _check_channels(request, channels_of("encoder", request.encoder, encoder))
+
+
+def hears(encoder: str, parameters: str, device: str | None) -> Any:
+    """Return what an encoder of these parameters (JSON text) says of how many seconds of a clip it hears, or None."""
+    with located(f"encoder {encoder!r}"), blamed("encoder", encoder):
+        made_by = installed().components("encoder").get(encoder)
+        return getattr(_encoder(encoder, parameters, device, made_by), "hears", None)
 
 
 def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | None) -> list[Any]:
@@ -191,21 +198,27 @@ def _first(values: Any, what: str, axes: str) -> Array:
     return first
 
 
-@functools.lru_cache(maxsize=64)
 def _view(name: str, parameters: str) -> Any:
+    return _built_view(name, parameters, installed().components("view").get(name))
+
+
+@functools.lru_cache(maxsize=64)
+def _built_view(name: str, parameters: str, _: Component | None) -> Any:
+    """Build a view once a process, and once more where its plugin was loaded anew."""
     return build("view", name, json.loads(parameters), installed())
 
 
 def _encoder_of(request: Request, device: str | None) -> Any:
-    return _encoder(request.encoder, request.encoder_parameters, device)
+    made_by = installed().components("encoder").get(request.encoder)
+    return _encoder(request.encoder, request.encoder_parameters, device, made_by)
 
 
 @functools.lru_cache(maxsize=8)
-def _encoder(name: str, parameters: str, device: str | None) -> Any:
-    """Build an encoder once a process; ``device`` reaches the encoders that take one."""
+def _encoder(name: str, parameters: str, device: str | None, _: Component | None) -> Any:
+    """Build an encoder once a process, as a view; ``device`` reaches the encoders that take one."""
     values = json.loads(parameters)
-    factory = installed().component("encoder", name).factory
-    if device is not None and "device" in inspect.signature(factory).parameters:
+    factory = installed().component("encoder", name).factory if device is not None else None
+    if factory and "device" in inspect.signature(factory).parameters:
         values["device"] = device
     encoder = build("encoder", name, values, installed())
     if hasattr(encoder, "fit"):

@@ -17,10 +17,13 @@ traceback is shown only with ``--debug``.
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
 class AsdcoreError(Exception):
@@ -46,7 +49,8 @@ class DatasetError(DataError):
     found (a polars frame; audio facts are null where a clip could not be read).
     """
 
-    def __init__(self, message: str, problems: Iterable[str], clips: Any = None) -> None:
+    def __init__(self, message: str, problems: Iterable[str] = (), clips: Any = None) -> None:
+        # Unpickled, it is made of its message alone and gets its problems afterwards.
         self.problems = list(problems)
         self.clips = clips
         super().__init__("\n".join([message, *(f"  - {problem}" for problem in self.problems)]))
@@ -98,6 +102,20 @@ def located(where: str) -> Iterator[None]:
     except AsdcoreError as error:
         message, *rest = error.args
         error.args = (f"{where}: {message}", *rest)
+        raise
+
+
+@contextmanager
+def clips_named(names: Mapping[str, str]) -> Iterator[None]:
+    """Say a clip's name where an AsdcoreError raised inside says ``sha256:`` and its digest.
+
+    A stage that must not know the names of test clips can only say the digest. names : {digest: clip}.
+    """
+    try:
+        yield
+    except AsdcoreError as error:
+        message, *rest = error.args
+        error.args = (_DIGEST.sub(lambda hit: names.get(hit[1], hit[0]), str(message)), *rest)
         raise
 
 

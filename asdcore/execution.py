@@ -8,10 +8,12 @@ determine, and returns something small. It may run anywhere, in any order, and t
 from __future__ import annotations
 
 import os
+import pickle
 import signal
-import sys
+import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
@@ -40,52 +42,104 @@ def executor(workers: int, prepare: Callable[[], object] | None = None) -> Itera
     """Give an executor: this process for 1 worker, as many local processes for more.
 
     ``prepare`` runs first in each of those processes: what this process has set up for itself must hold there too.
+
+    Raises AsdcoreError where the system does not allow local processes.
     """
     if workers < 1:
         raise AsdcoreError(f"--workers must be at least 1, got {workers}.")
     if workers == 1:
         yield InProcess()
         return
-    # A forked child inherits the locks of torch's and polars' threads in whatever state they were.
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_start, initargs=(workers, prepare)
-    ) as pool:
+    with _allowed():
+        # A forked child inherits the locks of torch's and polars' threads in whatever state they were.
+        pool = ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_start, initargs=(workers, prepare)
+        )
+    with pool:
         yield pool
 
 
 def run_jobs(pool: Executor, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-    """Run ``work`` on every job and yield results as they come; the first error cancels what has not begun."""
+    """Run ``work`` on every job and yield results as they come; the first error cancels what has not begun.
+
+    Raises AsdcoreError where a worker process ends before its work does.
+    """
     if isinstance(pool, InProcess):
         yield from map(work, jobs)
         return
-    futures = [pool.submit(work, job) for job in jobs]
+    futures: list[Future[Result]] = []
     try:
+        with _allowed():
+            futures.extend(pool.submit(_shielded, work, job) for job in jobs)
+        # The pool forgets its processes once one is lost.
+        processes = list((getattr(pool, "_processes", None) or {}).values())
         for future in as_completed(futures):
-            yield future.result()
+            try:
+                result = future.result()
+            except BrokenExecutor as error:
+                raise AsdcoreError(_lost(_exit_codes(processes))) from error
+            yield result
     finally:
         for future in futures:
             future.cancel()
 
 
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Compute on one thread: how a sum is split over threads must not reach the last bit of a result.
+def _shielded(work: Callable[[Job], Result], job: Job) -> Result:
+    """Run a job in a worker; an error that could not travel back to the parent gives way to one that can.
 
-    More cores are used by more workers, which changes no bit.
+    Many libraries have exceptions that pickle and do not unpickle, and of these the parent sees a worker lost.
     """
-    from threadpoolctl import threadpool_limits
-
-    # Only where it is loaded: importing torch takes seconds, and a scorer may do without.
-    torch = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch else 1
-    with threadpool_limits(1):
+    try:
+        return work(job)
+    except Exception as error:
         try:
-            if torch:
-                torch.set_num_threads(1)
-            yield
-        finally:
-            if torch:
-                torch.set_num_threads(threads)
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            said = "".join(traceback.format_exception(error))
+            raise RuntimeError(f"{type(error).__name__}: {error}\n{said}") from None
+        raise
+
+
+@contextmanager
+def _allowed() -> Iterator[None]:
+    """Say what to do where the system refuses to start processes, or the locks that they share."""
+    try:
+        yield
+    except (OSError, ImportError, RuntimeError) as error:
+        if isinstance(error, BrokenExecutor):
+            raise AsdcoreError(_lost([])) from error
+        raise AsdcoreError(
+            f"This system does not let asdcore start worker processes ({error}). They need a /dev/shm that may be "
+            "written, and room for more processes. '--workers 1' does without: it works in this process."
+        ) from error
+
+
+def _exit_codes(processes: list[Any]) -> list[int | None]:
+    """Return the exit codes of the processes of a lost pool, which ends them all, from a thread of its own."""
+    codes = [one.exitcode for one in processes]
+    deadline = time.monotonic() + 5
+    while None in codes and time.monotonic() < deadline:
+        time.sleep(0.01)
+        codes = [one.exitcode for one in processes]
+    return codes
+
+
+def _lost(exit_codes: list[int | None]) -> str:
+    """Say how a worker was lost. The pool ends the others with SIGTERM, so theirs tells nothing."""
+    told = [code for code in exit_codes if code not in (None, 0, -signal.SIGTERM)]
+    code = told[0] if told else None
+    if code is not None and code < 0:
+        how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
+    else:
+        how = "ended" if code is None else f"ended with exit code {code}"
+    reasons = {
+        -signal.SIGKILL: " The system does that when memory runs out: fewer --workers need less.",
+        1: " A script may use workers only under 'if __name__ == \"__main__\":', for each worker imports it anew.",
+    }
+    return (
+        f"A worker process {how} before its work was done.{reasons.get(code or 0, '')} What was finished is kept: the "
+        "same command goes on from there, with '--workers 1' in one process."
+    )
 
 
 def _start(workers: int, prepare: Callable[[], object] | None) -> None:

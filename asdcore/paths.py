@@ -19,6 +19,11 @@ def given_path(path: str | Path, what: str) -> Path:
     return Path(path)
 
 
+def places(**given: str | Path | None) -> dict[str, Path | None]:
+    """Return paths that may have been given, by what each is of: ``places(data=None, run="r")``."""
+    return {what: None if path is None else given_path(path, what) for what, path in given.items()}
+
+
 def path_or(path: str | Path | None, what: str, default: Path) -> Path:
     """Return a path that was given, else the default."""
     return default if path is None else given_path(path, what)

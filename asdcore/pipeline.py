@@ -25,6 +25,8 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import decoded_before
+from asdcore.data.remarks import remarks_on
+from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
@@ -34,12 +36,20 @@ from asdcore.paths import given_path, path_or
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import Run, check_evaluation, check_out, load_run, write_evaluation, write_run
-from asdcore.stages import calibrate, decide, embed, fuse, score
+from asdcore.stages import calibrate, decide, embed, fuse, score, unheard
+from asdcore.store.apart import check_apart
 from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
 from asdcore.store.claims import claimed
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
-from asdcore.store.recipes import component_origins, feature_recipe, features_digest, library_versions, takes_device
+from asdcore.store.recipes import (
+    component_origins,
+    feature_recipe,
+    features_digest,
+    inputs_digest,
+    library_versions,
+    takes_device,
+)
 
 __all__ = ["Run", "evaluate", "evaluate_scores", "load_run", "run"]
 
@@ -74,22 +84,19 @@ def run(
     if isinstance(portfolio, Portfolio):
         portfolio.check_components()
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
-    root, folder, kept = (
-        given_path(data, "data"),
-        given_path(out, "out"),
-        Store(path_or(store, "store", default_store())),
-    )
+    root, folder = given_path(data, "data"), given_path(out, "out")
+    kept = Store(path_or(store, "store", default_store()))
     check_out(folder)
+    check_apart(plan.choices(), root, installed())
     name = task if task is not None else plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})
     check_writable(kept.root)
     work = Work(plan, name, root, kept, workers, device, progress or Silent())
     with claimed(folder):
-        with work.stage("clips", 0) as advance, decoded_before(work.encoded()):
-            clips = reader.clips(work.root)
-            advance(len(clips))
+        clips = work.listed(reader)
         decide.check_attainable(clips, plan.decision)
-        notes = [*notes_on(name, clips, plan.folds), *work.device_notes()]
+        notes = [*notes_on(name, clips, plan.folds), *decide.doubts(clips, plan.decision)]
+        notes += [*work.device_notes(), *work.unheard_notes(clips)]
         for note in notes:
             work.progress.note(note)
         tables = work.tables(clips)
@@ -158,6 +165,13 @@ class Work:
     prepare: Callable[[], object] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def listed(self, reader: Dataset) -> pl.DataFrame:
+        """Return the clip index of the recordings."""
+        with self.stage("clips", 0) as advance, decoded_before(self.encoded()):
+            clips = reader.clips(self.root)
+            advance(len(clips))
+        return clips
+
     def encoded(self) -> set[str]:
         """Return the audio digests that the store holds features of: those clips have been decoded before."""
         parts = (part for branch in self.plan.branches.values() for part in branch.parts)
@@ -170,6 +184,10 @@ class Work:
         if self.device is None or any(map(takes_device, encoders)):
             return []
         return [f"no encoder of this portfolio takes a device: {self.device!r} changes nothing."]
+
+    def unheard_notes(self, clips: pl.DataFrame) -> list[str]:
+        """Say how much of these clips is beyond what an encoder hears."""
+        return unheard.notes(clips, self.plan.branches, installed(), self.device)
 
     def tables(self, clips: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """Turn the clip index into every other table."""
@@ -193,7 +211,8 @@ class Work:
         jobs = {name: score.plan(clips, name, self.plan, self.store, plugins, self.device) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
-        with executor(self.workers if chunks or missing else 1, self.prepare) as pool:
+        names = dict(clips.select("sha256", "clip").rows())
+        with clips_named(names), executor(self.workers if chunks or missing else 1, self.prepare) as pool:
             with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:
                 for count in run_jobs(pool, embed.embed, chunks):
                     advance(count)
@@ -213,6 +232,7 @@ class Work:
             "features": {
                 name: features_digest(branch, installed(), self.device) for name, branch in self.plan.branches.items()
             },
+            "inputs": inputs_digest(self.plan.choices(), installed()),
             "code_sha256": files_digest(*framework_files()),
             "device": self.device or "cpu",
             "data": str(self.root.resolve()),
@@ -253,4 +273,4 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:
             notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
-    return notes
+    return [*notes, *remarks_on(clips)]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
+import shlex
+import shutil
+import sys
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -85,6 +88,23 @@ def new_plugin(kind: str, name: str, folder: Path) -> Path:
             (whole / file).write_text(text, encoding="utf-8", newline="\n")
         whole.replace(destination)
     return destination
+
+
+def install_command(path: Path) -> str:
+    """Return the command that installs a plugin at ``path`` for development into the environment of this Python.
+
+    What a new plugin depends on is here: this runs with it. Where its build backend is, too, pip needs no network.
+    """
+    offline = "--no-build-isolation " if importlib.util.find_spec("hatchling") else ""
+    return f"{command('pip')} install {offline}--no-deps -e {shlex.quote(str(path))}"
+
+
+def command(name: str) -> str:
+    """Return how to call a command of this Python's environment: by its name, where that leads there."""
+    found = shutil.which(name)
+    # Without following links: in an environment python is a link to another's.
+    is_ours = found is not None and Path(found).parent == Path(sys.executable).parent
+    return name if is_ours else f"{shlex.quote(sys.executable)} -m {name}"
 
 
 def _checked(kind: str, name: str) -> str:

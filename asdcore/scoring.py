@@ -64,22 +64,33 @@ class Cell:
         self.train = load_features(features, train)
         self.test = load_features(features, test) if test else self.train[:0]
         self.domain = np.array(domain, dtype=np.str_)
-        self._matrices: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        self.digests = test
+        self._within: dict[str, NDArray[np.float64]] = {}
+        self._blocks: dict[str, tuple[int, NDArray[np.float64]]] = {}
 
     def shares(self, scorer: object) -> bool:
-        """Whether a scorer takes distances, and there are not too many."""
-        n = len(self.train)
-        wants = all(hasattr(scorer, name) for name in ("metric", "fit_distances", "score_distances"))
-        return wants and 8 * n * max(n, len(self.test)) <= SHARED
+        """Whether a scorer takes distances, and there are not too many.
 
-    def matrices(self, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the distances (n_train, n_train) and (n_test, n_train), which nobody may write to."""
-        if metric not in self._matrices:
-            found = distances(self.train, self.train, metric), distances(self.test, self.train, metric)
-            for matrix in found:
-                matrix.flags.writeable = False
-            self._matrices[metric] = found
-        return self._matrices[metric]
+        How many test clips there are has no say: a clip's score must not hang on them, not even in the last bit.
+        """
+        wants = all(hasattr(scorer, name) for name in ("metric", "fit_distances", "score_distances"))
+        return wants and 8 * len(self.train) ** 2 <= SHARED
+
+    def within(self, metric: str) -> NDArray[np.float64]:
+        """Return the distances (n_train, n_train), which nobody may write to."""
+        if metric not in self._within:
+            self._within[metric] = _read_only(distances(self.train, self.train, metric))
+        return self._within[metric]
+
+    def to_train(self, metric: str, i: int) -> NDArray[np.float64]:
+        """Return the distances (1, n_train) of a test clip, as a copy from which nothing leads to other clips."""
+        size = max(1, SHARED // (8 * max(1, len(self.train))))
+        start, block = self._blocks.get(metric, (-1, self.train[:0].astype(np.float64)))
+        if i // size * size != start:
+            start = i // size * size
+            block = _read_only(distances(self.test[start : start + size], self.train, metric))
+            self._blocks[metric] = start, block
+        return block[i - start : i - start + 1].copy()
 
 
 class Work:
@@ -89,16 +100,17 @@ class Work:
         self._name, self._build, self._cell = scorer, build, cell
 
     @cached_property
-    def _matrices(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    def _metric(self) -> str | None:
+        """The metric of the distances that the scorer works with, None where it works with features."""
         scorer = self._build()
-        return self._cell.matrices(scorer.metric) if self._cell.shares(scorer) else None
+        return str(scorer.metric) if self._cell.shares(scorer) else None
 
     def fit(self, rows: Rows) -> Any:
         """Fit a new scorer on some of the train normals."""
         domain = self._cell.domain[rows]
-        if self._matrices is None:
+        if self._metric is None:
             return self._build().fit(self._cell.train[rows], domain)
-        within = self._matrices[0]
+        within = self._cell.within(self._metric)
         everyone = len(rows) == len(within)
         return self._build().fit_distances(within if everyone else within[np.ix_(rows, rows)], domain)
 
@@ -108,27 +120,51 @@ class Work:
 
     def held_out(self, scorer: Any, fitted: Rows, rows: Rows) -> Scores:
         """Score train normals by a scorer fitted on others."""
-        if self._matrices is None:
+        if self._metric is None:
             given = scorer.score(self._cell.train[rows])
         else:
-            given = scorer.score_distances(self._matrices[0][np.ix_(rows, fitted)])
+            given = scorer.score_distances(self._cell.within(self._metric)[np.ix_(rows, fitted)])
         return _checked(given, len(rows), self._name)
 
     def tested(self, scorer: Any, fitted: Rows) -> Scores:
-        """Score the test clips by a scorer, each alone.
+        """Score the test clips by a scorer, each alone: a copy of one clip at a time.
 
-        A matrix product may round a row differently with the number of rows beside it: not here.
+        A matrix product may round a row differently with the number of rows beside it: not here. A train normal goes
+        first, so that whatever a scorer takes from the first clip it scores is not of a test clip; and all clips are
+        scored again, the last one first. Raises PluginError where a clip's scores are then not the same, to the bit.
         """
-        if self._matrices is None:
-            given: NDArray[Any] = self._cell.test
-            score = scorer.score
-        else:
-            within = self._matrices[1]
-            given = within if len(fitted) == within.shape[1] else within[:, fitted]
-            score = scorer.score_distances
-        alone = [_checked(score(given[i : i + 1]), 1, self._name) for i in range(len(given))]
-        references = set.intersection(*(set(scores) for scores in alone)) if alone else set()
+        clips = range(len(self._cell.test))
+        if not clips:
+            return {}
+        self.held_out(scorer, fitted, fitted[:1])
+        alone = [self._alone(scorer, fitted, i) for i in clips]
+        for i in reversed(clips):
+            self._check_same(i, alone[i], self._alone(scorer, fitted, i))
+        references = set.intersection(*(set(scores) for scores in alone))
         return {name: np.concatenate([scores[name] for scores in alone]) for name in sorted(references)}
+
+    def _alone(self, scorer: Any, fitted: Rows, i: int) -> Scores:
+        """Score one test clip, of which the scorer gets a copy."""
+        if self._metric is None:
+            return _checked(scorer.score(self._cell.test[i : i + 1].copy()), 1, self._name)
+        row = self._cell.to_train(self._metric, i)
+        return _checked(scorer.score_distances(row if len(fitted) == row.shape[1] else row[:, fitted]), 1, self._name)
+
+    def _check_same(self, i: int, first: Scores, again: Scores) -> None:
+        for reference in sorted(set(first) | set(again)):
+            before, after = (scores[reference].item() if reference in scores else None for scores in (first, again))
+            if before != after:
+                raise PluginError(
+                    f"scorer {self._name!r} gives sha256:{self._cell.digests[i]} the {reference} score {before!r}, and "
+                    f"{after!r} after other test clips were scored. It keeps something of the clips that it scores, or "
+                    "draws random numbers without a seed: learn from the train normals in fit, and from nothing else. "
+                    f"'asdcore check-plugin {self._name}' may show more."
+                )
+
+
+def _read_only(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the same numbers as an array whose flags cannot be set to writeable again."""
+    return np.asarray(matrix.data.toreadonly())
 
 
 def _checked(scores: Mapping[str, Any], n: int, scorer: str) -> Scores:

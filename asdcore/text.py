@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from asdcore.frozen.differences import grouped
+from asdcore.digits import fixed
+from asdcore.frozen.explain import VERIFY, explain, next_steps, shortened
 
 if TYPE_CHECKING:
     from asdcore.frozen.differences import Verification
@@ -44,9 +45,7 @@ def manifest(frozen: Manifest) -> list[str]:
 def verification(result: Verification) -> list[str]:
     """Return what verifying found: the differences by group, then the results they reach."""
     lines = [f"note: {note}" for note in result.notes]
-    for title, differences in grouped(result.differences).items():
-        lines.append(f"{title}: {len(differences)} difference{'s' * (len(differences) > 1)}")
-        lines += [f"  {one}" for one in differences]
+    lines += explain(result, VERIFY)
     if result.recomputed:
         rows = [
             {**row, "same": "yes" if row["same"] else "NO", "pinned": row["pinned"][:12]} for row in result.recomputed
@@ -56,11 +55,12 @@ def verification(result: Verification) -> list[str]:
     if result.passed:
         return [*lines, f"Verified: {result.pinned} pinned artifacts and the environment are as they were frozen."]
     reached = f"Results affected: {len(result.affected)}" if result.affected else "No result is affected."
-    lines += ["", reached, *(f"  {one}" for one in result.affected)]
-    return [*lines, "", f"Not as frozen: {len(result.differences)} difference{'s' * (len(result.differences) > 1)}."]
+    lines += ["", reached, *shortened(list(result.affected))]
+    lines += ["", f"Not as frozen: {len(result.differences)} difference{'s' * (len(result.differences) > 1)}."]
+    return [*lines, *next_steps(result, VERIFY)]
 
 
 def _text(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return fixed(value) if isinstance(value, float) else str(value)

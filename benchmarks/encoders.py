@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import asdcore
-from asdcore.complexity.macs import plain_attention
+from asdcore.complexity.macs import unfused
 from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import PluginError, ResourceError
 from asdcore.store.atomic import write_text
@@ -96,7 +96,7 @@ def facts(encoder: Any, fixed: str | None = None) -> Facts:
     counter, seen = FlopCounterMode(display=False), Seen()
     # CLAP looks up which clips are to be fused, and where there are no values it must be told: all.
     told = symbolic.patch(meta_nonzero_assume_all_nonzero=True)  # type: ignore[attr-defined]
-    with told, plain_attention(), counter, seen:
+    with told, unfused(), counter, seen:
         tokens = encoder.encode(audio, [default])[default]
     weights = dict(encoder.model.named_parameters()) if hasattr(encoder, "model") else {}
     _, time, band, dim = tokens.patches.shape

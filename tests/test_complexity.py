@@ -13,7 +13,7 @@ from torch import nn
 from asdcore import AsdcoreError, PluginError, PortfolioError, Tokens, complexity, components, hookimpl
 from asdcore.cli.complexity import lines
 from asdcore.complexity import Complexity
-from asdcore.complexity.macs import count_macs
+from asdcore.complexity.macs import count_macs, count_parameters
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.portfolio import parse_portfolio
 
@@ -87,6 +87,101 @@ def test_attention_of_torch_counts(batch_first):
     assert counted.thop == pytest.approx(counted.torch, rel=0.01)
 
 
+RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}
+"""Gates of each, every one of them a product with the input and one with the state."""
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_recurrent_layers_count_in_torch_though_they_run_as_one_step(kind, batched, batch_first):
+    model = getattr(nn, kind)(32, 16, 2, batch_first=batch_first, bidirectional=True).eval()
+    time_and_batch = ((1, 50) if batch_first else (50, 1)) if batched else (50,)
+    counted = count(model, *time_and_batch, 32)
+    assert counted.torch == 50 * 2 * RECURRENT[kind] * 16 * ((32 + 16) + (32 + 16))
+    assert counted.thop == count(model, *((1, 50) if batch_first else (50, 1)), 32).thop
+    assert counted.thop == pytest.approx(counted.torch, rel=0.2)  # thop adds biases and gates
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_cells_count_with_and_without_a_batch(kind):
+    model = getattr(nn, f"{kind}Cell")(32, 16).eval()
+    assert count(model, 32) == count(model, 1, 32)
+    assert count(model, 32).torch == RECURRENT[kind] * 16 * 48
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "macs"),
+    [
+        (lambda: nn.Conv1d(32, 16, 3, padding=1), (32, 50), 50 * 16 * 32 * 3),
+        (lambda: nn.Conv1d(32, 32, 3, padding=1, groups=32), (32, 50), 50 * 32 * 3),
+        (lambda: nn.Conv1d(32, 16, 3, stride=2, dilation=2), (32, 50), 23 * 16 * 32 * 3),
+        (lambda: nn.Conv2d(4, 6, (3, 5)), (4, 20, 30), 18 * 26 * 6 * 4 * 15),
+        (lambda: nn.Conv3d(2, 3, 3), (2, 9, 8, 7), 7 * 6 * 5 * 3 * 2 * 27),
+        (lambda: nn.utils.parametrizations.weight_norm(nn.Conv1d(32, 16, 3)), (32, 50), 48 * 16 * 32 * 3),
+    ],
+)
+def test_a_convolution_without_a_batch_axis_counts_as_one_with_a_batch_of_one(make, shape, macs):
+    model = make()
+    without, with_one = count(model, *shape), count(model, 1, *shape)
+    assert without == with_one
+    assert (without.thop, without.torch) == (macs, macs)
+
+
+@pytest.mark.parametrize(
+    "model", [nn.AvgPool1d(2), nn.AdaptiveAvgPool1d(5), nn.ConvTranspose1d(32, 4, 3, stride=2), nn.MaxPool1d(2)]
+)
+def test_what_else_takes_one_sample_counts_it_as_a_batch_of_one(model):
+    layers = nn.Sequential(nn.Conv1d(32, 32, 1), model)
+    assert count(layers, 32, 50) == count(layers, 1, 32, 50)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_attention_without_a_batch_counts_as_one_with_a_batch_of_one(batch_first):
+    model = nn.MultiheadAttention(32, 4, batch_first=batch_first).eval()
+
+    def counted(*shape):
+        x = torch.zeros(shape)
+        return count_macs(Around(model, lambda model: model(x, x, x)), NOISE, [0])[0]
+
+    assert counted(50, 32) == counted(*((1, 50, 32) if batch_first else (50, 1, 32)))
+    assert counted(50, 32).thop == counted(50, 32).torch == 4 * 50 * 32 * 32 + 2 * 50 * 50 * 32
+
+
+@pytest.mark.parametrize(
+    ("call", "macs"),
+    [
+        (lambda x: x @ x[0], 50 * 32),
+        (lambda x: torch.addmv(x[:, 0], x, x[0]), 50 * 32),
+        (lambda x: torch.dot(x[0], x[1]) + torch.vdot(x[0], x[1]), 2 * 32),
+        (lambda x: torch.addbmm(torch.zeros(50, 50), x[None], x.T[None]), 50 * 50 * 32),
+        (lambda x: torch.einsum("td,sd->ts", x, x), 50 * 50 * 32),
+        (nn.Bilinear(32, 32, 5), 50 * 5 * 32 * 32),
+    ],
+)
+def test_products_of_every_form_count_in_torch(call, macs):
+    def run(model):
+        x = torch.zeros(50, 32)
+        return call(x, x) if isinstance(call, nn.Module) else call(x)
+
+    assert count_macs(Around(call if isinstance(call, nn.Module) else Raw(), run), NOISE, [0])[0].torch == macs
+
+
+@pytest.mark.parametrize("how", ["script", "trace", "freeze", "inside a module"])
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_counts_by_torch_for_both_and_with_all_its_parameters(how, tmp_path):
+    layers = nn.Sequential(nn.Conv1d(1, 8, 400, 160), nn.ReLU(), nn.Conv1d(8, 4, 1)).eval()
+    x = torch.zeros(1, 1, 16000)
+    script = torch.jit.trace(layers, x) if how == "trace" else torch.jit.script(layers)
+    (torch.jit.freeze(script) if how == "freeze" else script).save(tmp_path / "a.pt")
+    loaded = torch.jit.load(tmp_path / "a.pt")
+    model = nn.Sequential(loaded, nn.ReLU()) if how == "inside a module" else loaded
+    counted = count_macs(Around(model, lambda model: model(x)), NOISE, [0])[0]
+    assert counted.thop == counted.torch == 98 * (8 * 400 + 8 * 4)
+    assert counted.scripted
+    assert count_parameters(model) == 8 * 400 + 8 + 8 * 4 + 4
+
+
 def test_windows_attend_to_themselves_alone():
     counted = count(SelfAttention("plain"), 10, 30, 64)
     assert counted.thop == counted.torch == 300 * 4 * 64**2 + 10 * 2 * 30**2 * 64
@@ -122,13 +217,14 @@ def test_a_layer_that_runs_twice_counts_twice():
 def test_counting_leaves_the_encoder_as_it_was():
     model = SelfAttention("plain")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    fast = torch.backends.mha.get_fastpath_enabled()
+    fast, one_dnn = torch.backends.mha.get_fastpath_enabled(), torch._C._get_mkldnn_enabled()
     count(model, 1, 10, 64)
     assert list(model.state_dict()) == list(before)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(one.requires_grad for one in model.parameters())
     assert not any(one._forward_hooks or one._forward_pre_hooks for one in model.modules())
     assert torch.backends.mha.get_fastpath_enabled() == fast
+    assert torch._C._get_mkldnn_enabled() == one_dnn
 
 
 def test_what_only_thop_counts_is_named():

@@ -13,8 +13,8 @@ import pytest
 
 import asdcore
 from asdcore import Tokens, components, hookimpl
-from asdcore.components import build, check_checkpoint, pinned, resolved
-from asdcore.contract.plugins import Plugins
+from asdcore.components import build, check_checkpoint, checkpoint_files, pinned, resolved
+from asdcore.contract.plugins import Component, Plugins
 from asdcore.errors import PluginError, PortfolioError, ResourceError
 from asdcore.portfolio import load_portfolio
 from asdcore.store import resources
@@ -171,6 +171,38 @@ def test_a_pinned_checkpoint_is_held_to_its_content(plugins, weights):
     weights.unlink()
     with pytest.raises(ResourceError, match="found nothing"):
         build("encoder", "weighted", job, plugins)
+
+
+@pytest.fixture
+def reader():
+    """A plugin whose component reads a file beside its checkpoint."""
+
+    class Reader:
+        @staticmethod
+        def files(checkpoint):
+            return [checkpoint, checkpoint.with_suffix(".data")]
+
+    return Component("encoder", "reader", Reader, "p", "d", "1", None)
+
+
+def test_what_a_component_reads_beside_its_checkpoint_is_part_of_it(reader, tmp_path):
+    model, data = tmp_path / "m.pt", tmp_path / "m.data"
+    model.write_bytes(b"model")
+    data.write_bytes(b"one")
+    assert checkpoint_files(model, reader) == [model, data]
+    assert checkpoint_files(model) == [model]
+    recipe, job = component_recipe(reader, {"checkpoint": model}), pinned({"checkpoint": model}, reader)
+    assert resolved(job) == {"checkpoint": model}
+    assert pinned(job, reader) == pinned(job) == json.loads(json.dumps(job)) == job
+    data.write_bytes(b"two")
+    assert component_recipe(reader, {"checkpoint": model}) != recipe
+    with pytest.raises(ResourceError, match=r"m\.pt has changed: pinned is the content"):
+        resolved(job)
+    data.write_bytes(b"one")
+    assert component_recipe(reader, {"checkpoint": model}) == recipe
+    data.unlink()
+    with pytest.raises(ResourceError, match="found nothing"):
+        resolved(job)
 
 
 def test_parameters_that_name_no_checkpoint_stay_as_they_are():

@@ -13,6 +13,7 @@ PLUGINS = ROOT / "plugins" / "asdcore_plugins"
 
 # Top to bottom: a module imports its own layer and those below it, never one above.
 LAYERS = [
+    ["__main__"],
     ["cli"],
     ["testing", "scaffold", "text"],
     ["frozen", "reporting"],
@@ -20,7 +21,7 @@ LAYERS = [
     ["stages", "evidence", "complexity", "view_audit"],
     ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding", "scoring"],
     ["contract"],
-    ["execution", "progress", "paths", "errors"],
+    ["alone", "execution", "threads", "parse", "digits", "progress", "paths", "errors"],
 ]
 PUBLIC = {"asdcore", "asdcore.testing"}
 MAX_FILE, MAX_FUNCTION = 300, 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sysconfig
 import tomllib
 import venv
 import zipfile
+from functools import partial
 from importlib.metadata import distributions, requires
 from pathlib import Path
 
@@ -48,21 +50,27 @@ def test_the_wheel_holds_both_packages_and_the_shipped_portfolios(wheel):
     assert sources <= set(names)
 
 
-def test_the_wheel_works_in_a_clean_environment(wheel, tmp_path):
-    venv.create(tmp_path / "env", with_pip=True)
-    python = tmp_path / "env" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel]
+@pytest.fixture(scope="module")
+def clean(wheel, tmp_path_factory):
+    """An environment of its own with the wheel installed; returns its folder of commands."""
+    home = tmp_path_factory.mktemp("clean") / "env"
+    venv.create(home, with_pip=True)
+    install = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel]
     subprocess.run(install, check=True, capture_output=True)
     # The libraries come from the environment of this test, since there may be no network; asdcore itself does not: a
     # .pth file is not followed from a folder that another .pth file names.
-    site = next((tmp_path / "env").glob("lib/*/site-packages"))
-    (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    (next(home.glob("lib/*/site-packages")) / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    return home / "bin"
+
+
+def test_the_wheel_works_in_a_clean_environment(clean, tmp_path):
+    python, site = clean / "python", next(clean.parent.glob("lib/*/site-packages"))
     where = subprocess.run(
         [python, "-c", "import asdcore, asdcore_plugins; print(asdcore.__file__)"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert str(site) in where.stdout
-    asdcore = tmp_path / "env" / "bin" / "asdcore"
+    asdcore = clean / "asdcore"
     done = subprocess.run([asdcore, "plugins"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "logmel" in done.stdout
     code = "from asdcore.portfolio import load_portfolio; print(load_portfolio('demo').name)"
@@ -71,6 +79,39 @@ def test_the_wheel_works_in_a_clean_environment(wheel, tmp_path):
     command = [asdcore, "new-plugin", "scorer", "mine"]
     subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
     assert (tmp_path / "asdcore-mine" / "pyproject.toml").is_file()
+
+
+@pytest.mark.parametrize("activated", [True, False])
+@pytest.mark.parametrize("kind", ["encoder", "dataset"])
+def test_the_commands_that_new_plugin_prints_work_in_a_clean_environment(clean, tmp_path, kind, activated):
+    """Without network: the build backend is here, as it is for whoever develops, and nothing else is fetched."""
+    home, name = tmp_path / "a folder", f"fresh_{kind}_{activated}".lower()
+    home.mkdir()
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment["PATH"] = os.pathsep.join([*([str(clean)] if activated else []), "/usr/bin", "/bin"])
+    call = partial(subprocess.run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    wrote = call([clean / "python", "-m", "asdcore", "new-plugin", kind, name, "--folder", home])
+    assert wrote.returncode == 0, wrote.stderr
+    install, check = (line.strip() for line in wrote.stdout.splitlines()[1:])
+    assert install.startswith("pip install") == activated
+    done = call(["bash", "-c", install])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert name in call([clean / "asdcore", "plugins"]).stdout
+    if kind == "encoder":
+        done = call(["bash", "-c", check])
+        assert (done.returncode, done.stdout.splitlines()[-1][-8:]) == (0, "0 failed"), done.stdout + done.stderr
+
+
+def test_the_module_is_the_command(clean, tmp_path):
+    said = [
+        subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        for command in ([clean / "asdcore"], [clean / "python", "-m", "asdcore"])
+    ]
+    assert said[0] == said[1]
+    wrong = subprocess.run(
+        [clean / "python", "-m", "asdcore", "verify", "gone.json"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (wrong.returncode, wrong.stderr[:7]) == (2, "Error: ")
 
 
 def test_core_dependencies_are_those_agreed_on():

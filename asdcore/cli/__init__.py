@@ -1,6 +1,7 @@
 """The ``asdcore`` command. Each command is one function of the Python API, with the same words.
 
-Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a check failed, 2 wrong use or bad input.
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a check failed, 2 wrong use, bad input or
+a refusal of the system; as shells have it, 130 interrupted and 141 output that nobody reads any more.
 Everything heavy is imported inside a command, so that ``asdcore --help`` answers at once.
 """
 
@@ -27,6 +28,7 @@ from asdcore.cli import (
     views,
 )
 from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
+from asdcore.cli.streams import check_folder, own_streams
 from asdcore.errors import AsdcoreError, plain_warnings
 
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
@@ -119,12 +121,25 @@ def main() -> None:
     signal.signal(signal.SIGINT, _stop)
     plain_warnings()
     try:
-        app([one for one in arguments if one != "--debug"])
-    except AsdcoreError as error:
+        with own_streams():
+            if not {"--help", "--version"}.intersection(arguments):
+                check_folder()
+            app([one for one in arguments if one != "--debug"])
+    except (AsdcoreError, OSError, MemoryError) as error:
         if debug:
             raise
-        typer.echo(f"Error: {error}", err=True)
+        with own_streams():
+            typer.echo(f"Error: {_said(error)}", err=True)
         sys.exit(MISUSED)
+
+
+def _said(error: Exception) -> str:
+    """Return what to say of an error; what the system refused has no advice of its own."""
+    if isinstance(error, AsdcoreError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "Memory ran out. What was finished is kept; fewer --workers need less. --debug shows where."
+    return f"The system refused: {error}. --debug shows where."
 
 
 def _stop(*_: object) -> None:

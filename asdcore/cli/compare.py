@@ -17,7 +17,9 @@ def compare(
     truth: Truth = None,
     year: Year = None,
     replicates: Annotated[int, typer.Option(min=100, help="Of the paired bootstrap.")] = 2000,
-    permutations: Annotated[int, typer.Option(min=1, help="Of the permutation test.")] = 2000,
+    permutations: Annotated[
+        int | None, typer.Option(min=1, help="Of the permutation test. Default: 2000, or more if many pairs need them.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of both.")] = 0,
     hypothesis: Hypothesis = None,
     as_json: Json = False,

@@ -39,6 +39,7 @@ def index(
     """
     from asdcore.contract.plugins import installed
     from asdcore.data.clips import count_clips
+    from asdcore.data.remarks import remarks_on
     from asdcore.portfolio import DEFAULT_TASK
 
     problems: list[str] = []
@@ -50,9 +51,11 @@ def index(
         clips, problems = error.clips, error.problems
     machines = count_clips(clips)
     if as_json:
-        print_json({"machines": machines, "problems": problems})
+        print_json({"machines": machines, "problems": problems, "notes": remarks_on(clips)})
     else:
         print_lines(text.table(machines, ("machine", "section", "split", "clips", "source", "target")))
+        for note in remarks_on(clips):
+            typer.echo(f"note: {note}")
         for problem in problems:
             typer.echo(f"problem: {problem}")
     if problems:

@@ -8,6 +8,7 @@ import typer
 
 from asdcore import text
 from asdcore.cli.shared import FAILED, Json, StoreDir, print_json, print_lines
+from asdcore.digits import fixed
 
 if TYPE_CHECKING:
     from asdcore.evidence.ledger import Ledger
@@ -107,7 +108,7 @@ def negative_lines(read: Ledger) -> list[str]:
             "ci95": interval(row["ci95"]),
             "mean AUC": 100 * row["mean_auc"],
             "mean pAUC": 100 * row["mean_pauc"],
-            "to the kept": None if row["difference"] is None else f"{100 * row['difference']:+.2f}",
+            "to the kept": None if row["difference"] is None else fixed(100 * row["difference"], signed=True),
             "kept": row["kept"],
             "hypothesis": row["hypothesis"],
             "verdict": f"{row['verdict']}: {row['because']}" if row["because"] else row["verdict"],
@@ -126,7 +127,7 @@ def negative_lines(read: Ledger) -> list[str]:
 
 def interval(ci95: Any) -> str | None:
     """Return an interval in percent."""
-    return None if ci95 is None else f"[{100 * ci95[0]:.2f}, {100 * ci95[1]:.2f}]"
+    return None if ci95 is None else f"[{fixed(100 * ci95[0])}, {fixed(100 * ci95[1])}]"
 
 
 def _rows(read: Ledger, look: Line) -> list[dict[str, Any]]:

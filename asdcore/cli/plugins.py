@@ -45,11 +45,13 @@ def new_plugin(
     folder: Annotated[Path, typer.Option(help="Where to write the new distribution.")] = Path(),
 ) -> None:
     """Write a new plugin, with tests that pass."""
+    from asdcore.scaffold import command, install_command
     from asdcore.scaffold import new_plugin as write_plugin
 
     path = write_plugin(kind, name, folder)
+    data = " --data ROOT" if kind == "dataset" else ""
     typer.echo(f"Wrote {path}. Next:")
-    typer.echo(f"  pip install --no-build-isolation -e {path}\n  asdcore check-plugin {name.replace('-', '_')}")
+    typer.echo(f"  {install_command(path)}\n  {command('asdcore')} check-plugin {name.replace('-', '_')}{data}")
 
 
 def check_plugin(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from asdcore.digits import fixed
+
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
@@ -56,7 +58,7 @@ def show_comparison(found: Comparison) -> None:
     for heading in ("difference", "p", "p, Holm", "detectable"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in found.differences:
-        numbers = f"{one.p:.2g}", f"{one.p_holm:.2g}", f"{100 * one.smallest_detectable:.2f}"
+        numbers = f"{one.p:.2g}", f"{one.p_holm:.2g}", fixed(100 * one.smallest_detectable)
         table.add_row(one.first, one.second, _value(one.estimate, one.interval.as_json(), 2), *numbers)
     _print(table)
     for one in found.differences:
@@ -122,7 +124,7 @@ def _value(value: float, interval: Pair, digits: int, best: bool = False) -> Tex
     """Return a fraction in percent, and its interval."""
     from rich.text import Text
 
-    parts: list[Any] = [(f"{100 * value:.2f}", "bold" if best else "")]
+    parts: list[Any] = [(fixed(100 * value), "bold" if best else "")]
     if interval is not None:
         parts.append((f" {_interval(interval, digits)}", "dim"))
     return Text.assemble(*parts)
@@ -130,7 +132,7 @@ def _value(value: float, interval: Pair, digits: int, best: bool = False) -> Tex
 
 def _interval(interval: Sequence[float], digits: int) -> str:
     """Return [low, high] in percent."""
-    low, high = (f"{100 * one:.{digits}f}" for one in interval)
+    low, high = (fixed(100 * one, digits) for one in interval)
     return f"[{low}, {high}]"
 
 

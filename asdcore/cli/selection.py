@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +11,7 @@ import typer
 from asdcore import text
 from asdcore.cli.ledger import Hypothesis
 from asdcore.cli.shared import Json, print_json, print_lines
+from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ Systems = Annotated[
 Truth = Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")]
 Year = Annotated[int | None, typer.Option(help="Challenge year whose rules apply, 2020 to 2026.")]
 WIDTH = 100
+PROTOCOLS = (
+    "lomo: choose on all machines but one and score that one, for every machine: does the choice hold elsewhere? "
+    "nested: like lomo, with scales and thresholds made without the normals that they judge. "
+    "mirror: a system against its out-of-fold mirror: does it rest on normals that it has seen? "
+    "tournament: draw the test clips again and again: how much of the winner's lead is luck? "
+    "criteria: rank by train normals alone; a diagnostic, not a choice. "
+    "All but criteria look at the labels, and the ledger counts it."
+)
 TESTED = ("system", "machine", "section", "target_fpr_at_threshold", "target_share_of_top_normals")
 READINGS = (
     "target_fpr_at_threshold: share of target test normals above the threshold.",
@@ -35,7 +43,7 @@ def select(
     runs: Runs,
     protocol: Annotated[
         Literal["lomo", "nested", "mirror", "tournament", "criteria"],
-        typer.Option(help="How to choose; each says what it does. criteria looks at no labels."),
+        typer.Option(help=PROTOCOLS),
     ],
     systems: Systems = None,
     baseline: Annotated[str | None, typer.Option(help="The candidate that a choice must beat. Default: first.")] = None,
@@ -47,7 +55,10 @@ def select(
     hypothesis: Hypothesis = None,
     as_json: Json = False,
 ) -> None:
-    """Choose among systems, and say what that is worth."""
+    """Choose among systems, and say what that is worth.
+
+    Example: asdcore select runs/first --protocol lomo
+    """
     from asdcore.evidence.selection.choose import select as choose
 
     outcome = choose(
@@ -133,13 +144,14 @@ def _tested(run: Path, systems: set[str]) -> list[dict[str, Any]]:
 
     A row for each machine and section, and before those of a system their mean, with no machine.
     """
+    from asdcore.parse import parse_json
     from asdcore.runs import EVALUATION_FILE
 
     path = run / EVALUATION_FILE
     if not path.is_file():
         return []
     try:
-        told = json.loads(path.read_bytes())["systems"]
+        told = parse_json(path.read_bytes())["systems"]
         cells = {name: [{key: cell.get(key) for key in TESTED[1:]} for cell in told[name]["cells"]] for name in told}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(f"{path} is damaged. Evaluate the run again: asdcore evaluate {run}") from error
@@ -161,7 +173,7 @@ def _as_percent(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: row[key] for key in ("system", "machine", "section", "domain", "normals", "above")},
         "rate": 100 * row["rate"],
-        "ci95": "[{:.2f}, {:.2f}]".format(*(100 * one for one in row["ci95"])),
+        "ci95": "[{}, {}]".format(*(fixed(100 * one) for one in row["ci95"])),
         "aimed at": 100 * row["nominal"],
         "smallest": 100 * row["smallest_attainable"],
     }
@@ -186,8 +198,8 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _rounded(value: Any) -> Any:
-    """Return a number as text of four decimals: scores are fractions here, as in JSON."""
-    return f"{value:.4f}" if isinstance(value, float) else value
+    """Return a number as text of four decimals or more: scores are fractions here, as in JSON."""
+    return fixed(value, 4) if isinstance(value, float) else value
 
 
 def _late(seen: list[str]) -> list[str]:

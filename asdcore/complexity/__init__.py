@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from asdcore.complexity.macs import TOLERATED, Macs, count_macs
+from asdcore.complexity.macs import TOLERATED, Macs, count_macs, count_parameters
 from asdcore.components import build
 from asdcore.contract.interfaces import Tokens
 from asdcore.contract.plugins import installed
@@ -166,7 +166,7 @@ class _Meter:
         if getattr(encoder, "model", None) is None:
             return _Measured(0, None, encoder.encode(audio, list(layers)))
         macs, tokens = count_macs(encoder, audio, list(layers))
-        return _Measured(sum(one.numel() for one in encoder.model.parameters()), macs, tokens)
+        return _Measured(count_parameters(encoder.model), macs, tokens)
 
     def _encoder(self, choice: EncoderChoice) -> Any:
         key = _identity(choice)
@@ -238,6 +238,8 @@ def _notes(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter) -> t
         macs = meter.measure(choice, meter.layers(plan.branches[name])).macs
         if macs is None:
             notes.append(f"encoder {cost.encoder!r} shows no torch model: its parameters and MACs count as 0.")
+        elif macs.scripted:
+            notes.append(f"encoder {cost.encoder!r} is TorchScript, which thop cannot count: both counts are torch's.")
         elif macs.reasons:
             where, why = f"encoder {cost.encoder!r}, layer {cost.layer!r}", "; ".join(macs.reasons)
             notes.append(f"{where}: the counts differ by more than {TOLERATED:.0%}: {why}.")

@@ -4,24 +4,24 @@ thop    adds up what a rule for each type of module says (https://github.com/Lyk
         Challenge recommends it. It has no rule for attention, so one is given to it here, for every type of module that
         is seen to multiply activations with one another.
 torch   ``FlopCounterMode`` sees every matrix product and convolution as it runs, whatever module it is in; half of its
-        count, which takes a multiplication and an addition for two. Fused attention would count as nothing on a CPU, so
-        attention runs as plain products.
+        count, which takes a multiplication and an addition for two. What runs as one fused step would count as nothing
+        on a CPU (attention; an LSTM, by oneDNN), so all runs as plain products.
 
 Neither counts an FFT or a sparse product, so most front ends cost nothing here. Both look at the encoder's ``model``,
 the torch module that its ``encode`` runs (:class:`asdcore.contract.interfaces.Encoder`), on a deep copy: thop leaves
-buffers behind that would change a checkpoint's hash.
+buffers behind that would change a checkpoint's hash. Into TorchScript thop cannot look: torch counts that for both.
 """
 
 from __future__ import annotations
 
 import copy
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asdcore.complexity.formulas import count_attention, projections, thop, thop_rules, torch_operations, with_batch
 from asdcore.contract.interfaces import Tokens
 
 if TYPE_CHECKING:
@@ -39,11 +39,15 @@ MENTIONED = 0.01
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-accumulates by thop and by torch, and why they differ where they do."""
+    """Multiply-accumulates by thop and by torch, and why they differ where they do.
+
+    scripted : whether the model is TorchScript, or holds some, so that torch's count stands for both.
+    """
 
     thop: int
     torch: int
     reasons: tuple[str, ...] = ()
+    scripted: bool = False
 
 
 def count_macs(
@@ -53,27 +57,51 @@ def count_macs(
     import torch
 
     twin = copy.deepcopy(encoder)
-    twin.model.requires_grad_(False)  # torch's counter cannot follow gradients through inference mode
-    with plain_attention(), torch.no_grad():
+    for one in twin.model.parameters():
+        # Torch's counter cannot follow gradients through inference mode. A copy of TorchScript's has a history.
+        one.requires_grad_(False) if one.is_leaf else one.detach_()
+    scripted = any(isinstance(one, torch.jit.ScriptModule) for one in twin.model.modules())
+    with unfused(), torch.no_grad():
         tokens, by_module, attention = _by_torch(twin, audio, layers)
-        by_rule = _by_thop(twin, audio, layers, attention)
-    thop, torch_macs = sum(by_rule.values()), sum(by_module.values())
-    apart = abs(thop - torch_macs) > TOLERATED * min(thop, torch_macs)
-    return Macs(thop, torch_macs, _reasons(by_rule, by_module) if apart else ()), tokens
+        by_rule = Counter[Any]() if scripted else _by_thop(twin, audio, layers, attention)
+    if scripted:
+        return Macs(by_module.total(), by_module.total(), scripted=True), tokens
+    thop_macs, torch_macs = sum(by_rule.values()), sum(by_module.values())
+    apart = abs(thop_macs - torch_macs) > TOLERATED * min(thop_macs, torch_macs)
+    return Macs(thop_macs, torch_macs, _reasons(by_rule, by_module) if apart else ()), tokens
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return the parameters of a module; of TorchScript that was frozen, the numbers that became constants too."""
+    import torch
+
+    counted = sum(one.numel() for one in model.parameters())
+    for module in model.modules():
+        # Of a script within a script the outer one's graph, with all inlined, tells.
+        if isinstance(module, torch.jit.ScriptModule) and not counted:
+            graph: Any = module.inlined_graph  # its nodes live as long as it does
+            nodes = graph.findAllNodes("prim::Constant", True)
+            tensors = (node.t("value") for node in nodes if node.hasAttribute("value") and node.kindOf("value") == "t")
+            return sum(one.numel() for one in tensors if one.is_floating_point())
+    return counted
 
 
 @contextmanager
-def plain_attention() -> Iterator[None]:
-    """Let torch compute attention as matrix products, which can be counted, and not in one fused step."""
+def unfused() -> Iterator[None]:
+    """Let torch compute attention and LSTMs as matrix products, which can be counted, and not in one fused step."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    # mkldnn.flags() would set TF32 too, which warns on a machine without the hardware for it.
+    switch: Callable[..., Any] = torch.backends.mkldnn.set_flags
+    one_dnn, *_ = switch(_enabled=False, _fp32_precision=None)
     try:
         with sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
+        switch(_enabled=one_dnn, _fp32_precision=None)
         torch.backends.mha.set_fastpath_enabled(fast)
 
 
@@ -85,12 +113,13 @@ def _by_torch(
     A type is attention where its own code, not a child's, multiplies activations with one another, it has projections
     and it gives (n, tokens, dim).
     """
+    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     own: Counter[nn.Module | None] = Counter()
     attention: set[type] = set()
-    rules = _rules()
-    with FlopCounterMode(display=False) as counter:
+    rules = thop_rules()
+    with FlopCounterMode(display=False, custom_mapping=torch_operations()) as counter:
         # For each module that is running: the counts when it began, and those of its children since.
         running = [(Counter[str](), Counter[str]())]
 
@@ -104,10 +133,11 @@ def _by_torch(
             running[-1][1].update(spent)
             own[module] += alone.total()
             multiplies = alone["bmm"] or alone["baddbmm"]
-            if multiplies and type(module) not in rules and _projections(module, output):
+            if multiplies and type(module) not in rules and projections(module, output):
                 attention.add(type(module))
 
-        hooks = [hook for module in encoder.model.modules() for hook in _hooked(module, begin, end)]
+        plain = [one for one in encoder.model.modules() if not isinstance(one, torch.jit.ScriptModule)]
+        hooks = [hook for module in plain for hook in _hooked(module, begin, end)]
         tokens = encoder.encode(audio, layers)
         own[None] = _macs_by_operation(counter).total() - own.total()
     for hook in hooks:
@@ -140,16 +170,16 @@ def _by_thop(
         def forward(self) -> None:
             encoder.encode(audio, layers)
 
-    known = _rules()
+    known = thop_rules()
     rules: dict[type, Callable[..., None]] = {}
     for module in encoder.model.modules():
         # A parametrized or derived layer has a type of its own, which thop would pass over.
-        ancestors = [known[base] for base in type(module).__mro__[1:] if base in known]
+        ancestors = [known[base] for base in type(module).__mro__ if base in known]
         if type(module) in attention:
             rules[type(module)] = count_attention
-        elif type(module) not in known and ancestors:
-            rules[type(module)] = ancestors[0]
-    *_, found = _thop().profile(Pass(), (), custom_ops=rules, verbose=False, ret_layer_info=True)
+        elif ancestors:
+            rules[type(module)] = with_batch(ancestors[0])
+    *_, found = thop().profile(Pass(), (), custom_ops=rules, verbose=False, ret_layer_info=True)
     return Counter(dict(_leaves(Pass(), found)))
 
 
@@ -161,29 +191,6 @@ def _leaves(parent: nn.Module, found: Mapping[str, tuple[float, float, Any]]) ->
             yield from _leaves(module, children)
         elif macs:
             yield module, round(macs)
-
-
-def count_attention(module: Any, _: Any, output: Any) -> None:
-    """thop's rule for self-attention: tokens^2 dim each for QK' and AV, and a projection sees every token once."""
-    tokens = _tokens(output)
-    n, length, dim = tokens.shape if getattr(module, "batch_first", True) else tokens.transpose(0, 1).shape
-    module.total_ops += n * length * (_projections(module, output) + 2 * length * dim)
-
-
-def _projections(module: nn.Module, output: Any) -> int:
-    """Return the size of all projections to and from dim: linear layers, and bare weights with ``dim`` columns."""
-    from torch import nn
-
-    tokens = _tokens(output)
-    if getattr(tokens, "ndim", 0) != 3:
-        return 0
-    linear = [one.weight for one in module.modules() if isinstance(one, nn.Linear)]
-    bare = [one for one in module.parameters(recurse=False) if one.ndim == 2 and one.shape[1] == tokens.shape[2]]
-    return sum(one.numel() for one in (*linear, *bare))
-
-
-def _tokens(output: Any) -> Any:
-    return output[0] if isinstance(output, tuple) and output else output
 
 
 def _reasons(by_rule: Counter[nn.Module], by_module: Counter[nn.Module | None]) -> tuple[str, ...]:
@@ -214,19 +221,3 @@ def _reasons(by_rule: Counter[nn.Module], by_module: Counter[nn.Module | None]) 
 def _amount(macs: int) -> str:
     """Write a count with a unit."""
     return f"{macs / 1e9:.3g} G" if macs >= 1e9 else f"{macs / 1e6:.3g} M"
-
-
-def _rules() -> Mapping[type, Callable[..., None]]:
-    """Return thop's own rules by type of module."""
-    _thop()
-    from thop.profile import register_hooks
-
-    rules: Mapping[type, Callable[..., None]] = register_hooks
-    return rules
-
-
-def _thop() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it uses parts of the standard library that are deprecated
-        import thop
-    return thop

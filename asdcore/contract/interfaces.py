@@ -106,6 +106,14 @@ class Encoder(Protocol):
     of one clip. On the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it
     sees fit.
 
+    Optional: ``hears``, how many seconds of a clip it hears at most; None, the default, where it hears all. A run says
+    how much of its audio is beyond that. Where a parameter ``beyond = "cut"`` sets it, it is read of the encoder built,
+    else of what is registered.
+
+    Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
+    that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part
+    of the checkpoint. Where a folder is named, every file in it does anyway.
+
     Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
     parameters published for this encoder; a portfolio's own parameters replace them.
     """
@@ -147,9 +155,20 @@ class Scorer(Protocol):
     features : (n_clips, D) float32 for pooled features (``mean``: D = bands * dim, band after band), or
         (n_clips, time, band, dim) for ``frames``.
 
-    Optional: ``score_left_out() -> {reference: (n_train,) float64}``, the scores of the fitted clips in the order of
-    ``fit``, each as if the scorer had been fitted without that clip. Without it the framework scores train normals in
-    K folds.
+    Optional: ``score_left_out(without=None) -> {reference: (n_train,) float64}``, the scores of the fitted clips in the
+    order of ``fit``, each as if the scorer had been fitted without that clip. Without it the framework scores train
+    normals in K folds.
+
+    ``without`` (optional in ``score_left_out``, ``fit`` and ``fit_distances``; the framework gives it only where the
+    signature has it, and only where it says more than None) tells for each fitted clip, in order, which fitted clips
+    its score must not rest on: a sequence of n_train arrays (m,) of sorted indices, of which several may be one object.
+    The clip itself is always left out, named or not; None leaves out nothing else. :class:`asdcore.Without` reads it.
+
+    * ``score_left_out(without)``: the score of clip i equals that of a scorer fitted to the clips that ``without[i]``
+      leaves. A reference with too few clips left for any clip is left out for all; DataError where none remains.
+    * ``fit(features, domain, without)``: for a scorer that learns from train normals by leaving each out (how far
+      neighbours are, a density, a bandwidth): what it learns of a clip must not rest on the clips of its ``without``.
+      ``score`` stays a comparison with all train normals.
 
     Optional, all three or none, for a scorer that needs no more of features than their distances, so that all such
     scorers of the same features share one matrix: ``metric``, "cosine" or "euclidean" as in :func:`asdcore.distances`;

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -21,13 +21,14 @@ from typing import Any
 import pluggy
 
 from asdcore.contract import hookspecs
+from asdcore.contract.blame import not_built
 from asdcore.contract.bundled import BUNDLED_PLUGINS
 from asdcore.contract.interfaces import KINDS, PROTOCOLS
-from asdcore.contract.sources import BUNDLED_PACKAGE, module_file, source_digest
+from asdcore.contract.sources import BUNDLED_PACKAGE, Source, module_file, source_of
 from asdcore.errors import AsdcoreError, PluginError, did_you_mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Component:
     """One thing a plugin offers, and where it came from."""
 
@@ -38,11 +39,26 @@ class Component:
     distribution: str
     version: str
     source: Path | None
+    module: str = ""
+
+    @functools.cached_property
+    def files(self) -> Source | None:
+        """The plugin's source as it was when it was first asked for: its files, and what it imports."""
+        return self.files_now()
 
     @functools.cached_property
     def source_digest(self) -> str:
-        """SHA-256 of the plugin's source: its file, or all files of its package."""
-        return source_digest(self.source) if self.source else "unknown"
+        """SHA-256 of the plugin's source: its file, or all files that belong to it."""
+        return self.files.digest if self.files else "unknown"
+
+    def files_now(self) -> Source | None:
+        """Return the plugin's source as it is now."""
+        return source_of(self.source, self.module) if self.source else None
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it comes with asdcore."""
+        return self.distribution == "asdcore" and self.plugin.startswith(f"{BUNDLED_PACKAGE}.")
 
 
 class Plugins:
@@ -86,7 +102,7 @@ class Plugins:
                         "Rename one, or uninstall its distribution."
                     )
                 module, distribution, version = self._origin[plugin]
-                table[name] = Component(kind, name, factory, plugin, distribution, version, _source(module))
+                table[name] = Component(kind, name, factory, plugin, distribution, version, *_place(plugin, module))
 
             try:
                 implementation.function(*(register for _ in implementation.argnames))
@@ -129,10 +145,8 @@ class Plugins:
             built = component.factory(**parameters)
         except AsdcoreError:
             raise
-        except (TypeError, ValueError, OverflowError) as error:
-            raise PluginError(f"{kind} {name!r} refuses its parameters {parameters}: {error}") from error
         except Exception as error:
-            raise PluginError(f"{kind} {name!r} cannot be built: {type(error).__name__}: {error}") from error
+            raise not_built(f"{kind} {name!r}", component.factory, component.source, parameters, error) from error
         if not isinstance(built, PROTOCOLS[kind]):
             raise PluginError(f"{kind} {name!r} built a {type(built).__name__}, which lacks {_missing(kind, built)}.")
         return built
@@ -161,9 +175,14 @@ class Plugins:
 _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def _source(module: object) -> Path | None:
-    file = module.__file__ if isinstance(module, ModuleType) else None
-    return Path(file) if file else None
+def _place(plugin: str, module: object) -> tuple[Path | None, str]:
+    """Return the file that holds a plugin, None where there is none, and the full name of its module."""
+    if isinstance(module, ModuleType):
+        file = getattr(module, "__file__", None)
+        return (Path(file) if file else None), module.__name__
+    # An entry point may name an object in a module.
+    found = origin(plugin)
+    return (found.source, found.module) if found else (None, "")
 
 
 def _missing(kind: str, built: object) -> str:
@@ -254,6 +273,12 @@ class Origin:
     distribution: str
     version: str
     source: Path | None
+    module: str
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """{name: file} of the plugin's source as it is now."""
+        return source_of(self.source, self.module).files if self.source else {}
 
 
 def origin(name: str) -> Origin | None:
@@ -262,7 +287,7 @@ def origin(name: str) -> Origin | None:
 
     bundled = {f"{BUNDLED_PACKAGE}.{one}" for one in BUNDLED_PLUGINS}
     if name in bundled:
-        return Origin("asdcore", __version__, module_file(name))
+        return Origin("asdcore", __version__, module_file(name), name)
     for entry in entry_points(group=hookspecs.PROJECT, name=name):
-        return Origin(*_distribution(entry), module_file(entry.module))
+        return Origin(*_distribution(entry), module_file(entry.module), entry.module)
     return None

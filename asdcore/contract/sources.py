@@ -1,28 +1,52 @@
 """Which files are the source of a plugin.
 
-A module by itself is its own source. A module of a package may use anything in that package, data files too, so all of
-it counts; of the bundled plugins, which share one package, only the module, what it imports of the others, and the
-``__init__.py`` of the packages on the way.
+What counts, so that a change of it makes a result stale:
+
+    a module of a package       all of that package, data files too, for it may use anything there
+    a module by itself          the module
+    what either imports         its siblings, and whatever else no installer has recorded: plain files and packages on
+                                the path, other projects installed for development; these packages as a whole
+    what an installer recorded  all files of the plugin's own distribution; of any other its version
+    data files by name          those that the source names and that lie where it lies
+
+Of the bundled plugins, which share one package, only the module counts, what it imports of the others, and the
+``__init__.py`` of the packages on the way. Nothing is run to find all that out.
 """
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
-import itertools
-import warnings
-from collections.abc import Iterator
-from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
-from importlib.util import find_spec
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-BUNDLED_PACKAGE = "asdcore_plugins"
+from asdcore.contract.mentions import imported_names
+from asdcore.contract.modules import home_of, module_file, owner
+from asdcore.contract.plugin_files import BUNDLED_PACKAGE, Search, bundled_files
+from asdcore.errors import PluginError
 
-_SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
-"""In the order in which Python looks for a module, after a package of its name."""
+__all__ = [
+    "BUNDLED_PACKAGE",
+    "NO_PART",
+    "Source",
+    "files_digest",
+    "framework_files",
+    "imported_names",
+    "module_file",
+    "source_digest",
+    "source_files",
+    "source_folder",
+    "source_of",
+    "source_of_module",
+]
+
+FRESH = 2 * 10**9
+"""Nanoseconds after a change in which another may leave the time of change as it is: file systems count coarsely."""
 
 NO_PART = (
+    "__main__.py",
     "cli/",
     "complexity",
     "contract/conformance/",
@@ -37,25 +61,6 @@ NO_PART = (
 """What of asdcore takes no part in a result: how it is asked for and shown, made-up sound, checks of plugins."""
 
 
-def module_file(name: str) -> Path | None:
-    """Return the file of a module by its full name, found without running anything of it; None where there is none."""
-    top, *rest = name.split(".")
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    if spec is None:
-        return None
-    if not rest:
-        return Path(spec.origin) if spec.origin and spec.has_location else None
-    for folder in spec.submodule_search_locations or ():
-        path = Path(folder).joinpath(*rest)
-        for file in (path / "__init__.py", *(path.with_name(f"{path.name}{suffix}") for suffix in _SUFFIXES)):
-            if file.is_file():
-                return file
-    return None
-
-
 def framework_files() -> tuple[Path, tuple[Path, ...]]:
     """Return (asdcore's folder, its source files that a result may depend on, in sorted order)."""
     package = Path(__file__).parents[1]
@@ -67,10 +72,57 @@ def files_digest(top: Path, files: tuple[Path, ...]) -> str:
     """SHA-256 over the relative names and the contents of some files."""
     digest = hashlib.sha256()
     for file in files:
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(top).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
+        _update(digest, file.relative_to(top).as_posix(), file.read_bytes())
     return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source of a plugin or of a module: {name: file}, and {distribution: version} of what it imports.
+
+    A name is the path below the folder that a module is imported from, wherever that folder lies.
+    """
+
+    files: Mapping[str, Path]
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the one file, or of the names and contents of several. Raises PluginError for one it can't read.
+
+        A file that has not changed is read once a process.
+        """
+        try:
+            return _digest(tuple((name, file, _state(file)) for name, file in sorted(self.files.items())))
+        except OSError as error:
+            raise PluginError(f"{error.filename}, which a plugin needs, cannot be read: {error.strerror}.") from error
+
+
+def source_of(file: Path, name: str = "") -> Source:
+    """Return the source of a plugin, by the file of its module and the full name that it is imported by.
+
+    Without a name the module counts as one of the package that it lies in.
+    """
+    top = source_folder(file)
+    name = name or _name_below(top, file)
+    if name.split(".")[0] == BUNDLED_PACKAGE:
+        home = home_of(file, name)
+        return Source({one.relative_to(home).as_posix(): one for one in bundled_files(file, home)})
+    search = Search()
+    search.module(name, file)
+    return Source(search.files, search.libraries)
+
+
+def source_of_module(name: str) -> Source | None:
+    """Return the source of a module that a parameter names; None where there is no such module.
+
+    Of one that an installer has recorded, the source is no file but a version.
+    """
+    file = module_file(name)
+    if file is None:
+        return None
+    record = owner(file, home_of(file, name)) if file.is_file() else None
+    return Source({}, {record.name: record.version}) if record else source_of(file, name)
 
 
 def source_folder(module: Path) -> Path:
@@ -83,73 +135,37 @@ def source_folder(module: Path) -> Path:
 
 def source_files(module: Path) -> tuple[Path, tuple[Path, ...]]:
     """Return (the folder that holds the module's top-level package, the source files in sorted order)."""
-    top = source_folder(module)
-    if top == module.parent:
-        return top, (module,)
-    package = top / module.relative_to(top).parts[0]
-    if package.name == BUNDLED_PACKAGE:
-        return top, tuple(sorted(_used(module, top)))
-    files = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return top, tuple(sorted(files))
+    return source_folder(module), tuple(sorted(source_of(module).files.values()))
 
 
-def source_digest(module: Path) -> str:
+def source_digest(module: Path, name: str = "") -> str:
     """SHA-256 of the source: of the one file, or of the relative names and contents of several."""
-    top, files = source_files(module)
-    if len(files) == 1:
-        return hashlib.sha256(files[0].read_bytes()).hexdigest()
-    return files_digest(top, files)
+    return source_of(module, name).digest
 
 
-def imported_names(file: Path) -> frozenset[str]:
-    """Return every module that a source file imports by name, at its top or inside a function.
+def _name_below(top: Path, file: Path) -> str:
+    """Return the full name of a module in a file below the folder that it is imported from."""
+    parts = [*file.relative_to(top).parts[:-1], file.name.partition(".")[0]]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
-    A file that is no Python, such as a template in a package, cannot be imported and imports nothing.
-    """
+
+def _state(file: Path) -> tuple[int, ...]:
+    """Return by what an unchanged file is known again; of one that changed just now, nothing that holds for long."""
     about = file.stat()
-    return _imported_names(file, about.st_mtime_ns, about.st_size)
+    is_settled = time.time_ns() - max(about.st_mtime_ns, about.st_ctime_ns) > FRESH
+    return (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, 0 if is_settled else time.time_ns())
 
 
-@functools.lru_cache(maxsize=1024)
-def _imported_names(file: Path, changed: int, size: int) -> frozenset[str]:
-    found = set()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about how the file is written
-            tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return frozenset()
-    for node in _statements(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return frozenset(found)
+@functools.lru_cache(maxsize=256)
+def _digest(files: tuple[tuple[str, Path, tuple[int, ...]], ...]) -> str:
+    if len(files) == 1:
+        return hashlib.sha256(files[0][1].read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for name, file, _ in files:
+        _update(digest, name, file.read_bytes())
+    return digest.hexdigest()
 
 
-def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield every statement of a module, at any depth: an import is one, and no expression holds any."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
-            waiting += getattr(node, block, ())
-
-
-def _used(module: Path, top: Path) -> set[Path]:
-    """Return the module and, in turn, what it imports of its package by full name, and the packages they lie in."""
-    found: set[Path] = set()
-    waiting = [module]
-    while waiting:
-        file = waiting.pop()
-        if file in found:
-            continue
-        found.add(file)
-        for name in imported_names(file):
-            if name.split(".")[0] == BUNDLED_PACKAGE:
-                path = top.joinpath(*name.split("."))
-                waiting += [one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()]
-        folders = itertools.takewhile(lambda one: one != top, file.parents)
-        waiting += [init for one in folders if (init := one / "__init__.py") not in found and init.is_file()]
-    return found
+def _update(digest: hashlib._Hash, name: str, content: bytes) -> None:
+    digest.update(f"{name}\0{len(content)}\0".encode())
+    digest.update(content)

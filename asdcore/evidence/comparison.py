@@ -10,12 +10,14 @@ from typing import Any
 
 from asdcore.errors import EvaluationError
 from asdcore.evidence.evaluate import Evaluation
-from asdcore.evidence.selection.candidates import Places, open_candidates, places_of
+from asdcore.evidence.selection.candidates import Places, Runs, open_candidates, places_of
 from asdcore.evidence.uncertainty import Difference
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT, pairwise
 from asdcore.progress import Progress, Silent
-from asdcore.runs import Run
+
+PERMUTATIONS = 2000
+"""Permutations of each pair, where nobody asks for another number and no more are needed."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class Comparison:
 
 
 def compare(
-    *runs: Run | str | Path,
+    *runs: Runs,
     systems: Sequence[str] | None = None,
     truth: str | Path | None = None,
     year: int | None = None,
     replicates: int = 2000,
-    permutations: int = 2000,
+    permutations: int | None = None,
     seed: int = 0,
     hypothesis: str | None = None,
     progress: Progress | None = None,
@@ -53,13 +55,14 @@ def compare(
 
     systems : those to compare, by name ("RUN/SYSTEM" where there are several runs); all without it. truth, year,
     hypothesis : see :func:`asdcore.evaluate`. replicates, permutations, seed : of the paired bootstrap and the
-    permutation test; see :mod:`asdcore.evidence.uncertainty.paired`.
+    permutation test; see :mod:`asdcore.evidence.uncertainty.paired`. Without a number there are 2,000 permutations, or
+    as many as Holm's correction for so many pairs needs to show any difference. runs : one by one, or in lists.
 
     Raises EvaluationError where the runs differ in test clips or rules, there are fewer than two systems, or so many
     that so few permutations could show nothing.
     """
     places = places_of(runs, systems)
-    pairs = _pairs_of(places, permutations)
+    pairs, permutations = _pairs_of(places, permutations)
     candidates = open_candidates(places, truth, year)
     drawn = Resampled.of(candidates.table, candidates.year, replicates, seed)
     with (progress or Silent()).stage("compare", pairs) as advance:
@@ -69,17 +72,19 @@ def compare(
     return Comparison(evaluation, found, permutations)
 
 
-def _pairs_of(places: Places, permutations: int) -> int:
-    """Return how many pairs there are, or raise where there are none, or too many for so few permutations."""
+def _pairs_of(places: Places, asked: int | None) -> tuple[int, int]:
+    """Return how many pairs and permutations there are; raise for none, or for too many pairs for those asked for."""
     if len(places) < 2:
         raise EvaluationError(
             f"There is only the system {', '.join(places)}: a comparison needs two. Name another run."
         )
     pairs = math.comb(len(places), 2)
+    needed = math.ceil(pairs / SIGNIFICANT)
+    permutations = max(PERMUTATIONS, needed) if asked is None else asked
     if SIGNIFICANT * (1 + permutations) < pairs:
         raise EvaluationError(
             f"Of {pairs} pairs of systems, {permutations} permutations could show none to differ: the smallest p is "
             f"1 / {1 + permutations}, and Holm's correction multiplies it by {pairs}. "
-            f"Use --permutations {math.ceil(pairs / SIGNIFICANT)}."
+            f"Use --permutations {needed}, or compare fewer systems: --systems NAME, once for each."
         )
-    return pairs
+    return pairs, permutations

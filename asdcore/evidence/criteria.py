@@ -25,9 +25,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.digits import fixed
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.metrics import DOMAINS
-from asdcore.evidence.selection.candidates import Places
+from asdcore.evidence.selection.candidates import Places, check_same_clips
 from asdcore.evidence.selection.outcome import Outcome
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs import Run
@@ -50,11 +51,15 @@ DEFINITION = (
 def criteria(places: Places, by: str | None = None) -> Outcome:
     """Rank systems by a criterion, domain_balance where none is named, without looking at any label.
 
-    Raises EvaluationError where the criterion does not exist for a system, such as one without target train normals.
+    Raises EvaluationError if the criterion does not exist for a system, such as one without target train normals, or if
+    the runs have different train normals: their figures could not be compared.
     """
     chosen_by = by or CRITERIA[0]
     if chosen_by not in CRITERIA:
         raise EvaluationError(f"There is no criterion {chosen_by!r}. {did_you_mean(chosen_by, CRITERIA)}")
+    first_run = next(iter(places.values()))[0]
+    for run in {run.folder: run for run, _ in places.values()}.values():
+        check_same_clips(first_run, run, "train")
     cells = {name: _cells(run, system) for name, (run, system) in places.items()}
     rows: list[dict[str, Any]] = [{"candidate": name, **_averaged(found)} for name, found in cells.items()]
     if lacking := [row["candidate"] for row in rows if row[chosen_by] is None]:
@@ -65,7 +70,7 @@ def criteria(places: Places, by: str | None = None) -> Outcome:
     rows.sort(key=lambda row: row[chosen_by])
     first = rows[0]["candidate"]
     sentence = (
-        f"{first} has the smallest {chosen_by}, {rows[0][chosen_by]:.3f}, of {len(rows)}; no label was looked at."
+        f"{first} has the smallest {chosen_by}, {fixed(rows[0][chosen_by], 3)}, of {len(rows)}; no label was looked at."
     )
     return Outcome("criteria", DEFINITION, {"by": chosen_by, "chosen": first, "cells": cells}, rows, sentence)
 

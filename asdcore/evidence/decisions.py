@@ -25,11 +25,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import DOMAINS
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs import Run, load_run
-from asdcore.stages.decide import thresholds
+from asdcore.stages.decide import nominal_rate, thresholds
 
 TOP = 10
 """One in so many normals is a top one: pAUC looks at false positive rates up to 1/10."""
@@ -131,7 +132,7 @@ def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> li
             row["normals"],
             row["above"],
             clopper_pearson(row["above"], row["normals"]),
-            1 - rule.quantile,
+            nominal_rate(rule.quantile),
         )
         for row in counted.iter_rows(named=True)
     ]
@@ -169,4 +170,4 @@ def target_false_positives(
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return f"{fixed(100 * value, 1)} %"

@@ -32,6 +32,7 @@ from asdcore.frozen.layout import (
     SCORES,
     Expected,
     expected_files,
+    is_development,
     team,
 )
 from asdcore.frozen.meta import check_meta
@@ -76,6 +77,11 @@ def check_submission(
         raise DataError(f"There is no {path}. Give a package's folder, the folder of one system, or a zip.")
     clips, of_task, warnings = _listed(given_path(data, "data"), task or DEFAULT_TASK)
     verdict = check_files(path, clips, of_task if year is None else year)
+    expected = expected_files(clips, verdict.year)
+    verdict.problems[:0] = _of_other_data(read_tree(path), expected, data)
+    if is_development(expected):
+        reason = "the names of the test clips say normal or anomaly: these are development data, not a submission's"
+        warnings.insert(0, Problem(str(data), None, reason))
     if task is None and year is None:
         reason = f"no task was named, so files are asked for as in {of_task}; name one with --task"
         warnings.insert(0, Problem(str(data), None, reason))
@@ -128,6 +134,25 @@ def _listed(root: Path, task: str) -> tuple[pl.DataFrame, int, list[Problem]]:
         return error.clips, year, [Problem(str(root), None, reason)]
 
 
+def _of_other_data(tree: Tree, expected: Expected, data: str | Path) -> Iterator[Problem]:
+    """Guess the cause of many problems: the submission was made for other recordings."""
+    known = {(f"{SCORES}_{end}.csv", name) for end, names in expected.items() for name in names.values()}
+    scored = {
+        (PurePosixPath(path).name, line.partition(",")[0])
+        for path, content in tree.files.items()
+        if content is not None and PurePosixPath(path).name.startswith(f"{SCORES}_") and path.endswith(".csv")
+        for line in content.decode("utf-8", "replace").splitlines()
+        if "," in line
+    }
+    if scored and 2 * len(scored & known) < len(scored):
+        yield Problem(
+            str(data),
+            None,
+            f"holds {len(known)} test clips, and only {len(scored & known)} of the {len(scored)} scored here are among "
+            "them: the submission seems to be made for other recordings. Give their folder with --data",
+        )
+
+
 def _systems(tree: Tree) -> dict[str, list[str]]:
     """Return {folder: names of its files} of every folder that holds score files or a meta file."""
     folders: dict[str, list[str]] = defaultdict(list)
@@ -177,7 +202,9 @@ def _check_system(
             verdict.problems += problems
             verdict.warnings += warnings
     if not metas:
-        reason = f"there is no {label}{META}; 'asdcore package' writes one"
+        alike = [name for name in names if ".meta" in name.lower() or name.lower().endswith((".yaml", ".yml"))]
+        beside = f", but {alike[0]}" if alike else ""
+        reason = f"there is no {label}{META}{beside}; the name must be just so, 'asdcore package' writes one"
         (verdict.warnings if alone else verdict.problems).append(Problem(tree.where(folder), None, reason))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,8 @@ class Verification:
     """What verifying a manifest found.
 
     affected : the results (system/machine/section) that no longer follow from what was frozen. notes : what a person
-    should know that is no difference. recomputed : one row for each table that was built anew.
+    should know that is no difference. recomputed : one row for each table that was built anew. absent : {root: folder}
+    of the roots ("data", "run", "store") of which nothing is there: they may have been moved.
     """
 
     manifest: str
@@ -51,6 +52,7 @@ class Verification:
     affected: Sequence[str] = ()
     notes: Sequence[str] = ()
     recomputed: Sequence[dict[str, Any]] = field(default=())
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -68,6 +70,7 @@ class Verification:
             "affected": list(self.affected),
             "notes": list(self.notes),
             "recomputed": list(self.recomputed),
+            "absent": dict(self.absent),
         }
 
 

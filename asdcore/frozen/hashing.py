@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asdcore.errors import ManifestError, StoreError
+from asdcore.parse import parse_json
 from asdcore.store.atomic import write_text
 from asdcore.store.resources import FRESH
 
@@ -114,7 +115,7 @@ def _hash(path: Path, known: Known | None, buffer: memoryview) -> Found:
 def _read(path: Path) -> dict[str, list[object]]:
     """Return what was kept; nothing where it is not there or spoiled, for then every file is read."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return {name: one for name, one in kept.items() if isinstance(one, list)} if isinstance(kept, dict) else {}

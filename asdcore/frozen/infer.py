@@ -29,8 +29,10 @@ from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import looked_at
 from asdcore.errors import AsdcoreError, DataError, ManifestError, StoreError
 from asdcore.execution import executor, run_jobs
-from asdcore.frozen.differences import Verification, grouped
+from asdcore.frozen.differences import Verification
+from asdcore.frozen.explain import INFER, explain, next_steps
 from asdcore.frozen.incoming import CELL, check_alike, check_names, like_test, of, train_facts
+from asdcore.frozen.layout import expected_files, is_development
 from asdcore.frozen.manifest import Manifest, read_manifest
 from asdcore.frozen.proof import prove_features, prove_recipes, prove_scores
 from asdcore.frozen.roots import Roots, roots_of
@@ -42,6 +44,7 @@ from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import RUN_FILE, Run, check_out, load_run, write_run
 from asdcore.stages import embed
+from asdcore.store.apart import check_apart
 from asdcore.store.atomic import disk_trouble, write_text
 from asdcore.store.cache import Store
 from asdcore.store.claims import claimed
@@ -142,6 +145,7 @@ class _Inference:
 
     def finish(self) -> Run:
         """Do all of it."""
+        check_apart(self.plan.choices(), self.data, installed())
         with looked_at({}):
             listed = self.reader.clips(self.data).select(NAMES).sort("clip")
         check_names(listed, self.frozen.clips, self.data, self.year)
@@ -149,7 +153,8 @@ class _Inference:
         facts = train_facts(listed, self.frozen.clips, self.data)
         with _refused_leaves_nothing(self.out):
             clips = self.clips(listed, facts)
-            notes = [*notes_on(self.task, clips, self.plan.folds), *self.new_cells(clips), *self.device_notes()]
+            notes = [*notes_on(self.task, clips, self.plan.folds), *self.development_notes(listed)]
+            notes += [*self.new_cells(clips), *self.device_notes(), *self.work.unheard_notes(clips)]
             for note in notes:
                 self.progress.note(note)
             tables = self.work.tables(clips)
@@ -194,6 +199,17 @@ class _Inference:
                     link.parent.mkdir(parents=True, exist_ok=True)
                     link.unlink(missing_ok=True)
                     link.symlink_to(source.resolve())
+
+    def development_notes(self, listed: pl.DataFrame) -> list[str]:
+        """Say so if these look like development recordings, which are no news to what was frozen."""
+        test = of(listed, "test")
+        known = test.join(of(self.frozen.clips, "test"), on="clip", how="semi").height
+        if not known and not is_development(expected_files(listed, self.year)):
+            return []
+        return [
+            f"these look like development data: {known} of {test.height} test clips are named as test clips of "
+            "the frozen run, or their names say normal or anomaly. Evaluation data belong here."
+        ]
 
     def new_cells(self, clips: pl.DataFrame) -> list[str]:
         """Say which machines and sections were not frozen."""
@@ -247,12 +263,8 @@ def _refuse(verified: Verification) -> None:
     """Raise ManifestError with every difference where there is one."""
     if verified.passed:
         return
-    lines = [f"{verified.manifest} does not fit what is here, so nothing was inferred:"]
-    for title, differences in grouped(verified.differences).items():
-        lines.append(f"{title}: {len(differences)}")
-        lines += [f"  {one}" for one in differences[:10]]
-        lines += ["  ..."] * (len(differences) > 10)
-    raise ManifestError("\n".join([*lines, f"'asdcore verify {verified.manifest}' lists everything."]))
+    told = [*explain(verified, INFER), *next_steps(verified, INFER)]
+    raise ManifestError("\n".join([f"{verified.manifest} does not fit what is here, so nothing was inferred:", *told]))
 
 
 def _check_unfinished(out: Path) -> None:

@@ -12,7 +12,6 @@ Source of the format: https://github.com/in-toto/attestation/blob/main/spec/v1/s
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from typing import Any
 
 from asdcore.errors import ManifestError
 from asdcore.frozen.predicate import understood, written
+from asdcore.parse import parse_json
 from asdcore.runs import PORTFOLIO_FILE, RUN_FILE, TABLES
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
@@ -117,7 +117,7 @@ def read_manifest(path: Path) -> Manifest:
     content = _content(path)
     changed = ManifestError(f"{path} was changed after it was sealed: do not use it. Get the manifest that was frozen.")
     try:
-        statement = json.loads(content)
+        statement = parse_json(content)
         kind = statement["predicateType"]
         if statement["_type"] != STATEMENT or not kind.startswith(PREDICATE):
             raise ValueError(f"it is a {kind!r}")

@@ -6,7 +6,6 @@ fields are those of the challenge's template of 2020 and of published submission
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -18,6 +17,7 @@ from asdcore import __version__
 from asdcore.errors import StoreError
 from asdcore.evidence.lines import Problem, utf8
 from asdcore.evidence.metrics import harmonic_mean, rule
+from asdcore.parse import parse_json, shallow
 from asdcore.portfolio import parse_portfolio
 from asdcore.portfolio.parts import DEFAULT_FUSION
 from asdcore.runs import EVALUATION_FILE, Run
@@ -87,7 +87,7 @@ def development_results(run: Run, system: str, year: int) -> dict[str, dict[str,
     path, rules = run.folder / EVALUATION_FILE, rule(year)
     by_machine: dict[str, dict[str, list[float]]] = {}
     try:
-        for cell in json.loads(path.read_text(encoding="utf-8"))["systems"][system]["cells"]:
+        for cell in parse_json(path.read_text(encoding="utf-8"))["systems"][system]["cells"]:
             fields = by_machine.setdefault(cell["machine"], {one.name: [] for one in rules.cells})
             for name, values in fields.items():
                 values.append(float(cell[name]))
@@ -112,8 +112,8 @@ def check_meta(content: bytes, file: str, label: str) -> tuple[list[Problem], li
         return [text], []
     try:
         # The loader that knows nothing but text: it builds no objects, and cannot be made to fill the memory.
-        said = yaml.load(text, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+        said = shallow(yaml.load(text, Loader=yaml.BaseLoader))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
         return [Problem(file, mark and mark.line + 1, f"found what is no YAML ({reason}); allowed is YAML")], []

@@ -12,7 +12,7 @@ import polars as pl
 
 from asdcore import __version__
 from asdcore.contract.plugins import Plugins, installed
-from asdcore.contract.sources import files_digest, framework_files, source_files
+from asdcore.contract.sources import files_digest, framework_files
 from asdcore.errors import ManifestError
 from asdcore.evidence.ledger import count_looks
 from asdcore.frozen import lineage
@@ -21,8 +21,8 @@ from asdcore.frozen.hashing import Found, hash_files
 from asdcore.frozen.manifest import Manifest, Subject, check_name, write_manifest
 from asdcore.frozen.place import check_place, moment_of
 from asdcore.frozen.recordings import sounds_below
-from asdcore.frozen.resources import Pinned, pinned_resources
-from asdcore.frozen.roots import Roots, code_roots, relative_roots
+from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
+from asdcore.frozen.roots import Roots, code_roots, plugin_files, relative_roots
 from asdcore.paths import given_path
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
@@ -30,7 +30,14 @@ from asdcore.runs import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
 from asdcore.store.atomic import json_text
 from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.digest import bytes_digest, recipe_digest, table_digest
-from asdcore.store.recipes import component_origins, feature_recipe, features_digest, library_versions
+from asdcore.store.recipes import (
+    changed_sources,
+    component_origins,
+    feature_recipe,
+    features_digest,
+    inputs_digest,
+    library_versions,
+)
 from asdcore.store.tables import FULL
 
 
@@ -116,6 +123,16 @@ class _Freeze:
         for then in about["plugins"]:
             if then != now.get((then["kind"], then["name"])):
                 problems.append(f"the {then['kind']} {then['name']!r} of plugin {then['plugin']} has changed since")
+        problems += [
+            f"the source of plugin {name} has changed since" for name in changed_sources(self.used, self.plugins)
+        ]
+        inputs = {} if problems else inputs_digest(self.plan.choices(), self.plugins)
+        if (then := about.get("inputs")) is not None:
+            problems += [
+                f"{where} would be built from something else now"
+                for where in inputs
+                if then.get(where) != inputs[where]
+            ]
         for name, version in library_versions().items():
             if about["libraries"].get(name) != version:
                 problems.append(f"{name} was {about['libraries'].get(name)}, it is {version}")
@@ -150,15 +167,12 @@ class _Freeze:
     def source_names(self) -> list[str]:
         """Return the names of all pinned source files."""
         top, files = framework_files()
-        names = [f"asdcore/{file.relative_to(top).as_posix()}" for file in files]
-        for plugin, (folder, sources) in self.sources.items():
-            names += [f"plugin/{plugin}/{file.relative_to(folder).as_posix()}" for file in sources]
-        return names
+        return [*(f"asdcore/{file.relative_to(top).as_posix()}" for file in files), *self.sources]
 
     def predicate(self, roots: dict[str, str]) -> dict[str, Any]:
         """Return what the manifest says besides the subjects."""
         about = self.run.about
-        sources = [file for _, files in self.sources.values() for file in files]
+        named = [name for modules in self.modules.values() for name in modules]
         return {
             "asdcore": __version__,
             "name": self.plan.name,
@@ -169,32 +183,31 @@ class _Freeze:
             "set_aside": self._set_aside(),
             "plugins": self._plugin_rows(),
             "resources": [one.as_json() for one in self.resources],
-            "environment": environment([*framework_files()[1], *sources], self._modules(), about["device"]),
+            "environment": environment([*framework_files()[1], *self.sources.values()], named, about["device"]),
             "splits": _splits(self.run.scores),
             "looks": count_looks(Store(self.places["store"]).looks, about["tables"]["systems"]),
             "lineage": self._lineage(),
         }
 
     @cached_property
-    def sources(self) -> dict[str, tuple[Path, tuple[Path, ...]]]:
-        """{plugin: (the folder that holds it, its source files)}."""
-        found = {}
+    def modules(self) -> dict[str, list[str]]:
+        """{plugin: the modules that its components are told by name}, as the HEAR adapter is."""
+        return pinned_modules(self.plan)
+
+    @cached_property
+    def sources(self) -> dict[str, Path]:
+        """{subject name: file} of the source of every plugin."""
         for one in (self.plugins.component(*used) for used in self.used):
             if one.source is None:
                 raise ManifestError(f"The plugin {one.plugin!r} has no source file, so it cannot be pinned.")
-            found[one.plugin] = source_files(one.source)
-        return found
-
-    def _modules(self) -> list[str]:
-        """Return the modules that encoders are told by name, as the HEAR adapter is."""
-        named = [branch.encoder.parameters.get("module") for branch in self.plan.branches.values()]
-        return [one for one in named if isinstance(one, str)]
+        return plugin_files({name: self.modules.get(name, []) for name in self.plugin_names})
 
     def _plugin_rows(self) -> list[dict[str, Any]]:
         rows: dict[str, dict[str, Any]] = {}
         for one in component_origins(self.used, self.plugins):
             row = {key: one[key] for key in ("plugin", "distribution", "version", "source_sha256")}
-            rows.setdefault(one["plugin"], {**row, "components": []})["components"].append(
+            told = {"modules": named} if (named := self.modules.get(one["plugin"])) else {}
+            rows.setdefault(one["plugin"], {**row, **told, "components": []})["components"].append(
                 f"{one['kind']} {one['name']}"
             )
         return [rows[name] for name in sorted(rows)]
@@ -202,7 +215,7 @@ class _Freeze:
     def _hash(self, names: list[str]) -> dict[str, Found]:
         """Hash every file; ManifestError for all that cannot be pinned, at once."""
         kept = {one.root: one.folder for one in self.resources}
-        roots = Roots({**self.places, **kept, **code_roots(self.plugin_names)})
+        roots = Roots({**self.places, **kept, **code_roots(self.plugin_names)}, self.sources)
         with self.progress.stage("hash", len(names)) as advance:
             found = hash_files(names, lambda name: roots.locate(check_name(name)), done=advance)
         had = {f"data/{clip}": digest for clip, digest in self.run.clips.select("clip", "sha256").rows()}

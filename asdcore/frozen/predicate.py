@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from asdcore.parse import parse_json
 from asdcore.store.atomic import json_text
 
 
@@ -104,7 +104,7 @@ def understood(predicate: Any, pinned: set[str]) -> dict[str, Any]:
         for parent in parents:
             if parent not in lineage and parent not in pinned:
                 raise ValueError(f"{node} descends from {parent!r}, which is not pinned")
-    portfolio = json.loads(predicate["portfolio"])
+    portfolio = parse_json(predicate["portfolio"])
     if not isinstance(portfolio, dict):
         raise ValueError("predicate.portfolio holds no table of keys")
     return {**predicate, "portfolio": portfolio}

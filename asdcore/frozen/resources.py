@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asdcore.components import CHECKPOINT, resolved
+from asdcore.components import CHECKPOINT, checkpoint_files, resolved
+from asdcore.contract.plugins import Component, installed
+from asdcore.contract.trees import tree_files
 from asdcore.errors import located
-from asdcore.portfolio import Named, Portfolio
+from asdcore.portfolio import Choice, Portfolio
 from asdcore.store.entries import Resource
-from asdcore.store.resources import folder_files, open_registry, resource_folder
+from asdcore.store.paths import modules_named, paths_named
+from asdcore.store.resources import open_registry, resource_folder
 
 
 @dataclass
@@ -22,6 +25,8 @@ class Pinned:
     folder: Path
     names: list[str]
     branches: set[str] = field(default_factory=set)
+    whole: bool = False
+    """Whether the folder itself is in use, so that a file that comes into it would be read."""
 
     @property
     def root(self) -> str:
@@ -42,7 +47,8 @@ class Pinned:
         """Return what the manifest says of it."""
         said = ("id", "title", "source", "revision", "licence", "plugin")
         allowed = dict(sorted(self.entry.allowed.items()))
-        return {key: getattr(self.entry, key) for key in said} | {"allowed": allowed, "files": self.names}
+        about = {key: getattr(self.entry, key) for key in said} | {"allowed": allowed, "files": self.names}
+        return {**about, "folder": True} if self.whole else about
 
 
 def pinned_resources(plan: Portfolio) -> list[Pinned]:
@@ -52,37 +58,36 @@ def pinned_resources(plan: Portfolio) -> list[Pinned]:
     """
     registry = open_registry()
     found: dict[str, Pinned] = {}
-    for branches, where, parameters in _parameters(plan):
-        with located(where):
-            for path in _paths(parameters):
-                entry = registry.recorded(path)
+    for choice in plan.choices():
+        with located(choice.where):
+            for path, files in _files_named(choice):
+                entry = registry.recorded(path, files)
                 folder = path if path.is_dir() else path.parent
-                names = (
-                    [one.relative_to(path).as_posix() for one in folder_files(path)] if path.is_dir() else [path.name]
-                )
-                found.setdefault(entry.id, Pinned(entry, folder, names)).branches.update(branches)
+                names = [one.relative_to(folder).as_posix() for one in files]
+                one = found.setdefault(entry.id, Pinned(entry, folder, [], whole=path.is_dir()))
+                one.names = sorted({*one.names, *names})
+                one.branches.update(choice.branches)
     return [found[one] for one in sorted(found)]
 
 
-def _parameters(plan: Portfolio) -> Iterator[tuple[list[str], str, dict[str, Any]]]:
-    """Yield (branches concerned, where in the portfolio, parameters) of every component."""
-    for name, branch in plan.branches.items():
-        for kind in ("view", "encoder", "scorer", "normalizer"):
-            choice: Named = getattr(branch, kind)
-            yield [name], f"branches.{name}.{kind}", choice.parameters
-        if branch.residual is not None:
-            yield [name], f"branches.{name}.residual.view", branch.residual.view.parameters
-    for name, system in plan.systems.items():
-        for guard in system.guards:
-            yield list(plan.branches), f"systems.{name}.guards", guard.parameters
+def pinned_modules(plan: Portfolio) -> dict[str, list[str]]:
+    """Return {plugin: the modules that its components are told by name}, sorted."""
+    found: dict[str, set[str]] = {}
+    for choice in plan.choices():
+        if component := _component(choice):
+            found.setdefault(component.plugin, set()).update(name for _, name in modules_named(choice.named.parameters))
+    return {plugin: sorted(names) for plugin, names in found.items()}
 
 
-def _paths(parameters: dict[str, Any]) -> list[Path]:
-    """Return the files or folders that parameters name."""
-    values = resolved(parameters)
-    named = [value for key, value in values.items() if key == CHECKPOINT or _is_file(value)]
-    return [Path(value) for value in named if value is not None]
+def _files_named(choice: Choice) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield what the parameters of a component name on disk: the file or folder, and all its files."""
+    component = _component(choice)
+    for key, path in paths_named(component, resolved(choice.named.parameters)):
+        if key == CHECKPOINT:
+            yield path, checkpoint_files(path, component)
+        else:
+            yield path, [file for _, file in tree_files(path)] if path.is_dir() else [path]
 
 
-def _is_file(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).is_file()
+def _component(choice: Choice) -> Component | None:
+    return installed().components(choice.kind).get(choice.named.name)

@@ -16,6 +16,7 @@ registry keeps it.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,19 @@ from asdcore.contract.plugins import origin
 from asdcore.contract.sources import framework_files, source_folder
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest import Manifest
+from asdcore.store.paths import module_source
 from asdcore.store.resources import resource_folder
 
 
 @dataclass(frozen=True)
 class Roots:
-    """The folders below which a manifest's subjects lie, by the first part (or two) of their names."""
+    """The folders below which a manifest's subjects lie, by the first part (or two) of their names.
+
+    files : {subject name: file} of the source of plugins, which may lie in several folders.
+    """
 
     folders: dict[str, Path]
+    files: dict[str, Path] = field(default_factory=dict)
     _real: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def locate(self, name: str) -> Path | None:
@@ -39,6 +45,8 @@ class Roots:
 
         Raises ManifestError where a link leads out of the root: what is behind it is not what was frozen.
         """
+        if name in self.files:
+            return self.files[name]
         root, path = split(name)
         if root not in self.folders:
             return None
@@ -66,13 +74,29 @@ def split(name: str) -> tuple[str, str]:
     return first, rest
 
 
-def code_roots(plugins: list[str]) -> dict[str, Path]:
+def code_roots(plugins: Iterable[str]) -> dict[str, Path]:
     """Return the roots of the framework and of the plugins named that are installed. None of them is imported."""
     found = {"asdcore": framework_files()[0]}
     for name in plugins:
         place = origin(name)
         if place and place.source:
             found[f"plugin/{name}"] = source_folder(place.source)
+    return found
+
+
+def plugin_files(plugins: Mapping[str, Iterable[str]]) -> dict[str, Path]:
+    """Return {subject name: file} of the source of plugins, and of the modules that they are told by name.
+
+    plugins : {name: those modules}. None of them is imported.
+    """
+    found: dict[str, Path] = {}
+    for name, modules in plugins.items():
+        place = origin(name)
+        files = [
+            *(place.files.items() if place else ()),
+            *(one for module in modules for one in module_source(module).files.items()),
+        ]
+        found |= {f"plugin/{name}/{path}": file for path, file in files}
     return found
 
 
@@ -88,4 +112,5 @@ def roots_of(manifest: Manifest, given: dict[str, Path | None]) -> Roots:
     recorded: dict[str, Any] = manifest.predicate["roots"]
     places = {name: given.get(name) or home / str(path) for name, path in recorded.items()}
     kept = {f"resource/{one['id']}": resource_folder(one["id"]) for one in manifest.predicate["resources"]}
-    return Roots({**kept, **places, **code_roots([one["plugin"] for one in manifest.predicate["plugins"]])})
+    plugins = {row["plugin"]: row.get("modules", []) for row in manifest.predicate["plugins"]}
+    return Roots({**kept, **places, **code_roots(plugins)}, plugin_files(plugins))

@@ -24,9 +24,9 @@ from asdcore.frozen.layout import (
     TASK,
     Expected,
     expected_files,
+    is_development,
     kinds,
     labels,
-    spells_label,
     team,
 )
 from asdcore.frozen.meta import development_results, meta_text
@@ -98,7 +98,7 @@ def package(
     folder = given_path(out, "out") if out is not None else first.folder / FOLDER
     check_writable(folder)
     expected = _shared_clips(chosen)
-    notes = _notes(expected, first.about["year"])
+    notes = [*_notes(expected, first.about["year"]), *_not_inferred([run for run, _ in chosen])]
     kept = folder.exists() and any(folder.iterdir())
     counted = _count([run for run, _ in chosen] if complexity and not kept else [], notes)
     files = _files(named, expected, development, counted)
@@ -220,24 +220,30 @@ def _results(
     """Return the development results of a system, None where nobody said where they are."""
     if development is not None:
         return development_results(_open(development), system, year)
-    own = _is_development(expected_files(run.clips, year)) and (run.folder / EVALUATION_FILE).exists()
+    own = is_development(expected_files(run.clips, year)) and (run.folder / EVALUATION_FILE).exists()
     return development_results(run, system, year) if own else None
-
-
-def _is_development(expected: Expected) -> bool:
-    return any(spells_label(name) for names in expected.values() for name in names.values())
 
 
 def _notes(expected: Expected, year: int) -> list[str]:
     """Say what a person should know about a package."""
     notes = []
-    if _is_development(expected):
+    if is_development(expected):
         notes.append("the names of the test clips say normal or anomaly: this is development data, not a submission.")
     if any(clip.lower().endswith(".flac") for names in expected.values() for clip in names):
         notes.append("clips in FLAC are named .wav, as the challenge publishes them.")
     if DECISIONS not in kinds(year):
         notes.append(f"{year} asks for no decisions: there are only scores.")
     return notes
+
+
+def _not_inferred(runs: list[Run]) -> list[str]:
+    """Say which runs no manifest vouches for."""
+    plain = dict.fromkeys(str(run.folder) for run in runs if "manifest" not in run.about)
+    return [
+        f"{folder} is a run, not an inference: no manifest pins what made it. For a final submission: "
+        f"asdcore freeze RUN --out NAME.json; asdcore infer NAME.json --data EVALUATION --out {folder}-inference"
+        for folder in plain
+    ]
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:

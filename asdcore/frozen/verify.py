@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ import polars as pl
 
 from asdcore import __version__
 from asdcore.contract.plugins import origin
-from asdcore.contract.sources import framework_files, source_files
+from asdcore.contract.sources import framework_files
+from asdcore.contract.trees import tree_files
 from asdcore.errors import AsdcoreError
 from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION, Difference, Verification
 from asdcore.frozen.environment import changes, environment_now
@@ -22,7 +24,7 @@ from asdcore.frozen.recompute import recompute as rebuild
 from asdcore.frozen.recordings import as_text, sounds_below
 from asdcore.frozen.roots import Roots, roots_of
 from asdcore.frozen.signing import check_signature, signature_of
-from asdcore.paths import given_path
+from asdcore.paths import given_path, places
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, PORTFOLIO_FILE, RUN_FILE, load_run
 from asdcore.store.cache import default_store
@@ -54,11 +56,7 @@ def verify(
     """
     pinned = read_manifest(given_path(manifest, "the manifest"))
     notes = _signature(pinned, public_key)
-    given = {
-        name: None if path is None else given_path(path, name)
-        for name, path in (("data", data), ("run", run), ("store", store))
-    }
-    roots = roots_of(pinned, given)
+    roots = roots_of(pinned, places(data=data, run=run, store=store))
     known = Known(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
     work = _Verify(pinned, roots, known, recompute, progress or Silent())
     files = list(work.files())
@@ -69,9 +67,9 @@ def verify(
     if recompute:
         rows, found = rebuild(pinned, roots, workers, work.progress)
         differences += found
-    affected = sorted(node.removeprefix("result/") for node in work.affected(differences) if node.startswith("result/"))
+    counted, said = (pinned.sha256, len(pinned.subjects)), [*notes, *work.notes()]
     return Verification(
-        str(manifest), pinned.sha256, len(pinned.subjects), differences, affected, [*notes, *work.notes()], rows
+        str(manifest), *counted, differences, work.affected(differences), said, rows, work.absent(files)
     )
 
 
@@ -106,11 +104,21 @@ class _Verify:
             yield from self._extra_tables(run)
         yield from _extra("features", set(self._other_shards(damaged)))
         yield from _extra("code", {f"asdcore/{one}" for one in _below(*framework_files())} - names)
-        for row in self.manifest.predicate["plugins"]:
-            place = origin(row["plugin"])
-            if place and place.source:
-                here = {f"plugin/{row['plugin']}/{one}" for one in _below(*source_files(place.source))}
-                yield from _extra("plugin", here - names)
+        yield from _extra("plugin", self.roots.files.keys() - names)
+        for one in self.manifest.predicate["resources"]:
+            root = f"resource/{one['id']}"
+            if one.get("folder") is True and self.roots.folders[root].is_dir():
+                here = {f"{root}/{path}" for path, _ in tree_files(self.roots.folders[root])}
+                yield from _extra("checkpoint", here - names)
+
+    def absent(self, files: list[Difference]) -> dict[str, str]:
+        """Return {root: folder} of the roots of which no pinned file is there."""
+        missing = Counter(one.artifact.partition("/")[0] for one in files if one.kind == MISSING)
+        pinned = Counter(name.partition("/")[0] for name, one in self.manifest.subjects.items() if one.sha256)
+        roots = ("data", "run", "store")
+        return {
+            root: str(self.roots.folders[root]) for root in roots if missing[root] and missing[root] == pinned[root]
+        }
 
     def record(self) -> Iterator[Difference]:
         """Compare what the run says of itself, timings and places apart."""
@@ -148,8 +156,8 @@ class _Verify:
         for what, before, after in changes(recorded, environment_now(recorded)):
             yield Difference(VERSION, "environment", "environment", f"{what}: {before}, here {after}")
 
-    def affected(self, differences: list[Difference]) -> set[str]:
-        """Return everything that descends from what differs. What is new counts as the pinned files it lies among."""
+    def affected(self, differences: list[Difference]) -> list[str]:
+        """Return the results that descend from what differs. What is new counts as the pinned files it lies among."""
         lineage, changed = self.manifest.predicate["lineage"], set()
         for one in differences:
             if one.artifact in lineage or one.artifact in self.manifest.subjects:
@@ -158,7 +166,8 @@ class _Verify:
                 beside = one.artifact.rpartition("/")[0] + "/"
                 among = {name for name in self.manifest.subjects if name.startswith(beside)}
                 changed |= among or {"environment"}
-        return reached(lineage, changed)
+        results = (node for node in reached(lineage, changed) if node.startswith("result/"))
+        return sorted(node.removeprefix("result/") for node in results)
 
     def notes(self) -> list[str]:
         """Say what was not looked at because it is not here."""

@@ -14,6 +14,7 @@ from asdcore.portfolio.model import Portfolio
 from asdcore.portfolio.parts import (
     DEFAULT_TASK,
     Branch,
+    Choice,
     Component,
     Decision,
     EncoderChoice,
@@ -27,6 +28,7 @@ from asdcore.portfolio.parts import (
 __all__ = [
     "DEFAULT_TASK",
     "Branch",
+    "Choice",
     "Component",
     "Decision",
     "EncoderChoice",

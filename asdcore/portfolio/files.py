@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from asdcore.errors import PortfolioError, did_you_mean, located
+from asdcore.parse import parse_json, parse_toml
 from asdcore.portfolio.model import Portfolio
 from asdcore.portfolio.parts import Branch, Decision, System
 
@@ -19,7 +18,7 @@ def load_portfolio(source: str | Path) -> Portfolio:
     path = find_portfolio(source)
     try:
         text = path.read_text(encoding="utf-8")
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        values = parse_json(text) if path.suffix == ".json" else parse_toml(text)
     except ValueError as error:
         raise PortfolioError(f"{path} is not {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from error
     except OSError as error:

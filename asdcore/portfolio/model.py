@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import Field, field_validator, model_validator
 
 from asdcore.components import build, check_checkpoint
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
-from asdcore.portfolio.parts import Branch, Decision, Label, Strict, System
+from asdcore.portfolio.parts import Branch, Choice, Decision, Label, Strict, System
 from asdcore.store.digest import recipe_digest
 from asdcore.transforms import check_transform
 
@@ -74,6 +76,17 @@ class Portfolio(Strict):
             found |= {(kind, getattr(branch, kind).name) for kind in ("encoder", "scorer", "normalizer")}
             found |= {("view", view.name) for view in branch.views}
         return sorted(found | {("guard", guard.name) for one in self.systems.values() for guard in one.guards})
+
+    def choices(self) -> Iterator[Choice]:
+        """Yield every component of every branch and system, with its parameters."""
+        for name, branch in self.branches.items():
+            for kind in ("view", "encoder", "scorer", "normalizer"):
+                yield Choice(kind, f"branches.{name}.{kind}", getattr(branch, kind), (name,))
+            if branch.residual is not None:
+                yield Choice("view", f"branches.{name}.residual.view", branch.residual.view, (name,))
+        for name, system in self.systems.items():
+            for i, guard in enumerate(system.guards):
+                yield Choice("guard", f"systems.{name}.guards.{i}", guard, tuple(self.branches))
 
     def check_components(self, plugins: Plugins | None = None) -> None:
         """Build what is cheap and check the parameters of the rest, so that nothing fails after work has begun."""

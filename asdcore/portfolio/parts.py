@@ -125,6 +125,15 @@ class Part(NamedTuple):
     layer: Layer | None
 
 
+class Choice(NamedTuple):
+    """A component in a portfolio: its kind, where it stands there, and the branches that depend on it."""
+
+    kind: str
+    where: str
+    named: Named
+    branches: tuple[str, ...]
+
+
 class Branch(Strict):
     """One way to score a clip: view + encoder + layer + pooling + scorer, calibrated by a normalizer."""
 

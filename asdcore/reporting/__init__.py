@@ -10,15 +10,17 @@ paper      the tables for a paper
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from asdcore.errors import StoreError
 from asdcore.paths import given_path, path_or
+from asdcore.paths import places as optional
 from asdcore.progress import Progress, Silent
 from asdcore.reporting import maps, page, paper
 from asdcore.reporting.content import gather
-from asdcore.reporting.subjects import open_subjects, places
+from asdcore.reporting.subjects import Subject, open_subjects, places
+from asdcore.reporting.worth import Worth
 from asdcore.reporting.worth import worth as worth_of
 from asdcore.runs import REPORT_FILE, Run, load_run
 from asdcore.store.atomic import check_writable, write_text
@@ -55,9 +57,7 @@ def report(
     named = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     opened = [one if isinstance(one, Run) else load_run(one) for one in named]
     place = path_or(out, "out", opened[0].folder / REPORT_FILE) if opened else None
-    tables = [
-        (given_path(folder, what), what) for folder, what in ((csv, "csv"), (latex, "latex")) if folder is not None
-    ]
+    tables = {what: folder for what, folder in optional(csv=csv, latex=latex).items() if folder is not None}
     _check_places(place, tables)
     shown = progress or Silent()
     with shown.stage("evaluate", len(opened)) as advance:
@@ -65,16 +65,12 @@ def report(
     with shown.stage("compare", 1) as advance:
         called, worth = places(subjects), worth_of(subjects)
         advance(1)
-    for folder, what in tables:
-        if what == "csv":
-            paper.write_csv(folder, subjects, worth, called)
-        else:
-            paper.write_latex(folder, subjects, called)
+    _write_tables(tables, subjects, worth, called)
     with shown.stage("draw", 1) as advance:
         text = seal_page(page.render(gather(subjects, worth, called, audio=audio, umap=umap)))
         advance(1)
     path = place or subjects[0].run.folder / REPORT_FILE
-    _check_places(path, [])  # again, for this may have taken a while
+    _check_places(path, {})  # again, for this may have taken a while
     write_text(path, text)
     return path
 
@@ -85,9 +81,18 @@ def _check_libraries(umap: bool) -> None:
         maps.check_umap()
 
 
-def _check_places(report: Path | None, tables: Sequence[tuple[Path, str]]) -> None:
+def _write_tables(
+    folders: Mapping[str, Path], subjects: list[Subject], worth: Worth, called: Mapping[tuple[str, str], str]
+) -> None:
+    if "csv" in folders:
+        paper.write_csv(folders["csv"], subjects, worth, called)
+    if "latex" in folders:
+        paper.write_latex(folders["latex"], subjects, called)
+
+
+def _check_places(report: Path | None, tables: Mapping[str, Path]) -> None:
     """Raise StoreError where something would be written over that is not asdcore's."""
-    for folder, what in tables:
+    for what, folder in tables.items():
         check_noted(folder, paper.CSV if what == "csv" else paper.LATEX, f"--{what}")
     if report is None:
         return

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from asdcore.contract.plugins import installed
+from asdcore.digits import rounded
 from asdcore.errors import AsdcoreError
 from asdcore.evidence.joined import join_systems
 from asdcore.evidence.metrics import harmonic_mean
@@ -44,7 +45,7 @@ def rank_correlations(subject: Subject) -> list[dict[str, Any]]:
                     found.setdefault((str(role), *pair), []).append(value)
     names = {"oof": "train normals", "test": "test clips"}
     return [
-        {"clips": names[role], "first": first, "second": second, "value": round(float(np.mean(values)), 3)}
+        {"clips": names[role], "first": first, "second": second, "value": rounded(float(np.mean(values)), 3)}
         for (role, first, second), values in sorted(found.items())
     ]
 
@@ -98,9 +99,9 @@ def trade_off(subject: Subject) -> list[dict[str, Any]]:
         rows.append(
             {
                 "system": subject.title(name),
-                "source": round(100 * harmonic_mean(source), 3),
-                "target": round(100 * harmonic_mean(target), 3),
-                "official": round(100 * result.official_score, 3),
+                "source": rounded(100 * harmonic_mean(source), 3),
+                "target": rounded(100 * harmonic_mean(target), 3),
+                "official": rounded(100 * result.official_score, 3),
             }
         )
     return rows
@@ -121,9 +122,9 @@ def _changes(subject: Subject, name: str, scored: dict[str, pl.DataFrame]) -> li
     return [
         {
             "part": part,
-            "change": round(-100 * compared[part].estimate, 3),
-            "low": round(-100 * compared[part].interval.high, 3),
-            "high": round(-100 * compared[part].interval.low, 3),
+            "change": rounded(-100 * compared[part].estimate, 3),
+            "low": rounded(-100 * compared[part].interval.high, 3),
+            "high": rounded(-100 * compared[part].interval.low, 3),
         }
         for part in scored
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asdcore import __version__
+from asdcore.digits import rounded
 from asdcore.errors import AsdcoreError
 from asdcore.reporting.branches import contributions, rank_correlations, trade_off
 from asdcore.reporting.cost import costs
@@ -86,7 +87,7 @@ def _title(subjects: Sequence[Subject]) -> str:
 def _official(worth: Worth) -> list[dict[str, Any]]:
     ends = {"score": "estimate", "low": "low", "high": "high"}
     rows = [
-        {"system": name} | {key: round(100 * getattr(one, value), 2) for key, value in ends.items()}
+        {"system": name} | {key: rounded(100 * getattr(one, value), 2) for key, value in ends.items()}
         for name, one in worth.official.items()
     ]
     return sorted(rows, key=lambda row: (-float(str(row["score"])), str(row["system"])))

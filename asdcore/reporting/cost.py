@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asdcore.complexity import complexity
+from asdcore.digits import rounded
 from asdcore.errors import AsdcoreError
 from asdcore.reporting.subjects import Subject
 
@@ -15,7 +16,7 @@ def costs(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
     ``macs`` and ``parameters`` are for one clip of 10 s, as a submission states them (None where they cannot be
     counted here), ``seconds`` the wall time of the run that made all its systems, ``official`` in percent.
     """
-    seconds = round(sum(subject.run.about["seconds"].values()), 2) if "seconds" in subject.run.about else None
+    seconds = rounded(sum(subject.run.about["seconds"].values()), 2) if "seconds" in subject.run.about else None
     counted: dict[str, dict[str, int]] = {}
     try:
         found = complexity(subject.plan)
@@ -28,7 +29,7 @@ def costs(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
         {
             "system": subject.title(name),
             "run": subject.name,
-            "official": round(100 * worth[name].official_score, 3) if name in worth else None,
+            "official": rounded(100 * worth[name].official_score, 3) if name in worth else None,
             "macs": counted.get(name, {}).get("macs"),
             "parameters": counted.get(name, {}).get("total_parameters"),
             "seconds": seconds,

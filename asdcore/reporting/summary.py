@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from asdcore.digits import fixed
 from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT
 from asdcore.reporting.subjects import Subject
@@ -36,7 +37,9 @@ def headline(worth: Worth, subjects: Sequence[Subject], places: Mapping[tuple[st
 def percent(interval: Interval) -> str:
     """Return an interval in percent: "71.7 (95 % interval 66.1 to 76.0)"."""
     low, high = 100 * interval.low, 100 * interval.high
-    return f"{100 * interval.estimate:.1f} ({interval.level:.0%} interval {low:.1f} to {high:.1f})".replace("%", " %")
+    return f"{100 * interval.estimate:.1f} ({interval.level:.0%} interval {fixed(low, 1)} to {fixed(high, 1)})".replace(
+        "%", " %"
+    )
 
 
 def matrix(worth: Worth) -> list[dict[str, Any]]:
@@ -58,7 +61,7 @@ def _against(system: str, pair: Difference | None) -> dict[str, Any]:
         return {"verdict": "none", "points": "", "sentence": ""}
     points = 100 * (pair.estimate if pair.first == system else -pair.estimate)
     verdict = "even" if pair.p_holm > SIGNIFICANT else ("better" if points > 0 else "worse")
-    return {"verdict": verdict, "points": f"{points:+.1f}" if abs(points) >= 0.05 else "0.0", "sentence": pair.sentence}
+    return {"verdict": verdict, "points": fixed(points, 1, signed=True) if points else "0.0", "sentence": pair.sentence}
 
 
 def _compared(best: str, differences: Sequence[Difference]) -> list[str]:
@@ -74,7 +77,7 @@ def _compared(best: str, differences: Sequence[Difference]) -> list[str]:
         seen = max(100 * one.smallest_detectable for one in even)
         said.append(
             f"It cannot be told from {listed([other[id(one)] for one in even])}: "
-            f"a difference below about {seen:.1f} points mostly stays unseen with these clips."
+            f"a difference below about {fixed(seen, 1)} points mostly stays unseen with these clips."
         )
     return said
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.digits import fixed, rounded
 from asdcore.evidence.ledger import read_ledger
 from asdcore.evidence.uncertainty import Difference, Interval, differences
 from asdcore.reporting.subjects import Subject, called, official_cells
@@ -105,7 +106,7 @@ def ledger_excerpt(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
 def _cell(subject: Subject, system: str, row: dict[str, Any], cell: str) -> dict[str, Any]:
     """Return one cell with its interval, in percent."""
     interval: Interval = row[cell]
-    values = {name: round(100 * getattr(interval, name), 2) for name in ("estimate", "low", "high")}
+    values = {name: rounded(100 * getattr(interval, name), 2) for name in ("estimate", "low", "high")}
     where = {"machine": row["machine"], "section": row["section"]}
     return where | {"system": subject.title(system), "cell": called(cell)} | values
 
@@ -115,4 +116,4 @@ def _best(results: Any) -> str | None:
     if not results:
         return None
     name = max(sorted(results), key=lambda one: results[one]["official_score"])
-    return f"{name} {100 * results[name]['official_score']:.2f}"
+    return f"{name} {fixed(100 * results[name]['official_score'])}"

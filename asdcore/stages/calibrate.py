@@ -6,15 +6,20 @@ applied to each clip alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.alone import Call, Looks, Step
 from asdcore.components import build
 from asdcore.contract.plugins import Plugins
-from asdcore.errors import DataError, PluginError, blamed, located
-from asdcore.portfolio import Branch
+from asdcore.errors import DataError, PluginError, blamed, located, warned
+from asdcore.portfolio import Branch, Component
 from asdcore.store.tables import CALIBRATED, FULL
+
+Floats = NDArray[np.float64]
 
 
 def calibrate(scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch], plugins: Plugins) -> pl.DataFrame:
@@ -48,39 +53,75 @@ def _calibrated(
 ) -> pl.DataFrame:
     scores = scores.join(clips.select("clip", "sha256"), on="clip", validate="m:1")
     parts = []
+    looks = Looks()
     for (machine, section, name), cell in scores.group_by("machine", "section", "branch", maintain_order=True):
-        branch = branches[str(name)]
-        with located(f"branch {name!r}, {machine} section {section}"):
-            normals, _, domain = _by_reference(cell.filter(pl.col("role") == "oof"))
-            normalizer = build("normalizer", branch.normalizer.name, branch.normalizer.parameters, plugins)
-            with blamed("normalizer", branch.normalizer.name):
-                fitted = normalizer.fit(normals, domain)
-                for rows in _at_once(cell):
-                    values, names, _ = _by_reference(rows)
-                    z = _checked(fitted.transform(values), len(names), branch.normalizer.name)
-                    parts.append(names.with_columns(branch=pl.lit(name), z=z))
+        where = f"branch {name!r}, {machine} section {section}"
+        with located(where), warned(where):
+            normals, *tested = _at_once(cell)
+            step = _step(branches[str(name)].normalizer, normals, plugins)
+            transform = step.fit()
+            with blamed(step.kind, step.name):
+                found = [(normals, transform(normals.copies()))]
+                found += [(one, looks.first(step, transform, one.scores, one.clips, where)) for one in tested]
+            for rows, z in found:
+                parts.append(rows.names.with_columns(branch=pl.lit(name), z=_finite(z, step.name)))
+    looks.second()
     return pl.concat(parts)
 
 
-def _at_once(cell: pl.DataFrame) -> list[pl.DataFrame]:
+@dataclass(frozen=True)
+class _Rows:
+    """Some clips of one cell and branch: scores (n,) by reference, clip, role and fold (n,), and domain (n,)."""
+
+    scores: dict[str, Floats]
+    names: pl.DataFrame
+    domain: NDArray[np.str_]
+
+    @property
+    def clips(self) -> list[str]:
+        return self.names["clip"].to_list()
+
+    def copies(self) -> dict[str, Floats]:
+        """Return copies of the scores: what a normalizer does to them stays with it."""
+        return {reference: values.copy() for reference, values in self.scores.items()}
+
+
+def _step(choice: Component, normals: _Rows, plugins: Plugins) -> Step:
+    """Return the normalizer of a branch, to be fitted on the out-of-fold train normals of a cell."""
+
+    def fit() -> Call:
+        normalizer = build("normalizer", choice.name, choice.parameters, plugins)
+        with blamed("normalizer", choice.name):
+            fitted = normalizer.fit(normals.copies(), normals.domain.copy())
+        return lambda scores: _shaped(fitted.transform(scores), scores, choice.name)
+
+    return Step("normalizer", choice.name, fit, plugins.component("normalizer", choice.name).bundled)
+
+
+def _at_once(cell: pl.DataFrame) -> list[_Rows]:
     """Return the train normals' rows, and the test clips' of each model: each a clip once for every reference."""
     test = cell.filter(pl.col("role") == "test")
-    return [cell.filter(pl.col("role") == "oof"), *test.partition_by("fold", maintain_order=True)]
+    together = [cell.filter(pl.col("role") == "oof"), *test.partition_by("fold", maintain_order=True)]
+    return [_by_reference(rows) for rows in together]
 
 
-def _by_reference(rows: pl.DataFrame) -> tuple[dict[str, NDArray[np.float64]], pl.DataFrame, NDArray[np.str_]]:
-    """Return ({reference: scores (n,)}, clip, role and fold (n,), domain (n,)), in the order of audio digests."""
+def _by_reference(rows: pl.DataFrame) -> _Rows:
+    """Lay scores out by reference, in the order of audio digests."""
     rows = rows.sort("sha256", "clip")
     by_reference = {str(key[0]): part for key, part in rows.group_by("reference", maintain_order=True)}
     first = next(iter(by_reference.values()))
-    scores = {reference: part["score"].to_numpy(writable=True) for reference, part in sorted(by_reference.items())}
-    return scores, first.select("clip", "role", "fold"), first["domain"].to_numpy().astype(np.str_)
+    scores = {reference: part["score"].to_numpy() for reference, part in sorted(by_reference.items())}
+    return _Rows(scores, first.select("clip", "role", "fold"), first["domain"].to_numpy().astype(np.str_))
 
 
-def _checked(z: NDArray[np.float64], n: int, normalizer: str) -> NDArray[np.float64]:
-    z = np.asarray(z, dtype=np.float64)
+def _shaped(z: Floats, scores: dict[str, Floats], normalizer: str) -> Floats:
+    z, n = np.asarray(z, dtype=np.float64), len(next(iter(scores.values())))
     if z.shape != (n,):
         raise PluginError(f"normalizer {normalizer!r} gave z {z.shape} for {n} clips; ({n},) is the contract.")
+    return z
+
+
+def _finite(z: Floats, normalizer: str) -> Floats:
     if not np.isfinite(z).all():
         raise DataError(f"normalizer {normalizer!r} gave {int((~np.isfinite(z)).sum())} values that are not finite")
     return z

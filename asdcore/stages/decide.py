@@ -3,7 +3,8 @@
 The threshold of a machine, section and system is one of its n train-normal scores; a test clip above it is anomalous.
 Test scores take no part in it.
 
-ecdf : the smallest score at which the empirical CDF reaches the quantile q: the ceil(n q)-th of the sorted scores.
+ecdf : the smallest score at which the empirical CDF reaches the quantile q: the ceil(n q)-th of the sorted scores, q
+    being the decimal number of the portfolio (0.54 of 450 is the 243rd; in floats the product is above 243).
 conformal : the ceil((n + 1) q)-th. If a new normal clip is exchangeable with the train normals, it lies above with a
     probability of at most 1 - q, whatever the distribution (split conformal prediction: Vovk, Gammerman and Shafer,
     *Algorithmic Learning in a Random World*, 2005). Of fewer than ceil(q / (1 - q)) normals no score is that high.
@@ -16,6 +17,7 @@ from fractions import Fraction
 
 import polars as pl
 
+from asdcore.digits import fixed
 from asdcore.errors import DataError
 from asdcore.portfolio import Decision
 from asdcore.store.tables import DECISIONS
@@ -56,26 +58,55 @@ def check_attainable(clips: pl.DataFrame, decision: Decision) -> None:
         _attained(f"{machine} section {section}", len(cell), decision)
 
 
+def doubts(clips: pl.DataFrame, decision: Decision) -> list[str]:
+    """Say which domains have too few train normals for any threshold to promise the rate that the decision aims at.
+
+    With n exchangeable normals, no threshold among their scores keeps a new one above it more rarely than 1/(n + 1).
+    """
+    rate, needed = nominal_rate(decision.quantile), fewest(decision.quantile)
+    train = clips.filter(pl.col("split") == "train").group_by(*CELL[:2], "domain").agg(n=pl.len())
+    few = train.filter(pl.col("n") < needed).sort("domain", "n", *CELL[:2])
+    notes = []
+    for (domain, n), cells in few.group_by("domain", "n", maintain_order=True):
+        first = f"{cells['machine'][0]} section {cells['section'][0]}"
+        others = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        notes.append(
+            f"{first}{others}: {n} {domain} train clips cannot promise {100 * rate:.3g} % false positives in that "
+            f"domain; the least is 1/{int(n) + 1} = {fixed(100 / (int(n) + 1), 1)} %, and {needed} clips would do. "
+            "'asdcore decisions RUN' says more."
+        )
+    return notes
+
+
 def _attained(where: str, n: int, decision: Decision) -> int:
     """Return the rank of the threshold among n train normals; raises DataError where it lies beyond them."""
     if (k := rank(n, decision)) <= n:
         return k
     raise DataError(
         f"{where}: a conformal threshold at the quantile {decision.quantile} needs {fewest(decision.quantile)} train "
-        f"normals, there are {n}, which can promise no less than 1/{n + 1} = {100 / (n + 1):.1f} % false positives. "
-        f"Choose a quantile of at most {math.floor(10000 * n / (n + 1)) / 10000}, or rule = 'ecdf', which promises "
+        f"normals, there are {n}, which can promise no less than 1/{n + 1} = {fixed(100 / (n + 1), 1)} % false "
+        f"positives. Choose a quantile of at most {10000 * n // (n + 1) / 10000}, or rule = 'ecdf', which promises "
         "nothing."
     )
 
 
 def rank(n: int, decision: Decision) -> int:
     """Return which of n sorted train-normal scores, from 1, is the threshold; more than n where none can be."""
-    if decision.rule == "conformal":
-        return math.ceil((n + 1) * Fraction(str(decision.quantile)))
-    return math.ceil(n * decision.quantile)
+    of = n + 1 if decision.rule == "conformal" else n
+    return math.ceil(of * _exact(decision.quantile))
+
+
+def nominal_rate(quantile: float) -> float:
+    """Return the rate of false positives that a quantile aims at: 1 - q, without the rounding of floats."""
+    return float(1 - _exact(quantile))
 
 
 def fewest(quantile: float) -> int:
     """Return how many train normals a conformal threshold at a quantile needs: ceil(q / (1 - q))."""
-    q = Fraction(str(quantile))
+    q = _exact(quantile)
     return math.ceil(q / (1 - q))
+
+
+def _exact(quantile: float) -> Fraction:
+    """Return the decimal number that the portfolio says."""
+    return Fraction(str(quantile))

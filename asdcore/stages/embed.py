@@ -26,10 +26,10 @@ from asdcore.contract.plugins import Plugins
 from asdcore.data.audio import AudioFacts, decode, decode_new
 from asdcore.encoding import Features, Output, Request
 from asdcore.errors import DataError, located
-from asdcore.execution import single_threaded
 from asdcore.portfolio import Branch, Part
 from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.recipes import feature_recipe, pooling_recipe
+from asdcore.threads import single_threaded
 
 CHUNK = 64
 """Clips in a chunk: what a killed run loses at most, and what is held decoded at most."""
@@ -199,8 +199,10 @@ def _requests(sets: Iterable[tuple[Part, FeatureSet]], plugins: Plugins) -> tupl
     """Group feature sets by view and encoder, so that one forward pass serves every layer and pooling."""
     grouped: dict[tuple[str, str, str, str], list[Output]] = {}
     for (view, encoder, layer), feature_set in sets:
-        key = (view.name, _text(pinned(view.parameters)), encoder.name, _text(pinned(encoder.parameters)))
-        pooling = pooling_recipe(encoder, plugins.component("encoder", encoder.name))
+        components = (plugins.component("view", view.name), plugins.component("encoder", encoder.name))
+        said = [_text(pinned(one.parameters, made)) for one, made in zip((view, encoder), components, strict=True)]
+        key = (view.name, said[0], encoder.name, said[1])
+        pooling = pooling_recipe(encoder, components[1])
         output = Output(layer, pooling["name"], _text(pooling["parameters"]), feature_set.folder)
         grouped.setdefault(key, []).append(output)
     return tuple(Request(*key, tuple(outputs)) for key, outputs in grouped.items())

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.alone import Call, Looks, Step
 from asdcore.components import build
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
@@ -25,6 +26,8 @@ from asdcore.transforms import fit_transform
 
 Floats = NDArray[np.float64]
 OOF = "oof"
+BASE = ""
+"""Where a guard's base scores stand among the z of branches, none of which has an empty name."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def _fused_systems(
     wide = wide.pivot("branch", index=["clip", "role", "fold"], values="z")
     wide = wide.join(clips.select("clip", "machine", "section", "domain", "sha256"), on="clip", validate="m:1")
     branches = calibrated["branch"].unique().sort().to_list()
+    looks = Looks()
     for (machine, section), rows in wide.group_by("machine", "section", maintain_order=True):
         groups = rows.sort("fold").partition_by("role", "fold", as_dict=True, maintain_order=True)
         cells = {OOF if role == OOF else f"{role} {fold}": _cell(one, branches) for (role, fold), one in groups.items()}
@@ -73,7 +77,8 @@ def _fused_systems(
             # What overflows is refused below, by name.
             where = f"system {name!r}, {machine} section {section}"
             with located(where), np.errstate(over="ignore", invalid="ignore"):
-                yield from _system(name, system, cells, plugins)
+                yield from _system(name, system, cells, _Applied(looks, where), plugins)
+    looks.second()
 
 
 def _cell(rows: pl.DataFrame, branches: list[str]) -> Cell:
@@ -85,15 +90,33 @@ def _cell(rows: pl.DataFrame, branches: list[str]) -> Cell:
     )
 
 
-def _system(name: str, system: System, cells: Cells, plugins: Plugins) -> Iterator[pl.DataFrame]:
+@dataclass(frozen=True)
+class _Applied:
+    """Applies what was fitted: to the train normals in one call, to each test clip alone."""
+
+    looks: Looks
+    where: str
+
+    def __call__(self, step: Step, columns: dict[str, dict[str, Floats]], cells: Cells) -> dict[str, Floats]:
+        """{cell: columns (n,) by name} -> {cell: values (n,)}."""
+        call, found = step.fit(), {}
+        for cell, given in columns.items():
+            if cell == OOF:
+                found[cell] = call({name: values.copy() for name, values in given.items()})
+            else:
+                found[cell] = self.looks.first(step, call, given, cells[cell].clips.to_list(), self.where)
+        return found
+
+
+def _system(name: str, system: System, cells: Cells, applied: _Applied, plugins: Plugins) -> Iterator[pl.DataFrame]:
     """Fuse one system in one cell: a frame for each role that has clips."""
-    base = _fused(system, cells)
+    base = _fused(system, cells, applied)
     if lost := sum(int((~np.isfinite(one)).sum()) for one in base.values()):
         raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
     penalty = {cell: np.zeros_like(values) for cell, values in base.items()}
     for choice in system.guards:
         left = {cell: base[cell] - penalty[cell] for cell in cells}
-        for cell, found in _penalties(choice, left, cells, plugins).items():
+        for cell, found in _penalties(choice, left, cells, applied, plugins).items():
             penalty[cell] += choice.strength * found
     yield _rows(name, OOF, cells[OOF].clips, base[OOF], penalty[OOF])
     if models := [cell for cell in cells if cell != OOF]:
@@ -106,14 +129,28 @@ def _rows(name: str, role: str, clips: pl.Series, base: Floats, penalty: Floats)
     return clips.to_frame().with_columns(system=pl.lit(name), role=pl.lit(role), **columns)
 
 
-def _penalties(choice: GuardChoice, left: dict[str, Floats], cells: Cells, plugins: Plugins) -> dict[str, Floats]:
+def _penalties(
+    choice: GuardChoice, left: dict[str, Floats], cells: Cells, applied: _Applied, plugins: Plugins
+) -> dict[str, Floats]:
     """Fit one guard on train normals and return {cell: R (n,)}. It gets copies: what it does to them stays with it."""
-    guard = build("guard", choice.name, choice.parameters, plugins)
-    copies = {cell: {branch: values.copy() for branch, values in cells[cell].z.items()} for cell in cells}
+
+    def fit() -> Call:
+        guard = build("guard", choice.name, choice.parameters, plugins)
+        z = _Branches({branch: values.copy() for branch, values in cells[OOF].z.items()})
+        with blamed("guard", choice.name):
+            fitted = guard.fit(left[OOF].copy(), z, cells[OOF].domain.copy())
+
+        def penalty(columns: dict[str, Floats]) -> Floats:
+            base = columns.pop(BASE)
+            n = len(base)
+            return _shaped(fitted.penalty(base, _Branches(columns)), n, choice.name)
+
+        return penalty
+
+    step = Step("guard", choice.name, fit, plugins.component("guard", choice.name).bundled)
     with blamed("guard", choice.name):
-        fitted = guard.fit(left[OOF].copy(), _Branches(copies[OOF]), cells[OOF].domain.copy())
-        found = {cell: fitted.penalty(left[cell].copy(), _Branches(copies[cell])) for cell in cells}
-        return {cell: _checked(found[cell], len(left[cell]), choice.name) for cell in cells}
+        found = applied(step, {cell: {BASE: left[cell], **cells[cell].z} for cell in cells}, cells)
+    return {cell: _checked(penalty, choice.name) for cell, penalty in found.items()}
 
 
 class _Branches(dict[str, Floats]):
@@ -123,28 +160,45 @@ class _Branches(dict[str, Floats]):
         raise PluginError(f"a branch {branch!r} is asked for. {did_you_mean(branch, self)}")
 
 
-def _fused(system: System, cells: Cells) -> dict[str, Floats]:
+def _fused(system: System, cells: Cells, applied: _Applied) -> dict[str, Floats]:
     """Return {cell: the fused phi(z_b) of the branches (n,)}."""
     phi: dict[str, dict[str, Floats]] = {cell: {} for cell in cells}
     for branch in sorted(system.fused):
         with located(f"transform {system.transform.name!r} of branch {branch!r}"):
-            transform = fit_transform(system.transform.name, system.transform.parameters, cells[OOF].z[branch])
-            for cell in cells:
-                values = phi[cell][branch] = transform(cells[cell].z[branch])
+            columns = {cell: {branch: one.z[branch]} for cell, one in cells.items()}
+            for cell, values in applied(_transform(system, branch, cells[OOF]), columns, cells).items():
+                phi[cell][branch] = values
                 if not np.isfinite(values).all():
                     raise DataError(
                         f"{int((~np.isfinite(values)).sum())} values are not finite: choose a tamer transform"
                     )
     weights = {branch: weight for branch, weight in sorted(system.weights.items()) if weight}
-    normals = Normals(phi[OOF], cells[OOF].domain, weights)
-    fuse = fit_fusion(system.fusion.name, system.fusion.parameters, normals)
-    return {cell: fuse(phi[cell]) for cell in cells}
+
+    def fit() -> Call:
+        normals = Normals({branch: values.copy() for branch, values in phi[OOF].items()}, cells[OOF].domain, weights)
+        return fit_fusion(system.fusion.name, system.fusion.parameters, normals)
+
+    return applied(Step("fusion", system.fusion.name, fit, ours=True), phi, cells)
 
 
-def _checked(penalty: Floats, n: int, guard: str) -> Floats:
+def _transform(system: System, branch: str, normals: Cell) -> Step:
+    """Return the transform of one branch, to be fitted on train normals."""
+
+    def fit() -> Call:
+        phi = fit_transform(system.transform.name, system.transform.parameters, normals.z[branch].copy())
+        return lambda columns: phi(columns[branch])
+
+    return Step("transform", system.transform.name, fit, ours=True)
+
+
+def _shaped(penalty: Floats, n: int, guard: str) -> Floats:
     penalty = np.asarray(penalty, dtype=np.float64)
     if penalty.shape != (n,):
         raise PluginError(f"guard {guard!r} gave a penalty {penalty.shape} for {n} clips; ({n},) is the contract.")
+    return penalty
+
+
+def _checked(penalty: Floats, guard: str) -> Floats:
     if not np.isfinite(penalty).all():
         raise DataError(f"guard {guard!r} gave {int((~np.isfinite(penalty)).sum())} penalties that are not finite")
     if (penalty < 0).any():

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from asdcore.components import build, pinned
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
-from asdcore.execution import single_threaded
 from asdcore.portfolio import Portfolio
 from asdcore.scoring import Cell, Recipe, Rows, Scores, Work
 from asdcore.store.cache import Store
 from asdcore.store.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
+from asdcore.threads import single_threaded
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,11 @@ def plan(
         tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
         for terms in branch.features
     )
+    scorer = plugins.component("scorer", branch.scorer.name)
     recipe = {
         "kind": "scores",
         "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
-        "scorer": component_recipe(plugins.component("scorer", branch.scorer.name), branch.scorer.parameters),
+        "scorer": component_recipe(scorer, branch.scorer.parameters),
         "folds": portfolio.folds,
         "seed": portfolio.seed,
         "mirrored": mirrored,
@@ -72,7 +73,7 @@ def plan(
         ScoreJob,
         features=features,
         scorer=branch.scorer.name,
-        parameters=json.dumps(pinned(branch.scorer.parameters), sort_keys=True),
+        parameters=json.dumps(pinned(branch.scorer.parameters, scorer), sort_keys=True),
         folds=portfolio.folds,
         seed=portfolio.seed,
         mirrored=mirrored,

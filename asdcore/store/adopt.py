@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from asdcore.components import checkpoint_files
+from asdcore.contract.plugins import installed
 from asdcore.errors import ResourceError
 from asdcore.store.atomic import atomic_path, write_text
 from asdcore.store.entries import File, Resource, entry_text, make_entry
@@ -29,8 +31,8 @@ def add(path: Path, registry: Registry, identifier: str | None = None, **said: s
     after the file. said : what a new entry says; ``source``, ``licence`` and ``plugin`` are needed. Raises
     ResourceError.
     """
-    found = _files(path)
-    name = identifier or _known(path, registry) or _slug(path)
+    found = _files(path, said.get("plugin"))
+    name = identifier or _known(path, found, registry) or _slug(path)
     known = registry.resources.get(name)
     if known and said:
         raise ResourceError(
@@ -38,7 +40,7 @@ def add(path: Path, registry: Registry, identifier: str | None = None, **said: s
             "choose another --id."
         )
     if known:
-        found = _matched(known, path, found)
+        found = _matched(known, path, _files(path, known.plugin))
         entry = _completed(known, found)
     else:
         entry = _new(name, path, found, registry, said)
@@ -49,20 +51,21 @@ def add(path: Path, registry: Registry, identifier: str | None = None, **said: s
     return entry
 
 
-def _files(path: Path) -> dict[str, Path]:
-    """Return {name: file} of a file, or of a folder's files."""
+def _files(path: Path, plugin: str | None) -> dict[str, Path]:
+    """Return {name: file} of a file and what its plugin reads beside it, or of a folder's files."""
     if path.is_file():
-        return {path.name: path}
+        known = installed().components("encoder").get(plugin or "")
+        return {one.relative_to(path.parent).as_posix(): one for one in checkpoint_files(path, known)}
     files = {one.relative_to(path).as_posix(): one for one in folder_files(path)} if path.is_dir() else {}
     if not files:
         raise ResourceError(f"{path} is neither a file nor a folder with files. Give what is to be recorded.")
     return files
 
 
-def _known(path: Path, registry: Registry) -> str | None:
+def _known(path: Path, found: Mapping[str, Path], registry: Registry) -> str | None:
     """Return the id of the entry that records this content, if there is one."""
     try:
-        return registry.recorded(path).id
+        return registry.recorded(path, list(found.values())).id
     except ResourceError:
         return None
 
@@ -73,9 +76,9 @@ def _slug(path: Path) -> str:
 
 def _matched(entry: Resource, path: Path, found: Mapping[str, Path]) -> dict[str, Path]:
     """Return {name in the entry: file}; a single file may have any name, others must have the recorded ones."""
-    if path.is_file() and len(entry.files) == 1:
+    if path.is_file() and len(entry.files) == len(found) == 1:
         return {entry.files[0].name: path}
-    if path.is_file():
+    if path.is_file() and len(found) == 1:
         return {entry.file(path.name).name: path}
     if lost := [file.name for file in entry.files if file.name not in found]:
         raise ResourceError(f"{path} lacks {lost[0]}. {entry.id} is {', '.join(file.name for file in entry.files)}.")
@@ -104,7 +107,8 @@ def _new(name: str, path: Path, found: Mapping[str, Path], registry: Registry, s
             f"The registry has no entry {name!r} and none with this hash. A new one needs --{', --'.join(missing)}: "
             f"where it is published, under which licence, and which plugin reads it."
         )
-    values: dict[str, Any] = {"id": name, "title": path.name, "kind": "checkpoint", **said, "folder": path.is_dir()}
+    values: dict[str, Any] = {"id": name, "title": path.name, "kind": "checkpoint", **said}
+    values["folder"] = path.is_dir() or len(found) > 1
     if not values.get("revision"):
         values["notes"] = "No revision was given when this was added."
     values["files"] = [_described(file_name, file) for file_name, file in found.items()]

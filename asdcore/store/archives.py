@@ -12,7 +12,6 @@ files, ``__MACOSX/`` and what lies outside a folder named for the machine stay p
 from __future__ import annotations
 
 import filecmp
-import json
 import os
 import shutil
 import stat
@@ -23,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asdcore.errors import ResourceError, did_you_mean
+from asdcore.parse import parse_json
 from asdcore.progress import Progress, Silent
 from asdcore.store.atomic import check_writable, disk_trouble, fresh_folder, write_json
 from asdcore.store.entries import File, Resource
@@ -60,11 +60,7 @@ def fetch_data(
     wanted = _wanted(_resources(name, registry, split), machines)
     check_writable(root)
     notes = _read_notes(root)
-    if strangers := {one["task"] for one in notes.values()} - {resource.plugin for resource, _ in wanted}:
-        raise ResourceError(
-            f"{root} holds data of {', '.join(sorted(strangers))}, and machines of other years have the same names. "
-            "Choose another folder with --out."
-        )
+    _check_year(root, notes, {resource.plugin for resource, _ in wanted})
     unpacked = 0
     for resource, file in wanted:
         assert file.machine is not None  # of every archive, or its entry would not have loaded
@@ -82,6 +78,14 @@ def fetch_data(
             archive.unlink(missing_ok=True)
         unpacked += 1
     return unpacked
+
+
+def _check_year(root: Path, notes: dict[str, Any], tasks: set[str]) -> None:
+    if strangers := {one["task"] for one in notes.values()} - tasks:
+        raise ResourceError(
+            f"{root} holds data of {', '.join(sorted(strangers))}, and machines of other years have the same names. "
+            "Choose another folder with --out."
+        )
 
 
 def _digest(archive: Path) -> str:
@@ -134,7 +138,7 @@ def _read_notes(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
+        notes = parse_json(path.read_text(encoding="utf-8"))
         return {name: {**note, "task": str(note["task"])} for name, note in notes.items()}
     except (OSError, ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
         raise ResourceError(

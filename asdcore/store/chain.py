@@ -18,7 +18,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.errors import StoreError
+from asdcore.parse import parse_json
 from asdcore.store.atomic import write_json
 from asdcore.store.canonical import canonical_json
 
@@ -167,8 +167,8 @@ def _last_start(content: bytes) -> int:
 
 def _entry(raw: bytes) -> dict[str, Any]:
     try:
-        entry = json.loads(raw)
-    except (ValueError, RecursionError):
+        entry = parse_json(raw)
+    except ValueError:
         return {}
     return entry if isinstance(entry, dict) else {}
 
@@ -193,7 +193,7 @@ def _head(log: Path) -> Any:
     """Return what the head file says: None where there is none, "" where it cannot be read."""
     try:
         _check_regular(head_of(log))
-        return json.loads(head_of(log).read_bytes())
+        return parse_json(head_of(log).read_bytes())
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError, NotADirectoryError):

@@ -11,7 +11,6 @@ An entry without a hash says so: every file carries its evidence, which begins w
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
@@ -19,6 +18,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asdcore.errors import ResourceError, did_you_mean
+from asdcore.parse import parse_toml
 
 ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 EVIDENCE = ("computed", "published", "reported", "unknown")
@@ -41,10 +41,16 @@ def _web_address(value: str) -> str:
 
 
 def _file_name(value: str) -> str:
-    if not value or value != Path(value).name or value.startswith(".") or not value.isprintable():
-        raise ValueError("a file name has no folder, is not empty and does not begin with '.'")
-    if value.endswith((".part", ".sha256")) or len(value.encode()) > LONGEST_NAME:
-        raise ValueError(f"a file name does not end with '.part' or '.sha256', and has at most {LONGEST_NAME} bytes")
+    parts = value.split("/")
+    if not all(parts) or any(part.startswith(".") for part in parts) or value.endswith(".part"):
+        raise ValueError(
+            "a file name has no folder that is empty or begins with '.', does not begin with '.' and does not end with "
+            "'.part'"
+        )
+    if "\\" in value or not value.isprintable():
+        raise ValueError("a file name has no '\\' and can be printed")
+    if value.endswith(".sha256") or any(len(part.encode()) > LONGEST_NAME for part in parts):
+        raise ValueError(f"a file name does not end with '.sha256', and has at most {LONGEST_NAME} bytes")
     return value
 
 
@@ -157,6 +163,8 @@ def _entry_problems(entry: Resource) -> list[str]:
         problems.append(f"folder: a checkpoint of {len(names)} files needs folder = true")
     if entry.kind == "dataset" and entry.folder:
         problems.append("folder: only a checkpoint can be a folder, this is a dataset")
+    if not entry.folder and (deep := [name for name in names if "/" in name]):
+        problems.append(f"{deep[0]}: a file name has no folder, unless folder = true")
     if entry.kind == "dataset" and entry.facts:
         problems.append("facts: only a checkpoint has them, this is a dataset")
     return problems
@@ -189,8 +197,8 @@ def load_entry(path: Path) -> Resource:
     if path.exists() and not path.is_file():  # a pipe could be read for ever
         raise ResourceError(f"{path} is not a regular file. Remove it, or put an entry there.")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        values = parse_toml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise ResourceError(f"{path} is not TOML: {error}") from error
     except OSError as error:
         raise ResourceError(f"{path} cannot be read: {error.strerror}.") from error

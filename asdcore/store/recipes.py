@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from asdcore.components import resolved
+from asdcore.components import CHECKPOINT, checkpoint_digest, resolved
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.data.pooling import complete
 from asdcore.errors import PluginError, PortfolioError, blamed
-from asdcore.portfolio import Branch, EncoderChoice, Part
+from asdcore.portfolio import Branch, Choice, EncoderChoice, Part
 from asdcore.store.digest import bytes_digest, file_digest, recipe_digest
-from asdcore.store.resources import content_digest
+from asdcore.store.paths import by_content
 
 NUMERIC_LIBRARIES = (
     "ai-edge-litert",
@@ -46,20 +47,30 @@ def framework_digest(*modules: str) -> str:
 def component_recipe(component: Component, parameters: dict[str, Any]) -> dict[str, Any]:
     """Say which component computes something: its name, version, source and parameters.
 
-    A checkpoint counts by its content, whether it is named by a path or by the id of a registry entry; so does any
-    other parameter that is the path of a file.
+    A checkpoint counts by its content, all its files, whether it is named by a path or by the id of a registry entry;
+    so does whatever else on disk a parameter names. So do the versions of the distributions that its source imports.
     """
-    return {
+    values = resolved(parameters)
+    checkpoint = values.pop(CHECKPOINT, None)
+    values = by_content(component, values)
+    if isinstance(checkpoint, Path):
+        values[CHECKPOINT] = {"content_sha256": checkpoint_digest(checkpoint, component)}
+    recipe = {
         "name": component.name,
         "plugin": component.plugin,
         "version": component.version,
         "source": component.source_digest,
-        "parameters": {key: _by_content(value) for key, value in sorted(resolved(parameters).items())},
+        "parameters": values,
     }
+    libraries = component.files.libraries if component.files else {}
+    return {**recipe, "libraries": dict(sorted(libraries.items()))} if libraries else recipe
 
 
 def component_origins(components: list[tuple[str, str]], plugins: Plugins) -> list[dict[str, str]]:
-    """Say of every (kind, name) which plugin of which distribution and version it comes from, and its source digest."""
+    """Say of every (kind, name) which plugin of which distribution and version it comes from, and its source digest.
+
+    The source is what it was when it was first asked for; see :func:`changed_sources`.
+    """
     found = (plugins.component(kind, name) for kind, name in components)
     return [
         {
@@ -72,6 +83,22 @@ def component_origins(components: list[tuple[str, str]], plugins: Plugins) -> li
         }
         for one in found
     ]
+
+
+def changed_sources(components: list[tuple[str, str]], plugins: Plugins) -> list[str]:
+    """Return the plugins among these (kind, name) whose source is no longer what this process has computed with."""
+    found = {(one := plugins.component(kind, name)).plugin: one for kind, name in components}
+    return sorted(
+        name for name, one in found.items() if one.files_now() != one.files or _digest_now(one) != one.source_digest
+    )
+
+
+def inputs_digest(choices: Iterable[Choice], plugins: Plugins) -> dict[str, str]:
+    """Return {where in a portfolio: SHA-256 of what a component is built from}."""
+    return {
+        one.where: recipe_digest(component_recipe(plugins.component(one.kind, one.named.name), one.named.parameters))
+        for one in choices
+    }
 
 
 def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str, Any]:
@@ -122,10 +149,9 @@ def pooling_recipe(choice: EncoderChoice, encoder: Component) -> dict[str, Any]:
     return {"name": name, "parameters": complete(name, published, choice.pooling.parameters)}
 
 
-def _by_content(value: Any) -> Any:
-    if isinstance(value, Path) or (isinstance(value, str) and Path(value).is_file()):
-        return {"content_sha256": content_digest(Path(value))}
-    return value
+def _digest_now(component: Component) -> str:
+    source = component.files_now()
+    return source.digest if source else "unknown"
 
 
 def _version(name: str) -> str:

@@ -16,9 +16,11 @@ import functools
 import hashlib
 import os
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asdcore.contract.trees import tree_files
 from asdcore.errors import ResourceError
 from asdcore.store.cache import default_store
 from asdcore.store.digest import file_digest
@@ -56,15 +58,18 @@ class Registry:
         every = ((resource, file) for resource in self.resources.values() for file in resource.files)
         return next(((resource, file) for resource, file in every if file.sha256 == digest), None)
 
-    def recorded(self, path: Path) -> Resource:
-        """Return the entry whose hashes a file, or a folder's files, have.
+    def recorded(self, path: Path, files: Sequence[Path] = ()) -> Resource:
+        """Return the entry whose hashes a file, or a folder's files, have; ``files``: all that belong to that file.
 
         Raises ResourceError where there is none: nothing without a recorded source and hash may enter a frozen run.
         """
-        if path.is_dir():
-            held = {one.relative_to(path).as_posix(): content_digest(one) for one in folder_files(path)}
+        if path.is_dir() or len(files) > 1:
+            top = path if path.is_dir() else path.parent
+            files = [file for _, file in tree_files(path)] if path.is_dir() else files
+            held = {one.relative_to(top).as_posix(): content_digest(one) for one in files}
             for resource in self.entries("checkpoint"):
-                if resource.folder and {file.name: file.sha256 for file in resource.files} == held:
+                known = {file.name: file.sha256 for file in resource.files}
+                if resource.folder and (known == held or (top != path and held.items() <= known.items())):
                     return resource
             found = f"the {len(held)} files of {path} have hashes"
         elif match := self.by_sha256(content_digest(path)):
@@ -146,7 +151,9 @@ def locate(identifier: str, registry: Registry | None = None) -> Path:
         if problem := difference(file, folder / file.name):
             raise ResourceError(f"{problem} Remove it with 'rm {folder / file.name}', and get it again.")
     known = {file.name for file in resource.files}
-    if resource.folder and (strange := [one for one in folder_files(folder) if one.name not in known]):
+    if resource.folder and (
+        strange := [one for one in folder_files(folder) if one.relative_to(folder).as_posix() not in known]
+    ):
         raise ResourceError(
             f"{strange[0]} is no file of {identifier}, and might be loaded in place of one. Remove it; allowed are "
             f"{', '.join(sorted(known))}."
@@ -189,9 +196,14 @@ def content_digest(path: Path) -> str:
     apart, the path, a zero byte, the hex SHA-256 and a line feed.
     """
     if path.is_dir():
-        lines = (f"{one.relative_to(path).as_posix()}\0{content_digest(one)}\n" for one in folder_files(path))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return files_digest(path, folder_files(path))
     return file_digest(path) if (state := _state(path)) is None else _known_digest(path.absolute(), state)
+
+
+def files_digest(top: Path, files: Iterable[Path]) -> str:
+    """Return the digest of some files below a folder, by the rule of :func:`content_digest`."""
+    names = sorted((one.relative_to(top).as_posix(), one) for one in files)
+    return hashlib.sha256("".join(f"{name}\0{content_digest(one)}\n" for name, one in names).encode()).hexdigest()
 
 
 def folder_files(folder: Path) -> list[Path]:

@@ -136,6 +136,27 @@ def left_out(change: Method) -> Method:
     return scorer(score_left_out=lambda self, knn: change(knn.score_left_out()))
 
 
+def told(change: Method, base: type[Changed] = Changed) -> Method:
+    """change : (knn, without) -> the left-out scores of a scorer that can be told what else to leave out."""
+
+    class Told(base):  # type: ignore[misc, valid-type]
+        def score_left_out(self, without: Any = None) -> Any:
+            return change(self._component, without)
+
+    return lambda: Told(load_scorer("knn"), fit=remember_train, fit_distances=fit_distances)
+
+
+class Deaf(Changed):
+    """Takes in ``fit`` what its ``score_left_out`` does not take."""
+
+    def fit(self, features: Any, domain: Any, without: Any = None) -> Deaf:
+        self._component.fit(features, domain)
+        return self
+
+    def score_left_out(self) -> Any:
+        return self._component.score_left_out()
+
+
 def only(change: Method, **others: Method) -> Method:
     """change : z of the normalizer -> z."""
     return changed(
@@ -201,6 +222,11 @@ FAULTS: dict[str, dict[str, Method]] = {
         "check_left_out_matches_refit": left_out(lambda scores: {k: 1.00001 * v for k, v in scores.items()}),
         "check_left_out_is_not_the_self_match": scorer(
             fit=remember_train, score_left_out=lambda self, knn: knn.score(self.train)
+        ),
+        "check_without_is_taken_as_a_whole": lambda: Deaf(load_scorer("knn")),
+        "check_left_out_without_matches_refit": told(lambda knn, without: knn.score_left_out()),
+        "check_distances_agree_without_clips": told(
+            lambda knn, without: knn.score_left_out(without if knn._nearest is not None else None)
         ),
         "check_distances_come_whole": with_metric("manhattan"),
         "check_distances_agree_with_features": scorer(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
+import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -119,6 +123,82 @@ def test_an_unknown_parameter_is_met_with_the_nearest():
 def test_a_refused_parameter_says_why():
     with pytest.raises(PluginError, match="refuses its parameters.*k must be at least 1"):
         load(Plugin("a")).build("scorer", "a", {"k": 0})
+
+
+class Broken:
+    """A scorer whose library breaks down, or which refuses what it was given, in one of its own functions."""
+
+    def __init__(self, window=None, ratio=1.0, sizes="[1]"):
+        if window == "import":
+            raise ImportError("no module named 'ahead'")
+        self.sizes = json.loads(sizes)
+        self.ratio = float(ratio)
+        refuse(window)
+
+    fit = score = lambda self, *_: self
+
+
+def refuse(window):
+    if window not in (None, "import"):
+        raise ValueError(f"window must be at least 1, got {window}")
+
+
+@dataclasses.dataclass
+class Given:
+    k: int = 1
+
+    def __post_init__(self):
+        if self.k < 1:
+            raise ValueError("k must be at least 1")
+
+    fit = score = lambda self, *_: self
+
+
+def built(factory, parameters):
+    with pytest.raises(PluginError) as told:
+        load(Plugin("a", factory=factory)).build("scorer", "a", parameters)
+    return str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("factory", "parameters", "why"),
+    [
+        (Broken, {"window": 0}, "window must be at least 1, got 0"),
+        (Broken, {"ratio": "much"}, "could not convert string to float: 'much'"),
+        (Given, {"k": 0}, "k must be at least 1"),
+    ],
+)
+def test_what_a_plugin_says_of_its_parameters_is_a_refusal(factory, parameters, why):
+    assert built(factory, parameters) == f"scorer 'a' refuses its parameters {parameters}: {why}"
+
+
+def deep_in_a_library(**_):
+    statistics.median([])
+
+
+@pytest.mark.parametrize("error", [ValueError("boom"), TypeError("boom"), OverflowError("boom"), KeyError("boom")])
+def test_nothing_refuses_parameters_that_were_not_given(error):
+    def factory(k=1):
+        raise error
+
+    said = built(factory, {})
+    assert "refuses" not in said
+    assert said.startswith(f"scorer 'a' cannot be built: {type(error).__name__}: ")
+    assert "(in test_plugins.py, line " in said
+
+
+@pytest.mark.parametrize(
+    ("factory", "parameters", "said"),
+    [
+        (Broken, {"sizes": "[1"}, r"parameters {'sizes': '\[1'}: JSONDecodeError: .* \(in decoder.py, line \d+\)"),
+        (Broken, {"window": "import"}, r"parameters {'window': 'import'}: ImportError: no module named 'ahead'"),
+        (deep_in_a_library, {"k": 2}, r"parameters {'k': 2}: StatisticsError: .* \(in statistics.py, line \d+\)"),
+        (deep_in_a_library, {}, r": StatisticsError: .* \(in statistics.py, line \d+\)"),
+    ],
+)
+def test_what_breaks_in_a_library_is_no_refusal(factory, parameters, said):
+    assert re.search(f"cannot be built.*{said}", told := built(factory, parameters))
+    assert "refuses" not in told
 
 
 def test_a_component_off_its_contract_is_refused():

@@ -10,6 +10,7 @@ import pytest
 
 import asdcore
 from asdcore.errors import EvaluationError
+from asdcore.evidence import comparison
 from asdcore.evidence.joined import join_systems
 from asdcore.evidence.ledger import read_ledger
 from asdcore.evidence.truth import truth_of
@@ -69,13 +70,20 @@ def test_each_run_gets_a_look_in_its_ledger(run, other):
     assert all(one["ci95"] for look in looks for one in look.entry["results"].values())
 
 
+def test_many_pairs_get_as_many_permutations_as_they_need(run, other, monkeypatch):
+    monkeypatch.setattr(comparison, "PERMUTATIONS", 20)
+    assert asdcore.compare([run, other], replicates=100).permutations == 60
+    monkeypatch.setattr(comparison, "PERMUTATIONS", 70)
+    assert asdcore.compare([run, other], replicates=100).permutations == 70
+
+
 def test_what_cannot_be_compared_is_said(run, other, make_dataset, simple, tmp_path):
     with pytest.raises(EvaluationError, match="There is only the system knn: a comparison needs two. Name another run"):
         asdcore.compare(other, **FEW)
     with pytest.raises(EvaluationError, match=r"No system of these runs is named 'plane'. Did you mean 'plain'\?"):
         asdcore.compare(run, systems=["plane"], **FEW)
     with pytest.raises(
-        EvaluationError, match=r"Of 3 pairs of systems, 58 permutations could show none to differ.* --permutations 60\."
+        EvaluationError, match=r"Of 3 pairs of systems, 58 permutations could show none to differ.* --permutations 60,"
     ):
         asdcore.compare(run, other, replicates=100, permutations=58)
     data = make_dataset(tmp_path / "data", ("fan",))

@@ -47,6 +47,13 @@ def test_no_label_is_looked_at(run):
     assert not (run.folder / "evaluation.json").exists()
 
 
+def test_runs_of_other_train_normals_are_not_ranked(run, make_dataset, tmp_path):
+    data = make_dataset(tmp_path / "data", ("fan",), source=10, target=4, test=2)
+    other = asdcore.run("logmel-knn", data, tmp_path / "other", task="dcase2026", store=tmp_path / "store")
+    with pytest.raises(EvaluationError, match="have different train clips"):
+        asdcore.select([run, other], "criteria")
+
+
 def test_systems_are_ranked_by_the_criterion_named(run):
     for by in ("domain_balance", "tail_ratio", "separability", "variance_ratio"):
         outcome = criteria(places_of([run]), by)

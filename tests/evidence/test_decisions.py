@@ -9,6 +9,7 @@ from scipy.stats import binom, binomtest
 import asdcore
 from asdcore.errors import EvaluationError
 from asdcore.evidence.decisions import FalsePositives, clopper_pearson, target_false_positives
+from asdcore.stages.decide import nominal_rate
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,12 @@ def test_ten_clips_cannot_support_five_percent(run):
     assert target.warning in target.sentence
     assert source.warning is None
     assert target.as_json()["sentence"] == target.sentence
+
+
+def test_nine_clips_support_ten_percent():
+    """In floats 1 - 0.9 is below 0.1, and nine clips would be told that they cannot support it."""
+    normals = FalsePositives("fan", "00", "one", "target", 9, 0, (0.0, 0.3), nominal_rate(0.9))
+    assert normals.warning is None
 
 
 @pytest.mark.parametrize(("above", "said"), [(2, "covers the 5.0 % aimed at"), (20, "excludes the 5.0 % aimed at")])

@@ -83,7 +83,7 @@ def test_one_system_is_accepted_by_itself_and_need_not_be_a_package_yet(package,
     assert verdict.accepted
     assert reasons(verdict.warnings, bare) == [
         ": found a system labelled 'baseline'; allowed is <Name>_<Institute>_task2_<1-4>",
-        ": there is no baseline.meta.yaml; 'asdcore package' writes one",
+        ": there is no baseline.meta.yaml; the name must be just so, 'asdcore package' writes one",
     ]
 
 
@@ -172,7 +172,27 @@ def test_labels_of_two_teams_are_refused(package):
 def test_a_package_without_a_meta_file_is_refused(package):
     (system(package) / f"{TEAM}_task2_1.meta.yaml").unlink()
     (line,) = problems(package)
-    assert f"there is no {TEAM}_task2_1.meta.yaml; 'asdcore package' writes one" in line
+    assert f"there is no {TEAM}_task2_1.meta.yaml; the name must be just so, 'asdcore package' writes one" in line
+
+
+@pytest.mark.parametrize("name", [f"{TEAM}_task2_1.meta.yml", "meta.yaml", f"{TEAM}_task2_1.Meta.YAML"])
+def test_a_misnamed_meta_file_is_named(package, name):
+    (system(package) / f"{TEAM}_task2_1.meta.yaml").rename(system(package) / name)
+    assert any(f"there is no {TEAM}_task2_1.meta.yaml, but {name};" in line for line in problems(package))
+
+
+def test_other_recordings_are_guessed_to_be_the_cause(package, make_dataset, tmp_path):
+    data = make_dataset(tmp_path / "other", ("gearbox",), source=2, target=1, test=2)
+    first = check_submission(package, data, task="dcase2026").problems[0]
+    assert first.file == str(data)
+    assert "only 0 of the 8 scored here are among them" in first.reason
+    assert "Give their folder with --data" in first.reason
+
+
+def test_development_data_are_no_submission(package, make_dataset, tmp_path):
+    data = make_dataset(tmp_path / "dev", ("fan",), source=2, target=1, test=2)
+    warnings = check_submission(package, data, task="dcase2026").warnings
+    assert any("say normal or anomaly: these are development data" in warning.reason for warning in warnings)
 
 
 def test_what_holds_no_scores_is_refused(tmp_path):

@@ -588,6 +588,13 @@ def new_machine(world: World, root: Path, *, train: bool) -> Path:
     return root
 
 
+def test_development_recordings_are_scored_with_a_note(world, tmp_path):
+    got = world.infer(world.root / "data", tmp_path / "out")
+    (note,) = [note for note in got.about["notes"] if "development" in note]
+    assert note.startswith("these look like development data: ")
+    assert note.endswith("Evaluation data belong here.")
+
+
 class Heard(Silent):
     def __init__(self):
         self.notes = []
@@ -797,7 +804,7 @@ def test_frozen_folders_may_lie_elsewhere_now(world, inferred, tmp_path, monkeyp
     manifest = (there.root / "manifest.json").rename(tmp_path / "m.json")
     for name in ("data", "run", "store"):
         (there.root / name).rename(tmp_path / f"moved {name}")
-    with pytest.raises(ManifestError, match="missing: "):
+    with pytest.raises(ManifestError, match="Say where it is with --run DIR"):
         infer(manifest, world.evaluation, tmp_path / "out")
     moved = [f"{option}={tmp_path / name}" for option, name in MOVED.items()]
     arguments = ("infer", manifest, "--data", world.evaluation, "--out", tmp_path / "out", *moved)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from asdcore.errors import ResourceError
+from asdcore.components import load_encoder
+from asdcore.errors import DataError, ResourceError
 from asdcore.frozen.resources import pinned_resources
 from asdcore.portfolio import parse_portfolio
+from asdcore.store import adopt
+from asdcore.store.resources import open_registry, resource_folder
 
 ENTRY = """
 title = "{id}"
@@ -57,6 +61,61 @@ def plan(guard=None, **branches):
     }
     system = {"weights": dict.fromkeys(made, 1.0), "guards": [{"name": "g", **guard}] if guard else []}
     return parse_portfolio({"name": "p", "branches": made, "systems": {"S": system}})
+
+
+@pytest.fixture
+def split_model(tmp_path):
+    """An ONNX model with its weights in a second file."""
+    onnx = pytest.importorskip("onnx", reason="the package onnx writes the model")
+    from onnx import helper, numpy_helper
+
+    weight = numpy_helper.from_array(np.ones((16, 4), np.float32), "weight")
+    given, out = (helper.make_tensor_value_info(name, 1, [1, n]) for name, n in (("in", 16), ("out", 4)))
+    graph = helper.make_graph([helper.make_node("MatMul", ["in", "weight"], ["out"])], "g", [given], [out], [weight])
+    path = tmp_path / "mine" / "model.onnx"
+    path.parent.mkdir()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path, save_as_external_data=True, size_threshold=0, location="model.onnx.data")
+    return path
+
+
+@pytest.mark.parametrize("named", ["the file", "its folder", "the id"])
+def test_all_files_of_a_model_are_pinned_however_it_is_named(named, add, split_model):
+    pytest.importorskip("onnxruntime", reason="ONNX models run on onnxruntime")
+    said = {"source": "https://example.org/mine", "licence": "MIT", "plugin": "onnx"}
+    entry = adopt.add(split_model, open_registry(), "mine-onnx", **said)
+    assert [(one.name, entry.folder) for one in entry.files] == [("model.onnx", True), ("model.onnx.data", True)]
+    checkpoint = {"the file": split_model, "its folder": split_model.parent, "the id": "mine-onnx"}[named]
+    (pinned,) = pinned_resources(plan(a={"encoder": {"name": "onnx", "checkpoint": str(checkpoint)}}))
+    assert pinned.subjects == ["resource/mine-onnx/model.onnx", "resource/mine-onnx/model.onnx.data"]
+    assert pinned.folder == (resource_folder("mine-onnx") if named == "the id" else split_model.parent)
+    encoder = load_encoder("onnx", checkpoint=checkpoint)
+    assert encoder.encode(np.ones((1, 16), np.float32))["out"].patches.tolist() == [[[[16.0] * 4]]]
+
+
+def test_a_model_whose_second_file_the_registry_does_not_know_is_refused(add, split_model):
+    said = {"source": "https://example.org/mine", "licence": "MIT", "plugin": "onnx"}
+    adopt.add(split_model, open_registry(), "mine-onnx", **said)
+    data = split_model.with_name("model.onnx.data")
+    content = data.read_bytes()
+    data.unlink()  # it is a hard link to what the registry keeps
+    data.write_bytes(content[:-1] + b"x")
+    for checkpoint in (split_model, split_model.parent):
+        with pytest.raises(ResourceError, match=r"the 2 files of .* have hashes that no entry of the registry records"):
+            pinned_resources(plan(a={"encoder": {"name": "onnx", "checkpoint": str(checkpoint)}}))
+    data.unlink()
+    with pytest.raises(DataError, match=r"model\.onnx\.data, which is not beside it.*external_data=False"):
+        pinned_resources(plan(a={"encoder": {"name": "onnx", "checkpoint": str(split_model)}}))
+
+
+def test_of_weights_in_a_folder_of_the_hub_what_describes_them_is_pinned_too(add):
+    folder = add("hub-1", **{"config.json": b"{}", "model.safetensors": b"weights", "vocab.txt": b"a"})
+    named = str(folder / "model.safetensors")
+    (pinned,) = pinned_resources(plan(a={"encoder": {"name": "ast", "checkpoint": named}}))
+    assert pinned.names == ["config.json", "model.safetensors"]
+    (folder / "config.json").write_bytes(b'{"hidden_size": 1}')
+    with pytest.raises(ResourceError, match="no entry of the registry records"):
+        pinned_resources(plan(a={"encoder": {"name": "ast", "checkpoint": named}}))
 
 
 def test_a_portfolio_that_reads_nothing_pins_nothing(add):

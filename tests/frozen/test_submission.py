@@ -66,11 +66,12 @@ def tables(rows, scores):
     return systems, decisions
 
 
-def make_run(folder, scores, rows=CLIPS, year=2026, task="dcase2026"):
-    """Write a finished run whose systems score as told."""
+def make_run(folder, scores, rows=CLIPS, year=2026, task="dcase2026", inferred=True):
+    """Write a finished run whose systems score as told; an inference, unless told otherwise."""
     branch = {"encoder": "logmel", "scorer": "knn"}
     portfolio = {"name": "p", "branches": {"b": branch}, "systems": {name: {"weights": {"b": 1.0}} for name in scores}}
     about = {"portfolio": parse_portfolio(portfolio).model_dump(mode="json"), "task": task, "year": year}
+    about |= {"manifest": {"name": "p", "sha256": "0" * 64}} if inferred else {}
     systems, decisions = tables(rows, scores)
     parts = {"clips": clip_index(rows), "scores": pl.DataFrame(schema=SCORES.columns)}
     parts |= {"calibrated": pl.DataFrame(schema=CALIBRATED.columns), "systems": systems, "decisions": decisions}
@@ -220,6 +221,12 @@ def test_what_a_person_should_know_is_said(tmp_path):
         "2020 asks for no decisions: there are only scores."
     ]
     assert package([make_run(tmp_path / "c", {"A": values(1)})], TEAM).notes == []
+
+
+def test_a_run_that_no_manifest_vouches_for_is_named(tmp_path):
+    (note,) = package([make_run(tmp_path / "run", {"A": values(1)}, inferred=False)], TEAM).notes
+    assert note.startswith(f"{tmp_path / 'run'} is a run, not an inference: no manifest pins what made it.")
+    assert "asdcore freeze RUN --out NAME.json; asdcore infer NAME.json" in note
 
 
 def evaluation(folder, auc):

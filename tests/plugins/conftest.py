@@ -110,3 +110,16 @@ def random_state():
         return state
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lite():
+    """Functions that write small TFLite models, as bytes; see lite_models.py."""
+    for needed in ("flatbuffers", "ai_edge_litert.schema_py_generated"):
+        pytest.importorskip(needed, reason="TFLite models are written by flatbuffers and run on LiteRT")
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("lite_models", Path(__file__).with_name("lite_models.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

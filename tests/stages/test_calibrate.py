@@ -29,10 +29,44 @@ class Spy:
         return {"good": z, "short": z[1:], "nan": z * np.nan}[self.how]
 
 
+class Rank(Spy):
+    def transform(self, scores):
+        return np.argsort(np.argsort(scores["pooled"])).astype(float)
+
+
+class Learns(Spy):
+    """Goes on learning from what it transforms."""
+
+    def fit(self, scores, domain):
+        self.heard = list(scores["pooled"])
+        return self
+
+    def transform(self, scores):
+        self.heard += list(scores["pooled"])
+        return scores["pooled"] - np.median(self.heard)
+
+
+class FitsOnTests(Spy):
+    """Keeps the test scores of one branch for the fit of the next."""
+
+    kept: list[float] = []
+
+    def fit(self, scores, domain):
+        self.offset = np.mean(self.kept) if self.kept else 0.0
+        return self
+
+    def transform(self, scores):
+        FitsOnTests.kept += list(scores["pooled"]) if len(scores["pooled"]) == 1 else []
+        return scores["pooled"] - self.offset
+
+
 class Theirs:
     @hookimpl
     def register_normalizers(self, register):
         register("spy", Spy)
+        register("rank", Rank)
+        register("learns", Learns)
+        register("fits_on_tests", FitsOnTests)
 
 
 @pytest.fixture
@@ -74,7 +108,7 @@ def test_pooled_median_and_iqr_by_hand(plugins):
 def test_a_normalizer_sees_train_normals_of_one_cell_in_digest_order(plugins):
     scores, clips = tables()
     calibrate(scores, clips, branches("spy"), plugins)
-    assert [len(domain) for _, domain in Spy.seen] == [12, 12]
+    assert [len(domain) for _, domain in Spy.seen] == [12, 12, 12, 12]  # each cell twice: fitted anew to look again
     seen, domain = Spy.seen[0]
     assert set(seen) == {"pooled", "source", "target"}
     expected = (
@@ -92,6 +126,14 @@ def test_each_test_clip_is_calibrated_alone(plugins):
         some = scores.filter((pl.col("role") == "oof") | (pl.col("clip") == clip))
         alone = calibrate(some, clips, branches("median_iqr"), plugins).filter(pl.col("clip") == clip)
         assert alone["z"].item() == every.filter(pl.col("clip") == clip)["z"].item()
+
+
+@pytest.mark.parametrize("normalizer", ["rank", "learns", "fits_on_tests"])
+def test_a_normalizer_by_other_test_clips_is_refused_naming_the_clip(plugins, normalizer):
+    FitsOnTests.kept.clear()
+    said = rf"branch 'x', a section 00: normalizer '{normalizer}' gives a/test/\d\d.wav the value"
+    with pytest.raises(PluginError, match=said):
+        calibrate(*tables(), branches(normalizer), plugins)
 
 
 def test_a_branch_without_spread_is_named(plugins):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asdcore.errors import DataError
 from asdcore.portfolio import Decision
-from asdcore.stages.decide import check_attainable, decide, fewest, rank
+from asdcore.stages.decide import check_attainable, decide, doubts, fewest, nominal_rate, rank
 
 
 def tables(normals, tested, machine="m"):
@@ -24,7 +26,8 @@ def tables(normals, tested, machine="m"):
 
 
 @pytest.mark.parametrize(
-    ("n", "quantile", "rank"), [(100, 0.95, 95), (1000, 0.95, 950), (10, 0.95, 10), (7, 0.5, 4), (1, 0.95, 1)]
+    ("n", "quantile", "rank"),
+    [(100, 0.95, 95), (1000, 0.95, 950), (10, 0.95, 10), (7, 0.5, 4), (1, 0.95, 1), (450, 0.54, 243)],
 )
 def test_threshold_is_the_order_statistic_that_reaches_the_quantile(n, quantile, rank):
     normals = np.random.default_rng(0).permutation(np.arange(1.0, n + 1))
@@ -33,6 +36,14 @@ def test_threshold_is_the_order_statistic_that_reaches_the_quantile(n, quantile,
     assert out.sort("clip")["decision"].to_list() == [0, 0, 1]
     assert (normals <= rank).mean() >= quantile
     assert (normals < rank).mean() < quantile
+
+
+@given(n=st.integers(1, 20_000), hundredths=st.integers(1, 99))
+def test_ranks_are_those_of_the_decimal_that_the_portfolio_says(n, hundredths):
+    quantile = hundredths / 100
+    assert rank(n, Decision(quantile=quantile)) == -(-n * hundredths // 100)
+    assert rank(n, Decision(rule="conformal", quantile=quantile)) == -(-(n + 1) * hundredths // 100)
+    assert nominal_rate(quantile) == (100 - hundredths) / 100
 
 
 def test_test_scores_take_no_part():
@@ -86,3 +97,14 @@ def test_what_so_few_normals_cannot_promise_is_refused(n, quantile, needed, most
     check_attainable(tables(np.arange(float(n)), [])[1].with_columns(split=pl.lit("train")), Decision())
     assert rank(n, Decision(rule="conformal", quantile=float(most))) <= n
     assert (rank(fewest(quantile), decision), rank(fewest(quantile) - 1, decision)) == (needed, needed)
+
+
+def test_domains_too_small_for_the_promised_rate_are_told():
+    rows = [
+        (f"{m}{d}{i}", m, "00", "train", d) for m in "ab" for d, n in (("source", 30), ("target", 10)) for i in range(n)
+    ]
+    clips = pl.DataFrame(rows, schema=["clip", "machine", "section", "split", "domain"], orient="row")
+    (note,) = doubts(clips, Decision())
+    assert note.startswith("a section 00 and 1 more: 10 target train clips cannot promise 5 % false positives")
+    assert "the least is 1/11 = 9.1 %, and 19 clips would do" in note
+    assert doubts(clips, Decision(quantile=0.9)) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asdcore import hookimpl
+from asdcore import fusion, hookimpl, transforms
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.errors import DataError, PluginError
 from asdcore.portfolio import parse_portfolio
@@ -39,10 +39,39 @@ class Fixed:
         }[self.how]
 
 
+class BatchQuantile(Fixed):
+    """Guards the tail of the clips that it is called with."""
+
+    def penalty(self, base, z):
+        return np.maximum(base - np.quantile(base, 0.5), 0.0)
+
+
+class OtherBranch(Fixed):
+    """Looks at the other clips' z of a branch."""
+
+    def penalty(self, base, z):
+        return np.full(len(base), abs(z["y"].mean()))
+
+
+class Stash(Fixed):
+    """Keeps test clips, and takes back their mean once it has a few."""
+
+    def fit(self, base, z, domain):
+        self.stash = []
+        return self
+
+    def penalty(self, base, z):
+        self.stash += list(base)
+        return np.full(len(base), abs(np.mean(self.stash)) if len(self.stash) > 45 else 0.0)
+
+
 class Theirs:
     @hookimpl
     def register_guards(self, register):
         register("fixed", Fixed)
+        register("batch_quantile", BatchQuantile)
+        register("other_branch", OtherBranch)
+        register("stash", Stash)
 
 
 PLUGINS = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
@@ -131,6 +160,25 @@ def test_a_guard_cannot_change_the_score_by_writing_to_it():
 def test_a_guard_off_its_contract_is_named(how, error, said):
     with pytest.raises(error, match=f"system 'S', m section 00.*{said}"):
         fuse(*tables(), systems(S={"weights": {"x": 1.0}, "guards": [{"name": "fixed", "how": how}]}), PLUGINS)
+
+
+@pytest.mark.parametrize("guard", ["batch_quantile", "other_branch", "stash"])
+def test_a_guard_by_other_test_clips_is_refused_naming_the_clip(guard):
+    system = systems(S={"weights": {"x": 1.0}, "guards": [{"name": guard}]})
+    with pytest.raises(PluginError, match=rf"system 'S', m section 00: guard '{guard}' gives m/test/\d+.wav the value"):
+        fuse(*tables(), system, PLUGINS)
+
+
+def test_a_fusion_by_other_test_clips_is_refused_naming_the_clip(monkeypatch):
+    monkeypatch.setitem(fusion.FUSIONS, "zscored", lambda normals: lambda phi: phi["x"] - phi["x"].mean())
+    with pytest.raises(PluginError, match=r"system 'S', m section 00: fusion 'zscored' gives m/test/\d+.wav the value"):
+        fuse(*tables(), systems(S={"weights": {"x": 1.0}, "fusion": "zscored"}), PLUGINS)
+
+
+def test_a_transform_by_other_test_clips_is_refused_naming_the_clip(monkeypatch):
+    monkeypatch.setitem(transforms.TRANSFORMS, "ranks", lambda normals: lambda z: np.argsort(np.argsort(z)) * 1.0)
+    with pytest.raises(PluginError, match=r"system 'S', m section 00: transform 'ranks' gives m/test/\d+.wav"):
+        fuse(*tables(), systems(S={"weights": {"x": 1.0}, "transform": "ranks"}), PLUGINS)
 
 
 def test_a_transform_that_overflows_is_named():

@@ -57,10 +57,56 @@ class Crowd(Mean):
         return {"pooled": np.full(len(features), float(len(features)))}
 
 
+class Base(Mean):
+    """Takes the mean of whatever matrix its clip is a part of."""
+
+    def score(self, features):
+        beside = features if features.base is None else np.asarray(features.base).reshape(-1, features.shape[1])
+        return {"pooled": np.linalg.norm(features - beside.mean(axis=0), axis=1)}
+
+
+class Running(Mean):
+    """Takes off the mean score of the clips that it has scored."""
+
+    def fit(self, features, domain):
+        self.seen = []
+        return super().fit(features, domain)
+
+    def score(self, features):
+        scores = super().score(features)["pooled"]
+        self.seen += list(scores)
+        return {"pooled": scores - np.mean(self.seen)}
+
+
+class First(Mean):
+    """Takes off the score of the first clip that it scores."""
+
+    def fit(self, features, domain):
+        self.first = None
+        return super().fit(features, domain)
+
+    def score(self, features):
+        scores = super().score(features)["pooled"]
+        self.first = scores[0] if self.first is None else self.first
+        return {"pooled": scores - self.first}
+
+
+class Noisy(Mean):
+    """Adds the smallest of noises."""
+
+    def score(self, features):
+        scores = super().score(features)["pooled"]
+        return {"pooled": scores * (1 + 1e-15 * np.random.default_rng().standard_normal(len(scores)))}
+
+
 class Theirs:
     @hookimpl
     def register_scorers(self, register):
         register("mean", Mean)
+        register("base", Base)
+        register("running", Running)
+        register("first", First)
+        register("noisy", Noisy)
         register("crowd", Crowd)
         register("bad", Bad)
 
@@ -125,6 +171,37 @@ def test_a_test_clip_is_scored_alone_whatever_the_scorer_does(tmp_path, plugins)
     assert scores.filter(pl.col("role") == "test")["score"].to_list() == [1.0] * 7
 
 
+def few_of(clips, test):
+    """The clips without some of the test clips."""
+    return clips.filter((pl.col("split") == "train") | pl.col("clip").is_in(test))
+
+
+@pytest.mark.parametrize("scorer", ["base", "first", "crowd", "mean", "knn", "lof", "mahalanobis"])
+def test_a_test_clip_has_the_same_scores_beside_any_others(tmp_path, plugins, scorer):
+    clips = index(20, 5, test=16)
+    everyone = table(clips, scorer, Store(tmp_path), plugins).filter(pl.col("role") == "test")
+    names = sorted(clips.filter(pl.col("split") == "test")["clip"])
+    for some in (names[::2], names[1::2], names[:1]):
+        few = table(few_of(clips, some), scorer, Store(tmp_path), plugins).filter(pl.col("role") == "test")
+        assert few.equals(everyone.filter(pl.col("clip").is_in(some)))
+
+
+@pytest.mark.parametrize("scorer", ["running", "noisy"])
+def test_a_scorer_that_keeps_something_of_test_clips_is_named_with_the_clip(tmp_path, plugins, scorer):
+    with pytest.raises(PluginError, match=rf"scorer '{scorer}' gives sha256:[0-9a-f]{{64}} the pooled score.*fit"):
+        table(index(), scorer, Store(tmp_path), plugins)
+
+
+def test_how_many_test_clips_there_are_does_not_decide_how_they_are_scored(tmp_path, sharing, monkeypatch):
+    plugins, measured = sharing
+    few = table(index(), "shared", Store(tmp_path / "few"), plugins)
+    measured.clear()
+    monkeypatch.setattr(scoring, "SHARED", 8 * 13 * 13)
+    many = table(index(test=40), "shared", Store(tmp_path / "many"), plugins)
+    assert set(measured) == {"euclidean"}
+    assert many.join(few, on="clip", how="semi").sort("clip", "reference").equals(few.sort("clip", "reference"))
+
+
 def test_train_normals_are_scored_by_scorers_that_never_saw_them(tmp_path, plugins):
     clips = index()
     scores = table(clips, "mean", Store(tmp_path), plugins)
@@ -167,9 +244,8 @@ def test_scorers_meet_train_clips_by_name_and_test_clips_by_audio_digest(tmp_pat
     np.testing.assert_array_equal(features, [vector(digest(i)) for i in range(13)])
     assert domain.tolist() == ["source"] * 10 + ["target"] * 3
     alone = [one for one in heard if len(one) == 1]
-    np.testing.assert_array_equal(
-        np.concatenate(alone[-4:]), [vector(one) for one in sorted(map(digest, range(1000, 1004)))]
-    )
+    in_order = [vector(one) for one in sorted(map(digest, range(1000, 1004)))]
+    np.testing.assert_array_equal(np.concatenate(alone[-8:]), [*in_order, *reversed(in_order)])
 
 
 def test_renaming_test_clips_changes_no_score(tmp_path, plugins):
@@ -361,6 +437,18 @@ def test_nobody_can_write_to_a_shared_matrix(tmp_path, sharing, monkeypatch):
     monkeypatch.setattr(Shared, "fit_distances", spoil)
     (job,) = planned(index(), {"folds": "shared"}, Store(tmp_path), plugins)
     with pytest.raises(PluginError, match="scorer 'shared' failed with ValueError.*read-only"):
+        score.score(job)
+
+
+def test_nobody_can_make_a_shared_matrix_writeable(tmp_path, sharing, monkeypatch):
+    def spoil(self, distances, domain):
+        distances.flags.writeable = True
+        return self
+
+    plugins, _ = sharing
+    monkeypatch.setattr(Shared, "fit_distances", spoil)
+    (job,) = planned(index(), {"shared": "shared"}, Store(tmp_path), plugins)
+    with pytest.raises(PluginError, match="scorer 'shared' failed with ValueError"):
         score.score(job)
 
 

@@ -19,6 +19,7 @@ from asdcore.contract.conformance import (
     encoder,
     guard,
     left_out,
+    left_out_without,
     normalizer,
     scorer,
     shared_distances,
@@ -49,7 +50,14 @@ _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
     "encoder": (encoder.EncoderBench, (*encoder.CHECKS, *ROW_CHECKS)),
     "scorer": (
         scorer.ScorerBench,
-        (*FITTED_CHECKS, *scorer.CHECKS, *left_out.CHECKS, *shared_distances.CHECKS, *ROW_CHECKS),
+        (
+            *FITTED_CHECKS,
+            *scorer.CHECKS,
+            *left_out.CHECKS,
+            *left_out_without.CHECKS,
+            *shared_distances.CHECKS,
+            *ROW_CHECKS,
+        ),
     ),
     "normalizer": (normalizer.NormalizerBench, (*FITTED_CHECKS, *normalizer.CHECKS, *ROW_CHECKS)),
     "guard": (guard.GuardBench, (*FITTED_CHECKS, *guard.CHECKS, *ROW_CHECKS)),

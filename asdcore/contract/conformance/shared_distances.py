@@ -31,8 +31,8 @@ def check_distances_agree_with_features(bench: ScorerBench) -> None:
         return
     train, rows = bench.inputs(bench.train()), bench.inputs(bench.rows(bench.size, seed=6))
     bank = train["features"]
-    fitted = scorer.fit_distances(_distances(bank, bank, scorer.metric), train["domain"].copy())
-    given = fitted.score_distances(_distances(rows["features"], bank, scorer.metric))
+    fitted = scorer.fit_distances(distances_of(bank, bank, scorer.metric), train["domain"].copy())
+    given = fitted.score_distances(distances_of(rows["features"], bank, scorer.metric))
     gaps = {"scores of test clips": difference(bench.once(rows), _arrays(given), bench.rtol)}
     if hasattr(fitted, "score_left_out"):
         by_features = bench.fit(bench.build(), train).score_left_out()
@@ -50,7 +50,7 @@ def _arrays(scores: object) -> Rows:
     return {name: np.asarray(values) for name, values in dict(scores).items()}  # type: ignore[call-overload]
 
 
-def _distances(features: NDArray[np.float32], bank: NDArray[np.float32], metric: str) -> NDArray[np.float64]:
+def distances_of(features: NDArray[np.float32], bank: NDArray[np.float32], metric: str) -> NDArray[np.float64]:
     """Measure each pair of clips by the definition; the kit's features hold no zero vector."""
     queries, known = (array.reshape(len(array), -1).astype(np.float64) for array in (features, bank))
     if metric == "cosine":

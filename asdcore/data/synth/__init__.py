@@ -3,8 +3,9 @@
 Seven kinds of machine are modelled from their mechanics (shafts, gears, bearings, valves, rails), heard by a near and a
 far microphone in a noisy room. Anomalies are mechanical faults, the target domain has other attribute values, another
 room and more noise. The set shows what real recordings show: a nearest-neighbour detector does well on the source
-domain and poorly on the target domain. It is made for demonstrations, tests and teaching. A method that wins on it has
-won nothing: never choose a default by it.
+domain and poorly on the target domain; and train clips next to each other along the index are cut from one recording,
+so that a threshold from leave-one-out scores promises too much. It is made for demonstrations, tests and teaching. A
+method that wins on it has won nothing: never choose a default by it.
 
     synthesize(Path("data/synth"), profile="demo", seed=0, workers=2)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.data.synth.draws import generator
+from asdcore.data.synth.recording import STILL, Recording
 from asdcore.data.synth.signals import SAMPLE_RATE, Samples, decibels, fast_length, noise, random_times, rings, wander
 
 TAIL = int(0.35 * SAMPLE_RATE)
@@ -99,17 +100,34 @@ def block_length(n_samples: int) -> int:
     return fast_length(n_samples + TAIL)
 
 
-def hear_machine(sound: Samples, seed: int, machine: str, domain: str, noise_drr_db: float, n_samples: int) -> Samples:
+def hear_machine(
+    sound: Samples,
+    seed: int,
+    machine: str,
+    domain: str,
+    noise_drr_db: float,
+    n_samples: int,
+    conditions: Recording = STILL,
+) -> Samples:
     """Return (2, n_samples) of a dry sound (block,) at the near and the far microphone."""
     machine_paths, _ = _transfer(seed, machine, domain, noise_drr_db, len(sound))
-    return _through(sound, machine_paths, n_samples)
+    return _through(sound, machine_paths * conditions.microphones(len(sound)), n_samples)
 
 
-def hear_noise(rng: np.random.Generator, seed: int, machine: str, domain: str, spec: Noise, n_samples: int) -> Samples:
+def hear_noise(
+    rng: np.random.Generator,
+    seed: int,
+    machine: str,
+    domain: str,
+    spec: Noise,
+    n_samples: int,
+    conditions: Recording = STILL,
+) -> Samples:
     """Return (2, n_samples) of the room's noise, of unit RMS at either microphone."""
     place = room(seed, machine, domain, spec.drr_db)
     block = block_length(n_samples)
     _, noise_paths = _transfer(seed, machine, domain, spec.drr_db, block)
+    noise_paths = noise_paths * (conditions.microphones(block) * conditions.ambience(block))
     shared = _unit(_through(_source(rng, place, block), noise_paths, n_samples))
     apart = np.stack([noise(rng, block, place.noise_beta)[:n_samples] for _ in range(2)])
     mixed: Samples = np.sqrt(1 - spec.independent) * shared + np.sqrt(spec.independent) * apart

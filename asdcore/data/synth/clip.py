@@ -11,6 +11,7 @@ from asdcore.data.synth.acoustics import block_length, hear_machine, hear_noise
 from asdcore.data.synth.draws import generator
 from asdcore.data.synth.machine import Machine
 from asdcore.data.synth.profiles import DOMAINS, LABELS, MACHINES, Clip, Profile, profile_named
+from asdcore.data.synth.recording import recording
 from asdcore.data.synth.signals import SAMPLE_RATE, Samples, decibels
 from asdcore.errors import DataError, did_you_mean
 
@@ -34,7 +35,8 @@ def synthesize_clip(
     ):
         if got not in known:
             raise DataError(f"No synthetic {what} is called {got!r}. {did_you_mean(got, known)}")
-    return render(profile_named(profile), seed, Clip(machine, split, domain, label, index))
+    size = profile_named(profile)
+    return render(size, seed, size.clip(machine, split, domain, label, index))
 
 
 def render(profile: Profile, seed: int, clip: Clip) -> NDArray[np.int16]:
@@ -47,13 +49,19 @@ def components(profile: Profile, seed: int, clip: Clip) -> tuple[Samples, Sample
     """Return what a clip is the sum of: (2, n_samples) of the machine and of the noise, as parts of full scale."""
     spec, n_samples = profile.noise, profile.n_samples
     rng = generator(seed, *clip.key)
+    conditions = recording(seed, clip.recording, clip.key)
     severity = MACHINES[clip.machine].severity(clip.fault, rng.uniform(0.3, 1.0))
-    gain = _MACHINE_LEVEL * decibels(rng.normal(0, 0.5))
-    snr = rng.normal(spec.snr_db, spec.snr_spread_db) + (spec.target_shift_db if clip.domain == "target" else 0.0)
-    dry = _machine(clip.machine, seed).sound(rng, clip.value, block_length(n_samples), severity)
+    gain = _MACHINE_LEVEL * decibels(rng.normal(0, 0.5) + conditions.level_db)
+    snr = (
+        rng.normal(spec.snr_db, spec.snr_spread_db)
+        + conditions.snr_db
+        + (spec.target_shift_db if clip.domain == "target" else 0.0)
+    )
+    dry = _machine(clip.machine, seed).sound(rng, clip.value, block_length(n_samples), severity, conditions.trim)
     level = _reference_level(seed, clip.machine, clip.domain, clip.value, spec.drr_db)
-    machine = hear_machine(dry, seed, clip.machine, clip.domain, spec.drr_db, n_samples) * (gain / level)
-    noise = hear_noise(generator(seed, *clip.key, "noise"), seed, clip.machine, clip.domain, spec, n_samples)
+    machine = hear_machine(dry, seed, clip.machine, clip.domain, spec.drr_db, n_samples, conditions) * (gain / level)
+    ambience = generator(seed, *clip.key, "noise")
+    noise = hear_noise(ambience, seed, clip.machine, clip.domain, spec, n_samples, conditions)
     return machine, noise * (gain * decibels(-snr))
 
 

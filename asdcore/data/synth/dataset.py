@@ -19,11 +19,12 @@ from asdcore.data.synth.profiles import Clip, Profile, profile_named
 from asdcore.data.synth.signals import SAMPLE_RATE
 from asdcore.errors import DataError
 from asdcore.execution import executor, run_jobs
+from asdcore.parse import parse_json
 from asdcore.paths import given_path
 from asdcore.store.atomic import PREFIX, disk_trouble, remove_orphans, write_bytes
 
 MARKER = ".asdcore-synth.json"
-GENERATION = 1
+GENERATION = 2
 """Goes up whenever the same seed gives other samples, so that no folder mixes two generations."""
 
 _WAV_HEADER_BYTES = 44
@@ -80,7 +81,7 @@ def _claim(root: Path, marker: dict[str, str | int]) -> None:
 
 def _marker(root: Path) -> object:
     try:
-        return json.loads((root / MARKER).read_bytes())
+        return parse_json((root / MARKER).read_bytes())
     except (FileNotFoundError, ValueError):
         return None
 

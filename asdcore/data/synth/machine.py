@@ -49,9 +49,16 @@ class Machine(ABC):
         """Return {fault: severity}, 0 for all but the one named."""
         return {name: degree if name == fault else 0.0 for name in cls.faults}
 
-    def sound(self, rng: np.random.Generator, value: str, n_samples: int, severity: Severity) -> Samples:
-        """Return (n_samples,) of the machine running at an attribute value."""
-        return self._sound(rng, self.setting(value), n_samples, severity)
+    def sound(
+        self, rng: np.random.Generator, value: str, n_samples: int, severity: Severity, trim: float = 0.0
+    ) -> Samples:
+        """Return (n_samples,) of the machine running at an attribute value, or off it by a recording's ``trim``."""
+        return self._sound(rng, self._trimmed(self.setting(value), trim), n_samples, severity)
+
+    @classmethod
+    def _trimmed(cls, setting: float, trim: float) -> float:
+        """Return the setting that a machine runs at when it is off by ``trim`` percent."""
+        return setting * (1 + 0.01 * trim)
 
     @abstractmethod
     def _draw(self, rng: np.random.Generator) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from asdcore.data.synth.acoustics import Noise
 from asdcore.data.synth.cyclic import SynSlider, SynValve
+from asdcore.data.synth.draws import generator
 from asdcore.data.synth.machine import Machine
 from asdcore.data.synth.rotating import SynBearing, SynCar, SynFan, SynGearbox, SynPump
 from asdcore.data.synth.signals import SAMPLE_RATE
@@ -28,11 +29,18 @@ class Clip:
     domain: str
     label: str
     index: int
+    run: int | None = None
+    """Which recording of its domain a train clip is cut from; None of a clip that has one of its own."""
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
         """What the clip's generator is named by, after the seed."""
         return self.machine, self.split, self.domain, self.label, self.index
+
+    @property
+    def recording(self) -> tuple[object, ...]:
+        """What the recording's generator is named by, after the seed."""
+        return self.key if self.run is None else (self.machine, self.split, self.domain, "run", self.run)
 
     @property
     def attribute(self) -> str:
@@ -41,9 +49,13 @@ class Clip:
 
     @property
     def value(self) -> str:
-        """The attribute value: the domain's values in turn."""
+        """The attribute value: the domain's values in turn, but one for a whole run, with every turn shuffled."""
         values = MACHINES[self.machine].values(self.domain)
-        return values[self.index % len(values)]
+        if self.run is None:
+            return values[self.index % len(values)]
+        turn, place = divmod(self.run, len(values))
+        order = generator("turn", self.machine, self.domain, turn).permutation(len(values))
+        return values[int(order[place])]
 
     @property
     def fault(self) -> str | None:
@@ -71,26 +83,36 @@ class Profile:
     test: int
     """Test clips of each domain and label."""
     noise: Noise = field(default_factory=Noise)
+    run: int = 30
+    """Train clips cut from one recording, contiguous along the index."""
 
     @property
     def n_samples(self) -> int:
         """Samples of a clip."""
         return self.seconds * SAMPLE_RATE
 
+    def clip(self, machine: str, split: str, domain: str, label: str, index: int) -> Clip:
+        """Return a clip, and which recording it is cut from: the few of the target are shared out among its values."""
+        if split == "test":
+            return Clip(machine, split, domain, label, index)
+        share = -(-self.train_target // len(MACHINES[machine].values(domain)))
+        length = min(self.run, share) if domain == "target" else self.run
+        return Clip(machine, split, domain, label, index, index // max(length, 1))
+
     def clips(self) -> Iterator[Clip]:
         """Yield every clip, machine by machine, train before test."""
         for machine in self.machines:
             for domain, count in (("source", self.train_source), ("target", self.train_target)):
-                yield from (Clip(machine, "train", domain, "normal", index) for index in range(count))
+                yield from (self.clip(machine, "train", domain, "normal", index) for index in range(count))
             for domain in DOMAINS:
                 for label in LABELS:
-                    yield from (Clip(machine, "test", domain, label, index) for index in range(self.test))
+                    yield from (self.clip(machine, "test", domain, label, index) for index in range(self.test))
 
 
 PROFILES: dict[str, Profile] = {
-    "tiny": Profile(("SynValve", "SynBearing", "SynFan"), 1, train_source=40, train_target=10, test=12),
-    "demo": Profile(tuple(MACHINES), 2, train_source=60, train_target=10, test=20),
-    "full": Profile(tuple(MACHINES), 10, train_source=990, train_target=10, test=50),
+    "tiny": Profile(("SynValve", "SynBearing", "SynFan"), 1, train_source=40, train_target=10, test=12, run=5),
+    "demo": Profile(tuple(MACHINES), 2, train_source=60, train_target=10, test=20, run=6),
+    "full": Profile(tuple(MACHINES), 10, train_source=990, train_target=10, test=50, run=30),
 }
 
 

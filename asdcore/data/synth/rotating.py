@@ -122,6 +122,10 @@ class SynPump(Machine):
     target: ClassVar = {"2": 2.0}
     faults = ("looseness", "cavitation", "leak")
 
+    @classmethod
+    def _trimmed(cls, setting: float, trim: float) -> float:
+        return setting + 0.1 * trim  # a load, not a speed; the speed follows it
+
     def _draw(self, rng: np.random.Generator) -> None:
         self.shaft = Harmonics(rng, (1, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.08), jitter_db=1.5)
         self.vanes = Harmonics(rng, (1, 0.5, 0.3, 0.15))

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asdcore import __version__
+from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError, EvaluationError, did_you_mean
 from asdcore.evidence.ledger import count_looks, read_ledger, record_plan, results_of
 from asdcore.evidence.selection.candidates import Candidates, Places, open_candidates, places_of
 from asdcore.evidence.selection.outcome import Outcome, points
+from asdcore.parse import parse_json
 from asdcore.paths import given_path
 from asdcore.runs import EVALUATION_FILE, Run, load_run
 from asdcore.store.atomic import json_text, write_bytes
@@ -110,7 +112,7 @@ def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int
     facts = {"chosen": chosen, "plan_sha256": digest, "planned": read["time"], "late": read["late"], "broken": broken}
     sentence = (
         f"{chosen} is chosen by the rule of {path.name}: official score {points(rows[chosen]['official_score'])}, "
-        f"{read['risk']} {rows[chosen][read['risk']]:.3f}, mean pAUC {points(rows[chosen]['mean_pauc'])}."
+        f"{read['risk']} {fixed(rows[chosen][read['risk']], 3)}, mean pAUC {points(rows[chosen]['mean_pauc'])}."
         + " The plan was made after candidates had been evaluated."
         * bool(read["late"])
     )
@@ -200,7 +202,7 @@ def _compliant(plan: dict[str, Any], folder: Path) -> tuple[Places, dict[str, st
 def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
     try:
         content = path.read_bytes()
-        plan = json.loads(content)
+        plan = parse_json(content)
     except (OSError, ValueError) as error:
         raise EvaluationError(
             f"{path} is no plan of an audit ({error}). Make one with 'asdcore audit plan RUN... --out {path}'."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -88,27 +88,49 @@ class Candidates:
         return most
 
 
-def places_of(runs: Sequence[Run | str | Path], only: Sequence[str] | None = None) -> Places:
+Runs = Run | str | Path | Sequence[Run | str | Path]
+"""A finished run or its folder, or several of them in a list."""
+
+
+def places_of(runs: Runs | Sequence[Runs], only: Sequence[str] | None = None) -> Places:
     """Name the systems of finished runs: by the system where there is one run, by "run folder/system" for several.
 
-    only : the names to keep, in this order. No label is looked at.
+    runs : runs or folders, by themselves or in lists. only : the names to keep, in this order. No label is looked at.
     """
-    if not runs:
+    given = list(_flat(runs))
+    if not given:
         raise EvaluationError("There is nothing to choose among: give one or more finished run folders.")
-    loaded = [one if isinstance(one, Run) else load_run(one) for one in runs]
+    loaded = [one if isinstance(one, Run) else load_run(one) for one in given]
     folders = [run.folder.resolve() for run in loaded]
     if twice := [str(folder) for folder, count in Counter(folders).items() if count > 1]:
         raise EvaluationError(f"The run {twice[0]} is given twice. Name every run once.")
-    shared = {name for name, count in Counter(folder.name for folder in folders).items() if count > 1}
     places = {}
-    for run, folder in zip(loaded, folders, strict=True):
-        label = str(folder) if folder.name in shared else folder.name
+    for run, label in zip(loaded, _labels(folders), strict=True):
         for system in sorted(run.about["portfolio"]["systems"]):
             places[system if len(loaded) == 1 else f"{label}/{system}"] = (run, system)
     for name in only or ():
         if name not in places:
             raise EvaluationError(f"No system of these runs is named {name!r}. {did_you_mean(name, places)}")
     return {name: places[name] for name in only} if only else places
+
+
+def _flat(runs: Any) -> Iterator[Run | str | Path]:
+    """Yield every run of a run, a folder, or lists of them."""
+    if isinstance(runs, Run | str | Path):
+        yield runs
+    else:
+        for some in runs:
+            yield from _flat(some)
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """Name each folder by as many of its last parts as tell it from the others."""
+    labels = [folder.name for folder in folders]
+    for length in range(2, max((len(folder.parts) for folder in folders), default=0) + 1):
+        counts = Counter(labels)
+        longer = ["/".join(folder.parts[-length:]) for folder in folders]
+        labels = [new if counts[label] > 1 else label for label, new in zip(labels, longer, strict=True)]
+    return labels
 
 
 def open_candidates(places: Places, truth: str | Path | None = None, year: int | None = None) -> Candidates:
@@ -119,7 +141,7 @@ def open_candidates(places: Places, truth: str | Path | None = None, year: int |
     first = next(iter(places.values()))[0]
     runs = {run.folder: run for run, _ in places.values()}
     for run in runs.values():
-        _check_same_clips(first, run)
+        check_same_clips(first, run, "test")
     years = {run.about["year"] for run in runs.values()}
     if year is None and len(years) > 1:
         raise EvaluationError(
@@ -135,13 +157,13 @@ def open_candidates(places: Places, truth: str | Path | None = None, year: int |
     return Candidates(places, labels, table, evaluate_table(table, first.about["year"] if year is None else year))
 
 
-def _check_same_clips(first: Run, other: Run) -> None:
-    """Raise where two runs have other test clips."""
-    one, two = (
-        set(run.clips.filter(pl.col("split") == "test").select("clip", "sha256").iter_rows()) for run in (first, other)
+def check_same_clips(first: Run, other: Run, split: str) -> None:
+    """Raise EvaluationError if two runs have other clips of a split ("train" or "test")."""
+    ours, theirs = (
+        set(run.clips.filter(pl.col("split") == split).select("clip", "sha256").iter_rows()) for run in (first, other)
     )
-    if differing := sorted(one ^ two):
+    if differing := sorted(ours ^ theirs):
         raise EvaluationError(
-            f"The runs {first.folder} and {other.folder} have different test clips: {len(differing)} are not in both, "
-            f"such as {differing[0][0]}. Choose among runs of the same recordings: run both portfolios on one --data."
+            f"The runs {first.folder} and {other.folder} have different {split} clips: {len(differing)} are not in "
+            f"both, such as {differing[0][0]}. Choose among runs of the same recordings: run both on one --data."
         )

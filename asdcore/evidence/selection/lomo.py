@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 from asdcore.errors import EvaluationError
@@ -16,7 +17,7 @@ from asdcore.evidence.metrics import official_score
 from asdcore.evidence.selection.candidates import Candidates, Cells
 from asdcore.evidence.selection.outcome import Outcome, points
 
-CONSISTENT = 5 / 7
+CONSISTENT = Fraction(5, 7)
 """The share of machines on which the choice must beat the baseline: 5 of the 7 of a development set."""
 
 Criterion = Callable[[str, Sequence[str]], float]
@@ -81,7 +82,7 @@ def _row(candidates: Candidates, machine: str, chosen: str, base: str, on_others
 def _facts(
     candidates: Candidates, base: str, direct: str, held_out: float, rows: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    positive, needed = sum(row["gain"] > 0 for row in rows), math.ceil(CONSISTENT * len(rows) - 1e-9)
+    positive, needed = sum(row["gain"] > 0 for row in rows), math.ceil(CONSISTENT * len(rows))
     before, reached = candidates.score(base), candidates.score(direct)
     return {
         "candidates": [{"candidate": name, "official_score": candidates.score(name)} for name in candidates.names],
@@ -100,6 +101,12 @@ def _facts(
 
 def _sentence(facts: dict[str, Any]) -> str:
     base = facts["baseline"]
+    if facts["chosen"] == base:
+        return (
+            f"{base}, the baseline, is also the candidate chosen on all machines, with {points(facts['direct'])}: "
+            f"there is nothing to accept, keep it. On {facts['machines']} machines left out, the choice reaches "
+            f"{points(facts['held_out'])}. Name another baseline with --baseline to compare with that."
+        )
     return (
         f"{facts['chosen']} is chosen on all machines, with {points(facts['direct'])}; held out, the choice reaches "
         f"{points(facts['held_out'])} (optimism {points(facts['optimism'], signed=True)}) against "

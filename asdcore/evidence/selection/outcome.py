@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from asdcore.digits import fixed
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -36,4 +38,4 @@ class Outcome:
 
 def points(value: float, signed: bool = False) -> str:
     """Return a fraction as points (hundredths)."""
-    return f"{100 * value:+.2f}" if signed else f"{100 * value:.2f}"
+    return fixed(100 * value, signed=signed)

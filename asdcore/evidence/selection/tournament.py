@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import rule
 from asdcore.evidence.selection.candidates import Candidates
@@ -96,8 +97,9 @@ def _sentence(facts: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     (wins,) = [row["wins"] for row in rows if row["candidate"] == facts["chosen"]]
     return (
         f"Best of {len(rows)}: {facts['chosen']} with {points(facts['direct'])}, of which {points(facts['optimism'])} "
-        f"is the expected optimism of having chosen it; honest: {points(facts['honest'])}. It wins {100 * wins:.0f} % "
-        f"of the tournaments. That none is better than {facts['baseline']}: p {facts['p']:.2g}."
+        f"is the expected optimism of having chosen it; honest: {points(facts['honest'])}. It wins "
+        f"{fixed(100 * wins, 0)} % of the tournaments. That none is better than {facts['baseline']}: "
+        f"p {facts['p']:.2g}."
     )
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.bootstrap import Resampled
@@ -56,12 +57,12 @@ class Difference:
         if self.standard_error == 0 and self.estimate == 0:
             return f"{self.first} and {self.second} are the same to the official score, whichever clips are drawn."
         better, worse = (self.first, self.second) if self.estimate >= 0 else (self.second, self.first)
-        ahead = f"{better} is {100 * abs(self.estimate):.2f} points above {worse}"
+        ahead = f"{better} is {fixed(100 * abs(self.estimate))} points above {worse}"
         if self.p_holm <= SIGNIFICANT:
             return f"{ahead}, which chance hardly explains (p {self.p_holm:.2g} after Holm's correction)."
         return (
             f"{ahead}, which may be chance (p {self.p_holm:.2g} after Holm's correction); "
-            f"these clips could have shown a difference of {100 * self.smallest_detectable:.2f} points."
+            f"these clips could have shown a difference of {fixed(100 * self.smallest_detectable)} points."
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from asdcore import hookimpl
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import kaldi_fbank
-from asdcore_plugins.nn.run import TorchEncoder
+from asdcore_plugins.nn.windows import Windowed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,23 +41,27 @@ FORMER_NAMES = (
 """The names in checkpoints written by transformers 4, the published ones among them."""
 
 
-class AST(TorchEncoder):
+class AST(Windowed):
     """The encoder of AST.
 
     checkpoint : a folder with config.json and model.safetensors, as the Hub has it; the classifier in it is left out.
 
     Position embeddings fix the length: as its authors do, spectrograms are filled up with zeros (before the mean is
-    taken off) or cut to ``max_length`` frames of config.json, 1024 frames or 10.24 s for AudioSet. Every clip has the
-    same number of tokens, and those of a short clip's end are of zeros. A clip has at least one frame, 400 samples.
+    taken off) to ``max_length`` frames of config.json, 1024 frames or 10.24 s for AudioSet. The tokens of a short
+    clip's end are of zeros. A clip has at least one frame, 400 samples. A longer clip is heard in windows of that
+    length; with ``beyond = "cut"`` it is cut, as its authors do (see :class:`asdcore_plugins.nn.windows.Windowed`).
 
     Layers: 0 to the number of blocks, and "final", the output after the last normalisation. ``special`` holds the CLS
     and the distillation token.
     """
 
     name = "ast"
+    files = staticmethod(hub.files)
     model: Any
 
-    def __init__(self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None) -> None:
+    def __init__(
+        self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None, beyond: str = "windows"
+    ) -> None:
         from transformers import ASTModel
 
         found = hub.snapshot(checkpoint, "audio-spectrogram-transformer")
@@ -73,6 +77,9 @@ class AST(TorchEncoder):
             self._mean, self._scale = float(settings["mean"]), 2.0 * float(settings["std"])
         self._frames, self._n_mels = config.max_length, config.num_mel_bins
         self._bands, self._time = model.embeddings.get_shape(config)
+        length, shift = (int(self.sample_rate * seconds) for seconds in (0.025, 0.01))
+        whole = (self._time - 1) * config.time_stride + config.patch_size
+        self.reach(beyond, fits=length + shift * self._frames - 1, window=length + shift * (whole - 1))
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> log-mel spectrograms (n_clips, max_length, n_mels)."""

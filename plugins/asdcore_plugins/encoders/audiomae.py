@@ -3,10 +3,10 @@
 Huang et al., "Masked autoencoders that listen", NeurIPS 2022.
 Official code and checkpoints: https://github.com/facebookresearch/AudioMAE (CC BY-NC 4.0: no commercial use).
 
-Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended, or frames cut off,
-to the length that the checkpoint has positions for (1024 frames); then (x + 4.2677393) / (2 * 4.5689974). So a longer
-clip than 10.25 s loses its end, and of a shorter one the last tokens hear only padding, as the authors have it; at
-least 25 ms are needed.
+Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended up to the length
+that the checkpoint has positions for (1024 frames); then (x + 4.2677393) / (2 * 4.5689974). So of a short clip the last
+tokens hear only padding, as the authors have it; at least 25 ms are needed. A longer clip than 10.25 s is heard in
+windows of that length; with ``beyond = "cut"`` it loses its end, as the authors have it.
 
 Tokens of 10 s: 64 x 8 patches of 16 x 16, every 160 ms, and one class token; dim 768. Layers: what enters the blocks
 and every block. Of a pre-trained checkpoint also ``"contextual"``, the mean over the blocks above ``contextual_depth``
@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from asdcore import hookimpl
 from asdcore_plugins.nn import checkpoint as checkpoints
-from asdcore_plugins.nn.padded_fbank import padded_fbank
-from asdcore_plugins.nn.run import Parts, TorchEncoder
+from asdcore_plugins.nn.padded_fbank import padded_fbank, samples
+from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.windows import Windowed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,13 +43,13 @@ NOT_ENCODER = ("mask_token", "decoder_", "head.")
 """What checkpoints hold besides: the decoder of pre-training, the classifier."""
 
 
-class AudioMAE(TorchEncoder):
+class AudioMAE(Windowed):
     """AudioMAE on log-mel patches.
 
     checkpoint : path. num_heads : by default the official number for the checkpoint's width. target_length : frames of
-    10 ms that every clip is padded or cut to; what the checkpoint has positions for, and nothing else.
+    10 ms that the network hears at once; what the checkpoint has positions for, and nothing else.
     contextual_depth : number of the last block, the first being 0, that "contextual" leaves out. device, autocast : see
-    :class:`asdcore_plugins.nn.run.TorchEncoder`.
+    :class:`asdcore_plugins.nn.run.TorchEncoder`. beyond : see :class:`asdcore_plugins.nn.windows.Windowed`.
     """
 
     model: ViT
@@ -63,6 +64,7 @@ class AudioMAE(TorchEncoder):
         contextual_depth: int = 8,
         device: str = "cpu",
         autocast: str | None = None,
+        beyond: str = "windows",
     ) -> None:
         where = f"Checkpoint {checkpoint}, read as AudioMAE,"
         content = checkpoints.read(checkpoint)
@@ -72,6 +74,8 @@ class AudioMAE(TorchEncoder):
             raise ValueError(
                 f"target_length is {target_length}; this checkpoint has positions for {self._target_length}"
             )
+        frames = self._target_length
+        self.reach(beyond, fits=samples(frames + 1) - 1, window=samples(frames))
         depth = len(self.model.blocks)
         self._contextual = range(contextual_depth + 2, depth + 1) if "norm" in self.model.norms else range(0)
         self.layers = (*range(depth + 1), *(["contextual"] if self._contextual else []), "final")

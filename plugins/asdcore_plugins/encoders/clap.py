@@ -13,6 +13,7 @@ the first three stages: 128 x 8 of 192, 64 x 4 of 384, 32 x 2 of 768. "final": o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from asdcore import DataError, hookimpl
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import mel_db
 from asdcore_plugins.nn.mel import htk_bank, slaney_bank
-from asdcore_plugins.nn.run import TorchEncoder
+from asdcore_plugins.nn.windows import Windowed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,26 +44,31 @@ CAPTIONS = ("text_model.", "text_projection.", "logit_scale_")
 """The half of the model that reads captions."""
 
 
-class Clap(TorchEncoder):
+class Clap(Windowed):
     """The audio half of LAION's CLAP.
 
     checkpoint : a folder with config.json and model.safetensors or pytorch_model.bin, as the Hub has it.
 
     A clip shorter than 10 s is repeated as often as it fits and then filled up with zeros ("repeatpad"; "repeat" and
-    "pad" as preprocessor_config.json says). Of a longer clip the authors take 10 s at random ("rand_trunc"); here they
-    are the middle 10 s, so that a clip always gives the same tokens. With fusion, the whole clip shrunk to 10 s goes
-    together with 10 s out of each third, at random positions for the authors, here at the middle of each third. A clip
-    that fills 10 s or less stands four times for itself: this is what the authors' code makes of a clip given alone,
-    and here a clip is always as if given alone.
+    "pad" as preprocessor_config.json says). A longer clip is heard in windows of 10 s. Its authors take 10 s at random
+    ("rand_trunc"); with ``beyond = "cut"`` these are the middle 10 s, so that a clip always gives the same tokens.
+
+    With fusion, the whole clip shrunk to 10 s goes together with 10 s out of each third, at random positions for the
+    authors, here at the middle of each third. A clip that fills 10 s or less stands four times for itself: this is what
+    the authors' code makes of a clip given alone, and here a clip is always as if given alone. So all of a long clip is
+    heard anyway, and ``beyond`` changes nothing.
 
     Layers: 0 to the number of blocks (12), where a stage's last block is taken before the grid is halved; and "final",
     the projected embedding of the whole clip, one token, not scaled to length 1.
     """
 
     name = "clap"
+    files = staticmethod(hub.files)
     model: Any
 
-    def __init__(self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None) -> None:
+    def __init__(
+        self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None, beyond: str = "windows"
+    ) -> None:
         from transformers import ClapAudioModelWithProjection
 
         found = hub.snapshot(checkpoint, "clap", "clap_audio_model")
@@ -76,6 +82,8 @@ class Clap(TorchEncoder):
         self.sample_rate = int(self._settings["sampling_rate"])
         self._longest = int(self._settings["max_length_s"] * self.sample_rate)
         self._fused, self._n_mels = config.enable_fusion, config.num_mel_bins
+        self.reach(beyond, fits=sys.maxsize if self._fused else self._longest, window=self._longest)
+        self.hears = None if self._fused else self.hears
         self._folds = config.spec_size // config.num_mel_bins
         # What enters the first block has the grid of the first stage, as all its blocks have.
         stages = [

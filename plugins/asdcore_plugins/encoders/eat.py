@@ -3,9 +3,10 @@
 Chen et al., "EAT: Self-supervised pre-training with Efficient Audio Transformer", IJCAI 2024.
 Official code: https://github.com/cwx-worst-one/EAT (MIT); checkpoints: worstchan/EAT-* on the Hugging Face Hub (MIT).
 
-Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended, or frames cut off,
-to ``target_length`` frames; then (x + 4.268) / (2 * 4.569). So a longer clip than 10.25 s loses its end, and of a
-shorter one the last tokens hear only padding, as the authors have it; at least 25 ms are needed.
+Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended up to
+``target_length`` frames; then (x + 4.268) / (2 * 4.569). So of a short clip the last tokens hear only padding, as the
+authors have it; at least 25 ms are needed. A longer clip than 10.25 s is heard in windows of that length; with ``beyond
+= "cut"`` it loses its end, as the authors have it.
 
 Tokens of 10 s: 64 x 8 patches of 16 x 16, every 160 ms, and one class token; dim 768 (base) or 1024 (large). The blocks
 normalise after they add. Layers: what enters the blocks (after ``pre_norm``), every block, and of a fine-tuned
@@ -27,8 +28,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from asdcore import DataError, hookimpl
 from asdcore_plugins.nn import checkpoint as checkpoints
-from asdcore_plugins.nn.padded_fbank import padded_fbank
-from asdcore_plugins.nn.run import Parts, TorchEncoder
+from asdcore_plugins.nn.padded_fbank import padded_fbank, samples
+from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.windows import Windowed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,11 +79,12 @@ PUBLISHED: dict[str, dict[str, float]] = {
 """Parameters of every pooling of patches, beside the clean-up: arXiv 2603.04605, Tables I and III."""
 
 
-class EAT(TorchEncoder):
+class EAT(Windowed):
     """EAT on log-mel patches.
 
     checkpoint : path. num_heads : by default the official number for the checkpoint's width. target_length : frames of
-    10 ms that every clip is padded or cut to. device, autocast : see :class:`asdcore_plugins.nn.run.TorchEncoder`.
+    10 ms that the network hears at once. device, autocast : see :class:`asdcore_plugins.nn.run.TorchEncoder`. beyond :
+    see :class:`asdcore_plugins.nn.windows.Windowed`.
     """
 
     model: ViT
@@ -96,6 +99,7 @@ class EAT(TorchEncoder):
         target_length: int = 1024,
         device: str = "cpu",
         autocast: str | None = None,
+        beyond: str = "windows",
     ) -> None:
         content = checkpoints.read(checkpoint)
         model = network(content, where=f"Checkpoint {checkpoint}, read as EAT,", num_heads=num_heads)
@@ -106,6 +110,7 @@ class EAT(TorchEncoder):
             )
         super().__init__(model, device, autocast)
         self._target_length = target_length
+        self.reach(beyond, fits=samples(target_length + 1) - 1, window=samples(target_length // PATCH * PATCH))
         self.layers = (*range(len(model.blocks) + 1), *(["final"] if "fc_norm" in model.norms else []))
 
     def front_end(self, audio: Tensor) -> Tensor:

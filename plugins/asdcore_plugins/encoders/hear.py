@@ -18,7 +18,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from asdcore import DataError, PluginError, Tokens, hookimpl
-from asdcore_plugins.nn.run import known
+from asdcore_plugins.nn.repeats import check_repeats
+from asdcore_plugins.nn.run import known, still
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,14 +55,15 @@ class Hear:
         self.model = _imported(module).load_model(*([] if checkpoint is None else [str(checkpoint)]))
         self.sample_rate = int(self.model.sample_rate)
         self._device = device
+        self._repeats: set[int | str] = set()
         if isinstance(self.model, nn.Module):
-            self.model.eval().requires_grad_(False).to(device)
+            still(self.model).to(device)
 
     def encode(self, audio: Floats, layers: Sequence[int | str] = layers[-1:]) -> Mapping[int | str, Tokens]:
         """(n_clips, n_samples) float32 -> patches (n_clips, 1, 1, dim) or (n_clips, time, 1, dim), by layer.
 
-        Raises ValueError for an unknown layer, DataError for clips without sound, PluginError where the module returns
-        what the API does not allow.
+        Raises ValueError for an unknown layer, DataError for clips without sound and for a module that gives other
+        embeddings for a clip when it has heard another, PluginError where it returns what the API does not allow.
         """
         import numpy as np
 
@@ -69,6 +71,10 @@ class Hear:
         if audio.ndim != 2 or 0 in audio.shape:
             raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
         ask = {"scene": self._scene, "timestamp": self._timestamps}
+        for layer in [one for one in wanted if one not in self._repeats]:
+            embed = ask[str(layer)]
+            check_repeats(lambda clip: [embed(clip[None])], audio[0], f"HEAR module {self.module!r}")  # noqa: B023
+            self._repeats.add(layer)
         return {layer: Tokens(np.concatenate([ask[str(layer)](clip[None]) for clip in audio])) for layer in wanted}
 
     def _scene(self, clip: Floats) -> Floats:

@@ -1,7 +1,8 @@
-"""Any audio model in one ONNX or TFLite file that takes a waveform, for example YAMNet.
+"""Any audio model in an ONNX or TFLite file that takes a waveform, for example YAMNet.
 
 Architecture, front end, licence, grid and dimension are those of the file. It runs on the CPU, by onnxruntime or LiteRT
-(``pip install 'asdcore[onnx]'``).
+(``pip install 'asdcore[onnx]'``). Weights that an ONNX model keeps in a file beside it (``torch.onnx.export`` writes
+``NAME.onnx.data``) are part of the checkpoint: name the model, or the folder that holds it and nothing else.
 
 YAMNet (Apache-2.0, github.com/tensorflow/models, research/audioset/yamnet) hears 0.975 s at 16 kHz, its authors move on
 by 0.48 s, and ten seconds give 20 embeddings of 1024::
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asdcore import DataError, Tokens, hookimpl
-from asdcore_plugins.nn.graph import FREE, open_graph
+from asdcore_plugins.nn.graph import FREE, graph_files, open_graph
+from asdcore_plugins.nn.repeats import check_repeats
 from asdcore_plugins.nn.run import known
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ LAYOUTS = {1: "d", 2: "nd", 3: "ntd"}
 class GraphEncoder:
     """An encoder in an ONNX or TFLite file.
 
+    checkpoint : the file, or the folder that holds it.
     sample_rate : Hz that the model expects.
     window : samples that it hears at once. By default the length that its input has; where that is free, a whole clip.
     hop : samples from one window to the next, by default ``window``. Zeros fill up the last window, so that every
@@ -44,7 +47,15 @@ class GraphEncoder:
 
     patches of a layer: (n_clips, time, band, dim), the windows one after the other in time; an axis that the layout
     does not name has length 1.
+
+    A model with a state of its own (a streaming TFLite model) keeps it from window to window and begins anew with every
+    clip. One whose outputs still hang on what it heard before, or that draws random numbers, is refused.
     """
+
+    @staticmethod
+    def files(checkpoint: str | Path) -> list[Path]:
+        """Return every file of a checkpoint: the model, and its weights beside it."""
+        return graph_files(checkpoint)
 
     def __init__(
         self,
@@ -62,10 +73,11 @@ class GraphEncoder:
         if not self.layers or len(self._names) < len(self.layers):
             raise ValueError(f"outputs is {list(self.layers)}; name at least one, and none twice")
         self._layouts = _layouts(layout, self.layers)
-        self._window, self._hop = _windows(self._graph.shape[-1], window, hop)
+        self._window, self._hop = _windows(next(size for size in self._graph.shape if size != 1), window, hop)
         if sample_rate < 1:
             raise ValueError(f"sample_rate is {sample_rate}; it must be above 0")
         self.sample_rate = sample_rate
+        self._file, self._repeats = Path(checkpoint), False
 
     def encode(self, audio: Floats, layers: Sequence[int | str] | None = None) -> Mapping[int | str, Tokens]:
         """(n_clips, n_samples) float32 -> the Tokens of each layer, by default of the last.
@@ -86,10 +98,19 @@ class GraphEncoder:
         import numpy as np
 
         names = [self._names[layer] for layer in layers]
+        if not self._repeats:
+            check_repeats(lambda sound: self._heard_first(sound, names), clip, f"The model {self._file}")
+            self._repeats = True
+        self._graph.reset()
         windows = [self._graph.run(window, names) for window in self._cut(clip)]
         return {
             layer: np.concatenate([self._grid(found[i], layer) for found in windows]) for i, layer in enumerate(layers)
         }
+
+    def _heard_first(self, clip: Floats, names: Sequence[str]) -> list[NDArray[Any]]:
+        """(n_samples,) -> what the graph makes of its first window when it has heard nothing before."""
+        self._graph.reset()
+        return self._graph.run(next(self._cut(clip)), names)
 
     def _cut(self, clip: Floats) -> Iterator[Floats]:
         """(n_samples,) -> windows in the shape of the graph's input."""
@@ -101,7 +122,7 @@ class GraphEncoder:
         whole = np.zeros(starts[-1] + length, dtype=np.float32)
         whole[: len(clip)] = clip
         for start in starts:
-            yield whole[start : start + length].reshape(*self._graph.shape[:-1], length)
+            yield whole[start : start + length].reshape([1 if size == 1 else length for size in self._graph.shape])
 
     def _grid(self, output: NDArray[Any], layer: int | str) -> Floats:
         """An output of one window -> (time, band, dim)."""

@@ -8,8 +8,9 @@ Front end: 32 kHz; x[i + 1] - 0.97 x[i]; a centred power spectrum of 1024 sample
 
 Tokens of 10 s: 99 x 12 patches of 16 x 16 every 10 frames (100 ms) and bands, one class and one distillation token; dim
 768. A clip has at least 16 frames (150 ms). A longer one than the table of time positions (10 s; 20 and 30 s for the
-checkpoints of those names) loses the patches beyond it, as in the authors' code. Layers: what enters the blocks, every
-block, and ``"final"``, the last one after ``norm``; the mean of its two special tokens is the authors' embedding.
+checkpoints of those names) is heard in windows of that length; with ``beyond = "cut"`` it loses the patches beyond the
+table, as in the authors' code. Layers: what enters the blocks, every block, and ``"final"``, the last one after
+``norm``; the mean of its two special tokens is the authors' embedding.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from asdcore import hookimpl
 from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn.frontend import check_length, passt_mel
-from asdcore_plugins.nn.run import Parts, TorchEncoder
+from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.windows import Windowed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,13 +39,13 @@ NOT_ENCODER = ("head.", "head_dist.")
 """The classifiers."""
 
 
-class PaSST(TorchEncoder):
+class PaSST(Windowed):
     """PaSST on log-mel patches.
 
     checkpoint : path. num_heads : by default the official number for the checkpoint's width. stride : from one patch
     to the next, (bands, frames) or one number for both; 16 for a checkpoint named ``p16-s16``, and so on. hopsize :
     samples from frame to frame; 100 and 160 for those named ``stfthop``. device, autocast : see
-    :class:`asdcore_plugins.nn.run.TorchEncoder`.
+    :class:`asdcore_plugins.nn.run.TorchEncoder`. beyond : see :class:`asdcore_plugins.nn.windows.Windowed`.
     """
 
     model: ViT
@@ -58,6 +60,7 @@ class PaSST(TorchEncoder):
         hopsize: int = 320,
         device: str = "cpu",
         autocast: str | None = None,
+        beyond: str = "windows",
     ) -> None:
         rows, columns = (stride, stride) if isinstance(stride, int) else stride
         if min(rows, columns, hopsize) < 1:
@@ -66,6 +69,9 @@ class PaSST(TorchEncoder):
         state = checkpoints.weights(checkpoints.read(checkpoint))
         super().__init__(network(state, (rows, columns), where=where, num_heads=num_heads), device, autocast)
         self._hop = hopsize
+        last, patch = self.model.tables["time_new_pos_embed"].shape[3] - 1, self.model.patch_embed.proj.kernel_size[1]
+        whole = last * columns + patch  # frames
+        self.reach(beyond, fits=(whole + columns - 1) * hopsize, window=whole * hopsize)
         self.layers = (*range(len(self.model.blocks) + 1), "final")
 
     def front_end(self, audio: Tensor) -> Tensor:

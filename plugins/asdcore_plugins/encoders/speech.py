@@ -26,6 +26,7 @@ from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import mel_db
 from asdcore_plugins.nn.mel import slaney_bank
 from asdcore_plugins.nn.run import TorchEncoder
+from asdcore_plugins.nn.windows import Windowed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,7 @@ class WaveformEncoder(TorchEncoder):
     sample_rate = 16000
     model: Any
     model_type: ClassVar[str]
+    files = staticmethod(hub.files)
     library: ClassVar[str]
 
     def __init__(
@@ -124,23 +126,27 @@ class Data2Vec(WaveformEncoder):
     name, model_type, library = "data2vec", "data2vec-audio", "Data2VecAudio"
 
 
-class Whisper(TorchEncoder):
+class Whisper(Windowed):
     """The encoder half of Whisper.
 
     checkpoint : a folder with config.json and model.safetensors, as the Hub has it; the decoder in it is left out.
 
     The spectrogram is log10 of Slaney's mel bands up to 8 kHz, cut 8 below the clip's maximum, (x + 4) / 4. As its
-    authors do, a clip is filled up with silence to 30 s, and what exceeds 30 s is cut off. Of the 1500 tokens only
-    those of the clip's own length are returned, one for every 20 ms begun; they have seen the silence after it.
+    authors do, a clip is filled up with silence to 30 s. Of the 1500 tokens only those of the clip's own length are
+    returned, one for every 20 ms begun; they have seen the silence after it. A longer clip is heard in windows of 30 s;
+    with ``beyond = "cut"`` what exceeds 30 s is cut off (see :class:`asdcore_plugins.nn.windows.Windowed`).
 
     Layers: 0 to the number of blocks, and "final", the output after the last normalisation.
     """
 
     name = "whisper"
+    files = staticmethod(hub.files)
     sample_rate = 16000
     model: Any
 
-    def __init__(self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None) -> None:
+    def __init__(
+        self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None, beyond: str = "windows"
+    ) -> None:
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
         found = hub.snapshot(checkpoint, "whisper")
@@ -150,16 +156,17 @@ class Whisper(TorchEncoder):
         super().__init__(model, device, autocast)
         self.layers = (*range(config.encoder_layers + 1), hub.FINAL)
         self._n_mels, self._longest = config.num_mel_bins, config.max_source_positions * TOKEN
+        self.reach(beyond, fits=self._longest, window=self._longest)
 
-    def prepare(self, audio: NDArray[np.float32]) -> tuple[Tensor, int]:
-        """(1, n_samples) float32 -> the clip's spectrogram, and how many tokens are its own: ceil(n_samples / 320)."""
-        return super().prepare(audio), -(-audio.shape[-1] // TOKEN)
+    def prepare_window(self, audio: NDArray[np.float32]) -> tuple[Tensor, int]:
+        """(1, n_samples) float32 -> its spectrogram, and how many tokens are its own: ceil(n_samples / 320)."""
+        return super().prepare_window(audio), -(-audio.shape[-1] // TOKEN)
 
-    def encode_prepared(
+    def encode_windows(
         self, prepared: Sequence[tuple[Tensor, int]], layers: Sequence[int | str]
     ) -> list[dict[int | str, Tokens]]:
-        """What :meth:`prepare` returned -> for each clip its own tokens of each layer, without those of the silence."""
-        whole = super().encode_prepared([spectrogram for spectrogram, _ in prepared], layers)
+        """What :meth:`prepare_window` returned -> for each its own tokens of each layer, without the silence's."""
+        whole = super().encode_windows([spectrogram for spectrogram, _ in prepared], layers)
         return [
             {layer: Tokens(tokens.patches[:, :own].copy()) for layer, tokens in clip.items()}
             for clip, (_, own) in zip(whole, prepared, strict=True)

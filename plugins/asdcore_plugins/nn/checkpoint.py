@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asdcore import DataError
+from asdcore_plugins.nn.zip_records import check_records
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,7 +48,8 @@ class Placeholder:
 def read(path: str | Path) -> Any:
     """Return what a checkpoint holds, its tensors on the CPU; of a folder, what its ``model.safetensors`` holds.
 
-    Raises DataError for a file that is missing, cut short, no checkpoint, or that would run code when read.
+    Raises DataError for a file that is missing, cut short or otherwise damaged, no checkpoint, or that would run code
+    when read.
     """
     import torch
 
@@ -59,8 +61,9 @@ def read(path: str | Path) -> Any:
         return _read_safetensors(file)
     try:
         with _placeholders():
-            # A zip archive is mapped into memory: what is not loaded into a module is never read.
-            return torch.load(file, map_location="cpu", weights_only=True, mmap=form == "zip")
+            # A zip archive is mapped into memory where it can be: what is not loaded into a module takes none.
+            mapped = form == "zip" and check_records(file)
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch names no set of errors for damaged files
         if found := re.search(r"GLOBAL (\S+)|Unsupported (operand \d+)", str(error)):
             raise DataError(

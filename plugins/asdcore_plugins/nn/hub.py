@@ -69,6 +69,13 @@ def snapshot(checkpoint: str | Path, *model_types: str) -> Snapshot:
     return Snapshot(weights, config, _read_json(preprocessor) if preprocessor.is_file() else {})
 
 
+def files(checkpoint: str | Path) -> list[Path]:
+    """Return every file that is read where a checkpoint is one file of weights: itself, and what describes it."""
+    weights = Path(checkpoint)
+    beside = (weights.parent / name for name in ("config.json", "preprocessor_config.json"))
+    return [weights, *(one for one in beside if one.is_file())]
+
+
 def configure(name: str, found: Snapshot) -> Any:
     """Return the library's configuration object of class ``name``; raises DataError where it refuses config.json."""
     import transformers
@@ -166,7 +173,7 @@ def _sizes_alone(config: dict[str, Any]) -> dict[str, Any]:
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{file} is not JSON ({error}). {_COMPLETE}") from error
     if not isinstance(values, dict):
         raise DataError(f"{file} holds a {type(values).__name__}, not an object. {_COMPLETE}")

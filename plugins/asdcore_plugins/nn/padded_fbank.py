@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def samples(frames: int) -> int:
+    """Return the least number of samples at 16 kHz that have so many frames: 25 ms, every 10 ms."""
+    return 400 + 160 * (frames - 1)
+
+
 def padded_fbank(audio: Tensor, frames: int, *, mean: float, std: float) -> Tensor:
     """(n_clips, n_samples) at 16 kHz -> (n_clips, frames, 128): Kaldi's fbank with a Hann window, of a fixed length.
 

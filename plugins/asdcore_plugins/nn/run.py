@@ -46,7 +46,7 @@ class TorchEncoder(ABC):
             raise ValueError(f"autocast is {autocast!r}; allowed are {', '.join(PRECISIONS)}, or leave it out")
         self.autocast = autocast
         self._portions = Portions(self.device)
-        self.model = model.eval().requires_grad_(False).to(self.device)
+        self.model = still(model).to(self.device)
 
     @abstractmethod
     def front_end(self, audio: Tensor) -> Tensor:
@@ -95,6 +95,13 @@ class TorchEncoder(ABC):
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), exact, torch.autocast(self.device.type, dtype, enabled=dtype is not None):
             yield
+
+
+def still(model: Any) -> Any:
+    """Return a module in evaluation mode and without gradients, TorchScript too, which knows no ``requires_grad_``."""
+    for one in model.parameters():
+        one.requires_grad_(False)
+    return model.eval()
 
 
 Parts = tuple["Tensor", "Tensor | None"]

@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
 from asdcore_plugins.nn.autoencoder import batches, gather, one_thread, train, windows
+from asdcore_plugins.stats.parameters import share_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,7 +151,7 @@ class Autoencoder:
 
         rows = (order[:, None] * per_clip + np.arange(per_clip)).ravel()
         shuffled = np.random.default_rng(self._seed).permutation(len(rows))
-        kept = np.sort(shuffled[math.ceil(self._held_out * len(rows)) :])
+        kept = np.sort(shuffled[share_of(self._held_out, len(rows)) :])
         if len(kept) < 2:
             raise DataError(f"autoencoder trains on 2 vectors at least; {len(rows)}, less those held out, are too few")
         return rows[kept]

@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import METRICS, REFERENCES
+from asdcore import DataError, Without, hookimpl
+from asdcore_plugins.stats.banks import METRICS, REFERENCES, left_with
 from asdcore_plugins.stats.least_variance import LeastVariance
 from asdcore_plugins.stats.nearest import NearestRows
 from asdcore_plugins.stats.parameters import whole
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Floats32 = NDArray[np.float32]
     Scores = Mapping[str, Floats]
-    Band = tuple[Callable[[Floats32], Scores], Callable[[], Scores]]
+    Left = Sequence[NDArray[np.intp]] | None
+    Band = tuple[Callable[[Floats32], Scores], Callable[[Left], Scores]]
     """What scores clips by their part in a band, and the train clips left out."""
 
 REDUCTIONS = ("mean", "max")
@@ -63,8 +64,11 @@ class Beam:
         self._reduce, self._metric, self._references = reduce, metric, tuple(references)
         self._bands: list[Band] = []
 
-    def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Beam:
-        """(n_train, bands * dim) features and their domains; keeps each band's part as its memory."""
+    def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_], without: Left = None) -> Beam:
+        """(n_train, bands * dim) features and their domains; keeps each band's part as its memory.
+
+        without : for each clip, the clips that its local density (of ``varmin``) must not rest on.
+        """
         import numpy as np
 
         self._bands, fewest = [], 3 if self._varmin else 2
@@ -78,17 +82,25 @@ class Beam:
         self._width = train.shape[2]
         if self._metric == "cosine" and self._width == 1:
             raise DataError("a band of one value has no direction: use metric = 'euclidean'")
-        self._bands = [self._band(train[:, band], domain, members) for band in range(self._n_bands)]
+        self._bands = [self._band(train[:, band], domain, members, without) for band in range(self._n_bands)]
         return self
 
-    def _band(self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, NDArray[np.intp]]) -> Band:
+    def _band(
+        self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, NDArray[np.intp]], without: Left
+    ) -> Band:
         import numpy as np
 
         if self._varmin:
-            dense = LeastVariance(self._varmin, metric=self._metric, references=tuple(members)).fit(part, domain)
-            return dense.score, dense.score_left_out
+            dense = LeastVariance(self._varmin, metric=self._metric, references=tuple(members))
+            return dense.fit(part, domain, without).score, dense.score_left_out
         memory = NearestRows(part, self._metric, members, np.arange(len(part)))
-        return memory.distances, memory.distances_left_out
+
+        def left_out(without: Left) -> Scores:
+            gone = None if without is None else Without(without, len(part))
+            found = memory.distances_left_out(gone)
+            return {name: found[name] for name in left_with(gone, members, 1, "beam")}
+
+        return memory.distances, left_out
 
     def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
         """(n_clips, bands * dim) -> {reference: (n_clips,)}."""
@@ -100,10 +112,14 @@ class Beam:
             )
         return self._reduced([score(parts[:, band]) for band, (score, _) in enumerate(self._bands)])
 
-    def score_left_out(self) -> Mapping[str, Floats]:
-        """Return {reference: (n_train,)} for the fitted clips, each against memories without it."""
+    def score_left_out(self, without: Left = None) -> Mapping[str, Floats]:
+        """Return {reference: (n_train,)} for the fitted clips, each against memories without it.
+
+        without : for each clip, the clips that the memories lack as well. A reference with too few clips left for some
+            clip is left out.
+        """
         self._check_fitted()
-        return self._reduced([score_left_out() for _, score_left_out in self._bands])
+        return self._reduced([score_left_out(without) for _, score_left_out in self._bands])
 
     def macs(self, n_train: int, dim: int) -> int:
         """Multiply-accumulates to score one clip: its products with the bank."""

@@ -55,11 +55,10 @@ class KDE(DistanceScorer):
             for name, members in self._members.items()
         }
 
-    def score_left_out(self) -> Mapping[str, Floats]:
+    def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each under the density of the others."""
         import numpy as np
 
-        self._check_fitted()
         scores = {name: np.empty(self._n) for name in self._members}
         for name, members in self._members.items():
             if isinstance(self._rows, SearchedRows) and self._n > MEASURED:
@@ -95,7 +94,7 @@ class KDE(DistanceScorer):
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
-            self._neighbours[name] = found_neighbours(rows, group, 1)
+            self._neighbours[name] = found_neighbours(rows, group, 1, self._apart)
             self._bandwidth[name] = float(self._bandwidths(name, np.array([-1]))[0])
 
     def _bandwidths(self, name: str, missing: Indices) -> Floats:

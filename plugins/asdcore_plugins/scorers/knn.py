@@ -15,8 +15,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import METRICS, REFERENCES
+from asdcore import DataError, Without, hookimpl
+from asdcore_plugins.stats.banks import METRICS, REFERENCES, left_with
 from asdcore_plugins.stats.nearest import NearestRows
 from asdcore_plugins.stats.neighbours import mean_nearest
 from asdcore_plugins.stats.parameters import whole
@@ -86,23 +86,32 @@ class KNN:
         """Multiply-accumulates to score one clip: its products with the bank."""
         return n_train * dim
 
-    def score_left_out(self) -> Mapping[str, Floats]:
-        """Return {reference: (n_train,)} for the fitted clips, each against the bank without itself."""
+    def score_left_out(self, without: Sequence[NDArray[np.intp]] | None = None) -> Mapping[str, Floats]:
+        """Return {reference: (n_train,)} for the fitted clips, each against the bank without itself.
+
+        without : for each clip, the clips of the bank that it is not compared with either. A bank of which nothing
+            would be left for some clip is left out.
+        """
         import numpy as np
 
         self._check_fitted()
+        gone = Without(without, self._n)
+        kept = left_with(gone, self._banks, 1, "knn")
         if self._nearest is not None:
-            return self._nearest.distances_left_out()
+            found = self._nearest.distances_left_out(None if without is None else gone)
+            return {name: found[name] for name in kept}
         others = self._within.copy()
-        np.fill_diagonal(others, np.inf)
-        return self.score_distances(others)
+        for clip, one in enumerate(gone.of):
+            others[clip, gone.sets[one]] = np.inf
+        scores = self.score_distances(others)
+        return {name: scores[name] for name in kept}
 
     def _learn(self, domain: NDArray[np.str_]) -> None:
         """Remember who is in which bank."""
         import numpy as np
 
         members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
-        self._banks = {name: rows for name, rows in members.items() if len(rows) > 1}
+        self._n, self._banks = len(domain), {name: rows for name, rows in members.items() if len(rows) > 1}
         if not self._banks:
             among = ", ".join(self._references)
             raise DataError(f"knn needs at least 2 train normals in one of its references {among}")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
     from asdcore_plugins.stats.neighbours import Banks, Neighbours
 
@@ -80,11 +81,12 @@ class LDN(LocalDensity):
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
         return super().score_distances(self._rooted(distances))
 
-    def _begin(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+    def _begin(self, rows: Rows, domain: NDArray[np.str_], apart: Without | None) -> None:
         if isinstance(rows, SearchedRows):
-            super()._begin(rows.rooted() if self._root else rows, domain)
+            super()._begin(rows.rooted() if self._root else rows, domain, apart)
         else:
-            super()._begin(lambda some: self._rooted(rows(some)), domain)
+            super()._begin(lambda some: self._rooted(rows(some)), domain, apart)
+        self._given = rows
 
     def _rooted(self, distances: Floats) -> Floats:
         import numpy as np

@@ -50,16 +50,15 @@ class LOF(DistanceScorer):
         self._check_fitted()
         return {name: self._scores(name, distances) for name in self._members}
 
-    def score_left_out(self) -> Mapping[str, Floats]:
+    def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each among the others as they are without it."""
         import numpy as np
 
-        self._check_fitted()
         scores = {name: np.empty(self._n) for name in self._members}
         for name, members in self._members.items():
             near, strangers = self._neighbours[name], np.setdiff1d(np.arange(self._n), members)
             for clips in near.blocks(members):
-                scores[name][clips] = self._left_out(name, clips)
+                scores[name][clips] = self._alone(name, clips)
             if isinstance(self._rows, SearchedRows):
                 scores[name][strangers] = self._judged(
                     name, *self._rows.nearest(strangers, members, min(self._k, len(members)))
@@ -81,7 +80,7 @@ class LOF(DistanceScorer):
         furthest, density = self._surroundings[name]
         return _factors(distance, furthest[near], density[near])
 
-    def _left_out(self, name: str, clips: Indices) -> Floats:
+    def _alone(self, name: str, clips: Indices) -> Floats:
         """Score clips (b,) of a reference by the reference without each."""
         import numpy as np
 
@@ -104,7 +103,7 @@ class LOF(DistanceScorer):
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
-            near = found_neighbours(rows, group, self._k)
+            near = found_neighbours(rows, group, self._k, self._apart)
             index, distance = near.index[:, :-1], near.distance[:, :-1]
             furthest = _furthest(distance)
             self._neighbours[name] = near

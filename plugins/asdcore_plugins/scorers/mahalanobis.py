@@ -18,12 +18,13 @@ Gaussian. Memory: D min(n, D).
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError, Without, hookimpl, left_out_by_refit
 from asdcore_plugins.stats.gaussian import Gaussian, estimate
 from asdcore_plugins.stats.parameters import between
 
@@ -82,7 +83,7 @@ class Mahalanobis:
             _Part(names, members, group, estimate(rows[members], group, self._shrinkage))
             for names, members, group in groupings
         ]
-        self._rows = rows
+        self._rows, self._features, self._domain = rows, features, domain
         return self
 
     def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
@@ -100,9 +101,21 @@ class Mahalanobis:
         count = len(self._references) if self._covariance == "reference" else len(DOMAINS)
         return count * min(n_train, dim) * dim
 
-    def score_left_out(self) -> Mapping[str, Floats]:
-        """Return {reference: (n_train,)} for the fitted clips, each under the Gaussians estimated without it."""
-        return self._by_reference([self._left_out(part) for part in self._fitted()])
+    def score_left_out(self, without: Sequence[NDArray[np.intp]] | None = None) -> Mapping[str, Floats]:
+        """Return {reference: (n_train,)} for the fitted clips, each under the Gaussians estimated without it.
+
+        without : for each clip, the clips that its Gaussians must not rest on either. A reference with too few clips
+            left for some clip is left out.
+        """
+        if without is None:
+            return self._by_reference([self._left_out(part) for part in self._fitted()])
+        self._fitted()
+        gone, rows = Without(without, len(self._rows)), self._features
+
+        def fit(rest: NDArray[np.intp]) -> Mahalanobis:
+            return copy.copy(self).fit(rows[rest], self._domain[rest])
+
+        return left_out_by_refit(fit, lambda fitted, _, clips: fitted.score(rows[clips]), gone)
 
     def _groupings(self, domain: NDArray[np.str_]) -> list[tuple[tuple[str, ...], NDArray[np.intp], NDArray[np.intp]]]:
         """Return (names of the means, train clips, which mean each belongs to) of every Gaussian."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
 from asdcore_plugins.stats.frames import frames
-from asdcore_plugins.stats.parameters import between, whole
+from asdcore_plugins.stats.parameters import between, share_of, whole
 from asdcore_plugins.stats.per_reference import PerReference
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class _Places:
             centred = clip[..., self.chosen] - self.means
             whitened = np.einsum("bij,tbj->tbi", self.whiteners, centred)
             distances = np.sort(np.sqrt(np.square(whitened).sum(axis=2)).ravel())
-            scores[i] = distances[-max(1, math.ceil(self.top * len(distances))) :].mean()
+            scores[i] = distances[-max(1, share_of(self.top, len(distances))) :].mean()
         return scores
 
 

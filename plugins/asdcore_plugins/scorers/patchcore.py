@@ -16,14 +16,13 @@ candidates * 128 and coreset * dim numbers of 8 bytes, said in the log before an
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
 from asdcore_plugins.stats.banks import REFERENCES
 from asdcore_plugins.stats.nearest import NearestRows
-from asdcore_plugins.stats.parameters import whole
+from asdcore_plugins.stats.parameters import share_of, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +107,7 @@ class PatchCore:
 
     def macs(self, n_train: int, dim: int) -> int:
         """Multiply-accumulates to score one clip, at most: every patch with a coreset of all candidates allowed."""
-        return len(self._references) * max(1, math.ceil(self._fraction * min(self._candidates, n_train * dim))) * dim
+        return len(self._references) * max(1, share_of(self._fraction, min(self._candidates, n_train * dim))) * dim
 
     def _score(self, patches: NDArray[np.float32], name: str) -> float:
         """(n_patches, dim) of one clip -> its score."""
@@ -131,7 +130,7 @@ class PatchCore:
 
         stride = -(-patches.shape[0] * patches.shape[1] // self._candidates)
         rows = np.ascontiguousarray(patches[:, ::stride]).reshape(-1, patches.shape[2])
-        size = max(1, math.ceil(self._fraction * len(rows)))
+        size = max(1, share_of(self._fraction, len(rows)))
         needed = 8e-9 * (len(rows) * (min(PROJECTED, rows.shape[1]) + 2) + size * rows.shape[1])
         log.info("patchcore chooses %d of %d patches, in %.2g GB", size, len(rows), needed)
         if needed > self._memory:

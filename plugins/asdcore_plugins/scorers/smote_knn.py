@@ -23,6 +23,7 @@ clips.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING
 from asdcore import hookimpl
 from asdcore_plugins.stats.banks import REFERENCES
 from asdcore_plugins.stats.mixed import MixedBank, Points
-from asdcore_plugins.stats.parameters import fraction, whole
+from asdcore_plugins.stats.parameters import exact, fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,22 +74,23 @@ class SmoteKNN(MixedBank):
 
     def _most_ends(self, source: int, target: int) -> int:
         # Without one of the target clips there may be lines, where there are none with it.
-        return target if self._ratio * source > target - 1 else 0
+        return target if exact(self._ratio) * source > target - 1 else 0
 
     def _between(self, source: Indices, target: Indices) -> Points:
         import numpy as np
 
-        wanted = self._ratio * len(source) - len(target)
+        wanted = exact(self._ratio) * len(source) - len(target)
         if wanted <= 0:
             none = np.empty(0, np.intp)
             return Points(none, none, np.empty(0), np.empty(0))
         a, b, apart = self._towards(target, target, min(self._neighbours, max(len(target) - 1, 0)))
         if self._seed is None or not len(a):
-            each = int(np.ceil(wanted / len(a))) if len(a) else 0
+            each = math.ceil(wanted / len(a)) if len(a) else 0
             line, share = np.repeat(np.arange(len(a)), each), np.tile(np.arange(1, each + 1) / (each + 1), len(a))
         else:
             draw = np.random.RandomState(self._seed)
-            line, share = draw.randint(len(a), size=int(wanted)), draw.uniform(size=int(wanted))
+            count = int(self._ratio * len(source) - len(target))  # in floats, as imbalanced-learn counts them
+            line, share = draw.randint(len(a), size=count), draw.uniform(size=count)
         return Points(a[line], b[line], share, apart[line])
 
 

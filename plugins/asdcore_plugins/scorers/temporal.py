@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import METRICS, REFERENCES
+from asdcore import DataError, Without, hookimpl
+from asdcore_plugins.stats.banks import METRICS, REFERENCES, left_with
 from asdcore_plugins.stats.nearest import NearestRows
-from asdcore_plugins.stats.parameters import fraction, whole
+from asdcore_plugins.stats.parameters import exact, fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,8 +72,9 @@ class Temporal:
         if self._metric == "cosine" and features.shape[-1] == 1:
             raise DataError("a band of one value has no direction: use metric = 'euclidean'")
         windows = self._windows(features)
-        (n, self._count), self._shape = windows.shape[:2], windows.shape[2:]
-        owner = np.repeat(np.arange(n), self._count)
+        (self._n, self._count), self._shape = windows.shape[:2], windows.shape[2:]
+        self._clips = {name: np.flatnonzero(some) for name, some in clips.items()}
+        owner = np.repeat(np.arange(self._n), self._count)
         members = {name: np.flatnonzero(some[owner]) for name, some in clips.items()}
         self._memories = [
             NearestRows(windows[:, :, band].reshape(len(owner), -1), self._metric, members, owner)
@@ -96,10 +97,17 @@ class Temporal:
         found = [memory.distances(rows) for memory, rows in zip(self._memories, by_band, strict=True)]
         return self._scores(found, windows.shape[1])
 
-    def score_left_out(self) -> Mapping[str, Floats]:
-        """Return {reference: (n_train,)} for the fitted clips, each against the windows of the others."""
+    def score_left_out(self, without: Sequence[Indices] | None = None) -> Mapping[str, Floats]:
+        """Return {reference: (n_train,)} for the fitted clips, each against the windows of the others.
+
+        without : for each clip, the clips whose windows it is not compared with either. A reference of which nothing
+            would be left for some clip is left out.
+        """
         self._check_fitted()
-        return self._scores([memory.distances_left_out() for memory in self._memories], self._count)
+        gone = None if without is None else Without(without, self._n)
+        kept = left_with(gone, self._clips, 1, "temporal")
+        scores = self._scores([memory.distances_left_out(gone) for memory in self._memories], self._count)
+        return {name: scores[name] for name in kept}
 
     def _scores(self, found: Sequence[Mapping[str, Floats]], count: int) -> dict[str, Floats]:
         """Distances {reference: (n * count,)} of ``count`` windows a clip in every band -> scores (n,)."""
@@ -116,7 +124,9 @@ class Temporal:
         """(n, n_windows) -> (n,)."""
         import numpy as np
 
-        kept = {"mean": scores.shape[1], "max": 1, "top": max(1, round(self._share * scores.shape[1]))}[self._pool]
+        kept = {"mean": scores.shape[1], "max": 1, "top": max(1, round(exact(self._share) * scores.shape[1]))}[
+            self._pool
+        ]
         return np.asarray(np.ascontiguousarray(np.sort(scores, axis=1)[:, -kept:]).mean(axis=1))
 
     def _windows(self, features: NDArray[np.float32]) -> Floats:

@@ -6,11 +6,13 @@ them with every other scorer of the same features. Both ways give the same bits.
 
 from __future__ import annotations
 
+import copy
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from asdcore import DataError
+from asdcore import DataError, Without, left_out_by_refit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +32,20 @@ HELD = 200_000_000
 """Bytes of a bank's distances to itself up to which they are held; in a larger one those that count are searched."""
 
 
+def left_with(without: Without | None, members: Mapping[str, NDArray[np.intp]], fewest: int, name: str) -> list[str]:
+    """Return the references in which every train normal has at least ``fewest`` others that it may be scored by.
+
+    Raises DataError where there is none.
+    """
+    kept = [one for one, some in members.items() if without is None or without.fewest_left(some) >= fewest]
+    if not kept:
+        raise DataError(
+            f"{name} needs at least {fewest} train normals to score each train normal by; with those left out that its "
+            f"score must not rest on, some keep fewer, in each of the references {', '.join(members)}"
+        )
+    return kept
+
+
 class DistanceScorer(ABC):
     """A scorer on distances to the train normals; a reference with fewer than ``fewest`` of them is left out."""
 
@@ -42,10 +58,13 @@ class DistanceScorer(ABC):
         self._name, self._references, self._fewest = name, tuple(references), fewest
         self._members: dict[str, NDArray[np.intp]] = {}
 
-    def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Self:
+    def fit(
+        self, features: NDArray[np.float32], domain: NDArray[np.str_], without: Sequence[NDArray[np.intp]] | None = None
+    ) -> Self:
         """(n_train, ...) features and their domains; keeps them as the bank.
 
-        A large bank is searched, which gives the same bits.
+        without : for each clip, the clips that what is learned of it (how far its neighbours are) must not rest on. A
+        large bank is searched, which gives the same bits.
         """
         import numpy as np
 
@@ -54,13 +73,19 @@ class DistanceScorer(ABC):
 
         bank = np.array(features)
         held = 8 * len(bank) ** 2 <= HELD
-        self._begin(distances(bank, bank, self.metric).__getitem__ if held else SearchedRows(bank, self.metric), domain)
+        rows = distances(bank, bank, self.metric).__getitem__ if held else SearchedRows(bank, self.metric)
+        self._begin(rows, domain, None if without is None else Without(without, len(bank)))
         self._bank: NDArray[np.float32] | None = bank
         return self
 
-    def fit_distances(self, distances: Floats, domain: NDArray[np.str_]) -> Self:
-        """(n_train, n_train) distances of the train normals to one another in this scorer's ``metric``."""
-        self._begin(distances.__getitem__, domain)
+    def fit_distances(
+        self, distances: Floats, domain: NDArray[np.str_], without: Sequence[NDArray[np.intp]] | None = None
+    ) -> Self:
+        """(n_train, n_train) distances of the train normals to one another in this scorer's ``metric``.
+
+        ``without`` as in :meth:`fit`.
+        """
+        self._begin(distances.__getitem__, domain, None if without is None else Without(without, len(domain)))
         self._bank = None
         return self
 
@@ -79,6 +104,34 @@ class DistanceScorer(ABC):
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
+    def score_left_out(self, without: Sequence[NDArray[np.intp]] | None = None) -> Mapping[str, Floats]:
+        """Return {reference: (n_train,)} for the fitted clips, each by what the others are without it.
+
+        without : for each clip, the clips that its score must not rest on either, be it as neighbours or by what is
+        learned of others from them. A reference with too few clips left for some clip is left out.
+        """
+        import numpy as np
+
+        self._check_fitted()
+        if without is None and self._apart is None:
+            return self._left_out()
+        gone = Without(without, self._n)
+        within = self._given(slice(None))
+
+        def fit(rest: NDArray[np.intp]) -> DistanceScorer:
+            apart = None if self._apart is None else self._apart.among(rest)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # said once, of all clips
+                return copy.copy(self).fit_distances(within[np.ix_(rest, rest)], self._domain[rest], apart)
+
+        return left_out_by_refit(
+            fit, lambda fitted, rest, clips: fitted.score_distances(within[np.ix_(clips, rest)]), gone
+        )
+
+    @abstractmethod
+    def _left_out(self) -> Mapping[str, Floats]:
+        """Return {reference: (n_train,)} for the fitted clips, each left out alone."""
+
     @abstractmethod
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
@@ -91,9 +144,10 @@ class DistanceScorer(ABC):
     def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
         """Learn from the bank's distances to itself what scoring needs; ``_members`` says who is in which reference."""
 
-    def _begin(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+    def _begin(self, rows: Rows, domain: NDArray[np.str_], apart: Without | None) -> None:
         import numpy as np
 
+        self._given, self._domain, self._apart = rows, domain, apart
         self._members = {}
         members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
         members = {name: self._eligible(some, domain) for name, some in members.items()}

@@ -129,11 +129,10 @@ class LocalDensity(DistanceScorer):
         judged = distances / self._scale - self._offset
         return {name: np.take(judged, members, axis=1).min(axis=1) for name, members in self._members.items()}
 
-    def score_left_out(self) -> Mapping[str, Floats]:
+    def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each by the densities the others have without it."""
         import numpy as np
 
-        self._check_fitted()
         scores = {name: np.empty(self._n) for name in self._members}
         for clips in self._neighbours.blocks(np.arange(self._n)):
             scale, offset = self._judge(self._neighbours.without(clips))
@@ -163,7 +162,7 @@ class LocalDensity(DistanceScorer):
 
         group = self._group(domain)
         self._known = np.bincount(group, minlength=2)[group] > 2
-        self._neighbours = found_neighbours(rows, group, self._most)
+        self._neighbours = found_neighbours(rows, group, self._most, self._apart)
         self._rho = self._density(self._neighbours, self._known, domain == "target")
         self._scale, self._offset = self._judge(self._neighbours.without(np.array([-1])))
 

@@ -95,11 +95,10 @@ class MixedBank(DistanceScorer):
         real = {name: np.take(distances, members, axis=1) for name, members in self._members.items()}
         return self._scores(real, [self._points.nearest(row, self.metric, self._k) for row in distances])
 
-    def score_left_out(self) -> Mapping[str, Floats]:
+    def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each without itself and the points it is part of."""
         import numpy as np
 
-        self._check_fitted()
         if isinstance(self._rows, SearchedRows) and len(ends := self._ends()) <= ENDS:
             return self._searched_left_out(self._rows, ends)
         parts = []

@@ -15,11 +15,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from asdcore_plugins.stats.neighbours import mean_nearest
+from asdcore_plugins.stats.passed import Passed
 from asdcore_plugins.stats.rough import limit, met, smallest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from asdcore import Without
 
     Floats = NDArray[np.float64]
     Floats32 = NDArray[np.float32]
@@ -81,29 +84,35 @@ class NearestRows:
         self._rows, self._owner = rows[order], owner[order]
         self._draw()
 
-    def distances(self, rows: Features, owner: Indices | None = None) -> dict[str, Floats]:
+    def distances(
+        self, rows: Features, owner: Indices | None = None, without: Without | None = None
+    ) -> dict[str, Floats]:
         """(n, D) -> {reference: mean distance to the k nearest rows (n,)}, rows of the same ``owner`` (n,) passed over.
 
-        Where there are fewer rows than k, the mean over those there are.
+        without : the owners whose rows are passed over, for more than its own. Where there are fewer rows than k, the
+        mean over those there are.
         """
         import numpy as np
 
         means = {name: np.empty(len(rows)) for name in self._of}
         for start in range(0, len(rows), QUERIES):
             block = slice(start, start + QUERIES)
-            near = self._nearest(prepared(rows[block], self._metric), None if owner is None else owner[block])
+            near = self._nearest(prepared(rows[block], self._metric), self._passed(owner, block, without))
             for name, (_, distance) in near.items():
                 means[name][block] = mean_nearest(distance, self._k)
         return means
 
-    def distances_left_out(self) -> dict[str, Floats]:
+    def distances_left_out(self, without: Without | None = None) -> dict[str, Floats]:
         """Return :meth:`distances` of the bank's own rows (m,), those of the same owner passed over."""
-        return {name: one[self._place] for name, one in self.distances(self._rows, self._owner).items()}
+        return {name: one[self._place] for name, one in self.distances(self._rows, self._owner, without).items()}
 
-    def nearest(self, rows: Features, owner: Indices | None = None) -> dict[str, tuple[Indices, Floats]]:
+    def nearest(
+        self, rows: Features, owner: Indices | None = None, without: Without | None = None
+    ) -> dict[str, tuple[Indices, Floats]]:
         """(n, D) -> {reference: (rows of the bank, distances) of the k nearest (n, k)}, nearest first.
 
         Of equally near ones, the first in the bank is the nearer, where there is one reference; -1 and inf for missing.
+        ``owner`` and ``without`` as in :meth:`distances`.
         """
         import numpy as np
 
@@ -112,10 +121,16 @@ class NearestRows:
         there = np.append(np.argsort(self._place), -1)
         for start in range(0, len(rows), QUERIES):
             block = slice(start, start + QUERIES)
-            near = self._nearest(prepared(rows[block], self._metric), None if owner is None else owner[block])
+            near = self._nearest(prepared(rows[block], self._metric), self._passed(owner, block, without))
             for name, (found, how_far) in near.items():
                 index[name][block], distance[name][block] = there[found], how_far
         return {name: (index[name], distance[name]) for name in self._of}
+
+    def _passed(self, owner: Indices | None, block: slice, without: Without | None) -> Passed | None:
+        """Say which rows the queries of a block pass over."""
+        if owner is None:
+            return None
+        return Passed(owner[block], self._owner, None if without is None else without.mask(owner[block]))
 
     def at_least(self, rows: Features) -> Floats:
         """(n, D) -> distances (n, m) to all rows of the bank, rough: none is more than the exact one."""
@@ -161,15 +176,15 @@ class NearestRows:
         self._scale *= again
         self._reach = 1.0 + self._scale * float(np.sqrt(np.square(self._middle).sum()))
 
-    def _nearest(self, queries: Floats, owner: Indices | None) -> dict[str, tuple[Indices, Floats]]:
+    def _nearest(self, queries: Floats, passed: Passed | None) -> dict[str, tuple[Indices, Floats]]:
         """Prepared queries (n, D) -> {reference: the k nearest rows and their distances (n, k)}, -1 and inf missing."""
         import numpy as np
 
-        found = self._possible(queries, owner)
+        found = self._possible(queries, passed)
         if found is None:
             half = len(queries) // 2
-            first = self._nearest(queries[:half], None if owner is None else owner[:half])
-            second = self._nearest(queries[half:], None if owner is None else owner[half:])
+            first = self._nearest(queries[:half], None if passed is None else passed.of(slice(None, half)))
+            second = self._nearest(queries[half:], None if passed is None else passed.of(slice(half, None)))
             return {
                 name: (np.concatenate([rows, second[name][0]]), np.concatenate([distance, second[name][1]]))
                 for name, (rows, distance) in first.items()
@@ -214,7 +229,7 @@ class NearestRows:
         first[query[kept], place[kept]], how_far[query[kept], place[kept]] = row[kept], distance[kept]
         return first, how_far
 
-    def _possible(self, queries: Floats, owner: Indices | None) -> tuple[Indices, Indices] | None:
+    def _possible(self, queries: Floats, passed: Passed | None) -> tuple[Indices, Indices] | None:
         """Find which rows may be among the k nearest of a query: (query, row), (p,) each; None where they are many."""
         import numpy as np
 
@@ -226,8 +241,8 @@ class NearestRows:
                 block = slice(start, min(start + width, part.stop))
                 rough = far @ self._drawn[block].T
                 rough += self._lengths[block]
-                if owner is not None and _overlap(owner, self._owner[block]):
-                    rough[owner[:, None] == self._owner[block]] = np.inf
+                if passed is not None:
+                    passed.over(rough, block)
                 flat, least[place] = met(rough, least[place], slack)
                 query, row = np.divmod(flat, rough.shape[1])
                 found.append((query, row + start, rough.ravel()[flat]))
@@ -257,11 +272,6 @@ class NearestRows:
         slack = 2.0 * span * ((drawn.shape[1] + 16) * eps * span + 8.0 * fine * reach)
         too_far = ~(span < FAR)
         return np.where(too_far, 0.0, -2.0 * drawn).astype(np.float32), np.where(too_far, np.inf, slack)
-
-
-def _overlap(first: Indices, second: Indices) -> bool:
-    """Tell whether two lots of owners may have one in common."""
-    return bool(first.min() <= second.max() and second.min() <= first.max())
 
 
 def _shrinking(largest: float) -> float:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
 
     Floats = NDArray[np.float64]
@@ -117,10 +118,11 @@ class Banks:
         return counted
 
 
-def neighbours(rows: Rows, group: Indices, k: int) -> Neighbours:
+def neighbours(rows: Rows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
     """Find the k + 1 nearest others of every clip among those of its group (n,); of group -1 there are none.
 
-    Of equally near ones, the first in the bank's order is the nearer.
+    without : the clips that are none of its neighbours, for more than itself. Of equally near ones, the first in the
+    bank's order is the nearer.
     """
     import numpy as np
 
@@ -132,6 +134,8 @@ def neighbours(rows: Rows, group: Indices, k: int) -> Neighbours:
             continue
         near = np.array(rows(block))
         near[np.arange(len(block)), block] = np.inf
+        if without is not None:
+            near[without.mask(block)] = np.inf
         if not alike:
             near[group[block, None] != group] = np.inf
         found, how_far = nearest(near, k + 1)
@@ -163,7 +167,7 @@ def nearest(distances: Floats, k: int) -> tuple[Indices, Floats]:
 
 
 def mean_nearest(distances: Floats, k: int) -> Floats:
-    """(n, m) distances -> (n,) mean of the k smallest of each row, the infinite ones left out.
+    """(n, m) distances -> (n,) mean of the k smallest of each row, the infinite ones left out; inf where all are.
 
     Rows must lie in memory in one piece, or their sums would depend on how many there are.
     """
@@ -175,5 +179,6 @@ def mean_nearest(distances: Floats, k: int) -> Floats:
     near = np.sort(np.partition(distances, k - 1, axis=1)[:, :k], axis=1)
     means = near.mean(axis=1)
     for i in np.flatnonzero(np.isinf(near[:, -1])):
-        means[i] = near[i][np.isfinite(near[i])].mean()
+        there = near[i][np.isfinite(near[i])]
+        means[i] = there.mean() if len(there) else np.inf
     return np.asarray(means)

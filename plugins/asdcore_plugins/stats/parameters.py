@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 MOST = 2**32 - 1
 """The largest seed that random generators take."""
 
@@ -25,3 +28,16 @@ def fraction(name: str, value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
     raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+
+
+def share_of(share: float, n: int) -> int:
+    """Return ceil(share * n), the share being the decimal number that a person wrote.
+
+    In floating point 0.54 * 450 is a little more than 243, and its ceiling 244.
+    """
+    return math.ceil(exact(share) * n)
+
+
+def exact(number: float) -> Fraction:
+    """Return the decimal number that a person wrote, which is what ``repr`` of the float gives back."""
+    return Fraction(repr(float(number)))

@@ -16,9 +16,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from asdcore import DataError
+from asdcore_plugins.stats.extremes import warn_of_extremes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +58,9 @@ class Scoped(ABC):
         self._curves = []
         if self._scope == "pooled":
             reference = _pooled(scores)
-            self._curves = [(reference, self._curve(scores[reference], "all"))]
+            curve = self._curve(scores[reference], "all")
+            warn_of_extremes(self.name, "all", scores[reference], curve, lambda rest: self._curve(rest, "all"))
+            self._curves = [(reference, curve)]
             return self
         chosen = {}
         for name in ("source", "target"):
@@ -68,7 +72,10 @@ class Scoped(ABC):
         if not chosen or (alone and self._scope not in chosen):
             wanted = self._scope if alone else "source or the target"
             raise DataError(f"{self._scope} needs at least {self.fewest} train normals of the {wanted} domain")
-        curves = self._domain_curves({name: values for name, (_, values) in chosen.items()})
+        values = {name: normals for name, (_, normals) in chosen.items()}
+        curves = self._domain_curves(values)
+        for name, curve in curves.items():
+            warn_of_extremes(self.name, name, values[name], curve, partial(self._curve_of, name, values))
         self._curves = [(chosen[name][0], curve) for name, curve in curves.items() if self._scope == name or not alone]
         return self
 
@@ -84,6 +91,10 @@ class Scoped(ABC):
 
         smallest: Floats = np.minimum.reduce(z)
         return smallest
+
+    def _curve_of(self, name: str, values: Mapping[str, Floats], normals: Floats) -> Curve:
+        """Return the curve of one domain, had it these train-normal scores (n,)."""
+        return self._domain_curves({**values, name: normals})[name]
 
     def _domain_curves(self, chosen: Mapping[str, Floats]) -> dict[str, Curve]:
         """{domain: train-normal scores} -> {domain: curve}."""

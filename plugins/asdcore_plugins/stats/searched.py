@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
 
     Floats = NDArray[np.float64]
@@ -42,16 +43,19 @@ class SearchedRows:
         """Return the roots of these distances."""
         return SearchedRows(self._bank, self._metric, root=True)
 
-    def nearest(self, clips: Indices, members: Indices, k: int) -> tuple[Indices, Floats]:
+    def nearest(
+        self, clips: Indices, members: Indices, k: int, without: Without | None = None
+    ) -> tuple[Indices, Floats]:
         """Return the k nearest others of some clips (n,) among ``members``, and how far they are, (n, k).
 
-        Nearest first, of equal ones the first in the bank; -1 and inf where there are no more.
+        without : the clips that are none of its neighbours, for more than itself. Nearest first, of equal ones the
+        first in the bank; -1 and inf where there are no more.
         """
         import numpy as np
 
         every = np.arange(len(members))
         bank = NearestRows(self._flat[members], self._metric, {"all": every}, members, k, root=self._root)
-        index, distance = bank.nearest(self._flat[clips], clips)["all"]
+        index, distance = bank.nearest(self._flat[clips], clips, without)["all"]
         return np.where(index < 0, -1, members[index]), distance
 
     def between(self, clips: slice | Indices, others: slice | Indices) -> Floats:
@@ -103,14 +107,14 @@ class SearchedRows:
         return NearestRows(self._flat, self._metric, {"all": every}, every, root=self._root)
 
 
-def found_neighbours(rows: Rows, group: Indices, k: int) -> Neighbours:
+def found_neighbours(rows: Rows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
     """Find :func:`neighbours`, by a search where the bank is searched, and otherwise in its distances."""
     import numpy as np
 
     if not isinstance(rows, SearchedRows):
-        return neighbours(rows, group, k)
+        return neighbours(rows, group, k, without)
     index, distance = np.full((len(group), k + 1), -1), np.full((len(group), k + 1), np.inf)
     for one in np.unique(group[group >= 0]):
         members = np.flatnonzero(group == one)
-        index[members], distance[members] = rows.nearest(members, members, k + 1)
+        index[members], distance[members] = rows.nearest(members, members, k + 1, without)
     return Neighbours(index, distance)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 import asdcore
@@ -17,6 +19,19 @@ def test_candidates_are_named_by_system_or_by_run_and_system(make_run):
     assert list(places_of([a])) == ["R", "S"]
     assert list(places_of([b, a.folder])) == ["b/S", "a/R", "a/S"]
     assert list(places_of([a, b], ["b/S", "a/R"])) == ["b/S", "a/R"]
+
+
+def test_runs_with_folders_of_one_name_are_told_apart_by_what_lies_above(make_run, tmp_path):
+    folders = [tmp_path / "apart" / name for name in ("a/first", "b/first", "b/second")]
+    for folder in folders:
+        shutil.copytree(make_run(folder.parent.name + folder.name, {"S": TWO}).folder, folder)
+    assert list(places_of(folders)) == ["a/first/S", "b/first/S", "second/S"]
+
+
+def test_runs_come_one_by_one_or_in_lists(make_run):
+    a, b = make_run("a", {"S": TWO}), make_run("b", {"S": TWO})
+    assert list(places_of([[a, b.folder]])) == list(places_of([a, b]))
+    assert list(places_of(a)) == ["S"]
 
 
 def test_what_cannot_be_named_is_refused(make_run):

@@ -61,6 +61,13 @@ def test_what_is_good_on_one_machine_alone_is_found_out(candidates):
     assert outcome.sentence.endswith("not accepted, keep the baseline.")
 
 
+def test_a_baseline_that_is_chosen_itself_is_kept_without_a_verdict(candidates):
+    outcome = lomo(candidates(base=effects(2.0), worse=effects(0.5)), baseline="base")
+    assert outcome.facts["chosen"] == "base"
+    assert "is also the candidate chosen on all machines" in outcome.sentence
+    assert "not accepted" not in outcome.sentence
+
+
 def test_the_baseline_may_be_named(candidates):
     found = candidates(a=effects(0.5), b=effects(2.0))
     assert lomo(found, baseline="b").facts["accepted"] is False

@@ -105,6 +105,19 @@ def test_ten_seconds_are_101_by_12_tokens(full_length):
     assert tokens.special.shape == (1, 2, 16)
 
 
+@pytest.mark.parametrize(("n_samples", "windows"), [(164_239, 1), (164_240, 2), (18 * RATE, 2), (330_000, 3)])
+def test_a_long_clip_is_heard_in_windows_or_cut(n_samples, windows, full_length):
+    audio = clips(1, n_samples)
+    heard = asdcore.load_encoder("ast", checkpoint=full_length[1]).encode(audio, ["final"])["final"]
+    assert heard.patches.shape == (1, 101 * windows, 12, 16)
+    assert heard.special.shape == (1, 2, 16)
+    encoder = asdcore.load_encoder("ast", checkpoint=full_length[1], beyond="cut")
+    cut = encoder.encode(audio, ["final"])["final"]
+    assert cut.patches.shape == (1, 101, 12, 16)
+    assert np.array_equal(cut.patches, encoder.encode(audio[:, :164_239], ["final"])["final"].patches)
+    assert encoder.hears == 164_239 / RATE
+
+
 def test_patches_lie_in_time_and_band(full_length):
     # A patch hears 16 frames from 10 t on and 16 bands from 10 b on.
     encoder = asdcore.load_encoder("ast", checkpoint=full_length[1])
@@ -158,7 +171,7 @@ def test_silence_is_finite_and_bits_do_not_depend_on_neighbours(short):
 
 
 def test_blocks_above_the_highest_layer_wanted_do_not_run(short):
-    encoder, ran = asdcore.load_encoder("ast", checkpoint=short), []
+    encoder, ran = asdcore.load_encoder("ast", checkpoint=short, beyond="cut"), []
     for k, block in enumerate(encoder.model.layers, start=1):
         block.register_forward_hook(lambda *_, k=k: ran.append(k))
     encoder.encode(clips(1, RATE), [0, 1])

@@ -123,14 +123,16 @@ def test_ten_seconds_are_64_by_8_tokens_and_a_class_token(tmp_path):
     assert np.isfinite(tokens.patches).all()
 
 
-@pytest.mark.parametrize("n_samples", [400, 16000, 480000])
-def test_clips_of_any_length_are_padded_or_cut(encoder, n_samples):
+@pytest.mark.parametrize(("n_samples", "windows"), [(400, 1), (16000, 1), (41359, 1), (41360, 2), (480000, 12)])
+def test_clips_of_any_length_are_padded_or_heard_in_windows(encoder, n_samples, windows):
     noise = np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)
-    assert encoder.encode(noise)["final"].patches.shape == (1, 16, 8, 32)
+    assert encoder.encode(noise)["final"].patches.shape == (1, 16 * windows, 8, 32)
+    assert load(beyond="cut").encode(noise)["final"].patches.shape == (1, 16, 8, 32)
 
 
-def test_what_is_cut_off_is_not_heard(encoder, wave):
-    audio = wave(91, 60000, 16000)
+def test_what_is_cut_off_is_not_heard(wave):
+    encoder, audio = load(beyond="cut"), wave(91, 60000, 16000)
+    assert encoder.hears == pytest.approx(41359 / 16000)
     louder = audio.copy()
     louder[:, 400 + 255 * 160 :] *= 3.0
     assert np.array_equal(encoder.encode(audio)["final"].patches, encoder.encode(louder)["final"].patches)

@@ -121,8 +121,21 @@ def test_tokens_lie_in_time_and_band(tmp_path):
     assert int(place) in time
 
 
-def test_of_a_long_clip_the_middle_is_heard(short):
+def test_a_long_clip_is_heard_in_windows_and_the_embedding_averaged(short):
     encoder, audio = asdcore.load_encoder("clap", checkpoint=short), clips(1, 24_000)
+    fused = encoder.model.config.enable_fusion
+    whole = encoder.encode(audio)["final"].patches
+    halves = [encoder.encode(audio[:, start : start + 16_000])["final"].patches for start in (0, 8000)]
+    assert whole.shape == (1, 1, 1, 12)
+    assert np.allclose(whole, np.mean(halves, axis=0), atol=1e-6) is not fused
+    layer = encoder.encode(audio, [1])[1].patches
+    assert layer.shape[1] == encoder.encode(audio[:, :16_000], [1])[1].patches.shape[1] * (1 if fused else 2)
+    assert encoder.hears is None
+
+
+def test_of_a_long_clip_the_middle_is_heard_where_it_is_cut(short):
+    encoder, audio = asdcore.load_encoder("clap", checkpoint=short, beyond="cut"), clips(1, 24_000)
+    assert encoder.hears == (None if encoder.model.config.enable_fusion else 1.0)
     whole = encoder.encode(audio)["final"].patches
     alone = encoder.encode(audio[:, 4000:20_000])["final"].patches
     assert whole.shape == (1, 1, 1, 12)

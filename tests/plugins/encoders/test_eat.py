@@ -117,14 +117,25 @@ def test_ten_seconds_are_64_by_8_tokens_and_a_class_token(tmp_path):
     assert np.isfinite(tokens.patches).all()
 
 
-@pytest.mark.parametrize("n_samples", [400, 16000, 480000])
-def test_clips_of_any_length_are_padded_or_cut_to_the_target_length(encoder, n_samples):
+@pytest.mark.parametrize(("n_samples", "windows"), [(400, 1), (16000, 1), (41359, 1), (41360, 2), (480000, 12)])
+def test_clips_of_any_length_are_padded_to_the_target_length_or_heard_in_windows(encoder, n_samples, windows):
     noise = np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)
-    assert encoder.encode(noise)[3].patches.shape == (1, 16, 8, 32)
+    assert encoder.encode(noise)[3].patches.shape == (1, 16 * windows, 8, 32)
+    assert load("hf_pretrain", beyond="cut").encode(noise)[3].patches.shape == (1, 16, 8, 32)
 
 
-def test_what_is_cut_off_is_not_heard(encoder, wave):
-    audio = wave(11, 60000, 16000)
+def test_windows_of_a_length_that_fills_no_whole_patches_leave_no_gap():
+    encoder = load("hf_pretrain", target_length=250)  # 240 frames make 15 patches
+    audio = np.random.default_rng(0).standard_normal((1, 100_000)).astype(np.float32)
+    before = encoder.encode(audio)[3].patches
+    for start in range(0, 100_000, 500):
+        louder = audio.copy()
+        louder[:, start : start + 500] *= 3.0
+        assert not np.array_equal(encoder.encode(louder)[3].patches, before)
+
+
+def test_what_is_cut_off_is_not_heard(wave):
+    encoder, audio = load("hf_pretrain", beyond="cut"), wave(11, 60000, 16000)
     louder = audio.copy()
     louder[:, 400 + 255 * 160 :] *= 3.0
     assert np.array_equal(encoder.encode(audio)[3].patches, encoder.encode(louder)[3].patches)

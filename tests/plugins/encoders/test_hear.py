@@ -66,6 +66,49 @@ def clips(n_clips, n_samples, seed=0):
     return (0.1 * np.random.default_rng(seed).standard_normal((n_clips, n_samples))).astype(np.float32)
 
 
+STATES = {
+    "a buffer": (
+        "    return frames, torch.arange",
+        "    model.seen = getattr(model, 'seen', 0.0) + frames.mean()\n    return frames + model.seen, torch.arange",
+    ),
+    "random numbers": ("model.filters(audio[:, None])", "model.filters(audio[:, None] + torch.randn(1))"),
+    "dropout that evaluation does not end": ("model.drop(", "torch.nn.functional.dropout("),
+    "its own memory": (
+        "    frames = model",
+        "    HEARD.append(audio.mean())\n    audio = audio - sum(HEARD) / len(HEARD)\n    frames = model",
+    ),
+}
+
+
+@pytest.mark.parametrize("layer", ["scene", "timestamp"])
+@pytest.mark.parametrize("state", STATES)
+def test_a_module_that_remembers_the_clip_before_is_refused(state, layer, hear):
+    encoder = asdcore.load_encoder("hear", module=hear("stateful", *STATES[state]))
+    sys.modules["stateful"].HEARD = []
+    with pytest.raises(DataError, match=r"HEAR module 'stateful' gives other outputs for the same sound"):
+        encoder.encode(clips(1, 8000), [layer])
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_model_in_torchscript_is_run(freeze, hear, tmp_path):
+    import torch
+
+    plain = asdcore.load_encoder("hear", module=hear())
+    script = torch.jit.script(plain.model.filters)
+    (torch.jit.freeze(script) if freeze else script).save(tmp_path / "filters.pt")
+    load = "    model = torch.jit.load(MODEL)\n    model.sample_rate = 8000\n    return model\n    return Model"
+    name = hear("scripted", "    return Model", load)
+    path = tmp_path / "scripted.py"
+    text = path.read_text().replace("model.drop(model.filters(audio[:, None]).tanh())", "model(audio[:, None]).tanh()")
+    path.write_text(f"MODEL = {str(tmp_path / 'filters.pt')!r}\n{text}")
+    scripted, audio = asdcore.load_encoder("hear", module=name), clips(2, 8000)
+    assert isinstance(scripted.model, torch.jit.ScriptModule)
+    for layer in ("scene", "timestamp"):
+        found, expected = (one.encode(audio, [layer])[layer].patches for one in (scripted, plain))
+        assert np.allclose(found, expected, atol=1e-6)
+
+
 def test_scene_and_timestamp_embeddings_are_the_modules_own(hear):
     import torch
 

@@ -158,6 +158,41 @@ def test_a_clip_too_short_for_the_model_is_refused(free):
         asdcore.load_encoder("onnx", checkpoint=free).encode(clips(1, 7))
 
 
+def test_samples_before_a_last_axis_of_one_channel_are_heard_at_once(lite, tmp_path):
+    (tmp_path / "a.tflite").write_bytes(lite.tanh([1, 1, 1], [-1, -1, 1]))
+    encoder, audio = asdcore.load_encoder("onnx", checkpoint=tmp_path / "a.tflite"), clips(2, 1000)
+    patches = encoder.encode(audio)[encoder.layers[-1]].patches
+    assert patches.shape == (2, 1000, 1, 1)
+    assert np.allclose(patches[:, :, 0, 0], np.tanh(audio), atol=1e-6)
+    encoder = asdcore.load_encoder("onnx", checkpoint=tmp_path / "a.tflite", window=300, layout="ndt")
+    assert encoder.encode(audio)[encoder.layers[-1]].patches.shape == (2, 4, 1, 300)
+
+
+@pytest.mark.parametrize("kind", ["svdf", "lstm"])
+def test_a_state_runs_through_a_clip_and_begins_anew_with_the_next(kind, lite, tmp_path):
+    (tmp_path / "a.tflite").write_bytes(getattr(lite, kind)())
+    encoder, audio = asdcore.load_encoder("onnx", checkpoint=tmp_path / "a.tflite"), clips(3, 80)
+    layer = encoder.layers[-1]
+    together = encoder.encode(audio)[layer].patches
+    alone = [encoder.encode(audio[i : i + 1])[layer].patches for i in (2, 0, 1)]
+    assert np.array_equal(together, np.concatenate([alone[1], alone[2], alone[0]]))
+    repeated = encoder.encode(np.tile(audio[:, : 16 if kind == "svdf" else 5], 4))[layer].patches
+    assert not np.allclose(repeated[:, 0], repeated[:, 1])
+
+
+def test_a_model_that_draws_random_numbers_is_refused(lite, tmp_path):
+    (tmp_path / "a.tflite").write_bytes(lite.random_noise())
+    encoder = asdcore.load_encoder("onnx", checkpoint=tmp_path / "a.tflite")
+    with pytest.raises(DataError, match=r"a\.tflite gives other outputs for the same sound .* or draws random numbers"):
+        encoder.encode(clips(1, 64))
+
+
+@pytest.mark.parametrize("check", checks("encoder").values(), ids=checks("encoder"))
+def test_a_model_with_a_state_conforms(check, lite, tmp_path):
+    (tmp_path / "a.tflite").write_bytes(lite.svdf(window=1600))
+    check(lambda: asdcore.load_encoder("onnx", checkpoint=tmp_path / "a.tflite"))
+
+
 @pytest.mark.parametrize("check", checks("encoder").values(), ids=checks("encoder"))
 def test_conforms(check, free):
     check(lambda: asdcore.load_encoder("onnx", checkpoint=free, window=4000, layout=ALL))

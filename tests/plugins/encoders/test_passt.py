@@ -92,7 +92,7 @@ def test_the_official_checkpoint_fits():
 def test_ten_seconds_are_99_by_12_tokens_with_class_and_distillation(tmp_path):
     torch.save(state() | {"time_new_pos_embed": torch.zeros(1, 32, 1, 99)}, tmp_path / "10s.pt")
     encoder = asdcore.load_encoder("passt", checkpoint=tmp_path / "10s.pt", num_heads=4)
-    for n_samples, time in ((320000, 99), (960000, 99), (4801, 1), (8000, 1), (8001, 2)):
+    for n_samples, time in ((320000, 99), (321600, 99), (321601, 198), (960000, 396), (4801, 1), (8000, 1), (8001, 2)):
         tokens = encoder.encode(np.zeros((1, n_samples), np.float32))["final"]
         assert tokens.patches.shape == (1, time, 12, 32)
         assert tokens.special.shape == (1, 2, 32)
@@ -104,8 +104,9 @@ def test_a_clip_without_a_whole_patch_is_refused(encoder):
         encoder.encode(np.zeros((1, 4800), np.float32))
 
 
-def test_patches_beyond_the_table_of_positions_are_cut_off(encoder, wave):
-    audio = wave(81, 96000, 32000)
+def test_patches_beyond_the_table_of_positions_are_cut_off_where_that_is_asked_for(wave):
+    encoder, audio = load(beyond="cut"), wave(81, 96000, 32000)
+    assert encoder.hears == pytest.approx((15 + 17 * 10) * 320 / 32000)
     louder = audio.copy()
     louder[:, 58000:] *= 3.0  # 17 patches end at frame 176, which hears up to sample 56,720
     assert np.array_equal(encoder.encode(audio)["final"].patches, encoder.encode(louder)["final"].patches)

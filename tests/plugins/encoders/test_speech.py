@@ -238,8 +238,16 @@ def test_whispers_spectrogram_is_the_librarys(n_samples, whisper):
     assert np.abs(ours - single).max() < 1e-4 * np.abs(single).max()
 
 
-def test_whisper_cuts_what_is_longer_than_it_hears(whisper):
-    encoder = asdcore.load_encoder("whisper", checkpoint=whisper[1])
+def test_whisper_hears_a_long_clip_in_windows(whisper):
+    encoder, audio = asdcore.load_encoder("whisper", checkpoint=whisper[1]), clips(1, 70_000)
+    tokens = encoder.encode(audio, [2])[2].patches
+    windows = [encoder.encode(audio[:, start : start + 32_000], [2])[2].patches for start in (0, 19_000, 38_000)]
+    assert np.array_equal(tokens, np.concatenate(windows, axis=1))
+
+
+def test_whisper_cuts_what_is_longer_than_it_hears_where_that_is_asked_for(whisper):
+    encoder = asdcore.load_encoder("whisper", checkpoint=whisper[1], beyond="cut")
+    assert encoder.hears == 2.0
     audio = clips(1, 40_000)
     tokens = encoder.encode(audio, [2])[2].patches
     assert tokens.shape == (1, 100, 1, 16)

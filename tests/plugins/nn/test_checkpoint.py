@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -88,6 +89,98 @@ def test_a_file_cut_short_is_refused(save, kept):
     path.write_bytes(whole[: kept if kept > 1 else int(kept * len(whole))])
     with pytest.raises(DataError, match=r"checkpoint\.pt is (cut short or damaged|refused)"):
         read(path)
+
+
+SAVED = {"a": torch.arange(64.0), "b": torch.full((64,), 7.0), "c": torch.arange(8)}
+
+
+@pytest.fixture
+def repacked(tmp_path):
+    """A function that writes a torch archive with the record of one storage changed (None: left out)."""
+
+    def write(change, compression=zipfile.ZIP_STORED, record="data/0"):
+        torch.save(SAVED, tmp_path / "whole.pt")
+        with zipfile.ZipFile(tmp_path / "whole.pt") as whole, zipfile.ZipFile(tmp_path / "changed.pt", "w") as changed:
+            for name in whole.namelist():
+                content = change(whole.read(name)) if name.endswith(record) else whole.read(name)
+                if content is not None:
+                    changed.writestr(name, content, compression)
+        return tmp_path / "changed.pt"
+
+    return write
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_repacked_archive_is_read_right_or_refused(repacked, compression):
+    path = repacked(lambda content: content, compression)
+    if compression == zipfile.ZIP_LZMA:  # torch itself cannot unpack it
+        with pytest.raises(DataError, match="is cut short or damaged"):
+            read(path)
+    else:
+        found = read(path)
+        assert all(torch.equal(found[name], SAVED[name]) for name in SAVED)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content[:100], "record whole/data/0 holds 100 bytes, 256 are needed"),
+        (lambda _: b"", "record whole/data/0 holds 0 bytes, 256 are needed"),
+        (lambda content: content + b"more", "record whole/data/0 holds 260 bytes, 256 are needed"),
+        (lambda _: None, "record whole/data/0 is not there"),
+    ],
+    ids=["short", "empty", "long", "gone"],
+)
+def test_a_record_of_another_size_is_refused_and_no_neighbour_read_for_it(repacked, change, said, compression):
+    with pytest.raises(DataError, match=rf"changed\.pt is cut short or damaged \({said}\)"):
+        read(repacked(change, compression))
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_a_flipped_bit_is_refused_where_the_archive_has_checksums(tmp_path, checksums):
+    torch.serialization.set_crc32_options(checksums)
+    try:
+        torch.save(SAVED, tmp_path / "a.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert torch.equal(read(tmp_path / "a.pt")["a"], SAVED["a"])
+    content = bytearray((tmp_path / "a.pt").read_bytes())
+    content[content.find(SAVED["a"].numpy().tobytes()) + 5] ^= 64
+    (tmp_path / "a.pt").write_bytes(content)
+    if checksums:
+        with pytest.raises(DataError, match=r"a\.pt is cut short or damaged \(Bad CRC-32"):
+            read(tmp_path / "a.pt")
+
+
+def test_two_records_of_one_name_are_refused(repacked):
+    path = repacked(lambda content: content)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("whole/data/0", bytes(256))
+    with pytest.raises(DataError, match="two of its records have the same name"):
+        read(path)
+
+
+def test_tensors_of_every_type_and_those_that_share_a_storage_are_read(tmp_path):
+    types = (torch.float64, torch.float16, torch.bfloat16, torch.int8, torch.uint8, torch.int64, torch.bool)
+    state = {str(one): torch.arange(6).to(one) for one in types}
+    whole = torch.arange(12.0).reshape(3, 4)
+    state |= {"row": whole[1], "transposed": whole.T, "none": torch.empty(0), "complex": torch.ones(3) * 1j}
+    state |= {"parameter": nn.Parameter(torch.arange(3.0)), "fp8": torch.ones(5).to(torch.float8_e4m3fn)}
+    torch.save(state, tmp_path / "a.pt")
+    found = read(tmp_path / "a.pt")
+    assert all(torch.equal(found[name].float(), value.float()) for name, value in state.items() if name != "complex")
+    assert torch.equal(found["complex"], state["complex"])
+
+
+def test_safetensors_whose_header_does_not_fit_its_bytes_are_refused(tmp_path):
+    save_file({"a": WEIGHT, "b": WEIGHT + 1}, tmp_path / "a.safetensors")
+    whole = (tmp_path / "a.safetensors").read_bytes()
+    for old, new in ((b"[0,24]", b"[0,20]"), (b"[24,48]", b"[20,44]"), (b"[2,3]", b"[2,4]"), (b"[24,48]", b"[0,24] ")):
+        assert old in whole
+        (tmp_path / "a.safetensors").write_bytes(whole.replace(old, new, 1))
+        with pytest.raises(DataError, match="is cut short or damaged"):
+            read(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("kept", [4, 9, 40, -3])

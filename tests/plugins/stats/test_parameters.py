@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from asdcore_plugins.stats.parameters import between, fraction, whole
+from asdcore_plugins.stats.parameters import between, fraction, share_of, whole
 
 
 def test_what_is_allowed_comes_back():
@@ -14,6 +16,16 @@ def test_what_is_allowed_comes_back():
     assert between("share", 0.5, 0, 1) == 0.5
     assert fraction("share", 0) == 0.0
     assert fraction("share", 1) == 1.0
+
+
+@given(n=st.integers(0, 100_000), thousandths=st.integers(0, 1000))
+def test_a_share_is_the_decimal_that_was_written(n, thousandths):
+    assert share_of(thousandths / 1000, n) == -(-n * thousandths // 1000)
+
+
+def test_a_share_is_not_rounded_up_by_floating_point():
+    assert share_of(0.54, 450) == 243  # 0.54 * 450 is 243.00000000000003
+    assert share_of(0.07, 100) == 7
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None, 2**32])

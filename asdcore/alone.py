@@ -1,0 +1,143 @@
+"""Each test clip by itself: what a normalizer, transform, fusion or guard gives a clip must not hang on other clips.
+
+first look     every clip alone, from a copy that leads to no other: that is its value.
+second look    when all clips of a stage have had their first: fitted anew on the same train normals, all clips in one
+               call, the last one first. Whatever hangs on company, on earlier calls or on chance differs now.
+
+Both must agree, but for what elementwise float64 arithmetic rounds away. A call takes 2 to 50 microseconds with most
+parts: for a million clips and eight branches up to seven minutes. So of more than :data:`MANY` clips in one cell, parts
+that come with asdcore look at all in one call, and again at a few alone and at halves: for any two clips there is a
+call with the one and without the other. All must agree to the bit, or each clip goes alone. What others wrote always
+does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.errors import PluginError, blamed, located
+
+Floats = NDArray[np.float64]
+Columns = Mapping[str, Floats]
+Call = Callable[[dict[str, Floats]], Floats]
+"""Columns (n,) by name -> values (n,)."""
+
+MANY = 2000
+"""Clips from which on parts of asdcore's own look at halves instead of at every clip alone."""
+
+ALONE = 64
+"""Of those clips, so many are looked at alone as well."""
+
+ROUNDING = 1e-12
+"""Relative difference that float64 arithmetic may make between one clip and many: vector units round in their way."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of a portfolio that is fitted on train normals: ``fit`` fits it anew, on copies, whenever it is called."""
+
+    kind: str
+    name: str
+    fit: Callable[[], Call]
+    ours: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
+
+@dataclass
+class Looks:
+    """The looks at test clips of one stage."""
+
+    _waiting: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+
+    def first(self, step: Step, call: Call, columns: Columns, clips: Sequence[str], where: str) -> Floats:
+        """Return the value (n,) of every clip, by ``call``, the ``step`` fitted; :meth:`second` looks again.
+
+        clips : their names, in the order of the columns. where : what messages begin with.
+        """
+        n = len(clips)
+        if step.ours and n > MANY and (values := _by_halves(step, call, columns, clips)) is not None:
+            return values
+        values = _one_by_one(call, columns, n)
+        self._waiting.append((where, lambda: _look_again(step, columns, values, clips)))
+        return values
+
+    def second(self) -> None:
+        """Look at all clips again; raises PluginError, naming part and clip, where one has another value now."""
+        for where, look in self._waiting:
+            # What there is to warn of was said when the part was fitted first.
+            with located(where), warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                look()
+        self._waiting.clear()
+
+
+def _one_by_one(call: Call, columns: Columns, n: int) -> Floats:
+    return np.array([call(_taken(columns, slice(i, i + 1))).item() for i in range(n)], dtype=np.float64)
+
+
+def _look_again(step: Step, columns: Columns, values: Floats, clips: Sequence[str]) -> None:
+    with blamed(step.kind, step.name):
+        together = step.fit()(_taken(columns, slice(None, None, -1)))[::-1]
+    _compare(step, columns, values, together, clips)
+
+
+def _by_halves(step: Step, call: Call, columns: Columns, clips: Sequence[str]) -> Floats | None:
+    """Look at all clips in one call, at some alone, and at those whose place has a 1, or a 0, at each binary digit.
+
+    Returns None where rounding differs, so that each clip has to go alone.
+    """
+    n = len(clips)
+    values, again, rounded = call(_taken(columns, slice(None))), step.fit(), False
+    for rows in _halves(n):
+        half = again(_taken(columns, rows))
+        if not np.array_equal(half, values[rows]):
+            rounded = True
+            together = values.copy()
+            together[rows] = half
+            _compare(step, columns, values, together, clips)
+    return None if rounded else values
+
+
+def _halves(n: int) -> Iterator[NDArray[np.intp]]:
+    """Yield some places alone, and halves of all places such that for any two one holds the one and not the other."""
+    places = np.arange(n)
+    yield from places[:: max(1, n // ALONE)][:, None]
+    for digit in range((n - 1).bit_length()):
+        for side in (0, 1):
+            yield places[places >> digit & 1 == side][::-1]
+
+
+def _taken(columns: Columns, rows: slice | NDArray[np.intp]) -> dict[str, Floats]:
+    """Return copies of some rows."""
+    return {name: np.array(values[rows]) for name, values in columns.items()}
+
+
+def _compare(step: Step, columns: Columns, values: Floats, others: Floats, clips: Sequence[str]) -> None:
+    """Raise PluginError for the first clip whose values are apart by more than rounding."""
+    size = np.maximum(np.maximum(np.abs(values), np.abs(others)), np.median(np.abs(values)) if len(values) else 0.0)
+    apart = np.flatnonzero(~((values == others) | (np.abs(values - others) <= ROUNDING * size)))
+    if not len(apart):
+        return
+    i = int(apart[0])
+    with blamed(step.kind, step.name):
+        alone = step.fit()(_taken(columns, slice(i, i + 1))).item()
+    found, other = values[i].item(), others[i].item()
+    if alone == found:
+        how = f"alone, and {other!r} beside other test clips"
+    elif alone == other:
+        how = f"newly fitted, and {found!r} after other clips"
+        found = alone
+    else:
+        how = f"once, and {alone!r} another time, newly fitted on the same train normals"
+    shown = f" 'asdcore check-plugin {step.name}' may show more." if step.kind in ("normalizer", "guard") else ""
+    raise PluginError(
+        f"{step} gives {clips[i]} the value {found!r} {how}; of {len(clips)} test clips {len(apart)} differ. A test "
+        f"clip must be scored alone: learn from the train normals in fit, keep nothing of what comes later.{shown}"
+    )

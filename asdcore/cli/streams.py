@@ -1,0 +1,107 @@
+"""What a command may not be able to say: its output goes to a full disk, to nobody, or nowhere.
+
+stdout holds results, so that a command whose output was lost has failed. stderr holds messages: work goes on without.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from asdcore.errors import AsdcoreError
+
+UNHEARD = 141
+"""Exit code where nobody reads the output any more, as a shell gives it: 128 and the number of SIGPIPE."""
+
+
+@contextmanager
+def own_streams() -> Iterator[None]:
+    """Hold stdout and stderr to this inside; raises AsdcoreError where stdout cannot be written."""
+    _open_closed()
+    before = sys.stdout, sys.stderr
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123  (no path)
+        out, err = before[0] or nowhere, before[1] or nowhere
+        if hasattr(out, "reconfigure"):
+            out.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show ends no command
+        sys.stdout, sys.stderr = _Stream(out, _lost_output), _Stream(err, _discard)
+        try:
+            yield
+            sys.stdout.flush()
+        finally:
+            sys.stdout, sys.stderr = before
+
+
+def check_folder() -> None:
+    """Raise AsdcoreError where the working directory is gone: all sorts of libraries ask for it."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise AsdcoreError(
+            f"The folder that this command was started in is gone or locked ({error.strerror}). Change to one that "
+            "exists, such as with 'cd', and give the command again."
+        ) from error
+
+
+class _Stream:
+    """A stream that calls ``failed`` with itself and the error where the system does not take what is written.
+
+    And so for every later call: typer tries a stream before it writes, and lets no error of that trial pass.
+    """
+
+    def __init__(self, stream: TextIO, failed: Callable[[TextIO, OSError], None]) -> None:
+        self._stream, self._failed = stream, failed
+        self._trouble: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write a text, and say how long it is."""
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what waits to be written."""
+        self._try(self._stream.flush)
+
+    def _try(self, call: Callable[..., object], *arguments: str) -> None:
+        try:
+            call(*arguments)
+        except OSError as error:
+            self._trouble = error
+        if self._trouble:
+            self._failed(self._stream, self._trouble)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _lost_output(stream: TextIO, error: OSError) -> None:
+    _discard(stream, error)
+    if error.errno == errno.EPIPE:
+        sys.exit(UNHEARD)
+    raise AsdcoreError(
+        f"The output of this command could not be written: {error.strerror}. What it made is kept; free some space or "
+        "choose another place for the output, and give the command again."
+    )
+
+
+def _discard(stream: TextIO, _: OSError) -> None:
+    """Send what a stream still holds, and all that comes, to nowhere: Python writes it once more when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _open_closed() -> None:
+    """Open those of the three standard streams that are closed: else the next file opened would get their number.
+
+    Then whatever a library prints would be written into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

@@ -1,0 +1,201 @@
+"""What a source file mentions: the modules that it imports, and the files that it may read from where it lies.
+
+It is read, not run. Imports stand in statements, or as text in calls such as ``import_module("helper")``. A data file
+is named by text: ``Path(__file__).parent / "table.npy"``, ``files(__package__) / "tables"``, ``f"table_{n}.npy"``.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LONGEST = 200
+"""Characters: longer text names no file."""
+
+LARGEST = 1 << 25
+"""Bytes: a compiled file above this is not searched for names."""
+
+IMPORTING = frozenset(("__import__", "find_spec", "import_module", "run_module"))
+LISTING = {"iterdir": "*", "listdir": "*", "scandir": "*", "glob": "*", "rglob": "**/*", "walk": "**/*"}
+_OWN = frozenset(("__file__", "__path__", "__package__", "__spec__", "__name__"))
+_RESOURCES = frozenset(("files", "get_data", "open_binary", "open_text"))
+_RESOURCES_BY_NAME = _RESOURCES | {"contents", "path", "read_binary", "read_text"}
+"""Functions of importlib.resources and pkgutil; those that paths have too count where they are called by themselves."""
+
+_UP = re.compile(
+    r"(\)?)((?:\s*\.parent\b)+)|parents\[(\d?)|((?:\.\./?)+)(?=[\w\"'])|(pardir)|((?:dirname\((?:os\.path\.)?)+)"
+)
+_UNKNOWN = re.compile(r"%[-+0-9.]*[a-z]|\{[^{}]*\}|\*+")
+FURTHEST = 5
+_WORD = re.compile(rb"[A-Za-z0-9_./-]{2,%d}" % LONGEST)
+
+
+@dataclass(frozen=True)
+class Mentions:
+    """What one file mentions.
+
+    imports : modules, a relative one with its leading dots. words : other text. places : texts that stand together in
+    an expression about the file's own place, ``*`` for what is only known when it runs. above : how many folders above
+    its own the file may speak of.
+    """
+
+    imports: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    places: frozenset[tuple[str, ...]] = frozenset()
+    above: int = 0
+
+
+def imported_names(file: Path) -> frozenset[str]:
+    """Return every module that a source file imports by full name, at its top or inside a function.
+
+    A file that is no Python, such as a template in a package, cannot be imported and imports nothing.
+    """
+    about = file.stat()
+    return frozenset(one for one in _imports(file, about.st_mtime_ns, about.st_size) if not one.startswith("."))
+
+
+def mentions(file: Path) -> Mentions:
+    """Return what a file mentions: a source file, or a compiled one, of which only the words are known."""
+    about = file.stat()
+    return _mentions(file, about.st_mtime_ns, about.st_size)
+
+
+@functools.lru_cache(maxsize=1024)
+def _imports(file: Path, changed: int, size: int) -> frozenset[str]:
+    tree = _parsed(file.read_bytes())
+    return frozenset() if tree is None else frozenset(_imported(_statements(tree)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _mentions(file: Path, changed: int, size: int) -> Mentions:
+    if size > LARGEST:
+        return Mentions()
+    content = file.read_bytes()
+    tree = _parsed(content) if file.suffix in (".py", ".pyw") else None
+    if tree is None:
+        return Mentions(words=frozenset(one.decode() for one in _WORD.findall(content)))
+    nodes = list(ast.walk(tree))
+    asked = frozenset(_asked_for(nodes))
+    patterns = {(f"{one.lstrip('.').replace('.', '/')}.py",) for one in asked if "*" in one}
+    places = frozenset(_places(nodes)) | patterns
+    words = frozenset(text for one in nodes if isinstance(one, ast.Constant) for text in _texts(one))
+    above = _above(content.decode(errors="replace"))
+    imports = frozenset(_imported(nodes)) | {one for one in asked if "*" not in one}
+    return Mentions(imports, words, places, above)
+
+
+def _parsed(content: bytes) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about how the file is written
+            return ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every statement of a module, at any depth: an import is one, and no expression holds any."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, block, ())
+
+
+def _imported(nodes: Iterator[ast.AST] | list[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = "." * node.level + (node.module or "")
+            joint = "." if node.module else ""
+            yield from (start, *(f"{start}{joint}{alias.name}" for alias in node.names))
+
+
+def _asked_for(nodes: list[ast.AST]) -> Iterator[str]:
+    """Yield the modules that are imported by a call, ``*`` for a part that is only known when it runs."""
+    for node in nodes:
+        if isinstance(node, ast.Call) and _called(node) in IMPORTING:
+            yield from (one for one in _texts(node) if _is_name(one.replace("*", "_")))
+
+
+def _places(nodes: list[ast.AST]) -> Iterator[tuple[str, ...]]:
+    """Yield the texts of every expression that is about the file's own place."""
+    own = set(_OWN)
+    for _ in range(3):  # HERE = Path(__file__).parent; TABLES = HERE / "tables"; ...
+        for node in nodes:
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value and _is_own(node.value, own):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                own |= {name for target in targets for name in _names(target)}
+    for node in nodes:
+        if isinstance(node, ast.Call | ast.BinOp | ast.JoinedStr) and _is_own(node, own):
+            if texts := tuple(_UNKNOWN.sub("*", text) for text in _texts(node)):
+                yield texts
+            elif isinstance(node, ast.Call) and (listed := LISTING.get(_called(node))):
+                yield (listed,)
+
+
+def _above(text: str) -> int:
+    """Return how many folders up a source may go from its own."""
+    found = [0]
+    for called, parent, parents, dots, pardir, dirname in _UP.findall(text):
+        steps = (
+            parent.count(".parent")
+            - bool(called)
+            + dots.count("..")
+            + bool(pardir)
+            + dirname.count("dirname")
+            - bool(dirname)
+        )
+        found.append(steps if not parents else int(parents))
+    return min(max(found), FURTHEST)
+
+
+def _is_own(node: ast.AST, own: set[str]) -> bool:
+    return any(
+        not own.isdisjoint(_names(one)) or (isinstance(one, ast.Call) and _is_of_resources(one))
+        for one in ast.walk(node)
+        if isinstance(one, ast.Name | ast.Attribute | ast.Call)
+    )
+
+
+def _is_of_resources(node: ast.Call) -> bool:
+    by_name = isinstance(node.func, ast.Name) or "resources" in _names(getattr(node.func, "value", node))
+    return _called(node) in (_RESOURCES_BY_NAME if by_name else _RESOURCES)
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Name):
+        return [node.id]
+    return [node.attr] if isinstance(node, ast.Attribute) else []
+
+
+def _called(node: ast.Call) -> str:
+    return next(iter(_names(node.func)), "")
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """Yield the texts in an expression, in the order in which they stand."""
+    if isinstance(node, ast.JoinedStr):
+        parts = [str(one.value) if isinstance(one, ast.Constant) else "*" for one in node.values]
+        yield "".join(parts)
+    elif isinstance(node, ast.Constant):
+        if _is_text(node):
+            yield str(node.value)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) <= LONGEST
+
+
+def _is_name(text: str) -> bool:
+    return all(part.isidentifier() for part in text.lstrip(".").split("."))

@@ -1,0 +1,204 @@
+"""Follows what a plugin imports and reads to all files that belong to it, without running anything.
+
+What counts is listed in :mod:`asdcore.contract.sources`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from importlib import invalidate_caches
+from pathlib import Path
+
+from asdcore.contract.mentions import Mentions, imported_names, mentions
+from asdcore.contract.modules import SUFFIXES, file_below, home_of, module_file, owner
+from asdcore.contract.trees import TOOLS, tree_files
+
+BUNDLED_PACKAGE = "asdcore_plugins"
+FRAMEWORK = "asdcore"
+
+
+class Search:
+    """All files of some modules, by name, and the distributions that they import, by version."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Path] = {}
+        self.libraries: dict[str, str] = {}
+        self._waiting: list[tuple[str, Path, Path]] = []
+        invalidate_caches()  # a file may have come since a folder was last listed
+
+    def module(self, name: str, file: Path) -> None:
+        """Add a module, of which the full name and the file are known, and all that it leads to."""
+        if self._is_archived(file):
+            return
+        home = home_of(file, name)
+        if record := owner(file, home):
+            for path in record.files:
+                self._recorded(home, path)
+        self._add_package(file, home)
+        while self._waiting:
+            self._follow(*self._waiting.pop())
+
+    def _is_archived(self, file: Path) -> bool:
+        """Whether a module lies in an archive, all of which then counts."""
+        archive = None if file.exists() else next((one for one in file.parents if one.is_file()), None)
+        if archive:
+            self.files[archive.name] = archive
+        return archive is not None
+
+    def _recorded(self, home: Path, path: str) -> None:
+        """Add a file of the plugin's own distribution; scripts and what describes a distribution are no source."""
+        folders = path.split("/")[:-1]
+        if any(one in TOOLS or one.endswith(".dist-info") for one in folders) or folders[-1:] in (["bin"], ["Scripts"]):
+            return
+        name = path.replace("../", "above/")
+        self._add(name, home / path, home)
+
+    def _add_package(self, file: Path, home: Path) -> None:
+        """Add a module; of one in a package all of the package."""
+        top = None
+        for folder in itertools.takewhile(lambda one: one != home, file.parents):
+            top = folder if (folder / "__init__.py").is_file() else top
+        if top:
+            for path, one in tree_files(top):
+                self._add(f"{top.relative_to(home).as_posix()}/{path}", one, home)
+        self._add(file.relative_to(home).as_posix(), file, home)
+
+    def _add(self, name: str, file: Path, home: Path) -> None:
+        if name not in self.files and file.is_file():
+            self.files[name] = file
+            if file.name.endswith(SUFFIXES):
+                self._waiting.append((name, file, home))
+
+    def _follow(self, name: str, file: Path, home: Path) -> None:
+        """Add what a file imports and what it reads from where it lies."""
+        said, package = mentions(file), name.rpartition("/")[0]
+        for imported in said.imports:
+            self._import(_absolute(imported, package), home)
+        for word in said.words:
+            self._word(word, package, home)
+        bases = {(file.parents[up], _above(package, up)) for up in range(said.above + 1) if up < len(file.parents)}
+        for folder, start in bases | {(home, "")}:
+            self._data(said, file, folder, start, home)
+
+    def _import(self, name: str, home: Path) -> None:
+        parts = name.split(".")
+        if parts[0] in sys.stdlib_module_names or parts[0] in (FRAMEWORK, "__main__", ""):
+            return
+        for depth in range(1, len(parts) + 1):
+            self._loose(".".join(parts[:depth]), home)
+
+    def _loose(self, name: str, home: Path) -> None:
+        """Add a module that no installer has recorded; of a recorded one note the version."""
+        file = module_file(name) or file_below(home, name.split("."))
+        if file is None or self._is_archived(file) or not file.is_file():
+            return
+        if name.split(".")[0] == BUNDLED_PACKAGE:
+            place = home_of(file, name)
+            self.files |= {one.relative_to(place).as_posix(): one for one in bundled_files(file, place)}
+            return
+        place = home_of(file, name)
+        if record := owner(file, place):
+            if record.version:
+                self.libraries[record.name] = record.version
+        else:
+            self._add_package(file, place)
+
+    def _word(self, word: str, package: str, home: Path) -> None:
+        """Add a sibling that is named by a text alone, such as a module that is imported by that text."""
+        plain = word.lstrip(".")
+        if not plain or not all(part.isidentifier() for part in plain.split(".")):
+            return
+        starts = {package.replace("/", "."), ""}
+        for start in starts:
+            name = f"{start}.{plain}" if start else plain
+            if name.split(".")[0] in (FRAMEWORK, BUNDLED_PACKAGE):
+                continue
+            file = file_below(home, name.split("."))
+            if file and not owner(file, home):
+                self._add_package(file, home)
+
+    def _data(self, said: Mentions, file: Path, folder: Path, start: str, home: Path) -> None:
+        """Add the files below one folder that a file names, and all of a folder that it names as its own."""
+        for word in said.words:
+            if "/" in word or "." in word:
+                for path in (word, f"{file.stem}{word}"):
+                    if _is_below(path):
+                        self._add(f"{start}{path}", folder / path, home)
+        for texts in said.places:
+            for pattern in _patterns(texts):
+                for one in _matching(folder, pattern):
+                    path = f"{start}{one.relative_to(folder).as_posix()}"
+                    self._add(path, one, home)
+                    if one.is_dir() and one.name not in TOOLS and not _is_any(pattern):
+                        for below, inner in tree_files(one):
+                            self._add(f"{path}/{below}", inner, home)
+
+
+def bundled_files(module: Path, top: Path) -> set[Path]:
+    """Return a bundled module and, in turn, what it imports of its package by full name, and the packages they lie in.
+
+    ``top`` is the folder that the package lies in.
+    """
+    known: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        file = waiting.pop()
+        if file in known:
+            continue
+        known.add(file)
+        for name in imported_names(file):
+            if name.split(".")[0] == BUNDLED_PACKAGE:
+                path = top.joinpath(*name.split("."))
+                waiting += [one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()]
+        folders = itertools.takewhile(lambda one: one != top, file.parents)
+        waiting += [init for one in folders if (init := one / "__init__.py") not in known and init.is_file()]
+    return known
+
+
+def _absolute(name: str, package: str) -> str:
+    """Return the full name of a module that a file of a package imports; "" where it leads out of the package."""
+    if not name.startswith("."):
+        return name
+    plain = name.lstrip(".")
+    parts = package.split("/") if package else []
+    up = len(name) - len(plain) - 1
+    if up > len(parts):
+        return ""
+    return ".".join([*parts[: len(parts) - up], *([plain] if plain else [])])
+
+
+def _above(package: str, up: int) -> str:
+    """Return how names begin of files that lie ``up`` folders above a file of a package."""
+    parts = package.split("/") if package else []
+    inside = parts[: max(0, len(parts) - up)]
+    return "".join(f"{part}/" for part in [*["above"] * max(0, up - len(parts)), *inside])
+
+
+def _is_below(path: str) -> bool:
+    return (
+        not path.startswith("/") and all(part not in ("", ".", "..") for part in path.split("/")) and "\0" not in path
+    )
+
+
+def _patterns(texts: tuple[str, ...]) -> set[str]:
+    """Return the paths that texts may mean which stand in one expression: all of them together, or each."""
+    whole = "/".join(texts)
+    single = (text for text in texts if len(texts) == 1 or not _is_any(text))
+    return {one.removeprefix("*/") for one in (whole, whole.replace(".", "/"), *single)} | {whole}
+
+
+def _is_any(pattern: str) -> bool:
+    return not set(pattern) - set("*/.")
+
+
+def _matching(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield what a pattern matches below a folder; nothing for one that is none."""
+    plain = "/".join(part for part in pattern.split("/") if part not in ("", "."))
+    if plain in ("", "**") or ".." in plain.split("/") or "\0" in plain:
+        return
+    try:
+        yield from folder.glob(plain) if any(sign in plain for sign in "*?[") else (folder / plain,)
+    except (ValueError, OSError):
+        return

@@ -1,0 +1,142 @@
+"""Which fitted clips the out-of-fold score of each train normal must not rest on: more than the clip itself.
+
+Clips that were cut from one recording are near-duplicates of one another. A train normal that is scored beside its own
+neighbours in time looks far more normal than a new clip will, so the framework tells a scorer which clips to leave out
+for each (:class:`asdcore.contract.interfaces.Scorer`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.errors import DataError
+
+Indices = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+
+
+class Without:
+    """For each of n fitted clips, the fitted clips that its own score must not rest on; itself always among them.
+
+    rows : (n,) sequence of arrays of indices, or None for each clip alone. Arrays may be shared objects.
+
+    sets : the different sets, each sorted. of : (n,) which of them is a clip's.
+
+    Raises ValueError where there are not n arrays, or an index is none of 0 to n - 1.
+    """
+
+    def __init__(self, rows: Sequence[Indices] | None, n: int) -> None:
+        self.n = n
+        if rows is None:
+            self.sets, self.of = list(np.arange(n)[:, None]), np.arange(n)
+            return
+        if len(rows) != n:
+            raise ValueError(f"without has {len(rows)} arrays for {n} fitted clips: give one for each clip, in order")
+        rows = list(rows)  # kept, so that equal ids mean one object
+        whole = {id(some): _sorted(some, n) for some in rows}
+        places: dict[bytes, int] = {}
+        self.sets, self.of = [], np.empty(n, np.intp)
+        for row, given in enumerate(rows):
+            some = whole[id(given)]
+            place = int(np.searchsorted(some, row))
+            if place == len(some) or some[place] != row:
+                some = np.insert(some, place, row)
+            self.of[row] = places.setdefault(some.tobytes(), len(self.sets))
+            if self.of[row] == len(self.sets):
+                self.sets.append(some)
+
+    @property
+    def alone(self) -> bool:
+        """Whether every clip is left out by itself alone: plain leave-one-out."""
+        return all(len(some) == 1 for some in self.sets)
+
+    @property
+    def most(self) -> int:
+        """How many clips are left out together, at most."""
+        return max(len(some) for some in self.sets)
+
+    def mask(self, clips: Indices) -> Flags:
+        """Return which clips the scores of some clips (b,) must not rest on: (b, n), True for those left out."""
+        return self.mask_of(self.of[clips])
+
+    def mask_of(self, sets: Sequence[int] | Indices) -> Flags:
+        """Return which clips are in some of the sets (b,), named by their places: (b, n)."""
+        gone = np.zeros((len(sets), self.n), bool)
+        for i, place in enumerate(sets):
+            gone[i, self.sets[place]] = True
+        return gone
+
+    def fewest_left(self, members: Indices) -> int:
+        """Return how many of some clips a score rests on at least, whichever clip is scored."""
+        counted = np.zeros(self.n, np.intp)
+        counted[members] = 1
+        return len(members) - max(int(counted[some].sum()) for some in self.sets)
+
+    def each(self) -> Iterator[tuple[Indices, Indices]]:
+        """Yield (the clips that share a set, the clips that they may be scored by) for every set."""
+        order = np.argsort(self.of, kind="stable")
+        starts = np.searchsorted(self.of[order], np.arange(len(self.sets) + 1))
+        for place, some in enumerate(self.sets):
+            yield order[starts[place] : starts[place + 1]], np.setdiff1d(np.arange(self.n), some)
+
+    def among(self, rest: Indices) -> list[Indices]:
+        """Return what is left out for each of some clips (m,), ascending, as their places among these: m arrays."""
+        place = np.full(self.n, -1)
+        place[rest] = np.arange(len(rest))
+        moved = {int(one): place[self.sets[one]] for one in np.unique(self.of[rest])}
+        kept = {one: some[some >= 0] for one, some in moved.items()}
+        return [kept[int(one)] for one in self.of[rest]]
+
+
+def takes_without(method: Callable[..., Any]) -> bool:
+    """Whether a scorer's ``fit``, ``fit_distances`` or ``score_left_out`` can be told what to leave out."""
+    return "without" in inspect.signature(method).parameters
+
+
+def left_out_by_refit(
+    fit: Callable[[Indices], Any],
+    score: Callable[[Any, Indices, Indices], Mapping[str, NDArray[np.float64]]],
+    without: Without,
+) -> dict[str, NDArray[np.float64]]:
+    """Score every fitted clip by what is fitted to the clips that it may be scored by: {reference: (n,)}.
+
+    fit : clips (m,) -> fitted to them. score : what was fitted, the clips (m,) it was fitted to, and the clips (b,) to
+    score -> {reference: (b,)}. That is what ``score_left_out(without)`` has to equal, and one fit for every set.
+
+    A reference that is missing for some clip is left out. Raises DataError where none is left.
+    """
+    scores: dict[str, NDArray[np.float64]] = {}
+    shared: set[str] | None = None
+    for clips, rest in without.each():
+        try:
+            got = score(fit(rest), rest, clips)
+        except DataError as error:
+            raise DataError(
+                f"with the clips left out that its score must not rest on, train normal {clips[0]} keeps {len(rest)} "
+                f"of {without.n}: {error}"
+            ) from error
+        shared = set(got) if shared is None else shared & set(got)
+        for name, values in got.items():
+            scores.setdefault(name, np.empty(without.n))[clips] = values
+    if not shared:
+        raise DataError(
+            "no reference keeps enough train normals for every clip, with those left out that its score must not rest "
+            "on"
+        )
+    return {name: values for name, values in scores.items() if name in shared}
+
+
+def _sorted(some: Indices, n: int) -> Indices:
+    """Return an array of places, each once and in order, or raise the ValueError that names what is none."""
+    given = np.asarray(some)
+    if given.ndim != 1 or (given.size and not np.issubdtype(given.dtype, np.integer)):
+        raise ValueError(f"without must hold arrays (m,) of whole numbers, got {given.shape} {given.dtype}")
+    places = np.unique(given).astype(np.intp)
+    if len(places) and (places[0] < 0 or places[-1] >= n):
+        raise ValueError(f"without names the clips {places[0]} to {places[-1]}; {n} are fitted, 0 to {n - 1}")
+    return places

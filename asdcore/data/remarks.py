@@ -1,0 +1,69 @@
+"""What a clip index shows that is no fault, but that a person should know: repeated sounds, very different lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+UNEQUAL = 2.0
+"""Lengths are told if the longest clip of a machine is more than this many times as long as the shortest."""
+
+EXAMPLES = 3
+"""Clips that a remark names."""
+
+
+def remarks_on(clips: pl.DataFrame) -> list[str]:
+    """Return a sentence for each thing that a clip index shows, machine by machine.
+
+    clips : the clip index. Clips whose sound is not known yet (null digest or length) are passed over.
+    """
+    return [*_in_both_splits(clips), *_repeated(clips), *_unequal(clips)]
+
+
+def _in_both_splits(clips: pl.DataFrame) -> Iterator[str]:
+    """Yield the test clips that are train clips too: they are scored against themselves."""
+    train, test = (clips.filter(pl.col("split") == split) for split in ("train", "test"))
+    known = train.select("sha256", original="clip").drop_nulls().unique("sha256", keep="first", maintain_order=True)
+    both = test.join(known, on="sha256", how="inner", maintain_order="left")
+    for (machine,), rows in both.group_by("machine", maintain_order=True):
+        pairs = [f"{clip} is {original}" for clip, original in rows.select("clip", "original").head(EXAMPLES).rows()]
+        yield (
+            f"{machine}: {_count(len(rows), 'test clip')} {_have(len(rows))} the very bytes of a train clip "
+            f"({'; '.join(pairs)}): such a clip is scored against itself. Take it out of one of the two."
+        )
+
+
+def _repeated(clips: pl.DataFrame) -> Iterator[str]:
+    """Yield the machines of which train clips are byte for byte alike."""
+    train = clips.filter(pl.col("split") == "train", pl.col("sha256").is_not_null())
+    alike = train.filter(pl.len().over("machine", "section", "sha256") > 1)
+    for (machine, section), rows in alike.group_by("machine", "section", maintain_order=True):
+        sounds = rows["sha256"].n_unique()
+        first = rows.filter(pl.col("sha256") == rows["sha256"][0])["clip"].head(EXAMPLES).to_list()
+        yield (
+            f"{machine} section {section}: {len(rows)} train clips repeat {_count(sounds, 'sound')} byte for byte "
+            f"(such as {', '.join(first)}). A repeat looks perfectly normal beside its double, so thresholds come out "
+            "too low. Keep one of each."
+        )
+
+
+def _unequal(clips: pl.DataFrame) -> Iterator[str]:
+    """Yield the machines whose clips are of very different lengths."""
+    seconds = pl.col("n_samples") / pl.col("sample_rate")
+    for (machine,), rows in clips.group_by("machine", maintain_order=True):
+        lengths = rows.select(seconds.alias("seconds"))["seconds"].drop_nulls().to_list()
+        shortest, longest = min(lengths, default=0.0), max(lengths, default=0.0)
+        if longest > UNEQUAL * shortest:
+            yield (
+                f"{machine}: clips last from {shortest:.3g} to {longest:.3g} s. Short clips are noisier and "
+                "score higher, whatever they hold: compare clips of one length, or cut them alike."
+            )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _have(n: int) -> str:
+    return "has" if n == 1 else "have"

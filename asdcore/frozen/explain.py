@@ -1,0 +1,79 @@
+"""A failed verification in words: what differs, cut to a readable length, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from asdcore.frozen.differences import GROUPS, Difference, Verification, grouped
+
+SHOWN = 10
+"""Differences of a group, and results, that are shown one by one. ``verify --json`` lists all."""
+
+WHAT = {"data": "recordings", "run": "run folder", "store": "store"}
+"""The places that may lie elsewhere than the manifest says, and what a person calls them."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """How the command that verified is called, and its option for each place that may have moved."""
+
+    name: str
+    options: Mapping[str, str]
+
+
+VERIFY = Command("verify", {"data": "--data", "run": "--run", "store": "--store"})
+INFER = Command("infer", {"data": "--frozen-data", "run": "--run", "store": "--store"})
+
+ANEW = "or run and freeze anew."
+
+NEXT = {
+    "audio": f"Recordings: bring back the files as they were frozen, {ANEW}",
+    "checkpoint": "Checkpoints: asdcore registry fetch ID brings a pinned file back.",
+    "plugin": f"Plugins: install the pinned version or undo the edit, {ANEW}",
+    "code": f"asdcore's source: install the pinned version or undo the edit, {ANEW}",
+    "portfolio": f"Portfolio: bring back the run folder as it was frozen, {ANEW}",
+    "record": f"Run folder: bring it back as it was frozen, {ANEW}",
+    "features": "Features: asdcore verify MANIFEST --recompute --store NEW builds them anew in the folder NEW.",
+    "table": "Tables: asdcore verify MANIFEST --recompute --run NEW builds them anew and compares.",
+    "environment": f"Environment: install the pinned versions in a new virtual environment, {ANEW}",
+    "recomputed": "Recomputed tables: this machine computes other numbers. Use that which froze them, or freeze anew.",
+}
+"""What to do about each group of differences."""
+
+
+def explain(result: Verification, command: Command) -> list[str]:
+    """Return the differences as lines: one for a place that is gone, at most ten of a group."""
+    lines = [
+        f"{WHAT[root]}: nothing of what was frozen is in {folder}. Say where it is with {command.options[root]} DIR."
+        for root, folder in result.absent.items()
+    ]
+    for title, differences in grouped(_elsewhere(result)).items():
+        lines.append(f"{title}: {len(differences)} difference{'s' * (len(differences) > 1)}")
+        lines += shortened([str(difference) for difference in differences])
+    return lines
+
+
+def next_steps(result: Verification, command: Command) -> list[str]:
+    """Return what to type next, a line for each group that differs."""
+    steps = []
+    if result.absent:
+        options = " ".join(f"{command.options[root]} DIR" for root in result.absent)
+        steps.append(f"Next: asdcore {command.name} {result.manifest} {options}")
+    differing = {difference.group for difference in _elsewhere(result)}
+    steps += [NEXT[group].replace("MANIFEST", result.manifest) for group in GROUPS if group in differing]
+    if differing:
+        steps.append("To freeze anew: asdcore run PORTFOLIO --data ROOT --out RUN; asdcore freeze RUN --out NEW.json")
+    return steps
+
+
+def shortened(lines: list[str]) -> list[str]:
+    """Return the first ten lines, indented, and how many more there are."""
+    more = [f"  ... and {len(lines) - SHOWN} more; 'asdcore verify --json' lists all"] * (len(lines) > SHOWN)
+    return [*(f"  {line}" for line in lines[:SHOWN]), *more]
+
+
+def _elsewhere(result: Verification) -> list[Difference]:
+    """Return the differences that do not follow from a place that is gone."""
+    gone = tuple(f"{root}/" for root in result.absent)
+    return [difference for difference in result.differences if not difference.artifact.startswith(gone)]

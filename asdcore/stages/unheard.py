@@ -1,0 +1,73 @@
+"""Says how much of the audio an encoder does not hear: what of long clips is beyond the length that it takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from inspect import signature
+
+import numpy as np
+import polars as pl
+
+from asdcore import encoding
+from asdcore.components import pinned
+from asdcore.contract.plugins import Component, Plugins
+from asdcore.portfolio import Branch, EncoderChoice
+
+CUT = "cut"
+"""The value of a parameter ``beyond`` with which an encoder leaves out what is beyond its length."""
+
+
+def notes(clips: pl.DataFrame, branches: Mapping[str, Branch], plugins: Plugins, device: str | None) -> list[str]:
+    """Return a line for every encoder that does not hear all of these clips, with the share that it does not hear."""
+    said: dict[str, list[str]] = {}
+    for name, branch in branches.items():
+        for part in branch.parts:
+            component = plugins.component("encoder", part.encoder.name)
+            limit = _seconds(part.encoder, component, device)
+            if limit is not None and (line := _line(part.encoder, component, limit, clips)):
+                said.setdefault(line, []).append(name)
+    return [f"{line} Branches: {', '.join(dict.fromkeys(names))}." for line, names in said.items()]
+
+
+def _seconds(choice: EncoderChoice, component: Component, device: str | None) -> float | None:
+    """Return how many seconds of a clip an encoder hears, None where it hears all.
+
+    An encoder is built for this only where it was asked to cut: to load a network takes time.
+    """
+    if (told := getattr(component.factory, "hears", None)) is None and _beyond(choice, component) == CUT:
+        parameters = json.dumps(pinned(choice.parameters, component), sort_keys=True)
+        told = encoding.hears(choice.name, parameters, device)
+    return float(told) if isinstance(told, int | float) else None
+
+
+def _beyond(choice: EncoderChoice, component: Component) -> object:
+    """Return the value of the parameter ``beyond``, None where an encoder has none."""
+    try:
+        known: Iterable[str] = signature(component.factory).parameters
+    except (TypeError, ValueError):  # a factory that shows no parameters
+        return None
+    if "beyond" not in known:
+        return None
+    return choice.parameters.get("beyond", signature(component.factory).parameters["beyond"].default)
+
+
+def _line(choice: EncoderChoice, component: Component, limit: float, clips: pl.DataFrame) -> str | None:
+    """Return what is not heard of clips by an encoder that hears ``limit`` seconds; None where it hears all."""
+    seconds = (clips["n_samples"] / clips["sample_rate"]).drop_nulls().to_numpy()
+    beyond = np.maximum(seconds - limit, 0.0)
+    # A sample is never so short: what is less is rounding.
+    n_cut = int((beyond > 1e-6).sum())
+    if not n_cut:
+        return None
+    share = _percent(float(beyond.sum() / seconds.sum()))
+    way = " With beyond = 'windows' it hears all." if _beyond(choice, component) == CUT else ""
+    return (
+        f"encoder {choice.name!r} hears {limit:.4g} s of a clip: {share} of the audio, the rest of {n_cut} of "
+        f"{len(seconds)} clips, is not heard.{way}"
+    )
+
+
+def _percent(share: float) -> str:
+    """Write a share so that one above 0 does not look like 0."""
+    return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"

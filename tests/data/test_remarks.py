@@ -1,0 +1,72 @@
+"""Repeated sounds and very different lengths are told, machine by machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import polars as pl
+
+import asdcore
+from asdcore.cli.data import index as list_data
+from asdcore.data.remarks import remarks_on
+from asdcore.store.tables import CLIP_INDEX
+
+
+def index(*rows):
+    """A clip index of (clip, digest, seconds)."""
+    made = []
+    for clip, sha256, seconds in rows:
+        machine, split, _ = clip.split("/")
+        domain = "source" if split == "train" else None
+        made.append((clip, machine, "00", split, domain, None, 1, 16000, int(16000 * seconds), sha256))
+    return pl.DataFrame(
+        made, schema={name: CLIP_INDEX.columns[name] for name in list(CLIP_INDEX.columns)[:10]}, orient="row"
+    )
+
+
+def test_nothing_to_say():
+    assert remarks_on(index(("fan/train/a", "1", 10), ("fan/train/b", "2", 10), ("fan/test/c", "3", 12))) == []
+
+
+def test_a_test_clip_that_is_a_train_clip_is_named_with_it():
+    (remark,) = remarks_on(index(("fan/train/a", "1", 10), ("fan/test/c", "1", 10), ("fan/test/d", "2", 10)))
+    assert remark.startswith("fan: 1 test clip has the very bytes of a train clip (fan/test/c is fan/train/a)")
+
+
+def test_it_may_be_the_train_clip_of_another_machine():
+    (remark,) = remarks_on(index(("fan/train/a", "1", 10), ("valve/test/c", "1", 10)))
+    assert remark.startswith("valve: 1 test clip")
+
+
+def test_repeated_train_clips_are_counted():
+    rows = [(f"fan/train/{i}", str(i % 2), 10) for i in range(6)]
+    (remark,) = remarks_on(index(*rows, ("fan/train/x", "7", 10)))
+    assert remark.startswith("fan section 00: 6 train clips repeat 2 sounds byte for byte (such as fan/train/0, fan/")
+
+
+def test_repeated_test_clips_are_no_matter():
+    assert remarks_on(index(("fan/test/a", "1", 10), ("fan/test/b", "1", 10))) == []
+
+
+def test_lengths_that_differ_much_are_told():
+    (remark,) = remarks_on(index(("fan/train/a", "1", 3), ("fan/test/b", "2", 60), ("valve/train/a", "3", 10)))
+    assert remark.startswith("fan: clips last from 3 to 60 s.")
+
+
+def test_what_is_not_known_yet_is_passed_over():
+    clips = index(("fan/train/a", "1", 10), ("fan/test/b", "1", 10))
+    unknown = clips.with_columns(sha256=pl.lit(None, pl.String), n_samples=pl.lit(None, pl.Int64))
+    assert remarks_on(unknown) == []
+
+
+def test_index_and_run_name_them(make_dataset, tmp_path, capsys):
+    data = make_dataset(tmp_path / "data", ("fan",), source=4, target=2, test=2)
+    first, second = sorted((data / "fan" / "train").iterdir())[:2]
+    shutil.copy(first, second)
+    list_data(data, task="dcase2026", as_json=False)
+    assert "note: fan section 00: 2 train clips repeat 1 sound byte for byte" in capsys.readouterr().out
+    list_data(data, task="dcase2026", as_json=True)
+    assert len(json.loads(capsys.readouterr().out)["notes"]) == 1
+    run = asdcore.run("logmel-knn", data, tmp_path / "run", task="dcase2026", store=tmp_path / "store")
+    assert any("2 train clips repeat 1 sound" in note for note in run.about["notes"])

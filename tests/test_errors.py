@@ -1,0 +1,52 @@
+"""Errors travel: between processes by pickle, in copies, and with where they happened put before their words."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import pickle
+import pkgutil
+
+import polars as pl
+import pytest
+
+import asdcore
+import asdcore_plugins
+from asdcore.errors import DatasetError, located
+
+
+def classes():
+    """Return every exception class that any module of the project defines."""
+    known = set()
+    for package in (asdcore, asdcore_plugins):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            for value in vars(importlib.import_module(module.name)).values():
+                if isinstance(value, type) and issubclass(value, BaseException):
+                    known.add(value)
+    return sorted((one for one in known if one.__module__.startswith("asdcore")), key=lambda one: one.__qualname__)
+
+
+def test_there_are_errors_to_test():
+    assert {"AsdcoreError", "DatasetError", "NothingToCheckError", "PluginError"} <= {one.__name__ for one in classes()}
+
+
+@pytest.mark.parametrize("way", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("error", classes())
+def test_every_error_of_the_project_survives_the_way_to_another_process(error, way):
+    with pytest.raises(error) as told, located("fan/a.wav"):
+        raise error("what was found")
+    raised = told.value
+    raised.add_note("a note")
+    arrived = way(raised)
+    assert (type(arrived), arrived.args, vars(arrived)) == (error, raised.args, vars(raised))
+    assert str(arrived) == str(raised)
+
+
+def test_an_error_of_a_dataset_keeps_its_problems_and_its_clips():
+    clips = pl.DataFrame({"clip": ["a.wav"]})
+    with pytest.raises(DatasetError) as told, located("root"):
+        raise DatasetError("two clips are bad:", ["a.wav: short", "b.wav: loud"], clips)
+    arrived = pickle.loads(pickle.dumps(told.value))
+    assert str(arrived) == "root: two clips are bad:\n  - a.wav: short\n  - b.wav: loud"
+    assert arrived.problems == ["a.wav: short", "b.wav: loud"]
+    assert arrived.clips.equals(clips)
