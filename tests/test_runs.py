@@ -141,6 +141,7 @@ def test_the_portfolio_beside_it_runs_again_to_the_same_result(run, dataset, fin
         ({"manifest": {"name": "m"}}, "it does not say manifest.sha256"),
         ({"device": ["cpu"]}, r"device is \['cpu'\]"),
         ({"code_sha256": None}, "code_sha256 is None"),
+        ({"inputs": "x"}, "inputs is 'x'"),
         ({"more": 2**60}, ".* is no number that JSON can hold"),
     ],
 )

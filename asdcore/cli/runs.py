@@ -25,6 +25,7 @@ def demo(
     workers: Workers = 1,
 ) -> None:
     """Make sound, run a portfolio, evaluate, freeze, report."""
+    from asdcore.frozen.manifest import read_manifest
     from asdcore.frozen.pin import freeze
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import evaluate as evaluate_run
@@ -43,7 +44,9 @@ def demo(
     )
     show_evaluation(evaluate_run(finished))
     manifest = out / f"{profile}-{seed}.json"
-    manifest.unlink(missing_ok=True)  # of an earlier demo
+    if manifest.exists():
+        read_manifest(manifest)  # of an earlier demo, or this says what it is
+        manifest.unlink()
     typer.echo()
     print_lines(text.manifest(freeze(finished, manifest, progress=shown)))
     print_lines(text.verification(verify(manifest, progress=shown)))

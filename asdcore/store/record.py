@@ -70,6 +70,7 @@ class _Record(_Strict):
     libraries: dict[str, str]
     seconds: dict[str, Seconds]
     notes: list[str]
+    inputs: dict[str, str] | None = None
     manifest: _Manifest | None = None
 
 
