@@ -107,11 +107,15 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
     return found
 
 
-def waveform(view: str, parameters: str, audio: Array, rate: int) -> Array:
-    """(n_channels, n_samples) -> the view's (n_samples,), or (2, n_samples) for two channels, held to its contract."""
+def waveform(view: str, parameters: str, audio: Array, rate: int, *, new: bool = False) -> Array:
+    """(n_channels, n_samples) -> the view's (n_samples,), or (2, n_samples) for two channels, held to its contract.
+
+    new : by a newly built view, not by the one that has made those of all clips so far.
+    """
     channels = view_channels(view, parameters)
     with blamed("view", view):
-        made = np.asarray(_view(view, parameters)(audio, rate), dtype=np.float32)
+        maker = build("view", view, json.loads(parameters), installed()) if new else _view(view, parameters)
+        made = np.asarray(maker(audio, rate), dtype=np.float32)
     axes, allowed = ((), "(n_samples,)") if channels == 1 else ((channels,), f"({channels}, n_samples)")
     if made.ndim != 1 + len(axes) or made.shape[:-1] != axes or not made.size:
         raise PluginError(f"the view gave an array {made.shape}; {allowed} is the contract.")

@@ -26,7 +26,9 @@ folder itself is never written to::
 
 Without pytest, :func:`run_checks` returns a list of :class:`Result` (name, passed, message), and :func:`checks` the
 check functions by name. :func:`check_installed` finds a component by its name alone, as ``asdcore check-plugin NAME``
-does; a guard that needs the name of a branch gets one.
+does; a guard that needs the name of a branch gets one. Given a folder of recordings, it also makes a small run around
+the component, and makes it again, in fresh processes: with the names of test clips exchanged, and with either half of
+the test clips. That finds what reaches beyond its clip from within a process: stack frames, files, the command line.
 
 What is checked
 ---------------
@@ -43,18 +45,22 @@ A failed check says what was found, why it matters, and what is the likely cause
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from asdcore.contract.conformance import (
     Result,
-    check_installed,
+    Root,
     checks,
     dataset_checks,
     encoder_checks,
     guard_checks,
+    kind_of,
     normalizer_checks,
     run_checks,
     scorer_checks,
     view_checks,
 )
+from asdcore.errors import PluginError
 
 __all__ = [
     "Result",
@@ -68,3 +74,20 @@ __all__ = [
     "scorer_checks",
     "view_checks",
 ]
+
+
+def check_installed(name: str, kind: str | None = None, root: Root | None = None) -> list[Result]:
+    """Run every check on the installed component of this name; ``kind`` is needed where several kinds have it.
+
+    root : for a dataset reader, recordings that it can read. For any other kind, recordings in a form of the DCASE
+    tasks: a small run around the component is then made in processes of its own, and made again under other names and
+    with half of the test clips.
+    """
+    kind = kind_of(name, kind)
+    if isinstance(root, Path) and not root.is_dir():
+        raise PluginError(f"--data {root} is no folder.")
+    if kind == "dataset" or root is None:
+        return run_checks(kind, name, root)
+    from asdcore.frozen.small_run import check_in_a_run
+
+    return [*run_checks(kind, name), *check_in_a_run(kind, name, root if isinstance(root, Path) else root())]

@@ -19,7 +19,7 @@ LAYERS = [
     ["frozen", "reporting"],
     ["pipeline"],
     ["stages", "evidence", "complexity", "view_audit"],
-    ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding", "scoring"],
+    ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding", "scoring", "stateless"],
     ["contract"],
     ["alone", "execution", "threads", "parse", "digits", "progress", "paths", "errors"],
 ]

@@ -45,6 +45,14 @@ def freeze(
     time: Annotated[
         str | None, typer.Option(help="When it was frozen, to write down. Default: $SOURCE_DATE_EPOCH, else now.")
     ] = None,
+    prove: Annotated[
+        bool,
+        typer.Option(
+            help="First run it again in fresh processes, with the names of test clips exchanged and with either half "
+            "of them; freeze only where every score is the same."
+        ),
+    ] = False,
+    workers: Workers = 1,
 ) -> None:
     """Pin all that a run's results depend on.
 
@@ -56,12 +64,29 @@ def freeze(
 
     if sign is not None:
         check_private_key(sign)
+    if prove:
+        _check_same(run, out, workers)
     manifest = freeze_run(run, out, time=time, progress=progress())
     signature = sign_manifest(manifest.path, sign) if sign is not None else None
     print_lines(text.manifest(manifest))
     if signature is not None:
         typer.echo(f"Signed: {signature}")
     typer.echo(f"Next: asdcore verify {out}")
+
+
+def _check_same(run: Path, out: Path, workers: int) -> None:
+    """End in 1 where a run is not the same when it is run again."""
+    from asdcore.frozen.place import check_place
+    from asdcore.frozen.rerun import check_same
+    from asdcore.runs import load_run
+    from asdcore.store.digest import recipe_digest
+
+    done = load_run(run)
+    # What will not be frozen anyway is said before the long work.
+    check_place(out, recipe_digest(done.meaning))
+    with _failing():
+        ways = check_same(done, workers=workers, progress=progress())
+    typer.echo(f"Run again in {ways} other ways, with the same scores to the last bit.")
 
 
 def verify(

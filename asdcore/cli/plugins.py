@@ -57,7 +57,13 @@ def new_plugin(
 def check_plugin(
     name: Annotated[str, typer.Argument(help="Name of an installed component.")],
     kind: Annotated[str | None, typer.Option(help="Its kind, where several have this name.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Dataset to check a dataset reader on.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recordings: to check a dataset reader on; for any other kind, to make a small run around the plugin "
+            "and make it again under other names and with half of the test clips."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the conformance checks on a plugin.

@@ -25,7 +25,6 @@ def demo(
     workers: Workers = 1,
 ) -> None:
     """Make sound, run a portfolio, evaluate, freeze, report."""
-    from asdcore.frozen.manifest import read_manifest
     from asdcore.frozen.pin import freeze
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import evaluate as evaluate_run
@@ -44,9 +43,7 @@ def demo(
     )
     show_evaluation(evaluate_run(finished))
     manifest = out / f"{profile}-{seed}.json"
-    if manifest.exists():
-        read_manifest(manifest)  # of an earlier demo, or this says what it is
-        manifest.unlink()
+    _forget(manifest)
     typer.echo()
     print_lines(text.manifest(freeze(finished, manifest, progress=shown)))
     print_lines(text.verification(verify(manifest, progress=shown)))
@@ -58,6 +55,15 @@ def demo(
     typer.echo("  asdcore evaluate runs/mine")
     typer.echo("  asdcore freeze runs/mine --out runs/mine.json")
     typer.echo("  asdcore report runs/mine")
+
+
+def _forget(manifest: Path) -> None:
+    """Remove the manifest of an earlier demo; ManifestError where the file is something else."""
+    from asdcore.frozen.manifest import read_manifest
+
+    if manifest.exists():
+        read_manifest(manifest)
+        manifest.unlink()
 
 
 def run(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ class Plugins:
             self._origin[name] = (module, distribution, version)
             self._register(name, module)
         self._tables = {kind: self._collect(kind) for kind in KINDS}
+        self.since = 0
+        """When they began to be loaded from their files, in ns; 0 where that is not known."""
 
     def _register(self, name: str, module: object) -> None:
         try:
@@ -242,7 +245,10 @@ _restriction: tuple[str, ...] | None = None
 @functools.cache
 def installed() -> Plugins:
     """Return every installed plugin, loaded once; inside :func:`restricted`, those named there."""
-    return Plugins(_installed(_restriction))
+    since = time.time_ns()
+    plugins = Plugins(_installed(_restriction))
+    plugins.since = since
+    return plugins
 
 
 def restrict(names: Iterable[str] | None) -> None:

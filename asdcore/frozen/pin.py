@@ -23,6 +23,7 @@ from asdcore.frozen.place import check_place, moment_of
 from asdcore.frozen.recordings import sounds_below
 from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
 from asdcore.frozen.roots import Roots, code_roots, plugin_files, relative_roots
+from asdcore.frozen.whole import check_whole
 from asdcore.paths import given_path
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
@@ -55,6 +56,7 @@ def freeze(
     check_place(path, recipe_digest(done.meaning))
     work = _Freeze(done, progress or Silent())
     work.check_unchanged()
+    check_whole(done, work.plan)
     return write_manifest(path, work.subjects(), work.predicate(relative_roots(work.places, path)), moment)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from asdcore.errors import StoreError
-from asdcore.paths import given_path, path_or
+from asdcore.paths import path_or
 from asdcore.paths import places as optional
 from asdcore.progress import Progress, Silent
 from asdcore.reporting import maps, page, paper
@@ -50,8 +50,7 @@ def report(
     run without labels, recordings or store still gets a report, which says what is missing.
 
     Raises an AsdcoreError where a run cannot be read, labels that were named do not fit, a library is missing, or a
-    file would be written over that is not an earlier report or table of asdcore's, unchanged since: a report ends with
-    its own SHA-256, and ``.asdcore-tables.json`` beside tables has theirs.
+    file would be written over that is not asdcore's, unchanged: a report ends with its SHA-256, tables are noted beside.
     """
     _check_libraries(umap)
     named = [runs] if isinstance(runs, Run | str | Path) else list(runs)
@@ -61,7 +60,7 @@ def report(
     _check_places(place, tables)
     shown = progress or Silent()
     with shown.stage("evaluate", len(opened)) as advance:
-        subjects = open_subjects(opened, None if truth is None else given_path(truth, "truth"), year, advance)
+        subjects = open_subjects(opened, optional(truth=truth)["truth"], year, advance)
     with shown.stage("compare", 1) as advance:
         called, worth = places(subjects), worth_of(subjects)
         advance(1)

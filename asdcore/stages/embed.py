@@ -2,16 +2,18 @@
 
 A chunk of clips is the unit of work: it writes one shard for every (view, encoder, layer, pooling) asked of it. On the
 CPU clips go through a network one at a time, so a clip's features cannot depend on its neighbours, not even in the last
-bit; while one does, threads decode and prepare the next.
+bit; while one does, threads decode and prepare the next. At the end of a chunk one clip is heard once more: a
+view or an encoder that keeps something of the clips it hears gives it other features then, and is refused.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,15 @@ from numpy.typing import NDArray
 
 from asdcore import encoding
 from asdcore.components import pinned
-from asdcore.contract.plugins import Plugins
+from asdcore.contract.plugins import Plugins, installed
 from asdcore.data.audio import AudioFacts, decode, decode_new
 from asdcore.encoding import Features, Output, Request
 from asdcore.errors import DataError, located
 from asdcore.portfolio import Branch, Part
+from asdcore.stateless import check_forgets
 from asdcore.store.cache import FeatureSet, Store
-from asdcore.store.recipes import feature_recipe, pooling_recipe
+from asdcore.store.loaded import Code, Use, check_loaded, check_unchanged, code_of
+from asdcore.store.recipes import FEATURE_CODE, feature_recipe, pooling_recipe
 from asdcore.threads import single_threaded
 
 CHUNK = 64
@@ -42,6 +46,13 @@ class EmbedJob:
     clips: tuple[tuple[Path, str], ...]
     requests: tuple[Request, ...]
     device: str | None = None
+    code: Code = ()
+
+    @property
+    def uses(self) -> set[Use]:
+        """Every component that computes it."""
+        views = {("view", one.view, one.view_parameters) for one in self.requests}
+        return views | {("encoder", one.encoder, one.encoder_parameters) for one in self.requests}
 
 
 def plan(
@@ -57,7 +68,7 @@ def plan(
         chunk = wanted[start : start + CHUNK]
         incomplete = [sets[digest] for digest, one in missing.items() if not one.isdisjoint(chunk)]
         located_clips = tuple((root / paths[sha256], sha256) for sha256 in chunk)
-        jobs.append(EmbedJob(located_clips, _requests(incomplete, plugins), device))
+        jobs.append(_job(located_clips, _requests(incomplete, plugins), device, plugins))
     return jobs
 
 
@@ -67,7 +78,7 @@ def embed(job: EmbedJob) -> int:
     for heard, features in _embedded(job, _Heard.again):
         for output, values in features.items():
             rows.setdefault(output, {})[heard.sha256] = values
-    _write(rows)
+    _write(job, rows)
     return len(job.clips)
 
 
@@ -78,7 +89,7 @@ def plan_new(
     sets = _sets(branches, store, plugins, device)
     requests = _requests(sets.values(), plugins)
     chunks = (paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK))
-    return [EmbedJob(tuple((path, "") for path in chunk), requests, device) for chunk in chunks]
+    return [_job(tuple((path, "") for path in chunk), requests, device, plugins) for chunk in chunks]
 
 
 def embed_new(job: EmbedJob) -> list[tuple[Path, AudioFacts | str]]:
@@ -95,7 +106,7 @@ def embed_new(job: EmbedJob) -> list[tuple[Path, AudioFacts | str]]:
         found.append((heard.path, heard.trouble or heard.facts or "it was not read"))
         for output, values in features.items():
             rows.setdefault(output, {})[heard.sha256] = values
-    _write(rows)
+    _write(job, rows)
     return found
 
 
@@ -122,13 +133,14 @@ class _Heard:
     prepared: list[Any] | None = None
     facts: AudioFacts | None = None
     trouble: str = ""
+    sound: tuple[NDArray[np.float32], int] | None = None
 
     @classmethod
     def again(cls, path: Path, sha256: str, job: EmbedJob) -> _Heard:
         """Decode and prepare a clip of the index; raises DataError where it cannot be."""
         audio, rate = decode(path, sha256)
         with located(str(path)):
-            return cls(path, sha256, encoding.prepare(audio, rate, job.requests, job.device))
+            return cls(path, sha256, encoding.prepare(audio, rate, job.requests, job.device), sound=(audio, rate))
 
     @classmethod
     def first(cls, path: Path, job: EmbedJob, held: set[str]) -> _Heard:
@@ -139,6 +151,7 @@ class _Heard:
             if facts.sha256 not in held:
                 with located(path.name):
                     heard.prepared = encoding.prepare(audio, facts.sample_rate, job.requests, job.device)
+                    heard.sound = audio, facts.sample_rate
         except DataError as error:
             return cls(path, "", trouble=str(error))
         return heard
@@ -146,12 +159,33 @@ class _Heard:
 
 def _embedded(job: EmbedJob, hear: Callable[[Path, str, EmbedJob], _Heard]) -> Iterator[tuple[_Heard, Features]]:
     """Yield every clip of a chunk with its features; none for a clip that needs none."""
+    check_loaded(job.code, job.uses, FEATURE_CODE, installed())
     encoding.check(job.requests, job.device)
     at_once = CHUNK if _elsewhere(job.device) else 1
+    again: tuple[_Heard, Features] | None = None
+    n, sounds = 0, itertools.count()
+
+    def heard_by_thread(clip: tuple[Path, str]) -> _Heard:
+        heard = hear(*clip, job)
+        # One sound of the chunk is kept, to be heard again.
+        heard.sound = heard.sound if heard.sound and not next(sounds) else None
+        return heard
+
     with single_threaded(), ThreadPoolExecutor(_decoders(job.device)) as threads:
-        clips = threads.map(lambda clip: hear(clip[0], clip[1], job), job.clips)
+        clips = threads.map(heard_by_thread, job.clips)
         while batch := list(islice(clips, at_once)):
-            yield from zip(batch, _encoded(batch, job), strict=True)
+            for heard, features in zip(batch, _encoded(batch, job), strict=True):
+                again = (heard, features) if heard.sound and features else again
+                n += bool(features)
+                yield heard, features
+        if again and n > 1:
+            _hear_again(*again, job)
+
+
+def _hear_again(heard: _Heard, features: Features, job: EmbedJob) -> None:
+    """Raise PluginError where a view or an encoder keeps something of the clips that it has heard."""
+    if heard.sound:
+        check_forgets(str(heard.path), *heard.sound, features, job.requests, job.device)
 
 
 def _decoders(device: str | None) -> int:
@@ -181,9 +215,17 @@ def _encoded(batch: list[_Heard], job: EmbedJob) -> list[Features]:
         return [{}]
 
 
-def _write(rows: Mapping[Output, Mapping[str, NDArray[np.float32]]]) -> None:
+def _write(job: EmbedJob, rows: Mapping[Output, Mapping[str, NDArray[np.float32]]]) -> None:
+    check_unchanged(job.uses, installed())
     for output, features in rows.items():
         FeatureSet(output.folder).write(list(features), list(features.values()))
+
+
+def _job(
+    clips: tuple[tuple[Path, str], ...], requests: tuple[Request, ...], device: str | None, plugins: Plugins
+) -> EmbedJob:
+    job = EmbedJob(clips, requests, device)
+    return replace(job, code=code_of(job.uses, FEATURE_CODE, plugins))
 
 
 def _sets(

@@ -26,6 +26,7 @@ from asdcore.errors import DataError, blamed, located, warned
 from asdcore.portfolio import Portfolio
 from asdcore.scoring import Cell, Recipe, Rows, Scores, Work
 from asdcore.store.cache import Store
+from asdcore.store.loaded import Code, Use, check_loaded, check_unchanged, code_of
 from asdcore.store.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
 from asdcore.threads import single_threaded
@@ -47,6 +48,16 @@ class ScoreJob:
     mirrored: bool
     store: Path
     path: Path
+    code: Code = ()
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """The component that computes it."""
+        return (("scorer", self.scorer, self.parameters),)
+
+
+SCORING_CODE = framework_digest("scoring.py", "stages/score.py", "data/distances.py")
+"""Of what computes scores, as this process has loaded it."""
 
 
 def plan(
@@ -66,18 +77,20 @@ def plan(
         "folds": portfolio.folds,
         "seed": portfolio.seed,
         "mirrored": mirrored,
-        "framework": framework_digest("scoring.py", "stages/score.py", "data/distances.py"),
+        "framework": SCORING_CODE,
         "libraries": library_versions(),
     }
+    parameters = json.dumps(pinned(branch.scorer.parameters, scorer), sort_keys=True)
     job = partial(
         ScoreJob,
         features=features,
         scorer=branch.scorer.name,
-        parameters=json.dumps(pinned(branch.scorer.parameters, scorer), sort_keys=True),
+        parameters=parameters,
         folds=portfolio.folds,
         seed=portfolio.seed,
         mirrored=mirrored,
         store=store.root,
+        code=code_of([("scorer", scorer.name, parameters)], SCORING_CODE, plugins),
     )
     jobs = []
     for (machine, section), cell in clips.group_by("machine", "section", maintain_order=True):
@@ -104,6 +117,7 @@ def score_together(jobs: tuple[ScoreJob, ...]) -> int:
             cell = Cell(jobs[0].features, jobs[0].train, jobs[0].domain, jobs[0].test)
         for job in jobs:
             with located(job.where), warned(job.where):
+                check_loaded(job.code, job.uses, SCORING_CODE, installed())
                 _score(job, cell)
     return len(jobs)
 
@@ -130,6 +144,7 @@ def _score(job: ScoreJob, cell: Cell) -> None:
             heard = [fold.held_out for fold in folds]
             rows.append(_chunk([*heard, *(fold.tested for fold in folds)]))
     chunk = pl.concat(rows).unique(CHUNK_SCORES.key, maintain_order=True)
+    check_unchanged(job.uses, installed())
     Store(job.store).write_scores(job.path, chunk)
 
 
@@ -138,7 +153,7 @@ def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store)
     parts = []
     cells = clips.group_by("machine", "section", maintain_order=True)
     for job, (_, cell) in zip(jobs, cells, strict=True):
-        chunk = store.read_scores(job.path)
+        chunk = store.read_scores(job.path, (len(job.train), len(job.test)))
         for role, split in (("oof", "train"), ("test", "test")):
             ordered = _ordered(cell, split).with_row_index("row").cast({"row": pl.Int32})
             rows = chunk.filter(pl.col("role") == role).join(ordered, on="row", how="inner", validate="m:1")

@@ -22,6 +22,7 @@ import polars as pl
 
 from asdcore.errors import StoreError
 from asdcore.store.atomic import remove_orphans
+from asdcore.store.chunks import lacking
 from asdcore.store.digest import recipe_digest, table_digest
 from asdcore.store.tables import (
     CHUNK_SCORES,
@@ -69,13 +70,18 @@ class Store:
         """Return where the scores of one (machine, section, branch) are kept."""
         return self.root / "scores" / f"{recipe_digest(recipe)}.parquet"
 
-    def read_scores(self, path: Path) -> pl.DataFrame:
-        """Read one chunk of scores; StoreError where it is damaged, or holds what no scorer gives."""
-        frame = read_table(CHUNK_SCORES, path, _repair(path))
+    def read_scores(self, path: Path, clips: tuple[int, int] | None = None) -> pl.DataFrame:
+        """Read one chunk of scores; raises StoreError where it is not of so many train normals and test clips.
+
+        StoreError too where it is damaged, or holds what no scorer gives.
+        """
+        chunk = read_table(CHUNK_SCORES, path, _repair(path))
         sound = pl.col("role").is_in(["oof", "test"]) & (pl.col("row") >= 0) & (pl.col("fold") >= FULL)
-        if not len(frame) or not frame.select((sound & pl.col("score").is_finite()).fill_null(False).all()).item():
+        if not len(chunk) or not chunk.select((sound & pl.col("score").is_finite()).fill_null(False).all()).item():
             raise StoreError(f"{path} holds rows that no scorer gives. {_repair(path)}")
-        return frame
+        if clips and (lost := lacking(chunk, *clips)):
+            raise StoreError(f"{path} is not the scores that it is named for: {lost}. {_repair(path)}")
+        return chunk
 
     def write_scores(self, path: Path, frame: pl.DataFrame) -> str:
         """Write one chunk of scores; returns its content digest."""

@@ -44,6 +44,10 @@ def framework_digest(*modules: str) -> str:
     return bytes_digest("".join(file_digest(package / module) for module in modules).encode())
 
 
+FEATURE_CODE = framework_digest("data/audio.py", "data/pooling.py", "encoding.py", "stages/embed.py")
+"""Of what computes features, as this process has loaded it."""
+
+
 def component_recipe(component: Component, parameters: dict[str, Any]) -> dict[str, Any]:
     """Say which component computes something: its name, version, source and parameters.
 
@@ -114,7 +118,7 @@ def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str
         "encoder": component_recipe(encoder, part.encoder.parameters),
         "layer": part.layer,
         "pooling": pooling_recipe(part.encoder, encoder),
-        "framework": framework_digest("data/audio.py", "data/pooling.py", "encoding.py", "stages/embed.py"),
+        "framework": FEATURE_CODE,
         "libraries": library_versions(),
     }
     kind = (device or "cpu").partition(":")[0]

@@ -39,11 +39,20 @@ class Table:
         for name, dtype in self.columns.items():
             if frame.schema[name] != dtype:
                 raise StoreError(f"{self.name}.{name} is {frame.schema[name]}, it must be {dtype}.")
-        if frame.select(self.key).null_count().sum_horizontal().sum():
-            raise StoreError(f"A row of a {self.name} table lacks one of {', '.join(self.key)}.")
         if frame.select(self.key).is_duplicated().any():
             raise StoreError(f"Two rows of a {self.name} table have the same {', '.join(self.key)}.")
+        self._check_values(frame)
         return frame
+
+    def _check_values(self, frame: pl.DataFrame) -> None:
+        """Raise StoreError where what identifies a row is missing, a score or a decision, or is no finite number."""
+        for name, dtype in self.columns.items():
+            column = frame[name]
+            bad = column.null_count() if name in self.key or dtype in (pl.Float64, pl.Int8) else 0
+            if dtype == pl.Float64:
+                bad += int((~column.is_finite()).sum())
+            if bad:
+                raise StoreError(f"{self.name}.{name} has {bad} values that are missing or no finite number.")
 
 
 AUDIO_FACTS: dict[str, Dtype] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +64,77 @@ class Misprinted(Layered):
     pooling_defaults = {"rdp": {"gama": 4}}
 
 
+class Adapts(Layered):
+    """Takes off the running mean of the clips that it has heard."""
+
+    def __init__(self):
+        self.mean, self.n = 0.0, 0
+
+    def encode(self, audio, layers):
+        self.n += 1
+        self.mean = self.mean + (audio.mean() - self.mean) / self.n
+        return super().encode(audio - np.float32(self.mean), layers)
+
+
+class Carries(Layered):
+    """Begins each clip with the end of the one before, as a recurrent model does whose state is not reset."""
+
+    state = np.float32(0)
+
+    def encode(self, audio, layers):
+        tokens = super().encode(audio + 0.001 * Carries.state, layers)
+        Carries.state = audio[0, -1]
+        return tokens
+
+
+class LateLearner(Layered):
+    """Learns once, from what it has heard by then."""
+
+    def __init__(self):
+        self.heard, self.mean = [], np.float32(0)
+
+    def encode(self, audio, layers):
+        self.heard.append(audio.mean())
+        if len(self.heard) == 70:
+            self.mean = np.mean(self.heard)
+        return super().encode(audio - self.mean, layers)
+
+
+class Prepares(Layered):
+    """Keeps something in its front end."""
+
+    n = 0
+
+    def prepare(self, audio):
+        self.n += 1
+        return audio * np.float32(1 + 1e-6 * self.n)
+
+    def encode_prepared(self, clips, layers):
+        return [self.encode(clip, layers) for clip in clips]
+
+
+class Follows:
+    """A view with automatic gain: the level of the last clips."""
+
+    def __init__(self):
+        self.level = 1.0
+
+    def __call__(self, audio, sample_rate):
+        self.level = 0.9 * self.level + 0.1 * float(np.abs(audio).max())
+        return (audio[0] / np.float32(self.level)).astype(np.float32)
+
+
 class Theirs:
     @hookimpl
+    def register_views(self, register):
+        register("follows", Follows)
+
+    @hookimpl
     def register_encoders(self, register):
+        register("adapts", Adapts)
+        register("carries", Carries)
+        register("late", LateLearner)
+        register("prepares", Prepares)
         register("layered", Layered)
         register("broken", Broken)
         register("published", Published)
@@ -76,6 +145,7 @@ class Theirs:
 def plugins(monkeypatch):
     known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
     monkeypatch.setattr(encoding, "installed", lambda: known)
+    monkeypatch.setattr(embed, "installed", lambda: known)
     encoding._encoder.cache_clear()
     Layered.calls.clear()
     yield known
@@ -96,6 +166,11 @@ def work(dataset, store, wanted, plugins, clips=None):
     return index, jobs
 
 
+def again(index):
+    """The clips that are heard again, one a chunk, to see whether anything is kept of the others."""
+    return math.ceil(len(index) / embed.CHUNK)
+
+
 def features(store, branch, plugins, digests):
     (part,) = branch.parts
     return store.features(feature_recipe(part, plugins, None)).load(digests)
@@ -110,7 +185,7 @@ def test_one_pass_serves_every_layer_and_pooling(dataset, tmp_path, plugins):
         {"name": "layered", "pooling": "mean_all"},
     )
     index, _ = work(dataset, store, wanted, plugins)
-    assert len(Layered.calls) == len(index)
+    assert len(Layered.calls) == len(index) + again(index)
     assert set(Layered.calls) == {((1, 2000), (0, 1))}
     digests = index["sha256"].to_list()
     low, high, top, flat = (features(store, branch, plugins, digests) for branch in wanted.values())
@@ -203,9 +278,30 @@ def test_only_new_clips_are_computed(dataset, tmp_path, plugins):
     work(dataset, Store(tmp_path), branches("layered"), plugins, index[:10])
     Layered.calls.clear()
     work(dataset, Store(tmp_path), branches("layered"), plugins, index[:13])
-    assert len(Layered.calls) == 3
+    assert len(Layered.calls) == 3 + again(index[10:13])
     _, jobs = work(dataset, Store(tmp_path), branches("layered"), plugins, index[:13])
     assert jobs == []
+
+
+@pytest.mark.parametrize(
+    ("view", "encoder", "said"),
+    [
+        ("near", "adapts", "encoder 'adapts'"),
+        ("near", "carries", "encoder 'carries'"),
+        ("near", "late", "encoder 'late'"),
+        ("near", "prepares", "encoder 'prepares'"),
+        ("follows", "layered", "view 'follows'"),
+    ],
+)
+@pytest.mark.parametrize("new", [False, True])
+def test_what_keeps_something_of_other_clips_is_named_with_a_clip(tmp_path, dataset, plugins, new, view, encoder, said):
+    wanted = branches(encoder, view=view)
+    index = asdcore.load_dataset("dcase").clips(dataset)
+    with pytest.raises(PluginError, match=rf"{said} gives \S+\.wav other features after it has heard other clips"):
+        if new:
+            new_work([dataset / clip for clip in index["clip"]], Store(tmp_path), wanted, plugins)
+        else:
+            work(dataset, Store(tmp_path), wanted, plugins)
 
 
 def test_features_do_not_depend_on_neighbours(dataset, tmp_path, plugins):
@@ -298,7 +394,7 @@ def test_a_new_clip_whose_features_are_kept_is_not_encoded_again(dataset, tmp_pa
     work(dataset, Store(tmp_path), branches("layered"), plugins, index[:3])
     Layered.calls.clear()
     _, found = new_work([dataset / clip for clip in index["clip"][:5]], Store(tmp_path), branches("layered"), plugins)
-    assert len(Layered.calls) == 2
+    assert len(Layered.calls) == 2 + again(index[3:5])
     assert [facts.sha256 for _, facts in found] == index["sha256"][:5].to_list()
 
 

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from asdcore.errors import StoreError
-from asdcore.store.tables import DECISIONS, GROUND_TRUTH, SCORES, read_table, write_table
+from asdcore.store.digest import table_digest
+from asdcore.store.tables import CALIBRATED, DECISIONS, GROUND_TRUTH, SCORES, read_table, write_parquet, write_table
 
 
 def truth() -> pl.DataFrame:
@@ -41,6 +42,23 @@ def test_what_is_no_such_table_is_refused(tmp_path, change, said):
     with pytest.raises(StoreError, match=said):
         write_table(GROUND_TRUTH, change(truth()), tmp_path / "t.parquet")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), None])
+def test_a_score_that_is_no_number_is_neither_written_nor_read(tmp_path, value):
+    row = dict.fromkeys(CALIBRATED.key, "x") | {"z": 1.0}
+    frame = pl.DataFrame([row, row | {"clip": "y", "z": value}], schema=CALIBRATED.columns)
+    with pytest.raises(StoreError, match="calibrated.z has 1 values that are missing or no finite number"):
+        write_table(CALIBRATED, frame, tmp_path / "t.parquet")
+    write_parquet(frame, tmp_path / "t.parquet", table_digest(frame, CALIBRATED.key))
+    with pytest.raises(StoreError, match="t.parquet.* no finite number.* Run it again"):
+        read_table(CALIBRATED, tmp_path / "t.parquet", "Run it again.")
+
+
+def test_what_identifies_a_row_is_there(tmp_path):
+    frame = pl.DataFrame([("a", None, "oof", 1.0)], schema=CALIBRATED.columns, orient="row")
+    with pytest.raises(StoreError, match="calibrated.branch has 1 values that are missing"):
+        write_table(CALIBRATED, frame, tmp_path / "t.parquet")
 
 
 def test_absent_file_says_what_to_do(tmp_path):

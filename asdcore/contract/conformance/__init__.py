@@ -94,8 +94,8 @@ def run_checks(kind: str, make: Make, root: Root | None = None) -> list[Result]:
     return [_result(name, check, given) for name, check in checks(kind).items()]
 
 
-def check_installed(name: str, kind: str | None = None, root: Root | None = None) -> list[Result]:
-    """Run every check on the installed component of this name; ``kind`` is needed where several kinds have it."""
+def kind_of(name: str, kind: str | None = None) -> str:
+    """Return the kind of the installed component of this name; ``kind`` is needed where several kinds have it."""
     known = installed()
     kinds = [one for one in KINDS if name in known.components(one)]
     if kind is None and len(kinds) > 1:
@@ -104,12 +104,9 @@ def check_installed(name: str, kind: str | None = None, root: Root | None = None
         everything = {one for each in KINDS for one in known.components(each)}
         raise PluginError(f"No component is named {name!r}. {did_you_mean(name, everything)}")
     kind = kind or kinds[0]
-    if isinstance(root, Path) and (kind != "dataset" or not root.is_dir()):
-        what = "is no folder" if kind == "dataset" else f"is of no use: {name!r} is a {kind}, not a dataset reader"
-        raise PluginError(f"--data {root} {what}.")
     if kind in KINDS:
         known.component(kind, name)
-    return run_checks(kind, name, root)
+    return kind
 
 
 def dataset_checks(make: Make, root: Root) -> pytest.MarkDecorator:
@@ -162,10 +159,10 @@ def _bound(kind: str, bench: type[Any], function: Callable[[Any], None]) -> Chec
 def _factory(kind: str, make: Make) -> Callable[[], Any]:
     if not isinstance(make, str):
         return make
-    return functools.partial(installed().build, kind, make, _required(kind, make))
+    return functools.partial(installed().build, kind, make, required(kind, make))
 
 
-def _required(kind: str, name: str) -> dict[str, Any]:
+def required(kind: str, name: str) -> dict[str, Any]:
     """Return what a registered guard cannot be built without: the names of branches, of which the kit has any."""
     if kind != "guard":
         return {}
