@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from asdcore.portfolio import Portfolio
 from asdcore.scoring import Cell, Recipe, Rows, Scores, Work
 from asdcore.store.cache import Store
 from asdcore.store.loaded import Code, Use, check_loaded, check_unchanged, code_of
+from asdcore.store.parts import Parts
 from asdcore.store.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
 from asdcore.threads import single_threaded
@@ -146,6 +147,7 @@ def _score(job: ScoreJob, cell: Cell) -> None:
     chunk = pl.concat(rows).unique(CHUNK_SCORES.key, maintain_order=True)
     check_unchanged(job.uses, installed())
     Store(job.store).write_scores(job.path, chunk)
+    Parts(job.path).remove()
 
 
 def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store) -> pl.DataFrame:
@@ -203,13 +205,41 @@ def _folds(job: ScoreJob, work: Work, domain: NDArray[np.str_]) -> list[Fold]:
     found = []
     for k in map(int, np.unique(fold)):
         held_out, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
-        fitted = work.fit(rest)
-        tested = work.tested(fitted, rest) if job.mirrored else {}
-        test = np.arange(len(job.test))
-        found.append(
-            Fold(Block("oof", k, held_out, work.held_out(fitted, rest, held_out)), Block("test", k, test, tested))
-        )
+        found.append(_kept_fold(job, k, partial(_fold, job, work, k, held_out, rest)))
     return found
+
+
+def _fold(job: ScoreJob, work: Work, k: int, held_out: Rows, rest: Rows) -> Fold:
+    """Fit a scorer on the rest of the train normals, and score those held out; test clips too, for a mirror."""
+    fitted = work.fit(rest)
+    tested = work.tested(fitted, rest) if job.mirrored else {}
+    return Fold(
+        Block("oof", k, held_out, work.held_out(fitted, rest, held_out)),
+        Block("test", k, np.arange(len(job.test)), tested),
+    )
+
+
+def _kept_fold(job: ScoreJob, k: int, make: Callable[[], Fold]) -> Fold:
+    """Return a fold that an earlier run finished, or make it."""
+
+    def made() -> pl.DataFrame:
+        fold = make()
+        check_unchanged(job.uses, installed())
+        blocks = (fold.held_out, fold.tested)
+        return pl.concat([_rows(block, reference) for block in blocks for reference in sorted(block.scores)])
+
+    part = Parts(job.path).get(f"fold_{k}", made)
+    return Fold(*(_block(part, role, k) for role in ("oof", "test")))
+
+
+def _block(part: pl.DataFrame, role: str, fold: int) -> Block:
+    """Return the block that rows were made of by :func:`_rows`."""
+    of_role = part.filter(pl.col("role") == role)
+    scores = {
+        str(reference): rows.sort("row")["score"].to_numpy()
+        for (reference,), rows in of_role.group_by("reference", maintain_order=True)
+    }
+    return Block(role, fold, of_role["row"].unique().sort().to_numpy().astype(np.intp), scores)
 
 
 def _chunk(blocks: list[Block]) -> pl.DataFrame:

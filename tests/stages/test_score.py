@@ -16,6 +16,7 @@ from asdcore.contract.plugins import Plugins, _installed
 from asdcore.errors import DataError, PluginError
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import score
+from asdcore.store import parts
 from asdcore.store.cache import Store
 from asdcore.store.recipes import feature_recipe
 
@@ -518,3 +519,56 @@ def test_what_a_scorer_warns_of_is_said_with_where(tmp_path, plugins, monkeypatc
     monkeypatch.setattr(Mean, "score", wary)
     with pytest.warns(UserWarning, match="branch 'b', m section 00: too few clips"):
         table(index(), "mean", Store(tmp_path), plugins)
+
+
+class Killed(KeyboardInterrupt):
+    """Nothing that a plugin raises: what ends a process."""
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_killed_branch_goes_on_after_its_last_finished_fold(tmp_path, plugins, monkeypatch, at, mirrored):
+    monkeypatch.setattr(parts, "WORTH", 0.0)
+    clips, how = index(), {"mirrored": mirrored}
+    whole = table(clips, "mean", Store(tmp_path / "whole"), plugins, **how)
+    store = Store(tmp_path / "killed")
+    (job,) = plan(clips, portfolio({"b": "mean"}, **how), store, plugins)
+    fit, fits = Mean.fit, []
+
+    def until(self, features, domain):
+        if len(fits) == at:
+            raise Killed
+        fits.append(len(features))
+        return fit(self, features, domain)
+
+    monkeypatch.setattr(Mean, "fit", until)
+    with pytest.raises(Killed):
+        score.score(job)
+    finished = len(list(tmp_path.rglob("fold_*.parquet")))
+    assert finished == at - 1
+    assert not job.path.exists()
+    monkeypatch.setattr(Mean, "fit", fit)
+    Mean.fits.clear()
+    assert table(clips, "mean", store, plugins, **how).equals(whole)
+    assert len(Mean.fits) == 6 - finished
+    assert not list(tmp_path.rglob("fold_*"))
+
+
+def test_a_damaged_part_is_made_again(tmp_path, plugins, monkeypatch):
+    monkeypatch.setattr(parts, "WORTH", 0.0)
+    clips, store = index(), Store(tmp_path / "store")
+    whole = table(clips, "mean", Store(tmp_path / "whole"), plugins)
+    (job,) = plan(clips, portfolio({"b": "mean"}), store, plugins)
+    folder = parts.Parts(job.path).folder
+    folder.mkdir(parents=True)
+    for k, content in enumerate((b"", b"PAR1", b"{}")):
+        (folder / f"fold_{k}.parquet").write_bytes(content)
+    assert table(clips, "mean", store, plugins).equals(whole)
+    assert not folder.exists()
+
+
+def test_what_takes_no_time_is_not_written_down(tmp_path, plugins, monkeypatch):
+    kept = []
+    monkeypatch.setattr(parts, "write_table", lambda *_: kept.append(1))
+    table(index(), "mean", Store(tmp_path), plugins)
+    assert kept == []
