@@ -50,13 +50,13 @@ def report(
     run without labels, recordings or store still gets a report, which says what is missing.
 
     Raises an AsdcoreError where a run cannot be read, labels that were named do not fit, a library is missing, or a
-    file would be written over that is not asdcore's, unchanged: a report ends with its SHA-256, tables are noted beside.
+    file would be written over that asdcore did not write as it is. A report ends with its SHA-256; tables are noted.
     """
     _check_libraries(umap)
     named = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     opened = [one if isinstance(one, Run) else load_run(one) for one in named]
     place = path_or(out, "out", opened[0].folder / REPORT_FILE) if opened else None
-    tables = {what: folder for what, folder in optional(csv=csv, latex=latex).items() if folder is not None}
+    tables = optional(csv=csv, latex=latex)
     _check_places(place, tables)
     shown = progress or Silent()
     with shown.stage("evaluate", len(opened)) as advance:
@@ -65,12 +65,12 @@ def report(
         called, worth = places(subjects), worth_of(subjects)
         advance(1)
     _write_tables(tables, subjects, worth, called)
+    path = place or subjects[0].run.folder / REPORT_FILE
     with shown.stage("draw", 1) as advance:
         text = seal_page(page.render(gather(subjects, worth, called, audio=audio, umap=umap)))
+        _check_places(path, {})  # again, for this may have taken a while
+        write_text(path, text)
         advance(1)
-    path = place or subjects[0].run.folder / REPORT_FILE
-    _check_places(path, {})  # again, for this may have taken a while
-    write_text(path, text)
     return path
 
 
@@ -81,18 +81,19 @@ def _check_libraries(umap: bool) -> None:
 
 
 def _write_tables(
-    folders: Mapping[str, Path], subjects: list[Subject], worth: Worth, called: Mapping[tuple[str, str], str]
+    folders: Mapping[str, Path | None], subjects: list[Subject], worth: Worth, called: Mapping[tuple[str, str], str]
 ) -> None:
-    if "csv" in folders:
-        paper.write_csv(folders["csv"], subjects, worth, called)
-    if "latex" in folders:
-        paper.write_latex(folders["latex"], subjects, called)
+    if folder := folders["csv"]:
+        paper.write_csv(folder, subjects, worth, called)
+    if folder := folders["latex"]:
+        paper.write_latex(folder, subjects, called)
 
 
-def _check_places(report: Path | None, tables: Mapping[str, Path]) -> None:
+def _check_places(report: Path | None, tables: Mapping[str, Path | None]) -> None:
     """Raise StoreError where something would be written over that is not asdcore's."""
     for what, folder in tables.items():
-        check_noted(folder, paper.CSV if what == "csv" else paper.LATEX, f"--{what}")
+        if folder is not None:
+            check_noted(folder, paper.CSV if what == "csv" else paper.LATEX, f"--{what}")
     if report is None:
         return
     check_writable(report.parent)
