@@ -116,7 +116,8 @@ def _named(checkpoint: Any) -> Path | str:
     if not path.exists() and text not in known:
         raise ResourceError(
             f"checkpoint = {text!r} is neither a file or folder here nor a checkpoint in the registry. "
-            f"{suggestion(text, known)}'asdcore registry list' shows all."
+            f"{suggestion(text, known)}'asdcore registry list' shows all; 'asdcore registry add FILE' records "
+            "a file that you have, with --own one that you made."
         )
     return text if text in known else path
 

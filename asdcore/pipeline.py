@@ -12,7 +12,7 @@ evaluate   a step of its own: it alone sees labels                    -> evaluat
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from asdcore import __version__
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
-from asdcore.data.clips import decoded_before
+from asdcore.data.clips import decoded_before, noticing_rests
 from asdcore.data.remarks import remarks_on
 from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
@@ -93,9 +93,9 @@ def run(
     check_writable(kept.root)
     work = Work(plan, name, root, kept, workers, device, progress or Silent())
     with claimed(folder):
-        clips = work.listed(reader)
+        clips, rests = work.listed(reader)
         decide.check_attainable(clips, plan.decision)
-        notes = [*notes_on(name, clips, plan.folds), *decide.doubts(clips, plan.decision)]
+        notes = [*notes_on(name, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
         notes += [*work.device_notes(), *work.unheard_notes(clips)]
         for note in notes:
             work.progress.note(note)
@@ -165,12 +165,12 @@ class Work:
     prepare: Callable[[], object] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def listed(self, reader: Dataset) -> pl.DataFrame:
-        """Return the clip index of the recordings."""
-        with self.stage("clips", 0) as advance, decoded_before(self.encoded()):
+    def listed(self, reader: Dataset) -> tuple[pl.DataFrame, Any]:
+        """Return the clip index of the recordings, and what was noticed of their last bytes."""
+        with self.stage("clips", 0) as advance, decoded_before(self.encoded()), noticing_rests() as rests:
             clips = reader.clips(self.root)
             advance(len(clips))
-        return clips
+        return clips, rests
 
     def encoded(self) -> set[str]:
         """Return the audio digests that the store holds features of: those clips have been decoded before."""
@@ -252,7 +252,7 @@ class Work:
         self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
-def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
+def notes_on(name: str, clips: pl.DataFrame, folds: int, rests: Mapping[str, int] | None = None) -> list[str]:
     """Say what a person should know about how this data was read."""
     notes = []
     if name == DEFAULT_TASK:
@@ -273,4 +273,4 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int) -> list[str]:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:
             notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
-    return [*notes, *remarks_on(clips)]
+    return [*notes, *remarks_on(clips, rests)]

@@ -38,23 +38,24 @@ def index(
     never is.
     """
     from asdcore.contract.plugins import installed
-    from asdcore.data.clips import count_clips
+    from asdcore.data.clips import count_clips, noticing_rests
     from asdcore.data.remarks import remarks_on
     from asdcore.portfolio import DEFAULT_TASK
 
     problems: list[str] = []
     try:
-        clips = installed().build("dataset", task or DEFAULT_TASK, {}).clips(root)
+        with noticing_rests() as rests:
+            clips = installed().build("dataset", task or DEFAULT_TASK, {}).clips(root)
     except DatasetError as error:
         if error.clips is None or error.clips.is_empty():
             raise
         clips, problems = error.clips, error.problems
     machines = count_clips(clips)
     if as_json:
-        print_json({"machines": machines, "problems": problems, "notes": remarks_on(clips)})
+        print_json({"machines": machines, "problems": problems, "notes": remarks_on(clips, rests)})
     else:
         print_lines(text.table(machines, ("machine", "section", "split", "clips", "source", "target")))
-        for note in remarks_on(clips):
+        for note in remarks_on(clips, rests):
             typer.echo(f"note: {note}")
         for problem in problems:
             typer.echo(f"problem: {problem}")

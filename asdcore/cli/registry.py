@@ -76,6 +76,7 @@ def add(
     licence: Annotated[str | None, typer.Option(help="Its licence.")] = None,
     plugin: Annotated[str | None, typer.Option(help="Encoder or dataset reader that it is for.")] = None,
     kind: Annotated[str | None, typer.Option(help="checkpoint (the default) or dataset.")] = None,
+    own: Annotated[bool, typer.Option("--own", help="You made it yourself: no --source or --licence.")] = False,
     registry: RegistryDir = None,
 ) -> None:
     """Record a local file's hash, and put it in place.
@@ -86,7 +87,7 @@ def add(
     from asdcore.store.resources import open_registry, resource_folder
 
     said = {"title": title, "source": source, "revision": revision, "licence": licence, "plugin": plugin, "kind": kind}
-    entry = adopt(file, open_registry(registry), identifier, **{key: one for key, one in said.items() if one})
+    entry = adopt(file, open_registry(registry), identifier, own=own, **{key: one for key, one in said.items() if one})
     typer.echo(f"{entry.id}: {resource_folder(entry.id)}")
     for one in entry.files:
         typer.echo(f"  {one.name}  {one.sha256 or 'no SHA-256'}")

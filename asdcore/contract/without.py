@@ -58,7 +58,7 @@ class Without:
     @property
     def most(self) -> int:
         """How many clips are left out together, at most."""
-        return max(len(some) for some in self.sets)
+        return max((len(some) for some in self.sets), default=0)
 
     def mask(self, clips: Indices) -> Flags:
         """Return which clips the scores of some clips (b,) must not rest on: (b, n), True for those left out."""
@@ -71,11 +71,15 @@ class Without:
             gone[i, self.sets[place]] = True
         return gone
 
-    def fewest_left(self, members: Indices) -> int:
-        """Return how many of some clips a score rests on at least, whichever clip is scored."""
+    def count(self, members: Indices) -> Indices:
+        """Return how many of some clips are in each of the sets: (s,)."""
         counted = np.zeros(self.n, np.intp)
         counted[members] = 1
-        return len(members) - max(int(counted[some].sum()) for some in self.sets)
+        return np.array([int(counted[some].sum()) for some in self.sets], np.intp)
+
+    def fewest_left(self, members: Indices) -> int:
+        """Return how many of some clips a score rests on at least, whichever clip is scored."""
+        return len(members) - int(self.count(members).max(initial=0))
 
     def each(self) -> Iterator[tuple[Indices, Indices]]:
         """Yield (the clips that share a set, the clips that they may be scored by) for every set."""

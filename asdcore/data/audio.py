@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asdcore.data.wav import OPEN_SIZE, behind_tags, wav_header
 from asdcore.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ SUFFIXES = (".wav", ".flac")
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
 """What may be inside them. A damaged file of another format is decoded as far as it goes without an error."""
 
-OPEN_SIZE = 0x7FFFF000
-"""From here on a size is one that a program writing into a pipe could not go back to fill in: it promises nothing."""
+RATES = (1_000, 4_000_000)
+"""Sample rates in Hz that a header may name. To resample what says 1 Hz would take all memory there is."""
+
+LOUDEST = 2.0**31
+"""The largest floating-point sample that is taken: no format of whole numbers has a larger one."""
 
 BLOCK = 1 << 20
 """Samples decoded at once: more than any clip has, since soundfile seeks after each read, and in FLAC that is slow."""
@@ -35,12 +39,16 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """What is known of a clip before it is encoded. ``sha256`` is the digest of the file's bytes."""
+    """What is known of a clip before it is encoded. ``sha256`` is the digest of the file's bytes.
+
+    rest : bytes that a wav has behind its last whole sample; they are left out.
+    """
 
     channels: int
     sample_rate: int
     n_samples: int
     sha256: str
+    rest: int = 0
 
 
 def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
@@ -55,7 +63,7 @@ def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
     with _opened(content, path.name) as sound:
         if sha256 not in decoded and (sound.format == "FLAC" or not sound.subtype.startswith("PCM_")):
             _samples(sound, path.name)
-        return AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256)
+        return AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256, _rest(content))
 
 
 def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], int]:
@@ -81,7 +89,7 @@ def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     sha256 = hashlib.sha256(content).hexdigest()
     with _opened(content, path.name) as sound:
         audio = np.ascontiguousarray(_samples(sound, path.name).T)
-        return audio, AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256)
+        return audio, AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256, _rest(content))
 
 
 def resample(audio: NDArray[np.float32], source: int, target: int) -> NDArray[np.float32]:
@@ -112,13 +120,25 @@ def _opened(content: bytes, name: str) -> Iterator[Any]:
     import soundfile
 
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as sound:
+        with soundfile.SoundFile(io.BytesIO(content[behind_tags(content) :])) as sound:
             if sound.format not in FORMATS:
                 raise DataError(f"{name}: is {sound.format} inside, it must be WAV or FLAC")
             if sound.frames == 0:
                 raise DataError(f"{name}: holds no samples")
-            if missing := _missing_bytes(content):
-                raise DataError(f"{name}: cut short, {missing} of the bytes that its header promises are missing")
+            if not RATES[0] <= sound.samplerate <= RATES[1]:
+                low, high = RATES
+                raise DataError(
+                    f"{name}: its header says {sound.samplerate} Hz, from {low:,} to {high:,} Hz is allowed"
+                )
+            header = wav_header(content)
+            if header is None and sound.format != "FLAC":
+                raise DataError(f"{name}: its header is not where a wav has it, decode it and encode it again")
+            if header and header.missing:
+                raise DataError(
+                    f"{name}: cut short, {header.missing} of the bytes that its header promises are missing"
+                )
+            if header and header.contradiction:
+                raise DataError(f"{name}: its header contradicts itself: {header.contradiction}")
             if sound.frames >= OPEN_SIZE:
                 raise DataError(f"{name}: its header does not say how long it is, decode it and encode it again")
             yield sound
@@ -144,21 +164,11 @@ def _samples(sound: Any, name: str) -> NDArray[np.float32]:
         raise DataError(f"{name}: cut short, {len(samples)} of the {sound.frames} samples that its header promises")
     if not np.isfinite(samples).all():
         raise DataError(f"{name}: holds samples that are not finite (NaN or infinity)")
+    if (largest := float(np.abs(samples).max(initial=0.0))) > LOUDEST:
+        raise DataError(f"{name}: holds a sample of {largest:.3g}, full scale is 1: these are no samples of sound")
     return samples
 
 
-def _missing_bytes(content: bytes) -> int:
-    """Walk the chunks of a wav: how many bytes that its ``data`` chunk promises are not there (0 for a FLAC)."""
-    form, position, long_size = content[:4], 12, 0
-    if form not in (b"RIFF", b"RIFX", b"RF64"):
-        return 0
-    while position + 8 <= len(content):
-        tag, start = content[position : position + 4], position + 8
-        size = int.from_bytes(content[position + 4 : start], "big" if form == b"RIFX" else "little")
-        if tag == b"ds64":
-            long_size = int.from_bytes(content[start + 8 : start + 16], "little")
-        if tag == b"data":
-            promised = long_size if form == b"RF64" else size if size < OPEN_SIZE else 0
-            return max(0, start + promised - len(content))
-        position = start + size + size % 2
-    return 0
+def _rest(content: bytes) -> int:
+    header = wav_header(content)
+    return header.rest if header else 0

@@ -58,6 +58,20 @@ def looked_at(found: Mapping[str, AudioFacts | str]) -> Iterator[None]:
         _LOOKED_AT.reset(token)
 
 
+_RESTS: ContextVar[dict[str, int] | None] = ContextVar("rests", default=None)
+
+
+@contextmanager
+def noticing_rests() -> Iterator[dict[str, int]]:
+    """Let :func:`index_clips` note, inside, the bytes that wav files have behind their last whole sample, by clip."""
+    rests: dict[str, int] = {}
+    token = _RESTS.set(rests)
+    try:
+        yield rests
+    finally:
+        _RESTS.reset(token)
+
+
 def index_clips(
     root: Path,
     entries: Iterable[Mapping[str, Any]],
@@ -121,6 +135,9 @@ def _inspect(root: Path, clips: list[str]) -> tuple[list[AudioFacts | None], lis
     else:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
             looked = list(threads.map(look, clips))
+    if (rests := _RESTS.get()) is not None:
+        read = zip(clips, looked, strict=True)
+        rests.update({clip: one.rest for clip, one in read if isinstance(one, AudioFacts) and one.rest})
     return (
         [one if isinstance(one, AudioFacts) else None for one in looked],
         [one for one in looked if isinstance(one, str)],
@@ -132,7 +149,7 @@ def _remembered(clip: str, found: AudioFacts | str | None) -> AudioFacts | str |
 
 
 def _fact_row(facts: AudioFacts | None) -> dict[str, Any]:
-    return vars(facts) if facts else dict.fromkeys(AUDIO_FACTS)
+    return {name: getattr(facts, name, None) for name in AUDIO_FACTS}
 
 
 def _word_problems(index: pl.DataFrame) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
@@ -13,12 +13,23 @@ EXAMPLES = 3
 """Clips that a remark names."""
 
 
-def remarks_on(clips: pl.DataFrame) -> list[str]:
+def remarks_on(clips: pl.DataFrame, rests: Mapping[str, int] | None = None) -> list[str]:
     """Return a sentence for each thing that a clip index shows, machine by machine.
 
     clips : the clip index. Clips whose sound is not known yet (null digest or length) are passed over.
+    rests : bytes that files have behind their last whole sample, by clip (:func:`asdcore.data.clips.noticing_rests`).
     """
-    return [*_in_both_splits(clips), *_repeated(clips), *_unequal(clips)]
+    return [*_in_both_splits(clips), *_repeated(clips), *_unequal(clips), *_with_rest(rests or {})]
+
+
+def _with_rest(rests: Mapping[str, int]) -> Iterator[str]:
+    """Yield the files whose last bytes make no whole sample."""
+    if rests:
+        such = ", ".join(f"{clip}: {_count(n, 'byte')}" for clip, n in sorted(rests.items())[:EXAMPLES])
+        yield (
+            f"{_count(len(rests), 'wav file')} {'ends' if len(rests) == 1 else 'end'} in a part of a sample (such as "
+            f"{such}), which is left out. Whatever wrote them may have cut them there."
+        )
 
 
 def _in_both_splits(clips: pl.DataFrame) -> Iterator[str]:

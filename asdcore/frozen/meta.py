@@ -218,7 +218,7 @@ def _external(checkpoint: str) -> dict[str, str]:
     known = open_registry().resources.get(checkpoint)
     if known is None:
         return {"name": checkpoint, "url": Blank("where it is published")}
-    return {"name": known.title, "url": known.source}
+    return {"name": known.title, "url": known.source or Blank("where it is published; it is your own")}
 
 
 def _embedding(encoder: Mapping[str, Any]) -> str:

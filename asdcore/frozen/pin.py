@@ -131,7 +131,7 @@ class _Freeze:
         inputs = {} if problems else inputs_digest(self.plan.choices(), self.plugins)
         if (then := about.get("inputs")) is not None:
             problems += [
-                f"{where} would be built from something else now"
+                f"{where} would be built from something else now: what its parameters name has changed"
                 for where in inputs
                 if then.get(where) != inputs[where]
             ]

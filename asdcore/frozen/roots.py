@@ -50,6 +50,8 @@ class Roots:
         root, path = split(name)
         if root not in self.folders:
             return None
+        if root.startswith("plugin/"):  # a file that the source of the plugin no longer leads to
+            return self.folders[root] / path
         home = self._real_path(str(self.folders[root]))
         folder, _, file = f"{home}/{path}".rpartition("/")
         found = Path(folder, file)

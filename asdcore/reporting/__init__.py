@@ -55,9 +55,8 @@ def report(
     _check_libraries(umap)
     named = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     opened = [one if isinstance(one, Run) else load_run(one) for one in named]
-    place = path_or(out, "out", opened[0].folder / REPORT_FILE) if opened else None
-    tables = optional(csv=csv, latex=latex)
-    _check_places(place, tables)
+    path = path_or(out, "out", (opened[0].folder if opened else Path()) / REPORT_FILE)
+    _check_places(path, tables := optional(csv=csv, latex=latex))
     shown = progress or Silent()
     with shown.stage("evaluate", len(opened)) as advance:
         subjects = open_subjects(opened, optional(truth=truth)["truth"], year, advance)
@@ -65,7 +64,6 @@ def report(
         called, worth = places(subjects), worth_of(subjects)
         advance(1)
     _write_tables(tables, subjects, worth, called)
-    path = place or subjects[0].run.folder / REPORT_FILE
     with shown.stage("draw", 1) as advance:
         text = seal_page(page.render(gather(subjects, worth, called, audio=audio, umap=umap)))
         _check_places(path, {})  # again, for this may have taken a while
@@ -89,13 +87,11 @@ def _write_tables(
         paper.write_latex(folder, subjects, called)
 
 
-def _check_places(report: Path | None, tables: Mapping[str, Path | None]) -> None:
+def _check_places(report: Path, tables: Mapping[str, Path | None]) -> None:
     """Raise StoreError where something would be written over that is not asdcore's."""
     for what, folder in tables.items():
         if folder is not None:
             check_noted(folder, paper.CSV if what == "csv" else paper.LATEX, f"--{what}")
-    if report is None:
-        return
     check_writable(report.parent)
     if (report.exists() or report.is_symlink()) and (report.is_symlink() or not is_sealed_page(report)):
         raise StoreError(

@@ -21,29 +21,35 @@ from asdcore.store.entries import File, Resource, entry_text, make_entry
 from asdcore.store.resources import Registry, content_digest, difference, folder_files, resource_folder
 
 NEEDED = ("source", "licence", "plugin")
+OWN = "own"
+GRAPHS = {".onnx": "onnx", ".tflite": "onnx"}
+"""Which plugin reads a file of one's own, where its name tells."""
 COMPUTED = "computed: from a local file, by 'asdcore registry add'"
 
 
-def add(path: Path, registry: Registry, identifier: str | None = None, **said: str) -> Resource:
+def add(path: Path, registry: Registry, identifier: str | None = None, *, own: bool = False, **said: str) -> Resource:
     """Record a file's (or a folder's files') size and hash, put it in place, and return its entry.
 
     identifier : of the entry to complete or to make; without it, the entry that records the hash, else a new one named
-    after the file. said : what a new entry says; ``source``, ``licence`` and ``plugin`` are needed. Raises
-    ResourceError.
+    after the file. said : what a new entry says; ``source``, ``licence`` and ``plugin`` are needed, unless it is one's
+    ``own``. Raises ResourceError.
     """
+    given = [*said, *["own"] * own]
+    if own:
+        said = {"licence": OWN, "plugin": GRAPHS.get(path.suffix.lower(), OWN), **said}
     found = _files(path, said.get("plugin"))
     name = identifier or _known(path, found, registry) or _slug(path)
     known = registry.resources.get(name)
-    if known and said:
+    if known and given:
         raise ResourceError(
-            f"{name} is in the registry: --{', --'.join(said)} can only describe a new entry. Leave that out, or "
+            f"{name} is in the registry: --{', --'.join(given)} can only describe a new entry. Leave that out, or "
             "choose another --id."
         )
     if known:
         found = _matched(known, path, _files(path, known.plugin))
         entry = _completed(known, found)
     else:
-        entry = _new(name, path, found, registry, said)
+        entry = _new(name, path, found, registry, {**said, "own": own} if own else said)
     if entry != known:
         write_text(registry.home / f"{name}.toml", entry_text(entry))
     for file_name, file in found.items():
@@ -100,16 +106,17 @@ def _completed(entry: Resource, found: Mapping[str, Path]) -> Resource:
     return entry.model_copy(update={"files": tuple(files)})
 
 
-def _new(name: str, path: Path, found: Mapping[str, Path], registry: Registry, said: Mapping[str, str]) -> Resource:
+def _new(name: str, path: Path, found: Mapping[str, Path], registry: Registry, said: Mapping[str, Any]) -> Resource:
     """Return a new entry for files."""
-    if missing := [key for key in NEEDED if not said.get(key)]:
+    if missing := [key for key in NEEDED if not said.get(key) and not said.get("own")]:
         raise ResourceError(
             f"The registry has no entry {name!r} and none with this hash. A new one needs --{', --'.join(missing)}: "
-            f"where it is published, under which licence, and which plugin reads it."
+            "where it is published, under which licence, and which plugin reads it. Of a file that you made yourself "
+            "--own says enough."
         )
     values: dict[str, Any] = {"id": name, "title": path.name, "kind": "checkpoint", **said}
     values["folder"] = path.is_dir() or len(found) > 1
-    if not values.get("revision"):
+    if not values.get("revision") and not values.get("own"):
         values["notes"] = "No revision was given when this was added."
     values["files"] = [_described(file_name, file) for file_name, file in found.items()]
     return make_entry(values, f"{registry.home / name}.toml")

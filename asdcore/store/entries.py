@@ -109,18 +109,19 @@ class Facts(_Strict):
 class Resource(_Strict):
     """One external resource.
 
-    ``source`` is the page that publishes it, ``revision`` what pins its content there (a commit, a Zenodo record, a
-    release). A file is at its own ``url``, else at ``base_url`` + its name, else nowhere that a program may fetch it
-    from. ``plugin`` reads it, with the parameters ``use``. ``folder`` says that the plugin wants the folder of all
-    files rather than the one file. ``allowed`` says for a challenge year whether its rules allow the resource, and
-    ``allowed_because`` how that is known. ``evidence`` is that of every file without its own. ``facts`` are of a
-    checkpoint, absent where it was not measured.
+    ``own`` says that it is one's own and published nowhere; else ``source`` is the page that publishes it, ``revision``
+    what pins its content there (a commit, a Zenodo record, a release). A file is at its own ``url``, else at
+    ``base_url`` + its name, else nowhere that a program may fetch it from. ``plugin`` reads it, with the parameters
+    ``use``. ``folder`` says that the plugin wants the folder of all files rather than the one file. ``allowed`` says
+    for a challenge year whether its rules allow the resource, and ``allowed_because`` how that is known. ``evidence``
+    is that of every file without its own. ``facts`` are of a checkpoint, absent where it was not measured.
     """
 
     id: Annotated[str, Field(pattern=rf"^{ID.pattern}$")]
     title: Text
     kind: Literal["checkpoint", "dataset"]
-    source: Url
+    own: bool = False
+    source: Annotated[str, AfterValidator(lambda value: value and _web_address(value))] = ""
     revision: str = ""
     licence: Text
     plugin: Text
@@ -154,8 +155,13 @@ class Resource(_Strict):
 
 def _entry_problems(entry: Resource) -> list[str]:
     names = [file.name for file in entry.files]
-    problems = [f"files: two have the name {name!r}" for name in sorted({one for one in names if names.count(one) > 1})]
-    if not (entry.revision or entry.notes):
+    problems = (
+        [] if entry.source or entry.own else ["source: this key is needed, unless the file is your own: own = true"]
+    )
+    problems += [
+        f"files: two have the name {name!r}" for name in sorted({one for one in names if names.count(one) > 1})
+    ]
+    if not (entry.revision or entry.notes or entry.own):
         problems.append("revision: it is empty; pin a commit, record or release, or say in notes why none is known")
     if any(one != "unknown" for one in entry.allowed.values()) and not entry.allowed_because:
         problems.append("allowed_because: 'allowed' says yes or no; say here how that is known")

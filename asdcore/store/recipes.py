@@ -44,7 +44,7 @@ def framework_digest(*modules: str) -> str:
     return bytes_digest("".join(file_digest(package / module) for module in modules).encode())
 
 
-FEATURE_CODE = framework_digest("data/audio.py", "data/pooling.py", "encoding.py", "stages/embed.py")
+FEATURE_CODE = framework_digest("data/audio.py", "data/pooling.py", "data/wav.py", "encoding.py", "stages/embed.py")
 """Of what computes features, as this process has loaded it."""
 
 

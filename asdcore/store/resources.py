@@ -71,6 +71,11 @@ class Registry:
                 known = {file.name: file.sha256 for file in resource.files}
                 if resource.folder and (known == held or (top != path and held.items() <= known.items())):
                     return resource
+            if hidden := [name for name in held if path.is_dir() and top / name not in folder_files(path)]:
+                raise ResourceError(
+                    f"{path} holds {hidden[0]}, which is hidden or unfinished: the registry records no such file, so "
+                    "the folder cannot enter a frozen run. Remove that file, or keep it elsewhere."
+                )
             found = f"the {len(held)} files of {path} have hashes"
         elif match := self.by_sha256(content_digest(path)):
             return match[0]
@@ -78,7 +83,7 @@ class Registry:
             found = f"{path} has the SHA-256 {content_digest(path)},"
         raise ResourceError(
             f"{found} that no entry of the registry records, and what has no recorded source and hash cannot enter a "
-            f"frozen run. 'asdcore registry add {path}' records it."
+            f"frozen run. 'asdcore registry add {path}' records it; with --own, as your own."
         )
 
 
@@ -182,6 +187,8 @@ def how_to_get(resource: Resource, file: File) -> str:
     """Say what a person must do to have a file of a resource."""
     if can_fetch(resource, file):
         return f"'asdcore registry fetch {resource.id}' downloads it."
+    if resource.own:
+        return f"It is your own: put it in place with 'asdcore registry add {file.name} --id {resource.id}'."
     reason = "no address that a program may fetch it from" if not resource.url(file) else "no hash to check it by"
     return (
         f"The registry knows {reason}: get it from {resource.url(file) or resource.source}, then put it in place with "

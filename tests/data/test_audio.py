@@ -99,7 +99,49 @@ def unknown_length(flac: bytes) -> bytes:
 
 NOT_FINITE = np.where(np.arange(len(NOISE))[:, None] == 7, np.float32(np.nan), NOISE)
 
+
+def tagged(content: bytes, body: bytes = bytes(1500), footer: bool = False) -> bytes:
+    """Return a file behind an ID3v2 tag, the sizes of which have 7 bits a byte."""
+    size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    head = b"ID3\x04\x00" + (b"\x10" if footer else b"\x00") + size
+    return head + body + (b"3DI" + head[3:] if footer else b"") + content
+
+
+def with_field(content: bytes, at: int, value: int, size: int = 2) -> bytes:
+    """Return a wav with another number in its ``fmt `` chunk: 0 tag, 2 channels, 4 rate, 12 block align, 14 bits."""
+    place = content.index(b"fmt ") + 8 + at
+    return content[:place] + value.to_bytes(size, "little") + content[place + size :]
+
+
+WHOLE |= {
+    "wav behind a tag": tagged(WAV),
+    "wav behind two tags": tagged(tagged(WAV, b"RIFF" * 99)),
+    "wrong bytes a second": with_field(WAV, 8, 12345, 4),
+    "size left open behind a tag": tagged(resized(WAV, 0xFFFFFFFF)),
+    "flac behind a tag": tagged(FLAC),
+    "rf64 behind a tag with a footer": tagged(encoded("RF64"), footer=True),
+}
+LOUD = np.where(np.arange(len(NOISE))[:, None] == 7, np.float32(1e30), NOISE)
+
 BROKEN = {
+    "wav behind a tag, cut": (tagged(WAV)[:-300], "cut short, 300 of the bytes"),
+    "wav behind two tags, cut": (tagged(tagged(WAV))[:-301], "cut short, 301 of the bytes"),
+    "wav24 behind a tag, cut": (tagged(encoded(subtype="PCM_24"))[:-7], "cut short, 7 of the bytes"),
+    "24 bits in blocks of 4 bytes a channel": (
+        with_field(with_field(WAV, 14, 24), 12, 8),
+        "contradicts itself: 2 channels of 24 bits make 6 bytes a sample, and it says 8",
+    ),
+    "24 bits in blocks of 4 bytes": (
+        with_field(with_field(encoded(samples=NOISE[:, :1]), 14, 24), 12, 4),
+        "contradicts itself: 1 channel of 24 bits make 3 bytes a sample, and it says 4",
+    ),
+    "16 bits in blocks of 2 bytes for 2 channels": (with_field(WAV, 12, 2), "contradicts itself|will not decode"),
+    "1 Hz": (with_field(WAV, 4, 1, 4), "its header says 1 Hz, from 1,000 to 4,000,000 Hz is allowed"),
+    "999 Hz": (with_field(WAV, 4, 999, 4), "says 999 Hz"),
+    "too many Hz": (with_field(WAV, 4, 2**31 - 1, 4), "says 2147483647 Hz"),
+    "1 Hz, float": (with_field(encoded(subtype="FLOAT"), 4, 1, 4), "says 1 Hz"),
+    "1e30": (encoded(subtype="FLOAT", samples=LOUD), r"holds a sample of 1e\+30, full scale is 1"),
+    "-1e30": (encoded(subtype="DOUBLE", samples=-LOUD), r"holds a sample of 1e\+30"),
     "empty": (b"", r"empty \(0 bytes\)"),
     "garbage": (np.random.default_rng(1).bytes(3000), "will not decode"),
     "text": (b"<html>404 not found</html>", "will not decode"),
@@ -197,6 +239,21 @@ def test_float_samples_beyond_one_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "loud.wav"
     path.write_bytes(encoded(subtype="FLOAT", samples=NOISE * 50))
     np.testing.assert_array_equal(decode(path)[0], (NOISE * 50).T)
+
+
+@pytest.mark.parametrize(("subtype", "rests"), [("PCM_16", (0, 1, 2, 3, 4)), ("PCM_24", (0, 1, 5, 6)), ("FLOAT", (7,))])
+def test_bytes_behind_the_last_whole_sample_are_counted_and_left_out(tmp_path: Path, subtype: str, rests) -> None:
+    content, path = encoded(subtype=subtype), tmp_path / "a.wav"
+    block = {"PCM_16": 4, "PCM_24": 6, "FLOAT": 8}[subtype]
+    at = content.index(b"data") + 8
+    for rest in rests:
+        longer = resized(content[: at + len(NOISE) * block] + bytes(rest), len(NOISE) * block + rest)
+        path.write_bytes(longer + b"\0" * (rest % 2))
+        facts = inspect_audio(path)
+        assert (facts.n_samples, facts.rest) == (len(NOISE) + rest // block, rest % block)
+        assert decode_new(path)[1] == facts
+        path.write_bytes(tagged(path.read_bytes()))
+        assert inspect_audio(path).rest == rest % block
 
 
 def test_resampling_keeps_a_tone_and_its_length() -> None:

@@ -25,6 +25,15 @@ def index(*rows):
     )
 
 
+def test_files_that_end_in_a_part_of_a_sample_are_named():
+    clips = index(("fan/train/a", "1", 10), ("fan/train/b", "2", 10))
+    assert remarks_on(clips, {}) == []
+    assert remarks_on(clips, {"b.wav": 3, "a.wav": 1}) == [
+        "2 wav files end in a part of a sample (such as a.wav: 1 byte, b.wav: 3 bytes), which is left out. Whatever "
+        "wrote them may have cut them there."
+    ]
+
+
 def test_nothing_to_say():
     assert remarks_on(index(("fan/train/a", "1", 10), ("fan/train/b", "2", 10), ("fan/test/c", "3", 12))) == []
 

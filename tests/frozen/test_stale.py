@@ -295,3 +295,24 @@ def test_a_file_among_the_recordings_is_refused_for_every_kind(bench, kind):
             bench.run(**{kind: f'weights = "{path}"'})
     finally:
         path.unlink()
+
+
+def test_another_version_of_what_a_plugin_imports_makes_stale(bench):
+    def install(version):
+        for old in bench.site.glob("stale_library-*"):
+            shutil.rmtree(old)
+        info = f"site/stale_library-{version}.dist-info"
+        bench.write(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: stale-library\nVersion: {version}\n")
+        bench.write(f"{info}/RECORD", "stale_library.py,,\n")
+
+    bench.write("site/stale_library.py", "")
+    bench.write("site/helper.py", "import stale_library\n\ngain = 1.0")
+    install("1.0")
+    before = bench.run().about["features"]
+    bench.freeze()
+    assert bench.changed() == []
+    install("1.1")
+    assert bench.changed() == ["wrong version: environment"]
+    with pytest.raises(ManifestError, match="branches.a.scorer would be built from something else now"):
+        bench.freeze()
+    assert bench.run().about["features"] != before

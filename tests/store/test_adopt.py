@@ -136,3 +136,52 @@ def test_there_must_be_something_to_add(tmp_path, registry, what):
         path.mkdir()
     with pytest.raises(ResourceError, match="is neither a file nor a folder with files"):
         add(path, registry(), **SAID)
+
+
+def test_a_file_of_ones_own_needs_neither_source_nor_licence(weights, registry, tmp_path):
+    known = registry()
+    entry = add(weights, known, "mine", own=True)
+    assert (entry.own, entry.source, entry.licence, entry.plugin, entry.revision) == (True, "", "own", "own", "")
+    assert load_entry(known.home / "mine.toml") == entry
+    assert locate("mine", open_registry(known.home)).read_bytes() == WEIGHTS
+    graph = tmp_path / "graph.tflite"
+    graph.write_bytes(b"graph")
+    assert add(graph, known, own=True).plugin == "onnx"
+    assert add(graph, known, "again", own=True, licence="MIT", plugin="beats", title="G").licence == "MIT"
+
+
+def test_what_is_not_there_of_ones_own_is_said_to_be_ones_own(weights, registry):
+    known = registry()
+    entry = add(weights, known, "mine", own=True)
+    (resource_folder("mine") / entry.files[0].name).unlink()
+    with pytest.raises(ResourceError, match=r"is not in .*It is your own: .*registry add .* --id mine'"):
+        locate("mine", open_registry(known.home))
+
+
+def test_an_entry_that_is_there_cannot_become_ones_own(weights, registry):
+    add(weights, registry(), "mine", **SAID)
+    with pytest.raises(ResourceError, match="mine is in the registry: --own can only describe a new entry"):
+        add(weights, open_registry(registry().home), "mine", own=True)
+
+
+def test_a_refusal_names_the_way_for_ones_own(weights, registry):
+    with pytest.raises(ResourceError, match="Of a file that you made yourself --own says enough"):
+        add(weights, registry(), "mine")
+
+
+def test_folders_below_a_folder_are_recorded_and_put_in_place(registry, tmp_path):
+    for name in ("config.json", "1_Pooling/config.json"):
+        (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "model" / name).write_text(name)
+    known = registry()
+    entry = add(tmp_path / "model", known, own=True)
+    assert [file.name for file in entry.files] == ["1_Pooling/config.json", "config.json"]
+    folder = locate("model", open_registry(known.home))
+    assert (folder / "1_Pooling" / "config.json").read_text() == "1_Pooling/config.json"
+    assert open_registry(known.home).recorded(tmp_path / "model").id == "model"
+    (tmp_path / "model" / ".hidden").write_text("1")
+    with pytest.raises(ResourceError, match="holds .hidden, which is hidden or unfinished"):
+        open_registry(known.home).recorded(tmp_path / "model")
+    (folder / "1_Pooling" / "strange.json").write_text("1")
+    with pytest.raises(ResourceError, match="strange.json is no file of model"):
+        locate("model", open_registry(known.home))

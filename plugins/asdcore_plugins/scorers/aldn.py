@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asdcore_plugins.stats.neighbours import Banks
+    from asdcore_plugins.stats.neighbours_without import BanksWithout
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -40,7 +41,7 @@ class ALDN(OwnCluster):
 
     name = "aldn"
 
-    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[Floats, float]:
+    def _terms(self, rho: Floats, known: Flags, banks: Banks | BanksWithout) -> tuple[Floats, float]:
         import numpy as np
 
         added = floor(rho, known, self.name)

@@ -2,7 +2,8 @@
 
 A(x) = -log of the mean over the bank of exp(-d(x, y)^2 / (2 h^2)): up to a constant of the bank, minus the logarithm of
 Parzen's density (1962). The bandwidth h is the median distance of a train normal to its nearest other (of those that
-are not 0: repeated clips have none), times ``width``.
+are not 0: repeated clips have none), times ``width``. By
+``without`` that other is none of the clips that the train normal must not rest on.
 
 Leave-one-out is exact, h included. Time and memory: a distance matrix of n_train^2, then n_train a clip left out or
 scored. A bank of more than 5,000 clips is searched for the bandwidth instead; of more than 30,000 clips, products of
@@ -16,15 +17,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, DistanceScorer
+from asdcore_plugins.stats.banks import REFERENCES, left_with, too_few_left
 from asdcore_plugins.stats.density import medians
-from asdcore_plugins.stats.searched import SearchedRows, found_neighbours
+from asdcore_plugins.stats.neighbour_scorer import NeighbourScorer
+from asdcore_plugins.stats.searched import SearchedRows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
+    from asdcore_plugins.stats.neighbours import Banks
+    from asdcore_plugins.stats.neighbours_without import BanksWithout
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -33,7 +38,7 @@ MEASURED = 30_000
 """Train normals up to which all distances to one another are measured; of more, products say how far they are."""
 
 
-class KDE(DistanceScorer):
+class KDE(NeighbourScorer):
     """Minus the log kernel density in each reference; a reference of fewer than 3 train clips is left out.
 
     width : bandwidth, in medians of the distance to the nearest other; above 0.
@@ -68,9 +73,34 @@ class KDE(DistanceScorer):
             for clips in near.blocks(members):
                 row = np.array(self._rows(clips))
                 row[np.arange(len(clips)), clips] = np.inf
-                scores[name][clips] = _surprise(np.take(row, members, axis=1) / self._bandwidths(name, clips)[:, None])
+                scores[name][clips] = _surprise(
+                    np.take(row, members, axis=1) / self._bandwidths(name, near.without(clips))[:, None]
+                )
             for clips in near.blocks(strangers):
                 scores[name][clips] = _surprise(np.take(self._rows(clips), members, axis=1) / self._bandwidth[name])
+        return scores
+
+    def _left_out_without(self, without: Without) -> Mapping[str, Floats]:
+        import numpy as np
+
+        scores, every = {}, np.arange(self._n)
+        for name in left_with(without, self._members, self._fewest - 1, self._name):
+            lists, members = self._neighbours_without(name, without), self._members[name]
+            bandwidth = np.concatenate([self._bandwidths(name, banks) for banks in lists.blocks()])[without.of]
+            if np.isnan(bandwidth).any():
+                continue
+            if isinstance(self._rows, SearchedRows) and self._n > MEASURED:
+                least = self._rows.nearest(every, members, 1, without)[1][:, 0]
+                others = len(members) - without.count(members)[without.of]
+                scores[name] = _summed(self._rows, members, bandwidth, least, others, without)
+                continue
+            scores[name] = np.empty(self._n)
+            for clips in self._neighbours[name].blocks(every):
+                row = np.array(self._rows(clips))
+                row[without.mask(clips)] = np.inf
+                scores[name][clips] = _surprise(np.take(row, members, axis=1) / bandwidth[clips, None])
+        if not scores:
+            raise too_few_left(self._name, self._fewest - 1, self._members)
         return scores
 
     def _summed(self, name: str, rows: SearchedRows) -> Floats:
@@ -82,10 +112,9 @@ class KDE(DistanceScorer):
         least, bandwidth = near.distance[:, 0].copy(), np.full(self._n, self._bandwidth[name])
         least[strangers] = rows.nearest(strangers, members, 1)[1][:, 0]
         for clips in near.blocks(members):
-            bandwidth[clips] = self._bandwidths(name, clips)
-        least /= bandwidth
+            bandwidth[clips] = self._bandwidths(name, near.without(clips))
         others = len(members) - np.isin(np.arange(self._n), members)
-        return np.asarray(np.square(least) / 2.0 - np.log(rows.kernel_sums(members, bandwidth, least) / others))
+        return _summed(rows, members, bandwidth, least, others)
 
     def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
         import numpy as np
@@ -94,22 +123,42 @@ class KDE(DistanceScorer):
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
-            self._neighbours[name] = found_neighbours(rows, group, 1, self._apart)
-            self._bandwidth[name] = float(self._bandwidths(name, np.array([-1]))[0])
+            near = self._neighbours[name] = self._nearest_others(name, rows, group, 1)
+            self._bandwidth[name] = float(self._bandwidths(name, near.without(np.array([-1])))[0])
+        self._keep({name: some for name, some in self._members.items() if not np.isnan(self._bandwidth[name])})
 
-    def _bandwidths(self, name: str, missing: Indices) -> Floats:
-        """Return h of a reference without each of these clips (b,), -1 for none."""
+    def _bandwidths(self, name: str, banks: Banks | BanksWithout) -> Floats:
+        """Return h of a reference in each of its banks (b,); nan where no clip has others that it may be compared with.
+
+        Raises DataError where all of them are repeated.
+        """
         import numpy as np
 
-        banks, members = self._neighbours[name].without(missing), self._members[name]
-        known = np.take(banks.among(np.ones(self._n, bool)), members, axis=1)
+        members = self._members[name]
         distance = np.take(banks.nearest_distances(), members, axis=1)
+        known = np.take(banks.among(np.ones(self._n, bool)), members, axis=1) & np.isfinite(distance)
         found = medians(distance, known & (distance > 0))
-        if np.isnan(found).any():
+        if np.isnan(found[known.any(axis=1)]).any():
             raise DataError(
-                f"kde finds all {known.sum(axis=1).min()} train normals repeated, so they have no bandwidth"
+                f"kde finds all {known.sum(axis=1).max()} train normals repeated, so they have no bandwidth"
             )
         return self._width * found
+
+
+def _summed(
+    rows: SearchedRows,
+    members: Indices,
+    bandwidth: Floats,
+    least: Floats,
+    others: Indices,
+    without: Without | None = None,
+) -> Floats:
+    """Score all clips by their bandwidth, how far the nearest other is, and how many others there are, each (n,)."""
+    import numpy as np
+
+    least = least / bandwidth
+    sums = rows.kernel_sums(members, bandwidth, least, without)
+    return np.asarray(np.square(least) / 2.0 - np.log(sums / others))
 
 
 def _surprise(distances: Floats) -> Floats:

@@ -10,6 +10,9 @@ best; with 16 the ratio can undo the source domain. ``root`` with ``k = 4`` is t
 Domain-wise, as in GenRep's DCASE 2025 system: ``among = "domain"``, ``k = {source = 16, target = 9}``, and
 ``scale = "sum"``; "pooled" is then the smaller of the two domains' scores.
 
+What is told by ``without`` holds for rho(y) too: it does not rest on the clips that y must not rest on, in ``fit``, nor
+on those that the scored clip must not rest on, in ``score_left_out``.
+
 With repeated clips rho is 0: the ratio divides by rho + 1e-6 times the median positive rho. Leave-one-out is exact, the
 clip is missed by its neighbours' rho too. Time and memory: a distance matrix of n_train^2, then n_train + k^2 a clip
 left out, n_train a clip scored. A bank of more than 5,000 clips is searched instead, with the same bits: n_train * k
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
     from asdcore_plugins.stats.neighbours import Banks, Neighbours
+    from asdcore_plugins.stats.neighbours_without import BanksWithout
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -86,7 +90,6 @@ class LDN(LocalDensity):
             super()._begin(rows.rooted() if self._root else rows, domain, apart)
         else:
             super()._begin(lambda some: self._rooted(rows(some)), domain, apart)
-        self._given = rows
 
     def _rooted(self, distances: Floats) -> Floats:
         import numpy as np
@@ -100,7 +103,7 @@ class LDN(LocalDensity):
         limit = np.where(target, self._k["target"], self._k["source"])[:, None]
         return MeanDensity(near, np.where(place < limit, self._r**place, 0.0), total=self._sum)
 
-    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[Floats | float, Floats | float]:
+    def _terms(self, rho: Floats, known: Flags, banks: Banks | BanksWithout) -> tuple[Floats | float, Floats | float]:
         return (rho + floor(rho, known, "ldn"), 0.0) if self._variant == "ratio" else (1.0, rho)
 
 

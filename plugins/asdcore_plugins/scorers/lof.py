@@ -6,6 +6,8 @@ LOF(x) = mean of lrd(y) over N_k(x), over lrd(x). Near 1 among normals, larger o
 Identifying Density-Based Local Outliers" (SIGMOD 2000); the small constant, which repeated clips need, is that of
 scikit-learn, whose scores as a novelty detector these are.
 
+By ``without`` no clip that y must not rest on is a neighbour of y, for kdist and lrd alike.
+
 Leave-one-out is exact: without the clip its neighbours have other neighbours, reaches and densities. Time and memory: a
 distance matrix of n_train^2, then n_train + k^2 a clip left out, n_train a clip scored. A bank of more than 5,000 clips
 is searched instead, once for each reference, with the same bits and n_train * k memory.
@@ -17,25 +19,28 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, DistanceScorer
+from asdcore_plugins.stats.banks import REFERENCES, left_with
+from asdcore_plugins.stats.neighbour_scorer import NeighbourScorer
 from asdcore_plugins.stats.neighbours import nearest
 from asdcore_plugins.stats.parameters import whole
-from asdcore_plugins.stats.searched import SearchedRows, found_neighbours
+from asdcore_plugins.stats.searched import SearchedRows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
 
 SMALLEST = 1e-10
 """Added to a mean reach, so that a clip among its repetitions has a density."""
 
 
-class LOF(DistanceScorer):
+class LOF(NeighbourScorer):
     """The local outlier factor in each reference; without unit. A reference of fewer than 3 train clips is left out.
 
     k : neighbours; where there are fewer, those there are.
@@ -67,6 +72,56 @@ class LOF(DistanceScorer):
             for clips in near.blocks(strangers):
                 scores[name][clips] = self._scores(name, self._rows(clips))
         return scores
+
+    def _left_out_without(self, without: Without) -> Mapping[str, Floats]:
+        import numpy as np
+
+        names = left_with(without, self._members, self._fewest - 1, self._name)
+        scores = {name: np.empty(self._n) for name in names}
+        fewest = dict.fromkeys(names, self._n)
+        for name in names:
+            lists, member = self._neighbours_without(name, without, indexed=True), np.zeros(self._n, bool)
+            member[self._members[name]] = True
+            usual = _furthest(lists.listed.distance[:, : self._k])
+            near = self._near(name, without)
+            for banks in lists.blocks():
+                furthest = banks.filled(usual, _furthest(banks.distance))
+                known = banks.among(member)
+                fewest[name] = min(fewest[name], int(known.sum(axis=1).min()))
+                for clips, of in banks.clips():
+                    chosen, distance = self._chosen(name, near, clips, known[of])
+                    index, apart = banks.lists(of[:, None], chosen)
+                    density = _densities(apart, furthest[of[:, None, None], index])
+                    scores[name][clips] = _factors(distance, furthest[of[:, None], chosen], density)
+        return self._kept(scores, fewest)
+
+    def _near(self, name: str, without: Without) -> tuple[Indices, Floats]:
+        """Find the nearest of a reference that each clip may rest on: indices, and how far they are, (n_train, k)."""
+        import numpy as np
+
+        members, every = self._members[name], np.arange(self._n)
+        if isinstance(self._rows, SearchedRows):
+            return self._rows.nearest(every, members, min(self._k, len(members)), without)
+        found = []
+        for clips in self._neighbours[name].blocks(every):
+            row = np.array(self._rows(clips))
+            row[without.mask(clips)] = np.inf
+            found.append(nearest(np.take(row, members, axis=1), self._k))
+        index, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return members[index], distance
+
+    def _chosen(self, name: str, near: tuple[Indices, Floats], clips: Indices, known: Flags) -> tuple[Indices, Floats]:
+        """Take of the nearest those that some clips know (b, n_train): indices, and how far they are, (b, k)."""
+        import numpy as np
+
+        chosen, distance = near[0][clips], near[1][clips]
+        there = np.take_along_axis(known, chosen, axis=1) | np.isinf(distance)
+        # Seldom: among the nearest is one that has no neighbours left, and the next ones take its place.
+        for i in np.flatnonzero(~there.all(axis=1)):
+            row = np.where(known[i], self._rows(clips[[i]])[0], np.inf)
+            column, distance[[i]] = nearest(row[None, self._members[name]], distance.shape[1])
+            chosen[i] = self._members[name][column[0]]
+        return chosen, distance
 
     def _scores(self, name: str, distances: Floats) -> Floats:
         """(n_clips, n_train) distances of clips that do not belong to a reference -> (n_clips,)."""
@@ -103,11 +158,14 @@ class LOF(DistanceScorer):
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
-            near = found_neighbours(rows, group, self._k, self._apart)
+            near = self._nearest_others(name, rows, group, self._k)
             index, distance = near.index[:, :-1], near.distance[:, :-1]
             furthest = _furthest(distance)
             self._neighbours[name] = near
             self._surroundings[name] = furthest, _densities(distance, furthest[index])
+        if self._apart is not None:
+            there = {name: np.isfinite(self._neighbours[name].distance[:, 0]) for name in self._members}
+            self._keep({name: some[there[name][some]] for name, some in self._members.items()})
 
 
 def _furthest(distance: Floats) -> Floats:

@@ -18,14 +18,15 @@ Gaussian. Memory: D min(n, D).
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asdcore import DataError, Without, hookimpl, left_out_by_refit
+from asdcore import DataError, Without, hookimpl
+from asdcore_plugins.stats.banks import too_few_left
 from asdcore_plugins.stats.gaussian import Gaussian, estimate
+from asdcore_plugins.stats.gaussian_without import Lacking
 from asdcore_plugins.stats.parameters import between
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Mahalanobis:
             _Part(names, members, group, estimate(rows[members], group, self._shrinkage))
             for names, members, group in groupings
         ]
-        self._rows, self._features, self._domain = rows, features, domain
+        self._rows = rows
         return self
 
     def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
@@ -109,13 +110,8 @@ class Mahalanobis:
         """
         if without is None:
             return self._by_reference([self._left_out(part) for part in self._fitted()])
-        self._fitted()
-        gone, rows = Without(without, len(self._rows)), self._features
-
-        def fit(rest: NDArray[np.intp]) -> Mahalanobis:
-            return copy.copy(self).fit(rows[rest], self._domain[rest])
-
-        return left_out_by_refit(fit, lambda fitted, _, clips: fitted.score(rows[clips]), gone)
+        gone = Without(without, len(self._rows))
+        return self._complete([self._left_out_without(part, gone) for part in self._fitted()])
 
     def _groupings(self, domain: NDArray[np.str_]) -> list[tuple[tuple[str, ...], NDArray[np.intp], NDArray[np.intp]]]:
         """Return (names of the means, train clips, which mean each belongs to) of every Gaussian."""
@@ -152,6 +148,44 @@ class Mahalanobis:
             scores[part.members[i]] = refitted.distances(self._rows[part.members[[i]]])[0]
         return scores
 
+    def _left_out_without(self, part: _Part, without: Without) -> Floats:
+        """(n_train, means): every clip without its set; inf under a Gaussian that has too few clips left for it."""
+        import numpy as np
+
+        place = np.full(len(self._rows), -1)
+        place[part.members] = np.arange(len(part.members))
+        sets, clips = _shared([place[some] for some in without.sets], without.of)
+        few = [len(part.members) - len(some) < FEWEST - 1 for some in sets]
+        enough = [i for i, lacks in enumerate(few) if not lacks]
+        lacking = Lacking(part.gaussian, self._rows)
+        scores, lost = lacking.distances([sets[i] for i in enough], [clips[i] for i in enough])
+        for some in (enough[i] for i in np.flatnonzero(lost)):
+            scores[clips[some]] = self._refitted(part, sets[some], clips[some])
+        return scores
+
+    def _refitted(self, part: _Part, gone: NDArray[np.intp], clips: NDArray[np.intp]) -> Floats:
+        """Score clips (b,) by a Gaussian estimated without some of the part's: (b, means)."""
+        import numpy as np
+
+        rest = np.setdiff1d(np.arange(len(part.members)), gone)
+        names, group = np.unique(part.group[rest], return_inverse=True)
+        scores = np.full((len(clips), len(part.names)), np.inf)
+        try:
+            refitted = estimate(self._rows[part.members[rest]], group, self._shrinkage)
+        except DataError as error:
+            raise DataError(f"train normal {clips[0]} cannot be scored by the others: {error}") from error
+        scores[:, names] = refitted.distances(self._rows[clips])
+        return scores
+
+    def _complete(self, distances: list[Floats]) -> dict[str, Floats]:
+        """Distances (n, means) of every Gaussian -> {reference: (n,)} of those that have one for every clip."""
+        import numpy as np
+
+        scores = {name: values for name, values in self._by_reference(distances).items() if np.isfinite(values).all()}
+        if not scores:
+            raise too_few_left("mahalanobis", FEWEST - 1, self._references)
+        return scores
+
     def _by_reference(self, distances: list[Floats]) -> dict[str, Floats]:
         """Distances (n, means) of every Gaussian -> {reference: (n,)}."""
         import numpy as np
@@ -179,6 +213,23 @@ class _Part:
     members: NDArray[np.intp]
     group: NDArray[np.intp]
     gaussian: Gaussian
+
+
+def _shared(
+    sets: list[NDArray[np.intp]], of: NDArray[np.intp]
+) -> tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]:
+    """Sets of places, -1 for none, and whose they are (n,) -> those that differ, and the clips (m,) of each."""
+    import numpy as np
+
+    different: dict[bytes, tuple[int, NDArray[np.intp]]] = {}
+    numbers = []
+    for some in sets:
+        there = some[some >= 0]
+        numbers.append(different.setdefault(there.tobytes(), (len(different), there))[0])
+    which = np.array(numbers)[of]
+    order = np.argsort(which, kind="stable")
+    clips = np.split(order, np.searchsorted(which[order], np.arange(1, len(different))))
+    return [there for _, there in different.values()], clips
 
 
 def _flatten(features: NDArray[np.float32]) -> Floats:

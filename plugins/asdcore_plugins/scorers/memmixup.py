@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
+    from asdcore_plugins.stats.mixed import PointsOf
 
     Flags = NDArray[np.bool_]
     Indices = NDArray[np.intp]
@@ -64,10 +66,34 @@ class MemMixup(MixedBank):
         # With the point of every target clip that steps in where a source clip is left out, where there is one.
         self._all = self._between(np.flatnonzero(~self._target), np.flatnonzero(self._target), spare=1)
 
-    def _ends(self) -> Indices:
+    def _points_without(self, without: Without) -> PointsOf:
         import numpy as np
 
-        return np.union1d(super()._ends(), self._all.b)
+        source, target = np.flatnonzero(~self._target), np.flatnonzero(self._target)
+        points, k = self._longer(source, target, without), self._k_source
+
+        def lost(i: int) -> tuple[Points, Flags]:
+            gone = without.mask(np.array([i]))[0]
+            missing = gone[points.b]
+            if k is not None:
+                # Of a target clip's points, which lie nearest first, so many as there are of those left.
+                by_target = missing.reshape(len(target), -1)
+                by_target |= np.cumsum(~by_target, axis=1) > k
+            return points, missing | gone[points.a]
+
+        return lost
+
+    def _longer(self, source: Indices, target: Indices, without: Without) -> Points:
+        """Return the points of every target clip, with as many more as a set may take away."""
+        return self._between(source, target, spare=without.most)
+
+    def _ends(self, without: Without | None = None) -> Indices:
+        import numpy as np
+
+        if without is None:
+            return np.union1d(super()._ends(), self._all.b)
+        longer = self._longer(np.flatnonzero(~self._target), np.flatnonzero(self._target), without)
+        return np.union1d(super()._ends(), longer.b)
 
     def _most_ends(self, source: int, target: int) -> int:
         each = source if self._k_source is None else self._k_source + 1

@@ -6,13 +6,11 @@ them with every other scorer of the same features. Both ways give the same bits.
 
 from __future__ import annotations
 
-import copy
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from asdcore import DataError, Without, left_out_by_refit
+from asdcore import DataError, Without
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,11 +37,16 @@ def left_with(without: Without | None, members: Mapping[str, NDArray[np.intp]], 
     """
     kept = [one for one, some in members.items() if without is None or without.fewest_left(some) >= fewest]
     if not kept:
-        raise DataError(
-            f"{name} needs at least {fewest} train normals to score each train normal by; with those left out that its "
-            f"score must not rest on, some keep fewer, in each of the references {', '.join(members)}"
-        )
+        raise too_few_left(name, fewest, members)
     return kept
+
+
+def too_few_left(name: str, fewest: int, references: Iterable[str]) -> DataError:
+    """Return the error that train normals keep too few others to be scored by."""
+    return DataError(
+        f"{name} needs at least {fewest} train normals to score each train normal by; with those left out that its "
+        f"score must not rest on, some keep fewer, in each of the references {', '.join(references)}"
+    )
 
 
 class DistanceScorer(ABC):
@@ -110,27 +113,18 @@ class DistanceScorer(ABC):
         without : for each clip, the clips that its score must not rest on either, be it as neighbours or by what is
         learned of others from them. A reference with too few clips left for some clip is left out.
         """
-        import numpy as np
-
         self._check_fitted()
         if without is None and self._apart is None:
             return self._left_out()
-        gone = Without(without, self._n)
-        within = self._given(slice(None))
-
-        def fit(rest: NDArray[np.intp]) -> DistanceScorer:
-            apart = None if self._apart is None else self._apart.among(rest)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # said once, of all clips
-                return copy.copy(self).fit_distances(within[np.ix_(rest, rest)], self._domain[rest], apart)
-
-        return left_out_by_refit(
-            fit, lambda fitted, rest, clips: fitted.score_distances(within[np.ix_(clips, rest)]), gone
-        )
+        return self._left_out_without(Without(without, self._n))
 
     @abstractmethod
     def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each left out alone."""
+
+    @abstractmethod
+    def _left_out_without(self, without: Without) -> Mapping[str, Floats]:
+        """Return {reference: (n_train,)} for the fitted clips, each without its set."""
 
     @abstractmethod
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
@@ -147,7 +141,7 @@ class DistanceScorer(ABC):
     def _begin(self, rows: Rows, domain: NDArray[np.str_], apart: Without | None) -> None:
         import numpy as np
 
-        self._given, self._domain, self._apart = rows, domain, apart
+        self._apart = apart
         self._members = {}
         members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
         members = {name: self._eligible(some, domain) for name, some in members.items()}

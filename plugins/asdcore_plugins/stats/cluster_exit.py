@@ -7,6 +7,9 @@ Cluster-Exit Detection (Interspeech 2026).
 
 A clip that is left out takes its own ratios from the quantile, and at each clip whose neighbour it was three ratios go
 and three come: the quantile of a bank without it is found among the few values around its place.
+
+By ``without`` a clip's neighbours, and so its ratios and its cluster, are none of the clips that it must not rest on.
+Of a bank that lacks a set of clips all ratios are looked at again.
 """
 
 from __future__ import annotations
@@ -17,13 +20,14 @@ from typing import TYPE_CHECKING
 from asdcore_plugins.stats.banks import REFERENCES
 from asdcore_plugins.stats.density import LocalDensity
 from asdcore_plugins.stats.parameters import fraction, whole
-from asdcore_plugins.stats.quantiles import ChangedQuantile
+from asdcore_plugins.stats.quantiles import ChangedQuantile, exact_quantile
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from asdcore_plugins.stats.neighbours import Banks, Neighbours
+    from asdcore_plugins.stats.neighbours_without import BanksWithout
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -66,7 +70,7 @@ class ClusterDensity:
         self._sums = np.cumsum(np.where(there, near.distance, 0.0), axis=1)
         self._sums[~there[:, 0]] = np.nan
         counted = np.isfinite(ratio[:, :-1]) & known[:, None]
-        self._bound = ChangedQuantile(ratio[:, :-1][counted], quantile)
+        self._bound, self._quantile, self._known = ChangedQuantile(ratio[:, :-1][counted], quantile), quantile, known
         rank = np.full(counted.shape, -1)
         rank[counted] = self._bound.ranks
         # Framed, so that what lies two places before a neighbour and one after it is always there.
@@ -90,6 +94,25 @@ class ClusterDensity:
         bank, row = banks.bank[lost], banks.row[lost]
         rho[bank, row] = self._with_a_loss(row, banks.column[lost], meeting[lost], bounds[bank])
         return np.asarray(rho)
+
+    def without(self, banks: BanksWithout) -> Floats:
+        """Return rho (b, n) in every bank that lacks a set of clips; nan for clips without others."""
+        import numpy as np
+
+        k = self._distance.shape[1] - 1
+        there = np.isfinite(banks.distance)
+        ratio = banks.filled(self._ratio[:, 2:-2], smoothed(banks.distance))
+        bounds = np.array(
+            [
+                exact_quantile(some[known], self._quantile)
+                for some, known in zip(ratio, banks.among(self._known), strict=True)
+            ]
+        )
+        count = banks.filled(np.minimum(self._count, k), there.sum(axis=1))
+        sums = banks.filled(self._sums[:, :k], np.cumsum(np.where(there, banks.distance, 0.0), axis=1))
+        sizes = np.stack([cluster_sizes(*one) for one in zip(ratio, bounds, count, strict=True)])
+        total = np.take_along_axis(sums, sizes[..., None] - 1, axis=2)[..., 0]
+        return np.where(count > 0, total / sizes, np.nan)
 
     def _meeting(self, banks: Banks) -> Floats:
         """Return the two ratios (p, 2) that meet at the place of a lost neighbour; inf where none counts."""

@@ -15,15 +15,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from asdcore import DataError
-from asdcore_plugins.stats.banks import DistanceScorer
-from asdcore_plugins.stats.searched import SearchedRows, found_neighbours
+from asdcore_plugins.stats.neighbour_scorer import NeighbourScorer
+from asdcore_plugins.stats.searched import SearchedRows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
     from asdcore_plugins.stats.neighbours import Banks, Neighbours
+    from asdcore_plugins.stats.neighbours_without import BanksWithout
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -41,6 +43,10 @@ AMONG = ("pooled", "domain")
 class Density(Protocol):
     """The mean distance rho of every train clip to its nearest others."""
 
+    def without(self, banks: BanksWithout) -> Floats:
+        """Return rho (b, n) in every bank that lacks a set of clips; nan for clips without others."""
+        ...
+
     def of(self, banks: Banks) -> Floats:
         """Return rho (b, n) in every bank; nan for clips without others, of no meaning for the missing one."""
         ...
@@ -55,6 +61,13 @@ class MeanDensity:
 
     def of(self, banks: Banks) -> Floats:
         """Return rho (b, n) in every bank."""
+        return self._filled(banks)
+
+    def without(self, banks: BanksWithout) -> Floats:
+        """Return rho (b, n) in every bank that lacks a set of clips."""
+        return self._filled(banks)
+
+    def _filled(self, banks: Banks | BanksWithout) -> Floats:
         return banks.filled(self._usual, weighted(banks.distances(), self._weights[banks.row], total=self._total))
 
 
@@ -71,9 +84,9 @@ def weighted(distance: Floats, weights: Floats, *, total: bool = False) -> Float
 def floor(rho: Floats, known: Flags, name: str) -> Floats:
     """(b, n) -> (b, 1), a share of the median positive rho among the clips that each bank knows (b, n)."""
     middle = medians(rho, known & (rho > 0))[:, None]
-    if not (middle > 0).all():
+    if not (middle > 0)[known.any(axis=1)].all():
         raise DataError(
-            f"{name} finds all {known.sum(axis=1).min()} train normals repeated, so no distance between "
+            f"{name} finds all {known.sum(axis=1).max()} train normals repeated, so no distance between "
             "them is positive"
         )
     return FLOOR * middle
@@ -98,7 +111,8 @@ def slopes(values: Floats, by: Floats, known: Flags) -> Floats:
     """
     import numpy as np
 
-    count, far = known.sum(axis=1, keepdims=True), np.where(known, np.abs(by), 0.0).max(axis=1, keepdims=True)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    far = np.where(known, np.abs(by), 0.0).max(axis=1, keepdims=True)
     centred = np.where(known, by - np.where(known, by, 0.0).sum(axis=1, keepdims=True) / count, 0.0)
     level = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / count
     variance = np.square(centred).sum(axis=1, keepdims=True)
@@ -107,7 +121,7 @@ def slopes(values: Floats, by: Floats, known: Flags) -> Floats:
     return np.asarray(np.divide(covariance, variance, out=np.zeros_like(variance), where=varies))
 
 
-class LocalDensity(DistanceScorer):
+class LocalDensity(NeighbourScorer):
     """min_y (d(x, y) / scale(y) - offset(y)) over each reference; what scale and offset are, a subclass says.
 
     among : whose clips make up the neighbourhood of a train clip: all ("pooled"), or those of its domain ("domain").
@@ -151,8 +165,36 @@ class LocalDensity(DistanceScorer):
         """Return the density of clips with these neighbours: ``known`` have any, ``target`` are of that domain (n,)."""
 
     @abstractmethod
-    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[Floats | float, Floats | float]:
+    def _terms(self, rho: Floats, known: Flags, banks: Banks | BanksWithout) -> tuple[Floats | float, Floats | float]:
         """Densities in every bank (b, n), and which clips it knows -> (scale, offset), (b, n) or one for all."""
+
+    def _left_out_without(self, without: Without) -> dict[str, Floats]:
+        import numpy as np
+
+        scores = {name: np.empty(self._n) for name in self._members}
+        fewest = dict.fromkeys(self._members, self._n)
+        for banks in self._neighbours_without("all", without).blocks():
+            known = banks.among(self._known)
+            scale, offset = (
+                np.broadcast_to(one, known.shape) for one in self._terms(self._rho.without(banks), known, banks)
+            )
+            for name, members in self._members.items():
+                fewest[name] = min(fewest[name], int(np.take(known, members, axis=1).sum(axis=1).min()))
+            for clips, of in banks.clips():
+                least = self._least(clips, scale[of], offset[of], known[of])
+                for name in least:
+                    scores[name][clips] = least[name]
+        return self._kept(scores, fewest)
+
+    def _least(self, clips: Indices, scale: Floats, offset: Floats, known: Flags) -> Mapping[str, Floats]:
+        """Judge the distances of some clips (b,) to those they know, by the scale and offset of each, (b, n_train)."""
+        import numpy as np
+
+        if isinstance(self._rows, SearchedRows):
+            return self._rows.least(clips, scale, offset, self._members, known)
+        judged = self._rows(clips) / scale - offset
+        judged[~known] = np.inf
+        return {name: np.take(judged, members, axis=1).min(axis=1) for name, members in self._members.items()}
 
     def _judge(self, banks: Banks) -> tuple[Floats | float, Floats | float]:
         return self._terms(self._rho.of(banks), banks.among(self._known), banks)
@@ -162,7 +204,10 @@ class LocalDensity(DistanceScorer):
 
         group = self._group(domain)
         self._known = np.bincount(group, minlength=2)[group] > 2
-        self._neighbours = found_neighbours(rows, group, self._most, self._apart)
+        self._neighbours = self._nearest_others("all", rows, group, self._most)
+        if self._apart is not None:
+            self._known &= np.isfinite(self._neighbours.distance[:, 0])
+            self._keep({name: members[self._known[members]] for name, members in self._members.items()})
         self._rho = self._density(self._neighbours, self._known, domain == "target")
         self._scale, self._offset = self._judge(self._neighbours.without(np.array([-1])))
 

@@ -89,7 +89,7 @@ class Gaussian:
         square = whole - 2 * scale * downdate * spread + downdate**2 * norms**2
         trace = scale * self.variances.sum() - downdate * norms
         fourth = self._fourths_left_out(gram, norms, size - 1)
-        amount, mu = _shrinkage(self.shrinkage, left, self.means.shape[1], trace, square, fourth)
+        amount, mu = shrinkage_of(self.shrinkage, left, self.means.shape[1], trace, square, fourth)
         inverse = 1.0 / ((1.0 - amount)[:, None] * scale * self.variances + (amount * mu)[:, None])
         q = (np.square(self.projected) * inverse).sum(axis=1)
         remaining = 1.0 - (1.0 - amount) * downdate * q
@@ -154,7 +154,7 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
     projected = centred @ basis.T
     fourth = np.square(np.square(projected).sum(axis=1)).sum()
     sums = variances.sum(), np.square(variances).sum(), fourth
-    amount, mu = _shrinkage(shrinkage, len(rows), rows.shape[1], *sums)
+    amount, mu = shrinkage_of(shrinkage, len(rows), rows.shape[1], *sums)
     if len(variances) < rows.shape[1] and not amount * mu > INVERTIBLE * variances[0]:
         raise DataError(
             f"the {len(rows)} train normals hold too few different features for a covariance: the shrinkage is "
@@ -163,8 +163,8 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
     return Gaussian(means, group, basis, projected, variances, float(amount), float(mu), shrinkage)
 
 
-def _shrinkage(
-    how: str | float, n: int, dimensions: int, trace: Floats, square: Floats, fourth: Floats
+def shrinkage_of(
+    how: str | float, n: int | NDArray[np.intp], dimensions: int, trace: Floats, square: Floats, fourth: Floats
 ) -> tuple[Floats, Floats]:
     """Shrinkage and mu from tr(S), ||S||_F^2 and sum_k ||x_k||^4 of n centred rows."""
     import numpy as np

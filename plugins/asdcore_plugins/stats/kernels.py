@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore import Without
+
     Floats = NDArray[np.float64]
     Features = NDArray[np.float32]
     Indices = NDArray[np.intp]
@@ -25,10 +27,18 @@ ROWS, CLIPS = 4096, 128
 """Rows of the bank and clips that meet at once: their distances are 4 MiB."""
 
 
-def kernel_sums(bank: Features, metric: str, members: Indices, bandwidth: Floats, least: Floats) -> Floats:
+def kernel_sums(
+    bank: Features,
+    metric: str,
+    members: Indices,
+    bandwidth: Floats,
+    least: Floats,
+    without: Without | None = None,
+) -> Floats:
     """Sum exp(least^2 / 2 - d^2 / 2) over the others among ``members``, for every clip of a bank (n, D): (n,).
 
     d is the distance in the clip's own ``bandwidth`` (n,), and ``least`` (n,) the smallest one: so one kernel is 1.
+    without : the others that do not count, for more than the clip itself.
     """
     import numpy as np
 
@@ -48,6 +58,7 @@ def kernel_sums(bank: Features, metric: str, members: Indices, bandwidth: Floats
             # Half of one minus the cosine is a quarter of the squared distance; squared once more, as distances are.
             halves = squares / 2.0 if metric == "euclidean" else np.square(squares) / 32.0
             halves /= np.square(bandwidth[clips])[:, None]
-            halves[clips[:, None] == others] = np.inf
+            passed = clips[:, None] == others if without is None else np.take(without.mask(clips), others, axis=1)
+            halves[passed] = np.inf
             sums[clips] += np.exp(exponents[clips, None] - halves).sum(axis=1)
     return sums

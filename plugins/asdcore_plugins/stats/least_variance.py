@@ -2,7 +2,8 @@
 
 A(x) = min_y d(x, y) - alpha rho(y), rho(y) being the mean distance of a train normal to its k nearest others, and
 alpha = Cov(u, v) / Var(v) over the train normals z: u is the distance of z to its nearest other, v that one's rho
-(Matsumoto et al., DCASE Workshop 2025).
+(Matsumoto et al., DCASE Workshop 2025). By ``without`` neither rho, nor u, nor which clip is the nearest other rests on
+the clips that z must not rest on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asdcore_plugins.stats.neighbours import Banks, Neighbours
+    from asdcore_plugins.stats.neighbours_without import BanksWithout
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -40,7 +42,7 @@ class LeastVariance(LocalDensity):
 
         return MeanDensity(near, np.ones((len(known), self._most)))
 
-    def _terms(self, rho: Floats, known: Flags, banks: Banks) -> tuple[float, Floats]:
+    def _terms(self, rho: Floats, known: Flags, banks: Banks | BanksWithout) -> tuple[float, Floats]:
         import numpy as np
 
         nearest = np.take_along_axis(rho, banks.nearest(), axis=1)

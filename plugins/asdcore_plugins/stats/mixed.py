@@ -8,13 +8,13 @@ unit vectors, brought back to unit length.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from asdcore import DataError
-from asdcore_plugins.stats.banks import BLOCK, DistanceScorer
+from asdcore_plugins.stats.banks import BLOCK, DistanceScorer, left_with
 from asdcore_plugins.stats.neighbours import mean_nearest
 from asdcore_plugins.stats.parameters import whole
 from asdcore_plugins.stats.searched import SearchedRows
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asdcore import Without
     from asdcore_plugins.stats.banks import Rows
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
     Flags = NDArray[np.bool_]
+    PointsOf = Callable[[int], "tuple[Points, Flags | None]"]
+    """Train clip -> the points of the bank without it; or more points, and which of them that bank has not."""
 
 MEASURED = 30_000
 """Train normals up to which all distances to one another are measured where points lie between many of them."""
@@ -81,7 +84,11 @@ class Points:
 
 
 class MixedBank(DistanceScorer):
-    """Mean of the k smallest distances to a bank; points are added to the target bank and to the pooled one."""
+    """Mean of the k smallest distances to a bank; points are added to the target bank and to the pooled one.
+
+    Points may lie between clips of one recording: nothing is learnt by leaving clips out, so ``without`` of ``fit``
+    changes nothing. A clip that is left out takes all points that it is part of with it.
+    """
 
     def __init__(self, name: str, k: int, metric: str, references: Sequence[str]) -> None:
         self._k = whole("k", k)
@@ -97,21 +104,36 @@ class MixedBank(DistanceScorer):
 
     def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each without itself and the points it is part of."""
+        return self._scored(None)
+
+    def _left_out_without(self, without: Without) -> Mapping[str, Floats]:
+        kept = left_with(without, self._members, self._fewest - 1, self._name)
+        scores = self._scored(without)
+        return {name: scores[name] for name in kept}
+
+    def _scored(self, without: Without | None) -> dict[str, Floats]:
+        """Score the fitted clips, each without itself or its set, and the points that these are part of."""
         import numpy as np
 
-        if isinstance(self._rows, SearchedRows) and len(ends := self._ends()) <= ENDS:
-            return self._searched_left_out(self._rows, ends)
+        points = self._without if without is None else self._points_without(without)
+        if isinstance(self._rows, SearchedRows) and len(ends := self._ends(without)) <= ENDS:
+            return self._searched_left_out(self._rows, ends, points, without)
         parts = []
         for start in range(0, self._n, BLOCK):
             clips = np.arange(start, min(start + BLOCK, self._n))
             rows = np.array(self._rows(clips))
-            mixed = self._mixed(clips, rows)
-            np.fill_diagonal(rows[:, start:], np.inf)
+            mixed = self._mixed(clips, rows, points)
+            if without is None:
+                np.fill_diagonal(rows[:, start:], np.inf)
+            else:
+                rows[without.mask(clips)] = np.inf
             real = {name: np.take(rows, members, axis=1) for name, members in self._members.items()}
             parts.append(self._scores(real, mixed))
         return {name: np.concatenate([part[name] for part in parts]) for name in self._members}
 
-    def _searched_left_out(self, bank: SearchedRows, ends: Indices) -> dict[str, Floats]:
+    def _searched_left_out(
+        self, bank: SearchedRows, ends: Indices, points: PointsOf, without: Without | None
+    ) -> dict[str, Floats]:
         """Score as ``score_left_out``, but of all distances measure only those to the ``ends`` of the points."""
         import numpy as np
 
@@ -120,17 +142,17 @@ class MixedBank(DistanceScorer):
             clips = everyone[start : start + BLOCK]
             rows = np.zeros((len(clips), self._n))
             rows[:, ends] = bank.between(clips, ends)
-            mixed += self._mixed(clips, rows)
+            mixed += self._mixed(clips, rows, points)
         k = {name: min(self._k, len(members)) for name, members in self._members.items()}
-        real = {name: bank.nearest(everyone, members, k[name])[1] for name, members in self._members.items()}
+        real = {name: bank.nearest(everyone, members, k[name], without)[1] for name, members in self._members.items()}
         return self._scores(real, mixed)
 
-    def _mixed(self, clips: Indices, rows: Floats) -> list[Floats]:
+    def _mixed(self, clips: Indices, rows: Floats, points: PointsOf) -> list[Floats]:
         """Train clips and their distances (b, n_train) -> those to the nearest points without each, clip by clip."""
         near = []
         for i, row in zip(clips, rows, strict=True):
-            points, lost = self._without(int(i))
-            near.append(points.nearest(row, self.metric, self._k, lost))
+            there, lost = points(int(i))
+            near.append(there.nearest(row, self.metric, self._k, lost))
         return near
 
     def _scores(self, real: Mapping[str, Floats], mixed: Sequence[Floats]) -> dict[str, Floats]:
@@ -154,7 +176,25 @@ class MixedBank(DistanceScorer):
         target = np.flatnonzero(self._target)
         return self._between(np.flatnonzero(~self._target), target[target != i]), None
 
-    def _ends(self) -> Indices:
+    def _points_without(self, without: Without) -> PointsOf:
+        """Return what gives the points of the bank that lacks a clip's set; or more points, and those it has not."""
+        import numpy as np
+
+        everyone = np.arange(self._n)
+        made: dict[tuple[bytes, int], Points] = {}
+
+        def points(i: int) -> tuple[Points, Flags | None]:
+            gone = without.mask(np.array([i]))[0]
+            source, target = everyone[~gone & ~self._target], everyone[~gone & self._target]
+            # Points between target clips know of the source clips how many there are, and no more.
+            which = target.tobytes(), len(source)
+            if which not in made:
+                made[which] = self._between(source, target)
+            return made[which], None
+
+        return points
+
+    def _ends(self, without: Without | None = None) -> Indices:
         """Return the train clips that a point may lie between."""
         import numpy as np
 

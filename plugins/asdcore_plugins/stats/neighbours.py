@@ -42,6 +42,12 @@ class Neighbours:
     index: Indices
     distance: Floats
 
+    def first(self, columns: int) -> Neighbours:
+        """Return the nearest of them, so many columns."""
+        return (
+            self if self.index.shape[1] == columns else Neighbours(self.index[:, :columns], self.distance[:, :columns])
+        )
+
     def without(self, clips: Indices) -> Banks:
         """Return the banks that each lack one of ``clips`` (b,); -1 lacks none."""
         import numpy as np

@@ -55,10 +55,9 @@ class ChangedQuantile:
         around[gone_from[goes], gone[goes] - low] = np.inf
         # Two inf more: for who asks for the next of the last, or for the first of none.
         around = np.sort(np.concatenate([around, _by_row(come[comes], come_to[comes], n)], axis=1), axis=1)
-        sought, change, part = place - low + shift, np.arange(n), exact - place
+        sought, change = place - low + shift, np.arange(n)
         lower, upper = np.where(count > 0, around[change, sought], 0.0), around[change, sought + 1]
-        upper = np.where(np.isfinite(upper), upper, lower)
-        found = np.where(part >= 0.5, upper - (upper - lower) * (1.0 - part), lower + (upper - lower) * part)
+        found = _interpolated(lower, np.where(np.isfinite(upper), upper, lower), exact - place)
         return np.where(count > 0, found, -np.inf)
 
     def _between(
@@ -74,6 +73,26 @@ class ChangedQuantile:
         top = self._ordered[high] if high < len(self._ordered) else np.inf
         below = np.bincount(gone_from[gone < low], minlength=n) - np.bincount(come_to[come < bottom], minlength=n)
         return below, (gone >= low) & (gone < high), (come >= bottom) & (come <= top)
+
+
+def exact_quantile(values: Floats, quantile: float) -> float:
+    """Return the same quantile of the finite ones among ``values`` (...), all of them looked at; -inf without any."""
+    import numpy as np
+
+    count = int(np.count_nonzero(values < np.inf))
+    if not count:
+        return -np.inf
+    place = int(quantile * (count - 1))
+    after = min(place + 1, count - 1)
+    ordered = np.partition(values, (place, after), axis=None)
+    return float(_interpolated(ordered[place], ordered[after], np.asarray(quantile * (count - 1) - place)))
+
+
+def _interpolated(lower: Floats, upper: Floats, part: Floats) -> Floats:
+    """Return what lies this part of the way from lower to upper, as numpy.quantile has it."""
+    import numpy as np
+
+    return np.where(part >= 0.5, upper - (upper - lower) * (1.0 - part), lower + (upper - lower) * part)
 
 
 def _by_row(values: Floats, row: Indices, n: int) -> Floats:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
 
 
 class SearchedRows:
@@ -67,16 +68,22 @@ class SearchedRows:
         rows = distances(self._bank[clips], self._bank[others], self._metric)
         return np.asarray(np.sqrt(rows)) if self._root else rows
 
-    def kernel_sums(self, members: Indices, bandwidth: Floats, least: Floats) -> Floats:
+    def kernel_sums(self, members: Indices, bandwidth: Floats, least: Floats, without: Without | None = None) -> Floats:
         """Return :func:`asdcore_plugins.stats.kernels.kernel_sums` of all clips (n_train,)."""
-        return kernel_sums(self._flat, self._metric, members, bandwidth, least)
+        return kernel_sums(self._flat, self._metric, members, bandwidth, least, without)
 
     def least(
-        self, clips: Indices, scale: Floats | float, offset: Floats | float, members: Mapping[str, Indices]
+        self,
+        clips: Indices,
+        scale: Floats | float,
+        offset: Floats | float,
+        members: Mapping[str, Indices],
+        known: Flags | None = None,
     ) -> dict[str, Floats]:
         """Return {reference: min over the others y of d(x, y) / scale(y) - offset(y)} for some clips x (n,).
 
-        scale : above 0, and offset; (n, n_train), (1, n_train) or one for all. What a rough distance allows is never
+        scale : above 0, and offset; (n, n_train), (1, n_train) or one for all. known : (n, n_train) the others that
+        there are; inf where there are none in a reference. What a rough distance allows is never
         more than what the exact one says, so those that may be the least are few, and measured.
         """
         import numpy as np
@@ -85,6 +92,8 @@ class SearchedRows:
         scales, offsets = np.broadcast_to(scale, rough.shape), np.broadcast_to(offset, rough.shape)
         judged = rough / scale - offset
         judged[np.arange(len(clips)), clips] = np.inf
+        if known is not None:
+            judged[~known] = np.inf
         found = {name: np.empty(len(clips)) for name in members}
         for i, clip in enumerate(clips):
 
@@ -95,6 +104,9 @@ class SearchedRows:
 
             for name, some in members.items():
                 allowed = judged[i, some]
+                if known is not None and not (allowed < np.inf).any():
+                    found[name][i] = np.inf
+                    continue
                 bound = exact(some[[allowed.argmin()]]).min()
                 found[name][i] = exact(some[allowed <= bound]).min()
         return found

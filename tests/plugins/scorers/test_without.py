@@ -196,3 +196,44 @@ def test_sets_are_read_once_and_hold_the_clip_itself():
     assert [some.tolist() for some in gone.sets] == [[0], [1, 3], [2, 3], [0, 4]]
     assert gone.of.tolist() == [0, 1, 2, 1, 3]
     assert gone.fewest_left(np.array([1, 3])) == 0
+
+
+@pytest.mark.parametrize("name", ["knn", "ldn", "varmin", "aldn", "ced", "lof", "kde", "smote_knn", "memmixup", "beam"])
+def test_a_searched_bank_leaves_out_the_same(name, monkeypatch):
+    """What holds of a matrix of distances holds where the bank is searched instead."""
+    from asdcore_plugins.scorers import kde
+    from asdcore_plugins.stats import banks
+
+    few = {"beam": {"bands": 4, "varmin": 3}, "aldn": {"k": 8}, "ced": {"k": 8}, "smote_knn": {"ratio": 1.0}}
+    parameters = few.get(name, {})
+    features, domain, recording = data(name, 8, 60)
+    for shape in SHAPES:
+        without = shape(recording, domain, np.random.default_rng(1))
+        expected = left_out(name, parameters, features, domain, without, without)
+        with monkeypatch.context() as patched:
+            patched.setattr(banks, "HELD", 0)
+            patched.setattr(kde, "MEASURED", 0)
+            assert_same(left_out(name, parameters, features, domain, without, without), expected)
+
+
+@pytest.mark.parametrize("covariance", ["reference", "tied"])
+@pytest.mark.parametrize("shrinkage", ["ledoit_wolf", "oas", 0.1])
+def test_a_recording_that_holds_nearly_all_the_variance_is_refitted(covariance, shrinkage):
+    """Downdating the inverse would leave no digits of what the other clips vary by."""
+    features, domain, recording = data("mahalanobis", 9, 50)
+    features[recording == 3] *= 1e4
+    without = recordings(recording, domain, None)
+    parameters = {"covariance": covariance, "shrinkage": shrinkage}
+    expected = long_way("mahalanobis", parameters, features, domain, without, None)
+    assert_same(left_out("mahalanobis", parameters, features, domain, without, None), expected)
+
+
+LEARN = [(name, given) for name, given in SCORERS if name not in ("knn", "temporal", "mahalanobis")]
+
+
+@pytest.mark.parametrize(("name", "parameters"), LEARN)
+def test_a_fit_that_is_told_the_clips_themselves_is_as_one_that_is_told_nothing(name, parameters):
+    features, domain, _ = data(name, 10, 40)
+    told = load(name, parameters).fit(features, domain, without=list(np.arange(40)[:, None]))
+    test = features[:5] + np.float32(0.1)
+    assert_same(told.score(test), load(name, parameters).fit(features, domain).score(test))

@@ -1,0 +1,79 @@
+"""The header of a wav, read for what libsndfile takes on trust: whether it fits the bytes, and itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FORMS = (b"RIFF", b"RIFX", b"RF64")
+
+OPEN_SIZE = 0x7FFFF000
+"""From here on a size is one that a program writing into a pipe could not go back to fill in: it promises nothing."""
+
+PLAIN = (1, 3)
+"""Format tags of whole numbers and of floating point: of these, all samples have one size."""
+
+EXTENSIBLE = 0xFFFE
+
+
+@dataclass(frozen=True)
+class WavHeader:
+    """What a wav's header says against its bytes.
+
+    missing : bytes of samples that it promises and that are not there. rest : bytes behind the last whole sample of all
+    channels. contradiction : what in it does not go together, in words, or nothing.
+    """
+
+    missing: int = 0
+    rest: int = 0
+    contradiction: str = ""
+
+
+def wav_header(content: bytes) -> WavHeader | None:
+    """Walk the chunks of a wav, behind any ID3v2 tags; None for what has no such header."""
+    start = behind_tags(content)
+    form, position, long_size, block, wrong = content[start : start + 4], start + 12, 0, 0, ""
+    if form not in FORMS:
+        return None
+    order = "big" if form == b"RIFX" else "little"
+    while position + 8 <= len(content):
+        tag, body = content[position : position + 4], position + 8
+        size = int.from_bytes(content[position + 4 : body], order)  # type: ignore[arg-type]
+        if tag == b"ds64":
+            long_size = int.from_bytes(content[body + 8 : body + 16], "little")
+        if tag == b"fmt ":
+            fields = [int.from_bytes(content[body + at : body + at + 2], order) for at in (0, 2, 12, 14, 24)]  # type: ignore[arg-type]
+            block, wrong = fields[2], _contradiction(*fields)
+        if tag == b"data":
+            promised = long_size if form == b"RF64" else size if size < OPEN_SIZE else 0
+            there = len(content) - body if not promised else min(promised, len(content) - body)
+            rest = there % block if block else 0
+            return WavHeader(max(0, body + promised - len(content)), rest if promised else 0, wrong)
+        position = body + size + size % 2
+    return WavHeader(contradiction=wrong)
+
+
+def _contradiction(tag: int, channels: int, block: int, bits: int, inner: int) -> str:
+    """Say how format tag, channels, bytes of a block and bits of a sample do not go together, if they do not."""
+    kind = inner if tag == EXTENSIBLE else tag
+    whole = channels * -(-bits // 8)
+    if kind not in PLAIN or block == whole:
+        return ""
+    return (
+        f"{channels} channel{'s' * (channels != 1)} of {bits} bits make {whole} bytes a sample, and it says {block} "
+        "(block align)"
+    )
+
+
+def behind_tags(content: bytes) -> int:
+    """Return where the file begins behind its ID3v2 tags (id3.org, ID3v2.4, section 3.1: 7 bits of each size byte).
+
+    libsndfile skips such a tag too, and then reads as many bytes too few as the tag has: the end of the sound is lost.
+    """
+    start = 0
+    while content[start : start + 3] == b"ID3" and start + 10 <= len(content):
+        size = 0
+        for byte in content[start + 6 : start + 10]:
+            size = size << 7 | byte & 0x7F
+        footer = 10 if content[start + 5] & 0x10 else 0
+        start += 10 + size + footer
+    return start
