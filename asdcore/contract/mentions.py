@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 LONGEST = 200
 """Characters: longer text names no file."""
@@ -135,6 +136,7 @@ def _places(nodes: list[ast.AST]) -> Iterator[tuple[str, ...]]:
                 own |= {name for target in targets for name in _names(target)}
     for node in nodes:
         if isinstance(node, ast.Call | ast.BinOp | ast.JoinedStr) and _is_own(node, own):
+            yield from ((_summed(one),) for one in ast.walk(node) if _is_sum(one))
             if texts := tuple(_UNKNOWN.sub("*", text) for text in _texts(node)):
                 yield texts
             elif isinstance(node, ast.Call) and (listed := LISTING.get(_called(node))):
@@ -191,6 +193,17 @@ def _texts(node: ast.AST) -> Iterator[str]:
     else:
         for child in ast.iter_child_nodes(node):
             yield from _texts(child)
+
+
+def _is_sum(node: ast.AST) -> TypeGuard[ast.BinOp]:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and any(_texts(node))
+
+
+def _summed(node: ast.AST) -> str:
+    """Return the text that a sum of texts gives, ``*`` for what is only known when it runs."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _UNKNOWN.sub("*", _summed(node.left) + _summed(node.right))
+    return next(iter(_texts(node)), "*") if isinstance(node, ast.Constant | ast.JoinedStr) else "*"
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -122,10 +122,9 @@ class Search:
     def _data(self, said: Mentions, file: Path, folder: Path, start: str, home: Path) -> None:
         """Add the files below one folder that a file names, and all of a folder that it names as its own."""
         for word in said.words:
-            if "/" in word or "." in word:
-                for path in (word, f"{file.stem}{word}"):
-                    if _is_below(path):
-                        self._add(f"{start}{path}", folder / path, home)
+            for path in (word, f"{file.stem}{word}") if word[0] in ".-_" else (word,):
+                if _is_below(path):
+                    self._add(f"{start}{path}", folder / path, home)
         for texts in said.places:
             for pattern in _patterns(texts):
                 for one in _matching(folder, pattern):

@@ -95,6 +95,9 @@ READS = {
         {"above/shared.bin"},
     ),
     "from the working directory": ("np.load('table.npy')", {"table.npy"}),
+    "with an ending added": (HERE + "def f(name): return HERE / (name + '.bin')", {"part_1.bin", "part_2.bin"}),
+    "without an ending": (HERE + "WORDS = HERE / 'vocabulary'", {"vocabulary"}),
+    "without an ending, by a name": (HERE + "NAME = 'vocabulary'\nw = open(HERE / NAME)", {"vocabulary"}),
     "in an f-string": (HERE + "w = f'{HERE}/table.npy'", {"table.npy"}),
     "by old formatting": (HERE + "w = '%s/table.npy' % HERE", {"table.npy"}),
     "by format": (HERE + "w = '{}/part_{:d}.bin'.format(HERE, 1)", {"part_1.bin"}),
@@ -105,11 +108,21 @@ READS = {
 
 @pytest.mark.parametrize(("said", "more"), READS.values(), ids=READS)
 def test_a_data_file_that_it_names_counts(site, said, more):
-    data = ("table.npy", "tables/a.csv", "tables/b/c", "part_1.bin", "part_2.bin", "plug.npz", ".hidden.bin")
+    data = (
+        "table.npy",
+        "tables/a.csv",
+        "tables/b/c",
+        "part_1.bin",
+        "part_2.bin",
+        "plug.npz",
+        ".hidden.bin",
+        "vocabulary",
+    )
     lay_out(site, **{"plug.py": said, **dict.fromkeys(data, "1"), "../shared.bin": "1", "../data/clip.wav": "1"})
     found = names_of(site)
     assert {"plug.py", *more} <= found
-    assert not {"above/data/clip.wav", "README.md", "unrelated.py", "unrelated.bin", "runs/first/run.json"} & found
+    unrelated = {"unrelated.bin"} - ({"unrelated.bin"} if "'.bin'" in said else set())
+    assert not ({"above/data/clip.wav", "README.md", "unrelated.py", "runs/first/run.json"} | unrelated) & found
 
 
 def test_a_plugin_that_lists_its_folder_reads_what_is_there(site):
