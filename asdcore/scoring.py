@@ -24,6 +24,9 @@ Rows = NDArray[np.intp]
 Recipe = tuple[tuple[tuple[Path, float], ...], ...]
 """Folders of feature sets and their weights: what is added up, and what is set side by side."""
 
+TRAIN_FIRST = 6
+"""Train normals that a scorer scores before it meets a test clip."""
+
 SHARED = 200_000_000
 """Bytes of a distance matrix up to which it is made; a scorer of larger banks is given features."""
 
@@ -129,14 +132,15 @@ class Work:
     def tested(self, scorer: Any, fitted: Rows) -> Scores:
         """Score the test clips by a scorer, each alone: a copy of one clip at a time.
 
-        A matrix product may round a row differently with the number of rows beside it: not here. A train normal goes
-        first, so that whatever a scorer takes from the first clip it scores is not of a test clip; and all clips are
+        A matrix product may round a row differently with the number of rows beside it: not here. A few train normals
+        go first, so that what a scorer takes from the first clips it scores is not of test clips; and all clips are
         scored again, the last one first. Raises PluginError where a clip's scores are then not the same, to the bit.
         """
         clips = range(len(self._cell.test))
         if not clips:
             return {}
-        self.held_out(scorer, fitted, fitted[:1])
+        for row in fitted[:TRAIN_FIRST]:
+            self.held_out(scorer, fitted, np.array([row]))
         alone = [self._alone(scorer, fitted, i) for i in clips]
         for i in reversed(clips):
             self._check_same(i, alone[i], self._alone(scorer, fitted, i))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis
 from asdcore.cli.selection import Runs, Systems, Truth, Year
 from asdcore.cli.shared import Json, print_json, progress
@@ -23,6 +24,8 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Of both.")] = 0,
     hypothesis: Hypothesis = None,
     as_json: Json = False,
+    csv: Csv = None,
+    latex: Latex = None,
 ) -> None:
     """Show which systems of runs really differ.
 
@@ -45,5 +48,5 @@ def compare(
     )
     if as_json:
         print_json(found.as_json())
-    else:
+    elif not export(found.rows_of_values(), csv, latex):
         show_comparison(found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import Json, print_json, print_lines, progress
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ def complexity(
     portfolio: Annotated[str, typer.Argument(help="Path of a portfolio, or the name of a shipped one.")],
     seconds: Annotated[float, typer.Option(help="Length of the clip.")] = 10.0,
     as_json: Json = False,
+    csv: Csv = None,
+    latex: Latex = None,
 ) -> None:
     """Count parameters and multiply-accumulates.
 
@@ -27,18 +30,13 @@ def complexity(
     counted = count(portfolio, seconds, progress=progress())
     if as_json:
         print_json(counted.as_json())
-    else:
+    elif not export(branches_of(counted), csv, latex):
         print_lines(lines(counted))
 
 
 def lines(counted: Complexity) -> list[str]:
     """Return what a portfolio costs as lines: branches, totals, notes."""
-    branches = [
-        {"branch": name, "view": cost.view, "encoder": cost.encoder, "layer": _layers(cost.layer)}
-        | _figures(cost.parameters, cost.thop_macs, cost.torch_macs)
-        | {"features": cost.features, "scorer": cost.scorer, "scorer MACs": _millions(cost.scorer_macs)}
-        for name, cost in counted.branches.items()
-    ]
+    branches = branches_of(counted)
     totals = [
         {"system": name, **_figures(one.parameters, one.thop_macs, one.torch_macs)}
         | {"scorer MACs": _millions(one.scorer_macs)}
@@ -53,6 +51,16 @@ def lines(counted: Complexity) -> list[str]:
         *text.table(totals, list(totals[0])),
         *([""] if counted.notes else []),
         *(f"note: {note}" for note in counted.notes),
+    ]
+
+
+def branches_of(counted: Complexity) -> list[dict[str, Any]]:
+    """Return a row for each branch, its costs in millions."""
+    return [
+        {"branch": name, "view": cost.view, "encoder": cost.encoder, "layer": _layers(cost.layer)}
+        | _figures(cost.parameters, cost.thop_macs, cost.torch_macs)
+        | {"features": cost.features, "scorer": cost.scorer, "scorer MACs": _millions(cost.scorer_macs)}
+        for name, cost in counted.branches.items()
     ]
 
 

@@ -160,4 +160,5 @@ def infer(
     tested = finished.clips.filter(split="test")
     systems = ", ".join(finished.about["portfolio"]["systems"])
     typer.echo(f"{tested.height} clips scored by {systems}: {out}")
-    typer.echo(f"Next: asdcore package {out} --label <Name>_<Institute>")
+    typer.echo(f"Scores and decisions as CSV: {out}/scores. What thresholds promise: asdcore decisions {out}")
+    typer.echo(f"For a challenge submission: asdcore package {out} --label <Name>_<Institute>")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import FAILED, Json, StoreDir, print_json, print_lines
 from asdcore.digits import fixed
 
@@ -24,6 +25,8 @@ def ledger(
     store: StoreDir = None,
     table: Annotated[bool, typer.Option("--table", help="Show the rejected results, against the kept one.")] = False,
     as_json: Json = False,
+    csv: Csv = None,
+    latex: Latex = None,
 ) -> None:
     """Show and verify the record of every look at labels.
 
@@ -34,10 +37,8 @@ def ledger(
     read = read_ledger(store)
     if as_json:
         print_json(as_object(read))
-    elif table:
-        print_lines(negative_lines(read))
-    else:
-        print_lines(lines(read))
+    elif not export(_values(read, rejected=table), csv, latex):
+        print_lines(negative_lines(read) if table else lines(read))
     if read.chain.problems:
         if not as_json:
             typer.echo(f"The ledger {read.path} is not as it was written:", err=True)
@@ -150,6 +151,22 @@ def _rows(read: Ledger, look: Line) -> list[dict[str, Any]]:
             "verdict": read.verdict_on(look, name),
         }
         for name, one in results.items()
+    ]
+
+
+def _values(read: Ledger, rejected: bool) -> list[dict[str, Any]]:
+    """Return the rows of the table as values: every result that was looked at, or those that were rejected."""
+    from asdcore.evidence.ledger import results_in
+    from asdcore.evidence.negative_evidence import negative_evidence
+
+    if rejected:
+        return negative_evidence(read)
+    return [
+        {"line": look.number, **{key: look.entry.get(key) for key in ("time", "what", "hypothesis")}}
+        | {"system": system, "official_score": result.get("official_score"), "ci95": result.get("ci95")}
+        | {"verdict": read.verdict_on(look, system)}
+        for look in read.looks
+        for system, result in results_in(look).items()
     ]
 
 

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import FAILED, Json, print_json, print_lines
 
 
-def plugins(as_json: Json = False) -> None:
+def plugins(as_json: Json = False, csv: Csv = None, latex: Latex = None) -> None:
     """List plugins and what they offer.
 
     With --json also the SHA-256 of each one's source, and the hooks that it has.
@@ -36,7 +37,8 @@ def plugins(as_json: Json = False) -> None:
     if as_json:
         print_json({"components": rows, "hooks": known.hooks})
         return
-    print_lines(text.table(rows, ("kind", "name", "plugin", "distribution", "version")))
+    if not export(rows, csv, latex):
+        print_lines(text.table(rows, ("kind", "name", "plugin", "distribution", "version")))
 
 
 def new_plugin(

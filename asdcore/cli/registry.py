@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import FAILED, Json, print_json, print_lines, progress
 from asdcore.errors import ResourceError
 
@@ -26,7 +27,7 @@ RegistryDir = Annotated[
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids of entries. Default: all.")]
 
 
-def list_(as_json: Json = False, registry: RegistryDir = None) -> None:
+def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, latex: Latex = None) -> None:
     """List checkpoints and datasets.
 
     It says where each comes from, under which licence, and whether its files are here.
@@ -39,7 +40,9 @@ def list_(as_json: Json = False, registry: RegistryDir = None) -> None:
         return
     short = {row["id"]: str(row["licence"]).partition(" (")[0] for row in rows}
     shown = [{**row, "licence": short[row["id"]], "here": "yes" if row["here"] else "no"} for row in rows]
-    print_lines(text.table(shown, ("id", "kind", "plugin", "licence", "check", "here", "title")))
+    columns = ("id", "kind", "plugin", "licence", "check", "here", "title")
+    if not export([{name: row[name] for name in columns} for row in shown], csv, latex):
+        print_lines(text.table(shown, columns))
 
 
 def verify(ids: Ids = None, registry: RegistryDir = None) -> None:

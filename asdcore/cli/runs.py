@@ -9,6 +9,7 @@ import typer
 
 from asdcore import text
 from asdcore.cli.data import synthesize
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis, VerdictOption
 from asdcore.cli.results import show_evaluation
 from asdcore.cli.shared import Json, StoreDir, Task, Workers, print_json, print_lines, progress
@@ -79,6 +80,7 @@ def run(
 
     It resumes where it was stopped; a second run reads what the store holds.
     """
+    from asdcore.evidence.truth import tells_labels
     from asdcore.pipeline import run as run_portfolio
 
     finished = run_portfolio(
@@ -86,7 +88,10 @@ def run(
     )
     n = finished.clips.height
     typer.echo(f"{n} clips, systems {', '.join(finished.about['portfolio']['systems'])}: {out}")
-    typer.echo(f"Next: asdcore evaluate {out}")
+    if tells_labels(finished):
+        typer.echo(f"Next: asdcore evaluate {out}")
+    else:
+        typer.echo(f"No labels come with these recordings. Next: asdcore decisions {out}, asdcore report {out}")
 
 
 def evaluate(
@@ -100,6 +105,8 @@ def evaluate(
     hypothesis: Hypothesis = None,
     verdict: VerdictOption = None,
     as_json: Json = False,
+    csv: Csv = None,
+    latex: Latex = None,
 ) -> None:
     """Print official metrics, of a run or of score files.
 
@@ -120,7 +127,7 @@ def evaluate(
         )
     if as_json:
         print_json(result.as_json())
-    else:
+    elif not export(result.rows_of_values(), csv, latex):
         show_evaluation(result)
         if len(result.systems) > 1 and run is not None:
             typer.echo(f"Which of them really differ: asdcore compare {run}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis
 from asdcore.cli.shared import Json, print_json, print_lines
 from asdcore.digits import fixed
@@ -54,6 +55,8 @@ def select(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap (tournament, mirror).")] = 0,
     hypothesis: Hypothesis = None,
     as_json: Json = False,
+    csv: Csv = None,
+    latex: Latex = None,
 ) -> None:
     """Choose among systems, and say what that is worth.
 
@@ -73,7 +76,8 @@ def select(
         seed=seed,
         hypothesis=hypothesis,
     )
-    _show(outcome, as_json)
+    if as_json or not export(outcome.rows_of_values(), csv, latex):
+        _show(outcome, as_json)
 
 
 def audit_plan(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import Json, Task, print_json, print_lines, progress
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def audit_views(
     clips: Annotated[int, typer.Option(min=1, help="Train normals of each machine, section and domain.")] = 5,
     level: Annotated[float, typer.Option(help="RMS of a fault relative to the clip's, in dB.")] = -6.0,
     as_json: Json = False,
+    csv: Csv = None,
+    latex: Latex = None,
 ) -> None:
     """Try a portfolio's views on made-up faults.
 
@@ -31,13 +34,28 @@ def audit_views(
     audited = audit(portfolio, data, task=task, clips=clips, level_db=level, progress=progress())
     if as_json:
         print_json(audited.as_json())
-    else:
+    elif not export(rows_of(audited), csv, latex):
         print_lines(lines(audited))
 
 
 def lines(audited: ViewAudit) -> list[str]:
     """Return an audit as lines: a table, and how to read it."""
-    rows = [
+    rows = rows_of(audited)
+    return [
+        f"Pseudo-faults {-audited.level_db:g} dB below train normals, against the near channel as it was recorded.",
+        "",
+        *text.table(rows, list(rows[0])),
+        "",
+        "removed: how much quieter normal clips become. kept: the part of a fault's energy that comes through.",
+        "gain: what a fault wins against the normal sound around it; below 0 it stands out less than before.",
+        "own way: for how much of a fault the recordings tell how it reaches the far microphone; a room is drawn for",
+        "the rest. trust: faults are kept. trade: faults lose, all else loses more. avoid: faults lose most.",
+    ]
+
+
+def rows_of(audited: ViewAudit) -> list[dict[str, Any]]:
+    """Return a row for each machine, section and view."""
+    return [
         {
             "machine": one.machine,
             "section": one.section,
@@ -51,14 +69,4 @@ def lines(audited: ViewAudit) -> list[str]:
             "verdict": one.verdict,
         }
         for one in audited.findings
-    ]
-    return [
-        f"Pseudo-faults {-audited.level_db:g} dB below train normals, against the near channel as it was recorded.",
-        "",
-        *text.table(rows, list(rows[0])),
-        "",
-        "removed: how much quieter normal clips become. kept: the part of a fault's energy that comes through.",
-        "gain: what a fault wins against the normal sound around it; below 0 it stands out less than before.",
-        "own way: for how much of a fault the recordings tell how it reaches the far microphone; a room is drawn for",
-        "the rest. trust: faults are kept. trade: faults lose, all else loses more. avoid: faults lose most.",
     ]

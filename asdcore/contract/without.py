@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from asdcore.errors import DataError
 
-Indices = NDArray[np.intp]
-Flags = NDArray[np.bool_]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
 
 
 class Without:
@@ -31,6 +32,8 @@ class Without:
     """
 
     def __init__(self, rows: Sequence[Indices] | None, n: int) -> None:
+        import numpy as np
+
         self.n = n
         if rows is None:
             self.sets, self.of = list(np.arange(n)[:, None]), np.arange(n)
@@ -66,6 +69,8 @@ class Without:
 
     def mask_of(self, sets: Sequence[int] | Indices) -> Flags:
         """Return which clips are in some of the sets (b,), named by their places: (b, n)."""
+        import numpy as np
+
         gone = np.zeros((len(sets), self.n), bool)
         for i, place in enumerate(sets):
             gone[i, self.sets[place]] = True
@@ -73,6 +78,8 @@ class Without:
 
     def count(self, members: Indices) -> Indices:
         """Return how many of some clips are in each of the sets: (s,)."""
+        import numpy as np
+
         counted = np.zeros(self.n, np.intp)
         counted[members] = 1
         return np.array([int(counted[some].sum()) for some in self.sets], np.intp)
@@ -83,6 +90,8 @@ class Without:
 
     def each(self) -> Iterator[tuple[Indices, Indices]]:
         """Yield (the clips that share a set, the clips that they may be scored by) for every set."""
+        import numpy as np
+
         order = np.argsort(self.of, kind="stable")
         starts = np.searchsorted(self.of[order], np.arange(len(self.sets) + 1))
         for place, some in enumerate(self.sets):
@@ -90,6 +99,8 @@ class Without:
 
     def among(self, rest: Indices) -> list[Indices]:
         """Return what is left out for each of some clips (m,), ascending, as their places among these: m arrays."""
+        import numpy as np
+
         place = np.full(self.n, -1)
         place[rest] = np.arange(len(rest))
         moved = {int(one): place[self.sets[one]] for one in np.unique(self.of[rest])}
@@ -114,6 +125,8 @@ def left_out_by_refit(
 
     A reference that is missing for some clip is left out. Raises DataError where none is left.
     """
+    import numpy as np
+
     scores: dict[str, NDArray[np.float64]] = {}
     shared: set[str] | None = None
     for clips, rest in without.each():
@@ -137,6 +150,8 @@ def left_out_by_refit(
 
 def _sorted(some: Indices, n: int) -> Indices:
     """Return an array of places, each once and in order, or raise the ValueError that names what is none."""
+    import numpy as np
+
     given = np.asarray(some)
     if given.ndim != 1 or (given.size and not np.issubdtype(given.dtype, np.integer)):
         raise ValueError(f"without must hold arrays (m,) of whole numbers, got {given.shape} {given.dtype}")

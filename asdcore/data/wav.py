@@ -10,7 +10,10 @@ OPEN_SIZE = 0x7FFFF000
 """From here on a size is one that a program writing into a pipe could not go back to fill in: it promises nothing."""
 
 PLAIN = (1, 3)
-"""Format tags of whole numbers and of floating point: of these, all samples have one size."""
+"""Format tags of whole numbers and of floating point: of these, all samples have one size, which the header says."""
+
+COMPANDED = (6, 7)
+"""Format tags of A-law and mu-law: a byte a sample."""
 
 EXTENSIBLE = 0xFFFE
 
@@ -55,8 +58,9 @@ def wav_header(content: bytes) -> WavHeader | None:
 def _contradiction(tag: int, channels: int, block: int, bits: int, inner: int) -> str:
     """Say how format tag, channels, bytes of a block and bits of a sample do not go together, if they do not."""
     kind = inner if tag == EXTENSIBLE else tag
+    bits = 8 if kind in COMPANDED else bits
     whole = channels * -(-bits // 8)
-    if kind not in PLAIN or block == whole:
+    if kind not in (*PLAIN, *COMPANDED) or block == whole:
         return ""
     return (
         f"{channels} channel{'s' * (channels != 1)} of {bits} bits make {whole} bytes a sample, and it says {block} "

@@ -10,6 +10,7 @@ from typing import Any
 
 from asdcore.errors import EvaluationError
 from asdcore.evidence.evaluate import Evaluation
+from asdcore.evidence.frames import Tabular
 from asdcore.evidence.selection.candidates import Places, Runs, open_candidates, places_of
 from asdcore.evidence.uncertainty import Difference
 from asdcore.evidence.uncertainty.bootstrap import Resampled
@@ -21,12 +22,16 @@ PERMUTATIONS = 2000
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Tabular):
     """The results of some systems with their intervals, and the difference of every two of them."""
 
     evaluation: Evaluation
     differences: list[Difference]
     permutations: int
+
+    def rows_of_values(self) -> list[dict[str, Any]]:
+        """Return a row for every two systems."""
+        return [difference.as_json() for difference in self.differences]
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``asdcore compare --json`` prints; scores and differences are fractions."""

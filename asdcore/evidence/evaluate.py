@@ -20,6 +20,7 @@ import polars as pl
 from asdcore.errors import located
 from asdcore.evidence.decisions import target_false_positives
 from asdcore.evidence.files import Section, read_scores, read_truth
+from asdcore.evidence.frames import Tabular
 from asdcore.evidence.joined import KEY, check_joined, join_systems
 from asdcore.evidence.ledger import Look, Verdict, record_look, results_of
 from asdcore.evidence.matching import match_scores
@@ -68,7 +69,7 @@ class SystemResult:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Tabular):
     """The results of every system under the rules of ``year``, and how sure they are, where that was asked for."""
 
     year: int
@@ -94,6 +95,14 @@ class Evaluation:
                 for name, result in self.systems.items()
             },
         }
+
+    def rows_of_values(self) -> list[dict[str, Any]]:
+        """Return a row for each system, machine and section: official score and cells with their intervals."""
+        return [
+            {"system": name, "official_score": result["official_score"], "official_score_ci95": result["ci95"], **cell}
+            for name, result in self.as_json()["systems"].items()
+            for cell in result["cells"]
+        ]
 
     def _over_machines(self, system: str) -> list[float] | None:
         """Return the interval over machines of a system's official score."""

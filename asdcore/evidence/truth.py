@@ -7,12 +7,20 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.contract.plugins import installed
-from asdcore.errors import EvaluationError
+from asdcore.errors import AsdcoreError, EvaluationError
 from asdcore.evidence.files import read_truth
 from asdcore.evidence.matching import match_truth
 from asdcore.paths import given_path
 from asdcore.runs import Run
 from asdcore.store.tables import GROUND_TRUTH
+
+
+def tells_labels(done: Run) -> bool:
+    """Whether labels come with the recordings of a run, so that it can be evaluated as it is. None is looked at."""
+    try:
+        return truth_of(done).height > 0
+    except AsdcoreError:
+        return False
 
 
 def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import harmonic_mean
+from asdcore.reporting.latex import line
 from asdcore.reporting.subjects import Subject, called, official_cells
 from asdcore.reporting.worth import Worth
 from asdcore.store.owned import write_noted
@@ -49,13 +50,13 @@ def write_latex(folder: Path, subjects: Sequence[Subject], places: Mapping[tuple
         for i in range(2, len(header))
         if row[i]
     }
-    lines = [f"\\begin{{tabular}}{{ll{'r' * (len(header) - 2)}}}", "\\toprule", _row(header), "\\midrule"]
+    lines = [f"\\begin{{tabular}}{{ll{'r' * (len(header) - 2)}}}", "\\toprule", line(header), "\\midrule"]
     for i, row in enumerate(body):
         if i and row[0] != body[i - 1][0]:
             lines.append("\\addlinespace")
         bold = {k for k in range(2, len(row)) if row[k] and float(row[k]) == best[row[1], k]}
         name = row[0] if not i or row[0] != body[i - 1][0] else ""
-        lines.append(_row([name, *row[1:]], bold))
+        lines.append(line([name, *row[1:]], bold))
     note = "% Percent. Made by asdcore; needs \\usepackage{booktabs}."
     text = "\n".join([note, *lines, "\\bottomrule", "\\end{tabular}", ""])
     write_noted(folder, dict.fromkeys(LATEX, text), "--latex")
@@ -90,13 +91,3 @@ def _csv(rows: Sequence[Sequence[Any]]) -> str:
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()
-
-
-def _row(cells: Sequence[str], bold: Collection[int] = ()) -> str:
-    shown = [f"\\textbf{{{one}}}" if i in bold else _escaped(one) for i, one in enumerate(cells)]
-    return " & ".join(shown) + r" \\"
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"\\{one}" if one in "&%$#_{}" else {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-                   "\\": r"\textbackslash{}"}.get(one, one) for one in text)  # fmt: skip

@@ -43,7 +43,7 @@ class Component:
     """An honest component of any kind, around which faults are put.
 
     leak : what is done to every output (n_clips, ...), given what this object remembers.
-    spoil : "fit" or "call", the inputs that are written to.
+    spoil : "fit" or "call", the inputs that are written to; or "base", the batch that an input is a view of is read.
     floor : what keeps divisions by zero away.
     """
 
@@ -53,9 +53,11 @@ class Component:
         self._leak, self._spoil, self._floor = leak, spoil, floor
         self._memory: Memory = {}
         self._fitted = False
+        self._beside = 0.0
 
     def _out(self, values: Any) -> Any:
-        return self._leak(values, self._memory).astype(values.dtype)
+        beside = values + self._beside if self._beside else values
+        return self._leak(beside, self._memory).astype(values.dtype)
 
     def _touch(self, when: str, *arrays: Any) -> None:
         if when == "call" and not self._fitted and not isinstance(self, (View, Encoder)):
@@ -63,6 +65,8 @@ class Component:
         if when == self._spoil:
             for array in arrays:
                 array += 1.0
+        if self._spoil == "base" and when == "call":
+            self._beside = float(np.mean(arrays[0].base)) if arrays[0].base is not None else 0.0
 
 
 class View(Component):
@@ -315,6 +319,12 @@ def test_written_fit_inputs_are_named(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_what_reads_the_batch_that_its_clip_is_a_view_of_is_found(kind: str) -> None:
+    with pytest.raises(AssertionError, match="As a window on .* clips"):
+        checks(kind)["check_no_way_to_other_rows"](lambda: HONEST[kind](spoil="base"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_floor_fails_on_silence(kind: str) -> None:
     with pytest.raises(AssertionError, match="not finite"):
         checks(kind)["check_finite_on_digital_silence"](lambda: HONEST[kind](floor=0.0))
@@ -323,7 +333,7 @@ def test_a_missing_floor_fails_on_silence(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_shared_check_has_a_fault_above(kind: str) -> None:
     failed = {check for one, _, check in LEAKS if one == kind}
-    failed |= {"check_input_unchanged", "check_finite_on_digital_silence"}
+    failed |= {"check_input_unchanged", "check_no_way_to_other_rows", "check_finite_on_digital_silence"}
     assert failed == {check.__name__ for check in ROW_CHECKS}
 
 

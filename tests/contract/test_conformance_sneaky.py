@@ -70,6 +70,60 @@ class RemembersInItsModule(Honest):
         return {"pooled": (scores - MEMORY.first[0]) / MEMORY.first[1]}
 
 
+class ThroughTheBase(Honest):
+    """Reads the batch that its clip is a view of."""
+
+    def score(self, features):
+        scores = super().score(features)["pooled"]
+        if features.base is not None:
+            scores = scores - super().score(features.base)["pooled"].mean()
+        return {"pooled": scores}
+
+
+class Standard:
+    """z of the pooled scores."""
+
+    def fit(self, scores, domain):
+        self.mean, self.deviation = scores["pooled"].mean(), scores["pooled"].std() + 1e-9
+        return self
+
+    def transform(self, scores):
+        if not hasattr(self, "mean"):
+            raise DataError("fit first")
+        return (scores["pooled"] - self.mean) / self.deviation
+
+
+class FaintBatch(Standard):
+    def transform(self, scores):
+        return super().transform(scores) * (1.0 + 1e-9 * np.tanh(scores["pooled"].mean()))
+
+
+class FaintMemory(Standard):
+    n = 0
+
+    def transform(self, scores):
+        self.n += 1
+        return super().transform(scores) * (1.0 + 1e-10 * self.n)
+
+
+class Nothing:
+    """A guard that takes nothing back."""
+
+    def fit(self, base, z, domain):
+        self.median, self.top = np.median(base), np.quantile(base, 0.95)
+        return self
+
+    def penalty(self, base, z):
+        if not hasattr(self, "top"):
+            raise DataError("fit first")
+        return np.maximum(base - self.top, 0.0) * 0.5
+
+
+class FaintQuantile(Nothing):
+    def penalty(self, base, z):
+        return super().penalty(base, z) * (1.0 + 1e-9 * np.quantile(base, 0.9))
+
+
 def failed(kind, make):
     return {result.name for result in run_checks(kind, make) if not result.passed}
 
@@ -87,6 +141,7 @@ def test_the_honest_one_passes():
         (OverwritesTheBank, "check_input_unchanged"),
         (Jitters, "check_deterministic"),
         (RemembersInItsModule, "check_no_test_set_z_scores"),
+        (ThroughTheBase, "check_no_way_to_other_rows"),
     ],
 )
 def test_a_hidden_fault_of_a_scorer_is_found(make, check):
@@ -106,3 +161,20 @@ class Pops:
 
 def test_a_normalizer_that_takes_its_input_away_is_found():
     assert "check_input_unchanged" in failed("normalizer", Pops)
+
+
+@pytest.mark.parametrize(("kind", "make"), [("normalizer", Standard), ("guard", Nothing)])
+def test_honest_parts_that_work_element_by_element_pass(kind, make):
+    assert failed(kind, make) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "check"),
+    [
+        ("normalizer", FaintBatch, "check_no_batch_statistics"),
+        ("normalizer", FaintMemory, "check_no_memory_between_calls"),
+        ("guard", FaintQuantile, "check_no_batch_statistics"),
+    ],
+)
+def test_a_leak_in_the_ninth_digit_of_element_by_element_arithmetic_is_found(kind, make, check):
+    assert check in failed(kind, make)

@@ -136,6 +136,7 @@ BROKEN = {
         "contradicts itself: 1 channel of 24 bits make 3 bytes a sample, and it says 4",
     ),
     "16 bits in blocks of 2 bytes for 2 channels": (with_field(WAV, 12, 2), "contradicts itself|will not decode"),
+    "mu-law of 16 bits": (with_field(WAV, 0, 7), "contradicts itself: 2 channels of 8 bits make 2 bytes a sample"),
     "1 Hz": (with_field(WAV, 4, 1, 4), "its header says 1 Hz, from 1,000 to 4,000,000 Hz is allowed"),
     "999 Hz": (with_field(WAV, 4, 999, 4), "says 999 Hz"),
     "too many Hz": (with_field(WAV, 4, 2**31 - 1, 4), "says 2147483647 Hz"),

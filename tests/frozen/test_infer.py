@@ -469,8 +469,8 @@ def test_nothing_is_fitted_on_a_test_clip(world, tmp_path):
     fits = ("scorer.fit", "normalizer.fit", "guard.fit")
     for what in fits:
         assert sorted(map(pickle.dumps, now[what])) == sorted(map(pickle.dumps, before[what]))
-    # On all train normals and on each of three folds, of two machines; then once a machine.
-    assert [len(now[what]) for what in fits] == [8, 2, 2]
+    # On all train normals and on each of three folds, of two machines; then once a machine, and once to look again.
+    assert [len(now[what]) for what in fits] == [8, 4, 4]
     fitted = {row.tobytes() for features, _ in now["scorer.fit"] for row in features}
     scored = {row.tobytes() for (features,) in now["scorer.score"] for row in features}
     assert len(fitted) == 24

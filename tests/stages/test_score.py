@@ -92,6 +92,26 @@ class First(Mean):
         return {"pooled": scores - self.first}
 
 
+class FirstFive(First):
+    """Takes off the mean score of the first five clips that it scores."""
+
+    def score(self, features):
+        scores = Mean.score(self, features)["pooled"]
+        self.first = (self.first or [])[:5]
+        self.first += list(scores[: 5 - len(self.first)])
+        return {"pooled": scores - np.mean(self.first)}
+
+
+class FirstTen(FirstFive):
+    """Takes off the mean score of the first ten."""
+
+    def score(self, features):
+        scores = Mean.score(self, features)["pooled"]
+        self.first = self.first or []
+        self.first += list(scores[: 10 - len(self.first)])
+        return {"pooled": scores - np.mean(self.first)}
+
+
 class Noisy(Mean):
     """Adds the smallest of noises."""
 
@@ -107,6 +127,8 @@ class Theirs:
         register("base", Base)
         register("running", Running)
         register("first", First)
+        register("first_five", FirstFive)
+        register("first_ten", FirstTen)
         register("noisy", Noisy)
         register("crowd", Crowd)
         register("bad", Bad)
@@ -177,7 +199,7 @@ def few_of(clips, test):
     return clips.filter((pl.col("split") == "train") | pl.col("clip").is_in(test))
 
 
-@pytest.mark.parametrize("scorer", ["base", "first", "crowd", "mean", "knn", "lof", "mahalanobis"])
+@pytest.mark.parametrize("scorer", ["base", "first", "first_five", "crowd", "mean", "knn", "lof", "mahalanobis"])
 def test_a_test_clip_has_the_same_scores_beside_any_others(tmp_path, plugins, scorer):
     clips = index(20, 5, test=16)
     everyone = table(clips, scorer, Store(tmp_path), plugins).filter(pl.col("role") == "test")
@@ -187,7 +209,7 @@ def test_a_test_clip_has_the_same_scores_beside_any_others(tmp_path, plugins, sc
         assert few.equals(everyone.filter(pl.col("clip").is_in(some)))
 
 
-@pytest.mark.parametrize("scorer", ["running", "noisy"])
+@pytest.mark.parametrize("scorer", ["running", "first_ten", "noisy"])
 def test_a_scorer_that_keeps_something_of_test_clips_is_named_with_the_clip(tmp_path, plugins, scorer):
     with pytest.raises(PluginError, match=rf"scorer '{scorer}' gives sha256:[0-9a-f]{{64}} the pooled score.*fit"):
         table(index(), scorer, Store(tmp_path), plugins)

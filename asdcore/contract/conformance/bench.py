@@ -21,6 +21,9 @@ from asdcore.contract.conformance.statics import statics_restored
 Rows = dict[str, NDArray[Any]]
 """A batch: name -> array with one row for each clip. Outputs have the same form."""
 
+ELEMENTWISE = 1e-12
+"""What elementwise float64 arithmetic may round in its way, with the number of rows: vector units, no sums."""
+
 Make = Callable[[], Any]
 Run = Callable[[Any], Rows]
 
@@ -97,6 +100,10 @@ class Bench(ABC):
     def inputs(self, rows: Rows) -> Any:
         """Rows -> what the component is called with; copies, so that a component cannot spoil the kit's data."""
         return {name: array.copy() for name, array in rows.items()}
+
+    def window(self, rows: Rows, place: int) -> Any:
+        """Rows -> what the component is called with for one of them: views, whose ``base`` is the whole batch."""
+        return {name: array.copy()[place : place + 1] for name, array in rows.items()}
 
     def train(self, seed: int = 0) -> Rows:
         """Make the train normals, with their domain; empty for a kind that is not fitted."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.contract.conformance.bench import Bench, Rows, join, require
+from asdcore.contract.conformance.bench import ELEMENTWISE, Bench, Rows, join, require
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +52,7 @@ class AnyBranch(Mapping[str, Floats]):
 class GuardBench(Bench):
     """Fits and calls a guard on base scores and the z of any branch."""
 
+    rtol = ELEMENTWISE
     call_name = "penalty"
 
     def train(self, seed: int = 0) -> Rows:
@@ -86,6 +87,11 @@ class GuardBench(Bench):
         """Rows -> base, z by branch, and domain where there is one."""
         given: dict[str, Any] = {name: array.copy() for name, array in rows.items() if name != "hidden"}
         return {**given, "z": AnyBranch(rows["hidden"].copy())}
+
+    def window(self, rows: Rows, place: int) -> Any:
+        """Base and hidden -> base as a view of the batch, and z by branch."""
+        hidden = rows["hidden"].copy()[place : place + 1]
+        return {"base": rows["base"].copy()[place : place + 1], "z": AnyBranch(hidden)}
 
     def fit(self, component: Any, inputs: Any) -> Any:
         """Fit on base, z and domain."""

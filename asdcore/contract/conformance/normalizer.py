@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.contract.conformance.bench import Bench, Rows, join, require
+from asdcore.contract.conformance.bench import ELEMENTWISE, Bench, Rows, join, require
 from asdcore.contract.interfaces import POOLED, REFERENCES, SOURCE, TARGET
 from asdcore.errors import DataError
 
@@ -24,6 +24,7 @@ def _distances(near: NDArray[np.bool_], rng: np.random.Generator, factor: float 
 class NormalizerBench(Bench):
     """Fits and calls a normalizer on scores of all references."""
 
+    rtol = ELEMENTWISE
     call_name = "transform"
 
     def scores(self, target: NDArray[np.bool_], rng: np.random.Generator, factor: float = 1.0) -> Rows:

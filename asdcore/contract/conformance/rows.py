@@ -71,6 +71,17 @@ def check_no_batch_statistics(bench: Bench) -> None:
         require(not gap, found, WHY_ROWS, CAUSE_BATCH)
 
 
+def check_no_way_to_other_rows(bench: Bench) -> None:
+    """A clip that is a window on a batch gets what a copy of it gets: nothing is read beside it."""
+    rows = bench.rows(bench.size, seed=15)
+    for place in (0, bench.size // 2):
+        with bench.session() as run:
+            through = run(bench.window(rows, place))
+        gap = difference(bench.once(take(rows, [place])), through, bench.steady)
+        cause = "the component reads the batch that its input is a view of, through .base or its memory."
+        require(not gap, f"As a window on {bench.size} clips, {gap}, compared with a copy.", WHY_ROWS, cause)
+
+
 def check_no_test_set_z_scores(bench: Bench) -> None:
     """Extreme clips in the batch move no other output, and no two batches come out with the same mean and deviation."""
     n = max(2, bench.size // 4)
@@ -184,6 +195,7 @@ ROW_CHECKS: tuple[Callable[[Bench], None], ...] = (
     check_rows_duplicated,
     check_rows_appended,
     check_no_batch_statistics,
+    check_no_way_to_other_rows,
     check_no_test_set_z_scores,
     check_no_test_set_rank_normalisation,
     check_no_memory_between_calls,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from asdcore.digits import fixed
+from asdcore.evidence.frames import Tabular
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Tabular):
     """The result of a protocol, with what it means.
 
     definition : what was done and what the numbers are, so that a figure never travels without it. facts : the numbers
@@ -23,6 +24,10 @@ class Outcome:
     rows: list[dict[str, Any]]
     sentence: str
     looks: int | None = None
+
+    def rows_of_values(self) -> list[dict[str, Any]]:
+        """Return the table of the protocol: a row for each machine or candidate."""
+        return self.rows
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``asdcore select --json`` prints."""
