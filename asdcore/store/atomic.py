@@ -152,11 +152,15 @@ def _sweep(temporaries: Iterable[Path]) -> None:
         with suppress(OSError):  # gone by now, not ours to open, or no folder
             if orphan.is_symlink() or not (lock := take(orphan / LOCK)):
                 continue
-            if lock.sure:  # without locks nobody can tell who lives
-                _remove(orphan)
-            lock.release()
-            if lock.sure:
-                _remove(orphan)
+            doomed = orphan.with_name(f"{_mine()}{uuid.uuid4().hex[:8]}.swept")
+            try:
+                if lock.sure:  # without locks nobody can tell who lives
+                    # Under its name, a process that has just made it could still begin to use it.
+                    orphan.rename(doomed)
+                    _remove(doomed)
+            finally:
+                lock.release()
+                _remove(doomed)
 
 
 def _mine() -> str:
