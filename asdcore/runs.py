@@ -45,7 +45,8 @@ TABLES: dict[str, Table] = {
 }
 RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE = "run.json", "portfolio.json", "evaluation.json"
 REPORT_FILE = "report.html"
-SCHEMA = 2
+SCHEMA = 3
+"""Of ``run.json`` and the tables. 3: the clip index knows order and recordings."""
 
 PROOFS: dict[str, Callable[[Path], bool]] = {
     **{f"{name}.parquet": is_table for name in TABLES},

@@ -26,7 +26,7 @@ import polars as pl
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.data.audio import AudioFacts
-from asdcore.data.clips import looked_at
+from asdcore.data.clips import completed, looked_at
 from asdcore.errors import AsdcoreError, DataError, ManifestError, StoreError
 from asdcore.execution import executor, run_jobs
 from asdcore.frozen.differences import Verification
@@ -159,7 +159,7 @@ class _Inference:
                 self.progress.note(note)
             tables = self.work.tables(clips)
             prove_scores(self.frozen, self.frozen_normals(listed), tables)
-            return self.write(tables, notes)
+            return self.write(tables, [*notes, *self.work.found])
 
     def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
         """Read and embed every test clip, and return the clip index: what scorers are fitted on, and the test clips."""
@@ -175,7 +175,7 @@ class _Inference:
                     facts |= {paths[path]: one for path, one in found}
                     advance(len(found))
         with looked_at(facts):
-            known = self.reader.clips(self.data)
+            known = completed(self.reader.clips(self.data))
         if not known.select(NAMES).sort("clip").equals(listed):
             raise DataError(f"Clips came or went below {self.data} while it was read. Run again when it is complete.")
         own = like_test(of(known, "train"), listed).join(frozen, on=CELL, how="anti")

@@ -39,6 +39,21 @@ class _Origin(_Strict):
     source_sha256: str
 
 
+class _Range(_Strict):
+    """How far around a clip of one domain others were left out with it."""
+
+    range: int = 0
+
+
+class _HeldOut(_Strict):
+    """How the train normals of one machine and section were scored out of fold."""
+
+    machine: Text
+    section: str
+    branches: dict[str, str]
+    domains: dict[str, _Range]
+
+
 class _Manifest(_Strict):
     """Which manifest an inference rests on."""
 
@@ -71,6 +86,7 @@ class _Record(_Strict):
     seconds: dict[str, Seconds]
     notes: list[str]
     inputs: dict[str, str] | None = None
+    out_of_fold: list[_HeldOut]
     manifest: _Manifest | None = None
 
 
