@@ -224,6 +224,7 @@ class Work:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
         self.out_of_fold, self.found = out_of_fold(score.scored(clips, jobs, plugins))
+        self.found += decide.group_doubts(self.out_of_fold, self.plan.decision)
         for note in self.found:
             self.progress.note(note)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
