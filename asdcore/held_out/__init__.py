@@ -15,7 +15,8 @@ found to depend on one another, each feature set by itself (a branch must not ch
 else, and where nothing is found, single clips.
 
 For whoever counts groups instead of clips: ``HeldOut.groups`` numbers the group of each train normal, and
-:func:`groups_of` gives those of a finished run: machine, section, clip, group, one frame for each branch.
+:func:`groups_of` gives those of a finished run and some of its branches, such as those of a system: machine, section,
+domain, clip, group. ``out_of_fold`` in ``run.json`` counts them.
 """
 
 from asdcore.held_out.branches import Scored, leaves_out, out_of_fold

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from asdcore.errors import StoreError
 from asdcore.held_out.dependence import ENOUGH, Reach
 from asdcore.held_out.places import CELL, places
 from asdcore.held_out.plan import HeldOut
-from asdcore.portfolio import parse_portfolio
+from asdcore.portfolio import OutOfFold, parse_portfolio
 from asdcore.runs import Run
 
 Record = list[dict[str, Any]]
@@ -112,33 +111,35 @@ def _large_groups(rows: Record) -> Iterator[str]:
         )
 
 
-def held_out_of(run: Run, branch: str) -> Iterator[tuple[str, str, pl.DataFrame, HeldOut]]:
+def held_out_of(run: Run, branches: Iterable[str]) -> Iterator[tuple[str, str, pl.DataFrame, HeldOut]]:
     """Yield machine, section, train clips (rows of the clip index, by name) and what each was scored without.
 
-    Of one branch of a finished run: from its clip index, its portfolio and what ``run.json`` says.
+    Of one branch of a finished run, or of several, such as those of a system: of neighbours the widest range counts.
+    From the run's clip index, its portfolio and what ``run.json`` says.
     """
     choice = parse_portfolio(run.about["portfolio"]).out_of_fold
-    said = {(row["machine"], row["section"]): row for row in run.about["out_of_fold"] if branch in row["branches"]}
+    wanted = {branches} if isinstance(branches, str) else set(branches)
+    ranges: dict[tuple[str, str], dict[str, int]] = {}
+    for row in run.about.get("out_of_fold", []):
+        if wanted & set(row["branches"]):
+            widest = ranges.setdefault((row["machine"], row["section"]), {})
+            for one, said in row["domains"].items():
+                widest[one] = max(widest.get(one, 0), int(said.get("range", 0)))
     train = run.clips.filter(pl.col("split") == "train").sort("clip")
     for (machine, section), cell in train.group_by(CELL, maintain_order=True):
-        if (str(machine), str(section)) not in said:
-            raise StoreError(
-                f"{run.folder / 'run.json'} does not say how {machine} section {section} was scored out of fold by "
-                f"{branch!r}. Run the portfolio again into {run.folder}."
-            )
-        domains = said[str(machine), str(section)]["domains"]
-        ranges = {one: int(row.get("range", 0)) for one, row in domains.items()}
-        yield str(machine), str(section), cell, HeldOut(places(cell, choice), ranges)
+        found = ranges.get((str(machine), str(section)))
+        known = places(cell, choice if found is not None else OutOfFold(by="clip"))
+        yield str(machine), str(section), cell, HeldOut(known, found)
 
 
-def groups_of(run: Run, branch: str) -> pl.DataFrame:
-    """Return machine, section, domain, clip and group of every train normal of a finished run, as a branch has them.
+def groups_of(run: Run, branches: Iterable[str]) -> pl.DataFrame:
+    """Return machine, section, domain, clip and group of every train normal of a finished run, as branches have them.
 
     Clips with the same group (a number within machine and section) count as one where groups are exchangeable and clips
     are not; see :attr:`asdcore.held_out.HeldOut.groups`.
     """
     parts = [
         cell.select(*CELL, "domain", "clip").with_columns(group=pl.Series(held.groups, dtype=pl.Int64))
-        for _, _, cell, held in held_out_of(run, branch)
+        for _, _, cell, held in held_out_of(run, branches)
     ]
     return pl.concat(parts)

@@ -22,7 +22,7 @@ Dtype = pl.DataType | type[pl.DataType]
 class Table:
     """A table's name, the columns that identify a row, and all columns with their types.
 
-    unknown : columns that may be null, which others of numbers may not.
+    unknown : columns that may be null, which others of numbers may not, and that are where they are missing.
     """
 
     name: str
@@ -32,6 +32,8 @@ class Table:
 
     def check(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return ``frame`` with the table's column order; raises StoreError where it is not this table."""
+        absent = [name for name in self.unknown if name not in frame.columns]
+        frame = frame.with_columns(pl.lit(None, self.columns[name]).alias(name) for name in absent)
         extra = sorted(set(frame.columns) - set(self.columns))
         missing = sorted(set(self.columns) - set(frame.columns))
         if extra or missing:
@@ -80,7 +82,7 @@ CLIP_INDEX = Table(
         "order": pl.Float64,
         "recording": pl.String,
     },
-    unknown=("order",),
+    unknown=("order", "recording"),
 )
 """``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
 :mod:`asdcore.data.recordings`."""
