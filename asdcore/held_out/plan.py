@@ -81,16 +81,6 @@ class HeldOut:
             self._by_neighbours(alone, rows, self.gaps[one])
         return tuple(alone) if any(len(rows) > 1 for rows in alone) else None
 
-    def without_among(self, rows: Rows) -> tuple[Rows, ...] | None:
-        """Say the same of a scorer fitted on some rows: as places among them."""
-        if self.without is None:
-            return None
-        place = np.full(len(self.places.domain), -1, dtype=np.intp)
-        place[rows] = np.arange(len(rows))
-        kept = tuple(place[self.without[i]] for i in rows)
-        kept = tuple(np.sort(some[some >= 0]) for some in kept)
-        return kept if any(len(some) > 1 for some in kept) else None
-
     @cached_property
     def groups(self) -> NDArray[np.intp]:
         """The number of the group (n_train,) that each clip belongs to, for whoever counts groups instead of clips.

@@ -49,7 +49,6 @@ SIZES = st.tuples(st.integers(1, 60), st.integers(0, 14)).filter(lambda sizes: s
 def test_without_dependence_nothing_but_the_clip_is_left_out_and_folds_are_the_old_ones(sizes, folds, seed):
     held, n = neighbours(*sizes, ranges={}), sum(sizes)
     assert held.without is None
-    assert held.without_among(np.arange(1, n)) is None
     expected = as_before(digests(n), np.array(held.places.domain), min(folds, n), seed)
     for (rows, rest), (before, others) in zip(held.folds(digests(n), folds, seed), expected, strict=True):
         assert rows.tolist() == before.tolist()
@@ -174,12 +173,6 @@ def test_one_clip_of_each_group_is_leave_one_out():
     assert held.without is None
     expected = as_before(digests(20), np.array(held.places.domain), 5, 0)
     assert [rows.tolist() for rows, _ in held.folds(digests(20), 5, 0)] == [rows.tolist() for rows, _ in expected]
-
-
-def test_what_a_scorer_of_some_rows_must_not_rest_on_is_said_in_their_places():
-    held = neighbours(60, ranges={"source": 2})
-    rows = np.array([0, 1, 5, 6, 30])
-    assert [some.tolist() for some in held.without_among(rows)] == [[0, 1], [0, 1], [2, 3], [2, 3], [4]]
 
 
 def test_groups_are_stretches_of_the_range_and_are_apart_by_domain():
