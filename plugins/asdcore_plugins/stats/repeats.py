@@ -76,12 +76,13 @@ def places(rows: Rows, group: Indices, near: Neighbours) -> Places:
     group : -1 for clips that are not of the bank.
     """
     import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
 
     n, every = len(group), np.arange(len(group))
     first = np.where(group >= 0, every, -1)
     while len(same := _same(near)):
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
         index = near.index[:, 0]
         links = coo_array((np.ones(len(same)), (same, index[same])), shape=(n, n))
         label = connected_components(links, directed=False)[1]
