@@ -24,7 +24,7 @@ from asdcore import __version__
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
-from asdcore.data.clips import decoded_before, noticing_rests
+from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.data.remarks import remarks_on
 from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
@@ -32,6 +32,7 @@ from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
 from asdcore.evidence.truth import truth_of
 from asdcore.execution import executor, run_jobs
+from asdcore.held_out import check_places, out_of_fold
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
@@ -89,15 +90,15 @@ def run(
     check_writable(kept.root)
     work = Work(plan, name, Path(data), kept, workers, device, progress or Silent())
     with work.stage("clips", 0) as advance, decoded_before(work.encoded()), noticing_rests() as rests:
-        clips = reader.clips(work.root)
+        clips = completed(reader.clips(work.root))
         advance(len(clips))
     decide.check_attainable(clips, plan.decision)
     notes = [*notes_on(name, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
-    notes += [*work.device_notes(), *work.unheard_notes(clips)]
+    notes += [*check_places(clips, plan.out_of_fold), *work.device_notes(), *work.unheard_notes(clips)]
     for note in notes:
         work.progress.note(note)
     tables = work.tables(clips)
-    about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": notes, **work.about(clips)}
+    about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *work.found], **work.about(clips)}
     return write_run(Path(out), tables, about)
 
 
@@ -160,6 +161,9 @@ class Work:
     progress: Progress
     prepare: Callable[[], object] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    out_of_fold: list[dict[str, Any]] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+    """Notes on what scoring found out."""
 
     def encoded(self) -> set[str]:
         """Return the audio digests that the store holds features of: those clips have been decoded before."""
@@ -208,6 +212,10 @@ class Work:
             with self.stage("score", len(missing)) as advance:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
+        self.out_of_fold, self.found = out_of_fold(score.scored(clips, jobs, plugins))
+        self.found += decide.group_doubts(self.out_of_fold, self.plan.decision)
+        for note in self.found:
+            self.progress.note(note)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
 
     def about(self, clips: pl.DataFrame) -> dict[str, Any]:
@@ -221,6 +229,7 @@ class Work:
             "features": {
                 name: features_digest(branch, installed(), self.device) for name, branch in self.plan.branches.items()
             },
+            "out_of_fold": self.out_of_fold,
             "inputs": inputs_digest(self.plan.choices(), installed()),
             "code_sha256": files_digest(*framework_files()),
             "device": self.device or "cpu",

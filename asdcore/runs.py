@@ -33,7 +33,8 @@ TABLES: dict[str, Table] = {
 }
 RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE = "run.json", "portfolio.json", "evaluation.json"
 REPORT_FILE = "report.html"
-SCHEMA = 2
+SCHEMA = 3
+"""Of ``run.json`` and the tables. 3: the clip index knows order and recordings."""
 
 VOLATILE = ("data", "seconds", "store", FIELD)
 """What in ``run.json`` may differ between two runs with the same result: where things lay, and how long it took."""

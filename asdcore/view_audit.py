@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from asdcore.contract.plugins import installed
 from asdcore.data.audio import decode, resample
+from asdcore.data.clips import completed
 from asdcore.data.synth.draws import generator
 from asdcore.data.synth.probes import FAULTS, heard
 from asdcore.data.synth.signals import SAMPLE_RATE, decibels
@@ -112,7 +113,8 @@ def audit_views(
     views = _views(plan)
     shown, root = progress or Silent(), Path(data)
     with shown.stage("clips", 0) as advance:
-        index = installed().build("dataset", task if task is not None else plan.task or DEFAULT_TASK, {}).clips(root)
+        reader = installed().build("dataset", task if task is not None else plan.task or DEFAULT_TASK, {})
+        index = completed(reader.clips(root))
         advance(len(index))
     chosen = _chosen(index, clips)
     findings: list[Finding] = []

@@ -17,6 +17,7 @@ from asdcore.cli import (
     compare,
     complexity,
     data,
+    decisions,
     freeze,
     ledger,
     plugins,
@@ -60,7 +61,7 @@ app.command()(report.report)
 app.command()(ledger.ledger)
 app.command()(ledger.verdict)
 app.command()(selection.select)
-app.command()(selection.decisions)
+app.command()(decisions.decisions)
 app.command()(freeze.freeze)
 app.command()(freeze.verify)
 app.command()(freeze.infer)

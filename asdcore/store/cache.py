@@ -2,6 +2,8 @@
 
     STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
+    STORE/ranges/<recipe>.parquet             how far train normals of one (machine, section) and feature set depend on
+                                              their neighbours
     STORE/looks.jsonl, looks.head.json        the ledger: every look at a ground truth, in a hash chain, and its head
 
 A recipe holds all that determines the artifact: names, parameters, the digests of the plugin's and the framework's
@@ -27,6 +29,7 @@ from asdcore.store.digest import recipe_digest, table_digest
 from asdcore.store.tables import (
     CHUNK_SCORES,
     FEATURES,
+    RANGES,
     check_content,
     read_parquet,
     read_table,
@@ -79,6 +82,18 @@ class Store:
     def write_scores(self, path: Path, frame: pl.DataFrame) -> str:
         """Write one chunk of scores; returns its content digest."""
         return write_table(CHUNK_SCORES, frame, path)
+
+    def ranges_path(self, recipe: dict[str, object]) -> Path:
+        """Return where the ranges of one (machine, section) and feature set are kept."""
+        return self.root / "ranges" / f"{recipe_digest(recipe)}.parquet"
+
+    def read_ranges(self, path: Path) -> pl.DataFrame:
+        """Read how far the train normals of each domain depend on their neighbours."""
+        return read_table(RANGES, path, _repair(path))
+
+    def write_ranges(self, path: Path, frame: pl.DataFrame) -> str:
+        """Write the same; returns its content digest."""
+        return write_table(RANGES, frame, path)
 
 
 class FeatureSet:

@@ -8,9 +8,9 @@ flatters it, as on real machines; scoring it without its recording does not.
 
 How far recordings lie apart was set once, by a figure that needs no label and no test clip. In the real ToyCar train
 set of 2026 (1,000 clips of 10 s in 33 runs), the mean log-mel spectra of neighbours are 0.80 times as far apart as
-those of any two clips. Here it is the same in the ``full`` profile, among clips with one attribute value: 0.8.
-Shorter clips are noisier, which hides their recording a little. A run is as long as in that set, too: about 30 clips.
-The smaller profiles stand for every fifth clip of such a set.
+those of any two clips. Here they are 0.81 times in the ``full`` profile, the mean of its machines: neighbours against
+clips of other recordings with the same attribute value. Shorter clips are noisier, which hides their recording a
+little. A run is as long as in that set, too: about 30 clips. The smaller profiles stand for every fifth clip of it.
 """
 
 from __future__ import annotations
