@@ -7,7 +7,9 @@ scorers that need no more than the distances between features share one matrix o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ from asdcore.store.cache import FeatureSet
 
 Scores = dict[str, NDArray[np.float64]]
 Rows = NDArray[np.intp]
+Without = tuple[Rows, ...] | None
+"""For each fitted train normal the sorted rows that its out-of-fold score must not rest on, its own among them."""
+
 Recipe = tuple[tuple[tuple[Path, float], ...], ...]
 """Folders of feature sets and their weights: what is added up, and what is set side by side."""
 
@@ -103,30 +108,36 @@ class Work:
         self._name, self._build, self._cell = scorer, build, cell
 
     @cached_property
-    def _metric(self) -> str | None:
+    def metric(self) -> str | None:
         """The metric of the distances that the scorer works with, None where it works with features."""
         scorer = self._build()
         return str(scorer.metric) if self._cell.shares(scorer) else None
 
     def fit(self, rows: Rows) -> Any:
-        """Fit a new scorer on some of the train normals."""
-        domain = self._cell.domain[rows]
-        if self._metric is None:
-            return self._build().fit(self._cell.train[rows], domain)
-        within = self._cell.within(self._metric)
-        everyone = len(rows) == len(within)
-        return self._build().fit_distances(within if everyone else within[np.ix_(rows, rows)], domain)
+        """Fit a new scorer on some of the train normals.
 
-    def left_out(self, scorer: Any) -> Scores:
-        """Score the train normals a scorer was fitted on, each as if without it."""
-        return _checked(scorer.score_left_out(), len(self._cell.train), self._name)
+        Nothing is said of neighbours here: what a scorer learns inside (a density, a slope) is part of it, and the same
+        for a new clip and, refitted, for a train normal left out. To leave neighbours out inside as well would thin
+        the bank of a left-out clip twice, and that of a new clip once.
+        """
+        domain, scorer = self._cell.domain[rows], self._build()
+        if self.metric is None:
+            return scorer.fit(self._cell.train[rows], domain)
+        within = self._cell.within(self.metric)
+        everyone = len(rows) == len(within)
+        return scorer.fit_distances(within if everyone else within[np.ix_(rows, rows)], domain)
+
+    def left_out(self, scorer: Any, without: Without = None) -> Scores:
+        """Score the train normals a scorer was fitted on, each as if fitted without it, and without its ``without``."""
+        given = scorer.score_left_out() if without is None else scorer.score_left_out(without=without)
+        return _checked(given, len(self._cell.train), self._name)
 
     def held_out(self, scorer: Any, fitted: Rows, rows: Rows) -> Scores:
         """Score train normals by a scorer fitted on others."""
-        if self._metric is None:
+        if self.metric is None:
             given = scorer.score(self._cell.train[rows])
         else:
-            given = scorer.score_distances(self._cell.within(self._metric)[np.ix_(rows, fitted)])
+            given = scorer.score_distances(self._cell.within(self.metric)[np.ix_(rows, fitted)])
         return _checked(given, len(rows), self._name)
 
     def tested(self, scorer: Any, fitted: Rows) -> Scores:
@@ -149,9 +160,9 @@ class Work:
 
     def _alone(self, scorer: Any, fitted: Rows, i: int) -> Scores:
         """Score one test clip, of which the scorer gets a copy."""
-        if self._metric is None:
+        if self.metric is None:
             return _checked(scorer.score(self._cell.test[i : i + 1].copy()), 1, self._name)
-        row = self._cell.to_train(self._metric, i)
+        row = self._cell.to_train(self.metric, i)
         return _checked(scorer.score_distances(row if len(fitted) == row.shape[1] else row[:, fitted]), 1, self._name)
 
     def _check_same(self, i: int, first: Scores, again: Scores) -> None:
@@ -169,6 +180,13 @@ class Work:
 def _read_only(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the same numbers as an array whose flags cannot be set to writeable again."""
     return np.asarray(matrix.data.toreadonly())
+
+
+def takes_without(method: Callable[..., Any]) -> bool:
+    """Whether a method of a scorer can be told which train normals each one must not rest on."""
+    with suppress(TypeError, ValueError):  # a builtin may have no signature
+        return "without" in signature(method).parameters
+    return False
 
 
 def _checked(scores: Mapping[str, Any], n: int, scorer: str) -> Scores:

@@ -170,3 +170,65 @@ def fused(tmp_path) -> Path:
     path = tmp_path / "fused.toml"
     path.write_text(FUSED)
     return path
+
+
+RECORDED = """
+name = "p"
+[out_of_fold]
+by = "{by}"
+[branches.a]
+encoder = {{ name = "logmel", n_mels = 16 }}
+scorer = "knn"
+normalizer = {{ name = "median_iqr", scope = "pooled" }}
+[branches.b]
+encoder = {{ name = "logmel", n_mels = 16 }}
+scorer = {{ name = "varmin", k = 2 }}
+normalizer = {{ name = "median_iqr", scope = "pooled" }}
+[systems.one]
+weights = {{ a = 1.0 }}
+[systems.learned]
+weights = {{ b = 1.0 }}
+[systems.copy]
+out_of_fold_mirror_of = "one"
+"""
+
+
+def _recorded_clip(path: Path, run: int, clip: int) -> None:
+    """Write half a second of noise under the spectrum of its run, and a little of its own."""
+    own, shared = np.random.default_rng([1, clip]), np.random.default_rng([2, run])
+    bands, knots = np.arange(2001), np.linspace(0, 2000, 9)
+    decibels = np.interp(bands, knots, shared.normal(0, 4, 9)) + np.interp(bands, knots, own.normal(0, 1, 9))
+    noise = np.fft.rfft(own.normal(size=4000)) * 10 ** (decibels / 20)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.01 * np.fft.irfft(noise, 4000), 8000, subtype="PCM_16")
+
+
+def _recorded(folder: Path, *manners: str):
+    """Run a portfolio, left out of fold in some manners, on a machine whose train clips are cut from runs of 8.
+
+    It has 96 source train clips and 10 of the target, 30 test normals and 4 anomalies of either, of runs of their own.
+    Returns {manner: run}; their data and store lie in ``folder``.
+    """
+    import asdcore
+
+    number, root = 0, folder / "data" / "fan"
+    for domain, train in (("source", 96), ("target", 10)):
+        for split, label, count in (("train", "normal", train), ("test", "normal", 30), ("test", "anomaly", 4)):
+            for index in range(count):
+                run = index // 8 + 100 * (domain == "target") if split == "train" else 1000 + number
+                name = f"section_00_{domain}_{split}_{label}_{index:04d}_x_0.wav"
+                _recorded_clip(root / split / name, run, number)
+                number += 1
+    runs = {}
+    for by in manners:
+        (folder / f"{by}.toml").write_text(RECORDED.format(by=by))
+        runs[by] = asdcore.run(
+            folder / f"{by}.toml", root.parent, folder / by, task="dcase2025", store=folder / "store"
+        )
+    return runs
+
+
+@pytest.fixture(scope="session")
+def recorded():
+    """The function that makes a dataset cut from recordings, and runs on it."""
+    return _recorded

@@ -119,6 +119,10 @@ def test_synth_and_index(tmp_path):
         "machine": "SynFan", "section": "00", "split": "train", "clips": 50, "source": 40, "target": 10,
     }  # fmt: skip
     assert rows["SynFan", "test"]["clips"] == 48
+    places = {row["machine"]: row for row in told["recordings"]}
+    assert places["SynFan"]["train"] == places["SynFan"]["ordered"] == 50
+    shown = asdcore("data", "index", tmp_path / "sound", "--task", "dcase2026").stdout.splitlines()
+    assert any(line.split() == ["machine", "section", "train", "ordered", "recordings"] for line in shown)
 
 
 def test_index_lists_problems_and_exits_with_1(dataset, tmp_path):

@@ -19,9 +19,21 @@ LAYERS = [
     ["frozen", "reporting"],
     ["pipeline"],
     ["stages", "evidence", "complexity", "view_audit"],
-    ["data", "store", "portfolio", "transforms", "fusion", "runs", "components", "encoding", "scoring", "stateless"],
+    [
+        "data",
+        "store",
+        "portfolio",
+        "transforms",
+        "fusion",
+        "runs",
+        "components",
+        "encoding",
+        "scoring",
+        "stateless",
+        "held_out",
+    ],
     ["contract"],
-    ["alone", "execution", "threads", "parse", "digits", "progress", "errors"],
+    ["alone", "execution", "threads", "parse", "digits", "progress", "paths", "errors"],
 ]
 PUBLIC = {"asdcore", "asdcore.testing"}
 MAX_FILE, MAX_FUNCTION = 300, 40

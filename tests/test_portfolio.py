@@ -267,3 +267,27 @@ def test_a_branch_names_every_feature_set_it_is_made_of():
 def test_a_branch_whose_features_cannot_be_is_refused(wrong):
     with pytest.raises(PortfolioError, match=r"branches\.x"):
         branch(**wrong)
+
+
+def test_train_normals_are_left_out_by_auto_and_a_name_alone_says_another_way(tmp_path):
+    assert (load(GOOD, tmp_path).out_of_fold.by, load(GOOD, tmp_path).out_of_fold.range) == ("auto", None)
+    short = load(GOOD.replace("[branches.a]", 'out_of_fold = "clip"\n[branches.a]'), tmp_path)
+    long = load(GOOD + '[out_of_fold]\nby = "clip"\n', tmp_path)
+    assert short.out_of_fold.by == "clip"
+    assert short.digest == long.digest != load(GOOD, tmp_path).digest
+    said = load(GOOD + '[out_of_fold]\nby = "neighbours"\nrange = 30\n', tmp_path).out_of_fold
+    assert (said.by, said.range) == ("neighbours", 30)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('by = "block"', r"out_of_fold.by: Input should be 'auto', 'recording', .* or 'clip', got 'block'"),
+        ("range = 3", r"out_of_fold: 'range' counts neighbours, but by is 'auto'. Say by = 'neighbours'"),
+        ('by = "neighbours"\nrange = 0', "out_of_fold.range: .* greater than or equal to 1, got 0"),
+        ('bye = "clip"', "out_of_fold.bye: no such key. Did you mean 'by'"),
+    ],
+)
+def test_a_wrong_way_to_leave_out_is_refused(tmp_path, table, message):
+    with pytest.raises(PortfolioError, match=message):
+        load(f"{GOOD}[out_of_fold]\n{table}\n", tmp_path)

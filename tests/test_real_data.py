@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import polars as pl
 import pytest
 
 import asdcore
@@ -33,3 +35,50 @@ def test_the_default_portfolio_says_why_one_channel_is_not_enough(shared, tmp_pa
     with pytest.raises(asdcore.DataError, match=r"ToyCar/.*view 'w1'.*needs a near and a far channel.*has 1"):
         asdcore.run("demo", data, tmp_path / "run", task="dcase2023")
     assert not (tmp_path / "run").exists()
+
+
+SIX = """
+name = "six"
+[branches.mean_knn]
+encoder = { name = "logmel", pooling = "mean" }
+scorer = { name = "knn", k = 1, metric = "cosine", references = ["pooled"] }
+[branches.mean_mahalanobis]
+encoder = { name = "logmel", pooling = "mean" }
+scorer = { name = "mahalanobis", references = ["pooled"] }
+[branches.both_tied]
+encoder = { name = "logmel", pooling = "mean_std" }
+scorer = { name = "mahalanobis", covariance = "tied", references = ["pooled"] }
+[branches.both_varmin]
+encoder = { name = "logmel", pooling = "mean_std" }
+scorer = { name = "varmin", k = 4, references = ["pooled"] }
+[branches.mn04_knn]
+encoder = { name = "efficientat", checkpoint = "CHECKPOINT", layer = [5, 10, 13], pooling = "mean" }
+scorer = { name = "knn", k = 1, metric = "cosine", references = ["pooled"] }
+[branches.modulation_knn]
+encoder = { name = "modulation" }
+scorer = { name = "knn", k = 1, metric = "cosine", references = ["pooled"] }
+[systems.S]
+weights = { mean_knn = 1, mean_mahalanobis = 1, both_tied = 1, both_varmin = 1, mn04_knn = 1, modulation_knn = 1 }
+"""
+
+
+def test_source_normals_of_toycar_exceed_a_threshold_about_as_often_as_it_says(shared, tmp_path):
+    data = shared("data", "dcase2023_toycar_small")
+    path = tmp_path / "six.toml"
+    path.write_text(SIX.replace("CHECKPOINT", str(shared("weights", "mn04_as") / "mn04_as_mAP_432.pt")))
+    run = asdcore.run(path, data, tmp_path / "run", task="dcase2023")
+    shares = {0.8: [], 0.95: []}
+    for branch in run.scores["branch"].unique():
+        scores = run.scores.filter(pl.col("branch") == branch)
+        normals = scores.filter((pl.col("role") == "oof") & (pl.col("domain") == "source"))["score"].to_numpy()
+        tested = scores.filter(pl.col("clip").str.contains("source_test_normal"))["score"].to_numpy()
+        assert len(tested) == 50
+        for quantile, found in shares.items():
+            found.append(float(np.mean(tested > np.quantile(normals, quantile))))
+    # By clip these are 0.32 to 0.50, and up to 0.32.
+    assert max(shares[0.8]) <= 0.26
+    assert max(shares[0.95]) <= 0.18
+    assert np.median(shares[0.8]) >= 0.1
+    (*rows,) = run.about["out_of_fold"]
+    assert {row["by"] for row in rows} == {"neighbours"}
+    assert all(row["domains"]["source"]["range"] >= 5 for row in rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from asdcore.cli import (
     compare,
     complexity,
     data,
+    decisions,
     freeze,
     ledger,
     plugins,
@@ -27,7 +28,7 @@ from asdcore.cli import (
     submission,
     views,
 )
-from asdcore.cli.shared import INTERRUPTED, MISUSED
+from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
 from asdcore.cli.streams import check_folder, own_streams
 from asdcore.errors import AsdcoreError, plain_warnings
 
@@ -35,9 +36,17 @@ from asdcore.errors import AsdcoreError, plain_warnings
 HELP = {"help": False}
 
 
+class Typer(typer.Typer):
+    """A group whose commands refuse empty paths."""
+
+    def command(self, name: str | None = None, **more: Any) -> Any:
+        """Register a command."""
+        return super().command(name, **{"cls": Command, **more})
+
+
 def group(summary: str, epilog: str | None = None) -> typer.Typer:
     """Return an empty group of commands."""
-    return typer.Typer(
+    return Typer(
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -60,7 +69,7 @@ app.command()(report.report)
 app.command()(ledger.ledger)
 app.command()(ledger.verdict)
 app.command()(selection.select)
-app.command()(selection.decisions)
+app.command()(decisions.decisions)
 app.command()(freeze.freeze)
 app.command()(freeze.verify)
 app.command()(freeze.infer)

@@ -35,26 +35,30 @@ def index(
     """List what a dataset holds, and what is wrong.
 
     Exits with 1 where something is wrong. Columns source and target count the clips whose domain is known: test clips'
-    never is.
+    never is. A second table has the train clips whose order is known, and the recordings that they were cut from, 0
+    where the dataset does not say: neighbours are left out when train normals are scored.
     """
     from asdcore.contract.plugins import installed
-    from asdcore.data.clips import count_clips, noticing_rests
+    from asdcore.data.clips import completed, count_clips, count_recordings, noticing_rests
     from asdcore.data.remarks import remarks_on
     from asdcore.portfolio import DEFAULT_TASK
 
     problems: list[str] = []
     try:
         with noticing_rests() as rests:
-            clips = installed().build("dataset", task or DEFAULT_TASK, {}).clips(root)
+            clips = completed(installed().build("dataset", task or DEFAULT_TASK, {}).clips(root))
     except DatasetError as error:
         if error.clips is None or error.clips.is_empty():
             raise
         clips, problems = error.clips, error.problems
-    machines = count_clips(clips)
+    machines, recordings = count_clips(clips), count_recordings(clips)
     if as_json:
-        print_json({"machines": machines, "problems": problems, "notes": remarks_on(clips, rests)})
+        notes = remarks_on(clips, rests)
+        print_json({"machines": machines, "recordings": recordings, "problems": problems, "notes": notes})
     else:
         print_lines(text.table(machines, ("machine", "section", "split", "clips", "source", "target")))
+        typer.echo()
+        print_lines(text.table(recordings, ("machine", "section", "train", "ordered", "recordings")))
         for note in remarks_on(clips, rests):
             typer.echo(f"note: {note}")
         for problem in problems:

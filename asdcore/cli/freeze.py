@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asdcore import text
 from asdcore.cli.shared import FAILED, Json, Workers, print_json, print_lines, progress
 from asdcore.errors import ManifestError
+
+if TYPE_CHECKING:
+    from asdcore.runs import Run
 
 Manifest = Annotated[Path, typer.Argument(help="A frozen manifest (.json).")]
 Data = Annotated[Path | None, typer.Option(help="Where the recordings lie now, if not where the manifest says.")]
@@ -137,6 +140,9 @@ def infer(
     run: RunDir = None,
     store: Store = None,
     workers: Workers = 1,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out recordings that cannot be read; exits with 1 if any.")
+    ] = False,
 ) -> None:
     """Score evaluation recordings once, from a manifest.
 
@@ -155,10 +161,18 @@ def infer(
             run=run,
             store=store,
             workers=workers,
+            skip_unreadable=skip_unreadable,
             progress=progress(),
         )
-    tested = finished.clips.filter(split="test")
+    _show_inference(finished, out)
+
+
+def _show_inference(finished: Run, out: Path) -> None:
+    """Say what was scored, where it lies and what comes next; exit with 1 if a recording was left out."""
     systems = ", ".join(finished.about["portfolio"]["systems"])
-    typer.echo(f"{tested.height} clips scored by {systems}: {out}")
+    typer.echo(f"{finished.clips.filter(split='test').height} clips scored by {systems}: {out}")
     typer.echo(f"Scores and decisions as CSV: {out}/scores. What thresholds promise: asdcore decisions {out}")
     typer.echo(f"For a challenge submission: asdcore package {out} --label <Name>_<Institute>")
+    if skipped := finished.about.get("skipped"):
+        typer.echo(f"Left out, since they cannot be read: {', '.join(skipped)}", err=True)
+        raise typer.Exit(FAILED)

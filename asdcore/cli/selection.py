@@ -1,4 +1,4 @@
-"""The commands select, audit and decisions: choosing honestly, and what the decisions promise."""
+"""The commands select and audit: choosing honestly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis
 from asdcore.cli.shared import Json, print_json, print_lines
 from asdcore.digits import fixed
-from asdcore.errors import EvaluationError
 
 if TYPE_CHECKING:
     from asdcore.evidence.selection.outcome import Outcome
@@ -32,11 +31,6 @@ PROTOCOLS = (
     "tournament: draw the test clips again and again: how much of the winner's lead is luck? "
     "criteria: rank by train normals alone; a diagnostic, not a choice. "
     "All but criteria look at the labels, and the ledger counts it."
-)
-TESTED = ("system", "machine", "section", "target_fpr_at_threshold", "target_share_of_top_normals")
-READINGS = (
-    "target_fpr_at_threshold: share of target test normals above the threshold.",
-    "target_share_of_top_normals: share of target clips among the tenth of test normals that score highest.",
 )
 
 
@@ -115,72 +109,6 @@ def audit_decide(
     from asdcore.evidence.selection.audit import audit_decide as decide
 
     _show(decide(plan, truth=truth, year=year), as_json)
-
-
-def decisions(
-    run: Annotated[Path, typer.Argument(help="A finished run folder.")],
-    systems: Annotated[list[str] | None, typer.Option("--systems", help="A system of the run. Repeatable.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Show what false positives thresholds promise.
-
-    From train normals alone; of test normals too, where the run has been evaluated.
-    """
-    from asdcore.evidence.decisions import decisions as count
-
-    found = count(run, systems)
-    tested = _tested(run, {one.system for one in found})
-    if as_json:
-        print_json({"train_normals": [one.as_json() for one in found], "test_normals": tested})
-        return
-    rows = [_as_percent(one.as_json()) for one in found]
-    print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
-    print_lines([*text.table(rows, list(rows[0])), ""])
-    print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
-    if tested:
-        print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
-    else:
-        typer.echo(f"Of test normals there is nothing yet: asdcore evaluate {run}")
-
-
-def _tested(run: Path, systems: set[str]) -> list[dict[str, Any]]:
-    """Return both readings of the target false-positive ratio that the run's evaluation wrote down, if it has one.
-
-    A row for each machine and section, and before those of a system their mean, with no machine.
-    """
-    from asdcore.parse import parse_json
-    from asdcore.runs import EVALUATION_FILE
-
-    path = run / EVALUATION_FILE
-    if not path.is_file():
-        return []
-    try:
-        told = parse_json(path.read_bytes())["systems"]
-        cells = {name: [{key: cell.get(key) for key in TESTED[1:]} for cell in told[name]["cells"]] for name in told}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EvaluationError(f"{path} is damaged. Evaluate the run again: asdcore evaluate {run}") from error
-    means = {name: {key: _mean([row[key] for row in rows]) for key in TESTED[3:]} for name, rows in cells.items()}
-    return [
-        {"system": name} | row
-        for name in sorted(systems & set(cells))
-        for row in ({"machine": None, "section": None, **means[name]}, *cells[name])
-    ]
-
-
-def _mean(values: list[float | None]) -> float | None:
-    there = [value for value in values if value is not None]
-    return sum(there) / len(there) if there else None
-
-
-def _as_percent(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of the table of train normals, rates in percent."""
-    return {
-        **{key: row[key] for key in ("system", "machine", "section", "domain", "normals", "above")},
-        "rate": 100 * row["rate"],
-        "ci95": "[{}, {}]".format(*(fixed(100 * one) for one in row["ci95"])),
-        "aimed at": 100 * row["nominal"],
-        "smallest": 100 * row["smallest_attainable"],
-    }
 
 
 def _show(outcome: Outcome, as_json: bool) -> None:

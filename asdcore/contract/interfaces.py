@@ -168,7 +168,8 @@ class Scorer(Protocol):
       leaves. A reference with too few clips left for any clip is left out for all; DataError where none remains.
     * ``fit(features, domain, without)``: for a scorer that learns from train normals by leaving each out (how far
       neighbours are, a density, a bandwidth): what it learns of a clip must not rest on the clips of its ``without``.
-      ``score`` stays a comparison with all train normals.
+      ``score`` stays a comparison with all train normals. The framework gives it to ``score_left_out`` alone: what a
+      scorer learns inside is then the same for a new clip and, refitted, for one left out.
 
     Optional, all three or none, for a scorer that needs no more of features than their distances, so that all such
     scorers of the same features share one matrix: ``metric``, "cosine" or "euclidean" as in :func:`asdcore.distances`;

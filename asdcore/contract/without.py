@@ -53,6 +53,13 @@ class Without:
             if self.of[row] == len(self.sets):
                 self.sets.append(some)
 
+    @classmethod
+    def of_sets(cls, sets: Sequence[Indices], of: Indices, n: int) -> Without:
+        """Take sets as they are, each sorted, and which of them is a clip's (n,): these may lack the clip itself."""
+        made = cls(None, 0)
+        made.n, made.sets, made.of = n, list(sets), of
+        return made
+
     @property
     def alone(self) -> bool:
         """Whether every clip is left out by itself alone: plain leave-one-out."""

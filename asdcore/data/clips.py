@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.data.recordings import SAID_OF_TRAIN, recording_problems, said_of_train
 from asdcore.errors import DataError, DatasetError
 from asdcore.store.tables import AUDIO_FACTS, CLIP_INDEX
 
@@ -82,23 +83,28 @@ def index_clips(
     """Make the clip index of ``root`` from parsed names.
 
     entries : one mapping for each file, with clip (relative POSIX path), machine, section, split ("train" or "test"),
-        domain ("source" or "target"; that of a test clip is dropped) and attributes (or None).
+        domain ("source" or "target"; that of a test clip is dropped) and attributes (or None). Optional, of train
+        clips: order, a number by which the clips of one machine, section and domain lie as they were recorded (an index
+        or a time), and recording, text that names what they were cut from. Both are dropped of a test clip.
     channels : the channel count every clip must have; None accepts any that is the same within a machine.
     problems : what the reader has already found wrong; reported together with what is found here.
 
     Raises DatasetError with everything that is wrong, each line naming its file.
     """
-    rows: list[dict[str, Any]] = [{name: entry.get(name) for name in NAMED} for entry in entries]
+    rows: list[dict[str, Any]] = [{name: entry.get(name) for name in (*NAMED, *SAID_OF_TRAIN)} for entry in entries]
+    misplaced = recording_problems(rows)
     for row in rows:
         if row["split"] == "test":
             row["domain"] = None
+        row |= said_of_train(row)
     facts, found = _inspect(root, [row["clip"] for row in rows])
-    index = pl.DataFrame(rows, schema=dict.fromkeys(NAMED, pl.String))
+    index = pl.DataFrame(rows, schema={**dict.fromkeys(NAMED, pl.String), **SAID_OF_TRAIN})
     known = pl.DataFrame([_fact_row(one) for one in facts], schema=AUDIO_FACTS)
-    index = index.hstack(known).sort("clip")
+    index = index.hstack(known).select(list(CLIP_INDEX.columns)).sort("clip")
     found = [
         *problems,
         *found,
+        *misplaced,
         *_word_problems(index),
         *_name_problems(index),
         *_channel_problems(index, channels),
@@ -109,6 +115,25 @@ def index_clips(
     return CLIP_INDEX.check(index)
 
 
+def completed(index: pl.DataFrame) -> pl.DataFrame:
+    """Return the clip index of a reader, with null ``order`` and ``recording`` for one that says neither.
+
+    Raises DatasetError where the columns hold what they must not; a reader that uses :func:`index_clips` was told.
+    """
+    index = _widened(index)
+    if set(NAMED) <= set(index.columns):
+        if found := recording_problems(index.to_dicts()):
+            raise DatasetError("The clip index says what it must not.", found, index)
+        given = [said_of_train(row) for row in index.select("split", *SAID_OF_TRAIN).to_dicts()]
+        index = index.with_columns(pl.DataFrame(given, schema=SAID_OF_TRAIN))
+    return CLIP_INDEX.check(index)
+
+
+def _widened(index: pl.DataFrame) -> pl.DataFrame:
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in SAID_OF_TRAIN.items() if name not in index.columns]
+    return index.with_columns(lacking)
+
+
 def count_clips(index: pl.DataFrame) -> list[dict[str, Any]]:
     """Return one row for each machine, section and split: its clips, and how many are known to be of each domain."""
     counted = index.group_by("machine", "section", "split").agg(
@@ -117,6 +142,19 @@ def count_clips(index: pl.DataFrame) -> list[dict[str, Any]]:
         target=(pl.col("domain") == "target").sum().fill_null(0),
     )
     rows: list[dict[str, Any]] = counted.sort("machine", "section", "split", descending=[False, False, True]).to_dicts()
+    return rows
+
+
+def count_recordings(index: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return one row for each machine and section: how many train clips have an order, of how many recordings.
+
+    Both are 0 where the dataset does not say so.
+    """
+    train = _widened(index).filter(pl.col("split") == "train")
+    counted = train.group_by(CELL).agg(
+        train=pl.len(), ordered=pl.col("order").count(), recordings=pl.col("recording").drop_nulls().n_unique()
+    )
+    rows: list[dict[str, Any]] = counted.sort(CELL).to_dicts()
     return rows
 
 

@@ -19,6 +19,7 @@ beforehand did as well as either.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.metrics import DOMAINS
 from asdcore.evidence.selection.candidates import Places, check_same_clips
 from asdcore.evidence.selection.outcome import Outcome
+from asdcore.held_out import held_out_of
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs import Run
 
@@ -82,15 +84,21 @@ def _cells(run: Run, system: str) -> list[dict[str, Any]]:
     normals = run.systems.filter((pl.col("system") == system) & (pl.col("role") == "oof"))
     z = run.calibrated.filter((pl.col("role") == "oof") & pl.col("branch").is_in(branches))
     wide = normals.join(where, on="clip").join(z.pivot("branch", index="clip", values="z"), on="clip").sort("clip")
+    apart = {(machine, section): held.without for machine, section, _, held in held_out_of(run, branches)}
     rows = []
     for (machine, section), cell in wide.group_by("machine", "section", maintain_order=True):
         scores, target = cell["score"].to_numpy(), (cell["domain"] == DOMAINS[1]).to_numpy()
-        found = {"tail_ratio": tail_ratio(scores), **_of_domains(scores, cell.select(branches).to_numpy(), target)}
+        found = {
+            "tail_ratio": tail_ratio(scores),
+            **_of_domains(scores, cell.select(branches).to_numpy(), target, apart[str(machine), str(section)]),
+        }
         rows.append({"machine": machine, "section": section, **found})
     return rows
 
 
-def _of_domains(scores: Floats, z: Floats, target: NDArray[np.bool_]) -> dict[str, float | None]:
+def _of_domains(
+    scores: Floats, z: Floats, target: NDArray[np.bool_], without: Sequence[NDArray[np.intp]] | None
+) -> dict[str, float | None]:
     """Return the criteria that compare domains; None of each where a domain has fewer than two normals."""
     if min(target.sum(), (~target).sum()) < 2:
         return dict.fromkeys(("domain_balance", "balance_floor", "separability", "variance_ratio"))
@@ -98,7 +106,7 @@ def _of_domains(scores: Floats, z: Floats, target: NDArray[np.bool_]) -> dict[st
     return {
         "domain_balance": ks_distance(source, other),
         "balance_floor": KOLMOGOROV_MEAN * float(np.sqrt(1 / len(source) + 1 / len(other))),
-        "separability": separability(z, target),
+        "separability": separability(z, target, without),
         "variance_ratio": variance_ratio(source, other),
     }
 
@@ -116,12 +124,17 @@ def tail_ratio(scores: Floats) -> float | None:
     return float((top - median) / (upper - median)) if upper > median else None
 
 
-def separability(z: Floats, target: NDArray[np.bool_]) -> float:
-    """(n, branches), (n,) -> balanced accuracy of the nearest other row's domain."""
+def separability(z: Floats, target: NDArray[np.bool_], without: Sequence[NDArray[np.intp]] | None = None) -> float:
+    """(n, branches), (n,) -> balanced accuracy of the nearest other row's domain.
+
+    without : for each row those that do not count as others: its neighbours in the recording are of its own domain.
+    """
     squares = np.zeros((len(z), len(z)))
     for column in z.T:
         squares += (column[:, None] - column) ** 2
     np.fill_diagonal(squares, np.inf)
+    for i, rows in enumerate(without or ()):
+        squares[i, rows] = np.inf
     right = target[squares.argmin(axis=1)] == target
     return float((right[target].mean() + right[~target].mean()) / 2)
 

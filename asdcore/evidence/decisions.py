@@ -4,7 +4,8 @@ On train normals, without labels
     How many of a domain's train normals, scored out of fold, lie above the threshold, with the exact interval of
     Clopper and Pearson (Biometrika 26, 1934). And what may be promised at all: with n clips of a domain, a threshold
     can keep the chance of a new normal clip above it at 1/(n + 1) or more, never below, whatever the scores. Ten target
-    clips cannot support 5 %.
+    clips cannot support 5 %. Where clips of a recording are near-duplicates, n counts recordings
+    (:mod:`asdcore.evidence.promises`).
 
 On test normals, with labels
     Two numbers have been called the target false-positive ratio ("Robust train-normal calibration", DCASE 2026, Tables
@@ -17,7 +18,7 @@ On test normals, with labels
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,16 @@ from numpy.typing import ArrayLike
 from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import DOMAINS
-from asdcore.portfolio import parse_portfolio
+from asdcore.evidence.promises import bound, effective_clips, estimate, smallest_rate
+from asdcore.held_out import groups_of
+from asdcore.portfolio import Decision, parse_portfolio
 from asdcore.runs import Run, load_run
 from asdcore.stages.decide import nominal_rate, thresholds
 
 TOP = 10
 """One in so many normals is a top one: pAUC looks at false positive rates up to 1/10."""
+
+CELL = ["system", "machine", "section", "domain"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class FalsePositives:
     """Train normals of one machine, section and domain above the threshold of a system.
 
     rate = above / normals, ci95 its Clopper-Pearson interval. nominal is what the decision rule aims at,
-    smallest_attainable what ``normals`` clips can promise at best.
+    smallest_attainable what they can promise at best. groups : of the normals (recordings, runs), where groups are
+    exchangeable and clips are not; then a promise counts groups, and ci95 the independent clips they are worth.
     """
 
     machine: str
@@ -52,6 +58,12 @@ class FalsePositives:
     above: int
     ci95: tuple[float, float]
     nominal: float
+    groups: int | None = None
+
+    @property
+    def units(self) -> int:
+        """How many exchangeable things there are: groups, or clips."""
+        return self.normals if self.groups is None else self.groups
 
     @property
     def rate(self) -> float:
@@ -60,17 +72,18 @@ class FalsePositives:
 
     @property
     def smallest_attainable(self) -> float:
-        """The smallest rate that so many clips can promise."""
-        return 1 / (self.normals + 1)
+        """The smallest rate that so many clips, or groups of them, can promise."""
+        return 1 / (self.units + 1)
 
     @property
     def warning(self) -> str | None:
-        """Say so where the nominal rate cannot be promised of so many clips, whatever their scores."""
+        """Say so where the nominal rate cannot be promised of so many clips or groups, whatever their scores."""
         if self.smallest_attainable <= self.nominal:
             return None
+        apart = "" if self.units == self.normals else f" in {self.units} run{'s' * (self.units > 1)}"
         return (
-            f"{self.normals} {self.domain} clips cannot support {_percent(self.nominal)}: the smallest rate that they "
-            f"can promise is 1/{self.normals + 1} = {_percent(self.smallest_attainable)}."
+            f"{self.normals} {self.domain} clips{apart} cannot support {_percent(self.nominal)}: the smallest rate "
+            f"that they can promise is 1/{self.units + 1} = {_percent(self.smallest_attainable)}."
         )
 
     @property
@@ -93,6 +106,7 @@ class FalsePositives:
             "system": self.system,
             "domain": self.domain,
             "normals": self.normals,
+            "groups": self.units,
             "above": self.above,
             "rate": self.rate,
             "ci95": list(self.ci95),
@@ -109,37 +123,116 @@ def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> li
     normals, so over both domains the rate is near the nominal one by construction: what it says is how they share it.
     """
     done = run if isinstance(run, Run) else load_run(run)
-    rule = parse_portfolio(done.about["portfolio"]).decision
-    known = set(done.systems["system"])
-    wanted = known if systems is None else set(systems)
-    if unknown := sorted(wanted - known):
-        raise EvaluationError(f"{done.folder} has no system {unknown[0]!r}. It has {', '.join(sorted(known))}.")
-    chosen = done.systems.filter(pl.col("system").is_in(sorted(wanted)) & (pl.col("role") == "oof"))
+    chosen, rule = _chosen(done, systems)
     above = pl.col("score") > pl.col("threshold")
     counted = (
         chosen.join(done.clips.select("clip", "machine", "section", "domain"), on="clip")
         .join(thresholds(chosen, done.clips, rule), on=["machine", "section", "system"])
-        .group_by("system", "machine", "section", "domain")
-        .agg(normals=pl.len(), above=above.sum())
+        .join(system_groups(done, set(chosen["system"])), on=["system", "clip"])
+        .with_columns(above=above)
         .sort("system", "machine", "section", "domain")
     )
-    return [
-        FalsePositives(
-            row["machine"],
-            row["section"],
-            row["system"],
-            row["domain"],
-            row["normals"],
-            row["above"],
-            clopper_pearson(row["above"], row["normals"]),
-            nominal_rate(rule.quantile),
+    nominal = nominal_rate(rule.quantile)
+    return [_counted(rows, nominal) for _, rows in counted.group_by(CELL, maintain_order=True)]
+
+
+def _counted(rows: pl.DataFrame, nominal: float) -> FalsePositives:
+    """Count the train normals of one system, machine, section and domain."""
+    system, machine, section, domain = (str(rows[name][0]) for name in CELL)
+    n, above, groups = len(rows), int(rows["above"].sum()), rows["group"].n_unique()
+    worth = effective_clips(rows["above"], rows["group"])
+    sure = clopper_pearson(above, n) if groups == n else clopper_pearson(above / n * worth, worth)
+    return FalsePositives(machine, section, system, domain, n, above, sure, nominal, groups)
+
+
+@dataclass(frozen=True)
+class GroupThresholds:
+    """Thresholds of one machine, section and system: the plain quantile, and two that count groups.
+
+    estimate comes to the nominal rate on average, bound keeps it by proof (:mod:`asdcore.evidence.promises`); None
+    where so few groups allow none. smallest is the rate that they can promise at best.
+    """
+
+    machine: str
+    section: str
+    system: str
+    normals: int
+    groups: int
+    nominal: float
+    threshold: float
+    estimate: float | None
+    bound: float | None
+
+    @property
+    def smallest(self) -> float:
+        """The smallest rate that so many groups can promise."""
+        return smallest_rate(self.groups)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain numbers."""
+        return {**asdict(self), "smallest": self.smallest}
+
+
+def group_thresholds(run: Run | str | Path, systems: Iterable[str] | None = None) -> list[GroupThresholds]:
+    """Return the thresholds that count groups, of a finished run, by system, machine and section.
+
+    Both domains are in it, as in the run's threshold. Nothing that is decided rests on them.
+    """
+    done = run if isinstance(run, Run) else load_run(run)
+    chosen, rule = _chosen(done, systems)
+    nominal, cell = nominal_rate(rule.quantile), ["system", "machine", "section"]
+    rows = (
+        chosen.join(done.clips.select("clip", "machine", "section"), on="clip")
+        .join(thresholds(chosen, done.clips, rule), on=cell)
+        .join(system_groups(done, set(chosen["system"])), on=["system", "clip"])
+        .sort(*cell, "clip")
+    )
+    found = []
+    for (system, machine, section), own in rows.group_by(cell, maintain_order=True):
+        scores, groups = own["score"].to_numpy(), own["group"].to_numpy()
+        limits = [one if np.isfinite(one := of(scores, groups, nominal)) else None for of in (estimate, bound)]
+        found.append(
+            GroupThresholds(
+                str(machine),
+                str(section),
+                str(system),
+                len(own),
+                own["group"].n_unique(),
+                nominal,
+                float(own["threshold"][0]),
+                *limits,
+            )
         )
-        for row in counted.iter_rows(named=True)
-    ]
+    return found
 
 
-def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of a binomial rate, from quantiles of the beta distribution."""
+def _chosen(run: Run, systems: Iterable[str] | None) -> tuple[pl.DataFrame, Decision]:
+    """Return the out-of-fold rows of the systems asked for, and the decision rule."""
+    known = set(run.systems["system"])
+    wanted = known if systems is None else set(systems)
+    if unknown := sorted(wanted - known):
+        raise EvaluationError(f"{run.folder} has no system {unknown[0]!r}. It has {', '.join(sorted(known))}.")
+    rows = run.systems.filter(pl.col("system").is_in(sorted(wanted)) & (pl.col("role") == "oof"))
+    return rows, parse_portfolio(run.about["portfolio"]).decision
+
+
+def system_groups(run: Run, systems: Iterable[str]) -> pl.DataFrame:
+    """Return system, clip and group of every train normal: of each machine, by the branch with the fewest groups."""
+    plan = parse_portfolio(run.about["portfolio"])
+    cell, tables = ["machine", "section"], []
+    for name in sorted(systems):
+        system = plan.systems[name]
+        needed = plan.systems[system.out_of_fold_mirror_of or name].branches
+        known = pl.concat([groups_of(run, one).with_columns(branch=pl.lit(one)) for one in sorted(needed)])
+        known = known.with_columns(many=pl.col("group").n_unique().over(*cell, "branch"))
+        fewest = known.sort("many", "branch").group_by(cell, maintain_order=True).agg(pl.first("branch"))
+        chosen = known.join(fewest, on=[*cell, "branch"], how="semi")
+        tables.append(chosen.select(pl.lit(name).alias("system"), "clip", "group"))
+    return pl.concat(tables)
+
+
+def clopper_pearson(hits: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a binomial rate, from quantiles of the beta distribution; n may be a fraction."""
     from scipy.special import betaincinv
 
     tail = (1 - level) / 2

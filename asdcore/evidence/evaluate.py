@@ -195,6 +195,9 @@ def _cells(clips: pl.DataFrame, year: int) -> Cells:
         row |= target_false_positives(scores, labels, domains, decisions)
     if decisions is None:
         return row
+    source = (labels == 0) & (domains == DOMAINS[0])
+    if "auc_source" in row and source.any():
+        row["source_fpr_at_threshold"] = float(decisions[source].mean())
     apart = {f"_{domain}": domains == domain for domain in DOMAINS} if "auc_source" in row else {"": labels == labels}
     found = {suffix: precision_recall_f1(decisions[own], labels[own]) for suffix, own in apart.items()}
     measures = {f"{name}{suffix}": found[suffix][i] for i, name in enumerate(DECISION_MEASURES) for suffix in apart}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from asdcore.contract.interfaces import Dataset
 from asdcore.data.audio import AudioFacts, inspect_audio
-from asdcore.errors import DataError
+from asdcore.errors import DataError, DatasetError
 from asdcore.frozen.layout import expected_files
 
 CELL = ["machine", "section"]
@@ -66,6 +68,25 @@ def check_alike(test: pl.DataFrame, normals: pl.DataFrame) -> None:
             problems += [f"{clip}: {what} is {found}, its train clips have {normal}" for clip, found in others]
     if problems:
         raise DataError("\n  - ".join(["These recordings cannot be scored:", *problems]))
+
+
+def unreadable(facts: Mapping[str, AudioFacts | str], test: Collection[str], root: Path) -> dict[str, str]:
+    """Return {test clip: what is wrong with it} of those that cannot be read; raises DataError if none can be."""
+    bad = {clip: f"{clip}: {facts[clip]}" for clip in sorted(test) if isinstance(facts.get(clip), str)}
+    if bad and len(bad) == len(test):
+        raise DataError(f"None of the {len(test)} test clips below {root} can be read. The first: {min(bad.values())}")
+    return bad
+
+
+def readable_clips(reader: Dataset, root: Path, skipped: Collection[str]) -> pl.DataFrame:
+    """Return the clip index of ``root`` without the clips to be skipped; whatever else is wrong is an error."""
+    try:
+        return reader.clips(root)
+    except DatasetError as error:
+        if error.clips is None or any(not problem.startswith(tuple(skipped)) for problem in error.problems):
+            raise
+        kept: pl.DataFrame = error.clips.filter(~pl.col("clip").is_in(list(skipped)))
+        return kept
 
 
 def of(clips: pl.DataFrame, split: str) -> pl.DataFrame:

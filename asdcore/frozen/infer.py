@@ -16,7 +16,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -26,34 +26,43 @@ import polars as pl
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.data.audio import AudioFacts
-from asdcore.data.clips import looked_at
+from asdcore.data.clips import completed, looked_at
 from asdcore.errors import AsdcoreError, DataError, ManifestError, StoreError
 from asdcore.execution import executor, run_jobs
 from asdcore.frozen.differences import Verification
 from asdcore.frozen.explain import INFER, explain, next_steps
-from asdcore.frozen.incoming import CELL, check_alike, check_names, like_test, of, train_facts
+from asdcore.frozen.incoming import (
+    CELL,
+    check_alike,
+    check_names,
+    like_test,
+    of,
+    readable_clips,
+    train_facts,
+    unreadable,
+)
 from asdcore.frozen.layout import expected_files, is_development
 from asdcore.frozen.manifest import Manifest, read_manifest
+from asdcore.frozen.needed import needed_by_inference
 from asdcore.frozen.proof import prove_features, prove_recipes, prove_scores
 from asdcore.frozen.roots import Roots, roots_of
 from asdcore.frozen.submission import write_scores
+from asdcore.frozen.unfinished import SCORE_FILES, WORK, check_unfinished, check_unfrozen, mark
 from asdcore.frozen.verify import verify
+from asdcore.paths import given_path
+from asdcore.paths import places as named
 from asdcore.pipeline import CURRENT_YEAR, Work, notes_on
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
-from asdcore.runs import RUN_FILE, Run, check_out, load_run, write_run
+from asdcore.runs import Run, load_run, write_run
 from asdcore.stages import embed
 from asdcore.store.apart import check_apart
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
+from asdcore.store.claims import claimed
 from asdcore.store.tables import CLIP_INDEX
 
 NAMES = ["clip", *CELL, "split"]
-SCORE_FILES = "scores"
-"""The folder of score and decision files, one folder a system, below the inference's."""
-
-WORK = ".work"
-"""What a stopped inference has computed; gone when it is finished."""
 
 
 def infer(
@@ -66,27 +75,30 @@ def infer(
     run: str | Path | None = None,
     store: str | Path | None = None,
     workers: int = 1,
+    skip_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Score the test clips below ``data`` with a frozen portfolio; returns the inference, a run folder at ``out``.
 
     frozen_data, run, store : where what was frozen lies now, if not where the manifest says. A machine and section that
-    was not frozen needs train clips below ``data``.
+    was not frozen needs train clips below ``data``. skip_unreadable : leave out test clips that cannot be read, such as
+    one that is still being written; the inference names them in ``run.about["skipped"]``. Without it they are an error.
 
     Raises ManifestError, with nothing written, where anything is not as it was frozen or does not come out as it did;
     StoreError where ``out`` holds a finished inference.
     """
-    target, shown = Path(out), progress or Silent()
-    _check_unfinished(target)
-    check_out(target)
-    places = {"data": frozen_data, "run": run, "store": store}
-    _refuse(verify(manifest, data=frozen_data, run=run, store=store, public_key=public_key, progress=shown))
-    pinned = read_manifest(Path(manifest))
+    target, root, shown = given_path(out, "out"), given_path(data, "data"), progress or Silent()
+    check_unfinished(target)
+    verified = verify(manifest, data=frozen_data, run=run, store=store, public_key=public_key, progress=shown)
+    pinned = read_manifest(given_path(manifest, "the manifest"))
     names = [row["plugin"] for row in pinned.predicate["plugins"]]
-    roots = roots_of(pinned, {name: None if place is None else Path(place) for name, place in places.items()})
-    _check_apart(target, roots)
-    with restricted(names):
-        return _Inference(pinned, roots, Path(data), target, workers, shown, partial(restrict, names)).finish()
+    roots = roots_of(pinned, named(data=frozen_data, run=run, store=store))
+    _refuse(needed_by_inference(verified, roots.folders["run"]))
+    check_unfrozen(target, roots)
+    with restricted(names), claimed(target):
+        check_unfinished(target)
+        again = partial(restrict, names)
+        return _Inference(pinned, roots, root, target, workers, shown, again, skip_unreadable).finish()
 
 
 @dataclass
@@ -100,6 +112,8 @@ class _Inference:
     workers: int
     progress: Progress
     prepare: Callable[[], None]
+    skip_unreadable: bool = False
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def plan(self) -> Portfolio:
@@ -148,11 +162,12 @@ class _Inference:
             clips = self.clips(listed, facts)
             notes = [*notes_on(self.task, clips, self.plan.folds), *self.development_notes(listed)]
             notes += [*self.new_cells(clips), *self.device_notes(), *self.work.unheard_notes(clips)]
+            notes += [f"left out, since it cannot be read: {problem}" for problem in self.skipped.values()]
             for note in notes:
                 self.progress.note(note)
             tables = self.work.tables(clips)
             prove_scores(self.frozen, self.frozen_normals(listed), tables)
-            return self.write(tables, notes)
+            return self.write(tables, [*notes, *self.work.found])
 
     def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
         """Read and embed every test clip, and return the clip index: what scorers are fitted on, and the test clips."""
@@ -167,8 +182,11 @@ class _Inference:
                 for found in run_jobs(pool, embed.embed_new, jobs):
                     facts |= {paths[path]: one for path, one in found}
                     advance(len(found))
+        if self.skip_unreadable:
+            self.skipped = unreadable(facts, set(paths.values()), self.data)
+            listed = listed.filter(~pl.col("clip").is_in(list(self.skipped)))
         with looked_at(facts):
-            known = self.reader.clips(self.data)
+            known = completed(readable_clips(self.reader, self.data, self.skipped))
         if not known.select(NAMES).sort("clip").equals(listed):
             raise DataError(f"Clips came or went below {self.data} while it was read. Run again when it is complete.")
         own = like_test(of(known, "train"), listed).join(frozen, on=CELL, how="anti")
@@ -185,6 +203,7 @@ class _Inference:
         root = self.work.store.root
         with disk_trouble(root):
             root.mkdir(parents=True, exist_ok=True)
+            mark(root)
             for subject in self.manifest.of_kind("features"):
                 if source := self.roots.locate(subject.name):
                     link = root / subject.name.removeprefix("store/")
@@ -220,13 +239,14 @@ class _Inference:
         frozen = {"name": self.manifest.predicate["name"], "sha256": self.manifest.sha256}
         store = str(self.roots.folders["store"].resolve())
         about |= {"year": self.year, "notes": notes, "manifest": frozen, "store": store}
+        about |= {"skipped": sorted(self.skipped)} if self.skipped else {}
         said = (tables["clips"], tables["systems"], tables["decisions"])
 
         def score_files(stage: Path) -> None:
             for system in self.plan.systems:
                 write_scores(stage / SCORE_FILES / system, *said, system, self.year)
 
-        _check_unfinished(self.out)
+        check_unfinished(self.out)
         finished = write_run(self.out, tables, about, score_files)
         shutil.rmtree(self.out / WORK, ignore_errors=True)
         return finished
@@ -257,16 +277,3 @@ def _refuse(verified: Verification) -> None:
         return
     told = [*explain(verified, INFER), *next_steps(verified, INFER)]
     raise ManifestError("\n".join([f"{verified.manifest} does not fit what is here, so nothing was inferred:", *told]))
-
-
-def _check_unfinished(out: Path) -> None:
-    if (out / RUN_FILE).exists():
-        raise StoreError(f"{out} holds a finished run or inference, and is not written over. Choose another --out.")
-
-
-def _check_apart(out: Path, roots: Roots) -> None:
-    """Refuse to write into what is frozen."""
-    for name in ("run", "store"):
-        folder = roots.folders[name].resolve()
-        if out.resolve().is_relative_to(folder):
-            raise StoreError(f"{out} lies in the frozen {name} folder, {folder}. Choose another --out.")

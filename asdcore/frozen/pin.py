@@ -24,6 +24,7 @@ from asdcore.frozen.recordings import sounds_below
 from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
 from asdcore.frozen.roots import Roots, code_roots, plugin_files, relative_roots
 from asdcore.frozen.whole import check_whole
+from asdcore.paths import given_path
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
@@ -51,7 +52,7 @@ def freeze(
     Raises ManifestError, with nothing written, where something is no longer as the run had it, or cannot be pinned.
     """
     done = run if isinstance(run, Run) else load_run(run)
-    path, moment = Path(out), moment_of(time)
+    path, moment = given_path(out, "out"), moment_of(time)
     check_place(path, recipe_digest(done.meaning))
     work = _Freeze(done, progress or Silent())
     work.check_unchanged()
@@ -185,7 +186,7 @@ class _Freeze:
             "plugins": self._plugin_rows(),
             "resources": [one.as_json() for one in self.resources],
             "environment": environment([*framework_files()[1], *self.sources.values()], named, about["device"]),
-            "splits": _splits(self.run.scores),
+            "splits": _splits(self.run.scores, about["out_of_fold"]),
             "looks": count_looks(Store(self.places["store"]).looks, about["tables"]["systems"]),
             "lineage": self._lineage(),
         }
@@ -257,14 +258,24 @@ class _Freeze:
         return lineage.draw(made)
 
 
-def _splits(scores: pl.DataFrame) -> list[dict[str, Any]]:
-    """Say how the train normals of each branch, machine and section were split to be scored out of fold."""
+def _splits(scores: pl.DataFrame, out_of_fold: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Say how the train normals of each branch, machine and section were split to be scored out of fold.
+
+    out_of_fold : what ``run.json`` says of it.
+    """
     rows = []
+    together = {
+        (branch, row["machine"], row["section"]): row["by"]
+        for row in out_of_fold
+        for branch in row["branches"]
+        if any(one["groups"] < one["clips"] for one in row["domains"].values())
+    }
     held_out = scores.filter(pl.col("role") == "oof").select("branch", "machine", "section", "clip", "fold").unique()
     held_out = held_out.with_columns(alone=pl.col("fold") == FULL)
     groups = held_out.group_by("branch", "machine", "section", "alone")
     for (branch, machine, section, alone), cell in sorted(groups, key=_first):
-        scheme = "leave-one-out" if alone else f"{cell['fold'].n_unique()} folds"
+        by = f" by {together[branch, machine, section]}" if (branch, machine, section) in together else ""
+        scheme = ("leave-one-out" if alone else f"{cell['fold'].n_unique()} folds") + by
         digest = table_digest(cell.select("clip", "fold"), ("clip",))
         where = {"branch": branch, "machine": machine, "section": section}
         rows.append({**where, "scheme": scheme, "clips": len(cell), "clip_and_fold": digest})

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.contract.plugins import restrict, restricted
+from asdcore.data.clips import completed
 from asdcore.errors import AsdcoreError
 from asdcore.frozen.differences import CHANGED, Difference
 from asdcore.frozen.manifest import Manifest
@@ -63,7 +64,7 @@ def _tables(
             progress,
             partial(restrict, names),
         )
-        tables = work.tables(plugins.build("dataset", task, {}).clips(work.root))
+        tables = work.tables(completed(plugins.build("dataset", task, {}).clips(work.root)))
         return {name: TABLES[name].check(frame) for name, frame in tables.items()}
 
 

@@ -2,6 +2,7 @@
 
     portfolio -> branches (view + encoder + layer + pooling + scorer + normalizer)
               -> systems  (weights of branches, a transform, a fusion, guards; or the mirror of another system)
+              -> out_of_fold (what a train normal is scored without)
               -> decision (how a score becomes 0 or 1)
 
 A portfolio is TOML, checked in full when it is loaded: every message names the key, what it got and what it accepts.
@@ -20,6 +21,7 @@ from asdcore.portfolio.parts import (
     EncoderChoice,
     GuardChoice,
     Named,
+    OutOfFold,
     Part,
     Residual,
     System,
@@ -34,6 +36,7 @@ __all__ = [
     "EncoderChoice",
     "GuardChoice",
     "Named",
+    "OutOfFold",
     "Part",
     "Portfolio",
     "Residual",

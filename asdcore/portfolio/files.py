@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.parse import parse_json, parse_toml
 from asdcore.portfolio.model import Portfolio
-from asdcore.portfolio.parts import Branch, Decision, System
+from asdcore.portfolio.parts import Branch, Decision, OutOfFold, System
 
 
 def load_portfolio(source: str | Path) -> Portfolio:
@@ -80,5 +80,6 @@ def _explain(error: Any) -> str:
 def _keys(parent: tuple[Any, ...]) -> list[str]:
     """Return the keys that a table of the portfolio accepts."""
     models: dict[str, type[BaseModel]] = {"branches": Branch, "systems": System, "decision": Decision}
+    models |= {"out_of_fold": OutOfFold}
     model = models.get(str(parent[0]), Portfolio) if parent else Portfolio
     return list(model.model_fields)

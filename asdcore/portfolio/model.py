@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from asdcore.components import build, check_checkpoint
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
-from asdcore.portfolio.parts import Branch, Choice, Decision, Label, Strict, System
+from asdcore.portfolio.parts import Branch, Choice, Decision, Label, OutOfFold, Strict, System
 from asdcore.store.digest import recipe_digest
 from asdcore.transforms import check_transform
+
+
+def _by(value: Any) -> Any:
+    """Let ``out_of_fold = "clip"`` stand for ``out_of_fold = { by = "clip" }``."""
+    return {"by": value} if isinstance(value, str) else value
 
 
 class Portfolio(Strict):
@@ -22,6 +28,7 @@ class Portfolio(Strict):
     task: str | None = None
     seed: int = Field(default=0, ge=0, strict=True)
     folds: int = Field(default=5, ge=2, strict=True)
+    out_of_fold: Annotated[OutOfFold, BeforeValidator(_by)] = OutOfFold()
     branches: dict[Label, Branch] = Field(min_length=1)
     systems: dict[Label, System] = Field(min_length=1)
     decision: Decision = Decision()

@@ -222,3 +222,25 @@ class Decision(Strict):
 
     rule: Literal["ecdf", "conformal"] = "ecdf"
     quantile: float = Field(default=DEFAULT_QUANTILE, gt=0, lt=1, strict=True)
+
+
+By = Literal["auto", "recording", "neighbours", "attribute", "clip"]
+
+
+class OutOfFold(Strict):
+    """What a train normal is scored without, besides itself.
+
+    by : "auto", its recording where that is known, else its neighbours as far as they are alike, which is read from
+    train normals; "recording" or "neighbours", the one or the other; "attribute", all clips with the same attributes;
+    "clip", nothing else. range : for "neighbours", how many clips before and after, instead of what is read; see
+    :mod:`asdcore.held_out`.
+    """
+
+    by: By = "auto"
+    range: int | None = Field(default=None, ge=1, strict=True)
+
+    @model_validator(mode="after")
+    def _range_of_neighbours(self) -> OutOfFold:
+        if self.range is not None and self.by != "neighbours":
+            raise ValueError(f"'range' counts neighbours, but by is {self.by!r}. Say by = 'neighbours', or no range.")
+        return self

@@ -16,6 +16,7 @@ from asdcore.reporting.maps import clip_parts, feature_recipes, map_parts
 from asdcore.reporting.origin import origin
 from asdcore.reporting.pictures import tail_pictures
 from asdcore.reporting.points import named
+from asdcore.reporting.promises import promises
 from asdcore.reporting.subjects import Subject, called, official_cells
 from asdcore.reporting.summary import headline, matrix
 from asdcore.reporting.worth import Worth, ledger_excerpt
@@ -67,6 +68,7 @@ def gather(subjects: Sequence[Subject], worth: Worth, places: Places, *, audio: 
     words = {
         "version": __version__,
         "headline": headline(worth, subjects, places),
+        "promises": promises(subjects, places),
         "matrix": matrix(worth),
         "sentences": [one.sentence for one in worth.differences],
         "gaps": [gap for one in subjects for gap in one.gaps],

@@ -8,12 +8,15 @@ ecdf : the smallest score at which the empirical CDF reaches the quantile q: the
 conformal : the ceil((n + 1) q)-th. If a new normal clip is exchangeable with the train normals, it lies above with a
     probability of at most 1 - q, whatever the distribution (split conformal prediction: Vovk, Gammerman and Shafer,
     *Algorithmic Learning in a Random World*, 2005). Of fewer than ceil(q / (1 - q)) normals no score is that high.
+    Clips cut from recordings are not exchangeable one by one: :mod:`asdcore.evidence.promises` counts recordings.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import polars as pl
 
@@ -76,6 +79,27 @@ def doubts(clips: pl.DataFrame, decision: Decision) -> list[str]:
             "'asdcore decisions RUN' says more."
         )
     return notes
+
+
+def group_doubts(left_out: Sequence[Mapping[str, Any]], decision: Decision) -> list[str]:
+    """Say where a conformal threshold counts clips that come in groups: its promise holds for single clips only.
+
+    left_out : ``out_of_fold`` of ``run.json``.
+    """
+    if decision.rule != "conformal":
+        return []
+    counted: dict[str, tuple[int, int]] = {}
+    for row in left_out:
+        groups, clips = (sum(int(one[key]) for one in row["domains"].values()) for key in ("groups", "clips"))
+        where = f"{row['machine']} section {row['section']}"
+        counted[where] = min((groups, clips), counted.get(where, (groups, clips)))
+    return [
+        f"{where}: the conformal threshold counts {clips} clips as if each were a recording of its own, but they come "
+        f"in {groups} groups, which can promise no less than 1/{groups + 1} = {100 / (groups + 1):.1f} %. "
+        "'asdcore decisions RUN' shows a bound that counts groups."
+        for where, (groups, clips) in counted.items()
+        if groups < clips
+    ]
 
 
 def _attained(where: str, n: int, decision: Decision) -> int:

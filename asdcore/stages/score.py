@@ -1,5 +1,8 @@
 """Features -> score table: a scorer fitted on train normals, and every train normal scored out of fold.
 
+Out of fold means without whatever was recorded beside it: :mod:`asdcore.held_out` says which clips that are. A scorer
+that can be told so leaves them out in closed form; others are fitted without one fold at a time, and a gap around it.
+
 One (machine, section, branch) is the unit of work, kept and resumed by itself. Branches that score the same clips by
 the same features are computed together: features are loaded once, and all scorers that need no more than distances
 share one matrix. Whatever runs together, a branch's scores are the same to the last bit. The scorer sees arrays and
@@ -9,7 +12,6 @@ anything. For a mirror, each fold's model scores the test clips as well.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from asdcore.components import build, pinned
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
-from asdcore.portfolio import Portfolio
+from asdcore.held_out import HeldOut, Kept, Scored, assign_folds, kept, leaves_out, places
+from asdcore.portfolio import Branch, Portfolio
 from asdcore.scoring import Cell, Recipe, Rows, Scores, Work
 from asdcore.store.cache import Store
 from asdcore.store.loaded import Code, Use, check_loaded, check_unchanged, code_of
@@ -31,6 +33,19 @@ from asdcore.store.parts import Parts
 from asdcore.store.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
 from asdcore.threads import single_threaded
+
+__all__ = [
+    "ScoreJob",
+    "assemble",
+    "assign_folds",
+    "plan",
+    "score",
+    "score_together",
+    "scored",
+    "together",
+]
+
+HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "places", "plan"))
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,7 @@ class ScoreJob:
     train: tuple[str, ...]
     domain: tuple[str, ...]
     test: tuple[str, ...]
+    kept: Kept
     scorer: str
     parameters: str
     folds: int
@@ -57,7 +73,7 @@ class ScoreJob:
         return (("scorer", self.scorer, self.parameters),)
 
 
-SCORING_CODE = framework_digest("scoring.py", "stages/score.py", "data/distances.py")
+SCORING_CODE = framework_digest("scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT)
 """Of what computes scores, as this process has loaded it."""
 
 
@@ -66,10 +82,7 @@ def plan(
 ) -> list[ScoreJob]:
     """Return one job for each machine and section of a branch, cached or not."""
     branch, mirrored = portfolio.branches[name], name in portfolio.mirrored
-    features: Recipe = tuple(
-        tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
-        for terms in branch.features
-    )
+    features = _features(branch, store, plugins, device)
     scorer = plugins.component("scorer", branch.scorer.name)
     recipe = {
         "kind": "scores",
@@ -97,17 +110,26 @@ def plan(
     for (machine, section), cell in clips.group_by("machine", "section", maintain_order=True):
         train, test = _ordered(cell, "train"), _ordered(cell, "test")
         normals, domain, unknown = tuple(train["sha256"]), tuple(train["domain"]), tuple(test["sha256"])
-        path = store.scores_path({**recipe, "train": list(zip(normals, domain, strict=True)), "test": list(unknown)})
-        where = f"branch {name!r}, {machine} section {section}"
-        jobs.append(job(where, train=normals, domain=domain, test=unknown, path=path))
+        known = places(train, portfolio.out_of_fold)
+        of = {"train": list(zip(normals, domain, strict=True)), "test": list(unknown), "places": known.recipe}
+        where, path = f"branch {name!r}, {machine} section {section}", store.scores_path({**recipe, **of})
+        ranges = kept(features, normals, known, store)
+        jobs.append(job(where, train=normals, domain=domain, test=unknown, kept=ranges, path=path))
     return jobs
+
+
+def _features(branch: Branch, store: Store, plugins: Plugins, device: str | None) -> Recipe:
+    return tuple(
+        tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
+        for terms in branch.features
+    )
 
 
 def together(jobs: Iterable[ScoreJob]) -> list[tuple[ScoreJob, ...]]:
     """Group jobs that score the same clips by the same features, for :func:`score_together`."""
     groups: dict[tuple[object, ...], list[ScoreJob]] = {}
     for job in jobs:
-        groups.setdefault((job.features, job.train, job.domain, job.test), []).append(job)
+        groups.setdefault((job.features, job.train, job.domain, job.test, job.kept), []).append(job)
     return [tuple(group) for group in groups.values()]
 
 
@@ -116,10 +138,13 @@ def score_together(jobs: tuple[ScoreJob, ...]) -> int:
     with single_threaded():
         with located(jobs[0].where):
             cell = Cell(jobs[0].features, jobs[0].train, jobs[0].domain, jobs[0].test)
-        for job in jobs:
+            works = [_work(job, cell) for job in jobs]
+            cosine = any(work.metric == "cosine" for work in works)
+            held = jobs[0].kept.held_out(lambda: cell.within("cosine") if cosine else None)
+        for job, work in zip(jobs, works, strict=True):
             with located(job.where), warned(job.where):
                 check_loaded(job.code, job.uses, SCORING_CODE, installed())
-                _score(job, cell)
+                _score(job, cell, work, held)
     return len(jobs)
 
 
@@ -129,15 +154,18 @@ def score(job: ScoreJob) -> Path:
     return job.path
 
 
-def _score(job: ScoreJob, cell: Cell) -> None:
+def _work(job: ScoreJob, cell: Cell) -> Work:
+    return Work(job.scorer, partial(build, "scorer", job.scorer, json.loads(job.parameters), installed()), cell)
+
+
+def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut) -> None:
     everyone = np.arange(len(cell.train))
-    work = Work(job.scorer, partial(build, "scorer", job.scorer, json.loads(job.parameters), installed()), cell)
     with blamed("scorer", job.scorer):
         fitted = work.fit(everyone)
-        one_by_one = hasattr(fitted, "score_left_out")
-        folds = _folds(job, work, cell.domain) if job.mirrored or not one_by_one else []
-        if one_by_one:
-            left_out = [Block("oof", FULL, everyone, work.left_out(fitted))]
+        in_closed_form = leaves_out(fitted, held)
+        folds = _folds(job, work, held) if job.mirrored or not in_closed_form else []
+        if in_closed_form:
+            left_out = [Block("oof", FULL, everyone, work.left_out(fitted, held.without))]
         else:
             left_out = [fold.held_out for fold in folds]
         rows = [_chunk([*left_out, Block("test", FULL, np.arange(len(cell.test)), work.tested(fitted, everyone))])]
@@ -148,6 +176,17 @@ def _score(job: ScoreJob, cell: Cell) -> None:
     check_unchanged(job.uses, installed())
     Store(job.store).write_scores(job.path, chunk)
     Parts(job.path).remove()
+
+
+def scored(clips: pl.DataFrame, jobs: dict[str, list[ScoreJob]], plugins: Plugins) -> list[Scored]:
+    """Return by what the train normals of every branch, machine and section are scored, for ``run.json``."""
+    found = []
+    for place, ((machine, section), _) in enumerate(clips.group_by("machine", "section", maintain_order=True)):
+        for name, branch in jobs.items():
+            job = branch[place]
+            scorer = build("scorer", job.scorer, json.loads(job.parameters), plugins)
+            found.append(Scored(str(machine), str(section), name, scorer, job.kept, job.folds))
+    return found
 
 
 def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store) -> pl.DataFrame:
@@ -161,16 +200,6 @@ def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store)
             rows = chunk.filter(pl.col("role") == role).join(ordered, on="row", how="inner", validate="m:1")
             parts.append(rows.with_columns(branch=pl.lit(name)).select(list(SCORES.columns)))
     return pl.concat(parts)
-
-
-def assign_folds(audio: tuple[str, ...], domain: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.intp]:
-    """Return the fold (n_train,) of every train normal: by a hash of its audio, evenly within each domain."""
-    order = sorted(range(len(audio)), key=lambda i: hashlib.sha256(f"{seed}|{audio[i]}".encode()).digest())
-    fold = np.empty(len(audio), dtype=np.intp)
-    for name in np.unique(domain):
-        members = [i for i in order if domain[i] == name]
-        fold[members] = np.arange(len(members)) % folds
-    return fold
 
 
 def _ordered(cell: pl.DataFrame, split: str) -> pl.DataFrame:
@@ -196,15 +225,10 @@ class Fold:
     tested: Block
 
 
-def _folds(job: ScoreJob, work: Work, domain: NDArray[np.str_]) -> list[Fold]:
+def _folds(job: ScoreJob, work: Work, held: HeldOut) -> list[Fold]:
     """Score every train normal with a scorer that was fitted without its fold; test clips too, for a mirror."""
-    folds = min(job.folds, len(domain))
-    if folds < 2:
-        raise DataError(f"{len(domain)} train normal cannot be scored out of fold; at least 2 are needed")
-    fold = assign_folds(job.train, domain, folds, job.seed)
     found = []
-    for k in map(int, np.unique(fold)):
-        held_out, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+    for k, (held_out, rest) in enumerate(held.folds(job.train, job.folds, job.seed)):
         found.append(_kept_fold(job, k, partial(_fold, job, work, k, held_out, rest)))
     return found
 

@@ -20,14 +20,20 @@ Dtype = pl.DataType | type[pl.DataType]
 
 @dataclass(frozen=True)
 class Table:
-    """A table's name, the columns that identify a row, and all columns with their types."""
+    """A table's name, the columns that identify a row, and all columns with their types.
+
+    unknown : columns that may be null, which others of numbers may not, and that are where they are missing.
+    """
 
     name: str
     key: tuple[str, ...]
     columns: dict[str, Dtype]
+    unknown: tuple[str, ...] = ()
 
     def check(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return ``frame`` with the table's column order; raises StoreError where it is not this table."""
+        absent = [name for name in self.unknown if name not in frame.columns]
+        frame = frame.with_columns(pl.lit(None, self.columns[name]).alias(name) for name in absent)
         extra = sorted(set(frame.columns) - set(self.columns))
         missing = sorted(set(self.columns) - set(frame.columns))
         if extra or missing:
@@ -48,7 +54,8 @@ class Table:
         """Raise StoreError where what identifies a row is missing, a score or a decision, or is no finite number."""
         for name, dtype in self.columns.items():
             column = frame[name]
-            bad = column.null_count() if name in self.key or dtype in (pl.Float64, pl.Int8) else 0
+            number = dtype in (pl.Float64, pl.Int8) and name not in self.unknown
+            bad = column.null_count() if number or name in self.key else 0
             if dtype == pl.Float64:
                 bad += int((~column.is_finite()).sum())
             if bad:
@@ -72,8 +79,14 @@ CLIP_INDEX = Table(
         "domain": pl.String,
         "attributes": pl.String,
         **AUDIO_FACTS,
+        "order": pl.Float64,
+        "recording": pl.String,
     },
+    unknown=("order", "recording"),
 )
+"""``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
+:mod:`asdcore.data.recordings`."""
+
 GROUND_TRUTH = Table("ground truth", ("clip",), {"clip": pl.String, "label": pl.Int8, "domain": pl.String})
 FEATURES = Table(
     "features",
@@ -109,6 +122,20 @@ CALIBRATED = Table(
     ("clip", "branch", "role"),
     {"clip": pl.String, "branch": pl.String, "role": pl.String, "z": pl.Float64},
 )
+RANGES = Table(
+    "ranges",
+    ("domain",),
+    {
+        "domain": pl.String,
+        "clips": pl.Int32,
+        "nearness": pl.Float64,
+        "chance": pl.Float64,
+        "range": pl.Int32,
+    },
+)
+"""How far train normals of one machine, section and feature set depend on their neighbours; see
+:mod:`asdcore.held_out.dependence`."""
+
 SYSTEMS = Table(
     "systems",
     ("clip", "system", "role"),
@@ -155,6 +182,8 @@ def write_parquet(frame: pl.DataFrame, path: Path, digest: str) -> None:
 
 def read_parquet(path: Path, repair: str) -> pl.DataFrame:
     """Read a Parquet file, or say that it is damaged."""
+    if path.exists() and not path.is_file():  # a pipe could be read for ever
+        raise StoreError(f"{path} is not a regular file. {repair}")
     try:
         return pl.read_parquet(path)
     except FileNotFoundError:

@@ -130,6 +130,22 @@ class Shuffles(Reader):
         return super().clips(root).sample(fraction=1.0, shuffle=True)
 
 
+class OrdersTestClipsToo(Reader):
+    def clips(self, root: Path) -> pl.DataFrame:
+        return super().clips(root).with_columns(order=pl.col("clip").str.extract(r"(\d+)\.wav").cast(pl.Float64))
+
+
+class OrdersSomeTrainClips(Reader):
+    def clips(self, root: Path) -> pl.DataFrame:
+        order = pl.when(pl.col("clip").str.contains("train/source_normal_1")).then(1.0)
+        return super().clips(root).with_columns(order=order)
+
+
+class SaysNothingOfOrder(Reader):
+    def clips(self, root: Path) -> pl.DataFrame:
+        return super().clips(root).drop("order", "recording")
+
+
 class HashesNames(Reader):
     def clips(self, root: Path) -> pl.DataFrame:
         return super().clips(root).with_columns(sha256=pl.col("clip"))
@@ -141,6 +157,7 @@ FAULTS: dict[str, type[Reader]] = {
     "check_audio_facts": HashesNames,
     "check_splits_and_domains": OtherSplits,
     "check_test_domain_hidden": TellsDomains,
+    "check_order_of_train_clips_alone": OrdersTestClipsToo,
     "check_no_label_in_the_index": HasLabelColumn,
     "check_ground_truth": TruthOfTrainClips,
     "check_rows_permuted": NumbersByAge,
@@ -166,6 +183,15 @@ def test_fault_fails_its_check(check: str, root: Path) -> None:
 
 def test_every_check_has_a_fault() -> None:
     assert set(FAULTS) == set(checks("dataset"))
+
+
+def test_an_order_of_some_train_clips_is_found(root: Path) -> None:
+    with pytest.raises(AssertionError, match="Some train clips have what others lack.*fan 00 source order"):
+        checks("dataset")["check_order_of_train_clips_alone"](OrdersSomeTrainClips, root)
+
+
+def test_a_reader_without_order_and_recordings_passes_every_check(root: Path) -> None:
+    assert [result for result in run_checks("dataset", SaysNothingOfOrder, root) if not result.passed] == []
 
 
 def test_a_label_in_the_attributes_is_found(root: Path) -> None:

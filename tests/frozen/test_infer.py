@@ -499,7 +499,6 @@ def flip(path: Path) -> None:
     ("pattern", "said"),
     [
         ("data/fan/train/*.wav", "recordings: 1"),
-        ("data/fan/test/*.wav", "recordings: 1"),
         ("store/features/*/*.parquet", "features: 1"),
         ("run/scores.parquet", "tables: 1"),
         ("run/portfolio.json", "portfolio: 1"),
@@ -531,6 +530,48 @@ def test_what_is_missing_or_new_is_refused_too_and_all_of_it_is_said(world, tmp_
         assert found in str(refused.value)
     assert f"missing: data/fan/train/{clips[1].name}" in str(refused.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_frozen_test_recordings_are_no_part_of_an_inference(world, inferred, tmp_path):
+    there = world.copy(tmp_path / "there")
+    test = there.root / "data" / "fan" / "test"
+    gone, changed = sorted(test.iterdir())
+    gone.unlink()
+    changed.write_bytes(b"")
+    shutil.copy(world.every / "fan" / "test" / changed.name, test / "section_00_source_test_normal_0099_spd_0.wav")
+    got = there.infer(world.evaluation, tmp_path / "out")
+    assert said_of_each(got) == said_of_each(inferred)
+
+
+def test_a_half_written_recording_may_be_left_out(world, inferred, tmp_path, monkeypatch, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(world.evaluation, data)
+    bad = sorted((data / "fan" / "test").iterdir())[0]
+    bad.write_bytes(bad.read_bytes()[:1000])
+    arguments = ("infer", world.manifest, "--data", data, "--out", tmp_path / "out")
+    code, _, err = command(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert f"fan/test/{bad.name}" in err
+    code, _, err = command(monkeypatch, capsys, *arguments, "--skip-unreadable")
+    assert code == 1
+    assert f"Left out, since they cannot be read: fan/test/{bad.name}" in err
+    got = load_run(tmp_path / "out")
+    assert got.about["skipped"] == [f"fan/test/{bad.name}"]
+    assert any(
+        note.startswith(f"left out, since it cannot be read: fan/test/{bad.name}") for note in got.about["notes"]
+    )
+    before = said_of_each(inferred)
+    assert said_of_each(got).items() < before.items()
+    assert len(before) - len(said_of_each(got)) == 1
+
+
+def test_where_nothing_can_be_read_nothing_is_left_out(world, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(world.evaluation, data)
+    for clip in data.rglob("*.wav"):
+        clip.write_bytes(b"RIFF")
+    with pytest.raises(DataError, match="None of the 20 test clips below .* can be read"):
+        world.infer(data, tmp_path / "out", skip_unreadable=True)
 
 
 def test_a_finished_inference_is_not_written_over(world, inferred, monkeypatch, capsys):
@@ -906,7 +947,9 @@ def test_what_a_killed_inference_has_computed_is_not_computed_again(world, infer
         encoding, "encode", lambda clips, *rest, encode=encoding.encode: encoded.extend(clips) or encode(clips, *rest)
     )
     assert contents(world.infer(world.evaluation, tmp_path / "out").folder) == contents(inferred.folder)
-    assert len(encoded) == len(MACHINES)  # one train normal each, to prove that this machine hears the same
+    # One train normal each, to prove that this machine hears the same, and one of them again, to see that the encoder
+    # carries nothing over.
+    assert len(encoded) == len(MACHINES) + 1
 
 
 # What comes after

@@ -41,7 +41,7 @@ def clip_index(rows):
     """A clip index of test clips, and one train clip that must not be submitted."""
     train = ("fan/train/section_00_source_train_normal_0000_x.wav", "fan", "00", "train", "source")
     named = [train, *((clip, machine, section, "test", None) for clip, machine, section in rows)]
-    facts = (None, 2, 16000, 160000, "0" * 64)
+    facts = (None, 2, 16000, 160000, "0" * 64, None, None)
     return CLIP_INDEX.check(
         pl.DataFrame([(*row, *facts) for row in named], schema=CLIP_INDEX.columns, orient="row").sort("clip")
     )

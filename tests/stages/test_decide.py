@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asdcore.errors import DataError
 from asdcore.portfolio import Decision
-from asdcore.stages.decide import check_attainable, decide, doubts, fewest, nominal_rate, rank
+from asdcore.stages.decide import check_attainable, decide, doubts, fewest, group_doubts, nominal_rate, rank
 
 
 def tables(normals, tested, machine="m"):
@@ -108,3 +108,14 @@ def test_domains_too_small_for_the_promised_rate_are_told():
     assert note.startswith("a section 00 and 1 more: 10 target train clips cannot promise 5 % false positives")
     assert "the least is 1/11 = 9.1 %, and 19 clips would do" in note
     assert doubts(clips, Decision(quantile=0.9)) == []
+
+
+def test_a_conformal_threshold_of_clips_in_groups_is_doubted():
+    def row(machine, groups, clips):
+        return {"machine": machine, "section": "00", "domains": {"source": {"groups": groups, "clips": clips}}}
+
+    left_out = [row("fan", 60, 60), row("fan", 12, 60), row("pump", 60, 60)]
+    (said,) = group_doubts(left_out, Decision(rule="conformal"))
+    assert said.startswith("fan section 00: the conformal threshold counts 60 clips")
+    assert "12 groups, which can promise no less than 1/13 = 7.7 %" in said
+    assert group_doubts(left_out, Decision()) == []

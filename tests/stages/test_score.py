@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asdcore import hookimpl, scoring
+from asdcore.components import build
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.errors import DataError, PluginError
-from asdcore.portfolio import parse_portfolio
+from asdcore.held_out import HeldOut, out_of_fold, places
+from asdcore.portfolio import OutOfFold, parse_portfolio
 from asdcore.stages import score
 from asdcore.store import parts
 from asdcore.store.cache import Store
@@ -300,7 +302,7 @@ def test_two_clips_of_the_same_sound_both_get_their_row(tmp_path, plugins):
     assert twins["score"].to_list() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize(("source", "target"), [(2, 0), (3, 1), (2, 2), (0, 4), (12, 1)])
+@pytest.mark.parametrize(("source", "target"), [(2, 0), (1, 1), (3, 1), (2, 2), (0, 4), (12, 1)])
 def test_few_clips_work_where_they_can(tmp_path, plugins, source, target):
     scores = table(index(source, target), "mean", Store(tmp_path), plugins)
     oof = scores.filter((pl.col("role") == "oof") & (pl.col("reference") == "pooled"))
@@ -541,6 +543,200 @@ def test_what_a_scorer_warns_of_is_said_with_where(tmp_path, plugins, monkeypatc
     monkeypatch.setattr(Mean, "score", wary)
     with pytest.warns(UserWarning, match="branch 'b', m section 00: too few clips"):
         table(index(), "mean", Store(tmp_path), plugins)
+
+
+class Told(Mean):
+    """Distance to the mean of the train normals; left out, to that of those it does not have to do without."""
+
+    def fit(self, features, domain, without=None):
+        Told.fitted.append(without)
+        self.bank, self.domain = features, domain
+        return super().fit(features, domain)
+
+    def score_left_out(self, without=None):
+        Told.asked.append(without)
+        rows = np.arange(len(self.bank))
+        without = [[i] for i in rows] if without is None else without
+        rest = [np.setdiff1d(rows, some) for some in without]
+        means = [self.bank[some].mean(axis=0) for some in rest]
+        return {"pooled": np.linalg.norm(self.bank - np.array(means), axis=1).astype(float)}
+
+
+class AloneOnly(Told):
+    """The same, but what to do without cannot be said."""
+
+    def fit(self, features, domain):
+        return super().fit(features, domain)
+
+    def score_left_out(self):
+        return super().score_left_out()
+
+
+def clips_in_runs(length, source=60, target=10, test=4):
+    """An index in order, and features that clips of a run of ``length`` share."""
+    clips = index(source, target, test).with_columns(
+        order=pl.when(pl.col("split") == "train").then(pl.int_range(pl.len())).cast(pl.Float64),
+        recording=pl.lit(None, pl.String),
+        attributes=pl.lit(None, pl.String),
+    )
+    rng = np.random.default_rng(0)
+    known = {}
+    for i, sha256 in enumerate(clips.filter(pl.col("split") == "train").sort("clip")["sha256"]):
+        shared = np.random.default_rng([7, i // length]).normal(size=16)
+        known[sha256] = (10 + 2 * shared + rng.normal(0, 0.3, 16)).astype(np.float32)
+    for sha256 in clips.filter(pl.col("split") == "test")["sha256"]:
+        known[sha256] = (10 + rng.normal(size=16)).astype(np.float32)
+    return clips, known
+
+
+@pytest.fixture
+def told(plugins, monkeypatch):
+    class More:
+        @hookimpl
+        def register_scorers(self, register):
+            register("mean", Mean)
+            register("told", Told)
+            register("alone_only", AloneOnly)
+
+    known = Plugins([*_installed(None), ("more", More(), "more", "1")])
+    monkeypatch.setattr(score, "installed", lambda: known)
+    Told.fitted, Told.asked = [], []
+    return known
+
+
+def ordered(scorers, clips, features, store, plugins, mirrored=False, **manner):
+    """Score clips in order and return (score table by branch, rows of run.json, notes)."""
+    said = portfolio(dict.fromkeys(scorers) | {one: one for one in scorers}, mirrored=mirrored)
+    if manner:
+        said = said.model_copy(update={"out_of_fold": OutOfFold(**manner)})
+    jobs = {}
+    for name, branch in said.branches.items():
+        for part in branch.parts:
+            held = store.features(feature_recipe(part, plugins, None))
+            if missing := held.missing(clips["sha256"].to_list()):
+                held.write(missing, [features[one] for one in missing])
+        jobs[name] = score.plan(clips, name, said, store, plugins, None)
+    for group in score.together(job for branch in jobs.values() for job in branch):
+        score.score_together(group)
+    rows, notes = out_of_fold(score.scored(clips, jobs, plugins))
+    return {name: score.assemble(clips, name, branch, store) for name, branch in jobs.items()}, rows, notes
+
+
+def oof(table, reference="pooled"):
+    rows = table.filter((pl.col("role") == "oof") & (pl.col("reference") == reference)).sort("clip")
+    return rows["score"].to_numpy(), rows["fold"].to_numpy()
+
+
+def test_a_scorer_that_can_be_told_leaves_neighbours_out_in_closed_form(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    tables, (row,), notes = ordered(["told"], clips, features, Store(tmp_path), told)
+    source = row["domains"]["source"]
+    assert row["by"] == "neighbours"
+    assert row["branches"] == {"told": "closed form"}
+    assert 2 <= source["range"] <= 9
+    assert (source["clips"], source["gap"]) == (60, 5 if source["range"] >= 5 else source["range"])
+    scores, fold = oof(tables["told"])
+    assert set(fold) == {-1}
+    bank = np.stack([features[one] for one in clips.filter(pl.col("split") == "train").sort("clip")["sha256"]])
+    gap = source["gap"]
+    rest = np.setdiff1d(np.arange(70), np.arange(30 - gap, 30 + gap + 1))
+    assert scores[30] == pytest.approx(np.linalg.norm(bank[30] - bank[rest].mean(axis=0)), rel=1e-5)
+    assert Told.asked[0][30].tolist() == list(range(30 - gap, 30 + gap + 1))
+    assert Told.fitted == [None]
+    assert "up to" in notes[0]
+
+
+def test_one_that_cannot_is_scored_in_folds_with_a_gap_and_a_note_says_so(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    tables, (row,), notes = ordered(["alone_only", "mean"], clips, features, Store(tmp_path), told)
+    assert row["branches"] == {"alone_only": "5 folds", "mean": "5 folds"}
+    assert any(note.startswith("the scorers of alone_only can leave out single clips") for note in notes)
+    scores, fold = oof(tables["alone_only"])
+    assert fold[:60].tolist() == [i // 12 for i in range(60)]
+    bank = np.stack([features[one] for one in clips.filter(pl.col("split") == "train").sort("clip")["sha256"]])
+    held = HeldOut(
+        places(clips.filter(pl.col("split") == "train"), OutOfFold()),
+        {one: said["range"] for one, said in row["domains"].items()},
+    )
+    rows, rest = held.folds(tuple(clips.filter(pl.col("split") == "train")["sha256"]), 5, 0)[2]
+    assert not set(rest) & set(range(24 - 3, 36 + 3))
+    for i in rows:
+        assert scores[i] == pytest.approx(np.linalg.norm(bank[i] - bank[rest].mean(axis=0)), rel=1e-5)
+    np.testing.assert_array_equal(scores, oof(tables["mean"])[0])
+
+
+@pytest.mark.parametrize("manner", ["auto", "neighbours", "clip"])
+def test_where_order_means_nothing_all_is_as_by_clip_to_the_bit(tmp_path, told, manner):
+    clips, features = clips_in_runs(1)
+    names = ["told", "alone_only", "mean", "knn", "mahalanobis"]
+    found, (row, *_), notes = ordered(names, clips, features, Store(tmp_path / "a"), told, mirrored=True, by=manner)
+    assert {one.get("gap", 0) for one in row["domains"].values()} == {0}
+    assert notes == []
+    train = clips.filter(pl.col("split") == "train").sort("clip")
+    bank = np.stack([features[one] for one in train["sha256"]])
+    domain = train["domain"].to_numpy().astype(np.str_)
+    for name in ("knn", "mahalanobis"):
+        scorer = build("scorer", name, {}, told)
+        expected = scorer.fit(bank, domain).score_left_out()
+        for reference, values in expected.items():
+            full = found[name].filter((pl.col("fold") == -1) & (pl.col("role") == "oof"))
+            got = full.filter(pl.col("reference") == reference).sort("clip")["score"].to_numpy()
+            np.testing.assert_allclose(got, values, rtol=1e-12)
+    fold = score.assign_folds(tuple(train["sha256"]), domain, 5, 0)
+    assert oof(found["mean"])[1].tolist() == fold.tolist()
+    assert all(one is None for one in (*Told.fitted, *Told.asked))
+    as_clip, _, _ = ordered(names, clips, features, Store(tmp_path / "b"), told, mirrored=True, by="clip")
+    for name in names:
+        assert found[name].equals(as_clip[name])
+
+
+def test_by_clip_neighbours_count_although_they_are_alike(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    by_clip, _, notes = ordered(["knn"], clips, features, Store(tmp_path), told, by="clip")
+    left_out, _, _ = ordered(["told", "knn"], clips, features, Store(tmp_path), told)
+    assert notes == []
+    assert np.median(oof(by_clip["knn"])[0]) < 0.5 * np.median(oof(left_out["knn"])[0])
+
+
+def test_whole_recordings_are_left_out_where_they_are_known(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    named = pl.format("r{}", pl.int_range(pl.len()) // 5)
+    clips = clips.with_columns(recording=pl.when(pl.col("split") == "train").then(named))
+    _, (row,), _ = ordered(["told"], clips, features, Store(tmp_path), told)
+    assert row["by"] == "recording"
+    lengths = [len(some) for some in Told.asked[0]]
+    assert set(lengths) <= {4, 5}
+    assert row["domains"]["source"]["groups"] == clips.filter(pl.col("domain") == "source")["recording"].n_unique()
+
+
+def test_mirrors_follow_the_same_folds(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    tables, (row,), _ = ordered(["told"], clips, features, Store(tmp_path), told, mirrored=True)
+    rows = tables["told"].filter((pl.col("fold") >= 0) & (pl.col("role") == "oof") & (pl.col("reference") == "pooled"))
+    assert rows.sort("clip")["fold"].to_list()[:60] == [i // 12 for i in range(60)]
+    assert row["branches"] == {"told": "closed form"}
+
+
+def test_ranges_are_found_once_for_a_feature_set_and_again_where_they_were_lost(tmp_path, told, monkeypatch):
+    clips, features = clips_in_runs(5)
+    store = Store(tmp_path)
+    _, rows, _ = ordered(["told", "mean"], clips, features, store, told)
+    (kept,) = (tmp_path / "ranges").iterdir()
+    kept.unlink()
+    _, again, _ = ordered(["told"], clips, features, store, told)
+    assert again[0]["domains"] == rows[0]["domains"]
+    assert kept.exists()
+
+
+def test_another_order_is_another_chunk_but_not_by_clip(tmp_path, told):
+    clips, features = clips_in_runs(5)
+    shuffled = clips.with_columns(order=pl.col("order") * 17 % 71)
+    for one, expected in ((clips, 1), (shuffled, 2)):
+        ordered(["mean"], one, features, Store(tmp_path), told)
+        assert len(list((tmp_path / "scores").iterdir())) == expected
+    for one in (clips, shuffled):
+        ordered(["mean"], one, features, Store(tmp_path), told, by="clip")
+        assert len(list((tmp_path / "scores").iterdir())) == 3
 
 
 class Killed(KeyboardInterrupt):

@@ -27,6 +27,9 @@ COLUMNS = {
     "n_samples": "Int64",
     "sha256": "String",
 }
+OPTIONAL = {"order": "Float64", "recording": "String"}
+"""Columns that a reader may leave out: which train clips lie side by side."""
+
 LABEL_WORDS = re.compile(r"(?<![a-z])(label|anomaly|anomalous|abnormal)(?![a-z])")
 WHY_FILES = "what is known of one clip must not depend on which other files there are."
 CAUSE_FILES = (
@@ -120,9 +123,10 @@ def check_input_unchanged(bench: DatasetBench) -> None:
 
 
 def check_clip_index_columns(bench: DatasetBench) -> None:
-    """The clip index has its ten columns with their types."""
+    """The clip index has its columns with their types; ``order`` and ``recording`` may be left out."""
     schema = {name: str(dtype) for name, dtype in bench.frame().schema.items()}
-    wrong = sorted(set(schema.items()) ^ set(COLUMNS.items()))
+    expected = COLUMNS | {name: dtype for name, dtype in OPTIONAL.items() if name in schema}
+    wrong = sorted(set(schema.items()) ^ set(expected.items()))
     found = f"The clip index differs from its schema in {wrong}."
     require(not wrong, found, "every stage reads these columns.", "asdcore.index_clips(root, entries) makes the table.")
 
@@ -166,10 +170,32 @@ def check_test_domain_hidden(bench: DatasetBench) -> None:
     require(not told, found, why, "the domain is parsed from the name for both splits; it belongs to the ground truth.")
 
 
+def check_order_of_train_clips_alone(bench: DatasetBench) -> None:
+    """Order and recording are null for every test clip; either is known of all train clips of a domain or of none."""
+    why = "names of test clips may tell a label, and a recording may be named after a fault."
+    known: dict[tuple[str, ...], set[bool]] = {}
+    for clip, row in bench.clips().items():
+        for name in OPTIONAL:
+            value = row.get(name)
+            told = f"The {name} of the test clip {clip} is {value!r}."
+            cause = "it is parsed from the name for both splits; asdcore.index_clips drops it."
+            require(row["split"] != "test" or value is None, told, why, cause)
+            if row["split"] == "train":
+                known.setdefault((row["machine"], row["section"], str(row["domain"]), name), set()).add(value is None)
+    partly = [" ".join(place) for place, lacks in known.items() if len(lacks) > 1]
+    found = f"Some train clips have what others lack: {partly[:2]}."
+    why = "a clip without a place among its neighbours cannot be scored without them."
+    require(not partly, found, why, "some names have no index; give it for all of them or for none.")
+
+
 def check_no_label_in_the_index(bench: DatasetBench) -> None:
     """Neither a column nor an attribute of the clip index tells whether a test clip is an anomaly."""
     why = "nothing but the evaluation may know a label."
-    named = [name for name in bench.frame().columns if name not in COLUMNS and LABEL_WORDS.search(name.lower())]
+    named = [
+        name
+        for name in bench.frame().columns
+        if name not in {**COLUMNS, **OPTIONAL} and LABEL_WORDS.search(name.lower())
+    ]
     require(not named, f"The clip index has the columns {named}.", why, "the label belongs to ground_truth.")
     for clip, row in bench.clips().items():
         tells = row["split"] == "test" and LABEL_WORDS.search(str(row["attributes"] or "").lower())
@@ -200,6 +226,7 @@ CHECKS = (
     check_audio_facts,
     check_splits_and_domains,
     check_test_domain_hidden,
+    check_order_of_train_clips_alone,
     check_no_label_in_the_index,
     check_ground_truth,
     check_rows_permuted,

@@ -3,9 +3,9 @@
 A candidate's scores depend on its train normals through normalizers, transforms, fusions and guards, so a choice may
 also be an accident of which normals there were. Here the outer loop is that of :mod:`asdcore.evidence.selection.lomo`;
 inside it a candidate is judged by its mean official score over K calibrations, each made without one fold of the train
-normals. The folds are those of the portfolio: by a hash of the audio, evenly within each domain, so they are fixed
-before any metric is computed. The train normals left out of a calibration were no part of it: how many of them it would
-call anomalous is an honest false positive rate.
+normals. The folds are those of the portfolio, with a gap where train normals depend on their neighbours
+(:mod:`asdcore.held_out`), so they are fixed before any metric is computed. The train normals left out of a calibration
+were no part of it: how many of them it would call anomalous is an honest false positive rate.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from asdcore.evidence.selection.candidates import Candidates, Cells
 from asdcore.evidence.selection.lomo import DEFINITION as OUTER
 from asdcore.evidence.selection.lomo import leave_machines_out
 from asdcore.evidence.selection.outcome import Outcome
+from asdcore.held_out import held_out_of
 from asdcore.portfolio import Portfolio, System, parse_portfolio
 from asdcore.runs import Run
 from asdcore.stages.calibrate import calibrate, straight
 from asdcore.stages.decide import decide
 from asdcore.stages.fuse import fuse
-from asdcore.stages.score import assign_folds
 from asdcore.store.digest import table_digest
 from asdcore.store.tables import FULL
 
@@ -126,10 +126,13 @@ def _without_each_fold(run: Run, name: str) -> Iterator[tuple[pl.DataFrame, pl.D
             f"Calibrating {run.folder} again does not give the same scores of {name}: the code or a plugin has changed "
             "since. Run the portfolio again."
         )
-    fold = _folds(run, plan)
-    for k in range(plan.folds):
-        away = pl.col("clip").is_in(fold.filter(pl.col("fold") == k)["clip"].implode())
-        moved = scores.with_columns(
+    fold = _folds(run, plan, system)
+    for k in range(fold["fold"].n_unique()):
+        away, beside = (
+            pl.col("clip").is_in(fold.filter(one)["clip"].implode())
+            for one in (pl.col("fold") == k, pl.col("beside").list.contains(k))
+        )
+        moved = scores.filter(~beside).with_columns(
             role=pl.when(away).then(pl.lit("test")).otherwise(pl.col("role")),
             fold=pl.when(away).then(pl.lit(FULL, pl.Int32)).otherwise(pl.col("fold")),
         )
@@ -142,14 +145,18 @@ def _systems(plan: Portfolio, name: str, system: System, scores: pl.DataFrame, c
     return fuse(calibrate(scores, clips, plan.branches, plugins), clips, {name: system}, plugins)
 
 
-def _folds(run: Run, plan: Portfolio) -> pl.DataFrame:
-    """Return clip and fold of every train normal."""
+def _folds(run: Run, plan: Portfolio, system: System) -> pl.DataFrame:
+    """Return clip, fold, and the folds beside which a clip lies, too near to calibrate them, of every train normal."""
     parts = []
-    train = run.clips.filter(pl.col("split") == "train").sort("clip")
-    for _, cell in train.group_by("machine", "section", maintain_order=True):
-        domain = cell["domain"].to_numpy().astype(np.str_)
-        fold = assign_folds(tuple(cell["sha256"]), domain, plan.folds, plan.seed)
-        parts.append(cell.select("clip").with_columns(fold=pl.Series(fold)))
+    for _, _, cell, held in held_out_of(run, system.branches):
+        fold = np.empty(len(cell), dtype=np.int64)
+        beside: list[list[int]] = [[] for _ in fold]
+        for k, (rows, rest) in enumerate(held.folds(tuple(cell["sha256"]), plan.folds, plan.seed)):
+            fold[rows] = k
+            for i in np.setdiff1d(np.arange(len(fold)), np.concatenate([rows, rest])):
+                beside[i].append(k)
+        near = pl.Series(beside, dtype=pl.List(pl.Int64))
+        parts.append(cell.select("clip").with_columns(fold=pl.Series(fold), beside=near))
     return pl.concat(parts)
 
 

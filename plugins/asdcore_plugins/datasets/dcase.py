@@ -164,7 +164,8 @@ class DcaseReader:
         from asdcore import index_clips
 
         named, problems = self._named(root)
-        entries = [{**vars(name), "clip": file.clip, "machine": file.machine} for file, name in named if name]
+        # Train clips are numbered as they were recorded; of test clips index_clips keeps no order.
+        entries = [vars(name) | file._asdict() | {"order": int(name.index)} for file, name in named if name]
         return index_clips(root, entries, channels=TASKS[self.task].channels, problems=problems)
 
     def ground_truth(self, root: Path) -> pl.DataFrame | None:

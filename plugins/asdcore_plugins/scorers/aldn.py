@@ -6,10 +6,10 @@ distance of z to its nearest other, v that one's rho. eta = 0 is the nearest nei
 An adaptive local-density variant is reported for DCASE 2026 ("Robust train-normal calibration") without a formula; this
 one, which joins ``ced`` and ``varmin`` in the logarithm, is ours.
 
-u and rho have 1e-6 times the median positive rho added, for repeated clips. Leave-one-out is exact: neighbours,
-clusters and eta are those of the other clips. Time and memory: a distance matrix of n_train^2, then n_train + k^2 a
-clip left out, n_train a clip scored. A bank of more than 5,000 clips is searched instead, with the same bits and
-n_train * k memory.
+Of repeated clips of a domain one stands for all; u and rho have 1e-6 times the median positive rho added. Leave-one-out
+is exact: neighbours, clusters and eta are those of the other clips. Time and memory: a distance matrix of n_train^2,
+then n_train + k^2 a clip left out, n_train a clip scored. A bank of more than 5,000 clips is searched instead, with the
+same bits and n_train * k memory.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ r_k = d_k / d_(k+1) averaged in pairs, the first below their ``quantile`` over t
 the last of ``k``. At least two neighbours count. After Cluster-Exit Detection (Interspeech 2026); that the quantile is
 taken over all train normals together is our reading.
 
-With repeated clips rho is 0: divided is by rho + 1e-6 times the median positive rho. Leave-one-out is exact: the clip
-is missed by its neighbours' clusters and by the quantile too. Time and memory: a distance matrix of n_train^2, then
-n_train + k^2 a clip left out, n_train a clip scored. A bank of more than 5,000 clips is searched instead, with the same
-bits and n_train * k memory.
+Of repeated clips of a domain one stands for all; divided is by rho + 1e-6 times the median positive rho. Leave-one-out
+is exact: the clip is missed by its neighbours' clusters and by the quantile too. Time and memory: a distance matrix of
+n_train^2, then n_train + k^2 a clip left out, n_train a clip scored. A bank of more than 5,000 clips is searched
+instead, with the same bits and n_train * k memory.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class KDE(NeighbourScorer):
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
-            near = self._neighbours[name] = self._nearest_others(name, rows, group, 1)
+            near = self._neighbours[name] = self._nearest_others(name, rows, group, 1, self._apart)
             self._bandwidth[name] = float(self._bandwidths(name, near.without(np.array([-1])))[0])
         self._keep({name: some for name, some in self._members.items() if not np.isnan(self._bandwidth[name])})
 

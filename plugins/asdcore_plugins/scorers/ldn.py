@@ -13,10 +13,11 @@ Domain-wise, as in GenRep's DCASE 2025 system: ``among = "domain"``, ``k = {sour
 What is told by ``without`` holds for rho(y) too: it does not rest on the clips that y must not rest on, in ``fit``, nor
 on those that the scored clip must not rest on, in ``score_left_out``.
 
-With repeated clips rho is 0: the ratio divides by rho + 1e-6 times the median positive rho. Leave-one-out is exact, the
-clip is missed by its neighbours' rho too. Time and memory: a distance matrix of n_train^2, then n_train + k^2 a clip
-left out, n_train a clip scored. A bank of more than 5,000 clips is searched instead, with the same bits: n_train * k
-memory, a minute at 100,000 clips of 64 values, and a quarter of an hour to leave each out.
+Of repeated clips of a domain one stands for all; where both domains hold the same clip rho may be 0, so the ratio
+divides by rho + 1e-6 times the median positive rho. Leave-one-out is exact, the clip is missed by its neighbours' rho
+too. Time and memory: a distance matrix of n_train^2, then n_train + k^2 a clip left out, n_train a clip scored. A bank
+of more than 5,000 clips is searched instead, with the same bits: n_train * k memory, a minute at 100,000 clips of 64
+values, and a quarter of an hour to leave each out.
 """
 
 from __future__ import annotations

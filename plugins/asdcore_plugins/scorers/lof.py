@@ -1,10 +1,13 @@
 """Local outlier factor: how much sparser a clip's surroundings are than those of its neighbours.
 
 With N_k(x) the k train normals nearest to x and kdist(y) the distance of y to its k-th nearest other:
-reach(x, y) = max(d(x, y), kdist(y)), lrd(x) = 1 / (mean of reach over N_k(x) + 1e-10), and
-LOF(x) = mean of lrd(y) over N_k(x), over lrd(x). Near 1 among normals, larger outside. From Breunig et al., "LOF:
-Identifying Density-Based Local Outliers" (SIGMOD 2000); the small constant, which repeated clips need, is that of
-scikit-learn, whose scores as a novelty detector these are.
+reach(x, y) = max(d(x, y), kdist(y)), lrd(x) = 1 / mean of reach over N_k(x), and LOF(x) = mean of lrd(y) over N_k(x),
+over lrd(x). Near 1 among normals, larger outside. From Breunig et al., "LOF: Identifying Density-Based Local Outliers"
+(SIGMOD 2000); without repeated clips these are the scores of scikit-learn as a novelty detector.
+
+Repeated clips count once, as the paper proposes with its k-distinct-distance: more than k of them would lie infinitely
+dense, and whoever is near them would be infinitely odd. A mean reach of less than a hundredth of the median kdist is
+taken for that hundredth, so clips that are nearly the same cannot do it either.
 
 By ``without`` no clip that y must not rest on is a neighbour of y, for kdist and lrd alike.
 
@@ -19,10 +22,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, left_with
+from asdcore_plugins.stats.banks import REFERENCES
+from asdcore_plugins.stats.density import medians
 from asdcore_plugins.stats.neighbour_scorer import NeighbourScorer
 from asdcore_plugins.stats.neighbours import nearest
 from asdcore_plugins.stats.parameters import whole
+from asdcore_plugins.stats.repeats import places
 from asdcore_plugins.stats.searched import SearchedRows
 
 if TYPE_CHECKING:
@@ -36,8 +41,8 @@ if TYPE_CHECKING:
     Indices = NDArray[np.intp]
     Flags = NDArray[np.bool_]
 
-SMALLEST = 1e-10
-"""Added to a mean reach, so that a clip among its repetitions has a density."""
+LEAST = 0.01
+"""The smallest mean reach that counts, as a share of the median distance to the k-th nearest other."""
 
 
 class LOF(NeighbourScorer):
@@ -60,55 +65,56 @@ class LOF(NeighbourScorer):
         import numpy as np
 
         scores = {name: np.empty(self._n) for name in self._members}
-        for name, members in self._members.items():
-            near, strangers = self._neighbours[name], np.setdiff1d(np.arange(self._n), members)
-            for clips in near.blocks(members):
+        for name, found in self._places.items():
+            near, strangers = self._neighbours[name], np.setdiff1d(np.arange(self._n), found.alone)
+            for clips in near.blocks(found.alone):
                 scores[name][clips] = self._alone(name, clips)
+            # A clip whose place others share leaves the places as they are.
             if isinstance(self._rows, SearchedRows):
+                k = min(self._k, len(found.clips))
                 scores[name][strangers] = self._judged(
-                    name, *self._rows.nearest(strangers, members, min(self._k, len(members)))
+                    name, *self._rows.nearest(found.other[strangers], found.clips, k)
                 )
                 continue
             for clips in near.blocks(strangers):
-                scores[name][clips] = self._scores(name, self._rows(clips))
+                scores[name][clips] = self._scores(name, self._rows(found.other[clips]))
         return scores
 
     def _left_out_without(self, without: Without) -> Mapping[str, Floats]:
         import numpy as np
 
-        names = left_with(without, self._members, self._fewest - 1, self._name)
-        scores = {name: np.empty(self._n) for name in names}
-        fewest = dict.fromkeys(names, self._n)
-        for name in names:
-            lists, member = self._neighbours_without(name, without, indexed=True), np.zeros(self._n, bool)
-            member[self._members[name]] = True
+        scores = {name: np.empty(self._n) for name in self._members}
+        fewest = dict.fromkeys(scores, self._n)
+        for name, found in self._places.items():
+            gone = found.reduced(without)
+            lists, place = self._neighbours_without(name, gone, indexed=True), found.first == np.arange(self._n)
             usual = _furthest(lists.listed.distance[:, : self._k])
-            near = self._near(name, without)
+            near = self._near(name, gone)
             for banks in lists.blocks():
-                furthest = banks.filled(usual, _furthest(banks.distance))
-                known = banks.among(member)
+                furthest, known = banks.filled(usual, _furthest(banks.distance)), banks.among(place)
+                least = self._least(furthest, known)
                 fewest[name] = min(fewest[name], int(known.sum(axis=1).min()))
                 for clips, of in banks.clips():
                     chosen, distance = self._chosen(name, near, clips, known[of])
                     index, apart = banks.lists(of[:, None], chosen)
-                    density = _densities(apart, furthest[of[:, None, None], index])
-                    scores[name][clips] = _factors(distance, furthest[of[:, None], chosen], density)
+                    density = _densities(apart, furthest[of[:, None, None], index], least[of, None])
+                    scores[name][clips] = _factors(distance, furthest[of[:, None], chosen], density, least[of])
         return self._kept(scores, fewest)
 
     def _near(self, name: str, without: Without) -> tuple[Indices, Floats]:
         """Find the nearest of a reference that each clip may rest on: indices, and how far they are, (n_train, k)."""
         import numpy as np
 
-        members, every = self._members[name], np.arange(self._n)
+        clips, every = self._places[name].clips, np.arange(self._n)
         if isinstance(self._rows, SearchedRows):
-            return self._rows.nearest(every, members, min(self._k, len(members)), without)
-        found = []
-        for clips in self._neighbours[name].blocks(every):
-            row = np.array(self._rows(clips))
-            row[without.mask(clips)] = np.inf
-            found.append(nearest(np.take(row, members, axis=1), self._k))
-        index, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return members[index], distance
+            return self._rows.nearest(every, clips, min(self._k, len(clips)), without)
+        parts = []
+        for some in self._neighbours[name].blocks(every):
+            row = np.array(self._rows(some))
+            row[without.mask(some)] = np.inf
+            parts.append(nearest(np.take(row, clips, axis=1), self._k))
+        index, distance = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return clips[index], distance
 
     def _chosen(self, name: str, near: tuple[Indices, Floats], clips: Indices, known: Flags) -> tuple[Indices, Floats]:
         """Take of the nearest those that some clips know (b, n_train): indices, and how far they are, (b, k)."""
@@ -119,21 +125,22 @@ class LOF(NeighbourScorer):
         # Seldom: among the nearest is one that has no neighbours left, and the next ones take its place.
         for i in np.flatnonzero(~there.all(axis=1)):
             row = np.where(known[i], self._rows(clips[[i]])[0], np.inf)
-            column, distance[[i]] = nearest(row[None, self._members[name]], distance.shape[1])
-            chosen[i] = self._members[name][column[0]]
+            column, distance[[i]] = nearest(row[None, self._places[name].clips], distance.shape[1])
+            chosen[i] = self._places[name].clips[column[0]]
         return chosen, distance
 
     def _scores(self, name: str, distances: Floats) -> Floats:
         """(n_clips, n_train) distances of clips that do not belong to a reference -> (n_clips,)."""
         import numpy as np
 
-        column, distance = nearest(np.take(distances, self._members[name], axis=1), self._k)
-        return self._judged(name, self._members[name][column], distance)
+        clips = self._places[name].clips
+        column, distance = nearest(np.take(distances, clips, axis=1), self._k)
+        return self._judged(name, clips[column], distance)
 
     def _judged(self, name: str, near: Indices, distance: Floats) -> Floats:
         """Score clips (n,) that do not belong to a reference by their nearest in it, and how far these are, (n, k)."""
-        furthest, density = self._surroundings[name]
-        return _factors(distance, furthest[near], density[near])
+        furthest, density, least = self._surroundings[name]
+        return _factors(distance, furthest[near], density[near], least)
 
     def _alone(self, name: str, clips: Indices) -> Floats:
         """Score clips (b,) of a reference by the reference without each."""
@@ -142,30 +149,46 @@ class LOF(NeighbourScorer):
         near, bank = self._neighbours[name], np.arange(len(clips))[:, None]
         banks = near.without(clips)
         furthest = banks.filled(self._surroundings[name][0], _furthest(banks.distances()))
+        least = self._least(furthest, banks.among(self._places[name].first == np.arange(self._n)))
         chosen, distance = near.index[clips, :-1], near.distance[clips, :-1]
         # The neighbours' neighbours are the nearest k but the clip, or where it is none of them, but the one after.
         index, apart = near.index[chosen], near.distance[chosen]
         lost = index == clips[:, None, None]
         lost[..., -1] |= ~lost.any(axis=2)
         apart[lost] = np.inf
-        density = _densities(apart, furthest[bank[..., None], index])
-        return _factors(distance, furthest[bank, chosen], density)
+        density = _densities(apart, furthest[bank[..., None], index], least[:, None])
+        return _factors(distance, furthest[bank, chosen], density, least)
 
     def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
         import numpy as np
 
-        self._neighbours, self._surroundings = {}, {}
+        self._neighbours, self._surroundings, self._places = {}, {}, {}
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
-            near = self._nearest_others(name, rows, group, self._k)
+            near = self._nearest_others(name, rows, group, self._k, None)
+            found = self._places[name] = places(rows, group, near)
+            if self._apart is not None or len(found.clips) < len(members):
+                near = self._nearest_others(
+                    name, rows, found.of(group), self._k, None if self._apart is None else found.reduced(self._apart)
+                )
             index, distance = near.index[:, :-1], near.distance[:, :-1]
-            furthest = _furthest(distance)
+            furthest, there = _furthest(distance), (found.of(group) == 0) & np.isfinite(distance[:, 0])
+            least = self._least(furthest[None], there[None])[0]
             self._neighbours[name] = near
-            self._surroundings[name] = furthest, _densities(distance, furthest[index])
-        if self._apart is not None:
-            there = {name: np.isfinite(self._neighbours[name].distance[:, 0]) for name in self._members}
-            self._keep({name: some[there[name][some]] for name, some in self._members.items()})
+            self._surroundings[name] = furthest, _densities(distance, furthest[index], least), least
+            self._members[name] = found.clips[there[found.clips]]
+        self._keep(self._members)
+
+    @staticmethod
+    def _least(furthest: Floats, known: Flags) -> Floats:
+        """Distances to the k-th nearest other (b, n) of those that each bank knows -> the least reach that counts (b,).
+
+        1 for a bank that knows none.
+        """
+        import numpy as np
+
+        return np.asarray(np.where(known.any(axis=1), LEAST * medians(furthest, known), 1.0))
 
 
 def _furthest(distance: Floats) -> Floats:
@@ -175,23 +198,23 @@ def _furthest(distance: Floats) -> Floats:
     return np.asarray(np.where(np.isfinite(distance), distance, 0.0).max(axis=-1))
 
 
-def _densities(distance: Floats, furthest: Floats) -> Floats:
+def _densities(distance: Floats, furthest: Floats, least: Floats) -> Floats:
     """Distances to nearest others, and these others' furthest, (..., k) -> local reachability density (...)."""
     import numpy as np
 
     there = np.isfinite(distance)
     reach = np.where(there, np.maximum(distance, furthest), 0.0)
-    return np.asarray(1.0 / (reach.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1) + SMALLEST))
+    return np.asarray(1.0 / np.maximum(reach.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1), least))
 
 
-def _factors(distance: Floats, furthest: Floats, density: Floats) -> Floats:
+def _factors(distance: Floats, furthest: Floats, density: Floats, least: Floats) -> Floats:
     """LOF (n,) of clips by the distances of their neighbours, these ones' furthest and density, each (n, k)."""
     import numpy as np
 
     there = np.isfinite(distance)
-    count = there.sum(axis=1)
+    count = np.maximum(there.sum(axis=1), 1)
     reach = np.where(there, np.maximum(distance, furthest), 0.0).sum(axis=1) / count
-    return np.asarray(np.where(there, density, 0.0).sum(axis=1) / count * (reach + SMALLEST))
+    return np.asarray(np.where(there, density, 0.0).sum(axis=1) / count * np.maximum(reach, least))
 
 
 @hookimpl

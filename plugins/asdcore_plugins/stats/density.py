@@ -4,6 +4,9 @@ Where normal clips lie close together a small distance says much, where they are
 family is min_y (d(x, y) / scale(y) - offset(y)) over a bank: scale and offset follow from rho(y), a mean distance of a
 train normal to its nearest others, and from what all train normals have in common.
 
+Of clips of a domain that are the same one stands for all: among repetitions the density would be infinite, and a score
+over it, or less it, would say how often a clip was recorded.
+
 Leave-one-out is exact: without clip i, clips that had it among their neighbours get the next one instead, and
 everything that rests on neighbours (densities, their median, fitted slopes) is made anew from what is left.
 """
@@ -16,7 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from asdcore import DataError
 from asdcore_plugins.stats.neighbour_scorer import NeighbourScorer
-from asdcore_plugins.stats.searched import SearchedRows
+from asdcore_plugins.stats.repeats import Places, places, some_repeated
+from asdcore_plugins.stats.searched import SearchedRows, found_neighbours
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,16 +152,14 @@ class LocalDensity(NeighbourScorer):
         import numpy as np
 
         scores = {name: np.empty(self._n) for name in self._members}
+        # A clip that others are the same as leaves the bank as it is.
+        missing = np.where(np.isin(np.arange(self._n), self._places.alone), np.arange(self._n), -1)
         for clips in self._neighbours.blocks(np.arange(self._n)):
-            scale, offset = self._judge(self._neighbours.without(clips))
-            if isinstance(self._rows, SearchedRows):
-                for name, least in self._rows.least(clips, scale, offset, self._members).items():
-                    scores[name][clips] = least
-                continue
-            judged = self._rows(clips) / scale - offset
-            judged[np.arange(len(clips)), clips] = np.inf
-            for name, members in self._members.items():
-                scores[name][clips] = np.take(judged, members, axis=1).min(axis=1)
+            scale, offset = self._judge(self._neighbours.without(missing[clips]))
+            known, lack = np.ones((len(clips), self._n), bool), np.flatnonzero(missing[clips] >= 0)
+            known[lack, clips[lack]] = False
+            for name, least in self._least(clips, scale, offset, known).items():
+                scores[name][clips] = least
         return scores
 
     @abstractmethod
@@ -171,6 +173,7 @@ class LocalDensity(NeighbourScorer):
     def _left_out_without(self, without: Without) -> dict[str, Floats]:
         import numpy as np
 
+        without = self._places.reduced(without)
         scores = {name: np.empty(self._n) for name in self._members}
         fewest = dict.fromkeys(self._members, self._n)
         for banks in self._neighbours_without("all", without).blocks():
@@ -186,7 +189,9 @@ class LocalDensity(NeighbourScorer):
                     scores[name][clips] = least[name]
         return self._kept(scores, fewest)
 
-    def _least(self, clips: Indices, scale: Floats, offset: Floats, known: Flags) -> Mapping[str, Floats]:
+    def _least(
+        self, clips: Indices, scale: Floats | float, offset: Floats | float, known: Flags
+    ) -> Mapping[str, Floats]:
         """Judge the distances of some clips (b,) to those they know, by the scale and offset of each, (b, n_train)."""
         import numpy as np
 
@@ -203,13 +208,28 @@ class LocalDensity(NeighbourScorer):
         import numpy as np
 
         group = self._group(domain)
-        self._known = np.bincount(group, minlength=2)[group] > 2
-        self._neighbours = self._nearest_others("all", rows, group, self._most)
-        if self._apart is not None:
-            self._known &= np.isfinite(self._neighbours.distance[:, 0])
+        near = self._nearest_others("all", rows, group, self._most, None)
+        self._places = self._repeated(rows, near, domain)
+        first = self._places.of(group)
+        if (first != group).any() or self._apart is not None:
+            apart = None if self._apart is None else self._places.reduced(self._apart)
+            near = self._nearest_others("all", rows, first, self._most, apart)
+        self._neighbours = near
+        self._known = (np.bincount(first + 1, minlength=3)[first + 1] > 2) & (first >= 0)
+        if (first != group).any() or self._apart is not None:
+            self._known &= np.isfinite(near.distance[:, 0])
             self._keep({name: members[self._known[members]] for name, members in self._members.items()})
         self._rho = self._density(self._neighbours, self._known, domain == "target")
         self._scale, self._offset = self._judge(self._neighbours.without(np.array([-1])))
+
+    def _repeated(self, rows: Rows, near: Neighbours, domain: NDArray[np.str_]) -> Places:
+        """Say which clips are the same as others of their domain."""
+        import numpy as np
+
+        group = (domain == "target").astype(np.intp)
+        if not some_repeated(near):
+            return Places(np.arange(len(domain)), np.arange(len(domain)))
+        return places(rows, group, found_neighbours(rows, group, 0))
 
     def _eligible(self, members: Indices, domain: NDArray[np.str_]) -> Indices:
         import numpy as np

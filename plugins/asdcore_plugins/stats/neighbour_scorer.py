@@ -33,10 +33,10 @@ class NeighbourScorer(DistanceScorer):
         self._lists: dict[str, tuple[Surroundings, int, Neighbours]] = {}
         super()._begin(rows, domain, apart)
 
-    def _nearest_others(self, name: str, rows: Rows, group: Indices, k: int) -> Neighbours:
+    def _nearest_others(self, name: str, rows: Rows, group: Indices, k: int, apart: Without | None) -> Neighbours:
         """Find the k nearest others of every clip in its group (n,), and the one that steps in, and keep them."""
-        known = Surroundings(rows, group, self._apart)
-        listed = known.listed(k + 1, 0 if self._apart is None else self._apart.most)
+        known = Surroundings(rows, group, apart)
+        listed = known.listed(k + 1, 0 if apart is None else apart.most)
         self._lists[name] = known, k, listed
         return listed.first(k + 1)
 
@@ -52,8 +52,8 @@ class NeighbourScorer(DistanceScorer):
         self._members = {name: some for name, some in members.items() if len(some) >= self._fewest}
         if not self._members:
             raise DataError(
-                f"{self._name} needs at least {self._fewest} train normals that have neighbours left, in one "
-                f"of its references {', '.join(self._references)}"
+                f"{self._name} needs at least {self._fewest} train normals that differ and have neighbours left, in "
+                f"one of its references {', '.join(self._references)}. Look for repeated clips among the {self._n}."
             )
 
     def _kept(self, scores: Mapping[str, Floats], fewest: Mapping[str, int]) -> dict[str, Floats]:

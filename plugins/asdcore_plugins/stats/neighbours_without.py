@@ -36,8 +36,8 @@ FEW = 64
 FEW_LOST = 6
 """Neighbours that a clip mostly loses at most."""
 
-AT_ONCE = 1 << 16
-"""Neighbours that are looked at together, at most, in a bank of ordinary size: half a MiB stays in a core's cache."""
+AT_ONCE = 1 << 19
+"""Neighbours that are looked at together, at most, in a bank of ordinary size: 4 MiB."""
 
 
 @dataclass(frozen=True)

@@ -78,38 +78,36 @@ class SearchedRows:
         scale: Floats | float,
         offset: Floats | float,
         members: Mapping[str, Indices],
-        known: Flags | None = None,
+        known: Flags,
     ) -> dict[str, Floats]:
-        """Return {reference: min over the others y of d(x, y) / scale(y) - offset(y)} for some clips x (n,).
+        """Return {reference: min over the y it knows of d(x, y) / scale(y) - offset(y)} for some clips x (n,).
 
-        scale : above 0, and offset; (n, n_train), (1, n_train) or one for all. known : (n, n_train) the others that
-        there are; inf where there are none in a reference. What a rough distance allows is never
-        more than what the exact one says, so those that may be the least are few, and measured.
+        scale : above 0, and offset; (n, n_train), (1, n_train) or one for all. known : (n, n_train), the y that each x
+        is compared with; inf where there are none in a reference. What a rough distance allows is never more than what
+        the exact one says, so those that may be the least are few, and measured.
         """
         import numpy as np
 
         rough = self._whole.at_least(self._flat[clips])
         scales, offsets = np.broadcast_to(scale, rough.shape), np.broadcast_to(offset, rough.shape)
         judged = rough / scale - offset
-        judged[np.arange(len(clips)), clips] = np.inf
-        if known is not None:
-            judged[~known] = np.inf
-        found = {name: np.empty(len(clips)) for name in members}
+        judged[~known] = np.inf
+        found = {name: np.full(len(clips), np.inf) for name in members}
         for i, clip in enumerate(clips):
-
-            def exact(some: Indices, i: int = i, clip: np.intp = clip) -> Floats:
-                some = some[some != clip]
-                exact = self._whole.exactly(self._flat[clip], some)
-                return np.asarray(exact / scales[i, some] - offsets[i, some])
-
             for name, some in members.items():
                 allowed = judged[i, some]
-                if known is not None and not (allowed < np.inf).any():
-                    found[name][i] = np.inf
-                    continue
-                bound = exact(some[[allowed.argmin()]]).min()
-                found[name][i] = exact(some[allowed <= bound]).min()
+                nearest = allowed.argmin()
+                if allowed[nearest] < np.inf:
+                    bound = self._exactly(clip, some[[nearest]], scales[i], offsets[i]).min()
+                    some = some[allowed <= bound]
+                    found[name][i] = self._exactly(clip, some, scales[i], offsets[i]).min()
         return found
+
+    def _exactly(self, clip: np.intp, some: Indices, scale: Floats, offset: Floats) -> Floats:
+        """Judge the exact distances of a clip to some others (m,), by the scale and offset of all (n_train,)."""
+        import numpy as np
+
+        return np.asarray(self._whole.exactly(self._flat[clip], some) / scale[some] - offset[some])
 
     @cached_property
     def _whole(self) -> NearestRows:

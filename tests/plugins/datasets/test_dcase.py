@@ -80,6 +80,15 @@ def test_the_layouts_of_the_years_are_indexed(tmp_path: Path, task: str) -> None
         assert domain == (None if split == "test" else "target" if "target" in clip else "source")
 
 
+def test_train_clips_are_in_the_order_of_their_index_and_test_clips_in_none(tmp_path: Path) -> None:
+    names = ("source_train_normal_0012", "target_train_normal_0003")
+    lay(tmp_path, *(f"fan/train/section_00_{name}_x.wav" for name in names))
+    lay(tmp_path, "fan/test/section_00_source_test_anomaly_0007_x.wav")
+    index = DcaseReader("dcase2023").clips(tmp_path)
+    assert index["order"].to_list() == [None, 12.0, 3.0]
+    assert index["recording"].is_null().all()
+
+
 def test_attributes_are_the_tail_as_it_stands(tmp_path: Path) -> None:
     index = DcaseReader("dcase2024").clips(lay(tmp_path, *LAYOUTS["dcase2024"]))
     assert dict(index.select("clip", "attributes").rows()) == {

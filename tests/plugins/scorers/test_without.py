@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore import DataError, Without
+from asdcore import DataError
 
 EVERY = ["pooled", "source", "target"]
 SCORERS = [
@@ -189,14 +189,6 @@ def test_every_bundled_scorer_that_scores_left_out_is_tried():
     assert set(names) == {name for name, _ in SCORERS}
     for name in names:
         assert "without" in inspect.signature(asdcore.load_scorer(name).score_left_out).parameters
-
-
-def test_sets_are_read_once_and_hold_the_clip_itself():
-    shared = np.array([1, 3])
-    gone = Without([np.array([], int), shared, np.array([3]), shared, np.array([0])], 5)
-    assert [some.tolist() for some in gone.sets] == [[0], [1, 3], [2, 3], [0, 4]]
-    assert gone.of.tolist() == [0, 1, 2, 1, 3]
-    assert gone.fewest_left(np.array([1, 3])) == 0
 
 
 @pytest.mark.parametrize("name", ["knn", "ldn", "varmin", "aldn", "ced", "lof", "kde", "smote_knn", "memmixup", "beam"])

@@ -1,0 +1,174 @@
+"""The command decisions: what thresholds promise, by clip and by recording, and what came."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from asdcore import text
+from asdcore.cli.shared import Json, print_json, print_lines
+from asdcore.digits import fixed
+from asdcore.errors import AsdcoreError, EvaluationError
+
+if TYPE_CHECKING:
+    from asdcore.evidence.side_by_side import Rates
+    from asdcore.runs import Run
+
+WIDTH = 100
+TESTED = ("system", "machine", "section", "target_fpr_at_threshold", "target_share_of_top_normals")
+READINGS = (
+    "target_fpr_at_threshold: share of target test normals above the threshold.",
+    "target_share_of_top_normals: share of target clips among the tenth of test normals that score highest.",
+)
+MEANING = (
+    "leave-one-out gives: train normals scored without the clips beside them, above the threshold that leave-one-out "
+    "scores would set, what new recordings would meet; nothing (-) where a domain has too few groups. by groups: above "
+    "this run's threshold. came: labelled test normals above this run's threshold."
+)
+LIMITS = ("system", "machine", "section", "normals", "groups", "threshold", "estimate", "bound")
+ASSUMPTION = (
+    "threshold: the plain quantile, which decides. estimate: comes to the rate aimed at on average, with few groups "
+    "too. bound: keeps it by proof, if a new clip comes from a new group that is exchangeable with the train groups; "
+    "nothing (-) where there are too few."
+)
+
+
+def decisions(
+    run: Annotated[Path, typer.Argument(help="A finished run folder.")],
+    systems: Annotated[list[str] | None, typer.Option("--systems", help="A system of the run. Repeatable.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what false positives thresholds promise.
+
+    From train normals alone, by clip and by recording; of test normals too, where the run has been evaluated.
+    """
+    from asdcore.evidence.decisions import decisions as count
+    from asdcore.evidence.decisions import group_thresholds
+    from asdcore.runs import load_run
+
+    done = load_run(run)
+    found = count(done, systems)
+    chosen = {one.system for one in found}
+    told = _evaluated(run)
+    tested = _tested(told, chosen)
+    beside, why = _beside(done, chosen, told)
+    limits = [one.as_json() for one in group_thresholds(done, systems)]
+    if as_json:
+        counted, rates = ([one.as_json() for one in some] for some in (found, beside))
+        print_json({"train_normals": counted, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
+        return
+    rows = [_as_percent(one.as_json()) for one in found]
+    print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
+    print_lines([*text.table(rows, list(rows[0])), ""])
+    print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
+    _show_beside(beside, why)
+    if any(one["groups"] < one["normals"] for one in limits):
+        print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
+        print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
+    if tested:
+        print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
+    else:
+        typer.echo(f"Of test normals there is nothing yet: asdcore evaluate {run}")
+
+
+def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rates], str]:
+    """Return the rates by clip and by group, with what the evaluation wrote down; or why there are none."""
+    from asdcore.evidence.side_by_side import side_by_side
+
+    try:
+        found = side_by_side(run, systems)
+    except AsdcoreError as error:
+        return [], f"What leave-one-out would promise cannot be told: {error}"
+    if not found:
+        return [], (
+            "Every train normal was left out alone, so a promise counts clips, and rests on no two being alike. "
+            'Whether they are is seen in a run with [out_of_fold] by = "auto".'
+        )
+    came = {
+        (name, cell["machine"], cell["section"], domain): cell.get(f"{domain}_fpr_at_threshold")
+        for name, one in told.items()
+        for cell in one["cells"]
+        for domain in ("source", "target")
+    }
+    return [replace(one, came=came.get((one.system, one.machine, one.section, one.domain))) for one in found], ""
+
+
+def _show_beside(beside: list[Rates], why: str) -> None:
+    """Print the table by clip and by group, and where the two disagree: the worst cell of each system."""
+    if not beside:
+        print_lines(["", *textwrap.wrap(why, WIDTH)])
+        return
+    rows = [_side(one) for one in beside]
+    print_lines(["", "Leave-one-out beside folds by group, in percent:", "", *text.table(rows, list(rows[0])), ""])
+    print_lines(textwrap.wrap(MEANING, WIDTH))
+    for system in dict.fromkeys(one.system for one in beside):
+        wrong = sorted((one for one in beside if one.system == system and one.disagree), key=lambda one: -one.new)
+        if wrong:
+            more = f" So it is in {len(wrong) - 1} more." if wrong[1:] else ""
+            print_lines(["", *textwrap.wrap(wrong[0].sentence + more, WIDTH)])
+
+
+def _side(one: Rates) -> dict[str, Any]:
+    return {
+        "system": one.system,
+        "machine": one.machine,
+        "section": one.section,
+        "domain": one.domain,
+        "normals": one.normals,
+        "groups": one.groups,
+        "aimed at": 100 * one.nominal,
+        "leave-one-out gives": 100 * one.new if one.enough else None,
+        "by groups": 100 * one.by_group,
+        "came": None if one.came is None else 100 * one.came,
+    }
+
+
+def _evaluated(run: Path) -> dict[str, Any]:
+    """Return what the run's evaluation wrote down of every system, {} where there is none."""
+    from asdcore.parse import parse_json
+    from asdcore.runs import EVALUATION_FILE
+
+    path = run / EVALUATION_FILE
+    if not path.is_file():
+        return {}
+    try:
+        told: dict[str, Any] = parse_json(path.read_bytes())["systems"]
+        if not all(isinstance(cell, dict) and "machine" in cell for one in told.values() for cell in one["cells"]):
+            raise ValueError("a cell has no machine")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvaluationError(f"{path} is damaged. Evaluate the run again: asdcore evaluate {run}") from error
+    return told
+
+
+def _tested(told: dict[str, Any], systems: set[str]) -> list[dict[str, Any]]:
+    """Return both readings of the target false-positive ratio that the run's evaluation wrote down, if it has one.
+
+    A row for each machine and section, and before those of a system their mean, with no machine.
+    """
+    cells = {name: [{key: cell.get(key) for key in TESTED[1:]} for cell in told[name]["cells"]] for name in told}
+    means = {name: {key: _mean([row[key] for row in rows]) for key in TESTED[3:]} for name, rows in cells.items()}
+    return [
+        {"system": name} | row
+        for name in sorted(systems & set(cells))
+        for row in ({"machine": None, "section": None, **means[name]}, *cells[name])
+    ]
+
+
+def _mean(values: list[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None
+
+
+def _as_percent(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the table of train normals, rates in percent."""
+    return {
+        **{key: row[key] for key in ("system", "machine", "section", "domain", "normals", "groups", "above")},
+        "rate": 100 * row["rate"],
+        "ci95": "[{}, {}]".format(*(fixed(100 * one) for one in row["ci95"])),
+        "aimed at": 100 * row["nominal"],
+        "smallest": 100 * row["smallest_attainable"],
+    }

@@ -1,0 +1,110 @@
+"""Which train clips were cut side by side: the columns ``order`` and ``recording`` of the clip index.
+
+Clips of one recording are near-duplicates of one another, so a train normal must be scored without its neighbours
+(:mod:`asdcore.held_out`). order is a number by which the train clips of one machine, section and domain lie as they
+were recorded: an index, or a time; only which comes before which counts. recording names what a clip was cut from: a
+file, a session. Either may be unknown, of all train clips of a machine, section and domain or of none.
+
+Of test clips neither is kept. The names of development test files spell the label, and a recording may be named after a
+fault; that a recording is in both splits is found out, and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+SAID_OF_TRAIN: dict[str, type[pl.DataType]] = {"order": pl.Float64, "recording": pl.String}
+"""The two columns, and their types."""
+
+MORE = 2
+"""Clips that a problem names as examples."""
+
+
+def said_of_train(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return order and recording of a row of the clip index as they are kept: null of a test clip."""
+    if row.get("split") != "train":
+        return dict.fromkeys(SAID_OF_TRAIN)
+    order, recording = row.get("order"), row.get("recording")
+    return {
+        "order": float(order) if order is not None and _is_number(order) else None,
+        "recording": recording if isinstance(recording, str) else None,
+    }
+
+
+def recording_problems(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Find what cannot be an order or a recording, what is known of some clips only, and recordings in both splits.
+
+    rows : of the clip index, as a reader gives them.
+    """
+    rows = list(rows)
+    return list(_bad_values(rows)) or [*_partly_known(rows), *_leaks(rows)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _bad_values(rows: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Find values that are neither null nor of their column's kind: a line for each machine, section and column."""
+    fits = {
+        "order": (_is_number, "a number (an index or a time)"),
+        "recording": (lambda value: isinstance(value, str) and bool(value.strip()), "a name"),
+    }
+    wrong: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        for column, (fit, _) in fits.items():
+            if row.get(column) is not None and not fit(row[column]):
+                wrong[row.get("machine"), row.get("section"), column].append(row)
+    for (machine, section, column), bad in wrong.items():
+        first = min(bad, key=lambda row: str(row.get("clip")))
+        yield (
+            f"{first.get('clip')}: its {column} is {first[column]!r}, it must be {fits[column][1]}, or null where "
+            f"nobody knows ({_plural(len(bad))} of {machine} section {section})"
+        )
+
+
+def _plural(clips: int) -> str:
+    return f"{clips} clip{'s' * (clips > 1)}"
+
+
+def _partly_known(rows: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Find a column that some train clips of a machine, section and domain have, and others lack."""
+    cells: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row.get("split") == "train":
+            cells[row.get("machine"), row.get("section"), row.get("domain")].append(row)
+    for (machine, section, domain), cell in cells.items():
+        for column in SAID_OF_TRAIN:
+            lacking = sorted(str(row.get("clip")) for row in cell if row.get(column) is None)
+            if lacking and len(lacking) < len(cell):
+                yield (
+                    f"{machine} section {section}: {len(lacking)} of {len(cell)} {domain} train clips have no {column} "
+                    f"({_some(lacking)}), the others have one; give it for all of them or for none"
+                )
+
+
+def _leaks(rows: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Find recordings of which both train and test clips were cut."""
+    cut: dict[tuple[Any, ...], dict[Any, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row.get("recording") is not None:
+            place = row.get("machine"), row.get("section"), row.get("recording")
+            cut[place][row.get("split")].append(str(row.get("clip")))
+    for (machine, section, recording), splits in cut.items():
+        if {"train", "test"} <= set(splits):
+            yield (
+                f"{machine} section {section}: a leak, the recording {recording!r} is cut across the split: "
+                f"{_some(splits['train'])} of it are train clips, {_some(splits['test'])} test clips; keep all of a "
+                "recording on one side"
+            )
+
+
+def _some(clips: list[str]) -> str:
+    """Name the first clips, and how many more there are."""
+    clips = sorted(clips)
+    return ", ".join(clips[:MORE]) + (f" and {len(clips) - MORE} more" if len(clips) > MORE else "")

@@ -1,0 +1,47 @@
+"""How the train normals of each branch are left out: in closed form, or in folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from asdcore.held_out.kept import Kept
+from asdcore.held_out.plan import HeldOut
+from asdcore.held_out.record import folds_note, record, record_notes
+from asdcore.scoring import takes_without
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One branch at one machine and section: its scorer, what its train normals are scored without, and its folds."""
+
+    machine: str
+    section: str
+    branch: str
+    scorer: object
+    kept: Kept
+    folds: int
+
+
+def leaves_out(scorer: object, held: HeldOut) -> bool:
+    """Whether a scorer has in closed form what it would say of each train normal without those held out with it."""
+    method = getattr(scorer, "score_left_out", None)
+    return method is not None and (held.without is None or takes_without(method))
+
+
+def out_of_fold(branches: Iterable[Scored]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return how the train normals of all branches were left out, for ``run.json``, and what a person should know."""
+    alike: dict[tuple[str, str, Kept], dict[str, str]] = {}
+    folded = set()
+    for one in branches:
+        closed = leaves_out(one.scorer, one.kept.held_out())
+        names = alike.setdefault((one.machine, one.section, one.kept), {})
+        names[one.branch] = "closed form" if closed else f"{one.folds} folds"
+        if not closed and hasattr(one.scorer, "score_left_out"):
+            folded.add(one.branch)
+    rows = [
+        record(kept.held_out(), kept.reaches(), machine, section, names)
+        for (machine, section, kept), names in alike.items()
+    ]
+    return rows, [*record_notes(rows), *folds_note(folded)]

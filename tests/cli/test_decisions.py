@@ -1,0 +1,59 @@
+"""asdcore decisions: what thresholds promise by clip and by recording, side by side with what came."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import asdcore as api
+from asdcore.cli import app
+
+
+def asdcore(*arguments):
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+@pytest.fixture(scope="module")
+def runs(recorded, tmp_path_factory):
+    return recorded(tmp_path_factory.mktemp("decisions"), "auto", "clip")
+
+
+def test_rates_by_clip_and_by_group_stand_side_by_side(runs):
+    """First of all tests here: afterwards the run has been evaluated."""
+    folder = runs["auto"].folder
+    done = asdcore("decisions", folder)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stdout.split())
+    assert "near-duplicates: leave-one-out would promise 5.0 % and give" in said
+    assert "bound: keeps it by proof, if a new clip comes from a new group" in said
+    (heading,) = [line for line in done.stdout.splitlines() if "leave-one-out gives" in line and "aimed at" in line]
+    assert heading.split()[-3:] == ["by", "groups", "came"]
+    told = json.loads(asdcore("decisions", folder, "--json", "--systems", "one").stdout)
+    assert {(row["domain"], row["came"]) for row in told["side_by_side"]} == {("source", None), ("target", None)}
+    api.evaluate(folder, replicates=0)
+    told = json.loads(asdcore("decisions", folder, "--json", "--systems", "one").stdout)
+    decided = runs["auto"].decisions.filter(system="one")
+    for row in told["side_by_side"]:
+        normals = [one for one in decided.to_dicts() if f"_{row['domain']}_test_normal" in one["clip"]]
+        assert row["came"] == pytest.approx(sum(one["decision"] for one in normals) / 30)
+    assert {row["system"] for row in told["thresholds"]} == {"one"}
+
+
+def test_clips_left_out_alone_have_nothing_to_compare(runs):
+    done = asdcore("decisions", runs["clip"].folder, "--systems", "one")
+    assert done.exit_code == 0, done.output
+    assert "left out alone, so a promise counts clips" in " ".join(done.stdout.split())
+    assert "Thresholds that count groups" not in done.stdout
+
+
+def test_a_store_that_is_gone_costs_only_the_comparison(runs, monkeypatch):
+    def gone(*_):
+        raise api.errors.StoreError("its features are gone.")
+
+    monkeypatch.setattr("asdcore.evidence.side_by_side._left_out_alone", gone)
+    done = asdcore("decisions", runs["auto"].folder)
+    assert done.exit_code == 0, done.output
+    assert "What leave-one-out would promise cannot be told: its features are gone." in " ".join(done.stdout.split())
+    assert "Train normals above the threshold" in done.stdout
