@@ -5,7 +5,8 @@
 # Expected: A checkpoint is a zip file. Packed again with deflate (to save space, or by a tool that moves archives)
 #           it loads as before; where memory mapping is impossible, mmap=True raises.
 # Seen:     Without mmap the weights are right. With mmap=True the compressed bytes themselves are taken for the
-#           numbers: right names, shapes and types, wrong values, no error and no warning.
+#           numbers: right names, shapes and types, wrong values, no error and no warning. A checkpoint of two
+#           tensors raised RuntimeError instead, about a storage that cannot be resized.
 # Output:
 #   mmap=False: 8 of 8 tensors right
 #   mmap=True:  0 of 8 tensors right
