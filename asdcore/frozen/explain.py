@@ -16,7 +16,7 @@ WHAT = {"data": "recordings", "run": "run folder", "store": "store"}
 
 @dataclass(frozen=True)
 class Command:
-    """How the command that verified is called: its option for each place that may have moved, and what else it needs."""
+    """The command that verified: its option for each place that may have moved, and what else it was given."""
 
     name: str
     options: Mapping[str, str]

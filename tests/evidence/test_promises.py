@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -79,6 +80,79 @@ def test_so_few_groups_cannot_promise_five_percent(groups, enough):
     scores = np.arange(30.0 * groups)
     assert math.isfinite(bound(scores, np.repeat(np.arange(groups), 30), 0.05)) == enough
     assert (smallest_rate(groups) <= 0.05) == enough
+
+
+# --- the proof -------------------------------------------------------------------------------------------------------
+
+
+def missed(groups, rate):
+    """Return how likely a new clip is above the bound of the others: any clip of any group may be the new one."""
+    total = Fraction(0)
+    for new, own in enumerate(groups):
+        others = [one for k, one in enumerate(groups) if k != new]
+        scores, of = np.concatenate(others), np.repeat(np.arange(len(others)), [len(one) for one in others])
+        limit = bound(scores, of, rate)
+        total += Fraction(sum(score > limit for score in own), len(own))
+    return total / len(groups)
+
+
+@given(
+    groups=st.lists(st.lists(st.integers(-9, 9), min_size=1, max_size=7), min_size=2, max_size=14),
+    rate=st.integers(1, 99).map(lambda hundredths: Fraction(hundredths, 100)),
+)
+def test_of_exchangeable_groups_the_bound_misses_no_more_than_it_promises(groups, rate):
+    """Exact: which group and which clip of it is new is all that chance decides, whatever the scores and sizes."""
+    assert missed(groups, rate) <= rate
+
+
+@given(
+    sizes=st.lists(st.integers(1, 6), min_size=2, max_size=14),
+    rate=st.integers(1, 99).map(lambda hundredths: Fraction(hundredths, 100)),
+    order=st.randoms(use_true_random=False),
+)
+def test_without_ties_the_bound_is_not_far_above_what_it_must_be(sizes, rate, order):
+    scores = list(range(sum(sizes)))
+    order.shuffle(scores)
+    ends = np.cumsum(sizes)
+    groups = [scores[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    assert missed(groups, rate) >= rate - Fraction(2, len(groups))  # K others: 2 / (K + 1)
+
+
+def test_a_clip_counted_by_itself_breaks_the_promise_that_groups_keep():
+    """The exact check can fail: the conformal threshold of single clips misses far more of these groups."""
+    groups, rate = [[k] * 6 for k in range(8)], Fraction(1, 10)
+    others = [np.repeat(np.delete(np.arange(8), new), 6) for new in range(8)]
+    by_clip = sum(new > bound(others[new], range(42), rate) for new in range(8)) / 8
+    assert missed(groups, rate) <= rate < by_clip
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2])
+@pytest.mark.parametrize("tail", ["normal", "cauchy", "pareto"])
+@pytest.mark.parametrize("sizes", ["alike", "unlike", "large where scores are high"])
+def test_the_bound_covers_fresh_groups_of_any_size_and_tail(sizes, tail, rate):
+    """Against new draws, 500 sets: at most three standard errors above the rate, what chance does once in 700."""
+    rng = np.random.default_rng([len(sizes), len(tail), round(100 * rate)])
+    draw = {"normal": rng.standard_normal, "cauchy": rng.standard_cauchy, "pareto": lambda n=None: rng.pareto(0.7, n)}
+    tries, above = 500, 0
+
+    def group():
+        shared = draw[tail]()
+        size = {"alike": 5, "unlike": int(rng.choice([1, 2, 30]))}.get(sizes, 1 + 11 * (shared > 1))
+        return shared + 0.5 * draw[tail](size)
+
+    for _ in range(tries):
+        *train, new = (group() for _ in range(23))
+        of = np.repeat(np.arange(22), [len(one) for one in train])
+        above += rng.choice(new) > bound(np.concatenate(train), of, rate)
+    assert above / tries <= rate + 3 * math.sqrt(rate * (1 - rate) / tries)
+
+
+@given(hundredths=st.integers(1, 99), groups=st.integers(1, 99))
+def test_a_rate_is_the_decimal_number_that_is_said(hundredths, groups):
+    scores, of = np.arange(2 * groups), np.repeat(np.arange(groups), 2)
+    rate = hundredths / 100
+    assert bound(scores, of, rate) == bound(scores, of, Fraction(hundredths, 100))
+    assert math.isfinite(bound(scores, of, rate)) == (hundredths * (groups + 1) >= 100)
 
 
 # --- what it does on fresh recordings --------------------------------------------------------------------------------
