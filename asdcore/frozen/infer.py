@@ -92,18 +92,11 @@ def infer(
     verified = verify(manifest, data=frozen_data, run=run, store=store, public_key=public_key, progress=shown)
     pinned = read_manifest(given_path(manifest, "the manifest"))
     names = [row["plugin"] for row in pinned.predicate["plugins"]]
-<<<<<<< HEAD
-    roots = roots_of(pinned, {name: None if place is None else Path(place) for name, place in places.items()})
-    _refuse(needed_by_inference(verified, roots.folders["run"]), f"--data {data} --out {out}")
-    _check_apart(target, roots)
-    with restricted(names):
-=======
     roots = roots_of(pinned, named(data=frozen_data, run=run, store=store))
-    _refuse(needed_by_inference(verified, roots.folders["run"]))
+    _refuse(needed_by_inference(verified, roots.folders["run"]), f"--data {root} --out {target}")
     check_unfrozen(target, roots)
     with restricted(names), claimed(target):
         check_unfinished(target)
->>>>>>> main
         again = partial(restrict, names)
         return _Inference(pinned, roots, root, target, workers, shown, again, skip_unreadable).finish()
 
