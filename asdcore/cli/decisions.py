@@ -32,8 +32,8 @@ MEANING = (
 LIMITS = ("system", "machine", "section", "normals", "groups", "threshold", "estimate", "bound")
 ASSUMPTION = (
     "threshold: what decides: the plain quantile, or the bound where the rule is 'conformal'. estimate: comes to the "
-    "rate aimed at on average, with few groups too. bound: keeps it by proof, if a new clip comes from a new group that "
-    "is exchangeable with the train groups; nothing (-) where there are too few."
+    "rate aimed at on average, with few groups too. bound: keeps it by proof, if a new clip comes from a new group "
+    "that is exchangeable with the train groups; nothing (-) where there are too few."
 )
 
 

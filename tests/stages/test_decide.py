@@ -176,8 +176,8 @@ def test_so_few_groups_are_refused_in_one_message_of_the_fewest():
     systems, clips = (pl.concat([one[i] for one in parts]) for i in (0, 1))
     said = (
         r"^a section 00: a conformal threshold at the quantile 0.95 needs 19 groups of train normals that were "
-        r"recorded apart, its 72 come in 12, which can promise no less than 1/13 = 7.7 % .*at most 0.923, or rule = 'ecdf'.*"
-        r"new clip comes from a new group.* 1 more"
+        r"recorded apart, its 72 come in 12, which can promise no less than 1/13 = 7.7 % .*at most 0.923, or rule = "
+        r"'ecdf'.*new clip comes from a new group.* 1 more"
     )
     with pytest.raises(DataError, match=said):
         decide(systems, clips, decision, groups)
