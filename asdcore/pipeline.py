@@ -33,13 +33,15 @@ from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
 from asdcore.evidence.truth import truth_of
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import check_places, out_of_fold, system_groups
+from asdcore.paths import given_path, path_or
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
-from asdcore.runs import EVALUATION_FILE, Run, check_out, load_run, write_run
+from asdcore.runs import Run, check_evaluation, check_out, load_run, write_evaluation, write_run
 from asdcore.stages import calibrate, decide, embed, fuse, score, unheard
 from asdcore.store.apart import check_apart
-from asdcore.store.atomic import check_writable, write_json
+from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
+from asdcore.store.claims import claimed
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
 from asdcore.store.recipes import (
     component_origins,
@@ -77,29 +79,30 @@ def run(
     portfolio : a path, the name of a shipped portfolio, or a Portfolio. data : the folder that holds
     ``<machine>/{train,test}/``. task : a dataset reader such as "dcase2026"; it overrides the portfolio's.
 
-    Raises an AsdcoreError, with nothing written to ``out``, where the portfolio or the data cannot be run.
+    Raises an AsdcoreError, with nothing written to ``out``, where the portfolio or the data cannot be run, where
+    ``out`` holds what no run wrote, or another process is writing to it.
     """
     if isinstance(portfolio, Portfolio):
         portfolio.check_components()
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
-    check_out(Path(out))
-    check_apart(plan.choices(), Path(data), installed())
+    root, folder = given_path(data, "data"), given_path(out, "out")
+    kept = Store(path_or(store, "store", default_store()))
+    check_out(folder)
+    check_apart(plan.choices(), root, installed())
     name = task if task is not None else plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})
-    kept = Store(Path(store) if store is not None else default_store())
     check_writable(kept.root)
-    work = Work(plan, name, Path(data), kept, workers, device, progress or Silent())
-    with work.stage("clips", 0) as advance, decoded_before(work.encoded()), noticing_rests() as rests:
-        clips = completed(reader.clips(work.root))
-        advance(len(clips))
-    decide.check_attainable(clips, plan.decision, plan.out_of_fold)
-    notes = [*notes_on(name, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
-    notes += [*check_places(clips, plan.out_of_fold), *work.device_notes(), *work.unheard_notes(clips)]
-    for note in notes:
-        work.progress.note(note)
-    tables = work.tables(clips)
-    about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *work.found], **work.about(clips)}
-    return write_run(Path(out), tables, about)
+    work = Work(plan, name, root, kept, workers, device, progress or Silent())
+    with claimed(folder):
+        clips, rests = work.listed(reader)
+        decide.check_attainable(clips, plan.decision, plan.out_of_fold)
+        notes = [*notes_on(name, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
+        notes += [*check_places(clips, plan.out_of_fold), *work.device_notes(), *work.unheard_notes(clips)]
+        for note in notes:
+            work.progress.note(note)
+        tables = work.tables(clips)
+        about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *work.found], **work.about(clips)}
+        return write_run(folder, tables, about)
 
 
 def evaluate(
@@ -116,15 +119,17 @@ def evaluate(
     truth : evaluator-style ground truth folders or an ``eval_data_list`` file; without it the names of development
     test files tell. year : the rules to apply, where they are not those of the run's task. replicates : of the
     bootstrap behind the intervals; 0 for none. hypothesis, verdict : what the ledger is to say of the look: what was
-    expected of it, and whether it is "kept" or "rejected".
+    expected of it, and whether it is "kept" or "rejected". Raises StoreError, before any look, where the run's folder
+    holds an ``evaluation.json`` that no evaluation wrote.
     """
     done = finished if isinstance(finished, Run) else load_run(finished)
-    labels = truth_of(done, truth)
+    check_evaluation(done)
+    labels = truth_of(done, None if truth is None else given_path(truth, "truth"))
     rules = done.about["year"] if year is None else year
     result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
     about_it = {"year": result.year, "results": results_of(result), "hypothesis": hypothesis, "verdict": verdict}
     looks = record_look(Store(Path(done.about["store"])).looks, look_at(done, labels, "run of", **about_it))
-    write_json(done.folder / EVALUATION_FILE, {**result.as_json(), "looks": looks})
+    write_evaluation(done, {**result.as_json(), "looks": looks})
     return result
 
 
@@ -143,9 +148,8 @@ def evaluate_scores(
     ``eval_data_list`` file. year : whose rules apply. replicates, hypothesis, verdict : see :func:`evaluate`.
     """
     log = Store(default_store()).looks
-    return evaluate_files(
-        Path(scores), Path(truth), year, log, replicates=replicates, hypothesis=hypothesis, verdict=verdict
-    )
+    places = given_path(scores, "scores"), given_path(truth, "truth")
+    return evaluate_files(*places, year, log, replicates=replicates, hypothesis=hypothesis, verdict=verdict)
 
 
 @dataclass
@@ -164,6 +168,13 @@ class Work:
     out_of_fold: list[dict[str, Any]] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     """Notes on what scoring found out."""
+
+    def listed(self, reader: Dataset) -> tuple[pl.DataFrame, Any]:
+        """Return the clip index of the recordings, and what was noticed of their last bytes."""
+        with self.stage("clips", 0) as advance, decoded_before(self.encoded()), noticing_rests() as rests:
+            clips = completed(reader.clips(self.root))
+            advance(len(clips))
+        return clips, rests
 
     def encoded(self) -> set[str]:
         """Return the audio digests that the store holds features of: those clips have been decoded before."""

@@ -8,8 +8,7 @@ out: it can be run again.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,10 +17,23 @@ from typing import Any
 
 import polars as pl
 
-from asdcore.errors import DataError, StoreError
+from asdcore.errors import DataError, PortfolioError, StoreError
+from asdcore.paths import given_path
+from asdcore.portfolio import parse_portfolio
 from asdcore.store.atomic import check_writable, fresh_folder, json_text, write_bytes, write_json
 from asdcore.store.digest import table_digest
-from asdcore.store.seal import FIELD, is_sealed, seal, unsealed
+from asdcore.store.owned import (
+    JOURNAL,
+    is_damaged_table,
+    is_noted,
+    is_portfolio,
+    is_record,
+    is_table,
+    read_journal,
+    write_journal,
+)
+from asdcore.store.record import check_record
+from asdcore.store.seal import FIELD, is_sealed, is_sealed_file, is_sealed_page, seal, unsealed
 from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_table, write_table
 
 TABLES: dict[str, Table] = {
@@ -35,6 +47,15 @@ RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE = "run.json", "portfolio.json", "evalu
 REPORT_FILE = "report.html"
 SCHEMA = 3
 """Of ``run.json`` and the tables. 3: the clip index knows order and recordings."""
+
+PROOFS: dict[str, Callable[[Path], bool]] = {
+    **{f"{name}.parquet": is_table for name in TABLES},
+    PORTFOLIO_FILE: is_portfolio,
+    RUN_FILE: is_record,
+    EVALUATION_FILE: is_sealed_file,
+    REPORT_FILE: is_sealed_page,
+}
+"""Every file of a run, and how it shows that asdcore wrote it."""
 
 VOLATILE = ("data", "seconds", "store", FIELD)
 """What in ``run.json`` may differ between two runs with the same result: where things lay, and how long it took."""
@@ -83,23 +104,27 @@ class Run:
         frame = read_table(TABLES[name], path, repair)
         if table_digest(frame, TABLES[name].key) != self.about["tables"][name]:
             raise StoreError(f"{path} is not the table that {RUN_FILE} names. {repair}")
+        systems = set(frame["system"].unique()) if "system" in frame.columns else set()
+        if strange := sorted(systems - set(self.about["portfolio"]["systems"])):
+            raise StoreError(f"{path} has rows of {strange[0]!r}, which is no system of the portfolio. {repair}")
         return frame
 
 
 def load_run(folder: str | Path) -> Run:
     """Open a finished run folder."""
-    path = Path(folder) / RUN_FILE
+    home = given_path(folder, "the run folder")
+    path = home / RUN_FILE
     try:
         if path.exists() and not path.is_file():  # a pipe could be read for ever
             raise ValueError("it is no regular file")
         content = path.read_bytes()
-        return Run(Path(folder), _checked(json.loads(content.decode()), content))
+        return Run(home, _checked(json.loads(content.decode(), parse_constant=_refuse), content))
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f"{folder} is no finished run: it has no {RUN_FILE}. "
             f"Make one with 'asdcore run PORTFOLIO --data ROOT --out {folder}'."
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, PortfolioError) as error:
         raise StoreError(f"{path} cannot be read ({error}). Run the portfolio again into {folder}.") from error
 
 
@@ -109,15 +134,14 @@ def _checked(about: Any, content: bytes) -> dict[str, Any]:
         raise ValueError(f"its schema is {about.get('schema')}, this asdcore reads {SCHEMA}")
     if not is_sealed(content):
         raise ValueError("it has changed since it was written")
-    kinds = {"schema": int, "portfolio": dict, "task": str, "year": int, "data": str, "store": str, "tables": dict}
-    if not isinstance(about, dict):
-        raise ValueError("it holds no table of keys")
-    for key, kind in kinds.items():
-        if not isinstance(about.get(key), kind):
-            raise ValueError(f"{key} is {about.get(key)!r}")
-    if set(about["tables"]) != set(TABLES):
-        raise ValueError(f"tables names {', '.join(sorted(about['tables']))}")
-    return about
+    check_record(about, SCHEMA, set(TABLES))
+    parse_portfolio(about["portfolio"])
+    record: dict[str, Any] = about
+    return record
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which is no number")
 
 
 def write_run(
@@ -126,7 +150,8 @@ def write_run(
     """Write everything beside the folder, then move it in, ``run.json`` last.
 
     So a full disk leaves an earlier run as it was, and a kill between two moves leaves no run that looks finished.
-    ``beside`` is called with a folder to write more into: folders that belong to the run.
+    ``beside`` is called with a folder to write more into: folders that belong to the run. Raises StoreError where a
+    file would be replaced that no run wrote.
     """
     with fresh_folder(folder) as stage:
         digests = {name: write_table(TABLES[name], frame, stage / f"{name}.parquet") for name, frame in tables.items()}
@@ -135,29 +160,80 @@ def write_run(
         write_bytes(stage / RUN_FILE, seal(json_text(about).encode()))
         if beside:
             beside(stage)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / RUN_FILE).unlink(missing_ok=True)
-        for earlier in (EVALUATION_FILE, REPORT_FILE):
-            (folder / earlier).unlink(missing_ok=True)
-        # Tables first: by them a folder that a kill leaves half filled is known as a run's.
-        for name in (*(f"{name}.parquet" for name in tables), PORTFOLIO_FILE):
-            (stage / name).replace(folder / name)
-        for more in sorted(one for one in stage.iterdir() if one.is_dir()):
-            shutil.rmtree(folder / more.name, ignore_errors=True)
-            more.replace(folder / more.name)
-        (stage / RUN_FILE).replace(folder / RUN_FILE)
+        _move_in(stage, folder)
     return load_run(folder)
 
 
-def check_out(folder: Path) -> None:
-    """Refuse to write a run among files that are not a run's, or over an inference."""
+def _move_in(stage: Path, folder: Path) -> None:
+    """Move a whole run to where it belongs. What it replaces must be a run's, and is noted first."""
+    folders = sorted(one.name for one in stage.iterdir() if one.is_dir())
+    folder.mkdir(parents=True, exist_ok=True)
+    check_out(folder, folders)  # again, for the work before this may have taken hours
+    write_journal(stage / JOURNAL, folder, [*PROOFS, *folders], stage)
+    (stage / JOURNAL).replace(folder / JOURNAL)
+    for earlier in (RUN_FILE, EVALUATION_FILE, REPORT_FILE):
+        (folder / earlier).unlink(missing_ok=True)
+    for name in (name for name in PROOFS if name != RUN_FILE and (stage / name).exists()):
+        (stage / name).replace(folder / name)
+    for name in folders:
+        if (folder / name).exists():
+            (folder / name).replace(stage / f"earlier {name}")
+        (stage / name).replace(folder / name)
+    (stage / RUN_FILE).replace(folder / RUN_FILE)
+    (folder / JOURNAL).unlink()
+
+
+def write_evaluation(run: Run, evaluation: dict[str, Any]) -> None:
+    """Write what the evaluation of a run came to beside it, sealed."""
+    check_evaluation(run)
+    content = json_text({**evaluation, FIELD: unsealed()}).encode()
+    write_bytes(run.folder / EVALUATION_FILE, seal(content))
+
+
+def check_evaluation(run: Run) -> None:
+    """Raise StoreError where an evaluation of this run would be written over what no evaluation wrote."""
+    path = run.folder / EVALUATION_FILE
+    if (path.exists() or path.is_symlink()) and not is_sealed_file(path):
+        raise StoreError(
+            f"{path} is not what an evaluation wrote there, or was changed since, and is not written over. Move it "
+            "away, then evaluate again."
+        )
+
+
+def check_out(folder: Path, folders: Iterable[str] = ()) -> None:
+    """Refuse to write a run among files that are not a run's, in place of one, or over an inference.
+
+    folders : what else the run will write, by name.
+    """
     check_writable(folder)
     if not folder.is_dir():
         return
+    record = folder / RUN_FILE
     with suppress(OSError, ValueError, TypeError, RecursionError):
-        if (folder / RUN_FILE).is_file() and "manifest" in json.loads((folder / RUN_FILE).read_bytes()):
+        if record.is_file() and "manifest" in json.loads(record.read_bytes()):
             raise StoreError(f"{folder} holds a finished inference, which is not written over. Choose another --out.")
-    ours = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, REPORT_FILE, *(f"{name}.parquet" for name in TABLES)}
-    found = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
-    if found and not found & ours:
-        raise StoreError(f"{folder} holds files that are no run's. Choose an empty or new folder with --out.")
+    journal = read_journal(folder / JOURNAL)
+    known = journal is not None or is_record(record)
+    there = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
+    asked = there & {*PROOFS, *folders} if known else there
+    strange = sorted(name for name in asked if not _is_ours(folder / name, journal or {}, known))
+    if strange and known:
+        raise StoreError(
+            f"{folder / strange[0]} is not what a run wrote there, or was changed since, and is not written over. "
+            "Move it away, or choose another --out."
+        )
+    if strange:
+        raise StoreError(
+            f"{folder} holds files that are no run's, such as {strange[0]}. Choose an empty or new folder with --out."
+        )
+
+
+def _is_ours(path: Path, journal: dict[str, list[str]], known: bool) -> bool:
+    """Whether a run wrote this file or folder. In a folder that is ``known`` as a run's, damaged tables are its too."""
+    if is_noted(path, path.parent, journal):
+        return True
+    if path.name not in PROOFS or not path.is_file():
+        return False
+    if path.name == PORTFOLIO_FILE and not (known or is_table(path.with_name("clips.parquet"))):
+        return False  # a person may have copied it here, to run it again
+    return PROOFS[path.name](path) or (known and path.suffix == ".parquet" and is_damaged_table(path))

@@ -16,6 +16,7 @@ from string import Template
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError, did_you_mean
+from asdcore.paths import given_path
 from asdcore.store.atomic import fresh_folder
 
 LONGEST = 50
@@ -77,7 +78,7 @@ def new_plugin(kind: str, name: str, folder: Path) -> Path:
         raise PluginError(f"There is no kind of plugin {kind!r}. {did_you_mean(kind, KINDS)}")
     name = _checked(kind, name.replace("-", "_"))
     distribution = "asdcore-" + name.replace("_", "-")
-    destination = Path(folder) / distribution
+    destination = given_path(folder, "the folder") / distribution
     if destination.exists() or destination.is_symlink():
         raise PluginError(f"{destination} exists already. Choose another name or folder, or remove it.")
     with fresh_folder(destination) as temporary:

@@ -38,6 +38,7 @@ from asdcore.data.synth.probes import FAULTS, heard
 from asdcore.data.synth.signals import SAMPLE_RATE, decibels
 from asdcore.encoding import view_channels, waveform
 from asdcore.errors import AsdcoreError, DataError, PortfolioError, located
+from asdcore.paths import given_path
 from asdcore.portfolio import DEFAULT_TASK, Component, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 
@@ -111,7 +112,7 @@ def audit_views(
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
     plan.check_components()
     views = _views(plan)
-    shown, root = progress or Silent(), Path(data)
+    shown, root = progress or Silent(), given_path(data, "data")
     with shown.stage("clips", 0) as advance:
         reader = installed().build("dataset", task if task is not None else plan.task or DEFAULT_TASK, {})
         index = completed(reader.clips(root))

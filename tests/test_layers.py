@@ -33,7 +33,7 @@ LAYERS = [
         "held_out",
     ],
     ["contract"],
-    ["alone", "execution", "threads", "parse", "digits", "progress", "errors"],
+    ["alone", "execution", "threads", "parse", "digits", "progress", "paths", "errors"],
 ]
 PUBLIC = {"asdcore", "asdcore.testing"}
 MAX_FILE, MAX_FUNCTION = 300, 40

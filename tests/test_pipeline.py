@@ -18,9 +18,10 @@ import soundfile
 import asdcore
 from asdcore.contract import plugins as plugins_module
 from asdcore.contract.plugins import Component
-from asdcore.errors import DataError, DatasetError, EvaluationError, PluginError, StoreError
+from asdcore.errors import AsdcoreError, DataError, DatasetError, EvaluationError, PluginError, StoreError
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Silent
+from asdcore.runs import TABLES
 from asdcore.stages import embed, score
 
 
@@ -169,6 +170,7 @@ KILLED = """
 import sys, time
 import asdcore
 from asdcore.progress import Silent
+from asdcore.runs import TABLES
 from asdcore.stages import embed
 embed.CHUNK = 8
 asdcore.run(sys.argv[1], sys.argv[2], sys.argv[3])
@@ -223,6 +225,49 @@ def test_a_folder_of_other_files_is_not_written_to(dataset, simple, tmp_path):
     with pytest.raises(StoreError, match="holds files that are no run's"):
         asdcore.run(simple, dataset, tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+
+
+AT_ONCE = """
+import sys
+import asdcore
+from asdcore.errors import StoreError
+try:
+    asdcore.run(*sys.argv[1:])
+except StoreError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_two_runs_into_one_folder_leave_one_of_them_whole(dataset, simple, tmp_path):
+    other = tmp_path / "other.toml"
+    other.write_text(simple.read_text().replace("euclidean", "cosine"))
+    out = tmp_path / "run"
+    command = [sys.executable, "-c", AT_ONCE]
+    processes = [
+        subprocess.Popen([*command, str(one), str(dataset), str(out)], stderr=subprocess.PIPE, text=True)
+        for one in (simple, other)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    codes = [process.returncode for process in processes]
+    assert 0 in codes
+    for code, text in zip(codes, said, strict=True):
+        assert not code or "Another process is writing to" in text, text
+    run = asdcore.load_run(out)
+    for name in TABLES:
+        assert len(getattr(run, name))
+    assert sorted(one.name for one in out.iterdir()) == sorted(
+        ["run.json", "portfolio.json", *(f"{name}.parquet" for name in TABLES)]
+    )
+
+
+@pytest.mark.parametrize("empty", ["data", "out", "store"])
+def test_an_empty_path_is_not_the_working_folder(dataset, simple, tmp_path, monkeypatch, empty):
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    places = {"data": dataset, "out": tmp_path / "run", "store": tmp_path / "kept"} | {empty: ""}
+    with pytest.raises(AsdcoreError, match=f"{empty} is empty. Name a file or folder"):
+        asdcore.run(simple, **places)
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_a_run_is_not_written_over_an_inference(dataset, simple, tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,7 +28,7 @@ from asdcore.cli import (
     submission,
     views,
 )
-from asdcore.cli.shared import INTERRUPTED, MISUSED
+from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
 from asdcore.cli.streams import check_folder, own_streams
 from asdcore.errors import AsdcoreError, plain_warnings
 
@@ -36,9 +36,17 @@ from asdcore.errors import AsdcoreError, plain_warnings
 HELP = {"help": False}
 
 
+class Typer(typer.Typer):
+    """A group whose commands refuse empty paths."""
+
+    def command(self, name: str | None = None, **more: Any) -> Any:
+        """Register a command."""
+        return super().command(name, **{"cls": Command, **more})
+
+
 def group(summary: str, epilog: str | None = None) -> typer.Typer:
     """Return an empty group of commands."""
-    return typer.Typer(
+    return Typer(
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

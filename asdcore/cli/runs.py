@@ -44,7 +44,7 @@ def demo(
     )
     show_evaluation(evaluate_run(finished))
     manifest = out / f"{profile}-{seed}.json"
-    manifest.unlink(missing_ok=True)  # of an earlier demo
+    _forget(manifest)
     typer.echo()
     print_lines(text.manifest(freeze(finished, manifest, progress=shown)))
     print_lines(text.verification(verify(manifest, progress=shown)))
@@ -56,6 +56,15 @@ def demo(
     typer.echo("  asdcore evaluate runs/mine")
     typer.echo("  asdcore freeze runs/mine --out runs/mine.json")
     typer.echo("  asdcore report runs/mine")
+
+
+def _forget(manifest: Path) -> None:
+    """Remove the manifest of an earlier demo; ManifestError where the file is something else."""
+    from asdcore.frozen.manifest import read_manifest
+
+    if manifest.exists():
+        read_manifest(manifest)
+        manifest.unlink()
 
 
 def run(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
+from typer.core import TyperCommand
+
+from asdcore.paths import given_path
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -16,6 +20,23 @@ Task = Annotated[
 ]
 StoreDir = Annotated[Path | None, typer.Option(help="Folder of cached artifacts. Default: a per-user cache folder.")]
 Workers = Annotated[int, typer.Option(min=1, help="Local processes. 1 works in this process.")]
+
+
+class Command(TyperCommand):
+    """A command that refuses an empty path, which an unset variable of a shell leaves: it would mean '.'."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what was typed; raises AsdcoreError where a path in it is empty."""
+        hints = get_type_hints(inspect.unwrap(self.callback)) if self.callback else {}
+        paths = {name for name, hint in hints.items() if Path in (hint, *get_args(hint))}
+        options = {option for one in self.params if one.name in paths for option in one.opts}
+        for before, typed in zip(["", *args], args, strict=False):
+            option, equals, value = typed.partition("=")
+            if equals and not value and option in options:
+                given_path("", option)
+            if not typed and (before in options or not before.startswith("-")):
+                given_path("", before if before in options else "an argument")
+        return super().parse_args(ctx, args)
 
 
 def progress() -> Any:

@@ -19,6 +19,7 @@ import polars as pl
 
 from asdcore import __version__
 from asdcore.errors import EvaluationError, did_you_mean
+from asdcore.paths import given_path
 from asdcore.runs import Run
 from asdcore.store.cache import Store, default_store
 from asdcore.store.chain import Chain, Line, append, read_chain
@@ -242,7 +243,7 @@ def _sentence(said: str | None) -> str | None:
 
 
 def _log(store: str | Path | None) -> Path:
-    return Store(Path(store) if store is not None else default_store()).looks
+    return Store(given_path(store, "store") if store is not None else default_store()).looks
 
 
 def _stamp(kind: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, EvaluationError
 from asdcore.evidence.files import read_truth
 from asdcore.evidence.matching import match_truth
+from asdcore.paths import given_path
 from asdcore.runs import Run
 from asdcore.store.tables import GROUND_TRUTH
 
@@ -29,7 +30,7 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
     what the names of development test files tell. Raises EvaluationError where there is none, or it does not fit.
     """
     if truth is not None:
-        return match_truth(read_truth(Path(truth)), done.clips)
+        return match_truth(read_truth(given_path(truth, "truth")), done.clips)
     root = Path(done.about["data"])
     advice = "Give the ground truth with --truth (evaluator-style folders, or an eval_data_list file)."
     if not root.is_dir():

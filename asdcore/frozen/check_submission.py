@@ -37,6 +37,7 @@ from asdcore.frozen.layout import (
 )
 from asdcore.frozen.meta import check_meta
 from asdcore.frozen.scores import check_scores
+from asdcore.paths import given_path
 from asdcore.pipeline import CURRENT_YEAR
 from asdcore.portfolio import DEFAULT_TASK
 
@@ -74,7 +75,7 @@ def check_submission(
     path = Path(submission)
     if not path.exists():
         raise DataError(f"There is no {path}. Give a package's folder, the folder of one system, or a zip.")
-    clips, of_task, warnings = _listed(Path(data), task or DEFAULT_TASK)
+    clips, of_task, warnings = _listed(given_path(data, "data"), task or DEFAULT_TASK)
     verdict = check_files(path, clips, of_task if year is None else year)
     expected = expected_files(clips, verdict.year)
     verdict.problems[:0] = _of_other_data(read_tree(path), expected, data)

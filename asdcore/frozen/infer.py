@@ -47,24 +47,23 @@ from asdcore.frozen.needed import needed_by_inference
 from asdcore.frozen.proof import prove_features, prove_recipes, prove_scores
 from asdcore.frozen.roots import Roots, roots_of
 from asdcore.frozen.submission import write_scores
+from asdcore.frozen.unfinished import SCORE_FILES, WORK, check_unfinished, check_unfrozen, mark
 from asdcore.frozen.verify import verify
+from asdcore.paths import given_path
+from asdcore.paths import places as named
 from asdcore.pipeline import CURRENT_YEAR, Work, notes_on
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
-from asdcore.runs import RUN_FILE, Run, check_out, load_run, write_run
+from asdcore.runs import Run, load_run, write_run
 from asdcore.stages import embed
 from asdcore.stages.decide import check_attainable
 from asdcore.store.apart import check_apart
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
+from asdcore.store.claims import claimed
 from asdcore.store.tables import CLIP_INDEX
 
 NAMES = ["clip", *CELL, "split"]
-SCORE_FILES = "scores"
-"""The folder of score and decision files, one folder a system, below the inference's."""
-
-WORK = ".work"
-"""What a stopped inference has computed; gone when it is finished."""
 
 
 def infer(
@@ -89,19 +88,18 @@ def infer(
     Raises ManifestError, with nothing written, where anything is not as it was frozen or does not come out as it did;
     StoreError where ``out`` holds a finished inference.
     """
-    target, shown = Path(out), progress or Silent()
-    _check_unfinished(target)
-    check_out(target)
-    places = {"data": frozen_data, "run": run, "store": store}
+    target, root, shown = given_path(out, "out"), given_path(data, "data"), progress or Silent()
+    check_unfinished(target)
     verified = verify(manifest, data=frozen_data, run=run, store=store, public_key=public_key, progress=shown)
-    pinned = read_manifest(Path(manifest))
+    pinned = read_manifest(given_path(manifest, "the manifest"))
     names = [row["plugin"] for row in pinned.predicate["plugins"]]
-    roots = roots_of(pinned, {name: None if place is None else Path(place) for name, place in places.items()})
+    roots = roots_of(pinned, named(data=frozen_data, run=run, store=store))
     _refuse(needed_by_inference(verified, roots.folders["run"]))
-    _check_apart(target, roots)
-    with restricted(names):
+    check_unfrozen(target, roots)
+    with restricted(names), claimed(target):
+        check_unfinished(target)
         again = partial(restrict, names)
-        return _Inference(pinned, roots, Path(data), target, workers, shown, again, skip_unreadable).finish()
+        return _Inference(pinned, roots, root, target, workers, shown, again, skip_unreadable).finish()
 
 
 @dataclass
@@ -207,6 +205,7 @@ class _Inference:
         root = self.work.store.root
         with disk_trouble(root):
             root.mkdir(parents=True, exist_ok=True)
+            mark(root)
             for subject in self.manifest.of_kind("features"):
                 if source := self.roots.locate(subject.name):
                     link = root / subject.name.removeprefix("store/")
@@ -249,7 +248,7 @@ class _Inference:
             for system in self.plan.systems:
                 write_scores(stage / SCORE_FILES / system, *said, system, self.year)
 
-        _check_unfinished(self.out)
+        check_unfinished(self.out)
         finished = write_run(self.out, tables, about, score_files)
         shutil.rmtree(self.out / WORK, ignore_errors=True)
         return finished
@@ -280,16 +279,3 @@ def _refuse(verified: Verification) -> None:
         return
     told = [*explain(verified, INFER), *next_steps(verified, INFER)]
     raise ManifestError("\n".join([f"{verified.manifest} does not fit what is here, so nothing was inferred:", *told]))
-
-
-def _check_unfinished(out: Path) -> None:
-    if (out / RUN_FILE).exists():
-        raise StoreError(f"{out} holds a finished run or inference, and is not written over. Choose another --out.")
-
-
-def _check_apart(out: Path, roots: Roots) -> None:
-    """Refuse to write into what is frozen."""
-    for name in ("run", "store"):
-        folder = roots.folders[name].resolve()
-        if out.resolve().is_relative_to(folder):
-            raise StoreError(f"{out} lies in the frozen {name} folder, {folder}. Choose another --out.")

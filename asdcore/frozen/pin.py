@@ -24,6 +24,7 @@ from asdcore.frozen.recordings import sounds_below
 from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
 from asdcore.frozen.roots import Roots, code_roots, plugin_files, relative_roots
 from asdcore.frozen.whole import check_whole
+from asdcore.paths import given_path
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
@@ -51,7 +52,7 @@ def freeze(
     Raises ManifestError, with nothing written, where something is no longer as the run had it, or cannot be pinned.
     """
     done = run if isinstance(run, Run) else load_run(run)
-    path, moment = Path(out), moment_of(time)
+    path, moment = given_path(out, "out"), moment_of(time)
     check_place(path, recipe_digest(done.meaning))
     work = _Freeze(done, progress or Silent())
     work.check_unchanged()

@@ -30,6 +30,7 @@ from asdcore.frozen.layout import (
     team,
 )
 from asdcore.frozen.meta import development_results, meta_text
+from asdcore.paths import given_path
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs import EVALUATION_FILE, Run, load_run
 from asdcore.store.atomic import check_writable, fresh_folder, write_bytes
@@ -94,7 +95,7 @@ def package(
     chosen = _chosen([_open(one) for one in runs], systems)
     named = dict(zip(labels(label, len(chosen)), chosen, strict=True))
     first = chosen[0][0]
-    folder = Path(out) if out is not None else first.folder / FOLDER
+    folder = given_path(out, "out") if out is not None else first.folder / FOLDER
     check_writable(folder)
     expected = _shared_clips(chosen)
     notes = [*_notes(expected, first.about["year"]), *_not_inferred([run for run, _ in chosen])]

@@ -24,6 +24,7 @@ from asdcore.frozen.recompute import recompute as rebuild
 from asdcore.frozen.recordings import as_text, sounds_below
 from asdcore.frozen.roots import Roots, roots_of
 from asdcore.frozen.signing import check_signature, signature_of
+from asdcore.paths import given_path, places
 from asdcore.progress import Progress, Silent
 from asdcore.runs import EVALUATION_FILE, PORTFOLIO_FILE, RUN_FILE, load_run
 from asdcore.store.cache import default_store
@@ -53,12 +54,9 @@ def verify(
 
     Raises ManifestError where the manifest itself is damaged, was changed, or is not signed by the key's owner.
     """
-    pinned = read_manifest(Path(manifest))
+    pinned = read_manifest(given_path(manifest, "the manifest"))
     notes = _signature(pinned, public_key)
-    given = {
-        name: None if path is None else Path(path) for name, path in (("data", data), ("run", run), ("store", store))
-    }
-    roots = roots_of(pinned, given)
+    roots = roots_of(pinned, places(data=data, run=run, store=store))
     known = Known(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
     work = _Verify(pinned, roots, known, recompute, progress or Silent())
     files = list(work.files())

@@ -10,16 +10,22 @@ paper      the tables for a paper
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from asdcore.errors import StoreError
+from asdcore.paths import path_or
+from asdcore.paths import places as optional
 from asdcore.progress import Progress, Silent
 from asdcore.reporting import maps, page, paper
 from asdcore.reporting.content import gather
-from asdcore.reporting.subjects import open_subjects, places
+from asdcore.reporting.subjects import Subject, open_subjects, places
+from asdcore.reporting.worth import Worth
 from asdcore.reporting.worth import worth as worth_of
-from asdcore.runs import REPORT_FILE, Run
-from asdcore.store.atomic import write_text
+from asdcore.runs import REPORT_FILE, Run, load_run
+from asdcore.store.atomic import check_writable, write_text
+from asdcore.store.owned import check_noted
+from asdcore.store.seal import is_sealed_page, seal_page
 
 __all__ = ["REPORT_FILE", "report"]
 
@@ -43,24 +49,52 @@ def report(
     truth, year : see :func:`asdcore.evaluate`, which the report calls for every run: each look at labels is logged. A
     run without labels, recordings or store still gets a report, which says what is missing.
 
-    Raises an AsdcoreError where a run cannot be read, labels that were named do not fit, or a library is missing.
+    Raises an AsdcoreError where a run cannot be read, labels that were named do not fit, a library is missing, or a
+    file would be written over that asdcore did not write as it is. A report ends with its SHA-256; tables are noted.
     """
-    page.check_libraries()
-    if umap:
-        maps.check_umap()
-    given = [runs] if isinstance(runs, Run | str | Path) else list(runs)
+    _check_libraries(umap)
+    named = [runs] if isinstance(runs, Run | str | Path) else list(runs)
+    opened = [one if isinstance(one, Run) else load_run(one) for one in named]
+    path = path_or(out, "out", (opened[0].folder if opened else Path()) / REPORT_FILE)
+    _check_places(path, tables := optional(csv=csv, latex=latex))
     shown = progress or Silent()
-    with shown.stage("evaluate", len(given)) as advance:
-        subjects = open_subjects(given, None if truth is None else Path(truth), year, advance)
+    with shown.stage("evaluate", len(opened)) as advance:
+        subjects = open_subjects(opened, optional(truth=truth)["truth"], year, advance)
     with shown.stage("compare", 1) as advance:
         called, worth = places(subjects), worth_of(subjects)
         advance(1)
-    if csv is not None:
-        paper.write_csv(Path(csv), subjects, worth, called)
-    if latex is not None:
-        paper.write_latex(Path(latex), subjects, called)
-    path = Path(out) if out is not None else subjects[0].run.folder / REPORT_FILE
+    _write_tables(tables, subjects, worth, called)
     with shown.stage("draw", 1) as advance:
-        write_text(path, page.render(gather(subjects, worth, called, audio=audio, umap=umap)))
+        text = seal_page(page.render(gather(subjects, worth, called, audio=audio, umap=umap)))
+        _check_places(path, {})  # again, for this may have taken a while
+        write_text(path, text)
         advance(1)
     return path
+
+
+def _check_libraries(umap: bool) -> None:
+    page.check_libraries()
+    if umap:
+        maps.check_umap()
+
+
+def _write_tables(
+    folders: Mapping[str, Path | None], subjects: list[Subject], worth: Worth, called: Mapping[tuple[str, str], str]
+) -> None:
+    if folder := folders["csv"]:
+        paper.write_csv(folder, subjects, worth, called)
+    if folder := folders["latex"]:
+        paper.write_latex(folder, subjects, called)
+
+
+def _check_places(report: Path, tables: Mapping[str, Path | None]) -> None:
+    """Raise StoreError where something would be written over that is not asdcore's."""
+    for what, folder in tables.items():
+        if folder is not None:
+            check_noted(folder, paper.CSV if what == "csv" else paper.LATEX, f"--{what}")
+    check_writable(report.parent)
+    if (report.exists() or report.is_symlink()) and (report.is_symlink() or not is_sealed_page(report)):
+        raise StoreError(
+            f"{report} is there, and is not a report that asdcore wrote, or was changed since: it is not written over. "
+            "Move it away, or choose another file with --out."
+        )

@@ -20,13 +20,14 @@ from asdcore.evidence.metrics import harmonic_mean
 from asdcore.reporting.latex import line
 from asdcore.reporting.subjects import Subject, called, official_cells
 from asdcore.reporting.worth import Worth
-from asdcore.store.atomic import write_text
+from asdcore.store.owned import write_noted
 
 TOTAL = "official score"
+CSV, LATEX = ("systems.csv", "paper.csv"), ("paper.tex",)
 
 
 def write_csv(folder: Path, subjects: Sequence[Subject], worth: Worth, places: Mapping[tuple[str, str], str]) -> None:
-    """Write ``systems.csv`` and ``paper.csv`` into a folder."""
+    """Write ``systems.csv`` and ``paper.csv`` into a folder; StoreError in place of another's."""
     _check(subjects)
     columns = list(dict.fromkeys(f"{places[row['machine'], row['section']]} {row['cell']}" for row in worth.cells))
     rows: list[list[Any]] = [["system", TOTAL, "low", "high", *columns]]
@@ -35,13 +36,12 @@ def write_csv(folder: Path, subjects: Sequence[Subject], worth: Worth, places: M
                  for row in worth.cells if row["system"] == name}  # fmt: skip
         ends = (f"{100 * one:.2f}" for one in (interval.estimate, interval.low, interval.high))
         rows.append([name, *ends, *(cells.get(column, "") for column in columns)])
-    write_text(folder / "systems.csv", _csv(rows))
     header, body = table(subjects, places)
-    write_text(folder / "paper.csv", _csv([header, *body]))
+    write_noted(folder, dict(zip(CSV, (_csv(rows), _csv([header, *body])), strict=True)), "--csv")
 
 
 def write_latex(folder: Path, subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> None:
-    """Write ``paper.tex``: a booktabs table, the best of every column and measure in bold."""
+    """Write ``paper.tex``: a booktabs table, the best of every column and measure in bold; StoreError as above."""
     _check(subjects)
     header, body = table(subjects, places)
     best = {
@@ -58,7 +58,8 @@ def write_latex(folder: Path, subjects: Sequence[Subject], places: Mapping[tuple
         name = row[0] if not i or row[0] != body[i - 1][0] else ""
         lines.append(line([name, *row[1:]], bold))
     note = "% Percent. Made by asdcore; needs \\usepackage{booktabs}."
-    write_text(folder / "paper.tex", "\n".join([note, *lines, "\\bottomrule", "\\end{tabular}", ""]))
+    text = "\n".join([note, *lines, "\\bottomrule", "\\end{tabular}", ""])
+    write_noted(folder, dict.fromkeys(LATEX, text), "--latex")
 
 
 def table(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> tuple[list[str], list[list[str]]]:

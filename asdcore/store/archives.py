@@ -12,11 +12,12 @@ files, ``__MACOSX/`` and what lies outside a folder named for the machine stay p
 from __future__ import annotations
 
 import filecmp
+import os
 import shutil
 import stat
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,12 +26,16 @@ from asdcore.parse import parse_json
 from asdcore.progress import Progress, Silent
 from asdcore.store.atomic import check_writable, disk_trouble, fresh_folder, write_json
 from asdcore.store.entries import File, Resource
-from asdcore.store.fetch import fetch
+from asdcore.store.fetch import FIRST, fetch
 from asdcore.store.resources import Registry, content_digest, resource_folder
+from asdcore.store.zips import DamagedError, blocks_of, opened_zip
 
 NOTES = ".archives.json"
 SPLITS = ("dev", "train", "eval")
 """The three records of a challenge year: development data, additional training data, evaluation data."""
+
+DEEPEST, LONGEST = 32, 200
+"""How many folders deep a member may lie, and how long a name in its path may be, in bytes."""
 
 SOUND = (".wav", ".flac")
 ASIDE = (".", "__MACOSX")
@@ -55,11 +60,7 @@ def fetch_data(
     wanted = _wanted(_resources(name, registry, split), machines)
     check_writable(root)
     notes = _read_notes(root)
-    if strangers := {one["task"] for one in notes.values()} - {resource.plugin for resource, _ in wanted}:
-        raise ResourceError(
-            f"{root} holds data of {', '.join(sorted(strangers))}, and machines of other years have the same names. "
-            "Choose another folder with --out."
-        )
+    _check_year(root, notes, {resource.plugin for resource, _ in wanted})
     unpacked = 0
     for resource, file in wanted:
         assert file.machine is not None  # of every archive, or its entry would not have loaded
@@ -67,15 +68,42 @@ def fetch_data(
             continue
         had = (resource_folder(resource.id) / file.name).is_file()
         (archive,) = fetch(resource, shown, (file,))
-        with shown.stage(f"unpack {file.machine}", 0) as advance:
+        digest = _digest(archive)
+        with shown.stage(f"unpack {file.machine}", 0) as advance, _trusted_no_more(archive, file):
             advance(unpack(archive, file.machine, root))
-        about = {"task": resource.plugin, "entry": resource.id, "sha256": content_digest(archive)}
+        about = {"task": resource.plugin, "entry": resource.id, "sha256": digest}
         notes[file.name] = about | {"checked_by": file.check}
         write_json(root / NOTES, notes)
         if not (had or keep):
-            archive.unlink()
+            archive.unlink(missing_ok=True)
         unpacked += 1
     return unpacked
+
+
+def _check_year(root: Path, notes: dict[str, Any], tasks: set[str]) -> None:
+    if strangers := {one["task"] for one in notes.values()} - tasks:
+        raise ResourceError(
+            f"{root} holds data of {', '.join(sorted(strangers))}, and machines of other years have the same names. "
+            "Choose another folder with --out."
+        )
+
+
+def _digest(archive: Path) -> str:
+    try:
+        return content_digest(archive)
+    except FileNotFoundError:
+        raise ResourceError(f"{archive} was removed by somebody else. Run this again.") from None
+
+
+@contextmanager
+def _trusted_no_more(archive: Path, file: File) -> Iterator[None]:
+    """Forget the hash of a first download that proves unfit, where nothing else says what the file must be."""
+    try:
+        yield
+    except UnfitError:
+        if file.check == "none":
+            archive.with_name(f"{archive.name}{FIRST}").unlink(missing_ok=True)
+        raise
 
 
 def _resources(name: str, registry: Registry, split: str | None) -> list[Resource]:
@@ -105,12 +133,14 @@ def _wanted(resources: list[Resource], machines: Sequence[str]) -> list[tuple[Re
 def _read_notes(root: Path) -> dict[str, Any]:
     """Return {archive name: what is noted of it}."""
     path = root / NOTES
+    if path.exists() and not path.is_file():
+        raise ResourceError(f"{path} is not a regular file. Move it away, then fetch again.")
     if not path.is_file():
         return {}
     try:
         notes = parse_json(path.read_text(encoding="utf-8"))
         return {name: {**note, "task": str(note["task"])} for name, note in notes.items()}
-    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
         raise ResourceError(
             f"{path} cannot be read ({type(error).__name__}). Remove it with 'rm {path}' to have all fetched again."
         ) from error
@@ -125,35 +155,44 @@ def unpack(archive: Path, machine: str, root: Path) -> int:
     advice = f"Remove it with 'rm {archive}' and fetch it again."
     home = root / machine
     try:
-        with zipfile.ZipFile(archive) as opened, fresh_folder(home) as stage:
+        with opened_zip(archive) as opened, fresh_folder(home) as stage:
             members = _members(opened, archive, machine)
             _check_space(root, sum(info.file_size for info, _ in members))
             for info, inside in members:
                 target = stage / inside
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with opened.open(info) as packed, target.open("wb") as file:
-                    shutil.copyfileobj(packed, file, 1 << 20)
+                with target.open("wb") as file:
+                    for block in blocks_of(opened, info):
+                        file.write(block)
             _move_in(stage, home, archive)
             return len(members)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise ResourceError(f"{archive} is damaged or no zip file ({error}). {advice}") from error
+    except DamagedError as error:
+        raise UnfitError(f"{archive} is damaged or no zip file ({error}). {advice}") from error
+    except FileNotFoundError as error:
+        raise ResourceError(f"{archive} was removed by somebody else. Run this again.") from error
+
+
+class UnfitError(ResourceError):
+    """An archive that can never be unpacked as what it is to be."""
 
 
 def _members(opened: zipfile.ZipFile, archive: Path, machine: str) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
-    """Return (member, its path below the machine's folder) of every file; raises ResourceError for an unsafe member."""
+    """Return (member, its path below the machine's folder) of every file; raises UnfitError for an unsafe member."""
     found: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for info in opened.infolist():
         path = PurePosixPath(info.filename)
         if reason := _unsafe(info, path):
-            raise ResourceError(f"{archive} is not unpacked: its member {info.filename!r} {reason}.")
+            raise UnfitError(f"{archive} is not unpacked: its member {info.filename[:200]!r} {reason}.")
         if info.is_dir() or machine not in path.parts[:-1] or any(part.startswith(ASIDE) for part in path.parts):
             continue
         inside = PurePosixPath(*path.parts[path.parts.index(machine) + 1 :])
         if inside in found:
-            raise ResourceError(f"{archive} is not unpacked: two of its members are {machine}/{inside}.")
+            raise UnfitError(f"{archive} is not unpacked: two of its members are {machine}/{inside}.")
         found[inside] = info
     if not found:
-        raise ResourceError(f"{archive} holds no folder {machine!r}: it is not an archive of that machine.")
+        raise UnfitError(f"{archive} holds no folder {machine!r}: it is not an archive of that machine.")
+    if clash := next((one for path in found for one in path.parents if one in found), None):
+        raise UnfitError(f"{archive} is not unpacked: its member {machine}/{clash} is a file and a folder.")
     return [(info, inside) for inside, info in found.items()]
 
 
@@ -166,6 +205,8 @@ def _unsafe(info: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
         return "has a name that cannot be printed"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device"
+    if len(path.parts) > DEEPEST or any(len(os.fsencode(part)) > LONGEST for part in path.parts):
+        return f"lies more than {DEEPEST} folders deep, or has a name of more than {LONGEST} bytes"
     return "is encrypted" if info.flag_bits & 1 else None
 
 
@@ -183,7 +224,7 @@ def _move_in(stage: Path, home: Path, archive: Path) -> None:
         moves = []
         for path in sorted(one for one in stage.rglob("*") if one.is_file()):
             target = home / path.relative_to(stage)
-            if target.exists() and not filecmp.cmp(path, target, shallow=False):
+            if _is_other(path, target):
                 if target.suffix.lower() in SOUND:
                     raise ResourceError(
                         f"{target} is there with other sound than in {archive}: they are of different datasets. "
@@ -191,6 +232,11 @@ def _move_in(stage: Path, home: Path, archive: Path) -> None:
                     )
                 # Two archives of one machine may each bring a table of its clips: both are kept.
                 target = target.with_name(f"{target.stem}.{archive.stem}{target.suffix}")
+                if _is_other(path, target):
+                    raise ResourceError(
+                        f"{target} is there with other content than in {archive}. Choose another folder with --out, or "
+                        "move that file away."
+                    )
             moves.append((path, target))
         for folder in [one for one in stage.iterdir() if one.is_dir() and not (home / one.name).exists()]:
             home.mkdir(parents=True, exist_ok=True)
@@ -199,3 +245,10 @@ def _move_in(stage: Path, home: Path, archive: Path) -> None:
             if path.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
+
+
+def _is_other(path: Path, target: Path) -> bool:
+    """Whether something else than a file with the same content is there."""
+    if target.is_file():
+        return not filecmp.cmp(path, target, shallow=False)
+    return target.exists() or target.is_symlink()

@@ -1,4 +1,8 @@
-"""Files that are whole or absent: written under a temporary name, then renamed."""
+"""Files that are whole or absent: written in a temporary folder beside them, then renamed.
+
+A temporary folder holds a lock as long as its process lives. So one without is what a killed process left, and may be
+removed. A process id could not tell: in another container it is another process, or none.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.errors import AsdcoreError, StoreError
+from asdcore.store.locks import Lock, take
 
 PREFIX = ".writing-"
+LOCK = "lock"
+"""The file in a temporary folder that its process holds."""
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full. Free some space, or choose another folder with --out or --store",
@@ -37,22 +44,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Raises StoreError where the folder cannot be written or the disk is full.
     """
-    # The suffix keeps it from being taken for a finished file.
-    temporary = path.with_name(f"{_mine()}{uuid.uuid4().hex[:8]}-{path.name}.part")
-    try:
-        with disk_trouble(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_trouble(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix keeps it from being taken for a finished file.
+        with _scratch(path.parent, ".part") as folder:
+            temporary = folder / path.name
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             temporary.replace(path)
-    finally:
-        _remove(temporary)
 
 
 def check_writable(folder: Path) -> None:
     """Raise StoreError where ``folder`` could not be made or written to: better known before the work than after."""
-    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists() or one.is_symlink())
+    if there.is_symlink() and not there.exists():
+        raise StoreError(
+            f"Cannot write {folder}: {there} is a link that leads nowhere. Choose another with --out or --store."
+        )
     if not there.is_dir():
         raise StoreError(
             f"Cannot write {folder}: {there} is a file, not a folder. Choose another with --out or --store."
@@ -65,14 +74,13 @@ def check_writable(folder: Path) -> None:
 def fresh_folder(path: Path) -> Iterator[Path]:
     """Give a new folder beside ``path`` to fill and empty again; whatever is left in it is removed."""
     path = path.resolve()  # '.' and '..' have no name of their own
-    folder = path.with_name(f"{_mine()}{uuid.uuid4().hex[:8]}-{path.name}")
-    try:
-        with disk_trouble(path.parent):
-            folder.mkdir(parents=True)
+    with disk_trouble(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _scratch(path.parent, f"-{path.name}") as outer:
             _sweep(path.parent.glob(f"{PREFIX}{_host()}-*-{glob.escape(path.name)}"))
+            folder = outer / path.name
+            folder.mkdir()
             yield folder
-    finally:
-        _remove(folder)
 
 
 @contextmanager
@@ -112,34 +120,57 @@ def json_text(value: Any) -> str:
 
 def remove_orphans(folder: Path) -> None:
     """Remove what killed processes of this host left half written under ``folder``."""
-    _sweep(folder.rglob(f"{PREFIX}{_host()}-*"))
+    # os.walk bears folders that vanish meanwhile.
+    below = [(Path(place), names) for place, names, _ in os.walk(folder)]
+    _sweep(place / name for place, names in below for name in names if name.startswith(f"{PREFIX}{_host()}-"))
+
+
+@contextmanager
+def _scratch(parent: Path, ending: str) -> Iterator[Path]:
+    """Give a temporary folder, locked as long as it is used, and remove it."""
+    folder, lock = _locked(parent, ending)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+        lock.release()
+        _remove(folder)  # some file systems keep a file that is open
+
+
+def _locked(parent: Path, ending: str) -> tuple[Path, Lock]:
+    while True:
+        folder = parent / f"{_mine()}{uuid.uuid4().hex[:8]}{ending}"
+        folder.mkdir()
+        # Between the two, a sweep may have taken the new folder for an orphan: then another is made.
+        with suppress(FileNotFoundError):
+            if lock := take(folder / LOCK):
+                return folder, lock
 
 
 def _sweep(temporaries: Iterable[Path]) -> None:
     for orphan in list(temporaries):
-        owner = orphan.name.removeprefix(f"{PREFIX}{_host()}-").split("-", 1)[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
-            _remove(orphan)
+        with suppress(OSError):  # gone by now, not ours to open, or no folder
+            if orphan.is_symlink() or not (lock := take(orphan / LOCK)):
+                continue
+            doomed = orphan.with_name(f"{_mine()}{uuid.uuid4().hex[:8]}.swept")
+            try:
+                if lock.sure:  # without locks nobody can tell who lives
+                    # Under its name, a process that has just made it could still begin to use it.
+                    orphan.rename(doomed)
+                    _remove(doomed)
+            finally:
+                lock.release()
+                _remove(doomed)
 
 
 def _mine() -> str:
-    """How temporary names of this process begin: host and process tell an orphan from a file being written."""
+    """How temporary names of this process begin. A lock may not be seen from another host, so its name tells."""
     return f"{PREFIX}{_host()}-{os.getpid()}-"
 
 
 @functools.cache
 def _host() -> str:
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _remove(path: Path) -> None:

@@ -29,6 +29,7 @@ from asdcore.store.digest import recipe_digest, table_digest
 from asdcore.store.tables import (
     CHUNK_SCORES,
     FEATURES,
+    FULL,
     RANGES,
     check_content,
     read_parquet,
@@ -73,8 +74,14 @@ class Store:
         return self.root / "scores" / f"{recipe_digest(recipe)}.parquet"
 
     def read_scores(self, path: Path, clips: tuple[int, int] | None = None) -> pl.DataFrame:
-        """Read one chunk of scores; raises StoreError where it is not of so many train normals and test clips."""
+        """Read one chunk of scores; raises StoreError where it is not of so many train normals and test clips.
+
+        StoreError too where it is damaged, or holds what no scorer gives.
+        """
         chunk = read_table(CHUNK_SCORES, path, _repair(path))
+        sound = pl.col("role").is_in(["oof", "test"]) & (pl.col("row") >= 0) & (pl.col("fold") >= FULL)
+        if not len(chunk) or not chunk.select((sound & pl.col("score").is_finite()).fill_null(False).all()).item():
+            raise StoreError(f"{path} holds rows that no scorer gives. {_repair(path)}")
         if clips and (lost := lacking(chunk, *clips)):
             raise StoreError(f"{path} is not the scores that it is named for: {lost}. {_repair(path)}")
         return chunk
@@ -115,11 +122,15 @@ class FeatureSet:
         """Map each audio digest to the shard that holds it."""
         where: dict[str, Path] = {}
         for shard in sorted(self.folder.glob("*.parquet")):
+            if not shard.is_file():  # a pipe could be read for ever
+                raise StoreError(f"{shard} is a link that leads nowhere, or no file. {_repair(shard)}")
             try:
                 names = pl.read_parquet(shard, columns=["audio_sha256"])["audio_sha256"]
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
                 reason = str(error).splitlines()[0]
                 raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {_repair(shard)}") from error
+            if names.dtype != pl.String or names.has_nulls():
+                raise StoreError(f"{shard} does not name the audio of its features. {_repair(shard)}")
             where.update(dict.fromkeys(names, shard))
         return where
 
@@ -172,16 +183,36 @@ class FeatureSet:
 
     def content(self, shard: Path) -> str:
         """Return the content digest of a shard, after checking that the shard still has it."""
-        frame = FEATURES.check(read_parquet(shard, _repair(shard)))
-        return check_content(frame, FEATURES.key, shard, _repair(shard))
+        return check_content(self._frame(shard), FEATURES.key, shard, _repair(shard))
+
+    def _frame(self, shard: Path) -> pl.DataFrame:
+        """Return a shard's rows, of the right kinds."""
+        frame = read_parquet(shard, _repair(shard))
+        try:
+            return FEATURES.check(frame)
+        except StoreError as error:
+            raise StoreError(f"{shard}: {error} {_repair(shard)}") from error
 
     def _read(self, shard: Path) -> dict[str, NDArray[np.float32]]:
-        frame = FEATURES.check(read_parquet(shard, _repair(shard)))
+        frame = self._frame(shard)
         check_content(frame, FEATURES.key, shard, _repair(shard))
-        return {
-            name: values.to_numpy().reshape(shape.to_list())
-            for name, shape, values in zip(frame["audio_sha256"], frame["shape"], frame["values"], strict=True)
-        }
+        try:
+            rows = {
+                name: values.to_numpy().reshape([_length(one) for one in shape])
+                for name, shape, values in zip(frame["audio_sha256"], frame["shape"], frame["values"], strict=True)
+            }
+        except (TypeError, ValueError, AttributeError):  # of a null, or a shape that its values do not have
+            rows = {}
+        if len(rows) < len(frame) or not all(np.isfinite(one).all() for one in rows.values()):
+            raise StoreError(f"{shard} holds rows that are not features of a clip. {_repair(shard)}")
+        return rows
+
+
+def _length(value: object) -> int:
+    """Return a dimension of a shape; ValueError where it is none: -1 would mean whatever fits."""
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is not a length")
+    return value
 
 
 def _repair(path: Path) -> str:

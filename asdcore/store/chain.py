@@ -15,6 +15,7 @@ hash kept elsewhere, such as one that was committed, sent or frozen with a manif
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -104,6 +105,7 @@ def append(log: Path, make: Callable[[Chain], Mapping[str, Any]]) -> Line:
 def read_chain(log: Path) -> Chain:
     """Read a log and check every link; a log that does not exist has no lines."""
     with _trouble("read", log):
+        _check_regular(log)
         if not log.exists():
             return _read(b"", _head(log))
         with log.open("rb") as file:
@@ -190,10 +192,11 @@ def _digest(entry: Mapping[str, Any]) -> str:
 def _head(log: Path) -> Any:
     """Return what the head file says: None where there is none, "" where it cannot be read."""
     try:
+        _check_regular(head_of(log))
         return parse_json(head_of(log).read_bytes())
     except FileNotFoundError:
         return None
-    except (ValueError, NotADirectoryError):
+    except (ValueError, RecursionError, NotADirectoryError):
         return ""
 
 
@@ -201,6 +204,7 @@ def _head(log: Path) -> Any:
 def _held(log: Path) -> Iterator[FileIO]:
     """Open a log for one writer alone, at its start; what is written goes to its end."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    _check_regular(log)
     with log.open("ab+", buffering=0) as file:
         _lock(file.fileno(), fcntl.LOCK_EX)
         file.seek(0)
@@ -216,6 +220,12 @@ def _trouble(what: str, log: Path) -> Iterator[None]:
         raise StoreError(
             f"Cannot {what} the log {log}: {error.strerror}. Choose a store that you may write, with ASDCORE_STORE."
         ) from error
+
+
+def _check_regular(path: Path) -> None:
+    """Raise OSError for a pipe, which could be read for ever, and whatever else is no file."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, f"{path.name} is not a regular file")
 
 
 def _lock(file: int, how: int) -> None:

@@ -23,6 +23,7 @@ from asdcore.parse import parse_toml
 ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 EVIDENCE = ("computed", "published", "reported", "unknown")
 HUB = "huggingface.co"
+LONGEST_NAME = 200
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -30,6 +31,12 @@ def _web_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
         raise ValueError("an address must begin with https:// (or http://) and hold no user name or password")
+    try:
+        _ = parts.port, parts.hostname.encode("idna"), value.encode("ascii")
+    except ValueError as error:
+        raise ValueError(f"an address has a host and a port that can be, and plain characters ({error})") from None
+    if not value.isprintable() or " " in value:
+        raise ValueError("an address holds no blanks and no control characters")
     return value
 
 
@@ -42,6 +49,14 @@ def _file_name(value: str) -> str:
         )
     if "\\" in value or not value.isprintable():
         raise ValueError("a file name has no '\\' and can be printed")
+    if value.endswith(".sha256") or any(len(part.encode()) > LONGEST_NAME for part in parts):
+        raise ValueError(f"a file name does not end with '.sha256', and has at most {LONGEST_NAME} bytes")
+    return value
+
+
+def _folder_name(value: str) -> str:
+    if not value or value != Path(value).name or value.startswith(".") or not value.isprintable():
+        raise ValueError("a machine is the name of a folder: no '/', and it does not begin with '.'")
     return value
 
 
@@ -65,7 +80,7 @@ class File(_Strict):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
     url: Url | None = None
-    machine: Text | None = None
+    machine: Annotated[str, AfterValidator(_folder_name)] | None = None
     evidence: str = ""
 
     @property
@@ -183,6 +198,10 @@ def _file_problems(entry: Resource, file: File) -> list[str]:
 
 def load_entry(path: Path) -> Resource:
     """Read and check one entry; raises ResourceError naming file, key, what was found and what is allowed."""
+    if path.is_symlink() and not path.exists():
+        raise ResourceError(f"{path} is a link that leads nowhere. Remove it, or put an entry there.")
+    if path.exists() and not path.is_file():  # a pipe could be read for ever
+        raise ResourceError(f"{path} is not a regular file. Remove it, or put an entry there.")
     try:
         values = parse_toml(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -215,8 +215,11 @@ def files_digest(top: Path, files: Iterable[Path]) -> str:
 
 def folder_files(folder: Path) -> list[Path]:
     """Return the files of a folder, sorted, without hidden and unfinished ones."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != PART)
-    return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):  # which bears folders that vanish meanwhile
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file() and path.suffix != PART)
 
 
 def md5_digest(path: Path) -> str:
@@ -247,7 +250,7 @@ def _read(folder: Path) -> dict[str, Resource]:
     found, problems = {}, []
     for path in sorted(folder.glob("*.toml")):
         try:
-            state = _state(path)
+            state = _state(path) if path.is_file() else None
             found[path.stem] = load_entry(path) if state is None else _known_entry(path.absolute(), state)
         except ResourceError as error:
             problems.append(str(error))

@@ -1,17 +1,19 @@
 """A JSON file that knows its own digest, so that any changed byte of it shows.
 
 The file holds, once, ``"sealed":"<text>sha256:<64 hex digits>"``. The digits are the SHA-256 of the file's bytes with
-those digits replaced by zeros.
+those digits replaced by zeros. An HTML page ends with a comment that holds the SHA-256 of all that stands before it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import Path
 
 FIELD = "sealed"
 BLANK = "0" * 64
 _PATTERN = re.compile(rb'"sealed": ?"[^"]*sha256:([0-9a-f]{64})"')
+_PAGE = re.compile(rb"<!-- Made by asdcore, sha256:([0-9a-f]{64}) -->\n\Z")
 
 
 def unsealed(text: str = "") -> str:
@@ -33,3 +35,27 @@ def is_sealed(content: bytes) -> bool:
     match = matches[0]
     blank = content[: match.start(1)] + BLANK.encode() + content[match.end(1) :]
     return hashlib.sha256(blank).hexdigest().encode() == match[1]
+
+
+def is_sealed_file(path: Path) -> bool:
+    """Whether a file is there and has the bytes that were sealed."""
+    return path.is_file() and is_sealed(path.read_bytes())
+
+
+def was_sealed(content: bytes) -> bool:
+    """Whether these are bytes that once were sealed: changed since, or not."""
+    return len(_PATTERN.findall(content)) == 1
+
+
+def seal_page(text: str) -> str:
+    """Return the text of an HTML page with a last line that seals what stands before it."""
+    return f"{text}<!-- Made by asdcore, sha256:{hashlib.sha256(text.encode()).hexdigest()} -->\n"
+
+
+def is_sealed_page(path: Path) -> bool:
+    """Whether a file is there and is a page that :func:`seal_page` made, with not a byte changed since."""
+    if not path.is_file():
+        return False
+    content = path.read_bytes()
+    match = _PAGE.search(content)
+    return match is not None and hashlib.sha256(content[: match.start()]).hexdigest().encode() == match[1]

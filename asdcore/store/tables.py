@@ -182,6 +182,8 @@ def write_parquet(frame: pl.DataFrame, path: Path, digest: str) -> None:
 
 def read_parquet(path: Path, repair: str) -> pl.DataFrame:
     """Read a Parquet file, or say that it is damaged."""
+    if path.exists() and not path.is_file():  # a pipe could be read for ever
+        raise StoreError(f"{path} is not a regular file. {repair}")
     try:
         return pl.read_parquet(path)
     except FileNotFoundError:

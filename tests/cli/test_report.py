@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 import asdcore
 from asdcore.cli import app
-from asdcore.errors import DataError
+from asdcore.errors import DataError, StoreError
+from asdcore.store.seal import seal_page
 
 
 def report(*arguments):
@@ -39,7 +41,8 @@ def test_the_report_is_one_file_beside_the_run_and_its_place_is_printed(runs):
 def test_several_runs_stand_side_by_side_with_tables_for_a_paper(runs, tmp_path):
     done = report(*runs, "--out", tmp_path / "both.html", "--csv", tmp_path / "tables", "--latex", tmp_path / "tables")
     assert done.exit_code == 0, done.output
-    assert {one.name for one in (tmp_path / "tables").iterdir()} == {"systems.csv", "paper.csv", "paper.tex"}
+    shown = {one.name for one in (tmp_path / "tables").iterdir() if not one.name.startswith(".")}
+    assert shown == {"systems.csv", "paper.csv", "paper.tex"}
     rows = list(csv.DictReader((tmp_path / "tables" / "systems.csv").read_text().splitlines()))
     system = next(iter(asdcore.load_run(runs[0]).about["portfolio"]["systems"]))
     assert [row["system"] for row in rows] == [f"a: {system}", f"b: {system}"]
@@ -51,3 +54,38 @@ def test_a_folder_that_is_no_run_is_named_and_nothing_is_written(tmp_path):
     with pytest.raises(DataError, match="is no finished run"):
         report(tmp_path / "nothing", "--out", tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_earlier_report_and_its_tables_are_written_anew(runs, tmp_path):
+    given = (runs[0], "--out", tmp_path / "a.html", "--csv", tmp_path / "tables", "--latex", tmp_path / "tables")
+    for _ in range(2):
+        assert report(*given).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["systems.parquet", "run.json", "mine.html", "link.html", "nowhere.html", "edited.html"]
+)
+def test_no_other_file_is_written_over_by_a_report(runs, tmp_path, name):
+    run = tmp_path / "run"
+    shutil.copytree(runs[0], run)
+    (run / "mine.html").write_text("<!doctype html>mine")
+    (run / "edited.html").write_text(seal_page("<!doctype html>") + "and a note of mine")
+    (run / "ours.html").write_text(seal_page("<!doctype html>"))
+    (run / "link.html").symlink_to("ours.html")
+    (run / "nowhere.html").symlink_to("nowhere")
+    before = {one: one.is_symlink() or one.read_bytes() for one in run.iterdir()}
+    looks = len(asdcore.ledger(runs[0].parent / "store").looks)
+    with pytest.raises(StoreError, match=rf"{name} is there, and is not a report that asdcore wrote.*Move it away"):
+        report(run, "--out", run / name)
+    assert {one: one.is_symlink() or one.read_bytes() for one in run.iterdir()} == before
+    assert len(asdcore.ledger(runs[0].parent / "store").looks) == looks
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--csv", "systems.csv"), ("--csv", "paper.csv"), ("--latex", "paper.tex")]
+)
+def test_no_other_table_is_written_over(runs, tmp_path, option, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(StoreError, match=rf"{name} is there, and is not what asdcore wrote.*another folder with"):
+        report(runs[0], "--out", tmp_path / "a.html", option, tmp_path)
+    assert (tmp_path / name).read_text() == "mine"

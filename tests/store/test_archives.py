@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -279,7 +280,7 @@ def test_a_kill_in_the_middle_leaves_no_half_machine(site, year, tmp_path):
     code = f"from asdcore.cli import data; from pathlib import Path; data.fetch('dcase2026', Path({str(root)!r}))"
     env = {**os.environ, "ASDCORE_REGISTRY": str(tmp_path)}
     process = subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not len(list(root.glob(".writing-*/train/*"))) > 100:
+    while process.poll() is None and not len(list(root.glob(".writing-*/*/train/*"))) > 100:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait(60)
@@ -303,3 +304,58 @@ def test_the_command_says_what_comes_next(site, year, tmp_path, capsys):
         "dev_3DPrinter.zip",
         "unpack 3DPrinter",
     ]
+
+
+BAD_MEMBERS = {
+    "very deep": "fan/" + "a/" * 5000 + "x.wav",
+    "deep": "fan/" + "a/" * 33 + "x.wav",
+    "a long name": "fan/" + "x" * 201,
+    "a long folder": "fan/" + "x" * 300 + "/a.wav",
+}
+
+
+@pytest.mark.parametrize("name", BAD_MEMBERS.values(), ids=BAD_MEMBERS)
+def test_a_member_that_lies_too_deep_condemns_the_archive(packed, tmp_path, name):
+    path = packed({"fan/train/a.wav": b"sound", name: b"sound"})
+    with pytest.raises(ResourceError, match=r"is not unpacked: its member .* lies more than 32 folders deep"):
+        unpack(path, "fan", tmp_path / "root")
+    assert not (tmp_path / "root" / "fan").exists()
+
+
+@pytest.mark.parametrize("names", [("fan/a", "fan/a/b"), ("fan/a/b/c", "fan/a/b")])
+def test_a_member_that_is_file_and_folder_condemns_the_archive(packed, tmp_path, names):
+    with pytest.raises(ResourceError, match=r"is not unpacked: its member fan/.* is a file and a folder"):
+        unpack(packed(dict.fromkeys(names, b"x")), "fan", tmp_path / "root")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_STORED])
+def test_whatever_byte_of_an_archive_is_broken_it_is_one_message(packed, tmp_path, method):
+    """Each method's library has errors of its own; so has each field of the format."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", method) as archive:
+        archive.writestr("fan/train/a.wav", bytes(range(256)) * 4)
+    content = held.getvalue()
+    for at in range(0, len(content), max(1, len(content) // 120)):
+        for flip in (1, 255):
+            path = packed(content[:at] + bytes([content[at] ^ flip]) + content[at + 1 :])
+            with contextlib.suppress(ResourceError):
+                unpack(path, "fan", tmp_path / "root" / f"{at}-{flip}")
+
+
+def test_a_table_of_somebodys_is_not_written_over(packed, tmp_path):
+    root = tmp_path / "root"
+    unpack(packed({"fan/attributes_00.csv": b"dev"}), "fan", root)
+    (root / "fan" / "attributes_00.eval_fan.csv").write_bytes(b"mine")
+    with pytest.raises(ResourceError, match=r"attributes_00.eval_fan.csv is there with other content"):
+        unpack(packed({"fan/attributes_00.csv": b"eval"}, "eval_fan.zip"), "fan", root)
+    assert (root / "fan" / "attributes_00.eval_fan.csv").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("nowhere"), lambda path: path.mkdir()])
+def test_what_is_no_file_where_a_member_belongs_stays(packed, tmp_path, make):
+    target = tmp_path / "root" / "fan" / "train" / "a.wav"
+    target.parent.mkdir(parents=True)
+    make(target)
+    with pytest.raises(ResourceError, match=r"a.wav is there"):
+        unpack(packed({"fan/train/a.wav": b"sound"}), "fan", tmp_path / "root")
+    assert not target.is_file()

@@ -135,3 +135,110 @@ def test_the_folder_of_a_killed_process_is_removed_by_the_next(tmp_path):
     with fresh_folder(tmp_path / "run"):
         pass
     assert list(tmp_path.iterdir()) == [another]
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from asdcore.store.atomic import atomic_path, fresh_folder, remove_orphans
+folder = Path(sys.argv[1])
+if sys.argv[2] == "sweep":
+    remove_orphans(folder)
+    with fresh_folder(folder / "run"):
+        pass
+else:
+    with atomic_path(folder / "x") as temporary, fresh_folder(folder / "run") as run:
+        temporary.write_text("whole")
+        (run / "table").write_text("whole")
+        print("writing", flush=True)
+        sys.stdin.readline()
+        (run / "table").rename(folder / "table")
+"""
+
+
+def of_a_container(namespace, *words):
+    """Start a process that is number 1 of a process-id namespace of its own, or one of this."""
+    apart = ["unshare", "--pid", "--fork", "--mount-proc"] if namespace else []
+    return subprocess.Popen(
+        [*apart, sys.executable, "-c", WRITING, *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def can_unshare():
+    try:
+        return not subprocess.run(
+            ["unshare", "--pid", "--fork", "--mount-proc", "true"], capture_output=True
+        ).returncode
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("namespace", [False, True])
+def test_a_sweep_spares_what_a_living_process_writes_in_whatever_container(tmp_path, namespace):
+    if namespace and not can_unshare():
+        pytest.skip("unshare cannot make a process-id namespace here: it needs the rights of root")
+    writer = of_a_container(namespace, tmp_path, "write")
+    assert writer.stdout.readline() == b"writing\n"
+    for sweeper in (of_a_container(namespace, tmp_path, "sweep"), of_a_container(False, tmp_path, "sweep")):
+        sweeper.communicate(timeout=60)
+        assert sweeper.returncode == 0
+    writer.communicate(b"\n", timeout=60)
+    assert writer.returncode == 0
+    assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {"x": "whole", "table": "whole"}
+
+
+@pytest.mark.parametrize("process", ["1", "this", "its parent"])
+def test_what_is_not_locked_is_swept_whatever_process_has_its_number_now(tmp_path, process):
+    """In a container every process is number 1: an orphan of the last is not kept for the next."""
+    number = {"this": os.getpid(), "its parent": os.getppid()}.get(process, process)
+    orphan = tmp_path / f"{PREFIX}{_host()}-{number}-0000.part"
+    orphan.mkdir()
+    (orphan / "lock").write_text("")
+    (orphan / "x").write_text("half")
+    remove_orphans(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_locks_nothing_is_swept(tmp_path, monkeypatch):
+    orphan = tmp_path / f"{PREFIX}{_host()}-1-0000.part"
+    orphan.mkdir()
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    remove_orphans(tmp_path)
+    assert orphan.is_dir()
+    write_text(tmp_path / "x", "written all the same")
+    assert (tmp_path / "x").read_text() == "written all the same"
+
+
+def test_a_sweep_touches_no_link_and_no_pipe(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis").write_text("mine")
+    (tmp_path / f"{PREFIX}{_host()}-1-0000.part").symlink_to("mine")
+    linked = tmp_path / f"{PREFIX}{_host()}-1-0001.part"
+    linked.mkdir()
+    (linked / "lock").symlink_to(tmp_path / "mine" / "thesis")
+    os.mkfifo(tmp_path / f"{PREFIX}{_host()}-1-0002.part")
+    before = sorted(tmp_path.rglob("*"))
+    remove_orphans(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "mine" / "thesis").read_text() == "mine"
+
+
+RACE = """
+import sys
+from pathlib import Path
+from asdcore.store.atomic import remove_orphans, write_text
+folder, name = Path(sys.argv[1]), sys.argv[2]
+for i in range(150):
+    write_text(folder / name, str(i))
+    remove_orphans(folder)
+"""
+
+
+def test_writers_that_sweep_do_not_disturb_one_another(tmp_path):
+    processes = [subprocess.Popen([sys.executable, "-c", RACE, str(tmp_path), name]) for name in "aba"]
+    assert [process.wait(120) for process in processes] == [0, 0, 0]
+    assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {"a": "149", "b": "149"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import polars as pl
 import pytest
 
 from asdcore.errors import StoreError
 from asdcore.store.cache import Store, default_store
-from asdcore.store.tables import CHUNK_SCORES
+from asdcore.store.digest import table_digest
+from asdcore.store.tables import CHUNK_SCORES, FEATURES, write_parquet
 
 
 @pytest.fixture
@@ -97,3 +100,108 @@ def test_default_store_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("ASDCORE_STORE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_store() == tmp_path / "asdcore"
+
+
+SOUND_SHARD = {"audio_sha256": ["a", "b"], "shape": [[2], [2]], "values": [[1.0, 2.0], [3.0, 4.0]]}
+BAD_SHARDS = {
+    "a shape of other numbers": {"shape": [[2], [3]]},
+    "no shape": {"shape": [[2], None]},
+    "a null in a shape": {"shape": [[2], [None]]},
+    "a free length": {"shape": [[2], [-1]]},
+    "no values": {"values": [[1.0, 2.0], None]},
+    "a null value": {"values": [[1.0, 2.0], [3.0, None]]},
+    "not a number": {"values": [[1.0, 2.0], [3.0, float("nan")]]},
+    "infinite": {"values": [[1.0, 2.0], [3.0, float("inf")]]},
+    "no name": {"audio_sha256": ["a", None]},
+    "a name twice": {"audio_sha256": ["a", "a"]},
+}
+
+
+def sealed_shard(features, columns, schema=FEATURES.columns):
+    frame = pl.DataFrame(SOUND_SHARD | columns, schema=schema)
+    write_parquet(frame, features.folder / "shard.parquet", table_digest(frame, FEATURES.key))
+
+
+@pytest.mark.parametrize("columns", BAD_SHARDS.values(), ids=BAD_SHARDS)
+def test_a_shard_with_fitting_digest_and_bad_content_is_named(tmp_path, columns):
+    features = Store(tmp_path).features({"name": "x"})
+    sealed_shard(features, {})
+    assert features.load(["b", "a"]).tolist() == [[3.0, 4.0], [1.0, 2.0]]
+    features = Store(tmp_path).features({"name": "x"})
+    sealed_shard(features, columns)
+    with pytest.raises(StoreError, match=r"shard.parquet.* Remove it with 'rm .*shard.parquet' and run again"):
+        features.load(["a"])
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"audio_sha256": pl.Int32, "shape": pl.List(pl.Int32), "values": pl.List(pl.Float32)},
+        {"audio_sha256": pl.String, "shape": pl.List(pl.Int64), "values": pl.List(pl.Float32)},
+        {"audio_sha256": pl.String, "shape": pl.List(pl.Int32), "values": pl.List(pl.Float64)},
+    ],
+)
+def test_a_shard_of_other_types_is_named(tmp_path, schema):
+    features = Store(tmp_path).features({"name": "x"})
+    sealed_shard(features, {"audio_sha256": [1, 2] if schema["audio_sha256"] == pl.Int32 else ["a", "b"]}, schema)
+    for ask in (lambda: features.load(["a"]), lambda: features.content(features.folder / "shard.parquet")):
+        with pytest.raises(StoreError, match=r"shard.parquet.* Remove it with 'rm .*shard.parquet' and run again"):
+            ask()
+
+
+def put_pipe(path):
+    os.mkfifo(path)
+
+
+def put_link(path):
+    path.symlink_to("nowhere")
+
+
+def put_folder(path):
+    path.mkdir()
+
+
+@pytest.mark.parametrize("put", [put_pipe, put_link, put_folder])
+def test_what_is_not_a_file_in_the_store_is_named(tmp_path, put):
+    store = Store(tmp_path)
+    features, chunk = store.features({"name": "x"}), store.scores_path({"name": "x"})
+    for path in (features.folder / "shard.parquet", chunk):
+        path.parent.mkdir(parents=True)
+        put(path)
+    with pytest.raises(StoreError, match=r"shard.parquet is .*rm .*shard.parquet"):
+        features.held()
+    with pytest.raises(StoreError, match=rf"{chunk.name}.*rm .*{chunk.name}"):
+        store.read_scores(chunk)
+
+
+SOUND_CHUNK = {
+    "role": ["oof", "test"],
+    "row": [0, 0],
+    "reference": ["pooled"] * 2,
+    "fold": [-1, -1],
+    "score": [0.5, 1.0],
+}
+BAD_CHUNKS = {
+    "another role": {"role": ["oof", "train"]},
+    "a row before the first": {"row": [0, -1]},
+    "a fold before the first": {"fold": [-1, -2]},
+    "not a number": {"score": [0.5, float("nan")]},
+    "infinite": {"score": [0.5, float("inf")]},
+    "no score": {"score": [0.5, None]},
+    "no role": {"role": ["oof", None]},
+    "no reference": {"reference": ["pooled", None]},
+    "nothing": {name: [] for name in SOUND_CHUNK},
+}
+
+
+@pytest.mark.parametrize("columns", BAD_CHUNKS.values(), ids=BAD_CHUNKS)
+def test_a_chunk_with_fitting_digest_and_bad_content_is_named(tmp_path, columns):
+    store = Store(tmp_path)
+    path = store.scores_path({"name": "x"})
+    for values in (SOUND_CHUNK, SOUND_CHUNK | columns):
+        frame = pl.DataFrame(values, schema=CHUNK_SCORES.columns)
+        write_parquet(frame, path, table_digest(frame, CHUNK_SCORES.key))
+        if values is SOUND_CHUNK:
+            assert len(store.read_scores(path)) == 2
+    with pytest.raises(StoreError, match=rf"{path.name}.* Remove it with 'rm .*{path.name}' and run again"):
+        store.read_scores(path)

@@ -251,3 +251,13 @@ def test_a_log_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match=r"Cannot write the log .*log\.jsonl: .*Choose a store .* with ASDCORE_STORE"):
         append(tmp_path / "file" / "log.jsonl", lambda _: {})
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.mkdir()])
+@pytest.mark.parametrize("which", [lambda log: log, head_of])
+def test_what_is_not_a_file_is_named_and_holds_nobody_up(tmp_path, make, which):
+    log = tmp_path / "log.jsonl"
+    make(which(log))
+    for attempt in (lambda: read_chain(log), lambda: append(log, lambda _: {"a": 1})):
+        with pytest.raises(StoreError, match=r"Cannot (read|write) the log .*not a regular file"):
+            attempt()

@@ -210,3 +210,16 @@ def test_where_files_lie_follows_the_environment(tmp_path, monkeypatch):
     assert resource_folder("tiny") == tmp_path / "store" / "resources" / "tiny"
     monkeypatch.setenv("ASDCORE_RESOURCES", str(tmp_path / "r"))
     assert resource_folder("tiny") == tmp_path / "r" / "tiny"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("nowhere"), lambda path: path.mkdir()])
+def test_what_is_not_a_file_in_a_registry_is_named(tmp_path, make):
+    make(tmp_path / "odd.toml")
+    with pytest.raises(ResourceError, match=r"odd.toml is (not a regular file|a link that leads nowhere). Remove it"):
+        open_registry(tmp_path)
+
+
+def test_an_entry_that_is_nested_beyond_reading_is_named(tmp_path):
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 100_000)
+    with pytest.raises(ResourceError, match=r"deep.toml is not TOML"):
+        open_registry(tmp_path)

@@ -20,6 +20,7 @@ from asdcore.data.synth.signals import SAMPLE_RATE
 from asdcore.errors import DataError
 from asdcore.execution import executor, run_jobs
 from asdcore.parse import parse_json
+from asdcore.paths import given_path
 from asdcore.store.atomic import PREFIX, disk_trouble, remove_orphans, write_bytes
 
 MARKER = ".asdcore-synth.json"
@@ -43,7 +44,7 @@ def synthesize(
     not depend on ``workers``; more than one starts fresh interpreters, so that a script which calls this needs the
     usual ``if __name__ == "__main__":``. One process at a time may write to a folder.
     """
-    size, root = profile_named(profile), Path(root)
+    size, root = profile_named(profile), given_path(root, "the folder")
     clips = list(size.clips())
     with disk_trouble(root):
         _claim(root, {"profile": profile, "seed": seed, "generation": GENERATION})

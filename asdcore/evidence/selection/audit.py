@@ -24,6 +24,7 @@ from asdcore.evidence.ledger import count_looks, read_ledger, record_plan, resul
 from asdcore.evidence.selection.candidates import Candidates, Places, open_candidates, places_of
 from asdcore.evidence.selection.outcome import Outcome, points
 from asdcore.parse import parse_json
+from asdcore.paths import given_path
 from asdcore.runs import EVALUATION_FILE, Run, load_run
 from asdcore.store.atomic import json_text, write_bytes
 from asdcore.store.cache import Store
@@ -62,7 +63,7 @@ def audit_plan(
     systems : the candidates, at least two; all where none are named. late : plan although candidates have been
     evaluated, and say so in the plan. Raises EvaluationError where they have been and it is not, or ``out`` exists.
     """
-    path, places = Path(out), places_of(runs, systems)
+    path, places = given_path(out, "out"), places_of(runs, systems)
     _check(path, places, within, risk)
     seen = _seen(places)
     if seen and not late:
@@ -95,7 +96,7 @@ def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int
 
     Raises EvaluationError where the plan has changed since it was sealed, or no candidate complies.
     """
-    path = Path(plan)
+    path = given_path(plan, "the plan")
     content, read = _read(path)
     places, broken = _compliant(read, path.parent)
     if not places:

@@ -1,0 +1,29 @@
+"""Paths as a person gives them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asdcore.errors import AsdcoreError
+
+
+def given_path(path: str | Path, what: str) -> Path:
+    """Return a path that was given as ``what``, such as "data"; AsdcoreError where it is empty.
+
+    An empty text, as an unset variable of a shell leaves it, would otherwise mean the working folder.
+    """
+    if not str(path):
+        raise AsdcoreError(f"{what} is empty. Name a file or folder; '.' is the working folder.")
+    if "\0" in str(path):
+        raise AsdcoreError(f"{what} is {str(path)!r}, and no path holds a zero byte. Name a file or folder.")
+    return Path(path)
+
+
+def places(**given: str | Path | None) -> dict[str, Path | None]:
+    """Return paths that may have been given, by what each is of: ``places(data=None, run="r")``."""
+    return {what: None if path is None else given_path(path, what) for what, path in given.items()}
+
+
+def path_or(path: str | Path | None, what: str, default: Path) -> Path:
+    """Return a path that was given, else the default."""
+    return default if path is None else given_path(path, what)

@@ -1,0 +1,80 @@
+"""Locks on files: whoever holds one is alive, in whatever container, and a kill lets go of it.
+
+A lock is on the file, not on its name. So what :func:`take` returns holds the file that has the name now, and whoever
+holds it may remove or rename it: others see that the name has another file, or none.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Lock:
+    """An open file that this process alone has locked; ``sure`` is False where the file system has no locks."""
+
+    path: Path
+    descriptor: int
+    sure: bool
+
+    def is_there(self) -> bool:
+        """Whether the name still has the file that is locked."""
+        try:
+            named, held = self.path.lstat(), os.fstat(self.descriptor)
+        except FileNotFoundError:
+            return False
+        return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
+
+    def remove(self) -> None:
+        """Remove the file, if the name still has it."""
+        if self.is_there():
+            self.path.unlink()
+
+    def release(self) -> None:
+        """Close the file, and so let go of it."""
+        os.close(self.descriptor)
+
+
+def take(path: Path) -> Lock | None:
+    """Open or make the file ``path`` and lock it; None where another holds it.
+
+    A link is not followed. Raises OSError where it is a link, no regular file, has a second name, or cannot be opened.
+    """
+    while True:
+        descriptor = _open(path)
+        try:
+            sure = _lock(descriptor)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        lock = Lock(path, descriptor, sure)
+        if lock.is_there():
+            return lock
+        lock.release()  # whoever held it has removed or renamed it: the name is free, or has another file
+
+
+def _open(path: Path) -> int:
+    # Without O_NONBLOCK, opening a pipe would wait for somebody at its other end.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    about = os.fstat(descriptor)
+    if stat.S_ISREG(about.st_mode) and about.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    reason = "it has a second name" if stat.S_ISREG(about.st_mode) else "it is no regular file"
+    raise OSError(errno.EINVAL, reason, str(path))
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file; False where the file system has no locks. Raises BlockingIOError where another holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,117 @@
+"""What ``run.json`` must say: every key that is read anywhere, and its kind. The seal shows who wrote it, not what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from asdcore.store.canonical import canonical_json
+
+Text = Annotated[str, Field(min_length=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _is_path(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("a path holds no zero byte")
+    return value
+
+
+Place = Annotated[Text, AfterValidator(_is_path)]
+
+
+class _Strict(BaseModel):
+    """Kinds are not converted; keys beyond those named are allowed."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _Origin(_Strict):
+    """Where one component of the run comes from."""
+
+    kind: Text
+    name: Text
+    plugin: Text
+    distribution: Text
+    version: str
+    source_sha256: str
+
+
+class _Range(_Strict):
+    """How far around a clip of one domain others were left out with it."""
+
+    range: int = 0
+
+
+class _HeldOut(_Strict):
+    """How the train normals of one machine and section were scored out of fold."""
+
+    machine: Text
+    section: str
+    branches: dict[str, str]
+    domains: dict[str, _Range]
+
+
+class _Manifest(_Strict):
+    """Which manifest an inference rests on."""
+
+    name: Text
+    sha256: Sha256
+
+
+class _Portfolio(_Strict):
+    name: Text
+    branches: dict[Text, dict[str, Any]] = Field(min_length=1)
+    systems: dict[Text, dict[str, Any]] = Field(min_length=1)
+
+
+class _Record(_Strict):
+    asdcore: Text
+    portfolio: _Portfolio
+    portfolio_digest: Sha256
+    task: Text
+    year: int
+    data: Place
+    store: Place
+    device: Text
+    data_digest: Sha256
+    code_sha256: Sha256
+    digest_algorithm: Text
+    tables: dict[str, Sha256]
+    features: dict[str, Sha256]
+    plugins: list[_Origin]
+    libraries: dict[str, str]
+    seconds: dict[str, Seconds]
+    notes: list[str]
+    inputs: dict[str, str] | None = None
+    out_of_fold: list[_HeldOut]
+    manifest: _Manifest | None = None
+
+
+def check_record(about: Any, schema: int, tables: set[str]) -> None:
+    """Raise ValueError, which says the first thing that is wrong, unless this is what a run says of itself."""
+    if not isinstance(about, dict):
+        raise ValueError("it holds no table of keys")
+    if about.get("schema") != schema:
+        raise ValueError(f"its schema is {about.get('schema')}, this asdcore reads {schema}")
+    try:
+        _Record.model_validate(about)
+    except ValidationError as error:
+        raise ValueError(_explain(error.errors()[0])) from None
+    if set(about["tables"]) != tables:
+        raise ValueError(f"tables names {', '.join(sorted(about['tables']))}")
+    if set(about["features"]) != set(about["portfolio"]["branches"]):
+        raise ValueError(f"features names {', '.join(sorted(about['features']))}: not the portfolio's branches")
+    if "manifest" in about and about["manifest"] is None:
+        raise ValueError("manifest is None")
+    canonical_json(about)
+
+
+def _explain(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return f"it does not say {where}"
+    value = repr(error["input"])
+    return f"{where} is {value if len(value) < 80 else value[:80] + '...'}"
