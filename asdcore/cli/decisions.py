@@ -31,9 +31,9 @@ MEANING = (
 )
 LIMITS = ("system", "machine", "section", "normals", "groups", "threshold", "estimate", "bound")
 ASSUMPTION = (
-    "threshold: the plain quantile, which decides. estimate: comes to the rate aimed at on average, with few groups "
-    "too. bound: keeps it by proof, if a new clip comes from a new group that is exchangeable with the train groups; "
-    "nothing (-) where there are too few."
+    "threshold: what decides: the plain quantile, or the bound where the rule is 'conformal'. estimate: comes to the "
+    "rate aimed at on average, with few groups too. bound: keeps it by proof, if a new clip comes from a new group "
+    "that is exchangeable with the train groups; nothing (-) where there are too few."
 )
 
 
@@ -56,10 +56,11 @@ def decisions(
     told = _evaluated(run)
     tested = _tested(told, chosen)
     beside, why = _beside(done, chosen, told)
-    limits = [one.as_json() for one in group_thresholds(done, systems)]
+    counted = group_thresholds(done, systems)
+    limits = [one.as_json() for one in counted]
     if as_json:
-        counted, rates = ([one.as_json() for one in some] for some in (found, beside))
-        print_json({"train_normals": counted, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
+        normals, rates = ([one.as_json() for one in some] for some in (found, beside))
+        print_json({"train_normals": normals, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
         return
     rows = [_as_percent(one.as_json()) for one in found]
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
@@ -69,6 +70,8 @@ def decisions(
     if any(one["groups"] < one["normals"] for one in limits):
         print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
         print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
+        for doubt in filter(None, (one.doubt for one in counted)):
+            print_lines(["", *textwrap.wrap(doubt, WIDTH)])
     if tested:
         print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
     else:

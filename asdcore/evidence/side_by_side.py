@@ -19,7 +19,7 @@ import polars as pl
 
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import StoreError
-from asdcore.evidence.decisions import clopper_pearson, system_groups
+from asdcore.evidence.decisions import clopper_pearson, run_groups, run_thresholds
 from asdcore.evidence.promises import effective_clips
 from asdcore.execution import executor, run_jobs
 from asdcore.portfolio import OutOfFold, Portfolio, parse_portfolio
@@ -131,9 +131,9 @@ def side_by_side(run: Run, systems: Iterable[str] | None = None, labels: pl.Data
     plan = plan.model_copy(update={"systems": wanted, "out_of_fold": OutOfFold(by="clip")})
     alone = _calibrated_alone(run, plan)
     limits = thresholds(alone, run.clips, plan.decision).rename({"threshold": "alone"})
-    own = thresholds(run.systems.filter(pl.col("system").is_in(list(wanted))), run.clips, plan.decision)
+    own = run_thresholds(run, wanted)
     both = limits.join(own, on=CELL)
-    train = _shares(run, alone, both).join(system_groups(run, wanted), on=["system", "clip"])
+    train = _shares(run, alone, both).join(run_groups(run, wanted), on=["system", "clip"])
     came = _came(run, alone, both, labels)
     rows = train.group_by(*CELL, "domain", maintain_order=True)
     found = [_rates(rows, came, nominal_rate(plan.decision.quantile)) for _, rows in rows]

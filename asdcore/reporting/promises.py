@@ -25,7 +25,9 @@ def promises(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str])
     """
     said: dict[str, list[Any]] = {"means": [], "rows": [], "sentences": [], "limits": [], "notes": []}
     for subject in subjects:
-        said["limits"] += [_limits(subject, places, one) for one in group_thresholds(subject.run)]
+        limits = group_thresholds(subject.run)
+        said["limits"] += [_limits(subject, places, one) for one in limits]
+        said["notes"] += [f"{subject.name}: {one.doubt}" for one in limits if one.doubt]
         try:
             found = side_by_side(subject.run, labels=subject.labels)
         except AsdcoreError as error:
