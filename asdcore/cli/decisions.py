@@ -16,7 +16,7 @@ from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError, EvaluationError
 
 if TYPE_CHECKING:
-    from asdcore.evidence.side_by_side import Rates
+    from asdcore.evidence.rates import Rates
     from asdcore.runs import Run
 
 WIDTH = 100
@@ -28,7 +28,7 @@ READINGS = (
 MEANING = (
     "leave-one-out gives: train normals scored without the clips beside them, above the threshold that leave-one-out "
     "scores would set, what new recordings would meet; nothing (-) where a domain has too few groups. by groups: above "
-    "this run's threshold. came: labelled test normals above this run's threshold."
+    "{threshold}. came: labelled test normals above this run's threshold."
 )
 Row = dict[str, Any]
 CELL = ("system", "machine", "section", "domain")
@@ -101,17 +101,14 @@ def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Ro
 
 def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rates], str]:
     """Return the rates by clip and by group, with what the evaluation wrote down; or why there are none."""
-    from asdcore.evidence.side_by_side import side_by_side
+    from asdcore.evidence.side_by_side import side_by_side, why_nothing
 
     try:
         found = side_by_side(run, systems)
     except AsdcoreError as error:
         return [], f"What leave-one-out would promise cannot be told: {error}"
     if not found:
-        return [], (
-            "Every train normal was left out alone, so a promise counts clips, and rests on no two being alike. "
-            'Whether they are is seen in a run with [out_of_fold] by = "auto".'
-        )
+        return [], why_nothing(run, systems)
     came = {
         (name, cell["machine"], cell["section"], domain): cell.get(f"{domain}_fpr_at_threshold")
         for name, one in told.items()
@@ -128,7 +125,8 @@ def _show_beside(beside: list[Rates], why: str) -> None:
         return
     rows = [_side(one) for one in beside]
     print_lines(["", "Leave-one-out beside folds by group, in percent:", "", *text.table(rows, list(rows[0])), ""])
-    print_lines(textwrap.wrap(MEANING, WIDTH))
+    own = 'the threshold that [out_of_fold] by = "auto" would set' if beside[0].by_clip else "this run's threshold"
+    print_lines(textwrap.wrap(MEANING.format(threshold=own), WIDTH))
     for system in dict.fromkeys(one.system for one in beside):
         wrong = sorted((one for one in beside if one.system == system and one.disagree), key=lambda one: -one.new)
         if wrong:

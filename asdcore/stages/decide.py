@@ -171,7 +171,7 @@ def _check(cells: Iterable[_Cell], decision: Decision) -> None:
     else:
         needs += f" train normals, there are {n}, "
     others = len({one.where for one in few} - {where})
-    more = f" {others} more machines and sections have too few, but no fewer." if others else ""
+    more = f" {others} more machines and sections have too few, none fewer." if others else ""
     most = 10000 * n // (n + 1) / 10000
     raise DataError(
         f"{needs}{least}. Choose a quantile of at most {most}, or rule = 'ecdf', which promises nothing.{rests}{more}"
