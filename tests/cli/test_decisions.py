@@ -53,21 +53,18 @@ def test_a_run_that_left_clips_out_alone_is_told_what_it_would_give(runs):
 
 
 def test_all_of_it_is_one_table_in_a_file(runs, tmp_path):
-    for run, known in (("auto", True), ("clip", False)):
-        done = asdcore("decisions", runs[run].folder, "--csv", tmp_path / f"{run}.csv")
-        assert done.exit_code == 0, done.output
-        assert "Train normals above the threshold" in done.stdout
-        table = pl.read_csv(tmp_path / f"{run}.csv", schema_overrides={"section": pl.String})
-        told = json.loads(asdcore("decisions", runs[run].folder, "--json").stdout)
-        assert table["rate"].to_list() == [row["rate"] for row in told["train_normals"]]
-        assert ("by_group" in table.columns) == known
-        if known:
-            by_cell = {(row["system"], row["machine"], row["domain"]): row["by_group"] for row in told["side_by_side"]}
-            assert table["by_group"].to_list() == [
-                by_cell.get(row) for row in table.select("system", "machine", "domain").rows()
-            ]
-        thresholds = {(row["system"], row["machine"]): row["threshold"] for row in told["thresholds"]}
-        assert table["threshold"].to_list() == [thresholds[row] for row in table.select("system", "machine").rows()]
+    folder, cell = runs["auto"].folder, ("system", "machine", "domain")
+    done = asdcore("decisions", folder, "--csv", tmp_path / "all.csv")
+    assert done.exit_code == 0, done.output
+    assert "Train normals above the threshold" in done.stdout
+    table = pl.read_csv(tmp_path / "all.csv", schema_overrides={"section": pl.String})
+    told = json.loads(asdcore("decisions", folder, "--json").stdout)
+    assert table["rate"].to_list() == [row["rate"] for row in told["train_normals"]]
+    rates = {tuple(row[key] for key in cell): row["by_group"] for row in told["side_by_side"]}
+    assert rates
+    assert table["by_group"].to_list() == [rates.get(row) for row in table.select(cell).rows()]
+    thresholds = {(row["system"], row["machine"]): row["threshold"] for row in told["thresholds"]}
+    assert table["threshold"].to_list() == [thresholds[row] for row in table.select(cell[:2]).rows()]
 
 
 def test_a_mirror_alone_has_nothing_to_compare(runs):
