@@ -106,6 +106,9 @@ def test_the_portfolio_beside_it_runs_again_to_the_same_result(run, dataset, fin
     assert again.meaning == finished.meaning
 
 
+BRANCH = {kind: {"name": "x"} for kind in ("encoder", "scorer", "normalizer")}
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -123,8 +126,12 @@ def test_the_portfolio_beside_it_runs_again_to_the_same_result(run, dataset, fin
         ({"task": None}, "task is None"),
         ({"portfolio": {}}, "it does not say portfolio.name"),
         ({"portfolio": {"name": "p", "branches": {"b": 1}, "systems": {"S": {}}}}, "portfolio.branches.b is 1"),
-        ({"portfolio": {"name": "p", "branches": {"b": {}}, "systems": []}}, r"portfolio.systems is \[\]"),
-        ({"portfolio": {"name": "p", "branches": {"b": {}}, "systems": {"S": {}}}}, "this portfolio cannot be run"),
+        ({"portfolio": {"name": "p", "branches": {"b": BRANCH}, "systems": []}}, r"portfolio.systems is \[\]"),
+        ({"portfolio": {"name": "p", "branches": {"b": BRANCH}, "systems": {"S": {}}}}, "this portfolio cannot be run"),
+        (
+            {"portfolio": {"name": "p", "branches": {"b": BRANCH | {"encoder": "logmel"}}, "systems": {"S": {}}}},
+            "portfolio.branches.b.encoder is 'logmel'",
+        ),
         ({"portfolio_digest": 5}, "portfolio_digest is 5"),
         ({"tables": dict.fromkeys(TABLES, 5)}, "tables.clips is 5"),
         ({"tables": dict.fromkeys(TABLES, "abc")}, "tables.clips is 'abc'"),

@@ -61,9 +61,21 @@ class _Manifest(_Strict):
     sha256: Sha256
 
 
+class _Named(_Strict):
+    name: Text
+
+
+class _Branch(_Strict):
+    """As a run spells it out: no component is its name alone, as it may be in a portfolio file."""
+
+    encoder: _Named
+    scorer: _Named
+    normalizer: _Named
+
+
 class _Portfolio(_Strict):
     name: Text
-    branches: dict[Text, dict[str, Any]] = Field(min_length=1)
+    branches: dict[Text, _Branch] = Field(min_length=1)
     systems: dict[Text, dict[str, Any]] = Field(min_length=1)
 
 
