@@ -134,7 +134,7 @@ def test_c_a_tie_is_the_mean_of_all_ways_to_break_it(year):
                 result(with_scores(table, lambda x: x + rng.uniform(0, 0.5, len(x))), year)[1]["fan", "00"][c]
                 for c in cells
             ]
-            for _ in range(400)
+            for _ in range(200)
         ]
     )
     error = broken.std(axis=0, ddof=1) / np.sqrt(len(broken))
