@@ -373,3 +373,12 @@ def test_an_evaluation_writes_over_no_other_file_and_looks_at_nothing(run, spoil
     with pytest.raises(StoreError, match=r"evaluation.json is not what an evaluation wrote there.*Move it away"):
         asdcore.evaluate(run)
     assert len(asdcore.ledger(run.about["store"]).looks) == looks
+
+
+@pytest.mark.parametrize("key", ["libraries", "features", "code_sha256", "plugins", "device"])
+def test_what_a_record_leaves_out_is_said_when_it_is_needed(run, key, tmp_path):
+    about = {name: value for name, value in json.loads((run.folder / RUN_FILE).read_text()).items() if name != key}
+    (run.folder / RUN_FILE).write_bytes(seal(json.dumps(about | {FIELD: unsealed()}).encode()))
+    assert len(load_run(run.folder).systems)
+    with pytest.raises(StoreError, match=f"record does not say {key}. Run the portfolio again"):
+        asdcore.freeze(run.folder, tmp_path / "m.json")
