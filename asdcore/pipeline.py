@@ -32,7 +32,7 @@ from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
 from asdcore.evidence.truth import truth_of
 from asdcore.execution import executor, run_jobs
-from asdcore.held_out import check_places, out_of_fold
+from asdcore.held_out import check_places, out_of_fold, system_groups
 from asdcore.paths import given_path, path_or
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
@@ -95,7 +95,7 @@ def run(
     work = Work(plan, name, root, kept, workers, device, progress or Silent())
     with claimed(folder):
         clips, rests = work.listed(reader)
-        decide.check_attainable(clips, plan.decision)
+        decide.check_attainable(clips, plan.decision, plan.out_of_fold)
         notes = [*notes_on(name, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
         notes += [*check_places(clips, plan.out_of_fold), *work.device_notes(), *work.unheard_notes(clips)]
         for note in notes:
@@ -198,12 +198,14 @@ class Work:
         plugins = installed()
         self.store.sweep()
         scores = self.scores(clips, plugins)
+        groups = system_groups(clips, self.plan, self.out_of_fold)
+        decide.check_groups(clips, self.plan.decision, groups)
         with self.stage("fuse", len(self.plan.systems)) as advance:
             calibrated = calibrate.calibrate(scores, clips, self.plan.branches, plugins)
             mirrors = {name: self.plan.branches[name] for name in sorted(self.plan.mirrored)}
             mirrored = calibrate.mirror(scores, clips, mirrors, plugins) if mirrors else None
             systems = fuse.fuse(calibrated, clips, self.plan.systems, plugins, mirrored)
-            decisions = decide.decide(systems, clips, self.plan.decision)
+            decisions = decide.decide(systems, clips, self.plan.decision, groups)
             advance(len(self.plan.systems))
         return {"clips": clips, "scores": scores, "calibrated": calibrated, "systems": systems, "decisions": decisions}
 
@@ -224,7 +226,7 @@ class Work:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
         self.out_of_fold, self.found = out_of_fold(score.scored(clips, jobs, plugins))
-        self.found += decide.group_doubts(self.out_of_fold, self.plan.decision)
+        self.found += decide.group_notes(self.out_of_fold, self.plan.decision)
         for note in self.found:
             self.progress.note(note)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])

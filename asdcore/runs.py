@@ -68,6 +68,13 @@ class Run:
     folder: Path
     about: dict[str, Any] = field(repr=False)
 
+    @classmethod
+    def held(cls, folder: Path, about: dict[str, Any], tables: dict[str, pl.DataFrame]) -> Run:
+        """Return a run whose tables are at hand, and in no folder."""
+        made = cls(folder, about)
+        vars(made).update(tables)
+        return made
+
     @property
     def meaning(self) -> dict[str, Any]:
         """What ``run.json`` says that every run with the same result must say too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from asdcore.cli import main
 
 GOLDEN = Path(__file__).parent / "golden" / "official_2024"
 ASDCORE = Path(sys.executable).parent / "asdcore"
@@ -25,6 +28,21 @@ def asdcore(*arguments, cwd=None, env=None, preexec_fn=None):
         env={**os.environ, **(env or {})},
         preexec_fn=preexec_fn,
     )
+
+
+@pytest.fixture
+def here(capsys, monkeypatch):
+    """A command in this process, where a new one (and all that it imports) would show nothing more."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["asdcore", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, ended.value.code, said.out, said.err)
+
+    return call
 
 
 def files(folder):
@@ -46,21 +64,21 @@ def test_a_quick_answer_imports_nothing_heavy(arguments):
     assert done.stdout
 
 
-def test_every_command_has_a_help_text():
+def test_every_command_has_a_help_text(here):
     single = "demo run evaluate freeze verify infer package check-submission plugins new-plugin check-plugin complexity"
     single += " compare report audit-views ledger verdict select decisions"
     grouped = [f"data {one}" for one in ("synth", "index", "fetch")]
     grouped += [f"registry {one}" for one in ("list", "verify", "add", "fetch")]
     grouped += [f"audit {one}" for one in ("plan", "decide")]
-    overviews = {name: asdcore(*name.split(), "--help").stdout for name in ("", "data", "registry", "audit")}
+    overviews = {name: here(*name.split(), "--help").stdout for name in ("", "data", "registry", "audit")}
     summaries = [line for overview in overviews.values() for line in overview.splitlines() if line.startswith("  ")]
     assert [line for line in summaries if line.endswith("...")] == [], "a summary is cut off"
     for command in (*single.split(), *grouped):
         group, _, name = command.rpartition(" ")
         assert f"  {name} " in overviews[group]
-        done = asdcore(*command.split(), "--help")
+        done = here(*command.split(), "--help")
         assert done.returncode == 0
-        assert "Usage: asdcore" in done.stdout
+        assert re.match(rf"Usage: .*asdcore {command} ", done.stdout)
 
 
 def test_plugins_as_json():
@@ -70,7 +88,7 @@ def test_plugins_as_json():
     assert all(len(row["source_sha256"]) == 64 for row in done["components"])
 
 
-def test_run_and_evaluate(dataset, fused, tmp_path):
+def test_run_and_evaluate(here, dataset, fused, tmp_path):
     done = asdcore("run", fused, "--data", dataset, "--out", tmp_path / "run", "--task", "dcase2026")
     assert done.returncode == 0, done.stderr
     assert f"asdcore evaluate {tmp_path / 'run'}" in done.stdout
@@ -80,9 +98,9 @@ def test_run_and_evaluate(dataset, fused, tmp_path):
         "score",
         "fuse",
     ] or "note" in done.stderr
-    shown = asdcore("evaluate", tmp_path / "run")
+    shown = here("evaluate", tmp_path / "run")
     assert "ALL anomalies of the section" in shown.stdout
-    told = json.loads(asdcore("evaluate", tmp_path / "run", "--json").stdout)
+    told = json.loads(here("evaluate", tmp_path / "run", "--json").stdout)
     assert told["year"] == 2026
     assert set(told["systems"]) == {"plain", "guarded"}
     cell = told["systems"]["plain"]["cells"][0]
@@ -91,8 +109,8 @@ def test_run_and_evaluate(dataset, fused, tmp_path):
     assert f"{100 * told['systems']['plain']['official_score']:.2f}" in shown.stdout
 
 
-def test_evaluate_equals_the_official_evaluator():
-    done = asdcore("evaluate", "--scores", GOLDEN / "teams", "--truth", GOLDEN, "--year", 2024, "--json")
+def test_evaluate_equals_the_official_evaluator(here):
+    done = here("evaluate", "--scores", GOLDEN / "teams", "--truth", GOLDEN, "--year", 2024, "--json")
     told = json.loads(done.stdout)["systems"]
     for team, name in (("teamA", "plausible"), ("teamA", "tied"), ("teamB", "baselinestyle")):
         lines = (GOLDEN / "teams_result" / f"{name}_result.csv").read_text().splitlines()
@@ -100,19 +118,19 @@ def test_evaluate_equals_the_official_evaluator():
         assert told[f"{team}/{name}"]["official_score"] == pytest.approx(official, rel=1e-12, abs=0)
 
 
-def test_every_look_at_the_labels_is_logged(tmp_path):
+def test_every_look_at_the_labels_is_logged(here, tmp_path):
     for name in ("plausible", "tied", "plausible"):
         arguments = ["--scores", GOLDEN / "teams" / "teamA" / name, "--truth", GOLDEN, "--year", 2024, "--json"]
-        assert asdcore("evaluate", *arguments).returncode == 0
+        assert here("evaluate", *arguments).returncode == 0
     looks = [json.loads(line) for line in (tmp_path / "store" / "looks.jsonl").read_text().splitlines()]
     assert len({look["truth"] for look in looks}) == 1
     assert looks[0]["evaluated"] == looks[2]["evaluated"] != looks[1]["evaluated"]
 
 
-def test_synth_and_index(tmp_path):
+def test_synth_and_index(here, tmp_path):
     done = asdcore("data", "synth", tmp_path / "sound", "--profile", "tiny", "--seed", 3)
     assert done.returncode == 0, done.stderr
-    told = json.loads(asdcore("data", "index", tmp_path / "sound", "--task", "dcase2026", "--json").stdout)
+    told = json.loads(here("data", "index", tmp_path / "sound", "--task", "dcase2026", "--json").stdout)
     assert told["problems"] == []
     rows = {(row["machine"], row["split"]): row for row in told["machines"]}
     assert rows["SynFan", "train"] == {
@@ -121,21 +139,21 @@ def test_synth_and_index(tmp_path):
     assert rows["SynFan", "test"]["clips"] == 48
     places = {row["machine"]: row for row in told["recordings"]}
     assert places["SynFan"]["train"] == places["SynFan"]["ordered"] == 50
-    shown = asdcore("data", "index", tmp_path / "sound", "--task", "dcase2026").stdout.splitlines()
+    shown = here("data", "index", tmp_path / "sound", "--task", "dcase2026").stdout.splitlines()
     assert any(line.split() == ["machine", "section", "train", "ordered", "recordings"] for line in shown)
 
 
-def test_index_lists_problems_and_exits_with_1(dataset, tmp_path):
+def test_index_lists_problems_and_exits_with_1(here, dataset, tmp_path):
     root = tmp_path / "data"
     shutil.copytree(dataset, root)
     clip = next((root / "fan" / "test").iterdir())
     clip.write_bytes(b"")
-    done = asdcore("data", "index", root, "--json")
+    done = here("data", "index", root, "--json")
     assert done.returncode == 1
     told = json.loads(done.stdout)
     assert [clip.name in problem for problem in told["problems"]] == [True]
     assert {row["machine"] for row in told["machines"]} == {"fan", "3DPrinter"}
-    assert f"problem: fan/test/{clip.name}" in asdcore("data", "index", root).stdout
+    assert f"problem: fan/test/{clip.name}" in here("data", "index", root).stdout
 
 
 MISTAKES = {
@@ -148,11 +166,11 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_wrong_portfolio_is_one_message_and_no_file(dataset, simple, tmp_path, mistake):
+def test_a_wrong_portfolio_is_one_message_and_no_file(here, dataset, simple, tmp_path, mistake):
     old, new, said = MISTAKES[mistake]
     simple.write_text(simple.read_text().replace(old, new, 1))
     before = files(tmp_path)
-    done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run")
+    done = here("run", simple, "--data", dataset, "--out", tmp_path / "run")
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.startswith("Error: ")
@@ -161,25 +179,25 @@ def test_a_wrong_portfolio_is_one_message_and_no_file(dataset, simple, tmp_path,
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_that_is_no_dataset(simple, tmp_path):
+def test_a_folder_that_is_no_dataset(here, simple, tmp_path):
     (tmp_path / "papers").mkdir()
-    done = asdcore("run", simple, "--data", tmp_path / "papers", "--out", tmp_path / "run")
+    done = here("run", simple, "--data", tmp_path / "papers", "--out", tmp_path / "run")
     assert (done.returncode, "is not a dataset" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_damaged_cache_file(dataset, simple, tmp_path):
-    assert asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run").returncode == 0
+def test_a_damaged_cache_file(here, dataset, simple, tmp_path):
+    assert here("run", simple, "--data", dataset, "--out", tmp_path / "run").returncode == 0
     shard = next((tmp_path / "store" / "features").rglob("*.parquet"))
     shard.write_bytes(shard.read_bytes()[:100])
     before = files(tmp_path)
-    done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run")
+    done = here("run", simple, "--data", dataset, "--out", tmp_path / "run")
     assert done.returncode == 2
     assert "cut short" in done.stderr
     assert f"rm {shard}" in done.stderr
     assert files(tmp_path) == before
     shard.unlink()
-    assert asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run").returncode == 0
+    assert here("run", simple, "--data", dataset, "--out", tmp_path / "run").returncode == 0
     assert files(tmp_path / "store") == {p: b for p, b in before.items() if "store" in p.parts} | {
         shard: shard.read_bytes()
     }
@@ -209,10 +227,10 @@ def test_a_folder_that_may_not_be_written(dataset, simple, tmp_path):
     assert (done.returncode, "permission denied" in done.stderr) == (2, True)
 
 
-def test_a_file_where_a_folder_belongs(dataset, simple, tmp_path):
+def test_a_file_where_a_folder_belongs(here, dataset, simple, tmp_path):
     (tmp_path / "file").write_text("")
     for out, store in (("file", "s"), ("file/run", "s"), ("run", "file"), ("run", "file/s")):
-        done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / out, "--store", tmp_path / store)
+        done = here("run", simple, "--data", dataset, "--out", tmp_path / out, "--store", tmp_path / store)
         assert done.returncode == 2, (out, store)
         assert "Traceback" not in done.stderr
         assert "file" in done.stderr
@@ -229,8 +247,9 @@ def test_debug_shows_the_trace_wherever_it_stands(tmp_path):
 @pytest.mark.parametrize(
     "arguments", [["rum"], ["run"], ["evaluate"], ["evaluate", "--scores", "x"], ["demo", "--profile", "big"], ["data"]]
 )
-def test_wrong_use_exits_with_2(arguments, tmp_path):
-    done = asdcore(*arguments, cwd=tmp_path)
+def test_wrong_use_exits_with_2(here, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = here(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []

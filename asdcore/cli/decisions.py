@@ -15,7 +15,7 @@ from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError, EvaluationError
 
 if TYPE_CHECKING:
-    from asdcore.evidence.side_by_side import Rates
+    from asdcore.evidence.rates import Rates
     from asdcore.runs import Run
 
 WIDTH = 100
@@ -27,13 +27,13 @@ READINGS = (
 MEANING = (
     "leave-one-out gives: train normals scored without the clips beside them, above the threshold that leave-one-out "
     "scores would set, what new recordings would meet; nothing (-) where a domain has too few groups. by groups: above "
-    "this run's threshold. came: labelled test normals above this run's threshold."
+    "{threshold}. came: labelled test normals above this run's threshold."
 )
 LIMITS = ("system", "machine", "section", "normals", "groups", "threshold", "estimate", "bound")
 ASSUMPTION = (
-    "threshold: the plain quantile, which decides. estimate: comes to the rate aimed at on average, with few groups "
-    "too. bound: keeps it by proof, if a new clip comes from a new group that is exchangeable with the train groups; "
-    "nothing (-) where there are too few."
+    "threshold: what decides: the plain quantile, or the bound where the rule is 'conformal'. estimate: comes to the "
+    "rate aimed at on average, with few groups too. bound: keeps it by proof, if a new clip comes from a new group "
+    "that is exchangeable with the train groups; nothing (-) where there are too few."
 )
 
 
@@ -56,10 +56,11 @@ def decisions(
     told = _evaluated(run)
     tested = _tested(told, chosen)
     beside, why = _beside(done, chosen, told)
-    limits = [one.as_json() for one in group_thresholds(done, systems)]
+    counted = group_thresholds(done, systems)
+    limits = [one.as_json() for one in counted]
     if as_json:
-        counted, rates = ([one.as_json() for one in some] for some in (found, beside))
-        print_json({"train_normals": counted, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
+        normals, rates = ([one.as_json() for one in some] for some in (found, beside))
+        print_json({"train_normals": normals, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
         return
     rows = [_as_percent(one.as_json()) for one in found]
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
@@ -69,6 +70,8 @@ def decisions(
     if any(one["groups"] < one["normals"] for one in limits):
         print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
         print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
+        for doubt in filter(None, (one.doubt for one in counted)):
+            print_lines(["", *textwrap.wrap(doubt, WIDTH)])
     if tested:
         print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
     else:
@@ -77,17 +80,14 @@ def decisions(
 
 def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rates], str]:
     """Return the rates by clip and by group, with what the evaluation wrote down; or why there are none."""
-    from asdcore.evidence.side_by_side import side_by_side
+    from asdcore.evidence.side_by_side import side_by_side, why_nothing
 
     try:
         found = side_by_side(run, systems)
     except AsdcoreError as error:
         return [], f"What leave-one-out would promise cannot be told: {error}"
     if not found:
-        return [], (
-            "Every train normal was left out alone, so a promise counts clips, and rests on no two being alike. "
-            'Whether they are is seen in a run with [out_of_fold] by = "auto".'
-        )
+        return [], why_nothing(run, systems)
     came = {
         (name, cell["machine"], cell["section"], domain): cell.get(f"{domain}_fpr_at_threshold")
         for name, one in told.items()
@@ -104,7 +104,8 @@ def _show_beside(beside: list[Rates], why: str) -> None:
         return
     rows = [_side(one) for one in beside]
     print_lines(["", "Leave-one-out beside folds by group, in percent:", "", *text.table(rows, list(rows[0])), ""])
-    print_lines(textwrap.wrap(MEANING, WIDTH))
+    own = 'the threshold that [out_of_fold] by = "auto" would set' if beside[0].by_clip else "this run's threshold"
+    print_lines(textwrap.wrap(MEANING.format(threshold=own), WIDTH))
     for system in dict.fromkeys(one.system for one in beside):
         wrong = sorted((one for one in beside if one.system == system and one.disagree), key=lambda one: -one.new)
         if wrong:

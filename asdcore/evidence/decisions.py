@@ -30,7 +30,7 @@ from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import DOMAINS
 from asdcore.evidence.promises import bound, effective_clips, estimate, smallest_rate
-from asdcore.held_out import groups_of
+from asdcore.held_out import system_groups
 from asdcore.portfolio import Decision, parse_portfolio
 from asdcore.runs import Run, load_run
 from asdcore.stages.decide import nominal_rate, thresholds
@@ -127,8 +127,8 @@ def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> li
     above = pl.col("score") > pl.col("threshold")
     counted = (
         chosen.join(done.clips.select("clip", "machine", "section", "domain"), on="clip")
-        .join(thresholds(chosen, done.clips, rule), on=["machine", "section", "system"])
-        .join(system_groups(done, set(chosen["system"])), on=["system", "clip"])
+        .join(run_thresholds(done, set(chosen["system"])), on=["machine", "section", "system"])
+        .join(run_groups(done, set(chosen["system"])), on=["system", "clip"])
         .with_columns(above=above)
         .sort("system", "machine", "section", "domain")
     )
@@ -162,6 +162,19 @@ class GroupThresholds:
     threshold: float
     estimate: float | None
     bound: float | None
+    rule: str = "ecdf"
+
+    @property
+    def doubt(self) -> str | None:
+        """Say so where a conformal threshold counts clips that come in groups, as before groups were counted."""
+        if self.rule != "conformal" or self.groups == self.normals or self.threshold == self.bound:
+            return None
+        instead = f"it would be {self.bound:.4g}" if self.bound is not None else "there is none"
+        return (
+            f"{self.system}, {self.machine} section {self.section}: this run's conformal threshold, "
+            f"{self.threshold:.4g}, counts {self.normals} clips as if each were a recording of its own; counting their "
+            f"{self.groups} groups {instead}. Run the portfolio again: 'asdcore run'."
+        )
 
     @property
     def smallest(self) -> float:
@@ -176,21 +189,21 @@ class GroupThresholds:
 def group_thresholds(run: Run | str | Path, systems: Iterable[str] | None = None) -> list[GroupThresholds]:
     """Return the thresholds that count groups, of a finished run, by system, machine and section.
 
-    Both domains are in it, as in the run's threshold. Nothing that is decided rests on them.
+    Both domains are in it, as in the run's threshold. The bound decides where the rule is conformal.
     """
     done = run if isinstance(run, Run) else load_run(run)
     chosen, rule = _chosen(done, systems)
     nominal, cell = nominal_rate(rule.quantile), ["system", "machine", "section"]
     rows = (
         chosen.join(done.clips.select("clip", "machine", "section"), on="clip")
-        .join(thresholds(chosen, done.clips, rule), on=cell)
-        .join(system_groups(done, set(chosen["system"])), on=["system", "clip"])
+        .join(run_thresholds(done, set(chosen["system"])), on=cell)
+        .join(run_groups(done, set(chosen["system"])), on=["system", "clip"])
         .sort(*cell, "clip")
     )
     found = []
     for (system, machine, section), own in rows.group_by(cell, maintain_order=True):
         scores, groups = own["score"].to_numpy(), own["group"].to_numpy()
-        limits = [one if np.isfinite(one := of(scores, groups, nominal)) else None for of in (estimate, bound)]
+        estimated, kept = (one if np.isfinite(one := of(scores, groups, nominal)) else None for of in (estimate, bound))
         found.append(
             GroupThresholds(
                 str(machine),
@@ -200,7 +213,9 @@ def group_thresholds(run: Run | str | Path, systems: Iterable[str] | None = None
                 own["group"].n_unique(),
                 nominal,
                 float(own["threshold"][0]),
-                *limits,
+                estimated,
+                kept,
+                rule.rule,
             )
         )
     return found
@@ -216,19 +231,26 @@ def _chosen(run: Run, systems: Iterable[str] | None) -> tuple[pl.DataFrame, Deci
     return rows, parse_portfolio(run.about["portfolio"]).decision
 
 
-def system_groups(run: Run, systems: Iterable[str]) -> pl.DataFrame:
-    """Return system, clip and group of every train normal: of each machine, by the branch with the fewest groups."""
-    plan = parse_portfolio(run.about["portfolio"])
-    cell, tables = ["machine", "section"], []
-    for name in sorted(systems):
-        system = plan.systems[name]
-        needed = plan.systems[system.out_of_fold_mirror_of or name].branches
-        known = pl.concat([groups_of(run, one).with_columns(branch=pl.lit(one)) for one in sorted(needed)])
-        known = known.with_columns(many=pl.col("group").n_unique().over(*cell, "branch"))
-        fewest = known.sort("many", "branch").group_by(cell, maintain_order=True).agg(pl.first("branch"))
-        chosen = known.join(fewest, on=[*cell, "branch"], how="semi")
-        tables.append(chosen.select(pl.lit(name).alias("system"), "clip", "group"))
-    return pl.concat(tables)
+def run_thresholds(run: Run, systems: Iterable[str]) -> pl.DataFrame:
+    """Return the thresholds that a finished run decided by: machine, section, system, threshold.
+
+    Of a machine and section without test clips, those it would have decided by.
+    """
+    cell = ["machine", "section", "system"]
+    wanted, plan = sorted(systems), parse_portfolio(run.about["portfolio"])
+    placed = run.clips.select("clip", "machine", "section")
+    decided = run.decisions.filter(pl.col("system").is_in(wanted)).join(placed, on="clip")
+    decided = decided.group_by(cell, maintain_order=True).agg(pl.first("threshold"))
+    normals = run.systems.filter(pl.col("system").is_in(wanted) & (pl.col("role") == "oof"))
+    rest = normals.join(placed, on="clip").join(decided, on=cell, how="anti").select(normals.columns)
+    if rest.is_empty():
+        return decided
+    return pl.concat([decided, thresholds(rest, run.clips, plan.decision, run_groups(run, wanted))])
+
+
+def run_groups(run: Run, systems: Iterable[str]) -> pl.DataFrame:
+    """Return system, clip and group of every train normal of a finished run."""
+    return system_groups(run.clips, parse_portfolio(run.about["portfolio"]), run.about.get("out_of_fold", []), systems)
 
 
 def clopper_pearson(hits: float, n: float, level: float = 0.95) -> tuple[float, float]:

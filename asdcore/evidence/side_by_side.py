@@ -5,12 +5,16 @@ normal than a new clip will, and a threshold from such scores promises too littl
 normals alone: the run is calibrated once more with every train normal left out alone (what the store holds of its
 features is enough), and the train normals as the run scored them, without their groups, stand in for new clips. The
 share of them above that threshold is what leave-one-out would really give.
+
+A run that left train normals out alone, though their order or recordings are known, is looked at the other way round:
+they are scored once more as ``by = "auto"`` would have them, from what the store holds, and stand in for new clips
+above the run's own threshold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +23,11 @@ import polars as pl
 
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import StoreError
-from asdcore.evidence.decisions import clopper_pearson, system_groups
+from asdcore.evidence.decisions import clopper_pearson, run_groups, run_thresholds
 from asdcore.evidence.promises import effective_clips
+from asdcore.evidence.rates import Rates
 from asdcore.execution import executor, run_jobs
+from asdcore.held_out import out_of_fold, places
 from asdcore.portfolio import OutOfFold, Portfolio, parse_portfolio
 from asdcore.runs import Run
 from asdcore.stages import calibrate, fuse, score
@@ -30,82 +36,9 @@ from asdcore.store.cache import Store
 from asdcore.store.recipes import features_digest
 from asdcore.store.tables import FULL, SCORES
 
+__all__ = ["Rates", "dependent", "side_by_side", "why_nothing"]
+
 CELL = ["machine", "section", "system"]
-DISAGREE = 2.0
-"""How many times the nominal rate leave-one-out must give, with its interval above it, before it is said aloud."""
-
-FEWEST = 5
-"""Groups of a domain of which anything can be told: without one of two, a clip has little left that is like it."""
-
-
-@dataclass(frozen=True)
-class Rates:
-    """False positives of one machine, section, system and domain, as shares of train normals and of test normals.
-
-    groups : of the train normals (recordings, runs). nominal : what the decision rule aims at. one_by_one :
-    the share above the threshold of leave-one-out scores, of those scores. new : the same, of train normals scored
-    without their groups, as new clips are; ci95 counts what these clips are worth. by_group : the share above the run's
-    own threshold. came, came_one_by_one : of labelled test normals, above the run's threshold and above that of
-    leave-one-out; None where there are no labels.
-    """
-
-    machine: str
-    section: str
-    system: str
-    domain: str
-    normals: int
-    groups: int
-    nominal: float
-    one_by_one: float
-    new: float
-    ci95: tuple[float, float]
-    by_group: float
-    came: float | None = None
-    came_one_by_one: float | None = None
-
-    @property
-    def enough(self) -> bool:
-        """Whether there are groups enough to tell what leave-one-out gives."""
-        return self.groups >= FEWEST
-
-    @property
-    def disagree(self) -> bool:
-        """Whether leave-one-out gives clearly more false positives than it promises."""
-        return self.enough and self.ci95[0] > self.nominal and self.new >= DISAGREE * self.nominal
-
-    @property
-    def sentence(self) -> str:
-        """Say what each kind of calibration promises, in one sentence."""
-        where = f"{self.system}, {self.machine} section {self.section}, {self.domain}"
-        came = (
-            ""
-            if self.came_one_by_one is None
-            else f"; of the labelled test normals {_percent(self.came_one_by_one)} lie above its threshold"
-        )
-        if not self.enough:
-            return (
-                f"{where}: {self.normals} clips in {self.groups} run{'s' * (self.groups > 1)} are too few to tell what "
-                f"leave-one-out would give{came}."
-            )
-        if not self.disagree:
-            return (
-                f"{where}: leave-one-out would promise {_percent(self.nominal)} and give about {_percent(self.new)}"
-                f"{came}."
-            )
-        return (
-            f"{where}: neighbouring clips are near-duplicates: leave-one-out would promise {_percent(self.nominal)} "
-            f"and give {_percent(self.new)}{came}."
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain numbers."""
-        return {
-            **asdict(self),
-            "ci95": list(self.ci95),
-            "enough": self.enough,
-            "disagree": self.disagree,
-            "sentence": self.sentence,
-        }
 
 
 def dependent(run: Run) -> bool:
@@ -117,40 +50,103 @@ def dependent(run: Run) -> bool:
 
 
 def side_by_side(run: Run, systems: Iterable[str] | None = None, labels: pl.DataFrame | None = None) -> list[Rates]:
-    """Return the rates of a finished run, by system, machine, section and domain; [] where clips were left out alone.
+    """Return the rates of a finished run, by system, machine, section and domain.
 
-    systems : those to look at; all where none are named. Mirrors of other systems are left out. labels : clip, label
-    (0 or 1) and domain of test clips, where they may be looked at. Raises StoreError where the store no longer has the
-    features.
+    [] where no train clips are known to be alike: :func:`why_nothing`. systems : those to look at; all where none are
+    named. Mirrors of other systems are left out. labels : clip, label (0 or 1) and domain of test clips, where they may
+    be looked at. Raises StoreError where the store no longer has the features.
     """
-    plan = parse_portfolio(run.about["portfolio"])
-    straight = {name: one for name, one in plan.systems.items() if one.out_of_fold_mirror_of is None}
-    wanted = {name: one for name, one in straight.items() if systems is None or name in set(systems)}
-    if not wanted or not dependent(run):
+    plan = _straight(parse_portfolio(run.about["portfolio"]), systems)
+    if plan is None:
         return []
-    plan = plan.model_copy(update={"systems": wanted, "out_of_fold": OutOfFold(by="clip")})
-    alone = _calibrated_alone(run, plan)
+    apart, grouped = None, run
+    if not dependent(run):
+        if plan.out_of_fold.by == "auto" or (by_groups := _by_groups(run, plan)) is None:
+            return []
+        apart, grouped = calibrate.straight(run.scores).filter(role="oof"), by_groups
+    alone = _calibrated_alone(grouped, plan.model_copy(update={"out_of_fold": OutOfFold(by="clip")}), apart)
     limits = thresholds(alone, run.clips, plan.decision).rename({"threshold": "alone"})
-    own = thresholds(run.systems.filter(pl.col("system").is_in(list(wanted))), run.clips, plan.decision)
-    both = limits.join(own, on=CELL)
-    train = _shares(run, alone, both).join(system_groups(run, wanted), on=["system", "clip"])
-    came = _came(run, alone, both, labels)
+    both = limits.join(run_thresholds(grouped, plan.systems), on=CELL)
+    train = _shares(grouped, alone, both).join(run_groups(grouped, plan.systems), on=["system", "clip"])
+    came = _came(grouped, alone, both, labels)
+    if came is not None and apart is not None:  # the threshold of leave-one-out is that of the run
+        came = came.with_columns(came=pl.col("came_one_by_one"))
     rows = train.group_by(*CELL, "domain", maintain_order=True)
     found = [_rates(rows, came, nominal_rate(plan.decision.quantile)) for _, rows in rows]
+    found = [replace(one, by_clip=apart is not None) for one in found]
     return sorted(found, key=lambda one: (one.system, one.machine, one.section, one.domain))
 
 
-def _calibrated_alone(run: Run, plan: Portfolio) -> pl.DataFrame:
+def why_nothing(run: Run, systems: Iterable[str] | None = None) -> str:
+    """Say why :func:`side_by_side` has no rates of a run."""
+    if _straight(parse_portfolio(run.about["portfolio"]), systems) is None:
+        return "A mirror has models, not train normals, to compare: look at the system that it mirrors."
+    train = run.clips.filter(pl.col("split") == "train").sort("clip")
+    cells = (cell for _, cell in train.group_by("machine", "section"))
+    if all(places(cell, OutOfFold(by="auto")).manner == "clip" for cell in cells):
+        return (
+            "Every train normal was left out alone, so a promise counts clips, and rests on no two being alike. "
+            "Whether they are cannot be told: the data set says neither order nor recording of its train clips."
+        )
+    return (
+        "Every train normal was left out alone, so a promise counts clips. Train normals next to each other in the "
+        "order of recording are no more alike than others, as far as their features tell."
+    )
+
+
+def _straight(plan: Portfolio, systems: Iterable[str] | None) -> Portfolio | None:
+    """Return the portfolio of the systems asked for that are no mirrors; None where there are none."""
+    asked = None if systems is None else set(systems)
+    wanted = {
+        name: one
+        for name, one in plan.systems.items()
+        if one.out_of_fold_mirror_of is None and (asked is None or name in asked)
+    }
+    used = sorted(set().union(*(one.branches for one in wanted.values())))
+    branches = {name: plan.branches[name] for name in used}
+    return plan.model_copy(update={"systems": wanted, "branches": branches}) if wanted else None
+
+
+def _by_groups(run: Run, plan: Portfolio) -> Run | None:
+    """Return a run that left train normals out alone as ``by = "auto"`` has it; None if that leaves them alone, too.
+
+    It decides by the plain quantile: of few groups there may be no conformal threshold.
+    """
+    rule = plan.decision.model_copy(update={"rule": "ecdf"})
+    plan = plan.model_copy(update={"out_of_fold": OutOfFold(by="auto"), "decision": rule})
+    plugins, store = installed(), Store(Path(run.about["store"]))
+    train = run.clips.filter(pl.col("split") == "train")
+    jobs = _jobs(run, plan, train, plugins)
+    said, _ = out_of_fold(score.scored(train, jobs, plugins))
+    about = {**run.about, "portfolio": plan.model_dump(mode="json"), "out_of_fold": said}
+    if not dependent(Run(run.folder, about)):
+        return None
+    tested = calibrate.straight(run.scores.filter(pl.col("branch").is_in(list(plan.branches)))).filter(role="test")
+    apart = _left_out_alone(jobs, train, store)
+    shared = ["branch", "machine", "section", "reference"]
+    tested = tested.select(apart.columns).join(apart.select(shared).unique(), on=shared, how="semi")
+    scores = pl.concat([apart, tested])
+    systems = fuse.fuse(
+        calibrate.calibrate(scores, run.clips, plan.branches, plugins), run.clips, plan.systems, plugins
+    )
+    return Run.held(
+        run.folder,
+        about,
+        {"clips": run.clips, "scores": scores, "systems": systems, "decisions": run.decisions.clear()},
+    )
+
+
+def _calibrated_alone(run: Run, plan: Portfolio, apart: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return the systems table of leave-one-out scores as "oof", and as "test" all other clips on that scale.
 
-    Those are the test clips, and the train normals as the run scored them, without their groups.
+    Those are the test clips, and the train normals as the run scored them, without their groups. apart : leave-one-out
+    scores, where they are known.
     """
-    plugins = installed()
-    train = run.clips.filter(pl.col("split") == "train")
-    used = sorted(set().union(*(one.branches for one in plan.systems.values())))
-    plan = plan.model_copy(update={"branches": {name: plan.branches[name] for name in used}})
-    jobs = _jobs(run, plan, train, plugins)
-    apart = _left_out_alone(jobs, train, Store(Path(run.about["store"])))
+    plugins, used = installed(), list(plan.branches)
+    if apart is None:
+        train = run.clips.filter(pl.col("split") == "train")
+        apart = _left_out_alone(_jobs(run, plan, train, plugins), train, Store(Path(run.about["store"])))
+    apart = apart.filter(pl.col("branch").is_in(used)).select(list(SCORES.columns))
     kept = calibrate.straight(run.scores.filter(pl.col("branch").is_in(used)))
     new = kept.with_columns(role=pl.lit("test"), fold=pl.lit(FULL, dtype=SCORES.columns["fold"]))
     shared = ["branch", "machine", "section", "reference"]
@@ -173,7 +169,7 @@ def _jobs(run: Run, plan: Portfolio, train: pl.DataFrame, plugins: Plugins) -> d
 
 
 def _left_out_alone(jobs: dict[str, list[score.ScoreJob]], train: pl.DataFrame, store: Store) -> pl.DataFrame:
-    """Return the out-of-fold rows of a score table in which every train normal is left out alone."""
+    """Return the out-of-fold rows of a score table of train normals, left out as the jobs say."""
     missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
     with executor(1) as pool:
         for _ in run_jobs(pool, score.score_together, score.together(missing.values())):
@@ -233,7 +229,3 @@ def _rates(rows: pl.DataFrame, came: pl.DataFrame | None, nominal: float) -> Rat
         by_group=float(rows["by_group"].sum()) / n,
         **tested,
     )
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"

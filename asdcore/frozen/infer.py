@@ -56,6 +56,7 @@ from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs import Run, load_run, write_run
 from asdcore.stages import embed
+from asdcore.stages.decide import check_attainable
 from asdcore.store.apart import check_apart
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
@@ -160,6 +161,7 @@ class _Inference:
         facts = train_facts(listed, self.frozen.clips, self.data)
         with _refused_leaves_nothing(self.out):
             clips = self.clips(listed, facts)
+            check_attainable(clips, self.plan.decision, self.plan.out_of_fold)
             notes = [*notes_on(self.task, clips, self.plan.folds), *self.development_notes(listed)]
             notes += [*self.new_cells(clips), *self.device_notes(), *self.work.unheard_notes(clips)]
             notes += [f"left out, since it cannot be read: {problem}" for problem in self.skipped.values()]

@@ -15,8 +15,8 @@ found to depend on one another, each feature set by itself (a branch must not ch
 else, and where nothing is found, single clips.
 
 For whoever counts groups instead of clips: ``HeldOut.groups`` numbers the group of each train normal, and
-:func:`groups_of` gives those of a finished run and some of its branches, such as those of a system: machine, section,
-domain, clip, group. ``out_of_fold`` in ``run.json`` counts them.
+:func:`groups_of` gives those of a finished run and some of its branches: machine, section, domain, clip, group;
+:func:`system_groups` those of systems. ``out_of_fold`` in ``run.json`` counts them.
 """
 
 from asdcore.held_out.branches import Scored, leaves_out, out_of_fold
@@ -24,7 +24,7 @@ from asdcore.held_out.dependence import Reach, reaches
 from asdcore.held_out.kept import Kept, kept
 from asdcore.held_out.places import Places, check_places, places
 from asdcore.held_out.plan import HeldOut, assign_folds
-from asdcore.held_out.record import groups_of, held_out_of
+from asdcore.held_out.record import groups_of, held_out_of, system_groups
 
 __all__ = [
     "HeldOut",
@@ -41,4 +41,5 @@ __all__ = [
     "out_of_fold",
     "places",
     "reaches",
+    "system_groups",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,26 +32,25 @@ class Kept:
     store: Path
     path: Path | None
 
-    def reaches(self, measured: Callable[[], NDArray[np.float64] | None] = lambda: None) -> dict[str, Reach]:
+    def reaches(self, features: NDArray[np.float32] | None = None) -> dict[str, Reach]:
         """Return how far each domain's clips depend on their neighbours; {} where nobody asks.
 
-        measured : gives the cosine distances of all clips to one another, or None where nobody has them.
+        features : (n_train, ...), if somebody has loaded them.
         """
         if self.path is None:
             return {}
         store = Store(self.store)
         if not self.path.exists():
-            features = load_features(self.features, self.train)
+            rows = load_features(self.features, self.train) if features is None else features
             domain = np.array(self.places.domain, dtype=np.str_)
-            found = reaches(features, domain, np.array(self.places.order, dtype=np.intp), measured())
-            rows = [{"domain": one, **vars(reach)} for one, reach in found.items()]
-            store.write_ranges(self.path, pl.DataFrame(rows, schema=RANGES.columns))
-        rows = store.read_ranges(self.path).to_dicts()
-        return {row.pop("domain"): Reach(**row) for row in rows}
+            found = reaches(rows, domain, np.array(self.places.order, dtype=np.intp))
+            table = [{"domain": one, **vars(reach)} for one, reach in found.items()]
+            store.write_ranges(self.path, pl.DataFrame(table, schema=RANGES.columns))
+        return {row.pop("domain"): Reach(**row) for row in store.read_ranges(self.path).to_dicts()}
 
-    def held_out(self, measured: Callable[[], NDArray[np.float64] | None] = lambda: None) -> HeldOut:
-        """Return what every train normal is scored without."""
-        return HeldOut(self.places, {one: reach.range for one, reach in self.reaches(measured).items()})
+    def held_out(self, features: NDArray[np.float32] | None = None) -> HeldOut:
+        """Return what every train normal is scored without. features : (n_train, ...), if somebody has loaded them."""
+        return HeldOut(self.places, {one: reach.range for one, reach in self.reaches(features).items()})
 
 
 def kept(features: Recipe, train: tuple[str, ...], known: Places, store: Store) -> Kept:
@@ -61,7 +59,7 @@ def kept(features: Recipe, train: tuple[str, ...], known: Places, store: Store) 
         "kind": "ranges",
         "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
         "train": [list(train), list(known.domain), list(known.order or ())],
-        "framework": framework_digest("scoring.py", "data/distances.py", "held_out/dependence.py"),
+        "framework": framework_digest("scoring.py", "held_out/dependence.py"),
         "libraries": library_versions(),
     }
     return Kept(features, train, known, store.root, store.ranges_path(recipe) if known.measured else None)

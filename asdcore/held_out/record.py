@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ import polars as pl
 from asdcore.held_out.dependence import ENOUGH, Reach
 from asdcore.held_out.places import CELL, places
 from asdcore.held_out.plan import HeldOut
-from asdcore.portfolio import OutOfFold, parse_portfolio
+from asdcore.portfolio import OutOfFold, Portfolio, parse_portfolio
 from asdcore.runs import Run
 
 Record = list[dict[str, Any]]
@@ -111,25 +111,32 @@ def _large_groups(rows: Record) -> Iterator[str]:
         )
 
 
-def held_out_of(run: Run, branches: Iterable[str]) -> Iterator[tuple[str, str, pl.DataFrame, HeldOut]]:
+def held_out_by(
+    clips: pl.DataFrame, choice: OutOfFold, said: Iterable[Mapping[str, Any]], branches: Iterable[str]
+) -> Iterator[tuple[str, str, pl.DataFrame, HeldOut]]:
     """Yield machine, section, train clips (rows of the clip index, by name) and what each was scored without.
 
-    Of one branch of a finished run, or of several, such as those of a system: of neighbours the widest range counts.
-    From the run's clip index, its portfolio and what ``run.json`` says.
+    choice : ``[out_of_fold]`` of the portfolio. said : ``out_of_fold`` of ``run.json``. branches : one, or several,
+    such as those of a system: of neighbours the widest range of each domain counts.
     """
-    choice = parse_portfolio(run.about["portfolio"]).out_of_fold
     wanted = {branches} if isinstance(branches, str) else set(branches)
     ranges: dict[tuple[str, str], dict[str, int]] = {}
-    for row in run.about.get("out_of_fold", []):
+    for row in said:
         if wanted & set(row["branches"]):
             widest = ranges.setdefault((row["machine"], row["section"]), {})
-            for one, said in row["domains"].items():
-                widest[one] = max(widest.get(one, 0), int(said.get("range", 0)))
-    train = run.clips.filter(pl.col("split") == "train").sort("clip")
+            for one, domain in row["domains"].items():
+                widest[one] = max(widest.get(one, 0), int(domain.get("range", 0)))
+    train = clips.filter(pl.col("split") == "train").sort("clip")
     for (machine, section), cell in train.group_by(CELL, maintain_order=True):
         found = ranges.get((str(machine), str(section)))
         known = places(cell, choice if found is not None else OutOfFold(by="clip"))
         yield str(machine), str(section), cell, HeldOut(known, found)
+
+
+def held_out_of(run: Run, branches: Iterable[str]) -> Iterator[tuple[str, str, pl.DataFrame, HeldOut]]:
+    """Yield the same of a finished run, from its clip index, its portfolio and what ``run.json`` says."""
+    choice = parse_portfolio(run.about["portfolio"]).out_of_fold
+    yield from held_out_by(run.clips, choice, run.about.get("out_of_fold", []), branches)
 
 
 def groups_of(run: Run, branches: Iterable[str]) -> pl.DataFrame:
@@ -138,8 +145,27 @@ def groups_of(run: Run, branches: Iterable[str]) -> pl.DataFrame:
     Clips with the same group (a number within machine and section) count as one where groups are exchangeable and clips
     are not; see :attr:`asdcore.held_out.HeldOut.groups`.
     """
+    return _numbered(held_out_of(run, branches))
+
+
+def system_groups(
+    clips: pl.DataFrame, plan: Portfolio, said: Sequence[Mapping[str, Any]], systems: Iterable[str] | None = None
+) -> pl.DataFrame:
+    """Return system, clip and group of every train normal, by all branches that a system needs.
+
+    said : ``out_of_fold`` of ``run.json``. systems : all of the portfolio where none are named.
+    """
+    tables = []
+    for name in sorted(plan.systems if systems is None else systems):
+        needed = plan.systems[plan.systems[name].out_of_fold_mirror_of or name].branches
+        known = _numbered(held_out_by(clips, plan.out_of_fold, said, needed))
+        tables.append(known.select(pl.lit(name).alias("system"), "clip", "group"))
+    return pl.concat(tables)
+
+
+def _numbered(cells: Iterable[tuple[str, str, pl.DataFrame, HeldOut]]) -> pl.DataFrame:
     parts = [
         cell.select(*CELL, "domain", "clip").with_columns(group=pl.Series(held.groups, dtype=pl.Int64))
-        for _, _, cell, held in held_out_of(run, branches)
+        for _, _, cell, held in cells
     ]
     return pl.concat(parts)

@@ -216,8 +216,8 @@ class System(Strict):
 class Decision(Strict):
     """How a score becomes a decision: above this quantile of the train-normal out-of-fold scores it is anomalous.
 
-    rule : "ecdf", the plain quantile, or "conformal", which promises the rate of false positives of a finite sample;
-    see :mod:`asdcore.stages.decide`.
+    rule : "ecdf", the plain quantile, or "conformal", which promises the rate of false positives of a finite sample,
+    counted by recordings or neighbours where train normals are left out by them; see :mod:`asdcore.stages.decide`.
     """
 
     rule: Literal["ecdf", "conformal"] = "ecdf"

@@ -10,7 +10,8 @@ import numpy as np
 from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError
 from asdcore.evidence.decisions import GroupThresholds, group_thresholds
-from asdcore.evidence.side_by_side import Rates, side_by_side
+from asdcore.evidence.rates import ADVICE, Rates
+from asdcore.evidence.side_by_side import side_by_side, why_nothing
 from asdcore.reporting.subjects import Subject
 
 SHARES = ("nominal", "new", "came_one_by_one", "by_group", "came")
@@ -25,17 +26,16 @@ def promises(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str])
     """
     said: dict[str, list[Any]] = {"means": [], "rows": [], "sentences": [], "limits": [], "notes": []}
     for subject in subjects:
-        said["limits"] += [_limits(subject, places, one) for one in group_thresholds(subject.run)]
+        limits = group_thresholds(subject.run)
+        said["limits"] += [_limits(subject, places, one) for one in limits]
+        said["notes"] += [f"{subject.name}: {one.doubt}" for one in limits if one.doubt]
         try:
             found = side_by_side(subject.run, labels=subject.labels)
         except AsdcoreError as error:
             said["notes"].append(f"What leave-one-out would promise of {subject.name} cannot be told: {error}")
             continue
         if not found:
-            said["notes"].append(
-                f"{subject.name}: every train normal was left out alone, so a promise counts clips. It rests on no two "
-                "of them being alike."
-            )
+            said["notes"].append(f"{subject.name}: {why_nothing(subject.run)}")
         for system in dict.fromkeys(one.system for one in found):
             for domain in dict.fromkeys(one.domain for one in found if one.system == system):
                 own = [one for one in found if (one.system, one.domain) == (system, domain)]
@@ -84,16 +84,20 @@ def _sentence(title: str, own: Sequence[Rates]) -> list[str]:
     if not wrong:
         return []
     mean = _mean(own)
+    by_clip = own[0].by_clip
+    above = "" if by_clip else f", {mean['came']} % above that of this run"
     came = (
-        f" Of the labelled test normals {mean['came_one_by_one']} % lie above its threshold, {mean['came']} % above "
-        "that of this run."
+        f" Of the labelled test normals {mean['came_one_by_one']} % lie above its threshold{above}."
         if mean["came_one_by_one"]
         else ""
     )
     over = f", a mean of {len(own)} machines" if len(own) > 1 else ""
+    promised, give = (
+        ("this run's leave-one-out promises", "would give") if by_clip else ("leave-one-out would promise", "give")
+    )
     return [
-        f"{title}, {own[0].domain}: neighbouring clips are near-duplicates: leave-one-out would promise "
-        f"{mean['nominal']} % false positives and give {mean['new']} % (by train normals alone{over}).{came}"
+        f"{title}, {own[0].domain}: neighbouring clips are near-duplicates: {promised} {mean['nominal']} % false "
+        f"positives and {give} {mean['new']} % (by train normals alone{over}).{came}{f' {ADVICE}' if by_clip else ''}"
     ]
 
 

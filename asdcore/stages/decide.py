@@ -8,31 +8,43 @@ ecdf : the smallest score at which the empirical CDF reaches the quantile q: the
 conformal : the ceil((n + 1) q)-th. If a new normal clip is exchangeable with the train normals, it lies above with a
     probability of at most 1 - q, whatever the distribution (split conformal prediction: Vovk, Gammerman and Shafer,
     *Algorithmic Learning in a Random World*, 2005). Of fewer than ceil(q / (1 - q)) normals no score is that high.
-    Clips cut from recordings are not exchangeable one by one: :mod:`asdcore.evidence.promises` counts recordings.
+    Clips cut from recordings are not exchangeable one by one. If train normals were left out by groups, recordings or
+    stretches of neighbours, the threshold is the bound of :mod:`asdcore.evidence.promises`, which counts groups. It
+    keeps the promise if a new clip comes from a new group, exchangeable with the train groups, in which clips are
+    exchangeable. Of fewer than ceil(q / (1 - q)) groups there is none. Groups of one clip each give the rank above.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from asdcore.digits import fixed
 from asdcore.errors import DataError
-from asdcore.portfolio import Decision
+from asdcore.evidence.promises import bound
+from asdcore.held_out import HeldOut, places
+from asdcore.portfolio import Decision, OutOfFold
 from asdcore.store.tables import DECISIONS
 
 CELL = ["machine", "section", "system"]
+ASSUMPTION = "a new clip comes from a new group, exchangeable with the train groups, in which clips are exchangeable"
 
 
-def decide(systems: pl.DataFrame, clips: pl.DataFrame, decision: Decision) -> pl.DataFrame:
-    """Return threshold and decision (0 or 1) of every test clip and system."""
+def decide(
+    systems: pl.DataFrame, clips: pl.DataFrame, decision: Decision, groups: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Return threshold and decision (0 or 1) of every test clip and system.
+
+    groups : see :func:`thresholds`.
+    """
     rows = systems.join(clips.select("clip", "machine", "section"), on="clip", validate="m:1")
     tested = rows.filter(pl.col("role") == "test")
-    tested = tested.join(thresholds(systems, clips, decision), on=CELL, validate="m:1")
+    tested = tested.join(thresholds(systems, clips, decision, groups), on=CELL, validate="m:1")
     return DECISIONS.check(
         tested.with_columns(decision=(pl.col("score") > pl.col("threshold")).cast(pl.Int8)).select(
             list(DECISIONS.columns)
@@ -40,25 +52,59 @@ def decide(systems: pl.DataFrame, clips: pl.DataFrame, decision: Decision) -> pl
     )
 
 
-def thresholds(systems: pl.DataFrame, clips: pl.DataFrame, decision: Decision) -> pl.DataFrame:
+def thresholds(
+    systems: pl.DataFrame, clips: pl.DataFrame, decision: Decision, groups: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Return the threshold of every machine, section and system: machine, section, system, threshold.
 
-    Raises DataError where there are too few train normals for the rule.
+    groups : system, clip and group of every train normal (:func:`asdcore.held_out.system_groups`); without it each clip
+    counts by itself. Raises DataError where there are too few train normals, or groups of them, for the rule.
     """
     rows = systems.filter(pl.col("role") == "oof").join(clips.select("clip", "machine", "section"), on="clip")
-    found = []
-    for cell, normals in rows.group_by(CELL, maintain_order=True):
-        k = _attained(f"{cell[0]} section {cell[1]}", len(normals), decision)
-        found.append((*cell, normals["score"].sort()[k - 1]))
+    if groups is None or decision.rule != "conformal":
+        rows = rows.with_columns(group=pl.int_range(pl.len()))
+    else:
+        rows = rows.join(groups, on=["system", "clip"], validate="1:1", maintain_order="left")
+    cells = rows.group_by(CELL, maintain_order=True)
+    _check([_Cell(f"{cell[0]} section {cell[1]}", len(own), own["group"].n_unique()) for cell, own in cells], decision)
+    found = [(*cell, _threshold(own, decision)) for cell, own in cells]
     columns = {**dict.fromkeys(CELL, pl.String), "threshold": pl.Float64}
     return pl.DataFrame(found, schema=columns, orient="row")
 
 
-def check_attainable(clips: pl.DataFrame, decision: Decision) -> None:
-    """Raise DataError where a machine and section has too few train normals for the rule: known before any work."""
-    train = clips.filter(pl.col("split") == "train")
+def _threshold(normals: pl.DataFrame, decision: Decision) -> float:
+    """Return the threshold of one machine, section and system."""
+    if normals["group"].n_unique() == len(normals):
+        return float(normals["score"].sort()[rank(len(normals), decision) - 1])
+    return bound(normals["score"].to_numpy(), normals["group"].to_numpy(), 1 - _exact(decision.quantile))
+
+
+def check_attainable(clips: pl.DataFrame, decision: Decision, choice: OutOfFold | None = None) -> None:
+    """Raise DataError where a machine and section has too few train normals for the rule: known before any work.
+
+    choice : ``[out_of_fold]`` of the portfolio. Groups that the data set or the portfolio names are counted; ranges of
+    neighbours that are to be read from features are not known yet: see :func:`check_groups`.
+    """
+    train = clips.filter(pl.col("split") == "train").sort("clip")
+    cells = []
     for (machine, section), cell in train.group_by("machine", "section", maintain_order=True):
-        _attained(f"{machine} section {section}", len(cell), decision)
+        many = len(cell)
+        if choice is not None and decision.rule == "conformal":
+            many = len(np.unique(HeldOut(places(cell, choice)).groups))
+        cells.append(_Cell(f"{machine} section {section}", len(cell), many))
+    _check(cells, decision)
+
+
+def check_groups(clips: pl.DataFrame, decision: Decision, groups: pl.DataFrame) -> None:
+    """Raise DataError where train normals come in too few groups for the rule: known once ranges have been read.
+
+    groups : as in :func:`thresholds`.
+    """
+    if decision.rule != "conformal":
+        return
+    rows = groups.join(clips.select("clip", "machine", "section"), on="clip")
+    cells = rows.group_by(CELL, maintain_order=True)
+    _check([_Cell(f"{cell[0]} section {cell[1]}", len(own), own["group"].n_unique()) for cell, own in cells], decision)
 
 
 def doubts(clips: pl.DataFrame, decision: Decision) -> list[str]:
@@ -81,36 +127,54 @@ def doubts(clips: pl.DataFrame, decision: Decision) -> list[str]:
     return notes
 
 
-def group_doubts(left_out: Sequence[Mapping[str, Any]], decision: Decision) -> list[str]:
-    """Say where a conformal threshold counts clips that come in groups: its promise holds for single clips only.
+def group_notes(left_out: Sequence[Mapping[str, Any]], decision: Decision) -> list[str]:
+    """Say where a conformal threshold counts groups of clips, and what its promise rests on.
 
     left_out : ``out_of_fold`` of ``run.json``.
     """
     if decision.rule != "conformal":
         return []
-    counted: dict[str, tuple[int, int]] = {}
-    for row in left_out:
-        groups, clips = (sum(int(one[key]) for one in row["domains"].values()) for key in ("groups", "clips"))
-        where = f"{row['machine']} section {row['section']}"
-        counted[where] = min((groups, clips), counted.get(where, (groups, clips)))
+    places = [
+        f"{row['machine']} section {row['section']}"
+        for row in left_out
+        if any(one["groups"] < one["clips"] for one in row["domains"].values())
+    ]
+    if not (named := list(dict.fromkeys(places))):
+        return []
+    more = f" and {len(named) - 4} more" if len(named) > 4 else ""
     return [
-        f"{where}: the conformal threshold counts {clips} clips as if each were a recording of its own, but they come "
-        f"in {groups} groups, which can promise no less than 1/{groups + 1} = {100 / (groups + 1):.1f} %. "
-        "'asdcore decisions RUN' shows a bound that counts groups."
-        for where, (groups, clips) in counted.items()
-        if groups < clips
+        f"{', '.join(named[:4])}{more}: the conformal threshold counts groups of clips that were recorded together, "
+        f"not clips. It keeps its promise if {ASSUMPTION}."
     ]
 
 
-def _attained(where: str, n: int, decision: Decision) -> int:
-    """Return the rank of the threshold among n train normals; raises DataError where it lies beyond them."""
-    if (k := rank(n, decision)) <= n:
-        return k
+class _Cell(NamedTuple):
+    """How many train normals a machine and section has, and in how many groups they come."""
+
+    where: str
+    clips: int
+    groups: int
+
+
+def _check(cells: Iterable[_Cell], decision: Decision) -> None:
+    """Raise DataError of the machine and section with the fewest groups, where they cannot promise the quantile."""
+    few = [one for one in cells if rank(one.groups, decision) > one.groups]
+    if not few:
+        return
+    where, clips, n = min(few, key=lambda one: one.groups)
+    needs = f"{where}: a conformal threshold at the quantile {decision.quantile} needs {fewest(decision.quantile)}"
+    least = f"which can promise no less than 1/{n + 1} = {fixed(100 / (n + 1), 1)} % false positives"
+    rests = ""
+    if n < clips:
+        needs += f" groups of train normals that were recorded apart, its {clips} come in {n}, "
+        rests = f" A promise counts groups, for it rests on this: {ASSUMPTION}."
+    else:
+        needs += f" train normals, there are {n}, "
+    others = len({one.where for one in few} - {where})
+    more = f" {others} more machines and sections have too few, none fewer." if others else ""
+    most = 10000 * n // (n + 1) / 10000
     raise DataError(
-        f"{where}: a conformal threshold at the quantile {decision.quantile} needs {fewest(decision.quantile)} train "
-        f"normals, there are {n}, which can promise no less than 1/{n + 1} = {fixed(100 / (n + 1), 1)} % false "
-        f"positives. Choose a quantile of at most {10000 * n // (n + 1) / 10000}, or rule = 'ecdf', which promises "
-        "nothing."
+        f"{needs}{least}. Choose a quantile of at most {most}, or rule = 'ecdf', which promises nothing.{rests}{more}"
     )
 
 

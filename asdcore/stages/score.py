@@ -139,8 +139,7 @@ def score_together(jobs: tuple[ScoreJob, ...]) -> int:
         with located(jobs[0].where):
             cell = Cell(jobs[0].features, jobs[0].train, jobs[0].domain, jobs[0].test)
             works = [_work(job, cell) for job in jobs]
-            cosine = any(work.metric == "cosine" for work in works)
-            held = jobs[0].kept.held_out(lambda: cell.within("cosine") if cosine else None)
+            held = jobs[0].kept.held_out(cell.train)
         for job, work in zip(jobs, works, strict=True):
             with located(job.where), warned(job.where):
                 check_loaded(job.code, job.uses, SCORING_CODE, installed())

@@ -41,11 +41,20 @@ def test_rates_by_clip_and_by_group_stand_side_by_side(runs):
     assert {row["system"] for row in told["thresholds"]} == {"one"}
 
 
-def test_clips_left_out_alone_have_nothing_to_compare(runs):
+def test_a_run_that_left_clips_out_alone_is_told_what_it_would_give(runs):
     done = asdcore("decisions", runs["clip"].folder, "--systems", "one")
     assert done.exit_code == 0, done.output
-    assert "left out alone, so a promise counts clips" in " ".join(done.stdout.split())
+    said = " ".join(done.stdout.split())
+    assert "neighbouring clips are near-duplicates: this run's leave-one-out promises 5.0 % and would give" in said
+    assert '[out_of_fold] by = "auto" in the portfolio.' in said
+    assert 'above the threshold that [out_of_fold] by = "auto" would set' in said
     assert "Thresholds that count groups" not in done.stdout
+
+
+def test_a_mirror_alone_has_nothing_to_compare(runs):
+    done = asdcore("decisions", runs["auto"].folder, "--systems", "copy")
+    assert done.exit_code == 0, done.output
+    assert "look at the system that it mirrors" in " ".join(done.stdout.split())
 
 
 def test_a_store_that_is_gone_costs_only_the_comparison(runs, monkeypatch):

@@ -534,10 +534,10 @@ def test_nine_machines_of_200_clips_take_well_under_a_tenth_of_a_second():
     scores = rng.normal(size=(9, 200)) + labels
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         table = {(f"m{i}", "00"): cells(row, labels, domains, 2024) for i, row in enumerate(scores)}
         for row in scores:
             diagnostics(row, labels, domains, 2024)
         official_score(table, 2024)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.05

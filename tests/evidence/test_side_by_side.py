@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -12,7 +13,8 @@ import asdcore
 from asdcore.errors import StoreError
 from asdcore.evidence.decisions import group_thresholds
 from asdcore.evidence.promises import bound, estimate
-from asdcore.evidence.side_by_side import Rates, side_by_side
+from asdcore.evidence.side_by_side import Rates, side_by_side, why_nothing
+from asdcore.runs import Run
 from asdcore.stages.decide import thresholds
 
 
@@ -85,11 +87,52 @@ def test_what_a_scorer_learned_by_leave_one_out_is_learned_so_again(runs):
     assert source.came_one_by_one == pytest.approx((tested["score"] > limit["threshold"][0]).mean())
 
 
-def test_nothing_is_said_where_clips_are_left_out_alone(runs):
-    assert side_by_side(runs["clip"]) == []
+def test_a_run_by_clip_is_told_what_it_would_give_from_its_train_normals_alone(runs):
+    """Both runs are one comparison, seen from either side: to the last bit."""
+    told, known = (side_by_side(runs[by], labels=labels_of(runs[by])) for by in ("clip", "auto"))
+    for one, other in zip(told, known, strict=True):
+        assert one.by_clip
+        assert one.came == one.came_one_by_one == other.came_one_by_one
+        assert replace(one, by_clip=False, came=other.came) == other
+    source = side_by_side(runs["clip"], ["one"])[0]
+    assert source.disagree
+    assert source.new > 0.2
+    assert source.came is None
+    assert "near-duplicates: this run's leave-one-out promises 5.0 % and would give" in source.sentence
+    assert source.sentence.endswith('by = "auto" in the portfolio.')
     for one in asdcore.decisions(runs["clip"]):
         assert one.groups == one.normals
-    assert side_by_side(runs["auto"], ["copy"]) == []  # a mirror has models, not folds, to compare
+
+
+def test_a_conformal_run_by_clip_is_told_too_though_its_groups_could_not_promise_it(runs):
+    about = runs["clip"].about
+    decision = {"rule": "conformal", "quantile": 0.98}
+    run = asdcore.Run(runs["clip"].folder, {**about, "portfolio": {**about["portfolio"], "decision": decision}})
+    source = side_by_side(run, ["one"])[0]
+    assert source.nominal == pytest.approx(0.02)
+    assert source.new > 0.1
+
+
+def test_nothing_is_said_where_nothing_is_known_to_be_alike(runs, tmp_path):
+    run = runs["clip"]
+    unordered = {"clips": run.clips.with_columns(order=pl.lit(None, pl.Int64), recording=pl.lit(None, pl.String))}
+    unknown = Run.held(run.folder, run.about, unordered)
+    assert side_by_side(unknown) == []
+    assert "neither order nor recording" in why_nothing(unknown)
+    shuffled = run.clips.with_columns(order=pl.int_range(pl.len()).shuffle(seed=3))
+    mixed = Run.held(run.folder, run.about, {"clips": shuffled})
+    assert side_by_side(mixed) == []
+    assert "are no more alike than others" in why_nothing(mixed)
+    assert side_by_side(runs["auto"], ["copy"]) == []
+    assert "look at the system that it mirrors" in why_nothing(runs["auto"], ["copy"])
+
+
+@pytest.mark.parametrize("gone", ["store", "features"])
+def test_a_run_by_clip_whose_features_are_gone_is_said(runs, gone, tmp_path):
+    run = runs["clip"]
+    lost = {"store": str(tmp_path / "empty")} if gone == "store" else {"features": dict.fromkeys("ab", "0" * 64)}
+    with pytest.raises(StoreError, match=r"(?i)run"):
+        side_by_side(asdcore.Run(run.folder, {**run.about, **lost}))
 
 
 def test_counting_groups_widens_the_interval_and_what_can_be_promised(runs):

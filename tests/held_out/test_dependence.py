@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 
 from asdcore.data.distances import distances
-from asdcore.held_out.dependence import Reach, reaches
+from asdcore.held_out.dependence import Reach, _cosines, _twice_ranked, reaches
 
 
 def runs(rng, clips, length, dim=32, shared=1.0, *, equal=True):
@@ -85,12 +86,12 @@ def test_scale_does_not_count_nor_do_the_last_digits():
     assert reach(shaken).range == reach(features).range
 
 
-def test_measured_distances_give_the_same():
+def test_distances_rank_as_those_that_scorers_see():
     features = runs(np.random.default_rng(2), 90, 6)
-    domain = np.array(["source"] * 60 + ["target"] * 30)
-    order = np.r_[np.arange(60), np.arange(30)]
-    measured = distances(features, features, "cosine")
-    assert reaches(features, domain, order, measured) == reaches(features, domain, order)
+    features[7], features[3] = 0, features[4]  # a silent clip is as far from all others, a repeated one at 0
+    exact, fast = distances(features, features, "cosine"), _cosines(features.astype(float))
+    assert np.allclose(fast / 2, exact, atol=1e-12)
+    assert fast[3, 4] < 1e-12
 
 
 def test_frames_count_by_their_mean_over_time():
@@ -139,3 +140,8 @@ def test_of_very_many_clips_some_are_looked_at():
     found = reach(runs(rng, 3000, 30, dim=8))
     assert found.clips == 3000
     assert 15 <= found.range <= 60
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=30))
+def test_ranks_are_those_of_scipy(values):
+    assert (_twice_ranked(np.array(values)) == 2 * rankdata(values)).all()

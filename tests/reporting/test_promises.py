@@ -35,10 +35,19 @@ def test_the_table_has_every_rate_and_a_sentence_where_they_disagree(runs):
     assert [row["system"] for row in said["limits"]] == ["copy", "learned", "one"]
 
 
-def test_several_runs_are_told_apart_and_clips_left_out_alone_said(runs):
+def test_several_runs_are_told_apart_and_one_that_left_clips_out_alone_is_advised(runs):
     said = said_of(runs, "auto", "clip")
-    assert {row["system"] for row in said["means"]} == {"auto: learned", "auto: one"}
-    assert [note.split(":")[0] for note in said["notes"]] == ["clip"]
+    assert {row["system"] for row in said["means"]} == {f"{run}: {one}" for run in runs for one in ("learned", "one")}
+    (sentence,) = [line for line in said["sentences"] if line.startswith("clip: one, source")]
+    assert "near-duplicates: this run's leave-one-out promises 5.0 % false positives and would give" in sentence
+    assert sentence.endswith('by = "auto" in the portfolio.')
+    assert said["notes"] == []
+
+
+def test_clips_that_nothing_is_known_of_are_a_note(runs, monkeypatch):
+    monkeypatch.setattr("asdcore.reporting.promises.side_by_side", lambda *_, **__: [])
+    (note,) = said_of(runs, "clip")["notes"]
+    assert note.startswith("clip: Every train normal was left out alone, so a promise counts clips.")
 
 
 def test_a_store_that_is_gone_is_a_note(runs, monkeypatch):

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import asdcore
 from asdcore.errors import DataError
-from asdcore.portfolio import Decision
-from asdcore.stages.decide import check_attainable, decide, doubts, fewest, group_doubts, nominal_rate, rank
+from asdcore.evidence.decisions import group_thresholds
+from asdcore.evidence.promises import bound
+from asdcore.portfolio import Decision, OutOfFold, parse_portfolio
+from asdcore.stages.decide import (
+    check_attainable,
+    check_groups,
+    decide,
+    doubts,
+    fewest,
+    group_notes,
+    nominal_rate,
+    rank,
+)
 
 
 def tables(normals, tested, machine="m"):
@@ -110,12 +124,151 @@ def test_domains_too_small_for_the_promised_rate_are_told():
     assert doubts(clips, Decision(quantile=0.9)) == []
 
 
-def test_a_conformal_threshold_of_clips_in_groups_is_doubted():
+# --- the conformal rule, where clips come in groups ---
+
+
+def in_groups(sizes, machine="m", system="S"):
+    """Return the groups of train normals that :func:`tables` names, so many clips in each."""
+    numbers = np.repeat(np.arange(len(sizes)), sizes)
+    names = [f"{machine}/train/{i}.wav" for i in range(len(numbers))]
+    return pl.DataFrame({"system": system, "clip": names, "group": numbers})
+
+
+@pytest.mark.parametrize("sizes", [[5] * 20, [1, 2, 3, 4] * 6, [1] * 19 + [40]])
+@pytest.mark.parametrize("quantile", [0.54, 0.9, 0.95])
+def test_the_conformal_threshold_of_groups_is_the_bound_that_counts_them(sizes, quantile):
+    normals = np.random.default_rng(len(sizes)).standard_normal(sum(sizes))
+    groups = in_groups(sizes)
+    wanted = bound(normals, groups["group"], 1 - Fraction(str(quantile)))
+    out = decide(*tables(normals, [0.0, wanted, wanted + 1e-9]), Decision(rule="conformal", quantile=quantile), groups)
+    assert set(out["threshold"]) == {wanted}
+    assert out.sort("clip")["decision"].to_list()[1:] == [0, 1]
+    plain = decide(*tables(normals, [0.0]), Decision(quantile=quantile))
+    assert plain.equals(decide(*tables(normals, [0.0]), Decision(quantile=quantile), groups))
+
+
+@given(n=st.integers(1, 60), hundredths=st.integers(1, 98), seed=st.integers(0, 99))
+def test_groups_of_one_clip_each_change_nothing(n, hundredths, seed):
+    decision = Decision(rule="conformal", quantile=hundredths / 100)
+    normals = np.random.default_rng(seed).standard_normal(n)
+    if rank(n, decision) <= n:
+        alone = decide(*tables(normals, [0.0]), decision, in_groups([1] * n))
+        assert alone.equals(decide(*tables(normals, [0.0]), decision))
+
+
+def test_the_promise_is_kept_by_groups_where_counting_clips_breaks_it():
+    """Of 24 groups of 4 near-duplicates, any may be the new one."""
+    scores, of = np.repeat(np.arange(24.0), 4) + np.tile([0, 0.1, 0.2, 0.3], 24), np.repeat(np.arange(24), 4)
+    decision, rate = Decision(rule="conformal", quantile=0.9), {}
+    for name, groups in (("groups", in_groups([4] * 23)), ("clips", None)):
+        above = [
+            decide(*tables(scores[of != k], scores[of == k]), decision, groups)["decision"].mean() for k in of[::4]
+        ]
+        rate[name] = np.mean(above)
+    assert rate["groups"] <= 0.1 < rate["clips"]
+
+
+def test_so_few_groups_are_refused_in_one_message_of_the_fewest():
+    decision = Decision(rule="conformal", quantile=0.95)
+    few, more, enough = ((name, [6] * n) for name, n in (("a", 12), ("b", 18), ("c", 19)))
+    groups = pl.concat([in_groups(sizes, name) for name, sizes in (more, few, enough)])
+    parts = [tables(np.arange(float(sum(sizes))), [0.0], name) for name, sizes in (more, few, enough)]
+    systems, clips = (pl.concat([one[i] for one in parts]) for i in (0, 1))
+    said = (
+        r"^a section 00: a conformal threshold at the quantile 0.95 needs 19 groups of train normals that were "
+        r"recorded apart, its 72 come in 12, which can promise no less than 1/13 = 7.7 % .*at most 0.923, or rule = "
+        r"'ecdf'.*new clip comes from a new group.* 1 more"
+    )
+    with pytest.raises(DataError, match=said):
+        decide(systems, clips, decision, groups)
+    with pytest.raises(DataError, match=said):
+        check_groups(clips, decision, groups)
+    check_groups(clips, Decision(), groups)
+    check_groups(clips, Decision(rule="conformal", quantile=0.923), groups)
+    check_groups(clips, decision, groups.filter(pl.col("clip").str.starts_with("c/")))
+    assert len(decide(systems, clips, Decision(rule="conformal", quantile=0.923), groups)) == 3
+
+
+@pytest.mark.parametrize(
+    ("by", "columns", "refused"),
+    [
+        ({"by": "auto"}, {"recording": [i // 8 for i in range(96)]}, 12),
+        ({"by": "recording"}, {"recording": [i // 8 for i in range(96)]}, 12),
+        ({"by": "attribute"}, {"attributes": [i // 16 for i in range(96)]}, 6),
+        ({"by": "neighbours", "range": 5}, {"order": range(96)}, 16),
+        ({"by": "auto"}, {"order": range(96)}, None),  # a range that is still to be read
+        ({"by": "clip"}, {"recording": [i // 8 for i in range(96)]}, None),
+    ],
+)
+def test_groups_that_are_known_before_any_work_are_counted_then(by, columns, refused):
+    names = {"clip": [f"m/train/{i:03}.wav" for i in range(96)], "machine": "m", "section": "00", "split": "train"}
+    text = {name: [f"{value:03}" for value in values] for name, values in columns.items() if name != "order"}
+    clips = pl.DataFrame({**names, "domain": "source", **columns, **text})
+    decision = Decision(rule="conformal", quantile=0.95)
+    check_attainable(clips, Decision(), OutOfFold(**by))
+    if refused is None:
+        check_attainable(clips, decision, OutOfFold(**by))
+        return
+    with pytest.raises(DataError, match=f"its 96 come in {refused}, which .*or rule = 'ecdf'"):
+        check_attainable(clips, decision, OutOfFold(**by))
+
+
+def test_what_a_conformal_threshold_of_groups_rests_on_is_said():
     def row(machine, groups, clips):
         return {"machine": machine, "section": "00", "domains": {"source": {"groups": groups, "clips": clips}}}
 
     left_out = [row("fan", 60, 60), row("fan", 12, 60), row("pump", 60, 60)]
-    (said,) = group_doubts(left_out, Decision(rule="conformal"))
-    assert said.startswith("fan section 00: the conformal threshold counts 60 clips")
-    assert "12 groups, which can promise no less than 1/13 = 7.7 %" in said
-    assert group_doubts(left_out, Decision()) == []
+    (said,) = group_notes(left_out, Decision(rule="conformal"))
+    assert said.startswith("fan section 00: the conformal threshold counts groups of clips")
+    assert "if a new clip comes from a new group, exchangeable with the train groups" in said
+    assert group_notes(left_out, Decision()) == group_notes(left_out[::2], Decision(rule="conformal")) == []
+
+
+@pytest.fixture(scope="module")
+def ruled(recorded, tmp_path_factory):
+    """A folder with a dataset cut from recordings, a function that runs a conformal portfolio on it, and a run."""
+    folder = tmp_path_factory.mktemp("ruled")
+    plain = recorded(folder, "auto")["auto"]
+
+    def run(quantile, by="auto"):
+        plan = {**plain.about["portfolio"], "decision": {"rule": "conformal", "quantile": quantile}}
+        plan["out_of_fold"] = {"by": by}
+        out = folder / f"{by}-{quantile}"
+        return asdcore.run(parse_portfolio(plan), folder / "data", out, task="dcase2025", store=folder / "store")
+
+    return folder, run, plain
+
+
+def test_a_run_decides_by_the_bound_of_the_groups_that_it_found_and_an_inference_alike(ruled, tmp_path):
+    folder, run, plain = ruled
+    done = run(0.8)
+    assert any("the conformal threshold counts groups" in note for note in done.about["notes"])
+    for one in group_thresholds(done):
+        assert one.groups < one.normals
+        assert one.threshold == one.bound
+        assert one.doubt is None
+    manifest = tmp_path / "manifest.json"
+    asdcore.freeze(done, manifest)
+    inferred = asdcore.infer(manifest, folder / "data", tmp_path / "inferred")
+    assert inferred.decisions.equals(done.decisions)
+    assert plain.decisions.filter(system="one")["threshold"][0] != group_thresholds(plain, ["one"])[0].bound
+
+
+def test_a_range_that_leaves_too_few_groups_is_refused_when_it_has_been_read(ruled):
+    folder, run, _ = ruled
+    with pytest.raises(DataError, match=r"^fan section 00: .* its 106 come in \d+, which can promise .*rule = 'ecdf'"):
+        run(0.98)
+    assert not (folder / "auto-0.98").exists()
+    assert run(0.98, "clip").decisions.height  # counts 106 clips, as it always did
+
+
+def test_a_run_that_counted_clips_is_told(ruled):
+    """An old run keeps its thresholds, and what they lack is said."""
+    _, run, _ = ruled
+    done = run(0.98, "clip")
+    grouped = asdcore.Run(done.folder, {**done.about, "out_of_fold": run(0.8).about["out_of_fold"]})
+    grouped.about["portfolio"] = {**done.about["portfolio"], "out_of_fold": {"by": "auto"}}
+    for one in group_thresholds(grouped):
+        assert one.threshold in done.decisions["threshold"]
+        assert "counts 106 clips as if each were a recording of its own" in one.doubt
+        assert "Run the portfolio again" in one.doubt

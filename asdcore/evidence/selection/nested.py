@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from asdcore.contract.plugins import installed
-from asdcore.errors import EvaluationError
+from asdcore.errors import EvaluationError, located
 from asdcore.evidence.evaluate import evaluate_table
 from asdcore.evidence.joined import join_systems
 from asdcore.evidence.metrics import official_score
@@ -25,7 +25,7 @@ from asdcore.evidence.selection.candidates import Candidates, Cells
 from asdcore.evidence.selection.lomo import DEFINITION as OUTER
 from asdcore.evidence.selection.lomo import leave_machines_out
 from asdcore.evidence.selection.outcome import Outcome
-from asdcore.held_out import held_out_of
+from asdcore.held_out import held_out_of, system_groups
 from asdcore.portfolio import Portfolio, System, parse_portfolio
 from asdcore.runs import Run
 from asdcore.stages.calibrate import calibrate, straight
@@ -127,6 +127,7 @@ def _without_each_fold(run: Run, name: str) -> Iterator[tuple[pl.DataFrame, pl.D
             "since. Run the portfolio again."
         )
     fold = _folds(run, plan, system)
+    groups = system_groups(run.clips, plan, run.about.get("out_of_fold", []), [name])
     for k in range(fold["fold"].n_unique()):
         away, beside = (
             pl.col("clip").is_in(fold.filter(one)["clip"].implode())
@@ -137,7 +138,8 @@ def _without_each_fold(run: Run, name: str) -> Iterator[tuple[pl.DataFrame, pl.D
             fold=pl.when(away).then(pl.lit(FULL, pl.Int32)).otherwise(pl.col("fold")),
         )
         systems = _systems(kept, name, system, moved, run.clips)
-        yield systems, decide(systems, run.clips, plan.decision)
+        with located(f"{run.folder}, calibrated without one of {plan.folds} folds"):
+            yield systems, decide(systems, run.clips, plan.decision, groups)
 
 
 def _systems(plan: Portfolio, name: str, system: System, scores: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import asdcore
-from asdcore.errors import EvaluationError
+from asdcore.errors import DataError, EvaluationError
 from asdcore.evidence.selection import nested as module
 from asdcore.evidence.selection.candidates import open_candidates, places_of
 from asdcore.evidence.selection.nested import nested
@@ -59,6 +59,14 @@ def test_every_train_normal_is_left_out_once_and_no_test_clip_ever(run):
         assert set(decisions["clip"]) == test | moved
         left_out += sorted(moved)
     assert sorted(left_out) == sorted(train)
+
+
+def test_a_fold_that_leaves_too_few_for_a_conformal_threshold_is_said(run):
+    n = run.clips.filter(split="train").group_by("machine", "section").len()["len"].min()
+    decision = {"rule": "conformal", "quantile": 10000 * n // (n + 1) / 10000}
+    about = {**run.about, "portfolio": {**run.about["portfolio"], "decision": decision}}
+    with pytest.raises(DataError, match=r"calibrated without one of 3 folds: .* a conformal threshold .*rule = 'ecdf'"):
+        list(module._without_each_fold(asdcore.Run(run.folder, about), "plain"))
 
 
 def test_a_calibration_does_not_see_the_fold_it_lacks(run):
