@@ -16,6 +16,7 @@ from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError, EvaluationError
 
 if TYPE_CHECKING:
+    from asdcore.evidence.decisions import FalsePositives
     from asdcore.evidence.rates import Rates
     from asdcore.runs import Run
 
@@ -71,10 +72,7 @@ def decisions(
         return
     if export(_joined([one.as_json() for one in found], [one.as_json() for one in beside], limits), csv, latex):
         return
-    rows = [_as_percent(one.as_json()) for one in found]
-    print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
-    print_lines([*text.table(rows, list(rows[0])), ""])
-    print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
+    _show_counts(found)
     _show_beside(beside, why)
     if any(one["groups"] < one["normals"] for one in limits):
         print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
@@ -85,6 +83,14 @@ def decisions(
         print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
     else:
         typer.echo(f"Of test normals there is nothing yet: asdcore evaluate {run}")
+
+
+def _show_counts(found: list[FalsePositives]) -> None:
+    """Print the table of train normals, and what to mind about it."""
+    rows = [_as_percent(one.as_json()) for one in found]
+    print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
+    print_lines([*text.table(rows, list(rows[0])), ""])
+    print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
 
 
 def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Row]:
