@@ -74,11 +74,7 @@ def decisions(
         return
     _show_counts(found)
     _show_beside(beside, why)
-    if any(one["groups"] < one["normals"] for one in limits):
-        print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
-        print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
-        for doubt in filter(None, (one.doubt for one in counted)):
-            print_lines(["", *textwrap.wrap(doubt, WIDTH)])
+    _show_limits(limits, [one.doubt for one in counted])
     if tested:
         print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
     else:
@@ -91,6 +87,15 @@ def _show_counts(found: list[FalsePositives]) -> None:
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
     print_lines([*text.table(rows, list(rows[0])), ""])
     print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
+
+
+def _show_limits(limits: list[Row], doubts: list[str | None]) -> None:
+    """Print the thresholds that count groups, where any group has more than one clip."""
+    if any(one["groups"] < one["normals"] for one in limits):
+        print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
+        print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
+        for doubt in filter(None, doubts):
+            print_lines(["", *textwrap.wrap(doubt, WIDTH)])
 
 
 def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Row]:
