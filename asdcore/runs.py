@@ -32,7 +32,7 @@ from asdcore.store.owned import (
     read_journal,
     write_journal,
 )
-from asdcore.store.record import check_record
+from asdcore.store.record import Said, check_record
 from asdcore.store.seal import FIELD, is_sealed, is_sealed_file, is_sealed_page, seal, unsealed
 from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_table, write_table
 
@@ -143,8 +143,7 @@ def _checked(about: Any, content: bytes) -> dict[str, Any]:
         raise ValueError("it has changed since it was written")
     check_record(about, SCHEMA, set(TABLES))
     parse_portfolio(about["portfolio"])
-    record: dict[str, Any] = about
-    return record
+    return Said(about)
 
 
 def _refuse(constant: str) -> None:
@@ -175,7 +174,7 @@ def _move_in(stage: Path, folder: Path) -> None:
     """Move a whole run to where it belongs. What it replaces must be a run's, and is noted first."""
     folders = sorted(one.name for one in stage.iterdir() if one.is_dir())
     folder.mkdir(parents=True, exist_ok=True)
-    check_out(folder, folders)  # again, for the work before this may have taken hours
+    _check_files(folder, folders)  # again, for the work before this may have taken hours
     write_journal(stage / JOURNAL, folder, [*PROOFS, *folders], stage)
     (stage / JOURNAL).replace(folder / JOURNAL)
     for earlier in (RUN_FILE, EVALUATION_FILE, REPORT_FILE):
@@ -219,7 +218,12 @@ def check_out(folder: Path, folders: Iterable[str] = ()) -> None:
     with suppress(OSError, ValueError, TypeError, RecursionError):
         if record.is_file() and "manifest" in json.loads(record.read_bytes()):
             raise StoreError(f"{folder} holds a finished inference, which is not written over. Choose another --out.")
-    journal = read_journal(folder / JOURNAL)
+    _check_files(folder, folders)
+
+
+def _check_files(folder: Path, folders: Iterable[str]) -> None:
+    """Raise StoreError where a run would be written among files that no run wrote, or in place of one."""
+    journal, record = read_journal(folder / JOURNAL), folder / RUN_FILE
     known = journal is not None or is_record(record)
     there = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
     asked = there & {*PROOFS, *folders} if known else there

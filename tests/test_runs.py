@@ -106,6 +106,9 @@ def test_the_portfolio_beside_it_runs_again_to_the_same_result(run, dataset, fin
     assert again.meaning == finished.meaning
 
 
+BRANCH = {kind: {"name": "x"} for kind in ("encoder", "scorer", "normalizer")}
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -123,8 +126,12 @@ def test_the_portfolio_beside_it_runs_again_to_the_same_result(run, dataset, fin
         ({"task": None}, "task is None"),
         ({"portfolio": {}}, "it does not say portfolio.name"),
         ({"portfolio": {"name": "p", "branches": {"b": 1}, "systems": {"S": {}}}}, "portfolio.branches.b is 1"),
-        ({"portfolio": {"name": "p", "branches": {"b": {}}, "systems": []}}, r"portfolio.systems is \[\]"),
-        ({"portfolio": {"name": "p", "branches": {"b": {}}, "systems": {"S": {}}}}, "this portfolio cannot be run"),
+        ({"portfolio": {"name": "p", "branches": {"b": BRANCH}, "systems": []}}, r"portfolio.systems is \[\]"),
+        ({"portfolio": {"name": "p", "branches": {"b": BRANCH}, "systems": {"S": {}}}}, "this portfolio cannot be run"),
+        (
+            {"portfolio": {"name": "p", "branches": {"b": BRANCH | {"encoder": "logmel"}}, "systems": {"S": {}}}},
+            "portfolio.branches.b.encoder is 'logmel'",
+        ),
         ({"portfolio_digest": 5}, "portfolio_digest is 5"),
         ({"tables": dict.fromkeys(TABLES, 5)}, "tables.clips is 5"),
         ({"tables": dict.fromkeys(TABLES, "abc")}, "tables.clips is 'abc'"),
@@ -366,3 +373,12 @@ def test_an_evaluation_writes_over_no_other_file_and_looks_at_nothing(run, spoil
     with pytest.raises(StoreError, match=r"evaluation.json is not what an evaluation wrote there.*Move it away"):
         asdcore.evaluate(run)
     assert len(asdcore.ledger(run.about["store"]).looks) == looks
+
+
+@pytest.mark.parametrize("key", ["libraries", "features", "code_sha256", "plugins", "device"])
+def test_what_a_record_leaves_out_is_said_when_it_is_needed(run, key, tmp_path):
+    about = {name: value for name, value in json.loads((run.folder / RUN_FILE).read_text()).items() if name != key}
+    (run.folder / RUN_FILE).write_bytes(seal(json.dumps(about | {FIELD: unsealed()}).encode()))
+    assert len(load_run(run.folder).systems)
+    with pytest.raises(StoreError, match=f"record does not say {key}. Run the portfolio again"):
+        asdcore.freeze(run.folder, tmp_path / "m.json")

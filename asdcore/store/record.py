@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from asdcore.errors import StoreError
 from asdcore.store.canonical import canonical_json
 
 Text = Annotated[str, Field(min_length=1)]
@@ -61,33 +62,55 @@ class _Manifest(_Strict):
     sha256: Sha256
 
 
+class _Named(_Strict):
+    name: Text
+
+
+class _Branch(_Strict):
+    """As a run spells it out: no component is its name alone, as it may be in a portfolio file."""
+
+    encoder: _Named
+    scorer: _Named
+    normalizer: _Named
+
+
 class _Portfolio(_Strict):
     name: Text
-    branches: dict[Text, dict[str, Any]] = Field(min_length=1)
+    branches: dict[Text, _Branch] = Field(min_length=1)
     systems: dict[Text, dict[str, Any]] = Field(min_length=1)
 
 
 class _Record(_Strict):
-    asdcore: Text
+    """What no run is without, then what a run may leave out: whoever needs that asks for it, see :class:`Said`."""
+
     portfolio: _Portfolio
-    portfolio_digest: Sha256
     task: Text
     year: int
     data: Place
     store: Place
-    device: Text
-    data_digest: Sha256
-    code_sha256: Sha256
-    digest_algorithm: Text
     tables: dict[str, Sha256]
-    features: dict[str, Sha256]
-    plugins: list[_Origin]
-    libraries: dict[str, str]
-    seconds: dict[str, Seconds]
-    notes: list[str]
+    asdcore: Text | None = None
+    portfolio_digest: Sha256 | None = None
+    device: Text | None = None
+    data_digest: Sha256 | None = None
+    code_sha256: Sha256 | None = None
+    digest_algorithm: Text | None = None
+    features: dict[str, Sha256] | None = None
+    plugins: list[_Origin] | None = None
+    libraries: dict[str, str] | None = None
+    seconds: dict[str, Seconds] | None = None
+    notes: list[str] | None = None
     inputs: dict[str, str] | None = None
-    out_of_fold: list[_HeldOut]
+    out_of_fold: list[_HeldOut] | None = None
     manifest: _Manifest | None = None
+
+
+class Said(dict[str, Any]):
+    """What a record says by key; StoreError for a key that it does not have."""
+
+    def __missing__(self, key: str) -> Any:
+        """Say what is missing."""
+        raise StoreError(f"The run's record does not say {key}. Run the portfolio again into the run's folder.")
 
 
 def check_record(about: Any, schema: int, tables: set[str]) -> None:
@@ -102,10 +125,10 @@ def check_record(about: Any, schema: int, tables: set[str]) -> None:
         raise ValueError(_explain(error.errors()[0])) from None
     if set(about["tables"]) != tables:
         raise ValueError(f"tables names {', '.join(sorted(about['tables']))}")
-    if set(about["features"]) != set(about["portfolio"]["branches"]):
+    if nothing := next((key for key in _Record.model_fields if key in about and about[key] is None), None):
+        raise ValueError(f"{nothing} is None")
+    if "features" in about and set(about["features"]) != set(about["portfolio"]["branches"]):
         raise ValueError(f"features names {', '.join(sorted(about['features']))}: not the portfolio's branches")
-    if "manifest" in about and about["manifest"] is None:
-        raise ValueError("manifest is None")
     canonical_json(about)
 
 
