@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 
 from asdcore.digits import fixed
 from asdcore.errors import EvaluationError
+from asdcore.evidence.frames import Tabular
 from asdcore.evidence.metrics import DOMAINS
 from asdcore.evidence.promises import bound, effective_clips, estimate, smallest_rate
 from asdcore.held_out import system_groups
@@ -116,7 +117,15 @@ class FalsePositives:
         }
 
 
-def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> list[FalsePositives]:
+class Decisions(list[FalsePositives], Tabular):
+    """What was counted, one entry for each system, machine, section and domain; a list that is a table, too."""
+
+    def rows_of_values(self) -> list[dict[str, Any]]:
+        """Return a row for each entry."""
+        return [counted.as_json() for counted in self]
+
+
+def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> Decisions:
     """Count the train normals of a finished run that lie above the threshold, by system, machine, section and domain.
 
     systems : those to look at; all where none are named. No label is looked at. The threshold rests on the same train
@@ -133,7 +142,7 @@ def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> li
         .sort("system", "machine", "section", "domain")
     )
     nominal = nominal_rate(rule.quantile)
-    return [_counted(rows, nominal) for _, rows in counted.group_by(CELL, maintain_order=True)]
+    return Decisions(_counted(rows, nominal) for _, rows in counted.group_by(CELL, maintain_order=True))
 
 
 def _counted(rows: pl.DataFrame, nominal: float) -> FalsePositives:

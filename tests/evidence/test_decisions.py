@@ -41,6 +41,13 @@ def test_train_normals_above_the_threshold_are_counted_by_domain(run):
     assert [one.system for one in asdcore.decisions(run)] == ["one", "one", "two", "two"]
 
 
+def test_decisions_are_a_list_and_a_table(run):
+    counted = asdcore.decisions(run, ["one"])
+    table = counted.to_polars()
+    assert table["above"].to_list() == [entry.above for entry in counted]
+    assert {"ci95_low", "ci95_high"} <= set(table.columns)
+
+
 def test_no_label_is_needed(run):
     assert asdcore.ledger(run.folder.parent / "store").looks == []
     with pytest.raises(EvaluationError, match="has no system 'three'. It has one, two"):
