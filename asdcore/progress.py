@@ -1,4 +1,4 @@
-"""How long work says that it is alive: a bar on a terminal, one line a stage elsewhere, nothing from Python.
+"""Progress reporting: a bar on terminals, one line a stage in logs, silent from Python.
 
 All of it goes to stderr, so that stdout holds results alone.
 """
@@ -9,7 +9,31 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from typing import Protocol
+
+QUIET = 10.0
+"""Seconds after which a log is told what a stage is at."""
+
+_DOING: ContextVar[Callable[[str], None] | None] = ContextVar("doing", default=None)
+
+
+def doing(what: str) -> None:
+    """Say what long work is at within one step of its stage, such as "fan section 00: fold 2 of 5".
+
+    It is shown if the work runs in the process that shows progress; other processes report whole steps alone.
+    """
+    if (show := _DOING.get()) is not None:
+        show(what)
+
+
+@contextmanager
+def _told(show: Callable[[str], None]) -> Iterator[None]:
+    token = _DOING.set(show)
+    try:
+        yield
+    finally:
+        _DOING.reset(token)
 
 
 class Progress(Protocol):
@@ -41,14 +65,22 @@ class Lines:
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Print the stage when it is done, with its steps and seconds."""
+        """Print the stage when it is done, with its steps and seconds; every ten seconds also what long work is at."""
         started, done = time.perf_counter(), 0
+        spoken = started
 
         def advance(steps: int) -> None:
             nonlocal done
             done += steps
 
-        yield advance
+        def show(what: str) -> None:
+            nonlocal spoken
+            if (now := time.perf_counter()) - spoken >= QUIET:
+                spoken = now
+                print(f"{name}: {what}, after {now - started:.0f} s", file=sys.stderr, flush=True)  # noqa: T201
+
+        with _told(show):
+            yield advance
         print(f"{name}: {done} in {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
 
     def note(self, text: str) -> None:
@@ -72,12 +104,14 @@ class Bars:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[doing]}", style="dim"),
         )
         with RichProgress(*columns, console=Console(stderr=True)) as bars:
             # A total of 0 is one that only the work itself can tell.
-            task = bars.add_task(name, total=total or None)
-            yield lambda steps: bars.advance(task, steps)
-            bars.update(task, total=bars.tasks[0].completed)
+            task = bars.add_task(name, total=total or None, doing="")
+            with _told(lambda what: bars.update(task, doing=what, refresh=True)):
+                yield lambda steps: bars.advance(task, steps)
+            bars.update(task, total=bars.tasks[0].completed, doing="")
 
     def note(self, text: str) -> None:
         """Print the note."""

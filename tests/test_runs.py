@@ -109,6 +109,9 @@ def test_the_portfolio_beside_it_runs_again_to_the_same_result(run, dataset, fin
 BRANCH = {kind: {"name": "x"} for kind in ("encoder", "scorer", "normalizer")}
 
 
+HELD = {"machine": "fan", "section": "00", "by": "clip", "branches": {}, "domains": {}}
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -150,6 +153,15 @@ BRANCH = {kind: {"name": "x"} for kind in ("encoder", "scorer", "normalizer")}
         ({"device": ["cpu"]}, r"device is \['cpu'\]"),
         ({"code_sha256": None}, "code_sha256 is None"),
         ({"inputs": "x"}, "inputs is 'x'"),
+        ({"out_of_fold": [HELD | {"by": None}]}, "out_of_fold.0.by is None"),
+        (
+            {"out_of_fold": [HELD | {"domains": {"source": {"clips": 5}}}]},
+            "it does not say out_of_fold.0.domains.source.",
+        ),
+        (
+            {"out_of_fold": [HELD | {"domains": {"source": {"clips": "5", "groups": 5}}}]},
+            "out_of_fold.0.domains.source.c",
+        ),
         ({"more": 2**60}, ".* is no number that JSON can hold"),
     ],
 )

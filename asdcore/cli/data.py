@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.registry import RegistryDir
 from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError, DatasetError, did_you_mean
@@ -31,6 +32,8 @@ def index(
     root: Annotated[Path, typer.Argument(help="Folder that holds <machine>/{train,test}/.")],
     task: Task = None,
     as_json: Json = False,
+    csv: Csv = None,
+    latex: Latex = None,
 ) -> None:
     """List what a dataset holds, and what is wrong.
 
@@ -55,7 +58,7 @@ def index(
     if as_json:
         notes = remarks_on(clips, rests)
         print_json({"machines": machines, "recordings": recordings, "problems": problems, "notes": notes})
-    else:
+    elif not export(machines, csv, latex):
         print_lines(text.table(machines, ("machine", "section", "split", "clips", "source", "target")))
         typer.echo()
         print_lines(text.table(recordings, ("machine", "section", "train", "ordered", "recordings")))

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from asdcore import text
+from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import Json, print_json, print_lines
 from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError, EvaluationError
 
 if TYPE_CHECKING:
+    from asdcore.evidence.decisions import FalsePositives
     from asdcore.evidence.rates import Rates
     from asdcore.runs import Run
 
@@ -29,6 +31,9 @@ MEANING = (
     "scores would set, what new recordings would meet; nothing (-) where a domain has too few groups. by groups: above "
     "{threshold}. came: labelled test normals above this run's threshold."
 )
+Row = dict[str, Any]
+CELL = ("system", "machine", "section", "domain")
+RATES = ("one_by_one", "new", "by_group", "came")
 LIMITS = ("system", "machine", "section", "normals", "groups", "threshold", "estimate", "bound")
 ASSUMPTION = (
     "threshold: what decides: the plain quantile, or the bound where the rule is 'conformal'. estimate: comes to the "
@@ -41,10 +46,13 @@ def decisions(
     run: Annotated[Path, typer.Argument(help="A finished run folder.")],
     systems: Annotated[list[str] | None, typer.Option("--systems", help="A system of the run. Repeatable.")] = None,
     as_json: Json = False,
+    csv: Csv = None,
+    latex: Latex = None,
 ) -> None:
     """Show what false positives thresholds promise.
 
-    From train normals alone, by clip and by recording; of test normals too, where the run has been evaluated.
+    From train normals alone, by clip and by recording; of test normals too, where the run has been evaluated. A file
+    has all of it as one table.
     """
     from asdcore.evidence.decisions import decisions as count
     from asdcore.evidence.decisions import group_thresholds
@@ -62,20 +70,44 @@ def decisions(
         normals, rates = ([one.as_json() for one in some] for some in (found, beside))
         print_json({"train_normals": normals, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
         return
-    rows = [_as_percent(one.as_json()) for one in found]
-    print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
-    print_lines([*text.table(rows, list(rows[0])), ""])
-    print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
+    if export(_joined([one.as_json() for one in found], [one.as_json() for one in beside], limits), csv, latex):
+        return
+    _show_counts(found)
     _show_beside(beside, why)
-    if any(one["groups"] < one["normals"] for one in limits):
-        print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
-        print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
-        for doubt in filter(None, (one.doubt for one in counted)):
-            print_lines(["", *textwrap.wrap(doubt, WIDTH)])
+    _show_limits(limits, [one.doubt for one in counted])
     if tested:
         print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
     else:
         typer.echo(f"Of test normals there is nothing yet: asdcore evaluate {run}")
+
+
+def _show_counts(found: list[FalsePositives]) -> None:
+    """Print the table of train normals, and what to mind about it."""
+    rows = [_as_percent(one.as_json()) for one in found]
+    print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
+    print_lines([*text.table(rows, list(rows[0])), ""])
+    print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
+
+
+def _show_limits(limits: list[Row], doubts: list[str | None]) -> None:
+    """Print the thresholds that count groups, where any group has more than one clip."""
+    if any(one["groups"] < one["normals"] for one in limits):
+        print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
+        print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
+        for doubt in filter(None, doubts):
+            print_lines(["", *textwrap.wrap(doubt, WIDTH)])
+
+
+def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Row]:
+    """Return a row for each row of ``counted``, with what the other tables say of it."""
+    rates = {tuple(row[key] for key in CELL): {key: row[key] for key in RATES} for row in beside}
+    bounds = {tuple(row[key] for key in CELL[:3]): {key: row[key] for key in LIMITS[5:]} for row in limits}
+    unknown = dict.fromkeys(RATES if beside else ())
+    joined = []
+    for row in counted:
+        cell = tuple(row[key] for key in CELL)
+        joined.append(row | unknown | rates.get(cell, {}) | bounds.get(cell[:3], {}))
+    return joined
 
 
 def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rates], str]:

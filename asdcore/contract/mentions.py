@@ -123,7 +123,8 @@ def _asked_for(nodes: list[ast.AST]) -> Iterator[str]:
     """Yield the modules that are imported by a call, ``*`` for a part that is only known when it runs."""
     for node in nodes:
         if isinstance(node, ast.Call) and _called(node) in IMPORTING:
-            yield from (one for one in _texts(node) if _is_name(one.replace("*", "_")))
+            computed = [_pattern(one) for one in node.args[:1]]
+            yield from (one for one in (*_texts(node), *computed) if _is_name(one.replace("*", "_")))
 
 
 def _places(nodes: list[ast.AST]) -> Iterator[tuple[str, ...]]:
@@ -204,6 +205,15 @@ def _summed(node: ast.AST) -> str:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _UNKNOWN.sub("*", _summed(node.left) + _summed(node.right))
     return next(iter(_texts(node)), "*") if isinstance(node, ast.Constant | ast.JoinedStr) else "*"
+
+
+def _pattern(node: ast.AST) -> str:
+    """Return what text an expression gives, ``*`` for what is only known when it runs."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        node = node.left
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        node = node.func.value
+    return _UNKNOWN.sub("*", _summed(node))
 
 
 def _is_text(node: ast.AST) -> bool:

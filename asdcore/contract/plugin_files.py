@@ -128,6 +128,8 @@ class Search:
         for texts in said.places:
             for pattern in _patterns(texts):
                 for one in _matching(folder, pattern):
+                    if one.suffix == ".py" and _is_any(pattern.removesuffix(".py")) and owner(one, home):
+                        continue  # any module may be meant, but not one of another distribution
                     path = f"{start}{one.relative_to(folder).as_posix()}"
                     self._add(path, one, home)
                     if one.is_dir() and one.name not in TOOLS and not _is_any(pattern):

@@ -16,10 +16,11 @@ WHAT = {"data": "recordings", "run": "run folder", "store": "store"}
 
 @dataclass(frozen=True)
 class Command:
-    """How the command that verified is called, and its option for each place that may have moved."""
+    """The command that verified: its option for each place that may have moved, and what else it was given."""
 
     name: str
     options: Mapping[str, str]
+    rest: str = ""
 
 
 VERIFY = Command("verify", {"data": "--data", "run": "--run", "store": "--store"})
@@ -59,7 +60,8 @@ def next_steps(result: Verification, command: Command) -> list[str]:
     steps = []
     if result.absent:
         options = " ".join(f"{command.options[root]} DIR" for root in result.absent)
-        steps.append(f"Next: asdcore {command.name} {result.manifest} {options}")
+        rest = f"{command.rest} " if command.rest else ""
+        steps.append(f"Next: asdcore {command.name} {result.manifest} {rest}{options}")
     differing = {difference.group for difference in _elsewhere(result)}
     steps += [NEXT[group].replace("MANIFEST", result.manifest) for group in GROUPS if group in differing]
     if differing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from asdcore.errors import DataError, DatasetError
 from asdcore.frozen.layout import expected_files
 
 CELL = ["machine", "section"]
+SKIP = "--skip-unreadable"
 
 
 def check_names(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path, year: int) -> None:
@@ -72,21 +73,31 @@ def check_alike(test: pl.DataFrame, normals: pl.DataFrame) -> None:
 
 def unreadable(facts: Mapping[str, AudioFacts | str], test: Collection[str], root: Path) -> dict[str, str]:
     """Return {test clip: what is wrong with it} of those that cannot be read; raises DataError if none can be."""
-    bad = {clip: f"{clip}: {facts[clip]}" for clip in sorted(test) if isinstance(facts.get(clip), str)}
+    told = {clip: fact for clip in sorted(test) if isinstance(fact := facts.get(clip), str)}
+    bad = {clip: f"{clip}: {fact.removeprefix(f'{Path(clip).name}: ')}" for clip, fact in told.items()}
     if bad and len(bad) == len(test):
         raise DataError(f"None of the {len(test)} test clips below {root} can be read. The first: {min(bad.values())}")
     return bad
 
 
-def readable_clips(reader: Dataset, root: Path, skipped: Collection[str]) -> pl.DataFrame:
-    """Return the clip index of ``root`` without the clips to be skipped; whatever else is wrong is an error."""
+def readable_clips(reader: Dataset, root: Path, skipped: Collection[str], listed: pl.DataFrame) -> pl.DataFrame:
+    """Return the clip index of ``root`` without the clips to be skipped; whatever else is wrong is an error.
+
+    listed : the clips below ``root``. If only test clips are wrong, the error says how to leave them out.
+    """
     try:
         return reader.clips(root)
     except DatasetError as error:
-        if error.clips is None or any(not problem.startswith(tuple(skipped)) for problem in error.problems):
+        if error.clips is None or not _all_about(error.problems, skipped):
+            if _all_about(error.problems, of(listed, "test")["clip"]):
+                raise DataError(f"{error}\nTo leave out what cannot be read: the same command with {SKIP}.") from error
             raise
         kept: pl.DataFrame = error.clips.filter(~pl.col("clip").is_in(list(skipped)))
         return kept
+
+
+def _all_about(problems: Collection[str], clips: Iterable[str]) -> bool:
+    return all(problem.startswith(tuple(f"{clip}: " for clip in clips)) for problem in problems)
 
 
 def of(clips: pl.DataFrame, split: str) -> pl.DataFrame:

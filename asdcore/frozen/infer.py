@@ -16,7 +16,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ def infer(
     pinned = read_manifest(given_path(manifest, "the manifest"))
     names = [row["plugin"] for row in pinned.predicate["plugins"]]
     roots = roots_of(pinned, named(data=frozen_data, run=run, store=store))
-    _refuse(needed_by_inference(verified, roots.folders["run"]))
+    _refuse(needed_by_inference(verified, roots.folders["run"]), f"--data {root} --out {target}")
     check_unfrozen(target, roots)
     with restricted(names), claimed(target):
         check_unfinished(target)
@@ -188,7 +188,7 @@ class _Inference:
             self.skipped = unreadable(facts, set(paths.values()), self.data)
             listed = listed.filter(~pl.col("clip").is_in(list(self.skipped)))
         with looked_at(facts):
-            known = completed(readable_clips(self.reader, self.data, self.skipped))
+            known = completed(readable_clips(self.reader, self.data, self.skipped, listed))
         if not known.select(NAMES).sort("clip").equals(listed):
             raise DataError(f"Clips came or went below {self.data} while it was read. Run again when it is complete.")
         own = like_test(of(known, "train"), listed).join(frozen, on=CELL, how="anti")
@@ -273,9 +273,9 @@ def _refused_leaves_nothing(out: Path) -> Iterator[None]:
         raise
 
 
-def _refuse(verified: Verification) -> None:
-    """Raise ManifestError with every difference where there is one."""
+def _refuse(verified: Verification, asked: str) -> None:
+    """Raise ManifestError with every difference where there is one. ``asked`` is what the command was given."""
     if verified.passed:
         return
-    told = [*explain(verified, INFER), *next_steps(verified, INFER)]
+    told = [*explain(verified, INFER), *next_steps(verified, replace(INFER, rest=asked))]
     raise ManifestError("\n".join([f"{verified.manifest} does not fit what is here, so nothing was inferred:", *told]))

@@ -26,6 +26,7 @@ from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
 from asdcore.held_out import HeldOut, Kept, Scored, assign_folds, kept, leaves_out, places
 from asdcore.portfolio import Branch, Portfolio
+from asdcore.progress import doing
 from asdcore.scoring import Cell, Recipe, Rows, Scores, Work
 from asdcore.store.cache import Store
 from asdcore.store.loaded import Code, Use, check_loaded, check_unchanged, code_of
@@ -227,7 +228,9 @@ class Fold:
 def _folds(job: ScoreJob, work: Work, held: HeldOut) -> list[Fold]:
     """Score every train normal with a scorer that was fitted without its fold; test clips too, for a mirror."""
     found = []
-    for k, (held_out, rest) in enumerate(held.folds(job.train, job.folds, job.seed)):
+    parts = held.folds(job.train, job.folds, job.seed)
+    for k, (held_out, rest) in enumerate(parts):
+        doing(f"{job.where}, fold {k + 1} of {len(parts)}")
         found.append(_kept_fold(job, k, partial(_fold, job, work, k, held_out, rest)))
     return found
 

@@ -41,8 +41,10 @@ class _Origin(_Strict):
 
 
 class _Range(_Strict):
-    """How far around a clip of one domain others were left out with it."""
+    """The train normals of one domain, in how many groups, and how far around a clip others were left out with it."""
 
+    clips: int
+    groups: int
     range: int = 0
 
 
@@ -51,6 +53,7 @@ class _HeldOut(_Strict):
 
     machine: Text
     section: str
+    by: Text
     branches: dict[str, str]
     domains: dict[str, _Range]
 

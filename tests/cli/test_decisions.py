@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -49,6 +50,21 @@ def test_a_run_that_left_clips_out_alone_is_told_what_it_would_give(runs):
     assert '[out_of_fold] by = "auto" in the portfolio.' in said
     assert 'above the threshold that [out_of_fold] by = "auto" would set' in said
     assert "Thresholds that count groups" not in done.stdout
+
+
+def test_all_of_it_is_one_table_in_a_file(runs, tmp_path):
+    folder, cell = runs["auto"].folder, ("system", "machine", "domain")
+    done = asdcore("decisions", folder, "--csv", tmp_path / "all.csv")
+    assert done.exit_code == 0, done.output
+    assert "Train normals above the threshold" in done.stdout
+    table = pl.read_csv(tmp_path / "all.csv", schema_overrides={"section": pl.String})
+    told = json.loads(asdcore("decisions", folder, "--json").stdout)
+    assert table["rate"].to_list() == [row["rate"] for row in told["train_normals"]]
+    rates = {tuple(row[key] for key in cell): row["by_group"] for row in told["side_by_side"]}
+    assert rates
+    assert table["by_group"].to_list() == [rates.get(row) for row in table.select(cell).rows()]
+    thresholds = {(row["system"], row["machine"]): row["threshold"] for row in told["thresholds"]}
+    assert table["threshold"].to_list() == [thresholds[row] for row in table.select(cell[:2]).rows()]
 
 
 def test_a_mirror_alone_has_nothing_to_compare(runs):

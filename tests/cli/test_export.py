@@ -44,7 +44,18 @@ def test_a_minus_is_stdout_and_nothing_else_is_printed():
 
 @pytest.mark.parametrize(
     "command",
-    ["evaluate", "compare", "select", "ledger", "complexity", "plugins", "registry list", "audit-views"],
+    [
+        "evaluate",
+        "compare",
+        "select",
+        "ledger",
+        "complexity",
+        "plugins",
+        "registry list",
+        "audit-views",
+        "decisions",
+        "data index",
+    ],
 )
 def test_every_table_can_be_had_as_a_file(command):
     told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).stdout

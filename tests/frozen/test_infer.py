@@ -552,14 +552,14 @@ def test_a_half_written_recording_may_be_left_out(world, inferred, tmp_path, mon
     code, _, err = command(monkeypatch, capsys, *arguments)
     assert code == 2
     assert f"fan/test/{bad.name}" in err
+    assert err.rstrip().endswith("To leave out what cannot be read: the same command with --skip-unreadable.")
     code, _, err = command(monkeypatch, capsys, *arguments, "--skip-unreadable")
     assert code == 1
     assert f"Left out, since they cannot be read: fan/test/{bad.name}" in err
     got = load_run(tmp_path / "out")
     assert got.about["skipped"] == [f"fan/test/{bad.name}"]
-    assert any(
-        note.startswith(f"left out, since it cannot be read: fan/test/{bad.name}") for note in got.about["notes"]
-    )
+    told = f"left out, since it cannot be read: fan/test/{bad.name}: cut short, "
+    assert any(note.startswith(told) for note in got.about["notes"])
     before = said_of_each(inferred)
     assert said_of_each(got).items() < before.items()
     assert len(before) - len(said_of_each(got)) == 1
@@ -846,6 +846,8 @@ def test_frozen_folders_may_lie_elsewhere_now(world, inferred, tmp_path, monkeyp
     for name in ("data", "run", "store"):
         (there.root / name).rename(tmp_path / f"moved {name}")
     with pytest.raises(ManifestError, match="Say where it is with --run DIR"):
+        infer(manifest, world.evaluation, tmp_path / "out")
+    with pytest.raises(ManifestError, match=f"Next: asdcore infer .* --data {world.evaluation} --out .* --run DIR"):
         infer(manifest, world.evaluation, tmp_path / "out")
     moved = [f"{option}={tmp_path / name}" for option, name in MOVED.items()]
     arguments = ("infer", manifest, "--data", world.evaluation, "--out", tmp_path / "out", *moved)

@@ -56,7 +56,8 @@ def test_not_negative_and_exactly_zero_outside_the_unsupported_tail(normals, cli
     assert (found >= 0).all()
     assert (found[base <= threshold] == 0).all()
     assert (found[agrees] == 0).all()
-    assert (found[(base > threshold) & ~agrees] > 0).all()
+    # Nearer to the threshold the product may fall under the smallest number there is.
+    assert (found[(base - threshold > 1e-290) & ~agrees] > 0).all()
 
 
 @settings(max_examples=100, deadline=None)

@@ -60,8 +60,8 @@ def test_only_unsupported_clips_of_the_tail_near_the_target_are_touched_and_stay
     touched = (base > threshold) & (SmoothEcdf(SUPPORT).cdf(aux) < 0.8) & (near < 9)
     assert (found[~touched] == 0).all()
     assert (found >= 0).all()
-    # Just below 9 the product may fall under the smallest number there is.
-    assert (found[touched & (near < 8.9)] > 0).all()
+    # Just below 9, or just above the threshold, the product may fall under the smallest number there is.
+    assert (found[touched & (near < 8.9) & (base - threshold > 1e-290)] > 0).all()
     score = base - strength * found
     tail = base > threshold
     assert score[~tail].tobytes() == base[~tail].tobytes()
