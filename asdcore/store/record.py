@@ -62,7 +62,7 @@ class _Manifest(_Strict):
     """Which manifest an inference rests on."""
 
     name: Text
-    sha256: Sha256
+    sha256: Sha256 = ""
 
 
 class _Named(_Strict):

@@ -267,8 +267,12 @@ def test_freezing_writes_nothing_but_the_manifest(whole, tmp_path):
     command = [sys.executable, "-B", "-c", WATCHED, str(whole.home / "run"), str(tmp_path / "m.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     events = [line.split() for line in done.stdout.splitlines()]
-    assert [(event, Path(path).parent, *map(Path, rest)) for event, path, *rest in events] == [
-        ("write", tmp_path),
-        ("os.rename", tmp_path, tmp_path / "m.json"),
-        ("os.remove", tmp_path),
+    (beside,) = {Path(path).parent for event, path, *_ in events if event == "write"}
+    assert (beside.parent, beside.name[:9]) == (tmp_path, ".writing-")
+    assert [tuple(map(Path, paths)) for event, *paths in events if event == "os.rename"] == [
+        (beside / "m.json", tmp_path / "m.json")
     ]
+    # What is removed is what was made beside it: a path without a folder is relative to one that is removed.
+    removed = {Path(path) for event, path, *_ in events if event == "os.remove"}
+    assert removed <= {Path("lock"), Path("m.json"), beside / "lock", beside / "m.json", beside, Path(beside.name)}
+    assert [one.name for one in tmp_path.iterdir() if one.name != "store"] == ["m.json"]
