@@ -140,6 +140,7 @@ def score_together(jobs: tuple[ScoreJob, ...]) -> int:
         with located(jobs[0].where):
             cell = Cell(jobs[0].features, jobs[0].train, jobs[0].domain, jobs[0].test)
             works = [_work(job, cell) for job in jobs]
+            check_loaded(jobs[0].code, jobs[0].uses, SCORING_CODE, installed())  # ranges are stored, too
             held = jobs[0].kept.held_out(cell.train)
         for job, work in zip(jobs, works, strict=True):
             with located(job.where), warned(job.where):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import itertools
-import os
 import re
 import subprocess
 import sys
@@ -39,7 +38,7 @@ from asdcore.data.synth.signals import (
     wander,
 )
 from asdcore.errors import DataError
-from asdcore.store.atomic import _mine
+from asdcore.store.atomic import LOCK, _mine
 
 TINY = PROFILES["tiny"]
 NAME = re.compile(r"section_00_(source|target)_(train|test)_(normal|anomaly)_(\d{4})_([a-z]+)_(\w+)\.wav")
@@ -294,11 +293,12 @@ def test_clip_by_clip_promises_too_much_and_recording_by_recording_holds(tiny: P
 # --- folders ---------------------------------------------------------------------------------------------------------
 
 
-def orphan(name: str) -> str:
-    """Name what a process that is no more left half written."""
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    return f"{_mine().replace(str(os.getpid()), str(dead.pid))}0000-{name}.part"
+def leave_orphan(folder: Path, name: str) -> None:
+    """Leave what a killed process has half written: a temporary folder that nobody holds."""
+    orphan = folder / f"{_mine()}0000-{name}.part"
+    orphan.mkdir()
+    (orphan / LOCK).touch()
+    (orphan / name).write_bytes(b"{")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -317,8 +317,8 @@ def test_interrupted_run_is_completed(tmp_path: Path, workers: int, monkeypatch:
     done = {path: path.stat().st_mtime_ns for path in root.rglob("*.wav")}
     assert len(done) >= 10
     assert workers > 1 or len(done) < clip_count("small")
-    for half_written in (root / "SynValve" / "train" / orphan("half.wav"), root / orphan(MARKER)):
-        half_written.write_bytes(b"{")
+    leave_orphan(root / "SynValve" / "train", "half.wav")
+    leave_orphan(root, MARKER)
     cut = min(done)
     cut.write_bytes(cut.read_bytes()[:1000])
     ticks: list[None] = []
@@ -330,7 +330,7 @@ def test_interrupted_run_is_completed(tmp_path: Path, workers: int, monkeypatch:
 
 def test_folder_of_a_run_killed_at_its_first_write_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PROFILES, "small", Profile(("SynFan",), 1, train_source=1, train_target=1, test=1))
-    (tmp_path / orphan(MARKER)).write_bytes(b"{")
+    leave_orphan(tmp_path, MARKER)
     synthesize(tmp_path, "small")
     assert {path.name for path in tmp_path.iterdir()} == {"SynFan", MARKER}
 

@@ -115,7 +115,7 @@ def test_a_worker_that_outlives_an_edit_stores_nothing_under_the_new_name(plugin
         assert worker.submit(embed.embed, chunk).result() == len(chunk.clips)
         worker.submit(score.score_together, (cell,)).result()
         before = shards(tmp_path)
-        assert len(before) == 2
+        assert len(before) == 3  # features, ranges, scores
         plugin.write_text(PLUGIN.replace("* 1.0", "* 2.0").replace("1.0 * np.square", "2.0 * np.square"))
         (chunk,), (cell,) = planned(portfolio, few, store)
         with pytest.raises(PluginError, match="encoder 'lasting': its code changed while"):
