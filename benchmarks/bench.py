@@ -18,6 +18,7 @@ from pathlib import Path
 from block_maps import block_maps
 from embedding import embedding
 from freezing import hashing, manifest
+from held_out import held_out
 from scoring import scoring
 from shown import show
 from uncertainty import uncertainty
@@ -187,6 +188,7 @@ def main() -> None:
         fusing,
         embedding,
         scoring,
+        held_out,
         block_maps,
         hashing,
         manifest,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,7 +111,10 @@ def test_a_killed_worker_ends_a_run_in_one_message_and_the_next_goes_on(dataset,
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "Traceback" not in said
-    assert said.splitlines()[-1].startswith("Error: A worker process was killed by signal 9 (SIGKILL)")
+    # The signal is named only if the system reports it while asdcore waits for it.
+    ended = r"Error: A worker process (was killed by signal 9 \(SIGKILL\)|ended before its work was done)"
+    assert re.match(ended, said.splitlines()[-1])
+    assert "the same command goes on" in said
     assert not (tmp_path / "run").exists()
     again = asdcore.run(simple, dataset, tmp_path / "run")
     assert again.about["tables"] == whole.about["tables"]
