@@ -1,1 +1,1 @@
-"""All that a plugin author reads: the Protocols, the hooks, the loader and the conformance checks."""
+"""What a plugin is: the Protocols it satisfies, the hooks it registers by, the loader, and which files are its source."""

@@ -207,7 +207,7 @@ def _check_names(named: Iterable[tuple[str, str]]) -> None:
 
 
 def _installed(only: Iterable[str] | None) -> list[tuple[str, object, str, str]]:
-    from asdcore import __version__
+    from asdcore.version import __version__
 
     bundled = [f"{BUNDLED_PACKAGE}.{name}" for name in BUNDLED_PLUGINS]
     entries = sorted(entry_points(group=hookspecs.PROJECT), key=lambda one: (one.name, _distribution(one)[0]))
@@ -289,7 +289,7 @@ class Origin:
 
 def origin(name: str) -> Origin | None:
     """Return where the plugin of this name comes from, or None where it is not installed. Nothing of it is run."""
-    from asdcore import __version__
+    from asdcore.version import __version__
 
     bundled = {f"{BUNDLED_PACKAGE}.{one}" for one in BUNDLED_PLUGINS}
     if name in bundled:

@@ -13,13 +13,13 @@ import soundfile
 
 import asdcore
 from asdcore import Tokens, encoding, hookimpl
+from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.data.pooling import pool
 from asdcore.errors import DataError, PluginError, PortfolioError
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import embed
 from asdcore.store.cache import Store
-from asdcore.store.recipes import feature_recipe
 from asdcore.store.tables import AUDIO_FACTS
 
 
