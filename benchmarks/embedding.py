@@ -103,7 +103,8 @@ def _work(encoder: dict[str, object], n: int, folder: Path) -> tuple[Callable[[]
     import numpy as np
     import soundfile
 
-    from asdcore import encoding, load_dataset
+    from asdcore import load_dataset
+    from asdcore.compute import encoding
     from asdcore.compute.threads import single_threaded
     from asdcore.contract.plugins import installed
     from asdcore.portfolio import parse_portfolio

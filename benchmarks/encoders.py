@@ -27,7 +27,7 @@ import asdcore
 from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import PluginError, ResourceError
 from asdcore.preflight.macs import unfused
-from asdcore.registry.entries import Facts, Resource, entry_text, load_entry
+from asdcore.resources.entries import Facts, Resource, entry_text, load_entry
 from asdcore.store.atomic import write_text
 from benchmarks import hollow
 

@@ -25,7 +25,7 @@ LAYERS = [
     ["compute", "runs"],
     ["portfolio"],
     ["components", "fusion"],
-    ["authoring", "data", "registry"],
+    ["authoring", "data", "resources"],
     ["contract"],
     ["store"],
     ["basics"],
@@ -123,7 +123,7 @@ def test_a_plugin_uses_public_names_and_shared_parts_alone(path):
 
 @pytest.mark.parametrize("package", [PACKAGE], ids=lambda package: package.name)
 def test_there_are_no_import_circles(package):
-    """Not under TYPE_CHECKING or inside functions either. The face of asdcore looks names up when they are asked for."""
+    """Not under TYPE_CHECKING or inside functions either. The face of asdcore looks names up on first use."""
     paths = {name_of(path): path for path in modules(package) if path != PACKAGE / "__init__.py"}
     needs = {name: (imports(path, typing_too=True) & set(paths)) - {name} for name, path in paths.items()}
     done: set[str] = set()

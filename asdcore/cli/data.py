@@ -83,8 +83,8 @@ def fetch(
     It resumes where it was stopped, and takes the corrected archives where the organisers replaced some. Mind the
     licence: 'asdcore registry list' shows it.
     """
-    from asdcore.registry.archives import fetch_data
-    from asdcore.registry.resources import open_registry
+    from asdcore.resources.archives import fetch_data
+    from asdcore.resources.registry import open_registry
 
     wanted = [one.strip() for one in machines.split(",")] if machines else []
     known = open_registry(registry)

@@ -13,7 +13,7 @@ from asdcore.cli.shared import FAILED, Json, print_json, print_lines, progress
 from asdcore.errors import ResourceError
 
 if TYPE_CHECKING:
-    from asdcore.registry.entries import Resource
+    from asdcore.resources.entries import Resource
 
 RegistryDir = Annotated[
     Path | None,
@@ -32,7 +32,7 @@ def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, 
 
     It says where each comes from, under which licence, and whether its files are here.
     """
-    from asdcore.registry.resources import open_registry
+    from asdcore.resources.registry import open_registry
 
     rows = [_row(one) for one in open_registry(registry).entries()]
     if as_json:
@@ -50,7 +50,7 @@ def verify(ids: Ids = None, registry: RegistryDir = None) -> None:
 
     Exits with 1 where an entry or a file is wrong.
     """
-    from asdcore.registry.resources import difference, open_registry, resource_folder
+    from asdcore.resources.registry import difference, open_registry, resource_folder
 
     try:
         known = open_registry(registry)
@@ -86,8 +86,8 @@ def add(
 
     A hash that contradicts the recorded one is refused.
     """
-    from asdcore.registry.add import add as adopt
-    from asdcore.registry.resources import open_registry, resource_folder
+    from asdcore.resources.add import add as adopt
+    from asdcore.resources.registry import open_registry, resource_folder
 
     said = {"title": title, "source": source, "revision": revision, "licence": licence, "plugin": plugin, "kind": kind}
     entry = adopt(file, open_registry(registry), identifier, own=own, **{key: one for key, one in said.items() if one})
@@ -101,8 +101,8 @@ def fetch(
     registry: RegistryDir = None,
 ) -> None:
     """Download files, resuming; keep only what has the recorded hash."""
-    from asdcore.registry.downloads import fetch as download
-    from asdcore.registry.resources import open_registry
+    from asdcore.resources.downloads import fetch as download
+    from asdcore.resources.registry import open_registry
 
     known = open_registry(registry)
     for entry in [known.entry(one) for one in ids]:
@@ -112,7 +112,7 @@ def fetch(
 
 def _row(entry: Resource) -> dict[str, Any]:
     """Say of an entry what a list shows."""
-    from asdcore.registry.resources import resource_folder
+    from asdcore.resources.registry import resource_folder
 
     paths = [resource_folder(entry.id) / file.name for file in entry.files]
     checks = {file.check for file in entry.files}

@@ -14,9 +14,9 @@ from typing import Any, TypeGuard
 from asdcore.components.named_files import held, path_digest, released
 from asdcore.contract.plugins import Component
 from asdcore.errors import ResourceError
-from asdcore.registry.checkpoint_files import checkpoint_files
-from asdcore.registry.entries import ID
-from asdcore.registry.resources import files_digest, locate, open_registry, suggestion
+from asdcore.resources.checkpoint_files import checkpoint_files
+from asdcore.resources.entries import ID
+from asdcore.resources.registry import files_digest, locate, open_registry, suggestion
 
 CHECKPOINT = "checkpoint"
 PINNED = ("path", "content_sha256", "files")

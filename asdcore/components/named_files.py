@@ -20,7 +20,7 @@ from asdcore.contract.plugins import Component
 from asdcore.contract.sources import Source, source_of_module
 from asdcore.contract.trees import tree_files
 from asdcore.errors import PluginError, ResourceError
-from asdcore.registry.resources import content_digest
+from asdcore.resources.registry import content_digest
 
 MODULE, SOURCE = "module", "source_sha256"
 NAMED, CONTENT = "named", "content_sha256"

@@ -1,1 +1,1 @@
-"""What a plugin is: the Protocols it satisfies, the hooks it registers by, the loader, and which files are its source."""
+"""What a plugin is: the Protocols, the hooks, the loader, and which files are a plugin's source."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from asdcore.basics.parse import parse_json
 from asdcore.errors import ManifestError, StoreError
-from asdcore.registry.resources import FRESH
+from asdcore.resources.registry import FRESH
 from asdcore.store.atomic import write_text
 
 BLOCK = 1 << 18

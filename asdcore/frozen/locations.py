@@ -26,7 +26,7 @@ from asdcore.contract.plugins import origin
 from asdcore.contract.sources import framework_files, source_folder
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest import Manifest
-from asdcore.registry.resources import resource_folder
+from asdcore.resources.registry import resource_folder
 
 
 @dataclass(frozen=True)

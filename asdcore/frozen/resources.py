@@ -13,9 +13,9 @@ from asdcore.contract.plugins import Component, installed
 from asdcore.contract.trees import tree_files
 from asdcore.errors import located
 from asdcore.portfolio import Choice, Portfolio
-from asdcore.registry.checkpoint_files import checkpoint_files
-from asdcore.registry.entries import Resource
-from asdcore.registry.resources import open_registry, resource_folder
+from asdcore.resources.checkpoint_files import checkpoint_files
+from asdcore.resources.entries import Resource
+from asdcore.resources.registry import open_registry, resource_folder
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from asdcore.errors import DataError
 
@@ -42,6 +41,8 @@ class SmoothEcdf:
 
     def normal_score(self, scores: Floats) -> Floats:
         """The standard normal quantile of F(s), finite and increasing in both tails."""
+        from scipy.special import ndtri  # here, because scipy takes long to import and most commands need none of it
+
         below, above = self._sides(scores)
         quantile: Floats = np.where(below > 0.5, -ndtri(above), ndtri(below))
         return quantile

@@ -19,7 +19,7 @@ from asdcore.evidence.lines import Problem, utf8
 from asdcore.evidence.metrics import harmonic_mean, rule
 from asdcore.portfolio import parse_portfolio
 from asdcore.portfolio.parts import DEFAULT_FUSION
-from asdcore.registry.resources import open_registry
+from asdcore.resources.registry import open_registry
 from asdcore.runs.folder import EVALUATION_FILE, Run
 from asdcore.version import __version__
 

@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 
 import asdcore
-from asdcore import Tokens, components, hookimpl
+from asdcore import Tokens, hookimpl
+from asdcore.components import build as building
 from asdcore.components.build import build
 from asdcore.components.checkpoints import check_checkpoint, pinned, resolved
 from asdcore.compute.recipes import component_recipe
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.errors import PluginError, PortfolioError, ResourceError
 from asdcore.portfolio import load_portfolio
-from asdcore.registry import resources
-from asdcore.registry.add import add
-from asdcore.registry.checkpoint_files import checkpoint_files
-from asdcore.registry.resources import open_registry, resource_folder
+from asdcore.resources import registry as shipped
+from asdcore.resources.add import add
+from asdcore.resources.checkpoint_files import checkpoint_files
+from asdcore.resources.registry import open_registry, resource_folder
 
 WEIGHTS = b"\x03"
 PLUGIN = '''
@@ -95,7 +96,7 @@ def test_a_component_gets_a_path_whatever_names_its_checkpoint(plugins, weights)
 
 
 def test_the_public_loaders_take_an_id(plugins, weights, monkeypatch):
-    monkeypatch.setattr(components, "installed", lambda: plugins)
+    monkeypatch.setattr(building, "installed", lambda: plugins)
     encoder = asdcore.load_encoder("weighted", checkpoint="tiny")
     assert encoder.checkpoint == resource_folder("tiny") / "w.pt"
 
@@ -131,7 +132,7 @@ def test_a_dataset_is_no_checkpoint():
 
 
 def test_checking_reads_no_checkpoint(weights, monkeypatch):
-    monkeypatch.setattr(resources, "file_digest", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(shipped, "file_digest", lambda path: pytest.fail(f"{path} was read"))
     check_checkpoint({"checkpoint": "tiny"})
     check_checkpoint({"checkpoint": "beats-iter3-plus-as2m"})
     check_checkpoint({"checkpoint": str(weights)})

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 import asdcore
-from asdcore import DataError, PluginError, PortfolioError, encoding
+from asdcore import DataError, PluginError, PortfolioError
+from asdcore.compute import encoding
 from asdcore.compute.encoding import Output, Request
 from asdcore.data.audio import resample
 

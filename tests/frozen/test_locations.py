@@ -28,7 +28,7 @@ def roots(tmp_path):
     [
         ("data/fan/test/a.wav", ("data", "fan/test/a.wav")),
         ("run/run.json", ("run", "run.json")),
-        ("asdcore/frozen/locations.py", ("asdcore", "frozen/roots.py")),
+        ("asdcore/frozen/locations.py", ("asdcore", "frozen/locations.py")),
         ("plugin/their.plugin/their/plugin.py", ("plugin/their.plugin", "their/plugin.py")),
         ("resource/beats-iter3/BEATs.pt", ("resource/beats-iter3", "BEATs.pt")),
     ],

@@ -12,8 +12,8 @@ from asdcore.components.build import load_encoder
 from asdcore.errors import DataError, ResourceError
 from asdcore.frozen.resources import pinned_resources
 from asdcore.portfolio import parse_portfolio
-from asdcore.registry import add as adding
-from asdcore.registry.resources import open_registry, resource_folder
+from asdcore.resources import add as adding
+from asdcore.resources.registry import open_registry, resource_folder
 
 ENTRY = """
 title = "{id}"

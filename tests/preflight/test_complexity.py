@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from asdcore import AsdcoreError, PluginError, PortfolioError, Tokens, complexity, components, hookimpl
+from asdcore import AsdcoreError, PluginError, PortfolioError, Tokens, hookimpl
 from asdcore.cli.complexity import lines
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.portfolio import parse_portfolio
+from asdcore.preflight import complexity
 from asdcore.preflight.complexity import Complexity
 from asdcore.preflight.macs import count_macs, count_parameters
 

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 import asdcore
-from asdcore import Tokens, encoding, hookimpl
+from asdcore import Tokens, hookimpl
+from asdcore.compute import encoding
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.data.pooling import pool

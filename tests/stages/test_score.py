@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdcore import hookimpl, scoring
+from asdcore import hookimpl
 from asdcore.components.build import build
+from asdcore.compute import scoring
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins, _installed
 from asdcore.errors import DataError, PluginError

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from asdcore.errors import ResourceError
-from asdcore.registry import resources
-from asdcore.registry.entries import entry_text
-from asdcore.registry.resources import content_digest, locate, open_registry, resource_folder, shipped_registry
+from asdcore.resources import registry as shipped
+from asdcore.resources.entries import entry_text
+from asdcore.resources.registry import content_digest, locate, open_registry, resource_folder, shipped_registry
 
 WEIGHTS = b"weights"
 
@@ -95,9 +95,9 @@ def test_a_change_after_the_first_check_is_seen(registry, entry, described, here
 def test_a_large_file_is_read_once_a_process(monkeypatch, tmp_path):
     path = tmp_path / "a.pt"
     path.write_bytes(WEIGHTS)
-    os.utime(path, ns=(0, time.time_ns() - 2 * resources.FRESH))
+    os.utime(path, ns=(0, time.time_ns() - 2 * shipped.FRESH))
     expected = content_digest(path)
-    monkeypatch.setattr(resources, "file_digest", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(shipped, "file_digest", lambda path: pytest.fail("read again"))
     assert content_digest(path) == expected == hashlib.sha256(WEIGHTS).hexdigest()
 
 
@@ -178,7 +178,7 @@ def test_entries_of_ones_own_join_those_that_asdcore_ships(entry, tmp_path):
 
 def test_an_entry_of_ones_own_may_fill_in_a_hash_and_no_more(entry, described, tmp_path, monkeypatch):
     write(tmp_path / "shipped", entry())
-    monkeypatch.setattr(resources, "shipped_registry", lambda: tmp_path / "shipped")
+    monkeypatch.setattr(shipped, "shipped_registry", lambda: tmp_path / "shipped")
     own = tmp_path / "store" / "registry"
     write(own, entry(files=[described("tiny.pt", WEIGHTS)]))
     assert open_registry().entry("tiny").files[0].size == len(WEIGHTS)
@@ -194,7 +194,7 @@ def test_an_entry_of_ones_own_may_fill_in_a_hash_and_no_more(entry, described, t
 
 def test_an_entry_of_ones_own_cannot_change_a_hash(entry, described, tmp_path, monkeypatch):
     write(tmp_path / "shipped", entry(files=[described("tiny.pt", WEIGHTS)]))
-    monkeypatch.setattr(resources, "shipped_registry", lambda: tmp_path / "shipped")
+    monkeypatch.setattr(shipped, "shipped_registry", lambda: tmp_path / "shipped")
     write(tmp_path / "store" / "registry", entry(files=[described("tiny.pt", b"Weights")]))
     with pytest.raises(ResourceError, match="which says something else"):
         open_registry()

@@ -7,10 +7,10 @@ import hashlib
 import pytest
 
 from asdcore.errors import ResourceError
-from asdcore.registry import add as adding
-from asdcore.registry.add import COMPUTED, add
-from asdcore.registry.entries import load_entry
-from asdcore.registry.resources import locate, open_registry, resource_folder
+from asdcore.resources import add as adding
+from asdcore.resources.add import COMPUTED, add
+from asdcore.resources.entries import load_entry
+from asdcore.resources.registry import locate, open_registry, resource_folder
 
 WEIGHTS = b"weights"
 SAID = {"source": "https://example.org/mine", "licence": "MIT", "plugin": "logmel"}

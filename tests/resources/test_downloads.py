@@ -18,10 +18,10 @@ import pytest
 from asdcore.cli import registry as commands
 from asdcore.errors import ResourceError, StoreError
 from asdcore.progress import Silent
-from asdcore.registry import downloads as module
-from asdcore.registry.downloads import fetch
-from asdcore.registry.entries import entry_text
-from asdcore.registry.resources import locate, resource_folder
+from asdcore.resources import downloads as module
+from asdcore.resources.downloads import fetch
+from asdcore.resources.entries import entry_text
+from asdcore.resources.registry import locate, resource_folder
 
 CONTENT = bytes(range(256)) * 40
 

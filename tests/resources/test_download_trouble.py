@@ -14,11 +14,11 @@ import zipfile
 import pytest
 
 from asdcore.errors import ResourceError
-from asdcore.registry import downloads as module
-from asdcore.registry.archives import fetch_data
-from asdcore.registry.downloads import fetch
-from asdcore.registry.entries import entry_text
-from asdcore.registry.resources import resource_folder
+from asdcore.resources import downloads as module
+from asdcore.resources.archives import fetch_data
+from asdcore.resources.downloads import fetch
+from asdcore.resources.entries import entry_text
+from asdcore.resources.registry import resource_folder
 
 CONTENT = bytes(range(256)) * 40
 

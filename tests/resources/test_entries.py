@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asdcore.errors import ResourceError
-from asdcore.registry.entries import entry_text, load_entry
+from asdcore.resources.entries import entry_text, load_entry
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HASHED = {"name": "a.pt", "sha256": "0" * 64, "evidence": "computed: here"}

@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from asdcore.registry import downloads
-from asdcore.registry.entries import make_entry
-from asdcore.registry.resources import Registry
+from asdcore.resources import downloads
+from asdcore.resources.entries import make_entry
+from asdcore.resources.registry import Registry
 
 
 class Site:

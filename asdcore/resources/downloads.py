@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 
 from asdcore.errors import ResourceError
 from asdcore.progress import Progress, Silent
-from asdcore.registry.entries import File, Resource
-from asdcore.registry.resources import PART, can_fetch, content_digest, difference, how_to_get, resource_folder
+from asdcore.resources.entries import File, Resource
+from asdcore.resources.registry import PART, can_fetch, content_digest, difference, how_to_get, resource_folder
 from asdcore.store.atomic import disk_trouble, write_text
 from asdcore.store.file_locks import Lock, take
 from asdcore.store.zips import unreadable

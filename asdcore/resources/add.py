@@ -15,9 +15,9 @@ from typing import Any
 
 from asdcore.contract.plugins import installed
 from asdcore.errors import ResourceError
-from asdcore.registry.checkpoint_files import checkpoint_files
-from asdcore.registry.entries import File, Resource, entry_text, make_entry
-from asdcore.registry.resources import Registry, content_digest, difference, folder_files, resource_folder
+from asdcore.resources.checkpoint_files import checkpoint_files
+from asdcore.resources.entries import File, Resource, entry_text, make_entry
+from asdcore.resources.registry import Registry, content_digest, difference, folder_files, resource_folder
 from asdcore.store.atomic import atomic_path, write_text
 
 NEEDED = ("source", "licence", "plugin")

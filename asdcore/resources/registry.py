@@ -1,6 +1,6 @@
 """The registry of external resources, where their files lie, and the check of a checkpoint's hash before it is loaded.
 
-    REGISTRY/<id>.toml            one entry a resource, see :mod:`asdcore.registry.entries`
+    REGISTRY/<id>.toml            one entry a resource, see :mod:`asdcore.resources.entries`
     RESOURCES/<id>/<file name>    its files
 
 Entries come from the registry that asdcore ships and from the user's own, ``registry`` in the per-user store; where
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from asdcore.contract.trees import tree_files
 from asdcore.errors import ResourceError
-from asdcore.registry.entries import File, Resource, load_entry
+from asdcore.resources.entries import File, Resource, load_entry
 from asdcore.store.cache import default_store
 from asdcore.store.digest import file_digest
 

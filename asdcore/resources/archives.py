@@ -24,9 +24,9 @@ from typing import Any
 from asdcore.basics.parse import parse_json
 from asdcore.errors import ResourceError, did_you_mean
 from asdcore.progress import Progress, Silent
-from asdcore.registry.downloads import FIRST, fetch
-from asdcore.registry.entries import File, Resource
-from asdcore.registry.resources import Registry, content_digest, resource_folder
+from asdcore.resources.downloads import FIRST, fetch
+from asdcore.resources.entries import File, Resource
+from asdcore.resources.registry import Registry, content_digest, resource_folder
 from asdcore.store.atomic import check_writable, disk_trouble, fresh_folder, write_json
 from asdcore.store.zips import DamagedError, blocks_of, opened_zip
 

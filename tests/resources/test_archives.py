@@ -17,10 +17,10 @@ import pytest
 
 from asdcore.cli import data as commands
 from asdcore.errors import ResourceError, StoreError
-from asdcore.registry import archives
-from asdcore.registry.archives import fetch_data, unpack
-from asdcore.registry.entries import entry_text
-from asdcore.registry.resources import resource_folder
+from asdcore.resources import archives
+from asdcore.resources.archives import fetch_data, unpack
+from asdcore.resources.entries import entry_text
+from asdcore.resources.registry import resource_folder
 
 NORMAL = "section_00_source_train_normal_0000_noAttribute.wav"
 

@@ -11,10 +11,10 @@ import typer
 
 from asdcore.cli import registry as commands
 from asdcore.contract.plugins import installed
-from asdcore.registry.add import add
-from asdcore.registry.archives import SPLITS
-from asdcore.registry.entries import entry_text, load_entry
-from asdcore.registry.resources import locate, open_registry, resource_folder, shipped_registry
+from asdcore.resources.add import add
+from asdcore.resources.archives import SPLITS
+from asdcore.resources.entries import entry_text, load_entry
+from asdcore.resources.registry import locate, open_registry, resource_folder, shipped_registry
 
 PATHS = sorted(shipped_registry().glob("*.toml"))
 ENTRIES = {path.stem: load_entry(path) for path in PATHS}
