@@ -347,7 +347,7 @@ class Theirs:
 def measure(monkeypatch):
     """A function that counts a portfolio of the branches given."""
     known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
-    for module in (components, complexity):
+    for module in (building, complexity):
         monkeypatch.setattr(module, "installed", lambda: known)
     monkeypatch.setattr("asdcore.portfolio.model.installed", lambda: known)
     Deep.built = 0
