@@ -293,10 +293,6 @@ def _is_sound(name: str) -> bool:
 
 
 DCASE = functools.partial(DcaseReader, "dcase")
-DCASE2020 = functools.partial(DcaseReader, "dcase2020")
-DCASE2021 = functools.partial(DcaseReader, "dcase2021")
-DCASE2022 = functools.partial(DcaseReader, "dcase2022")
-DCASE2023 = functools.partial(DcaseReader, "dcase2023")
-DCASE2024 = functools.partial(DcaseReader, "dcase2024")
-DCASE2025 = functools.partial(DcaseReader, "dcase2025")
-DCASE2026 = functools.partial(DcaseReader, "dcase2026")
+DCASE2020, DCASE2021, DCASE2022, DCASE2023, DCASE2024, DCASE2025, DCASE2026 = (
+    functools.partial(DcaseReader, f"dcase{year}") for year in range(2020, 2027)
+)
