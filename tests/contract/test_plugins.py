@@ -59,7 +59,7 @@ def test_every_bundled_file_is_registered():
     import asdcore_plugins
 
     root = Path(asdcore_plugins.__file__).parent
-    files = {path.relative_to(root).with_suffix("").as_posix().replace("/", ".") for path in root.rglob("*.py")}
+    files = {path.relative_to(root).with_suffix("").as_posix().replace("/", ".") for path in root.glob("*/*.py")}
     kinds = tuple(f"{kind}s." for kind in interfaces.KINDS)
     plugins = {f"asdcore_plugins.{name}" for name in files if name.startswith(kinds) and not name.endswith("__init__")}
     assert plugins == {name for name in installed().hooks if name.startswith("asdcore_plugins.")}
