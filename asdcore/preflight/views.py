@@ -35,6 +35,7 @@ from asdcore.compute.encoding import view_channels, waveform
 from asdcore.contract.plugins import installed
 from asdcore.data.audio import decode, resample
 from asdcore.data.clips import completed
+from asdcore.data.spread import spread
 from asdcore.data.synth.draws import generator
 from asdcore.data.synth.probes import FAULTS, heard
 from asdcore.data.synth.signals import SAMPLE_RATE, decibels
@@ -102,7 +103,8 @@ def audit_views(
     """Inject pseudo-faults into two-channel train normals under ``data`` and see what each view of a portfolio keeps.
 
     portfolio : a path, the name of a shipped portfolio, or a Portfolio. clips : train normals of each machine, section
-    and domain, chosen by their audio digests. level_db : RMS of a fault relative to the clip's, at the near microphone.
+    and domain, spread over its recordings (:func:`asdcore.data.spread.spread`). level_db : RMS of a fault relative to
+    the clip's, at the near microphone.
 
     Raises an AsdcoreError where there is nothing to audit: recordings of one channel, or all of them silent, and a view
     that gives both channels.
@@ -159,11 +161,7 @@ def _chosen(index: pl.DataFrame, clips: int) -> pl.DataFrame:
         )
     if not len(train):
         raise DataError("there are no train clips, so no normal sound to audit views on.")
-    return (
-        train.sort("machine", "section", "domain", "sha256")
-        .group_by("machine", "section", "domain", maintain_order=True)
-        .head(clips)
-    )
+    return spread(train, clips)
 
 
 def _probes(

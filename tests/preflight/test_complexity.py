@@ -12,7 +12,8 @@ from torch import nn
 
 from asdcore import AsdcoreError, PluginError, PortfolioError, Tokens, hookimpl
 from asdcore.cli.complexity import lines
-from asdcore.contract.plugins import Plugins, _installed
+from asdcore.components import build as building
+from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
 from asdcore.preflight import complexity
 from asdcore.preflight.complexity import Complexity
@@ -346,7 +347,7 @@ class Theirs:
 @pytest.fixture
 def measure(monkeypatch):
     """A function that counts a portfolio of the branches given."""
-    known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
     for module in (building, complexity):
         monkeypatch.setattr(module, "installed", lambda: known)
     monkeypatch.setattr("asdcore.portfolio.model.installed", lambda: known)

@@ -264,3 +264,13 @@ def test_the_view_that_a_branch_takes_away_is_audited_too(unrelated):
     values = {"name": "views", "branches": {"b": branch}, "systems": {"one": {"weights": {"b": 1.0}}}}
     found = audit_views(parse_portfolio(values), unrelated).findings
     assert {one.view for one in found} == {"near", "far"}
+
+
+def test_the_clips_that_are_listened_to_are_no_neighbours(tmp_path, monkeypatch):
+    from asdcore import view_audit
+
+    root, listened = write(tmp_path, [apart(seed, RATE // 4) for seed in range(12)]), []
+    heard_as_usual = view_audit.decode
+    monkeypatch.setattr(view_audit, "decode", lambda path, *more: listened.append(path) or heard_as_usual(path, *more))
+    audited(root, "near", clips=3)
+    assert sorted(int(path.name.split("_")[5]) for path in listened) == [2, 6, 10]
