@@ -67,19 +67,22 @@ def tail_notes(
         if getattr(plugins.component("normalizer", branch.normalizer.name).factory, ATTRIBUTE, False)
     ]
     tails = [tail for name in names for tail in _tails(scores, clips, plan, said, name)]
-    if not tails:
-        return []
+    return [_note(tails, plan)] if tails else []
+
+
+def _note(tails: Sequence[Tail], plan: Portfolio) -> str:
+    """Say which p-values count clips that are not independent, and what the fewest are worth."""
     worst = min(tails, key=lambda tail: (tail.effective, tail.groups, tail.branch, tail.where))
     kinds = sorted({plan.branches[tail.branch].normalizer.name for tail in tails})
     least = smallest_rate(worst.groups)
-    return [
+    return (
         f"normalizer {' and '.join(map(repr, kinds))} of branch {_listed(tails)}: its p-values count clips, and clips "
         f"that were recorded together are not independent. The {worst.clips} train clips of {worst.where} (branch "
         f"{worst.branch!r}) come in {worst.groups} groups and are worth about {fixed(worst.effective, 0)} independent "
         f"clips above the {plan.decision.quantile:g} quantile; so many groups can promise no p-value below "
         f"1/{worst.groups + 1} = {fixed(100 * least, 1)} %. Read z as a rank. For a promise that counts groups, set "
         "[decision] rule = 'conformal', or see 'asdcore decisions RUN'."
-    ]
+    )
 
 
 def _tails(
