@@ -45,7 +45,7 @@ def pinned(parameters: Mapping[str, Any], component: Component | None = None) ->
     if _is_pinned(given := parameters.get(CHECKPOINT)):
         values[CHECKPOINT] = given
     elif isinstance(path, Path):
-        files = [str(one.absolute()) for one in checkpoint_files(path, component)]
+        files = [str(file.absolute()) for file in checkpoint_files(path, component)]
         content = str(path.absolute()), checkpoint_digest(path, component), [] if path.is_dir() else files
         values[CHECKPOINT] = dict(zip(PINNED, content, strict=True))
     return values
@@ -82,10 +82,10 @@ def _is_pinned(checkpoint: Any) -> TypeGuard[dict[str, str]]:
 
 def _unchanged(path: str, content_sha256: str, files: Sequence[str]) -> Path:
     """Return the path of a pinned checkpoint; raises ResourceError where its content is no longer that."""
-    there = all(Path(one).exists() for one in (path, *files))
-    found = _content(Path(path), [Path(one) for one in files]) if there else "nothing"
-    if found != content_sha256:
-        raise ResourceError(f"{path} has changed: pinned is the content {content_sha256}, found {found}. Run again.")
+    there = all(Path(name).exists() for name in (path, *files))
+    digest = _content(Path(path), [Path(file) for file in files]) if there else "nothing"
+    if digest != content_sha256:
+        raise ResourceError(f"{path} has changed: pinned is the content {content_sha256}, found {digest}. Run again.")
     return Path(path)
 
 
@@ -94,13 +94,13 @@ def _named(checkpoint: Any) -> Path | str:
     if not (isinstance(checkpoint, str | Path) and str(checkpoint)):
         raise ResourceError(f"checkpoint is {checkpoint!r}; a path is allowed, or the id of a registry entry.")
     path, text = Path(checkpoint), str(checkpoint)
-    known = {one.id: one for one in open_registry().entries("checkpoint")} if ID.fullmatch(text) else {}
-    if path.exists() and text in known:
+    entries = {entry.id: entry for entry in open_registry().entries("checkpoint")} if ID.fullmatch(text) else {}
+    if path.exists() and text in entries:
         raise ResourceError(f"checkpoint = {text!r} is a registry entry, but also a path here: './{text}' is the path.")
-    if not path.exists() and text not in known:
+    if not path.exists() and text not in entries:
         raise ResourceError(
             f"checkpoint = {text!r} is neither a file or folder here nor a checkpoint in the registry. "
-            f"{suggestion(text, known)}'asdcore registry list' shows all; 'asdcore registry add FILE' records "
+            f"{suggestion(text, entries)}'asdcore registry list' shows all; 'asdcore registry add FILE' records "
             "a file that you have, with --own one that you made."
         )
-    return text if text in known else path
+    return text if text in entries else path

@@ -32,21 +32,21 @@ def by_content(component: Component | None, parameters: Mapping[str, Any]) -> di
     Raises ResourceError for what is there and cannot be read.
     """
     words = _takes_words(component)
-    found = {key: _by_content(value, words) for key, value in sorted(parameters.items())}
-    return found | {key: {**_module_recipe(name), MODULE: name} for key, name in modules_named(parameters)}
+    recipe = {key: _by_content(value, words) for key, value in sorted(parameters.items())}
+    return recipe | {key: {**_module_recipe(name), MODULE: name} for key, name in modules_named(parameters)}
 
 
 def held(component: Component | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters for a job that runs later or elsewhere, JSON-like: what they name held to what it is now."""
     words, modules = _takes_words(component), dict(modules_named(parameters))
-    found = {key: _held(value, words) for key, value in parameters.items()}
-    return found | {key: {MODULE: name, SOURCE: _module_recipe(name)["source"]} for key, name in modules.items()}
+    pinned = {key: _held(value, words) for key, value in parameters.items()}
+    return pinned | {key: {MODULE: name, SOURCE: _module_recipe(name)["source"]} for key, name in modules.items()}
 
 
 def released(value: Any) -> Any:
     """Return a value that :func:`held` may have held; raises ResourceError where what it names is no longer that."""
     if isinstance(value, list):
-        return [released(one) for one in value]
+        return [released(item) for item in value]
     if not isinstance(value, dict):
         return value
     if set(value) == {NAMED, CONTENT}:
@@ -56,14 +56,14 @@ def released(value: Any) -> Any:
     if set(value) == {MODULE, SOURCE}:
         _require(value[MODULE], value[SOURCE], _module_recipe(value[MODULE])["source"])
         return value[MODULE]
-    return {key: released(one) for key, one in value.items()}
+    return {key: released(item) for key, item in value.items()}
 
 
 def paths_named(component: Component | None, parameters: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     """Yield (key, file or folder) of all that parameters name on disk."""
     words = _takes_words(component)
     for key, value in parameters.items():
-        yield from ((key, path) for one in _flat(value) if (path := _path(one, words)))
+        yield from ((key, path) for item in _flat(value) if (path := _path(item, words)))
 
 
 def modules_named(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -97,22 +97,22 @@ def tree_digest(folder: Path) -> str:
 
 def _by_content(value: Any, words: bool) -> Any:
     if isinstance(value, list | tuple):
-        return [_by_content(one, words) for one in value]
+        return [_by_content(item, words) for item in value]
     if isinstance(value, dict):
-        return {key: _by_content(one, words) for key, one in value.items()}
+        return {key: _by_content(item, words) for key, item in value.items()}
     path = _path(value, words)
     if path is None:
         return str(value) if isinstance(value, Path) else value
-    said = {"tree_sha256" if path.is_dir() else "content_sha256": path_digest(path)}
+    recipe = {"tree_sha256" if path.is_dir() else "content_sha256": path_digest(path)}
     # A plain word may mean something else, and only happen to be the name of a file here as well.
-    return {**said, "word": value} if isinstance(value, str) and _is_word(value) else said
+    return {**recipe, "word": value} if isinstance(value, str) and _is_word(value) else recipe
 
 
 def _held(value: Any, words: bool) -> Any:
     if isinstance(value, list):
-        return [_held(one, words) for one in value]
+        return [_held(item, words) for item in value]
     if isinstance(value, dict):
-        return {key: _held(one, words) for key, one in value.items()}
+        return {key: _held(item, words) for key, item in value.items()}
     path = _path(value, words) if isinstance(value, str) else None
     return value if path is None else {NAMED: value, CONTENT: path_digest(path)}
 
@@ -160,8 +160,8 @@ def _path(value: Any, words: bool) -> Path | None:
 
 def _flat(value: Any) -> Iterator[Any]:
     if isinstance(value, list | tuple | dict):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _flat(one)
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _flat(item)
     else:
         yield value
 

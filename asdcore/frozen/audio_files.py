@@ -10,13 +10,13 @@ from asdcore.data.audio import SUFFIXES
 
 def sounds_below(root: Path) -> set[str]:
     """Return every sound file below a folder, hidden ones apart, as paths relative to it."""
-    found = set()
+    sounds = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         here = Path(folder).relative_to(root)
         # A link inside a machine's folder could lead round in circles.
-        folders[:] = [one for one in folders if not one.startswith(".") and len(here.parts) < 4]
-        found |= {as_text((here / one).as_posix()) for one in names if _is_sound(one)}
-    return found
+        folders[:] = [name for name in folders if not name.startswith(".") and len(here.parts) < 4]
+        sounds |= {as_text((here / name).as_posix()) for name in names if _is_sound(name)}
+    return sounds
 
 
 def as_text(name: str) -> str:

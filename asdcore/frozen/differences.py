@@ -66,7 +66,7 @@ class Verification:
             "sha256": self.sha256,
             "pinned": self.pinned,
             "passed": self.passed,
-            "differences": [vars(one) for one in self.differences],
+            "differences": [vars(difference) for difference in self.differences],
             "affected": list(self.affected),
             "notes": list(self.notes),
             "recomputed": list(self.recomputed),
@@ -76,7 +76,11 @@ class Verification:
 
 def grouped(differences: Iterable[Difference]) -> dict[str, list[Difference]]:
     """Return differences by what a person calls their group, in the order of :data:`GROUPS`."""
-    found: dict[str, list[Difference]] = {title: [] for title in GROUPS.values()}
-    for one in differences:
-        found[GROUPS[one.group]].append(one)
-    return {title: sorted(some, key=lambda one: (one.kind, one.artifact)) for title, some in found.items() if some}
+    groups: dict[str, list[Difference]] = {title: [] for title in GROUPS.values()}
+    for difference in differences:
+        groups[GROUPS[difference.group]].append(difference)
+    return {
+        title: sorted(members, key=lambda difference: (difference.kind, difference.artifact))
+        for title, members in groups.items()
+        if members
+    }

@@ -25,7 +25,7 @@ def check_names(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path, year: in
     test = of(listed, "test")
     if test.is_empty():
         raise DataError(f"{root} holds no test clips, so there is nothing to score. 'asdcore data index' lists it.")
-    normals = pl.concat([one.select(CELL) for one in (of(listed, "train"), of(frozen, "train"))])
+    normals = pl.concat([clips.select(CELL) for clips in (of(listed, "train"), of(frozen, "train"))])
     if lost := test.join(normals, on=CELL, how="anti").select(CELL).unique().sort(CELL).rows():
         raise DataError(
             f"{', '.join(f'{machine} section {section}' for machine, section in lost)}: not frozen, and without train "
@@ -39,13 +39,13 @@ def train_facts(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path) -> dict[
 
     Raises DataError where one belongs to a frozen machine and section, and was not frozen with it.
     """
-    known = {cell: set(rows["sha256"]) for cell, rows in _cells(of(frozen, "train"))}
+    frozen_audio = {cell: set(rows["sha256"]) for cell, rows in _cells(of(frozen, "train"))}
     facts: dict[str, AudioFacts | str] = {}
     strangers = []
     for clip, *cell in like_test(of(listed, "train"), listed).select("clip", *CELL).rows():
         try:
-            facts[clip] = found = inspect_audio(root / clip)
-            if tuple(cell) in known and found.sha256 not in known[*cell]:
+            facts[clip] = audio = inspect_audio(root / clip)
+            if tuple(cell) in frozen_audio and audio.sha256 not in frozen_audio[*cell]:
                 strangers.append(clip)
         except DataError as error:
             facts[clip] = str(error)
@@ -66,7 +66,7 @@ def check_alike(test: pl.DataFrame, normals: pl.DataFrame) -> None:
         for what in ("channels", "sample_rate"):
             normal = like[cell][what]
             others = rows.filter(pl.col(what) != normal).select("clip", what).rows()
-            problems += [f"{clip}: {what} is {found}, its train clips have {normal}" for clip, found in others]
+            problems += [f"{clip}: {what} is {value}, its train clips have {normal}" for clip, value in others]
     if problems:
         raise DataError("\n  - ".join(["These recordings cannot be scored:", *problems]))
 

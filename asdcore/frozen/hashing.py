@@ -66,7 +66,7 @@ class _Buffer(threading.local):
 def hash_files(
     names: Iterable[str],
     locate: Callable[[str], Path | None],
-    known: Known | None = None,
+    seen: Known | None = None,
     done: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Found]:
     """Return {name: what its file is}; ``locate`` says where a name lies (None: nowhere), ``done`` is told of each.
@@ -78,17 +78,17 @@ def hash_files(
     def look(name: str) -> tuple[str, Found]:
         try:
             path = locate(name)
-            found = Found(trouble=MISSING) if path is None else _hash(path, known, buffer.view)
+            file = Found(trouble=MISSING) if path is None else _hash(path, seen, buffer.view)
         except ManifestError as error:
-            found = Found(trouble=str(error))
+            file = Found(trouble=str(error))
         done(1)
-        return name, found
+        return name, file
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return dict(threads.map(look, names))
 
 
-def _hash(path: Path, known: Known | None, buffer: memoryview) -> Found:
+def _hash(path: Path, seen: Known | None, buffer: memoryview) -> Found:
     digest = hashlib.sha256()
     try:
         # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
@@ -98,7 +98,7 @@ def _hash(path: Path, known: Known | None, buffer: memoryview) -> Found:
                 return Found(trouble="it is no regular file")
             # Of a file that has just changed, one more change might leave the time of change as it is.
             is_settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > FRESH
-            if known and (recalled := known.recall(path, status)):
+            if seen and (recalled := seen.recall(path, status)):
                 sha256 = recalled
             else:
                 while n := file.readinto(buffer):
@@ -107,8 +107,8 @@ def _hash(path: Path, known: Known | None, buffer: memoryview) -> Found:
     except OSError as error:
         is_missing = isinstance(error, FileNotFoundError)
         return Found(trouble=MISSING if is_missing else f"cannot be read: {error.strerror or error}")
-    if known and is_settled:
-        known.note(path, status, sha256)
+    if seen and is_settled:
+        seen.note(path, status, sha256)
     return Found(status.st_size, sha256)
 
 
@@ -118,7 +118,7 @@ def _read(path: Path) -> dict[str, list[object]]:
         kept = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {name: one for name, one in kept.items() if isinstance(one, list)} if isinstance(kept, dict) else {}
+    return {name: entry for name, entry in kept.items() if isinstance(entry, list)} if isinstance(kept, dict) else {}
 
 
 def _touched(status: os.stat_result) -> list[object]:

@@ -181,18 +181,18 @@ class _Inference:
             if self.work.device is None:
                 prove_features(self.work, frozen, self.roots.folders["data"], pool)
             with self.work.stage("read", len(paths)) as advance:
-                for found in run_jobs(pool, embed.embed_new, jobs):
-                    facts |= {paths[path]: one for path, one in found}
-                    advance(len(found))
+                for heard in run_jobs(pool, embed.embed_new, jobs):
+                    facts |= {paths[path]: fact for path, fact in heard}
+                    advance(len(heard))
         if self.skip_unreadable:
             self.skipped = unreadable(facts, set(paths.values()), self.data)
             listed = listed.filter(~pl.col("clip").is_in(list(self.skipped)))
         with looked_at(facts):
-            known = completed(readable_clips(self.reader, self.data, self.skipped, listed))
-        if not known.select(NAMES).sort("clip").equals(listed):
+            index = completed(readable_clips(self.reader, self.data, self.skipped, listed))
+        if not index.select(NAMES).sort("clip").equals(listed):
             raise DataError(f"Clips came or went below {self.data} while it was read. Run again when it is complete.")
-        own = like_test(of(known, "train"), listed).join(frozen, on=CELL, how="anti")
-        normals, test = pl.concat([frozen, own]), of(known, "test")
+        own = like_test(of(index, "train"), listed).join(frozen, on=CELL, how="anti")
+        normals, test = pl.concat([frozen, own]), of(index, "test")
         check_alike(test, normals)
         return CLIP_INDEX.check(pl.concat([normals, test]).sort("clip"))
 
@@ -216,11 +216,11 @@ class _Inference:
     def development_notes(self, listed: pl.DataFrame) -> list[str]:
         """Say so if these look like development recordings, which are no news to what was frozen."""
         test = of(listed, "test")
-        known = test.join(of(self.frozen.clips, "test"), on="clip", how="semi").height
-        if not known and not is_development(expected_files(listed, self.year)):
+        frozen = test.join(of(self.frozen.clips, "test"), on="clip", how="semi").height
+        if not frozen and not is_development(expected_files(listed, self.year)):
             return []
         return [
-            f"these look like development data: {known} of {test.height} test clips are named as test clips of "
+            f"these look like development data: {frozen} of {test.height} test clips are named as test clips of "
             "the frozen run, or their names say normal or anomaly. Evaluation data belong here."
         ]
 
@@ -228,7 +228,9 @@ class _Inference:
         """Say which machines and sections were not frozen."""
         new = of(clips, "train").join(self.frozen.clips, on=CELL, how="anti").unique(CELL).sort(CELL)
         where = [f"{machine} section {section}" for machine, section in new.select(CELL).rows()]
-        return [f"{one} was not frozen: its scorers are fitted on train clips that no manifest pins." for one in where]
+        return [
+            f"{cell} was not frozen: its scorers are fitted on train clips that no manifest pins." for cell in where
+        ]
 
     def device_notes(self) -> list[str]:
         """Say what could not be proven: off the CPU clips go in batches, and a batch may reach the last bit."""
@@ -242,11 +244,11 @@ class _Inference:
         store = str(self.roots.folders["store"].resolve())
         about |= {"year": self.year, "notes": notes, "manifest": frozen, "store": store}
         about |= {"skipped": sorted(self.skipped)} if self.skipped else {}
-        said = (tables["clips"], tables["systems"], tables["decisions"])
+        scored = (tables["clips"], tables["systems"], tables["decisions"])
 
         def score_files(stage: Path) -> None:
             for system in self.plan.systems:
-                write_scores(stage / SCORE_FILES / system, *said, system, self.year)
+                write_scores(stage / SCORE_FILES / system, *scored, system, self.year)
 
         check_unfinished(self.out)
         finished = write_run(self.out, tables, about, score_files)

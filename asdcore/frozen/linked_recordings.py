@@ -38,9 +38,9 @@ def others(clips: pl.DataFrame) -> list[Other]:
     exchanged = {new: old for cell in cells for new, old in zip(cell["clip"], cell["clip"].reverse(), strict=True)}
     by_sound = [cell.sort("sha256", "clip")["clip"] for cell in test.partition_by("machine", "section")]
     halves = ([clip for cell in by_sound for clip in cell[start::2]] for start in (0, 1))
-    found = [Other("with the names of test clips exchanged", exchanged)]
-    found += [Other("with one half of the test clips", {one: one for one in half}) for half in halves if half]
-    return [Other(one.how, train | one.sounds) for one in found if one.sounds]
+    ways = [Other("with the names of test clips exchanged", exchanged)]
+    ways += [Other("with one half of the test clips", {clip: clip for clip in half}) for half in halves if half]
+    return [Other(way.how, train | way.sounds) for way in ways if way.sounds]
 
 
 def plant(root: Path, tree: Path, sounds: Mapping[str, str]) -> None:

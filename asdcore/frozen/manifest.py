@@ -83,7 +83,7 @@ class Manifest:
 
     def of_kind(self, *kinds: str) -> list[Subject]:
         """Return the subjects of some kinds, in the order of their names."""
-        return [one for one in self.subjects.values() if one.kind in kinds]
+        return [subject for subject in self.subjects.values() if subject.kind in kinds]
 
 
 def write_manifest(path: Path, subjects: list[Subject], predicate: dict[str, Any], time: str) -> Manifest:
@@ -94,7 +94,7 @@ def write_manifest(path: Path, subjects: list[Subject], predicate: dict[str, Any
     statement: dict[str, Any] = {
         "_type": STATEMENT,
         "predicateType": f"{PREDICATE}{SCHEMA}",
-        "subject": [one.as_json() for one in sorted(subjects, key=lambda one: one.name)],
+        "subject": [subject.as_json() for subject in sorted(subjects, key=lambda subject: subject.name)],
         "predicate": {**written(predicate), FIELD: unsealed(time)},
     }
     try:
@@ -137,7 +137,7 @@ def read_manifest(path: Path) -> Manifest:
     if not is_sealed(content):
         raise changed
     try:
-        subjects = {one.name: one for one in map(_subject, statement["subject"])}
+        subjects = {subject.name: subject for subject in map(_subject, statement["subject"])}
         if len(subjects) != len(statement["subject"]):
             raise ValueError("a subject is listed twice")
         if lost := [name for name in _OF_EVERY_RUN if name not in subjects]:
@@ -179,10 +179,10 @@ def _algorithm(kind: str) -> str:
     return RECIPE_ALGORITHM if kind == "record" else TABLE_ALGORITHM
 
 
-def _subject(one: dict[str, Any]) -> Subject:
-    digest, notes = one["digest"], one["annotations"]
+def _subject(descriptor: dict[str, Any]) -> Subject:
+    digest, notes = descriptor["digest"], descriptor["annotations"]
     subject = Subject(
-        check_name(one["name"]),
+        check_name(descriptor["name"]),
         notes["kind"],
         notes.get("size"),
         digest.get("sha256"),
@@ -191,8 +191,10 @@ def _subject(one: dict[str, Any]) -> Subject:
     if subject.kind not in KINDS or (subject.kind == "record") is not (subject.name == _RECORD):
         raise ValueError(f"{subject.name} is of the kind {subject.kind!r}")
     digests = (subject.sha256, subject.content)
-    has = tuple(one is not None for one in digests)
-    if has != _DIGESTS.get(subject.kind, (True, False)) or not all(_HEX.fullmatch(one) for one in digests if one):
+    has = tuple(digest is not None for digest in digests)
+    if has != _DIGESTS.get(subject.kind, (True, False)) or not all(
+        _HEX.fullmatch(digest) for digest in digests if digest
+    ):
         raise ValueError(f"{subject.name} has no digest, or one too many")
     if subject.sha256 and not (type(subject.size) is int and subject.size >= 0):
         raise ValueError(f"{subject.name} has the size {subject.size!r}")
@@ -205,5 +207,5 @@ def _version(statement: dict[str, Any]) -> str:
 
 
 def _short(error: Exception) -> str:
-    said = str(error) if type(error) in (ValueError, ManifestError) else f"{type(error).__name__}: {error}"
-    return said[:200]
+    text = str(error) if type(error) in (ValueError, ManifestError) else f"{type(error).__name__}: {error}"
+    return text[:200]

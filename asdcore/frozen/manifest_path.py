@@ -34,7 +34,7 @@ def check_place(path: Path, record: str) -> None:
 
 def _is_of(record: str, path: Path) -> bool:
     try:
-        return [one.content for one in read_manifest(path).of_kind("record")] == [record]
+        return [subject.content for subject in read_manifest(path).of_kind("record")] == [record]
     except ManifestError:
         return False
 

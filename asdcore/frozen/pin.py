@@ -82,7 +82,7 @@ class _Freeze:
 
     @cached_property
     def plugin_names(self) -> list[str]:
-        return sorted({self.plugins.component(*one).plugin for one in self.used})
+        return sorted({self.plugins.component(*component).plugin for component in self.used})
 
     @cached_property
     def resources(self) -> list[Pinned]:
@@ -92,15 +92,15 @@ class _Freeze:
     def places(self) -> dict[str, Path]:
         about = self.run.about
         places = {"data": Path(about["data"]), "run": self.run.folder, "store": Path(about["store"])}
-        return places | {one.root: one.folder for one in self.resources if one.is_elsewhere}
+        return places | {resource.root: resource.folder for resource in self.resources if resource.is_elsewhere}
 
     @cached_property
     def shards(self) -> dict[str, dict[str, set[str]]]:
         """{branch: {subject name of a shard: audio digests in it}}, of the shards that the run reads."""
         store, wanted = Store(self.places["store"]), set(self.run.clips["sha256"])
-        found: dict[str, dict[str, set[str]]] = {}
+        shards: dict[str, dict[str, set[str]]] = {}
         for name, branch in self.plan.branches.items():
-            found[name] = {}
+            shards[name] = {}
             for part in branch.parts:
                 features = store.features(feature_recipe(part, self.plugins, self.run.about["device"]))
                 if lost := features.missing(sorted(wanted)):
@@ -109,8 +109,8 @@ class _Freeze:
                         f"again into {self.run.folder}, with the same --store."
                     )
                 for path, held in features.shards_of(wanted).items():
-                    found[name][f"store/{path.relative_to(store.root).as_posix()}"] = held
-        return found
+                    shards[name][f"store/{path.relative_to(store.root).as_posix()}"] = held
+        return shards
 
     def check_unchanged(self) -> None:
         """Raise where code, a plugin or a library is not what the run was made with: it would be pinned wrongly."""
@@ -121,7 +121,7 @@ class _Freeze:
             )
         if about["code_sha256"] != files_digest(*framework_files()):
             problems.append(f"asdcore's own source has changed since (then {about['asdcore']}, now {__version__})")
-        now = {(one["kind"], one["name"]): one for one in component_origins(self.used, self.plugins)}
+        now = {(origin["kind"], origin["name"]): origin for origin in component_origins(self.used, self.plugins)}
         for then in about["plugins"]:
             if then != now.get((then["kind"], then["name"])):
                 problems.append(f"the {then['kind']} {then['name']!r} of plugin {then['plugin']} has changed since")
@@ -159,11 +159,13 @@ class _Freeze:
         kinds = dict.fromkeys(tables, "table") | {f"run/{PORTFOLIO_FILE}": "portfolio"}
         kinds |= {f"data/{clip}": "audio" for clip in self.run.clips["clip"]}
         kinds |= {name: "features" for shards in self.shards.values() for name in shards}
-        kinds |= {name: "checkpoint" for one in self.resources for name in one.subjects}
+        kinds |= {name: "checkpoint" for resource in self.resources for name in resource.subjects}
         kinds |= {name: "code" if name.startswith("asdcore/") else "plugin" for name in self.source_names()}
-        found = self._hash(sorted(kinds))
+        files = self._hash(sorted(kinds))
         contents = tables | self._feature_digests()
-        subjects = [Subject(name, kinds[name], one.size, one.sha256, contents.get(name)) for name, one in found.items()]
+        subjects = [
+            Subject(name, kinds[name], file.size, file.sha256, contents.get(name)) for name, file in files.items()
+        ]
         return [*subjects, Subject(f"run/{RUN_FILE}", "record", content=recipe_digest(self.run.meaning))]
 
     def source_names(self) -> list[str]:
@@ -184,7 +186,7 @@ class _Freeze:
             "roots": roots,
             "set_aside": self._set_aside(),
             "plugins": self._plugin_rows(),
-            "resources": [one.as_json() for one in self.resources],
+            "resources": [resource.as_json() for resource in self.resources],
             "environment": environment([*framework_files()[1], *self.sources.values()], named, about["device"]),
             "splits": _splits(self.run.scores, about["out_of_fold"]),
             "looks": count_looks(Store(self.places["store"]).looks, about["tables"]["systems"]),
@@ -199,39 +201,39 @@ class _Freeze:
     @cached_property
     def sources(self) -> dict[str, Path]:
         """{subject name: file} of the source of every plugin."""
-        for one in (self.plugins.component(*used) for used in self.used):
-            if one.source is None:
-                raise ManifestError(f"The plugin {one.plugin!r} has no source file, so it cannot be pinned.")
+        for component in (self.plugins.component(*used) for used in self.used):
+            if component.source is None:
+                raise ManifestError(f"The plugin {component.plugin!r} has no source file, so it cannot be pinned.")
         return plugin_files({name: self.modules.get(name, []) for name in self.plugin_names})
 
     def _plugin_rows(self) -> list[dict[str, Any]]:
         rows: dict[str, dict[str, Any]] = {}
-        for one in component_origins(self.used, self.plugins):
-            row = {key: one[key] for key in ("plugin", "distribution", "version", "source_sha256")}
-            told = {"modules": named} if (named := self.modules.get(one["plugin"])) else {}
-            rows.setdefault(one["plugin"], {**row, **told, "components": []})["components"].append(
-                f"{one['kind']} {one['name']}"
+        for origin in component_origins(self.used, self.plugins):
+            row = {key: origin[key] for key in ("plugin", "distribution", "version", "source_sha256")}
+            told = {"modules": named} if (named := self.modules.get(origin["plugin"])) else {}
+            rows.setdefault(origin["plugin"], {**row, **told, "components": []})["components"].append(
+                f"{origin['kind']} {origin['name']}"
             )
         return [rows[name] for name in sorted(rows)]
 
     def _hash(self, names: list[str]) -> dict[str, Found]:
         """Hash every file; ManifestError for all that cannot be pinned, at once."""
-        kept = {one.root: one.folder for one in self.resources}
+        kept = {resource.root: resource.folder for resource in self.resources}
         roots = Roots({**self.places, **kept, **code_roots(self.plugin_names)}, self.sources)
         with self.progress.stage("hash", len(names)) as advance:
-            found = hash_files(names, lambda name: roots.locate(check_name(name)), done=advance)
+            files = hash_files(names, lambda name: roots.locate(check_name(name)), done=advance)
         had = {f"data/{clip}": digest for clip, digest in self.run.clips.select("clip", "sha256").rows()}
         had[f"run/{PORTFOLIO_FILE}"] = bytes_digest(json_text(self.run.about["portfolio"]).encode())
         problems = []
-        for name, one in found.items():
-            if one.trouble:
-                problems.append(f"{name}: {one.trouble}")
-            elif had.get(name, one.sha256) != one.sha256:
+        for name, file in files.items():
+            if file.trouble:
+                problems.append(f"{name}: {file.trouble}")
+            elif had.get(name, file.sha256) != file.sha256:
                 problems.append(f"{name}: changed since the run")
         if problems:
             more = f", and {len(problems) - 20} more" * (len(problems) > 20)
             raise ManifestError("\n  - ".join(["This run cannot be frozen:", *problems[:20]]) + more)
-        return found
+        return files
 
     def _feature_digests(self) -> dict[str, str]:
         root = self.places["store"]
@@ -248,10 +250,10 @@ class _Freeze:
         for plugin in self.plugin_names:
             files[f"plugin/{plugin}"] = [name for name in names if name.startswith(f"plugin/{plugin}/")]
         resources: dict[str, list[str]] = {}
-        for one in self.resources:
-            for branch in sorted(one.branches):
-                resources.setdefault(branch, []).extend(one.subjects)
-        made_by = {one: self.plugins.component(*one).plugin for one in self.used}
+        for resource in self.resources:
+            for branch in sorted(resource.branches):
+                resources.setdefault(branch, []).extend(resource.subjects)
+        made_by = {component: self.plugins.component(*component).plugin for component in self.used}
         made = lineage.Ingredients(
             self.plan, self.run.about["task"], self.run.clips, made_by, files, self.shards, resources
         )
@@ -268,7 +270,7 @@ def _splits(scores: pl.DataFrame, out_of_fold: list[dict[str, Any]]) -> list[dic
         (branch, row["machine"], row["section"]): row["by"]
         for row in out_of_fold
         for branch in row["branches"]
-        if any(one["groups"] < one["clips"] for one in row["domains"].values())
+        if any(domain["groups"] < domain["clips"] for domain in row["domains"].values())
     }
     held_out = scores.filter(pl.col("role") == "oof").select("branch", "machine", "section", "clip", "fold").unique()
     held_out = held_out.with_columns(alone=pl.col("fold") == FULL)

@@ -106,8 +106,8 @@ def _tables(
 
 def _compared(name: str, again: pl.DataFrame, manifest: Manifest, roots: Roots) -> dict[str, Any]:
     pinned = manifest.subjects[f"run/{name}.parquet"].content
-    found = table_digest(again, TABLES[name].key)
-    row = {"table": name, "pinned": pinned, "found": found, "same": pinned == found, "max_abs_diff": 0.0}
+    digest = table_digest(again, TABLES[name].key)
+    row = {"table": name, "pinned": pinned, "found": digest, "same": pinned == digest, "max_abs_diff": 0.0}
     if not row["same"]:
         row["max_abs_diff"] = _largest_difference(name, again, roots.folders["run"])
     return row
@@ -126,8 +126,10 @@ def _largest_difference(name: str, again: pl.DataFrame, folder: Path) -> float |
     frozen, again = frozen.sort(table.key), again.sort(table.key)
     if not numbers or len(frozen) != len(again) or not frozen.drop(numbers).equals(again.drop(numbers)):
         return None
-    apart = (frozen[one].cast(pl.Float64).to_numpy() - again[one].cast(pl.Float64).to_numpy() for one in numbers)
-    return max((float(abs(one).max()) for one in apart if len(one)), default=0.0)
+    apart = (
+        frozen[column].cast(pl.Float64).to_numpy() - again[column].cast(pl.Float64).to_numpy() for column in numbers
+    )
+    return max((float(abs(difference).max()) for difference in apart if len(difference)), default=0.0)
 
 
 def _how_far(row: dict[str, Any]) -> str:

@@ -63,7 +63,7 @@ def check_same(run: Run, *, workers: int = 1, progress: Progress | None = None) 
         for how, differing in rerun(run, ways, workers):
             if differing:
                 tested = f"{len(differing)} clip{'s' * (len(differing) > 1)}"
-                lines += [f"{how} {tested} got other scores:", *(f"  {one}" for one in differing)]
+                lines += [f"{how} {tested} got other scores:", *(f"  {clip}" for clip in differing)]
             advance(1)
     if lines:
         raise NotTheSameError("\n".join([f"{run.folder} is not the same when it is run again.", *lines, NEXT]))
@@ -103,30 +103,32 @@ def run_fresh(portfolio: Path, home: Path, task: str, device: str = "cpu", worke
     command = [sys.executable, "-P", "-c", "from asdcore.cli import main; main()", "run", str(portfolio.resolve())]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode:
-        _, error, said = done.stderr.rpartition("Error: ")
-        raise DataError(said.strip() if error else f"the process ended with {done.returncode}. {done.stderr[-500:]}")
+        _, error, message = done.stderr.rpartition("Error: ")
+        raise DataError(message.strip() if error else f"the process ended with {done.returncode}. {done.stderr[-500:]}")
     return load_run(home / "run")
 
 
 def _compared(run: Run, again: Run, way: Other) -> list[Differing]:
     """Return the clips whose scores differ, by name."""
     names = pl.DataFrame(list(way.sounds.items()), schema={"clip": pl.String, "was": pl.String}, orient="row")
-    found: dict[str, dict[str, set[str]]] = {}
+    differing: dict[str, dict[str, set[str]]] = {}
     for table in COMPARED:
         then = getattr(run, table).join(names.select(clip="was"), on="clip", how="semi")
         now = getattr(again, table).join(names, on="clip").with_columns(clip="was").drop("was")
         of = "branch" if "branch" in then.columns else "system"
         for clip, name in _unlike(table, then, now).select("clip", of).rows():
-            found.setdefault(clip, {"branch": set(), "system": set()})[of].add(name)
+            differing.setdefault(clip, {"branch": set(), "system": set()})[of].add(name)
     return [
-        Differing(way.how, clip, tuple(sorted(one["branch"])), tuple(sorted(one["system"])))
-        for clip, one in sorted(found.items())
+        Differing(way.how, clip, tuple(sorted(names_of["branch"])), tuple(sorted(names_of["system"])))
+        for clip, names_of in sorted(differing.items())
     ]
 
 
 def _unlike(name: str, then: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of a table that have other numbers, or are in one of both alone."""
     table = TABLES[name]
-    numbers = [one for one, kind in table.columns.items() if kind in (pl.Float64, pl.Int8) and one not in table.key]
+    numbers = [
+        column for column, kind in table.columns.items() if kind in (pl.Float64, pl.Int8) and column not in table.key
+    ]
     both = then.join(now, on=list(table.key), how="full", coalesce=True, suffix=" again")
-    return both.filter(pl.any_horizontal(pl.col(one).ne_missing(pl.col(f"{one} again")) for one in numbers))
+    return both.filter(pl.any_horizontal(pl.col(column).ne_missing(pl.col(f"{column} again")) for column in numbers))

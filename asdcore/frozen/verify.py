@@ -57,19 +57,19 @@ def verify(
     pinned = read_manifest(given_path(manifest, "the manifest"))
     notes = _signature(pinned, public_key)
     roots = roots_of(pinned, places(data=data, run=run, store=store))
-    known = Known(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
-    work = _Verify(pinned, roots, known, recompute, progress or Silent())
+    seen = Known(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
+    work = _Verify(pinned, roots, seen, recompute, progress or Silent())
     files = list(work.files())
-    extras = work.extras({one.artifact for one in files})
+    extras = work.extras({difference.artifact for difference in files})
     differences = [*files, *extras, *work.record(), *work.plugins(), *work.environment()]
-    known.save()
+    seen.save()
     rows: Rows = []
     if recompute:
-        rows, found = rebuild(pinned, roots, workers, work.progress)
-        differences += found
-    counted, said = (pinned.sha256, len(pinned.subjects)), [*notes, *work.notes()]
+        rows, changed = rebuild(pinned, roots, workers, work.progress)
+        differences += changed
+    counted, all_notes = (pinned.sha256, len(pinned.subjects)), [*notes, *work.notes()]
     return Verification(
-        str(manifest), *counted, differences, work.affected(differences), said, rows, work.absent(files)
+        str(manifest), *counted, differences, work.affected(differences), all_notes, rows, work.absent(files)
     )
 
 
@@ -79,7 +79,7 @@ class _Verify:
 
     manifest: Manifest
     roots: Roots
-    known: Known
+    seen: Known
     recompute: bool
     progress: Progress
 
@@ -87,34 +87,36 @@ class _Verify:
         """Hash every pinned file and compare."""
         absent = tuple(f"{root}/" for root in ("run", "store") if self._will_be_rebuilt(root))
         subjects = self.manifest.subjects
-        names = [name for name, one in subjects.items() if one.sha256 and not (absent and name.startswith(absent))]
+        names = [
+            name for name, subject in subjects.items() if subject.sha256 and not (absent and name.startswith(absent))
+        ]
         with self.progress.stage("verify", len(names)) as advance:
-            found = hash_files(names, self.roots.locate, self.known, advance)
-        for name, one in found.items():
-            yield from _compare(subjects[name], one)
+            files = hash_files(names, self.roots.locate, self.seen, advance)
+        for name, file in files.items():
+            yield from _compare(subjects[name], file)
 
     def extras(self, damaged: set[str]) -> Iterator[Difference]:
         """Find what is here, was not when the run was frozen, and would be read; what is damaged is not opened."""
         names = self.manifest.subjects.keys()
         data, run = self.roots.folders["data"], self.roots.folders["run"]
         if data.is_dir():
-            before = {*names, *(f"data/{one}" for one in self.manifest.predicate["set_aside"])}
-            yield from _extra("audio", {f"data/{one}" for one in sounds_below(data)} - before)
+            before = {*names, *(f"data/{clip}" for clip in self.manifest.predicate["set_aside"])}
+            yield from _extra("audio", {f"data/{clip}" for clip in sounds_below(data)} - before)
         if run.is_dir():
             yield from self._extra_tables(run)
         yield from _extra("features", set(self._other_shards(damaged)))
-        yield from _extra("code", {f"asdcore/{one}" for one in _below(*framework_files())} - names)
+        yield from _extra("code", {f"asdcore/{path}" for path in _below(*framework_files())} - names)
         yield from _extra("plugin", self.roots.files.keys() - names)
-        for one in self.manifest.predicate["resources"]:
-            root = f"resource/{one['id']}"
-            if one.get("folder") is True and self.roots.folders[root].is_dir():
+        for resource in self.manifest.predicate["resources"]:
+            root = f"resource/{resource['id']}"
+            if resource.get("folder") is True and self.roots.folders[root].is_dir():
                 here = {f"{root}/{path}" for path, _ in tree_files(self.roots.folders[root])}
                 yield from _extra("checkpoint", here - names)
 
     def absent(self, files: list[Difference]) -> dict[str, str]:
         """Return {root: folder} of the roots of which no pinned file is there."""
-        missing = Counter(one.artifact.partition("/")[0] for one in files if one.kind == MISSING)
-        pinned = Counter(name.partition("/")[0] for name, one in self.manifest.subjects.items() if one.sha256)
+        missing = Counter(difference.artifact.partition("/")[0] for difference in files if difference.kind == MISSING)
+        pinned = Counter(name.partition("/")[0] for name, subject in self.manifest.subjects.items() if subject.sha256)
         roots = ("data", "run", "store")
         return {
             root: str(self.roots.folders[root]) for root in roots if missing[root] and missing[root] == pinned[root]
@@ -159,11 +161,11 @@ class _Verify:
     def affected(self, differences: list[Difference]) -> list[str]:
         """Return the results that descend from what differs. What is new counts as the pinned files it lies among."""
         lineage, changed = self.manifest.predicate["lineage"], set()
-        for one in differences:
-            if one.artifact in lineage or one.artifact in self.manifest.subjects:
-                changed.add(one.artifact)
+        for difference in differences:
+            if difference.artifact in lineage or difference.artifact in self.manifest.subjects:
+                changed.add(difference.artifact)
             else:
-                beside = one.artifact.rpartition("/")[0] + "/"
+                beside = difference.artifact.rpartition("/")[0] + "/"
                 among = {name for name in self.manifest.subjects if name.startswith(beside)}
                 changed |= among or {"environment"}
         results = (node for node in reached(lineage, changed) if node.startswith("result/"))
@@ -178,11 +180,11 @@ class _Verify:
         return self.recompute and not self.roots.folders[root].exists()
 
     def _extra_tables(self, run: Path) -> Iterator[Difference]:
-        ours = {f"run/{one}" for one in BESIDE} | self.manifest.subjects.keys()
+        ours = {f"run/{name}" for name in BESIDE} | self.manifest.subjects.keys()
         if self.manifest.path.resolve().parent == run.resolve():
             ours |= {f"run/{self.manifest.path.name}", f"run/{signature_of(self.manifest.path).name}"}
         try:
-            here = {f"run/{one.name}" for one in run.iterdir() if one.is_file() and not one.name.startswith(".")}
+            here = {f"run/{path.name}" for path in run.iterdir() if path.is_file() and not path.name.startswith(".")}
         except OSError as error:
             yield Difference(CHANGED, "table", "run", f"cannot be listed: {error.strerror}")
         else:
@@ -190,8 +192,8 @@ class _Verify:
 
     def _other_shards(self, damaged: set[str]) -> Iterator[str]:
         """Yield feature files that are not pinned, but would be read for a pinned clip, or cannot be read at all."""
-        clips = {one.sha256 for one in self.manifest.of_kind("audio")}
-        names = {one.name for one in self.manifest.of_kind("features")}
+        clips = {subject.sha256 for subject in self.manifest.of_kind("audio")}
+        names = {subject.name for subject in self.manifest.of_kind("features")}
         store = self.roots.folders["store"]
         for folder in sorted({name.rpartition("/")[0] for name in names}):
             files = sorted((store / folder.partition("/")[2]).glob("*.parquet"))
@@ -215,15 +217,15 @@ def _held(path: Path) -> set[str | None] | None:
         return None
 
 
-def _compare(pinned: Subject, found: Found) -> Iterator[Difference]:
-    if found.trouble == "missing":
+def _compare(pinned: Subject, file: Found) -> Iterator[Difference]:
+    if file.trouble == "missing":
         yield Difference(MISSING, pinned.kind, pinned.name)
-    elif found.trouble:
-        yield Difference(CHANGED, pinned.kind, pinned.name, found.trouble)
-    elif found.size != pinned.size:
-        yield Difference(CHANGED, pinned.kind, pinned.name, f"{pinned.size} bytes, here {found.size}")
-    elif found.sha256 != pinned.sha256:
-        detail = f"sha256 {str(pinned.sha256)[:12]}..., here {found.sha256[:12]}..."
+    elif file.trouble:
+        yield Difference(CHANGED, pinned.kind, pinned.name, file.trouble)
+    elif file.size != pinned.size:
+        yield Difference(CHANGED, pinned.kind, pinned.name, f"{pinned.size} bytes, here {file.size}")
+    elif file.sha256 != pinned.sha256:
+        detail = f"sha256 {str(pinned.sha256)[:12]}..., here {file.sha256[:12]}..."
         yield Difference(CHANGED, pinned.kind, pinned.name, detail)
 
 

@@ -140,16 +140,16 @@ class _Meter:
         """Return the names of a branch's layers; raises PortfolioError where the encoder has no such layer."""
         choice = branch.encoder
         key = _identity(choice)
-        known = self._known.get(key) or self._known.setdefault(key, list(self._encoder(choice).layers))
+        layers = self._known.get(key) or self._known.setdefault(key, list(self._encoder(choice).layers))
         asked = choice.layer if isinstance(choice.layer, tuple) else (choice.layer,)
-        found = tuple(known[-1] if one is None else one for one in asked)
-        for layer in found:
-            if layer not in known:
+        names = tuple(layers[-1] if name is None else name for name in asked)
+        for layer in names:
+            if layer not in layers:
                 raise PortfolioError(
                     f"encoder {choice.name!r}: there is no layer {layer!r}. Its layers are "
-                    f"{', '.join(map(repr, known))}."
+                    f"{', '.join(map(repr, layers))}."
                 )
-        return found
+        return names
 
     def measure(self, choice: EncoderChoice, layers: Iterable[int | str]) -> _Measured:
         """Return what one forward pass for these layers costs."""
@@ -182,7 +182,9 @@ def _cost(branch: Branch, meter: _Meter, train_clips: int) -> BranchCost:
     measured = meter.measure(choice, layers)
     pooling = pooling_recipe(choice, installed().component("encoder", choice.name))
     tokens = [tokens_of_clip(measured.tokens, layer) for layer in layers]
-    features = sum(pool(pooling["name"], *one, **pooling["parameters"]).size for one in tokens)
+    features = sum(
+        pool(pooling["name"], *patches_and_special, **pooling["parameters"]).size for patches_and_special in tokens
+    )
     told = None
     if hasattr(scorer, "macs"):
         with blamed("scorer", branch.scorer.name):
@@ -219,8 +221,8 @@ def _total(
     macs = [meter.measure(choice, layers).macs or Macs(0, 0) for choice, layers in passes.values()]
     return Total(
         sum(parameters.values()),
-        sum(one.thop for one in macs),
-        sum(one.torch for one in macs),
+        sum(count.thop for count in macs),
+        sum(count.torch for count in macs),
         sum(scorers.values()),
     )
 

@@ -55,7 +55,7 @@ def _axes_of_one(module: nn.Module) -> tuple[int, int]:
         return 2, 0 if module.batch_first else 1
     if isinstance(module, nn.RNNCellBase):
         return 1, 0
-    names = (re.fullmatch(r".*(?:Conv|ConvTranspose|Pool)([123])d", one.__name__) for one in type(module).__mro__)
+    names = (re.fullmatch(r".*(?:Conv|ConvTranspose|Pool)([123])d", base.__name__) for base in type(module).__mro__)
     return next(((int(name[1]) + 1, 0) for name in names if name), (0, 0))
 
 
@@ -73,9 +73,11 @@ def projections(module: nn.Module, output: Any) -> int:
     tokens = attended(module, output)
     if getattr(tokens, "ndim", 0) != 3:
         return 0
-    linear = [one.weight for one in module.modules() if isinstance(one, nn.Linear)]
-    bare = [one for one in module.parameters(recurse=False) if one.ndim == 2 and one.shape[1] == tokens.shape[2]]
-    return sum(one.numel() for one in (*linear, *bare))
+    linear = [layer.weight for layer in module.modules() if isinstance(layer, nn.Linear)]
+    bare = [
+        weight for weight in module.parameters(recurse=False) if weight.ndim == 2 and weight.shape[1] == tokens.shape[2]
+    ]
+    return sum(weight.numel() for weight in (*linear, *bare))
 
 
 def attended(module: nn.Module, output: Any) -> Any:
@@ -92,14 +94,14 @@ def torch_operations() -> dict[Any, Callable[..., int]]:
     """Return what ``FlopCounterMode`` does not know: products with a vector, of three factors, and sums of products."""
     import torch
 
-    known = torch.ops.aten
+    aten = torch.ops.aten
     return {
-        known.mv: lambda matrix, _, **__: 2 * matrix[0] * matrix[1],
-        known.addmv: lambda _, matrix, *__, **___: 2 * matrix[0] * matrix[1],
-        known.dot: lambda vector, _, **__: 2 * vector[0],
-        known.vdot: lambda vector, _, **__: 2 * vector[0],
-        known.addbmm: lambda _, first, second, *__, **___: 2 * first[0] * first[1] * first[2] * second[2],
-        known._trilinear: _trilinear,
+        aten.mv: lambda matrix, _, **__: 2 * matrix[0] * matrix[1],
+        aten.addmv: lambda _, matrix, *__, **___: 2 * matrix[0] * matrix[1],
+        aten.dot: lambda vector, _, **__: 2 * vector[0],
+        aten.vdot: lambda vector, _, **__: 2 * vector[0],
+        aten.addbmm: lambda _, first, second, *__, **___: 2 * first[0] * first[1] * first[2] * second[2],
+        aten._trilinear: _trilinear,
     }
 
 

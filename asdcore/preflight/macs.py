@@ -57,10 +57,10 @@ def count_macs(
     import torch
 
     twin = copy.deepcopy(encoder)
-    for one in twin.model.parameters():
+    for parameter in twin.model.parameters():
         # Torch's counter cannot follow gradients through inference mode. A copy of TorchScript's has a history.
-        one.requires_grad_(False) if one.is_leaf else one.detach_()
-    scripted = any(isinstance(one, torch.jit.ScriptModule) for one in twin.model.modules())
+        parameter.requires_grad_(False) if parameter.is_leaf else parameter.detach_()
+    scripted = any(isinstance(module, torch.jit.ScriptModule) for module in twin.model.modules())
     with unfused(), torch.no_grad():
         tokens, by_module, attention = _by_torch(twin, audio, layers)
         by_rule = Counter[Any]() if scripted else _by_thop(twin, audio, layers, attention)
@@ -75,14 +75,14 @@ def count_parameters(model: nn.Module) -> int:
     """Return the parameters of a module; of TorchScript that was frozen, the numbers that became constants too."""
     import torch
 
-    counted = sum(one.numel() for one in model.parameters())
+    counted = sum(parameter.numel() for parameter in model.parameters())
     for module in model.modules():
         # Of a script within a script the outer one's graph, with all inlined, tells.
         if isinstance(module, torch.jit.ScriptModule) and not counted:
             graph: Any = module.inlined_graph  # its nodes live as long as it does
             nodes = graph.findAllNodes("prim::Constant", True)
             tensors = (node.t("value") for node in nodes if node.hasAttribute("value") and node.kindOf("value") == "t")
-            return sum(one.numel() for one in tensors if one.is_floating_point())
+            return sum(tensor.numel() for tensor in tensors if tensor.is_floating_point())
     return counted
 
 
@@ -136,7 +136,7 @@ def _by_torch(
             if multiplies and type(module) not in rules and projections(module, output):
                 attention.add(type(module))
 
-        plain = [one for one in encoder.model.modules() if not isinstance(one, torch.jit.ScriptModule)]
+        plain = [module for module in encoder.model.modules() if not isinstance(module, torch.jit.ScriptModule)]
         hooks = [hook for module in plain for hook in _hooked(module, begin, end)]
         tokens = encoder.encode(audio, layers)
         own[None] = _macs_by_operation(counter).total() - own.total()
@@ -170,22 +170,22 @@ def _by_thop(
         def forward(self) -> None:
             encoder.encode(audio, layers)
 
-    known = thop_rules()
+    thop_by_type = thop_rules()
     rules: dict[type, Callable[..., None]] = {}
     for module in encoder.model.modules():
         # A parametrized or derived layer has a type of its own, which thop would pass over.
-        ancestors = [known[base] for base in type(module).__mro__ if base in known]
+        ancestors = [thop_by_type[base] for base in type(module).__mro__ if base in thop_by_type]
         if type(module) in attention:
             rules[type(module)] = count_attention
         elif ancestors:
             rules[type(module)] = with_batch(ancestors[0])
-    *_, found = thop().profile(Pass(), (), custom_ops=rules, verbose=False, ret_layer_info=True)
-    return Counter(dict(_leaves(Pass(), found)))
+    *_, layers_counted = thop().profile(Pass(), (), custom_ops=rules, verbose=False, ret_layer_info=True)
+    return Counter(dict(_leaves(Pass(), layers_counted)))
 
 
-def _leaves(parent: nn.Module, found: Mapping[str, tuple[float, float, Any]]) -> Iterator[tuple[nn.Module, int]]:
+def _leaves(parent: nn.Module, counts: Mapping[str, tuple[float, float, Any]]) -> Iterator[tuple[nn.Module, int]]:
     """Walk through what thop tells of a module's children, down to the modules that it has rules for."""
-    for name, (macs, _, children) in found.items():
+    for name, (macs, _, children) in counts.items():
         module = parent.get_submodule(name)
         if children:
             yield from _leaves(module, children)

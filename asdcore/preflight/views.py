@@ -174,8 +174,8 @@ def _probes(
     near, far = _spectra(audio[0], rate), _spectra(audio[1], rate)
     way = _ratio((far * near.conj()).sum(axis=0), _energy(near))
     before = {name: _seen(view, audio, rate) for name, view in views.items()}
-    normal = {name: _energy(_spectra(one, rate)) for name, one in before.items()}
-    removed = {name: _removed(_energy(near), one, rate) for name, one in normal.items()}
+    normal = {name: _energy(_spectra(sound, rate)) for name, sound in before.items()}
+    removed = {name: _removed(_energy(near), energy, rate) for name, energy in normal.items()}
     for fault in FAULTS:
         sound, own = _fault(fault, sha256, audio.shape[1], rate, way)
         sound *= rms * decibels(level_db) / np.sqrt(np.mean(np.square(sound[0])))
@@ -204,7 +204,9 @@ def _fault(fault: str, sha256: str, n_samples: int, rate: int, way: Spectra) -> 
     rng = generator("view audit", sha256, fault)
     drawn = heard(fault, rng, -(-n_samples * SAMPLE_RATE // rate) + 1)
     if rate != SAMPLE_RATE:
-        drawn = np.stack([resample(one.astype(np.float32), SAMPLE_RATE, rate) for one in drawn]).astype(np.float64)
+        drawn = np.stack([resample(channel.astype(np.float32), SAMPLE_RATE, rate) for channel in drawn]).astype(
+            np.float64
+        )
     near, far = np.fft.rfft(drawn[:, :n_samples])
     place, bins = np.linspace(0, 1, len(near)), np.linspace(0, 1, len(way))
     own = np.interp(place, bins, way.real) + 1j * np.interp(place, bins, way.imag)

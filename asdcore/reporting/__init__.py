@@ -54,7 +54,7 @@ def report(
     """
     _check_libraries(umap)
     named = [runs] if isinstance(runs, Run | str | Path) else list(runs)
-    opened = [one if isinstance(one, Run) else load_run(one) for one in named]
+    opened = [run if isinstance(run, Run) else load_run(run) for run in named]
     path = path_or(out, "out", (opened[0].folder if opened else Path()) / REPORT_FILE)
     _check_places(path, tables := optional(csv=csv, latex=latex))
     shown = progress or Silent()

@@ -19,9 +19,9 @@ def costs(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
     seconds = rounded(sum(subject.run.about["seconds"].values()), 2) if "seconds" in subject.run.about else None
     counted: dict[str, dict[str, int]] = {}
     try:
-        found = complexity(subject.plan)
-        counted = {name: total.submitted for name, total in found.systems.items()}
-        notes = [*found.notes]
+        cost = complexity(subject.plan)
+        counted = {name: total.submitted for name, total in cost.systems.items()}
+        notes = [*cost.notes]
     except AsdcoreError as error:
         notes = [f"The MACs of {subject.name} cannot be counted here: {error}"]
     worth = subject.evaluation.systems if subject.evaluation else {}

@@ -71,15 +71,15 @@ def curves(tested: pl.DataFrame, year: int) -> list[dict[str, Any]]:
 
     ``x`` counts false positives of ``normals`` clips, ``y`` true positives of ``anomalies``. Empty without labels.
     """
-    found = []
+    rocs = []
     for normals, anomalies in dict.fromkeys((cell.normals, cell.anomalies) for cell in rule(year).cells):
         below = _of(tested, 0, normals)
         above = _of(tested, 1, anomalies)
         if len(below) and len(above):
             x, y = corners(below, above)
             name = f"{normals or 'all'} normals"
-            found.append({"name": name, "x": x, "y": y, "normals": len(below), "anomalies": len(above)})
-    return found
+            rocs.append({"name": name, "x": x, "y": y, "normals": len(below), "anomalies": len(above)})
+    return rocs
 
 
 def corners(normals: Floats, anomalies: Floats) -> tuple[list[int], list[int]]:

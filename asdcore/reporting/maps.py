@@ -40,7 +40,7 @@ def feature_recipes(subject: Subject) -> dict[str, Recipe]:
     """
     plugins, device = installed(), subject.run.about.get("device")
     store = Store(Path(subject.run.about["store"]))
-    found: dict[Recipe, list[str]] = {}
+    branches: dict[Recipe, list[str]] = {}
     for name, branch in subject.plan.branches.items():
         if features_digest(branch, plugins, device) != subject.run.about["features"][name]:
             raise StoreError(
@@ -48,11 +48,11 @@ def feature_recipes(subject: Subject) -> dict[str, Recipe]:
                 "Run the portfolio again to see it."
             )
         terms = (
-            [(store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in one]
-            for one in branch.features
+            [(store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in parts]
+            for parts in branch.features
         )
-        found.setdefault(tuple(map(tuple, terms)), []).append(name)
-    return {_called(subject.plan.branches[names[0]], names): recipe for recipe, names in found.items()}
+        branches.setdefault(tuple(map(tuple, terms)), []).append(name)
+    return {_called(subject.plan.branches[names[0]], names): recipe for recipe, names in branches.items()}
 
 
 def map_parts(subject: Subject, features: Recipe, umap: bool) -> Iterator[tuple[Cell, dict[str, Any]]]:
@@ -68,7 +68,7 @@ def map_parts(subject: Subject, features: Recipe, umap: bool) -> Iterator[tuple[
         columns = dict(zip("xy", points.T, strict=True))
         if umap:
             columns |= dict(zip("uv", _umap(vectors).T, strict=True))
-        rounded: dict[str, Any] = {key: list(map(brief, one.tolist())) for key, one in columns.items()}
+        rounded: dict[str, Any] = {key: list(map(brief, column.tolist())) for key, column in columns.items()}
         yield (str(machine), str(section)), rounded | {"explained": round(explained, 3)}
 
 
@@ -83,7 +83,7 @@ def clip_parts(subject: Subject) -> Iterator[tuple[Cell, dict[str, Any]]]:
         yield (
             (str(machine), str(section)),
             {
-                "clip": [one.rpartition("/")[2] for one in shown["clip"]],
+                "clip": [clip.rpartition("/")[2] for clip in shown["clip"]],
                 "group": [group_of("oof" if split == "train" else "test", label) for split, label in roles],
                 "domain": shown["domain"].fill_null("unknown").to_list(),
                 "attributes": shown["attributes"].fill_null("").to_list(),
@@ -93,7 +93,7 @@ def clip_parts(subject: Subject) -> Iterator[tuple[Cell, dict[str, Any]]]:
 
 def chosen(clips: pl.DataFrame) -> pl.DataFrame:
     """Return the clips of a cell that its map shows, the same ones on every day: train normals, then all test clips."""
-    train, test = (clips.filter(split=one).sort(ORDER) for one in ("train", "test"))
+    train, test = (clips.filter(split=split).sort(ORDER) for split in ("train", "test"))
     few = train.filter(pl.col("domain") == "target").head(MOST_TRAIN)
     rest = train.join(few, on="clip", how="anti").head(MOST_TRAIN - len(few))
     return pl.concat([rest, few, test])
@@ -118,8 +118,8 @@ def _umap(vectors: Floats) -> Floats:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "n_jobs value")  # a seed means one thread, as is wanted
-        found: Floats = np.asarray(UMAP(n_components=2, random_state=0).fit_transform(vectors), dtype=np.float64)
-    return found
+        points: Floats = np.asarray(UMAP(n_components=2, random_state=0).fit_transform(vectors), dtype=np.float64)
+    return points
 
 
 def _flat(features: NDArray[np.float32]) -> Floats:

@@ -43,7 +43,7 @@ def render(content: Content) -> str:
         lstrip_blocks=True,
     )
     charts = {
-        name: asdict(one) for name, one in all_charts(content.cells, content.labelled, content.logarithmic).items()
+        name: asdict(chart) for name, chart in all_charts(content.cells, content.labelled, content.logarithmic).items()
     }
     ink = {"domain": DOMAINS, "label": GROUPS}
     specs = {name: chart["spec"] for name, chart in charts.items()}

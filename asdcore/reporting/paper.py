@@ -34,7 +34,7 @@ def write_csv(folder: Path, subjects: Sequence[Subject], worth: Worth, places: M
     for name, interval in worth.official.items():
         cells = {f"{places[row['machine'], row['section']]} {row['cell']}": row["estimate"]
                  for row in worth.cells if row["system"] == name}  # fmt: skip
-        ends = (f"{100 * one:.2f}" for one in (interval.estimate, interval.low, interval.high))
+        ends = (f"{100 * fraction:.2f}" for fraction in (interval.estimate, interval.low, interval.high))
         rows.append([name, *ends, *(cells.get(column, "") for column in columns)])
     header, body = table(subjects, places)
     write_noted(folder, dict(zip(CSV, (_csv(rows), _csv([header, *body])), strict=True)), "--csv")
@@ -72,15 +72,15 @@ def table(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) ->
             rows = {(row["machine"], row["section"]): row for row in result.cells}
             for measure in official_cells(subject):
                 values = [row[measure] for row in rows.values()]
-                ends = [f"{100 * one:.2f}" for one in (harmonic_mean(values), float(np.mean(values)))]
-                cells = [f"{100 * rows[one][measure]:.2f}" if one in rows else "" for one in shown]
+                ends = [f"{100 * mean:.2f}" for mean in (harmonic_mean(values), float(np.mean(values)))]
+                cells = [f"{100 * rows[cell][measure]:.2f}" if cell in rows else "" for cell in shown]
                 body.append([subject.title(name), called(measure), *ends, *cells])
             body.append([subject.title(name), TOTAL, f"{100 * result.official_score:.2f}", "", *([""] * len(shown))])
     return header, body
 
 
 def _check(subjects: Sequence[Subject]) -> None:
-    if all(one.evaluation is None for one in subjects):
+    if all(subject.evaluation is None for subject in subjects):
         raise EvaluationError(
             "There are no labels, so there is no table of results. Give the ground truth with --truth, "
             "or leave --csv and --latex out."

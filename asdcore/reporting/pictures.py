@@ -83,7 +83,7 @@ def png(levels: NDArray[np.float64], low: float, high: float) -> bytes:
     pixels = np.pad(pixels, ((0, 0), (0, width % 2)))
     packed = (pixels[:, 0::2] << 4) | pixels[:, 1::2]
     rows = np.hstack([np.zeros((height, 1), np.uint8), packed]).tobytes()
-    palette = bytes.fromhex("".join(one.removeprefix("#") for one in COLOURS))
+    palette = bytes.fromhex("".join(colour.removeprefix("#") for colour in COLOURS))
     header = struct.pack(">IIBBBBB", width, height, 4, 3, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"PLTE", palette), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

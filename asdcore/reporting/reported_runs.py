@@ -61,8 +61,8 @@ class Subject:
         clips = self.run.clips
         if self.labels is None:
             return clips.with_columns(label=pl.lit(None, dtype=pl.Int8))
-        known = self.labels.rename({"domain": "true_domain"})
-        joined = clips.join(known, on="clip", how="left", validate="1:1")
+        truth = self.labels.rename({"domain": "true_domain"})
+        joined = clips.join(truth, on="clip", how="left", validate="1:1")
         return joined.with_columns(domain=pl.coalesce("domain", "true_domain")).drop("true_domain")
 
     @cached_property
@@ -71,8 +71,8 @@ class Subject:
         cell = ["machine", "section", "system"]
         thresholds = self.run.decisions.join(self.clips.select("clip", "machine", "section"), on="clip")
         thresholds = thresholds.group_by(cell).agg(pl.col("threshold").first())
-        known = self.clips.select("clip", "machine", "section", "domain", "label", "attributes", "sha256")
-        rows = self.run.systems.join(known, on="clip", validate="m:1")
+        clips = self.clips.select("clip", "machine", "section", "domain", "label", "attributes", "sha256")
+        rows = self.run.systems.join(clips, on="clip", validate="m:1")
         return rows.join(thresholds, on=cell, how="left", validate="m:1")
 
     @cached_property
@@ -95,9 +95,9 @@ def open_subjects(
     """
     if not runs:
         raise AsdcoreError("A report needs at least one run: 'asdcore report RUN'.")
-    opened = [one if isinstance(one, Run) else load_run(one) for one in runs]
-    folders = [one.folder.resolve() for one in opened]
-    if twice := [str(one) for one, count in Counter(folders).items() if count > 1]:
+    opened = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    folders = [run.folder.resolve() for run in opened]
+    if twice := [str(folder) for folder, count in Counter(folders).items() if count > 1]:
         raise AsdcoreError(f"{', '.join(twice)} is named twice. Name every run once.")
     names = unique_names(folders)
     subjects = []
@@ -110,16 +110,18 @@ def open_subjects(
 def unique_names(folders: Sequence[Path]) -> list[str]:
     """Return the shortest ends of paths that tell all of them apart: ``first/run`` and ``second/run``."""
     depth = 1
-    while len({one.parts[-depth:] for one in folders}) < len(folders):
+    while len({folder.parts[-depth:] for folder in folders}) < len(folders):
         depth += 1
-    return ["/".join(one.parts[-depth:]).lstrip("/") for one in folders]
+    return ["/".join(folder.parts[-depth:]).lstrip("/") for folder in folders]
 
 
 def places(subjects: Sequence[Subject]) -> dict[tuple[str, str], str]:
     """Return {(machine, section): how the report calls it}: by the machine alone where it has one section."""
-    found = sorted({cell for one in subjects for cell in one.run.clips.select("machine", "section").unique().rows()})
-    sections = Counter(machine for machine, _ in found)
-    return {cell: cell[0] if sections[cell[0]] == 1 else f"{cell[0]} {cell[1]}" for cell in found}
+    cells = sorted(
+        {cell for subject in subjects for cell in subject.run.clips.select("machine", "section").unique().rows()}
+    )
+    sections = Counter(machine for machine, _ in cells)
+    return {cell: cell[0] if sections[cell[0]] == 1 else f"{cell[0]} {cell[1]}" for cell in cells}
 
 
 def official_cells(subject: Subject) -> list[str]:

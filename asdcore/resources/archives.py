@@ -81,7 +81,7 @@ def fetch_data(
 
 
 def _check_year(root: Path, notes: dict[str, Any], tasks: set[str]) -> None:
-    if strangers := {one["task"] for one in notes.values()} - tasks:
+    if strangers := {note["task"] for note in notes.values()} - tasks:
         raise ResourceError(
             f"{root} holds data of {', '.join(sorted(strangers))}, and machines of other years have the same names. "
             "Choose another folder with --out."
@@ -108,25 +108,25 @@ def _trusted_no_more(archive: Path, file: File) -> Iterator[None]:
 
 def _resources(name: str, registry: Registry, split: str | None) -> list[Resource]:
     """Return the datasets of a task, or the one entry of this id."""
-    datasets = {one.id: one for one in registry.entries("dataset") if one.use.get("split") in SPLITS}
-    found = [one for one in datasets.values() if name in (one.plugin, one.id)]
-    if not found:
-        known = {*datasets, *(one.plugin for one in datasets.values())}
-        raise ResourceError(f"No dataset is named {name!r}. {did_you_mean(name, known)}")
-    kept = [one for one in found if split in (None, one.use["split"])]
+    datasets = {entry.id: entry for entry in registry.entries("dataset") if entry.use.get("split") in SPLITS}
+    matching = [entry for entry in datasets.values() if name in (entry.plugin, entry.id)]
+    if not matching:
+        names = {*datasets, *(entry.plugin for entry in datasets.values())}
+        raise ResourceError(f"No dataset is named {name!r}. {did_you_mean(name, names)}")
+    kept = [entry for entry in matching if split in (None, entry.use["split"])]
     if not kept:
-        splits = ", ".join(str(one.use["split"]) for one in found)
+        splits = ", ".join(str(entry.use["split"]) for entry in matching)
         raise ResourceError(f"{name} has no split {split!r}; it has {splits}.")
-    return sorted(kept, key=lambda one: SPLITS.index(str(one.use["split"])))
+    return sorted(kept, key=lambda entry: SPLITS.index(str(entry.use["split"])))
 
 
 def _wanted(resources: list[Resource], machines: Sequence[str]) -> list[tuple[Resource, File]]:
     """Return the archives of the machines asked for."""
     every = [(resource, file) for resource in resources for file in resource.files if file.machine]
-    known = {str(file.machine) for _, file in every}
+    names = {str(file.machine) for _, file in every}
     for machine in machines:
-        if machine not in known:
-            raise ResourceError(f"No archive holds the machine {machine!r}. {did_you_mean(machine, known)}")
+        if machine not in names:
+            raise ResourceError(f"No archive holds the machine {machine!r}. {did_you_mean(machine, names)}")
     return [(resource, file) for resource, file in every if not machines or file.machine in machines]
 
 
@@ -178,7 +178,7 @@ class UnfitError(ResourceError):
 
 def _members(opened: zipfile.ZipFile, archive: Path, machine: str) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
     """Return (member, its path below the machine's folder) of every file; raises UnfitError for an unsafe member."""
-    found: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    members: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for info in opened.infolist():
         path = PurePosixPath(info.filename)
         if reason := _unsafe(info, path):
@@ -186,14 +186,14 @@ def _members(opened: zipfile.ZipFile, archive: Path, machine: str) -> list[tuple
         if info.is_dir() or machine not in path.parts[:-1] or any(part.startswith(ASIDE) for part in path.parts):
             continue
         inside = PurePosixPath(*path.parts[path.parts.index(machine) + 1 :])
-        if inside in found:
+        if inside in members:
             raise UnfitError(f"{archive} is not unpacked: two of its members are {machine}/{inside}.")
-        found[inside] = info
-    if not found:
+        members[inside] = info
+    if not members:
         raise UnfitError(f"{archive} holds no folder {machine!r}: it is not an archive of that machine.")
-    if clash := next((one for path in found for one in path.parents if one in found), None):
+    if clash := next((parent for path in members for parent in path.parents if parent in members), None):
         raise UnfitError(f"{archive} is not unpacked: its member {machine}/{clash} is a file and a folder.")
-    return [(info, inside) for inside, info in found.items()]
+    return [(info, inside) for inside, info in members.items()]
 
 
 def _unsafe(info: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
@@ -211,7 +211,7 @@ def _unsafe(info: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
 
 
 def _check_space(root: Path, needed: int) -> None:
-    there = next(one for one in (root, *root.absolute().parents) if one.exists())
+    there = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if needed > (free := shutil.disk_usage(there).free):
         raise ResourceError(
             f"{needed:,} bytes are to be unpacked into {root}, which has {free:,} left. Free some space."
@@ -222,7 +222,7 @@ def _move_in(stage: Path, home: Path, archive: Path) -> None:
     """Move unpacked files to where they belong; a whole folder at once where there is none yet."""
     with disk_trouble(home):
         moves = []
-        for path in sorted(one for one in stage.rglob("*") if one.is_file()):
+        for path in sorted(file for file in stage.rglob("*") if file.is_file()):
             target = home / path.relative_to(stage)
             if _is_other(path, target):
                 if target.suffix.lower() in SOUND:
@@ -238,7 +238,7 @@ def _move_in(stage: Path, home: Path, archive: Path) -> None:
                         "move that file away."
                     )
             moves.append((path, target))
-        for folder in [one for one in stage.iterdir() if one.is_dir() and not (home / one.name).exists()]:
+        for folder in [path for path in stage.iterdir() if path.is_dir() and not (home / path.name).exists()]:
             home.mkdir(parents=True, exist_ok=True)
             folder.replace(home / folder.name)
         for path, target in moves:

@@ -16,4 +16,4 @@ def checkpoint_files(path: Path, component: Component | None = None) -> list[Pat
     if component is None or not callable(ask := getattr(component.factory, "files", None)):
         return [path]
     with blamed(component.kind, component.name):
-        return [path, *(one for one in map(Path, ask(path)) if one != path)]
+        return [path, *(file for file in map(Path, ask(path)) if file != path)]

@@ -126,15 +126,15 @@ def _unlike_the_first(part: Path, path: Path) -> str | None:
     """
     if trouble := unreadable(part) if path.suffix == ".zip" else None if part.stat().st_size else "it is empty":
         return f"{part.stat().st_size:,} bytes that are no {path.suffix or 'file'}, or damaged ({trouble})."
-    seen, found = path.with_name(f"{path.name}{FIRST}"), content_digest(part)
+    seen, digest = path.with_name(f"{path.name}{FIRST}"), content_digest(part)
     if not seen.is_file():
-        write_text(seen, f"{found}  {path.name}\n")
+        write_text(seen, f"{digest}  {path.name}\n")
     before = seen.read_text(encoding="utf-8", errors="replace").partition(" ")[0].strip()
     return (
         None
-        if before == found
+        if before == digest
         else (
-            f"the first download had the SHA-256 {before} ({seen}), this one {found}. If the first was wrong, remove "
+            f"the first download had the SHA-256 {before} ({seen}), this one {digest}. If the first was wrong, remove "
             f"{seen.name} with 'rm {seen}' and fetch again"
         )
     )

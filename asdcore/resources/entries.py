@@ -137,7 +137,10 @@ class Resource(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Resource:
-        for problem in (*_entry_problems(self), *(one for file in self.files for one in _file_problems(self, file))):
+        for problem in (
+            *_entry_problems(self),
+            *(problem for file in self.files for problem in _file_problems(self, file)),
+        ):
             raise ValueError(problem)
         return self
 
@@ -150,7 +153,7 @@ class Resource(_Strict):
         for file in self.files:
             if file.name == name:
                 return file
-        raise ResourceError(f"{self.id} has no file {name!r}. {did_you_mean(name, [one.name for one in self.files])}")
+        raise ResourceError(f"{self.id} has no file {name!r}. {did_you_mean(name, [file.name for file in self.files])}")
 
 
 def _entry_problems(entry: Resource) -> list[str]:
@@ -159,11 +162,11 @@ def _entry_problems(entry: Resource) -> list[str]:
         [] if entry.source or entry.own else ["source: this key is needed, unless the file is your own: own = true"]
     )
     problems += [
-        f"files: two have the name {name!r}" for name in sorted({one for one in names if names.count(one) > 1})
+        f"files: two have the name {name!r}" for name in sorted({name for name in names if names.count(name) > 1})
     ]
     if not (entry.revision or entry.notes or entry.own):
         problems.append("revision: it is empty; pin a commit, record or release, or say in notes why none is known")
-    if any(one != "unknown" for one in entry.allowed.values()) and not entry.allowed_because:
+    if any(answer != "unknown" for answer in entry.allowed.values()) and not entry.allowed_because:
         problems.append("allowed_because: 'allowed' says yes or no; say here how that is known")
     if entry.kind == "checkpoint" and len(names) > 1 and not entry.folder:
         problems.append(f"folder: a checkpoint of {len(names)} files needs folder = true")
@@ -179,9 +182,9 @@ def _entry_problems(entry: Resource) -> list[str]:
 def _file_problems(entry: Resource, file: File) -> list[str]:
     problems = []
     evidence = file.evidence or entry.evidence
-    kind, _, said = evidence.partition(": ")
+    kind, _, detail = evidence.partition(": ")
     hashed = file.check != "none"
-    if kind not in EVIDENCE or not said or (kind == "unknown") is hashed:
+    if kind not in EVIDENCE or not detail or (kind == "unknown") is hashed:
         wanted = "'computed: ', 'published: ' or 'reported: '" if hashed else "'unknown: '"
         has = "a hash" if hashed else "no hash"
         problems.append(f"{file.name}: it has {has}, so its evidence must begin with {wanted}, got {evidence!r}")
@@ -218,7 +221,7 @@ def make_entry(values: dict[str, Any], where: str) -> Resource:
     try:
         return Resource.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(one) for one in error.errors()]
+        lines = [_explain(problem) for problem in error.errors()]
         raise ResourceError("\n  - ".join([f"{where} is no registry entry:", *lines])) from None
 
 
@@ -242,7 +245,7 @@ def _key(key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + _CONTROL.sub(lambda one: rf"\u{ord(one[0]):04x}", escaped) + '"'
+        return '"' + _CONTROL.sub(lambda sign: rf"\u{ord(sign[0]):04x}", escaped) + '"'
     if isinstance(value, bool):
         return str(value).lower()
     return f"[{', '.join(map(_value, value))}]" if isinstance(value, list | tuple) else repr(value)
@@ -257,8 +260,8 @@ def _explain(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         inner: dict[Any, type[_Strict]] = {"files": File, "facts": Facts}
         model = inner.get(error["loc"][0], Resource) if len(error["loc"]) > 1 else Resource
-        known = [key for key in model.model_fields if key != "id"]
-        return f"{where}: no such key. {did_you_mean(str(error['loc'][-1]), known)}"
+        keys = [key for key in model.model_fields if key != "id"]
+        return f"{where}: no such key. {did_you_mean(str(error['loc'][-1]), keys)}"
     if error["type"] == "missing":
         return f"{where}: this key is needed."
     message = error["msg"].removeprefix("Value error, ")

@@ -42,7 +42,7 @@ class Registry:
 
     def entries(self, kind: str | None = None) -> list[Resource]:
         """Return all entries, or those of one kind ("checkpoint", "dataset")."""
-        return [one for one in self.resources.values() if kind in (None, one.kind)]
+        return [entry for entry in self.resources.values() if kind in (None, entry.kind)]
 
     def entry(self, identifier: str) -> Resource:
         """Return one entry; raises ResourceError with the closest id."""
@@ -66,24 +66,24 @@ class Registry:
         if path.is_dir() or len(files) > 1:
             top = path if path.is_dir() else path.parent
             files = [file for _, file in tree_files(path)] if path.is_dir() else files
-            held = {one.relative_to(top).as_posix(): content_digest(one) for one in files}
+            held = {file.relative_to(top).as_posix(): content_digest(file) for file in files}
             for resource in self.entries("checkpoint"):
-                known = {file.name: file.sha256 for file in resource.files}
-                if resource.folder and (known == held or (top != path and held.items() <= known.items())):
+                recorded = {file.name: file.sha256 for file in resource.files}
+                if resource.folder and (recorded == held or (top != path and held.items() <= recorded.items())):
                     return resource
             if hidden := [name for name in held if path.is_dir() and top / name not in folder_files(path)]:
                 raise ResourceError(
                     f"{path} holds {hidden[0]}, which is hidden or unfinished: the registry records no such file, so "
                     "the folder cannot enter a frozen run. Remove that file, or keep it elsewhere."
                 )
-            found = f"the {len(held)} files of {path} have hashes"
+            files_have = f"the {len(held)} files of {path} have hashes"
         elif match := self.by_sha256(content_digest(path)):
             return match[0]
         else:
-            found = f"{path} has the SHA-256 {content_digest(path)},"
+            files_have = f"{path} has the SHA-256 {content_digest(path)},"
         raise ResourceError(
-            f"{found} that no entry of the registry records, and what has no recorded source and hash cannot enter a "
-            f"frozen run. 'asdcore registry add {path}' records it; with --own, as your own."
+            f"{files_have} that no entry of the registry records. A frozen run takes only what is recorded with source "
+            f"and hash. 'asdcore registry add {path}' records it; with --own, as your own."
         )
 
 
@@ -95,16 +95,16 @@ def open_registry(folder: Path | None = None) -> Registry:
             raise ResourceError(f"The registry {chosen} is no folder. Give one of .toml files, or none.")
         return Registry(_read(chosen), chosen)
     own = default_store() / "registry"
-    found = _read(shipped_registry())
+    entries = _read(shipped_registry())
     for identifier, resource in _read(own).items():
-        shipped = found.get(identifier)
+        shipped = entries.get(identifier)
         if shipped and not completes(resource, shipped):
             raise ResourceError(
                 f"{own / identifier}.toml: asdcore ships an entry of that id, which says something else. An entry of "
                 f"your own may fill in missing sizes and hashes of a shipped one; for anything else, rename the file."
             )
-        found[identifier] = resource
-    return Registry(dict(sorted(found.items())), own)
+        entries[identifier] = resource
+    return Registry(dict(sorted(entries.items())), own)
 
 
 def shipped_registry() -> Path:
@@ -155,13 +155,13 @@ def locate(identifier: str, registry: Registry | None = None) -> Path:
             )
         if problem := difference(file, folder / file.name):
             raise ResourceError(f"{problem} Remove it with 'rm {folder / file.name}', and get it again.")
-    known = {file.name for file in resource.files}
+    names = {file.name for file in resource.files}
     if resource.folder and (
-        strange := [one for one in folder_files(folder) if one.relative_to(folder).as_posix() not in known]
+        strange := [file for file in folder_files(folder) if file.relative_to(folder).as_posix() not in names]
     ):
         raise ResourceError(
             f"{strange[0]} is no file of {identifier}, and might be loaded in place of one. Remove it; allowed are "
-            f"{', '.join(sorted(known))}."
+            f"{', '.join(sorted(names))}."
         )
     return folder if resource.folder else folder / resource.files[0].name
 
@@ -171,10 +171,10 @@ def difference(file: File, path: Path) -> str | None:
     size = path.stat().st_size
     if file.size not in (None, size):
         return f"{path} has {size:,} bytes, the registry records {file.size:,}."
-    if file.sha256 and (found := content_digest(path)) != file.sha256:
-        return f"{path} has the SHA-256 {found}, the registry records {file.sha256}."
-    if file.md5 and not file.sha256 and (found := md5_digest(path)) != file.md5:
-        return f"{path} has the MD5 {found}, the registry records {file.md5}."
+    if file.sha256 and (digest := content_digest(path)) != file.sha256:
+        return f"{path} has the SHA-256 {digest}, the registry records {file.sha256}."
+    if file.md5 and not file.sha256 and (digest := md5_digest(path)) != file.md5:
+        return f"{path} has the MD5 {digest}, the registry records {file.md5}."
     return None
 
 
@@ -209,17 +209,17 @@ def content_digest(path: Path) -> str:
 
 def files_digest(top: Path, files: Iterable[Path]) -> str:
     """Return the digest of some files below a folder, by the rule of :func:`content_digest`."""
-    names = sorted((one.relative_to(top).as_posix(), one) for one in files)
-    return hashlib.sha256("".join(f"{name}\0{content_digest(one)}\n" for name, one in names).encode()).hexdigest()
+    names = sorted((file.relative_to(top).as_posix(), file) for file in files)
+    return hashlib.sha256("".join(f"{name}\0{content_digest(file)}\n" for name, file in names).encode()).hexdigest()
 
 
 def folder_files(folder: Path) -> list[Path]:
     """Return the files of a folder, sorted, without hidden and unfinished ones."""
-    found: list[Path] = []
+    files: list[Path] = []
     for place, folders, names in os.walk(folder):  # which bears folders that vanish meanwhile
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.is_file() and path.suffix != PART)
+        files += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in files if path.is_file() and path.suffix != PART)
 
 
 def md5_digest(path: Path) -> str:
@@ -228,9 +228,9 @@ def md5_digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def suggestion(name: str, known: dict[str, Resource]) -> str:
+def suggestion(name: str, entries: dict[str, Resource]) -> str:
     """Return "Did you mean ...? ", or nothing where no id is close."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, entries, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}? " if close else ""
 
 
@@ -247,16 +247,16 @@ def _known_digest(path: Path, state: tuple[int, int]) -> str:
 
 def _read(folder: Path) -> dict[str, Resource]:
     """Return the entries of a folder, none where it is not there; raises ResourceError with all that is wrong."""
-    found, problems = {}, []
+    entries, problems = {}, []
     for path in sorted(folder.glob("*.toml")):
         try:
             state = _state(path) if path.is_file() else None
-            found[path.stem] = load_entry(path) if state is None else _known_entry(path.absolute(), state)
+            entries[path.stem] = load_entry(path) if state is None else _known_entry(path.absolute(), state)
         except ResourceError as error:
             problems.append(str(error))
     if problems:
         raise ResourceError("\n".join(problems))
-    return found
+    return entries
 
 
 @functools.lru_cache(maxsize=1024)

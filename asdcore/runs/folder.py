@@ -172,7 +172,7 @@ def write_run(
 
 def _move_in(stage: Path, folder: Path) -> None:
     """Move a whole run to where it belongs. What it replaces must be a run's, and is noted first."""
-    folders = sorted(one.name for one in stage.iterdir() if one.is_dir())
+    folders = sorted(path.name for path in stage.iterdir() if path.is_dir())
     folder.mkdir(parents=True, exist_ok=True)
     _check_files(folder, folders)  # again, for the work before this may have taken hours
     write_journal(stage / JOURNAL, folder, [*PROOFS, *folders], stage)
@@ -224,11 +224,11 @@ def check_out(folder: Path, folders: Iterable[str] = ()) -> None:
 def _check_files(folder: Path, folders: Iterable[str]) -> None:
     """Raise StoreError where a run would be written among files that no run wrote, or in place of one."""
     journal, record = read_journal(folder / JOURNAL), folder / RUN_FILE
-    known = journal is not None or is_record(record)
-    there = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
-    asked = there & {*PROOFS, *folders} if known else there
-    strange = sorted(name for name in asked if not _is_ours(folder / name, journal or {}, known))
-    if strange and known:
+    of_a_run = journal is not None or is_record(record)
+    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    asked = there & {*PROOFS, *folders} if of_a_run else there
+    strange = sorted(name for name in asked if not _is_ours(folder / name, journal or {}, of_a_run))
+    if strange and of_a_run:
         raise StoreError(
             f"{folder / strange[0]} is not what a run wrote there, or was changed since, and is not written over. "
             "Move it away, or choose another --out."
@@ -239,12 +239,12 @@ def _check_files(folder: Path, folders: Iterable[str]) -> None:
         )
 
 
-def _is_ours(path: Path, journal: dict[str, list[str]], known: bool) -> bool:
+def _is_ours(path: Path, journal: dict[str, list[str]], of_a_run: bool) -> bool:
     """Whether a run wrote this file or folder. In a folder that is ``known`` as a run's, damaged tables are its too."""
     if is_noted(path, path.parent, journal):
         return True
     if path.name not in PROOFS or not path.is_file():
         return False
-    if path.name == PORTFOLIO_FILE and not (known or is_table(path.with_name("clips.parquet"))):
+    if path.name == PORTFOLIO_FILE and not (of_a_run or is_table(path.with_name("clips.parquet"))):
         return False  # a person may have copied it here, to run it again
-    return PROOFS[path.name](path) or (known and path.suffix == ".parquet" and is_damaged_table(path))
+    return PROOFS[path.name](path) or (of_a_run and path.suffix == ".parquet" and is_damaged_table(path))

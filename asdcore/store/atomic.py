@@ -57,7 +57,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 def check_writable(folder: Path) -> None:
     """Raise StoreError where ``folder`` could not be made or written to: better known before the work than after."""
-    there = next(one for one in (folder, *folder.absolute().parents) if one.exists() or one.is_symlink())
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
     if there.is_symlink() and not there.exists():
         raise StoreError(
             f"Cannot write {folder}: {there} is a link that leads nowhere. Choose another with --out or --store."

@@ -140,22 +140,22 @@ class FeatureSet:
 
     def shards_of(self, audio: set[str]) -> dict[Path, set[str]]:
         """Return the shards that features of these clips are read from, and the audio digests each is read for."""
-        found: dict[Path, set[str]] = {}
-        for one in audio & self._where.keys():
-            found.setdefault(self._where[one], set()).add(one)
-        return found
+        shards: dict[Path, set[str]] = {}
+        for digest in audio & self._where.keys():
+            shards.setdefault(self._where[digest], set()).add(digest)
+        return shards
 
     def missing(self, audio: Sequence[str]) -> list[str]:
         """Return the audio digests, in order and once each, that the set does not hold yet."""
-        return [one for one in dict.fromkeys(audio) if one not in self._where]
+        return [digest for digest in dict.fromkeys(audio) if digest not in self._where]
 
     def write(self, audio: Sequence[str], features: Sequence[NDArray[np.float32]]) -> str:
         """Add one shard: a float32 array for each audio digest. Returns its content digest."""
         frame = pl.DataFrame(
             {
                 "audio_sha256": list(audio),
-                "shape": [list(one.shape) for one in features],
-                "values": [np.ascontiguousarray(one, np.float32).ravel() for one in features],
+                "shape": [list(array.shape) for array in features],
+                "values": [np.ascontiguousarray(array, np.float32).ravel() for array in features],
             },
             schema=FEATURES.columns,
         ).sort(FEATURES.key)
@@ -171,15 +171,15 @@ class FeatureSet:
         if lost := self.missing(audio):
             raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
         rows: dict[str, NDArray[np.float32]] = {}
-        for shard in sorted({self._where[one] for one in audio}):
+        for shard in sorted({self._where[digest] for digest in audio}):
             rows |= self._read(shard)
-        shapes = {rows[one].shape for one in audio}
+        shapes = {rows[digest].shape for digest in audio}
         if len(shapes) > 1:
             raise StoreError(
                 f"Features of {len(shapes)} different shapes ({sorted(shapes)[:4]}) cannot be scored together. "
                 "Clips of differing length need a pooling over time, such as 'mean'."
             )
-        return np.stack([rows[one] for one in audio])
+        return np.stack([rows[digest] for digest in audio])
 
     def content(self, shard: Path) -> str:
         """Return the content digest of a shard, after checking that the shard still has it."""
@@ -198,12 +198,12 @@ class FeatureSet:
         check_content(frame, FEATURES.key, shard, _repair(shard))
         try:
             rows = {
-                name: values.to_numpy().reshape([_length(one) for one in shape])
+                name: values.to_numpy().reshape([_length(length) for length in shape])
                 for name, shape, values in zip(frame["audio_sha256"], frame["shape"], frame["values"], strict=True)
             }
         except (TypeError, ValueError, AttributeError):  # of a null, or a shape that its values do not have
             rows = {}
-        if len(rows) < len(frame) or not all(np.isfinite(one).all() for one in rows.values()):
+        if len(rows) < len(frame) or not all(np.isfinite(array).all() for array in rows.values()):
             raise StoreError(f"{shard} holds rows that are not features of a clip. {_repair(shard)}")
         return rows
 

@@ -26,9 +26,9 @@ def _parts(value: Any) -> Iterator[str]:
             yield from _parts(value[key])
         yield "}" if value else "{}"
     elif isinstance(value, list | tuple):
-        for i, one in enumerate(value):
+        for i, item in enumerate(value):
             yield "," if i else "["
-            yield from _parts(one)
+            yield from _parts(item)
         yield "]" if value else "[]"
     elif isinstance(value, bool) or value is None:
         yield json.dumps(value)

@@ -60,8 +60,8 @@ def _type_name(dtype: pl.DataType) -> str:
         return f"list<{_type_name(dtype.inner)}>"  # type: ignore[arg-type]
     names = {pl.String: "utf8", pl.Boolean: "bool", pl.Float32: "float32", pl.Float64: "float64"}
     names |= {pl.Int8: "int8", pl.Int32: "int32", pl.Int64: "int64"}
-    for known, name in names.items():
-        if dtype == known:
+    for kind, name in names.items():
+        if dtype == kind:
             return name
     raise TypeError(f"No digest is defined for a column of type {dtype}")
 

@@ -41,8 +41,8 @@ def _claim(folder: Path) -> tuple[Lock | None, list[Path]]:
     """Return the lock of a folder (None: another holds it), and which folders were made for it, the inmost first."""
     made: list[Path] = []
     while True:
-        missing = [one for one in (folder, *folder.parents) if not one.exists()]
-        made = [*missing, *(one for one in made if one not in missing)]
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        made = [*missing, *(place for place in made if place not in missing)]
         # Whoever held it before may just have removed it as empty: before it is made here, or after.
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -59,12 +59,12 @@ class Chain:
     @property
     def problems(self) -> list[str]:
         """What is wrong, each with the number of the line; empty where the log is as it was written."""
-        found = [
+        noted = [
             f"line {line.number} was written when this was found: {text}"
             for line in self.chained
             for text in (line.entry[FOUND] if isinstance(line.entry.get(FOUND), list) else [])
         ]
-        return [*self.broken, *found, *([self.cut] if self.cut else [])]
+        return [*self.broken, *noted, *([self.cut] if self.cut else [])]
 
     @cached_property
     def chained(self) -> list[Line]:

@@ -66,12 +66,12 @@ def write_journal(place: Path, folder: Path, names: Iterable[str], stage: Path) 
 
     ``names`` are of files and of folders, in ``folder`` or in ``stage`` or in both.
     """
-    known: dict[str, list[str]] = {}
+    digests: dict[str, list[str]] = {}
     for top in (folder, stage):
         for name in names:
             for file in _files(top / name):
-                known.setdefault(file.relative_to(top).as_posix(), []).append(file_digest(file))
-    _write_journal(place, known)
+                digests.setdefault(file.relative_to(top).as_posix(), []).append(file_digest(file))
+    _write_journal(place, digests)
 
 
 def read_journal(path: Path) -> dict[str, list[str]] | None:
@@ -124,12 +124,12 @@ def check_noted(folder: Path, names: Iterable[str], option: str) -> None:
             )
 
 
-def _write_journal(path: Path, known: Mapping[str, list[str]]) -> None:
-    write_bytes(path, seal(json_text({"files": known, FIELD: unsealed("asdcore")}).encode()))
+def _write_journal(path: Path, digests: Mapping[str, list[str]]) -> None:
+    write_bytes(path, seal(json_text({"files": digests, FIELD: unsealed("asdcore")}).encode()))
 
 
 def _files(path: Path) -> list[Path]:
     """Return a file, or everything below a folder that is no folder itself."""
     if path.is_dir() and not path.is_symlink():
-        return [one for one in sorted(path.rglob("*")) if one.is_symlink() or not one.is_dir()]
+        return [file for file in sorted(path.rglob("*")) if file.is_symlink() or not file.is_dir()]
     return [path] if path.exists() or path.is_symlink() else []

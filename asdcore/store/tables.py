@@ -199,7 +199,7 @@ def stored_digest(path: Path) -> str:
 
 def check_content(frame: pl.DataFrame, key: tuple[str, ...], path: Path, repair: str) -> str:
     """Recompute the content digest of a frame just read from ``path`` and compare it with the file's own."""
-    recorded, found = stored_digest(path), table_digest(frame, key)
-    if recorded != found:
-        raise StoreError(f"{path} has changed since it was written (recorded {recorded}, found {found}). {repair}")
-    return found
+    recorded, digest = stored_digest(path), table_digest(frame, key)
+    if recorded != digest:
+        raise StoreError(f"{path} has changed since it was written (recorded {recorded}, found {digest}). {repair}")
+    return digest

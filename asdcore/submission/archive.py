@@ -55,8 +55,8 @@ class Tree:
         """Refuse more than a submission can be."""
         if count <= MAX_FILES and size <= MAX_TOTAL:
             return False
-        found = f"found {count} files, {size} bytes" if count <= MAX_FILES else f"found more than {MAX_FILES} files"
-        self.refuse("", f"{found}; allowed are {MAX_FILES} files and {MAX_TOTAL} bytes in all")
+        excess = f"found {count} files, {size} bytes" if count <= MAX_FILES else f"found more than {MAX_FILES} files"
+        self.refuse("", f"{excess}; allowed are {MAX_FILES} files and {MAX_TOTAL} bytes in all")
         return True
 
 
@@ -73,10 +73,10 @@ def read_tree(path: Path) -> Tree:
 def pack(folder: Path) -> bytes:
     """Return a zip of a folder's files, without hidden ones and zips at its top; same files, same bytes."""
     tree = Tree(str(folder))
-    found = {name: path for name, path in _plain_files(folder, tree) if "/" in name or not name.endswith(".zip")}
+    files = {name: path for name, path in _plain_files(folder, tree) if "/" in name or not name.endswith(".zip")}
     if tree.problems:
         raise StoreError(f"{tree.problems[0]} Remove it, then run the command again.")
-    return zip_bytes({name: path.read_bytes() for name, path in found.items()})
+    return zip_bytes({name: path.read_bytes() for name, path in files.items()})
 
 
 def zip_bytes(files: dict[str, bytes]) -> bytes:
@@ -110,9 +110,9 @@ def _plain_files(root: Path, tree: Tree) -> Iterator[tuple[str, Path]]:
         tree.refuse(Path(error.filename).relative_to(root).as_posix(), f"cannot be read ({error.strerror})")
 
     for folder, folders, names in os.walk(root, onerror=unreadable):
-        folders[:] = sorted(one for one in folders if not one.startswith(_HIDDEN))
-        for one in (*folders, *sorted(one for one in names if not one.startswith(_HIDDEN))):
-            path = Path(folder, one)
+        folders[:] = sorted(name for name in folders if not name.startswith(_HIDDEN))
+        for entry in (*folders, *sorted(name for name in names if not name.startswith(_HIDDEN))):
+            path = Path(folder, entry)
             name, mode = path.relative_to(root).as_posix(), path.lstat().st_mode
             if not name.isprintable():
                 tree.refuse(name, "its name has characters that cannot be printed; rename it")

@@ -58,8 +58,8 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``asdcore check-submission --json`` prints."""
-        said = {"problems": self.problems, "warnings": self.warnings}
-        listed = {name: [vars(one) for one in found] for name, found in said.items()}
+        lists = {"problems": self.problems, "warnings": self.warnings}
+        listed = {name: [vars(problem) for problem in problems] for name, problems in lists.items()}
         return {"accepted": self.accepted, "year": self.year, "systems": self.systems, **listed}
 
 
@@ -97,23 +97,23 @@ def check_files(submission: Path, clips: pl.DataFrame, year: int) -> Verdict:
         raise DataError("The evaluation data hold no test clips. Give the folder that holds <machine>/test/.")
     tree = read_tree(submission)
     verdict = Verdict(year, problems=tree.problems)
-    found = _systems(tree)
-    alone = submission.is_dir() and list(found) == [""]
-    labels = {folder: PurePosixPath(folder).name for folder in found}
+    systems = _systems(tree)
+    alone = submission.is_dir() and list(systems) == [""]
+    labels = {folder: PurePosixPath(folder).name for folder in systems}
     if "" in labels:
         labels[""] = submission.resolve().name if submission.is_dir() else ""
     verdict.systems = sorted(labels.values())
-    if not found:
+    if not systems:
         tree.refuse("", f"holds no score files; allowed are files {SCORES}_*.csv in folders named {LABEL_FORM}")
     for problem in _label_problems(tree, labels):
         # The folder of one system, checked by itself, need not be named as in a package yet.
         (verdict.warnings if alone else verdict.problems).append(problem)
-    for folder, names in found.items():
+    for folder, names in systems.items():
         _check_system(tree, folder, names, labels[folder], expected, verdict, alone)
-    if found and not alone:
+    if systems and not alone:
         verdict.warnings += _package_warnings(submission, tree)
     for listed in (verdict.problems, verdict.warnings):
-        listed.sort(key=lambda one: (one.file, one.line or 0))
+        listed.sort(key=lambda problem: (problem.file, problem.line or 0))
     return verdict
 
 
@@ -136,7 +136,7 @@ def _listed(root: Path, task: str) -> tuple[pl.DataFrame, int, list[Problem]]:
 
 def _of_other_data(tree: Tree, expected: Expected, data: str | Path) -> Iterator[Problem]:
     """Guess the cause of many problems: the submission was made for other recordings."""
-    known = {(f"{SCORES}_{end}.csv", name) for end, names in expected.items() for name in names.values()}
+    asked = {(f"{SCORES}_{end}.csv", name) for end, names in expected.items() for name in names.values()}
     scored = {
         (PurePosixPath(path).name, line.partition(",")[0])
         for path, content in tree.files.items()
@@ -144,11 +144,11 @@ def _of_other_data(tree: Tree, expected: Expected, data: str | Path) -> Iterator
         for line in content.decode("utf-8", "replace").splitlines()
         if "," in line
     }
-    if scored and 2 * len(scored & known) < len(scored):
+    if scored and 2 * len(scored & asked) < len(scored):
         yield Problem(
             str(data),
             None,
-            f"holds {len(known)} test clips, and only {len(scored & known)} of the {len(scored)} scored here are among "
+            f"holds {len(asked)} test clips, and only {len(scored & asked)} of the {len(scored)} scored here are among "
             "them: the submission seems to be made for other recordings. Give their folder with --data",
         )
 

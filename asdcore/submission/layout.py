@@ -47,7 +47,7 @@ def labels(given: str, count: int) -> list[str]:
     asked = given.split(",")
     if len(asked) == 1 and TEAM.fullmatch(given) and not LABEL.fullmatch(given):
         return [f"{given}_{TASK}_{number}" for number in range(1, count + 1)]
-    if not all(map(LABEL.fullmatch, asked)) or len({team(one) for one in asked}) > 1:
+    if not all(map(LABEL.fullmatch, asked)) or len({team(label) for label in asked}) > 1:
         raise DataError(
             f"The label is {given!r}. Give --label <Name>_<Institute>, such as Zhang_XJTLU, in letters, digits and "
             f"hyphens; or full labels {LABEL_FORM} of one team, with commas between them."
@@ -62,8 +62,8 @@ def labels(given: str, count: int) -> list[str]:
 
 def team(label: str) -> str:
     """Return the ``<Name>_<Institute>`` of a label."""
-    found = LABEL.fullmatch(label)
-    return found[1] if found else label
+    match = LABEL.fullmatch(label)
+    return match[1] if match else label
 
 
 def expected_files(clips: pl.DataFrame, year: int) -> Expected:

@@ -88,7 +88,7 @@ def development_results(run: Run, system: str, year: int) -> dict[str, dict[str,
     by_machine: dict[str, dict[str, list[float]]] = {}
     try:
         for cell in parse_json(path.read_text(encoding="utf-8"))["systems"][system]["cells"]:
-            fields = by_machine.setdefault(cell["machine"], {one.name: [] for one in rules.cells})
+            fields = by_machine.setdefault(cell["machine"], {rule_cell.name: [] for rule_cell in rules.cells})
             for name, values in fields.items():
                 values.append(float(cell[name]))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -112,31 +112,31 @@ def check_meta(content: bytes, file: str, label: str) -> tuple[list[Problem], li
         return [text], []
     try:
         # The loader that knows nothing but text: it builds no objects, and cannot be made to fill the memory.
-        said = shallow(yaml.load(text, Loader=yaml.BaseLoader))
+        content_tree = shallow(yaml.load(text, Loader=yaml.BaseLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
         return [Problem(file, mark and mark.line + 1, f"found what is no YAML ({reason}); allowed is YAML")], []
     lines = text.splitlines()
-    found = _table(said, "submission").get("label")
+    named = _table(content_tree, "submission").get("label")
     problems = []
-    if found != label:
-        line = next((number for number, one in enumerate(lines, 1) if _LABEL.match(one)), None)
-        shown = repr(found[:60]) if isinstance(found, str) else "no text"
+    if named != label:
+        line = next((number for number, text_line in enumerate(lines, 1) if _LABEL.match(text_line)), None)
+        shown = repr(named[:60]) if isinstance(named, str) else "no text"
         problems = [Problem(file, line, f"found {shown} as the label; allowed is {label!r}, the name of its folder")]
-    return problems, list(_open_questions(said, lines, file))
+    return problems, list(_open_questions(content_tree, lines, file))
 
 
-def _open_questions(said: Any, lines: list[str], file: str) -> Iterator[Problem]:
+def _open_questions(meta: Any, lines: list[str], file: str) -> Iterator[Problem]:
     """Yield what a meta file leaves open."""
-    found = [(number, _PENDING.fullmatch(line)) for number, line in enumerate(lines, 1)]
-    pending = [f"{one['field']} (line {number})" for number, one in found if one]
+    matches = [(number, _PENDING.fullmatch(line)) for number, line in enumerate(lines, 1)]
+    pending = [f"{match['field']} (line {number})" for number, match in matches if match]
     if pending:
         yield Problem(file, None, f"still to be filled in: {', '.join(pending)}")
-    missing = [f"{part}.{name}" for part, names in NEEDED.items() for name in names if name not in _table(said, part)]
+    missing = [f"{part}.{name}" for part, names in NEEDED.items() for name in names if name not in _table(meta, part)]
     if missing:
         yield Problem(file, None, f"there is no {', '.join(missing)}")
-    short = _table(said, "submission").get("abbreviation")
+    short = _table(meta, "submission").get("abbreviation")
     if isinstance(short, str) and len(short) > MAX_ABBREVIATION:
         yield Problem(
             file, None, f"the abbreviation has {len(short)} characters; the challenge allows {MAX_ABBREVIATION}"
@@ -149,7 +149,7 @@ def _submission(label: str) -> dict[str, Any]:
         "firstname": Blank("the corresponding author"),
         "email": Blank("the corresponding author"),
         "corresponding": True,
-        "affiliation": {one: Blank("the author's") for one in ("institution", "department", "location")},
+        "affiliation": {field: Blank("the author's") for field in ("institution", "department", "location")},
     }
     return {
         "label": label,
@@ -168,11 +168,11 @@ def _description(run: Run, system: str) -> dict[str, Any]:
         "input_sampling_rate": _joined(f"{rate / 1000:g}kHz" for rate in rates),
         "data_augmentation": Blank("of training, where there was any"),
         "front_end": _joined(view for branch in branches for view in _views(branch)),
-        "acoustic_features": _joined(one["name"] for one in encoders if "checkpoint" not in one)
+        "acoustic_features": _joined(encoder["name"] for encoder in encoders if "checkpoint" not in encoder)
         or Blank("what the encoders take in"),
-        "embeddings": _joined(_embedding(one) for one in encoders if "checkpoint" in one),
+        "embeddings": _joined(_embedding(encoder) for encoder in encoders if "checkpoint" in encoder),
         "machine_learning_method": _joined(branch["scorer"]["name"] for branch in branches),
-        "aggregation_method": _joined(one["pooling"]["name"] for one in encoders),
+        "aggregation_method": _joined(encoder["pooling"]["name"] for encoder in encoders),
         "domain_adaptation_method": Blank("where there is any"),
         "domain_generalization_method": _joined(branch["normalizer"]["name"] for branch in branches),
         "ensemble_method_subsystem_count": len(branches) if len(branches) > 1 else None,
@@ -196,17 +196,17 @@ def _views(branch: Mapping[str, Any]) -> list[str]:
 
 def _fusion(run: Run, system: str) -> str:
     plan = parse_portfolio(run.about["portfolio"])
-    said = plan.systems[system]
-    mean = "average" if len(set(filter(None, said.weights.values()))) == 1 else "weighted average"
-    how = mean if said.fusion.name == DEFAULT_FUSION else said.fusion.name
-    guards = [f"{guard.name} guard" for guard in said.guards]
-    mirror = [] if said.out_of_fold_mirror_of is None else [f"average over {plan.folds} folds of the training data"]
-    return ", ".join([f"{how} of {said.transform.name} scores", *guards, *mirror])
+    choice = plan.systems[system]
+    mean = "average" if len(set(filter(None, choice.weights.values()))) == 1 else "weighted average"
+    how = mean if choice.fusion.name == DEFAULT_FUSION else choice.fusion.name
+    guards = [f"{guard.name} guard" for guard in choice.guards]
+    mirror = [] if choice.out_of_fold_mirror_of is None else [f"average over {plan.folds} folds of the training data"]
+    return ", ".join([f"{how} of {choice.transform.name} scores", *guards, *mirror])
 
 
 def _checkpoints(branches: Iterable[Mapping[str, Any]]) -> list[str]:
-    found = (branch["encoder"] for branch in branches)
-    return list(dict.fromkeys(_checkpoint(one) for one in found if "checkpoint" in one))
+    encoders = (branch["encoder"] for branch in branches)
+    return list(dict.fromkeys(_checkpoint(encoder) for encoder in encoders if "checkpoint" in encoder))
 
 
 def _checkpoint(encoder: Mapping[str, Any]) -> str:
@@ -215,10 +215,10 @@ def _checkpoint(encoder: Mapping[str, Any]) -> str:
 
 def _external(checkpoint: str) -> dict[str, str]:
     """Return name and address of a checkpoint: the registry knows those that are named by their id."""
-    known = open_registry().resources.get(checkpoint)
-    if known is None:
+    entry = open_registry().resources.get(checkpoint)
+    if entry is None:
         return {"name": checkpoint, "url": Blank("where it is published")}
-    return {"name": known.title, "url": known.source or Blank("where it is published; it is your own")}
+    return {"name": entry.title, "url": entry.source or Blank("where it is published; it is your own")}
 
 
 def _embedding(encoder: Mapping[str, Any]) -> str:
@@ -234,8 +234,8 @@ def _arithmetic_mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _table(said: Any, name: str) -> Mapping[str, Any]:
-    part = said.get(name) if isinstance(said, dict) else None
+def _table(meta: Any, name: str) -> Mapping[str, Any]:
+    part = meta.get(name) if isinstance(meta, dict) else None
     return part if isinstance(part, dict) else {}
 
 

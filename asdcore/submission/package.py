@@ -92,7 +92,7 @@ def package(
 
     Raises an AsdcoreError, with nothing written, where this is no submission that the challenge would take.
     """
-    chosen = _chosen([_open(one) for one in runs], systems)
+    chosen = _chosen([_open(run) for run in runs], systems)
     named = dict(zip(labels(label, len(chosen)), chosen, strict=True))
     first = chosen[0][0]
     folder = given_path(out, "out") if out is not None else first.folder / FOLDER
@@ -121,27 +121,27 @@ def _chosen(runs: list[Run], systems: Sequence[str] | None) -> Chosen:
     there = [(run, str(system)) for run in runs for system in run.about["portfolio"]["systems"]]
     every = [f"{run.folder}/{system}" if len(runs) > 1 else system for run, system in there]
     chosen = there if systems is None else [_find(name, there, every) for name in systems]
-    said = ", ".join(every)
+    names = ", ".join(every)
     if len(chosen) > MAX_SYSTEMS:
         raise DataError(
-            f"{len(chosen)} systems were given ({said}), the challenge takes at most {MAX_SYSTEMS}. Choose with "
+            f"{len(chosen)} systems were given ({names}), the challenge takes at most {MAX_SYSTEMS}. Choose with "
             f"--systems {','.join(every[:MAX_SYSTEMS])}."
         )
     if len({(run.folder, system) for run, system in chosen}) < len(chosen) or not chosen:
-        raise DataError(f"Each system must be given once, and at least one. There are {said}.")
+        raise DataError(f"Each system must be given once, and at least one. There are {names}.")
     return chosen
 
 
 def _find(name: str, there: Chosen, every: list[str]) -> tuple[Run, str]:
-    found = [
-        one
-        for one in there
-        if name in (one[1], f"{one[0].folder.resolve().name}/{one[1]}", f"{one[0].folder}/{one[1]}")
+    matching = [
+        choice
+        for choice in there
+        if name in (choice[1], f"{choice[0].folder.resolve().name}/{choice[1]}", f"{choice[0].folder}/{choice[1]}")
     ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise DataError(f"{len(found)} runs have a system {name!r}. Say which with --systems: {', '.join(every)}.")
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise DataError(f"{len(matching)} runs have a system {name!r}. Say which with --systems: {', '.join(every)}.")
     raise DataError(f"No run given has a system {name!r}. {did_you_mean(name, every)} Choose with --systems.")
 
 
@@ -179,7 +179,7 @@ def _files(
 def _count(runs: list[Run], notes: list[str]) -> dict[Path, dict[str, dict[str, int]]]:
     """Return {run: {system: its complexity}}; what cannot be counted is left open, and said in ``notes``."""
     counted = {}
-    for run in {one.folder: one for one in runs}.values():
+    for run in {run.folder: run for run in runs}.values():
         try:
             cost = complexity_of(parse_portfolio(run.about["portfolio"]))
         except AsdcoreError as error:
@@ -197,13 +197,13 @@ def _score_files(
     if tested.is_empty():
         raise DataError(f"There are no scores of a system {system!r}. {did_you_mean(system, set(systems['system']))}")
     finite = tested.filter(pl.col("score").is_finite()).select("clip", "score")
-    said = {SCORES: {clip: repr(score) for clip, score in finite.rows()}}
+    values_of = {SCORES: {clip: repr(score) for clip, score in finite.rows()}}
     if DECISIONS in kinds(year):
         decided = decisions.filter(pl.col("system") == system).select("clip", "decision")
-        said[DECISIONS] = {clip: str(decision) for clip, decision in decided.rows()}
+        values_of[DECISIONS] = {clip: str(decision) for clip, decision in decided.rows()}
     files = {}
     for end, names in expected.items():
-        for kind, values in said.items():
+        for kind, values in values_of.items():
             if missing := [clip for clip in names if clip not in values]:
                 raise DataError(
                     f"System {system!r} has no {'finite score' if kind == SCORES else 'decision'} for {len(missing)} "

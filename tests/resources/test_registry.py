@@ -130,7 +130,7 @@ def test_only_what_is_recorded_may_be_frozen(registry, entry, described, tmp_pat
     (folder / "config.json").write_bytes(b"{}")
     for path in (folder, folder / "none.pt"):
         (folder / "none.pt").write_bytes(b"unknown")
-        with pytest.raises(ResourceError, match=r"cannot enter a frozen run. 'asdcore registry add .*snapshot"):
+        with pytest.raises(ResourceError, match=r"and hash. 'asdcore registry add .*snapshot"):
             known.recorded(path)
     (folder / "none.pt").rename(folder / "model.bin")
     (folder / "model.bin").write_bytes(WEIGHTS)

@@ -28,7 +28,9 @@ def all_charts(cells: list[str], labelled: bool, logarithmic: Collection[str]) -
         "spearman-test": correlation("test clips"),
         "map": feature_map(),
     }
-    apart = {f"histogram-{one}": histogram(one) for one in (("source", "target") if labelled else ("unknown",))}
+    apart = {
+        f"histogram-{domain}": histogram(domain) for domain in (("source", "target") if labelled else ("unknown",))
+    }
     if not labelled:
         return apart | always
     heat = {f"heat-{i}": heat_map(cell) for i, cell in enumerate(cells)}

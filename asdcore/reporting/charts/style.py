@@ -35,9 +35,9 @@ def by_group(legend: str | None = "bottom") -> Any:
     """Return the colour of train normals, test normals and anomalies."""
     import altair as alt
 
-    known = alt.Scale(domain=list(GROUPS)[:3], range=list(GROUPS.values())[:3])
+    colours = alt.Scale(domain=list(GROUPS)[:3], range=list(GROUPS.values())[:3])
     shown = alt.Legend(orient="bottom", title=None) if legend else None
-    return alt.Color("group:N", legend=shown, scale=known)
+    return alt.Color("group:N", legend=shown, scale=colours)
 
 
 def threshold(base: Any) -> Any:
