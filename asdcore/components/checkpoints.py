@@ -25,7 +25,7 @@ PINNED = ("path", "content_sha256", "files")
 def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters with ``checkpoint`` as a path: what is named by an id is located and its hash checked.
 
-    Raises ResourceError where there is no such checkpoint, or another than the registry records.
+    Raises ResourceError if there is no such checkpoint, or another than the registry records.
     """
     checkpoint = parameters.get(CHECKPOINT)
     values = {key: value if key == CHECKPOINT else released(value) for key, value in parameters.items()}
@@ -52,7 +52,7 @@ def pinned(parameters: Mapping[str, Any], component: Component | None = None) ->
 
 
 def checkpoint_digest(path: Path, component: Component | None = None) -> str:
-    """Return the SHA-256 of all files of a checkpoint: of its one file, or of names and hashes where it has more."""
+    """Return the SHA-256 of all files of a checkpoint: of its one file, or of names and hashes if it has more."""
     return _content(path, [] if path.is_dir() else checkpoint_files(path, component))
 
 
@@ -68,7 +68,7 @@ def check_checkpoint(parameters: Mapping[str, Any]) -> None:
 
 
 def checkpoint_path(parameters: Mapping[str, Any]) -> Path | None:
-    """Return the path that ``checkpoint`` gives; None where it gives none, or an id. Reads no checkpoint."""
+    """Return the path that ``checkpoint`` gives; None if it gives none, or an id. Reads no checkpoint."""
     checkpoint = parameters.get(CHECKPOINT)
     if checkpoint is None or _is_pinned(checkpoint):
         return None
@@ -81,7 +81,7 @@ def _is_pinned(checkpoint: Any) -> TypeGuard[dict[str, str]]:
 
 
 def _unchanged(path: str, content_sha256: str, files: Sequence[str]) -> Path:
-    """Return the path of a pinned checkpoint; raises ResourceError where its content is no longer that."""
+    """Return the path of a pinned checkpoint; raises ResourceError if its content is no longer that."""
     there = all(Path(name).exists() for name in (path, *files))
     digest = _content(Path(path), [Path(file) for file in files]) if there else "nothing"
     if digest != content_sha256:

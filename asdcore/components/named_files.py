@@ -1,6 +1,6 @@
 """Files, folders and modules that the parameters of a component name: they count by what they hold.
 
-A text names a file or folder where there is one of that name; ``~`` and ``$NAME`` stand for what they stand for in a
+A text names a file or folder if there is one of that name; ``~`` and ``$NAME`` stand for what they stand for in a
 shell. The bundled plugins read from disk what ``checkpoint`` names, and nothing else that is one plain word.
 """
 
@@ -44,7 +44,7 @@ def held(component: Component | None, parameters: Mapping[str, Any]) -> dict[str
 
 
 def released(value: Any) -> Any:
-    """Return a value that :func:`held` may have held; raises ResourceError where what it names is no longer that."""
+    """Return a value that :func:`held` may have held; raises ResourceError if what it names is no longer that."""
     if isinstance(value, list):
         return [released(item) for item in value]
     if not isinstance(value, dict):
@@ -145,7 +145,7 @@ def _check_loaded(name: str, digest: str) -> None:
 
 
 def _path(value: Any, words: bool) -> Path | None:
-    """Return the file or folder that a value names; None where it names none."""
+    """Return the file or folder that a value names; None if it names none."""
     if isinstance(value, Path):
         return value if value.exists() else None
     if not isinstance(value, str) or not value or "\0" in value or (not words and _is_word(value)):

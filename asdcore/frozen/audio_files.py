@@ -1,4 +1,4 @@
-"""The recordings below a folder, by name alone."""
+"""List the recordings below a folder by their names; no file is opened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sounds_below(root: Path) -> set[str]:
 
 
 def as_text(name: str) -> str:
-    r"""Return a file's name as Unicode; bytes that are no UTF-8, which nothing could show, become ``\xNN``."""
+    r"""Return a file's name as Unicode; bytes that are not UTF-8 become ``\xNN``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

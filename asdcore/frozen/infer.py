@@ -85,8 +85,8 @@ def infer(
     was not frozen needs train clips below ``data``. skip_unreadable : leave out test clips that cannot be read, such as
     one that is still being written; the inference names them in ``run.about["skipped"]``. Without it they are an error.
 
-    Raises ManifestError, with nothing written, where anything is not as it was frozen or does not come out as it did;
-    StoreError where ``out`` holds a finished inference.
+    Raises ManifestError, with nothing written, if anything is not as it was frozen or does not come out as it did;
+    StoreError if ``out`` holds a finished inference.
     """
     target, root, shown = given_path(out, "out"), given_path(data, "data"), progress or Silent()
     check_unfinished(target)
@@ -258,7 +258,7 @@ class _Inference:
 
 @contextmanager
 def _refused_leaves_nothing(out: Path) -> Iterator[None]:
-    """Remove what was begun at ``out`` where the work inside is refused.
+    """Remove what was begun at ``out`` if the work inside is refused.
 
     A kill or a full disk is no refusal: what was computed is kept, and the same command goes on from there.
     """
@@ -276,7 +276,7 @@ def _refused_leaves_nothing(out: Path) -> Iterator[None]:
 
 
 def _refuse(verified: Verification, asked: str) -> None:
-    """Raise ManifestError with every difference where there is one. ``asked`` is what the command was given."""
+    """Raise ManifestError with every difference if there is one. ``asked`` is what the command was given."""
     if verified.passed:
         return
     told = [*explain(verified, INFER), *next_steps(verified, replace(INFER, rest=asked))]

@@ -1,4 +1,4 @@
-"""What an inference rests on, of all that a manifest pins: the frozen test recordings are no part of it."""
+"""Leave out of a verification what an inference does not need: the frozen test recordings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def needed_by_inference(verified: Verification, run: Path) -> Verification:
     unread = set(_unread(verified, run))
     if not unread:
         return verified
-    note = f"{len(unread)} test recordings of the frozen run are not as they were. No inference rests on them."
+    note = (
+        f"{len(unread)} test recordings of the frozen run have changed or are missing. An inference does not need them."
+    )
     rest = [difference for difference in verified.differences if difference not in unread]
     return replace(verified, differences=rest, notes=[*verified.notes, note])
 

@@ -1,4 +1,4 @@
-"""The lineage of a run: the parents of every artifact, down to the results, and what a change reaches.
+"""The lineage of a run: the parents of every artifact, and the results that a change affects.
 
     data/<clip>                       -> clips/<machine>/<section>
     asdcore/<file>                    -> code
@@ -28,12 +28,12 @@ TABLES = ("run/clips.parquet", "run/scores.parquet", "run/calibrated.parquet", "
 LAST_TABLE = "run/decisions.parquet"
 _ALL_TABLES = (*TABLES, LAST_TABLE)
 EVERYTHING = ("code", "environment", "run/portfolio.json")
-"""What every step of the way depends on."""
+"""What every step depends on."""
 
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What the lineage is drawn from.
+    """What :func:`draw` makes a lineage from.
 
     clips : the clip index. plugin : {(kind, name): its plugin}. files : {group node: names of the files in it}.
     shards : {branch: {name of a shard: audio digests in it}}. resources : {branch: names of its checkpoint files}.
@@ -101,7 +101,7 @@ def _goes_on(node: str, child: str) -> bool:
 
 
 def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], lineage: dict[str, set[str]]) -> None:
-    """Features and scores of one branch."""
+    """Add the features and scores of one branch."""
     choice = made.plan.branches[branch]
     used = [("encoder", choice.encoder.name), *(("view", view.name) for view in choice.views)]
     makers = {f"plugin/{made.plugin[component]}" for component in used}
@@ -116,7 +116,7 @@ def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], l
 
 
 def _results(made: Ingredients, system: str, audio: Mapping[str, Any], lineage: dict[str, set[str]]) -> None:
-    """What one system says of each machine and section. A guard may look at every branch."""
+    """Add the results of one system, for each machine and section. A guard may look at every branch."""
     choice = made.plan.systems[system]
     branches = set(made.plan.branches) if choice.guards else choice.fused
     makers = {f"plugin/{made.plugin['guard', guard.name]}" for guard in choice.guards}

@@ -1,4 +1,4 @@
-"""Where the pinned artifacts lie on this machine.
+"""Find the pinned artifacts on this machine.
 
 A subject is named ``<root>/<path>``. The roots:
 
@@ -41,9 +41,9 @@ class Roots:
     _real: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def locate(self, name: str) -> Path | None:
-        """Return where a subject lies, None where its root is not on this machine.
+        """Return where a subject lies, None if its root is not on this machine.
 
-        Raises ManifestError where a link leads out of the root: what is behind it is not what was frozen.
+        Raises ManifestError if a link leads out of the root: what is behind it is not what was frozen.
         """
         if name in self.files:
             return self.files[name]

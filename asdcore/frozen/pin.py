@@ -49,7 +49,7 @@ def freeze(
 
     time : when it was frozen, as the seal says it; default ``$SOURCE_DATE_EPOCH``, else now (UTC).
 
-    Raises ManifestError, with nothing written, where something is no longer as the run had it, or cannot be pinned.
+    Raises ManifestError, with nothing written, if something is no longer as the run had it, or cannot be pinned.
     """
     done = run if isinstance(run, Run) else load_run(run)
     path, moment = given_path(out, "out"), moment_of(time)
@@ -113,7 +113,7 @@ class _Freeze:
         return shards
 
     def check_unchanged(self) -> None:
-        """Raise where code, a plugin or a library is not what the run was made with: it would be pinned wrongly."""
+        """Raise if code, a plugin or a library is not what the run was made with: it would be pinned wrongly."""
         about, problems = self.run.about, []
         if "manifest" in about:
             raise ManifestError(

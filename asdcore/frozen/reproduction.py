@@ -1,7 +1,7 @@
-"""Does this machine compute what was frozen? The frozen train normals must get their frozen values again, bit for bit.
+"""Prove that this machine computes what was frozen: frozen train normals get their frozen values, bit for bit.
 
 recipes     each branch's features would be made by the same code, libraries and parameters
-features    one train normal of every machine and section, heard again, gets its frozen features
+features    one train normal of every machine and section, encoded again, gets its frozen features
 scores      every train normal gets its frozen out-of-fold scores, in each branch, calibrated, and in each system
 """
 
@@ -28,7 +28,7 @@ APART = "'asdcore verify MANIFEST --recompute' says how far apart they are."
 
 
 def prove_recipes(work: Work, frozen: Run) -> None:
-    """Raise ManifestError where features would be made otherwise here than those of the frozen run were."""
+    """Raise ManifestError if features would be made differently here than in the frozen run."""
     names = [
         name
         for name, branch in work.plan.branches.items()

@@ -1,4 +1,4 @@
-"""The checkpoints that a portfolio reads: only what the registry records with source and hash can be frozen."""
+"""Find the checkpoints and modules that a portfolio reads; only those that the registry records can be frozen."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Pinned:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it was named by a path rather than lying where the registry keeps it."""
+        """Whether its files lie elsewhere than where the registry keeps them."""
         return self.folder.resolve() != resource_folder(self.entry.id).resolve()
 
     def as_json(self) -> dict[str, Any]:
-        """Return what the manifest says of it."""
+        """Return its entry in the manifest."""
         keys = ("id", "title", "source", "revision", "licence", "plugin")
         allowed = dict(sorted(self.entry.allowed.items()))
         about = {key: getattr(self.entry, key) for key in keys} | {"allowed": allowed, "files": self.names}

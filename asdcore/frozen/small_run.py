@@ -1,4 +1,4 @@
-"""A plugin at work: a small run around it, and the same run again under other names and with half of the test clips.
+"""Check a plugin in a small run, and again with test names exchanged and with half of the test clips.
 
 The run is of one machine and section, of :data:`TRAIN` train and :data:`TEST` test clips at most. The portfolio is
 :data:`AROUND`, with the plugin in the place of its kind.
@@ -74,7 +74,7 @@ def portfolio_around(kind: str, name: str) -> dict[str, Any]:
 
 
 def _runs(kind: str, name: str, root: Path) -> Iterator[tuple[str, list[Differing]]]:
-    """Yield each check and what differs; raises an AsdcoreError where there can be no run."""
+    """Yield each check and what differs; raises an AsdcoreError if no run is possible."""
     reader: Dataset = installed().build("dataset", DEFAULT_TASK, {})
     sounds = _few(reader.clips(root), root)
     with TemporaryDirectory(prefix=".asdcore-run-", dir=place_beside(root, [Path(gettempdir()), Path.cwd()])) as folder:

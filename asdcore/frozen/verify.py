@@ -52,7 +52,7 @@ def verify(
     recordings too, and compare; run folder and store may then be absent. trust_mtime : do not read files again whose
     size and times of change are those of the last verification. public_key : check the manifest's signature with it.
 
-    Raises ManifestError where the manifest itself is damaged, was changed, or is not signed by the key's owner.
+    Raises ManifestError if the manifest itself is damaged, was changed, or is not signed by the key's owner.
     """
     pinned = read_manifest(given_path(manifest, "the manifest"))
     notes = _signature(pinned, public_key)
@@ -209,7 +209,7 @@ class _Verify:
 
 
 def _held(path: Path) -> set[str | None] | None:
-    """Return the audio digests of a feature file, None where it is none."""
+    """Return the audio digests of a feature file, None if it is none."""
     try:
         # Of a pipe that ends in .parquet, polars would wait for a writer.
         return set(pl.read_parquet(path, columns=["audio_sha256"])["audio_sha256"]) if path.is_file() else None
@@ -238,7 +238,7 @@ def _below(top: Path, files: tuple[Path, ...]) -> list[str]:
 
 
 def _signature(manifest: Manifest, public_key: str | Path | None) -> list[str]:
-    """Check the signature where a key is given; say that it was not checked where there is one and no key."""
+    """Check the signature if a key is given; say that it was not checked if there is one and no key."""
     if public_key is not None:
         check_signature(manifest.path, Path(public_key))
         return ["the signature is that of the given key."]

@@ -42,7 +42,7 @@ class BranchCost:
 
     layer : one, or several side by side. parameters : of the encoder's whole model. thop_macs, torch_macs : its forward
     passes to the highest layer, one for each view. features : numbers that the scorer gets of a clip. scorer_macs : to
-    score a clip, None where the scorer does not tell.
+    score a clip, None if the scorer does not tell.
     """
 
     view: str
@@ -96,7 +96,7 @@ def complexity(
     """Count what a portfolio costs for a clip of ``seconds``, scored against ``train_clips`` train normals.
 
     portfolio : a path, the name of a shipped portfolio, or a Portfolio. Encoders are built and run on noise, where they
-    run by default. Raises an AsdcoreError where one cannot be built or run.
+    run by default. Raises an AsdcoreError if one cannot be built or run.
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise AsdcoreError(f"A clip of {seconds} s cannot be: give a number of seconds above 0, such as 10.")
@@ -137,7 +137,7 @@ class _Meter:
         self._known: dict[str, list[int | str]] = {}
 
     def layers(self, branch: Branch) -> tuple[int | str, ...]:
-        """Return the names of a branch's layers; raises PortfolioError where the encoder has no such layer."""
+        """Return the names of a branch's layers; raises PortfolioError if the encoder has no such layer."""
         choice = branch.encoder
         key = _identity(choice)
         layers = self._known.get(key) or self._known.setdefault(key, list(self._encoder(choice).layers))
@@ -233,7 +233,7 @@ def _identity(choice: EncoderChoice) -> str:
 
 
 def _notes(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter) -> tuple[str, ...]:
-    """Say what is counted as nothing, and why the two counts differ where they do."""
+    """Say what is counted as nothing, and why the two counts differ, if they do."""
     notes = []
     for name, cost in costs.items():
         choice = plan.branches[name].encoder

@@ -48,7 +48,7 @@ def with_batch(rule: Rule) -> Rule:
 
 
 def _axes_of_one(module: nn.Module) -> tuple[int, int]:
-    """Return how many axes one sample without a batch has, and where the batch would be; (0, 0) where it needs one."""
+    """Return how many axes one sample without a batch has, and where the batch would be; (0, 0) if it needs one."""
     from torch import nn
 
     if isinstance(module, nn.RNNBase):
@@ -81,7 +81,7 @@ def projections(module: nn.Module, output: Any) -> int:
 
 
 def attended(module: nn.Module, output: Any) -> Any:
-    """Return the tokens that a module gives, with a batch axis where torch's own attention was given none."""
+    """Return the tokens that a module gives, with a batch axis if torch's own attention was given none."""
     from torch import nn
 
     tokens = output[0] if isinstance(output, tuple) and output else output

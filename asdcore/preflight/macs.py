@@ -34,12 +34,12 @@ TOLERATED = 0.05
 """The two counts may differ by this share before it is said why."""
 
 MENTIONED = 0.01
-"""A reason is said where it is worth this share of the count."""
+"""A reason is said if it is worth this share of the count."""
 
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-accumulates by thop and by torch, and why they differ where they do.
+    """Multiply-accumulates by thop and by torch, and why they differ, if they do.
 
     scripted : whether the model is TorchScript, or holds some, so that torch's count stands for both.
     """
@@ -110,7 +110,7 @@ def _by_torch(
 ) -> tuple[Mapping[int | str, Tokens], Counter[nn.Module | None], set[type]]:
     """Return the tokens, the MACs of every module without its children's (None: outside of all), and attention types.
 
-    A type is attention where its own code, not a child's, multiplies activations with one another, it has projections
+    A type is attention if its own code, not a child's, multiplies activations with one another, it has projections
     and it gives (n, tokens, dim).
     """
     import torch

@@ -10,7 +10,7 @@ retention  R = sum_f |G_f|^2 E_f / sum_f E_f, the part of a fault's energy that 
 gain       R over the part of the normal clip that is left where the fault sounds, in dB: above 0 it stands out more.
 
 The fault comes to the near microphone through a drawn room. How the far one hears it decides everything, and where the
-recording can tell, it does: where its own transfer from near to far, S_fn / S_nn, is below half, what the near channel
+recording can tell, it does: if its own transfer from near to far, S_fn / S_nn, is below half, what the near channel
 holds is beside it, and a fault takes the same way as the machine. Elsewhere an environment as loud at both is in front,
 and the drawn room stands in. ``own_way`` is the share of the fault's energy for which the recording could tell.
 
@@ -106,7 +106,7 @@ def audit_views(
     and domain, spread over its recordings (:func:`asdcore.data.spread.spread`). level_db : RMS of a fault relative to
     the clip's, at the near microphone.
 
-    Raises an AsdcoreError where there is nothing to audit: recordings of one channel, or all of them silent, and a view
+    Raises an AsdcoreError if there is nothing to audit: recordings of one channel, or all of them silent, and a view
     that gives both channels.
     """
     if clips < 1 or not -60 <= level_db <= 20:
@@ -255,7 +255,7 @@ def _energy(spectra: Spectra) -> Floats:
 
 
 def _ratio(above: Any, below: Any) -> Any:
-    """Divide, 0 where there is nothing below."""
+    """Divide, 0 if there is nothing below."""
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 

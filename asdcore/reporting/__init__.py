@@ -49,7 +49,7 @@ def report(
     truth, year : see :func:`asdcore.evaluate`, which the report calls for every run: each look at labels is logged. A
     run without labels, recordings or store still gets a report, which says what is missing.
 
-    Raises an AsdcoreError where a run cannot be read, labels that were named do not fit, a library is missing, or a
+    Raises an AsdcoreError if a run cannot be read, labels that were named do not fit, a library is missing, or a
     file would be written over that asdcore did not write as it is. A report ends with its SHA-256; tables are noted.
     """
     _check_libraries(umap)
@@ -88,7 +88,7 @@ def _write_tables(
 
 
 def _check_places(report: Path, tables: Mapping[str, Path | None]) -> None:
-    """Raise StoreError where something would be written over that is not asdcore's."""
+    """Raise StoreError if something would be written over that is not asdcore's."""
     for what, folder in tables.items():
         if folder is not None:
             check_noted(folder, paper.CSV if what == "csv" else paper.LATEX, f"--{what}")

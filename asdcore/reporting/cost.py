@@ -13,7 +13,7 @@ from asdcore.reporting.reported_runs import Subject
 def costs(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
     """Return a row for each system, and notes on what is not counted.
 
-    ``macs`` and ``parameters`` are for one clip of 10 s, as a submission states them (None where they cannot be
+    ``macs`` and ``parameters`` are for one clip of 10 s, as a submission states them (None if they cannot be
     counted here), ``seconds`` the wall time of the run that made all its systems, ``official`` in percent.
     """
     seconds = rounded(sum(subject.run.about["seconds"].values()), 2) if "seconds" in subject.run.about else None

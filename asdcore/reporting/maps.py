@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 def check_umap() -> None:
-    """Raise AsdcoreError where UMAP is asked for and not installed."""
+    """Raise AsdcoreError if UMAP is asked for and not installed."""
     if find_spec("umap") is None:
         raise AsdcoreError("--umap needs umap-learn: run \"pip install 'asdcore[umap]'\", or leave --umap out.")
 
@@ -36,7 +36,7 @@ def check_umap() -> None:
 def feature_recipes(subject: Subject) -> dict[str, Recipe]:
     """Return {what they are: where the store keeps them} of a run's features, once for branches that share them.
 
-    Raises an AsdcoreError where code or libraries have changed since the run, so that its features have other names.
+    Raises an AsdcoreError if code or libraries have changed since the run, so that its features have other names.
     """
     plugins, device = installed(), subject.run.about.get("device")
     store = Store(Path(subject.run.about["store"]))
@@ -58,7 +58,7 @@ def feature_recipes(subject: Subject) -> dict[str, Recipe]:
 def map_parts(subject: Subject, features: Recipe, umap: bool) -> Iterator[tuple[Cell, dict[str, Any]]]:
     """Yield (machine, section) and its map: columns x, y (and u, v by UMAP) of the clips of :func:`chosen`.
 
-    ``explained`` is the share of the train normals' variance that the two axes hold. Raises StoreError where the store
+    ``explained`` is the share of the train normals' variance that the two axes hold. Raises StoreError if the store
     no longer has the features.
     """
     for (machine, section), clips in subject.clips.group_by("machine", "section", maintain_order=True):

@@ -18,13 +18,13 @@ LIBRARIES = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-p
 
 
 def check_libraries() -> None:
-    """Raise AsdcoreError where a library that the report needs is not installed."""
+    """Raise AsdcoreError if a library that the report needs is not installed."""
     if missing := missing_libraries():
         raise AsdcoreError(missing)
 
 
 def missing_libraries() -> str | None:
-    """Say which libraries of the report are not installed and how to get them; None where all are there."""
+    """Say which libraries of the report are not installed and how to get them; None if all are there."""
     missing = [name for module, name in LIBRARIES.items() if find_spec(module) is None]
     advice = "Run \"pip install 'asdcore[report]'\"."
     return f"A report needs {', '.join(missing)}, not installed here. {advice}" if missing else None

@@ -1,4 +1,4 @@
-"""What a report is about: finished runs, their labels where there are any, and what of each is no longer there."""
+"""What a report is about: finished runs, their labels if there are any, and what of each is no longer there."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ class Subject:
 
     @property
     def data(self) -> Path | None:
-        """The folder of the recordings, None where it is gone."""
+        """The folder of the recordings, None if it is gone."""
         root = Path(self.run.about["data"])
         return root if root.is_dir() else None
 
     @cached_property
     def plan(self) -> Portfolio:
-        """The portfolio that ran; raises PortfolioError where this asdcore cannot read it."""
+        """The portfolio that ran; raises PortfolioError if this asdcore cannot read it."""
         return parse_portfolio(self.run.about["portfolio"])
 
     @cached_property
     def clips(self) -> pl.DataFrame:
-        """The clip index with ``label``, and ``domain`` of test clips too; both null where no truth is known."""
+        """The clip index with ``label``, and ``domain`` of test clips too; both null if no truth is known."""
         clips = self.run.clips
         if self.labels is None:
             return clips.with_columns(label=pl.lit(None, dtype=pl.Int8))
@@ -89,9 +89,9 @@ class Subject:
 def open_subjects(
     runs: Sequence[Run | str | Path], truth: Path | None, year: int | None, advance: Callable[[int], None]
 ) -> list[Subject]:
-    """Open every run, evaluate it where it has labels (each look is logged), and note what is missing.
+    """Open every run, evaluate it if it has labels (each look is logged), and note what is missing.
 
-    Raises an AsdcoreError where a run cannot be read, or where labels were named and do not fit.
+    Raises an AsdcoreError if a run cannot be read, or if labels were named and do not fit.
     """
     if not runs:
         raise AsdcoreError("A report needs at least one run: 'asdcore report RUN'.")
@@ -116,7 +116,7 @@ def unique_names(folders: Sequence[Path]) -> list[str]:
 
 
 def places(subjects: Sequence[Subject]) -> dict[tuple[str, str], str]:
-    """Return {(machine, section): how the report calls it}: by the machine alone where it has one section."""
+    """Return {(machine, section): how the report calls it}: by the machine alone if it has one section."""
     cells = sorted(
         {cell for subject in subjects for cell in subject.run.clips.select("machine", "section").unique().rows()}
     )

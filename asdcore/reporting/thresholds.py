@@ -65,7 +65,7 @@ def _row(title: str, rate: Rates) -> dict[str, Any]:
 
 
 def _known(rate: Rates, key: str) -> float | None:
-    """Return a share; None where there are no labels, or too few groups to tell."""
+    """Return a share; None if there are no labels, or too few groups to tell."""
     share: float | None = getattr(rate, key) if rate.enough or key != "new" else None
     return share
 

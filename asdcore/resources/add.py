@@ -1,7 +1,7 @@
-"""Takes a local file, or a folder of files, into the registry: its hash into an entry, itself to where resources lie.
+"""Add a local file or folder to the registry: record its hash in an entry, and put it where resources lie.
 
-What the registry knows already is not taken on trust: a size or hash that contradicts the recorded one is refused. An
-entry that lacks a hash gets it, in the user's own registry.
+A size or hash that contradicts a recorded one is refused. An entry that lacks a hash gets it, in the user's own
+registry.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from asdcore.store.atomic import atomic_path, write_text
 NEEDED = ("source", "licence", "plugin")
 OWN = "own"
 GRAPHS = {".onnx": "onnx", ".tflite": "onnx"}
-"""Which plugin reads a file of one's own, where its name tells."""
+"""Which plugin reads your own file, by the end of its name."""
 COMPUTED = "computed: from a local file, by 'asdcore registry add'"
 
 
@@ -32,9 +32,9 @@ def add(
 ) -> Resource:
     """Record a file's (or a folder's files') size and hash, put it in place, and return its entry.
 
-    identifier : of the entry to complete or to make; without it, the entry that records the hash, else a new one named
-    after the file. said : what a new entry says; ``source``, ``licence`` and ``plugin`` are needed, unless it is one's
-    ``own``. Raises ResourceError.
+    identifier : id of the entry to complete or to make; by default the entry that records the hash, else a new one
+    named after the file. description : what a new entry says; ``source``, ``licence`` and ``plugin`` are needed, unless
+    it is your ``own``. Raises ResourceError.
     """
     given = [*description, *["own"] * own]
     if own:
@@ -94,7 +94,7 @@ def _matched(entry: Resource, path: Path, files: Mapping[str, Path]) -> dict[str
 
 
 def _completed(entry: Resource, files_by_name: Mapping[str, Path]) -> Resource:
-    """Return the entry with the hashes that it lacks; raises ResourceError where a recorded one is contradicted."""
+    """Return the entry with the hashes that it lacks; raises ResourceError if a recorded one is contradicted."""
     files = []
     for file in entry.files:
         path = files_by_name.get(file.name)
@@ -134,7 +134,7 @@ def _described(name: str, path: Path) -> dict[str, Any]:
 
 
 def _place(file: Path, target: Path) -> None:
-    """Put a file where it belongs, by a hard link where the file system allows it, else by a copy."""
+    """Put a file where it belongs, by a hard link if the file system allows it, else by a copy."""
     if target.exists() and target.samefile(file):
         return
     with atomic_path(target) as temporary:

@@ -97,7 +97,7 @@ def _digest(archive: Path) -> str:
 
 @contextmanager
 def _trusted_no_more(archive: Path, file: File) -> Iterator[None]:
-    """Forget the hash of a first download that proves unfit, where nothing else says what the file must be."""
+    """Forget the hash of a first download that proves unfit, if nothing else says what the file must be."""
     try:
         yield
     except UnfitError:
@@ -149,7 +149,7 @@ def _read_notes(root: Path) -> dict[str, Any]:
 def unpack(archive: Path, machine: str, root: Path) -> int:
     """Unpack what a zip file holds below a folder ``machine`` into ``root/machine``; returns the number of files.
 
-    Files that are there already with the same content are left. Raises ResourceError, with nothing changed, where the
+    Files that are there already with the same content are left. Raises ResourceError, with nothing changed, if the
     archive is damaged or unsafe, or a sound file of the same name is there with other content.
     """
     advice = f"Remove it with 'rm {archive}' and fetch it again."
@@ -219,7 +219,7 @@ def _check_space(root: Path, needed: int) -> None:
 
 
 def _move_in(stage: Path, home: Path, archive: Path) -> None:
-    """Move unpacked files to where they belong; a whole folder at once where there is none yet."""
+    """Move unpacked files to where they belong; a whole folder at once if there is none yet."""
     with disk_trouble(home):
         moves = []
         for path in sorted(file for file in stage.rglob("*") if file.is_file()):

@@ -3,7 +3,7 @@
 A download grows in ``<file>.part``, which an interrupt leaves for the next call to go on with, and is renamed when its
 size and hash are the recorded ones; anything else is deleted and named. No credentials are sent.
 
-What is checked: the SHA-256; where the publisher gives an MD5 alone, that; a dataset's archive without either is
+What is checked: the SHA-256; if the publisher gives an MD5 alone, that; a dataset's archive without either is
 trusted on first use, if all of it can be read: its SHA-256 is written to ``<file>.sha256``, and must be the same ever
 after. A checkpoint without any hash is not downloaded.
 """
@@ -47,7 +47,7 @@ PASSING = (408, 425, 429, 500, 502, 503, 504)
 def fetch(resource: Resource, progress: Progress | None = None, files: tuple[File, ...] = ()) -> list[Path]:
     """Download the files of a resource (or some of them) that are not there yet; returns the paths of all.
 
-    Raises ResourceError where a file cannot be had, or is not the one that the registry records.
+    Raises ResourceError if a file cannot be had, or is not the one that the registry records.
     """
     shown = progress or Silent()
     paths = {file: resource_folder(resource.id) / file.name for file in files or resource.files}
@@ -141,7 +141,7 @@ def _unlike_the_first(part: Path, path: Path) -> str | None:
 
 
 def download(url: str, target: IO[bytes], size: int | None, advance: Callable[[int], None]) -> None:
-    """Download into an open file, going on after the bytes that it holds; tries again where the connection breaks.
+    """Download into an open file, going on after the bytes that it holds; tries again if the connection breaks.
 
     ``size`` is the number of bytes expected, if known; reading stops once there are more. ``advance`` is told of bytes.
     """
@@ -176,7 +176,7 @@ class _BrokenError(Exception):
 
 
 def _receive(url: str, target: IO[bytes], size: int | None, advance: Callable[[int], None]) -> None:
-    """Ask once for what is still missing and write what comes; raises _BrokenError where some is missing still."""
+    """Ask once for what is still missing and write what comes; raises _BrokenError if some is missing still."""
     start = target.tell()
     if start == size:
         return
@@ -250,7 +250,7 @@ def _total(headers: Any) -> int | None:
 
 
 def _number(text: str | None) -> int | None:
-    """Return a number of bytes that a server names; None where it is none."""
+    """Return a number of bytes that a server names; None if it is none."""
     return int(text) if text and re.fullmatch("[0-9]{1,18}", text) else None
 
 

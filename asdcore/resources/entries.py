@@ -94,7 +94,7 @@ class Facts(_Strict):
 
     ``sample_rate`` in Hz. ``layers`` that can be asked for, the last one the default; of that one, for 10 s: ``tokens``
     (time, band), ``special`` tokens beside them, their ``dim``; ``macs``, the multiply-accumulates of a pass to it, and
-    ``parameters``, the learned weights that such a pass reads: both absent where an encoder shows no torch model.
+    ``parameters``, the learned weights that such a pass reads: both absent if an encoder shows no torch model.
     """
 
     sample_rate: Count
@@ -114,7 +114,7 @@ class Resource(_Strict):
     ``base_url`` + its name, else nowhere that a program may fetch it from. ``plugin`` reads it, with the parameters
     ``use``. ``folder`` says that the plugin wants the folder of all files rather than the one file. ``allowed`` says
     for a challenge year whether its rules allow the resource, and ``allowed_because`` how that is known. ``evidence``
-    is that of every file without its own. ``facts`` are of a checkpoint, absent where it was not measured.
+    is that of every file without its own. ``facts`` are of a checkpoint, absent if it was not measured.
     """
 
     id: Annotated[str, Field(pattern=rf"^{ID.pattern}$")]
@@ -145,7 +145,7 @@ class Resource(_Strict):
         return self
 
     def url(self, file: File) -> str | None:
-        """Return where a file can be downloaded, None where only a person can."""
+        """Return where a file can be downloaded, None if only a person can."""
         return file.url or (f"{self.base_url}{quote(file.name)}" if self.base_url else None)
 
     def file(self, name: str) -> File:

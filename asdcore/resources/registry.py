@@ -3,7 +3,7 @@
     REGISTRY/<id>.toml            one entry a resource, see :mod:`asdcore.resources.entries`
     RESOURCES/<id>/<file name>    its files
 
-Entries come from the registry that asdcore ships and from the user's own, ``registry`` in the per-user store; where
+Entries come from the registry that asdcore ships and from the user's own, ``registry`` in the per-user store; if
 ``$ASDCORE_REGISTRY`` or ``--registry`` names a folder, they come from there alone. An entry of the user's own may have
 the id of a shipped one only to fill in sizes and hashes that the shipped one leaves open. RESOURCES is
 ``$ASDCORE_RESOURCES``, else ``resources`` in the per-user store.
@@ -61,7 +61,7 @@ class Registry:
     def recorded(self, path: Path, files: Sequence[Path] = ()) -> Resource:
         """Return the entry whose hashes a file, or a folder's files, have; ``files``: all that belong to that file.
 
-        Raises ResourceError where there is none: nothing without a recorded source and hash may enter a frozen run.
+        Raises ResourceError if there is none: nothing without a recorded source and hash may enter a frozen run.
         """
         if path.is_dir() or len(files) > 1:
             top = path if path.is_dir() else path.parent
@@ -136,9 +136,9 @@ def resource_folder(identifier: str) -> Path:
 
 
 def locate(identifier: str, registry: Registry | None = None) -> Path:
-    """Return the file of a checkpoint (its folder where the entry says ``folder``), every hash checked.
+    """Return the file of a checkpoint (its folder if the entry says ``folder``), every hash checked.
 
-    Raises ResourceError where a file is not there, has no recorded SHA-256, or not the recorded one, and where the
+    Raises ResourceError if a file is not there, has no recorded SHA-256, or not the recorded one, and if the
     folder holds a file that the entry does not know. A file is read once a process as long as it does not change.
     """
     resource = (registry or open_registry()).entry(identifier)
@@ -229,13 +229,13 @@ def md5_digest(path: Path) -> str:
 
 
 def suggestion(name: str, entries: dict[str, Resource]) -> str:
-    """Return "Did you mean ...? ", or nothing where no id is close."""
+    """Return "Did you mean ...? ", or nothing if no id is close."""
     close = difflib.get_close_matches(name, entries, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}? " if close else ""
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    """Return size and time of change, by which an unchanged file is known again; None where it changed just now."""
+    """Return size and time of change, by which an unchanged file is known again; None if it changed just now."""
     about = path.stat()
     return None if time.time_ns() - about.st_mtime_ns < FRESH else (about.st_size, about.st_mtime_ns)
 
@@ -246,7 +246,7 @@ def _known_digest(path: Path, state: tuple[int, int]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Resource]:
-    """Return the entries of a folder, none where it is not there; raises ResourceError with all that is wrong."""
+    """Return the entries of a folder, none if it is not there; raises ResourceError with all that is wrong."""
     entries, problems = {}, []
     for path in sorted(folder.glob("*.toml")):
         try:

@@ -123,7 +123,7 @@ def load_run(folder: str | Path) -> Run:
     path = home / RUN_FILE
     try:
         if path.exists() and not path.is_file():  # a pipe could be read for ever
-            raise ValueError("it is no regular file")
+            raise ValueError("it is not a regular file")
         content = path.read_bytes()
         return Run(home, _checked(json.loads(content.decode(), parse_constant=_refuse), content))
     except (FileNotFoundError, NotADirectoryError):
@@ -136,7 +136,7 @@ def load_run(folder: str | Path) -> Run:
 
 
 def _checked(about: Any, content: bytes) -> dict[str, Any]:
-    """Return what ``run.json`` says, or raise ValueError where it is not what a run writes."""
+    """Return what ``run.json`` says, or raise ValueError if it is not what a run writes."""
     if isinstance(about, dict) and about.get("schema") != SCHEMA:
         raise ValueError(f"its schema is {about.get('schema')}, this asdcore reads {SCHEMA}")
     if not is_sealed(content):
@@ -156,7 +156,7 @@ def write_run(
     """Write everything beside the folder, then move it in, ``run.json`` last.
 
     So a full disk leaves an earlier run as it was, and a kill between two moves leaves no run that looks finished.
-    ``beside`` is called with a folder to write more into: folders that belong to the run. Raises StoreError where a
+    ``beside`` is called with a folder to write more into: folders that belong to the run. Raises StoreError if a
     file would be replaced that no run wrote.
     """
     with fresh_folder(folder) as stage:
@@ -197,7 +197,7 @@ def write_evaluation(run: Run, evaluation: dict[str, Any]) -> None:
 
 
 def check_evaluation(run: Run) -> None:
-    """Raise StoreError where an evaluation of this run would be written over what no evaluation wrote."""
+    """Raise StoreError if an evaluation of this run would be written over what no evaluation wrote."""
     path = run.folder / EVALUATION_FILE
     if (path.exists() or path.is_symlink()) and not is_sealed_file(path):
         raise StoreError(
@@ -222,7 +222,7 @@ def check_out(folder: Path, folders: Iterable[str] = ()) -> None:
 
 
 def _check_files(folder: Path, folders: Iterable[str]) -> None:
-    """Raise StoreError where a run would be written among files that no run wrote, or in place of one."""
+    """Raise StoreError if a run would be written among files that no run wrote, or in place of one."""
     journal, record = read_journal(folder / JOURNAL), folder / RUN_FILE
     of_a_run = journal is not None or is_record(record)
     there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}

@@ -42,7 +42,7 @@ _ADVICE = {
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to ``path`` on success, remove it on failure.
 
-    Raises StoreError where the folder cannot be written or the disk is full.
+    Raises StoreError if the folder cannot be written or the disk is full.
     """
     with disk_trouble(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise StoreError where ``folder`` could not be made or written to: better known before the work than after."""
+    """Raise StoreError if ``folder`` could not be made or written to: better known before the work than after."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
     if there.is_symlink() and not there.exists():
         raise StoreError(
@@ -182,7 +182,7 @@ def _remove(path: Path) -> None:
 
 
 def _disk_trouble(error: Exception) -> str | None:
-    """Say what is wrong with the disk, or None where the error is about something else.
+    """Say what is wrong with the disk, or None if the error is about something else.
 
     polars wraps an operating-system error in its own class and keeps only the text.
     """

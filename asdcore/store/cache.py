@@ -74,9 +74,9 @@ class Store:
         return self.root / "scores" / f"{recipe_digest(recipe)}.parquet"
 
     def read_scores(self, path: Path, clips: tuple[int, int] | None = None) -> pl.DataFrame:
-        """Read one chunk of scores; raises StoreError where it is not of so many train normals and test clips.
+        """Read one chunk of scores; raises StoreError if it is not of so many train normals and test clips.
 
-        StoreError too where it is damaged, or holds what no scorer gives.
+        StoreError too if it is damaged, or holds what no scorer gives.
         """
         chunk = read_table(CHUNK_SCORES, path, _repair(path))
         sound = pl.col("role").is_in(["oof", "test"]) & (pl.col("row") >= 0) & (pl.col("fold") >= FULL)
@@ -209,7 +209,7 @@ class FeatureSet:
 
 
 def _length(value: object) -> int:
-    """Return a dimension of a shape; ValueError where it is none: -1 would mean whatever fits."""
+    """Return a dimension of a shape; ValueError if it is none: -1 would mean whatever fits."""
     if not isinstance(value, int) or value < 0:
         raise ValueError(f"{value!r} is not a length")
     return value

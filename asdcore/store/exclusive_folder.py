@@ -16,9 +16,9 @@ CLAIM = ".asdcore-writing.lock"
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Make a folder, and hold it for this process alone; where it is left empty, it is removed again.
+    """Make a folder, and hold it for this process alone; if it is left empty, it is removed again.
 
-    Raises StoreError where another process holds it.
+    Raises StoreError if another process holds it.
     """
     with disk_trouble(folder):
         lock, made = _claim(folder)

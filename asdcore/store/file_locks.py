@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Lock:
-    """An open file that this process alone has locked; ``sure`` is False where the file system has no locks."""
+    """An open file that this process alone has locked; ``sure`` is False if the file system has no locks."""
 
     path: Path
     descriptor: int
@@ -41,9 +41,9 @@ class Lock:
 
 
 def take(path: Path) -> Lock | None:
-    """Open or make the file ``path`` and lock it; None where another holds it.
+    """Open or make the file ``path`` and lock it; None if another holds it.
 
-    A link is not followed. Raises OSError where it is a link, no regular file, has a second name, or cannot be opened.
+    A link is not followed. Raises OSError if it is a link, no regular file, has a second name, or cannot be opened.
     """
     while True:
         descriptor = _open(path)
@@ -65,12 +65,12 @@ def _open(path: Path) -> int:
     if stat.S_ISREG(about.st_mode) and about.st_nlink <= 1:
         return descriptor
     os.close(descriptor)
-    reason = "it has a second name" if stat.S_ISREG(about.st_mode) else "it is no regular file"
+    reason = "it has a second name" if stat.S_ISREG(about.st_mode) else "it is not a regular file"
     raise OSError(errno.EINVAL, reason, str(path))
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock an open file; False where the file system has no locks. Raises BlockingIOError where another holds it."""
+    """Lock an open file; False if the file system has no locks. Raises BlockingIOError if another holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -38,7 +38,7 @@ HASH, PREVIOUS, FOUND = "hash", "previous", "found"
 
 @dataclass(frozen=True)
 class Line:
-    """One line: its number from 1, what it says (nothing where it cannot be read or was edited), and if it is chained.
+    """One line: its number from 1, what it says (nothing if it cannot be read or was edited), and if it is chained.
 
     A line outside the chain was written by an older version, or cut short.
     """
@@ -58,7 +58,7 @@ class Chain:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong, each with the number of the line; empty where the log is as it was written."""
+        """What is wrong, each with the number of the line; empty if the log is as it was written."""
         noted = [
             f"line {line.number} was written when this was found: {text}"
             for line in self.chained
@@ -86,7 +86,7 @@ def head_of(log: Path) -> Path:
 def append(log: Path, make: Callable[[Chain], Mapping[str, Any]]) -> Line:
     """Append the entry that ``make`` returns for the log as it is; one writer at a time. Returns the new line.
 
-    The entry is on the disk when this returns; where it cannot be written (StoreError), nothing of it stays.
+    The entry is on the disk when this returns; if it cannot be written (StoreError), nothing of it stays.
     """
     with _trouble("write", log), _held(log) as file:
         content = file.readall()
@@ -161,7 +161,7 @@ def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _last_start(content: bytes) -> int:
-    """Return where the last chained line starts; 0 where there is none."""
+    """Return where the last chained line starts; 0 if there is none."""
     return max((start for start, raw in _lines(content) if _is_chained(_entry(raw))), default=0)
 
 
@@ -190,7 +190,7 @@ def _digest(entry: Mapping[str, Any]) -> str:
 
 
 def _head(log: Path) -> Any:
-    """Return what the head file says: None where there is none, "" where it cannot be read."""
+    """Return what the head file says: None if there is none, "" if it cannot be read."""
     try:
         _check_regular(head_of(log))
         return parse_json(head_of(log).read_bytes())

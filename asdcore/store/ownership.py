@@ -77,7 +77,7 @@ def write_journal(place: Path, folder: Path, names: Iterable[str], stage: Path) 
 def read_journal(path: Path) -> dict[str, list[str]] | None:
     """Return {name: the digests that it may have} of what was written, or half written, beside ``path``.
 
-    None where there is no such file, or not the one that was sealed.
+    None if there is no such file, or not the one that was sealed.
     """
     with suppress(OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         content = path.read_bytes() if path.is_file() else b""
@@ -100,7 +100,7 @@ def is_noted(path: Path, folder: Path, journal: Mapping[str, list[str]]) -> bool
 def write_noted(folder: Path, texts: Mapping[str, str], option: str) -> None:
     """Write text files into a folder of a person's, and note their digests in :data:`NOTES` there.
 
-    Raises StoreError where a file is there that was not written so; ``option`` is what names the folder.
+    Raises StoreError if a file is there that was not written so; ``option`` is what names the folder.
     """
     check_noted(folder, texts, option)
     written = read_journal(folder / NOTES) or {}
@@ -113,7 +113,7 @@ def write_noted(folder: Path, texts: Mapping[str, str], option: str) -> None:
 
 
 def check_noted(folder: Path, names: Iterable[str], option: str) -> None:
-    """Raise StoreError where one of these files is there and :func:`write_noted` did not write it as it is."""
+    """Raise StoreError if one of these files is there and :func:`write_noted` did not write it as it is."""
     check_writable(folder)
     written = read_journal(folder / NOTES) or {}
     for path in (folder / name for name in names):

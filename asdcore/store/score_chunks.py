@@ -8,7 +8,7 @@ from asdcore.store.tables import FULL
 
 
 def lacking(chunk: pl.DataFrame, n_train: int, n_test: int) -> str | None:
-    """Say what a chunk of scores lacks or has too much of, or None where it is whole.
+    """Say what a chunk of scores lacks or has too much of, or None if it is whole.
 
     By every reference, each of the ``n_train`` train normals has one out-of-fold score by leaving out clip by clip, one
     by folds, or both; each of the ``n_test`` test clips has one by the scorer of all train normals, and by folds either

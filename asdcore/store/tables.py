@@ -31,7 +31,7 @@ class Table:
     unknown: tuple[str, ...] = ()
 
     def check(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return ``frame`` with the table's column order; raises StoreError where it is not this table."""
+        """Return ``frame`` with the table's column order; raises StoreError if it is not this table."""
         absent = [name for name in self.unknown if name not in frame.columns]
         frame = frame.with_columns(pl.lit(None, self.columns[name]).alias(name) for name in absent)
         extra = sorted(set(frame.columns) - set(self.columns))
@@ -51,7 +51,7 @@ class Table:
         return frame
 
     def _check_values(self, frame: pl.DataFrame) -> None:
-        """Raise StoreError where what identifies a row is missing, a score or a decision, or is no finite number."""
+        """Raise StoreError if what identifies a row is missing, a score or a decision, or is no finite number."""
         for name, dtype in self.columns.items():
             column = frame[name]
             number = dtype in (pl.Float64, pl.Int8) and name not in self.unknown

@@ -16,7 +16,7 @@ class DamagedError(Exception):
 
 @contextmanager
 def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip file; raises DamagedError where it is none."""
+    """Open a zip file; raises DamagedError if it is none."""
     with _damage():
         opened = zipfile.ZipFile(path)
     with opened:
@@ -37,7 +37,7 @@ def blocks_of(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[byte
 
 
 def unreadable(path: Path) -> str | None:
-    """Say why a zip file cannot be read to its end, or return None where every member has its CRC."""
+    """Say why a zip file cannot be read to its end, or return None if every member has its CRC."""
     try:
         with opened_zip(path) as opened:
             for member in opened.infolist():

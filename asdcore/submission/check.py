@@ -69,7 +69,7 @@ def check_submission(
     """Check a package's folder, one system's folder, or a zip, against the evaluation data in ``data``.
 
     task : a dataset reader such as "dcase2026"; without it the grammar of names is detected. year : whose files are
-    asked for, where it is not the task's. Raises an AsdcoreError where there is nothing to check, or nothing to check
+    asked for, if it is not the task's. Raises an AsdcoreError if there is nothing to check, or nothing to check
     it against; whatever is wrong with the submission is in the verdict.
     """
     path = Path(submission)

@@ -69,8 +69,8 @@ def team(label: str) -> str:
 def expected_files(clips: pl.DataFrame, year: int) -> Expected:
     """Return which test clips each score file of a year names, and how.
 
-    clips : a clip index. A clip's name is that of its file, and ends in .wav as the challenge's do where the clip was
-    encoded as FLAC since. Raises DataError where two clips would have one name in one file.
+    clips : a clip index. A clip's name is that of its file, and ends in .wav as the challenge's do if the clip was
+    encoded as FLAC since. Raises DataError if two clips would have one name in one file.
     """
     files: Expected = defaultdict(dict)
     taken: dict[tuple[str, str], str] = {}

@@ -53,7 +53,7 @@ def meta_text(
 ) -> str:
     """Return the meta file of one system of a run.
 
-    results : what :func:`development_results` returns, None where there are none. complexity : ``total_parameters``
+    results : what :func:`development_results` returns, None if there are none. complexity : ``total_parameters``
     and ``macs`` of the system, as far as they are known.
     """
     counted, year = complexity or {}, run.about["year"]
@@ -73,7 +73,7 @@ def meta_text(
     head = [
         f"# Made by asdcore {__version__} from the system {_plain(system)} of the portfolio "
         f"{_plain(run.about['portfolio']['name'])}.",
-        f"# A person completes the lines that end in '{MARK} ...', or takes that comment off where nothing applies.",
+        f"# A person completes the lines that end in '{MARK} ...', or takes that comment off if nothing applies.",
     ]
     return "\n".join([*head, *_lines(tree, year), ""])
 
@@ -82,7 +82,7 @@ def development_results(run: Run, system: str, year: int) -> dict[str, dict[str,
     """Return {machine: {field: percent}} from a run's ``evaluation.json``, sections averaged as the year averages.
 
     The fields are the year's official cells; those of 2020 are ``averaged_auc`` and ``averaged_pauc``. Raises
-    StoreError where the run has not been evaluated by the rules of ``year``.
+    StoreError if the run has not been evaluated by the rules of ``year``.
     """
     path, rules = run.folder / EVALUATION_FILE, rule(year)
     by_machine: dict[str, dict[str, list[float]]] = {}
@@ -166,18 +166,18 @@ def _description(run: Run, system: str) -> dict[str, Any]:
     rates = sorted(set(run.clips["sample_rate"]))
     return {
         "input_sampling_rate": _joined(f"{rate / 1000:g}kHz" for rate in rates),
-        "data_augmentation": Blank("of training, where there was any"),
+        "data_augmentation": Blank("of training, if there was any"),
         "front_end": _joined(view for branch in branches for view in _views(branch)),
         "acoustic_features": _joined(encoder["name"] for encoder in encoders if "checkpoint" not in encoder)
         or Blank("what the encoders take in"),
         "embeddings": _joined(_embedding(encoder) for encoder in encoders if "checkpoint" in encoder),
         "machine_learning_method": _joined(branch["scorer"]["name"] for branch in branches),
         "aggregation_method": _joined(encoder["pooling"]["name"] for encoder in encoders),
-        "domain_adaptation_method": Blank("where there is any"),
+        "domain_adaptation_method": Blank("if there is any"),
         "domain_generalization_method": _joined(branch["normalizer"]["name"] for branch in branches),
         "ensemble_method_subsystem_count": len(branches) if len(branches) > 1 else None,
         "decision_making": _fusion(run, system) if len(branches) > 1 else None,
-        "attribute_usage": Blank("where attributes were used"),
+        "attribute_usage": Blank("if attributes were used"),
         "external_data_usage": "pre-trained model" if _checkpoints(branches) else None,
         "development_data_usage": Blank("such as development, pre-training, fine-tuning"),
     }
@@ -260,7 +260,7 @@ def _lines(tree: Mapping[str, Any], year: int, depth: int = 0) -> Iterator[str]:
 
 
 def _plain(value: Any) -> str:
-    """Return a scalar as YAML on one line, quoted where it must be."""
+    """Return a scalar as YAML on one line, quoted if it must be."""
     if value is None:
         return "!!null"
     text: str = yaml.safe_dump(value, allow_unicode=True, width=float("inf"))

@@ -64,7 +64,7 @@ def write_scores(
     """Write the score files of one system, decisions too from 2021 on, and return their paths.
 
     clips, systems, decisions : tables of a run. Every test clip has a line, sorted by name, in a file for its machine
-    and section; a score is the shortest text that reads back as the same float64. Raises DataError where a test clip
+    and section; a score is the shortest text that reads back as the same float64. Raises DataError if a test clip
     has no finite score or no decision.
     """
     files = _score_files(expected_files(clips, year), systems, decisions, system, year)
@@ -85,12 +85,12 @@ def package(
     """Write the folder and the zip of up to four systems.
 
     label : ``<Name>_<Institute>``, which is numbered, or full labels with commas between them. systems : names, or
-    ``<run>/<name>`` where two runs share a name; None takes all, sorted by name. out : a new folder, by default
+    ``<run>/<name>`` if two runs share a name; None takes all, sorted by name. out : a new folder, by default
     ``submission`` in the first run. development : a run whose ``evaluation.json`` has the development results; by
-    default each run's own, where it is of development data. complexity : whether to count parameters and MACs, for
+    default each run's own, if it is of development data. complexity : whether to count parameters and MACs, for
     which every encoder is built and run once.
 
-    Raises an AsdcoreError, with nothing written, where this is no submission that the challenge would take.
+    Raises an AsdcoreError, with nothing written, if this is no submission that the challenge would take.
     """
     chosen = _chosen([_open(run) for run in runs], systems)
     named = dict(zip(labels(label, len(chosen)), chosen, strict=True))
@@ -117,7 +117,7 @@ def _open(run: Run | str | Path) -> Run:
 
 
 def _chosen(runs: list[Run], systems: Sequence[str] | None) -> Chosen:
-    """Return the systems to package; raises DataError where they are none, too many, unknown or of two names."""
+    """Return the systems to package; raises DataError if they are none, too many, unknown or of two names."""
     there = [(run, str(system)) for run in runs for system in run.about["portfolio"]["systems"]]
     every = [f"{run.folder}/{system}" if len(runs) > 1 else system for run, system in there]
     chosen = there if systems is None else [_find(name, there, every) for name in systems]
@@ -146,7 +146,7 @@ def _find(name: str, there: Chosen, every: list[str]) -> tuple[Run, str]:
 
 
 def _shared_clips(chosen: Chosen) -> Expected:
-    """Return the score files of the runs; raises DataError where the runs are not of one year and one set of clips."""
+    """Return the score files of the runs; raises DataError if the runs are not of one year and one set of clips."""
     first, files = chosen[0][0], expected_files(chosen[0][0].clips, chosen[0][0].about["year"])
     if not files:
         raise DataError(f"{first.folder} has no test clips, so there is nothing to submit. Run on evaluation data.")
@@ -217,7 +217,7 @@ def _score_files(
 def _results(
     run: Run, system: str, year: int, development: Run | str | Path | None
 ) -> dict[str, dict[str, float]] | None:
-    """Return the development results of a system, None where nobody said where they are."""
+    """Return the development results of a system, None if nobody said where they are."""
     if development is not None:
         return development_results(_open(development), system, year)
     own = is_development(expected_files(run.clips, year)) and (run.folder / EVALUATION_FILE).exists()
@@ -255,7 +255,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _check_same(folder: Path, archive: Path, files: Mapping[str, bytes]) -> None:
-    """Raise where a folder is not a package of these very scores."""
+    """Raise if a folder is not a package of these very scores."""
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     ours = {name for name in there if Path(name).parts[0] == TASK and name.endswith((".csv", META))}
     changed = [

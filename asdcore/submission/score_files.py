@@ -13,10 +13,10 @@ from asdcore.submission.layout import DECISIONS, SCORES, Expected, kinds
 
 FALLBACK_SINCE = 2023
 FALLBACK = "DCASE{year}T2{end}_seed13711_id(0_)_Eval"
-"""How the official baseline names its files. The evaluators look for them where one of the official two is missing."""
+"""How the official baseline names its files. The evaluators look for them if one of the official two is missing."""
 
 Files = Mapping[str, tuple[str, bytes | None]]
-"""{name: (how messages name the file, its content, or None where that could not be read)}."""
+"""{name: (how messages name the file, its content, or None if that could not be read)}."""
 
 Found = tuple[list[Problem], list[Problem]]
 """Problems, and warnings."""

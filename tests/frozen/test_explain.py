@@ -24,7 +24,7 @@ def test_moved_recordings_are_one_line_and_one_option(command, option):
     lost = [Difference(MISSING, "audio", f"data/fan/train/{i}.wav") for i in range(310)]
     result = verification(*lost, absent={"data": "/old/sound"})
     assert explain(result, command) == [
-        f"recordings: nothing of what was frozen is in /old/sound. Say where it is with {option} DIR."
+        f"recordings: /old/sound holds none of the frozen files. Say where they are with {option} DIR."
     ]
     assert next_steps(result, command) == [f"Next: asdcore {command.name} first.json {option} DIR"]
 

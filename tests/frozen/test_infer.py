@@ -578,7 +578,7 @@ def test_a_finished_inference_is_not_written_over(world, inferred, monkeypatch, 
     arguments = ("infer", world.manifest, "--data", world.evaluation, "--out", inferred.folder)
     code, out, err = command(monkeypatch, capsys, *arguments)
     assert (code, out) == (2, "")
-    assert "holds a finished run or inference, and is not written over. Choose another --out." in err
+    assert "holds a finished run or inference, so it is not written over. Choose another --out." in err
     assert files(inferred.folder) == before
 
 

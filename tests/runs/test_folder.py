@@ -182,7 +182,7 @@ def test_what_is_not_a_record_is_refused(run, content):
 def test_what_is_no_file_is_refused_and_holds_nobody_up(run, make):
     (run.folder / RUN_FILE).unlink()
     make(run.folder / RUN_FILE)
-    with pytest.raises(StoreError, match="it is no regular file"):
+    with pytest.raises(StoreError, match="it is not a regular file"):
         load_run(run.folder)
 
 
