@@ -1,4 +1,4 @@
-"""The parameter ``checkpoint`` of a component: a path, or the id of a registry entry.
+"""Resolve the parameter ``checkpoint`` of a component: a path, or the id of a registry entry.
 
 A checkpoint named by its id is looked up, and its hash checked, before the component is built. The component gets a
 path either way, and a recipe counts a checkpoint by its content, so that the same file shares its features however it
@@ -23,9 +23,9 @@ PINNED = ("path", "content_sha256", "files")
 
 
 def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters with ``checkpoint`` as a path: what is named by an id is located and its hash checked.
+    """Return the parameters with ``checkpoint`` as a path; one named by its id is located and its hash checked.
 
-    Raises ResourceError if there is no such checkpoint, or another than the registry records.
+    Raises ResourceError if the checkpoint is missing, or is not the one that the registry records.
     """
     checkpoint = parameters.get(CHECKPOINT)
     values = {key: value if key == CHECKPOINT else released(value) for key, value in parameters.items()}
@@ -38,7 +38,7 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pinned(parameters: Mapping[str, Any], component: Component | None = None) -> dict[str, Any]:
-    """Return the parameters for a job that runs later or elsewhere: JSON-like, what they name held to its content."""
+    """Return JSON-like parameters for a job that runs later or elsewhere, with the content of every file they name."""
     values = resolved(parameters)
     path = values.pop(CHECKPOINT, None)
     values = held(component, values)
@@ -68,7 +68,7 @@ def check_checkpoint(parameters: Mapping[str, Any]) -> None:
 
 
 def checkpoint_path(parameters: Mapping[str, Any]) -> Path | None:
-    """Return the path that ``checkpoint`` gives; None if it gives none, or an id. Reads no checkpoint."""
+    """Return the path in ``checkpoint``; None for an id or no checkpoint. Reads no checkpoint."""
     checkpoint = parameters.get(CHECKPOINT)
     if checkpoint is None or _is_pinned(checkpoint):
         return None
@@ -81,11 +81,13 @@ def _is_pinned(checkpoint: Any) -> TypeGuard[dict[str, str]]:
 
 
 def _unchanged(path: str, content_sha256: str, files: Sequence[str]) -> Path:
-    """Return the path of a pinned checkpoint; raises ResourceError if its content is no longer that."""
+    """Return the path of a pinned checkpoint; raises ResourceError if its content has changed."""
     there = all(Path(name).exists() for name in (path, *files))
     digest = _content(Path(path), [Path(file) for file in files]) if there else "nothing"
     if digest != content_sha256:
-        raise ResourceError(f"{path} has changed: pinned is the content {content_sha256}, found {digest}. Run again.")
+        raise ResourceError(
+            f"{path} has changed: the pinned content is {content_sha256}, this one is {digest}. Run again."
+        )
     return Path(path)
 
 

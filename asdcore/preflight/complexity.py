@@ -1,11 +1,11 @@
-"""What a portfolio costs: parameters, and multiply-accumulates (MACs) of one clip.
+"""Count what a portfolio costs: parameters, and multiply-accumulates (MACs) of one clip.
 
-A branch costs its encoder's forward pass to its layer, and the comparisons of its scorer. In a total, what branches
-share counts once, as it is computed once: the parameters of an encoder, its pass over a view, the scores of a scorer
-that two normalizers calibrate.
+A branch costs its encoder's forward pass up to its layer, and the comparisons of its scorer. A total counts shared
+work once, since it is computed once: the parameters of an encoder, its pass over a view, the scores of a scorer that
+two normalizers calibrate.
 
-Counted are networks and scorers. Decoding, resampling, views, FFTs, filter banks and pooling are not. How networks are
-counted, and why twice, stands in :mod:`asdcore.preflight.macs`.
+Networks and scorers are counted. Decoding, resampling, views, FFTs, filter banks and pooling are not.
+:mod:`asdcore.preflight.macs` says how networks are counted, and why twice.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def complexity(
     run by default. Raises an AsdcoreError if one cannot be built or run.
     """
     if not (math.isfinite(seconds) and seconds > 0):
-        raise AsdcoreError(f"A clip of {seconds} s cannot be: give a number of seconds above 0, such as 10.")
+        raise AsdcoreError(f"Clip length must be positive, got {seconds} s. Give a number of seconds, such as 10.")
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
     plan.check_components()
     meter, costs = _Meter(seconds), {}
@@ -137,7 +137,7 @@ class _Meter:
         self._known: dict[str, list[int | str]] = {}
 
     def layers(self, branch: Branch) -> tuple[int | str, ...]:
-        """Return the names of a branch's layers; raises PortfolioError if the encoder has no such layer."""
+        """Return the names of a branch's layers; raises PortfolioError if the encoder lacks one."""
         choice = branch.encoder
         key = _identity(choice)
         layers = self._known.get(key) or self._known.setdefault(key, list(self._encoder(choice).layers))
@@ -146,8 +146,7 @@ class _Meter:
         for layer in names:
             if layer not in layers:
                 raise PortfolioError(
-                    f"encoder {choice.name!r}: there is no layer {layer!r}. Its layers are "
-                    f"{', '.join(map(repr, layers))}."
+                    f"encoder {choice.name!r} has no layer {layer!r}. Its layers are {', '.join(map(repr, layers))}."
                 )
         return names
 
@@ -206,7 +205,7 @@ def _cost(branch: Branch, meter: _Meter, train_clips: int) -> BranchCost:
 def _total(
     plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter, names: Collection[str], models: int = 1
 ) -> Total:
-    """Add up some branches, counting once what they share; ``models`` of each scorer, as a mirror has."""
+    """Add up branches, counting shared work once; ``models`` is how many of each scorer a mirror has."""
     parameters: dict[str, int] = {}
     passes: dict[tuple[str, str], tuple[EncoderChoice, set[int | str]]] = {}
     scorers: dict[str, int] = {}
@@ -233,7 +232,7 @@ def _identity(choice: EncoderChoice) -> str:
 
 
 def _notes(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter) -> tuple[str, ...]:
-    """Say what is counted as nothing, and why the two counts differ, if they do."""
+    """Say what counts as 0, and why the two counts differ, if they do."""
     notes = []
     for name, cost in costs.items():
         choice = plan.branches[name].encoder

@@ -1,4 +1,4 @@
-"""What the two counters of :mod:`asdcore.preflight.macs` lack: rules for thop, and operations for torch."""
+"""Rules for thop and operations for torch that the counters of :mod:`asdcore.preflight.macs` lack."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def thop() -> Any:
 def with_batch(rule: Rule) -> Rule:
     """Return a rule of thop that is right without a batch axis too.
 
-    torch's convolutions, poolings and recurrent layers take one sample as it is. thop reads sizes by their place, so
-    that of a convolution's (channels, time) it takes the time for the channels.
+    torch's convolutions, poolings and recurrent layers also take one sample without a batch axis. thop reads sizes by
+    position, so it would take the time of (channels, time) for the channels.
     """
 
     def counted(module: Any, given: Any, output: Any) -> None:
@@ -81,7 +81,7 @@ def projections(module: nn.Module, output: Any) -> int:
 
 
 def attended(module: nn.Module, output: Any) -> Any:
-    """Return the tokens that a module gives, with a batch axis if torch's own attention was given none."""
+    """Return a module's output tokens; torch's own attention gets a batch axis if it ran without one."""
     from torch import nn
 
     tokens = output[0] if isinstance(output, tuple) and output else output

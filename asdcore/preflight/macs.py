@@ -1,4 +1,4 @@
-"""Multiply-accumulates of one encoder on one clip, counted twice: by rule, and by watching.
+"""Count the multiply-accumulates of one encoder on one clip twice: by thop's rules, and by watching torch.
 
 thop    adds up what a rule for each type of module says (https://github.com/Lyken17/pytorch-OpCounter); the DCASE
         Challenge recommends it. It has no rule for attention, so one is given to it here, for every type of module that
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from torch.utils.flop_counter import FlopCounterMode
 
 TOLERATED = 0.05
-"""The two counts may differ by this share before it is said why."""
+"""The two counts may differ by this share before a note says why."""
 
 MENTIONED = 0.01
-"""A reason is said if it is worth this share of the count."""
+"""A note gives a reason that accounts for at least this share of the count."""
 
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-accumulates by thop and by torch, and why they differ, if they do.
+    """Multiply-accumulates by thop and by torch, and the reasons if they differ.
 
     scripted : whether the model is TorchScript, or holds some, so that torch's count stands for both.
     """
@@ -161,7 +161,7 @@ def _by_thop(
     from torch import nn
 
     class Pass(nn.Module):
-        """What thop can run: the encoder's module, used the way the encoder uses it."""
+        """A module for thop: the encoder's network, run the way the encoder runs it."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -184,7 +184,7 @@ def _by_thop(
 
 
 def _leaves(parent: nn.Module, counts: Mapping[str, tuple[float, float, Any]]) -> Iterator[tuple[nn.Module, int]]:
-    """Walk through what thop tells of a module's children, down to the modules that it has rules for."""
+    """Walk thop's counts of a module's children, down to the modules that it has rules for."""
     for name, (macs, _, children) in counts.items():
         module = parent.get_submodule(name)
         if children:
@@ -194,7 +194,7 @@ def _leaves(parent: nn.Module, counts: Mapping[str, tuple[float, float, Any]]) -
 
 
 def _reasons(by_rule: Counter[nn.Module], by_module: Counter[nn.Module | None]) -> tuple[str, ...]:
-    """Say in which types of module the counts differ."""
+    """Say in which module types the counts differ."""
     thop: Counter[str] = Counter()
     torch_macs: Counter[str] = Counter()
     rest = Counter(by_module)

@@ -1,4 +1,4 @@
-"""A folder that one process at a time writes to."""
+"""Hold a folder for one writing process at a time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from asdcore.store.atomic import disk_trouble
 from asdcore.store.file_locks import Lock, take
 
 CLAIM = ".asdcore-writing.lock"
-"""The file that is locked as long as somebody writes to the folder; gone when that is done."""
+"""The file that is locked while a process writes to the folder, and removed afterwards."""
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Make a folder, and hold it for this process alone; if it is left empty, it is removed again.
+    """Make a folder and hold it for this process alone; an empty one is removed at the end.
 
     Raises StoreError if another process holds it.
     """

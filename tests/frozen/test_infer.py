@@ -599,7 +599,7 @@ def test_two_inferences_at_once_do_not_write_over_one_another(world, inferred, t
 def test_a_folder_of_other_files_and_the_frozen_folders_are_not_written_to(world, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("")
-    with pytest.raises(StoreError, match="holds files that are no run's"):
+    with pytest.raises(StoreError, match="holds files that no run wrote"):
         world.infer(world.evaluation, tmp_path / "out")
     for name in ("run", "store"):
         with pytest.raises(StoreError, match=f"lies in the frozen {name} folder.* Choose another --out"):
@@ -844,7 +844,7 @@ def test_frozen_folders_may_lie_elsewhere_now(world, inferred, tmp_path, monkeyp
     manifest = (there.root / "manifest.json").rename(tmp_path / "m.json")
     for name in ("data", "run", "store"):
         (there.root / name).rename(tmp_path / f"moved {name}")
-    with pytest.raises(ManifestError, match="Say where it is with --run DIR"):
+    with pytest.raises(ManifestError, match="Say where they are with --run DIR"):
         infer(manifest, world.evaluation, tmp_path / "out")
     with pytest.raises(ManifestError, match=f"Next: asdcore infer .* --data {world.evaluation} --out .* --run DIR"):
         infer(manifest, world.evaluation, tmp_path / "out")

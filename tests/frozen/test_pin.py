@@ -214,7 +214,7 @@ def test_an_inference_is_not_frozen(frozen):
 
 
 def test_what_is_no_run_is_not_frozen(tmp_path):
-    with pytest.raises(DataError, match="is no finished run"):
+    with pytest.raises(DataError, match="is not a finished run"):
         freeze(tmp_path, tmp_path / "m.json")
 
 

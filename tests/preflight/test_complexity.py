@@ -458,7 +458,7 @@ def test_why_counts_differ_reaches_the_notes(measure):
 @pytest.mark.parametrize(
     ("encoder", "options", "error", "said"),
     [
-        ("deep", {"seconds": 0.0}, AsdcoreError, "A clip of 0.0 s cannot be: give a number of seconds above 0"),
+        ("deep", {"seconds": 0.0}, AsdcoreError, "Clip length must be positive, got 0.0 s"),
         ("deep", {"seconds": float("nan")}, AsdcoreError, "A clip of nan s cannot be"),
         ({"name": "deep", "layer": 4}, {}, PortfolioError, r"branches.a: .*no layer 4. Its layers are 1, 2, 3"),
         ("unclonable", {}, PluginError, r"branches.a: .*encoder 'unclonable' failed with TypeError: cannot pickle"),
