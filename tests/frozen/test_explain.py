@@ -58,7 +58,7 @@ def test_a_moved_folder_is_told_by_verify_in_a_few_lines(frozen, asdcore_command
     shutil.move(frozen.home / root, frozen.home / "elsewhere")
     done = asdcore_command("verify", frozen.path)
     assert done.code == FAILED
-        assert f"{frozen.home / root} holds none of the frozen files. Say where they are with {option} DIR." in done.out
+    assert f"{frozen.home / root} holds none of the frozen files. Say where they are with {option} DIR." in done.out
     assert len(done.out.splitlines()) < 15
     assert asdcore_command("verify", frozen.path, option, frozen.home / "elsewhere").code == 0
 
