@@ -1,11 +1,11 @@
-"""What the registry says of one external resource, a checkpoint or a dataset: a TOML file each, its id the file's name.
+"""The schema of a registry entry: one TOML file for each checkpoint or dataset, named by its id.
 
 An entry without a hash says so: every file carries its evidence, which begins with where its hash comes from.
 
     computed:   the file was hashed by whoever wrote the entry
     published:  by the publisher itself: a Git LFS pointer, the MD5 that Zenodo shows
     reported:   by others, in public code or documents
-    unknown:    no hash was found
+    unknown:    there is no hash
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _web_address(value: str) -> str:
     try:
         _ = parts.port, parts.hostname.encode("idna"), value.encode("ascii")
     except ValueError as error:
-        raise ValueError(f"an address has a host and a port that can be, and plain characters ({error})") from None
+        raise ValueError(f"an address must have a valid host and port, and plain characters ({error})") from None
     if not value.isprintable() or " " in value:
         raise ValueError("an address holds no blanks and no control characters")
     return value
@@ -67,7 +67,7 @@ Layer = Annotated[int, Field(ge=0, strict=True)] | Text
 
 
 class _Strict(BaseModel):
-    """Frozen, and any key it does not know is an error."""
+    """Frozen; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -85,7 +85,7 @@ class File(_Strict):
 
     @property
     def check(self) -> str:
-        """By what a download is checked: ``sha256``, ``md5`` or ``none``."""
+        """The hash that a download is checked by: ``sha256``, ``md5`` or ``none``."""
         return "sha256" if self.sha256 else "md5" if self.md5 else "none"
 
 
@@ -145,11 +145,11 @@ class Resource(_Strict):
         return self
 
     def url(self, file: File) -> str | None:
-        """Return where a file can be downloaded, None if only a person can."""
+        """Return the address of a file, None if a program may not fetch it."""
         return file.url or (f"{self.base_url}{quote(file.name)}" if self.base_url else None)
 
     def file(self, name: str) -> File:
-        """Return a file by name; raises ResourceError with the closest."""
+        """Return a file by name; raises ResourceError with the closest name."""
         for file in self.files:
             if file.name == name:
                 return file
@@ -200,9 +200,9 @@ def _file_problems(entry: Resource, file: File) -> list[str]:
 
 
 def load_entry(path: Path) -> Resource:
-    """Read and check one entry; raises ResourceError naming file, key, what was found and what is allowed."""
+    """Read and check one entry; raises ResourceError naming file, key, value and what is allowed."""
     if path.is_symlink() and not path.exists():
-        raise ResourceError(f"{path} is a link that leads nowhere. Remove it, or put an entry there.")
+        raise ResourceError(f"{path} is a broken link. Remove it, or put an entry there.")
     if path.exists() and not path.is_file():  # a pipe could be read for ever
         raise ResourceError(f"{path} is not a regular file. Remove it, or put an entry there.")
     try:
@@ -217,16 +217,16 @@ def load_entry(path: Path) -> Resource:
 
 
 def make_entry(values: dict[str, Any], where: str) -> Resource:
-    """Make an entry; ``where`` begins the message of the ResourceError that lists all that is wrong."""
+    """Make an entry; raises ResourceError with all problems, in a message that begins with ``where``."""
     try:
         return Resource.model_validate(values)
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
-        raise ResourceError("\n  - ".join([f"{where} is no registry entry:", *lines])) from None
+        raise ResourceError("\n  - ".join([f"{where} is not a valid registry entry:", *lines])) from None
 
 
 def entry_text(entry: Resource) -> str:
-    """Return an entry as TOML: the text that :func:`load_entry` reads back as the same entry."""
+    """Return an entry as TOML text, which :func:`load_entry` reads back as the same entry."""
     values = entry.model_dump(exclude={"id", "files"}, exclude_defaults=True)
     tables = {key: values.pop(key) for key in ("allowed", "use", "facts") if key in values}
     blocks = [_block(values), *(f"[{key}]\n{_block(table)}" for key, table in tables.items())]
@@ -255,7 +255,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def _explain(error: Any) -> str:
-    """Say in one line what pydantic found: the key, what it got, what it accepts."""
+    """Return one problem as a line: the key, its value and what is allowed."""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         inner: dict[Any, type[_Strict]] = {"files": File, "facts": Facts}

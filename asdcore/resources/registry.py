@@ -1,10 +1,10 @@
-"""The registry of external resources, where their files lie, and the check of a checkpoint's hash before it is loaded.
+"""Read the registry of external resources, locate their files, and check a checkpoint's hash before it is loaded.
 
     REGISTRY/<id>.toml            one entry a resource, see :mod:`asdcore.resources.entries`
     RESOURCES/<id>/<file name>    its files
 
-Entries come from the registry that asdcore ships and from the user's own, ``registry`` in the per-user store; if
-``$ASDCORE_REGISTRY`` or ``--registry`` names a folder, they come from there alone. An entry of the user's own may have
+Entries come from the registry that asdcore ships and from the user's own, ``registry`` in the per-user store. If
+``$ASDCORE_REGISTRY`` or ``--registry`` names a folder, they come only from there. An entry of the user's own may have
 the id of a shipped one only to fill in sizes and hashes that the shipped one leaves open. RESOURCES is
 ``$ASDCORE_RESOURCES``, else ``resources`` in the per-user store.
 """
@@ -30,7 +30,7 @@ FOLDER_ALGORITHM = "sha256-folder-v1"
 PART = ".part"
 
 FRESH = 2 * 10**9
-"""Nanoseconds after a change in which another may leave the time of change as it is: file systems count coarsely."""
+"""Nanoseconds within which a second change may leave the same time of change: file systems have coarse clocks."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,10 @@ class Registry:
         return next(((resource, file) for resource, file in every if file.sha256 == digest), None)
 
     def recorded(self, path: Path, files: Sequence[Path] = ()) -> Resource:
-        """Return the entry whose hashes a file, or a folder's files, have; ``files``: all that belong to that file.
+        """Return the entry that records the hashes of a file, or of all files of a folder.
 
-        Raises ResourceError if there is none: nothing without a recorded source and hash may enter a frozen run.
+        files : the file and all that belong to it. Raises ResourceError if there is no such entry: only files with
+        recorded source and hash may enter a frozen run.
         """
         if path.is_dir() or len(files) > 1:
             top = path if path.is_dir() else path.parent
@@ -88,11 +89,13 @@ class Registry:
 
 
 def open_registry(folder: Path | None = None) -> Registry:
-    """Read the registry: of ``folder``, else of ``$ASDCORE_REGISTRY``, else the shipped one and the user's own."""
+    """Read the registry in ``folder``, else in ``$ASDCORE_REGISTRY``, else the shipped one and the user's own."""
     chosen = folder or (Path(value) if (value := os.environ.get("ASDCORE_REGISTRY")) else None)
     if chosen is not None:
         if not chosen.is_dir():
-            raise ResourceError(f"The registry {chosen} is no folder. Give one of .toml files, or none.")
+            raise ResourceError(
+                f"The registry {chosen} is not a folder. Give a folder of .toml files, or leave it out."
+            )
         return Registry(_read(chosen), chosen)
     own = default_store() / "registry"
     entries = _read(shipped_registry())
@@ -100,7 +103,7 @@ def open_registry(folder: Path | None = None) -> Registry:
         shipped = entries.get(identifier)
         if shipped and not completes(resource, shipped):
             raise ResourceError(
-                f"{own / identifier}.toml: asdcore ships an entry of that id, which says something else. An entry of "
+                f"{own / identifier}.toml: asdcore ships a different entry of that id. An entry of "
                 f"your own may fill in missing sizes and hashes of a shipped one; for anything else, rename the file."
             )
         entries[identifier] = resource
@@ -116,7 +119,7 @@ def shipped_registry() -> Path:
 
 
 def completes(own: Resource, shipped: Resource) -> bool:
-    """Whether one entry says what another says, and besides nothing but sizes and hashes that the other leaves open."""
+    """Whether one entry equals the shipped one, except for sizes and hashes that the shipped one leaves open."""
     if len(own.files) != len(shipped.files):
         return False
     hashes = ("size", "sha256", "md5")
@@ -130,7 +133,7 @@ def completes(own: Resource, shipped: Resource) -> bool:
 
 
 def resource_folder(identifier: str) -> Path:
-    """Return where the files of a resource lie, there or not."""
+    """Return the folder for the files of a resource, whether it exists or not."""
     chosen = os.environ.get("ASDCORE_RESOURCES")
     return (Path(chosen) if chosen else default_store() / "resources") / identifier
 
@@ -138,19 +141,19 @@ def resource_folder(identifier: str) -> Path:
 def locate(identifier: str, registry: Registry | None = None) -> Path:
     """Return the file of a checkpoint (its folder if the entry says ``folder``), every hash checked.
 
-    Raises ResourceError if a file is not there, has no recorded SHA-256, or not the recorded one, and if the
-    folder holds a file that the entry does not know. A file is read once a process as long as it does not change.
+    Raises ResourceError if a file is missing, has no recorded SHA-256 or another one, or if the folder holds a file
+    that the entry lacks. A file that does not change is read once per process.
     """
     resource = (registry or open_registry()).entry(identifier)
     if resource.kind != "checkpoint":
-        raise ResourceError(f"{identifier} is a {resource.kind}, no checkpoint. Fetch it with 'asdcore data fetch'.")
+        raise ResourceError(f"{identifier} is a {resource.kind}, not a checkpoint. Fetch it with 'asdcore data fetch'.")
     folder = resource_folder(identifier)
     for file in resource.files:
         if not (folder / file.name).is_file():
             raise ResourceError(f"{file.name} of {identifier} is not in {folder}. {how_to_get(resource, file)}")
         if file.sha256 is None:
             raise ResourceError(
-                f"{folder / file.name} cannot be trusted: nobody has recorded its SHA-256. If you know where it comes "
+                f"{folder / file.name} cannot be trusted: its SHA-256 is not recorded. If you know where it comes "
                 f"from, 'asdcore registry add {folder / file.name} --id {identifier}' records the hash it has now."
             )
         if problem := difference(file, folder / file.name):
@@ -160,14 +163,14 @@ def locate(identifier: str, registry: Registry | None = None) -> Path:
         strange := [file for file in folder_files(folder) if file.relative_to(folder).as_posix() not in names]
     ):
         raise ResourceError(
-            f"{strange[0]} is no file of {identifier}, and might be loaded in place of one. Remove it; allowed are "
+            f"{strange[0]} is not a file of {identifier}, but might be loaded in place of one. Remove it; allowed are "
             f"{', '.join(sorted(names))}."
         )
     return folder if resource.folder else folder / resource.files[0].name
 
 
 def difference(file: File, path: Path) -> str | None:
-    """Say how a file differs from what the registry records of it (size, SHA-256, else MD5), or return None."""
+    """Return how a file differs from its record in the registry (size, SHA-256, else MD5), or None."""
     size = path.stat().st_size
     if file.size not in (None, size):
         return f"{path} has {size:,} bytes, the registry records {file.size:,}."
@@ -184,23 +187,23 @@ def can_fetch(resource: Resource, file: File) -> bool:
 
 
 def how_to_get(resource: Resource, file: File) -> str:
-    """Say what a person must do to have a file of a resource."""
+    """Return what a person must do to get a file of a resource."""
     if can_fetch(resource, file):
         return f"'asdcore registry fetch {resource.id}' downloads it."
     if resource.own:
         return f"It is your own: put it in place with 'asdcore registry add {file.name} --id {resource.id}'."
-    reason = "no address that a program may fetch it from" if not resource.url(file) else "no hash to check it by"
+    reason = "no address to download it from" if not resource.url(file) else "no hash to check it by"
     return (
-        f"The registry knows {reason}: get it from {resource.url(file) or resource.source}, then put it in place with "
+        f"The registry has {reason}: get it from {resource.url(file) or resource.source}, then put it in place with "
         f"'asdcore registry add {file.name} --id {resource.id}'."
     )
 
 
 def content_digest(path: Path) -> str:
-    """Return the SHA-256 (hex) of a file, read once a process; of a folder, that of its files' names and hashes.
+    """Return the SHA-256 (hex) of a file, or over the names and hashes of a folder's files.
 
     ``sha256-folder-v1``: SHA-256 over, for the files in order of their relative POSIX paths, hidden and unfinished ones
-    apart, the path, a zero byte, the hex SHA-256 and a line feed.
+    apart, the path, a zero byte, the hex SHA-256 and a line feed. A file that does not change is read once per process.
     """
     if path.is_dir():
         return files_digest(path, folder_files(path))
@@ -216,14 +219,14 @@ def files_digest(top: Path, files: Iterable[Path]) -> str:
 def folder_files(folder: Path) -> list[Path]:
     """Return the files of a folder, sorted, without hidden and unfinished ones."""
     files: list[Path] = []
-    for place, folders, names in os.walk(folder):  # which bears folders that vanish meanwhile
+    for place, folders, names in os.walk(folder):  # it copes with folders that vanish meanwhile
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [Path(place, name) for name in names if not name.startswith(".")]
     return sorted(path for path in files if path.is_file() and path.suffix != PART)
 
 
 def md5_digest(path: Path) -> str:
-    """Return the MD5 (hex) of a file: for downloads of which the publisher gives no more."""
+    """Return the MD5 (hex) of a file, for downloads whose publisher gives no SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
@@ -235,7 +238,7 @@ def suggestion(name: str, entries: dict[str, Resource]) -> str:
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    """Return size and time of change, by which an unchanged file is known again; None if it changed just now."""
+    """Return size and time of change, which identify an unchanged file; None if it changed just now."""
     about = path.stat()
     return None if time.time_ns() - about.st_mtime_ns < FRESH else (about.st_size, about.st_mtime_ns)
 
@@ -246,7 +249,7 @@ def _known_digest(path: Path, state: tuple[int, int]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Resource]:
-    """Return the entries of a folder, none if it is not there; raises ResourceError with all that is wrong."""
+    """Return the entries of a folder, none if it does not exist; raises ResourceError with all problems."""
     entries, problems = {}, []
     for path in sorted(folder.glob("*.toml")):
         try:
