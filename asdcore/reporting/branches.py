@@ -1,4 +1,4 @@
-"""What branches and guards bring: how alike branches rank clips, and what a system loses without each of its parts."""
+"""Compute how alike branches rank clips, and how a system's score changes without each branch or guard."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHOLE = ""
 def rank_correlations(subject: Subject) -> list[dict[str, Any]]:
     """Return Spearman's correlation of every two branches: its mean over machines, for train normals and test clips.
 
-    Ranks are taken within a machine and section, where alone scores are compared. A branch that scores all clips of a
+    Ranks are taken within a machine and section: scores are compared only there. A branch that scores all clips of a
     machine alike has no ranks there, and that machine does not count.
     """
     where = subject.run.clips.select("clip", "machine", "section")
@@ -51,7 +51,7 @@ def rank_correlations(subject: Subject) -> list[dict[str, Any]]:
 
 
 def contributions(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return how the official score changes without each branch and each guard of every system, and what cannot be.
+    """Return how the official score changes without each branch and guard of a system, and notes on what failed.
 
     Changes come with their paired bootstrap interval, in points. Each variant is fused anew by the run's own stage; the
     run is untouched.
@@ -68,14 +68,14 @@ def contributions(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
             try:
                 scored[part] = fuse(subject.run.calibrated, subject.run.clips, {name: variant}, installed())
             except AsdcoreError as error:
-                refused.append(f"{subject.title(name)} {part} cannot be made: {error}")
+                refused.append(f"{subject.title(name)} {part} failed: {error}")
         if scored:
             rows += [{"system": subject.title(name), **row} for row in _changes(subject, name, scored)]
     return rows, refused
 
 
 def variants(system: System) -> Iterator[tuple[str, System]]:
-    """Yield (what is left out, the system without it): each weighted branch, unless it is the only one; each guard."""
+    """Yield (what is left out, the system without it) for each weighted branch but the only one, and each guard."""
     weighted = [branch for branch, weight in system.weights.items() if weight]
     for branch in weighted if len(weighted) > 1 else []:
         kept = {name: weight for name, weight in system.weights.items() if name != branch}
@@ -113,7 +113,7 @@ def _changes(subject: Subject, name: str, scored: dict[str, pl.DataFrame]) -> li
     whole = subject.run.systems.filter(system=name).with_columns(system=pl.lit(WHOLE))
     tables = [whole, *(frame.with_columns(system=pl.lit(part)) for part, frame in scored.items())]
     joined = join_systems(pl.concat(tables), None, subject.run.clips, subject.labels)
-    # Of the test, the intervals are wanted alone: one permutation is the least it takes.
+    # Only the intervals are wanted, not the test: one permutation is the least it takes.
     compared = {
         difference.second: difference
         for difference in differences(joined, subject.year, replicates=REPLICATES, permutations=1)

@@ -1,4 +1,4 @@
-"""Everything a page says, gathered from the parts: rows for its charts, and texts for its template."""
+"""Gather the content of the page: rows for its charts, and texts for its template."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asdcore.reporting.origin import origin
 from asdcore.reporting.pictures import tail_pictures
 from asdcore.reporting.point_labels import named
 from asdcore.reporting.reported_runs import Subject, called, official_cells
-from asdcore.reporting.statistics import Worth, ledger_excerpt
+from asdcore.reporting.statistics import Statistics, ledger_excerpt
 from asdcore.reporting.summary import headline, matrix
 from asdcore.reporting.thresholds import promises
 from asdcore.version import __version__
@@ -28,8 +28,8 @@ Places = Mapping[Cell, str]
 class Content:
     """What a page shows.
 
-    data : what its charts are drawn from, plain JSON. words : what its template says. cells : the official cells, by
-    the names they have in print. labelled : whether any run has labels. logarithmic : costs above 0 throughout.
+    data : the charts' data, plain JSON. words : the template's values. cells : the official cells, as they are printed.
+    labelled : whether any run has labels. logarithmic : the costs that are above 0 for every system.
     """
 
     data: dict[str, Any]
@@ -39,8 +39,8 @@ class Content:
     logarithmic: set[str]
 
 
-def gather(subjects: Sequence[Subject], worth: Worth, places: Places, *, audio: bool, umap: bool) -> Content:
-    """Compute everything; what cannot be is named among the notes of its part."""
+def gather(subjects: Sequence[Subject], statistics: Statistics, places: Places, *, audio: bool, umap: bool) -> Content:
+    """Compute everything; a part that fails is named in its notes."""
     notes: dict[str, list[str]] = {"parts": [], "maps": [], "cost": [], "sound": []}
     cells = list(dict.fromkeys(called(cell) for subject in subjects for cell in official_cells(subject)))
     machines = _machines(subjects, places)
@@ -49,8 +49,8 @@ def gather(subjects: Sequence[Subject], worth: Worth, places: Places, *, audio: 
         "systems": [subject.title(system) for subject in subjects for system in subject.systems],
         "runs": [subject.name for subject in subjects],
         "rows": {
-            "official": _official(worth),
-            **{f"heat-{i}": _heat(worth, cell, places) for i, cell in enumerate(cells)},
+            "official": _official(statistics),
+            **{f"heat-{i}": _heat(statistics, cell, places) for i, cell in enumerate(cells)},
             "trade-off": named([row for subject in subjects for row in trade_off(subject)], "source", "target"),
         },
         "machines": machines,
@@ -67,10 +67,10 @@ def gather(subjects: Sequence[Subject], worth: Worth, places: Places, *, audio: 
         data["rows"][f"cost-{kind}"] = named(cost_rows, kind, "official", logarithmic=kind in logarithmic)
     words = {
         "version": __version__,
-        "headline": headline(worth, subjects, places),
+        "headline": headline(statistics, subjects, places),
         "promises": promises(subjects, places),
-        "matrix": matrix(worth),
-        "sentences": [difference.sentence for difference in worth.differences],
+        "matrix": matrix(statistics),
+        "sentences": [difference.sentence for difference in statistics.differences],
         "gaps": [gap for subject in subjects for gap in subject.gaps],
         "notes": notes,
         "ledgers": ledger_excerpt(subjects),
@@ -78,7 +78,7 @@ def gather(subjects: Sequence[Subject], worth: Worth, places: Places, *, audio: 
         "costs": cost_rows,
         "title": _title(subjects),
     }
-    return Content(data, words, cells, bool(worth.official), logarithmic)
+    return Content(data, words, cells, bool(statistics.official), logarithmic)
 
 
 def _title(subjects: Sequence[Subject]) -> str:
@@ -86,20 +86,20 @@ def _title(subjects: Sequence[Subject]) -> str:
     return ", ".join(names)
 
 
-def _official(worth: Worth) -> list[dict[str, Any]]:
+def _official(statistics: Statistics) -> list[dict[str, Any]]:
     ends = {"score": "estimate", "low": "low", "high": "high"}
     rows = [
         {"system": name} | {key: rounded(100 * getattr(interval, value), 2) for key, value in ends.items()}
-        for name, interval in worth.official.items()
+        for name, interval in statistics.official.items()
     ]
     return sorted(rows, key=lambda row: (-float(str(row["score"])), str(row["system"])))
 
 
-def _heat(worth: Worth, cell: str, places: Places) -> list[dict[str, Any]]:
+def _heat(statistics: Statistics, cell: str, places: Places) -> list[dict[str, Any]]:
     return [
         {"place": places[row["machine"], row["section"]]}
         | {key: row[key] for key in ("system", "estimate", "low", "high")}
-        for row in worth.cells
+        for row in statistics.cells
         if row["cell"] == cell
     ]
 
@@ -126,7 +126,9 @@ def _pictures(
     for clips in cells.values():
         pictures |= tail_pictures(clips, audio)
     if missing := len(wanted) - len(pictures):
-        notes.append(f"{missing} of {len(wanted)} clips shown have no picture: their recordings are gone or changed.")
+        notes.append(
+            f"{missing} of {len(wanted)} clips shown have no picture: their recordings are missing or changed."
+        )
     return pictures
 
 
@@ -136,7 +138,7 @@ def _contributions(subjects: Sequence[Subject], notes: list[str]) -> dict[str, l
         try:
             rows, refused = contributions(subject)
         except AsdcoreError as error:
-            rows, refused = [], [f"What the parts of {subject.name} bring cannot be told: {error}"]
+            rows, refused = [], [f"The contributions of the parts of {subject.name} are unknown: {error}"]
         notes += refused
         for row in rows:
             by_system.setdefault(row["system"], []).append(row)

@@ -1,4 +1,4 @@
-"""One machine at a time: how scores are distributed, the ROC curve, and the tail of normals that drives pAUC."""
+"""Compute, for each machine, the score distributions, the ROC curves, and the tail of normals that drives pAUC."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from asdcore.reporting.reported_runs import Subject
 
 BINS = 36
 ORDER = ["sha256", "clip"]
-"""How test clips are ordered wherever columns of them stand side by side."""
+"""The order of test clips in every column of a part."""
 
 TAIL = 10
-"""Normals shown of the tail: with 100 test normals, those that decide pAUC up to 10 % false positives."""
+"""Normals shown in a tail: with 100 test normals, those that decide pAUC up to 10 % false positives."""
 
 Floats = NDArray[np.float64]
 Cell = tuple[str, str]

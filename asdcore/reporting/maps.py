@@ -1,4 +1,4 @@
-"""Maps of features: each clip a point, near to clips that sound alike to an encoder."""
+"""Compute maps of features: each clip is a point, near to clips that sound alike to an encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from asdcore.reporting.reported_runs import Subject
 from asdcore.store.cache import Store
 
 MOST_TRAIN = 200
-"""Train normals of a map: those of the target domain, and others chosen by their audio digest."""
+"""The most train normals in a map: those of the target domain first, then others by their audio digest."""
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def check_umap() -> None:
 
 
 def feature_recipes(subject: Subject) -> dict[str, Recipe]:
-    """Return {what they are: where the store keeps them} of a run's features, once for branches that share them.
+    """Return {description: folders in the store} of a run's features, once for branches that share them.
 
     Raises an AsdcoreError if code or libraries have changed since the run, so that its features have other names.
     """
@@ -73,7 +73,7 @@ def map_parts(subject: Subject, features: Recipe, umap: bool) -> Iterator[tuple[
 
 
 def clip_parts(subject: Subject) -> Iterator[tuple[Cell, dict[str, Any]]]:
-    """Yield (machine, section) and what is known of the clips of :func:`chosen`: kept once for all maps and systems.
+    """Yield (machine, section) and the facts about the clips of :func:`chosen`, shared by all maps and systems.
 
     Columns: the clip's name without its folder, group, domain and attributes.
     """

@@ -1,4 +1,4 @@
-"""Tables for a paper: as CSV, and as LaTeX in the layout of the challenge's own result tables.
+"""Write tables for a paper: as CSV, and as LaTeX in the layout of the challenge's own result tables.
 
 ``systems.csv`` has a row for each system: its official score with its interval, and every cell of every machine.
 ``paper.csv`` and ``paper.tex`` have a row for each system and measure, and columns of the harmonic mean, the arithmetic
@@ -19,21 +19,23 @@ from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import harmonic_mean
 from asdcore.reporting.latex import line
 from asdcore.reporting.reported_runs import Subject, called, official_cells
-from asdcore.reporting.statistics import Worth
+from asdcore.reporting.statistics import Statistics
 from asdcore.store.ownership import write_noted
 
 TOTAL = "official score"
 CSV, LATEX = ("systems.csv", "paper.csv"), ("paper.tex",)
 
 
-def write_csv(folder: Path, subjects: Sequence[Subject], worth: Worth, places: Mapping[tuple[str, str], str]) -> None:
-    """Write ``systems.csv`` and ``paper.csv`` into a folder; StoreError in place of another's."""
+def write_csv(
+    folder: Path, subjects: Sequence[Subject], statistics: Statistics, places: Mapping[tuple[str, str], str]
+) -> None:
+    """Write ``systems.csv`` and ``paper.csv`` into a folder; raises StoreError rather than replace other files."""
     _check(subjects)
-    columns = list(dict.fromkeys(f"{places[row['machine'], row['section']]} {row['cell']}" for row in worth.cells))
+    columns = list(dict.fromkeys(f"{places[row['machine'], row['section']]} {row['cell']}" for row in statistics.cells))
     rows: list[list[Any]] = [["system", TOTAL, "low", "high", *columns]]
-    for name, interval in worth.official.items():
+    for name, interval in statistics.official.items():
         cells = {f"{places[row['machine'], row['section']]} {row['cell']}": row["estimate"]
-                 for row in worth.cells if row["system"] == name}  # fmt: skip
+                 for row in statistics.cells if row["system"] == name}  # fmt: skip
         ends = (f"{100 * fraction:.2f}" for fraction in (interval.estimate, interval.low, interval.high))
         rows.append([name, *ends, *(cells.get(column, "") for column in columns)])
     header, body = table(subjects, places)
@@ -41,7 +43,7 @@ def write_csv(folder: Path, subjects: Sequence[Subject], worth: Worth, places: M
 
 
 def write_latex(folder: Path, subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> None:
-    """Write ``paper.tex``: a booktabs table, the best of every column and measure in bold; StoreError as above."""
+    """Write ``paper.tex``: a booktabs table, the best of every column and measure in bold."""
     _check(subjects)
     header, body = table(subjects, places)
     best = {

@@ -1,4 +1,4 @@
-"""What a report is about: finished runs, their labels if there are any, and what of each is no longer there."""
+"""Open the runs of a report, with their labels if there are any, and note what is missing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Subject:
 
     @property
     def data(self) -> Path | None:
-        """The folder of the recordings, None if it is gone."""
+        """The folder of the recordings, None if it no longer exists."""
         root = Path(self.run.about["data"])
         return root if root.is_dir() else None
 
@@ -57,7 +57,7 @@ class Subject:
 
     @cached_property
     def clips(self) -> pl.DataFrame:
-        """The clip index with ``label``, and ``domain`` of test clips too; both null if no truth is known."""
+        """The clip index with ``label``, and ``domain`` of test clips too; both null without ground truth."""
         clips = self.run.clips
         if self.labels is None:
             return clips.with_columns(label=pl.lit(None, dtype=pl.Int8))
@@ -67,7 +67,7 @@ class Subject:
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        """One row for each clip and system: what is known of the clip, base, penalty, score and the threshold."""
+        """One row for each clip and system: facts of the clip, base, penalty, score and threshold."""
         cell = ["machine", "section", "system"]
         thresholds = self.run.decisions.join(self.clips.select("clip", "machine", "section"), on="clip")
         thresholds = thresholds.group_by(cell).agg(pl.col("threshold").first())
@@ -77,7 +77,7 @@ class Subject:
 
     @cached_property
     def judged(self) -> pl.DataFrame | None:
-        """The test rows with their labels, systems called by their titles: what intervals are computed from."""
+        """The test rows with labels, systems by their titles: the input of the intervals."""
         if self.labels is None:
             return None
         rows = self.rows.filter(pl.col("role") == "test")
@@ -108,7 +108,7 @@ def open_subjects(
 
 
 def unique_names(folders: Sequence[Path]) -> list[str]:
-    """Return the shortest ends of paths that tell all of them apart: ``first/run`` and ``second/run``."""
+    """Return the shortest ends of paths that differ from one another, such as ``first/run`` and ``second/run``."""
     depth = 1
     while len({folder.parts[-depth:] for folder in folders}) < len(folders):
         depth += 1

@@ -1,4 +1,4 @@
-"""What numbers are worth: intervals, differences and looks, asked of the evidence modules in this one place."""
+"""Collect intervals, pairwise differences and ledger entries for the report."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from asdcore.store.digest import table_digest
 from asdcore.store.tables import GROUND_TRUTH
 
 PERMUTATIONS = 1000
-"""Of the tests between systems: enough for 28 pairs of 8 systems, where Holm asks for p below 0.0018."""
+"""Of the tests between systems: enough for the 28 pairs of 8 systems, for which Holm needs p below 0.0018."""
 
 EXCERPT = 25
 """Entries of a ledger that the report shows: the last ones."""
 
 
 @dataclass(frozen=True)
-class Worth:
-    """What the systems of a report are worth.
+class Statistics:
+    """How good the systems of a report are.
 
     official : {title of a system: interval of its official score}. cells : a row for each machine, section, system and
-    official cell. differences : of every two systems that were judged on the same clips by the same rules.
+    official cell. differences : of every two systems that were evaluated on the same clips by the same rules.
     """
 
     official: dict[str, Interval]
@@ -37,9 +37,9 @@ class Worth:
     differences: list[Difference]
 
 
-def worth(subjects: Sequence[Subject]) -> Worth:
+def compute_statistics(subjects: Sequence[Subject]) -> Statistics:
     """Return intervals and differences of all systems that have labels; in fractions."""
-    result = Worth({}, [], [])
+    result = Statistics({}, [], [])
     for subject in subjects:
         if subject.evaluation is not None and (sure := subject.evaluation.uncertainty) is not None:
             result.official.update({subject.title(name): intervals["bca"] for name, intervals in sure.official.items()})
@@ -53,7 +53,7 @@ def worth(subjects: Sequence[Subject]) -> Worth:
 
 
 def comparable(subjects: Sequence[Subject]) -> list[list[Subject]]:
-    """Group the runs that have labels by what they are judged on: the same clips, labels and rules."""
+    """Group the labelled runs that share clips, labels and rules."""
     groups: dict[tuple[str, int], list[Subject]] = {}
     for subject in subjects:
         if subject.labels is not None:
@@ -112,7 +112,7 @@ def _cell(subject: Subject, system: str, row: dict[str, Any], cell: str) -> dict
 
 
 def _best(results: Any) -> str | None:
-    """Say the highest official score among an entry's systems, in percent."""
+    """Return the best of an entry's systems with its official score, in percent."""
     if not results:
         return None
     name = max(sorted(results), key=lambda system: results[system]["official_score"])

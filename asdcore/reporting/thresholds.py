@@ -1,4 +1,4 @@
-"""What thresholds promise by clip and by recording, beside what came: a table for a page, and sentences."""
+"""Compare the false-positive rates that thresholds promise, by clip and by recording, with those that came."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SHARES = ("nominal", "new", "came_one_by_one", "by_group", "came")
 
 
 def promises(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    """Return what the page says of promises.
+    """Return the part of the page on promised false-positive rates.
 
-    means : a row for each system and domain, means over machines in percent. rows : one for each machine, too.
-    sentences : where leave-one-out and groups disagree, of each system and domain. limits : thresholds that count
-    groups, for each machine and system. notes : what cannot be told.
+    means : a row for each system and domain, means over machines in percent. rows : the same for each machine.
+    sentences : the systems and domains for which leave-one-out and groups disagree. limits : thresholds that count
+    groups, for each machine and system. notes : what is unknown.
     """
     content: dict[str, list[Any]] = {"means": [], "rows": [], "sentences": [], "limits": [], "notes": []}
     for subject in subjects:
@@ -32,7 +32,7 @@ def promises(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str])
         try:
             rates = side_by_side(subject.run, labels=subject.labels)
         except AsdcoreError as error:
-            content["notes"].append(f"What leave-one-out would promise of {subject.name} cannot be told: {error}")
+            content["notes"].append(f"The promise of leave-one-out for {subject.name} is unknown: {error}")
             continue
         if not rates:
             content["notes"].append(f"{subject.name}: {why_nothing(subject.run)}")
@@ -79,7 +79,7 @@ def _mean(own: Sequence[Rates]) -> dict[str, Any]:
 
 
 def _sentence(title: str, own: Sequence[Rates]) -> list[str]:
-    """Say where neighbours make leave-one-out promise too much: over the machines of one system and domain."""
+    """Say if neighbours make leave-one-out promise too much, over the machines of one system and domain."""
     wrong = [rate for rate in own if rate.disagree]
     if not wrong:
         return []

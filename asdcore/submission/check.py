@@ -1,9 +1,9 @@
-"""What the official evaluator would make of a submission: accepted is what it would score as intended, nothing else.
+"""Check a submission: it is accepted if the official evaluator would score it as intended.
 
-The evaluator matches scores to labels by sorted position and never compares names, passes over a system that lacks a
-file, and stops for all teams at a line it cannot read. So everything is held against the evaluation data here: files,
-clips and values, by name. Problems are what would be scored wrongly, or not at all, or could not be told apart from
-that; warnings are what the evaluator passes over, and what a person should look at before sending it.
+The evaluator matches scores to labels by sorted position and never compares names, skips a system that lacks a file,
+and stops for all teams at an unreadable line. So files, clips and values are compared with the evaluation data here, by
+name. Problems are what might be scored wrongly or not at all; warnings are what the evaluator skips, and what a person
+should look at before sending the submission.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def check_submission(
     """
     path = Path(submission)
     if not path.exists():
-        raise DataError(f"There is no {path}. Give a package's folder, the folder of one system, or a zip.")
+        raise DataError(f"{path} does not exist. Give a package's folder, the folder of one system, or a zip.")
     clips, of_task, warnings = _listed(given_path(data, "data"), task or DEFAULT_TASK)
     verdict = check_files(path, clips, of_task if year is None else year)
     expected = expected_files(clips, verdict.year)
@@ -118,9 +118,9 @@ def check_files(submission: Path, clips: pl.DataFrame, year: int) -> Verdict:
 
 
 def _listed(root: Path, task: str) -> tuple[pl.DataFrame, int, list[Problem]]:
-    """Return the clips of the evaluation data, the year of their reader, and what is wrong with them.
+    """Return the clips of the evaluation data, the year of their reader, and warnings about them.
 
-    Names are all that counts here: no clip is read, and one that cannot be decoded is no hindrance.
+    Only names matter here: no clip is read, so an unreadable one does not matter.
     """
     reader = load_dataset(task)
     year = getattr(reader, "year", CURRENT_YEAR)
@@ -135,7 +135,7 @@ def _listed(root: Path, task: str) -> tuple[pl.DataFrame, int, list[Problem]]:
 
 
 def _of_other_data(tree: Tree, expected: Expected, data: str | Path) -> Iterator[Problem]:
-    """Guess the cause of many problems: the submission was made for other recordings."""
+    """Yield one problem if most scored names are not in the data: the likely cause of all others."""
     asked = {(f"{SCORES}_{end}.csv", name) for end, names in expected.items() for name in names.values()}
     scored = {
         (PurePosixPath(path).name, line.partition(",")[0])
@@ -167,7 +167,7 @@ def _systems(tree: Tree) -> dict[str, list[str]]:
 
 
 def _label_problems(tree: Tree, labels: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield what is wrong with the names and the number of the systems' folders."""
+    """Yield problems with the names and the number of the systems' folders."""
     counts = Counter(label.casefold() for label in labels.values())
     for folder, label in labels.items():
         if not LABEL.fullmatch(label):
@@ -209,7 +209,7 @@ def _check_system(
 
 
 def _package_warnings(submission: Path, tree: Tree) -> Iterator[Problem]:
-    """Yield what a package lacks that no evaluator looks for."""
+    """Yield what a package lacks that the evaluator does not need."""
     if not any(path.endswith(REPORT) for path in tree.files):
         yield Problem(
             tree.where(""), None, f"there is no <Name>_<Institute>_task2{REPORT}, which the challenge asks for"

@@ -1,4 +1,4 @@
-"""How the challenge names what it is sent: labels of systems, score files, clips.
+"""Name the parts of a submission as the challenge asks: labels of systems, score files, clips.
 
     <Name>_<Institute>.zip
         task2/<Name>_<Institute>_task2.technical_report.pdf
@@ -38,7 +38,7 @@ Expected = dict[str, dict[str, str]]
 
 
 def kinds(year: int) -> tuple[str, ...]:
-    """Return how the names of a year's files begin."""
+    """Return the prefixes of a year's file names."""
     return (SCORES,) if year == 2020 else (SCORES, DECISIONS)
 
 
@@ -69,8 +69,8 @@ def team(label: str) -> str:
 def expected_files(clips: pl.DataFrame, year: int) -> Expected:
     """Return which test clips each score file of a year names, and how.
 
-    clips : a clip index. A clip's name is that of its file, and ends in .wav as the challenge's do if the clip was
-    encoded as FLAC since. Raises DataError if two clips would have one name in one file.
+    clips : a clip index. A clip's name is that of its file, with .wav in place of .flac, as the challenge
+    publishes it. Raises DataError if two clips would have one name in one file.
     """
     files: Expected = defaultdict(dict)
     taken: dict[tuple[str, str], str] = {}
@@ -111,7 +111,7 @@ def _file_end(clip: str, machine: str, section: str, year: int) -> str:
     domain = _DOMAIN_OF_TEST.search(clip)
     if domain is None:
         raise DataError(
-            f"{clip}: neither its name nor its folder says source_test or target_test, as in 2021, whose score files "
-            "are apart by domain. Restore the names that the clips were published with."
+            f"{clip}: neither its name nor its folder holds source_test or target_test. The score files of 2021 are "
+            "separate by domain. Restore the names that the clips were published with."
         )
     return f"{machine}_section_{section}_{domain[1]}_test"

@@ -1,7 +1,7 @@
-"""``<label>.meta.yaml``: what the challenge asks of a system in words, filled in as far as a run knows it.
+"""Write and check ``<label>.meta.yaml``, the challenge's description of a system, filled in from a run.
 
-What only a person knows stands as ``!!null  # fill in: what`` and is found by :func:`check_meta` until it is done. The
-fields are those of the challenge's template of 2020 and of published submissions up to 2025.
+A field that only a person can fill in is ``!!null  # fill in: what``, and :func:`check_meta` reports it. The fields are
+those of the challenge's template of 2020 and of published submissions up to 2025.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def meta_text(
 ) -> str:
     """Return the meta file of one system of a run.
 
-    results : what :func:`development_results` returns, None if there are none. complexity : ``total_parameters``
-    and ``macs`` of the system, as far as they are known.
+    results : what :func:`development_results` returns, None without results. complexity : ``total_parameters`` and
+    ``macs`` of the system, if they were counted.
     """
     counted, year = complexity or {}, run.about["year"]
     tree = {
@@ -104,19 +104,19 @@ def development_results(run: Run, system: str, year: int) -> dict[str, dict[str,
 
 
 def check_meta(content: bytes, file: str, label: str) -> tuple[list[Problem], list[Problem]]:
-    """Return what is wrong with a meta file, and what a person should look at: fields that are open or missing."""
+    """Return problems with a meta file, and warnings: fields that are open or missing."""
     if len(content) > MAX_BYTES:
         return [Problem(file, None, f"holds {len(content)} bytes; allowed are {MAX_BYTES}")], []
     text = utf8(content, file)
     if isinstance(text, Problem):
         return [text], []
     try:
-        # The loader that knows nothing but text: it builds no objects, and cannot be made to fill the memory.
+        # This loader knows only text: it builds no objects and does not fill the memory.
         content_tree = shallow(yaml.load(text, Loader=yaml.BaseLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
-        return [Problem(file, mark and mark.line + 1, f"found what is no YAML ({reason}); allowed is YAML")], []
+        return [Problem(file, mark and mark.line + 1, f"the file is not YAML ({reason}); allowed is YAML")], []
     lines = text.splitlines()
     named = _table(content_tree, "submission").get("label")
     problems = []
@@ -128,14 +128,14 @@ def check_meta(content: bytes, file: str, label: str) -> tuple[list[Problem], li
 
 
 def _open_questions(meta: Any, lines: list[str], file: str) -> Iterator[Problem]:
-    """Yield what a meta file leaves open."""
+    """Yield the open and missing fields of a meta file."""
     matches = [(number, _PENDING.fullmatch(line)) for number, line in enumerate(lines, 1)]
     pending = [f"{match['field']} (line {number})" for number, match in matches if match]
     if pending:
         yield Problem(file, None, f"still to be filled in: {', '.join(pending)}")
     missing = [f"{part}.{name}" for part, names in NEEDED.items() for name in names if name not in _table(meta, part)]
     if missing:
-        yield Problem(file, None, f"there is no {', '.join(missing)}")
+        yield Problem(file, None, f"missing fields: {', '.join(missing)}")
     short = _table(meta, "submission").get("abbreviation")
     if isinstance(short, str) and len(short) > MAX_ABBREVIATION:
         yield Problem(
@@ -160,7 +160,7 @@ def _submission(label: str) -> dict[str, Any]:
 
 
 def _description(run: Run, system: str) -> dict[str, Any]:
-    """Return what a portfolio says of a system, in the words of the challenge; lists are joined by commas."""
+    """Return a system's description from its portfolio, in the challenge's fields; lists are joined by commas."""
     branches = _branches(run, system)
     encoders = [branch["encoder"] for branch in branches]
     rates = sorted(set(run.clips["sample_rate"]))
@@ -184,7 +184,7 @@ def _description(run: Run, system: str) -> dict[str, Any]:
 
 
 def _branches(run: Run, system: str) -> list[dict[str, Any]]:
-    """Return the branches that count in a system: a weight of 0 takes no part."""
+    """Return the branches with a weight other than 0 in a system."""
     fused = parse_portfolio(run.about["portfolio"]).systems[system].fused
     return [branch for name, branch in run.about["portfolio"]["branches"].items() if name in fused]
 
@@ -210,11 +210,11 @@ def _checkpoints(branches: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _checkpoint(encoder: Mapping[str, Any]) -> str:
-    return PurePosixPath(encoder["checkpoint"]).name  # where it lies on this machine is nobody's business
+    return PurePosixPath(encoder["checkpoint"]).name  # without its folder: a path of this machine is private
 
 
 def _external(checkpoint: str) -> dict[str, str]:
-    """Return name and address of a checkpoint: the registry knows those that are named by their id."""
+    """Return name and address of a checkpoint, from the registry if it is named by its id."""
     entry = open_registry().resources.get(checkpoint)
     if entry is None:
         return {"name": checkpoint, "url": Blank("where it is published")}

@@ -1,8 +1,8 @@
-"""The challenge's folder and zip: score files of up to four systems, each with its meta file.
+"""Write the challenge's folder and zip: score files of up to four systems, each with its meta file.
 
-A package is made beside its folder and moved in whole, so whatever happens there is the old state or the new one. A
-finished package is never written over: a person has filled in its meta files. The same command, given again, keeps
-those, takes in what was added (the technical report), and makes the zip anew.
+A package is made beside its folder and moved in at once, so a kill leaves the old state or the new one. A finished
+package is never written over: a person has filled in its meta files. The same command, given again, keeps those, adds
+new files (the technical report), and makes the zip anew.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from asdcore.submission.layout import (
 from asdcore.submission.meta import development_results, meta_text
 
 FOLDER = "submission"
-"""Where a package goes, below its first run, unless told otherwise."""
+"""The default folder of a package, below its first run."""
 
 Chosen = list[tuple[Run, str]]
 """Runs and the names of their systems, in the order of the labels."""
@@ -46,7 +46,18 @@ Chosen = list[tuple[Run, str]]
 class Package:
     """A finished package.
 
-    systems : {label: the system's name in its run}. task, data : of the runs. kept : whether it was there before.
+    Attributes
+    ----------
+    folder, archive : Path
+        The folder and the zip.
+    systems : dict
+        {label: the system's name in its run}.
+    task, data : str
+        Task and recordings of the runs.
+    kept : bool
+        Whether the folder existed before, so that its meta files were kept.
+    notes : list of str
+        What a person should know before sending it.
     """
 
     folder: Path
@@ -117,7 +128,7 @@ def _open(run: Run | str | Path) -> Run:
 
 
 def _chosen(runs: list[Run], systems: Sequence[str] | None) -> Chosen:
-    """Return the systems to package; raises DataError if they are none, too many, unknown or of two names."""
+    """Return the systems to package; raises DataError for none, too many, unknown or repeated ones."""
     there = [(run, str(system)) for run in runs for system in run.about["portfolio"]["systems"]]
     every = [f"{run.folder}/{system}" if len(runs) > 1 else system for run, system in there]
     chosen = there if systems is None else [_find(name, there, every) for name in systems]
@@ -177,7 +188,7 @@ def _files(
 
 
 def _count(runs: list[Run], notes: list[str]) -> dict[Path, dict[str, dict[str, int]]]:
-    """Return {run: {system: its complexity}}; what cannot be counted is left open, and said in ``notes``."""
+    """Return {run: {system: its complexity}}; a run whose counting fails is named in ``notes``."""
     counted = {}
     for run in {run.folder: run for run in runs}.values():
         try:
@@ -217,7 +228,7 @@ def _score_files(
 def _results(
     run: Run, system: str, year: int, development: Run | str | Path | None
 ) -> dict[str, dict[str, float]] | None:
-    """Return the development results of a system, None if nobody said where they are."""
+    """Return the development results of a system, None without a development run."""
     if development is not None:
         return development_results(_open(development), system, year)
     own = is_development(expected_files(run.clips, year)) and (run.folder / EVALUATION_FILE).exists()
@@ -237,7 +248,7 @@ def _notes(expected: Expected, year: int) -> list[str]:
 
 
 def _not_inferred(runs: list[Run]) -> list[str]:
-    """Say which runs no manifest vouches for."""
+    """Say which runs are not inferences from a manifest."""
     plain = dict.fromkeys(str(run.folder) for run in runs if "manifest" not in run.about)
     return [
         f"{folder} is a run, not an inference: no manifest pins what made it. For a final submission: "
@@ -247,7 +258,7 @@ def _not_inferred(runs: list[Run]) -> list[str]:
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a new package, all of it or nothing."""
+    """Write a new package atomically."""
     with fresh_folder(folder) as stage:
         for name, content in files.items():
             write_bytes(stage / name, content)
@@ -255,7 +266,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _check_same(folder: Path, archive: Path, files: Mapping[str, bytes]) -> None:
-    """Raise if a folder is not a package of these very scores."""
+    """Raise StoreError unless a folder is a package of exactly these scores."""
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     ours = {name for name in there if Path(name).parts[0] == TASK and name.endswith((".csv", META))}
     changed = [

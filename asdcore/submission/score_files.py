@@ -1,4 +1,4 @@
-"""The score files of one system, held against the test clips of the evaluation data: names, lines, values."""
+"""Check the score files of one system against the test clips of the evaluation data: names, lines, values."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from asdcore.submission.layout import DECISIONS, SCORES, Expected, kinds
 
 FALLBACK_SINCE = 2023
 FALLBACK = "DCASE{year}T2{end}_seed13711_id(0_)_Eval"
-"""How the official baseline names its files. The evaluators look for them if one of the official two is missing."""
+"""The official baseline's file names. The evaluators read them if one of the two official files is missing."""
 
 Files = Mapping[str, tuple[str, bytes | None]]
-"""{name: (how messages name the file, its content, or None if that could not be read)}."""
+"""{name: (the file's name in messages, its content, or None if it is unreadable)}."""
 
 Found = tuple[list[Problem], list[Problem]]
 """Problems, and warnings."""
 
 
 def check_scores(files: Files, folder: str, expected: Expected, year: int) -> Found:
-    """Check one system's files against what the data ask for. ``folder`` is how messages name the system's folder."""
+    """Check one system's files against the expected ones. ``folder`` is the system's folder in messages."""
     problems: list[Problem] = []
     warnings: list[Problem] = []
     read_names: set[str] = set()
@@ -83,7 +83,7 @@ def _read(
 
 
 def _strangers(first: Mapping[str, Row[V]], clips: set[str]) -> Iterator[Problem]:
-    """Yield the lines whose name is no test clip's."""
+    """Yield a problem for each line that names no test clip."""
     alike = {clip.casefold(): clip for clip in clips}
     example = min(clips)
     for clip, row in first.items():
@@ -96,7 +96,7 @@ def _strangers(first: Mapping[str, Row[V]], clips: set[str]) -> Iterator[Problem
 
 
 def _doubts(where: str, scores: Mapping[str, float], decisions: Mapping[str, int] | None) -> Iterator[Problem]:
-    """Yield what is allowed, but looks like a mistake."""
+    """Yield a warning for valid values that look like a mistake."""
     if len(scores) > 1 and len(set(scores.values())) == 1:
         yield Problem(where, None, f"all {len(scores)} scores are {next(iter(scores.values()))!r}: an AUC of 0.5")
     if decisions and len(set(decisions.values())) == 2:

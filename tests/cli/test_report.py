@@ -75,7 +75,7 @@ def test_no_other_file_is_written_over_by_a_report(runs, tmp_path, name):
     (run / "nowhere.html").symlink_to("nowhere")
     before = {one: one.is_symlink() or one.read_bytes() for one in run.iterdir()}
     looks = len(asdcore.ledger(runs[0].parent / "store").looks)
-    with pytest.raises(StoreError, match=rf"{name} is there, and is not a report that asdcore wrote.*Move it away"):
+    with pytest.raises(StoreError, match=rf"{name} exists and was not written by asdcore.*Move it away"):
         report(run, "--out", run / name)
     assert {one: one.is_symlink() or one.read_bytes() for one in run.iterdir()} == before
     assert len(asdcore.ledger(runs[0].parent / "store").looks) == looks

@@ -1,4 +1,4 @@
-"""Charts of one machine and one system: distributions, clips, ROC curves, and the map of features."""
+"""Chart one machine and system: score distributions, single clips, ROC curves, and the map of features."""
 
 from __future__ import annotations
 
