@@ -55,29 +55,26 @@ SHOWN = """
 
 
 def main() -> None:
-    """Write one PNG for each part of the report."""
+    """Write one PNG for each part of the report of a demo, or of the report that the command line names."""
     if shutil.which(CHROMIUM[0]) is None:
         sys.exit("Pictures are taken by Chromium, which is not installed. On Debian: apt-get install chromium.")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        demo = [
-            sys.executable,
-            "-m",
-            "asdcore",
-            "demo",
-            "--out",
-            str(folder / "demo"),
-            "--store",
-            str(folder / "store"),
-        ]
-        subprocess.run(demo, check=True)
-        (report,) = folder.rglob("report.html")
+        report = shutil.copy(sys.argv[1], folder) if sys.argv[1:] else demo(folder)
         for name, selector in PARTS.items():
             picture = PICTURES / f"{name}.png"
-            take(report, selector, picture)
+            take(Path(report), selector, picture)
             print(f"{picture.name}: {picture.stat().st_size} bytes")
             if picture.stat().st_size > LARGEST:
                 sys.exit(f"{picture.name} is too large: at most {LARGEST} bytes. Show less of the page in it.")
+
+
+def demo(folder: Path) -> Path:
+    """Run the demo in a folder, and return its report."""
+    command = [sys.executable, "-m", "asdcore", "demo", "--out", str(folder / "demo"), "--store", str(folder / "store")]
+    subprocess.run(command, check=True)
+    (report,) = folder.rglob("report.html")
+    return report
 
 
 def take(report: Path, selector: str, picture: Path) -> None:
