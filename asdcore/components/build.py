@@ -22,7 +22,7 @@ def load_dataset(name: str, **parameters: Any) -> Dataset:
     ----------
     name : str
         An installed dataset reader, such as ``"dcase2026"``. ``asdcore plugins`` lists all.
-    **parameters
+    **parameters : object
         Passed on to the plugin.
 
     Returns
@@ -38,7 +38,6 @@ def load_dataset(name: str, **parameters: Any) -> Dataset:
     Examples
     --------
     >>> from pathlib import Path
-    >>> import asdcore
     >>> reader = asdcore.load_dataset("dcase2026")
     >>> reader.clips(Path("data")).columns[:5]
     ['clip', 'machine', 'section', 'split', 'domain']
@@ -54,7 +53,7 @@ def load_view(name: str, **parameters: Any) -> View:
     ----------
     name : str
         An installed view, such as ``"near"``.
-    **parameters
+    **parameters : object
         Passed on to the plugin.
 
     Returns
@@ -70,8 +69,6 @@ def load_view(name: str, **parameters: Any) -> View:
 
     Examples
     --------
-    >>> import asdcore
-    >>> import numpy as np
     >>> near = asdcore.load_view("near")
     >>> near(np.zeros((2, 16000), np.float32), 16000).shape
     (16000,)
@@ -87,7 +84,7 @@ def load_encoder(name: str, **parameters: Any) -> Encoder:
     ----------
     name : str
         An installed encoder, such as ``"logmel"`` or ``"beats"``.
-    **parameters
+    **parameters : object
         Passed on to the plugin. ``checkpoint`` is a path or the id of a registry entry; a checkpoint named by its id
         is looked up and its SHA-256 checked.
 
@@ -105,8 +102,6 @@ def load_encoder(name: str, **parameters: Any) -> Encoder:
 
     Examples
     --------
-    >>> import asdcore
-    >>> import numpy as np
     >>> logmel = asdcore.load_encoder("logmel", n_mels=64)
     >>> tokens = logmel.encode(np.zeros((2, 16000), np.float32), layers=[0])[0]
     >>> tokens.patches.shape[0]  # (n_clips, time, band, dim)
@@ -123,7 +118,7 @@ def load_scorer(name: str, **parameters: Any) -> Scorer:
     ----------
     name : str
         An installed scorer, such as ``"knn"``.
-    **parameters
+    **parameters : object
         Passed on to the plugin.
 
     Returns
@@ -139,8 +134,6 @@ def load_scorer(name: str, **parameters: Any) -> Scorer:
 
     Examples
     --------
-    >>> import asdcore
-    >>> import numpy as np
     >>> bank = np.eye(4, dtype=np.float32)
     >>> domain = np.array(["source", "source", "target", "target"])
     >>> knn = asdcore.load_scorer("knn", k=1, metric="euclidean").fit(bank, domain)
@@ -158,7 +151,7 @@ def load_normalizer(name: str, **parameters: Any) -> Normalizer:
     ----------
     name : str
         An installed normalizer, such as ``"median_iqr"``.
-    **parameters
+    **parameters : object
         Passed on to the plugin.
 
     Returns
@@ -173,8 +166,6 @@ def load_normalizer(name: str, **parameters: Any) -> Normalizer:
 
     Examples
     --------
-    >>> import asdcore
-    >>> import numpy as np
     >>> normals = {"pooled": np.arange(5.0)}
     >>> domain = np.array(["source"] * 5)
     >>> normalizer = asdcore.load_normalizer("median_iqr", scope="pooled").fit(normals, domain)
@@ -192,7 +183,7 @@ def load_guard(name: str, **parameters: Any) -> Guard:
     ----------
     name : str
         An installed guard, such as ``"tail"``.
-    **parameters
+    **parameters : object
         Passed on to the plugin.
 
     Returns
@@ -208,8 +199,6 @@ def load_guard(name: str, **parameters: Any) -> Guard:
 
     Examples
     --------
-    >>> import asdcore
-    >>> import numpy as np
     >>> normals = np.arange(20.0)
     >>> guard = asdcore.load_guard("tail", support="knn", quantile=0.9)
     >>> guard = guard.fit(normals, {"knn": normals}, np.array(["source"] * 20))

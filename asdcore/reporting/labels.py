@@ -1,4 +1,4 @@
-"""Get the labels for a report: only here, and through the pipeline's evaluation, which logs the look."""
+"""Get the labels for a report: only here, and through the official evaluation, which logs the look."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore import pipeline
+from asdcore.evidence import official
 from asdcore.evidence.evaluate import Evaluation
 from asdcore.evidence.truth import truth_of
 from asdcore.runs.folder import EVALUATION_FILE, Run
@@ -18,6 +18,6 @@ def labels_of(run: Run, truth: Path | None, year: int | None) -> tuple[Evaluatio
 
     Raises EvaluationError if there are no labels, or they do not fit the run.
     """
-    evaluation = pipeline.evaluate(run, truth=truth, year=year)
+    evaluation = official.evaluate(run, truth=truth, year=year)
     looks = json.loads((run.folder / EVALUATION_FILE).read_text(encoding="utf-8"))["looks"]
     return evaluation, truth_of(run, truth), int(looks)
