@@ -61,7 +61,7 @@ def freeze(
 
     The manifest holds digests of audio, checkpoints, plugins, portfolio, features, tables, code, and the environment.
     """
-    from asdcore.frozen.pin import freeze as freeze_run
+    from asdcore.frozen.freeze import freeze as freeze_run
     from asdcore.frozen.signing import check_private_key
     from asdcore.frozen.signing import sign as sign_manifest
 

@@ -27,7 +27,7 @@ def demo(
 ) -> None:
     """Make sound, run a portfolio, evaluate, freeze, report."""
     from asdcore.evidence.official import evaluate as evaluate_run
-    from asdcore.frozen.pin import freeze
+    from asdcore.frozen.freeze import freeze
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import run as run_portfolio
     from asdcore.portfolio import find_portfolio

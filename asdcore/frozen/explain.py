@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from asdcore.errors import ManifestError
 from asdcore.frozen.differences import GROUPS, Difference, Verification, grouped
 
 SHOWN = 10
@@ -67,6 +68,14 @@ def next_steps(result: Verification, command: Command) -> list[str]:
     if differing:
         steps.append("To freeze anew: asdcore run PORTFOLIO --data ROOT --out RUN; asdcore freeze RUN --out NEW.json")
     return steps
+
+
+def check_passed(verified: Verification, given: str) -> None:
+    """Raise ManifestError with every difference unless a verification passed; ``given`` are options of ``infer``."""
+    if verified.passed:
+        return
+    lines = [*explain(verified, INFER), *next_steps(verified, replace(INFER, rest=given))]
+    raise ManifestError("\n".join([f"{verified.manifest} does not fit what is here, so nothing was inferred:", *lines]))
 
 
 def shortened(lines: list[str]) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from asdcore.errors import StoreError
+from asdcore.errors import AsdcoreError, StoreError
 from asdcore.frozen.locations import Roots
 from asdcore.runs.folder import RUN_FILE, check_out
 from asdcore.store.atomic import write_text
@@ -40,3 +43,22 @@ def check_unfrozen(out: Path, roots: Roots) -> None:
         folder = roots.folders[name].resolve()
         if out.resolve().is_relative_to(folder):
             raise StoreError(f"{out} lies in the frozen {name} folder, {folder}. Choose another --out.")
+
+
+@contextmanager
+def removed_if_refused(out: Path) -> Iterator[None]:
+    """Remove intermediate results at ``out`` if the work inside is refused, and ``out`` itself if it was new.
+
+    A kill or a full disk keeps what was computed, so that the same command resumes from there.
+    """
+    there = out.exists()
+    try:
+        yield
+    except StoreError:
+        raise
+    except AsdcoreError:
+        shutil.rmtree(out / WORK, ignore_errors=True)
+        if not there:
+            with suppress(OSError):
+                out.rmdir()
+        raise

@@ -1,4 +1,4 @@
-"""Verify a manifest: everything it pins against what is here, all differences at once."""
+"""Verify a manifest: compare everything it pins with what is here, and list all differences at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from asdcore.store.digest import recipe_digest
 from asdcore.version import __version__
 
 BESIDE = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, "report.html"}
-"""What may lie in a run folder and is no artifact of its own."""
+"""Files that may lie in a run folder without being pinned as tables."""
 
 
 def verify(
@@ -46,13 +46,44 @@ def verify(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Verification:
-    """Compare everything that a manifest pins with what is here. Nothing of a plugin is executed.
+    """Compare everything that a manifest pins with what is here. No code of a plugin runs.
 
-    data, run, store : where these lie now, if not where the manifest says. recompute : build every table anew from the
-    recordings too, and compare; run folder and store may then be absent. trust_mtime : do not read files again whose
-    size and times of change are those of the last verification. public_key : check the manifest's signature with it.
+    Parameters
+    ----------
+    manifest : path
+        The manifest that :func:`asdcore.freeze` wrote.
+    data, run, store : path, optional
+        The recordings, the run folder and the store, if they have moved since.
+    recompute : bool, optional
+        Also recompute every table from the recordings and compare; run folder and store may then be absent.
+    trust_mtime : bool, optional
+        Skip files whose size and time of change are those of the last verification.
+    public_key : path, optional
+        Check the manifest's signature with this key.
+    workers : int, optional
+        Processes for ``recompute``.
+    progress : Progress, optional
+        Reports progress; silent by default.
 
-    Raises ManifestError if the manifest itself is damaged, was changed, or is not signed by the key's owner.
+    Returns
+    -------
+    Verification
+        ``passed``, all ``differences`` at once, and the results that they affect.
+
+    Raises
+    ------
+    ManifestError
+        If the manifest is damaged, was changed, or is not signed by the key's owner.
+
+    Examples
+    --------
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> asdcore.verify("first.json").passed
+    True
+    >>> from pathlib import Path
+    >>> Path("runs/first/scores.parquet").unlink()
+    >>> [str(difference) for difference in asdcore.verify("first.json").differences]
+    ['missing: run/scores.parquet']
     """
     pinned = read_manifest(given_path(manifest, "the manifest"))
     notes = _signature(pinned, public_key)
@@ -96,7 +127,7 @@ class _Verify:
             yield from _compare(subjects[name], file)
 
     def extras(self, damaged: set[str]) -> Iterator[Difference]:
-        """Find what is here, was not when the run was frozen, and would be read; what is damaged is not opened."""
+        """Yield files that are new since the freeze and would be read. Files in ``damaged`` are not opened."""
         names = self.manifest.subjects.keys()
         data, run = self.roots.folders["data"], self.roots.folders["run"]
         if data.is_dir():
@@ -114,7 +145,7 @@ class _Verify:
                 yield from _extra("checkpoint", here - names)
 
     def absent(self, files: list[Difference]) -> dict[str, str]:
-        """Return {root: folder} of the roots of which no pinned file is there."""
+        """Return {root: folder} of the roots without a single pinned file."""
         missing = Counter(difference.artifact.partition("/")[0] for difference in files if difference.kind == MISSING)
         pinned = Counter(name.partition("/")[0] for name, subject in self.manifest.subjects.items() if subject.sha256)
         roots = ("data", "run", "store")
@@ -123,7 +154,7 @@ class _Verify:
         }
 
     def record(self) -> Iterator[Difference]:
-        """Compare what the run says of itself, timings and places apart."""
+        """Compare the run's record, without timings and places."""
         folder, pinned = self.roots.folders["run"], self.manifest.subjects[f"run/{RUN_FILE}"]
         if self._will_be_rebuilt("run"):
             return
@@ -159,7 +190,7 @@ class _Verify:
             yield Difference(VERSION, "environment", "environment", f"{what}: {before}, here {after}")
 
     def affected(self, differences: list[Difference]) -> list[str]:
-        """Return the results that descend from what differs. What is new counts as the pinned files it lies among."""
+        """Return the results that depend on what differs. A new file counts as the pinned files beside it."""
         lineage, changed = self.manifest.predicate["lineage"], set()
         for difference in differences:
             if difference.artifact in lineage or difference.artifact in self.manifest.subjects:
@@ -172,9 +203,9 @@ class _Verify:
         return sorted(node.removeprefix("result/") for node in results)
 
     def notes(self) -> list[str]:
-        """Say what was not looked at because it is not here."""
+        """Say which folders were not compared because they are absent."""
         absent = [name for name in ("run", "store") if self._will_be_rebuilt(name)]
-        return [f"the {name} folder is not here: its tables were built anew instead." for name in absent]
+        return [f"the {name} folder is absent: its tables were recomputed instead." for name in absent]
 
     def _will_be_rebuilt(self, root: str) -> bool:
         return self.recompute and not self.roots.folders[root].exists()
@@ -191,7 +222,7 @@ class _Verify:
             yield from _extra("table", here - ours)
 
     def _other_shards(self, damaged: set[str]) -> Iterator[str]:
-        """Yield feature files that are not pinned, but would be read for a pinned clip, or cannot be read at all."""
+        """Yield feature files that are not pinned and would be read for a pinned clip, or are unreadable."""
         clips = {subject.sha256 for subject in self.manifest.of_kind("audio")}
         names = {subject.name for subject in self.manifest.of_kind("features")}
         store = self.roots.folders["store"]
@@ -209,9 +240,9 @@ class _Verify:
 
 
 def _held(path: Path) -> set[str | None] | None:
-    """Return the audio digests of a feature file, None if it is none."""
+    """Return the audio digests of a feature file, None if it is unreadable."""
     try:
-        # Of a pipe that ends in .parquet, polars would wait for a writer.
+        # polars would wait for a writer on a pipe that ends in .parquet.
         return set(pl.read_parquet(path, columns=["audio_sha256"])["audio_sha256"]) if path.is_file() else None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
@@ -238,7 +269,7 @@ def _below(top: Path, files: tuple[Path, ...]) -> list[str]:
 
 
 def _signature(manifest: Manifest, public_key: str | Path | None) -> list[str]:
-    """Check the signature if a key is given; say that it was not checked if there is one and no key."""
+    """Check the signature if a key is given, else note an unchecked one."""
     if public_key is not None:
         check_signature(manifest.path, Path(public_key))
         return ["the signature is that of the given key."]

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from asdcore.errors import ManifestError, StoreError
-from asdcore.frozen.pin import freeze
+from asdcore.frozen.freeze import freeze
 from asdcore.runs.folder import RUN_FILE, TABLES, load_run
 from asdcore.store.atomic import json_text, write_bytes
 from asdcore.store.digest import table_digest

@@ -13,7 +13,7 @@ import pytest
 import asdcore
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, ManifestError, PluginError, PortfolioError
-from asdcore.frozen.pin import freeze
+from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.resources.add import add
 from asdcore.resources.registry import open_registry
@@ -234,7 +234,7 @@ def test_a_file_that_a_scorer_or_a_normalizer_reads_counts(bench, kind):
     before = scores(bench.run(**{kind: f'weights = "{path}"'}))
     path.write_text("3")
     add(path, open_registry(), source="https://example.org", licence="MIT", plugin="mine")
-    with pytest.raises(ManifestError, match=f"branches.a.{kind} would be built from something else now"):
+    with pytest.raises(ManifestError, match=f"branches.a.{kind} would be built differently now"):
         bench.freeze()
     assert np.allclose(scores(bench.run(**{kind: f'weights = "{path}"'})), 1.5 * before)
     bench.freeze()
@@ -253,7 +253,7 @@ def test_a_module_that_a_parameter_names_is_pinned_and_makes_stale(bench):
         text = (bench.site / f"{name}.py").read_text()
         bench.write(f"site/{name}.py", f"{text} # edited")
         assert bench.changed() == [f"changed: plugin/stale/{name}.py"]
-        with pytest.raises(ManifestError, match="would be built from something else now"):
+        with pytest.raises(ManifestError, match="would be built differently now"):
             bench.freeze()
         bench.write(f"site/{name}.py", text)
     bench.write("site/stale_inner.py", "a = 2")
@@ -313,6 +313,6 @@ def test_another_version_of_what_a_plugin_imports_makes_stale(bench):
     assert bench.changed() == []
     install("1.1")
     assert bench.changed() == ["wrong version: environment"]
-    with pytest.raises(ManifestError, match="branches.a.scorer would be built from something else now"):
+    with pytest.raises(ManifestError, match="branches.a.scorer would be built differently now"):
         bench.freeze()
     assert bench.run().about["features"] != before
