@@ -83,10 +83,10 @@ def _is_pinned(checkpoint: Any) -> TypeGuard[dict[str, str]]:
 def _unchanged(path: str, content_sha256: str, files: Sequence[str]) -> Path:
     """Return the path of a pinned checkpoint; raises ResourceError if its content has changed."""
     there = all(Path(name).exists() for name in (path, *files))
-    digest = _content(Path(path), [Path(file) for file in files]) if there else "nothing"
+    digest = _content(Path(path), [Path(file) for file in files]) if there else "missing"
     if digest != content_sha256:
         raise ResourceError(
-            f"{path} has changed: the pinned content is {content_sha256}, this one is {digest}. Run again."
+            f"{path} has changed: the pinned content is {content_sha256}, now it is {digest}. Run again."
         )
     return Path(path)
 

@@ -51,7 +51,7 @@ def released(value: Any) -> Any:
         return value
     if set(value) == {NAMED, CONTENT}:
         path = _path(value[NAMED], words=True)
-        _require(value[NAMED], value[CONTENT], "nothing" if path is None else path_digest(path))
+        _require(value[NAMED], value[CONTENT], "missing" if path is None else path_digest(path))
         return value[NAMED]
     if set(value) == {MODULE, SOURCE}:
         _require(value[MODULE], value[SOURCE], _module_recipe(value[MODULE])["source"])
@@ -119,7 +119,7 @@ def _held(value: Any, words: bool) -> Any:
 
 def _require(name: str, wanted: str, now: str) -> None:
     if now != wanted:
-        raise ResourceError(f"{name} has changed: the pinned content is {wanted}, this one is {now}. Run again.")
+        raise ResourceError(f"{name} has changed: the pinned content is {wanted}, now it is {now}. Run again.")
 
 
 def _module_recipe(name: str) -> dict[str, Any]:

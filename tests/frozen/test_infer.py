@@ -25,9 +25,9 @@ import asdcore
 from asdcore.cli import main
 from asdcore.compute import encoding, recipes
 from asdcore.errors import DataError, DatasetError, ManifestError, StoreError
+from asdcore.frozen.freeze import freeze
 from asdcore.frozen.infer import SCORE_FILES, WORK, infer
 from asdcore.frozen.manifest import read_manifest
-from asdcore.frozen.freeze import freeze
 from asdcore.progress import Silent
 from asdcore.runs.folder import RUN_FILE, TABLES, Run, load_run, write_run
 from asdcore.stages import embed

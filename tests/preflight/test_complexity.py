@@ -459,7 +459,7 @@ def test_why_counts_differ_reaches_the_notes(measure):
     ("encoder", "options", "error", "said"),
     [
         ("deep", {"seconds": 0.0}, AsdcoreError, "Clip length must be positive, got 0.0 s"),
-        ("deep", {"seconds": float("nan")}, AsdcoreError, "A clip of nan s cannot be"),
+        ("deep", {"seconds": float("nan")}, AsdcoreError, "Clip length must be positive, got nan s"),
         ({"name": "deep", "layer": 4}, {}, PortfolioError, r"branches.a: .*no layer 4. Its layers are 1, 2, 3"),
         ("unclonable", {}, PluginError, r"branches.a: .*encoder 'unclonable' failed with TypeError: cannot pickle"),
         ("depe", {}, PluginError, r"No encoder is named 'depe'. Did you mean 'deep'"),
