@@ -232,9 +232,7 @@ class _Inference:
         with looked_at(facts):
             index = completed(readable_clips(self.reader, self.data, self.skipped, listed))
         if not index.select(NAMES).sort("clip").equals(listed):
-            raise DataError(
-                f"Clips below {self.data} were added or removed meanwhile. Run again when it is complete."
-            )
+            raise DataError(f"Clips below {self.data} were added or removed meanwhile. Run again when it is complete.")
         own = like_test(of(index, "train"), listed).join(frozen, on=CELL, how="anti")
         normals, test = pl.concat([frozen, own]), of(index, "test")
         check_alike(test, normals)

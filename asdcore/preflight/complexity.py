@@ -41,8 +41,8 @@ class BranchCost:
     """What one branch costs for one clip.
 
     layer : one, or several side by side. parameters : of the encoder's whole model. thop_macs, torch_macs : its forward
-    passes to the highest layer, one for each view. features : numbers that the scorer gets of a clip. scorer_macs : to
-    score a clip, None if the scorer does not tell.
+    passes to the highest layer, one for each view. features : values per clip that the scorer gets. scorer_macs : to
+    score a clip, None if the scorer does not count them.
     """
 
     view: str
@@ -58,7 +58,7 @@ class BranchCost:
 
 @dataclass(frozen=True)
 class Total:
-    """What several branches cost for one clip together; ``scorer_macs`` adds up the scorers that tell."""
+    """What several branches cost for one clip together; ``scorer_macs`` adds up the scorers that count theirs."""
 
     parameters: int
     thop_macs: int
@@ -67,13 +67,13 @@ class Total:
 
     @property
     def submitted(self) -> dict[str, int]:
-        """Return what a submission's meta file asks for: ``total_parameters``, and ``macs`` by thop with scorers."""
+        """The fields of a submission's meta file: ``total_parameters``, and ``macs`` by thop with scorers."""
         return {"total_parameters": self.parameters, "macs": self.thop_macs + self.scorer_macs}
 
 
 @dataclass(frozen=True)
 class Complexity:
-    """What a portfolio costs for one clip: each branch, each system, everything together, and what to know of it."""
+    """What a portfolio costs for one clip: each branch, each system, the total, and notes."""
 
     seconds: float
     train_clips: int
@@ -93,10 +93,37 @@ def complexity(
     train_clips: int = TRAIN_CLIPS,
     progress: Progress | None = None,
 ) -> Complexity:
-    """Count what a portfolio costs for a clip of ``seconds``, scored against ``train_clips`` train normals.
+    """Count the parameters and MACs of a portfolio, for one clip.
 
-    portfolio : a path, the name of a shipped portfolio, or a Portfolio. Encoders are built and run on noise, where they
-    run by default. Raises an AsdcoreError if one cannot be built or run.
+    Encoders are built and run on noise, on the device that they choose by default.
+
+    Parameters
+    ----------
+    portfolio : Portfolio, path or str
+        The portfolio, its file, or the name of a shipped one.
+    seconds : float, optional
+        Length of the clip; the challenge asks for 10 s.
+    train_clips : int, optional
+        Train normals that a clip is scored against.
+    progress : Progress, optional
+        Reports progress; silent by default.
+
+    Returns
+    -------
+    Complexity
+        The cost of each branch, each system and the whole portfolio, and notes.
+
+    Raises
+    ------
+    AsdcoreError
+        If ``seconds`` is not positive, or an encoder cannot be built or run.
+
+    Examples
+    --------
+    >>> from asdcore.preflight.complexity import complexity
+    >>> cost = complexity("logmel-knn", train_clips=100)
+    >>> cost.total.submitted
+    {'total_parameters': 0, 'macs': 12800}
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise AsdcoreError(f"Clip length must be positive, got {seconds} s. Give a number of seconds, such as 10.")
@@ -245,5 +272,5 @@ def _notes(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter) -> t
             where, why = f"encoder {cost.encoder!r}, layer {cost.layer!r}", "; ".join(macs.reasons)
             notes.append(f"{where}: the counts differ by more than {TOLERATED:.0%}: {why}.")
         if cost.scorer_macs is None:
-            notes.append(f"scorer {cost.scorer!r} does not tell what it costs: its MACs count as 0.")
+            notes.append(f"scorer {cost.scorer!r} does not count its MACs: they count as 0.")
     return tuple(dict.fromkeys(notes))

@@ -41,15 +41,49 @@ def report(
     year: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Write one self-contained HTML file about one or several runs; returns its path.
+    """Write a report on one or several runs: one self-contained HTML file.
 
-    out : the file; by default ``report.html`` in the folder of the first run. audio : embed the sound of tail clips
-    (about 80 kB a clip). umap : maps by UMAP beside those by PCA. csv, latex : folders that get tables for a paper.
-    truth, year : see :func:`asdcore.evaluate`, which the report calls for every run: each look at labels is logged. A
-    run without labels, recordings or store still gets a report, which says what is missing.
+    Every run is evaluated (:func:`asdcore.evaluate`), so each look at labels is logged. A run without labels,
+    recordings or store still gets a report, which says what is missing.
 
-    Raises an AsdcoreError if a run cannot be read, labels that were named do not fit, a library is missing, or a
-    file would be written over that asdcore did not write as it is. A report ends with its SHA-256; tables are noted.
+    Parameters
+    ----------
+    runs : Run, path, or a sequence of them
+        The runs to show side by side.
+    out : path, optional
+        The HTML file; by default ``report.html`` in the folder of the first run.
+    audio : bool, optional
+        Embed the sound of tail clips, about 80 kB each.
+    umap : bool, optional
+        Add maps by UMAP to those by PCA; needs the extra ``umap``.
+    csv, latex : path, optional
+        Folders for tables for a paper.
+    truth : path, optional
+        Ground truth, as for :func:`asdcore.evaluate`.
+    year : int, optional
+        The year whose rules apply; by default that of the run's task.
+    progress : Progress, optional
+        Reports progress; silent by default.
+
+    Returns
+    -------
+    Path
+        The HTML file.
+
+    Raises
+    ------
+    AsdcoreError
+        If a library of the extra ``report`` is missing.
+    EvaluationError
+        If the given ground truth does not fit a run.
+    StoreError
+        If the report or a table would replace a file that asdcore did not write.
+
+    Examples
+    --------
+    >>> path = asdcore.report("runs/first")
+    >>> path.name
+    'report.html'
     """
     _check_libraries(umap)
     named = [runs] if isinstance(runs, Run | str | Path) else list(runs)

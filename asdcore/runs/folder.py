@@ -63,7 +63,25 @@ VOLATILE = ("data", "seconds", "store", FIELD)
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its folder, what ``run.json`` says, and its tables (polars frames, read when asked for)."""
+    """A finished run: its folder, its record and its tables, polars frames that are read on first use.
+
+    :func:`asdcore.run`, :func:`asdcore.infer` and :func:`asdcore.load_run` return one.
+
+    Attributes
+    ----------
+    folder : Path
+        The run folder.
+    about : dict
+        The content of ``run.json``: portfolio, task, data, versions, digests, notes.
+
+    Examples
+    --------
+    >>> run = asdcore.load_run("runs/first")
+    >>> run.about["portfolio"]["name"]
+    'logmel-knn'
+    >>> run.decisions.columns
+    ['clip', 'system', 'score', 'threshold', 'decision']
+    """
 
     folder: Path
     about: dict[str, Any] = field(repr=False)
@@ -118,7 +136,31 @@ class Run:
 
 
 def load_run(folder: str | Path) -> Run:
-    """Open a finished run folder."""
+    """Open a finished run.
+
+    Parameters
+    ----------
+    folder : path
+        The run folder that :func:`asdcore.run` or :func:`asdcore.infer` wrote.
+
+    Returns
+    -------
+    Run
+        Its tables are read, and checked against their digests, on first use.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no finished run.
+    StoreError
+        If ``run.json`` is damaged or was changed.
+
+    Examples
+    --------
+    >>> run = asdcore.load_run("runs/first")
+    >>> run.systems.columns
+    ['clip', 'system', 'role', 'base', 'penalty', 'score']
+    """
     home = given_path(folder, "the run folder")
     path = home / RUN_FILE
     try:

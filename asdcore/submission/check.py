@@ -44,7 +44,17 @@ from asdcore.submission.score_files import check_scores
 
 @dataclass
 class Verdict:
-    """What was found. ``systems`` are the labels, sorted; problems and warnings are in the order of files and lines."""
+    """The result of :func:`check_submission`.
+
+    Attributes
+    ----------
+    year : int
+        The year whose files were expected.
+    systems : list of str
+        The labels, sorted.
+    problems, warnings : list of Problem
+        In the order of files and lines.
+    """
 
     year: int
     systems: list[str] = field(default_factory=list)
@@ -66,11 +76,35 @@ class Verdict:
 def check_submission(
     submission: str | Path, data: str | Path, *, task: str | None = None, year: int | None = None
 ) -> Verdict:
-    """Check a package's folder, one system's folder, or a zip, against the evaluation data in ``data``.
+    """Check a submission against the evaluation data, as strictly as the official evaluator reads it.
 
-    task : a dataset reader such as "dcase2026"; without it the grammar of names is detected. year : whose files are
-    asked for, if it is not the task's. Raises an AsdcoreError if there is nothing to check, or nothing to check
-    it against; whatever is wrong with the submission is in the verdict.
+    Parameters
+    ----------
+    submission : path
+        A package's folder, one system's folder, or a zip.
+    data : path
+        The evaluation data: the folder that holds ``<machine>/test/``.
+    task : str, optional
+        A dataset reader such as ``"dcase2026"``; by default the grammar of file names is detected.
+    year : int, optional
+        The year whose files are expected; by default the task's.
+
+    Returns
+    -------
+    Verdict
+        ``accepted``, and all problems and warnings, each with its file and line.
+
+    Raises
+    ------
+    DataError
+        If the submission does not exist, or the data hold no test clips.
+
+    Examples
+    --------
+    >>> submitted = asdcore.package(["runs/first"], "Doe_Uni", out="submission")
+    >>> verdict = asdcore.check_submission("submission", data="data")
+    >>> verdict.accepted, verdict.systems
+    (True, ['Doe_Uni_task2_1'])
     """
     path = Path(submission)
     if not path.exists():

@@ -17,12 +17,12 @@ from asdcore.basics.paths import given_path
 from asdcore.errors import AsdcoreError, DataError, StoreError, did_you_mean
 from asdcore.portfolio import parse_portfolio
 from asdcore.preflight.complexity import complexity as complexity_of
-from asdcore.runs.folder import EVALUATION_FILE, Run, load_run
+from asdcore.runs.folder import EVALUATION_FILE, Run
 from asdcore.store.atomic import check_writable, fresh_folder, write_bytes
 from asdcore.submission.archive import pack, zip_bytes
+from asdcore.submission.chosen_systems import chosen_systems, opened, shared_score_files
 from asdcore.submission.layout import (
     DECISIONS,
-    MAX_SYSTEMS,
     META,
     SCORES,
     TASK,
@@ -37,9 +37,6 @@ from asdcore.submission.meta import development_results, meta_text
 
 FOLDER = "submission"
 """The default folder of a package, below its first run."""
-
-Chosen = list[tuple[Run, str]]
-"""Runs and the names of their systems, in the order of the labels."""
 
 
 @dataclass(frozen=True)
@@ -93,22 +90,50 @@ def package(
     development: Run | str | Path | None = None,
     complexity: bool = False,
 ) -> Package:
-    """Write the folder and the zip of up to four systems.
+    """Write the challenge's submission, a folder and a zip, of up to four systems.
 
-    label : ``<Name>_<Institute>``, which is numbered, or full labels with commas between them. systems : names, or
-    ``<run>/<name>`` if two runs share a name; None takes all, sorted by name. out : a new folder, by default
-    ``submission`` in the first run. development : a run whose ``evaluation.json`` has the development results; by
-    default each run's own, if it is of development data. complexity : whether to count parameters and MACs, for
-    which every encoder is built and run once.
+    Parameters
+    ----------
+    runs : sequence of Run or path
+        Inferences on evaluation data, or runs.
+    label : str
+        ``<Name>_<Institute>``, which gets a number for each system; or full labels with commas between them.
+    systems : sequence of str, optional
+        Names of systems, or ``<run>/<name>`` if two runs share a name; by default all, sorted by name.
+    out : path, optional
+        A new folder; by default ``submission`` in the folder of the first run.
+    development : Run or path, optional
+        A run whose ``evaluation.json`` holds the development results; by default each run's own, if it is of
+        development data.
+    complexity : bool, optional
+        Count parameters and MACs; every encoder is built and run once.
 
-    Raises an AsdcoreError, with nothing written, if this is no submission that the challenge would take.
+    Returns
+    -------
+    Package
+        The folder, the zip, and notes on what a person should know before sending it.
+
+    Raises
+    ------
+    DataError
+        If the systems or labels do not fit the challenge's rules, or a clip has no finite score.
+    StoreError
+        If the folder holds something else than a package of these scores. Nothing is written then.
+
+    Examples
+    --------
+    >>> submitted = asdcore.package(["runs/first"], "Doe_Uni", out="submission")
+    >>> submitted.systems
+    {'Doe_Uni_task2_1': 'knn'}
+    >>> submitted.archive.name
+    'Doe_Uni.zip'
     """
-    chosen = _chosen([_open(run) for run in runs], systems)
+    chosen = chosen_systems([opened(run) for run in runs], systems)
     named = dict(zip(labels(label, len(chosen)), chosen, strict=True))
     first = chosen[0][0]
     folder = given_path(out, "out") if out is not None else first.folder / FOLDER
     check_writable(folder)
-    expected = _shared_clips(chosen)
+    expected = shared_score_files(chosen)
     notes = [*_notes(expected, first.about["year"]), *_not_inferred([run for run, _ in chosen])]
     kept = folder.exists() and any(folder.iterdir())
     counted = _count([run for run, _ in chosen] if complexity and not kept else [], notes)
@@ -121,53 +146,6 @@ def package(
         _write(folder, {**files, archive.name: zip_bytes(files)})
     about, given = first.about, {label: system for label, (_, system) in named.items()}
     return Package(folder, archive, given, about["task"], about["data"], kept, notes)
-
-
-def _open(run: Run | str | Path) -> Run:
-    return run if isinstance(run, Run) else load_run(run)
-
-
-def _chosen(runs: list[Run], systems: Sequence[str] | None) -> Chosen:
-    """Return the systems to package; raises DataError for none, too many, unknown or repeated ones."""
-    there = [(run, str(system)) for run in runs for system in run.about["portfolio"]["systems"]]
-    every = [f"{run.folder}/{system}" if len(runs) > 1 else system for run, system in there]
-    chosen = there if systems is None else [_find(name, there, every) for name in systems]
-    names = ", ".join(every)
-    if len(chosen) > MAX_SYSTEMS:
-        raise DataError(
-            f"{len(chosen)} systems were given ({names}), the challenge takes at most {MAX_SYSTEMS}. Choose with "
-            f"--systems {','.join(every[:MAX_SYSTEMS])}."
-        )
-    if len({(run.folder, system) for run, system in chosen}) < len(chosen) or not chosen:
-        raise DataError(f"Each system must be given once, and at least one. There are {names}.")
-    return chosen
-
-
-def _find(name: str, there: Chosen, every: list[str]) -> tuple[Run, str]:
-    matching = [
-        choice
-        for choice in there
-        if name in (choice[1], f"{choice[0].folder.resolve().name}/{choice[1]}", f"{choice[0].folder}/{choice[1]}")
-    ]
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        raise DataError(f"{len(matching)} runs have a system {name!r}. Say which with --systems: {', '.join(every)}.")
-    raise DataError(f"No run given has a system {name!r}. {did_you_mean(name, every)} Choose with --systems.")
-
-
-def _shared_clips(chosen: Chosen) -> Expected:
-    """Return the score files of the runs; raises DataError if the runs are not of one year and one set of clips."""
-    first, files = chosen[0][0], expected_files(chosen[0][0].clips, chosen[0][0].about["year"])
-    if not files:
-        raise DataError(f"{first.folder} has no test clips, so there is nothing to submit. Run on evaluation data.")
-    for run, _ in chosen[1:]:
-        if run.about["year"] != first.about["year"] or expected_files(run.clips, run.about["year"]) != files:
-            raise DataError(
-                f"{first.folder} ({first.about['year']}) and {run.folder} ({run.about['year']}) are of other years or "
-                "other test clips. One package is for one year's data: make one for each."
-            )
-    return files
 
 
 def _files(
@@ -230,7 +208,7 @@ def _results(
 ) -> dict[str, dict[str, float]] | None:
     """Return the development results of a system, None without a development run."""
     if development is not None:
-        return development_results(_open(development), system, year)
+        return development_results(opened(development), system, year)
     own = is_development(expected_files(run.clips, year)) and (run.folder / EVALUATION_FILE).exists()
     return development_results(run, system, year) if own else None
 

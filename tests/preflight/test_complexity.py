@@ -443,7 +443,7 @@ def test_what_is_not_counted_is_said(measure):
     assert (cost.parameters, cost.thop_macs, cost.torch_macs, cost.scorer_macs) == (0, 0, 0, None)
     assert counted.notes == (
         "encoder 'bare' shows no torch model: its parameters and MACs count as 0.",
-        "scorer 'silent' does not tell what it costs: its MACs count as 0.",
+        "scorer 'silent' does not count its MACs: they count as 0.",
     )
 
 
