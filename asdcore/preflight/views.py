@@ -127,8 +127,8 @@ def audit_views(
     --------
     >>> audit = asdcore.audit_views("logmel-knn", data="data", clips=1)
     >>> finding = audit.findings[0]
-    >>> finding.view, finding.removed_db, finding.verdict
-    ('near', 0.0, 'trust')
+    >>> finding.view, finding.verdict, finding.retention["median"] > 0.99
+    ('near', 'trust', True)
     """
     if clips < 1 or not -60 <= level_db <= 20:
         raise AsdcoreError(f"clips must be at least 1 and level_db from -60 to 20, got {clips} and {level_db:g}.")

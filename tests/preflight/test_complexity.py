@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from contextlib import contextmanager
 
@@ -504,3 +505,7 @@ def test_json_and_lines_say_the_same(measure):
     assert "One clip of 10 s, scored against 1000 train normals" in text
     assert text.count("24.00") == 2 + 2 + 2
     assert "note: encoder 'bare' shows no torch model" in text
+
+
+def test_the_example_runs():
+    assert doctest.testmod(complexity) == (0, 3)

@@ -209,9 +209,7 @@ def test_one_channel_is_refused(tmp_path, make_dataset):
 
 
 def test_a_view_of_both_channels_is_refused_by_its_branch(unrelated):
-    with pytest.raises(
-        PortfolioError, match=r"branches\.b1: view 'stereo' gives both channels, but an audit .*Audit"
-    ):
+    with pytest.raises(PortfolioError, match=r"branches\.b1: view 'stereo' gives both channels, but an audit .*Audit"):
         audited(unrelated, "near", "stereo")
 
 
