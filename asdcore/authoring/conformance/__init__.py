@@ -66,7 +66,23 @@ _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check."""
+    """What came of one check.
+
+    Attributes
+    ----------
+    name : str
+        The name of the check, which says what would be wrong.
+    passed : bool
+        Whether the component passed.
+    message : str
+        What came, why it matters and the likely cause; "" if the check passed.
+
+    Examples
+    --------
+    >>> from asdcore.testing import Result
+    >>> Result("check_input_unchanged", passed=True, message="")
+    Result(name='check_input_unchanged', passed=True, message='')
+    """
 
     name: str
     passed: bool
@@ -74,7 +90,28 @@ class Result:
 
 
 def checks(kind: str) -> dict[str, Check]:
-    """Return {name: check} of one kind, in the order in which they are best read."""
+    """Return the checks of one kind of plugin by name, in the order in which they are best read.
+
+    Parameters
+    ----------
+    kind : {"dataset", "view", "encoder", "scorer", "normalizer", "guard"}
+        The kind of plugin.
+
+    Returns
+    -------
+    dict of str to callable
+        ``check(make)`` raises AssertionError if the component fails; the checks of datasets are ``check(make, root)``.
+
+    Raises
+    ------
+    PluginError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> from asdcore.testing import checks
+    >>> checks("scorer")["check_outlier_outranks_normals"]("knn")
+    """
     if kind not in _CHECKS:
         raise PluginError(f"There is no kind of plugin {kind!r}. {did_you_mean(kind, KINDS)}")
     bench, functions = _CHECKS[kind]
@@ -82,9 +119,38 @@ def checks(kind: str) -> dict[str, Check]:
 
 
 def run_checks(kind: str, make: Make, root: Root | None = None) -> list[Result]:
-    """Run every check of a kind and return what came of each; whatever a component raises is a failed check.
+    """Run every check of a kind without pytest. An error that the component raises is a failed check.
 
-    ``root`` is for datasets, which are checked on a folder that they can read.
+    Parameters
+    ----------
+    kind : {"dataset", "view", "encoder", "scorer", "normalizer", "guard"}
+        The kind of plugin.
+    make : str or callable
+        A class, a factory without arguments, or the name of an installed component.
+    root : Path or callable, optional
+        For a dataset reader, a folder that it can read, or a function that makes one. It is never written to.
+
+    Returns
+    -------
+    list of Result
+        What came of each check.
+
+    Raises
+    ------
+    PluginError
+        If there is no such kind, or a dataset reader has no ``root``.
+
+    Examples
+    --------
+    >>> from asdcore.testing import run_checks
+    >>> class Mean:
+    ...     "The mean of two channels."
+    ...
+    ...     def __call__(self, audio, sample_rate):
+    ...         return audio.mean(axis=0)
+    >>> results = run_checks("view", Mean)
+    >>> [result.name for result in results if not result.passed]
+    []
     """
     if kind == "dataset" and root is None:
         raise PluginError(
@@ -110,32 +176,156 @@ def kind_of(name: str, kind: str | None = None) -> str:
 
 
 def dataset_checks(make: Make, root: Root) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of datasets; ``root`` is a folder they can read, or makes one."""
+    """Turn one test into a test for each check of dataset readers.
+
+    Parameters
+    ----------
+    make : str or callable
+        A class, a factory without arguments, or the name of an installed component.
+    root : Path or callable
+        A folder that the reader can read, or a function that makes one. A few clips of it are copied and changed; the
+        folder itself is never written to.
+
+    Returns
+    -------
+    pytest.MarkDecorator
+        The decorator of a test that takes ``check`` and calls it.
+
+    Examples
+    --------
+    In a test file:
+
+    >>> from pathlib import Path
+    >>> from asdcore.testing import dataset_checks
+    >>> @dataset_checks("dcase2026", Path("data"))
+    ... def test_my_dataset(check):
+    ...     check()
+    """
     return _parametrized("dataset", make, root)
 
 
 def view_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of views."""
+    """Turn one test into a test for each check of views.
+
+    Parameters
+    ----------
+    make : str or callable
+        A class, a factory without arguments, or the name of an installed component.
+
+    Returns
+    -------
+    pytest.MarkDecorator
+        The decorator of a test that takes ``check`` and calls it.
+
+    Examples
+    --------
+    In a test file:
+
+    >>> from asdcore.testing import view_checks
+    >>> @view_checks("near")
+    ... def test_my_view(check):
+    ...     check()
+    """
     return _parametrized("view", make)
 
 
 def encoder_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of encoders."""
+    """Turn one test into a test for each check of encoders.
+
+    Parameters
+    ----------
+    make : str or callable
+        A class, a factory without arguments, or the name of an installed component.
+
+    Returns
+    -------
+    pytest.MarkDecorator
+        The decorator of a test that takes ``check`` and calls it.
+
+    Examples
+    --------
+    In a test file:
+
+    >>> from asdcore.testing import encoder_checks
+    >>> @encoder_checks("logmel")
+    ... def test_my_encoder(check):
+    ...     check()
+    """
     return _parametrized("encoder", make)
 
 
 def scorer_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of scorers."""
+    """Turn one test into a test for each check of scorers.
+
+    Parameters
+    ----------
+    make : str or callable
+        A class, a factory without arguments, or the name of an installed component.
+
+    Returns
+    -------
+    pytest.MarkDecorator
+        The decorator of a test that takes ``check`` and calls it.
+
+    Examples
+    --------
+    In a test file:
+
+    >>> from asdcore.testing import scorer_checks
+    >>> @scorer_checks("knn")
+    ... def test_my_scorer(check):
+    ...     check()
+    """
     return _parametrized("scorer", make)
 
 
 def normalizer_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of normalizers."""
+    """Turn one test into a test for each check of normalizers.
+
+    Parameters
+    ----------
+    make : str or callable
+        A class, a factory without arguments, or the name of an installed component.
+
+    Returns
+    -------
+    pytest.MarkDecorator
+        The decorator of a test that takes ``check`` and calls it.
+
+    Examples
+    --------
+    In a test file:
+
+    >>> from asdcore.testing import normalizer_checks
+    >>> @normalizer_checks("median_iqr")
+    ... def test_my_normalizer(check):
+    ...     check()
+    """
     return _parametrized("normalizer", make)
 
 
 def guard_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of guards."""
+    """Turn one test into a test for each check of guards.
+
+    Parameters
+    ----------
+    make : str or callable
+        A class, a factory without arguments, or the name of an installed component.
+
+    Returns
+    -------
+    pytest.MarkDecorator
+        The decorator of a test that takes ``check`` and calls it.
+
+    Examples
+    --------
+    In a test file:
+
+    >>> from asdcore.testing import guard_checks
+    >>> @guard_checks("tail")
+    ... def test_my_guard(check):
+    ...     check()
+    """
     return _parametrized("guard", make)
 
 
