@@ -48,16 +48,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asdcore.authoring.conformance import (
-    Result,
-    Root,
-    checks,
+from asdcore.authoring.conformance import Result, Root, checks, kind_of, run_checks
+from asdcore.authoring.conformance.decorators import (
     dataset_checks,
     encoder_checks,
     guard_checks,
-    kind_of,
     normalizer_checks,
-    run_checks,
     scorer_checks,
     view_checks,
 )

@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
-from typing import Any
 
 import pytest
 import typer

@@ -2,7 +2,7 @@
 
 ``bench.py`` drives a component, ``rows.py`` holds the checks of every kind whose rows are clips (no test-set
 statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, ``channels.py`` the one of views and
-encoders, and one file for each kind the rest.
+encoders, one file for each kind the rest, and ``decorators.py`` what a test file uses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asdcore.authoring.conformance import (
     dataset,
@@ -31,9 +31,6 @@ from asdcore.authoring.conformance.rows import ROW_CHECKS
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError, did_you_mean
-
-if TYPE_CHECKING:
-    import pytest
 
 Make = str | Callable[[], Any]
 """A class, a factory without arguments, or the registered name of a component."""
@@ -173,167 +170,6 @@ def kind_of(name: str, kind: str | None = None) -> str:
     if kind in KINDS:
         known.component(kind, name)
     return kind
-
-
-def dataset_checks(make: Make, root: Root) -> pytest.MarkDecorator:
-    """Turn one test into a test for each check of dataset readers.
-
-    Parameters
-    ----------
-    make : str or callable
-        A class, a factory without arguments, or the name of an installed component.
-    root : Path or callable
-        A folder that the reader can read, or a function that makes one. A few clips of it are copied and changed; the
-        folder itself is never written to.
-
-    Returns
-    -------
-    pytest.MarkDecorator
-        The decorator of a test that takes ``check`` and calls it.
-
-    Examples
-    --------
-    In a test file:
-
-    >>> from pathlib import Path
-    >>> from asdcore.testing import dataset_checks
-    >>> @dataset_checks("dcase2026", Path("data"))
-    ... def test_my_dataset(check):
-    ...     check()
-    """
-    return _parametrized("dataset", make, root)
-
-
-def view_checks(make: Make) -> pytest.MarkDecorator:
-    """Turn one test into a test for each check of views.
-
-    Parameters
-    ----------
-    make : str or callable
-        A class, a factory without arguments, or the name of an installed component.
-
-    Returns
-    -------
-    pytest.MarkDecorator
-        The decorator of a test that takes ``check`` and calls it.
-
-    Examples
-    --------
-    In a test file:
-
-    >>> from asdcore.testing import view_checks
-    >>> @view_checks("near")
-    ... def test_my_view(check):
-    ...     check()
-    """
-    return _parametrized("view", make)
-
-
-def encoder_checks(make: Make) -> pytest.MarkDecorator:
-    """Turn one test into a test for each check of encoders.
-
-    Parameters
-    ----------
-    make : str or callable
-        A class, a factory without arguments, or the name of an installed component.
-
-    Returns
-    -------
-    pytest.MarkDecorator
-        The decorator of a test that takes ``check`` and calls it.
-
-    Examples
-    --------
-    In a test file:
-
-    >>> from asdcore.testing import encoder_checks
-    >>> @encoder_checks("logmel")
-    ... def test_my_encoder(check):
-    ...     check()
-    """
-    return _parametrized("encoder", make)
-
-
-def scorer_checks(make: Make) -> pytest.MarkDecorator:
-    """Turn one test into a test for each check of scorers.
-
-    Parameters
-    ----------
-    make : str or callable
-        A class, a factory without arguments, or the name of an installed component.
-
-    Returns
-    -------
-    pytest.MarkDecorator
-        The decorator of a test that takes ``check`` and calls it.
-
-    Examples
-    --------
-    In a test file:
-
-    >>> from asdcore.testing import scorer_checks
-    >>> @scorer_checks("knn")
-    ... def test_my_scorer(check):
-    ...     check()
-    """
-    return _parametrized("scorer", make)
-
-
-def normalizer_checks(make: Make) -> pytest.MarkDecorator:
-    """Turn one test into a test for each check of normalizers.
-
-    Parameters
-    ----------
-    make : str or callable
-        A class, a factory without arguments, or the name of an installed component.
-
-    Returns
-    -------
-    pytest.MarkDecorator
-        The decorator of a test that takes ``check`` and calls it.
-
-    Examples
-    --------
-    In a test file:
-
-    >>> from asdcore.testing import normalizer_checks
-    >>> @normalizer_checks("median_iqr")
-    ... def test_my_normalizer(check):
-    ...     check()
-    """
-    return _parametrized("normalizer", make)
-
-
-def guard_checks(make: Make) -> pytest.MarkDecorator:
-    """Turn one test into a test for each check of guards.
-
-    Parameters
-    ----------
-    make : str or callable
-        A class, a factory without arguments, or the name of an installed component.
-
-    Returns
-    -------
-    pytest.MarkDecorator
-        The decorator of a test that takes ``check`` and calls it.
-
-    Examples
-    --------
-    In a test file:
-
-    >>> from asdcore.testing import guard_checks
-    >>> @guard_checks("tail")
-    ... def test_my_guard(check):
-    ...     check()
-    """
-    return _parametrized("guard", make)
-
-
-def _parametrized(kind: str, *given: Any) -> pytest.MarkDecorator:
-    import pytest
-
-    cases = [pytest.param(functools.partial(check, *given), id=name) for name, check in checks(kind).items()]
-    return pytest.mark.parametrize("check", cases)
 
 
 def _bound(kind: str, bench: type[Any], function: Callable[[Any], None]) -> Check:
