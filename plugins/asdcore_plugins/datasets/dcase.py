@@ -19,12 +19,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from asdcore import DataError, DatasetError
+import polars as pl
 
-if TYPE_CHECKING:
-    import polars as pl
+from asdcore import DataError, DatasetError, index_clips
 
 FIELDS = {
     "{section}": r"(?P<section>[0-9]{2})",
@@ -154,8 +153,6 @@ class DcaseReader:
 
     def clips(self, root: Path) -> pl.DataFrame:
         """Return the clip index; raises DatasetError with everything that is wrong."""
-        from asdcore import index_clips
-
         named, problems = self._named(root)
         # Train clips are numbered as they were recorded; of test clips index_clips keeps no order.
         entries = [vars(name) | file._asdict() | {"order": int(name.index)} for file, name in named if name]
@@ -163,8 +160,6 @@ class DcaseReader:
 
     def ground_truth(self, root: Path) -> pl.DataFrame | None:
         """Return (clip, label, domain) of the machines whose every test clip is labelled, None if there is none."""
-        import polars as pl
-
         machines: dict[str, list[tuple[str, int | None, str | None]]] = defaultdict(list)
         for file, name in self._named(root)[0]:
             if FOLDERS[file.folder][0] == "test":
@@ -261,8 +256,6 @@ def _held(strays: dict[tuple[str, ...], list[str]]) -> list[str]:
 
 
 def _refusal(root: Path, what: str, problems: list[str]) -> DatasetError:
-    from asdcore import index_clips
-
     return DatasetError(f"{root} is not {what}.", problems, index_clips(root, []))
 
 

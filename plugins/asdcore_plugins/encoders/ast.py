@@ -12,19 +12,17 @@ library's feature extractor gives other values where torchaudio is installed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import hookimpl
+from torch import Tensor
+from torch.nn.functional import pad
+
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import kaldi_fbank
+from asdcore_plugins.nn.run import Parts
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.run import Parts
 
 AUDIOSET: dict[str, Any] = {"mean": -4.2677393, "std": 4.5689974, "do_normalize": True, "sampling_rate": 16000}
 """The front end of the AudioSet models, where a checkpoint comes without preprocessor_config.json."""
@@ -83,8 +81,6 @@ class AST(Windowed):
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> log-mel spectrograms (n_clips, max_length, n_mels)."""
-        from torch.nn.functional import pad
-
         fbank = kaldi_fbank(audio, sample_rate=self.sample_rate, n_mels=self._n_mels, window="hanning")
         return (pad(fbank, (0, 0, 0, self._frames - fbank.shape[1])) - self._mean) / self._scale
 
@@ -97,9 +93,3 @@ class AST(Windowed):
         """(n_clips, 2 + band * time, dim), the low band first -> patches and special tokens."""
         patches = hidden[:, 2:].reshape(len(hidden), self._bands, self._time, -1).transpose(1, 2)
         return patches, hidden[:, :2]
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``ast``."""
-    register(AST.name, AST)

@@ -17,20 +17,19 @@ one token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import hookimpl
+import torch
+from torch import Tensor
+
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.padded_fbank import padded_fbank, samples
 from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.vit import ViT
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12}
 """Attention heads of the official model, by width."""
@@ -86,8 +85,6 @@ class AudioMAE(Windowed):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, frames // 16, 8, dim), special (n_clips, 1, dim)."""
-        from asdcore_plugins.nn import vit
-
         net, positions = self.model, self.model.tables["pos_embed"]
         grid = net.patch_embed(spectrogram)
         x = vit.prepended(net.tables["cls_token"] + positions[:, :1], grid.flatten(1, 2) + positions[:, 1:])
@@ -105,10 +102,6 @@ class AudioMAE(Windowed):
 
 def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
     """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
-    import torch
-
-    from asdcore_plugins.nn import vit
-
     state = checkpoints.weights(content)
     size = vit.size_of(state, where=where, num_heads=num_heads, official=HEADS)
     n_positions = checkpoints.shape(state, "pos_embed", 3, where=where)[1]
@@ -118,9 +111,3 @@ def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
         model = vit.ViT(size, tables=tables, norms={norm: torch.nn.LayerNorm(size.dim, 1e-6)})
     checkpoints.fit(model, state, where=where, names=vit.PLAIN_NAMES, ignore=NOT_ENCODER)
     return model
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``audiomae``."""
-    register("audiomae", AudioMAE)

@@ -14,19 +14,20 @@ checkpoint is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from asdcore import DataError
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
+from asdcore_plugins.nn.beats import Beats
 from asdcore_plugins.nn.frontend import check_length, kaldi_fbank
 from asdcore_plugins.nn.run import Parts, TorchEncoder
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.beats import Beats
 
 MEAN, STD = 15.41663, 6.55582
 BANDS, WINDOW, HOP = 128, 400, 160
@@ -98,8 +99,6 @@ class BEATs(TorchEncoder):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, frames // 16, 8, dim)."""
-        from asdcore_plugins.nn import vit
-
         x, grid = self.model.tokens(spectrogram)
         found = vit.hidden_states(x, self.model.blocks, layers, self.model.position_bias(x.shape[1]))
         return {layer: vit.split(tokens, 0, grid) for layer, tokens in found.items()}
@@ -107,11 +106,6 @@ class BEATs(TorchEncoder):
 
 def network(content: Any, *, where: str) -> Beats:
     """Build the network that ``cfg`` describes and fill it: raises DataError where the two do not fit."""
-    import torch
-    from torch.nn.utils import parametrize
-
-    from asdcore_plugins.nn.beats import Beats
-
     cfg, state = (checkpoints.entry(content, key, where=where) for key in ("cfg", "model"))
     check_config(cfg, where)
     with torch.device("meta"):
@@ -132,16 +126,8 @@ def check_config(cfg: Mapping[str, Any], where: str) -> None:
 
 def share_bias(model: Beats, where: str) -> None:
     """Let all blocks have the first one's position bias: the file repeats it in each. DataError where two differ."""
-    import torch
-
     first, *others = model.attentions()
     for k, attention in enumerate(others, start=1):
         if not torch.equal(attention.relative_attention_bias.weight, first.relative_attention_bias.weight):
             raise DataError(f"{where} has a relative_attention_bias in layer {k} that differs from that of layer 0.")
         attention.relative_attention_bias = first.relative_attention_bias
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``beats``."""
-    register("beats", BEATs)

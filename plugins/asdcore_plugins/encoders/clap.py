@@ -14,20 +14,19 @@ the first three stages: 128 x 8 of 192, 64 x 4 of 384, 32 x 2 of 768. "final": o
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+
+from asdcore import DataError
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import mel_db
 from asdcore_plugins.nn.mel import htk_bank, slaney_bank
+from asdcore_plugins.nn.run import Parts
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.run import Parts
 
 LAION: dict[str, Any] = {
     "sampling_rate": 48000,
@@ -98,8 +97,6 @@ class Clap(Windowed):
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> mel spectrograms in dB (n_clips, 1 or with fusion 4, frames, n_mels)."""
-        import torch
-
         if self._fused:
             return torch.stack([self._views(mel) for mel in self._mel(self._filled(audio))])
         start = max(0, audio.shape[1] - self._longest) // 2
@@ -107,8 +104,6 @@ class Clap(Windowed):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> Mapping[int | str, Parts]:
         """Spectrograms -> patches (n_clips, time, band, dim) of each layer."""
-        import torch
-
         # The flag says that the four spectrograms are to be fused.
         fused = torch.ones(len(spectrogram), 1, dtype=torch.bool, device=spectrogram.device)
         blocks = [block for stage in self._encoder.layers for block in stage.blocks]
@@ -117,8 +112,6 @@ class Clap(Windowed):
 
     def _filled(self, audio: Tensor) -> Tensor:
         """Make clips shorter than 10 s as long; leave others."""
-        import torch
-
         n_samples, padding = audio.shape[1], self._settings["padding"]
         if padding != "pad" and n_samples < self._longest:
             times = self._longest // n_samples + (padding == "repeat")
@@ -135,8 +128,6 @@ class Clap(Windowed):
 
     def _views(self, mel: Tensor) -> Tensor:
         """(frames, n_mels) -> (4, 10 s of frames, n_mels): the whole clip shrunk, and a piece of each third."""
-        import torch
-
         kept = self._longest // self._settings["hop_length"] + 1
         if len(mel) == kept:
             return mel.expand(4, -1, -1)
@@ -152,9 +143,3 @@ class Clap(Windowed):
         rows, columns = self._grids[layer]
         folded = hidden.reshape(len(hidden), self._folds, rows // self._folds, columns, -1)
         return folded.transpose(2, 3).flatten(1, 2)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``clap``."""
-    register(Clap.name, Clap)

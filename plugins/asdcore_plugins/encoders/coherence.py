@@ -20,15 +20,13 @@ n_fft samples for every hop; the spectra of one clip are held at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from asdcore import Tokens, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import Tokens
 from asdcore_plugins.nn.cross_spectra import FEWEST, FLOOR, CrossSpectra, both_channels, common, unit_bands
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class Coherence:
@@ -46,8 +44,6 @@ class Coherence:
 
     def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
         """(n_clips, 2, n_samples) float32 -> {0: Tokens with patches (n_clips, segments, n_bands, 4)}."""
-        import numpy as np
-
         if unknown := [layer for layer in layers if layer != 0]:
             raise ValueError(f"coherence has the one layer 0, not {unknown}")
         patches = np.stack([self._relation(clip) for clip in both_channels(audio, "coherence")])
@@ -55,8 +51,6 @@ class Coherence:
 
     def _relation(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
         """(2, n_samples) -> (segments, n_bands, 4)."""
-        import numpy as np
-
         spectra = self._spectra(clip)
         time = spectra.shape[1]
         segments = max(1, min(round(time / self._spectra.frames), time // FEWEST))
@@ -67,9 +61,3 @@ class Coherence:
         parts = (phase.real, phase.imag, np.square(phase.real) + np.square(phase.imag))
         means = (self._bands @ part.T for part in parts)
         return np.stack([np.log10(near / far), *means], axis=-1).transpose(1, 0, 2).astype(np.float32, order="C")
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``coherence``."""
-    register("coherence", Coherence)

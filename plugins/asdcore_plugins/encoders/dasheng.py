@@ -17,20 +17,20 @@ tokens of mere padding are left out, as the repository does (its package 0.0.9 c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+
+from asdcore import DataError
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.frontend import check_length, mel_db
 from asdcore_plugins.nn.mel import htk_bank
 from asdcore_plugins.nn.run import Parts, TorchEncoder
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.vit import ViT
+from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12, 1280: 16, 1536: 24}
 """Attention heads of the official models, base, 0.6B and 1.2B, by width."""
@@ -89,8 +89,6 @@ class Dasheng(TorchEncoder):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 64) in dB -> patches (n_clips, frames // 4, 1, dim)."""
-        import torch
-
         image = self.model.norms["init_bn"](spectrogram.transpose(1, 2))
         frames, longest = image.shape[2], self._target_length
         if frames > longest:
@@ -101,8 +99,6 @@ class Dasheng(TorchEncoder):
 
     def _piece(self, image: Tensor, layers: Sequence[int | str]) -> dict[int | str, Tensor]:
         """(n_clips, 64, frames), as many as there are positions for -> patches (n_clips, time, band, dim)."""
-        from asdcore_plugins.nn import vit
-
         net = self.model
         grid = net.patch_embed(image)  # rows are bands here, columns are time
         time, band = (net.tables[f"{axis}_pos_embed"].permute(0, 2, 3, 1) for axis in ("time", "freq"))
@@ -115,10 +111,6 @@ class Dasheng(TorchEncoder):
 
 def network(state: Mapping[str, Any], config: Mapping[str, Any], *, where: str, num_heads: int | None) -> ViT:
     """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
-    import torch
-
-    from asdcore_plugins.nn import vit
-
     heads = config.get("num_heads") if num_heads is None else num_heads
     size = vit.size_of(state, where=where, num_heads=heads, official=HEADS)
     positions = checkpoints.shape(state, "time_pos_embed", 4, where=where)[3]
@@ -135,8 +127,6 @@ def network(state: Mapping[str, Any], config: Mapping[str, Any], *, where: str, 
 
 def check_front_end(state: Mapping[str, Any], config: Mapping[str, Any], where: str) -> None:
     """Raise DataError where a checkpoint was trained with another front end than the official one."""
-    import torch
-
     official = {
         "front_end.0.spectrogram.window": torch.hann_window(N_FFT),
         "front_end.0.mel_scale.fb": htk_bank(RATE, N_FFT, BANDS, 0.0, RATE / 2).to_dense().T.float(),
@@ -150,9 +140,3 @@ def check_front_end(state: Mapping[str, Any], config: Mapping[str, Any], where: 
     others += [f"{key} = {config[key]}" for key, ours in FRONT_END.items() if config.get(key, ours) != ours]
     if others:
         raise DataError(f"{where} was trained with another front end than Dasheng's own: {', '.join(others)}.")
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``dasheng``."""
-    register("dasheng", Dasheng)

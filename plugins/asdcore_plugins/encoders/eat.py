@@ -22,20 +22,20 @@ file the student is loaded, as the authors do, not the teacher kept beside it (`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+
+from asdcore import DataError
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.padded_fbank import padded_fbank, samples
 from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.vit import ViT
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12, 1024: 16}
 """Attention heads of the official models, base and large, by width."""
@@ -119,8 +119,6 @@ class EAT(Windowed):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, frames // 16, 8, dim), special (n_clips, 1, dim)."""
-        from asdcore_plugins.nn import vit
-
         net = self.model
         grid = net.patch_embed(spectrogram)
         patches = grid.flatten(1, 2)
@@ -134,10 +132,6 @@ class EAT(Windowed):
 
 def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
     """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
-    import torch
-
-    from asdcore_plugins.nn import vit
-
     state = checkpoints.weights(content)
     epsilon, names = _form(state, where)
     patch_embed, blocks, positions, head = (
@@ -163,9 +157,3 @@ def _form(state: Any, where: str) -> tuple[float, tuple[tuple[str, str], ...]]:
         if isinstance(state, Mapping) and name in state:
             return form
     raise DataError(f"{where} has no tensor {' or '.join(first)}; it holds {checkpoints.contents(state)}.")
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``eat``."""
-    register("eat", EAT)

@@ -22,20 +22,18 @@ samples on. Sound of another sample rate is resampled to 32 kHz before it comes 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from asdcore import hookimpl
+import torch
+from torch import Tensor
+
 from asdcore_plugins.nn.checkpoint import fit, read, shape
+from asdcore_plugins.nn.dymn import DyMN
 from asdcore_plugins.nn.frontend import passt_mel
 from asdcore_plugins.nn.mel import kaldi_bank
+from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3
 from asdcore_plugins.nn.run import Parts, TorchEncoder
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.dymn import DyMN
-    from asdcore_plugins.nn.mobilenet import MobileNetV3
 
 N_FFT = 1024
 
@@ -97,20 +95,9 @@ class EfficientAT(TorchEncoder):
 
 def _network(state: Any, where: str) -> MobileNetV3 | DyMN:
     """Build the network whose tensors a state dictionary has, without values."""
-    import torch
-
-    from asdcore_plugins.nn.dymn import DyMN
-    from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3
-
     hidden, _ = shape(state, "classifier.2.weight", 2, where=where)
     n_classes, _ = shape(state, "classifier.5.weight", 2, where=where)
     with torch.device("meta"):
         if "in_c.0.weight" in state:
             return DyMN(hidden / HIDDEN, n_classes, all_dynamic="layers.0.block.0.0.weight" not in state)
         return MobileNetV3(hidden / HIDDEN, n_classes)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``efficientat``."""
-    register("efficientat", EfficientAT)

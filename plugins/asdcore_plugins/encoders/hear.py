@@ -12,21 +12,21 @@ version.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import DataError, PluginError, Tokens, hookimpl
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from asdcore import DataError, PluginError, Tokens
 from asdcore_plugins.nn.repeats import check_repeats
 from asdcore_plugins.nn.run import known, still
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    Floats = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
 
@@ -45,8 +45,6 @@ class Hear:
     layers = ("scene", "timestamp")
 
     def __init__(self, module: str, checkpoint: str | Path | None = None, device: str = "cpu") -> None:
-        from torch import nn
-
         if checkpoint is not None and not Path(checkpoint).exists():
             raise DataError(
                 f"There is no checkpoint {checkpoint} for the HEAR module {module!r}. Give an existing path."
@@ -65,8 +63,6 @@ class Hear:
         Raises ValueError for an unknown layer, DataError for clips without sound and for a module that gives other
         embeddings for a clip when it has heard another, PluginError where it returns what the API does not allow.
         """
-        import numpy as np
-
         wanted = known(layers, self.layers, f"HEAR module {self.module}")
         if audio.ndim != 2 or 0 in audio.shape:
             raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
@@ -85,8 +81,6 @@ class Hear:
 
     def _timestamps(self, clip: Floats) -> Floats:
         """(1, n_samples) -> (1, time, 1, dim)."""
-        import numpy as np
-
         embeddings: Floats
         embeddings, times = self._asked("get_timestamp_embeddings", clip)
         good = embeddings.ndim == 3 and len(embeddings) == 1
@@ -97,8 +91,6 @@ class Hear:
 
     def _asked(self, function: str, clip: Floats) -> Any:
         """Call a function of the module on one clip and return its arrays."""
-        import torch
-
         with torch.no_grad():
             found = getattr(_imported(self.module), function)(torch.tensor(clip, device=self._device), self.model)
         return tuple(_array(one) for one in found) if isinstance(found, tuple | list) else _array(found)
@@ -127,15 +119,6 @@ def _imported(name: str) -> ModuleType:
 
 
 def _array(value: Tensor | Floats) -> Floats:
-    import numpy as np
-    import torch
-
     values = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
     # A copy: a module may hand out its own buffer.
     return np.array(values, dtype=np.float32)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``hear``."""
-    register("hear", Hear)

@@ -10,16 +10,16 @@ clips are encoded with it and however many threads there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Mapping, Sequence
 
-from asdcore import DataError, Tokens, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from asdcore import DataError, Tokens
 
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 FLOOR = 2.220446049250313e-16
 """The smallest mel value before the logarithm: float64 epsilon, as the baseline has it."""
@@ -43,7 +43,6 @@ class LogMel:
         log: bool = True,
     ) -> None:
         import torch
-        from scipy.sparse import csr_array
 
         if min(sample_rate, n_mels, hop, n_fft) < 1 or sample_rate % 2 or n_fft % 2 or not 0 < power < float("inf"):
             raise ValueError("sample_rate, n_fft, n_mels, hop and power must be above 0, sample_rate and n_fft even")
@@ -54,8 +53,6 @@ class LogMel:
 
     def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
         """(n_clips, n_samples) float32 -> {0: Tokens with patches (n_clips, time, n_mels, 1)}."""
-        import numpy as np
-
         if unknown := [layer for layer in layers if layer != 0]:
             raise ValueError(f"logmel has the one layer 0, not {unknown}")
         if 0 in audio.shape:
@@ -65,7 +62,6 @@ class LogMel:
 
     def _spectrum(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n_samples,) -> (time, n_mels)."""
-        import numpy as np
         import torch
 
         spectrum = torch.stft(
@@ -85,9 +81,6 @@ class LogMel:
 
 def mel_bank(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
     """Triangles of unit area, evenly spaced on the Slaney mel scale: (n_mels, n_fft // 2 + 1)."""
-    import warnings
-
-    import numpy as np
     from transformers.audio_utils import mel_filter_bank
 
     with warnings.catch_warnings():
@@ -106,9 +99,3 @@ def mel_bank(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
             f"{empty} of {n_mels} mel bands hold no frequency of an FFT of {n_fft} samples: lower n_mels or raise n_fft"
         )
     return bank
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``logmel``."""
-    register("logmel", LogMel)

@@ -15,15 +15,14 @@ encoded with it; torchaudio's float32 differs from it by some millionths of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from asdcore import DataError, Tokens, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from asdcore import DataError, Tokens
 from asdcore_plugins.nn.mel import htk_bank
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class MelSpec:
@@ -43,9 +42,6 @@ class MelSpec:
         hop: int = 512,
         seconds: float | Sequence[float] | None = None,
     ) -> None:
-        import numpy as np
-        from scipy.sparse import csr_array
-
         if min(sample_rate, n_mels, hop, n_fft) < 1 or sample_rate % 2 or n_fft % 2:
             raise ValueError("sample_rate, n_fft, n_mels and hop must be above 0, sample_rate and n_fft even")
         self.sample_rate = sample_rate
@@ -57,8 +53,6 @@ class MelSpec:
 
     def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
         """(n_clips, n_samples) float32 -> {0: Tokens with patches (n_clips, time, n_mels, 1)}."""
-        import numpy as np
-
         if unknown := [layer for layer in layers if layer != 0]:
             raise ValueError(f"melspec has the one layer 0, not {unknown}")
         if 0 in audio.shape:
@@ -68,8 +62,6 @@ class MelSpec:
 
     def _amplitudes(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n_samples,) -> (time, n_mels), a frame centred on every ``hop``-th sample."""
-        import numpy as np
-
         n_samples = next((n for n in self._lengths if len(clip) <= n), max(self._lengths, default=len(clip)))
         padded = np.pad(np.resize(clip, n_samples).astype(np.float64), self._n_fft // 2)
         frames = np.lib.stride_tricks.sliding_window_view(padded, self._n_fft)[:: self._hop]
@@ -86,9 +78,3 @@ def _lengths(seconds: float | Sequence[float] | None, sample_rate: int) -> list[
         if not (number and 1 <= one * sample_rate < float("inf")):
             raise ValueError(f"seconds must be a number, or several, of at least one sample each, got {seconds!r}")
     return sorted(int(sample_rate * one) for one in given)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``melspec``."""
-    register("melspec", MelSpec)

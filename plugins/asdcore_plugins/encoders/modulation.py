@@ -13,18 +13,18 @@ on without modulation. Costs an FFT of n_fft samples for every hop; the frames o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from asdcore import DataError, Tokens, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import welch
+from scipy.sparse import csr_array
+
+from asdcore import DataError, Tokens
 from asdcore_plugins.nn.bands import LogBands
 from asdcore_plugins.nn.mel import slaney_bank
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 FLOOR = 1e-8
 """The smallest squared depth per Hz before the logarithm: a band without modulation has -80 dB everywhere."""
@@ -50,9 +50,6 @@ class Modulation:
         high: float = 100.0,
         seconds: float = 1.0,
     ) -> None:
-        import numpy as np
-        from scipy.sparse import csr_array
-
         if min(sample_rate, n_mels, hop) < 1 or n_fft < 2 or n_fft % 2 or not 0 < seconds < float("inf"):
             raise ValueError("sample_rate, n_mels, hop, n_fft and seconds must be above 0, n_fft even")
         self.sample_rate = sample_rate
@@ -70,8 +67,6 @@ class Modulation:
 
     def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
         """(n_clips, n_samples) float32 -> {0: Tokens with patches (n_clips, 1, n_mels, n_rates)}."""
-        import numpy as np
-
         if unknown := [layer for layer in layers if layer != 0]:
             raise ValueError(f"modulation has the one layer 0, not {unknown}")
         if 0 in audio.shape:
@@ -81,8 +76,6 @@ class Modulation:
 
     def _envelopes(self, clip: NDArray[np.float32]) -> Floats:
         """(n_samples,) -> mel amplitudes (n_mels, time), frames without padding."""
-        import numpy as np
-
         padded = np.pad(clip.astype(np.float64), (0, max(0, self._n_fft - len(clip))))
         frames = np.lib.stride_tricks.sliding_window_view(padded, self._n_fft)[:: self._hop]
         spectrum = np.fft.rfft(frames * self._window)
@@ -91,17 +84,8 @@ class Modulation:
 
     def _spectrum(self, envelopes: Floats) -> NDArray[np.float32]:
         """(n_mels, time) -> (n_mels, n_rates) in dB."""
-        import numpy as np
-        from scipy.signal import welch
-
         mean = envelopes.mean(axis=1, keepdims=True)
         depth = np.divide(envelopes, mean, out=np.ones_like(envelopes), where=mean > 0) - 1.0
         padded = np.pad(depth, ((0, 0), (0, max(0, self._width - depth.shape[1]))))
         _, density = welch(padded, self._rate, nperseg=self._width)
         return (10.0 * np.log10(np.maximum(self._rates(density), FLOOR))).astype(np.float32)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``modulation``."""
-    register("modulation", Modulation)

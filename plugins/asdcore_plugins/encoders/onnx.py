@@ -13,20 +13,19 @@ by 0.48 s, and ten seconds give 20 embeddings of 1024::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import DataError, Tokens, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, Tokens
 from asdcore_plugins.nn.graph import FREE, graph_files, open_graph
 from asdcore_plugins.nn.repeats import check_repeats
 from asdcore_plugins.nn.run import known
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 LAYOUTS = {1: "d", 2: "nd", 3: "ntd"}
 """What the axes of an output are where no layout is given, by their number."""
@@ -85,8 +84,6 @@ class GraphEncoder:
         Raises ValueError for an unknown layer, DataError for sound that the model cannot take and for outputs that do
         not have the axes of their layout.
         """
-        import numpy as np
-
         wanted = known(self.layers[-1:] if layers is None else layers, self.layers, "the model")
         if audio.ndim != 2 or 0 in audio.shape:
             raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
@@ -95,8 +92,6 @@ class GraphEncoder:
 
     def _encode(self, clip: Floats, layers: Sequence[int | str]) -> dict[int | str, Floats]:
         """(n_samples,) -> {layer: (time, band, dim)}."""
-        import numpy as np
-
         names = [self._names[layer] for layer in layers]
         if not self._repeats:
             check_repeats(lambda sound: self._heard_first(sound, names), clip, f"The model {self._file}")
@@ -114,8 +109,6 @@ class GraphEncoder:
 
     def _cut(self, clip: Floats) -> Iterator[Floats]:
         """(n_samples,) -> windows in the shape of the graph's input."""
-        import numpy as np
-
         length = self._window or len(clip)
         n_windows = 1 + -(-max(0, len(clip) - length) // (self._hop or length))
         starts = [i * (self._hop or length) for i in range(n_windows)]
@@ -126,8 +119,6 @@ class GraphEncoder:
 
     def _grid(self, output: NDArray[Any], layer: int | str) -> Floats:
         """An output of one window -> (time, band, dim)."""
-        import numpy as np
-
         layout = self._layouts[layer] or LAYOUTS.get(output.ndim, "")
         if len(layout) != output.ndim or ("n" in layout and output.shape[layout.index("n")] != 1):
             raise DataError(
@@ -169,9 +160,3 @@ def _windows(fixed: int, window: int | None, hop: int | None) -> tuple[int | Non
             f"window is {length}, hop {hop}: both must be above 0, and hop, which needs a window, at most it"
         )
     return length, hop or length
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``onnx``."""
-    register("onnx", GraphEncoder)

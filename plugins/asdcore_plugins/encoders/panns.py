@@ -22,19 +22,19 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+
+from asdcore import DataError
+from asdcore_plugins.nn import panns
 from asdcore_plugins.nn.checkpoint import fit, read, shape
 from asdcore_plugins.nn.frontend import check_length, mel_db
 from asdcore_plugins.nn.mel import slaney_bank
+from asdcore_plugins.nn.panns import Pann
 from asdcore_plugins.nn.run import Parts, TorchEncoder
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.panns import Pann
 
 FIXED = ("spectrogram_extractor.stft.conv_real.weight", "spectrogram_extractor.stft.conv_imag.weight")
 MEL = "logmel_extractor.melW"
@@ -96,10 +96,6 @@ class Panns(TorchEncoder):
 
 def _network(state: Any, mel_bins: int, classes_num: int | None, checkpoint: str) -> tuple[Pann, str]:
     """Build the network whose blocks a state dictionary has, without values; and say what it was taken for."""
-    import torch
-
-    from asdcore_plugins.nn import panns
-
     n_classes, dim = shape(state, "fc_audioset.weight", 2, where=f"{checkpoint}, taken for one of PANNs,")
     size = (mel_bins, dim, classes_num or n_classes)
     with torch.device("meta"):
@@ -114,8 +110,6 @@ def _network(state: Any, mel_bins: int, classes_num: int | None, checkpoint: str
 
 def _check_spectrogram(state: Mapping[str, Any], window_size: int, bank: Tensor, where: str) -> None:
     """Refuse a checkpoint whose spectrogram, which it carries as fixed tensors, is not the one computed here."""
-    import torch
-
     taper = torch.hann_window(window_size, dtype=torch.float64)
     steps = torch.arange(window_size // 2 + 1)[:, None] * torch.arange(window_size)
     phase = (steps % window_size) * (2.0 * math.pi / window_size)
@@ -138,9 +132,3 @@ def _check_spectrogram(state: Mapping[str, Any], window_size: int, bank: Tensor,
             f"{where} was trained on another spectrogram than its parameters describe: {'; '.join(wrong)}. Give "
             "sample_rate, window_size, mel_bins, fmin and fmax as in its training."
         )
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``panns``."""
-    register("panns", Panns)

@@ -15,20 +15,19 @@ table, as in the authors' code. Layers: what enters the blocks, every block, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import hookimpl
+import torch
+from torch import Tensor
+
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.frontend import check_length, passt_mel
 from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.vit import ViT
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12}
 """Attention heads of the official models, by width."""
@@ -81,10 +80,6 @@ class PaSST(Windowed):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, (frames - 16) // 10 + 1, 12, dim), special (n_clips, 2, dim)."""
-        import torch
-
-        from asdcore_plugins.nn import vit
-
         net, tables = self.model, self.model.tables
         grid = net.patch_embed(spectrogram.transpose(1, 2))  # rows are bands here, columns are time
         time, band = (tables[f"{axis}_new_pos_embed"].permute(0, 2, 3, 1) for axis in ("time", "freq"))
@@ -101,10 +96,6 @@ class PaSST(Windowed):
 
 def network(state: Mapping[str, Any], stride: tuple[int, int], *, where: str, num_heads: int | None) -> ViT:
     """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
-    import torch
-
-    from asdcore_plugins.nn import vit
-
     size = vit.size_of(state, where=where, num_heads=num_heads, official=HEADS)
     n_special = checkpoints.shape(state, "new_pos_embed", 3, where=where)[1]
     positions = checkpoints.shape(state, "time_new_pos_embed", 4, where=where)[3]
@@ -121,9 +112,3 @@ def network(state: Mapping[str, Any], stride: tuple[int, int], *, where: str, nu
         model = vit.ViT(size, stride=stride, tables=tables, norms=norms)
     checkpoints.fit(model, state, where=where, names=vit.PLAIN_NAMES, ignore=NOT_ENCODER)
     return model
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``passt``."""
-    register("passt", PaSST)

@@ -11,15 +11,14 @@ goes on in silence. Costs one FFT of n_fft samples for every n_fft / 2 samples, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from asdcore import DataError, Tokens, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import welch
+
+from asdcore import DataError, Tokens
 from asdcore_plugins.nn.bands import LogBands
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FLOOR = 1e-16
 """The smallest density before the logarithm, full scale squared per Hz: 20 dB below what rounding to 16 bits makes."""
@@ -41,8 +40,6 @@ class PsdShape:
 
     def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
         """(n_clips, n_samples) float32 -> {0: Tokens with patches (n_clips, 1, n_bands, 1)}."""
-        import numpy as np
-
         if unknown := [layer for layer in layers if layer != 0]:
             raise ValueError(f"psd_shape has the one layer 0, not {unknown}")
         if 0 in audio.shape:
@@ -52,17 +49,8 @@ class PsdShape:
 
     def _shape(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n_samples,) -> (n_bands,) in dB, of mean 0."""
-        import numpy as np
-        from scipy.signal import welch
-
         padded = np.pad(clip.astype(np.float64), (0, max(0, self._n_fft - len(clip))))
         _, density = welch(padded, self.sample_rate, nperseg=self._n_fft)
         decibels = 10.0 * np.log10(np.maximum(self._bands(density), FLOOR))
         shape: NDArray[np.float32] = (decibels - decibels.mean()).astype(np.float32)
         return shape
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``psd_shape``."""
-    register("psd_shape", PsdShape)

@@ -17,23 +17,21 @@ from tiny to large.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from asdcore import DataError, Tokens, hookimpl
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from asdcore import DataError, Tokens
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import mel_db
 from asdcore_plugins.nn.mel import slaney_bank
-from asdcore_plugins.nn.run import TorchEncoder
+from asdcore_plugins.nn.run import Parts, TorchEncoder
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from asdcore_plugins.nn.run import Parts
 
 HEADS = (
     "lm_head.",
@@ -174,8 +172,6 @@ class Whisper(Windowed):
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> log-mel spectrograms (n_clips, n_mels, frames) of 30 s."""
-        import torch
-
         whole = torch.nn.functional.pad(audio, (0, self._longest - audio.shape[1]))  # negative where it cuts
         bank = slaney_bank(self.sample_rate, 400, self._n_mels, 0.0, 8000.0)
         # The last frame begins where the sound ends; the authors drop it.
@@ -198,10 +194,3 @@ def _receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
     for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
         field = (field - 1) * stride + kernel
     return field
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``wavlm``, ``hubert``, ``data2vec`` and ``whisper``."""
-    for encoder in (WavLM, Hubert, Data2Vec, Whisper):
-        register(encoder.name, encoder)

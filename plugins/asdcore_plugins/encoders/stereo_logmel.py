@@ -11,15 +11,13 @@ spectra of one clip are held at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from asdcore import Tokens, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import Tokens
 from asdcore_plugins.nn.cross_spectra import FLOOR, CrossSpectra, both_channels, common, unit_bands
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class StereoLogMel:
@@ -41,8 +39,6 @@ class StereoLogMel:
 
     def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
         """(n_clips, 2, n_samples) float32 -> {0: Tokens with patches (n_clips, time, n_mels, 3)}."""
-        import numpy as np
-
         if unknown := [layer for layer in layers if layer != 0]:
             raise ValueError(f"stereo_logmel has the one layer 0, not {unknown}")
         patches = np.stack([self._spectrum(clip) for clip in both_channels(audio, "stereo_logmel")])
@@ -50,8 +46,6 @@ class StereoLogMel:
 
     def _spectrum(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
         """(2, n_samples) -> (time, n_mels, 3)."""
-        import numpy as np
-
         spectra = self._spectra(clip)
         powers = (self._bands @ (np.square(one.real) + np.square(one.imag)).T for one in spectra)
         levels = [10.0 * np.log10(np.maximum(power, FLOOR)) for power in powers]
@@ -63,13 +57,5 @@ class StereoLogMel:
 
 def around(time: int, frames: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return for each of ``time`` frames where the ``frames`` nearest to it begin and end, all within the clip."""
-    import numpy as np
-
     starts = np.clip(np.arange(time) - frames // 2, 0, max(0, time - frames))
     return starts, np.minimum(starts + frames, time)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``stereo_logmel``."""
-    register("stereo_logmel", StereoLogMel)

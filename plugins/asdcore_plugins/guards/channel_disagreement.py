@@ -17,19 +17,15 @@ Cost: two sorts of the train normals; a search among them a clip.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, SmoothEcdf
 from asdcore_plugins.stats.distributions.tail import check_branch, check_quantiles, excess, ramp
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import SmoothEcdf
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class ChannelDisagreement:
@@ -48,10 +44,6 @@ class ChannelDisagreement:
 
     def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> ChannelDisagreement:
         """Out-of-fold train normals: base score (n_train,) and z of every branch."""
-        import numpy as np
-
-        from asdcore import SmoothEcdf
-
         self._disagreement = None
         self._threshold = float(np.quantile(base, self._quantile))
         self._disagreement = SmoothEcdf(self._range(z))
@@ -66,14 +58,6 @@ class ChannelDisagreement:
 
     def _range(self, z: Mapping[str, Floats]) -> Floats:
         """Return the largest z of the branches less the smallest (n,)."""
-        import numpy as np
-
         values = [z[branch] for branch in self._branches]
         spread: Floats = np.maximum.reduce(values) - np.minimum.reduce(values)
         return spread
-
-
-@hookimpl
-def register_guards(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``channel_disagreement``."""
-    register("channel_disagreement", ChannelDisagreement)

@@ -16,19 +16,15 @@ sorts of the train normals; a search among them a clip.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, SmoothEcdf
 from asdcore_plugins.stats.distributions.tail import check_branch, check_quantiles, excess, ramp
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import SmoothEcdf
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class TailGuard:
@@ -42,10 +38,6 @@ class TailGuard:
 
     def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> TailGuard:
         """Out-of-fold train normals: base score (n_train,) and z of every branch."""
-        import numpy as np
-
-        from asdcore import SmoothEcdf
-
         self._threshold = float(np.quantile(base, self._quantile))
         self._evidence = SmoothEcdf(z[self._support])
         return self
@@ -56,9 +48,3 @@ class TailGuard:
             raise DataError("this tail guard has no train normals yet: call fit(base, z, domain) first")
         unsupported = ramp(self._evidence.cdf(z[self._support]), self._support_quantile, 0.0)
         return excess(base, self._threshold) * unsupported
-
-
-@hookimpl
-def register_guards(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``tail``."""
-    register("tail", TailGuard)

@@ -15,17 +15,15 @@ Parameters: ``quantile`` in (0, 1), default 0.95. Cost: one sort of the train no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError
 from asdcore_plugins.stats.distributions.tail import check_quantiles, excess
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class TailCalibration:
@@ -38,8 +36,6 @@ class TailCalibration:
 
     def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> TailCalibration:
         """Out-of-fold train normals: base score (n_train,). Raises DataError where none exceeds the quantile."""
-        import numpy as np
-
         self._beta = 0.0
         threshold = float(np.quantile(base, self._quantile))
         over = base[base > threshold] - threshold
@@ -53,8 +49,6 @@ class TailCalibration:
 
     def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
         """(n_clips,) base score -> R (n_clips,) >= 0, in units of the base score."""
-        import numpy as np
-
         if not self._beta:
             raise DataError("this tail calibration has no train normals yet: call fit(base, z, domain) first")
         over = excess(base, self._threshold)
@@ -64,9 +58,3 @@ class TailCalibration:
             logarithm = np.where(np.isfinite(ratio), np.log1p(ratio), np.log(over) - np.log(self._beta))
         penalty: Floats = np.maximum(over - self._beta * logarithm, 0.0)
         return penalty
-
-
-@hookimpl
-def register_guards(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``tail_calibration``."""
-    register("tail_calibration", TailCalibration)

@@ -19,19 +19,15 @@ Parameters: ``support`` and ``proximity``, names of branches, the latter best wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, SmoothEcdf
 from asdcore_plugins.stats.distributions.tail import check_branch, check_quantiles, excess, ramp
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import SmoothEcdf
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class TargetProximity:
@@ -59,10 +55,6 @@ class TargetProximity:
 
         Raises DataError without target clips, or where their proximity has no spread.
         """
-        import numpy as np
-
-        from asdcore import SmoothEcdf
-
         self._evidence = None
         near = z[self._proximity][domain == "target"]
         if not len(near):
@@ -84,9 +76,3 @@ class TargetProximity:
         unsupported = ramp(self._evidence.cdf(z[self._support]), self._agrees, 0.0)
         near = ramp(z[self._proximity], self._far, self._middle)
         return excess(base, self._threshold) * unsupported * near
-
-
-@hookimpl
-def register_guards(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``target_proximity``."""
-    register("target_proximity", TargetProximity)

@@ -15,13 +15,15 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from asdcore import DataError
 from asdcore_plugins.nn.zip_records import check_records
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 INERT = (
     "argparse.Namespace",
@@ -51,8 +53,6 @@ def read(path: str | Path) -> Any:
     Raises DataError for a file that is missing, cut short or otherwise damaged, no checkpoint, or that would run code
     when read.
     """
-    import torch
-
     file = Path(path)
     if file.is_dir():
         file = file / "model.safetensors"
@@ -174,9 +174,6 @@ def _form(file: Path) -> str:
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         tensors: dict[str, Tensor] = load_file(file)
     except (SafetensorError, OSError, ValueError) as error:
@@ -187,8 +184,6 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
 @contextlib.contextmanager
 def _placeholders() -> Iterator[None]:
     """Let torch put placeholders where a file names what is inert, and keep its warnings about old formats quiet."""
-    import torch
-
     with warnings.catch_warnings(), torch.serialization.safe_globals([(Placeholder, name) for name in INERT]):
         warnings.simplefilter("ignore")
         yield
@@ -200,8 +195,6 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 def _converted(value: Tensor, own: Tensor) -> Tensor:
     """Copy a tensor out of the file: floating point becomes float32, anything else the module's own type."""
-    import torch
-
     dtype = torch.float32 if own.is_floating_point() else own.dtype
     return value.detach().to(dtype, memory_format=torch.contiguous_format, copy=True)
 

@@ -16,18 +16,18 @@ same bits whatever clips are encoded with it and however many threads there are.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from asdcore import DataError
 from asdcore_plugins.nn.mel import slaney_bank
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Complex = NDArray[np.complex128]
-    Rows = NDArray[np.intp]
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Rows = NDArray[np.intp]
 
 FLOOR = 1e-16
 """The smallest density, full scale squared per Hz: 20 dB below what rounding to 16 bits makes. Less is silence."""
@@ -52,8 +52,6 @@ class CrossSpectra:
     """
 
     def __init__(self, sample_rate: int, n_fft: int, hop: int, seconds: float) -> None:
-        import numpy as np
-
         if sample_rate < 1 or n_fft < 2 or n_fft % 2 or not 0 < hop <= n_fft or not 0 < seconds < float("inf"):
             raise ValueError(
                 "sample_rate and seconds must be above 0, n_fft even and 0 < hop <= n_fft, got "
@@ -71,8 +69,6 @@ class CrossSpectra:
 
     def __call__(self, clip: NDArray[np.float32]) -> Complex:
         """(2, n_samples) -> (2, time, bins); raises DataError for a clip of fewer than 8 frames."""
-        import numpy as np
-
         needed = self._n_fft + (FEWEST - 1) * self._hop
         if clip.shape[1] < needed:
             raise DataError(
@@ -87,7 +83,6 @@ class CrossSpectra:
 
 def common(spectra: Complex, starts: Rows, stops: Rows) -> Common:
     """(2, time, bins), and the first frame of each segment and the first one after it -> what is common in it."""
-    import numpy as np
 
     def mean(products: NDArray[Any]) -> NDArray[Any]:
         sums = np.concatenate([np.zeros_like(products[:1]), np.cumsum(products, axis=0)])
@@ -102,8 +97,6 @@ def common(spectra: Complex, starts: Rows, stops: Rows) -> Common:
 
 def unit_bands(sample_rate: int, n_fft: int, n_bands: int) -> Any:
     """Mel triangles (n_bands, bins) from 0 Hz to half the sample rate, sparse, each with weights that sum to 1."""
-    from scipy.sparse import csr_array
-
     bank = slaney_bank(sample_rate, n_fft, n_bands, 0.0, sample_rate / 2.0).to_dense().numpy()
     if empty := int((~bank.any(axis=1)).sum()):
         raise ValueError(

@@ -9,16 +9,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError, PluginError
 from asdcore_plugins.nn.onnx_files import onnx_files
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Arrays = list[NDArray[Any]]
+Arrays = list[NDArray[Any]]
 
 FREE = -1
 """The length of an axis that may have any."""
@@ -116,7 +115,6 @@ class LiteGraph:
     """A graph run by LiteRT with its default kernels. Every tensor in it can be had."""
 
     def __init__(self, file: Path, names: Sequence[str]) -> None:
-        import numpy as np
         from ai_edge_litert.interpreter import Interpreter
 
         try:

@@ -14,13 +14,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import nn
 
 from asdcore import DataError
 from asdcore_plugins.nn.checkpoint import fit, read, translated
-
-if TYPE_CHECKING:
-    from torch import nn
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files of weights, the one to prefer first."""
@@ -102,8 +102,6 @@ def build(
 
     Raises DataError that lists every missing, unexpected and misshapen tensor.
     """
-    import torch
-
     try:
         with torch.device("meta"):
             model = make()

@@ -10,18 +10,17 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from asdcore import DataError, Tokens
 from asdcore_plugins.nn.memory import Portions
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    Audio = NDArray[np.float32]
+Audio = NDArray[np.float32]
 
 PRECISIONS = ("bfloat16", "float16")
 """What ``autocast`` may name."""
@@ -68,8 +67,6 @@ class TorchEncoder(ABC):
 
     def prepare(self, audio: Audio) -> Any:
         """(1, n_samples) float32 -> what the network is given for that clip, (1, ...) float32 on the CPU."""
-        import torch
-
         _check(audio)
         with torch.inference_mode():
             return self.front_end(torch.from_numpy(audio.astype("float32")))
@@ -88,8 +85,6 @@ class TorchEncoder(ABC):
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[None]:
-        import torch
-
         dtype = getattr(torch, self.autocast) if self.autocast else None
         # cuDNN's default would round the factors of a convolution to 10 bits (TF32), and may differ from run to run.
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
@@ -120,8 +115,6 @@ def known(asked: Sequence[int | str], layers: Sequence[int | str], encoder: str)
 
 
 def _check(audio: Audio) -> None:
-    import numpy as np
-
     if audio.ndim != 2 or 0 in audio.shape:
         raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
     if not np.isfinite(audio).all():
@@ -145,15 +138,11 @@ def _one(tokens: Tokens, i: int) -> Tokens:
 
 
 def _joined(batches: Sequence[Tokens]) -> Tokens:
-    import numpy as np
-
     special = [batch.special for batch in batches if batch.special is not None]
     return Tokens(np.concatenate([batch.patches for batch in batches]), np.concatenate(special) if special else None)
 
 
 def _device(name: str) -> torch.device:
-    import torch
-
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

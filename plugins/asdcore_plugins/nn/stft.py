@@ -6,24 +6,19 @@ bits however many threads there are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Spectra = NDArray[np.complex128]
+Floats = NDArray[np.float64]
+Spectra = NDArray[np.complex128]
 
 
 class Stft:
     """Short-time Fourier transform with a periodic Hann window. ``n_fft`` and ``hop`` are in samples."""
 
     def __init__(self, n_fft: int, hop: int) -> None:
-        import numpy as np
-
         if n_fft < 2 or not 0 < hop <= n_fft // 2:
             raise ValueError(f"n_fft must be at least 2 and 0 < hop <= n_fft / 2, got n_fft={n_fft}, hop={hop}")
         self.n_fft, self.hop = n_fft, hop
@@ -35,8 +30,6 @@ class Stft:
         The last frame is centred at or beyond the last sample: an end that only the slope of a window covers could not
         be put together again.
         """
-        import numpy as np
-
         half, beyond = self.n_fft // 2, -signals.shape[1] % self.hop
         padded = np.pad(signals, ((0, 0), (half, self.n_fft - half + beyond)), mode="reflect")
         frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft, axis=1)[:, :: self.hop]
@@ -45,8 +38,6 @@ class Stft:
 
     def waveform(self, spectra: Spectra, n_samples: int) -> Floats:
         """(time, bins) -> (n_samples,): windowed overlap-add, divided by the squared windows that overlap there."""
-        import numpy as np
-
         frames = np.fft.irfft(spectra, self.n_fft, axis=-1) * self._window
         total = np.zeros((len(frames) - 1) * self.hop + self.n_fft)
         weight = np.zeros_like(total)
@@ -61,8 +52,6 @@ class Stft:
 
 def near_and_far(audio: NDArray[np.float32], view: str, n_samples: int = 1) -> Floats:
     """(2, n_samples) float32 -> the same in float64; raises DataError for other channel counts and shorter clips."""
-    import numpy as np
-
     if len(audio) != 2:
         raise DataError(
             f"the view {view!r} needs a near and a far channel, but the recording has {len(audio)}. "

@@ -10,16 +10,15 @@ heard as ever.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import Tokens
 from asdcore_plugins.nn.run import TorchEncoder
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Audio = NDArray[np.float32]
+Audio = NDArray[np.float32]
 
 BEYOND = ("windows", "cut")
 """What may be done with the part of a clip that is beyond the table."""
@@ -90,8 +89,6 @@ def _joined(windows: Sequence[dict[int | str, Tokens]]) -> dict[int | str, Token
 
 
 def _layer(windows: Sequence[Tokens]) -> Tokens:
-    import numpy as np
-
     patches = [window.patches for window in windows]
     special = [window.special for window in windows if window.special is not None]
     together = _mean(patches) if all(one.shape[1] == 1 for one in patches) else np.concatenate(patches, axis=1)
@@ -99,6 +96,4 @@ def _layer(windows: Sequence[Tokens]) -> Tokens:
 
 
 def _mean(arrays: Sequence[Audio]) -> Audio:
-    import numpy as np
-
     return np.asarray(np.mean(np.stack(arrays), axis=0, dtype=np.float64), dtype=np.float32)

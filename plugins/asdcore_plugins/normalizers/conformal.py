@@ -19,18 +19,14 @@ clip.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class Conformal(ByDistribution):
@@ -53,8 +49,6 @@ class PValues:
     """1 - p as a distribution function; raises DataError where all normals are the same."""
 
     def __init__(self, normals: Floats) -> None:
-        import numpy as np
-
         values, counts = np.unique(normals, return_counts=True)
         if len(values) < 2:
             raise DataError(f"conformal needs at least 2 different train-normal scores, found {len(values)}")
@@ -73,22 +67,12 @@ class PValues:
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log p (n_clips,)."""
-        import numpy as np
-
         p: Floats = np.log(self._above(scores))
         return p
 
     def _above(self, scores: Floats) -> Floats:
-        import numpy as np
-
         inside = np.interp(scores, self._values, self._p)
         over = np.maximum(scores - self._values[-1], 0.0)
         far = self._least + (self._p[-1] - self._least) * (self._scale / (over + self._scale))
         p: Floats = np.where(over > 0, far, inside)
         return p
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``conformal``."""
-    register("conformal", Conformal)

@@ -10,19 +10,17 @@ the published form. Refuses where a domain has no train normals. Cost: linear in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 from asdcore_plugins.normalizers.bases.location_scale import LocationScale, line
 from asdcore_plugins.stats.distributions.spread import c4, mean_deviation
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class DomainZ(LocationScale):
@@ -46,9 +44,3 @@ class DomainZ(LocationScale):
         source = self._location_scale(chosen["source"], "source")
         mean, deviation = self._shrunk(chosen["target"], source)
         return {"source": line(source[0], deviation), "target": line(mean, deviation)}
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``domain_z``."""
-    register("domain_z", DomainZ)

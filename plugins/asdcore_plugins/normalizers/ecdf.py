@@ -11,18 +11,14 @@ Cost: one sort of the train normals; a search among them a clip.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import hookimpl
+from asdcore import SmoothEcdf
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Smooth, expressed
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class Ecdf(ByDistribution):
@@ -41,12 +37,4 @@ class Ecdf(ByDistribution):
 
 
 def _smooth(scores: Floats) -> Smooth:
-    from asdcore import SmoothEcdf
-
     return Smooth(SmoothEcdf(scores))
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``ecdf``."""
-    register("ecdf", Ecdf)

@@ -18,19 +18,17 @@ must be above 0. A domain needs two clips. Cost: linear in the train normals; on
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma, gammainc, gammaincc, polygamma
+
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 STEPS = 100
 SMALLEST = 1e-290
@@ -67,17 +65,11 @@ class GammaDistribution:
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
-        import numpy as np
-        from scipy.special import gammainc
-
         below: Floats = gammainc(self.shape, np.maximum(scores, 0.0) / self.scale)
         return below
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
-        import numpy as np
-        from scipy.special import gammaincc
-
         x = np.maximum(scores, 0.0) / self.scale
         above = gammaincc(self.shape, x)
         far = above < SMALLEST
@@ -88,8 +80,6 @@ class GammaDistribution:
 
 def fit_gamma(mean: float, log_mean: float, which: str) -> GammaDistribution:
     """Return the distribution of the greatest likelihood for scores of this mean and mean logarithm."""
-    from scipy.special import digamma, polygamma
-
     spread = math.log(mean) - log_mean
     if not spread > LEAST_SPREAD:
         raise DataError(
@@ -108,8 +98,6 @@ def fit_gamma(mean: float, log_mean: float, which: str) -> GammaDistribution:
 
 def _moments(scores: Floats, which: str) -> tuple[float, float]:
     """Mean and mean logarithm of scores (n,); raises DataError unless all are above 0."""
-    import numpy as np
-
     if not (scores > 0).all():
         raise DataError(
             f"the {len(scores)} train-normal scores ({which}) go down to {float(np.min(scores)):g}; a gamma "
@@ -132,9 +120,3 @@ def _log_upper(shape: float, x: float) -> float:
         if abs(change - 1.0) < 1e-15:
             break
     return shape * math.log(x) - x - math.lgamma(shape) + math.log(fraction)
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``gamma``."""
-    register("gamma", Gamma)

@@ -20,21 +20,17 @@ Cost: one sort of the train normals; a search among them a clip.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError, SmoothEcdf
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 from asdcore_plugins.normalizers.bases.location_scale import shrunk
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
 from asdcore_plugins.stats.distributions.tail import check_quantiles
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 FEWEST = 10
 """Train normals that a tail is fitted to, at least."""
@@ -66,10 +62,6 @@ class ParetoTail:
     """The smooth CDF of train normals (n,) up to their quantile ``threshold``, a generalised Pareto tail above it."""
 
     def __init__(self, normals: Floats, threshold: float, which: str) -> None:
-        import numpy as np
-
-        from asdcore import SmoothEcdf
-
         self._start = float(np.quantile(normals, threshold))
         over = np.sort(normals[normals > self._start]) - self._start
         if len(over) < FEWEST:
@@ -83,22 +75,16 @@ class ParetoTail:
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
-        import numpy as np
-
         below: Floats = np.where(scores > self._start, -np.expm1(self._tail(scores)), self._body.cdf(scores))
         return below
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
-        import numpy as np
-
         above: Floats = np.where(scores > self._start, self._tail(scores), np.log(self._body.survival(scores)))
         return above
 
     def _tail(self, scores: Floats) -> Floats:
         """Return log(1 - F) of the tail (n_clips,), held at its start."""
-        import numpy as np
-
         over = np.maximum(scores - self._start, 0.0) / self._scale
         falls: Floats = over if self._shape == 0 else np.log1p(self._shape * over) / self._shape
         return self._log_share - falls
@@ -106,8 +92,6 @@ class ParetoTail:
 
 def pareto_moments(over: Floats) -> tuple[float, float]:
     """Sorted excesses (n,) > 0 -> (xi >= 0, beta) of their probability-weighted moments."""
-    import numpy as np
-
     n = len(over)
     mean = float(np.mean(over))
     # The mean of (1 - F) times the excess, 1 - F of the i-th being (n - i) / (n - 1).
@@ -116,9 +100,3 @@ def pareto_moments(over: Floats) -> tuple[float, float]:
     if not (apart > 0 and mean < 2.0 * apart):
         return 0.0, mean
     return 2.0 - mean / apart, 2.0 * mean * weighted / apart
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``gpd``."""
-    register("gpd", Gpd)

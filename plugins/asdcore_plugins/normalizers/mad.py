@@ -11,18 +11,14 @@ target is drawn toward the source, and ``temperature`` in units of z (1), of dom
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.location_scale import LocationScale
 from asdcore_plugins.stats.distributions.spread import no_spread
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 GAUSSIAN_MAD = 1.4826
 FEW = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.200, 7: 1.140, 8: 1.129, 9: 1.107}
@@ -40,8 +36,6 @@ class Mad(LocationScale):
         super().__init__(scope, shrinkage, temperature)
 
     def _location_scale(self, scores: Floats, which: str) -> tuple[float, float]:
-        import numpy as np
-
         median = float(np.median(scores))
         deviation = float(np.median(np.abs(scores - median)))
         if not deviation > FLOOR * float(np.abs(scores).max()):
@@ -50,9 +44,3 @@ class Mad(LocationScale):
 
     def _bias(self, n: int) -> float:
         return 1.0 / FEW[n] if n in FEW else (n - 0.8) / n
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``mad``."""
-    register("mad", Mad)

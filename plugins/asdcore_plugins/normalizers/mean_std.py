@@ -10,18 +10,13 @@ target is drawn toward the source, and ``temperature`` in units of z (1), of dom
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import hookimpl
 from asdcore_plugins.normalizers.bases.location_scale import LocationScale
 from asdcore_plugins.stats.distributions.spread import c4, mean_deviation
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class MeanStd(LocationScale):
@@ -37,9 +32,3 @@ class MeanStd(LocationScale):
 
     def _bias(self, n: int) -> float:
         return c4(n)
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``mean_std``."""
-    register("mean_std", MeanStd)

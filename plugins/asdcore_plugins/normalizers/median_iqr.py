@@ -11,18 +11,13 @@ target is drawn toward the source, and ``temperature`` in units of z (1), of dom
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import hookimpl
 from asdcore_plugins.normalizers.bases.location_scale import LocationScale
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class MedianIQR(LocationScale):
@@ -38,9 +33,3 @@ class MedianIQR(LocationScale):
 
     def _bias(self, n: int) -> float:
         return small_sample_iqr(n)
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``median_iqr``."""
-    register("median_iqr", MedianIQR)

@@ -12,18 +12,15 @@ median is drawn toward the source's: log median_t* = (n_t log median_t + kappa l
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.domain_scope import Curve, ScopedNormalizer
 from asdcore_plugins.normalizers.bases.location_scale import line
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class MedianRatio(ScopedNormalizer):
@@ -45,8 +42,6 @@ class MedianRatio(ScopedNormalizer):
 
 def _median(scores: Floats, which: str) -> float:
     """The median of scores (n,); raises DataError unless all are distances and half are above 0."""
-    import numpy as np
-
     median = float(np.median(scores))
     if not (scores >= 0).all() or not median > 0:
         raise DataError(
@@ -54,9 +49,3 @@ def _median(scores: Floats, which: str) -> float:
             f"{median:g}; a ratio needs scores of at least 0 and a median above it. Use median_iqr."
         )
     return median
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``median_ratio``."""
-    register("median_ratio", MedianRatio)

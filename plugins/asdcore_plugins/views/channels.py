@@ -6,15 +6,11 @@ recorded), the second one farther away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.nn.stft import near_and_far
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 NEAR, FAR = 0, 1
 
@@ -41,8 +37,6 @@ class Mean:
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         """(n_channels, n_samples) -> (n_samples,)."""
-        import numpy as np
-
         mixed: NDArray[np.float32] = audio.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mixed
 
@@ -52,8 +46,6 @@ class Difference:
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         """(2, n_samples) -> (n_samples,); raises DataError for other channel counts."""
-        import numpy as np
-
         channels = near_and_far(audio, "difference")
         difference: NDArray[np.float32] = (channels[0] - channels[1]).astype(np.float32)
         return difference
@@ -66,8 +58,6 @@ class Stereo:
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         """(2, n_samples) -> the same, near and far; raises DataError for other channel counts."""
-        import numpy as np
-
         return near_and_far(audio, "stereo").astype(np.float32)
 
 
@@ -79,13 +69,3 @@ def near() -> Channel:
 def far() -> Channel:
     """Build the view of the second channel."""
     return Channel(FAR)
-
-
-@hookimpl
-def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``near``, ``far``, ``mean``, ``difference`` and ``stereo``."""
-    register("near", near)
-    register("far", far)
-    register("mean", Mean)
-    register("difference", Difference)
-    register("stereo", Stereo)

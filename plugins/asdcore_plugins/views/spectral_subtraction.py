@@ -12,15 +12,11 @@ Two FFTs and one inverse for each frame; a few spectra of the clip are held at o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from asdcore import hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
 from asdcore_plugins.nn.stft import Stft, near_and_far
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class SpectralSubtraction:
@@ -34,17 +30,9 @@ class SpectralSubtraction:
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         """(2, n_samples) -> (n_samples,); raises DataError for other channel counts and clips within one window."""
-        import numpy as np
-
         channels = near_and_far(audio, "spectral_subtraction", self._stft.n_fft)
         near, far = self._stft.spectra(channels)
         loudness = np.abs(near)
         left = np.maximum(loudness - self._beta * np.abs(far), self._floor * loudness)
         gain = np.divide(left, loudness, out=np.zeros_like(left), where=loudness > 0)
         return self._stft.waveform(near * gain, audio.shape[1]).astype(np.float32)
-
-
-@hookimpl
-def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``spectral_subtraction``."""
-    register("spectral_subtraction", SpectralSubtraction)

@@ -9,15 +9,10 @@ experiments of kasahart/asd-experiments, and in the DCASE 2026 technical report 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import hookimpl
 from asdcore_plugins.nn.stft import Stft, near_and_far
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PEAK = 0.9
 EPSILON = 1e-12
@@ -31,8 +26,6 @@ class W1:
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         """(2, n_samples) -> (n_samples,); raises DataError for other channel counts."""
-        import numpy as np
-
         channels = near_and_far(audio, "w1", self._stft.n_fft)
         peak = float(np.abs(channels).max())
         if peak == 0.0:
@@ -44,9 +37,3 @@ class W1:
         residual = self._stft.waveform(near - transfer * far, audio.shape[1])
         # Back to the recording's own level: how loud a machine is may be what gives a fault away.
         return (residual * (peak / PEAK)).astype(np.float32)
-
-
-@hookimpl
-def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``w1``."""
-    register("w1", W1)

@@ -16,18 +16,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from asdcore import DataError
 from asdcore_plugins.nn.mel import slaney_bank
 from asdcore_plugins.nn.stft import Stft, near_and_far
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 LEAST = 1e-12
 """Mel power that is added everywhere, as a part of the clip's loudest."""
@@ -62,8 +61,6 @@ class Wiener:
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         """(2, n_samples) -> (n_samples,); raises DataError for other channel counts and clips within one window."""
-        import numpy as np
-
         channels = near_and_far(audio, "wiener", self._stft.n_fft)
         bank, centres = _bands(sample_rate, self._stft.n_fft, self._n_mels)
         spectra = self._stft.spectra(channels)
@@ -80,25 +77,18 @@ class Wiener:
 
     def _gain(self, ratio: Floats) -> Floats:
         """(time, n_mels) near power over far power -> gain (time, n_mels)."""
-        import numpy as np
-
         calm = np.percentile(ratio, self._percentile, axis=0)
         gain: Floats = np.clip(1.0 - self._beta * calm / ratio, self._floor, 1.0) ** self._alpha
         return gain
 
 
 def _power(spectra: NDArray[np.complex128]) -> Floats:
-    import numpy as np
-
     return np.square(spectra.real) + np.square(spectra.imag)
 
 
 @functools.lru_cache(maxsize=8)
 def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[Any, Floats]:
     """Return the filter bank (n_mels, bins), sparse, and the frequency in Hz at which each band is widest open."""
-    import numpy as np
-    from scipy.sparse import csr_array
-
     bank = slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0).to_dense().numpy()
     if empty := int((~bank.any(axis=1)).sum()):
         raise DataError(
@@ -109,9 +99,3 @@ def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[Any, Floats]:
     # A band's own mean frequency: distinct for every band, however few bins it has.
     centres: Floats = (weights * (np.arange(bank.shape[1]) * (sample_rate / n_fft))).sum(axis=1)
     return csr_array(bank), centres
-
-
-@hookimpl
-def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``wiener``."""
-    register("wiener", Wiener)
