@@ -30,6 +30,7 @@ from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
+from asdcore.evidence.tails import tail_notes
 from asdcore.evidence.truth import truth_of
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import check_places, out_of_fold, system_groups
@@ -200,6 +201,9 @@ class Work:
         scores = self.scores(clips, plugins)
         groups = system_groups(clips, self.plan, self.out_of_fold)
         decide.check_groups(clips, self.plan.decision, groups)
+        self.found += (doubts := tail_notes(scores, clips, self.plan, self.out_of_fold, plugins))
+        for note in doubts:
+            self.progress.note(note)
         with self.stage("fuse", len(self.plan.systems)) as advance:
             calibrated = calibrate.calibrate(scores, clips, self.plan.branches, plugins)
             mirrors = {name: self.plan.branches[name] for name in sorted(self.plan.mirrored)}

@@ -24,7 +24,7 @@ from asdcore.held_out.dependence import Reach, reaches
 from asdcore.held_out.kept import Kept, kept
 from asdcore.held_out.places import Places, check_places, places
 from asdcore.held_out.plan import HeldOut, assign_folds
-from asdcore.held_out.record import groups_of, held_out_of, system_groups
+from asdcore.held_out.record import groups_of, held_out_by, held_out_of, system_groups
 
 __all__ = [
     "HeldOut",
@@ -35,6 +35,7 @@ __all__ = [
     "assign_folds",
     "check_places",
     "groups_of",
+    "held_out_by",
     "held_out_of",
     "kept",
     "leaves_out",

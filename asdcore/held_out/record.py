@@ -7,7 +7,7 @@
     branches  {name: "closed form", or how many folds}, of the branches with these features
     domains   {domain: clips, and how many groups of clips there are; of neighbours the range found, the gap that is
               left out on either side, nearness and chance as in :class:`asdcore.held_out.dependence.Reach`; of groups
-              how many are too large to be left out whole}
+              how many are too large to be left out whole, if any, and the gap that is left out inside of these}
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def record(held: HeldOut, found: Mapping[str, Reach], machine: str, section: str
             if one in found:
                 row |= {"nearness": round(found[one].nearness, 6), "chance": round(found[one].chance, 6)}
         if one in held.too_large:
-            row["too_large"] = len(held.too_large[one])
+            row |= {"too_large": len(held.too_large[one]), "gap": held.gap_inside(one)}
         rows[one] = row
     return {"machine": machine, "section": section, "by": held.places.manner, "branches": branches, "domains": rows}
 
@@ -102,12 +102,17 @@ def _large_groups(rows: Record) -> Iterator[str]:
     for row in rows:
         for domain, one in row["domains"].items():
             if one.get("too_large"):
-                found[row["machine"], row["section"], row["by"], domain] = one["clips"]
-    for (machine, section, by, domain), clips in found.items():
+                found[row["machine"], row["section"], row["by"], domain] = one
+    for (machine, section, by, domain), one in found.items():
+        instead = (
+            f"at most {one['gap']} neighbours on either side"
+            if one["gap"]
+            else "itself alone, for no order of its clips is known, or they are too few"
+        )
         yield (
-            f"{machine} section {section}: one {by} holds all or nearly all of its {clips} {domain} train clips, too "
-            "many to be left out whole: a clip of it is scored without its neighbours, or without itself alone where "
-            "no order is known."
+            f"{machine} section {section}: one {by} holds all or nearly all of its {one['clips']} {domain} train "
+            f"clips, too many to be left out whole. A clip of it is scored without {instead}, and its score may be too "
+            "low."
         )
 
 
