@@ -149,4 +149,7 @@ def test_files_and_functions_fit_on_a_screen_or_two(path):
     assert text.count("\n") <= MAX_FILE
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno < MAX_FUNCTION, f"{path}:{node.lineno} {node.name}"
+            lines = node.end_lineno - node.lineno
+            if ast.get_docstring(node):  # sections say what code need not
+                lines -= node.body[0].end_lineno - node.body[0].lineno
+            assert lines < MAX_FUNCTION, f"{path}:{node.lineno} {node.name}"

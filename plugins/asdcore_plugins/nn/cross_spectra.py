@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from asdcore import DataError
-from asdcore_plugins.nn.mel import slaney_bank
+from asdcore_plugins.nn.mel import filled, slaney_bank
+from asdcore_plugins.nn.stft import framed, hann, power
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -63,7 +64,7 @@ class CrossSpectra:
                 f"{seconds} s are {self.frames} frames, and a coherence takes {FEWEST}: raise seconds, or lower hop "
                 "and n_fft"
             )
-        window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
+        window = hann(n_fft)
         # So that squared magnitudes are one-sided densities.
         self._window = window * np.sqrt(2.0 / (sample_rate * np.square(window).sum()))
 
@@ -76,8 +77,7 @@ class CrossSpectra:
                 f"{needed} samples. Set the encoder's n_fft and hop to less."
             )
         signals = np.array(clip, dtype=np.float64, order="C")
-        frames = np.lib.stride_tricks.sliding_window_view(signals, self._n_fft, axis=1)[:, :: self._hop]
-        spectra: Complex = np.fft.rfft(frames * self._window, axis=-1)
+        spectra: Complex = np.fft.rfft(framed(signals, self._n_fft, self._hop) * self._window, axis=-1)
         return spectra
 
 
@@ -90,19 +90,14 @@ def common(spectra: Complex, starts: Rows, stops: Rows) -> Common:
         return means
 
     # A difference of two sums may be rounded to less than nothing.
-    near, far = (np.maximum(mean(np.square(one.real) + np.square(one.imag)), 0.0) for one in spectra)
+    near, far = (np.maximum(mean(power(channel)), 0.0) for channel in spectra)
     coherency = mean(spectra[0] * spectra[1].conj()) / np.sqrt((near + FLOOR) * (far + FLOOR))
     return Common(near, far, coherency / np.maximum(np.abs(coherency), 1.0))
 
 
 def unit_bands(sample_rate: int, n_fft: int, n_bands: int) -> Any:
     """Mel triangles (n_bands, bins) from 0 Hz to half the sample rate, sparse, each with weights that sum to 1."""
-    bank = slaney_bank(sample_rate, n_fft, n_bands, 0.0, sample_rate / 2.0).to_dense().numpy()
-    if empty := int((~bank.any(axis=1)).sum()):
-        raise ValueError(
-            f"{empty} of {n_bands} mel bands hold no frequency of an FFT of {n_fft} samples: use fewer bands or raise "
-            "n_fft"
-        )
+    bank = filled(slaney_bank(sample_rate, n_fft, n_bands, 0.0, sample_rate / 2.0), n_fft)
     return csr_array(bank / bank.sum(axis=1, keepdims=True))
 
 

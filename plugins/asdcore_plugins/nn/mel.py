@@ -17,6 +17,9 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -37,6 +40,22 @@ def htk_bank(sample_rate: int, n_fft: int, n_mels: int, low: float, high: float)
 def slaney_bank(sample_rate: int, n_fft: int, n_mels: int, low: float, high: float) -> Tensor:
     """Triangles from ``low`` to ``high`` Hz, each with the area 1 in Hz."""
     return _bank("slaney", sample_rate, n_fft, n_mels, low, high)
+
+
+def filled(bank: Tensor, n_fft: int) -> NDArray[np.float64]:
+    """Return a filter bank as an array (n_mels, n_fft // 2 + 1); ValueError if a band holds no frequency."""
+    dense: NDArray[np.float64] = bank.to_dense().numpy()
+    check_filled(dense, n_fft)
+    return dense
+
+
+def check_filled(bank: NDArray[np.float64], n_fft: int) -> None:
+    """Raise ValueError if a band of a filter bank (n_mels, n_fft // 2 + 1) holds no frequency."""
+    if empty := int((~bank.any(axis=1)).sum()):
+        raise ValueError(
+            f"{empty} of {len(bank)} mel bands hold no frequency of an FFT of {n_fft} samples: use fewer bands or "
+            "raise n_fft"
+        )
 
 
 # Slaney's Auditory Toolbox: 200 / 3 Hz a mel up to 1000 Hz, then 27 mels for a factor of 6.4.

@@ -1,4 +1,4 @@
-"""What views with a near and a far channel share: to short-time spectra, and back to a waveform.
+"""Short-time spectra: frames, a window, powers, and the way back to a waveform.
 
 Everything is computed in float64, one clip at a time and without matrix products, so that a clip's waveform is the same
 bits however many threads there are.
@@ -15,6 +15,24 @@ Floats = NDArray[np.float64]
 Spectra = NDArray[np.complex128]
 
 
+def hann(n_fft: int) -> Floats:
+    """Return the periodic Hann window (n_fft,)."""
+    window: Floats = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
+    return window
+
+
+def framed(signals: Floats, n_fft: int, hop: int) -> Floats:
+    """(..., n_samples) -> (..., time, n_fft): a frame at every hop-th sample, without padding, as a view."""
+    frames: Floats = np.lib.stride_tricks.sliding_window_view(signals, n_fft, axis=-1)[..., ::hop, :]
+    return frames
+
+
+def power(spectra: Spectra) -> Floats:
+    """Return the squared magnitudes of spectra."""
+    squares: Floats = np.square(spectra.real) + np.square(spectra.imag)
+    return squares
+
+
 class Stft:
     """Short-time Fourier transform with a periodic Hann window. ``n_fft`` and ``hop`` are in samples."""
 
@@ -22,7 +40,7 @@ class Stft:
         if n_fft < 2 or not 0 < hop <= n_fft // 2:
             raise ValueError(f"n_fft must be at least 2 and 0 < hop <= n_fft / 2, got n_fft={n_fft}, hop={hop}")
         self.n_fft, self.hop = n_fft, hop
-        self._window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
+        self._window = hann(n_fft)
 
     def spectra(self, signals: Floats) -> Spectra:
         """(2, n_samples) -> (2, time, bins): frames centred at every hop-th sample, the ends reflected.
@@ -32,8 +50,7 @@ class Stft:
         """
         half, beyond = self.n_fft // 2, -signals.shape[1] % self.hop
         padded = np.pad(signals, ((0, 0), (half, self.n_fft - half + beyond)), mode="reflect")
-        frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft, axis=1)[:, :: self.hop]
-        spectra: Spectra = np.fft.rfft(frames * self._window, axis=-1)
+        spectra: Spectra = np.fft.rfft(framed(padded, self.n_fft, self.hop) * self._window, axis=-1)
         return spectra
 
     def waveform(self, spectra: Spectra, n_samples: int) -> Floats:
@@ -58,7 +75,8 @@ def near_and_far(audio: NDArray[np.float32], view: str, n_samples: int = 1) -> F
             "Use the view 'near' for recordings of one channel."
         )
     if audio.shape[1] < n_samples:
-        found = audio.shape[1]
-        raise DataError(f"the recording ({found} samples) is shorter than the window of {view!r} ({n_samples})")
+        raise DataError(
+            f"the recording ({audio.shape[1]} samples) is shorter than the window of {view!r} ({n_samples})"
+        )
     # The order in which numpy sums follows the memory layout; one layout, one result.
     return np.array(audio, dtype=np.float64, order="C")

@@ -1,22 +1,4 @@
-"""The smooth train-normal CDF with a generalised Pareto tail: z = -log(1 - F), its normal quantile, or F.
-
-Up to the ``threshold`` quantile u of the train normals F is the smooth CDF (see ``ecdf``); above it the excess follows
-a generalised Pareto distribution, as the theory of extremes has it (Pickands 1975)::
-
-    1 - F(s) = (1 - F(u)) (1 + xi (s - u) / beta)^(-1 / xi)          s > u
-
-xi and beta come from the probability-weighted moments of the excesses (Hosking and Wallis, Technometrics 29, 1987):
-closed forms, so the fit never fails. A negative xi would end the tail and leave clips beyond its end with no finite z:
-it is held at 0, the exponential tail of the mean excess.
-
-Ten target clips have no tail of their own: beside source clips the target has the source's shape, at its own place and
-scale. Its scores are mapped by the medians and IQRs of both domains, the target's drawn toward the source's as in
-``median_iqr``, and read on the source's curve.
-
-Parameters: ``scope`` (pooled; also source, target, domain_min), ``output`` (surprise; also normal, probability),
-``threshold`` in (0, 1), default 0.85, above which at least 10 train normals must lie, and ``shrinkage`` in clips (10).
-Cost: one sort of the train normals; a search among them a clip.
-"""
+"""The normalizer ``gpd``: the train-normal CDF with a tail that extreme value theory describes."""
 
 from __future__ import annotations
 
@@ -37,7 +19,57 @@ FEWEST = 10
 
 
 class Gpd(ByDistribution):
-    """Calibrate to the train-normal CDF with a generalised Pareto tail."""
+    """The smooth train-normal CDF with a generalised Pareto tail: z = -log(1 - F), its normal quantile, or F.
+
+    Up to the ``threshold`` quantile u of the train normals F is the smooth CDF (see ``ecdf``). Above it the excess
+    follows a generalised Pareto distribution::
+
+        1 - F(s) = (1 - F(u)) (1 + xi (s - u) / beta)^(-1 / xi)          s > u
+
+    xi and beta come from the probability-weighted moments of the excesses: closed forms, so the fit never fails. A
+    negative xi would end the tail and leave clips beyond its end with no finite z. It is held at 0, the exponential
+    tail of the mean excess.
+
+    Ten target clips have no tail of their own: beside source clips the target has the source's shape, at its own
+    location and scale. Its scores are mapped by the medians and IQRs of both domains, the target's drawn toward the
+    source's as in ``median_iqr``, and read on the source's curve.
+
+    Parameters
+    ----------
+    scope : str
+        Which train normals count: "pooled", "source", "target", "domain_min"; see
+        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    output : str
+        "surprise", "normal" or "probability"; see :mod:`asdcore_plugins.normalizers.bases.by_distribution`.
+    threshold : float
+        The quantile at which the tail begins, in (0, 1); at least 10 train normals must lie above it.
+    shrinkage : float
+        With the weight of how many source clips the target is drawn toward the source, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: one sort of the train normals, and a search among them for each clip.
+
+    References
+    ----------
+    Pickands 1975, "Statistical inference using extreme order statistics", Annals of Statistics 3.
+    Hosking and Wallis, "Parameter and quantile estimation for the generalized Pareto distribution", Technometrics 29,
+    1987.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> normals = {"pooled": np.arange(100.0)}
+    >>> domain = np.array(["source"] * 100)
+    >>> normalizer = asdcore.load_normalizer("gpd", output="probability").fit(normals, domain)
+    >>> normalizer.transform({"pooled": np.array([49.5, 99.0, 1000.0])}).round(2)
+    array([0.5 , 0.98, 1.  ])
+    """
 
     name = "gpd"
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from asdcore import DataError
 from asdcore_plugins.nn.mel import slaney_bank
-from asdcore_plugins.nn.stft import Stft, near_and_far
+from asdcore_plugins.nn.stft import Stft, near_and_far, power
 
 Floats = NDArray[np.float64]
 
@@ -112,7 +112,7 @@ class Wiener:
         channels = near_and_far(audio, "wiener", self._stft.n_fft)
         bank, centres = _bands(sample_rate, self._stft.n_fft, self._n_mels)
         spectra = self._stft.spectra(channels)
-        mels = np.stack([(bank @ _power(channel).T).T for channel in spectra])
+        mels = np.stack([(bank @ power(channel).T).T for channel in spectra])
         loudest = float(mels.max())
         if loudest == 0.0:
             silence: NDArray[np.float32] = audio[0].copy()
@@ -128,10 +128,6 @@ class Wiener:
         calm = np.percentile(ratio, self._percentile, axis=0)
         gain: Floats = np.clip(1.0 - self._beta * calm / ratio, self._floor, 1.0) ** self._alpha
         return gain
-
-
-def _power(spectra: NDArray[np.complex128]) -> Floats:
-    return np.square(spectra.real) + np.square(spectra.imag)
 
 
 @functools.lru_cache(maxsize=8)
