@@ -14,7 +14,7 @@ import asdcore_plugins
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
 
-WITHOUT = ("encoder", "scorer")
+WITHOUT = ("scorer",)
 """Kinds whose examples are still to be written."""
 
 BUNDLED = [

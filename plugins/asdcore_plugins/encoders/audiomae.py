@@ -1,19 +1,4 @@
-"""AudioMAE, a masked autoencoder on log-mel patches.
-
-Huang et al., "Masked autoencoders that listen", NeurIPS 2022.
-Official code and checkpoints: https://github.com/facebookresearch/AudioMAE (CC BY-NC 4.0: no commercial use).
-
-Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended up to the length
-that the checkpoint has positions for (1024 frames); then (x + 4.2677393) / (2 * 4.5689974). So of a short clip the last
-tokens hear only padding, as the authors have it; at least 25 ms are needed. A longer clip than 10.25 s is heard in
-windows of that length; with ``beyond = "cut"`` it loses its end, as the authors have it.
-
-Tokens of 10 s: 64 x 8 patches of 16 x 16, every 160 ms, and one class token; dim 768. Layers: what enters the blocks
-and every block. Of a pre-trained checkpoint also ``"contextual"``, the mean over the blocks above ``contextual_depth``
-of what ``norm`` makes of each, which the repository's own feature extraction returns, and ``"final"``, the last block
-after ``norm``. Of a fine-tuned one ``"final"`` is what its classifier sees: ``fc_norm`` of the mean over all patches,
-one token.
-"""
+"""The encoder ``audiomae``: the masked autoencoder of Meta."""
 
 from __future__ import annotations
 
@@ -43,12 +28,58 @@ NOT_ENCODER = ("mask_token", "decoder_", "head.")
 
 
 class AudioMAE(Windowed):
-    """AudioMAE on log-mel patches.
+    """AudioMAE, a masked autoencoder on log-mel patches.
 
-    checkpoint : path. num_heads : by default the official number for the checkpoint's width. target_length : frames of
-    10 ms that the network hears at once; what the checkpoint has positions for, and nothing else.
-    contextual_depth : number of the last block, the first being 0, that "contextual" leaves out. device, autocast : see
-    :class:`asdcore_plugins.nn.run.TorchEncoder`. beyond : see :class:`asdcore_plugins.nn.windows.Windowed`.
+    Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended up to the length
+    that the checkpoint has positions for (1024 frames); then (x + 4.2677393) / (2 * 4.5689974). So of a short clip the
+    last tokens hear only padding, as the authors have it; at least 25 ms are needed. A longer clip than 10.25 s is
+    heard in windows of that length; with ``beyond = "cut"`` it loses its end, as the authors have it.
+
+    Tokens of 10 s: 64 x 8 patches of 16 x 16, every 160 ms, and one class token; dim 768. Layers: what enters the
+    blocks and every block. Of a pre-trained checkpoint also ``"contextual"``, the mean over the blocks above
+    ``contextual_depth`` of what ``norm`` makes of each, which the repository's own feature extraction returns, and
+    ``"final"``, the last block after ``norm``. Of a fine-tuned one ``"final"`` is what its classifier sees: ``fc_norm``
+    of the mean over all patches, one token.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        The file, or the id of a registry entry.
+    num_heads : int, optional
+        Attention heads; by default the official number for the checkpoint's width.
+    target_length : int, optional
+        Frames of 10 ms that the network hears at once: what the checkpoint has positions for, and nothing else.
+    contextual_depth : int
+        Number of the last block, the first being 0, that "contextual" leaves out.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+    beyond : str
+        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
+        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Huang et al., "Masked autoencoders that listen", NeurIPS 2022. Official code and checkpoints:
+    https://github.com/facebookresearch/AudioMAE (CC BY-NC 4.0: no commercial use).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("audiomae", checkpoint="audiomae-pretrained")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 64, 8, 768)
     """
 
     model: ViT

@@ -1,16 +1,4 @@
-"""BEATs, pre-trained on AudioSet with the acoustic tokenizer that the model before it taught.
-
-Chen et al., "BEATs: Audio pre-training with acoustic tokenizers", ICML 2023.
-Official code and checkpoints: https://github.com/microsoft/unilm/tree/master/beats (MIT).
-
-Front end: 16 kHz; the waveform times 2 ** 15; Kaldi fbank (Povey window, 25 ms every 10 ms, 128 bands); then
-(x - 15.41663) / (2 * 6.55582).
-
-Tokens of 10 s: 62 x 8 patches of 16 x 16, every 160 ms, no class token; dim 768. A clip of any length is taken whole,
-from 16 frames (175 ms) on; what fills no patch at its end is left out. Layers: what enters the blocks (after the
-positional convolution and its norm), and every block; nothing follows the last one. The classifier of a fine-tuned
-checkpoint is left out.
-"""
+"""The encoder ``beats``: BEATs of Microsoft."""
 
 from __future__ import annotations
 
@@ -74,10 +62,46 @@ NAMES = (
 
 
 class BEATs(TorchEncoder):
-    """BEATs on log-mel patches.
+    """BEATs, pre-trained on AudioSet with the acoustic tokenizer that the model before it taught.
 
-    checkpoint : path of an official file, ``{"cfg", "model"}``; all sizes are in it. device, autocast : see
-    :class:`asdcore_plugins.nn.run.TorchEncoder`.
+    Front end: 16 kHz; the waveform times 2 ** 15; Kaldi fbank (Povey window, 25 ms every 10 ms, 128 bands); then (x -
+    15.41663) / (2 * 6.55582).
+
+    Tokens of 10 s: 62 x 8 patches of 16 x 16, every 160 ms, no class token; dim 768. A clip of any length is taken
+    whole, from 16 frames (175 ms) on. An end that fills no patch is left out. Layers: what enters the blocks (after the
+    positional convolution and its norm), and every block; nothing follows the last one. The classifier of a fine-tuned
+    checkpoint is left out.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        An official file, ``{"cfg", "model"}``, in which all sizes are; or the id of a registry entry.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Chen et al., "BEATs: Audio pre-training with acoustic tokenizers", ICML 2023. Official code and checkpoints:
+    https://github.com/microsoft/unilm/tree/master/beats (MIT). Pooling defaults: arXiv 2603.04605, Table III.
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("beats", checkpoint="beats-iter3-plus-as2m")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 62, 8, 768)
     """
 
     model: Beats

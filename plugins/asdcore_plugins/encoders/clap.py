@@ -1,15 +1,4 @@
-"""CLAP by LAION: HTS-AT, a hierarchical transformer on a folded spectrogram, trained to match sounds and captions.
-
-Published: Wu et al., ICASSP 2023, arXiv 2211.06687; HTS-AT: Chen et al., ICASSP 2022, arXiv 2202.00874. Official
-repository: LAION-AI/CLAP, CC0-1.0. The module is ``ClapAudioModelWithProjection`` of the transformers library.
-
-Front end: 48 kHz, 64 mel bands from 50 to 14000 Hz in dB, FFT of 1024 every 480 samples (10 ms); Slaney's bands of unit
-area, for a model with fusion HTK's of height 1.
-
-10 s: 1001 frames, stretched to 1024 and folded, a quarter under the other, to 256 x 256; patches of 4 x 4. Unfolded
-again: 256 x 16 tokens of 96 before block 1, and half as many in time and in frequency with twice the dim after each of
-the first three stages: 128 x 8 of 192, 64 x 4 of 384, 32 x 2 of 768. "final": one token of 512.
-"""
+"""The encoder ``clap``: the audio half of LAION's CLAP."""
 
 from __future__ import annotations
 
@@ -44,9 +33,16 @@ CAPTIONS = ("text_model.", "text_projection.", "logit_scale_")
 
 
 class Clap(Windowed):
-    """The audio half of LAION's CLAP.
+    """CLAP by LAION: HTS-AT, a hierarchical transformer on a folded spectrogram, trained to match sounds and captions.
 
-    checkpoint : a folder with config.json and model.safetensors or pytorch_model.bin, as the Hub has it.
+    Front end: 48 kHz, 64 mel bands from 50 to 14000 Hz in dB, FFT of 1024 every 480 samples (10 ms); Slaney's bands of
+    unit area, for a model with fusion HTK's of height 1.
+
+    Tokens of 10 s: 1001 frames, stretched to 1024 and folded, a quarter under the other, to 256 x 256; patches of 4 x
+    4. Unfolded again: 256 x 16 tokens of 96 before block 1, and half as many in time and in frequency with twice the
+    dim after each of the first three stages: 128 x 8 of 192, 64 x 4 of 384, 32 x 2 of 768. Layers: 0 to the number of
+    blocks (12), with a stage's last block taken before the grid is halved; and "final", the projected embedding of the
+    whole clip, one token of 512, not scaled to length 1.
 
     A clip shorter than 10 s is repeated as often as it fits and then filled up with zeros ("repeatpad"; "repeat" and
     "pad" as preprocessor_config.json says). A longer clip is heard in windows of 10 s. Its authors take 10 s at random
@@ -57,8 +53,41 @@ class Clap(Windowed):
     the authors' code makes of a clip given alone, and here a clip is always as if given alone. So all of a long clip is
     heard anyway, and ``beyond`` changes nothing.
 
-    Layers: 0 to the number of blocks (12), where a stage's last block is taken before the grid is halved; and "final",
-    the projected embedding of the whole clip, one token, not scaled to length 1.
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A folder with config.json and model.safetensors, as the Hub has it, or pytorch_model.bin; or the id of a
+        registry entry.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+    beyond : str
+        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
+        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Wu et al., "Large-scale contrastive language-audio pretraining", ICASSP 2023, arXiv 2211.06687. HTS-AT: Chen et al.,
+    "HTS-AT: A hierarchical token-semantic audio transformer", ICASSP 2022, arXiv 2202.00874. Official repository:
+    LAION-AI/CLAP (CC0-1.0). The module is ``ClapAudioModelWithProjection`` of the transformers library.
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("clap", checkpoint="clap-htsat-unfused")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 1, 1, 512)
     """
 
     name = "clap"

@@ -1,19 +1,4 @@
-"""Dasheng, a masked autoencoder on 64-band mel frames, scaled up to 1.2 billion parameters.
-
-Dinkel et al., "Scaling up masked audio encoder learning for general audio classification", Interspeech 2024.
-Official code: https://github.com/XiaoMi/dasheng (Apache-2.0); checkpoints: Zenodo 11511780 (base, 0.6B, 1.2B).
-
-Front end: 16 kHz; a centred power spectrum of 512 samples (periodic Hann window) every 10 ms, 64 HTK mel bands up to 8
-kHz, 10 log10, nothing further than 120 dB below the clip's own maximum; then the checkpoint's batch normalisation of
-each band. The authors take that maximum over a whole batch, by which a clip's tokens would depend on its neighbours;
-here every clip has its own, as theirs has when it is alone.
-
-Tokens of 10 s: 250 x 1, patches of 64 bands x 4 frames, every 40 ms; no class token; dim 768 (base), 1280 (0.6B) or
-1536 (1.2B). A rest of less than 4 frames is left out; at least 30 ms are needed. Layers: what enters the blocks, every
-block, and ``"final"``, the last one after ``norm``. No more than ``target_length`` frames (10.08 s) go through the
-network at once: a longer spectrogram is cut into pieces of that length, and zeros are appended to the last, whose
-tokens of mere padding are left out, as the repository does (its package 0.0.9 cuts the tokens, without padding).
-"""
+"""The encoder ``dasheng``: masked autoencoders of Xiaomi."""
 
 from __future__ import annotations
 
@@ -45,10 +30,55 @@ NAMES = ((r"^norms\.init_bn\.", "init_bn.1."), (r"^(tables|norms)\.", ""))
 
 
 class Dasheng(TorchEncoder):
-    """Dasheng on mel frames.
+    """Dasheng, a masked autoencoder on 64-band mel frames, scaled up to 1.2 billion parameters.
 
-    checkpoint : path. num_heads, target_length (frames of 10 ms) : by default what the checkpoint's ``config`` says, or
-    else the official value. device, autocast : see :class:`asdcore_plugins.nn.run.TorchEncoder`.
+    Front end: 16 kHz; a centred power spectrum of 512 samples (periodic Hann window) every 10 ms, 64 HTK mel bands up
+    to 8 kHz, 10 log10, nothing further than 120 dB below the clip's own maximum; then the checkpoint's batch
+    normalisation of each band. The authors take that maximum over a whole batch, by which a clip's tokens would depend
+    on its neighbours; here every clip has its own, as theirs has when it is alone.
+
+    Tokens of 10 s: 250 x 1, patches of 64 bands x 4 frames, every 40 ms; no class token; dim 768 (base), 1280 (0.6B) or
+    1536 (1.2B). A rest of less than 4 frames is left out; at least 30 ms are needed. Layers: what enters the blocks,
+    every block, and ``"final"``, the last one after ``norm``. No more than ``target_length`` frames (10.08 s) go
+    through the network at once: a longer spectrogram is cut into pieces of that length, and zeros are appended to the
+    last, whose tokens of mere padding are left out, as the repository does (its package 0.0.9 cuts the tokens, without
+    padding).
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        The file, or the id of a registry entry.
+    num_heads : int, optional
+        Attention heads; by default what the checkpoint's ``config`` says, or else the official number for its width.
+    target_length : int, optional
+        Frames of 10 ms that the network hears at once; by default what ``config`` says, or else the table of positions.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Dinkel et al., "Scaling up masked audio encoder learning for general audio classification", Interspeech 2024.
+    Official code: https://github.com/XiaoMi/dasheng (Apache-2.0); checkpoints: Zenodo 11511780 (base, 0.6B, 1.2B).
+    Pooling defaults: arXiv 2603.04605, Table III.
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("dasheng", checkpoint="dasheng-base")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 250, 1, 768)
     """
 
     model: ViT

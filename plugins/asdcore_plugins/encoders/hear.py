@@ -1,13 +1,4 @@
-"""Any encoder with the HEAR API: a Python module with ``load_model`` and functions for scene and timestamp embeddings.
-
-Published: Turian et al., "HEAR: Holistic Evaluation of Audio Representations", PMLR 176, 2022, arXiv 2203.03022, with
-the API on hearbenchmark.com. Architecture, front end, licence, grid and dimension are the module's own affair. Modules
-on torch are supported: audio reaches them as a torch tensor, n_sounds x n_samples in [-1, 1].
-
-The module is code that you have installed. Naming it imports it, and it opens its checkpoint as it likes: asdcore's
-promise that checkpoints run no code does not reach into it. Install it as a package, for then a frozen run can pin its
-version.
-"""
+"""The encoder ``hear``: any module with the HEAR API."""
 
 from __future__ import annotations
 
@@ -32,14 +23,51 @@ API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
 
 
 class Hear:
-    """An encoder behind the HEAR API.
+    """Any encoder with the HEAR API: a module with ``load_model`` and functions for scene and timestamp embeddings.
 
-    module : its dotted name. checkpoint : a file for its ``load_model``, which without one takes its own default.
+    Architecture, front end, licence, grid and dimension are the module's own. Modules on torch are supported: audio
+    reaches them as a torch tensor, n_sounds x n_samples in [-1, 1]. Clips arrive at the sample rate that the module
+    asks for and go through it one at a time; how it treats short and long ones is up to it.
 
     Layers: "scene", the embedding of the whole clip, one token; and "timestamp", one token every so many milliseconds,
     at times that the module sets: the API asks for a hop of 50 ms or less. Each is a forward pass of its own, because
-    the API offers no common one. Clips arrive at the sample rate that the module asks for and go through it one at a
-    time; how it treats short and long ones is its own affair.
+    the API offers no common one.
+
+    Parameters
+    ----------
+    module : str
+        Its dotted name.
+    checkpoint : str or Path, optional
+        A file for its ``load_model``, which without one takes its own default.
+    device : str
+        Where the model runs: "cpu", "cuda", "cuda:1", ...
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    The module is code that you have installed. Naming it imports it, and it opens its checkpoint as it likes: asdcore's
+    promise that checkpoints run no code does not cover it. Install it as a package: then a frozen run can pin its
+    version.
+
+    References
+    ----------
+    Turian et al., "HEAR: Holistic Evaluation of Audio Representations", PMLR 176, 2022, arXiv 2203.03022, with the API
+    on hearbenchmark.com.
+
+    Examples
+    --------
+    Not run by the tests, which have no such module:
+
+    >>> import asdcore, numpy as np
+    >>> encoder = asdcore.load_encoder("hear", module="hearbaseline.wav2vec2")  # doctest: +SKIP
+    >>> encoder.encode(np.zeros((1, 160000), dtype=np.float32), ["scene"])["scene"].patches.shape  # doctest: +SKIP
+    (1, 1, 1, 1024)
     """
 
     layers = ("scene", "timestamp")

@@ -1,15 +1,4 @@
-"""Any audio model in an ONNX or TFLite file that takes a waveform, for example YAMNet.
-
-Architecture, front end, licence, grid and dimension are those of the file. It runs on the CPU, by onnxruntime or LiteRT
-(``pip install 'asdcore[onnx]'``). Weights that an ONNX model keeps in a file beside it (``torch.onnx.export`` writes
-``NAME.onnx.data``) are part of the checkpoint: name the model, or the folder that holds it and nothing else.
-
-YAMNet (Apache-2.0, github.com/tensorflow/models, research/audioset/yamnet) hears 0.975 s at 16 kHz, its authors move on
-by 0.48 s, and ten seconds give 20 embeddings of 1024::
-
-    encoder = { name = "onnx", checkpoint = "yamnet.tflite", sample_rate = 16000, hop = 7680,
-                outputs = ["yamnet_frames/global_average_pooling2d/Mean"] }
-"""
+"""The encoder ``onnx``: a model in an ONNX or TFLite file."""
 
 from __future__ import annotations
 
@@ -32,23 +21,58 @@ LAYOUTS = {1: "d", 2: "nd", 3: "ntd"}
 
 
 class GraphEncoder:
-    """An encoder in an ONNX or TFLite file.
+    """Any audio model in an ONNX or TFLite file that takes a waveform, for example YAMNet.
 
-    checkpoint : the file, or the folder that holds it.
-    sample_rate : Hz that the model expects.
-    window : samples that it hears at once. By default the length that its input has; where that is free, a whole clip.
-    hop : samples from one window to the next, by default ``window``. Zeros fill up the last window, so that every
-        sample is heard; a clip shorter than a window is one window.
-    outputs : the layers, the last one being the default: names of tensors, or places among the graph's outputs. By
-        default all outputs. In a TFLite file any tensor may be named, in an ONNX file an output.
-    layout : what the axes of an output are, a letter each: n the clip (of length 1), t time, b band, d dim. One word
-        for all outputs, or a list with one for each; by default d, nd or ntd, by the number of axes.
-
-    patches of a layer: (n_clips, time, band, dim), the windows one after the other in time; an axis that the layout
-    does not name has length 1.
+    Architecture, front end, licence, grid and dimension are those of the file. It runs on the CPU, by onnxruntime or
+    LiteRT (``pip install 'asdcore[onnx]'``). Patches of a layer are (n_clips, time, band, dim), the windows one after
+    the other in time; an axis that the layout does not name has length 1.
 
     A model with a state of its own (a streaming TFLite model) keeps it from window to window and begins anew with every
-    clip. One whose outputs still hang on what it heard before, or that draws random numbers, is refused.
+    clip. A model is refused if its outputs still depend on what it heard before, or if it draws random numbers.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        The file, the folder that holds it and nothing else, or the id of a registry entry. Weights that an ONNX model
+        keeps in a file beside it (``torch.onnx.export`` writes ``NAME.onnx.data``) are part of the checkpoint.
+    sample_rate : int
+        Hz that the model expects.
+    window : int, optional
+        Samples that it hears at once. By default the length that its input has, or a whole clip if that is free.
+    hop : int, optional
+        Samples from one window to the next, by default ``window``. Zeros fill up the last window, so that every sample
+        is heard; a clip shorter than a window is one window.
+    outputs : list of int or str, optional
+        The layers, the last one being the default: names of tensors, or positions among the graph's outputs. By default
+        all outputs. In a TFLite file any tensor may be named, in an ONNX file an output.
+    layout : str or list of str, optional
+        What the axes of an output are, a letter each: n the clip (of length 1), t time, b band, d dim. One word for all
+        outputs, or a list with one for each; by default d, nd or ntd, by the number of axes.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    YAMNet hears 0.975 s at 16 kHz, its authors move on by 0.48 s, and ten seconds give 20 embeddings of 1024.
+
+    References
+    ----------
+    YAMNet: github.com/tensorflow/models, research/audioset/yamnet (Apache-2.0).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> name = "yamnet_frames/global_average_pooling2d/Mean"
+    >>> yamnet = asdcore.load_encoder("onnx", checkpoint="yamnet", hop=7680, outputs=[name])  # doctest: +SKIP
+    >>> yamnet.encode(np.zeros((1, 160000), dtype=np.float32))[name].patches.shape  # doctest: +SKIP
+    (1, 20, 1, 1024)
     """
 
     @staticmethod

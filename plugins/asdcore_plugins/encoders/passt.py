@@ -1,17 +1,4 @@
-"""PaSST, the Patchout faSt Spectrogram Transformer: a supervised AudioSet model on overlapping patches.
-
-Koutini et al., "Efficient training of audio transformers with Patchout", Interspeech 2022.
-Official code: https://github.com/kkoutini/PaSST (Apache-2.0), whose releases hold the checkpoints passt-s-*.
-
-Front end: 32 kHz; x[i + 1] - 0.97 x[i]; a centred power spectrum of 1024 samples (symmetric Hann window of 800) every
-10 ms, 128 Kaldi mel bands from 0 to 15 kHz; (ln(x + 1e-5) + 4.5) / 5. It is EfficientAT's.
-
-Tokens of 10 s: 99 x 12 patches of 16 x 16 every 10 frames (100 ms) and bands, one class and one distillation token; dim
-768. A clip has at least 16 frames (150 ms). A longer one than the table of time positions (10 s; 20 and 30 s for the
-checkpoints of those names) is heard in windows of that length; with ``beyond = "cut"`` it loses the patches beyond the
-table, as in the authors' code. Layers: what enters the blocks, every block, and ``"final"``, the last one after
-``norm``; the mean of its two special tokens is the authors' embedding.
-"""
+"""The encoder ``passt``: the Patchout faSt Spectrogram Transformer."""
 
 from __future__ import annotations
 
@@ -39,12 +26,57 @@ NOT_ENCODER = ("head.", "head_dist.")
 
 
 class PaSST(Windowed):
-    """PaSST on log-mel patches.
+    """PaSST, the Patchout faSt Spectrogram Transformer: a supervised AudioSet model on overlapping patches.
 
-    checkpoint : path. num_heads : by default the official number for the checkpoint's width. stride : from one patch
-    to the next, (bands, frames) or one number for both; 16 for a checkpoint named ``p16-s16``, and so on. hopsize :
-    samples from frame to frame; 100 and 160 for those named ``stfthop``. device, autocast : see
-    :class:`asdcore_plugins.nn.run.TorchEncoder`. beyond : see :class:`asdcore_plugins.nn.windows.Windowed`.
+    Front end: 32 kHz; x[i + 1] - 0.97 x[i]; a centred power spectrum of 1024 samples (symmetric Hann window of 800)
+    every 10 ms, 128 Kaldi mel bands from 0 to 15 kHz; (ln(x + 1e-5) + 4.5) / 5. It is EfficientAT's.
+
+    Tokens of 10 s: 99 x 12 patches of 16 x 16 every 10 frames (100 ms) and bands, one class and one distillation token;
+    dim 768. A clip has at least 16 frames (150 ms). A longer one than the table of time positions (10 s; 20 and 30 s
+    for the checkpoints of those names) is heard in windows of that length; with ``beyond = "cut"`` it loses the patches
+    beyond the table, as in the authors' code. Layers: what enters the blocks, every block, and ``"final"``, the last
+    one after ``norm``; the mean of its two special tokens is the authors' embedding.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        The file, or the id of a registry entry.
+    num_heads : int, optional
+        Attention heads; by default the official number for the checkpoint's width.
+    stride : int or (int, int)
+        From one patch to the next, (bands, frames) or one number for both; 16 for a checkpoint named ``p16-s16``, and
+        so on.
+    hopsize : int
+        Samples from frame to frame; 100 and 160 for the checkpoints named ``stfthop``.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+    beyond : str
+        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
+        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Koutini et al., "Efficient training of audio transformers with Patchout", Interspeech 2022. Official code:
+    https://github.com/kkoutini/PaSST (Apache-2.0), whose releases hold the checkpoints passt-s-*.
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("passt", checkpoint="passt-s-swa")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 99, 12, 768)
     """
 
     model: ViT

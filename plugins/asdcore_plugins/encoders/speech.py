@@ -107,19 +107,136 @@ class WaveformEncoder(TorchEncoder):
 
 
 class WavLM(WaveformEncoder):
-    """WavLM: HuBERT with a gated relative position bias, trained on mixed and noisy speech too."""
+    """WavLM: HuBERT with a gated relative position bias, trained on mixed and noisy speech too.
+
+    It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
+    10 s; dim is 768 for the base model and 1024 for the large one. Layers and lengths: see :class:`WaveformEncoder`.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A folder with config.json and model.safetensors, as the Hub has it; or the id of a registry entry.
+    normalize : bool, optional
+        Whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says under
+        do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
+        says false: keep it with the weights.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Chen et al., "WavLM: Large-scale self-supervised pre-training for full stack speech processing", IEEE JSTSP 2022,
+    arXiv 2110.13900. Official repository: microsoft/unilm, wavlm (MIT; weights CC BY-SA 3.0).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("wavlm", checkpoint="wavlm-base-plus")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 499, 1, 768)
+    """
 
     name, model_type, library = "wavlm", "wavlm", "WavLM"
 
 
 class Hubert(WaveformEncoder):
-    """HuBERT: predicts cluster labels of masked frames."""
+    """HuBERT: predicts cluster labels of masked frames.
+
+    It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
+    10 s; dim is 768 for the base model and 1024 for the large one. Layers and lengths: see :class:`WaveformEncoder`.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A folder with config.json and model.safetensors, as the Hub has it; or the id of a registry entry.
+    normalize : bool, optional
+        Whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says under
+        do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
+        says false: keep it with the weights.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Hsu et al., "HuBERT: Self-supervised speech representation learning by masked prediction of hidden units", IEEE
+    TASLP 2021, arXiv 2106.07447. Official repository: facebookresearch/fairseq, hubert (MIT; weights Apache-2.0).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("hubert", checkpoint="hubert-base")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 499, 1, 768)
+    """
 
     name, model_type, library = "hubert", "hubert", "Hubert"
 
 
 class Data2Vec(WaveformEncoder):
-    """data2vec: predicts what its own moving average makes of masked frames."""
+    """data2vec: predicts what its own moving average makes of masked frames.
+
+    It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
+    10 s; dim is 768 for the base model and 1024 for the large one. Layers and lengths: see :class:`WaveformEncoder`.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A folder with config.json and model.safetensors, as the Hub has it; or the id of a registry entry.
+    normalize : bool, optional
+        Whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says under
+        do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
+        says false: keep it with the weights.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Baevski et al., "data2vec: A general framework for self-supervised learning in speech, vision and language", ICML
+    2022, arXiv 2202.03555. Official repository: facebookresearch/fairseq (MIT; weights Apache-2.0).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("data2vec", checkpoint="data2vec-audio-base-960h")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 499, 1, 768)
+    """
 
     name, model_type, library = "data2vec", "data2vec-audio", "Data2VecAudio"
 
@@ -127,14 +244,48 @@ class Data2Vec(WaveformEncoder):
 class Whisper(Windowed):
     """The encoder half of Whisper.
 
-    checkpoint : a folder with config.json and model.safetensors, as the Hub has it; the decoder in it is left out.
-
-    The spectrogram is log10 of Slaney's mel bands up to 8 kHz, cut 8 below the clip's maximum, (x + 4) / 4. As its
-    authors do, a clip is filled up with silence to 30 s. Of the 1500 tokens only those of the clip's own length are
-    returned, one for every 20 ms begun; they have seen the silence after it. A longer clip is heard in windows of 30 s;
-    with ``beyond = "cut"`` what exceeds 30 s is cut off (see :class:`asdcore_plugins.nn.windows.Windowed`).
+    It hears 16 kHz and has one band and a token every 20 ms, 500 of 10 s; dim is 384, 512, 768, 1024 and 1280 from tiny
+    to large. The spectrogram has 80 or 128 of Slaney's mel bands up to 8 kHz, FFT of 25 ms every 10 ms; log10, cut 8
+    below the clip's maximum, (x + 4) / 4. As its authors do, a clip is filled up with silence to 30 s. Of the 1500
+    tokens only those of the clip's own length are returned, one for every 20 ms begun; they have seen the silence after
+    it. A longer clip is heard in windows of 30 s; with ``beyond = "cut"`` what exceeds 30 s is cut off.
 
     Layers: 0 to the number of blocks, and "final", the output after the last normalisation.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A folder with config.json and model.safetensors, as the Hub has it; the decoder in it is left out; or the id of
+        a registry entry.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+    beyond : str
+        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
+        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Radford et al., "Robust speech recognition via large-scale weak supervision", 2022, arXiv 2212.04356. Official
+    repository: openai/whisper (MIT; weights Apache-2.0). The module is that of the transformers library.
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("whisper", checkpoint="whisper-base")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 500, 1, 512)
     """
 
     name = "whisper"
