@@ -74,16 +74,16 @@ class WaveformEncoder(TorchEncoder):
     ) -> None:
         import transformers
 
-        found = hub.snapshot(checkpoint, self.model_type)
-        config = hub.configure(f"{self.library}Config", found)
+        saved = hub.snapshot(checkpoint, self.model_type)
+        config = hub.configure(f"{self.library}Config", saved)
         made = getattr(transformers, f"{self.library}Model")
         inside = f"{self.model_type.replace('-', '_')}."
-        model = hub.build(lambda: made(config), found, prefixes=[inside], older=hub.WEIGHT_NORM, ignore=HEADS)
+        model = hub.build(lambda: made(config), saved, prefixes=[inside], older=hub.WEIGHT_NORM, ignore=HEADS)
         super().__init__(model, device, autocast)
         headed = getattr(config, "do_stable_layer_norm", False) or getattr(config, "add_adapter", False)
         blocks = tuple(range(config.num_hidden_layers + 1))
         self.layers = (*blocks, hub.FINAL) if headed else blocks
-        self.normalize = bool(found.preprocessor.get("do_normalize", True)) if normalize is None else normalize
+        self.normalize = bool(saved.preprocessor.get("do_normalize", True)) if normalize is None else normalize
         self._shortest = _receptive_field(config.conv_kernel, config.conv_stride)
 
     def front_end(self, audio: Tensor) -> Tensor:
@@ -298,10 +298,10 @@ class Whisper(Windowed):
     ) -> None:
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-        found = hub.snapshot(checkpoint, "whisper")
-        config = hub.configure("WhisperConfig", found)
+        saved = hub.snapshot(checkpoint, "whisper")
+        config = hub.configure("WhisperConfig", saved)
         inside, beside = ("model.encoder.", "encoder."), ("model.decoder.", "decoder.", "proj_out.")
-        model = hub.build(lambda: WhisperEncoder(config), found, prefixes=inside, ignore=beside)
+        model = hub.build(lambda: WhisperEncoder(config), saved, prefixes=inside, ignore=beside)
         super().__init__(model, device, autocast)
         self.layers = (*range(config.encoder_layers + 1), hub.FINAL)
         self._n_mels, self._longest = config.num_mel_bins, config.max_source_positions * TOKEN
