@@ -13,12 +13,12 @@ from asdcore.contract.plugins import restrict, restricted
 from asdcore.data.clips import completed
 from asdcore.errors import AsdcoreError
 from asdcore.frozen.differences import CHANGED, Difference
+from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
-from asdcore.frozen.roots import Roots
 from asdcore.pipeline import Work
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Progress
-from asdcore.runs import RUN_FILE, TABLES
+from asdcore.runs.folder import RUN_FILE, TABLES
 from asdcore.store.cache import Store
 from asdcore.store.digest import table_digest
 from asdcore.store.tables import read_table

@@ -10,9 +10,9 @@ import pytest
 
 import asdcore
 from asdcore.contract.plugins import installed
-from asdcore.evidence.promises import effective_clips
 from asdcore.evidence.tails import tail_notes
 from asdcore.held_out import groups_of
+from asdcore.held_out.promises import effective_clips
 from asdcore.portfolio import parse_portfolio
 
 

@@ -16,13 +16,13 @@ import polars as pl
 import pytest
 
 import asdcore
+from asdcore.compute import recipes
 from asdcore.errors import DataError, ManifestError, StoreError
+from asdcore.frozen.locations import roots_of
 from asdcore.frozen.manifest import read_manifest
 from asdcore.frozen.pin import freeze
-from asdcore.frozen.roots import roots_of
 from asdcore.frozen.verify import verify
-from asdcore.runs import TABLES, load_run, write_run
-from asdcore.store import recipes
+from asdcore.runs.folder import TABLES, load_run, write_run
 from asdcore.store.digest import table_digest
 from asdcore.store.seal import FIELD
 

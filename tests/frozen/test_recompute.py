@@ -13,7 +13,7 @@ import pytest
 from asdcore.frozen.differences import CHANGED
 from asdcore.frozen.pin import freeze
 from asdcore.frozen.verify import verify
-from asdcore.runs import TABLES, load_run, write_run
+from asdcore.runs.folder import TABLES, load_run, write_run
 from asdcore.store.seal import FIELD
 
 

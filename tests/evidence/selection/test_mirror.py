@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from asdcore.compute.scoring import load_features
 from asdcore.contract.plugins import installed
 from asdcore.data.distances import distances
 from asdcore.errors import EvaluationError
@@ -16,7 +17,6 @@ from asdcore.evidence.selection.mirror import mirror
 from asdcore.evidence.uncertainty import differences
 from asdcore.held_out import held_out_of
 from asdcore.portfolio import parse_portfolio
-from asdcore.scoring import load_features
 from asdcore.stages import score
 from asdcore.store.cache import Store
 

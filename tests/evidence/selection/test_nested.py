@@ -10,11 +10,11 @@ import pytest
 
 import asdcore
 from asdcore.errors import DataError, EvaluationError
-from asdcore.evidence.promises import bound
 from asdcore.evidence.selection import nested as module
 from asdcore.evidence.selection.candidates import open_candidates, places_of
 from asdcore.evidence.selection.nested import nested
 from asdcore.held_out import system_groups
+from asdcore.held_out.promises import bound
 
 PORTFOLIO = """
 name = "nested"
