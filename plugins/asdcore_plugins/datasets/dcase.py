@@ -194,15 +194,15 @@ def _no_dataset(root: Path, strays: dict[tuple[str, ...], list[str]]) -> str:
     instead = {str(home.parent.parent) for home in homes if home.name in FOLDERS}
     instead |= {str(home) for home, name in homes.items() if LOOSE.fullmatch(name)}
     if not root.is_dir():
-        found = "it is a file" if root.exists() else "there is no such folder"
+        problem = "it is a file" if root.exists() else "there is no such folder"
     elif strays:
-        found = "it is the folder of one machine, " if str(here.parent) in instead else ""
-        found += f"no clip lies where one belongs, but {'; '.join(_held(strays)[:4])}"
+        problem = "it is the folder of one machine, " if str(here.parent) in instead else ""
+        problem += f"no clip lies where one belongs, but {'; '.join(_held(strays)[:4])}"
     else:
         held = sorted(path.name for path in root.iterdir()) if os.access(root, os.R_OK) else []
-        found = f"no .wav or .flac file is in it, but {', '.join(held[:4]) or 'nothing'}{', ...' if held[4:] else ''}"
+        problem = f"no .wav or .flac file is in it, but {', '.join(held[:4]) or 'nothing'}{', ...' if held[4:] else ''}"
     expected = "Expected are ROOT/<machine>/train/<clip>.wav (or .flac) and ROOT/<machine>/test/<clip>.wav"
-    return f"{root}: {found}. {expected}." + (f" Give {' or '.join(sorted(instead))} instead." if instead else "")
+    return f"{root}: {problem}. {expected}." + (f" Give {' or '.join(sorted(instead))} instead." if instead else "")
 
 
 def _held(strays: dict[tuple[str, ...], list[str]]) -> list[str]:

@@ -90,12 +90,12 @@ class AST(Windowed):
     ) -> None:
         from transformers import ASTModel
 
-        found = hub.snapshot(checkpoint, "audio-spectrogram-transformer")
-        config = hub.configure("ASTConfig", found)
+        saved = hub.snapshot(checkpoint, "audio-spectrogram-transformer")
+        config = hub.configure("ASTConfig", saved)
         inside = ["audio_spectrogram_transformer."]
-        model = hub.build(lambda: ASTModel(config), found, prefixes=inside, older=FORMER_NAMES, ignore=["classifier."])
+        model = hub.build(lambda: ASTModel(config), saved, prefixes=inside, older=FORMER_NAMES, ignore=["classifier."])
         super().__init__(model, device, autocast)
-        settings = AUDIOSET | found.preprocessor
+        settings = AUDIOSET | saved.preprocessor
         self.sample_rate = int(settings["sampling_rate"])
         self.layers = (*range(config.num_hidden_layers + 1), hub.FINAL)
         self._mean, self._scale = 0.0, 1.0

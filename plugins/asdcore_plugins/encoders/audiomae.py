@@ -120,12 +120,12 @@ class AudioMAE(Windowed):
         grid = net.patch_embed(spectrogram)
         x = vit.prepended(net.tables["cls_token"] + positions[:, :1], grid.flatten(1, 2) + positions[:, 1:])
         blocks = self._contextual if "contextual" in layers else ()
-        found = vit.hidden_states(x, net.blocks, [*layers, *blocks])
-        if "contextual" in found:
-            found["contextual"] = sum(net.norms["norm"](found[k]) for k in blocks) / len(blocks)
-        if "final" in found:
-            found["final"] = net.norms["norm"](found["final"]) if "norm" in net.norms else found["final"]
-        parts = {layer: vit.split(found[layer], 1, grid.shape[1:3]) for layer in layers}
+        hidden = vit.hidden_states(x, net.blocks, [*layers, *blocks])
+        if "contextual" in hidden:
+            hidden["contextual"] = sum(net.norms["norm"](hidden[k]) for k in blocks) / len(blocks)
+        if "final" in hidden:
+            hidden["final"] = net.norms["norm"](hidden["final"]) if "norm" in net.norms else hidden["final"]
+        parts = {layer: vit.split(hidden[layer], 1, grid.shape[1:3]) for layer in layers}
         if "final" in parts and "fc_norm" in net.norms:
             parts["final"] = net.norms["fc_norm"](parts["final"][0].mean(dim=(1, 2), keepdim=True)), None
         return parts

@@ -91,7 +91,7 @@ class BEATs(TorchEncoder):
     References
     ----------
     Chen et al., "BEATs: Audio pre-training with acoustic tokenizers", ICML 2023. Official code and checkpoints:
-    https://github.com/microsoft/unilm/tree/master/beats (MIT). Pooling defaults: arXiv 2603.04605, Table III.
+    https://github.com/microsoft/unilm/tree/master/beats (MIT).
 
     Examples
     --------
@@ -124,8 +124,8 @@ class BEATs(TorchEncoder):
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, frames // 16, 8, dim)."""
         x, grid = self.model.tokens(spectrogram)
-        found = vit.hidden_states(x, self.model.blocks, layers, self.model.position_bias(x.shape[1]))
-        return {layer: vit.split(tokens, 0, grid) for layer, tokens in found.items()}
+        hidden = vit.hidden_states(x, self.model.blocks, layers, self.model.position_bias(x.shape[1]))
+        return {layer: vit.split(tokens, 0, grid) for layer, tokens in hidden.items()}
 
 
 def network(content: Any, *, where: str) -> Beats:

@@ -99,12 +99,12 @@ class Clap(Windowed):
     ) -> None:
         from transformers import ClapAudioModelWithProjection
 
-        found = hub.snapshot(checkpoint, "clap", "clap_audio_model")
-        whole = found.config["model_type"] == "clap"
-        config = hub.configure("ClapConfig", found).audio_config if whole else hub.configure("ClapAudioConfig", found)
-        model = hub.build(lambda: ClapAudioModelWithProjection(config), found, ignore=CAPTIONS)
+        saved = hub.snapshot(checkpoint, "clap", "clap_audio_model")
+        whole = saved.config["model_type"] == "clap"
+        config = hub.configure("ClapConfig", saved).audio_config if whole else hub.configure("ClapAudioConfig", saved)
+        model = hub.build(lambda: ClapAudioModelWithProjection(config), saved, ignore=CAPTIONS)
         super().__init__(model, device, autocast)
-        self._settings = LAION | found.preprocessor
+        self._settings = LAION | saved.preprocessor
         if self._settings["padding"] not in ("repeatpad", "repeat", "pad"):
             raise DataError(f"{checkpoint}: padding is {self._settings['padding']!r}, not repeatpad, repeat or pad.")
         self.sample_rate = int(self._settings["sampling_rate"])

@@ -68,7 +68,6 @@ class Dasheng(TorchEncoder):
     ----------
     Dinkel et al., "Scaling up masked audio encoder learning for general audio classification", Interspeech 2024.
     Official code: https://github.com/XiaoMi/dasheng (Apache-2.0); checkpoints: Zenodo 11511780 (base, 0.6B, 1.2B).
-    Pooling defaults: arXiv 2603.04605, Table III.
 
     Examples
     --------
@@ -133,10 +132,10 @@ class Dasheng(TorchEncoder):
         grid = net.patch_embed(image)  # rows are bands here, columns are time
         time, band = (net.tables[f"{axis}_pos_embed"].permute(0, 2, 3, 1) for axis in ("time", "freq"))
         grid = grid + time[:, :, : grid.shape[2]] + band
-        found = vit.hidden_states(grid.flatten(1, 2), net.blocks, layers)
-        if "final" in found:
-            found["final"] = net.norms["norm"](found["final"])
-        return {layer: tokens.reshape(grid.shape).transpose(1, 2) for layer, tokens in found.items()}
+        hidden = vit.hidden_states(grid.flatten(1, 2), net.blocks, layers)
+        if "final" in hidden:
+            hidden["final"] = net.norms["norm"](hidden["final"])
+        return {layer: tokens.reshape(grid.shape).transpose(1, 2) for layer, tokens in hidden.items()}
 
 
 def network(state: Mapping[str, Any], config: Mapping[str, Any], *, where: str, num_heads: int | None) -> ViT:

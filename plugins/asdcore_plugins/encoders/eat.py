@@ -154,10 +154,10 @@ class EAT(Windowed):
         patches = grid.flatten(1, 2)
         patches = patches + net.tables["pos_embed"][:, : patches.shape[1]]
         x = net.norms["pre_norm"](vit.prepended(net.tables["cls_token"], patches))
-        found = vit.hidden_states(x, net.blocks, layers)
-        if "final" in found:
-            found["final"] = net.norms["fc_norm"](found["final"])
-        return {layer: vit.split(tokens, 1, grid.shape[1:3]) for layer, tokens in found.items()}
+        hidden = vit.hidden_states(x, net.blocks, layers)
+        if "final" in hidden:
+            hidden["final"] = net.norms["fc_norm"](hidden["final"])
+        return {layer: vit.split(tokens, 1, grid.shape[1:3]) for layer, tokens in hidden.items()}
 
 
 def network(content: Any, *, where: str, num_heads: int | None) -> ViT:

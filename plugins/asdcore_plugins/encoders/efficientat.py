@@ -121,8 +121,8 @@ class EfficientAT(TorchEncoder):
         """(n_clips, frames, n_mels) -> patches (n_clips, time, band, dim), of "final" (n_clips, 1, 1, dim)."""
         maps = self.model(spectrogram, layers)
         return {
-            layer: (one[:, None, None] if layer == "final" else one.permute(0, 3, 2, 1), None)
-            for layer, one in maps.items()
+            layer: (grid[:, None, None] if layer == "final" else grid.permute(0, 3, 2, 1), None)
+            for layer, grid in maps.items()
         }
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DataError, PluginError, Tokens
+from asdcore_plugins.nn.layers import checked_layers
 from asdcore_plugins.nn.repeats import check_repeats
-from asdcore_plugins.nn.run import known, still
+from asdcore_plugins.nn.run import still
 
 Floats = NDArray[np.float32]
 
@@ -91,11 +92,11 @@ class Hear:
         Raises ValueError for an unknown layer, DataError for clips without sound and for a module that gives other
         embeddings for a clip when it has heard another, PluginError where it returns what the API does not allow.
         """
-        wanted = known(layers, self.layers, f"HEAR module {self.module}")
+        wanted = checked_layers(layers, self.layers, f"HEAR module {self.module}")
         if audio.ndim != 2 or 0 in audio.shape:
             raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
         ask = {"scene": self._scene, "timestamp": self._timestamps}
-        for layer in [one for one in wanted if one not in self._repeats]:
+        for layer in [layer for layer in wanted if layer not in self._repeats]:
             embed = ask[str(layer)]
             check_repeats(lambda clip: [embed(clip[None])], audio[0], f"HEAR module {self.module!r}")  # noqa: B023
             self._repeats.add(layer)
@@ -120,13 +121,13 @@ class Hear:
     def _asked(self, function: str, clip: Floats) -> Any:
         """Call a function of the module on one clip and return its arrays."""
         with torch.no_grad():
-            found = getattr(_imported(self.module), function)(torch.tensor(clip, device=self._device), self.model)
-        return tuple(_array(one) for one in found) if isinstance(found, tuple | list) else _array(found)
+            answer = getattr(_imported(self.module), function)(torch.tensor(clip, device=self._device), self.model)
+        return tuple(_array(values) for values in answer) if isinstance(answer, tuple | list) else _array(answer)
 
-    def _require(self, holds: bool, function: str, what: str, found: Floats, needed: str) -> None:
-        if not holds or not found.size:
+    def _require(self, holds: bool, function: str, what: str, array: Floats, needed: str) -> None:
+        if not holds or not array.size:
             raise PluginError(
-                f"{function} of the HEAR module {self.module!r} returned {what} {found.shape} for one clip; "
+                f"{function} of the HEAR module {self.module!r} returned {what} {array.shape} for one clip; "
                 f"the API asks for {needed}. That is a fault of the module, or of the version installed."
             )
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from asdcore import DataError, Tokens
 from asdcore_plugins.nn.graph import FREE, graph_files, open_graph
+from asdcore_plugins.nn.layers import checked_layers
 from asdcore_plugins.nn.repeats import check_repeats
-from asdcore_plugins.nn.run import known
 
 Floats = NDArray[np.float32]
 
@@ -89,7 +89,7 @@ class GraphEncoder:
         outputs: Sequence[int | str] | None = None,
         layout: str | Sequence[str] | None = None,
     ) -> None:
-        named = [one for one in outputs or () if isinstance(one, str)]
+        named = [output for output in outputs or () if isinstance(output, str)]
         self._graph = open_graph(checkpoint, named)
         self.layers: Sequence[int | str] = tuple(self._graph.outputs if outputs is None else outputs)
         self._names = {layer: _tensor(layer, self._graph.outputs) for layer in self.layers}
@@ -108,7 +108,7 @@ class GraphEncoder:
         Raises ValueError for an unknown layer, DataError for sound that the model cannot take and for outputs that do
         not have the axes of their layout.
         """
-        wanted = known(self.layers[-1:] if layers is None else layers, self.layers, "the model")
+        wanted = checked_layers(self.layers[-1:] if layers is None else layers, self.layers, "the model")
         if audio.ndim != 2 or 0 in audio.shape:
             raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
         clips = [self._encode(clip, wanted) for clip in audio]
@@ -123,7 +123,8 @@ class GraphEncoder:
         self._graph.reset()
         windows = [self._graph.run(window, names) for window in self._cut(clip)]
         return {
-            layer: np.concatenate([self._grid(found[i], layer) for found in windows]) for i, layer in enumerate(layers)
+            layer: np.concatenate([self._grid(window[i], layer) for window in windows])
+            for i, layer in enumerate(layers)
         }
 
     def _heard_first(self, clip: Floats, names: Sequence[str]) -> list[NDArray[Any]]:

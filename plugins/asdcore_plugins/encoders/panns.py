@@ -124,8 +124,8 @@ class Panns(TorchEncoder):
         """(n_clips, frames, mel_bins) -> patches (n_clips, time, band, dim), of "final" (n_clips, 1, 1, dim)."""
         maps = self.model(spectrogram, layers)
         return {
-            layer: (one[:, None, None] if layer == "final" else one.permute(0, 2, 3, 1), None)
-            for layer, one in maps.items()
+            layer: (grid[:, None, None] if layer == "final" else grid.permute(0, 2, 3, 1), None)
+            for layer, grid in maps.items()
         }
 
 
@@ -155,12 +155,12 @@ def _check_spectrogram(state: Mapping[str, Any], window_size: int, bank: Tensor,
     }
     wrong = []
     for name, values in expected.items():
-        found = state.get(name)
-        if found is None:
+        fixed = state.get(name)
+        if fixed is None:
             wrong.append(f"{name} is missing")
-        elif found.shape != values.shape:
-            wrong.append(f"{name} is {tuple(found.shape)}, not {tuple(values.shape)}")
-        elif (found - values).abs().max() > 1e-4 * values.abs().max():
+        elif fixed.shape != values.shape:
+            wrong.append(f"{name} is {tuple(fixed.shape)}, not {tuple(values.shape)}")
+        elif (fixed - values).abs().max() > 1e-4 * values.abs().max():
             wrong.append(f"{name} has other values")
     if wrong:
         raise DataError(

@@ -119,10 +119,10 @@ class PaSST(Windowed):
         grid = grid + time[:, :, : grid.shape[2]] + band
         names = [name for name in ("cls_token", "dist_token") if name in tables]
         special = torch.cat([tables[name] for name in names], dim=1) + tables["new_pos_embed"]
-        found = vit.hidden_states(vit.prepended(special, grid.flatten(1, 2)), net.blocks, layers)
-        if "final" in found:
-            found["final"] = net.norms["norm"](found["final"])
-        parts = {layer: vit.split(tokens, len(names), grid.shape[1:3]) for layer, tokens in found.items()}
+        hidden = vit.hidden_states(vit.prepended(special, grid.flatten(1, 2)), net.blocks, layers)
+        if "final" in hidden:
+            hidden["final"] = net.norms["norm"](hidden["final"])
+        parts = {layer: vit.split(tokens, len(names), grid.shape[1:3]) for layer, tokens in hidden.items()}
         return {layer: (patches.transpose(1, 2), special) for layer, (patches, special) in parts.items()}
 
 

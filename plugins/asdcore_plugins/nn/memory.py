@@ -32,7 +32,7 @@ class Portions:
 
     def run(self, prepared: Sequence[Tensor], work: Callable[[Tensor], list[Clip]]) -> list[Clip]:
         """Call ``work`` with portions of what is prepared, (1, ...) each; returns its results, one a clip, in order."""
-        return [one for alike in _alike(prepared) for one in self._run(alike, work)]
+        return [clip for alike in _alike(prepared) for clip in self._run(alike, work)]
 
     def _run(self, alike: Sequence[Tensor], work: Callable[[Tensor], list[Clip]]) -> list[Clip]:
         """Run clips of one shape; raises DataError where one alone takes more memory than there is."""
@@ -40,9 +40,9 @@ class Portions:
         while len(done) < len(alike):
             together = alike[len(done) : len(done) + self._at_once.get(shape, 1)]
             before = self._taken()
-            found = self._tried(together, work)
-            if found is not None:
-                done += found
+            clips = self._tried(together, work)
+            if clips is not None:
+                done += clips
                 if shape not in self._at_once:
                     self._at_once[shape] = self._room(before)
                 continue
@@ -91,10 +91,10 @@ class Portions:
 def _alike(prepared: Sequence[Tensor]) -> Iterator[list[Tensor]]:
     """Yield runs of neighbours that have one shape."""
     alike: list[Tensor] = []
-    for one in prepared:
-        if alike and one.shape != alike[0].shape:
+    for clip in prepared:
+        if alike and clip.shape != alike[0].shape:
             yield alike
             alike = []
-        alike.append(one)
+        alike.append(clip)
     if alike:
         yield alike

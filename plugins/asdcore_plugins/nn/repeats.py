@@ -29,9 +29,9 @@ def check_repeats(
     Raises DataError where the two answers for the clip differ.
     """
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, clip.shape).astype(np.float32)
-    first = [np.array(one) for one in answer(clip)]
+    first = [np.array(array) for array in answer(clip)]
     answer(noise)
-    again = [np.array(one) for one in answer(clip)]
+    again = [np.array(array) for array in answer(clip)]
     for before, after in zip(first, again, strict=True):
         if before.shape != after.shape or _apart(before, after):
             raise DataError(

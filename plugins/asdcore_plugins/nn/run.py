@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DataError, Tokens
+from asdcore_plugins.nn.layers import checked_layers
 from asdcore_plugins.nn.memory import Portions
 
 Audio = NDArray[np.float32]
@@ -60,7 +61,7 @@ class TorchEncoder(ABC):
 
         Raises ValueError for an unknown layer, DataError for clips that are too short or not finite.
         """
-        wanted = known(self.layers[-1:] if layers is None else layers, self.layers, self.name)
+        wanted = checked_layers(self.layers[-1:] if layers is None else layers, self.layers, self.name)
         _check(audio)
         clips = self.encode_prepared([self.prepare(audio[i : i + 1]) for i in range(len(audio))], wanted)
         return {layer: _joined([clip[layer] for clip in clips]) for layer in wanted}
@@ -73,15 +74,15 @@ class TorchEncoder(ABC):
 
     def encode_prepared(self, prepared: Sequence[Any], layers: Sequence[int | str]) -> list[dict[int | str, Tokens]]:
         """What :meth:`prepare` returned for some clips -> for each of them the Tokens of each layer, as of one clip."""
-        wanted = known(layers, self.layers, self.name)
+        wanted = checked_layers(layers, self.layers, self.name)
         with self._running():
             return self._portions.run(prepared, lambda batch: self._batch(batch, wanted))
 
     def _batch(self, spectrogram: Tensor, layers: Sequence[int | str]) -> list[dict[int | str, Tokens]]:
         """Run the network on some clips of one length; returns the Tokens of each clip alone."""
-        found = self.tokens(spectrogram, layers)
-        arrays = {layer: _tokens(*found[layer]) for layer in layers}
-        return [{layer: _one(tokens, i) for layer, tokens in arrays.items()} for i in range(len(spectrogram))]
+        parts = self.tokens(spectrogram, layers)
+        arrays = {layer: _tokens(*parts[layer]) for layer in layers}
+        return [{layer: _of_clip(tokens, i) for layer, tokens in arrays.items()} for i in range(len(spectrogram))]
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[None]:
@@ -94,24 +95,13 @@ class TorchEncoder(ABC):
 
 def still(model: Any) -> Any:
     """Return a module in evaluation mode and without gradients, TorchScript too, which knows no ``requires_grad_``."""
-    for one in model.parameters():
-        one.requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
     return model.eval()
 
 
 Parts = tuple["Tensor", "Tensor | None"]
 """Patches (n_clips, time, band, dim), and special tokens (n_clips, k, dim) or None."""
-
-
-def known(asked: Sequence[int | str], layers: Sequence[int | str], encoder: str) -> list[int | str]:
-    """Return the layers asked for, each once; raises ValueError that lists the layers of an encoder."""
-    if not len(asked):
-        raise ValueError(f"{encoder} was asked for no layer; its layers are {list(layers)}")
-    # True == 1 and 9.0 == 9: only a layer's own name is its name.
-    unknown = [one for one in asked if not any(type(one) is type(layer) and one == layer for layer in layers)]
-    if unknown:
-        raise ValueError(f"{encoder} has no layer {', '.join(map(repr, unknown))}; its layers are {list(layers)}")
-    return list(dict.fromkeys(asked))
 
 
 def _check(audio: Audio) -> None:
@@ -131,7 +121,7 @@ def _tokens(patches: Tensor, special: Tensor | None) -> Tokens:
     return Tokens(numpy(patches), None if special is None else numpy(special))
 
 
-def _one(tokens: Tokens, i: int) -> Tokens:
+def _of_clip(tokens: Tokens, i: int) -> Tokens:
     """Return the tokens of the i-th clip, as of a batch of one."""
     special = None if tokens.special is None else tokens.special[i : i + 1]
     return Tokens(tokens.patches[i : i + 1], special)

@@ -91,7 +91,7 @@ def _joined(windows: Sequence[dict[int | str, Tokens]]) -> dict[int | str, Token
 def _layer(windows: Sequence[Tokens]) -> Tokens:
     patches = [window.patches for window in windows]
     special = [window.special for window in windows if window.special is not None]
-    together = _mean(patches) if all(one.shape[1] == 1 for one in patches) else np.concatenate(patches, axis=1)
+    together = _mean(patches) if all(window.shape[1] == 1 for window in patches) else np.concatenate(patches, axis=1)
     return Tokens(together, _mean(special) if special else None)
 
 

@@ -34,7 +34,7 @@ def check_records(file: Path) -> bool:
     bytes do not have their checksum.
     """
     with zipfile.ZipFile(file) as archive:
-        records = {one.filename: one for one in archive.infolist()}
+        records = {record.filename: record for record in archive.infolist()}
         if len(records) < len(archive.infolist()):
             raise RecordError("two of its records have the same name")
         for record in records.values():
