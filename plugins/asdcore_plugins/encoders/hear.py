@@ -87,10 +87,28 @@ class Hear:
             still(self.model).to(device)
 
     def encode(self, audio: Floats, layers: Sequence[int | str] = layers[-1:]) -> Mapping[int | str, Tokens]:
-        """(n_clips, n_samples) float32 -> patches (n_clips, 1, 1, dim) or (n_clips, time, 1, dim), by layer.
+        """Return the tokens of clips.
 
-        Raises ValueError for an unknown layer, DataError for clips without sound and for a module that gives other
-        embeddings for a clip when it has heard another, PluginError where it returns what the API does not allow.
+        Parameters
+        ----------
+        audio : (n_clips, n_samples) float32
+            Sound at ``sample_rate``, in [-1, 1].
+        layers : sequence of str
+            "scene" or "timestamp", or both.
+
+        Returns
+        -------
+        dict
+            {layer: Tokens}, with patches (n_clips, 1, 1, dim) of "scene" and (n_clips, time, 1, dim) of "timestamp".
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        DataError
+            If clips hold no sound, or the module's embeddings of a clip depend on what it heard before.
+        PluginError
+            If the module returns what the API does not allow.
         """
         wanted = checked_layers(layers, self.layers, f"HEAR module {self.module}")
         if audio.ndim != 2 or 0 in audio.shape:

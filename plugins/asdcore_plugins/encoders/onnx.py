@@ -103,10 +103,26 @@ class GraphEncoder:
         self._file, self._repeats = Path(checkpoint), False
 
     def encode(self, audio: Floats, layers: Sequence[int | str] | None = None) -> Mapping[int | str, Tokens]:
-        """(n_clips, n_samples) float32 -> the Tokens of each layer, by default of the last.
+        """Return the tokens of clips.
 
-        Raises ValueError for an unknown layer, DataError for sound that the model cannot take and for outputs that do
-        not have the axes of their layout.
+        Parameters
+        ----------
+        audio : (n_clips, n_samples) float32
+            Sound at ``sample_rate``, in [-1, 1].
+        layers : sequence of int or str, optional
+            The layers wanted, by default the last.
+
+        Returns
+        -------
+        dict
+            {layer: Tokens}, with patches (n_clips, time, band, dim) float32.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        DataError
+            If the model does not take the sound, or an output does not have the axes of its layout.
         """
         wanted = checked_layers(self.layers[-1:] if layers is None else layers, self.layers, "the model")
         if audio.ndim != 2 or 0 in audio.shape:

@@ -40,14 +40,9 @@ HEADS = (
 class WaveformEncoder(TorchEncoder):
     """WavLM, HuBERT or data2vec.
 
-    checkpoint : a folder with config.json and model.safetensors, as the Hub has it.
-    normalize : whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says
-        under do_normalize; in a folder without that file, true, which is the library's default. The file of
-        wavlm-base-plus says false: keep it with the weights.
-
-    Layers: 0 to the number of blocks, and "final", the output after the last normalisation, where the model has one
-    (large WavLM and HuBERT). Clips may have any length from 400 samples, one token, on; each goes through the network
-    alone or with clips as long, so nothing is padded and no mask is needed.
+    Layers: 0 to the number of blocks, and for the large WavLM and HuBERT "final", the output after the last
+    normalisation. Clips may have any length from 400 samples, one token, on; each goes through the network alone or
+    with clips as long, so nothing is padded and no mask is needed.
     """
 
     sample_rate = 16000

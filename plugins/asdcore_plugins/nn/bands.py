@@ -18,7 +18,7 @@ class LogBands:
     def __init__(self, n_bins: int, resolution: float, n_bands: int, low: float, high: float) -> None:
         if n_bands < 1 or not 0 < low < high <= (n_bins - 1) * resolution:
             raise ValueError(
-                f"{n_bands} bands from {low} to {high} Hz cannot be: there must be one or more, from above 0 Hz on and "
+                f"{n_bands} bands from {low} to {high} Hz are not possible: give one or more, from above 0 Hz on and "
                 f"up to {(n_bins - 1) * resolution} Hz"
             )
         self._edges = np.geomspace(low, high, n_bands + 1)

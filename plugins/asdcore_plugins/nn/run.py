@@ -30,9 +30,19 @@ PRECISIONS = ("bfloat16", "float16")
 class TorchEncoder(ABC):
     """An encoder whose tokens a torch module computes from a spectrogram, or from whatever its front end returns.
 
-    model : the module that :meth:`tokens` runs, in evaluation mode on ``device``.
-    device : "cpu", "cuda", "cuda:1", ...
-    autocast : None (float32 throughout), "bfloat16" or "float16": the type of matrix products. It changes results.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        What :meth:`tokens` runs, in evaluation mode on ``device``.
+    device : str
+        "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    ValueError
+        If the device cannot be used, or ``autocast`` names another type.
     """
 
     name: ClassVar[str]
@@ -57,9 +67,26 @@ class TorchEncoder(ABC):
         """What :meth:`front_end` returned -> (patches, special tokens or None) of each layer; see :class:`Tokens`."""
 
     def encode(self, audio: Audio, layers: Sequence[int | str] | None = None) -> dict[int | str, Tokens]:
-        """(n_clips, n_samples) float32 -> the Tokens of each layer asked for, by default of the last.
+        """Return the tokens of clips.
 
-        Raises ValueError for an unknown layer, DataError for clips that are too short or not finite.
+        Parameters
+        ----------
+        audio : (n_clips, n_samples) float32
+            Sound at ``sample_rate``, in [-1, 1].
+        layers : sequence of int or str, optional
+            The layers wanted, by default the last.
+
+        Returns
+        -------
+        dict
+            {layer: Tokens}, with patches (n_clips, time, band, dim) float32.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        DataError
+            If a clip is too short, or not finite.
         """
         wanted = checked_layers(self.layers[-1:] if layers is None else layers, self.layers, self.name)
         _check(audio)

@@ -25,10 +25,12 @@ BEYOND = ("windows", "cut")
 
 
 class Windowed(TorchEncoder):
-    """An encoder with a table of time positions.
+    """An encoder with a table of time positions. What a child adds is a call of :meth:`reach`.
 
-    beyond : "windows" hears a longer clip in windows and averages, "cut" leaves out what is beyond, as the authors do.
-    hears : seconds of a clip that are heard at most, None where all is.
+    Attributes
+    ----------
+    hears : float or None
+        Seconds of a clip that are heard at most; None if all of it is.
     """
 
     hears: float | None = None
@@ -37,9 +39,21 @@ class Windowed(TorchEncoder):
     _beyond = "windows"
 
     def reach(self, beyond: str, *, fits: int, window: int) -> None:
-        """Set what is heard: a clip of at most ``fits`` samples whole, a longer one in windows of ``window`` samples.
+        """Set what is heard of a clip.
 
-        Raises ValueError for another ``beyond`` than those allowed.
+        Parameters
+        ----------
+        beyond : str
+            "windows" hears a longer clip in windows and averages; "cut" leaves out what is beyond, as the authors do.
+        fits : int
+            Samples of the longest clip that is heard as a whole.
+        window : int
+            Samples of a window.
+
+        Raises
+        ------
+        ValueError
+            If ``beyond`` is neither.
         """
         if beyond not in BEYOND:
             raise ValueError(f"beyond is {beyond!r}; allowed are {' and '.join(map(repr, BEYOND))}")
@@ -76,7 +90,13 @@ class Windowed(TorchEncoder):
 
 
 def starts(n_samples: int, window: int) -> list[int]:
-    """Return where windows begin: as few as cover ``n_samples``, the first at 0, the last ending with the clip."""
+    """Return where windows begin: as few as cover ``n_samples``, the first at 0, the last ending with the clip.
+
+    Examples
+    --------
+    >>> starts(n_samples=25, window=10)
+    [0, 7, 15]
+    """
     n = -(-n_samples // window)
     return [0] if n <= 1 else [i * (n_samples - window) // (n - 1) for i in range(n)]
 
