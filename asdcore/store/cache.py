@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from asdcore.basics.paths import path_of_variable
 from asdcore.errors import StoreError
-from asdcore.paths import path_of_variable
 from asdcore.store.atomic import remove_orphans
-from asdcore.store.chunks import lacking
 from asdcore.store.digest import recipe_digest, table_digest
+from asdcore.store.score_chunks import lacking
 from asdcore.store.tables import (
     CHUNK_SCORES,
     FEATURES,

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import asdcore
 from asdcore.cli import app
 from asdcore.errors import DataError, StoreError
-from asdcore.store.owned import NOTES
+from asdcore.store.ownership import NOTES
 from asdcore.store.seal import seal_page
 
 

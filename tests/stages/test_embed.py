@@ -12,14 +12,15 @@ import pytest
 import soundfile
 
 import asdcore
-from asdcore import Tokens, encoding, hookimpl
-from asdcore.contract.plugins import Plugins, _installed
+from asdcore import Tokens, hookimpl
+from asdcore.compute import encoding
+from asdcore.compute.recipes import feature_recipe
+from asdcore.contract.plugins import Plugins, offered
 from asdcore.data.pooling import pool
 from asdcore.errors import DataError, PluginError, PortfolioError
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import embed
 from asdcore.store.cache import Store
-from asdcore.store.recipes import feature_recipe
 from asdcore.store.tables import AUDIO_FACTS
 
 
@@ -143,7 +144,7 @@ class Theirs:
 
 @pytest.fixture
 def plugins(monkeypatch):
-    known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
     monkeypatch.setattr(encoding, "installed", lambda: known)
     monkeypatch.setattr(embed, "installed", lambda: known)
     encoding._encoder.cache_clear()
@@ -443,7 +444,7 @@ def test_a_device_is_part_of_the_recipe_where_the_encoder_takes_one(plugins):
         def register_encoders(self, register):
             register("fast", Fast)
 
-    known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
     (fast,), (plain,) = (branches(one)["b0"].parts for one in ("fast", "logmel"))
     on = {device: feature_recipe(fast, known, device) for device in (None, "cpu", "cuda", "cuda:1")}
     assert on[None] == on["cpu"]

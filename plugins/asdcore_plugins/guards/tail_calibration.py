@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.tail import check_quantiles, excess
+from asdcore_plugins.stats.distributions.tail import check_quantiles, excess
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.tail import check_branch, check_quantiles, excess, ramp
+from asdcore_plugins.stats.distributions.tail import check_branch, check_quantiles, excess, ramp
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.location_scale import LocationScale, line
-from asdcore_plugins.stats.moments import c4, mean_deviation
-from asdcore_plugins.stats.scoped import Curve
+from asdcore_plugins.normalizers.bases.domain_scope import Curve
+from asdcore_plugins.normalizers.bases.location_scale import LocationScale, line
+from asdcore_plugins.stats.distributions.spread import c4, mean_deviation
 
 if TYPE_CHECKING:
     import numpy as np

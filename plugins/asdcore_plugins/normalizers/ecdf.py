@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.cdf import ByDistribution, Smooth, expressed
-from asdcore_plugins.stats.scoped import Curve
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Smooth, expressed
+from asdcore_plugins.normalizers.bases.domain_scope import Curve
 
 if TYPE_CHECKING:
     import numpy as np

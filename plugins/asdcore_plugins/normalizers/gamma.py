@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.cdf import ByDistribution, expressed
-from asdcore_plugins.stats.scoped import Curve
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
+from asdcore_plugins.normalizers.bases.domain_scope import Curve
 
 if TYPE_CHECKING:
     import numpy as np

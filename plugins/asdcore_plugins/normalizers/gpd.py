@@ -24,11 +24,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.cdf import ByDistribution, expressed
-from asdcore_plugins.stats.iqr import median_iqr, small_sample_iqr
-from asdcore_plugins.stats.location_scale import shrunk
-from asdcore_plugins.stats.scoped import Curve
-from asdcore_plugins.stats.tail import check_quantiles
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
+from asdcore_plugins.normalizers.bases.domain_scope import Curve
+from asdcore_plugins.normalizers.bases.location_scale import shrunk
+from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
+from asdcore_plugins.stats.distributions.tail import check_quantiles
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.location_scale import LocationScale, no_spread
+from asdcore_plugins.normalizers.bases.location_scale import LocationScale
+from asdcore_plugins.stats.distributions.spread import no_spread
 
 if TYPE_CHECKING:
     import numpy as np

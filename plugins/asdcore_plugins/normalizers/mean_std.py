@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.location_scale import LocationScale
-from asdcore_plugins.stats.moments import c4, mean_deviation
+from asdcore_plugins.normalizers.bases.location_scale import LocationScale
+from asdcore_plugins.stats.distributions.spread import c4, mean_deviation
 
 if TYPE_CHECKING:
     import numpy as np

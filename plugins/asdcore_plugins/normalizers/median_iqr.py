@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.iqr import median_iqr, small_sample_iqr
-from asdcore_plugins.stats.location_scale import LocationScale
+from asdcore_plugins.normalizers.bases.location_scale import LocationScale
+from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
 
 if TYPE_CHECKING:
     import numpy as np

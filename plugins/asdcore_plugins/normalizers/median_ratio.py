@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.location_scale import line
-from asdcore_plugins.stats.scoped import Curve, Scoped
+from asdcore_plugins.normalizers.bases.domain_scope import Curve, ScopedNormalizer
+from asdcore_plugins.normalizers.bases.location_scale import line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-class MedianRatio(Scoped):
+class MedianRatio(ScopedNormalizer):
     """Scores over the median of train normals."""
 
     name = "median_ratio"

@@ -5,8 +5,8 @@ like, whatever the others find. With the cosine metric loud and quiet bands coun
 (arXiv:2603.13749); the maximum over bands, instead of the mean, is said to be a little better elsewhere.
 
 With ``varmin`` = k neighbours a band's part is min_y d(x_f, y_f) - alpha_f rho_f(y): each band takes off as much of its
-own local density as makes its train normals' distances vary least (:mod:`asdcore_plugins.stats.least_variance`; 4 in
-Matsumoto et al., DCASE Workshop 2025).
+own local density as makes its train normals' distances vary least, as ``varmin`` does (4 in Matsumoto et al., DCASE
+Workshop 2025).
 
 Features are those of a pooling that keeps bands, ``mean`` for one: band after band, ``bands`` of them (8 for BEATs and
 EAT). Leave-one-out is exact. Time: the products of one nearest-neighbour search. Memory: the bank twice; with
@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.stats.banks import METRICS, REFERENCES, left_with
-from asdcore_plugins.stats.least_variance import LeastVariance
-from asdcore_plugins.stats.nearest import NearestRows
-from asdcore_plugins.stats.parameters import whole
+from asdcore_plugins.scorers.bases.distance import references_left
+from asdcore_plugins.scorers.bases.least_variance import LeastVariance
+from asdcore_plugins.stats.neighbours.search import NearestRows
+from asdcore_plugins.stats.parameters import METRICS, REFERENCES, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +98,7 @@ class Beam:
         def left_out(without: Left) -> Scores:
             gone = None if without is None else Without(without, len(part))
             found = memory.distances_left_out(gone)
-            return {name: found[name] for name in left_with(gone, members, 1, "beam")}
+            return {name: found[name] for name in references_left(gone, members, 1, "beam")}
 
         return memory.distances, left_out
 

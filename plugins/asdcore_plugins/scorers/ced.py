@@ -18,21 +18,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.cluster_exit import OwnCluster
-from asdcore_plugins.stats.density import floor
+from asdcore_plugins.scorers.bases.cluster_density import ClusterScorer
+from asdcore_plugins.scorers.bases.local_density import floor
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from asdcore_plugins.stats.neighbours import Banks
-    from asdcore_plugins.stats.neighbours_without import BanksWithout
+    from asdcore_plugins.stats.neighbours.exact import Banks
+    from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
 
-class CED(OwnCluster):
+class CED(ClusterScorer):
     """Distance over the mean distance within the train normal's cluster; without unit.
 
     k : the most neighbours a cluster can be looked for among, at least 3.

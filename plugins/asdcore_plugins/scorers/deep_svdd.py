@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
+from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.parameters import between, whole
-from asdcore_plugins.stats.per_reference import PerReference
 
 if TYPE_CHECKING:
     import numpy as np

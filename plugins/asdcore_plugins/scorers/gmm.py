@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.mixture import Mixture, fit_mixture
+from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
 from asdcore_plugins.stats.parameters import whole
-from asdcore_plugins.stats.per_reference import PerReference
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,8 @@ are not 0: repeated clips have none), times ``width``. By
 
 Leave-one-out is exact, h included. Time and memory: a distance matrix of n_train^2, then n_train a clip left out or
 scored. A bank of more than 5,000 clips is searched for the bandwidth instead; of more than 30,000 clips, products of
-features say how far those left out are (:mod:`asdcore_plugins.stats.kernels`), n_train^2 * D of them and as many
-exponentials as n_train^2.
+features say how far those left out are (:mod:`asdcore_plugins.stats.neighbours.kernel_sums`), n_train^2 * D of them
+and as many exponentials as n_train^2.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import REFERENCES, left_with, too_few_left
-from asdcore_plugins.stats.density import medians
-from asdcore_plugins.stats.neighbour_scorer import NeighbourScorer
-from asdcore_plugins.stats.searched import SearchedRows
+from asdcore_plugins.scorers.bases.distance import references_left, too_few_left
+from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
+from asdcore_plugins.stats.masked import medians
+from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
+from asdcore_plugins.stats.parameters import REFERENCES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from asdcore import Without
-    from asdcore_plugins.stats.banks import Rows
-    from asdcore_plugins.stats.neighbours import Banks
-    from asdcore_plugins.stats.neighbours_without import BanksWithout
+    from asdcore_plugins.stats.neighbours.exact import Banks, Rows
+    from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -66,7 +66,7 @@ class KDE(NeighbourScorer):
 
         scores = {name: np.empty(self._n) for name in self._members}
         for name, members in self._members.items():
-            if isinstance(self._rows, SearchedRows) and self._n > MEASURED:
+            if isinstance(self._rows, LazyDistances) and self._n > MEASURED:
                 scores[name] = self._summed(name, self._rows)
                 continue
             near, strangers = self._neighbours[name], np.setdiff1d(np.arange(self._n), members)
@@ -84,12 +84,12 @@ class KDE(NeighbourScorer):
         import numpy as np
 
         scores, every = {}, np.arange(self._n)
-        for name in left_with(without, self._members, self._fewest - 1, self._name):
+        for name in references_left(without, self._members, self._fewest - 1, self._name):
             lists, members = self._neighbours_without(name, without), self._members[name]
             bandwidth = np.concatenate([self._bandwidths(name, banks) for banks in lists.blocks()])[without.of]
             if np.isnan(bandwidth).any():
                 continue
-            if isinstance(self._rows, SearchedRows) and self._n > MEASURED:
+            if isinstance(self._rows, LazyDistances) and self._n > MEASURED:
                 least = self._rows.nearest(every, members, 1, without)[1][:, 0]
                 others = len(members) - without.count(members)[without.of]
                 scores[name] = _summed(self._rows, members, bandwidth, least, others, without)
@@ -103,7 +103,7 @@ class KDE(NeighbourScorer):
             raise too_few_left(self._name, self._fewest - 1, self._members)
         return scores
 
-    def _summed(self, name: str, rows: SearchedRows) -> Floats:
+    def _summed(self, name: str, rows: LazyDistances) -> Floats:
         """Score the fitted clips (n_train,) of a large bank, each under the density of the others in a reference."""
         import numpy as np
 
@@ -146,7 +146,7 @@ class KDE(NeighbourScorer):
 
 
 def _summed(
-    rows: SearchedRows,
+    rows: LazyDistances,
     members: Indices,
     bandwidth: Floats,
     least: Floats,

@@ -24,8 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import METRICS, REFERENCES
-from asdcore_plugins.stats.parameters import whole
+from asdcore_plugins.stats.parameters import METRICS, REFERENCES, whole
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,8 +5,8 @@ domain. With k = 1, the strongest choice in every published comparison since 202
 similar normal sound.
 
 Distances that are measured already (:func:`asdcore.distances`) give the same bits. Without them products of features
-find the nearest (:mod:`asdcore_plugins.stats.nearest`), n_clips * n_train * D of them, with memory for the bank in
-single precision: so a bank may be large.
+find the nearest (:mod:`asdcore_plugins.stats.neighbours.search`), n_clips * n_train * D of them, with memory for the
+bank in single precision: so a bank may be large.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.stats.banks import METRICS, REFERENCES, left_with
-from asdcore_plugins.stats.nearest import NearestRows
-from asdcore_plugins.stats.neighbours import mean_nearest
-from asdcore_plugins.stats.parameters import whole
+from asdcore_plugins.scorers.bases.distance import references_left
+from asdcore_plugins.stats.neighbours.exact import mean_nearest
+from asdcore_plugins.stats.neighbours.search import NearestRows
+from asdcore_plugins.stats.parameters import METRICS, REFERENCES, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +96,7 @@ class KNN:
 
         self._check_fitted()
         gone = Without(without, self._n)
-        kept = left_with(gone, self._banks, 1, "knn")
+        kept = references_left(gone, self._banks, 1, "knn")
         if self._nearest is not None:
             found = self._nearest.distances_left_out(None if without is None else gone)
             return {name: found[name] for name in kept}

@@ -26,19 +26,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES
-from asdcore_plugins.stats.density import LocalDensity, MeanDensity, floor
-from asdcore_plugins.stats.parameters import fraction, whole
-from asdcore_plugins.stats.searched import SearchedRows
+from asdcore_plugins.scorers.bases.local_density import LocalDensity, MeanDensity, floor
+from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
+from asdcore_plugins.stats.parameters import REFERENCES, fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from asdcore import Without
-    from asdcore_plugins.stats.banks import Rows
-    from asdcore_plugins.stats.neighbours import Banks, Neighbours
-    from asdcore_plugins.stats.neighbours_without import BanksWithout
+    from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours, Rows
+    from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -87,7 +85,7 @@ class LDN(LocalDensity):
         return super().score_distances(self._rooted(distances))
 
     def _begin(self, rows: Rows, domain: NDArray[np.str_], apart: Without | None) -> None:
-        if isinstance(rows, SearchedRows):
+        if isinstance(rows, LazyDistances):
             super()._begin(rows.rooted() if self._root else rows, domain, apart)
         else:
             super()._begin(lambda some: self._rooted(rows(some)), domain, apart)

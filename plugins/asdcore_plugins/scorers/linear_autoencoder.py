@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asdcore import DataError, hookimpl
+from asdcore_plugins.scorers.bases.per_reference import Model, PerReference, with_spread
 from asdcore_plugins.stats.frames import frames
-from asdcore_plugins.stats.parameters import whole
-from asdcore_plugins.stats.per_reference import REFERENCES, Model, PerReference, with_spread
+from asdcore_plugins.stats.parameters import REFERENCES, whole
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,20 +22,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES
-from asdcore_plugins.stats.density import medians
-from asdcore_plugins.stats.neighbour_scorer import NeighbourScorer
-from asdcore_plugins.stats.neighbours import nearest
-from asdcore_plugins.stats.parameters import whole
-from asdcore_plugins.stats.repeats import places
-from asdcore_plugins.stats.searched import SearchedRows
+from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
+from asdcore_plugins.stats.masked import medians
+from asdcore_plugins.stats.neighbours.exact import nearest
+from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
+from asdcore_plugins.stats.neighbours.repeated_clips import places
+from asdcore_plugins.stats.parameters import REFERENCES, whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from asdcore import Without
-    from asdcore_plugins.stats.banks import Rows
+    from asdcore_plugins.stats.neighbours.exact import Rows
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -70,7 +69,7 @@ class LOF(NeighbourScorer):
             for clips in near.blocks(found.alone):
                 scores[name][clips] = self._alone(name, clips)
             # A clip whose place others share leaves the places as they are.
-            if isinstance(self._rows, SearchedRows):
+            if isinstance(self._rows, LazyDistances):
                 k = min(self._k, len(found.clips))
                 scores[name][strangers] = self._judged(
                     name, *self._rows.nearest(found.other[strangers], found.clips, k)
@@ -106,7 +105,7 @@ class LOF(NeighbourScorer):
         import numpy as np
 
         clips, every = self._places[name].clips, np.arange(self._n)
-        if isinstance(self._rows, SearchedRows):
+        if isinstance(self._rows, LazyDistances):
             return self._rows.nearest(every, clips, min(self._k, len(clips)), without)
         parts = []
         for some in self._neighbours[name].blocks(every):

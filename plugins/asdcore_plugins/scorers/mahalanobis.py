@@ -11,8 +11,8 @@
   and Shin (NeurIPS 2018), "A simple unified framework for detecting out-of-distribution samples and adversarial
   attacks", eqs. 1 and 2; ``pooled`` is the smaller distance. Ten target clips give a mean, and hardly a covariance.
 
-Leave-one-out is exact and in closed form (:mod:`asdcore_plugins.stats.gaussian`). Fitting takes a singular value
-decomposition, n D min(n, D) operations, and leave-one-out a product of that size; a score takes D min(n, D) a
+Leave-one-out is exact and in closed form (:mod:`asdcore_plugins.stats.gaussians.gaussian`). Fitting takes a singular
+value decomposition, n D min(n, D) operations, and leave-one-out a product of that size; a score takes D min(n, D) a
 Gaussian. Memory: D min(n, D).
 """
 
@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.stats.banks import too_few_left
-from asdcore_plugins.stats.gaussian import Gaussian, estimate
-from asdcore_plugins.stats.gaussian_without import Lacking
-from asdcore_plugins.stats.parameters import between
+from asdcore_plugins.scorers.bases.distance import too_few_left
+from asdcore_plugins.stats.gaussians.downdate import DowndatedGaussian
+from asdcore_plugins.stats.gaussians.gaussian import Gaussian, estimate
+from asdcore_plugins.stats.parameters import REFERENCES, between
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-REFERENCES = ("pooled", "source", "target")
 DOMAINS = ("source", "target")
 COVARIANCES = ("reference", "selective", "tied")
 SHRINKAGES = ("ledoit_wolf", "oas")
@@ -157,7 +156,7 @@ class Mahalanobis:
         sets, clips = _shared([place[some] for some in without.sets], without.of)
         few = [len(part.members) - len(some) < FEWEST - 1 for some in sets]
         enough = [i for i, lacks in enumerate(few) if not lacks]
-        lacking = Lacking(part.gaussian, self._rows)
+        lacking = DowndatedGaussian(part.gaussian, self._rows)
         scores, lost = lacking.distances([sets[i] for i in enough], [clips[i] for i in enough])
         for some in (enough[i] for i in np.flatnonzero(lost)):
             scores[clips[some]] = self._refitted(part, sets[some], clips[some])

@@ -17,23 +17,22 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES
-from asdcore_plugins.stats.mixed import MixedBank, Points
-from asdcore_plugins.stats.parameters import fraction, whole
+from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points
+from asdcore_plugins.stats.parameters import REFERENCES, fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from asdcore import Without
-    from asdcore_plugins.stats.banks import Rows
-    from asdcore_plugins.stats.mixed import PointsOf
+    from asdcore_plugins.scorers.bases.interpolated_bank import PointsOf
+    from asdcore_plugins.stats.neighbours.exact import Rows
 
     Flags = NDArray[np.bool_]
     Indices = NDArray[np.intp]
 
 
-class MemMixup(MixedBank):
+class MemMixup(InterpolatedBank):
     """k nearest neighbours among train clips and points from target to source clips; in the unit of the distance.
 
     alpha : the target clip's share in a point, 0 to 1. k_source : source clips that each target clip is mixed with, or

@@ -32,11 +32,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
+from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.frames import frames
-from asdcore_plugins.stats.gaussian import Gaussian, estimate
-from asdcore_plugins.stats.mixture import Mixture, fit_mixture
+from asdcore_plugins.stats.gaussians.gaussian import Gaussian, estimate
+from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
 from asdcore_plugins.stats.parameters import between, whole
-from asdcore_plugins.stats.per_reference import PerReference
 
 if TYPE_CHECKING:
     import numpy as np

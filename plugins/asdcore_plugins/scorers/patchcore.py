@@ -20,9 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.banks import REFERENCES
-from asdcore_plugins.stats.nearest import NearestRows
-from asdcore_plugins.stats.parameters import share_of, whole
+from asdcore_plugins.stats.neighbours.search import NearestRows
+from asdcore_plugins.stats.parameters import REFERENCES, share_of, whole
 
 if TYPE_CHECKING:
     import numpy as np

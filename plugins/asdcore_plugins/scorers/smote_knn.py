@@ -29,20 +29,19 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.banks import REFERENCES
-from asdcore_plugins.stats.mixed import MixedBank, Points
-from asdcore_plugins.stats.parameters import exact, fraction, whole
+from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points
+from asdcore_plugins.stats.parameters import REFERENCES, exact, fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from asdcore_plugins.stats.banks import Rows
+    from asdcore_plugins.stats.neighbours.exact import Rows
 
     Indices = NDArray[np.intp]
 
 
-class SmoteKNN(MixedBank):
+class SmoteKNN(InterpolatedBank):
     """k nearest neighbours among train clips and points between target clips; in the unit of the distance.
 
     ratio : target clips and points, in source clips; 0 to 1. neighbours : lines from each target clip. seed : of the

@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.stats.banks import METRICS, REFERENCES, left_with
-from asdcore_plugins.stats.nearest import NearestRows
-from asdcore_plugins.stats.parameters import exact, fraction, whole
+from asdcore_plugins.scorers.bases.distance import references_left
+from asdcore_plugins.stats.neighbours.search import NearestRows
+from asdcore_plugins.stats.parameters import METRICS, REFERENCES, exact, fraction, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +105,7 @@ class Temporal:
         """
         self._check_fitted()
         gone = None if without is None else Without(without, self._n)
-        kept = left_with(gone, self._clips, 1, "temporal")
+        kept = references_left(gone, self._clips, 1, "temporal")
         scores = self._scores([memory.distances_left_out(gone) for memory in self._memories], self._count)
         return {name: scores[name] for name in kept}
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asdcore import hookimpl
-from asdcore_plugins.stats.least_variance import LeastVariance
+from asdcore_plugins.scorers.bases.least_variance import LeastVariance
 
 
 @hookimpl

@@ -1,9 +1,15 @@
-"""Checks of a component's parameters. Each returns the value, or raises the ValueError that names it."""
+"""Checks of a component's parameters. Each returns the value, or raises the ValueError that names it.
+
+Also the metrics and the references that scorers offer.
+"""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
+
+METRICS = ("cosine", "euclidean")
+REFERENCES = ("pooled", "source", "target")
 
 MOST = 2**32 - 1
 """The largest seed that random generators take."""

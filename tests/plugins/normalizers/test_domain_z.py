@@ -9,7 +9,7 @@ import pytest
 
 import asdcore
 from asdcore import DataError
-from asdcore_plugins.stats.moments import c4
+from asdcore_plugins.stats.distributions.spread import c4
 
 SOURCE = np.array([1.0, 2.0, 4.0, 7.0, 11.0, 17.0])
 TARGET = np.array([20.0, 26.0, 23.0])

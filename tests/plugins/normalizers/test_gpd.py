@@ -9,7 +9,7 @@ from scipy.stats import genpareto, norm
 import asdcore
 from asdcore import DataError, SmoothEcdf
 from asdcore_plugins.normalizers.gpd import ParetoTail, pareto_moments
-from asdcore_plugins.stats.iqr import median_iqr, small_sample_iqr
+from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
 
 RNG = np.random.default_rng(0)
 SOURCE, TARGET = RNG.gamma(3.0, size=300), 4.0 + 2.0 * RNG.gamma(3.0, size=10)

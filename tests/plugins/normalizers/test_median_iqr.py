@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import asdcore
 from asdcore import DataError
-from asdcore_plugins.stats.iqr import small_sample_iqr
+from asdcore_plugins.stats.distributions.spread import small_sample_iqr
 
 SOURCE = np.array([1.0, 2.0, 4.0, 7.0, 11.0, 16.0])
 TARGET = np.array([20.0, 26.0, 23.0])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore_plugins.stats.cluster_exit import ClusterDensity
-from asdcore_plugins.stats.neighbours import neighbours
+from asdcore_plugins.scorers.bases.cluster_density import ClusterDensity
+from asdcore_plugins.stats.neighbours.exact import neighbours
 
 
 def test_equals_its_formula(data):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore_plugins.stats.cluster_exit import cluster_sizes, smoothed
+from asdcore_plugins.scorers.bases.cluster_density import cluster_sizes, smoothed
 
 
 def sizes(within, k, quantile):

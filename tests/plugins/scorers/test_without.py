@@ -195,7 +195,7 @@ def test_every_bundled_scorer_that_scores_left_out_is_tried():
 def test_a_searched_bank_leaves_out_the_same(name, monkeypatch):
     """What holds of a matrix of distances holds where the bank is searched instead."""
     from asdcore_plugins.scorers import kde
-    from asdcore_plugins.stats import banks
+    from asdcore_plugins.scorers.bases import distance
 
     few = {"beam": {"bands": 4, "varmin": 3}, "aldn": {"k": 8}, "ced": {"k": 8}, "smote_knn": {"ratio": 1.0}}
     parameters = few.get(name, {})
@@ -204,7 +204,7 @@ def test_a_searched_bank_leaves_out_the_same(name, monkeypatch):
         without = shape(recording, domain, np.random.default_rng(1))
         expected = left_out(name, parameters, features, domain, without, without)
         with monkeypatch.context() as patched:
-            patched.setattr(banks, "HELD", 0)
+            patched.setattr(distance, "HELD", 0)
             patched.setattr(kde, "MEASURED", 0)
             assert_same(left_out(name, parameters, features, domain, without, without), expected)
 

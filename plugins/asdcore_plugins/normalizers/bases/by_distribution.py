@@ -1,0 +1,113 @@
+"""The base of normalizers that read a distribution function F of train-normal scores.
+
+Outputs
+    ``probability``  F, in [0, 1].
+    ``normal``       the standard normal quantile of F, where F is never 0.
+    ``surprise``     -log(1 - F): grows without bound where F has run out of digits.
+
+Under shrinkage a target's F is a mixture: F_t* = (n_t F_t + kappa F_s) / (n_t + kappa), kappa = ``shrinkage``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from asdcore_plugins.normalizers.bases.domain_scope import Curve, ScopedNormalizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asdcore import SmoothEcdf
+
+    Floats = NDArray[np.float64]
+
+OUTPUTS = ("probability", "normal", "surprise")
+
+
+class Distribution(Protocol):
+    """A distribution function, each side of it precise where it is small."""
+
+    def below(self, scores: Floats) -> Floats:
+        """Return F (n_clips,)."""
+        ...
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log(1 - F) (n_clips,), finite."""
+        ...
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """The smooth empirical distribution function."""
+
+    ecdf: SmoothEcdf
+
+    def below(self, scores: Floats) -> Floats:
+        """Return F (n_clips,)."""
+        return self.ecdf.cdf(scores)
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log(1 - F) (n_clips,)."""
+        import numpy as np
+
+        above: Floats = np.log(self.ecdf.survival(scores))
+        return above
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Two distributions, ``share`` being the weight of the second, between 0 and 1."""
+
+    first: Distribution
+    second: Distribution
+    share: float
+
+    def below(self, scores: Floats) -> Floats:
+        """Return F (n_clips,)."""
+        return (1.0 - self.share) * self.first.below(scores) + self.share * self.second.below(scores)
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log(1 - F) (n_clips,)."""
+        import numpy as np
+
+        first, second = self.first.log_above(scores), self.second.log_above(scores)
+        above: Floats = np.logaddexp(np.log1p(-self.share) + first, np.log(self.share) + second)
+        return above
+
+
+class ByDistribution(ScopedNormalizer):
+    """A normalizer by a distribution function; what it adds is :meth:`_curve`, often by :func:`expressed`."""
+
+    fewest = 2
+    outputs: Sequence[str] = OUTPUTS
+    tail_probability = True
+
+    def __init__(self, scope: str, output: str, shrinkage: float) -> None:
+        super().__init__(scope, shrinkage)
+        if output not in self.outputs:
+            raise ValueError(f"output must be one of {', '.join(self.outputs)}, got {output!r}")
+        self._output = output
+
+    def _mixed(self, target: Distribution, source: Distribution, n: int) -> Curve:
+        """Return the curve of a target of n clips, drawn toward the source."""
+        share = self._drawn(n)
+        return expressed(Mixture(target, source, share) if share else target, self._output)
+
+
+def expressed(distribution: Distribution, output: str) -> Curve:
+    """Return the curve of a distribution under one of the outputs."""
+    import numpy as np
+    from scipy.special import ndtri, ndtri_exp
+
+    def normal(scores: Floats) -> Floats:
+        below, above = distribution.below(scores), distribution.log_above(scores)
+        quantile: Floats = np.where(below < 0.5, ndtri(np.minimum(below, 0.5)), -ndtri_exp(above))
+        return quantile
+
+    def surprise(scores: Floats) -> Floats:
+        return -distribution.log_above(scores)
+
+    return {"probability": distribution.below, "normal": normal, "surprise": surprise}[output]

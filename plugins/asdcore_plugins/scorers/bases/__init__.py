@@ -1,0 +1,1 @@
+"""Base classes of scorers, each with what the scorers that build on it share."""

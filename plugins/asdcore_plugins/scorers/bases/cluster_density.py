@@ -1,0 +1,183 @@
+"""The base of scorers by the density of a train clip's own cluster; the cluster ends before the first far neighbour.
+
+The ratio of one neighbour's distance to the next one's is small where the next lies outside the cluster. The first of
+the ratios r_k = d_k / d_(k+1), averaged in pairs, below their ``quantile`` over the whole bank ends the neighbourhood;
+without one it ends two neighbours before the last of k. It has two neighbours at least, where there are two. After
+Cluster-Exit Detection (Interspeech 2026).
+
+A clip that is left out takes its own ratios from the quantile, and at each clip whose neighbour it was three ratios go
+and three come: the quantile of a bank without it is found among the few values around its place.
+
+By ``without`` a clip's neighbours, and so its ratios and its cluster, are none of the clips that it must not rest on.
+Of a bank that lacks a set of clips all ratios are looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from asdcore_plugins.scorers.bases.local_density import LocalDensity
+from asdcore_plugins.stats.distributions.quantiles import ChangedQuantile, exact_quantile
+from asdcore_plugins.stats.parameters import REFERENCES, fraction, whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
+    from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
+
+
+class ClusterScorer(LocalDensity):
+    """A scorer by the density of the train normals' own clusters; ``name`` is its own."""
+
+    name: str
+
+    def __init__(
+        self,
+        k: int = 64,
+        quantile: float = 0.04,
+        among: str = "pooled",
+        metric: str = "cosine",
+        references: Sequence[str] = REFERENCES,
+    ) -> None:
+        self._quantile = fraction("quantile", quantile)
+        super().__init__(self.name, whole("k", k, least=3), among, metric, references)
+
+    def _density(self, near: Neighbours, known: Flags, target: Flags) -> ClusterDensity:
+        return ClusterDensity(near, known, self._quantile)
+
+
+class ClusterDensity:
+    """Mean distance of every train clip to its nearest others within its own cluster.
+
+    known : (n,) the clips whose ratios make the quantile.
+    """
+
+    def __init__(self, near: Neighbours, known: Flags, quantile: float) -> None:
+        import numpy as np
+
+        # With the neighbour that steps in: one ratio more than counts.
+        self._distance, ratio = near.distance, smoothed(near.distance)
+        there = np.isfinite(near.distance)
+        self._count = there.sum(axis=1)
+        self._sums = np.cumsum(np.where(there, near.distance, 0.0), axis=1)
+        self._sums[~there[:, 0]] = np.nan
+        counted = np.isfinite(ratio[:, :-1]) & known[:, None]
+        self._bound, self._quantile, self._known = ChangedQuantile(ratio[:, :-1][counted], quantile), quantile, known
+        rank = np.full(counted.shape, -1)
+        rank[counted] = self._bound.ranks
+        # Framed, so that what lies two places before a neighbour and one after it is always there.
+        self._ratio = np.pad(ratio, ((0, 0), (2, 1)), constant_values=np.inf)
+        self._rank = np.pad(rank, ((0, 0), (2, 2)), constant_values=-1)
+
+    def of(self, banks: Banks) -> Floats:
+        """Return rho (b, n) in every bank; nan for clips without others, of no meaning for the missing one."""
+        import numpy as np
+
+        meeting = self._meeting(banks)
+        bounds = self._bounds(banks, meeting)
+        usual, count = self._ratio[:, 2:-2], np.minimum(self._count, self._distance.shape[1] - 1)
+        # Most clusters end at the same place whichever of the bounds is taken.
+        sizes = np.tile(cluster_sizes(usual, bounds.max(), count), (len(bounds), 1))
+        moves = np.flatnonzero(sizes[0] != cluster_sizes(usual, bounds.min(), count))
+        sizes[:, moves] = cluster_sizes(usual[moves], bounds[:, None, None], count[moves])
+        rho = self._sums[np.arange(len(count)), sizes - 1] / sizes
+        # Who loses a neighbour well behind the end of its cluster keeps it.
+        lost = np.flatnonzero(sizes[banks.bank, banks.row] > banks.column - 2)
+        bank, row = banks.bank[lost], banks.row[lost]
+        rho[bank, row] = self._with_a_loss(row, banks.column[lost], meeting[lost], bounds[bank])
+        return np.asarray(rho)
+
+    def without(self, banks: BanksWithout) -> Floats:
+        """Return rho (b, n) in every bank that lacks a set of clips; nan for clips without others."""
+        import numpy as np
+
+        k = self._distance.shape[1] - 1
+        there = np.isfinite(banks.distance)
+        ratio = banks.filled(self._ratio[:, 2:-2], smoothed(banks.distance))
+        bounds = np.array(
+            [
+                exact_quantile(some[known], self._quantile)
+                for some, known in zip(ratio, banks.among(self._known), strict=True)
+            ]
+        )
+        count = banks.filled(np.minimum(self._count, k), there.sum(axis=1))
+        sums = banks.filled(self._sums[:, :k], np.cumsum(np.where(there, banks.distance, 0.0), axis=1))
+        sizes = np.stack([cluster_sizes(*one) for one in zip(ratio, bounds, count, strict=True)])
+        total = np.take_along_axis(sums, sizes[..., None] - 1, axis=2)[..., 0]
+        return np.where(count > 0, total / sizes, np.nan)
+
+    def _meeting(self, banks: Banks) -> Floats:
+        """Return the two ratios (p, 2) that meet at the place of a lost neighbour; inf where none counts."""
+        import numpy as np
+
+        k, column = self._distance.shape[1] - 1, banks.column[:, None]
+        around = np.clip(column + np.array([-2, -1, 1, 2]), 0, k)
+        places = column + np.array([-2, -1])
+        ratio = smoothed(self._distance[banks.row[:, None], around])
+        return np.where((places >= 0) & (places < k - 2), ratio, np.inf)
+
+    def _with_a_loss(self, row: Indices, column: Indices, meeting: Floats, bound: Floats) -> Floats:
+        """Return rho (p,) of clips without the neighbour in this column, in a bank with this bound, each (p,)."""
+        import numpy as np
+
+        lost = np.arange(len(row))
+        ratio = self._ratio[row]
+        ratio[lost, column], ratio[lost, column + 1], ratio[lost, column + 2] = meeting[:, 0], meeting[:, 1], np.inf
+        exits = ratio < bound[:, None]
+        first = exits.argmax(axis=1)
+        count = np.minimum(self._count[row], self._distance.shape[1]) - 1
+        sizes = _limited(np.where(exits[lost, first], first - 1 - (first > column + 2), count - 2), count)
+        sums = np.where(
+            sizes > column, self._sums[row, sizes] - self._distance[row, column], self._sums[row, sizes - 1]
+        )
+        return np.where(count > 0, sums / sizes, np.nan)
+
+    def _bounds(self, banks: Banks, meeting: Floats) -> Floats:
+        """Return the quantile of all ratios in each bank (b,)."""
+        import numpy as np
+
+        k, missing = self._distance.shape[1] - 1, np.flatnonzero(banks.missing >= 0)
+        at_losses = self._rank[banks.row[:, None], banks.column[:, None] + np.arange(3)].ravel()
+        its_own = self._rank[banks.missing[missing]]
+        gone = np.concatenate([at_losses, its_own.ravel()])
+        gone_from = np.concatenate([np.repeat(banks.bank, 3), np.repeat(missing, its_own.shape[1])])
+        # At a loss, the ratio of the last two neighbours counts now, unless it is one of those that meet.
+        last = np.where(banks.column < k - 2, self._ratio[banks.row, -2], np.inf)
+        come, come_to = np.column_stack([meeting, last]).ravel(), np.repeat(banks.bank, 3)
+        counts, there = gone >= 0, come < np.inf
+        return self._bound.after(len(banks.missing), gone[counts], gone_from[counts], come[there], come_to[there])
+
+
+def smoothed(distance: Floats) -> Floats:
+    """(n, k) distances of neighbours, nearest first -> ratios averaged in pairs (n, k - 2); inf where there is none."""
+    import numpy as np
+
+    there = np.isfinite(distance)
+    nearer, farther = distance[:, :-1], np.where(there[:, 1:], distance[:, 1:], 1.0)
+    ratio = np.divide(nearer, farther, out=np.ones_like(farther), where=farther > 0)
+    return np.where(there[:, 2:], (ratio[:, :-1] + ratio[:, 1:]) / 2.0, np.inf)
+
+
+def cluster_sizes(smooth: Floats, bound: Floats | float, count: Indices) -> Indices:
+    """Ratios (..., n, k - 2), what ends a cluster, and how many neighbours there are (n,) -> how many count (..., n).
+
+    At least 1, even where there is none.
+    """
+    import numpy as np
+
+    exits = smooth < bound
+    return _limited(np.where(exits.any(axis=-1), exits.argmax(axis=-1) + 1, count - 2), count)
+
+
+def _limited(sizes: Indices, count: Indices) -> Indices:
+    """Two neighbours at least count, where there are two, and no more than there are."""
+    import numpy as np
+
+    return np.asarray(np.maximum(np.minimum(np.maximum(sizes, 2), count), 1))

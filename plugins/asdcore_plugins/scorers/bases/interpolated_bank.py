@@ -1,0 +1,239 @@
+"""The base of scorers that add points between train clips to a bank; features of these points are never computed.
+
+How far a clip is from the point (1 - share) a + share b follows from its distances to a and b and theirs to each other
+(Stewart's theorem), so a thousand such points cost a thousand sums. For the cosine metric the points are those of the
+unit vectors, brought back to unit length.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from asdcore import DataError
+from asdcore_plugins.scorers.bases.distance import DistanceScorer, references_left
+from asdcore_plugins.stats.neighbours.exact import BLOCK, mean_nearest
+from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
+from asdcore_plugins.stats.parameters import whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asdcore import Without
+    from asdcore_plugins.stats.neighbours.exact import Rows
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
+    PointsOf = Callable[[int], "tuple[Points, Flags | None]"]
+    """Train clip -> the points of the bank without it; or more points, and which of them that bank has not."""
+
+MEASURED = 30_000
+"""Train normals up to which all distances to one another are measured where points lie between many of them."""
+
+ENDS = 1024
+"""Train clips with points between them to which alone distances are measured, and the most that a larger bank takes."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points between train clips ``a`` and ``b`` at ``share`` of the way, who are ``apart``; each (n_points,)."""
+
+    a: Indices
+    b: Indices
+    share: Floats
+    apart: Floats
+
+    def nearest(self, row: Floats, metric: str, k: int, lost: Flags | None = None) -> Floats:
+        """One clip's distances (n_train,) to the train clips -> the k smallest to the points, in any order.
+
+        lost : (n_points,) points that are not there. Where there are fewer than k, distances to all, and inf.
+        """
+        import numpy as np
+
+        here, there, lift, length = self._parts
+        real = np.square(row) if metric == "euclidean" else 1.0 - 2.0 * row
+        far, of_b = np.take(real, self.a), np.take(real, self.b)
+        far *= here
+        of_b *= there
+        far += of_b
+        if metric == "euclidean":
+            far -= lift
+        else:
+            far = -np.divide(far, length, out=np.zeros_like(far), where=length > 0)
+        if lost is not None:
+            far[lost] = np.inf
+        if k < len(far):
+            far = far.min(keepdims=True) if k == 1 else np.partition(far, k - 1)[:k]
+        # Both are increasing, so it is enough to take them of the smallest.
+        near = np.sqrt(np.maximum(far, 0.0)) if metric == "euclidean" else np.clip((1.0 + far) / 2.0, 0.0, 1.0)
+        return np.where(far < np.inf, near, np.inf)
+
+    @cached_property
+    def _parts(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """What does not depend on the clip: both shares, what Stewart's theorem takes off, a point's own length."""
+        import numpy as np
+
+        both = self.share * (1.0 - self.share)
+        length = np.sqrt(np.maximum(1.0 - 4.0 * both * self.apart, 0.0))
+        return 1.0 - self.share, self.share, both * np.square(self.apart), length
+
+
+class InterpolatedBank(DistanceScorer):
+    """Mean of the k smallest distances to a bank; points are added to the target bank and to the pooled one.
+
+    Points may lie between clips of one recording: nothing is learnt by leaving clips out, so ``without`` of ``fit``
+    changes nothing. A clip that is left out takes all points that it is part of with it.
+    """
+
+    def __init__(self, name: str, k: int, metric: str, references: Sequence[str]) -> None:
+        self._k = whole("k", k)
+        super().__init__(name, metric, references)
+
+    def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
+        """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
+        import numpy as np
+
+        self._check_fitted()
+        real = {name: np.take(distances, members, axis=1) for name, members in self._members.items()}
+        return self._scores(real, [self._points.nearest(row, self.metric, self._k) for row in distances])
+
+    def _left_out(self) -> Mapping[str, Floats]:
+        """Return {reference: (n_train,)} for the fitted clips, each without itself and the points it is part of."""
+        return self._scored(None)
+
+    def _left_out_without(self, without: Without) -> Mapping[str, Floats]:
+        kept = references_left(without, self._members, self._fewest - 1, self._name)
+        scores = self._scored(without)
+        return {name: scores[name] for name in kept}
+
+    def _scored(self, without: Without | None) -> dict[str, Floats]:
+        """Score the fitted clips, each without itself or its set, and the points that these are part of."""
+        import numpy as np
+
+        points = self._without if without is None else self._points_without(without)
+        if isinstance(self._rows, LazyDistances) and len(ends := self._ends(without)) <= ENDS:
+            return self._searched_left_out(self._rows, ends, points, without)
+        parts = []
+        for start in range(0, self._n, BLOCK):
+            clips = np.arange(start, min(start + BLOCK, self._n))
+            rows = np.array(self._rows(clips))
+            mixed = self._mixed(clips, rows, points)
+            if without is None:
+                np.fill_diagonal(rows[:, start:], np.inf)
+            else:
+                rows[without.mask(clips)] = np.inf
+            real = {name: np.take(rows, members, axis=1) for name, members in self._members.items()}
+            parts.append(self._scores(real, mixed))
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._members}
+
+    def _searched_left_out(
+        self, bank: LazyDistances, ends: Indices, points: PointsOf, without: Without | None
+    ) -> dict[str, Floats]:
+        """Score as ``score_left_out``, but of all distances measure only those to the ``ends`` of the points."""
+        import numpy as np
+
+        everyone, mixed = np.arange(self._n), []
+        for start in range(0, self._n, BLOCK):
+            clips = everyone[start : start + BLOCK]
+            rows = np.zeros((len(clips), self._n))
+            rows[:, ends] = bank.between(clips, ends)
+            mixed += self._mixed(clips, rows, points)
+        k = {name: min(self._k, len(members)) for name, members in self._members.items()}
+        real = {name: bank.nearest(everyone, members, k[name], without)[1] for name, members in self._members.items()}
+        return self._scores(real, mixed)
+
+    def _mixed(self, clips: Indices, rows: Floats, points: PointsOf) -> list[Floats]:
+        """Train clips and their distances (b, n_train) -> those to the nearest points without each, clip by clip."""
+        near = []
+        for i, row in zip(clips, rows, strict=True):
+            there, lost = points(int(i))
+            near.append(there.nearest(row, self.metric, self._k, lost))
+        return near
+
+    def _scores(self, real: Mapping[str, Floats], mixed: Sequence[Floats]) -> dict[str, Floats]:
+        """Distances (n_clips, ...) in each reference, and to the nearest points; infinite ones are not there."""
+        import numpy as np
+
+        points = np.full((len(mixed), self._k), np.inf)
+        for i, one in enumerate(mixed):
+            points[i, : len(one)] = one
+        return {
+            name: mean_nearest(one if name == "source" else np.concatenate([one, points], axis=1), self._k)
+            for name, one in real.items()
+        }
+
+    def _without(self, i: int) -> tuple[Points, Flags | None]:
+        """Return the points of a bank without clip i; or more points, and those that it has not."""
+        import numpy as np
+
+        if not self._target[i]:
+            return self._one_source_less, None
+        target = np.flatnonzero(self._target)
+        return self._between(np.flatnonzero(~self._target), target[target != i]), None
+
+    def _points_without(self, without: Without) -> PointsOf:
+        """Return what gives the points of the bank that lacks a clip's set; or more points, and those it has not."""
+        import numpy as np
+
+        everyone = np.arange(self._n)
+        made: dict[tuple[bytes, int], Points] = {}
+
+        def points(i: int) -> tuple[Points, Flags | None]:
+            gone = without.mask(np.array([i]))[0]
+            source, target = everyone[~gone & ~self._target], everyone[~gone & self._target]
+            # Points between target clips know of the source clips how many there are, and no more.
+            which = target.tobytes(), len(source)
+            if which not in made:
+                made[which] = self._between(source, target)
+            return made[which], None
+
+        return points
+
+    def _ends(self, without: Without | None = None) -> Indices:
+        """Return the train clips that a point may lie between."""
+        import numpy as np
+
+        return np.flatnonzero(self._target)[: len(self._from_target)]
+
+    def _most_ends(self, source: int, target: int) -> int:
+        """Of so many source and target clips, how many a point may lie between, at most."""
+        return target
+
+    @abstractmethod
+    def _between(self, source: Indices, target: Indices) -> Points:
+        """Return the points that a bank of these source and target clips gets."""
+
+    def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+        import numpy as np
+
+        self._target = domain == "target"
+        source, target = np.flatnonzero(~self._target), np.flatnonzero(self._target)
+        ends = self._most_ends(len(source), len(target))
+        if len(domain) > MEASURED and ends > ENDS:
+            raise DataError(
+                f"{self._name} would put points between {ends} of {len(domain)} train normals, which takes days. Of "
+                f"more than {MEASURED} train normals, {ENDS} may have points between them: use fewer target clips, for "
+                "memmixup a smaller k_source, or knn, which adds no points."
+            )
+        # From a target clip (its place among the target clips) to every train clip.
+        self._place = np.cumsum(self._target) - 1
+        self._from_target = np.empty((len(target) if ends else 0, len(domain)))
+        for i, clip in enumerate(target[: len(self._from_target)]):
+            self._from_target[i] = rows(slice(clip, clip + 1))[0]
+        # Points between target clips know of the source clips how many there are, and no more.
+        self._points, self._one_source_less = self._between(source, target), self._between(source[1:], target)
+
+    def _towards(self, target: Indices, others: Indices, k: int) -> tuple[Indices, Indices, Floats]:
+        """Pairs of each target clip and its k nearest ``others``: (a, b, how far apart), each (n_target * k,)."""
+        import numpy as np
+
+        apart = self._from_target[np.ix_(self._place[target], others)]
+        apart[target[:, None] == others] = np.inf
+        order = np.argsort(apart, axis=1, kind="stable")[:, :k]
+        nearest = np.take_along_axis(apart, order, axis=1)
+        return np.repeat(target, order.shape[1]), others[order].ravel(), nearest.ravel()

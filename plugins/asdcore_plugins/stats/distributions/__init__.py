@@ -1,0 +1,1 @@
+"""How the scores of train normals are distributed: spread, quantiles, tails, extreme values."""

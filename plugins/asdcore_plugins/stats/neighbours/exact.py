@@ -1,0 +1,192 @@
+"""The nearest others of every train clip, in a bank and in the banks that lack one clip each.
+
+Without a clip, the clips that had it among their nearest others get the next one instead, and all others keep theirs.
+So leaving every clip out in turn takes one search, and a look at n_train * k places where something changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asdcore import Without
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
+    Rows = Callable[[slice | Indices], Floats]
+    """Some train normals -> their distances to all train normals (n, n_train), not to be written to."""
+
+BLOCK = 64
+"""Clips whose distances to the whole bank are held at once."""
+
+AT_ONCE = 1 << 17
+"""Numbers about the clips of several banks that are held at once: 1 MiB each, more in a bank of many clips."""
+
+TOGETHER = 16
+"""Clips, at least, that are left out together: so many share a look at the bank."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest others of every clip, nearest first; index -1 and distance inf where there are no more.
+
+    index, distance : (n, k + 1); the last column steps in where one of the others is left out.
+    """
+
+    index: Indices
+    distance: Floats
+
+    def first(self, columns: int) -> Neighbours:
+        """Return the nearest of them, so many columns."""
+        return (
+            self if self.index.shape[1] == columns else Neighbours(self.index[:, :columns], self.distance[:, :columns])
+        )
+
+    def without(self, clips: Indices) -> Banks:
+        """Return the banks that each lack one of ``clips`` (b,); -1 lacks none."""
+        import numpy as np
+
+        places, starts = self._places
+        found = [places[starts[clip] : starts[clip + 1]] for clip in clips]
+        bank = np.repeat(np.arange(len(clips)), [len(some) for some in found])
+        row, column = np.divmod(np.concatenate(found), self.index.shape[1] - 1)
+        return Banks(self, clips, bank, row, column)
+
+    def blocks(self, clips: Indices) -> Iterator[Indices]:
+        """Cut clips into parts that are left out together."""
+        size = max(TOGETHER, AT_ONCE // len(self.index))
+        yield from (clips[start : start + size] for start in range(0, len(clips), size))
+
+    @cached_property
+    def _places(self) -> tuple[Indices, Indices]:
+        """Places in the flat (n, k) index, by the clip that stands there, and where each clip's begin; -1's is none."""
+        import numpy as np
+
+        flat = self.index[:, :-1].ravel()
+        places = np.argsort(flat, kind="stable")
+        starts = np.searchsorted(flat[places], np.arange(len(self.index) + 1))
+        return places, np.append(starts, starts[0])
+
+
+@dataclass(frozen=True)
+class Banks:
+    """Banks of the same clips (n,), each without one of them.
+
+    missing : (b,) the clip that a bank lacks, or -1. bank, row, column : (p,) where it was among the k nearest others:
+        in this bank, the clip ``row`` has lost the one in this column.
+    """
+
+    neighbours: Neighbours
+    missing: Indices
+    bank: Indices
+    row: Indices
+    column: Indices
+
+    def distances(self) -> Floats:
+        """Return the distances (p, k) of the clips that lost a neighbour to the k nearest others they now have."""
+        import numpy as np
+
+        places = np.arange(self.neighbours.distance.shape[1] - 1)
+        places = places + (places >= self.column[:, None])
+        return np.asarray(self.neighbours.distance[self.row[:, None], places])
+
+    def nearest(self) -> Indices:
+        """Return the nearest other of every clip in every bank (b, n)."""
+        first, index = self.column == 0, self.neighbours.index
+        return self.filled(index[:, 0], index[self.row, 1], first)
+
+    def nearest_distances(self) -> Floats:
+        """Return how far the nearest other of every clip is in every bank (b, n)."""
+        first, distance = self.column == 0, self.neighbours.distance
+        return self.filled(distance[:, 0], distance[self.row, 1], first)
+
+    def filled(self, usual: NDArray[Any], changed: NDArray[Any], where: Flags | slice = slice(None)) -> NDArray[Any]:
+        """Lay out what is ``usual`` (n,), and ``changed`` (p,) where a neighbour was lost, for every bank: (b, n)."""
+        import numpy as np
+
+        laid = np.tile(usual, (len(self.missing), 1))
+        laid[self.bank[where], self.row[where]] = changed[where]
+        return laid
+
+    def among(self, known: Flags) -> Flags:
+        """(n,) the clips that count -> (b, n) those that count in each bank: the missing one does not."""
+        import numpy as np
+
+        counted = np.tile(known, (len(self.missing), 1))
+        lack = np.flatnonzero(self.missing >= 0)
+        counted[lack, self.missing[lack]] = False
+        return counted
+
+
+def neighbours(rows: Rows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
+    """Find the k + 1 nearest others of every clip among those of its group (n,); of group -1 there are none.
+
+    without : the clips that are none of its neighbours, for more than itself. Of equally near ones, the first in the
+    bank's order is the nearer.
+    """
+    import numpy as np
+
+    n, alike = len(group), (group == group[0]).all()
+    index, distance = np.full((n, k + 1), -1), np.full((n, k + 1), np.inf)
+    for start in range(0, n, BLOCK):
+        block = np.arange(start, min(start + BLOCK, n))[group[start : start + BLOCK] >= 0]
+        if not len(block):
+            continue
+        near = np.array(rows(block))
+        near[np.arange(len(block)), block] = np.inf
+        if without is not None:
+            near[without.mask(block)] = np.inf
+        if not alike:
+            near[group[block, None] != group] = np.inf
+        found, how_far = nearest(near, k + 1)
+        index[block, : found.shape[1]], distance[block, : found.shape[1]] = found, how_far
+    index[np.isinf(distance)] = -1
+    return Neighbours(index, distance)
+
+
+def nearest(distances: Floats, k: int) -> tuple[Indices, Floats]:
+    """(n, m) -> columns and values (n, k) of the k smallest in each row, smallest first, the first of equal ones first.
+
+    Where m is less than k, all m. Rows that lie in memory in one piece give such rows, so that sums over them do not
+    depend on how many there are.
+    """
+    import numpy as np
+
+    if k >= distances.shape[1]:
+        order = np.argsort(distances, axis=1, kind="stable")
+        return order, np.take_along_axis(distances, order, axis=1)
+    row = np.arange(len(distances))[:, None]
+    chosen = np.sort(np.argpartition(distances, k - 1, axis=1)[:, :k], axis=1)
+    values = distances[row, chosen]
+    order = np.argsort(values, axis=1, kind="stable")
+    chosen, values = chosen[row, order], values[row, order]
+    # A partition chooses any of those that are as far as the k-th.
+    for i in np.flatnonzero(np.count_nonzero(distances <= values[:, -1:], axis=1) > k):
+        chosen[i] = np.argsort(distances[i], kind="stable")[:k]
+    return chosen, values
+
+
+def mean_nearest(distances: Floats, k: int) -> Floats:
+    """(n, m) distances -> (n,) mean of the k smallest of each row, the infinite ones left out; inf where all are.
+
+    Rows must lie in memory in one piece, or their sums would depend on how many there are.
+    """
+    import numpy as np
+
+    k = min(k, distances.shape[1])
+    if k == 1:
+        return np.asarray(distances.min(axis=1))
+    near = np.sort(np.partition(distances, k - 1, axis=1)[:, :k], axis=1)
+    means = near.mean(axis=1)
+    for i in np.flatnonzero(np.isinf(near[:, -1])):
+        there = near[i][np.isfinite(near[i])]
+        means[i] = there.mean() if len(there) else np.inf
+    return np.asarray(means)
