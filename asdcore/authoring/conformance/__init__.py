@@ -151,10 +151,21 @@ def run_checks(kind: str, make: Make, root: Root | None = None) -> list[Result]:
     """
     if kind == "dataset" and root is None:
         raise PluginError(
-            "A dataset reader is checked on a folder that it can read: pass root=FOLDER, or --data FOLDER."
+            f"{make if isinstance(make, str) else 'This component'} is a dataset reader: it is checked on recordings "
+            f"that it can read. {_how_to_check(make)}"
         )
     given = (make,) if kind != "dataset" else (make, root)
     return [_result(name, check, given) for name, check in checks(kind).items()]
+
+
+def _how_to_check(make: Make) -> str:
+    """Say how to check a dataset reader."""
+    if not isinstance(make, str):
+        return "Pass root=FOLDER."
+    return (
+        f"Type 'asdcore check-plugin {make} --kind dataset --data ROOT', with ROOT the folder of the recordings; from "
+        "Python, pass root=FOLDER."
+    )
 
 
 def kind_of(name: str, kind: str | None = None) -> str:
