@@ -266,6 +266,11 @@ def check_out(folder: Path, folders: Iterable[str] = ()) -> None:
 def _check_files(folder: Path, folders: Iterable[str]) -> None:
     """Raise StoreError if a run would be written among or over files that no run wrote."""
     journal, record = read_journal(folder / JOURNAL), folder / RUN_FILE
+    if journal is None and ((folder / JOURNAL).exists() or (folder / JOURNAL).is_symlink()):
+        raise StoreError(
+            f"{folder / JOURNAL} was not written by a run, or was changed since, so it is not written over. Move it "
+            "away, or choose another --out."
+        )
     of_a_run = journal is not None or is_record(record)
     there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     asked = there & {*PROOFS, *folders} if of_a_run else there
