@@ -265,7 +265,7 @@ def test_a_module_that_changed_after_it_was_imported_is_refused(bench):
     bench.run(encoder='module = "stale_ear"')
     __import__("stale_ear")
     bench.write("site/stale_ear.py", "a = 2")
-    with pytest.raises(PluginError, match="'stale_ear' was changed after this process had imported it.*new process"):
+    with pytest.raises(PluginError, match="'stale_ear' was changed after this process imported it.*new process"):
         asdcore.run(bench.home / "p.toml", bench.data, bench.home / "run", task="dcase2026", store=bench.home / "kept")
 
 

@@ -163,7 +163,7 @@ def injected(root, monkeypatch, **options):
         heard_by_view.append(audio)
         return audio[0]
 
-    monkeypatch.setattr("asdcore.preflight.views.waveform", spy)
+    monkeypatch.setattr("asdcore.preflight.fault_probes.waveform", spy)
     audited(root, "near", clips=1, **options)
     clip, *louder = heard_by_view
     return clip, [one - clip for one in louder]

@@ -356,6 +356,6 @@ def test_what_is_no_file_where_a_member_belongs_stays(packed, tmp_path, make):
     target = tmp_path / "root" / "fan" / "train" / "a.wav"
     target.parent.mkdir(parents=True)
     make(target)
-    with pytest.raises(ResourceError, match=r"a.wav is there"):
+    with pytest.raises(ResourceError, match=r"a.wav exists with"):
         unpack(packed({"fan/train/a.wav": b"sound"}), "fan", tmp_path / "root")
     assert not target.is_file()

@@ -146,7 +146,7 @@ def test_a_part_of_something_else_ends_deleted_and_the_next_call_succeeds(tiny, 
 )
 def test_another_content_is_deleted_and_named(site, tiny, content, said):
     site.files["tiny.pt"] = content
-    with pytest.raises(ResourceError, match=rf"What http.*/tiny.pt gave was deleted, .*{said}"):
+    with pytest.raises(ResourceError, match=rf"from http.*/tiny.pt was deleted, .*{said}"):
         fetch(tiny)
     assert list(resource_folder("tiny").iterdir()) == []
 
