@@ -39,20 +39,19 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from asdcore import DataError, hookimpl
 from asdcore_plugins.nn.autoencoder import batches, gather, one_thread, train, windows
+from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.parameters import share_of
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
+Rows = NDArray[np.intp]
 
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
-    Rows = NDArray[np.intp]
 
 SCORES = ("mse", "mahalanobis", "mahalanobis_paper")
 DOMAINS = ("source", "target")
@@ -100,8 +99,6 @@ class Autoencoder:
 
     def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Autoencoder:
         """(n_train, time, band, dim) features and their domains; trains the network, and keeps no features."""
-        import numpy as np
-
         self._model = None
         vectors = self._vectors(features)
         digests = [hashlib.sha256(clip.tobytes()).hexdigest() for clip in features]
@@ -120,9 +117,6 @@ class Autoencoder:
 
         One clip at a time and in float64: the rounding of a clip must not depend on the others.
         """
-        import numpy as np
-        import torch
-
         if self._model is None:
             raise DataError("this autoencoder has no train normals yet: call fit(features, domain) first")
         vectors = self._vectors(features)
@@ -147,8 +141,6 @@ class Autoencoder:
 
     def _training_rows(self, order: Rows, per_clip: int) -> Rows:
         """Order of the clips (n_train,) -> the rows of their vectors, without those held out."""
-        import numpy as np
-
         rows = (order[:, None] * per_clip + np.arange(per_clip)).ravel()
         shuffled = np.random.default_rng(self._seed).permutation(len(rows))
         kept = np.sort(shuffled[share_of(self._held_out, len(rows)) :])
@@ -172,8 +164,6 @@ class Autoencoder:
         self, model: nn.Sequential, vectors: Floats32, rows: Rows, domain: NDArray[np.str_]
     ) -> dict[str, Tensor]:
         """Return S_d^-1 of each domain that has enough residuals."""
-        import torch
-
         width = vectors.shape[2] if self._score == "mahalanobis_paper" else vectors.shape[2] // self._frames
         spreads = {name: _Spread(width, self._score == "mahalanobis") for name in DOMAINS}
         draw = torch.Generator().manual_seed(self._seed)
@@ -192,8 +182,6 @@ class Autoencoder:
 
     def _clip(self, residuals: Tensor) -> dict[str, float]:
         """Residuals of one clip (K, D) -> its score by reference."""
-        import torch
-
         if self._score == "mse":
             return {"pooled": float(residuals.square().mean())}
         if self._score == "mahalanobis":
@@ -238,8 +226,6 @@ class _Spread:
 
     def inverse(self, name: str) -> Tensor:
         """Return the inverse covariance (width, width); raises DataError where no direction has a variance."""
-        import torch
-
         scatter = torch.as_tensor(self.scatter)
         if not self.by_batch:
             scatter = scatter - torch.outer(torch.as_tensor(self.total), torch.as_tensor(self.total)) / self.vectors
@@ -262,8 +248,6 @@ def _residuals(model: nn.Sequential, vectors: Floats32, rows: Rows) -> Tensor:
 
 
 def _clip_rows(vectors: Floats32, clip: int) -> Rows:
-    import numpy as np
-
     return np.arange(clip * vectors.shape[1], (clip + 1) * vectors.shape[1])
 
 

@@ -16,24 +16,22 @@ EAT). Leave-one-out is exact. Time: the products of one nearest-neighbour search
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.scorers.bases.distance import references_left
 from asdcore_plugins.scorers.bases.least_variance import LeastVariance
+from asdcore_plugins.scorers.bases.references import references_left
+from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import METRICS, REFERENCES, whole
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Scores = Mapping[str, Floats]
+Left = Sequence[NDArray[np.intp]] | None
+Band = tuple[Callable[[Floats32], Scores], Callable[[Left], Scores]]
+"""What scores clips by their part in a band, and the train clips left out."""
 
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
-    Scores = Mapping[str, Floats]
-    Left = Sequence[NDArray[np.intp]] | None
-    Band = tuple[Callable[[Floats32], Scores], Callable[[Left], Scores]]
-    """What scores clips by their part in a band, and the train clips left out."""
 
 REDUCTIONS = ("mean", "max")
 
@@ -69,8 +67,6 @@ class Beam:
 
         without : for each clip, the clips that its local density (of ``varmin``) must not rest on.
         """
-        import numpy as np
-
         self._bands, fewest = [], 3 if self._varmin else 2
         members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
         members = {name: rows for name, rows in members.items() if len(rows) >= fewest}
@@ -88,8 +84,6 @@ class Beam:
     def _band(
         self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, NDArray[np.intp]], without: Left
     ) -> Band:
-        import numpy as np
-
         if self._varmin:
             dense = LeastVariance(self._varmin, metric=self._metric, references=tuple(members))
             return dense.fit(part, domain, without).score, dense.score_left_out
@@ -127,16 +121,12 @@ class Beam:
 
     def _reduced(self, found: Sequence[Scores]) -> dict[str, Floats]:
         """{reference: (n,)} of every band -> of all."""
-        import numpy as np
-
         # Contiguous by clip, so that the order of a clip's sum does not depend on how many clips there are.
         by_clip = {name: np.ascontiguousarray(np.stack([one[name] for one in found]).T) for name in found[0]}
         return {name: one.max(axis=1) if self._reduce == "max" else one.mean(axis=1) for name, one in by_clip.items()}
 
     def _split(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, bands * dim) -> (n, bands, dim)."""
-        import numpy as np
-
         if features.ndim != 2 or features.shape[1] % self._n_bands:
             raise DataError(
                 f"beam reads pooled features of {self._n_bands} bands, got {features.shape[1:]} values a clip. Use a "

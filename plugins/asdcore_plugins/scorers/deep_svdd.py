@@ -17,18 +17,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn.functional import leaky_relu
 
 from asdcore import DataError, hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import between, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 HIDDEN, OUTPUTS = 128, 64
 BATCH = 128
@@ -65,9 +62,6 @@ class DeepSVDD(PerReference):
         return len(self._references) * (dim * HIDDEN + HIDDEN * OUTPUTS)
 
     def _estimate(self, clips: Floats) -> _Network:
-        import numpy as np
-        import torch
-
         mean, deviation = clips.mean(axis=0), clips.std(axis=0)
         # The mean of equal numbers may be off by rounding, which would pass for a deviation.
         constant = (clips == clips[0]).all(axis=0)
@@ -88,8 +82,6 @@ class DeepSVDD(PerReference):
     def _train(
         self, rows: torch.Tensor, layers: list[torch.Tensor], centre: torch.Tensor, draw: torch.Generator
     ) -> None:
-        import torch
-
         optimizer = torch.optim.Adam(layers, lr=self._rate, weight_decay=self._decay)
         for _ in range(self._epochs):
             for batch in torch.split(torch.randperm(len(rows), generator=draw), BATCH):
@@ -111,8 +103,6 @@ class _Network:
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> squared distance from the centre (n,)."""
-        import numpy as np
-
         scores = np.empty(len(clips))
         # One clip at a time, and einsum: the rounding of a clip must not depend on how many there are, nor on threads.
         for i, clip in enumerate(clips):
@@ -124,8 +114,6 @@ class _Network:
 
 def _weights(inputs: int, outputs: int, draw: torch.Generator) -> torch.Tensor:
     """Uniform weights (outputs, inputs) that keep the variance of what passes (He et al., ICCV 2015)."""
-    import torch
-
     bound = (6.0 / inputs) ** 0.5
     weights: torch.Tensor = (2.0 * torch.rand(outputs, inputs, generator=draw) - 1.0) * bound
     return weights.requires_grad_()
@@ -133,8 +121,6 @@ def _weights(inputs: int, outputs: int, draw: torch.Generator) -> torch.Tensor:
 
 def _outputs(rows: torch.Tensor, layers: list[torch.Tensor]) -> torch.Tensor:
     """(n, D) -> (n, 64)."""
-    from torch.nn.functional import leaky_relu
-
     hidden, last = layers
     outputs: torch.Tensor = leaky_relu(rows @ hidden.T, SLOPE) @ last.T
     return outputs
@@ -143,8 +129,6 @@ def _outputs(rows: torch.Tensor, layers: list[torch.Tensor]) -> torch.Tensor:
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Let torch compute on one thread, on which a sum has one order."""
-    import torch
-
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -13,18 +13,12 @@ in folds: a mixture without one clip has no closed form.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
 from asdcore_plugins.stats.parameters import whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 FLOOR = 1e-6
 """What is added to every variance, as a share of the mean variance of the features."""

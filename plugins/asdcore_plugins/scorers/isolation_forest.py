@@ -13,17 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from sklearn import ensemble
 
 from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 class IsolationForest(PerReference):
@@ -47,8 +45,6 @@ class IsolationForest(PerReference):
         return len(self._references) * self._trees
 
     def _estimate(self, clips: Floats) -> _Forest:
-        from sklearn import ensemble
-
         sample = min(self._sample, len(clips))
         forest = ensemble.IsolationForest(n_estimators=self._trees, max_samples=sample, random_state=self._seed)
         return _Forest(forest.fit(clips))
@@ -62,8 +58,6 @@ class _Forest:
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> (n,). Depths are summed tree after tree, for each clip alone."""
-        import numpy as np
-
         return -np.asarray(self.forest.score_samples(clips), np.float64) if len(clips) else np.empty(0)
 
 

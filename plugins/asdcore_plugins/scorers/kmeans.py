@@ -21,17 +21,16 @@ import hashlib
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import cluster
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+from asdcore import DataError, distances, hookimpl
+from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.parameters import METRICS, REFERENCES, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
 
 FEWEST = 2
 """Train clips of a reference without which it is left out."""
@@ -57,8 +56,6 @@ class KMeans:
 
     def fit(self, features: Floats32, domain: NDArray[np.str_]) -> KMeans:
         """(n_train, ...) features and their domains; keeps the source clips' centres and the target clips."""
-        import numpy as np
-
         self._banks = {}
         clips = np.array(features, dtype=np.float32, order="C").reshape(len(features), math.prod(features.shape[1:]))
         target = domain == "target"
@@ -76,8 +73,6 @@ class KMeans:
 
     def score(self, features: Floats32) -> Mapping[str, Floats]:
         """(n_clips, ...) -> {reference: distance to the nearest (n_clips,)}."""
-        from asdcore import distances
-
         if not self._banks:
             raise DataError("this kmeans has no train normals yet: call fit(features, domain) first")
         apart = distances(features, self._bank, self._metric)
@@ -89,11 +84,6 @@ class KMeans:
 
     def _centres(self, source: Floats32) -> Floats32:
         """(n_source, D) -> at most k centres (m, D)."""
-        import numpy as np
-        from sklearn import cluster
-        from sklearn.exceptions import ConvergenceWarning
-        from threadpoolctl import threadpool_limits
-
         keys = [hashlib.sha256(clip.tobytes()).digest() for clip in source]
         if not keys:
             return source

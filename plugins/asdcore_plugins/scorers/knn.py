@@ -13,19 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.scorers.bases.distance import references_left
+from asdcore_plugins.scorers.bases.references import references_left
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import METRICS, REFERENCES, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 class KNN:
@@ -48,8 +45,6 @@ class KNN:
 
     def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> KNN:
         """(n_train, ...) features and their domains; keeps them as the banks."""
-        import numpy as np
-
         self._learn(domain)
         rows = _flat(features)
         self._width = rows.shape[1]
@@ -77,8 +72,6 @@ class KNN:
 
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: mean of the k smallest (n_clips,)}."""
-        import numpy as np
-
         self._check_fitted()
         return {name: mean_nearest(np.take(distances, rows, axis=1), self._k) for name, rows in self._banks.items()}
 
@@ -92,8 +85,6 @@ class KNN:
         without : for each clip, the clips of the bank that it is not compared with either. A bank of which nothing
             would be left for some clip is left out.
         """
-        import numpy as np
-
         self._check_fitted()
         gone = Without(without, self._n)
         kept = references_left(gone, self._banks, 1, "knn")
@@ -108,8 +99,6 @@ class KNN:
 
     def _learn(self, domain: NDArray[np.str_]) -> None:
         """Remember who is in which bank."""
-        import numpy as np
-
         members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
         self._n, self._banks = len(domain), {name: rows for name, rows in members.items() if len(rows) > 1}
         if not self._banks:

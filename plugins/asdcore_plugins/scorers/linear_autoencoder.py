@@ -24,19 +24,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from threadpoolctl import threadpool_limits
 
 from asdcore import DataError, hookimpl
 from asdcore_plugins.scorers.bases.per_reference import Model, PerReference, with_spread
-from asdcore_plugins.stats.frames import frames
+from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.features import frames
 from asdcore_plugins.stats.parameters import REFERENCES, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
 
 MOST = 4096
 """The largest window, in values: its covariance takes 128 MiB."""
@@ -102,8 +101,6 @@ class LinearAutoencoder(PerReference):
 
     def _whitener(self, common: _Autoencoder, clips: Floats32, name: str) -> Floats | None:
         """(n, time, band, dim) of one domain -> W with W'W = S_d^-1, or None where there are too few residuals."""
-        import numpy as np
-
         width = len(common.mean) // (self._stacked if self._score == "mahalanobis" else 1)
         total, scatter, count = np.zeros(width), np.zeros((width, width)), 0
         for clip in clips:
@@ -121,9 +118,6 @@ class LinearAutoencoder(PerReference):
         return np.asarray(directions.T / np.sqrt(np.maximum(variances, SMALLEST * variances[-1]))[:, None])
 
     def _estimate(self, clips: Floats32) -> _Autoencoder:
-        import numpy as np
-        from scipy.linalg import eigh
-
         time, width = clips.shape[1], self._stacked * clips.shape[2] * clips.shape[3]
         if time < self._stacked:
             raise DataError(f"clips of {time} frames hold no window of {self._stacked}. Set stacked to {time} at most.")
@@ -155,14 +149,10 @@ class _Autoencoder:
 
     def scores(self, clips: Floats32) -> Floats:
         """(n, time, band, dim) -> mean squared error (n,)."""
-        import numpy as np
-
         return np.array([np.square(self.residuals(clip)).mean() for clip in clips], dtype=np.float64)
 
     def residuals(self, clip: Floats32) -> Floats:
         """(time, band, dim) -> what windows are less what comes back of them (windows, M)."""
-        import numpy as np
-
         centred = windows(clip, self.stacked) - self.mean
         # einsum, one clip at a time: its rounding must not depend on how many there are, nor on threads.
         inside = np.einsum("km,wm->wk", self.basis, centred)
@@ -182,9 +172,6 @@ class _Selective:
 
     def scores(self, clips: Floats32) -> Floats:
         """(n, time, band, dim) -> (n,)."""
-        import numpy as np
-        from threadpoolctl import threadpool_limits
-
         scores = np.empty(len(clips))
         # One clip at a time, on one thread: its rounding must not depend on the others.
         with threadpool_limits(1):
@@ -199,8 +186,6 @@ class _Selective:
 
 def windows(clip: NDArray[Any], stacked: int) -> Floats:
     """(time, band, dim) -> (time - stacked + 1, stacked * band * dim) float64, frame after frame."""
-    import numpy as np
-
     rows = clip.reshape(len(clip), -1).astype(np.float64)
     return np.hstack([rows[k : len(rows) - stacked + 1 + k] for k in range(stacked)])
 

@@ -21,19 +21,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.scorers.bases.distance import too_few_left
+from asdcore_plugins.scorers.bases.references import too_few_left
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.gaussians.downdate import DowndatedGaussian
 from asdcore_plugins.stats.gaussians.gaussian import Gaussian, estimate
 from asdcore_plugins.stats.parameters import REFERENCES, between
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 DOMAINS = ("source", "target")
 COVARIANCES = ("reference", "selective", "tied")
@@ -114,8 +111,6 @@ class Mahalanobis:
 
     def _groupings(self, domain: NDArray[np.str_]) -> list[tuple[tuple[str, ...], NDArray[np.intp], NDArray[np.intp]]]:
         """Return (names of the means, train clips, which mean each belongs to) of every Gaussian."""
-        import numpy as np
-
         if self._covariance == "tied":
             names = tuple(name for name in DOMAINS if (domain == name).sum() >= FEWEST_OF_A_MEAN)
             members = np.flatnonzero(np.isin(domain, names))
@@ -132,8 +127,6 @@ class Mahalanobis:
 
     def _left_out(self, part: _Part) -> Floats:
         """(n_train, means): clips of the part without themselves, the others as they are."""
-        import numpy as np
-
         scores = np.empty((len(self._rows), len(part.names)))
         others = np.setdiff1d(np.arange(len(self._rows)), part.members)
         scores[others] = part.gaussian.distances(self._rows[others])
@@ -149,8 +142,6 @@ class Mahalanobis:
 
     def _left_out_without(self, part: _Part, without: Without) -> Floats:
         """(n_train, means): every clip without its set; inf under a Gaussian that has too few clips left for it."""
-        import numpy as np
-
         place = np.full(len(self._rows), -1)
         place[part.members] = np.arange(len(part.members))
         sets, clips = _shared([place[some] for some in without.sets], without.of)
@@ -164,8 +155,6 @@ class Mahalanobis:
 
     def _refitted(self, part: _Part, gone: NDArray[np.intp], clips: NDArray[np.intp]) -> Floats:
         """Score clips (b,) by a Gaussian estimated without some of the part's: (b, means)."""
-        import numpy as np
-
         rest = np.setdiff1d(np.arange(len(part.members)), gone)
         names, group = np.unique(part.group[rest], return_inverse=True)
         scores = np.full((len(clips), len(part.names)), np.inf)
@@ -178,8 +167,6 @@ class Mahalanobis:
 
     def _complete(self, distances: list[Floats]) -> dict[str, Floats]:
         """Distances (n, means) of every Gaussian -> {reference: (n,)} of those that have one for every clip."""
-        import numpy as np
-
         scores = {name: values for name, values in self._by_reference(distances).items() if np.isfinite(values).all()}
         if not scores:
             raise too_few_left("mahalanobis", FEWEST - 1, self._references)
@@ -187,8 +174,6 @@ class Mahalanobis:
 
     def _by_reference(self, distances: list[Floats]) -> dict[str, Floats]:
         """Distances (n, means) of every Gaussian -> {reference: (n,)}."""
-        import numpy as np
-
         scores = {
             name: np.ascontiguousarray(column)
             for part, some in zip(self._parts, distances, strict=True)
@@ -218,8 +203,6 @@ def _shared(
     sets: list[NDArray[np.intp]], of: NDArray[np.intp]
 ) -> tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]:
     """Sets of places, -1 for none, and whose they are (n,) -> those that differ, and the clips (m,) of each."""
-    import numpy as np
-
     different: dict[bytes, tuple[int, NDArray[np.intp]]] = {}
     numbers = []
     for some in sets:
@@ -232,8 +215,6 @@ def _shared(
 
 
 def _flatten(features: NDArray[np.float32]) -> Floats:
-    import numpy as np
-
     return features.reshape(len(features), math.prod(features.shape[1:])).astype(np.float64)
 
 

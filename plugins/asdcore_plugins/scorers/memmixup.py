@@ -14,22 +14,14 @@ its clips; of more than 30,000 clips that must be so, which takes a ``k_source``
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from asdcore import hookimpl
-from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import Without, hookimpl
+from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points, PointsOf
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Indices
 from asdcore_plugins.stats.parameters import REFERENCES, fraction, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-    from asdcore_plugins.scorers.bases.interpolated_bank import PointsOf
-    from asdcore_plugins.stats.neighbours.exact import Rows
-
-    Flags = NDArray[np.bool_]
-    Indices = NDArray[np.intp]
 
 
 class MemMixup(InterpolatedBank):
@@ -52,22 +44,16 @@ class MemMixup(InterpolatedBank):
         super().__init__("memmixup", k, metric, references)
 
     def _between(self, source: Indices, target: Indices, spare: int = 0) -> Points:
-        import numpy as np
-
         k = len(source) if self._k_source is None else self._k_source + spare
         a, b, apart = self._towards(target, source, k)
         return Points(a, b, np.full(len(a), 1.0 - self._alpha), apart)
 
-    def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
-        import numpy as np
-
+    def _learn(self, rows: DistanceRows, domain: NDArray[np.str_]) -> None:
         super()._learn(rows, domain)
         # With the point of every target clip that steps in where a source clip is left out, where there is one.
         self._all = self._between(np.flatnonzero(~self._target), np.flatnonzero(self._target), spare=1)
 
     def _points_without(self, without: Without) -> PointsOf:
-        import numpy as np
-
         source, target = np.flatnonzero(~self._target), np.flatnonzero(self._target)
         points, k = self._longer(source, target, without), self._k_source
 
@@ -87,8 +73,6 @@ class MemMixup(InterpolatedBank):
         return self._between(source, target, spare=without.most)
 
     def _ends(self, without: Without | None = None) -> Indices:
-        import numpy as np
-
         if without is None:
             return np.union1d(super()._ends(), self._all.b)
         longer = self._longer(np.flatnonzero(~self._target), np.flatnonzero(self._target), without)

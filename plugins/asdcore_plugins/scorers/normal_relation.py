@@ -29,21 +29,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import solve
 
 from asdcore import DataError, hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
-from asdcore_plugins.stats.frames import frames
+from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.features import frames
 from asdcore_plugins.stats.gaussians.gaussian import Gaussian, estimate
 from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
 from asdcore_plugins.stats.parameters import between, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
 
 FEWEST = 4
 """Train clips that a covariance needs, as in the scorer ``mahalanobis``."""
@@ -108,8 +104,6 @@ class NormalRelation(PerReference):
         return clips
 
     def _estimate(self, clips: Floats32) -> _Relation:
-        import numpy as np
-
         prediction = self._learned(clips)
         residuals = np.array([prediction.residual(clip) for clip in clips])
         relation = np.array([_relation(clip, self._bands) for clip in clips])
@@ -126,9 +120,6 @@ class NormalRelation(PerReference):
 
     def _learned(self, clips: Floats32) -> _Prediction:
         """Fit the ridge regression of near levels on windows of far ones, over all frames of all clips."""
-        import numpy as np
-        from scipy.linalg import solve
-
         third = clips.shape[3] // 3
         if not np.ptp(clips[..., third : 2 * third], axis=(0, 1)).any():
             raise DataError("the far channel is the same in all frames of all train normals, silent maybe: no relation")
@@ -146,8 +137,6 @@ class NormalRelation(PerReference):
 
     def _blocks(self, clips: Floats32) -> Iterator[tuple[Floats, Floats]]:
         """Yield near levels (frames, D) and windows of far ones (frames, W) of some clips after the other."""
-        import numpy as np
-
         per_clip = clips[0].size * (2 * self._context + 1) // 3
         at_once = max(1, BLOCK // per_clip)
         for start in range(0, len(clips), at_once):
@@ -170,8 +159,6 @@ class _Prediction:
 
         The prediction is linear: that of the mean window is the mean of the predictions.
         """
-        import numpy as np
-
         near, far = (rows.mean(axis=0) for rows in _near_and_windows(clip, self.context))
         # einsum, not a matrix product: that one rounds differently with the number of threads.
         residual: Floats = near - self.near - np.einsum("w,wd->d", far - self.far, self.weights)
@@ -191,8 +178,6 @@ class _Relation:
 
     def scores(self, clips: Floats32) -> Floats:
         """(n, time, band, dim) -> d(r)^2 / 2 - log p(q) (n,)."""
-        import numpy as np
-
         scores = np.empty(len(clips))
         for i, clip in enumerate(clips):
             distance = self.residuals.distances(self.prediction.residual(clip)[None])[0, 0]
@@ -203,8 +188,6 @@ class _Relation:
 
 def _near_and_windows(clip: Floats32, context: int) -> tuple[Floats, Floats]:
     """(time, band, dim) -> near levels (frames, D) and far levels of each frame and those around it (frames, W)."""
-    import numpy as np
-
     third, count = clip.shape[2] // 3, len(clip) - 2 * context
     near, far = (clip[..., part * third : (part + 1) * third].reshape(len(clip), -1) for part in range(2))
     windows = np.hstack([far[k : k + count] for k in range(2 * context + 1)])
@@ -213,8 +196,6 @@ def _near_and_windows(clip: Floats32, context: int) -> tuple[Floats, Floats]:
 
 def _relation(clip: Floats32, bands: int) -> Floats:
     """(time, band, dim) -> level differences, then coherences, of groups of bands: means over time and band."""
-    import numpy as np
-
     third = clip.shape[2] // 3
     near, far, coherence = (clip[..., part * third : (part + 1) * third].astype(np.float64) for part in range(3))
     means = np.stack([(near - far).mean(axis=0), coherence.mean(axis=0)])

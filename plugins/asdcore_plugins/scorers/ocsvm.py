@@ -18,17 +18,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn import svm
 
 from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import between
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 class OneClassSVM(PerReference):
@@ -48,9 +45,6 @@ class OneClassSVM(PerReference):
         return len(self._references) * n_train * dim
 
     def _estimate(self, clips: Floats) -> _Boundary:
-        import numpy as np
-        from sklearn import svm
-
         gamma = 1.0 / float(clips.var(axis=0).sum())
         # Centred first: libsvm takes a distance from the squared lengths, which a large mean would swallow.
         machine = svm.OneClassSVM(kernel="rbf", gamma=gamma, nu=self._nu).fit(clips - clips.mean(axis=0))
@@ -69,8 +63,6 @@ class _Boundary:
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> (n,), 0 on the boundary."""
-        import numpy as np
-
         scores = np.empty(len(clips))
         # One clip at a time: the rounding of a clip must not depend on how many there are.
         for i, clip in enumerate(clips):

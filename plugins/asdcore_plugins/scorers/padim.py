@@ -16,19 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
-from asdcore_plugins.stats.frames import frames
+from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.features import frames
 from asdcore_plugins.stats.parameters import between, share_of, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
 
 
 class PaDiM(PerReference):
@@ -65,8 +61,6 @@ class PaDiM(PerReference):
         return frames(features, self.name, self._bands)
 
     def _estimate(self, clips: Floats32) -> _Places:
-        import numpy as np
-
         dim = clips.shape[3]
         chosen = np.sort(np.random.default_rng(self._seed).permutation(dim)[: self._channels])
         means, whiteners = [], []
@@ -91,8 +85,6 @@ class _Places:
 
     def scores(self, clips: Floats32) -> Floats:
         """(n, time, band, dim) -> (n,)."""
-        import numpy as np
-
         scores = np.empty(len(clips))
         # One clip at a time, and einsum: the rounding of a clip must not depend on how many there are, nor on threads.
         for i, clip in enumerate(clips):

@@ -17,18 +17,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError, hookimpl
+from asdcore_plugins.stats.arrays import Floats, Indices
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import REFERENCES, share_of, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
 
 PROJECTED = 128
 BLOCK = 4096
@@ -72,8 +68,6 @@ class PatchCore:
 
     def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> PatchCore:
         """(n_train, time, band, dim) features and their domains; chooses a coreset for each reference."""
-        import numpy as np
-
         self._coresets = {}
         patches = self._patches(features)
         clips = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
@@ -90,8 +84,6 @@ class PatchCore:
 
     def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
         """(n_clips, time, band, dim) -> {reference: (n_clips,)}; clips may have another time than the train normals."""
-        import numpy as np
-
         if not self._coresets:
             raise DataError("this patchcore has no train normals yet: call fit(features, domain) first")
         patches = self._patches(features)
@@ -110,8 +102,6 @@ class PatchCore:
 
     def _score(self, patches: NDArray[np.float32], name: str) -> float:
         """(n_patches, dim) of one clip -> its score."""
-        import numpy as np
-
         coreset = self._coresets[name]
         distances = self._nearest[name].distances(patches)[name]
         oddest = patches[distances.argmax()].astype(np.float64)
@@ -125,8 +115,6 @@ class PatchCore:
 
     def _coreset(self, patches: NDArray[np.float32]) -> Floats:
         """(n_clips, n_patches, dim) -> coreset (m, dim)."""
-        import numpy as np
-
         stride = -(-patches.shape[0] * patches.shape[1] // self._candidates)
         rows = np.ascontiguousarray(patches[:, ::stride]).reshape(-1, patches.shape[2])
         size = max(1, share_of(self._fraction, len(rows)))
@@ -141,8 +129,6 @@ class PatchCore:
 
     def _projected(self, rows: NDArray[np.float32]) -> Floats:
         """(n, dim) -> (n, 128) signed sums of groups of values; fewer values stay as they are."""
-        import numpy as np
-
         if rows.shape[1] <= PROJECTED:
             return rows.astype(np.float64)
         rng = np.random.default_rng(self._seed)
@@ -167,8 +153,6 @@ class PatchCore:
 
 def greedy(rows: Floats, size: int) -> Indices:
     """(n, d) -> indices of at most ``size`` rows: the farthest from their mean, then always the farthest from those."""
-    import numpy as np
-
     chosen = [int(np.square(rows - rows.mean(axis=0)).sum(axis=1).argmax())]
     gap = np.full(len(rows), np.inf)
     while True:

@@ -12,17 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from asdcore import DataError, hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import between, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 class PCAResidual(PerReference):
@@ -47,8 +43,6 @@ class PCAResidual(PerReference):
         return len(self._references) * 2 * count * dim
 
     def _estimate(self, clips: Floats) -> _Subspace:
-        import numpy as np
-
         mean = clips.mean(axis=0)
         _, singular, basis = np.linalg.svd(clips - mean, full_matrices=False)
         spanned = int((singular > singular[0] * max(clips.shape) * np.finfo(np.float64).eps).sum())
@@ -76,8 +70,6 @@ class _Subspace:
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> squared length outside the subspace (n,)."""
-        import numpy as np
-
         scores = np.empty(len(clips))
         # One clip at a time, and the rest itself rather than a difference of squares, of which rounding may be all.
         for i, clip in enumerate(clips):

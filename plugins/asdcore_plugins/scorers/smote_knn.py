@@ -26,19 +26,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points
+from asdcore_plugins.stats.arrays import DistanceRows, Indices
 from asdcore_plugins.stats.parameters import REFERENCES, exact, fraction, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore_plugins.stats.neighbours.exact import Rows
-
-    Indices = NDArray[np.intp]
 
 
 class SmoteKNN(InterpolatedBank):
@@ -61,7 +56,7 @@ class SmoteKNN(InterpolatedBank):
         self._ratio, self._neighbours = fraction("ratio", ratio), whole("neighbours", neighbours)
         super().__init__("smote_knn", k, metric, references)
 
-    def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+    def _learn(self, rows: DistanceRows, domain: NDArray[np.str_]) -> None:
         super()._learn(rows, domain)
         if not len(self._points.a):
             target = int(self._target.sum())
@@ -76,8 +71,6 @@ class SmoteKNN(InterpolatedBank):
         return target if exact(self._ratio) * source > target - 1 else 0
 
     def _between(self, source: Indices, target: Indices) -> Points:
-        import numpy as np
-
         wanted = exact(self._ratio) * len(source) - len(target)
         if wanted <= 0:
             none = np.empty(0, np.intp)

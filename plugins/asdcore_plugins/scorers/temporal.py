@@ -15,19 +15,15 @@ all windows in float64 and in float32.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.scorers.bases.distance import references_left
+from asdcore_plugins.scorers.bases.references import references_left
+from asdcore_plugins.stats.arrays import Floats, Indices
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import METRICS, REFERENCES, exact, fraction, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
 
 POOLS = ("mean", "max", "top")
 
@@ -61,8 +57,6 @@ class Temporal:
 
     def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Temporal:
         """(n_train, time, band, dim) features and their domains; keeps their windows."""
-        import numpy as np
-
         self._memories = []
         clips = {name: (domain == name) | np.full(len(domain), name == "pooled") for name in self._references}
         clips = {name: some for name, some in clips.items() if some.sum() > 1}
@@ -84,8 +78,6 @@ class Temporal:
 
     def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
         """(n_clips, time, band, dim) -> {reference: (n_clips,)}; clips may have another time than the train normals."""
-        import numpy as np
-
         self._check_fitted()
         windows = self._windows(features)
         if windows.shape[2:] != self._shape:
@@ -111,8 +103,6 @@ class Temporal:
 
     def _scores(self, found: Sequence[Mapping[str, Floats]], count: int) -> dict[str, Floats]:
         """Distances {reference: (n * count,)} of ``count`` windows a clip in every band -> scores (n,)."""
-        import numpy as np
-
         # Contiguous by clip, so that the order of a clip's sums does not depend on how many clips there are.
         by_clip = {
             name: np.ascontiguousarray(np.stack([one[name] for one in found]).T).mean(axis=1).reshape(-1, count)
@@ -122,8 +112,6 @@ class Temporal:
 
     def _pooled(self, scores: Floats) -> Floats:
         """(n, n_windows) -> (n,)."""
-        import numpy as np
-
         kept = {"mean": scores.shape[1], "max": 1, "top": max(1, round(exact(self._share) * scores.shape[1]))}[
             self._pool
         ]
@@ -131,8 +119,6 @@ class Temporal:
 
     def _windows(self, features: NDArray[np.float32]) -> Floats:
         """(n, time, band, dim) -> means over windows (n, n_windows, band, dim) float64."""
-        import numpy as np
-
         if features.ndim != 4:
             raise DataError(
                 f"temporal reads frames (time, band, dim), got {features.shape[1:]} values a clip. Use the pooling "

@@ -5,14 +5,9 @@ Each row is one bank of train normals, and the mask says which clips the bank ho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Flags = NDArray[np.bool_]
+from asdcore_plugins.stats.arrays import Flags, Floats
 
 VARIES = 1e-12
 """A deviation that is a smaller share of the largest value than this is rounding."""
@@ -20,8 +15,6 @@ VARIES = 1e-12
 
 def medians(values: Floats, counted: Flags) -> Floats:
     """(b, n) -> (b,) median of those of each row that are ``counted`` (b, n); nan where none is."""
-    import numpy as np
-
     ordered = np.sort(np.where(counted, values, np.inf), axis=1)
     count, row = counted.sum(axis=1), np.arange(len(values))
     middle = (
@@ -35,8 +28,6 @@ def slopes(values: Floats, by: Floats, known: Flags) -> Floats:
 
     0 where ``by`` does not vary beyond rounding.
     """
-    import numpy as np
-
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     far = np.where(known, np.abs(by), 0.0).max(axis=1, keepdims=True)
     centred = np.where(known, by - np.where(known, by, 0.0).sum(axis=1, keepdims=True) / count, 0.0)

@@ -204,7 +204,7 @@ def test_a_searched_bank_leaves_out_the_same(name, monkeypatch):
         without = shape(recording, domain, np.random.default_rng(1))
         expected = left_out(name, parameters, features, domain, without, without)
         with monkeypatch.context() as patched:
-            patched.setattr(distance, "HELD", 0)
+            patched.setattr(distance, "HELD_BYTES", 0)
             patched.setattr(kde, "MEASURED", 0)
             assert_same(left_out(name, parameters, features, domain, without, without), expected)
 

@@ -12,17 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+import numpy as np
+from scipy.special import ndtri, ndtri_exp
+
+from asdcore import SmoothEcdf
 from asdcore_plugins.normalizers.bases.domain_scope import Curve, ScopedNormalizer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import SmoothEcdf
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
 
 OUTPUTS = ("probability", "normal", "surprise")
 
@@ -51,8 +48,6 @@ class Smooth:
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
-        import numpy as np
-
         above: Floats = np.log(self.ecdf.survival(scores))
         return above
 
@@ -71,8 +66,6 @@ class Mixture:
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
-        import numpy as np
-
         first, second = self.first.log_above(scores), self.second.log_above(scores)
         above: Floats = np.logaddexp(np.log1p(-self.share) + first, np.log(self.share) + second)
         return above
@@ -98,8 +91,6 @@ class ByDistribution(ScopedNormalizer):
 
 def expressed(distribution: Distribution, output: str) -> Curve:
     """Return the curve of a distribution under one of the outputs."""
-    import numpy as np
-    from scipy.special import ndtri, ndtri_exp
 
     def normal(scores: Floats) -> Floats:
         below, above = distribution.below(scores), distribution.log_above(scores)

@@ -17,16 +17,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.extremes import warn_of_extremes
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 Curve = Callable[["Floats"], "Floats"]
 """Scores (n_clips,) -> z (n_clips,), non-decreasing, each clip by itself."""
@@ -87,8 +85,6 @@ class ScopedNormalizer(ABC):
 
     def _one(self, z: Sequence[Floats]) -> Floats:
         """Return one z (n_clips,) of those of the domains: the smallest."""
-        import numpy as np
-
         smallest: Floats = np.minimum.reduce(z)
         return smallest
 

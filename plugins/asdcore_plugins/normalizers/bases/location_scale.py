@@ -18,15 +18,11 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from asdcore_plugins.normalizers.bases.domain_scope import SCOPES, Curve, ScopedNormalizer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
 
 SOFT = "domain_soft"
 
@@ -65,8 +61,6 @@ class LocationScale(ScopedNormalizer):
         return shrunk(n, self._location_scale(target, "target"), source, self._bias(n), self._shrinkage)
 
     def _one(self, z: Sequence[Floats]) -> Floats:
-        import numpy as np
-
         smallest = super()._one(z)
         if self._scope != SOFT or len(z) == 1:
             return smallest

@@ -11,26 +11,17 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from asdcore import DataError
-from asdcore_plugins.scorers.bases.distance import DistanceScorer, references_left
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, Without
+from asdcore_plugins.scorers.bases.distance import DistanceScorer
+from asdcore_plugins.scorers.bases.references import references_left
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.neighbours.exact import BLOCK, mean_nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
 from asdcore_plugins.stats.parameters import whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-    from asdcore_plugins.stats.neighbours.exact import Rows
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
-    PointsOf = Callable[[int], "tuple[Points, Flags | None]"]
-    """Train clip -> the points of the bank without it; or more points, and which of them that bank has not."""
 
 MEASURED = 30_000
 """Train normals up to which all distances to one another are measured where points lie between many of them."""
@@ -53,8 +44,6 @@ class Points:
 
         lost : (n_points,) points that are not there. Where there are fewer than k, distances to all, and inf.
         """
-        import numpy as np
-
         here, there, lift, length = self._parts
         real = np.square(row) if metric == "euclidean" else 1.0 - 2.0 * row
         far, of_b = np.take(real, self.a), np.take(real, self.b)
@@ -76,11 +65,13 @@ class Points:
     @cached_property
     def _parts(self) -> tuple[Floats, Floats, Floats, Floats]:
         """What does not depend on the clip: both shares, what Stewart's theorem takes off, a point's own length."""
-        import numpy as np
-
         both = self.share * (1.0 - self.share)
         length = np.sqrt(np.maximum(1.0 - 4.0 * both * self.apart, 0.0))
         return 1.0 - self.share, self.share, both * np.square(self.apart), length
+
+
+PointsOf = Callable[[int], tuple[Points, Flags | None]]
+"""Train clip -> the points of the bank without it; or more points, and which of them that bank has not."""
 
 
 class InterpolatedBank(DistanceScorer):
@@ -96,8 +87,6 @@ class InterpolatedBank(DistanceScorer):
 
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
-        import numpy as np
-
         self._check_fitted()
         real = {name: np.take(distances, members, axis=1) for name, members in self._members.items()}
         return self._scores(real, [self._points.nearest(row, self.metric, self._k) for row in distances])
@@ -113,8 +102,6 @@ class InterpolatedBank(DistanceScorer):
 
     def _scored(self, without: Without | None) -> dict[str, Floats]:
         """Score the fitted clips, each without itself or its set, and the points that these are part of."""
-        import numpy as np
-
         points = self._without if without is None else self._points_without(without)
         if isinstance(self._rows, LazyDistances) and len(ends := self._ends(without)) <= ENDS:
             return self._searched_left_out(self._rows, ends, points, without)
@@ -135,8 +122,6 @@ class InterpolatedBank(DistanceScorer):
         self, bank: LazyDistances, ends: Indices, points: PointsOf, without: Without | None
     ) -> dict[str, Floats]:
         """Score as ``score_left_out``, but of all distances measure only those to the ``ends`` of the points."""
-        import numpy as np
-
         everyone, mixed = np.arange(self._n), []
         for start in range(0, self._n, BLOCK):
             clips = everyone[start : start + BLOCK]
@@ -157,8 +142,6 @@ class InterpolatedBank(DistanceScorer):
 
     def _scores(self, real: Mapping[str, Floats], mixed: Sequence[Floats]) -> dict[str, Floats]:
         """Distances (n_clips, ...) in each reference, and to the nearest points; infinite ones are not there."""
-        import numpy as np
-
         points = np.full((len(mixed), self._k), np.inf)
         for i, one in enumerate(mixed):
             points[i, : len(one)] = one
@@ -169,8 +152,6 @@ class InterpolatedBank(DistanceScorer):
 
     def _without(self, i: int) -> tuple[Points, Flags | None]:
         """Return the points of a bank without clip i; or more points, and those that it has not."""
-        import numpy as np
-
         if not self._target[i]:
             return self._one_source_less, None
         target = np.flatnonzero(self._target)
@@ -178,8 +159,6 @@ class InterpolatedBank(DistanceScorer):
 
     def _points_without(self, without: Without) -> PointsOf:
         """Return what gives the points of the bank that lacks a clip's set; or more points, and those it has not."""
-        import numpy as np
-
         everyone = np.arange(self._n)
         made: dict[tuple[bytes, int], Points] = {}
 
@@ -196,8 +175,6 @@ class InterpolatedBank(DistanceScorer):
 
     def _ends(self, without: Without | None = None) -> Indices:
         """Return the train clips that a point may lie between."""
-        import numpy as np
-
         return np.flatnonzero(self._target)[: len(self._from_target)]
 
     def _most_ends(self, source: int, target: int) -> int:
@@ -208,9 +185,7 @@ class InterpolatedBank(DistanceScorer):
     def _between(self, source: Indices, target: Indices) -> Points:
         """Return the points that a bank of these source and target clips gets."""
 
-    def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
-        import numpy as np
-
+    def _learn(self, rows: DistanceRows, domain: NDArray[np.str_]) -> None:
         self._target = domain == "target"
         source, target = np.flatnonzero(~self._target), np.flatnonzero(self._target)
         ends = self._most_ends(len(source), len(target))
@@ -230,8 +205,6 @@ class InterpolatedBank(DistanceScorer):
 
     def _towards(self, target: Indices, others: Indices, k: int) -> tuple[Indices, Indices, Floats]:
         """Pairs of each target clip and its k nearest ``others``: (a, b, how far apart), each (n_target * k,)."""
-        import numpy as np
-
         apart = self._from_target[np.ix_(self._place[target], others)]
         apart[target[:, None] == others] = np.inf
         order = np.argsort(apart, axis=1, kind="stable")[:, :k]

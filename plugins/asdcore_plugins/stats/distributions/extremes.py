@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from asdcore import DataError
+from asdcore_plugins.stats.arrays import Floats
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Curve = Callable[[Floats], Floats]
 
-    Floats = NDArray[np.float64]
-    Curve = Callable[[Floats], Floats]
 
 EXTREME = 1000.0
 """A score is extreme if it lies this many median absolute deviations from the median: no distribution that a scorer is
@@ -37,8 +35,6 @@ def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit:
     name : of the normalizer. which : whose scores they are, as messages say it. scores : (n,) of train normals. curve :
     what was fitted to them. refit : (m,) of the scores that are not extreme -> the curve fitted to those alone.
     """
-    import numpy as np
-
     away = np.abs(scores - np.median(scores))
     spread = float(np.median(away))
     extreme = away > EXTREME * spread

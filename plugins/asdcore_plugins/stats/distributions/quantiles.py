@@ -6,15 +6,9 @@ these is sorted anew.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
+from asdcore_plugins.stats.arrays import Flags, Floats, Indices
 
 NARROWED = 2
 """How often the places where quantiles can be are narrowed down: once more gains little."""
@@ -27,8 +21,6 @@ class ChangedQuantile:
     """
 
     def __init__(self, values: Floats, quantile: float) -> None:
-        import numpy as np
-
         order = np.argsort(values, kind="stable")
         self._ordered, self._quantile, self.ranks = values[order], quantile, np.empty(len(values), np.intp)
         self.ranks[order] = np.arange(len(values))
@@ -39,8 +31,6 @@ class ChangedQuantile:
         gone : (g,) ranks of values that are gone, in the change ``gone_from`` (g,). come : (c,) finite values that have
             come, in the change ``come_to`` (c,), which ascends.
         """
-        import numpy as np
-
         count = len(self._ordered) - np.bincount(gone_from, minlength=n) + np.bincount(come_to, minlength=n)
         exact = self._quantile * np.maximum(count - 1, 0)
         place, low, high = exact.astype(np.intp), 0, len(self._ordered)
@@ -67,8 +57,6 @@ class ChangedQuantile:
 
         Returns how much further up (n,) a place is among what stays there, and which values go and come there.
         """
-        import numpy as np
-
         bottom = self._ordered[low] if low else -np.inf
         top = self._ordered[high] if high < len(self._ordered) else np.inf
         below = np.bincount(gone_from[gone < low], minlength=n) - np.bincount(come_to[come < bottom], minlength=n)
@@ -77,8 +65,6 @@ class ChangedQuantile:
 
 def exact_quantile(values: Floats, quantile: float) -> float:
     """Return the same quantile of the finite ones among ``values`` (...), all of them looked at; -inf without any."""
-    import numpy as np
-
     count = int(np.count_nonzero(values < np.inf))
     if not count:
         return -np.inf
@@ -90,15 +76,11 @@ def exact_quantile(values: Floats, quantile: float) -> float:
 
 def _interpolated(lower: Floats, upper: Floats, part: Floats) -> Floats:
     """Return what lies this part of the way from lower to upper, as numpy.quantile has it."""
-    import numpy as np
-
     return np.where(part >= 0.5, upper - (upper - lower) * (1.0 - part), lower + (upper - lower) * part)
 
 
 def _by_row(values: Floats, row: Indices, n: int) -> Floats:
     """Values (c,), each of a row (c,), which ascends -> (n, the most of a row and 2), filled up with inf."""
-    import numpy as np
-
     count = np.bincount(row, minlength=n)
     laid = np.full((n, count.max(initial=0) + 2), np.inf)
     laid[row, np.arange(len(row)) - (np.cumsum(count) - count)[row]] = values

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import betainc, ndtr
 
 from asdcore import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
 
 GAUSSIAN_IQR = 1.3489795003921634
 GAUSSIAN_MAD = 1.4826
@@ -22,8 +19,6 @@ EPSILON, FLOOR = 1e-6, 1e-12
 
 def median_iqr(scores: Floats, which: str) -> tuple[float, float]:
     """Median and IQR + eps of scores (n,); raises DataError where half of them are equal."""
-    import numpy as np
-
     low, median, high = (float(q) for q in np.quantile(scores, [0.25, 0.5, 0.75]))
     iqr = high - low
     if not iqr > FLOOR * float(np.abs(scores).max()):
@@ -37,9 +32,6 @@ def small_sample_iqr(n: int) -> float:
 
     Two order statistics are as far apart, on average, as the area between their distribution functions.
     """
-    import numpy as np
-    from scipy.special import betainc, ndtr
-
     grid = np.linspace(-9.0, 9.0, 4001)
 
     def distribution(quantile: float) -> Floats:
@@ -55,8 +47,6 @@ def small_sample_iqr(n: int) -> float:
 
 def mean_deviation(scores: Floats, which: str) -> tuple[float, float]:
     """Mean and deviation (n - 1) of scores (n,); raises DataError where all are equal."""
-    import numpy as np
-
     deviation = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
     if not deviation > FLOOR * float(np.abs(scores).max()):
         raise DataError(no_spread("standard deviation", len(scores), which))

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
 
 
 def check_quantiles(**values: float) -> None:
@@ -26,15 +22,11 @@ def check_branch(name: str, value: object) -> None:
 
 def excess(base: Floats, threshold: float) -> Floats:
     """(base - threshold)+ (n,), rounded down: not even in the last bit does base - excess fall below the threshold."""
-    import numpy as np
-
     over = np.maximum(base - threshold, 0.0)
     return np.where(base - over < threshold, np.nextafter(over, 0.0), over)
 
 
 def ramp(values: Floats, start: float, end: float) -> Floats:
     """0 at ``start``, 1 at ``end``, linear between, held outside; ``end`` may be the smaller one."""
-    import numpy as np
-
     rise: Floats = np.clip((values - start) / (end - start), 0.0, 1.0)
     return rise

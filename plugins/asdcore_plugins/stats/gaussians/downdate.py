@@ -14,17 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore_plugins.stats.arrays import Flags, Floats, Indices
 from asdcore_plugins.stats.gaussians.gaussian import CANCELLED, Gaussian, shrinkage_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
 
 AT_ONCE = 1 << 19
 """Numbers of centred clips that go, in sets that are looked at together: 4 MiB."""
@@ -43,8 +38,6 @@ class DowndatedGaussian:
         sets : clips of the bank, of every group at least one is left. clips : for each set the rows that are scored
         without it. inf for rows of no set, and under the mean of a group of which none is left.
         """
-        import numpy as np
-
         scores = np.full((len(self.rows), len(self.gaussian.means)), np.inf)
         lost = np.zeros(len(sets), bool)
         for some in self._blocks(sets, clips):
@@ -56,8 +49,6 @@ class DowndatedGaussian:
 
     def _blocks(self, sets: Sequence[Indices], clips: Sequence[Indices]) -> Iterator[Indices]:
         """Yield places of sets of about one size that are looked at together."""
-        import numpy as np
-
         size = np.array([max(len(some), len(scored)) for some, scored in zip(sets, clips, strict=True)])
         order, start = np.argsort(size, kind="stable"), 0
         while start < len(order):
@@ -70,8 +61,6 @@ class DowndatedGaussian:
 
     def _block(self, gone: Indices, queries: Indices) -> tuple[Floats, Flags]:
         """Sets (b, m) and rows (b, q), filled up with n and -1 -> distances (b, q, groups), and which sets are lost."""
-        import numpy as np
-
         gaussian, n = self.gaussian, len(self.gaussian.group)
         removed = np.take(self._centred, gone, axis=0)
         groups = np.arange(len(gaussian.means))
@@ -97,8 +86,6 @@ class DowndatedGaussian:
 
     def _scatter(self, gone: Indices, removed: Floats, downdate: Floats, left: Indices) -> tuple[Floats, Floats]:
         """Trace and squared norm of the covariance (b,) of the clips that stay."""
-        import numpy as np
-
         n, variances, m = len(self.gaussian.group), self.gaussian.variances, gone.shape[1]
         sizes = np.square(downdate).sum(axis=1)
         products = np.square(self._gram[gone[:, :, None], gone[:, None, :]]).sum(axis=(1, 2))
@@ -110,8 +97,6 @@ class DowndatedGaussian:
 
     def _fourths(self, gone: Indices, moved: Floats) -> Floats:
         """Return the sum of |x|^4 over the clips that stay, about the means that have moved by (b, groups, r)."""
-        import numpy as np
-
         gaussian, sums = self.gaussian, np.zeros(len(gone))
         stays = np.ones((len(gone), len(gaussian.group) + 1), bool)
         np.put_along_axis(stays, gone, False, axis=1)
@@ -133,8 +118,6 @@ class DowndatedGaussian:
     @staticmethod
     def _inverted(downdate: Floats, inverse: Floats, scale: Floats, inside: Floats, lost: Flags) -> Floats:
         """Return v'(diag(1 / inverse) - scale U'U)^-1 v for the rows v (b, q, r): (b, q). Marks what is lost."""
-        import numpy as np
-
         weighted = downdate * inverse[:, None]
         core: Floats = np.eye(downdate.shape[1]) - scale[:, None, None] * (weighted @ downdate.transpose(0, 2, 1))
         core[lost] = np.eye(downdate.shape[1])
@@ -146,14 +129,10 @@ class DowndatedGaussian:
     @cached_property
     def _centred(self) -> Floats:
         """The centred bank, and a clip of nothing after it."""
-        import numpy as np
-
         return np.pad(self.gaussian.projected, ((0, 1), (0, 0)))
 
     @cached_property
     def _group(self) -> Indices:
-        import numpy as np
-
         return np.append(self.gaussian.group, -1)
 
     @cached_property
@@ -163,30 +142,22 @@ class DowndatedGaussian:
 
     @cached_property
     def _norms(self) -> Floats:
-        import numpy as np
-
         return np.asarray(np.square(self.gaussian.projected).sum(axis=1))
 
     @cached_property
     def _projected(self) -> Floats:
         """The rows less every mean, in the bank's directions: (n_rows, groups, r)."""
-        import numpy as np
-
         return np.stack([(self.rows - mean) @ self.gaussian.basis.T for mean in self.gaussian.means], axis=1)
 
     @cached_property
     def _outside(self) -> Floats:
         """The squared length of the rows less every mean outside the bank's directions: (n_rows, groups)."""
-        import numpy as np
-
         lengths = np.stack([np.square(self.rows - mean).sum(axis=1) for mean in self.gaussian.means], axis=1)
         return np.asarray(np.maximum(lengths - np.square(self._projected).sum(axis=2), 0.0))
 
 
 def _padded(arrays: Sequence[Indices], value: int) -> Indices:
     """Lay arrays (m,) of different lengths out as rows (b, most), filled up with a value; at least one column."""
-    import numpy as np
-
     laid = np.full((len(arrays), max(1, max(len(some) for some in arrays))), value)
     for row, some in zip(laid, arrays, strict=True):
         row[: len(some)] = some
@@ -195,8 +166,6 @@ def _padded(arrays: Sequence[Indices], value: int) -> Indices:
 
 def _factored(core: NDArray[np.floating], lost: Flags) -> NDArray[np.floating]:
     """Return the Cholesky factors (b, m, m), those of one where a matrix has no digits left: these are lost."""
-    import numpy as np
-
     try:
         factor = np.linalg.cholesky(core)
     except np.linalg.LinAlgError:

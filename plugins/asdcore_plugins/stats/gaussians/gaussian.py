@@ -17,15 +17,12 @@ vectors of the centred bank, so features with more dimensions than clips cost no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
 
 CANCELLED = 1e-6
 """A clip without which less than this share of the scatter remains is refitted: the closed form has lost its digits."""
@@ -57,8 +54,6 @@ class Gaussian:
 
         One row at a time: the rounding of a row must not depend on how many there are.
         """
-        import numpy as np
-
         floor = self.amount * self.mu
         weights = 1.0 / ((1.0 - self.amount) * self.variances + floor)
         scores = np.empty((len(rows), len(self.means)))
@@ -77,8 +72,6 @@ class Gaussian:
         lies m / (m - 1) x_i from their mean. So their covariance is scale S - downdate x_i x_i', and by
         Sherman-Morrison the distance is (m / (m - 1))^2 q / (1 - (1 - a) downdate q).
         """
-        import numpy as np
-
         n, left = len(self.projected), len(self.projected) - 1
         gram = self.projected @ self.projected.T
         norms = np.diag(gram).copy()
@@ -101,8 +94,6 @@ class Gaussian:
 
     def _fourths_left_out(self, gram: Floats, norms: Floats, fewer: NDArray[np.intp]) -> Floats:
         """Return the sum of |x_k|^4 over the other centred rows for each clip left out: its group's mean moves."""
-        import numpy as np
-
         moved = norms[:, None] + 2.0 * gram / fewer + norms / fewer**2
         others = np.square(np.where(self.group[:, None] == self.group, moved, norms[:, None]))
         np.fill_diagonal(others, 0.0)
@@ -111,8 +102,6 @@ class Gaussian:
 
     def _other_means(self, inverse: Floats, gain: Floats, floor: Floats) -> Floats:
         """Return the distances from the means of other groups (n, groups): v' A^-1 v + gain (v' A^-1 x_i)^2."""
-        import numpy as np
-
         scores = np.empty((len(self.projected), len(self.means)))
         for g, mean in enumerate(self.means):
             others = np.flatnonzero(self.group != g)
@@ -137,8 +126,6 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
 
     Groups are numbered from 0; each has a row.
     """
-    import numpy as np
-
     first = rows[np.unique(group, return_index=True)[1]]
     # Compared, not subtracted: the mean of equal numbers may be off by rounding, which would pass for a spread.
     if (rows == first[group]).all():
@@ -167,8 +154,6 @@ def shrinkage_of(
     how: str | float, n: int | NDArray[np.intp], dimensions: int, trace: Floats, square: Floats, fourth: Floats
 ) -> tuple[Floats, Floats]:
     """Shrinkage and mu from tr(S), ||S||_F^2 and sum_k ||x_k||^4 of n centred rows."""
-    import numpy as np
-
     mu = trace / dimensions
     if how == "oas":
         excess = square - trace**2 / dimensions

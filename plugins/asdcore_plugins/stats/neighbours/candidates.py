@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
-    Indices = NDArray[np.intp]
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 
 
 def smallest(*rough: Floats32) -> Floats32:
     """Rough distances (n, ...), the last of them (n, k) -> the k smallest (n, k)."""
-    import numpy as np
-
     k = rough[-1].shape[1]
     if k == 1:
         return np.asarray(np.minimum.reduce([one.min(axis=1, keepdims=True) for one in rough]))
@@ -26,8 +18,6 @@ def smallest(*rough: Floats32) -> Floats32:
 
 def limit(least: Floats32, slack: Floats) -> Floats32:
     """The k smallest rough distances (n, k) -> up to where a row may be among the nearest (n, 1), finite."""
-    import numpy as np
-
     highest = np.finfo(np.float32).max
     furthest = np.minimum(least.max(axis=1, keepdims=True) + slack, highest)
     return np.asarray(np.nextafter(furthest.astype(np.float32), np.float32(highest)))
@@ -39,8 +29,6 @@ def met(rough: Floats32, least: Floats32, slack: Floats) -> tuple[Indices, Float
     The first are the flat places in the block of all that may be among the nearest, and of a few more. Once there are k
     smallest, so little of a block lies below their limit that the block is looked at once.
     """
-    import numpy as np
-
     if np.isinf(least).any():
         least = smallest(rough, least)
         return np.flatnonzero(rough <= limit(least, slack)), least

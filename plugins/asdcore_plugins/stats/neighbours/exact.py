@@ -6,23 +6,16 @@ So leaving every clip out in turn takes one search, and a look at n_train * k pl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+import numpy as np
+from numpy.typing import NDArray
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
-    Rows = Callable[[slice | Indices], Floats]
-    """Some train normals -> their distances to all train normals (n, n_train), not to be written to."""
+from asdcore import Without
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 
 BLOCK = 64
 """Clips whose distances to the whole bank are held at once."""
@@ -52,8 +45,6 @@ class Neighbours:
 
     def without(self, clips: Indices) -> Banks:
         """Return the banks that each lack one of ``clips`` (b,); -1 lacks none."""
-        import numpy as np
-
         places, starts = self._places
         found = [places[starts[clip] : starts[clip + 1]] for clip in clips]
         bank = np.repeat(np.arange(len(clips)), [len(some) for some in found])
@@ -68,8 +59,6 @@ class Neighbours:
     @cached_property
     def _places(self) -> tuple[Indices, Indices]:
         """Places in the flat (n, k) index, by the clip that stands there, and where each clip's begin; -1's is none."""
-        import numpy as np
-
         flat = self.index[:, :-1].ravel()
         places = np.argsort(flat, kind="stable")
         starts = np.searchsorted(flat[places], np.arange(len(self.index) + 1))
@@ -92,8 +81,6 @@ class Banks:
 
     def distances(self) -> Floats:
         """Return the distances (p, k) of the clips that lost a neighbour to the k nearest others they now have."""
-        import numpy as np
-
         places = np.arange(self.neighbours.distance.shape[1] - 1)
         places = places + (places >= self.column[:, None])
         return np.asarray(self.neighbours.distance[self.row[:, None], places])
@@ -110,30 +97,24 @@ class Banks:
 
     def filled(self, usual: NDArray[Any], changed: NDArray[Any], where: Flags | slice = slice(None)) -> NDArray[Any]:
         """Lay out what is ``usual`` (n,), and ``changed`` (p,) where a neighbour was lost, for every bank: (b, n)."""
-        import numpy as np
-
         laid = np.tile(usual, (len(self.missing), 1))
         laid[self.bank[where], self.row[where]] = changed[where]
         return laid
 
     def among(self, known: Flags) -> Flags:
         """(n,) the clips that count -> (b, n) those that count in each bank: the missing one does not."""
-        import numpy as np
-
         counted = np.tile(known, (len(self.missing), 1))
         lack = np.flatnonzero(self.missing >= 0)
         counted[lack, self.missing[lack]] = False
         return counted
 
 
-def neighbours(rows: Rows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
+def neighbours(rows: DistanceRows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
     """Find the k + 1 nearest others of every clip among those of its group (n,); of group -1 there are none.
 
     without : the clips that are none of its neighbours, for more than itself. Of equally near ones, the first in the
     bank's order is the nearer.
     """
-    import numpy as np
-
     n, alike = len(group), (group == group[0]).all()
     index, distance = np.full((n, k + 1), -1), np.full((n, k + 1), np.inf)
     for start in range(0, n, BLOCK):
@@ -158,8 +139,6 @@ def nearest(distances: Floats, k: int) -> tuple[Indices, Floats]:
     Where m is less than k, all m. Rows that lie in memory in one piece give such rows, so that sums over them do not
     depend on how many there are.
     """
-    import numpy as np
-
     if k >= distances.shape[1]:
         order = np.argsort(distances, axis=1, kind="stable")
         return order, np.take_along_axis(distances, order, axis=1)
@@ -179,8 +158,6 @@ def mean_nearest(distances: Floats, k: int) -> Floats:
 
     Rows must lie in memory in one piece, or their sums would depend on how many there are.
     """
-    import numpy as np
-
     k = min(k, distances.shape[1])
     if k == 1:
         return np.asarray(distances.min(axis=1))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
+from asdcore_plugins.stats.arrays import Flags, Indices
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,6 @@ class ExcludedRows:
 
     def over(self, distances: NDArray[Any], block: slice) -> None:
         """Make the distances (n, b) to a block of rows infinite where they are passed over."""
-        import numpy as np
-
         rows = self.rows[block]
         if self.gone is not None:
             distances[np.take(self.gone, rows, axis=1)] = np.inf

@@ -9,19 +9,15 @@ Time: n * m * D products and n * m exponentials. Memory: some 50 MB, and the blo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
+from asdcore import Without
+from asdcore_plugins.stats.arrays import Floats, Indices
 from asdcore_plugins.stats.neighbours.search import prepared
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Features = NDArray[np.float32]
 
-    from asdcore import Without
-
-    Floats = NDArray[np.float64]
-    Features = NDArray[np.float32]
-    Indices = NDArray[np.intp]
 
 ROWS, CLIPS = 4096, 128
 """Rows of the bank and clips that meet at once: their distances are 4 MiB."""
@@ -40,8 +36,6 @@ def kernel_sums(
     d is the distance in the clip's own ``bandwidth`` (n,), and ``least`` (n,) the smallest one: so one kernel is 1.
     without : the others that do not count, for more than the clip itself.
     """
-    import numpy as np
-
     sums, exponents = np.zeros(len(bank)), np.square(least) / 2.0
     middle = prepared(bank[members[:ROWS]], metric).mean(axis=0)
     for start in range(0, len(members), ROWS):

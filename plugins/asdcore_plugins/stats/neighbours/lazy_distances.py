@@ -9,22 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import Without, distances
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.neighbours.exact import Neighbours, neighbours
 from asdcore_plugins.stats.neighbours.kernel_sums import kernel_sums
 from asdcore_plugins.stats.neighbours.search import NearestRows
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-    from asdcore_plugins.stats.neighbours.exact import Rows
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
 
 
 class LazyDistances:
@@ -52,8 +45,6 @@ class LazyDistances:
         without : the clips that are none of its neighbours, for more than itself. Nearest first, of equal ones the
         first in the bank; -1 and inf where there are no more.
         """
-        import numpy as np
-
         every = np.arange(len(members))
         bank = NearestRows(self._flat[members], self._metric, {"all": every}, members, k, root=self._root)
         index, distance = bank.nearest(self._flat[clips], clips, without)["all"]
@@ -61,10 +52,6 @@ class LazyDistances:
 
     def between(self, clips: slice | Indices, others: slice | Indices) -> Floats:
         """Return the distances (n, m) of some clips to others."""
-        import numpy as np
-
-        from asdcore import distances
-
         rows = distances(self._bank[clips], self._bank[others], self._metric)
         return np.asarray(np.sqrt(rows)) if self._root else rows
 
@@ -86,8 +73,6 @@ class LazyDistances:
         is compared with; inf where there are none in a reference. What a rough distance allows is never more than what
         the exact one says, so those that may be the least are few, and measured.
         """
-        import numpy as np
-
         rough = self._whole.at_least(self._flat[clips])
         scales, offsets = np.broadcast_to(scale, rough.shape), np.broadcast_to(offset, rough.shape)
         judged = rough / scale - offset
@@ -105,22 +90,16 @@ class LazyDistances:
 
     def _exactly(self, clip: np.intp, some: Indices, scale: Floats, offset: Floats) -> Floats:
         """Judge the exact distances of a clip to some others (m,), by the scale and offset of all (n_train,)."""
-        import numpy as np
-
         return np.asarray(self._whole.exactly(self._flat[clip], some) / scale[some] - offset[some])
 
     @cached_property
     def _whole(self) -> NearestRows:
-        import numpy as np
-
         every = np.arange(len(self._flat))
         return NearestRows(self._flat, self._metric, {"all": every}, every, root=self._root)
 
 
-def find_neighbours(rows: Rows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
+def find_neighbours(rows: DistanceRows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
     """Find :func:`neighbours`, by a search where the bank is searched, and otherwise in its distances."""
-    import numpy as np
-
     if not isinstance(rows, LazyDistances):
         return neighbours(rows, group, k, without)
     index, distance = np.full((len(group), k + 1), -1), np.full((len(group), k + 1), np.inf)

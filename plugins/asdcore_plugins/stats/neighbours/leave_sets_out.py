@@ -10,22 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import Without
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.neighbours.exact import AT_ONCE as MET
 from asdcore_plugins.stats.neighbours.exact import TOGETHER, Neighbours, nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import find_neighbours
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-    from asdcore_plugins.stats.neighbours.exact import Rows
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
 
 LISTED = 1 << 22
 """Neighbours of all clips that are listed, at most, for sets of more than ``FEW`` clips: 64 MiB."""
@@ -41,13 +35,13 @@ AT_ONCE = 1 << 19
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class NeighbourLists:
     """What is known of the distances in a bank: rows and the group (n,) whose clips are neighbours of one another.
 
     apart : the clips that are no neighbours of a clip, for more than itself.
     """
 
-    rows: Rows
+    rows: DistanceRows
     group: Indices
     apart: Without | None
 
@@ -64,12 +58,12 @@ class Surroundings:
 class NeighboursWithout:
     """The k nearest others of every clip in banks that lack the sets of ``without``.
 
-    listed : what :meth:`Surroundings.listed` gave for sets as large. indexed : whether it matters which clips the
+    listed : what :meth:`NeighbourLists.listed` gave for sets as large. indexed : whether it matters which clips the
     neighbours are, and not only the nearest one.
     """
 
     def __init__(
-        self, known: Surroundings, listed: Neighbours, k: int, without: Without, *, indexed: bool = False
+        self, known: NeighbourLists, listed: Neighbours, k: int, without: Without, *, indexed: bool = False
     ) -> None:
         self.known, self.listed, self.k, self.without, self.indexed = known, listed, k, without, indexed
         most = listed.index.shape[1]
@@ -78,16 +72,12 @@ class NeighboursWithout:
 
     def blocks(self) -> Iterator[BanksWithout]:
         """Yield the banks of some sets after the other."""
-        import numpy as np
-
         size = max(1, AT_ONCE // (len(self.listed.index) * self._widths[0]))
         for start in range(0, len(self.without.sets), size):
             yield self.banks(np.arange(start, min(start + size, len(self.without.sets))))
 
     def banks(self, sets: Indices) -> BanksWithout:
         """Return the banks that lack these sets (b,)."""
-        import numpy as np
-
         gone = self.without.mask_of(sets)
         bank, row = np.nonzero(self._touched(sets) & ~gone)
         index = np.full((len(row), self.k if self.indexed else 1), -1)
@@ -106,8 +96,6 @@ class NeighboursWithout:
 
     def _fill(self, banks: BanksWithout, here: Flags, some: Indices, width: int, *, last: bool) -> Indices:
         """Fill in the first k that are left of the beginnings of some lists (p,); returns those that have too few."""
-        import numpy as np
-
         row = banks.row[some]
         listed = np.take(self._beginnings[width][0], row, axis=0)
         kept = np.take(here.ravel(), listed + (banks.bank[some] * here.shape[1])[:, None])
@@ -134,8 +122,6 @@ class NeighboursWithout:
     @cached_property
     def _beginnings(self) -> dict[int, tuple[Indices, Floats]]:
         """{width: the beginnings of the lists, each in one piece}, with n for an empty place."""
-        import numpy as np
-
         index = np.where(self.listed.index < 0, len(self.listed.index), self.listed.index)
         return {
             width: (np.ascontiguousarray(index[:, :width]), np.ascontiguousarray(self.listed.distance[:, :width]))
@@ -144,8 +130,6 @@ class NeighboursWithout:
 
     def _looked_at(self, row: int, gone: Flags) -> tuple[Indices, Floats]:
         """Look for the k nearest others of a clip among all that are left."""
-        import numpy as np
-
         far = np.array(self.known.rows(np.array([row])))
         apart = self.known.apart
         passed = gone | (self.known.group != self.known.group[row])
@@ -160,8 +144,6 @@ class NeighboursWithout:
 
     def _touched(self, sets: Indices) -> Flags:
         """Say which clips lose one of the first k in each of the banks (b, n)."""
-        import numpy as np
-
         places, starts = self._places
         clips = np.concatenate([self.without.sets[one] for one in sets])
         bank = np.repeat(np.arange(len(sets)), [len(self.without.sets[one]) for one in sets])
@@ -175,8 +157,6 @@ class NeighboursWithout:
     @cached_property
     def _places(self) -> tuple[Indices, Indices]:
         """Clips that have one among their first k, by that one, and where each one's begin."""
-        import numpy as np
-
         first = self.listed.index[:, : self.k]
         flat = first.ravel()
         order = np.argsort(flat, kind="stable")
@@ -215,22 +195,16 @@ class BanksWithout:
 
     def among(self, known: Flags) -> Flags:
         """(n,) the clips that count -> (b, n) those that count in each bank: they are in it and have a neighbour."""
-        import numpy as np
-
         return known & ~self.gone & np.isfinite(self.nearest_distances())
 
     def filled(self, usual: NDArray[Any], changed: NDArray[Any]) -> NDArray[Any]:
         """Lay out what is ``usual`` (n, ...), and ``changed`` (p, ...) where a neighbour was lost, for every bank."""
-        import numpy as np
-
         laid = np.repeat(usual[None], len(self.sets), axis=0)
         laid[self.bank, self.row] = changed
         return laid
 
     def lists(self, bank: Indices, row: Indices) -> tuple[Indices, Floats]:
         """Return the k nearest others, and how far they are, of some clips in some banks, both (...): (..., k)."""
-        import numpy as np
-
         k = self.neighbours.k
         index, distance = self.neighbours.listed.index[row, :k], self.neighbours.listed.distance[row, :k]
         place = self._place[bank, row]
@@ -241,16 +215,12 @@ class BanksWithout:
     @cached_property
     def _place(self) -> Indices:
         """Where a clip's list stands in a bank, -1 where it is the usual one."""
-        import numpy as np
-
         place = np.full(self.gone.shape, -1)
         place[self.bank, self.row] = np.arange(len(self.row))
         return place
 
     def clips(self) -> Iterator[tuple[Indices, Indices]]:
         """Yield the clips (m,) that are scored by these banks, and by which of them (m,), some after the other."""
-        import numpy as np
-
         of = self.neighbours.without.of
         clips = np.flatnonzero((of >= self.sets[0]) & (of <= self.sets[-1]))
         size = max(TOGETHER, MET // len(of))

@@ -12,22 +12,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from asdcore import Without
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.neighbours.candidates import limit, met, smallest
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.excluded_rows import ExcludedRows
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Features = Floats32 | Floats
 
-    from asdcore import Without
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
-    Features = Floats32 | Floats
-    Indices = NDArray[np.intp]
 
 QUERIES = 256
 """Queries that are looked up together."""
@@ -66,8 +61,6 @@ class NearestRows:
         *,
         root: bool = False,
     ) -> None:
-        import numpy as np
-
         self._metric, self._k, self._root = metric, k, root
         # Rows of the same references lie side by side, so that each is looked at once.
         code = np.zeros(len(rows), np.intp)
@@ -92,8 +85,6 @@ class NearestRows:
         without : the owners whose rows are passed over, for more than its own. Where there are fewer rows than k, the
         mean over those there are.
         """
-        import numpy as np
-
         means = {name: np.empty(len(rows)) for name in self._of}
         for start in range(0, len(rows), QUERIES):
             block = slice(start, start + QUERIES)
@@ -114,8 +105,6 @@ class NearestRows:
         Of equally near ones, the first in the bank is the nearer, where there is one reference; -1 and inf for missing.
         ``owner`` and ``without`` as in :meth:`distances`.
         """
-        import numpy as np
-
         index = {name: np.full((len(rows), self._k), -1) for name in self._of}
         distance = {name: np.empty((len(rows), self._k)) for name in self._of}
         there = np.append(np.argsort(self._place), -1)
@@ -134,8 +123,6 @@ class NearestRows:
 
     def at_least(self, rows: Features) -> Floats:
         """(n, D) -> distances (n, m) to all rows of the bank, rough: none is more than the exact one."""
-        import numpy as np
-
         queries = prepared(rows, self._metric)
         far, slack = self._seen(queries)
         lengths = np.square((queries - self._middle) * self._scale).sum(axis=1, keepdims=True)
@@ -149,14 +136,10 @@ class NearestRows:
 
     def exactly(self, row: Features, some: Indices) -> Floats:
         """(D,) -> distances (p,) to some rows of the bank."""
-        import numpy as np
-
         return self._measured(self._squares(prepared(row[None], self._metric), np.zeros_like(some), self._place[some]))
 
     def _draw(self) -> None:
         """Lay the bank out in single precision: about its middle, shrunk by a power of two to a radius of at most 1."""
-        import numpy as np
-
         # Any middle will do, so that of some rows does.
         self._middle = prepared(self._rows[:: -(-len(self._rows) // SAMPLED)], self._metric).mean(axis=0)
         largest = 1.0 if self._metric == "cosine" else float(max(self._rows.max(), -self._rows.min()))
@@ -178,8 +161,6 @@ class NearestRows:
 
     def _nearest(self, queries: Floats, passed: ExcludedRows | None) -> dict[str, tuple[Indices, Floats]]:
         """Prepared queries (n, D) -> {reference: the k nearest rows and their distances (n, k)}, -1 and inf missing."""
-        import numpy as np
-
         found = self._possible(queries, passed)
         if found is None:
             half = len(queries) // 2
@@ -197,8 +178,6 @@ class NearestRows:
 
     def _squares(self, queries: Floats, query: Indices, row: Indices) -> Floats:
         """Squared distances (p,) of prepared queries (n, D) and rows, pair by pair."""
-        import numpy as np
-
         squares = np.empty(len(row))
         size = max(1, PREPARED // queries.shape[1])
         for start in range(0, len(row), size):
@@ -210,15 +189,11 @@ class NearestRows:
 
     def _measured(self, squares: Floats) -> Floats:
         """Squared distances -> distances."""
-        import numpy as np
-
         distance = squares / 4.0 if self._metric == "cosine" else np.sqrt(squares)
         return np.asarray(np.sqrt(distance) if self._root else distance)
 
     def _first(self, query: Indices, row: Indices, distance: Floats, name: str, n: int) -> tuple[Indices, Floats]:
         """Take of sorted pairs the first k of each query (n, k) in a reference; -1 and inf where there are fewer."""
-        import numpy as np
-
         inside = np.zeros(len(row), bool)
         for part in self._of[name]:
             inside |= (row >= self._parts[part].start) & (row < self._parts[part].stop)
@@ -231,8 +206,6 @@ class NearestRows:
 
     def _possible(self, queries: Floats, passed: ExcludedRows | None) -> tuple[Indices, Indices] | None:
         """Find which rows may be among the k nearest of a query: (query, row), (p,) each; None where they are many."""
-        import numpy as np
-
         n, (far, slack) = len(queries), self._seen(queries)
         width, least, found = max(1, ROUGH // n), {}, []
         for place, part in enumerate(self._parts):
@@ -263,8 +236,6 @@ class NearestRows:
         far. A sum of D products is off by at most D eps times the sum of their sizes, however it is made, and drawing
         moves a row by eps of its distance from the middle, or by what double precision leaves of it.
         """
-        import numpy as np
-
         reach = np.sqrt(np.square(queries).sum(axis=1, keepdims=True)) * self._scale + self._reach
         drawn = (queries - self._middle) * self._scale
         span = np.sqrt(np.square(drawn).sum(axis=1, keepdims=True)) + 1.0
@@ -281,8 +252,6 @@ def _shrinking(largest: float) -> float:
 
 def prepared(features: Features, metric: str) -> Floats:
     """(n, D) -> (n, D), or (n, D + 1) of unit length for the cosine; a zero vector points along the last axis."""
-    import numpy as np
-
     if metric == "euclidean":
         return np.array(features, dtype=np.float64, order="C")
     rows = np.empty((len(features), features.shape[1] + 1))
