@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench encoders plugins refreeze venv clean
+.PHONY: demo test check docs pictures links bench encoders plugins refreeze venv clean
 
 demo: venv
 	$(BIN)/asdcore demo
@@ -17,6 +17,19 @@ check: venv
 	$(BIN)/ruff check .
 	$(BIN)/mypy asdcore plugins/asdcore_plugins
 	$(BIN)/pytest -q tests/test_layers.py
+
+# The pages of docs/ as HTML in build/docs. A test builds them too, so a page that does not build cannot land.
+docs: venv
+	$(BIN)/sphinx-build -q -W -n --keep-going docs build/docs
+	@echo 'Open build/docs/index.html in a browser.'
+
+# After a change of the report, its pictures in docs/pictures are made anew. Needs chromium (apt-get install chromium).
+pictures: venv
+	$(BIN)/python -m docs.screenshots
+
+# Ask the network whether every link of the documents to another site still leads somewhere.
+links: venv
+	$(BIN)/python -m docs.links
 
 bench: venv
 	$(BIN)/python benchmarks/bench.py
@@ -44,7 +57,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --constraint constraints.txt hatchling
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[report,test,check]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[report,test,check,docs]'
 	touch $(READY)
 
 clean:

@@ -7,10 +7,10 @@ shortened to authors and year; the file says the rest.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def components(found: Mapping[str, Component]) -> list[Row]:
     offered = [one.plugin for one in bundled]
     names: dict[tuple[str, str, str], list[str]] = {}
     for one in bundled:
-        whole, own = sys.modules[one.plugin].__doc__ or "", inspect.getdoc(one.factory) or ""
+        whole, own = importlib.import_module(one.plugin).__doc__ or "", inspect.getdoc(one.factory) or ""
         several = offered.count(one.plugin) > 1 and inspect.isclass(one.factory) | inspect.isfunction(one.factory)
         said = own if several else whole
         names.setdefault((first_line(said), parameters(one.factory), sources(said)), []).append(f"`{one.name}`")

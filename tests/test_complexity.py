@@ -14,7 +14,7 @@ from asdcore import AsdcoreError, PluginError, PortfolioError, Tokens, complexit
 from asdcore.cli.complexity import lines
 from asdcore.complexity import Complexity
 from asdcore.complexity.macs import count_macs, count_parameters
-from asdcore.contract.plugins import Plugins, _installed
+from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
 
 NOISE = np.zeros((1, 160000), np.float32)
@@ -345,7 +345,7 @@ class Theirs:
 @pytest.fixture
 def measure(monkeypatch):
     """A function that counts a portfolio of the branches given."""
-    known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
     for module in (components, complexity):
         monkeypatch.setattr(module, "installed", lambda: known)
     monkeypatch.setattr("asdcore.portfolio.model.installed", lambda: known)

@@ -1,8 +1,9 @@
 """Every hook of asdcore, in the order in which a clip meets them.
 
 All have one form: asdcore calls ``register_<kind>s(register)`` once, and the plugin calls ``register(name, factory)``
-for each component it offers. ``factory(**parameters)`` builds the component from the portfolio's parameters;
-registering must be cheap, so heavy imports belong inside the factory.
+for each component it offers. ``factory(**parameters)`` builds the component from the portfolio's parameters.
+Registering must be cheap. So ``factory`` may be a path, ``"package.module:Name"``: asdcore imports the module when the
+component is first built, and that module imports its libraries at the top as usual.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ PROJECT = "asdcore"
 hookspec = HookspecMarker(PROJECT)
 hookimpl = HookimplMarker(PROJECT)
 
-Register = Callable[[str, Callable[..., Any]], None]
+Register = Callable[[str, Callable[..., Any] | str], None]
 
 
 @hookspec

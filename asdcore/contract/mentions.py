@@ -1,7 +1,8 @@
 """What a source file mentions: the modules that it imports, and the files that it may read from where it lies.
 
-It is read, not run. Imports stand in statements, or as text in calls such as ``import_module("helper")``. A data file
-is named by text: ``Path(__file__).parent / "table.npy"``, ``files(__package__) / "tables"``, ``f"table_{n}.npy"``.
+It is read, not run. Imports stand in statements, as text in calls such as ``import_module("helper")``, or as the path
+of a factory, ``"package.module:Name"``. A data file is named by text: ``Path(__file__).parent / "table.npy"``,
+``files(__package__) / "tables"``, ``f"table_{n}.npy"``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ LONGEST = 200
 
 LARGEST = 1 << 25
 """Bytes: a compiled file above this is not searched for names."""
+
+_NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+FACTORY_PATH = re.compile(rf"(?P<module>{_NAME}):(?P<attribute>{_NAME})")
+"""``package.module:Name``: what a plugin may register in place of a factory."""
 
 IMPORTING = frozenset(("__import__", "find_spec", "import_module", "run_module"))
 LISTING = {"iterdir": "*", "listdir": "*", "scandir": "*", "glob": "*", "rglob": "**/*", "walk": "**/*"}
@@ -86,7 +91,8 @@ def _mentions(file: Path, changed: int, size: int) -> Mentions:
     places = frozenset(_places(nodes)) | patterns
     words = frozenset(text for one in nodes if isinstance(one, ast.Constant) for text in _texts(one))
     above = _above(content.decode(errors="replace"))
-    imports = frozenset(_imported(nodes)) | {one for one in asked if "*" not in one}
+    paths = frozenset(match["module"] for match in map(FACTORY_PATH.fullmatch, words) if match)
+    imports = frozenset(_imported(nodes)) | {one for one in asked if "*" not in one} | paths
     return Mentions(imports, words, places, above)
 
 

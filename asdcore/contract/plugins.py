@@ -8,13 +8,10 @@ plugin are an error (pluggy keeps the first and drops the other silently), and n
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,61 +20,41 @@ import pluggy
 
 from asdcore.contract import hookspecs
 from asdcore.contract.blame import not_built
-from asdcore.contract.bundled import BUNDLED_PLUGINS
+from asdcore.contract.component import Component, Place
+from asdcore.contract.discovery import Offered, check_installed, check_names, offered, origin
 from asdcore.contract.interfaces import KINDS, PROTOCOLS
-from asdcore.contract.sources import BUNDLED_PACKAGE, Source, module_file, source_of
+from asdcore.contract.mentions import FACTORY_PATH
+from asdcore.contract.modules import module_file
 from asdcore.errors import AsdcoreError, PluginError, did_you_mean
 
-
-@dataclass(frozen=True, eq=False)
-class Component:
-    """One thing a plugin offers, and where it came from."""
-
-    kind: str
-    name: str
-    factory: Callable[..., Any]
-    plugin: str
-    distribution: str
-    version: str
-    source: Path | None
-    module: str = ""
-
-    @functools.cached_property
-    def files(self) -> Source | None:
-        """The plugin's source as it was when it was first asked for: its files, and what it imports."""
-        return self.files_now()
-
-    @functools.cached_property
-    def source_digest(self) -> str:
-        """SHA-256 of the plugin's source: its file, or all files that belong to it."""
-        return self.files.digest if self.files else "unknown"
-
-    def files_now(self) -> Source | None:
-        """Return the plugin's source as it is now."""
-        return source_of(self.source, self.module) if self.source else None
-
-    @property
-    def bundled(self) -> bool:
-        """Whether it comes with asdcore."""
-        return self.distribution == "asdcore" and self.plugin.startswith(f"{BUNDLED_PACKAGE}.")
+__all__ = ["Component", "Plugins", "installed", "offered", "origin", "restrict", "restricted"]
 
 
 class Plugins:
     """The loaded plugins: a table of components for each kind, frozen once built."""
 
-    def __init__(self, modules: Iterable[tuple[str, object, str, str]]) -> None:
-        """Register ``(plugin name, module or object, distribution, version)`` and collect what they offer."""
+    def __init__(self, modules: Iterable[Offered], only: Iterable[str] | None = None) -> None:
+        """Register ``(plugin name, module or object, distribution, version)`` and collect what they offer.
+
+        ``only`` names the plugins to keep (None: all). Raises PluginError if one of them is not offered.
+        """
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._origin: dict[str, tuple[object, str, str]] = {}
-        offered = list(modules)
-        _check_names([(name, distribution) for name, _, distribution, _ in offered])
-        for name, module, distribution, version in offered:
+        self._only = None if only is None else frozenset(only)
+        plugins = list(modules)
+        check_names((name, distribution) for name, _, distribution, _ in plugins)
+        for name, module, distribution, version in plugins:
             self._origin[name] = (module, distribution, version)
             self._register(name, module)
+        self._hooks: dict[str, set[str]] = {
+            name: set() for name, (module, _, _) in self._origin.items() if not self._manager.get_hookcallers(module)
+        }
         self._tables = {kind: self._collect(kind) for kind in KINDS}
+        if self._only is not None:
+            check_installed(self._only, self._hooks)
         self.since = 0
-        """When they began to be loaded from their files, in ns; 0 where that is not known."""
+        """When they began to be loaded from their files, in ns; 0 if nobody wrote it down."""
 
     def _register(self, name: str, module: object) -> None:
         try:
@@ -90,22 +67,18 @@ class Plugins:
     def _collect(self, kind: str) -> dict[str, Component]:
         table: dict[str, Component] = {}
         hook = getattr(self._manager.hook, f"register_{kind}s")
-        for implementation in sorted(hook.get_hookimpls(), key=lambda one: one.plugin_name):
+        for implementation in sorted(hook.get_hookimpls(), key=lambda each: each.plugin_name):
             plugin = implementation.plugin_name
+            components: list[Component] = []
 
-            def register(name: str, factory: Callable[..., Any], *, plugin: str = plugin) -> None:
-                if not (isinstance(name, str) and name and callable(factory)):
-                    raise PluginError(
-                        f"Plugin {plugin!r} registers a {kind} with register({name!r}, {factory!r}); needed are a name "
-                        "and something that builds the component."
-                    )
-                if name in table:
-                    raise PluginError(
-                        f"Two plugins register a {kind} {name!r}: {table[name].plugin} and {plugin}. "
-                        "Rename one, or uninstall its distribution."
-                    )
-                module, distribution, version = self._origin[plugin]
-                table[name] = Component(kind, name, factory, plugin, distribution, version, *_place(plugin, module))
+            def register(
+                name: str,
+                factory: Callable[..., Any] | str,
+                *,
+                plugin: str = plugin,
+                components: list[Component] = components,
+            ) -> None:
+                components.append(self._component(kind, name, factory, plugin))
 
             try:
                 implementation.function(*(register for _ in implementation.argnames))
@@ -116,15 +89,46 @@ class Plugins:
                     f"Plugin {plugin!r} of distribution {self._origin[plugin][1]!r} fails in register_{kind}s: "
                     f"{type(error).__name__}: {error}. Repair it, or uninstall the distribution."
                 ) from error
+            for owner in {component.plugin for component in components} or {plugin}:
+                if self._only is None or owner in self._only:
+                    self._hooks.setdefault(owner, set()).add(f"register_{kind}s")
+            for component in components:
+                if self._only is None or component.plugin in self._only:
+                    _add(table, component)
         return dict(sorted(table.items()))
+
+    def _component(self, kind: str, name: object, factory: object, plugin: str) -> Component:
+        """Return what a plugin registers as a component. Raises PluginError if it is not a name and a factory."""
+        is_path = isinstance(factory, str)
+        if not (isinstance(name, str) and name and (callable(factory) or is_path)):
+            raise PluginError(
+                f"Plugin {plugin!r} registers a {kind} with register({name!r}, {factory!r}); needed are a name "
+                "and something that builds the component: a class, a function, or the path 'module:attribute' of one."
+            )
+        module, distribution, version = self._origin[plugin]
+        place = _place(plugin, module)
+        if not isinstance(factory, str):
+            assert callable(factory)
+            return Component(kind, name, factory, plugin, distribution, version, *place)
+        if not (path := FACTORY_PATH.fullmatch(factory)):
+            raise PluginError(
+                f"Plugin {plugin!r} registers the {kind} {name!r} as {factory!r}; a path is 'module:attribute', "
+                "such as 'my_package.my_module:MyClass'."
+            )
+        owner = path["module"]
+        if owner.startswith(f"{plugin}."):  # each module is a plugin of its own
+            if self._origin.get(owner, self._origin[plugin])[1] != distribution:
+                check_names([(owner, distribution), (owner, self._origin[owner][1])])
+            return Component(kind, name, factory, owner, distribution, version, module_file(owner), owner)
+        file = module_file(owner)
+        own: Place = (file, owner) if file else place
+        registrar = None if own == place else place
+        return Component(kind, name, factory, plugin, distribution, version, *own, registrar=registrar)
 
     @property
     def hooks(self) -> dict[str, list[str]]:
         """Return {plugin name: the hooks it implements}."""
-        return {
-            name: sorted(caller.name for caller in self._manager.get_hookcallers(module) or ())
-            for name, (module, _, _) in sorted(self._origin.items())
-        }
+        return {name: sorted(hooks) for name, hooks in sorted(self._hooks.items())}
 
     def components(self, kind: str) -> dict[str, Component]:
         """Return {name: component} of one kind, sorted by name."""
@@ -178,65 +182,29 @@ class Plugins:
 _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def _place(plugin: str, module: object) -> tuple[Path | None, str]:
-    """Return the file that holds a plugin, None where there is none, and the full name of its module."""
+def _add(table: dict[str, Component], component: Component) -> None:
+    if other := table.get(component.name):
+        raise PluginError(
+            f"Two plugins register a {component.kind} {component.name!r}: {other.plugin} and {component.plugin}. "
+            "Rename one, or uninstall its distribution."
+        )
+    table[component.name] = component
+
+
+def _place(plugin: str, module: object) -> Place:
+    """Return the file that holds a plugin, None if there is none, and the full name of its module."""
     if isinstance(module, ModuleType):
         file = getattr(module, "__file__", None)
         return (Path(file) if file else None), module.__name__
     # An entry point may name an object in a module.
-    found = origin(plugin)
-    return (found.source, found.module) if found else (None, "")
+    place = origin(plugin)
+    return (place.source, place.module) if place else (None, "")
 
 
 def _missing(kind: str, built: object) -> str:
     protocol = PROTOCOLS[kind]
     wanted = [name for name in (*vars(protocol), *protocol.__annotations__) if not name.startswith("_")] or ["__call__"]
     return ", ".join(name for name in dict.fromkeys(wanted) if not hasattr(built, name))
-
-
-def _check_names(named: Iterable[tuple[str, str]]) -> None:
-    """Raise PluginError where two of these (plugin name, distribution) have one name."""
-    seen: dict[str, str] = {}
-    for name, distribution in named:
-        if name in seen:
-            raise PluginError(
-                f"Two installed distributions both name a plugin {name!r}: {seen[name]} and {distribution}. "
-                "Uninstall one of them."
-            )
-        seen[name] = distribution
-
-
-def _installed(only: Iterable[str] | None) -> list[tuple[str, object, str, str]]:
-    from asdcore import __version__
-
-    bundled = [f"{BUNDLED_PACKAGE}.{name}" for name in BUNDLED_PLUGINS]
-    entries = sorted(entry_points(group=hookspecs.PROJECT), key=lambda one: (one.name, _distribution(one)[0]))
-    if only is not None:
-        wanted = set(only)
-        bundled = [name for name in bundled if name in wanted]
-        entries = [entry for entry in entries if entry.name in wanted]
-        if lost := sorted(wanted.difference(bundled, (entry.name for entry in entries))):
-            raise PluginError(f"The plugin {lost[0]!r} is not installed. 'asdcore plugins' lists what is.")
-    # Before anything is imported: of two plugins with one name, who knows which is the one that was meant.
-    _check_names([*((name, "asdcore") for name in bundled), *((one.name, _distribution(one)[0]) for one in entries)])
-    return [
-        *((name, importlib.import_module(name), "asdcore", __version__) for name in bundled),
-        *((entry.name, _load(entry), *_distribution(entry)) for entry in entries),
-    ]
-
-
-def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    return (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "unknown")
-
-
-def _load(entry: EntryPoint) -> object:
-    try:
-        return entry.load()
-    except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"Plugin {entry.name!r} of distribution {_distribution(entry)[0]!r} does not import: "
-            f"{type(error).__name__}: {error}. Repair it, or uninstall the distribution."
-        ) from error
 
 
 _restriction: tuple[str, ...] | None = None
@@ -246,7 +214,7 @@ _restriction: tuple[str, ...] | None = None
 def installed() -> Plugins:
     """Return every installed plugin, loaded once; inside :func:`restricted`, those named there."""
     since = time.time_ns()
-    plugins = Plugins(_installed(_restriction))
+    plugins = Plugins(offered(_restriction), _restriction)
     plugins.since = since
     return plugins
 
@@ -270,30 +238,3 @@ def restricted(names: Iterable[str]) -> Iterator[Plugins]:
         yield installed()
     finally:
         restrict(before)
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where an installed plugin comes from, found out without importing it."""
-
-    distribution: str
-    version: str
-    source: Path | None
-    module: str
-
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """{name: file} of the plugin's source as it is now."""
-        return source_of(self.source, self.module).files if self.source else {}
-
-
-def origin(name: str) -> Origin | None:
-    """Return where the plugin of this name comes from, or None where it is not installed. Nothing of it is run."""
-    from asdcore import __version__
-
-    bundled = {f"{BUNDLED_PACKAGE}.{one}" for one in BUNDLED_PLUGINS}
-    if name in bundled:
-        return Origin("asdcore", __version__, module_file(name), name)
-    for entry in entry_points(group=hookspecs.PROJECT, name=name):
-        return Origin(*_distribution(entry), module_file(entry.module), entry.module)
-    return None

@@ -66,6 +66,8 @@ def component_recipe(component: Component, parameters: dict[str, Any]) -> dict[s
         "source": component.source_digest,
         "parameters": values,
     }
+    if isinstance(component.registered, str):  # several components may lie in one file
+        recipe["factory"] = component.registered
     libraries = component.files.libraries if component.files else {}
     return {**recipe, "libraries": dict(sorted(libraries.items()))} if libraries else recipe
 

@@ -17,7 +17,7 @@ import pytest
 import asdcore
 from asdcore import hookimpl
 from asdcore.contract import hookspecs, interfaces
-from asdcore.contract.plugins import BUNDLED_PLUGINS, Plugins, installed, origin, restricted
+from asdcore.contract.plugins import Plugins, installed, origin, restricted
 from asdcore.contract.sources import source_digest
 from asdcore.errors import PluginError
 
@@ -60,8 +60,9 @@ def test_every_bundled_file_is_registered():
 
     root = Path(asdcore_plugins.__file__).parent
     files = {path.relative_to(root).with_suffix("").as_posix().replace("/", ".") for path in root.glob("*/*.py")}
-    plugins = {name for name in files if not name.endswith("__init__") and not name.startswith(("nn.", "stats."))}
-    assert plugins == set(BUNDLED_PLUGINS)
+    kinds = tuple(f"{kind}s." for kind in interfaces.KINDS)
+    plugins = {f"asdcore_plugins.{name}" for name in files if name.startswith(kinds) and not name.endswith("__init__")}
+    assert plugins == {name for name in installed().hooks if name.startswith("asdcore_plugins.")}
 
 
 def test_components_are_sorted_whatever_the_order_of_plugins():
@@ -258,11 +259,12 @@ def lay_out(site, distribution, version, entry_point):
 
 IMPORTED = """
 import sys
-from asdcore.contract.plugins import restricted
+from contextlib import nullcontext
+from asdcore.contract.plugins import installed, restricted
 from asdcore.errors import PluginError
 try:
-    with restricted(sys.argv[1:]) as plugins:
-        print(*plugins.hooks)
+    with restricted(sys.argv[1:]) if sys.argv[1:] else nullcontext():
+        print(*installed().hooks)
 except PluginError as error:
     print(error)
 print(*sorted(sys.modules))
@@ -279,16 +281,25 @@ def imported(site, *names):
         check=True,
     )
     said, modules = done.stdout.splitlines()
-    plugins = {"theirs", "theirs_too", *(f"asdcore_plugins.{name}" for name in BUNDLED_PLUGINS)}
+    plugins = {"theirs", "theirs_too", *installed().hooks}
     return said, [name for name in modules.split() if name in plugins]
 
 
 def test_a_restriction_imports_nothing_but_what_it_names(tmp_path):
-    """Neither bundled plugins nor others: what a frozen run does not pin must not be executed."""
+    """Neither bundled plugins nor others: a frozen run must not execute what it does not pin."""
     lay_out(tmp_path, "their-scorer", "1.0", "theirs = theirs")
     (tmp_path / "theirs.py").write_text("raise SystemExit('executed')\n")
     names = ["asdcore_plugins.guards.tail", "asdcore_plugins.scorers.knn"]
-    assert imported(tmp_path, *names) == (" ".join(names), names)
+    assert imported(tmp_path, *names) == (" ".join(names), [])  # nor these before they are built
+
+
+def test_no_distribution_names_a_plugin_below_asdcores_own(tmp_path):
+    lay_out(tmp_path, "one", "1.0", "asdcore_plugins.guards.tail = theirs")
+    (tmp_path / "theirs.py").write_text("raise SystemExit('executed')\n")
+    for names in ((), ("asdcore_plugins.guards.tail",)):
+        said, modules = imported(tmp_path, *names)
+        assert "both name a plugin 'asdcore_plugins.guards.tail': asdcore and one" in said
+        assert modules == []
 
 
 @pytest.mark.parametrize("name", ["theirs", "asdcore_plugins.guards.tail"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from asdcore.contract.plugins import BUNDLED_PLUGINS
+from asdcore.contract.plugins import installed
 from asdcore.contract.sources import (
     BUNDLED_PACKAGE,
     NO_PART,
@@ -131,18 +131,19 @@ def test_of_the_bundled_package_a_plugin_is_its_module_what_that_imports_and_the
 
 
 def test_whatever_a_bundled_plugin_imports_is_among_its_sources():
+    names = [name for name in installed().hooks if name.startswith(BUNDLED_PACKAGE)]
     code = (
         "import importlib, json, sys\n"
         "found = {}\n"
-        f"for name in {BUNDLED_PLUGINS!r}:\n"
+        f"for name in {names!r}:\n"
         f"    for one in [one for one in sys.modules if one.startswith({BUNDLED_PACKAGE!r})]: del sys.modules[one]\n"
-        f"    importlib.import_module('{BUNDLED_PACKAGE}.' + name)\n"
+        "    importlib.import_module(name)\n"
         f"    found[name] = [m.__file__ for one, m in sys.modules.items() if one.startswith({BUNDLED_PACKAGE!r})]\n"
         "print(json.dumps(found))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for name, imported in json.loads(done.stdout).items():
-        _, files = source_files(module_file(f"{BUNDLED_PACKAGE}.{name}"))
+        _, files = source_files(module_file(name))
         assert set(imported) <= set(map(str, files)), name
         assert len(imported) >= 3
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from asdcore import hookimpl
-from asdcore.contract.plugins import Plugins, _installed
+from asdcore.contract.plugins import Plugins, offered
 from asdcore.errors import DataError, PluginError
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages.calibrate import calibrate, mirror
@@ -72,7 +72,7 @@ class Theirs:
 @pytest.fixture
 def plugins():
     Spy.seen.clear()
-    return Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    return Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
 
 
 def tables(n=12, machines=("a", "b")):

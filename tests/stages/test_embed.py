@@ -13,7 +13,7 @@ import soundfile
 
 import asdcore
 from asdcore import Tokens, encoding, hookimpl
-from asdcore.contract.plugins import Plugins, _installed
+from asdcore.contract.plugins import Plugins, offered
 from asdcore.data.pooling import pool
 from asdcore.errors import DataError, PluginError, PortfolioError
 from asdcore.portfolio import parse_portfolio
@@ -143,7 +143,7 @@ class Theirs:
 
 @pytest.fixture
 def plugins(monkeypatch):
-    known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
     monkeypatch.setattr(encoding, "installed", lambda: known)
     monkeypatch.setattr(embed, "installed", lambda: known)
     encoding._encoder.cache_clear()
@@ -443,7 +443,7 @@ def test_a_device_is_part_of_the_recipe_where_the_encoder_takes_one(plugins):
         def register_encoders(self, register):
             register("fast", Fast)
 
-    known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
     (fast,), (plain,) = (branches(one)["b0"].parts for one in ("fast", "logmel"))
     on = {device: feature_recipe(fast, known, device) for device in (None, "cpu", "cuda", "cuda:1")}
     assert on[None] == on["cpu"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asdcore import fusion, hookimpl, transforms
-from asdcore.contract.plugins import Plugins, _installed
+from asdcore.contract.plugins import Plugins, offered
 from asdcore.errors import DataError, PluginError
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages.fuse import fuse
@@ -74,7 +74,7 @@ class Theirs:
         register("stash", Stash)
 
 
-PLUGINS = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+PLUGINS = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
 BRANCHES = {name: {"encoder": "logmel", "scorer": "knn"} for name in ("x", "y")}
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from asdcore import hookimpl, scoring
 from asdcore.components import build
-from asdcore.contract.plugins import Plugins, _installed
+from asdcore.contract.plugins import Plugins, offered
 from asdcore.errors import DataError, PluginError
 from asdcore.held_out import HeldOut, out_of_fold, places
 from asdcore.portfolio import OutOfFold, parse_portfolio
@@ -138,7 +138,7 @@ class Theirs:
 
 @pytest.fixture
 def plugins(monkeypatch):
-    known = Plugins([*_installed(None), ("theirs", Theirs(), "theirs", "1")])
+    known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
     monkeypatch.setattr(score, "installed", lambda: known)
     Mean.fits.clear()
     return known
@@ -383,7 +383,7 @@ def sharing(plugins, monkeypatch):
             register("shared", Shared)
             register("mean", Mean)
 
-    known = Plugins([*_installed(None), ("also", Also(), "also", "1")])
+    known = Plugins([*offered(), ("also", Also(), "also", "1")])
     measured = []
 
     def distances(features, bank, metric):
@@ -598,7 +598,7 @@ def told(plugins, monkeypatch):
             register("told", Told)
             register("alone_only", AloneOnly)
 
-    known = Plugins([*_installed(None), ("more", More(), "more", "1")])
+    known = Plugins([*offered(), ("more", More(), "more", "1")])
     monkeypatch.setattr(score, "installed", lambda: known)
     Told.fitted, Told.asked = [], []
     return known

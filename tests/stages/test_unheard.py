@@ -9,7 +9,7 @@ import pytest
 
 import asdcore
 from asdcore import encoding, hookimpl
-from asdcore.contract.plugins import Plugins, _installed
+from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import unheard
 
@@ -49,7 +49,7 @@ class Own:
 @pytest.fixture
 def notes(monkeypatch):
     """A function that returns the notes on clips of so many seconds for branches with these encoders."""
-    known = Plugins([*_installed(None), ("own", Own(), "own", "1")])
+    known = Plugins([*offered(), ("own", Own(), "own", "1")])
     monkeypatch.setattr(encoding, "installed", lambda: known)
     encoding._encoder.cache_clear()
     Short.built = 0

@@ -1,8 +1,8 @@
 """DCASE Challenge Task 2, 2020 to 2026: one reader, driven by two tables.
 
 ``FORMS`` has every form a clip's name takes, ``TASKS`` which forms, year and channel count each task has. A reader is
-registered under the name of every task; ``dcase`` is for when the year is not known: it knows every form, its
-evaluation follows the rules of 2022 to 2026, and its ``detected`` is true.
+registered under the name of every task. ``dcase`` serves if the year is unknown: it accepts every form, follows the
+rules of 2022 to 2026, and its ``detected`` is true.
 
 Layouts: ``ROOT/<machine>/{train,test}/<name>`` (2021 also ``source_test`` and ``target_test``), machines being whatever
 folders are there; or loose clips named ``<machine>_<train|test>_<name>``. Set aside, and no part of the index, are the
@@ -16,12 +16,12 @@ import functools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asdcore import DataError, DatasetError, hookimpl
+from asdcore import DataError, DatasetError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -115,13 +115,6 @@ LABELS = {"normal": 0, "anomaly": 1}
 SUFFIXES = (".wav", ".flac")
 DEPTH = 5  # folders down, so that a wrong root can be answered with the right one
 LOOSE = re.compile(r"(?P<machine>.+?)_(?P<folder>train|test)_(?P<name>(?:section|(?:(?:normal|anomaly)_)?id)_.+)")
-
-
-@hookimpl
-def register_datasets(register: Callable[[str, Callable[..., Any]], None]) -> None:
-    """Offer a reader for every task."""
-    for task in TASKS:
-        register(task, functools.partial(DcaseReader, task))
 
 
 def parse_name(name: str, folder: str | None = None, task: str = "dcase") -> ClipName:
@@ -297,3 +290,9 @@ def _stem(name: str) -> str:
 
 def _is_sound(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
+
+
+DCASE = functools.partial(DcaseReader, "dcase")
+DCASE2020, DCASE2021, DCASE2022, DCASE2023, DCASE2024, DCASE2025, DCASE2026 = (
+    functools.partial(DcaseReader, f"dcase{year}") for year in range(2020, 2027)
+)
