@@ -14,11 +14,8 @@ with the same bits and n_train * k memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.cluster_density import ClusterScorer
 from asdcore_plugins.scorers.bases.local_density import floor
 from asdcore_plugins.stats.arrays import Flags, Floats
@@ -58,9 +55,3 @@ class ALDN(ClusterScorer):
         nearest = np.take_along_axis(density, banks.nearest(), axis=1)
         eta = slopes(np.log(banks.nearest_distances() + added), nearest, counted)
         return np.exp(np.clip(eta, 0.0, 1.0) * density), 0.0
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``aldn``."""
-    register("aldn", ALDN)

@@ -37,7 +37,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.nn.autoencoder import batches, gather, one_thread, train, windows
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.parameters import share_of
@@ -249,9 +249,3 @@ def _residuals(model: nn.Sequential, vectors: Floats32, rows: Rows) -> Tensor:
 
 def _clip_rows(vectors: Floats32, clip: int) -> Rows:
     return np.arange(clip * vectors.shape[1], (clip + 1) * vectors.shape[1])
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``autoencoder``."""
-    register("autoencoder", Autoencoder)

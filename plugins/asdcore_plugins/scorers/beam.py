@@ -1,34 +1,35 @@
 """Nearest neighbours band by band: every frequency band has a memory of its own.
 
-A(x) is the mean over bands f of min_y d(x_f, y_f): each band's part of the features finds the train normal it is most
-like, whatever the others find. With the cosine metric loud and quiet bands count the same. From BEAM
-(arXiv:2603.13749); the maximum over bands, instead of the mean, is said to be a little better elsewhere.
+A(x) is the mean over bands f of min_y d(x_f, y_f): each band's part of the features has a nearest train normal of its
+own. With the cosine metric loud and quiet bands count the same. From BEAM (arXiv:2603.13749); other work reports the
+maximum over bands as a little better than the mean.
 
-With ``varmin`` = k neighbours a band's part is min_y d(x_f, y_f) - alpha_f rho_f(y): each band takes off as much of its
+With ``varmin`` = k neighbours a band's part is min_y d(x_f, y_f) - alpha_f rho_f(y): each band subtracts as much of its
 own local density as makes its train normals' distances vary least, as ``varmin`` does (4 in Matsumoto et al., DCASE
 Workshop 2025).
 
-Features are those of a pooling that keeps bands, ``mean`` for one: band after band, ``bands`` of them (8 for BEATs and
+Features are those of a pooling that keeps bands, such as ``mean``: band after band, ``bands`` of them (8 for BEATs and
 EAT). Leave-one-out is exact. Time: the products of one nearest-neighbour search. Memory: the bank twice; with
-``varmin``, the distances of the bank to itself, up to 200 MB a band.
+``varmin``, the distances of the bank to itself, up to 200 MB for a band.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Without, hookimpl
+from asdcore import DataError, Without
 from asdcore_plugins.scorers.bases.least_variance import LeastVariance
-from asdcore_plugins.scorers.bases.references import references_left
-from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.scorers.bases.references import large_enough, members_of, not_fitted, references_left
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.neighbours.search import NearestRows
-from asdcore_plugins.stats.parameters import METRICS, REFERENCES, whole
+from asdcore_plugins.stats.parameters import REFERENCES, choice, metric_name, reference_names, whole
 
 Scores = Mapping[str, Floats]
-Left = Sequence[NDArray[np.intp]] | None
+Left = Sequence[Indices] | None
 Band = tuple[Callable[[Floats32], Scores], Callable[[Left], Scores]]
 """What scores clips by their part in a band, and the train clips left out."""
 
@@ -39,9 +40,39 @@ REDUCTIONS = ("mean", "max")
 class Beam:
     """Distance to the nearest train normal in each band; in the unit of the distance.
 
-    bands : bands in the features. reduce : "mean" or "max" over bands. varmin : neighbours of the local density that is
-        taken off in each band; 0 takes none off. A reference with fewer than 2 train clips, 3 with ``varmin``, is left
-        out.
+    A reference with fewer than 2 train clips, 3 with ``varmin``, is left out.
+
+    Parameters
+    ----------
+    bands
+        Bands in the features.
+    reduce
+        "mean" or "max" over bands.
+    metric
+        "cosine" or "euclidean".
+    references
+        The references to score against: some of "pooled", "source", "target".
+    varmin
+        Neighbours of the local density that each band subtracts; 0 subtracts nothing.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    BEAM, arXiv:2603.13749. Matsumoto et al., DCASE Workshop 2025, for ``varmin``.
+
+    Examples
+    --------
+    Each band may be near another train normal; here the first is near both and the second far from both:
+
+    >>> import numpy as np
+    >>> train = np.array([[0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]], np.float32)
+    >>> scorer = Beam(bands=2, metric="euclidean").fit(train, np.full(2, "source"))
+    >>> scorer.score(np.array([[0.0, 0.0, 4.0, 5.0]], np.float32))["pooled"].tolist()
+    [2.5]
     """
 
     def __init__(
@@ -53,27 +84,34 @@ class Beam:
         varmin: int = 0,
     ) -> None:
         self._n_bands, self._varmin = whole("bands", bands), whole("varmin", varmin, least=0)
-        if reduce not in REDUCTIONS:
-            raise ValueError(f"reduce must be one of {', '.join(REDUCTIONS)}, got {reduce!r}")
-        if metric not in METRICS:
-            raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
-        if not references or set(references) - set(REFERENCES):
-            raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
-        self._reduce, self._metric, self._references = reduce, metric, tuple(references)
+        self._reduce = choice("reduce", reduce, REDUCTIONS)
+        self._metric, self._references = metric_name(metric), reference_names(references)
         self._bands: list[Band] = []
 
-    def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_], without: Left = None) -> Beam:
-        """(n_train, bands * dim) features and their domains; keeps each band's part as its memory.
+    def fit(self, features: Floats32, domain: NDArray[np.str_], without: Left = None) -> Self:
+        """Keep each band's part of the train normals as its memory.
 
-        without : for each clip, the clips that its local density (of ``varmin``) must not rest on.
+        Parameters
+        ----------
+        features
+            (n_train, bands * dim) features of the train normals, band after band.
+        domain
+            (n_train,) "source" or "target" for each.
+        without
+            For each clip, the clips that its local density (of ``varmin``) must not rest on.
+
+        Returns
+        -------
+        Self
+            The fitted scorer.
+
+        Raises
+        ------
+        DataError
+            If no reference has enough train normals, or the features do not divide into bands.
         """
-        self._bands, fewest = [], 3 if self._varmin else 2
-        members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
-        members = {name: rows for name, rows in members.items() if len(rows) >= fewest}
-        if not members:
-            raise DataError(
-                f"beam needs at least {fewest} train normals in one of its references {', '.join(self._references)}"
-            )
+        self._bands = []
+        members = large_enough("beam", members_of(domain, self._references), 3 if self._varmin else 2)
         train = self._split(features)
         self._width = train.shape[2]
         if self._metric == "cosine" and self._width == 1:
@@ -81,9 +119,7 @@ class Beam:
         self._bands = [self._band(train[:, band], domain, members, without) for band in range(self._n_bands)]
         return self
 
-    def _band(
-        self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, NDArray[np.intp]], without: Left
-    ) -> Band:
+    def _band(self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, Indices], without: Left) -> Band:
         if self._varmin:
             dense = LeastVariance(self._varmin, metric=self._metric, references=tuple(members))
             return dense.fit(part, domain, without).score, dense.score_left_out
@@ -91,13 +127,29 @@ class Beam:
 
         def left_out(without: Left) -> Scores:
             gone = None if without is None else Without(without, len(part))
-            found = memory.distances_left_out(gone)
-            return {name: found[name] for name in references_left(gone, members, 1, "beam")}
+            scores = memory.distances_left_out(gone)
+            return {name: scores[name] for name in references_left(gone, members, 1, "beam")}
 
         return memory.distances, left_out
 
-    def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
-        """(n_clips, bands * dim) -> {reference: (n_clips,)}."""
+    def score(self, features: Floats32) -> Mapping[str, Floats]:
+        """Score clips by their bands' distances to the nearest train normals.
+
+        Parameters
+        ----------
+        features
+            (n_clips, bands * dim) features, band after band.
+
+        Returns
+        -------
+        Mapping[str, Floats]
+            {reference: scores (n_clips,)}; larger is more anomalous.
+
+        Raises
+        ------
+        DataError
+            Before ``fit``, or if the features do not fit those of the train normals.
+        """
         self._check_fitted()
         parts = self._split(features)
         if parts.shape[2] != self._width:
@@ -107,25 +159,33 @@ class Beam:
         return self._reduced([score(parts[:, band]) for band, (score, _) in enumerate(self._bands)])
 
     def score_left_out(self, without: Left = None) -> Mapping[str, Floats]:
-        """Return {reference: (n_train,)} for the fitted clips, each against memories without it.
+        """Score the fitted clips, each against memories without it.
 
-        without : for each clip, the clips that the memories lack as well. A reference with too few clips left for some
-            clip is left out.
+        Parameters
+        ----------
+        without
+            For each clip, the clips that its score must not rest on either.
+
+        Returns
+        -------
+        Mapping[str, Floats]
+            {reference: scores (n_train,)}. A reference with too few clips left for some clip is left out.
         """
         self._check_fitted()
         return self._reduced([score_left_out(without) for _, score_left_out in self._bands])
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip: its products with the bank."""
+        """Return the multiply-accumulates to score one clip: its products with the bank."""
         return n_train * dim
 
-    def _reduced(self, found: Sequence[Scores]) -> dict[str, Floats]:
-        """{reference: (n,)} of every band -> of all."""
+    def _reduced(self, by_band: Sequence[Scores]) -> dict[str, Floats]:
+        """{reference: scores (n,)} of every band -> one of all."""
         # Contiguous by clip, so that the order of a clip's sum does not depend on how many clips there are.
-        by_clip = {name: np.ascontiguousarray(np.stack([one[name] for one in found]).T) for name in found[0]}
-        return {name: one.max(axis=1) if self._reduce == "max" else one.mean(axis=1) for name, one in by_clip.items()}
+        by_clip = {name: np.ascontiguousarray(np.stack([band[name] for band in by_band]).T) for name in by_band[0]}
+        over_bands = np.max if self._reduce == "max" else np.mean
+        return {name: np.asarray(over_bands(bands, axis=1)) for name, bands in by_clip.items()}
 
-    def _split(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _split(self, features: Floats32) -> Floats32:
         """(n, bands * dim) -> (n, bands, dim)."""
         if features.ndim != 2 or features.shape[1] % self._n_bands:
             raise DataError(
@@ -136,10 +196,4 @@ class Beam:
 
     def _check_fitted(self) -> None:
         if not self._bands:
-            raise DataError("this beam has no train normals yet: call fit(features, domain) first")
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``beam``."""
-    register("beam", Beam)
+            raise not_fitted("beam")

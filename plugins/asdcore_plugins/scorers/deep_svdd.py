@@ -14,7 +14,7 @@ Memory: n D. Train normals are scored in folds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch.nn.functional import leaky_relu
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import between, whole
@@ -135,9 +135,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``deep_svdd``."""
-    register("deep_svdd", DeepSVDD)

@@ -12,9 +12,8 @@ in folds: a mixture without one clip has no closed form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
@@ -43,9 +42,3 @@ class GMM(PerReference):
 
     def _estimate(self, clips: Floats) -> Mixture:
         return fit_mixture(clips, self._components, self._seed, FLOOR)
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``gmm``."""
-    register("gmm", GMM)

@@ -11,14 +11,13 @@ Fitting takes trees times 256 log 256 operations, a score trees times 8 comparis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn import ensemble
 
-from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import whole
@@ -59,9 +58,3 @@ class _Forest:
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> (n,). Depths are summed tree after tree, for each clip alone."""
         return -np.asarray(self.forest.score_samples(clips), np.float64) if len(clips) else np.empty(0)
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``isolation_forest``."""
-    register("isolation_forest", IsolationForest)

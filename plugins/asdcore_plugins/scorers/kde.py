@@ -14,12 +14,12 @@ and as many exponentials as n_train^2.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Without, hookimpl
+from asdcore import DataError, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.scorers.bases.references import references_left, too_few_left
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Indices
@@ -177,9 +177,3 @@ def _surprise(distances: Floats) -> Floats:
     least = exponents.min(axis=1)
     kernels = np.exp(least[:, None] - exponents).sum(axis=1)
     return np.asarray(least - np.log(kernels / np.isfinite(distances).sum(axis=1)))
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``kde``."""
-    register("kde", KDE)

@@ -22,12 +22,12 @@ values, and a quarter of an hour to leave each out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import Without, hookimpl
+from asdcore import Without
 from asdcore_plugins.scorers.bases.local_density import LocalDensity, MeanDensity, floor
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats
 from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
@@ -125,9 +125,3 @@ class LDN(LocalDensity):
 
     def _terms(self, rho: Floats, counted: Flags, banks: Banks | BanksWithout) -> tuple[Floats | float, Floats | float]:
         return (rho + floor(rho, counted, "ldn"), 0.0) if self._variant == "ratio" else (1.0, rho)
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``ldn``."""
-    register("ldn", LDN)

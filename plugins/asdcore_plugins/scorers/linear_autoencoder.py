@@ -22,7 +22,7 @@ M^2 operations a clip, a score 2 time M components, ``mahalanobis_paper`` 2 time
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.scorers.bases.per_reference import Model, PerReference, with_spread
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.features import frames
@@ -188,9 +188,3 @@ def windows(clip: NDArray[Any], stacked: int) -> Floats:
     """(time, band, dim) -> (time - stacked + 1, stacked * band * dim) float64, frame after frame."""
     rows = clip.reshape(len(clip), -1).astype(np.float64)
     return np.hstack([rows[k : len(rows) - stacked + 1 + k] for k in range(stacked)])
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``linear_autoencoder``."""
-    register("linear_autoencoder", LinearAutoencoder)

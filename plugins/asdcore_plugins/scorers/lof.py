@@ -18,12 +18,12 @@ distance matrix of n_train^2, then n_train + k^2 for a clip left out and n_train
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import Without, hookimpl
+from asdcore import Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.masked import medians
@@ -213,9 +213,3 @@ def _factors(distance: Floats, furthest: Floats, density: Floats, least: Floats)
     count = np.maximum(there.sum(axis=1), 1)
     reach = np.where(there, np.maximum(distance, furthest), 0.0).sum(axis=1) / count
     return np.asarray(np.where(there, density, 0.0).sum(axis=1) / count * np.maximum(reach, least))
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``lof``."""
-    register("lof", LOF)

@@ -27,13 +27,13 @@ folds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.features import frames
@@ -201,9 +201,3 @@ def _relation(clip: Floats32, bands: int) -> Floats:
     means = np.stack([(near - far).mean(axis=0), coherence.mean(axis=0)])
     groups = np.array_split(means, min(bands, means.shape[1]), axis=1)
     return np.stack([group.mean(axis=1) for group in groups], axis=1).ravel()
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``normal_relation``."""
-    register("normal_relation", NormalRelation)

@@ -16,13 +16,12 @@ distance to each of at least nu n support vectors. Train normals are scored in f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn import svm
 
-from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import between
@@ -69,9 +68,3 @@ class _Boundary:
             distance = np.square(self.support - clip).sum(axis=1)
             scores[i] = self.log_rho - np.logaddexp.reduce(self.weights - self.gamma * distance)
         return scores
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``ocsvm``."""
-    register("ocsvm", OneClassSVM)

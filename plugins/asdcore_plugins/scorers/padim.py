@@ -14,13 +14,12 @@ float64 while fitting. Train normals are scored in folds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.features import frames
@@ -93,9 +92,3 @@ class _Places:
             distances = np.sort(np.sqrt(np.square(whitened).sum(axis=2)).ravel())
             scores[i] = distances[-max(1, share_of(self.top, len(distances))) :].mean()
         return scores
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``padim``."""
-    register("padim", PaDiM)

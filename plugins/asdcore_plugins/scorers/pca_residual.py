@@ -10,12 +10,12 @@ are scored in folds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import between, whole
@@ -77,9 +77,3 @@ class _Subspace:
             inside = np.einsum("kd,d->k", self.basis, centred)
             scores[i] = np.square(centred - np.einsum("kd,k->d", self.basis, inside)).sum()
         return scores
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``pca_residual``."""
-    register("pca_residual", PCAResidual)

@@ -12,9 +12,6 @@ searched instead, with the same bits and n_train * k memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.least_variance import LeastVariance
 
 
@@ -50,9 +47,3 @@ class VarMin(LeastVariance):
     >>> scorer.score(np.zeros((1, 4), np.float32))["pooled"].tolist()
     [1.0]
     """
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``varmin``."""
-    register("varmin", VarMin)
