@@ -1,8 +1,8 @@
 """The autoencoder of the official DCASE Task 2 baseline, 2023-2026, in both of its modes.
 
-For features that are not pooled: ``encoder = { name = "logmel", pooling = "frames" }``. An autoencoder r learns to give
-back vectors x of 5 consecutive frames (:mod:`asdcore_plugins.nn.autoencoder`). The K vectors of a clip, of D values
-each, leave the residuals e_k = r(x_k) - x_k, and ``score`` says what is made of them:
+For features that are not pooled: ``encoder = { name = "logmel", pooling = "frames" }``. An autoencoder r learns to
+reproduce vectors x of 5 consecutive frames (:mod:`asdcore_plugins.nn.autoencoder`). The K vectors of a clip, of D
+values each, leave the residuals e_k = r(x_k) - x_k, and ``score`` says how they make a score:
 
     mse                 1/(K D) sum_k |e_k|^2                                     reference pooled
     mahalanobis         m' S_d^-1 m, m the mean residual of a frame               references source, target, pooled
@@ -13,23 +13,22 @@ S_d is the covariance of the residuals of domain d. ``pooled`` takes the smaller
 
 ``mahalanobis`` is what the official code computes, and what its published figures rest on: residuals are cut into
 frames and averaged over the clip before the distance is taken; S_d is summed over shuffled batches, each centred on its
-own mean, and divided by the number of vectors less one, not of frames. ``mahalanobis_paper`` is what the paper says,
-eq. (6) of Dohi et al., "Description and discussion on DCASE 2023 challenge task 2" (arXiv 2305.07828): a distance for
+own mean, and divided by the number of vectors less one, not of frames. ``mahalanobis_paper`` follows the paper, eq. (6) of Dohi et al., "Description and discussion on DCASE 2023 challenge task 2" (arXiv 2305.07828): a distance for
 every vector, S_d the usual covariance of whole residuals. The distance is squared, so train normals score about 1.
 
 As in the official code, all domains share one network, a tenth of the vectors (not of the clips) is held out of the
-training, nothing is normalised beforehand, and the weights of the last epoch count.
+training, nothing is normalized beforehand, and the weights of the last epoch count.
 
-The normalisation inside the network takes a hundredth of each batch into its running statistics, which scores rest on:
-fewer than some 500 batches in all leave them half-way.
+The normalization inside the network takes a hundredth of each batch into its running statistics, which scores rest on.
+With fewer than some 500 batches in all these statistics are not settled.
 
 Cost. A training sees 0.9 x epochs x clips x (time - 4) vectors: 28 million for 1,000 clips of 10 s, about 20 minutes of
-one core; a scorer has no way to show progress, so the bar of a run stands still meanwhile. There is no closed form that
-leaves a clip out, so train normals are scored in folds, and F folds cost as much as F trainings on all. Fewer
-``epochs`` or ``folds`` are the honest ways to spend less: with fewer folds, networks learn from fewer clips and
-calibrate with larger errors, while test clips are scored as before. Branches that differ in ``score`` alone share their
-trainings where they run in one process. No frame is copied but those of the batch at hand. Scoring a clip of 10 s takes
-82 million multiply-accumulates, with ``mahalanobis_paper`` 335 million.
+one core. A scorer shows no progress, so the bar of a run stands still meanwhile. There is no closed form that leaves a
+clip out, so train normals are scored in folds, and F folds cost as much as F trainings on all. Fewer ``epochs`` or
+``folds`` are the honest ways to spend less: with fewer folds, networks learn from fewer clips and calibrate with larger
+errors, while test clips are scored as before. Branches that differ only in ``score`` share their trainings if they run
+in one process. Only the frames of the current batch are copied. Scoring a clip of 10 s takes 82 million
+multiply-accumulates, with ``mahalanobis_paper`` 335 million.
 """
 
 from __future__ import annotations
@@ -39,6 +38,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -46,34 +46,60 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DataError
-from asdcore_plugins.nn.autoencoder import batches, gather, one_thread, train, windows
+from asdcore_plugins.nn.autoencoder import batches, gather, train, windows
+from asdcore_plugins.nn.one_thread import one_thread
+from asdcore_plugins.scorers.bases.references import not_fitted
+from asdcore_plugins.scorers.bases.residuals import DOMAINS, SCORES, SMALLEST, no_variance
 from asdcore_plugins.stats.arrays import Floats, Floats32
-from asdcore_plugins.stats.parameters import share_of
+from asdcore_plugins.stats.parameters import between, choice, share_of, whole
 
 Rows = NDArray[np.intp]
 
 
-SCORES = ("mse", "mahalanobis", "mahalanobis_paper")
-DOMAINS = ("source", "target")
-
-SMALLEST = 1e-12
-"""The smallest variance, relative to the largest: less, as of bands that are always silent, counts as this."""
-
 KEPT = 64
-"""Trained networks that a process keeps, 1 MB each: what branches with other scores may ask for again."""
+"""Trained networks that a process keeps, 1 MB each: branches with other scores may ask for them again."""
 
 _trained: dict[str, nn.Sequential] = {}
 
 
 class Autoencoder:
-    """Scores clips by what an autoencoder of train normals cannot give back.
+    """Scores clips by what an autoencoder of train normals fails to reproduce.
 
-    score : "mse", "mahalanobis" or "mahalanobis_paper", as above. frames : consecutive frames in a vector. epochs,
-    batch_size : of the training. held_out : share of the vectors that the training does not see. seed : of the first
-    weights, of what is held out, and of the order of batches.
+    A domain with too few residuals for an inverse of their covariance is left out. The other one is then ``pooled``, as
+    in the official code for data without target clips.
 
-    A domain with too few residuals for an inverse of their covariance is left out; the other one is then ``pooled``, as
-    the official code has it for data without target clips.
+    Parameters
+    ----------
+    score
+        "mse", "mahalanobis" or "mahalanobis_paper", as above.
+    frames
+        Consecutive frames in a vector.
+    epochs, batch_size
+        Of the training.
+    held_out
+        Share of the vectors that the training does not see.
+    seed
+        Seed of the first weights, of the choice of vectors held out, and of the order of batches.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    N. Harada et al., "First-shot anomaly detection for machine condition monitoring: a domain generalization
+    baseline", EUSIPCO 2023. K. Dohi et al., "Description and discussion on DCASE 2023 challenge task 2", arXiv
+    2305.07828, eq. 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> train = np.random.default_rng(0).normal(size=(4, 20, 2, 1)).astype(np.float32)
+    >>> scorer = Autoencoder(frames=2, epochs=1).fit(train, np.full(4, "source"))
+    >>> usual, loud = scorer.score(np.stack([train[0], 9.0 * train[0]]))["pooled"]
+    >>> bool(usual < loud)
+    True
     """
 
     def __init__(
@@ -85,20 +111,32 @@ class Autoencoder:
         held_out: float = 0.1,
         seed: int = 0,
     ) -> None:
-        if score not in SCORES:
-            raise ValueError(f"score must be one of {', '.join(SCORES)}, got {score!r}")
-        counts = {"frames": (frames, 1), "epochs": (epochs, 1), "batch_size": (batch_size, 2), "seed": (seed, 0)}
-        for name, (value, least) in counts.items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-        if not isinstance(held_out, int | float) or isinstance(held_out, bool) or not 0 <= held_out < 1:
-            raise ValueError(f"held_out must be a number from 0 to below 1, got {held_out!r}")
-        self._score, self._frames, self._held_out = score, frames, held_out
-        self._epochs, self._batch_size, self._seed = epochs, batch_size, seed
+        self._score, self._frames = choice("score", score, SCORES), whole("frames", frames)
+        self._epochs, self._batch_size = whole("epochs", epochs), whole("batch_size", batch_size, least=2)
+        between("held_out", held_out, 0, 1, low_included=True)
+        self._held_out, self._seed = held_out, whole("seed", seed, least=0)
         self._model: nn.Sequential | None = None
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Autoencoder:
-        """(n_train, time, band, dim) features and their domains; trains the network, and keeps no features."""
+    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
+        """Train the network; no features are kept.
+
+        Parameters
+        ----------
+        features
+            (n_train, time, band, dim) features of the train normals.
+        domain
+            (n_train,) "source" or "target" for each.
+
+        Returns
+        -------
+        Self
+            The fitted scorer.
+
+        Raises
+        ------
+        DataError
+            If the features are pooled, the clips too short, or the vectors or residuals too few.
+        """
         self._model = None
         vectors = self._vectors(features)
         digests = [hashlib.sha256(clip.tobytes()).hexdigest() for clip in features]
@@ -113,21 +151,35 @@ class Autoencoder:
         return self
 
     def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """(n_clips, time, band, dim) -> {reference: (n_clips,)}. Clips may be of any length from ``frames`` frames on.
+        """Score clips of any length from ``frames`` frames on.
 
-        One clip at a time and in float64: the rounding of a clip must not depend on the others.
+        Parameters
+        ----------
+        features
+            (n_clips, time, band, dim) features.
+
+        Returns
+        -------
+        Mapping[str, Floats]
+            {reference: scores (n_clips,)}; larger is more anomalous.
+
+        Raises
+        ------
+        DataError
+            Before ``fit``, or if the features do not fit those of the train normals.
         """
         if self._model is None:
-            raise DataError("this autoencoder has no train normals yet: call fit(features, domain) first")
+            raise not_fitted("autoencoder")
         vectors = self._vectors(features)
         if (width := math.prod(features.shape[2:])) != self._width:
             raise DataError(f"frames of {width} values cannot be scored by an autoencoder of {self._width} values each")
-        found = []
+        by_clip = []
+        # One clip at a time and in float64: the rounding of a clip must not depend on the others.
         with torch.inference_mode(), one_thread():
             for i in range(len(vectors)):
-                found.append(self._clip(_residuals(self._model, vectors, _clip_rows(vectors, i))))
-        references = found[0] if found else self._clip(torch.zeros(1, vectors.shape[2], dtype=torch.float64))
-        return {name: np.array([one[name] for one in found], np.float64) for name in references}
+                by_clip.append(self._clip(_residuals(self._model, vectors, _clip_rows(vectors, i))))
+        references = by_clip[0] if by_clip else self._clip(torch.zeros(1, vectors.shape[2], dtype=torch.float64))
+        return {name: np.array([scores[name] for scores in by_clip], np.float64) for name in references}
 
     def _vectors(self, features: Floats32) -> Floats32:
         if features.ndim != 4:
@@ -149,7 +201,7 @@ class Autoencoder:
         return rows[kept]
 
     def _network(self, vectors: Floats32, rows: Rows, digests: list[str]) -> nn.Sequential:
-        """Return the network trained on these rows: the very one, where it was trained on the same clips before."""
+        """Return the network trained on these rows: the same object, if it was trained on the same clips before."""
         asked = {"epochs": self._epochs, "batch_size": self._batch_size, "seed": self._seed}
         recipe = (sorted(digests), vectors.shape, self._held_out, asked)
         key = hashlib.sha256(repr(recipe).encode()).hexdigest()
@@ -197,7 +249,12 @@ class Autoencoder:
 class _Spread:
     """The covariance of one domain's residuals, batch by batch.
 
-    by_batch : as the official code has it: rows of one frame, each batch centred on its own mean.
+    Parameters
+    ----------
+    width
+        Values of a row.
+    by_batch
+        As in the official code: rows of one frame, each batch centred on its own mean.
     """
 
     width: int
@@ -221,27 +278,24 @@ class _Spread:
 
     @property
     def enough(self) -> bool:
-        """Whether there are residuals enough to span every dimension, with their means taken away."""
+        """Whether the residuals suffice to span every dimension after their means are subtracted."""
         return self.vectors > 1 and self.freedom >= self.width + (not self.by_batch)
 
     def inverse(self, name: str) -> Tensor:
-        """Return the inverse covariance (width, width); raises DataError where no direction has a variance."""
+        """Return the inverse covariance (width, width); raise DataError if no direction has a variance."""
         scatter = torch.as_tensor(self.scatter)
         if not self.by_batch:
             scatter = scatter - torch.outer(torch.as_tensor(self.total), torch.as_tensor(self.total)) / self.vectors
         variances, directions = torch.linalg.eigh(scatter / (self.vectors - 1))
         # Equal residuals differ by rounding, which must not pass for a variance.
         if not variances[-1] > SMALLEST * self.power / self.vectors:
-            raise DataError(
-                f"all {name} train normals leave the same residuals, so no direction has a variance: they may be "
-                "silent, or one clip repeated. Repair them, or take score 'mse'"
-            )
+            raise no_variance(name)
         inverse: Tensor = (directions / variances.clamp(min=SMALLEST * variances[-1])) @ directions.T
         return inverse
 
 
 def _residuals(model: nn.Sequential, vectors: Floats32, rows: Rows) -> Tensor:
-    """Rows of :func:`windows` -> what the network gives back less what it was given, (len(rows), D) float64."""
+    """Rows of :func:`windows` -> the network's output less its input, (len(rows), D) float64."""
     original = gather(vectors, rows).double()
     residuals: Tensor = model(original) - original
     return residuals

@@ -203,7 +203,7 @@ class Mahalanobis:
         return scores
 
     def _left_out_without(self, part: _Part, without: Without) -> Floats:
-        """Score every clip without its set: (n_train, means); inf under a Gaussian that has too few clips left for it."""
+        """Score every clip without its set: (n_train, means); inf under a Gaussian with too few clips left."""
         place = np.full(len(self._rows), -1)
         place[part.members] = np.arange(len(part.members))
         sets, clips = _shared([place[gone] for gone in without.sets], without.of)

@@ -6,8 +6,8 @@ vanishes for clips far away, which would all tie at -f = rho; so the score is
 
     score(x) = log rho - log sum_i a_i exp(-g |x - x_i|^2),
 
-which orders clips as -f does, is 0 on the boundary and above 0 outside, and goes on growing. g is one over the sum of
-the variances of all features: 1 / (D var) with the variance of a feature about its own mean.
+which orders clips as -f does. It is 0 on the boundary, positive outside, and grows without bound. g is one over the sum
+of the variances of all features: 1 / (D var) with the variance of a feature about its own mean.
 
 Fitting takes n^2 D operations by libsvm as scikit-learn has it, and up to 200 MB of kernel values; a score takes one
 distance to each of at least nu n support vectors. Train normals are scored in folds.
@@ -28,9 +28,34 @@ from asdcore_plugins.stats.parameters import between
 
 
 class OneClassSVM(PerReference):
-    """One machine for each reference; a reference of fewer than 2 train clips is left out.
+    """One machine for each reference; scores are 0 on the boundary.
 
-    nu : the share of train normals that may lie outside, above 0 and below 1 (0.05). references : (pooled).
+    A reference of fewer than 2 train clips is left out.
+
+    Parameters
+    ----------
+    nu
+        Share of train normals that may lie outside, above 0 and below 1.
+    references
+        The references to score against: some of "pooled", "source", "target".
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    B. Schölkopf et al., "Estimating the support of a high-dimensional distribution", Neural Computation 13, 2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> train = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    >>> scorer = OneClassSVM(nu=0.1).fit(train, np.full(100, "source"))
+    >>> inside, outside = scorer.score(np.array([[0.0] * 4, [5.0] * 4], np.float32))["pooled"]
+    >>> bool(inside < 0 < outside)
+    True
     """
 
     name = "ocsvm"
@@ -40,7 +65,7 @@ class OneClassSVM(PerReference):
         self._nu = between("nu", nu, 0, 1)
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip, at most: its distances to all train normals."""
+        """Return the multiply-accumulates to score one clip, at most: its distances to all train normals."""
         return len(self._references) * n_train * dim
 
     def _estimate(self, clips: Floats) -> _Boundary:

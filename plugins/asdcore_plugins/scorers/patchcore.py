@@ -27,7 +27,7 @@ from asdcore_plugins.scorers.bases.references import large_enough, members_of, n
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import check_frames
 from asdcore_plugins.stats.neighbours.search import NearestRows
-from asdcore_plugins.stats.parameters import reference_names, share_of, whole
+from asdcore_plugins.stats.parameters import between, reference_names, share_of, whole
 
 PROJECTED = 128
 BLOCK = 4096
@@ -86,13 +86,12 @@ class PatchCore:
         seed: int = 0,
         references: Sequence[str] = ("pooled",),
     ) -> None:
-        if not isinstance(fraction, int | float) or isinstance(fraction, bool) or not 0 < fraction <= 1:
-            raise ValueError(f"fraction must be a number above 0, at most 1, got {fraction!r}")
         if not isinstance(memory, int | float) or isinstance(memory, bool) or not memory > 0:
             raise ValueError(f"memory must be a number of GB above 0, got {memory!r}")
         if whole("b", b, least=0) == 1:
             raise ValueError("b must be at least 2, or 0 for no weights, got 1: one neighbour makes every weight 0")
-        self._fraction, self._b, self._memory = float(fraction), b, float(memory)
+        self._fraction, self._b = between("fraction", fraction, 0, 1, high_included=True), b
+        self._memory = float(memory)
         self._candidates, self._seed = whole("candidates", candidates), whole("seed", seed, least=0)
         self._references = reference_names(references)
         self._coresets: dict[str, Floats] = {}

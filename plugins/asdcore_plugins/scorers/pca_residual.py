@@ -1,4 +1,4 @@
-"""What principal components of the train normals leave unexplained of a clip.
+"""The part of a clip that principal components of the train normals leave unexplained.
 
 score(x) = |(I - V V') (x - m)|^2, with the mean m and the first K principal components V (D, K) of the train normals:
 the squared prediction error, or Q statistic, of process monitoring (Jackson and Mudholkar, Technometrics 21, 1979),
@@ -22,10 +22,37 @@ from asdcore_plugins.stats.parameters import between, whole
 
 
 class PCAResidual(PerReference):
-    """One subspace for each reference; a reference of fewer than 3 train clips is left out.
+    """One subspace for each reference; scores are in squared units of the features.
 
-    components : K as a whole number; or as a share below 1, as many as explain that much of the variance (0.95). Never
-        more than the train normals span. references : (pooled).
+    A reference of fewer than 3 train clips is left out.
+
+    Parameters
+    ----------
+    components
+        K as a whole number; or a share below 1: as many components as explain that much of the variance. Never more
+        than the train normals span.
+    references
+        The references to score against: some of "pooled", "source", "target".
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    J. E. Jackson and G. S. Mudholkar, "Control Procedures for Residuals Associated With Principal Component Analysis",
+    Technometrics 21, 1979.
+
+    Examples
+    --------
+    Train normals on the first axis leave the second one unexplained:
+
+    >>> import numpy as np
+    >>> train = np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]], np.float32)
+    >>> scorer = PCAResidual(components=1).fit(train, np.full(3, "source"))
+    >>> scorer.score(np.array([[9.0, 0.0], [0.0, 2.0]], np.float32))["pooled"].tolist()
+    [0.0, 4.0]
     """
 
     name = "pca_residual"
@@ -37,7 +64,7 @@ class PCAResidual(PerReference):
         self._components = between("components", components, 0, 1) if share else whole("components", components)
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip: onto the components and back; of a share, all that there may be."""
+        """Return the most multiply-accumulates to score one clip: onto the components and back."""
         most = min(n_train - 1, dim)
         count = most if isinstance(self._components, float) else min(self._components, most)
         return len(self._references) * 2 * count * dim
@@ -63,7 +90,7 @@ class PCAResidual(PerReference):
 
 @dataclass(frozen=True)
 class _Subspace:
-    """mean (D,), basis (K, D) of orthonormal rows."""
+    """The mean (D,) and a basis (K, D) of orthonormal rows."""
 
     mean: Floats
     basis: Floats
@@ -71,7 +98,7 @@ class _Subspace:
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> squared length outside the subspace (n,)."""
         scores = np.empty(len(clips))
-        # One clip at a time, and the rest itself rather than a difference of squares, of which rounding may be all.
+        # One clip at a time. The residual itself, for a difference of squares may be nothing but rounding.
         for i, clip in enumerate(clips):
             centred = clip - self.mean
             inside = np.einsum("kd,d->k", self.basis, centred)

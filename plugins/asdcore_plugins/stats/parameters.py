@@ -29,11 +29,24 @@ def whole_or_none(name: str, value: object, least: int = 1) -> int | None:
     return None if value is None else whole(name, value, least)
 
 
-def between(name: str, value: object, low: float, high: float) -> float:
-    """Return a number above ``low`` and below ``high``."""
-    if _is_number(value) and low < value < high:
+def between(
+    name: str, value: object, low: float, high: float, *, low_included: bool = False, high_included: bool = False
+) -> float:
+    """Return a number above ``low`` and below ``high``, or equal to one of them if that is included.
+
+    Examples
+    --------
+    >>> between("share", 1.5, 0, 1, high_included=True)
+    Traceback (most recent call last):
+    ValueError: share must be a number above 0 and at most 1, got 1.5
+    """
+    if _is_number(value) and (
+        low < value < high or (low_included and value == low) or (high_included and value == high)
+    ):
         return float(value)
-    limits = f"above {low:g}" if high == math.inf else f"above {low:g} and below {high:g}"
+    limits = f"{'of at least' if low_included else 'above'} {low:g}"
+    if high < math.inf:
+        limits += f" and {'at most' if high_included else 'below'} {high:g}"
     raise ValueError(f"{name} must be a number {limits}, got {value!r}")
 
 
