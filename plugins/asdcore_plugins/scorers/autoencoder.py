@@ -13,8 +13,9 @@ S_d is the covariance of the residuals of domain d. ``pooled`` takes the smaller
 
 ``mahalanobis`` is what the official code computes, and what its published figures rest on: residuals are cut into
 frames and averaged over the clip before the distance is taken; S_d is summed over shuffled batches, each centred on its
-own mean, and divided by the number of vectors less one, not of frames. ``mahalanobis_paper`` follows the paper, eq. (6) of Dohi et al., "Description and discussion on DCASE 2023 challenge task 2" (arXiv 2305.07828): a distance for
-every vector, S_d the usual covariance of whole residuals. The distance is squared, so train normals score about 1.
+own mean, and divided by the number of vectors less one, not of frames. ``mahalanobis_paper`` follows eq. (6) of Dohi et
+al., "Description and discussion on DCASE 2023 challenge task 2" (arXiv 2305.07828): a distance for every vector, S_d
+the usual covariance of whole residuals. The distance is squared, so train normals score about 1.
 
 As in the official code, all domains share one network, a tenth of the vectors (not of the clips) is held out of the
 training, nothing is normalized beforehand, and the weights of the last epoch count.

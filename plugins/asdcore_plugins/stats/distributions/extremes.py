@@ -1,7 +1,7 @@
 """Train-normal scores so extreme that they alone set the scale of a normalizer.
 
 One left-out score of 1e8 among 200 near 5 (a repeated clip under a density scorer, a broken recording) makes a standard
-deviation so large that every other clip gets the same z. A robust normalizer bears it; one that does not must say so.
+deviation so large that every other clip gets the same z. A robust normalizer tolerates it; any other must warn.
 """
 
 from __future__ import annotations
@@ -18,22 +18,32 @@ Curve = Callable[[Floats], Floats]
 
 
 EXTREME = 1000.0
-"""A score is extreme if it lies this many median absolute deviations from the median: no distribution that a scorer is
-known to give reaches that far, and up to half of the scores may be extreme without hiding it."""
+"""A score is extreme if it lies this many median absolute deviations from the median. No scorer that we know of has a
+distribution that reaches so far, and up to half of the scores may be extreme without hiding it."""
 
 SQUEEZED = 0.5
-"""A normalizer bears its extreme scores if the others keep more than this share of their width in z: from the lower to
+"""A normalizer tolerates extreme scores if the others keep more than this share of their width in z: from the lower to
 the upper quartile, and from the median to the largest."""
 
 MOVED = 3.0
-"""And if their median moves by fewer of these widths than this."""
+"""It also requires that their median moves by fewer of these widths than this."""
 
 
 def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit: Callable[[Floats], Curve]) -> None:
     """Warn if a few extreme train-normal scores squeeze all others onto nearly one z.
 
-    name : of the normalizer. which : whose scores they are, as messages say it. scores : (n,) of train normals. curve :
-    what was fitted to them. refit : (m,) of the scores that are not extreme -> the curve fitted to those alone.
+    Parameters
+    ----------
+    name
+        Name of the normalizer.
+    which
+        Whose scores they are, for the message.
+    scores
+        (n,) scores of train normals.
+    curve
+        The curve that was fitted to them.
+    refit
+        Fits a curve to the scores (m,) that are not extreme.
     """
     away = np.abs(scores - np.median(scores))
     spread = float(np.median(away))
@@ -44,9 +54,9 @@ def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit:
     points = np.quantile(rest, [0.25, 0.5, 0.75, 1.0])
     try:
         before = refit(rest)(points)
-    except DataError:  # too few are left: there is nothing to compare with
+    except DataError:  # too few scores are left to compare with
         return
-    if not _bears(before, curve(points)):
+    if not _tolerates(before, curve(points)):
         warnings.warn(
             f"{name}: {int(extreme.sum())} of the {len(scores)} train-normal scores ({which}) decide the scale: the "
             f"farthest is {scores[away.argmax()]:.3g}, the median {np.median(scores):.3g}. All other clips get nearly "
@@ -56,7 +66,7 @@ def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit:
         )
 
 
-def _bears(before: Floats, after: Floats) -> bool:
+def _tolerates(before: Floats, after: Floats) -> bool:
     """z (4,) of quartiles and largest score, fitted without and with the extreme scores -> whether they are alike."""
     middle, upper = before[2] - before[0], before[3] - before[1]
     squeezed = after[2] - after[0] <= SQUEEZED * middle or after[3] - after[1] <= SQUEEZED * upper

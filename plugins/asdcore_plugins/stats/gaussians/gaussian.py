@@ -25,19 +25,32 @@ from asdcore import DataError
 from asdcore_plugins.stats.arrays import Floats
 
 CANCELLED = 1e-6
-"""A clip without which less than this share of the scatter remains is refitted: the closed form has lost its digits."""
+"""A clip is refitted if less than this share of the scatter remains without it: the closed form loses its digits."""
 
 INVERTIBLE = 1e-12
-"""The smallest variance, relative to the largest, of which an inverse says anything."""
+"""The smallest variance, relative to the largest, whose inverse is meaningful."""
 
 
 @dataclass(frozen=True)
 class Gaussian:
     """A Gaussian in the singular vectors of its centred bank.
 
-    means (groups, D); group (n,), which of them a clip of the bank belongs to; basis (r, D); projected (n, r), the
-    centred bank @ basis.T; variances (r,), the eigenvalues of S; amount and mu, the shrinkage and what it goes toward;
-    shrinkage, how it is found.
+    Parameters
+    ----------
+    means
+        (groups, D) mean of each group.
+    group
+        (n,) the group that each clip of the bank belongs to.
+    basis
+        (r, D) singular vectors.
+    projected
+        (n, r) the centred bank @ basis.T.
+    variances
+        (r,) the eigenvalues of S.
+    amount, mu
+        The shrinkage a, and the variance that it shrinks toward.
+    shrinkage
+        How the shrinkage is estimated.
     """
 
     means: Floats
@@ -50,10 +63,8 @@ class Gaussian:
     shrinkage: str | float
 
     def distances(self, rows: Floats) -> Floats:
-        """(n, D) -> squared Mahalanobis distances from every mean (n, groups).
-
-        One row at a time: the rounding of a row must not depend on how many there are.
-        """
+        """(n, D) -> squared Mahalanobis distances from every mean (n, groups)."""
+        # One row at a time: the rounding of a row must not depend on how many there are.
         floor = self.amount * self.mu
         weights = 1.0 / ((1.0 - self.amount) * self.variances + floor)
         scores = np.empty((len(rows), len(self.means)))
@@ -66,11 +77,12 @@ class Gaussian:
         return scores
 
     def distances_left_out(self) -> tuple[Floats, NDArray[np.bool_]]:
-        """Each clip of the bank under the Gaussian of the others (n, groups), and where that is lost to cancellation.
+        """Measure each clip of the bank by the Gaussian of the others.
 
-        With m clips in the group of clip i, the scatter of the others is that of all less m / (m - 1) x_i x_i', and x_i
-        lies m / (m - 1) x_i from their mean. So their covariance is scale S - downdate x_i x_i', and by
-        Sherman-Morrison the distance is (m / (m - 1))^2 q / (1 - (1 - a) downdate q).
+        Returns the distances (n, groups), and which clips (n,) are lost to cancellation. With m clips in the group of
+        clip i, the scatter of the others is that of all less m / (m - 1) x_i x_i', and x_i lies m / (m - 1) x_i from
+        their mean. So their covariance is scale S - downdate x_i x_i', and by Sherman-Morrison the distance is
+        (m / (m - 1))^2 q / (1 - (1 - a) downdate q).
         """
         n, left = len(self.projected), len(self.projected) - 1
         gram = self.projected @ self.projected.T
@@ -117,14 +129,38 @@ class Gaussian:
 
     @property
     def _flat(self) -> bool:
-        """Whether some directions have no spread. Where the bank spans all, what is left outside is rounding."""
+        """Whether some directions have no spread. If the bank spans all, the rest outside is rounding."""
         return len(self.variances) < int(self.means.shape[1])
 
 
 def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "ledoit_wolf") -> Gaussian:
-    """(n, D) and their groups (n,) -> the Gaussian of these rows; DataError where its covariance has no inverse.
+    """Estimate the Gaussian of rows.
 
-    Groups are numbered from 0; each has a row.
+    Parameters
+    ----------
+    rows
+        (n, D) rows.
+    group
+        (n,) group of each row, numbered from 0; each group has a row.
+    shrinkage
+        "ledoit_wolf", "oas", or a number above 0 and below 1.
+
+    Returns
+    -------
+    Gaussian
+        With one mean for each group.
+
+    Raises
+    ------
+    DataError
+        If the rows do not vary, or their covariance has no inverse.
+
+    Examples
+    --------
+    >>> rows = np.array([[-2.0, 0.0], [2.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
+    >>> gaussian = estimate(rows, np.zeros(4, np.intp), shrinkage=0.5)
+    >>> gaussian.distances(np.array([[1.625, 0.0]])).round(3).tolist()
+    [[1.625]]
     """
     first = rows[np.unique(group, return_index=True)[1]]
     # Compared, not subtracted: the mean of equal numbers may be off by rounding, which would pass for a spread.
@@ -153,7 +189,7 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
 def shrinkage_of(
     how: str | float, n: int | NDArray[np.intp], dimensions: int, trace: Floats, square: Floats, fourth: Floats
 ) -> tuple[Floats, Floats]:
-    """Shrinkage and mu from tr(S), ||S||_F^2 and sum_k ||x_k||^4 of n centred rows."""
+    """Return shrinkage and mu from tr(S), ||S||_F^2 and sum_k ||x_k||^4 of n centred rows."""
     mu = trace / dimensions
     if how == "oas":
         excess = square - trace**2 / dimensions

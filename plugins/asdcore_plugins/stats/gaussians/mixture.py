@@ -17,12 +17,12 @@ from asdcore import DataError
 from asdcore_plugins.stats.arrays import Floats
 
 ROUNDS = 200
-"""Rounds of expectation-maximization, unless the mean log-likelihood of a clip grows by less than 0.001 before."""
+"""The most rounds of expectation-maximization; it stops when the mean log-likelihood grows by less than 0.001."""
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """weights (K,), means (K, D), variances (K, D)."""
+    """A mixture of Gaussians: weights (K,), means (K, D) and variances (K, D)."""
 
     weights: Floats
     means: Floats
@@ -40,9 +40,28 @@ class Mixture:
 
 
 def fit_mixture(clips: Floats, components: int, seed: int, floor: float) -> Mixture:
-    """(n, D) -> the mixture of so many components, ``floor`` times the mean variance added to every variance.
+    """Fit a mixture to clips.
 
-    Raises DataError where fewer clips differ than there are components.
+    Parameters
+    ----------
+    clips
+        (n, D) clips.
+    components
+        Gaussians in the mixture.
+    seed
+        Seed of the k-means start.
+    floor
+        Added to every variance, as a share of the mean variance.
+
+    Returns
+    -------
+    Mixture
+        The fitted mixture.
+
+    Raises
+    ------
+    DataError
+        If fewer clips differ than there are components.
     """
     different = len({clip.tobytes() for clip in clips})
     if different < components:
