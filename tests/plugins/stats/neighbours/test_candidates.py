@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore_plugins.stats.neighbours.candidates import bound, add_block, smallest
+from asdcore_plugins.stats.neighbours.candidates import add_block, bound, smallest
 
 
 @pytest.mark.parametrize("k", [1, 3, 40])
