@@ -9,7 +9,7 @@ import asdcore
 from asdcore import Without
 from asdcore_plugins.stats.neighbours import leave_sets_out
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
-from asdcore_plugins.stats.neighbours.leave_sets_out import NeighboursWithout, NeighbourLists
+from asdcore_plugins.stats.neighbours.leave_sets_out import NeighbourLists, NeighboursWithout
 
 
 def bank(n, seed):
