@@ -45,9 +45,10 @@ from asdcore.errors import (
     ResourceError,
     StoreError,
 )
+from asdcore.version import __version__
 
 if TYPE_CHECKING:
-    from asdcore.components import (
+    from asdcore.components.build import (
         load_dataset,
         load_encoder,
         load_guard,
@@ -64,29 +65,27 @@ if TYPE_CHECKING:
     from asdcore.evidence.ledger import ledger, verdict
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
     from asdcore.evidence.selection.choose import select
-    from asdcore.frozen.check_submission import check_submission
     from asdcore.frozen.infer import infer
     from asdcore.frozen.pin import freeze
-    from asdcore.frozen.submission import package
     from asdcore.frozen.verify import verify
+    from asdcore.fusion.smooth_ecdf import SmoothEcdf
     from asdcore.pipeline import evaluate, evaluate_scores, run
     from asdcore.portfolio import Portfolio, load_portfolio
     from asdcore.reporting import report
-    from asdcore.runs import Run, load_run
-    from asdcore.transforms import SmoothEcdf
-
-__version__ = "0.1.0"
+    from asdcore.runs.folder import Run, load_run
+    from asdcore.submission.check import check_submission
+    from asdcore.submission.package import package
 
 # Looked up on first use: importing asdcore (every plugin does) must not load polars or pydantic.
 _LAZY = {
     "Portfolio": "asdcore.portfolio",
-    "Run": "asdcore.runs",
-    "SmoothEcdf": "asdcore.transforms",
+    "Run": "asdcore.runs.folder",
+    "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
     "Without": "asdcore.contract.without",
     "audit_decide": "asdcore.evidence.selection.audit",
     "audit_plan": "asdcore.evidence.selection.audit",
-    "audit_views": "asdcore.view_audit",
-    "check_submission": "asdcore.frozen.check_submission",
+    "audit_views": "asdcore.preflight.views",
+    "check_submission": "asdcore.submission.check",
     "compare": "asdcore.evidence.comparison",
     "decisions": "asdcore.evidence.decisions",
     "distances": "asdcore.data.distances",
@@ -97,15 +96,15 @@ _LAZY = {
     "infer": "asdcore.frozen.infer",
     "ledger": "asdcore.evidence.ledger",
     "left_out_by_refit": "asdcore.contract.without",
-    "load_dataset": "asdcore.components",
-    "load_encoder": "asdcore.components",
-    "load_guard": "asdcore.components",
-    "load_normalizer": "asdcore.components",
+    "load_dataset": "asdcore.components.build",
+    "load_encoder": "asdcore.components.build",
+    "load_guard": "asdcore.components.build",
+    "load_normalizer": "asdcore.components.build",
     "load_portfolio": "asdcore.portfolio",
-    "load_run": "asdcore.runs",
-    "load_scorer": "asdcore.components",
-    "load_view": "asdcore.components",
-    "package": "asdcore.frozen.submission",
+    "load_run": "asdcore.runs.folder",
+    "load_scorer": "asdcore.components.build",
+    "load_view": "asdcore.components.build",
+    "package": "asdcore.submission.package",
     "report": "asdcore.reporting",
     "run": "asdcore.pipeline",
     "select": "asdcore.evidence.selection.choose",
@@ -129,6 +128,7 @@ __all__ = [
     "StoreError",
     "Tokens",
     "Without",
+    "__version__",
     "audit_decide",
     "audit_plan",
     "audit_views",

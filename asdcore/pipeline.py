@@ -20,7 +20,16 @@ from typing import Any
 
 import polars as pl
 
-from asdcore import __version__
+from asdcore.basics.paths import given_path, path_or
+from asdcore.compute.recipes import (
+    component_origins,
+    feature_recipe,
+    features_digest,
+    inputs_digest,
+    library_versions,
+    takes_device,
+)
+from asdcore.compute.unseen_recordings import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
@@ -29,28 +38,20 @@ from asdcore.data.remarks import remarks_on
 from asdcore.errors import clips_named
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
-from asdcore.evidence.ledger import Verdict, look_at, record_look, results_of
+from asdcore.evidence.ledger import Verdict, look_at, record_look
+from asdcore.evidence.tails import tail_notes
 from asdcore.evidence.truth import truth_of
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import check_places, out_of_fold, system_groups
-from asdcore.paths import given_path, path_or
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
-from asdcore.runs import Run, check_evaluation, check_out, load_run, write_evaluation, write_run
+from asdcore.runs.folder import Run, check_evaluation, check_out, load_run, write_evaluation, write_run
 from asdcore.stages import calibrate, decide, embed, fuse, score, unheard
-from asdcore.store.apart import check_apart
 from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
-from asdcore.store.claims import claimed
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
-from asdcore.store.recipes import (
-    component_origins,
-    feature_recipe,
-    features_digest,
-    inputs_digest,
-    library_versions,
-    takes_device,
-)
+from asdcore.store.exclusive_folder import claimed
+from asdcore.version import __version__
 
 __all__ = ["Run", "evaluate", "evaluate_scores", "load_run", "run"]
 
@@ -127,7 +128,7 @@ def evaluate(
     labels = truth_of(done, None if truth is None else given_path(truth, "truth"))
     rules = done.about["year"] if year is None else year
     result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
-    about_it = {"year": result.year, "results": results_of(result), "hypothesis": hypothesis, "verdict": verdict}
+    about_it = {"year": result.year, "results": result.summary(), "hypothesis": hypothesis, "verdict": verdict}
     looks = record_look(Store(Path(done.about["store"])).looks, look_at(done, labels, "run of", **about_it))
     write_evaluation(done, {**result.as_json(), "looks": looks})
     return result
@@ -200,6 +201,9 @@ class Work:
         scores = self.scores(clips, plugins)
         groups = system_groups(clips, self.plan, self.out_of_fold)
         decide.check_groups(clips, self.plan.decision, groups)
+        self.found += (doubts := tail_notes(scores, clips, self.plan, self.out_of_fold, plugins))
+        for note in doubts:
+            self.progress.note(note)
         with self.stage("fuse", len(self.plan.systems)) as advance:
             calibrated = calibrate.calibrate(scores, clips, self.plan.branches, plugins)
             mirrors = {name: self.plan.branches[name] for name in sorted(self.plan.mirrored)}

@@ -48,7 +48,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asdcore.contract.conformance import (
+from asdcore.authoring.conformance import (
     Result,
     Root,
     checks,

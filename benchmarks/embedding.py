@@ -103,12 +103,13 @@ def _work(encoder: dict[str, object], n: int, folder: Path) -> tuple[Callable[[]
     import numpy as np
     import soundfile
 
-    from asdcore import encoding, load_dataset
+    from asdcore import load_dataset
+    from asdcore.compute import encoding
+    from asdcore.compute.threads import single_threaded
     from asdcore.contract.plugins import installed
     from asdcore.portfolio import parse_portfolio
     from asdcore.stages import embed
     from asdcore.store.cache import Store
-    from asdcore.threads import single_threaded
 
     rng = np.random.default_rng(0)
     (folder / "fan" / "train").mkdir(parents=True)

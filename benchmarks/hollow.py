@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from asdcore.errors import ResourceError
-from asdcore.store.entries import Resource
+from asdcore.resources.entries import Resource
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "encoders"
 

@@ -20,8 +20,8 @@ from asdcore.contract.plugins import Component, installed
 from asdcore.contract.sources import BUNDLED_PACKAGE
 from asdcore.data.pooling import POOLINGS
 from asdcore.fusion import FUSIONS
+from asdcore.fusion.transforms import TRANSFORMS
 from asdcore.store.atomic import write_text
-from asdcore.transforms import TRANSFORMS
 
 PAGE = Path(__file__).parents[1] / "plugins" / "README.md"
 BEGIN, END = "<!-- 'make plugins' writes from here -->", "<!-- to here -->"

@@ -16,7 +16,7 @@ PEER = 408
 
 def scoring() -> list[bool]:
     """Distances are measured once, search keeps up with faiss, training with twenty of a peer's."""
-    from asdcore.threads import single_threaded
+    from asdcore.compute.threads import single_threaded
 
     with single_threaded():
         return [*_distance_scorers(), *_large_bank(), *_training()]

@@ -232,3 +232,25 @@ def _recorded(folder: Path, *manners: str):
 def recorded():
     """The function that makes a dataset cut from recordings, and runs on it."""
     return _recorded
+
+
+@pytest.fixture(scope="session")
+def grouped(recorded, tmp_path_factory):
+    """Runs whose train clips were cut from runs of 8, by "auto" (neighbours), "clip" and "attribute" (whole runs).
+
+    For the last one, file names tell the run. Not to be spoilt.
+    """
+    import asdcore
+
+    folder = tmp_path_factory.mktemp("grouped")
+    runs = recorded(folder, "auto", "clip")
+    for path in (folder / "data").rglob("*.wav"):
+        run = int(path.stem.split("_")[5]) // 8 + 100 * ("_target_" in path.stem)
+        named = folder / "named" / path.relative_to(folder / "data").with_stem(f"{path.stem[:-1]}{run}")
+        named.parent.mkdir(parents=True, exist_ok=True)
+        named.hardlink_to(path)
+    (folder / "attribute.toml").write_text(RECORDED.format(by="attribute"))
+    runs["attribute"] = asdcore.run(
+        folder / "attribute.toml", folder / "named", folder / "attribute", task="dcase2025", store=folder / "store"
+    )
+    return runs

@@ -44,7 +44,7 @@ def test_the_wheel_holds_both_packages_and_the_shipped_portfolios(wheel):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"asdcore", "asdcore_plugins"}
     assert {"asdcore/py.typed", "asdcore_plugins/py.typed", "asdcore/manifests/demo.toml"} <= set(names)
     assert "asdcore/registry/beats-iter3-plus-as2m.toml" in names
-    assert any(name.startswith("asdcore/templates/") for name in names)
+    assert any(name.startswith("asdcore/authoring/templates/") for name in names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "asdcore").rglob("*.py")}
     assert sources <= set(names)

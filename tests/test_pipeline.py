@@ -21,7 +21,7 @@ from asdcore.contract.plugins import Component
 from asdcore.errors import AsdcoreError, DataError, DatasetError, EvaluationError, PluginError, StoreError
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Silent
-from asdcore.runs import TABLES
+from asdcore.runs.folder import TABLES
 from asdcore.stages import embed, score
 
 
@@ -170,7 +170,7 @@ KILLED = """
 import sys, time
 import asdcore
 from asdcore.progress import Silent
-from asdcore.runs import TABLES
+from asdcore.runs.folder import TABLES
 from asdcore.stages import embed
 embed.CHUNK = 8
 asdcore.run(sys.argv[1], sys.argv[2], sys.argv[3])
@@ -202,7 +202,7 @@ def test_a_killed_run_goes_on_with_the_same_digests(dataset, fused, tmp_path, wa
 def test_an_earlier_run_survives_a_later_one_that_fails(dataset, simple, tmp_path, monkeypatch):
     first = asdcore.run(simple, dataset, tmp_path / "run")
     simple.write_text(simple.read_text().replace("euclidean", "cosine"))
-    monkeypatch.setattr("asdcore.runs.write_json", lambda *_: (_ for _ in ()).throw(StoreError("disk full")))
+    monkeypatch.setattr("asdcore.runs.folder.write_json", lambda *_: (_ for _ in ()).throw(StoreError("disk full")))
     with pytest.raises(StoreError):
         asdcore.run(simple, dataset, tmp_path / "run")
     monkeypatch.undo()

@@ -11,7 +11,7 @@ import pytest
 
 import asdcore
 from asdcore.portfolio import load_portfolio, parse_portfolio, shipped_portfolios
-from asdcore.store.resources import open_registry
+from asdcore.resources.registry import open_registry
 from benchmarks import robustness
 
 PAGES = Path(__file__).parents[1] / "manifests"

@@ -108,7 +108,7 @@ def options(
 ) -> None:
     """Score machine sounds for anomaly, and make the scores trustworthy."""
     if version:
-        from asdcore import __version__
+        from asdcore.version import __version__
 
         typer.echo(__version__)
         raise typer.Exit

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asdcore import text
+from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import Json, print_json, print_lines, progress
 
 if TYPE_CHECKING:
-    from asdcore.complexity import Complexity
+    from asdcore.preflight.complexity import Complexity
 
 
 def complexity(
@@ -25,7 +25,7 @@ def complexity(
 
     Per branch, per system and in total, for one clip. Encoders are counted by thop and by torch's FlopCounterMode.
     """
-    from asdcore.complexity import complexity as count
+    from asdcore.preflight.complexity import complexity as count
 
     counted = count(portfolio, seconds, progress=progress())
     if as_json:
@@ -46,9 +46,9 @@ def lines(counted: Complexity) -> list[str]:
         f"One clip of {counted.seconds:g} s, scored against {counted.train_clips} train normals. All in millions;",
         "MACs are multiply-accumulates of the encoders, counted by thop and by torch's FlopCounterMode.",
         "",
-        *text.table(branches, list(branches[0])),
+        *terminal.table(branches, list(branches[0])),
         "",
-        *text.table(totals, list(totals[0])),
+        *terminal.table(totals, list(totals[0])),
         *([""] if counted.notes else []),
         *(f"note: {note}" for note in counted.notes),
     ]

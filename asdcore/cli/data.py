@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asdcore import text
+from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.registry import RegistryDir
 from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
@@ -59,9 +59,9 @@ def index(
         notes = remarks_on(clips, rests)
         print_json({"machines": machines, "recordings": recordings, "problems": problems, "notes": notes})
     elif not export(machines, csv, latex):
-        print_lines(text.table(machines, ("machine", "section", "split", "clips", "source", "target")))
+        print_lines(terminal.table(machines, ("machine", "section", "split", "clips", "source", "target")))
         typer.echo()
-        print_lines(text.table(recordings, ("machine", "section", "train", "ordered", "recordings")))
+        print_lines(terminal.table(recordings, ("machine", "section", "train", "ordered", "recordings")))
         for note in remarks_on(clips, rests):
             typer.echo(f"note: {note}")
         for problem in problems:
@@ -83,8 +83,8 @@ def fetch(
     It resumes where it was stopped, and takes the corrected archives where the organisers replaced some. Mind the
     licence: 'asdcore registry list' shows it.
     """
-    from asdcore.store.archives import fetch_data
-    from asdcore.store.resources import open_registry
+    from asdcore.resources.archives import fetch_data
+    from asdcore.resources.registry import open_registry
 
     wanted = [one.strip() for one in machines.split(",")] if machines else []
     known = open_registry(registry)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asdcore import text
+from asdcore.basics.digits import fixed
+from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import Json, print_json, print_lines
-from asdcore.digits import fixed
 from asdcore.errors import AsdcoreError, EvaluationError
 
 if TYPE_CHECKING:
     from asdcore.evidence.decisions import FalsePositives
     from asdcore.evidence.rates import Rates
-    from asdcore.runs import Run
+    from asdcore.runs.folder import Run
 
 WIDTH = 100
 TESTED = ("system", "machine", "section", "target_fpr_at_threshold", "target_share_of_top_normals")
@@ -56,7 +56,7 @@ def decisions(
     """
     from asdcore.evidence.decisions import decisions as count
     from asdcore.evidence.decisions import group_thresholds
-    from asdcore.runs import load_run
+    from asdcore.runs.folder import load_run
 
     done = load_run(run)
     found = count(done, systems)
@@ -76,7 +76,7 @@ def decisions(
     _show_beside(beside, why)
     _show_limits(limits, [one.doubt for one in counted])
     if tested:
-        print_lines(["", "Test normals:", "", *text.table(tested, TESTED), "", *READINGS])
+        print_lines(["", "Test normals:", "", *terminal.table(tested, TESTED), "", *READINGS])
     else:
         typer.echo(f"Of test normals there is nothing yet: asdcore evaluate {run}")
 
@@ -85,14 +85,14 @@ def _show_counts(found: list[FalsePositives]) -> None:
     """Print the table of train normals, and what to mind about it."""
     rows = [_as_percent(one.as_json()) for one in found]
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
-    print_lines([*text.table(rows, list(rows[0])), ""])
+    print_lines([*terminal.table(rows, list(rows[0])), ""])
     print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
 
 
 def _show_limits(limits: list[Row], doubts: list[str | None]) -> None:
     """Print the thresholds that count groups, where any group has more than one clip."""
     if any(one["groups"] < one["normals"] for one in limits):
-        print_lines(["", "Thresholds that count groups:", "", *text.table(limits, LIMITS), ""])
+        print_lines(["", "Thresholds that count groups:", "", *terminal.table(limits, LIMITS), ""])
         print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
         for doubt in filter(None, doubts):
             print_lines(["", *textwrap.wrap(doubt, WIDTH)])
@@ -135,7 +135,7 @@ def _show_beside(beside: list[Rates], why: str) -> None:
         print_lines(["", *textwrap.wrap(why, WIDTH)])
         return
     rows = [_side(one) for one in beside]
-    print_lines(["", "Leave-one-out beside folds by group, in percent:", "", *text.table(rows, list(rows[0])), ""])
+    print_lines(["", "Leave-one-out beside folds by group, in percent:", "", *terminal.table(rows, list(rows[0])), ""])
     own = 'the threshold that [out_of_fold] by = "auto" would set' if beside[0].by_clip else "this run's threshold"
     print_lines(textwrap.wrap(MEANING.format(threshold=own), WIDTH))
     for system in dict.fromkeys(one.system for one in beside):
@@ -162,8 +162,8 @@ def _side(one: Rates) -> dict[str, Any]:
 
 def _evaluated(run: Path) -> dict[str, Any]:
     """Return what the run's evaluation wrote down of every system, {} where there is none."""
-    from asdcore.parse import parse_json
-    from asdcore.runs import EVALUATION_FILE
+    from asdcore.basics.parse import parse_json
+    from asdcore.runs.folder import EVALUATION_FILE
 
     path = run / EVALUATION_FILE
     if not path.is_file():

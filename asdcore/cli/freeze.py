@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asdcore import text
+from asdcore.cli import terminal
 from asdcore.cli.shared import FAILED, Json, Workers, print_json, print_lines, progress
 from asdcore.errors import ManifestError
 
 if TYPE_CHECKING:
-    from asdcore.runs import Run
+    from asdcore.runs.folder import Run
 
 Manifest = Annotated[Path, typer.Argument(help="A frozen manifest (.json).")]
 Data = Annotated[Path | None, typer.Option(help="Where the recordings lie now, if not where the manifest says.")]
@@ -71,7 +71,7 @@ def freeze(
         _check_same(run, out, workers)
     manifest = freeze_run(run, out, time=time, progress=progress())
     signature = sign_manifest(manifest.path, sign) if sign is not None else None
-    print_lines(text.manifest(manifest))
+    print_lines(terminal.manifest(manifest))
     if signature is not None:
         typer.echo(f"Signed: {signature}")
     typer.echo(f"Next: asdcore verify {out}")
@@ -79,9 +79,9 @@ def freeze(
 
 def _check_same(run: Path, out: Path, workers: int) -> None:
     """End in 1 where a run is not the same when it is run again."""
-    from asdcore.frozen.place import check_place
+    from asdcore.frozen.manifest_path import check_place
     from asdcore.frozen.rerun import check_same
-    from asdcore.runs import load_run
+    from asdcore.runs.folder import load_run
     from asdcore.store.digest import recipe_digest
 
     done = load_run(run)
@@ -126,7 +126,7 @@ def verify(
     if as_json:
         print_json(result.as_json())
     else:
-        print_lines(text.verification(result))
+        print_lines(terminal.verification(result))
     if not result.passed:
         raise typer.Exit(FAILED)
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from asdcore import text
+from asdcore.basics.digits import fixed
+from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import FAILED, Json, StoreDir, print_json, print_lines
-from asdcore.digits import fixed
 
 if TYPE_CHECKING:
     from asdcore.evidence.ledger import Ledger
-    from asdcore.store.chain import Line
+    from asdcore.store.hash_chain import Line
 
 Hypothesis = Annotated[str | None, typer.Option(help="What is expected, in a sentence, for the ledger.")]
 VerdictOption = Annotated[
@@ -84,9 +84,9 @@ def lines(read: Ledger) -> list[str]:
     counts = [{"ground truth": truth[:12], "looks": count} for truth, count in read.counts().items()]
     head = read.chain.head
     return [
-        *text.table(rows, ["line", "time", "what", "system", "score", "ci95", "verdict", "hypothesis"]),
+        *terminal.table(rows, ["line", "time", "what", "system", "score", "ci95", "verdict", "hypothesis"]),
         "",
-        *text.table(counts, ["ground truth", "looks"]),
+        *terminal.table(counts, ["ground truth", "looks"]),
         "",
         f"{head['entries']} chained entries, the last {head['hash'] or '-'}.",
         "Keep that hash elsewhere, such as in a commit: against it even a ledger that was rewritten as a whole shows.",
@@ -119,7 +119,7 @@ def negative_lines(read: Ledger) -> list[str]:
     return [
         "Negative evidence: what was evaluated and rejected, in percent.",
         "",
-        *text.table(rows, list(rows[0])),
+        *terminal.table(rows, list(rows[0])),
         "",
         "to the kept: official score less the best of what was last kept on the same labels; no paired interval, for",
         "which 'asdcore compare' needs the runs.",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asdcore import text
+from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import FAILED, Json, print_json, print_lines
 
@@ -38,7 +38,7 @@ def plugins(as_json: Json = False, csv: Csv = None, latex: Latex = None) -> None
         print_json({"components": rows, "hooks": known.hooks})
         return
     if not export(rows, csv, latex):
-        print_lines(text.table(rows, ("kind", "name", "plugin", "distribution", "version")))
+        print_lines(terminal.table(rows, ("kind", "name", "plugin", "distribution", "version")))
 
 
 def new_plugin(
@@ -47,8 +47,8 @@ def new_plugin(
     folder: Annotated[Path, typer.Option(help="Where to write the new distribution.")] = Path(),
 ) -> None:
     """Write a new plugin, with tests that pass."""
-    from asdcore.scaffold import command, install_command
-    from asdcore.scaffold import new_plugin as write_plugin
+    from asdcore.authoring.scaffold import command, install_command
+    from asdcore.authoring.scaffold import new_plugin as write_plugin
 
     path = write_plugin(kind, name, folder)
     data = " --data ROOT" if kind == "dataset" else ""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asdcore import text
+from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import FAILED, Json, print_json, print_lines, progress
 from asdcore.errors import ResourceError
 
 if TYPE_CHECKING:
-    from asdcore.store.entries import Resource
+    from asdcore.resources.entries import Resource
 
 RegistryDir = Annotated[
     Path | None,
@@ -32,7 +32,7 @@ def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, 
 
     It says where each comes from, under which licence, and whether its files are here.
     """
-    from asdcore.store.resources import open_registry
+    from asdcore.resources.registry import open_registry
 
     rows = [_row(one) for one in open_registry(registry).entries()]
     if as_json:
@@ -42,7 +42,7 @@ def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, 
     shown = [{**row, "licence": short[row["id"]], "here": "yes" if row["here"] else "no"} for row in rows]
     columns = ("id", "kind", "plugin", "licence", "check", "here", "title")
     if not export([{name: row[name] for name in columns} for row in shown], csv, latex):
-        print_lines(text.table(shown, columns))
+        print_lines(terminal.table(shown, columns))
 
 
 def verify(ids: Ids = None, registry: RegistryDir = None) -> None:
@@ -50,7 +50,7 @@ def verify(ids: Ids = None, registry: RegistryDir = None) -> None:
 
     Exits with 1 where an entry or a file is wrong.
     """
-    from asdcore.store.resources import difference, open_registry, resource_folder
+    from asdcore.resources.registry import difference, open_registry, resource_folder
 
     try:
         known = open_registry(registry)
@@ -86,8 +86,8 @@ def add(
 
     A hash that contradicts the recorded one is refused.
     """
-    from asdcore.store.adopt import add as adopt
-    from asdcore.store.resources import open_registry, resource_folder
+    from asdcore.resources.add import add as adopt
+    from asdcore.resources.registry import open_registry, resource_folder
 
     said = {"title": title, "source": source, "revision": revision, "licence": licence, "plugin": plugin, "kind": kind}
     entry = adopt(file, open_registry(registry), identifier, own=own, **{key: one for key, one in said.items() if one})
@@ -101,8 +101,8 @@ def fetch(
     registry: RegistryDir = None,
 ) -> None:
     """Download files, resuming; keep only what has the recorded hash."""
-    from asdcore.store.fetch import fetch as download
-    from asdcore.store.resources import open_registry
+    from asdcore.resources.downloads import fetch as download
+    from asdcore.resources.registry import open_registry
 
     known = open_registry(registry)
     for entry in [known.entry(one) for one in ids]:
@@ -112,7 +112,7 @@ def fetch(
 
 def _row(entry: Resource) -> dict[str, Any]:
     """Say of an entry what a list shows."""
-    from asdcore.store.resources import resource_folder
+    from asdcore.resources.registry import resource_folder
 
     paths = [resource_folder(entry.id) / file.name for file in entry.files]
     checks = {file.check for file in entry.files}

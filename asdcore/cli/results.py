@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from asdcore.digits import fixed
+from asdcore.basics.digits import fixed
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asdcore import text
+from asdcore.cli import terminal
 from asdcore.cli.data import synthesize
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis, VerdictOption
@@ -33,7 +33,7 @@ def demo(
     from asdcore.portfolio import find_portfolio
     from asdcore.reporting import report
     from asdcore.reporting.page import missing_libraries
-    from asdcore.runs import REPORT_FILE
+    from asdcore.runs.folder import REPORT_FILE
 
     root = out / "data" / f"{profile}-{seed}"
     synthesize(root, profile, seed, workers)
@@ -46,8 +46,8 @@ def demo(
     manifest = out / f"{profile}-{seed}.json"
     _forget(manifest)
     typer.echo()
-    print_lines(text.manifest(freeze(finished, manifest, progress=shown)))
-    print_lines(text.verification(verify(manifest, progress=shown)))
+    print_lines(terminal.manifest(freeze(finished, manifest, progress=shown)))
+    print_lines(terminal.verification(verify(manifest, progress=shown)))
     missing = missing_libraries()
     page = None if missing else report(finished, out / REPORT_FILE, progress=shown)
     typer.echo(f"\n{missing or f'The report is in {page}: open it in a browser.'}")

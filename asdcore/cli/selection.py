@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from asdcore import text
+from asdcore.basics.digits import fixed
+from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis
 from asdcore.cli.shared import Json, print_json, print_lines
-from asdcore.digits import fixed
 
 if TYPE_CHECKING:
     from asdcore.evidence.selection.outcome import Outcome
@@ -126,7 +126,7 @@ def _show(outcome: Outcome, as_json: bool) -> None:
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    return text.table([{key: _rounded(value) for key, value in row.items()} for row in rows], columns)
+    return terminal.table([{key: _rounded(value) for key, value in row.items()} for row in rows], columns)
 
 
 def _rounded(value: Any) -> Any:

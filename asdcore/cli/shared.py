@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from asdcore.paths import given_path
+from asdcore.basics.paths import given_path
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 

@@ -33,7 +33,7 @@ def package(
     It holds score files, decisions and meta.yaml of up to four systems. Given again, the command keeps what a person
     has filled in and makes the zip anew.
     """
-    from asdcore.frozen.submission import package as make
+    from asdcore.submission.package import package as make
 
     asked = None if systems is None else [one.strip() for one in systems.split(",")]
     made = make(runs, label, systems=asked, out=out, development=development, complexity=complexity)
@@ -56,7 +56,7 @@ def check_submission(
 
     Exits with 1 where the official evaluator would not score it as intended.
     """
-    from asdcore.frozen.check_submission import check_submission as check
+    from asdcore.submission.check import check_submission as check
 
     verdict = check(submission, data, task=task, year=year)
     if as_json:

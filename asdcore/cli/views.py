@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asdcore import text
+from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import Json, Task, print_json, print_lines, progress
 
 if TYPE_CHECKING:
-    from asdcore.view_audit import ViewAudit
+    from asdcore.preflight.views import ViewAudit
 
 
 def audit_views(
@@ -29,7 +29,7 @@ def audit_views(
 
     Pseudo-faults are added to two-channel train normals: how much of them each view keeps, and how much of all else.
     """
-    from asdcore.view_audit import audit_views as audit
+    from asdcore.preflight.views import audit_views as audit
 
     audited = audit(portfolio, data, task=task, clips=clips, level_db=level, progress=progress())
     if as_json:
@@ -44,7 +44,7 @@ def lines(audited: ViewAudit) -> list[str]:
     return [
         f"Pseudo-faults {-audited.level_db:g} dB below train normals, against the near channel as it was recorded.",
         "",
-        *text.table(rows, list(rows[0])),
+        *terminal.table(rows, list(rows[0])),
         "",
         "removed: how much quieter normal clips become. kept: the part of a fault's energy that comes through.",
         "gain: what a fault wins against the normal sound around it; below 0 it stands out less than before.",

@@ -1,1 +1,1 @@
-"""All that a plugin author reads: the Protocols, the hooks, the loader and the conformance checks."""
+"""What a plugin is: the Protocols, the hooks, the loader, and which files are a plugin's source."""

@@ -94,7 +94,7 @@ def check_installed(wanted: Iterable[str], present: Collection[str]) -> None:
 
 def distribution_of(entry: EntryPoint) -> tuple[str, str]:
     """Return the name and version of the distribution that has an entry point."""
-    from asdcore import __version__
+    from asdcore.version import __version__
 
     if entry.dist is None:
         return "unknown", "unknown"

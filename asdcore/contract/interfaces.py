@@ -196,7 +196,12 @@ class Scorer(Protocol):
 
 @runtime_checkable
 class Normalizer(Protocol):
-    """Puts the scores of one branch on a scale that train normals define."""
+    """Puts the scores of one branch on a scale that train normals define.
+
+    Optional, read from what is registered, before it is built: ``tail_probability``, True for a normalizer whose z is
+    a p-value or another function of the share of train normals that score higher. A normalizer sees scores, not
+    recordings, so it counts clips; the run then notes how many independent clips they are worth.
+    """
 
     def fit(self, scores: Mapping[str, Floats], domain: Strings) -> Normalizer:
         """Fit on out-of-fold train-normal scores: {reference: (n_train,)}.

@@ -52,7 +52,7 @@ def _is_number(value: Any) -> bool:
 def _bad_values(rows: list[Mapping[str, Any]]) -> Iterator[str]:
     """Find values that are neither null nor of their column's kind: a line for each machine, section and column."""
     fits = {
-        "order": (_is_number, "a number (an index or a time)"),
+        "order": (_is_number, "a number (an index, or a time in seconds)"),
         "recording": (lambda value: isinstance(value, str) and bool(value.strip()), "a name"),
     }
     wrong: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)

@@ -26,14 +26,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.digits import fixed
+from asdcore.basics.digits import fixed
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.metrics import DOMAINS
 from asdcore.evidence.selection.candidates import Places, check_same_clips
 from asdcore.evidence.selection.outcome import Outcome
 from asdcore.held_out import held_out_of
 from asdcore.portfolio import parse_portfolio
-from asdcore.runs import Run
+from asdcore.runs.folder import Run
 
 Floats = NDArray[np.float64]
 CRITERIA = ("domain_balance", "tail_ratio", "separability", "variance_ratio")

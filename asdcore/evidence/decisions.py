@@ -5,7 +5,7 @@ On train normals, without labels
     Clopper and Pearson (Biometrika 26, 1934). And what may be promised at all: with n clips of a domain, a threshold
     can keep the chance of a new normal clip above it at 1/(n + 1) or more, never below, whatever the scores. Ten target
     clips cannot support 5 %. Where clips of a recording are near-duplicates, n counts recordings
-    (:mod:`asdcore.evidence.promises`).
+    (:mod:`asdcore.held_out.promises`).
 
 On test normals, with labels
     Two numbers have been called the target false-positive ratio ("Robust train-normal calibration", DCASE 2026, Tables
@@ -26,14 +26,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from asdcore.digits import fixed
+from asdcore.basics.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.frames import Tabular
 from asdcore.evidence.metrics import DOMAINS
-from asdcore.evidence.promises import bound, effective_clips, estimate, smallest_rate
 from asdcore.held_out import system_groups
+from asdcore.held_out.promises import bound, effective_clips, estimate, smallest_rate
 from asdcore.portfolio import Decision, parse_portfolio
-from asdcore.runs import Run, load_run
+from asdcore.runs.folder import Run, load_run
 from asdcore.stages.decide import nominal_rate, thresholds
 
 TOP = 10
@@ -158,7 +158,7 @@ def _counted(rows: pl.DataFrame, nominal: float) -> FalsePositives:
 class GroupThresholds:
     """Thresholds of one machine, section and system: the plain quantile, and two that count groups.
 
-    estimate comes to the nominal rate on average, bound keeps it by proof (:mod:`asdcore.evidence.promises`); None
+    estimate comes to the nominal rate on average, bound keeps it by proof (:mod:`asdcore.held_out.promises`); None
     where so few groups allow none. smallest is the rate that they can promise at best.
     """
 

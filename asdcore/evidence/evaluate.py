@@ -21,8 +21,7 @@ from asdcore.errors import located
 from asdcore.evidence.decisions import target_false_positives
 from asdcore.evidence.files import Section, read_scores, read_truth
 from asdcore.evidence.frames import Tabular
-from asdcore.evidence.joined import KEY, check_joined, join_systems
-from asdcore.evidence.ledger import Look, Verdict, record_look, results_of
+from asdcore.evidence.ledger import KEPT, Look, Verdict, record_look
 from asdcore.evidence.matching import match_scores
 from asdcore.evidence.metrics import (
     DOMAINS,
@@ -33,6 +32,7 @@ from asdcore.evidence.metrics import (
     precision_recall_f1,
     rule,
 )
+from asdcore.evidence.scores_with_truth import KEY, check_joined, join_systems
 from asdcore.evidence.uncertainty import Uncertainty, intervals
 from asdcore.store.digest import table_digest
 
@@ -104,6 +104,15 @@ class Evaluation(Tabular):
             for cell in result["cells"]
         ]
 
+    def summary(self) -> dict[str, Any]:
+        """Return {system: official score, its interval, arithmetic means of AUC and pAUC}: what the ledger keeps."""
+        kept = {}
+        for name, system in self.as_json()["systems"].items():
+            mean = next(row for row in system["means"] if row["machine"] is None and row["mean"] == "arithmetic")
+            figures = (system["official_score"], system["ci95"], mean["auc"], mean["pauc"])
+            kept[name] = dict(zip(KEPT, figures, strict=True))
+        return kept
+
     def _over_machines(self, system: str) -> list[float] | None:
         """Return the interval over machines of a system's official score."""
         interval = self.uncertainty.machines.get(system) if self.uncertainty else None
@@ -142,7 +151,7 @@ def evaluate_scores(
             table_digest(labels, ("machine", "section", "clip")),
             table_digest(table.select(*KEY, "score"), KEY),
             year,
-            results_of(result),
+            result.summary(),
             hypothesis=hypothesis,
             verdict=verdict,
         )

@@ -3,8 +3,8 @@
 A choice made by looking at labels is worth less the more often one has looked, and a result that was tried and thrown
 away is evidence too. So every evaluation is appended (a *look*), before its result is shown: what was evaluated, by
 which digests, what was expected of it if that was said, and what came out. A verdict on it, kept or rejected, may come
-at once or later, as an entry of its own. The chain is that of :mod:`asdcore.store.chain`; lines of the log that earlier
-versions kept are read on, and count as looks.
+at once or later, as an entry of its own. The chain is that of :mod:`asdcore.store.hash_chain`. Lines
+that earlier versions wrote are read on, and count as looks.
 """
 
 from __future__ import annotations
@@ -13,26 +13,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import polars as pl
 
-from asdcore import __version__
+from asdcore.basics.paths import given_path
 from asdcore.errors import EvaluationError, did_you_mean
-from asdcore.paths import given_path
-from asdcore.runs import Run
+from asdcore.runs.folder import Run
 from asdcore.store.cache import Store, default_store
-from asdcore.store.chain import Chain, Line, append, read_chain
 from asdcore.store.digest import table_digest
+from asdcore.store.hash_chain import Chain, Line, append, read_chain
 from asdcore.store.seal import FIELD
 from asdcore.store.tables import GROUND_TRUTH
-
-if TYPE_CHECKING:
-    from asdcore.evidence.evaluate import Evaluation
+from asdcore.version import __version__
 
 Verdict = Literal["kept", "rejected"]
 LOOK, JUDGEMENT, PLAN = "look", "verdict", "plan"
 KEPT = ("official_score", "ci95", "mean_auc", "mean_pauc")
+"""What a look keeps of each system: the official score, its interval, the arithmetic means of AUC and pAUC."""
 SHORTEST = 6
 """Digits of a hash that are enough to name an entry."""
 
@@ -42,8 +40,8 @@ class Look:
     """One opening of a ground truth.
 
     what : such as "run of demo". truth, evaluated : digests of the labels, and of the table held against them.
-    digests : others, by name (portfolio, run, manifest). year, results : see :func:`results_of`; None where the look
-    gave none.
+    digests : others, by name (portfolio, run, manifest). year, results : of each system what :data:`KEPT`
+    names; None if the look gave none.
     """
 
     what: str
@@ -193,7 +191,7 @@ def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
 
 
 def results_in(look: Line) -> dict[str, dict[str, Any]]:
-    """Return {system: what :func:`results_of` kept}, of a look; empty where it has none."""
+    """Return {system: what :data:`KEPT` names} of a look; empty if it has none."""
     found = look.entry.get("results")
     sound = isinstance(found, dict) and all(isinstance(one, dict) and set(KEPT) <= set(one) for one in found.values())
     return dict(found) if sound and found else {}
@@ -203,16 +201,6 @@ def truth_in(look: Line) -> str | None:
     """Return the digest of the truth that was looked at; None where the line cannot say."""
     truth = look.entry.get("truth")
     return None if truth is None else str(truth)
-
-
-def results_of(evaluation: Evaluation) -> dict[str, Any]:
-    """Return {system: official score, its interval, arithmetic means of AUC and pAUC}: what a look keeps."""
-    kept = {}
-    for name, one in evaluation.as_json()["systems"].items():
-        mean = next(row for row in one["means"] if row["machine"] is None and row["mean"] == "arithmetic")
-        figures = (one["official_score"], one["ci95"], mean["auc"], mean["pauc"])
-        kept[name] = dict(zip(KEPT, figures, strict=True))
-    return kept
 
 
 def _find(ledger: Ledger, name: str) -> Line:

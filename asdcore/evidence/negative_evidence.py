@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asdcore.evidence.ledger import Ledger, results_in, truth_in
-from asdcore.store.chain import Line
+from asdcore.store.hash_chain import Line
 
 
 def negative_evidence(ledger: Ledger) -> list[dict[str, Any]]:

@@ -21,19 +21,19 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.compute.recipes import features_digest
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import StoreError
 from asdcore.evidence.decisions import clopper_pearson, run_groups, run_thresholds
-from asdcore.evidence.promises import effective_clips
 from asdcore.evidence.rates import Rates
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import out_of_fold, places
+from asdcore.held_out.promises import effective_clips
 from asdcore.portfolio import OutOfFold, Portfolio, parse_portfolio
-from asdcore.runs import Run
+from asdcore.runs.folder import Run
 from asdcore.stages import calibrate, fuse, score
 from asdcore.stages.decide import nominal_rate, thresholds
 from asdcore.store.cache import Store
-from asdcore.store.recipes import features_digest
 from asdcore.store.tables import FULL, SCORES
 
 __all__ = ["Rates", "dependent", "side_by_side", "why_nothing"]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 
+from asdcore.basics.paths import given_path
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, EvaluationError
 from asdcore.evidence.files import read_truth
 from asdcore.evidence.matching import match_truth
-from asdcore.paths import given_path
-from asdcore.runs import Run
+from asdcore.runs.folder import Run
 from asdcore.store.tables import GROUND_TRUTH
 
 

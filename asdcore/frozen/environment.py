@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, distribution, packages_dist
 from pathlib import Path
 from typing import Any
 
+from asdcore.compute.recipes import NUMERIC_LIBRARIES
 from asdcore.contract.sources import imported_names, module_file
-from asdcore.store.recipes import NUMERIC_LIBRARIES
 
 COMPARED = ("python", "packages", "torch", "blas", "libc", "machine", "cpu_features", "deterministic")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from asdcore.basics.parse import parse_json
 from asdcore.errors import ManifestError, StoreError
-from asdcore.parse import parse_json
+from asdcore.resources.registry import FRESH
 from asdcore.store.atomic import write_text
-from asdcore.store.resources import FRESH
 
 BLOCK = 1 << 18
 MISSING = "missing"

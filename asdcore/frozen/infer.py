@@ -23,6 +23,9 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.basics.paths import given_path
+from asdcore.basics.paths import places as named
+from asdcore.compute.unseen_recordings import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.data.audio import AudioFacts
@@ -30,8 +33,7 @@ from asdcore.data.clips import completed, looked_at
 from asdcore.errors import AsdcoreError, DataError, ManifestError, StoreError
 from asdcore.execution import executor, run_jobs
 from asdcore.frozen.differences import Verification
-from asdcore.frozen.explain import INFER, explain, next_steps
-from asdcore.frozen.incoming import (
+from asdcore.frozen.evaluation_recordings import (
     CELL,
     check_alike,
     check_names,
@@ -41,27 +43,25 @@ from asdcore.frozen.incoming import (
     train_facts,
     unreadable,
 )
-from asdcore.frozen.layout import expected_files, is_development
+from asdcore.frozen.explain import INFER, explain, next_steps
+from asdcore.frozen.inference_inputs import needed_by_inference
+from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, read_manifest
-from asdcore.frozen.needed import needed_by_inference
-from asdcore.frozen.proof import prove_features, prove_recipes, prove_scores
-from asdcore.frozen.roots import Roots, roots_of
-from asdcore.frozen.submission import write_scores
-from asdcore.frozen.unfinished import SCORE_FILES, WORK, check_unfinished, check_unfrozen, mark
+from asdcore.frozen.output_folder import SCORE_FILES, WORK, check_unfinished, check_unfrozen, mark
+from asdcore.frozen.reproduction import prove_features, prove_recipes, prove_scores
 from asdcore.frozen.verify import verify
-from asdcore.paths import given_path
-from asdcore.paths import places as named
 from asdcore.pipeline import CURRENT_YEAR, Work, notes_on
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
-from asdcore.runs import Run, load_run, write_run
+from asdcore.runs.folder import Run, load_run, write_run
 from asdcore.stages import embed
 from asdcore.stages.decide import check_attainable
-from asdcore.store.apart import check_apart
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
-from asdcore.store.claims import claimed
+from asdcore.store.exclusive_folder import claimed
 from asdcore.store.tables import CLIP_INDEX
+from asdcore.submission.layout import expected_files, is_development
+from asdcore.submission.package import write_scores
 
 NAMES = ["clip", *CELL, "split"]
 

@@ -6,7 +6,7 @@
     predicate.sealed   when it was frozen, and the SHA-256 of all the rest: the only field that two freezes of one run
                    may differ in
 
-A subject is named ``<root>/<path below it>``; :mod:`asdcore.frozen.roots` says where the roots lie.
+A subject is named ``<root>/<path below it>``; :mod:`asdcore.frozen.locations` says where the roots lie.
 Source of the format: https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
 """
 
@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asdcore.basics.parse import parse_json
 from asdcore.errors import ManifestError
 from asdcore.frozen.predicate import understood, written
-from asdcore.parse import parse_json
-from asdcore.runs import PORTFOLIO_FILE, RUN_FILE, TABLES
+from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
 from asdcore.store.digest import RECIPE_ALGORITHM, TABLE_ALGORITHM

@@ -10,28 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from asdcore import __version__
-from asdcore.contract.plugins import Plugins, installed
-from asdcore.contract.sources import files_digest, framework_files
-from asdcore.errors import ManifestError
-from asdcore.evidence.ledger import count_looks
-from asdcore.frozen import lineage
-from asdcore.frozen.environment import environment
-from asdcore.frozen.hashing import Found, hash_files
-from asdcore.frozen.manifest import Manifest, Subject, check_name, write_manifest
-from asdcore.frozen.place import check_place, moment_of
-from asdcore.frozen.recordings import sounds_below
-from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
-from asdcore.frozen.roots import Roots, code_roots, plugin_files, relative_roots
-from asdcore.frozen.whole import check_whole
-from asdcore.paths import given_path
-from asdcore.portfolio import Portfolio, parse_portfolio
-from asdcore.progress import Progress, Silent
-from asdcore.runs import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
-from asdcore.store.atomic import json_text
-from asdcore.store.cache import FeatureSet, Store
-from asdcore.store.digest import bytes_digest, recipe_digest, table_digest
-from asdcore.store.recipes import (
+from asdcore.basics.paths import given_path
+from asdcore.compute.recipes import (
     changed_sources,
     component_origins,
     feature_recipe,
@@ -39,7 +19,27 @@ from asdcore.store.recipes import (
     inputs_digest,
     library_versions,
 )
+from asdcore.contract.plugins import Plugins, installed
+from asdcore.contract.sources import files_digest, framework_files
+from asdcore.errors import ManifestError
+from asdcore.evidence.ledger import count_looks
+from asdcore.frozen import lineage
+from asdcore.frozen.audio_files import sounds_below
+from asdcore.frozen.complete_tables import check_whole
+from asdcore.frozen.environment import environment
+from asdcore.frozen.hashing import Found, hash_files
+from asdcore.frozen.locations import Roots, code_roots, plugin_files, relative_roots
+from asdcore.frozen.manifest import Manifest, Subject, check_name, write_manifest
+from asdcore.frozen.manifest_path import check_place, moment_of
+from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
+from asdcore.portfolio import Portfolio, parse_portfolio
+from asdcore.progress import Progress, Silent
+from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
+from asdcore.store.atomic import json_text
+from asdcore.store.cache import FeatureSet, Store
+from asdcore.store.digest import bytes_digest, recipe_digest, table_digest
 from asdcore.store.tables import FULL
+from asdcore.version import __version__
 
 
 def freeze(

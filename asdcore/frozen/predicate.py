@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from asdcore.parse import parse_json
+from asdcore.basics.parse import parse_json
 from asdcore.store.atomic import json_text
 
 

@@ -13,12 +13,12 @@ from asdcore.contract.plugins import restrict, restricted
 from asdcore.data.clips import completed
 from asdcore.errors import AsdcoreError
 from asdcore.frozen.differences import CHANGED, Difference
+from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
-from asdcore.frozen.roots import Roots
 from asdcore.pipeline import Work
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Progress
-from asdcore.runs import TABLES
+from asdcore.runs.folder import RUN_FILE, TABLES
 from asdcore.store.cache import Store
 from asdcore.store.digest import table_digest
 from asdcore.store.tables import read_table
@@ -34,21 +34,57 @@ def recompute(manifest: Manifest, roots: Roots, workers: int, progress: Progress
     """
     with TemporaryDirectory(prefix="asdcore-recompute-") as folder:
         try:
-            again = _tables(manifest, roots, Path(folder), workers, progress)
+            again, left_out = _tables(manifest, roots, Path(folder), workers, progress)
         except AsdcoreError as error:
             return [], [Difference(CHANGED, "recomputed", "run/scores.parquet", f"cannot be built anew: {error}")]
     rows = [_compared(name, frame, manifest, roots) for name, frame in again.items()]
-    return rows, [
+    differences = [
         Difference(CHANGED, "recomputed", f"run/{row['table']}.parquet", f"built anew it differs {_how_far(row)}")
         for row in rows
         if not row["same"]
     ]
+    return rows, [*differences, *_left_out(manifest.predicate["run"].get("out_of_fold", []), left_out)]
+
+
+def _left_out(pinned: Rows, again: Rows) -> list[Difference]:
+    """Compare what the manifest says of the groups of train normals with what the recordings say.
+
+    Decisions, promises and selection count these groups, so a record of too many groups would promise too much.
+    """
+    before, after = _groups(pinned), _groups(again)
+    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    places = list(dict.fromkeys(f"{machine} section {section}" for machine, section, _ in sorted(changed)))
+    if not places:
+        return []
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    detail = f"built anew, out_of_fold has other groups of train normals at {places[0]}{more}"
+    return [Difference(CHANGED, "recomputed", f"run/{RUN_FILE}", detail)]
+
+
+def _groups(left_out: Rows) -> dict[tuple[str, str, str], Any]:
+    """Return how each machine, section and branch left train normals out, but not how strong their dependence was.
+
+    That is a measured number, whose last digits may differ between machines.
+    """
+    measured = ("nearness", "chance")
+    groups = {}
+    for row in left_out:
+        domains = {
+            name: {key: value for key, value in domain.items() if key not in measured}
+            for name, domain in row["domains"].items()
+        }
+        for branch, manner in row["branches"].items():
+            groups[row["machine"], row["section"], branch] = row["by"], manner, domains
+    return groups
 
 
 def _tables(
     manifest: Manifest, roots: Roots, folder: Path, workers: int, progress: Progress
-) -> dict[str, pl.DataFrame]:
-    """Do what a run does, with a store of its own that is empty, here and in ``workers`` other processes."""
+) -> tuple[dict[str, pl.DataFrame], Rows]:
+    """Do what a run does, with a store of its own that is empty, here and in ``workers`` other processes.
+
+    Returns the tables, and ``out_of_fold`` as ``run.json`` has it.
+    """
     frozen = manifest.predicate
     names = [row["plugin"] for row in frozen["plugins"]]
     task, device = frozen["run"]["task"], frozen["run"]["device"]
@@ -65,7 +101,7 @@ def _tables(
             partial(restrict, names),
         )
         tables = work.tables(completed(plugins.build("dataset", task, {}).clips(work.root)))
-        return {name: TABLES[name].check(frame) for name, frame in tables.items()}
+        return {name: TABLES[name].check(frame) for name, frame in tables.items()}, work.out_of_fold
 
 
 def _compared(name: str, again: pl.DataFrame, manifest: Manifest, roots: Roots) -> dict[str, Any]:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asdcore.components import CHECKPOINT, checkpoint_files, resolved
+from asdcore.components.checkpoints import CHECKPOINT, resolved
+from asdcore.components.named_files import modules_named, paths_named
 from asdcore.contract.plugins import Component, installed
 from asdcore.contract.trees import tree_files
 from asdcore.errors import located
 from asdcore.portfolio import Choice, Portfolio
-from asdcore.store.entries import Resource
-from asdcore.store.paths import modules_named, paths_named
-from asdcore.store.resources import open_registry, resource_folder
+from asdcore.resources.checkpoint_files import checkpoint_files
+from asdcore.resources.entries import Resource
+from asdcore.resources.registry import open_registry, resource_folder
 
 
 @dataclass

@@ -14,16 +14,16 @@ from typing import Any
 
 import polars as pl
 
-from asdcore.contract.conformance import Result, required
-from asdcore.contract.conformance.guard import NAMED
-from asdcore.contract.conformance.scorer import ScorerBench
+from asdcore.authoring.conformance import Result, required
+from asdcore.authoring.conformance.guard import NAMED
+from asdcore.authoring.conformance.scorer import ScorerBench
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, DataError
+from asdcore.frozen.linked_recordings import others, place_beside, plant
 from asdcore.frozen.rerun import Differing, rerun, run_fresh
-from asdcore.frozen.trees import others, place_beside, plant
 from asdcore.portfolio import DEFAULT_TASK, load_portfolio
-from asdcore.runs import Run
+from asdcore.runs.folder import Run
 
 AROUND = "logmel-knn"
 TRAIN, TEST = {"source": 50, "target": 10}, 40

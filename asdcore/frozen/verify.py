@@ -9,26 +9,26 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore import __version__
+from asdcore.basics.paths import given_path, places
 from asdcore.contract.plugins import origin
 from asdcore.contract.sources import framework_files
 from asdcore.contract.trees import tree_files
 from asdcore.errors import AsdcoreError
+from asdcore.frozen.audio_files import as_text, sounds_below
 from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION, Difference, Verification
 from asdcore.frozen.environment import changes, environment_now
 from asdcore.frozen.hashing import Found, Known, hash_files
 from asdcore.frozen.lineage import reached
+from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, Subject, read_manifest
 from asdcore.frozen.recompute import Rows
 from asdcore.frozen.recompute import recompute as rebuild
-from asdcore.frozen.recordings import as_text, sounds_below
-from asdcore.frozen.roots import Roots, roots_of
 from asdcore.frozen.signing import check_signature, signature_of
-from asdcore.paths import given_path, places
 from asdcore.progress import Progress, Silent
-from asdcore.runs import EVALUATION_FILE, PORTFOLIO_FILE, RUN_FILE, load_run
+from asdcore.runs.folder import EVALUATION_FILE, PORTFOLIO_FILE, RUN_FILE, load_run
 from asdcore.store.cache import default_store
 from asdcore.store.digest import recipe_digest
+from asdcore.version import __version__
 
 BESIDE = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, "report.html"}
 """What may lie in a run folder and is no artifact of its own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asdcore.fusion.normals import Columns, Floats, Fuse, Normals, added, moments
-from asdcore.transforms import SmoothEcdf
+from asdcore.fusion.smooth_ecdf import SmoothEcdf
 
 
 def weighted_sum(normals: Normals) -> Fuse:

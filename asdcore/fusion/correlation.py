@@ -6,7 +6,7 @@ import numpy as np
 
 from asdcore.errors import DataError, PortfolioError
 from asdcore.fusion.normals import Columns, Floats, Fuse, Normals, added, check_shares, correlations, curve
-from asdcore.transforms import SmoothEcdf
+from asdcore.fusion.smooth_ecdf import SmoothEcdf
 
 
 def copula(normals: Normals, *, shrinkage: float = 0.1) -> Fuse:

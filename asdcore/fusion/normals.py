@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.errors import DataError, PortfolioError, located
-from asdcore.transforms import SmoothEcdf
+from asdcore.fusion.smooth_ecdf import SmoothEcdf
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]

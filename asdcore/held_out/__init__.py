@@ -21,10 +21,10 @@ For whoever counts groups instead of clips: ``HeldOut.groups`` numbers the group
 
 from asdcore.held_out.branches import Scored, leaves_out, out_of_fold
 from asdcore.held_out.dependence import Reach, reaches
-from asdcore.held_out.kept import Kept, kept
 from asdcore.held_out.places import Places, check_places, places
 from asdcore.held_out.plan import HeldOut, assign_folds
-from asdcore.held_out.record import groups_of, held_out_of, system_groups
+from asdcore.held_out.run_record import groups_of, held_out_by, held_out_of, system_groups
+from asdcore.held_out.stored_ranges import Kept, kept
 
 __all__ = [
     "HeldOut",
@@ -35,6 +35,7 @@ __all__ = [
     "assign_folds",
     "check_places",
     "groups_of",
+    "held_out_by",
     "held_out_of",
     "kept",
     "leaves_out",

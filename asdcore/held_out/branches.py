@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from asdcore.held_out.kept import Kept
+from asdcore.compute.scoring import takes_without
 from asdcore.held_out.plan import HeldOut
-from asdcore.held_out.record import folds_note, record, record_notes
-from asdcore.scoring import takes_without
+from asdcore.held_out.run_record import folds_note, record, record_notes
+from asdcore.held_out.stored_ranges import Kept
 
 
 @dataclass(frozen=True)

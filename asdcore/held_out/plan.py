@@ -124,6 +124,10 @@ class HeldOut:
         held = -(-n // count)
         return min(self.gaps[domain], max(n // FOLD_SHARE // 2, min(1, _half(n, held))), _half(n, held))
 
+    def gap_inside(self, domain: str) -> int:
+        """Return how many neighbours on either side are left out inside of a group that is too large for a domain."""
+        return 0 if self.places.order is None else largest_gap(len(self._rows[domain]))
+
     def _beside(self, held: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
         """Return which clips lie within the gap of a fold."""
         beside = np.zeros_like(held)
@@ -159,7 +163,7 @@ class HeldOut:
             return mates[:0]
         domain, order = np.array(self.places.domain), np.array(self.places.order)
         own = mates[domain[mates] == domain[i]]
-        gap = largest_gap(len(self._rows[self.places.domain[i]]))
+        gap = self.gap_inside(self.places.domain[i])
         near: Rows = own[np.abs(order[own] - order[i]) <= gap]
         return near
 

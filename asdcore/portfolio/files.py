@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from asdcore.basics.parse import parse_json, parse_toml
 from asdcore.errors import PortfolioError, did_you_mean, located
-from asdcore.parse import parse_json, parse_toml
 from asdcore.portfolio.model import Portfolio
 from asdcore.portfolio.parts import Branch, Decision, OutOfFold, System
 

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from asdcore.components import build, check_checkpoint
+from asdcore.components.build import build
+from asdcore.components.checkpoints import check_checkpoint
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
+from asdcore.fusion.transforms import check_transform
 from asdcore.portfolio.parts import Branch, Choice, Decision, Label, OutOfFold, Strict, System
 from asdcore.store.digest import recipe_digest
-from asdcore.transforms import check_transform
 
 
 def _by(value: Any) -> Any:

@@ -13,18 +13,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from asdcore.basics.paths import path_or
+from asdcore.basics.paths import places as optional
 from asdcore.errors import StoreError
-from asdcore.paths import path_or
-from asdcore.paths import places as optional
 from asdcore.progress import Progress, Silent
 from asdcore.reporting import maps, page, paper
 from asdcore.reporting.content import gather
-from asdcore.reporting.subjects import Subject, open_subjects, places
-from asdcore.reporting.worth import Worth
-from asdcore.reporting.worth import worth as worth_of
-from asdcore.runs import REPORT_FILE, Run, load_run
+from asdcore.reporting.reported_runs import Subject, open_subjects, places
+from asdcore.reporting.statistics import Worth
+from asdcore.reporting.statistics import worth as worth_of
+from asdcore.runs.folder import REPORT_FILE, Run, load_run
 from asdcore.store.atomic import check_writable, write_text
-from asdcore.store.owned import check_noted
+from asdcore.store.ownership import check_noted
 from asdcore.store.seal import is_sealed_page, seal_page
 
 __all__ = ["REPORT_FILE", "report"]

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from asdcore.basics.digits import rounded
 from asdcore.contract.plugins import installed
-from asdcore.digits import rounded
 from asdcore.errors import AsdcoreError
-from asdcore.evidence.joined import join_systems
 from asdcore.evidence.metrics import harmonic_mean
+from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.uncertainty import differences
 from asdcore.portfolio import System
-from asdcore.reporting.subjects import Subject
+from asdcore.reporting.reported_runs import Subject
 from asdcore.stages.fuse import fuse
 
 REPLICATES = 500

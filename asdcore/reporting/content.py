@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asdcore import __version__
-from asdcore.digits import rounded
+from asdcore.basics.digits import rounded
 from asdcore.errors import AsdcoreError
 from asdcore.reporting.branches import contributions, rank_correlations, trade_off
 from asdcore.reporting.cost import costs
@@ -15,11 +14,12 @@ from asdcore.reporting.machines import Cell, machine_parts
 from asdcore.reporting.maps import clip_parts, feature_recipes, map_parts
 from asdcore.reporting.origin import origin
 from asdcore.reporting.pictures import tail_pictures
-from asdcore.reporting.points import named
-from asdcore.reporting.promises import promises
-from asdcore.reporting.subjects import Subject, called, official_cells
+from asdcore.reporting.point_labels import named
+from asdcore.reporting.reported_runs import Subject, called, official_cells
+from asdcore.reporting.statistics import Worth, ledger_excerpt
 from asdcore.reporting.summary import headline, matrix
-from asdcore.reporting.worth import Worth, ledger_excerpt
+from asdcore.reporting.thresholds import promises
+from asdcore.version import __version__
 
 Places = Mapping[Cell, str]
 

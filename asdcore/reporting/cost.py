@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from asdcore.complexity import complexity
-from asdcore.digits import rounded
+from asdcore.basics.digits import rounded
 from asdcore.errors import AsdcoreError
-from asdcore.reporting.subjects import Subject
+from asdcore.preflight.complexity import complexity
+from asdcore.reporting.reported_runs import Subject
 
 
 def costs(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:

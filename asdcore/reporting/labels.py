@@ -10,7 +10,7 @@ import polars as pl
 from asdcore import pipeline
 from asdcore.evidence.evaluate import Evaluation
 from asdcore.evidence.truth import truth_of
-from asdcore.runs import EVALUATION_FILE, Run
+from asdcore.runs.folder import EVALUATION_FILE, Run
 
 
 def labels_of(run: Run, truth: Path | None, year: int | None) -> tuple[Evaluation, pl.DataFrame, int]:

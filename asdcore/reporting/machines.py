@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.evidence.metrics import rule
-from asdcore.reporting.subjects import Subject
+from asdcore.reporting.reported_runs import Subject
 
 BINS = 36
 ORDER = ["sha256", "clip"]

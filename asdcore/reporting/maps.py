@@ -12,14 +12,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.compute.recipes import feature_recipe, features_digest
+from asdcore.compute.scoring import Recipe, load_features
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, StoreError
 from asdcore.portfolio import Branch
 from asdcore.reporting.machines import ORDER, Cell, brief, group_of
-from asdcore.reporting.subjects import Subject
-from asdcore.scoring import Recipe, load_features
+from asdcore.reporting.reported_runs import Subject
 from asdcore.store.cache import Store
-from asdcore.store.recipes import feature_recipe, features_digest
 
 MOST_TRAIN = 200
 """Train normals of a map: those of the target domain, and others chosen by their audio digest."""

@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import Any
 
-from asdcore.reporting.subjects import Subject
-from asdcore.runs import RUN_FILE
+from asdcore.reporting.reported_runs import Subject
+from asdcore.runs.folder import RUN_FILE
 
 
 def origin(subject: Subject) -> dict[str, Any]:

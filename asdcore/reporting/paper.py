@@ -18,9 +18,9 @@ import numpy as np
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import harmonic_mean
 from asdcore.reporting.latex import line
-from asdcore.reporting.subjects import Subject, called, official_cells
-from asdcore.reporting.worth import Worth
-from asdcore.store.owned import write_noted
+from asdcore.reporting.reported_runs import Subject, called, official_cells
+from asdcore.reporting.statistics import Worth
+from asdcore.store.ownership import write_noted
 
 TOTAL = "official score"
 CSV, LATEX = ("systems.csv", "paper.csv"), ("paper.tex",)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asdcore.digits import fixed
+from asdcore.basics.digits import fixed
 from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT
-from asdcore.reporting.subjects import Subject
-from asdcore.reporting.worth import Worth
+from asdcore.reporting.reported_runs import Subject
+from asdcore.reporting.statistics import Worth
 
 
 def headline(worth: Worth, subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> list[str]:

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.alone import Call, Looks, Step
-from asdcore.components import build
+from asdcore.components.build import build
+from asdcore.compute.clip_by_clip import Call, Looks, Step
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import DataError, PluginError, blamed, located, warned
 from asdcore.portfolio import Branch, Component

@@ -9,7 +9,7 @@ conformal : the ceil((n + 1) q)-th. If a new normal clip is exchangeable with th
     probability of at most 1 - q, whatever the distribution (split conformal prediction: Vovk, Gammerman and Shafer,
     *Algorithmic Learning in a Random World*, 2005). Of fewer than ceil(q / (1 - q)) normals no score is that high.
     Clips cut from recordings are not exchangeable one by one. If train normals were left out by groups, recordings or
-    stretches of neighbours, the threshold is the bound of :mod:`asdcore.evidence.promises`, which counts groups. It
+    stretches of neighbours, the threshold is the bound of :mod:`asdcore.held_out.promises`, which counts groups. It
     keeps the promise if a new clip comes from a new group, exchangeable with the train groups, in which clips are
     exchangeable. Of fewer than ceil(q / (1 - q)) groups there is none. Groups of one clip each give the rank above.
 """
@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from asdcore.digits import fixed
+from asdcore.basics.digits import fixed
 from asdcore.errors import DataError
-from asdcore.evidence.promises import bound
 from asdcore.held_out import HeldOut, places
+from asdcore.held_out.promises import bound
 from asdcore.portfolio import Decision, OutOfFold
 from asdcore.store.tables import DECISIONS
 

@@ -22,18 +22,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore import encoding
-from asdcore.components import pinned
+from asdcore.components.checkpoints import pinned
+from asdcore.compute import encoding
+from asdcore.compute.encoding import Features, Output, Request
+from asdcore.compute.loaded_code import Code, Use, check_loaded, check_unchanged, code_of
+from asdcore.compute.recipes import FEATURE_CODE, feature_recipe, pooling_recipe
+from asdcore.compute.stateless import check_forgets
+from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.data.audio import AudioFacts, decode, decode_new
-from asdcore.encoding import Features, Output, Request
 from asdcore.errors import DataError, located
 from asdcore.portfolio import Branch, Part
-from asdcore.stateless import check_forgets
 from asdcore.store.cache import FeatureSet, Store
-from asdcore.store.loaded import Code, Use, check_loaded, check_unchanged, code_of
-from asdcore.store.recipes import FEATURE_CODE, feature_recipe, pooling_recipe
-from asdcore.threads import single_threaded
 
 CHUNK = 64
 """Clips in a chunk: what a killed run loses at most, and what is held decoded at most."""

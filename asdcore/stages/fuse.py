@@ -15,14 +15,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.alone import Call, Looks, Step
-from asdcore.components import build
+from asdcore.components.build import build
+from asdcore.compute.clip_by_clip import Call, Looks, Step
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
 from asdcore.fusion import Normals, fit_fusion
+from asdcore.fusion.transforms import fit_transform
 from asdcore.portfolio import GuardChoice, System
 from asdcore.store.tables import FULL, SYSTEMS
-from asdcore.transforms import fit_transform
 
 Floats = NDArray[np.float64]
 OOF = "oof"

@@ -21,19 +21,20 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from asdcore.components import build, pinned
+from asdcore.components.build import build
+from asdcore.components.checkpoints import pinned
+from asdcore.compute.loaded_code import Code, Use, check_loaded, check_unchanged, code_of
+from asdcore.compute.recipes import component_recipe, feature_recipe, framework_digest, library_versions
+from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Work
+from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
 from asdcore.held_out import HeldOut, Kept, Scored, assign_folds, kept, leaves_out, places
 from asdcore.portfolio import Branch, Portfolio
 from asdcore.progress import doing
-from asdcore.scoring import Cell, Recipe, Rows, Scores, Work
 from asdcore.store.cache import Store
-from asdcore.store.loaded import Code, Use, check_loaded, check_unchanged, code_of
-from asdcore.store.parts import Parts
-from asdcore.store.recipes import component_recipe, feature_recipe, framework_digest, library_versions
+from asdcore.store.finished_folds import Parts
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
-from asdcore.threads import single_threaded
 
 __all__ = [
     "ScoreJob",
@@ -74,7 +75,7 @@ class ScoreJob:
         return (("scorer", self.scorer, self.parameters),)
 
 
-SCORING_CODE = framework_digest("scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT)
+SCORING_CODE = framework_digest("compute/scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT)
 """Of what computes scores, as this process has loaded it."""
 
 

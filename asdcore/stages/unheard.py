@@ -9,8 +9,8 @@ from inspect import signature
 import numpy as np
 import polars as pl
 
-from asdcore import encoding
-from asdcore.components import pinned
+from asdcore.components.checkpoints import pinned
+from asdcore.compute import encoding
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.portfolio import Branch, EncoderChoice
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.errors import AsdcoreError, StoreError
-from asdcore.store.locks import Lock, take
+from asdcore.store.file_locks import Lock, take
 
 PREFIX = ".writing-"
 LOCK = "lock"

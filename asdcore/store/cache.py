@@ -24,8 +24,8 @@ import polars as pl
 
 from asdcore.errors import StoreError
 from asdcore.store.atomic import remove_orphans
-from asdcore.store.chunks import lacking
 from asdcore.store.digest import recipe_digest, table_digest
+from asdcore.store.score_chunks import lacking
 from asdcore.store.tables import (
     CHUNK_SCORES,
     FEATURES,

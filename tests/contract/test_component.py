@@ -159,7 +159,7 @@ def test_without_an_entry_point_of_its_own_asdcore_says_what_to_type():
 
 
 def test_a_recipe_tells_two_components_of_one_file_apart(tmp_path):
-    from asdcore.store.recipes import component_recipe
+    from asdcore.compute.recipes import component_recipe
 
     near, far = (component_recipe(installed().component("view", name), {}) for name in ("near", "far"))
     assert (near["plugin"], near["source"]) == (far["plugin"], far["source"])

@@ -14,6 +14,7 @@ import asdcore
 from asdcore.errors import EvaluationError
 from asdcore.evidence.criteria import criteria, ks_distance, separability, tail_ratio, variance_ratio
 from asdcore.evidence.selection.candidates import places_of
+from asdcore.held_out import held_out_of
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,30 @@ def test_separability_is_leave_one_out_nearest_neighbour():
     right = np.array(right)
     assert separability(z, target) == pytest.approx((right[target].mean() + right[~target].mean()) / 2)
     assert separability(z + 100 * target[:, None], target) == 1.0
+
+
+def test_clips_of_one_recording_do_not_tell_each_other_s_domain():
+    # Target clips come in pairs, each at one place amid source clips: only its twin is of its own domain.
+    places = np.arange(12.0)
+    z = np.concatenate([places, places[::3] + 0.3, places[::3] + 0.31])[:, None]
+    target = np.arange(len(z)) >= 12
+    twins = [np.array([i, i + 4]) if i < 16 else np.array([i - 4, i]) for i in range(12, 20)]
+    without = [np.array([i]) for i in range(12)] + twins
+    assert separability(z, target) == pytest.approx((4 / 12 + 1) / 2)
+    assert separability(z, target, without) == pytest.approx((4 / 12 + 0) / 2)
+
+
+def test_a_run_s_normals_are_told_apart_without_their_neighbours(grouped):
+    for by in ("auto", "attribute", "clip"):
+        run = grouped[by]
+        (cell,) = criteria(places_of([run])).facts["cells"]["learned"]
+        ((_, _, clips, held),) = held_out_of(run, "b")
+        wide = clips.join(run.calibrated.filter(branch="b"), on="clip", maintain_order="left")
+        z, target = wide.select("z").to_numpy(), (wide["domain"] == "target").to_numpy()
+        assert (held.without is None) == (by == "clip")
+        assert cell["separability"] == separability(z, target, held.without)
+        if by == "auto":
+            assert cell["separability"] != separability(z, target)
 
 
 def test_tail_ratio_grows_with_the_tail_and_ignores_scale():

@@ -7,7 +7,7 @@ import pytest
 from asdcore.errors import EvaluationError
 from asdcore.evidence.ledger import Look, read_ledger, record_look, record_verdict
 from asdcore.evidence.negative_evidence import negative_evidence
-from asdcore.store.chain import append
+from asdcore.store.hash_chain import append
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 import asdcore
 from asdcore.errors import StoreError
 from asdcore.evidence.decisions import group_thresholds
-from asdcore.evidence.promises import bound, estimate
 from asdcore.evidence.side_by_side import Rates, side_by_side, why_nothing
-from asdcore.runs import Run
+from asdcore.held_out.promises import bound, estimate
+from asdcore.runs.folder import Run
 from asdcore.stages.decide import thresholds
 
 

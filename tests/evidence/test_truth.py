@@ -9,7 +9,7 @@ import pytest
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.truth import truth_of
-from asdcore.runs import Run
+from asdcore.runs.folder import Run
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from asdcore.frozen.differences import Verification
 from asdcore.frozen.manifest import Manifest, read_manifest
 from asdcore.frozen.pin import freeze
 from asdcore.frozen.verify import verify
-from asdcore.runs import TABLES, Run, load_run, write_run
+from asdcore.runs.folder import TABLES, Run, load_run, write_run
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
 from asdcore.store.seal import FIELD, seal, unsealed

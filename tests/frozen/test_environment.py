@@ -11,9 +11,9 @@ from importlib.metadata import version
 
 import pytest
 
+from asdcore.compute.recipes import library_versions
 from asdcore.contract.sources import framework_files
 from asdcore.frozen.environment import COMPARED, FEATURES, changes, environment, environment_now
-from asdcore.store.recipes import library_versions
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ import json, random, sys
 from pathlib import Path
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest import read_manifest
-from asdcore.frozen.roots import roots_of
+from asdcore.frozen.locations import roots_of
 from asdcore.frozen.verify import verify
 
 path, flips, at_once = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

@@ -22,19 +22,18 @@ import pytest
 import soundfile
 
 import asdcore
-from asdcore import encoding
 from asdcore.cli import main
+from asdcore.compute import encoding, recipes
 from asdcore.errors import DataError, DatasetError, ManifestError, StoreError
 from asdcore.frozen.infer import SCORE_FILES, WORK, infer
-from asdcore.frozen.layout import clip_name
 from asdcore.frozen.manifest import read_manifest
 from asdcore.frozen.pin import freeze
-from asdcore.frozen.submission import package
 from asdcore.progress import Silent
-from asdcore.runs import RUN_FILE, TABLES, Run, load_run, write_run
+from asdcore.runs.folder import RUN_FILE, TABLES, Run, load_run, write_run
 from asdcore.stages import embed
-from asdcore.store import recipes
 from asdcore.store.cache import FeatureSet
+from asdcore.submission.layout import clip_name
+from asdcore.submission.package import package
 
 MACHINES = ("fan", "3DPrinter")
 
@@ -819,7 +818,7 @@ def test_another_library_that_enters_the_features_is_named(world, tmp_path, monk
     """Not every library that a recipe names is imported by what was frozen, so verifying may let one pass."""
     now = {**recipes.library_versions(), "scikit-learn": "0.1"}
     monkeypatch.setattr(recipes, "library_versions", lambda: now)
-    monkeypatch.setattr("asdcore.frozen.proof.library_versions", lambda: now)
+    monkeypatch.setattr("asdcore.frozen.reproduction.library_versions", lambda: now)
     with pytest.raises(
         ManifestError, match=r"apart, far_gauss, near_knn.* as they were frozen.*scikit-learn was .*is 0\.1"
     ):

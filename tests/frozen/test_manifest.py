@@ -20,7 +20,7 @@ from asdcore.frozen.manifest import (
     read_manifest,
     write_manifest,
 )
-from asdcore.runs import TABLES
+from asdcore.runs.folder import TABLES
 from asdcore.store.canonical import canonical_json
 from asdcore.store.seal import FIELD
 

@@ -16,13 +16,13 @@ import polars as pl
 import pytest
 
 import asdcore
+from asdcore.compute import recipes
 from asdcore.errors import DataError, ManifestError, StoreError
+from asdcore.frozen.locations import roots_of
 from asdcore.frozen.manifest import read_manifest
 from asdcore.frozen.pin import freeze
-from asdcore.frozen.roots import roots_of
 from asdcore.frozen.verify import verify
-from asdcore.runs import load_run
-from asdcore.store import recipes
+from asdcore.runs.folder import TABLES, load_run, write_run
 from asdcore.store.digest import table_digest
 from asdcore.store.seal import FIELD
 
@@ -86,6 +86,34 @@ def test_the_splits_of_out_of_fold_scores_are_on_record(whole):
         folds = mine["fold"].n_unique()
         assert row["scheme"] == ("leave-one-out" if mine["fold"].unique().to_list() == [-1] else f"{folds} folds")
         assert row["clip_and_fold"] == table_digest(mine, ("clip",))
+
+
+def test_the_groups_that_train_normals_were_left_out_by_are_pinned(grouped, tmp_path):
+    for by, named in (("auto", " by neighbours"), ("attribute", " by attribute"), ("clip", "")):
+        said = read_manifest(freeze(grouped[by], tmp_path / f"{by}.json").path).predicate
+        assert {row["scheme"] for row in said["splits"] if row["branch"] == "b"} == {f"leave-one-out{named}"}
+        assert {row["scheme"] for row in said["splits"] if row["branch"] == "a"} == {
+            f"leave-one-out{named}",
+            f"5 folds{named}",
+        }
+        assert said["run"]["out_of_fold"] == grouped[by].about["out_of_fold"]
+        assert said["portfolio"]["out_of_fold"]["by"] == by
+
+
+def test_a_run_with_other_groups_is_another_run(grouped, tmp_path):
+    """The record of groups, and the order of clips that they rest on, are both held to the manifest."""
+    run = load_run(shutil.copytree(grouped["auto"].folder, tmp_path / "run"))
+    manifest = freeze(run, tmp_path / "frozen.json").path
+    assert verify(manifest).differences == []
+    about = {key: value for key, value in run.about.items() if key not in ("schema", "tables", FIELD)}
+    tables = {name: getattr(run, name) for name in TABLES}
+    fewer = json.loads(json.dumps(about["out_of_fold"]))
+    fewer[0]["domains"]["source"]["range"] = 0
+    write_run(run.folder, tables, {**about, "out_of_fold": fewer})
+    assert [str(one) for one in verify(manifest).differences] == ["changed: run/run.json (it differs in out_of_fold)"]
+    shuffled = tables["clips"].with_columns(order=pl.when(pl.col("split") == "train").then(-pl.col("order")))
+    write_run(run.folder, {**tables, "clips": shuffled}, about)
+    assert "run/clips.parquet" in {one.artifact for one in verify(manifest).differences}
 
 
 def test_the_looks_at_the_labels_are_counted(frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,9 @@ import polars as pl
 import pytest
 
 from asdcore.frozen.differences import CHANGED
+from asdcore.frozen.pin import freeze
 from asdcore.frozen.verify import verify
-from asdcore.runs import TABLES, load_run, write_run
+from asdcore.runs.folder import TABLES, load_run, write_run
 from asdcore.store.seal import FIELD
 
 
@@ -125,3 +127,21 @@ def test_no_plugin_is_loaded_that_is_not_pinned_in_no_process(whole, tmp_path):
     done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["[]", str(len(TABLES)), "False"]
     assert not (tmp_path / "was run").exists()
+
+
+def test_a_record_of_other_groups_than_the_recordings_have_is_found(grouped, tmp_path):
+    """A run and its manifest agree on a range that is too small: only the recordings tell."""
+    run = load_run(shutil.copytree(grouped["auto"].folder, tmp_path / "run"))
+    about = {key: value for key, value in run.about.items() if key not in ("schema", "tables", FIELD)}
+    said = json.loads(json.dumps(about["out_of_fold"]))
+    source = said[0]["domains"]["source"]
+    source |= {"range": 0, "groups": source["clips"]}
+    run = write_run(run.folder, {name: getattr(run, name) for name in TABLES}, {**about, "out_of_fold": said})
+    manifest = freeze(run, tmp_path / "frozen.json").path
+    assert verify(manifest).differences == []
+    result = verify(manifest, recompute=True)
+    assert [row["same"] for row in result.recomputed] == [True] * len(TABLES)
+    assert [str(one) for one in result.differences] == [
+        "changed: run/run.json (built anew, out_of_fold has other groups of train normals at fan section 00)"
+    ]
+    assert not verify(freeze(grouped["auto"], tmp_path / "true.json").path, recompute=True).differences

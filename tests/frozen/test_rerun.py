@@ -19,7 +19,7 @@ from asdcore.cli import main
 from asdcore.errors import DataError
 from asdcore.frozen import rerun
 from asdcore.frozen.rerun import NotTheSameError, check_same
-from asdcore.runs import load_run
+from asdcore.runs.folder import load_run
 
 PLANTED = '''
 import gc, sys
@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from asdcore import Tokens, hookimpl
-from asdcore.scoring import Cell
+from asdcore.compute.scoring import Cell
 
 
 class Plain:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asdcore.components import load_encoder
+from asdcore.components.build import load_encoder
 from asdcore.errors import DataError, ResourceError
 from asdcore.frozen.resources import pinned_resources
 from asdcore.portfolio import parse_portfolio
-from asdcore.store import adopt
-from asdcore.store.resources import open_registry, resource_folder
+from asdcore.resources import add as adding
+from asdcore.resources.registry import open_registry, resource_folder
 
 ENTRY = """
 title = "{id}"
@@ -83,7 +83,7 @@ def split_model(tmp_path):
 def test_all_files_of_a_model_are_pinned_however_it_is_named(named, add, split_model):
     pytest.importorskip("onnxruntime", reason="ONNX models run on onnxruntime")
     said = {"source": "https://example.org/mine", "licence": "MIT", "plugin": "onnx"}
-    entry = adopt.add(split_model, open_registry(), "mine-onnx", **said)
+    entry = adding.add(split_model, open_registry(), "mine-onnx", **said)
     assert [(one.name, entry.folder) for one in entry.files] == [("model.onnx", True), ("model.onnx.data", True)]
     checkpoint = {"the file": split_model, "its folder": split_model.parent, "the id": "mine-onnx"}[named]
     (pinned,) = pinned_resources(plan(a={"encoder": {"name": "onnx", "checkpoint": str(checkpoint)}}))
@@ -95,7 +95,7 @@ def test_all_files_of_a_model_are_pinned_however_it_is_named(named, add, split_m
 
 def test_a_model_whose_second_file_the_registry_does_not_know_is_refused(add, split_model):
     said = {"source": "https://example.org/mine", "licence": "MIT", "plugin": "onnx"}
-    adopt.add(split_model, open_registry(), "mine-onnx", **said)
+    adding.add(split_model, open_registry(), "mine-onnx", **said)
     data = split_model.with_name("model.onnx.data")
     content = data.read_bytes()
     data.unlink()  # it is a hard link to what the registry keeps

@@ -15,8 +15,8 @@ from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, ManifestError, PluginError, PortfolioError
 from asdcore.frozen.pin import freeze
 from asdcore.frozen.verify import verify
-from asdcore.store.adopt import add
-from asdcore.store.resources import open_registry
+from asdcore.resources.add import add
+from asdcore.resources.registry import open_registry
 
 PLUGIN = """
 from pathlib import Path

@@ -19,7 +19,7 @@ from asdcore.frozen import hashing
 from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION, grouped
 from asdcore.frozen.manifest import PREDICATE
 from asdcore.frozen.verify import verify
-from asdcore.runs import RUN_FILE, TABLES
+from asdcore.runs.folder import RUN_FILE, TABLES
 from asdcore.store.cache import FeatureSet
 from asdcore.store.seal import FIELD, seal, unsealed
 

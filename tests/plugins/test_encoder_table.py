@@ -9,7 +9,7 @@ import pytest
 
 from asdcore.contract.plugins import installed
 from asdcore.errors import ResourceError
-from asdcore.store.entries import entry_text, load_entry, make_entry
+from asdcore.resources.entries import entry_text, load_entry, make_entry
 from benchmarks import encoders, hollow
 
 ENTRIES = {path.stem: load_entry(path) for path in encoders.REGISTRY.glob("*.toml")}

@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 import asdcore
 from asdcore.portfolio import load_portfolio
 from asdcore.reporting.branches import contributions, rank_correlations, trade_off, variants
-from asdcore.reporting.subjects import open_subjects
+from asdcore.reporting.reported_runs import open_subjects
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 import asdcore
-from asdcore.complexity import complexity
 from asdcore.evidence.uncertainty import Difference, Interval
+from asdcore.preflight.complexity import complexity
 from asdcore.reporting.cost import costs
 from asdcore.reporting.origin import origin
-from asdcore.reporting.subjects import open_subjects
+from asdcore.reporting.reported_runs import open_subjects
+from asdcore.reporting.statistics import Worth
 from asdcore.reporting.summary import headline, listed, matrix
-from asdcore.reporting.worth import Worth
 
 PLACES = {("fan", "00"): "fan", ("valve", "00"): "valve"}
 

@@ -14,7 +14,7 @@ import asdcore
 from asdcore.errors import AsdcoreError, StoreError
 from asdcore.reporting import maps
 from asdcore.reporting.machines import machine_parts
-from asdcore.reporting.subjects import open_subjects
+from asdcore.reporting.reported_runs import open_subjects
 
 
 def test_axes_are_those_of_the_train_normals():

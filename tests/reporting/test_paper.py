@@ -10,8 +10,8 @@ import asdcore
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import harmonic_mean
 from asdcore.reporting.paper import table, write_csv, write_latex
-from asdcore.reporting.subjects import open_subjects, places
-from asdcore.reporting.worth import worth
+from asdcore.reporting.reported_runs import open_subjects, places
+from asdcore.reporting.statistics import worth
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,15 @@ import pytest
 import soundfile
 
 import asdcore
-from asdcore import Tokens, encoding, hookimpl
+from asdcore import Tokens, hookimpl
+from asdcore.compute import encoding
+from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.data.pooling import pool
 from asdcore.errors import DataError, PluginError, PortfolioError
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import embed
 from asdcore.store.cache import Store
-from asdcore.store.recipes import feature_recipe
 from asdcore.store.tables import AUDIO_FACTS
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asdcore import fusion, hookimpl, transforms
+from asdcore import fusion, hookimpl
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.errors import DataError, PluginError
+from asdcore.fusion import transforms
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages.fuse import fuse
 

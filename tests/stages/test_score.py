@@ -11,16 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdcore import hookimpl, scoring
-from asdcore.components import build
+from asdcore import hookimpl
+from asdcore.components.build import build
+from asdcore.compute import scoring
+from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.errors import DataError, PluginError
 from asdcore.held_out import HeldOut, out_of_fold, places
 from asdcore.portfolio import OutOfFold, parse_portfolio
 from asdcore.stages import score
-from asdcore.store import parts
+from asdcore.store import finished_folds
 from asdcore.store.cache import Store
-from asdcore.store.recipes import feature_recipe
 
 
 class Mean:
@@ -746,7 +747,7 @@ class Killed(KeyboardInterrupt):
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("at", range(1, 6))
 def test_a_killed_branch_goes_on_after_its_last_finished_fold(tmp_path, plugins, monkeypatch, at, mirrored):
-    monkeypatch.setattr(parts, "WORTH", 0.0)
+    monkeypatch.setattr(finished_folds, "WORTH", 0.0)
     clips, how = index(), {"mirrored": mirrored}
     whole = table(clips, "mean", Store(tmp_path / "whole"), plugins, **how)
     store = Store(tmp_path / "killed")
@@ -773,11 +774,11 @@ def test_a_killed_branch_goes_on_after_its_last_finished_fold(tmp_path, plugins,
 
 
 def test_a_damaged_part_is_made_again(tmp_path, plugins, monkeypatch):
-    monkeypatch.setattr(parts, "WORTH", 0.0)
+    monkeypatch.setattr(finished_folds, "WORTH", 0.0)
     clips, store = index(), Store(tmp_path / "store")
     whole = table(clips, "mean", Store(tmp_path / "whole"), plugins)
     (job,) = plan(clips, portfolio({"b": "mean"}), store, plugins)
-    folder = parts.Parts(job.path).folder
+    folder = finished_folds.Parts(job.path).folder
     folder.mkdir(parents=True)
     for k, content in enumerate((b"", b"PAR1", b"{}")):
         (folder / f"fold_{k}.parquet").write_bytes(content)
@@ -787,6 +788,6 @@ def test_a_damaged_part_is_made_again(tmp_path, plugins, monkeypatch):
 
 def test_what_takes_no_time_is_not_written_down(tmp_path, plugins, monkeypatch):
     kept = []
-    monkeypatch.setattr(parts, "write_table", lambda *_: kept.append(1))
+    monkeypatch.setattr(finished_folds, "write_table", lambda *_: kept.append(1))
     table(index(), "mean", Store(tmp_path), plugins)
     assert kept == []

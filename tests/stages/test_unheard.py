@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 import asdcore
-from asdcore import encoding, hookimpl
+from asdcore import hookimpl
+from asdcore.compute import encoding
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import unheard

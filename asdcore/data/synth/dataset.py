@@ -14,13 +14,13 @@ import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from asdcore.basics.parse import parse_json
+from asdcore.basics.paths import given_path
 from asdcore.data.synth.clip import render
 from asdcore.data.synth.profiles import Clip, Profile, profile_named
 from asdcore.data.synth.signals import SAMPLE_RATE
 from asdcore.errors import DataError
 from asdcore.execution import executor, run_jobs
-from asdcore.parse import parse_json
-from asdcore.paths import given_path
 from asdcore.store.atomic import PREFIX, disk_trouble, remove_orphans, write_bytes
 
 MARKER = ".asdcore-synth.json"

@@ -17,19 +17,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from asdcore import __version__
-from asdcore.digits import fixed
+from asdcore.basics.digits import fixed
+from asdcore.basics.parse import parse_json
+from asdcore.basics.paths import given_path
 from asdcore.errors import AsdcoreError, EvaluationError, did_you_mean
-from asdcore.evidence.ledger import count_looks, read_ledger, record_plan, results_of
+from asdcore.evidence.ledger import count_looks, read_ledger, record_plan
 from asdcore.evidence.selection.candidates import Candidates, Places, open_candidates, places_of
 from asdcore.evidence.selection.outcome import Outcome, points
-from asdcore.parse import parse_json
-from asdcore.paths import given_path
-from asdcore.runs import EVALUATION_FILE, Run, load_run
+from asdcore.runs.folder import EVALUATION_FILE, Run, load_run
 from asdcore.store.atomic import json_text, write_bytes
 from asdcore.store.cache import Store
 from asdcore.store.digest import bytes_digest
 from asdcore.store.seal import FIELD, is_sealed, seal, unsealed
+from asdcore.version import __version__
 
 SCHEMA = 1
 WITHIN = 0.005
@@ -148,7 +148,7 @@ def _follow(rows: dict[str, dict[str, Any]], within: float, risk: Risk) -> tuple
 def _row(candidates: Candidates, name: str) -> dict[str, Any]:
     """Return what the rule looks at: official score, mean AUC and pAUC, and both target risks, means over cells."""
     cells = list(candidates.cells(name).values())
-    found = results_of(candidates.evaluation)[name]
+    found = candidates.evaluation.summary()[name]
     row = {key: found[key] for key in ("official_score", "mean_auc", "mean_pauc")}
     for risk in RISKS:
         values = [cell[risk] for cell in cells if cell.get(risk) is not None]

@@ -13,11 +13,11 @@ import polars as pl
 
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.evaluate import Evaluation, evaluate_table
-from asdcore.evidence.joined import join_systems
-from asdcore.evidence.ledger import look_at, record_look, results_of
+from asdcore.evidence.ledger import look_at, record_look
 from asdcore.evidence.metrics import official_score
+from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.truth import truth_of
-from asdcore.runs import Run, load_run
+from asdcore.runs.folder import Run, load_run
 from asdcore.store.cache import Store
 
 Places = Mapping[str, tuple[Run, str]]
@@ -31,8 +31,8 @@ Cells = dict[tuple[str, str], Mapping[str, Any]]
 class Candidates:
     """What is chosen among.
 
-    table : the joined table of :mod:`asdcore.evidence.joined`, with the candidate's name for the system. truth : clip,
-    label, domain. evaluation : the official results of every candidate.
+    table : the table of :mod:`asdcore.evidence.scores_with_truth`, with the candidate's name for the system. truth :
+    clip, label, domain. evaluation : the official results of every candidate.
     """
 
     places: Places
@@ -80,7 +80,7 @@ class Candidates:
 
         The chosen protocol is ``what``, such as "lomo over".
         """
-        results, most = results_of(self.evaluation), 0
+        results, most = self.evaluation.summary(), 0
         for run in {run.folder: run for run, _ in self.places.values()}.values():
             own = {system: results[name] for name, (one, system) in self.places.items() if one is run}
             look = replace(look_at(run, self.truth, what), year=self.year, results=own, hypothesis=hypothesis)

@@ -19,15 +19,15 @@ import polars as pl
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError, located
 from asdcore.evidence.evaluate import evaluate_table
-from asdcore.evidence.joined import join_systems
 from asdcore.evidence.metrics import official_score
+from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.selection.candidates import Candidates, Cells
 from asdcore.evidence.selection.lomo import DEFINITION as OUTER
 from asdcore.evidence.selection.lomo import leave_machines_out
 from asdcore.evidence.selection.outcome import Outcome
 from asdcore.held_out import held_out_of, system_groups
 from asdcore.portfolio import Portfolio, System, parse_portfolio
-from asdcore.runs import Run
+from asdcore.runs.folder import Run
 from asdcore.stages.calibrate import calibrate, straight
 from asdcore.stages.decide import decide
 from asdcore.stages.fuse import fuse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from asdcore.digits import fixed
+from asdcore.basics.digits import fixed
 from asdcore.evidence.frames import Tabular
 
 

@@ -1,6 +1,6 @@
 """What a number is worth: intervals for cells and official scores, differences between systems, and their error.
 
-    sure = intervals(table, 2026)                # table: see asdcore.evidence.joined
+    sure = intervals(table, 2026)                # table: see asdcore.evidence.scores_with_truth
     sure.official["A"]["bca"]                    # Interval(estimate, low, high, method, level)
     for one in differences(table, 2026):
         print(one.sentence)

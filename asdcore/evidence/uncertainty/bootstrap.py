@@ -44,7 +44,7 @@ class Uncertainty:
 def intervals(
     table: pl.DataFrame, year: int, *, replicates: int = 2000, seed: int = 0, level: float = 0.95
 ) -> Uncertainty:
-    """Resample the clips of a joined table (see :mod:`asdcore.evidence.joined`), paired over its systems.
+    """Resample the clips of a joined table (see :mod:`asdcore.evidence.scores_with_truth`), paired over its systems.
 
     year : whose rules apply. The same table, seed and number of replicates give the same intervals. Raises
     EvaluationError where the table cannot be evaluated.

@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.digits import fixed
+from asdcore.basics.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.bootstrap import Resampled
@@ -83,7 +83,7 @@ class Difference:
 def differences(
     table: pl.DataFrame, year: int, *, replicates: int = 2000, permutations: int = 2000, seed: int = 0
 ) -> list[Difference]:
-    """Compare every two systems of a joined table (see :mod:`asdcore.evidence.joined`), in sorted order.
+    """Compare every two systems of a joined table (see :mod:`asdcore.evidence.scores_with_truth`), in sorted order.
 
     Raises EvaluationError where there are fewer than two systems, or the table cannot be evaluated.
     """

@@ -11,6 +11,10 @@ Nowhere is that below the staircase, so the guarantee stays, and no two clips ab
 that p = 1. Of n clips no p is smaller than 1 / (n + 1): ten target clips never say less than 0.09. Under
 ``domain_min`` the larger p of both domains counts, which is valid for a clip of either.
 
+The guarantee needs clips that are exchangeable one by one. Clips cut from one recording are not: each is scored without
+its recording, so p is near what it says on average, but n clips are worth fewer, and the 1 / (n + 1) promises too much.
+A run of such clips notes how many they are worth. A threshold that counts groups is ``[decision] rule = "conformal"``.
+
 Parameters: ``scope`` (pooled; also source, target, domain_min), ``output`` (surprise, -log p; also probability, 1 - p)
 and ``shrinkage`` in clips (0), by which the target's p is mixed with the source's: above 0 the target's p-values are
 finer, and no longer guaranteed. A domain needs two clips. Cost: one sort of the train normals; a search among them a

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,6 +13,8 @@ from asdcore.errors import DataError, EvaluationError
 from asdcore.evidence.selection import nested as module
 from asdcore.evidence.selection.candidates import open_candidates, places_of
 from asdcore.evidence.selection.nested import nested
+from asdcore.held_out import system_groups
+from asdcore.held_out.promises import bound
 
 PORTFOLIO = """
 name = "nested"
@@ -88,6 +92,56 @@ def test_a_calibration_does_not_see_the_fold_it_lacks(run):
     others = ~pl.col("clip").is_in(sorted(moved[0]))
     key = ["role", "clip"]
     assert again.filter(others).sort(key).equals(found[0][0].filter(others).sort(key))
+
+
+def index_of(clip):
+    return int(clip.split("_train_normal_")[1].split("_")[0])
+
+
+def source_of(systems, role):
+    """Return the places of the source train normals with a role, along the order of recording."""
+    rows = systems.filter(role=role)["clip"]
+    return sorted(index_of(clip) for clip in rows if "_source_train_" in clip)
+
+
+def test_a_calibration_without_a_fold_sees_none_of_its_neighbours(grouped):
+    left_out = []
+    (about,) = (row for row in grouped["auto"].about["out_of_fold"] if "a" in row["branches"])
+    assert about["domains"]["source"]["range"] > 1
+    for systems, _ in module._without_each_fold(grouped["auto"], "one"):
+        away, seen = source_of(systems, "test"), source_of(systems, "oof")
+        assert away == list(range(away[0], away[-1] + 1))
+        assert min(abs(i - j) for i in away for j in seen) > 1
+        left_out += away
+    assert sorted(left_out) == list(range(96))
+
+
+def test_and_no_clip_of_its_groups(grouped):
+    runs = set()
+    for systems, _ in module._without_each_fold(grouped["attribute"], "one"):
+        away = {i // 8 for i in source_of(systems, "test")}
+        assert away.isdisjoint(i // 8 for i in source_of(systems, "oof"))
+        runs |= away
+    assert runs == set(range(12))
+
+
+def test_by_clip_neighbours_lie_on_both_sides(grouped):
+    away, seen = (
+        source_of(next(module._without_each_fold(grouped["clip"], "one"))[0], role) for role in ("test", "oof")
+    )
+    assert {i // 8 for i in away} & {i // 8 for i in seen}
+
+
+def test_a_conformal_threshold_inside_counts_the_groups_of_the_normals_that_are_left(grouped):
+    run = grouped["auto"]
+    plan = {**run.about["portfolio"], "decision": {"rule": "conformal", "quantile": 0.7}}
+    conformal = asdcore.Run(run.folder, {**run.about, "portfolio": plan})
+    groups = system_groups(run.clips, module.parse_portfolio(plan), run.about["out_of_fold"], ["one"])
+    for systems, decisions in module._without_each_fold(conformal, "one"):
+        normals = systems.filter(role="oof").join(groups, on="clip")
+        counted = bound(normals["score"].to_numpy(), normals["group"].to_numpy(), Fraction(3, 10))
+        assert decisions["threshold"].unique().to_list() == [counted]
+        assert counted != bound(normals["score"].to_numpy(), np.arange(len(normals)), Fraction(3, 10))
 
 
 def test_the_choice_is_by_the_inner_score(run):

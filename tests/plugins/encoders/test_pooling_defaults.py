@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 
+from asdcore.compute.recipes import pooling_recipe
 from asdcore.contract.plugins import installed
 from asdcore.data.pooling import POOLINGS
 from asdcore.portfolio import parse_portfolio
-from asdcore.store.recipes import pooling_recipe
 
 
 def parameters(encoder, pooling):

@@ -85,6 +85,7 @@ class ByDistribution(ScopedNormalizer):
 
     fewest = 2
     outputs: Sequence[str] = OUTPUTS
+    tail_probability = True
 
     def __init__(self, scope: str, output: str, shrinkage: float) -> None:
         super().__init__(scope, shrinkage)

@@ -1,0 +1,1 @@
+"""For plugin authors: the scaffold of a new plugin, and the checks that a plugin must pass."""

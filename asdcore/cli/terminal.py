@@ -1,0 +1,66 @@
+"""How results look on a terminal: aligned columns, nothing cut off, and every table says what it shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from asdcore.basics.digits import fixed
+from asdcore.frozen.explain import VERIFY, explain, next_steps, shortened
+
+if TYPE_CHECKING:
+    from asdcore.frozen.differences import Verification
+    from asdcore.frozen.manifest import Manifest
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    """Return rows as lines of aligned columns, numbers to the right, under a header."""
+    cells = [[_text(row.get(column)) for column in columns] for row in rows]
+    lines = [list(columns), *cells]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    right = [all(isinstance(row.get(column), int | float) for row in rows) for column in columns]
+    return [
+        "  ".join(
+            one.rjust(width) if is_number else one.ljust(width)
+            for one, width, is_number in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def manifest(frozen: Manifest) -> list[str]:
+    """Return what a manifest pins, as lines."""
+    kinds = Counter(one.kind for one in frozen.subjects.values())
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    looks = frozen.predicate["looks"]
+    return [
+        f"Frozen: {frozen.path}, sha256 {frozen.sha256}",
+        f"Pinned: {counts}",
+        f"Looks at the labels before freezing: {looks['at_this_result']} at this result, "
+        f"{looks['at_these_labels']} at the same labels, {looks['in_this_store']} in this store.",
+    ]
+
+
+def verification(result: Verification) -> list[str]:
+    """Return what verifying found: the differences by group, then the results they reach."""
+    lines = [f"note: {note}" for note in result.notes]
+    lines += explain(result, VERIFY)
+    if result.recomputed:
+        rows = [
+            {**row, "same": "yes" if row["same"] else "NO", "pinned": row["pinned"][:12]} for row in result.recomputed
+        ]
+        lines += ["Built anew from the recordings (0 is allowed):"]
+        lines += [f"  {line}" for line in table(rows, ("table", "pinned", "same", "max_abs_diff"))]
+    if result.passed:
+        return [*lines, f"Verified: {result.pinned} pinned artifacts and the environment are as they were frozen."]
+    reached = f"Results affected: {len(result.affected)}" if result.affected else "No result is affected."
+    lines += ["", reached, *shortened(list(result.affected))]
+    lines += ["", f"Not as frozen: {len(result.differences)} difference{'s' * (len(result.differences) > 1)}."]
+    return [*lines, *next_steps(result, VERIFY)]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    return fixed(value) if isinstance(value, float) else str(value)

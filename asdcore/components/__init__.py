@@ -1,0 +1,1 @@
+"""Components by name: built with their parameters, their checkpoints and other files located and hashed."""

@@ -1,0 +1,230 @@
+"""One clip's way to features, for all that is asked of it at once: views, resampling, encoders, poolings.
+
+It goes in two halves. :func:`prepare` makes what the networks are given (each view once, resampled, through the
+encoder's front end where it shows one) and may run in a thread ahead of :func:`encode`, which runs each network once
+and pools. So the networks never wait for sound.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.components.build import build
+from asdcore.contract.interfaces import CHANNELS, Encoder, Tokens
+from asdcore.contract.plugins import Component, installed
+from asdcore.data.audio import resample
+from asdcore.data.pooling import pool
+from asdcore.errors import DataError, PluginError, PortfolioError, blamed, located
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One feature set to fill: a layer (None: the encoder's last), how to pool it, and the folder of its shards."""
+
+    layer: int | str | None
+    pooling: str
+    pooling_parameters: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that is asked of one view and one encoder. Parameters are JSON texts."""
+
+    view: str
+    view_parameters: str
+    encoder: str
+    encoder_parameters: str
+    outputs: tuple[Output, ...]
+
+
+Features = dict[Output, Array]
+
+
+def check(requests: Sequence[Request], device: str | None) -> None:
+    """Build every view and encoder, see that they fit, and look up the layers: what cannot be is known before the work.
+
+    Raises PortfolioError for a layer that an encoder does not have, and for a view with another number of channels.
+    """
+    for request in requests:
+        with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
+            encoder = _encoder_of(request, device)
+            _layers(encoder, request.outputs)
+        _check_channels(request, channels_of("encoder", request.encoder, encoder))
+
+
+def hears(encoder: str, parameters: str, device: str | None) -> Any:
+    """Return what an encoder of these parameters (JSON text) says of how many seconds of a clip it hears, or None."""
+    with located(f"encoder {encoder!r}"), blamed("encoder", encoder):
+        made_by = installed().components("encoder").get(encoder)
+        return getattr(_encoder(encoder, parameters, device, made_by), "hears", None)
+
+
+def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | None) -> list[Any]:
+    """(n_channels, n_samples) at ``rate`` Hz -> for each request what its encoder's network is given."""
+    waveforms: dict[tuple[str, str], Array] = {}
+    prepared = []
+    for request in requests:
+        view = (request.view, request.view_parameters)
+        if view not in waveforms:
+            with located(f"view {request.view!r}"):
+                waveforms[view] = waveform(*view, audio, rate)
+        with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
+            encoder = _encoder_of(request, device)
+            clip = _resampled(waveforms[view], rate, encoder.sample_rate)[None]
+            prepared.append(encoder.prepare(clip) if _has_halves(encoder) else clip)
+    return prepared
+
+
+def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: str | None) -> list[Features]:
+    """What :func:`prepare` returned for some clips -> their features, for each clip those of every output."""
+    found: list[Features] = [{} for _ in clips]
+    for i, request in enumerate(requests):
+        with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
+            encoder = _encoder_of(request, device)
+            layers = _layers(encoder, request.outputs)
+            wanted = list(dict.fromkeys(layers.values()))
+            inputs = [clip[i] for clip in clips]
+            tokens = (
+                encoder.encode_prepared(inputs, wanted) if _has_halves(encoder) else _alone(encoder, inputs, wanted)
+            )
+            for features, one in zip(found, tokens, strict=True):
+                for output in request.outputs:
+                    patches, special = tokens_of_clip(one, layers[output])
+                    parameters = json.loads(output.pooling_parameters)
+                    features[output] = pool(output.pooling, patches, special, **parameters)
+    return found
+
+
+def waveform(view: str, parameters: str, audio: Array, rate: int, *, new: bool = False) -> Array:
+    """(n_channels, n_samples) -> the view's (n_samples,), or (2, n_samples) for two channels, held to its contract.
+
+    new : by a newly built view, not by the one that has made those of all clips so far.
+    """
+    channels = view_channels(view, parameters)
+    with blamed("view", view):
+        maker = build("view", view, json.loads(parameters), installed()) if new else _view(view, parameters)
+        made = np.asarray(maker(audio, rate), dtype=np.float32)
+    axes, allowed = ((), "(n_samples,)") if channels == 1 else ((channels,), f"({channels}, n_samples)")
+    if made.ndim != 1 + len(axes) or made.shape[:-1] != axes or not made.size:
+        raise PluginError(f"the view gave an array {made.shape}; {allowed} is the contract.")
+    if not np.isfinite(made).all():
+        raise DataError("the view's samples are not all finite")
+    return made
+
+
+def view_channels(view: str, parameters: str) -> int:
+    """Return how many channels the view of this name and parameters (JSON text) gives."""
+    with blamed("view", view):
+        return channels_of("view", view, _view(view, parameters))
+
+
+def channels_of(kind: str, name: str, component: Any) -> int:
+    """Return how many channels a view gives or an encoder reads, 1 unless it says otherwise."""
+    channels: int = getattr(component, "channels", 1)
+    if channels not in CHANNELS:
+        raise PluginError(
+            f"{kind} {name!r} says channels = {channels!r}; {' or '.join(map(str, CHANNELS))} is allowed."
+        )
+    return channels
+
+
+def tokens_of_clip(tokens: Mapping[int | str, Tokens], layer: int | str) -> tuple[Array, Array | None]:
+    """Return the patches (time, band, dim) and special tokens (n_special, dim) or None of the one clip encoded."""
+    if layer not in tokens:
+        raise PluginError(f"layer {layer!r} was asked for, but the encoder gave {sorted(map(str, tokens))}.")
+    one = tokens[layer]
+    special = None if one.special is None else _first(one.special, "special tokens", "n_special, dim")
+    return _first(one.patches, "patches", "time, band, dim"), special
+
+
+def _has_halves(encoder: Encoder) -> bool:
+    return hasattr(encoder, "prepare") and hasattr(encoder, "encode_prepared")
+
+
+def _alone(encoder: Encoder, clips: Sequence[Array], layers: list[int | str]) -> list[Mapping[int | str, Tokens]]:
+    """Encode clips one at a time, so that a clip's features cannot depend on its neighbours."""
+    return [encoder.encode(clip, layers) for clip in clips]
+
+
+def _layers(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | str]:
+    """Resolve the layer of every output; raises PortfolioError for one that the encoder does not have."""
+    known = list(encoder.layers)
+    if not known or not isinstance(encoder.sample_rate, int) or encoder.sample_rate < 1:
+        raise PluginError(f"an encoder has a sample rate and layers, this has {encoder.sample_rate!r} and {known}.")
+    layers = {output: known[-1] if output.layer is None else output.layer for output in outputs}
+    for layer in layers.values():
+        if layer not in known:
+            raise PortfolioError(f"there is no layer {layer!r}. Its layers are {', '.join(map(repr, known))}.")
+    return layers
+
+
+def _check_channels(request: Request, wanted: int) -> None:
+    """Raise PortfolioError unless the view gives as many channels as the encoder reads."""
+    given = view_channels(request.view, request.view_parameters)
+    if given != wanted:
+        views = installed().components("view").items()
+        fitting = sorted(name for name, one in views if getattr(one.factory, "channels", 1) == wanted)
+        raise PortfolioError(
+            f"view {request.view!r} gives {_counted(given)}, and encoder {request.encoder!r} reads {_counted(wanted)}. "
+            f"Views of {_counted(wanted)}: {', '.join(fitting)}. Give the branch one of them, or another encoder."
+        )
+
+
+def _counted(channels: int) -> str:
+    return f"{channels} channel{'s' * (channels > 1)}"
+
+
+def _resampled(waveform: Array, rate: int, target: int) -> Array:
+    """(n_samples,) or (2, n_samples) -> the same at another rate, every channel by itself."""
+    if waveform.ndim == 1:
+        return resample(waveform, rate, target)
+    return np.stack([resample(channel, rate, target) for channel in waveform])
+
+
+def _first(values: Any, what: str, axes: str) -> Array:
+    """Return the array of the one clip encoded, whatever array library it comes from."""
+    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float32)
+    if array.ndim != 1 + len(axes.split(",")) or len(array) != 1:
+        raise PluginError(f"the encoder gave {what} {array.shape} for one clip; (1, {axes}) is the contract.")
+    first: Array = array[0]
+    return first
+
+
+def _view(name: str, parameters: str) -> Any:
+    return _built_view(name, parameters, installed().components("view").get(name))
+
+
+@functools.lru_cache(maxsize=64)
+def _built_view(name: str, parameters: str, _: Component | None) -> Any:
+    """Build a view once a process, and once more where its plugin was loaded anew."""
+    return build("view", name, json.loads(parameters), installed())
+
+
+def _encoder_of(request: Request, device: str | None) -> Any:
+    made_by = installed().components("encoder").get(request.encoder)
+    return _encoder(request.encoder, request.encoder_parameters, device, made_by)
+
+
+@functools.lru_cache(maxsize=8)
+def _encoder(name: str, parameters: str, device: str | None, _: Component | None) -> Any:
+    """Build an encoder once a process, as a view; ``device`` reaches the encoders that take one."""
+    values = json.loads(parameters)
+    factory = installed().component("encoder", name).factory if device is not None else None
+    if factory and "device" in inspect.signature(factory).parameters:
+        values["device"] = device
+    encoder = build("encoder", name, values, installed())
+    if hasattr(encoder, "fit"):
+        raise PluginError(f"encoder {name!r} must be trained first, and training encoders is not part of a run yet.")
+    return encoder

@@ -1,0 +1,91 @@
+"""Whether a process has loaded the code by which the result that it computes is named.
+
+A process that lives long, such as a worker of a cluster or a notebook, keeps what it has loaded, whatever becomes of
+the files. So a job says what it was planned with, and who computes it compares that with what it loaded, before the
+work and after.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+
+from asdcore.compute.recipes import changed_sources, component_recipe, library_versions
+from asdcore.contract.plugins import Component, Plugins
+from asdcore.errors import PluginError
+from asdcore.store.digest import recipe_digest
+
+Use = tuple[str, str, str]
+"""The kind and name of a component, and its parameters as JSON."""
+
+Code = tuple[tuple[str, str], ...]
+"""(what, digest or version) of all code that a job was planned with."""
+
+_LIBRARIES = library_versions()
+"""As this process found them when it was young; a later one may have been installed since."""
+
+
+def code_of(uses: Iterable[Use], framework: str, plugins: Plugins) -> Code:
+    """Return the code that a job is to be computed with; ``framework`` is the digest of asdcore's part in it."""
+    components = {
+        f"{kind} {name!r} with {parameters}": _digest(plugins.component(kind, name), parameters)
+        for kind, name, parameters in uses
+    }
+    return tuple(sorted({**components, **_around(framework)}.items()))
+
+
+def check_loaded(code: Code, uses: Iterable[Use], framework: str, plugins: Plugins) -> None:
+    """Raise PluginError unless the code of a job is what this process has loaded; nothing is checked of no code."""
+    loaded = {
+        f"{kind} {name!r} with {parameters}": _as_loaded(plugins.component(kind, name), parameters, plugins.since)
+        for kind, name, parameters in uses
+    }
+    _compare(dict(code), {**loaded, **_around(framework)} if code else {})
+
+
+def check_unchanged(uses: Iterable[Use], plugins: Plugins) -> None:
+    """Raise PluginError where a component's code has changed on disk since this process loaded it.
+
+    What a plugin imports late, inside a function, may be of either.
+    """
+    for kind, name, parameters in uses:
+        component = plugins.component(kind, name)
+        same = _digest(component, parameters) == _as_loaded(component, parameters, plugins.since)
+        if not same or changed_sources([(kind, name)], plugins):
+            raise _refusal(f"{kind} {name!r}")
+
+
+def _around(framework: str) -> dict[str, str]:
+    return {"asdcore": framework, **_LIBRARIES}
+
+
+def _compare(planned: Mapping[str, str], loaded: Mapping[str, str]) -> None:
+    for what in sorted(planned.keys() | loaded.keys()):
+        if planned.get(what) != loaded.get(what):
+            raise _refusal(what.partition(" with ")[0])
+
+
+def _refusal(what: str) -> PluginError:
+    return PluginError(
+        f"{what}: its code changed while this run, or a worker of it, was alive, so the result could be of one version "
+        "under the name of another. Nothing of it was stored. Run again, with every process started anew."
+    )
+
+
+def _digest(component: Component, parameters: str) -> str:
+    return recipe_digest(component_recipe(component, json.loads(parameters)))
+
+
+@functools.lru_cache(maxsize=256)
+def _as_loaded(component: Component, parameters: str, since: int) -> str:
+    """Return what :func:`_digest` was when this process first used the component in this way.
+
+    Between its loading, after ``since`` (ns), and that first use its files may have changed already.
+    """
+    if since and component.files:
+        for file in component.files.files.values():
+            status = file.stat()
+            if max(status.st_mtime_ns, status.st_ctime_ns) > since:
+                raise _refusal(f"{component.kind} {component.name!r}")
+    return _digest(component, parameters)

@@ -1,0 +1,169 @@
+"""What goes into a recipe besides inputs: which code computed it, and with which libraries."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from asdcore.components.checkpoints import CHECKPOINT, checkpoint_digest, resolved
+from asdcore.components.named_files import by_content
+from asdcore.contract.plugins import Component, Plugins
+from asdcore.data.pooling import complete
+from asdcore.errors import PluginError, PortfolioError, blamed
+from asdcore.portfolio import Branch, Choice, EncoderChoice, Part
+from asdcore.store.digest import bytes_digest, file_digest, recipe_digest
+
+NUMERIC_LIBRARIES = (
+    "ai-edge-litert",
+    "numpy",
+    "onnxruntime",
+    "scikit-learn",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch",
+    "transformers",
+)
+"""Libraries whose version can change a number."""
+
+
+@functools.cache
+def library_versions() -> dict[str, str]:
+    """Return {library: installed version}, without importing any."""
+    return {name: _version(name) for name in NUMERIC_LIBRARIES}
+
+
+@functools.cache
+def framework_digest(*modules: str) -> str:
+    """SHA-256 over the sources of some modules of asdcore, named by their path below the package."""
+    package = Path(__file__).parents[1]
+    return bytes_digest("".join(file_digest(package / module) for module in modules).encode())
+
+
+FEATURE_CODE = framework_digest(
+    "data/audio.py", "data/pooling.py", "data/wav.py", "compute/encoding.py", "stages/embed.py"
+)
+"""Of what computes features, as this process has loaded it."""
+
+
+def component_recipe(component: Component, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Say which component computes something: its name, version, source and parameters.
+
+    A checkpoint counts by its content, all its files, whether it is named by a path or by the id of a registry entry;
+    so does whatever else on disk a parameter names. So do the versions of the distributions that its source imports.
+    """
+    values = resolved(parameters)
+    checkpoint = values.pop(CHECKPOINT, None)
+    values = by_content(component, values)
+    if isinstance(checkpoint, Path):
+        values[CHECKPOINT] = {"content_sha256": checkpoint_digest(checkpoint, component)}
+    recipe = {
+        "name": component.name,
+        "plugin": component.plugin,
+        "version": component.version,
+        "source": component.source_digest,
+        "parameters": values,
+    }
+    if isinstance(component.registered, str):  # several components may lie in one file
+        recipe["factory"] = component.registered
+    libraries = component.files.libraries if component.files else {}
+    return {**recipe, "libraries": dict(sorted(libraries.items()))} if libraries else recipe
+
+
+def component_origins(components: list[tuple[str, str]], plugins: Plugins) -> list[dict[str, str]]:
+    """Say of every (kind, name) which plugin of which distribution and version it comes from, and its source digest.
+
+    The source is what it was when it was first asked for; see :func:`changed_sources`.
+    """
+    found = (plugins.component(kind, name) for kind, name in components)
+    return [
+        {
+            "kind": one.kind,
+            "name": one.name,
+            "plugin": one.plugin,
+            "distribution": one.distribution,
+            "version": one.version,
+            "source_sha256": one.source_digest,
+        }
+        for one in found
+    ]
+
+
+def changed_sources(components: list[tuple[str, str]], plugins: Plugins) -> list[str]:
+    """Return the plugins among these (kind, name) whose source is no longer what this process has computed with."""
+    found = {(one := plugins.component(kind, name)).plugin: one for kind, name in components}
+    return sorted(
+        name for name, one in found.items() if one.files_now() != one.files or _digest_now(one) != one.source_digest
+    )
+
+
+def inputs_digest(choices: Iterable[Choice], plugins: Plugins) -> dict[str, str]:
+    """Return {where in a portfolio: SHA-256 of what a component is built from}."""
+    return {
+        one.where: recipe_digest(component_recipe(plugins.component(one.kind, one.named.name), one.named.parameters))
+        for one in choices
+    }
+
+
+def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str, Any]:
+    """Return what determines one feature set, the audio apart.
+
+    A device counts where the encoder takes one and it is not the CPU: other hardware rounds otherwise.
+    """
+    view = plugins.component("view", part.view.name)
+    encoder = plugins.component("encoder", part.encoder.name)
+    recipe = {
+        "kind": "features",
+        "view": component_recipe(view, part.view.parameters),
+        "encoder": component_recipe(encoder, part.encoder.parameters),
+        "layer": part.layer,
+        "pooling": pooling_recipe(part.encoder, encoder),
+        "framework": FEATURE_CODE,
+        "libraries": library_versions(),
+    }
+    kind = (device or "cpu").partition(":")[0]
+    return recipe if kind == "cpu" or not takes_device(encoder) else {**recipe, "device": kind}
+
+
+def features_digest(branch: Branch, plugins: Plugins, device: str | None) -> str:
+    """SHA-256 of what determines all features of a branch, the audio apart: of its feature set, where it has one."""
+    recipes = [[(feature_recipe(part, plugins, device), weight) for part, weight in terms] for terms in branch.features]
+    if len(branch.parts) == 1:
+        return recipe_digest(recipes[0][0][0])
+    return recipe_digest({"kind": "features of a branch", "recipes": recipes})
+
+
+def takes_device(encoder: Component) -> bool:
+    """Whether an encoder can be told where to run."""
+    return "device" in signature(encoder.factory).parameters
+
+
+def pooling_recipe(choice: EncoderChoice, encoder: Component) -> dict[str, Any]:
+    """Return the name of a pooling and all its parameters: the framework's, the encoder's own, the portfolio's.
+
+    Raises PluginError where the encoder's ``pooling_defaults`` do not fit the pooling.
+    """
+    name = choice.pooling.name
+    with blamed("encoder", encoder.name):
+        published = dict(getattr(encoder.factory, "pooling_defaults", {}).get(name, {}))
+    try:
+        complete(name, published)
+    except PortfolioError as error:
+        raise PluginError(f"encoder {encoder.name!r} has pooling_defaults that cannot be: {error}") from error
+    return {"name": name, "parameters": complete(name, published, choice.pooling.parameters)}
+
+
+def _digest_now(component: Component) -> str:
+    source = component.files_now()
+    return source.digest if source else "unknown"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

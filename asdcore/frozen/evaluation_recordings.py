@@ -1,0 +1,114 @@
+"""Recordings to be scored, held against what was frozen: their names, their train clips, the form of their sound."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from asdcore.contract.interfaces import Dataset
+from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.errors import DataError, DatasetError
+from asdcore.submission.layout import expected_files
+
+CELL = ["machine", "section"]
+SKIP = "--skip-unreadable"
+
+
+def check_names(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path, year: int) -> None:
+    """Raise DataError for what names alone show: nothing to score, nothing to learn from, or no place in a score file.
+
+    listed : the clips below ``root``. frozen : the frozen clip index.
+    """
+    test = of(listed, "test")
+    if test.is_empty():
+        raise DataError(f"{root} holds no test clips, so there is nothing to score. 'asdcore data index' lists it.")
+    normals = pl.concat([one.select(CELL) for one in (of(listed, "train"), of(frozen, "train"))])
+    if lost := test.join(normals, on=CELL, how="anti").select(CELL).unique().sort(CELL).rows():
+        raise DataError(
+            f"{', '.join(f'{machine} section {section}' for machine, section in lost)}: not frozen, and without train "
+            f"clips below {root} to learn normal sound from. Add <machine>/train/, or take the test clips away."
+        )
+    expected_files(listed, year)
+
+
+def train_facts(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path) -> dict[str, AudioFacts | str]:
+    """Look at the train clips below ``root`` of what has test clips: {clip: its facts, or what is wrong with it}.
+
+    Raises DataError where one belongs to a frozen machine and section, and was not frozen with it.
+    """
+    known = {cell: set(rows["sha256"]) for cell, rows in _cells(of(frozen, "train"))}
+    facts: dict[str, AudioFacts | str] = {}
+    strangers = []
+    for clip, *cell in like_test(of(listed, "train"), listed).select("clip", *CELL).rows():
+        try:
+            facts[clip] = found = inspect_audio(root / clip)
+            if tuple(cell) in known and found.sha256 not in known[*cell]:
+                strangers.append(clip)
+        except DataError as error:
+            facts[clip] = str(error)
+    if strangers:
+        raise DataError(
+            f"{len(strangers)} train clips below {root} belong to a machine that is frozen, but were not frozen with "
+            f"it: {', '.join(strangers[:3])}. Nothing can be added to what is frozen: take them away, or run and "
+            "freeze anew."
+        )
+    return facts
+
+
+def check_alike(test: pl.DataFrame, normals: pl.DataFrame) -> None:
+    """Raise DataError where test clips have another channel count or sample rate than their train normals."""
+    problems = []
+    like = {cell: rows.row(0, named=True) for cell, rows in _cells(normals)}
+    for cell, rows in _cells(test):
+        for what in ("channels", "sample_rate"):
+            normal = like[cell][what]
+            others = rows.filter(pl.col(what) != normal).select("clip", what).rows()
+            problems += [f"{clip}: {what} is {found}, its train clips have {normal}" for clip, found in others]
+    if problems:
+        raise DataError("\n  - ".join(["These recordings cannot be scored:", *problems]))
+
+
+def unreadable(facts: Mapping[str, AudioFacts | str], test: Collection[str], root: Path) -> dict[str, str]:
+    """Return {test clip: what is wrong with it} of those that cannot be read; raises DataError if none can be."""
+    told = {clip: fact for clip in sorted(test) if isinstance(fact := facts.get(clip), str)}
+    bad = {clip: f"{clip}: {fact.removeprefix(f'{Path(clip).name}: ')}" for clip, fact in told.items()}
+    if bad and len(bad) == len(test):
+        raise DataError(f"None of the {len(test)} test clips below {root} can be read. The first: {min(bad.values())}")
+    return bad
+
+
+def readable_clips(reader: Dataset, root: Path, skipped: Collection[str], listed: pl.DataFrame) -> pl.DataFrame:
+    """Return the clip index of ``root`` without the clips to be skipped; whatever else is wrong is an error.
+
+    listed : the clips below ``root``. If only test clips are wrong, the error says how to leave them out.
+    """
+    try:
+        return reader.clips(root)
+    except DatasetError as error:
+        if error.clips is None or not _all_about(error.problems, skipped):
+            if _all_about(error.problems, of(listed, "test")["clip"]):
+                raise DataError(f"{error}\nTo leave out what cannot be read: the same command with {SKIP}.") from error
+            raise
+        kept: pl.DataFrame = error.clips.filter(~pl.col("clip").is_in(list(skipped)))
+        return kept
+
+
+def _all_about(problems: Collection[str], clips: Iterable[str]) -> bool:
+    return all(problem.startswith(tuple(f"{clip}: " for clip in clips)) for problem in problems)
+
+
+def of(clips: pl.DataFrame, split: str) -> pl.DataFrame:
+    """Return the clips of one split."""
+    return clips.filter(pl.col("split") == split)
+
+
+def like_test(clips: pl.DataFrame, listed: pl.DataFrame) -> pl.DataFrame:
+    """Return the clips of the machines and sections that have test clips among those ``listed``."""
+    return clips.join(of(listed, "test"), on=CELL, how="semi")
+
+
+def _cells(clips: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
+    return list(clips.group_by(CELL, maintain_order=True))

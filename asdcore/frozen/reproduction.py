@@ -1,0 +1,83 @@
+"""Does this machine compute what was frozen? The frozen train normals must get their frozen values again, bit for bit.
+
+recipes     each branch's features would be made by the same code, libraries and parameters
+features    one train normal of every machine and section, heard again, gets its frozen features
+scores      every train normal gets its frozen out-of-fold scores, in each branch, calibrated, and in each system
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from asdcore.compute.recipes import feature_recipe, features_digest, library_versions
+from asdcore.contract.plugins import installed
+from asdcore.errors import ManifestError
+from asdcore.execution import run_jobs
+from asdcore.pipeline import Work
+from asdcore.runs.folder import TABLES, Run
+from asdcore.stages import embed
+from asdcore.store.atomic import disk_trouble
+from asdcore.store.cache import Store
+
+SCORED = ("scores", "calibrated", "systems")
+APART = "'asdcore verify MANIFEST --recompute' says how far apart they are."
+
+
+def prove_recipes(work: Work, frozen: Run) -> None:
+    """Raise ManifestError where features would be made otherwise here than those of the frozen run were."""
+    names = [
+        name
+        for name, branch in work.plan.branches.items()
+        if features_digest(branch, installed(), work.device) != frozen.about["features"].get(name)
+    ]
+    if names:
+        before, now = frozen.about["libraries"], library_versions()
+        other = [f"{one} was {before.get(one)}, it is {now[one]}" for one in now if before.get(one) != now[one]]
+        raise ManifestError(
+            f"The features of branch {', '.join(names)} would not be made as they were frozen, so nothing was inferred"
+            f"{': ' * bool(other)}{'; '.join(other)}. Restore what it was frozen with, or run and freeze anew."
+        )
+
+
+def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Executor) -> None:
+    """Raise ManifestError unless one train normal of each cell gets, here and now, the features that were frozen.
+
+    normals : the frozen train clips of every machine and section to be scored. recordings : where they lie.
+    """
+    some = normals.unique(["machine", "section"], keep="first", maintain_order=True)
+    paths = [recordings / clip for clip in some["clip"]]
+    with disk_trouble(work.store.root), TemporaryDirectory(dir=work.store.root) as folder:
+        again = Store(Path(folder))
+        jobs = embed.plan_new(paths, work.plan.branches.values(), again, installed(), work.device)
+        heard = [one for found in run_jobs(pool, embed.embed_new, jobs) for _, one in found]
+        if lost := [one for one in heard if isinstance(one, str)]:
+            raise ManifestError(f"Frozen train normals have no features on this machine. {lost[0]}. {APART}")
+        parts = [(name, part) for name, branch in work.plan.branches.items() for part in branch.parts]
+        for name, part in parts:
+            recipe = feature_recipe(part, installed(), work.device)
+            for clip, sha256 in some.select("clip", "sha256").rows():
+                then, now = (store.features(recipe).load([sha256]) for store in (work.store, again))
+                if then.shape != now.shape or then.tobytes() != now.tobytes():
+                    raise ManifestError(
+                        f"{clip} does not get the features that were frozen, in branch {name!r}, on this machine, "
+                        f"though everything pinned is the same. Nothing was written. {APART}"
+                    )
+
+
+def prove_scores(frozen: Run, normals: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> None:
+    """Raise ManifestError unless all of ``normals``, frozen train clips, get the scores that were frozen."""
+    for name in SCORED:
+        key = list(TABLES[name].key)
+        then, now = (
+            frame.filter(pl.col("role") == "oof").join(normals, on="clip", how="semi").sort(key)
+            for frame in (getattr(frozen, name), tables[name])
+        )
+        if not then.equals(now):
+            raise ManifestError(
+                f"The frozen train normals do not get the frozen {name} on this machine, though everything pinned is "
+                f"the same. Nothing was written. {APART}"
+            )

@@ -1,0 +1,69 @@
+"""A smooth empirical CDF of train-normal scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.errors import DataError
+
+Floats = NDArray[np.float64]
+
+
+class SmoothEcdf:
+    """A continuous, strictly increasing CDF through a sample of train normals.
+
+    Piecewise linear through (s_(i), i / (n + 1)) for the sorted distinct sample (equal values share their mean rank);
+    beyond the ends it approaches 0 and 1 as a hyperbola with the scale |end - median|, so it never saturates.
+    """
+
+    def __init__(self, normals: Floats) -> None:
+        values, counts = np.unique(np.asarray(normals, np.float64), return_counts=True)
+        if len(values) < 2:
+            raise DataError(f"an empirical CDF needs at least 2 different train-normal scores, found {len(values)}")
+        upper = np.cumsum(counts)
+        self._values = values
+        self._rank = (upper - (counts - 1) / 2) / (counts.sum() + 1)
+        median = float(np.median(normals))
+        spread = values[-1] - values[0]
+        # With half of the sample at one end its distance to the median is nothing; the spread then sets the scale.
+        self._low_scale, self._high_scale = (
+            distance if distance > 1e-9 * spread else spread for distance in (median - values[0], values[-1] - median)
+        )
+
+    def cdf(self, scores: Floats) -> Floats:
+        """F(s) in (0, 1)."""
+        return self._sides(scores)[0]
+
+    def survival(self, scores: Floats) -> Floats:
+        """1 - F(s) in (0, 1), precise in the upper tail."""
+        return self._sides(scores)[1]
+
+    def normal_score(self, scores: Floats) -> Floats:
+        """The standard normal quantile of F(s), finite and increasing in both tails."""
+        from scipy.special import ndtri  # here, because scipy takes long to import and most commands need none of it
+
+        below, above = self._sides(scores)
+        quantile: Floats = np.where(below > 0.5, -ndtri(above), ndtri(below))
+        return quantile
+
+    def _sides(self, scores: Floats) -> tuple[Floats, Floats]:
+        """F and 1 - F of scores (n,), each computed on the side where it is small."""
+        scores = np.asarray(scores, np.float64)
+        inside = self._inside(scores)
+        under = np.maximum(self._values[0] - scores, 0.0)
+        over = np.maximum(scores - self._values[-1], 0.0)
+        low = self._rank[0] * (self._low_scale / (under + self._low_scale))
+        high = (1.0 - self._rank[-1]) * (self._high_scale / (over + self._high_scale))
+        below = np.where(under > 0, low, inside)
+        return np.where(over > 0, 1.0 - high, below), np.where(over > 0, high, 1.0 - below)
+
+    def _inside(self, scores: Floats) -> Floats:
+        """Linear interpolation, held at the ends."""
+        held = np.clip(scores, self._values[0], self._values[-1])
+        left = np.minimum(np.searchsorted(self._values, held, "right") - 1, len(self._values) - 2)
+        start, end = self._values[left], self._values[left + 1]
+        share = (held - start) / (end - start)
+        low, high = self._rank[left], self._rank[left + 1]
+        inside: Floats = low + share * (high - low)
+        return inside

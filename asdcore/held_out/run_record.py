@@ -1,0 +1,176 @@
+"""What ``run.json`` says of how train normals were left out, and what a person should know of it.
+
+``out_of_fold`` in ``run.json`` has a row for each machine, section and feature set:
+
+    machine, section
+    by        "clip", "neighbours", "recording" or "attribute"
+    branches  {name: "closed form", or how many folds}, of the branches with these features
+    domains   {domain: clips, and how many groups of clips there are; of neighbours the range found, the gap that is
+              left out on either side, nearness and chance as in :class:`asdcore.held_out.dependence.Reach`; of groups
+              how many are too large to be left out whole, if any, and the gap that is left out inside of these}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from asdcore.held_out.dependence import ENOUGH, Reach
+from asdcore.held_out.places import CELL, places
+from asdcore.held_out.plan import HeldOut
+from asdcore.portfolio import OutOfFold, Portfolio, parse_portfolio
+from asdcore.runs.folder import Run
+
+Record = list[dict[str, Any]]
+
+
+def record(held: HeldOut, found: Mapping[str, Reach], machine: str, section: str, branches: dict[str, str]) -> Any:
+    """Return one row of ``out_of_fold`` in ``run.json``."""
+    domain = np.array(held.places.domain)
+    rows = {}
+    for one, gap in held.gaps.items():
+        members = domain == one
+        row: dict[str, Any] = {"clips": int(members.sum()), "groups": len(np.unique(held.groups[members]))}
+        if held.places.manner == "neighbours":
+            row |= {"range": held.ranges[one], "gap": gap}
+            if one in found:
+                row |= {"nearness": round(found[one].nearness, 6), "chance": round(found[one].chance, 6)}
+        if one in held.too_large:
+            row |= {"too_large": len(held.too_large[one]), "gap": held.gap_inside(one)}
+        rows[one] = row
+    return {"machine": machine, "section": section, "by": held.places.manner, "branches": branches, "domains": rows}
+
+
+def record_notes(rows: Record) -> list[str]:
+    """Say what a person should know of how train normals were left out."""
+    return [*_dependence(rows), *_small_domains(rows), *_large_groups(rows)]
+
+
+def folds_note(branches: Iterable[str]) -> list[str]:
+    """Say which branches are scored in folds because their scorer leaves out single clips only."""
+    if not (names := sorted(branches)):
+        return []
+    return [
+        f"the scorers of {', '.join(names)} can leave out single clips, not their neighbours: their train normals are "
+        "scored in folds, with a gap."
+    ]
+
+
+def _dependence(rows: Record) -> Iterator[str]:
+    widest: dict[str, int] = {}
+    for row in rows:
+        reach = max((one.get("range", 0) for one in row["domains"].values()), default=0)
+        if reach:
+            where = f"{row['machine']} section {row['section']}"
+            widest[where] = max(reach, widest.get(where, 0))
+    if widest:
+        listed = ", ".join(f"{where}: up to {reach}" for where, reach in widest.items())
+        yield (
+            f"train clips resemble their neighbours in the order of recording ({listed} on either side), so each is "
+            "scored without them."
+        )
+
+
+def _small_domains(rows: Record) -> Iterator[str]:
+    """Say where a domain has too few clips for the range: its gap is smaller, or there is none."""
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        reaching = any(one.get("range") for one in row["domains"].values())
+        for domain, one in row["domains"].items():
+            if reaching and (one["gap"] < one["range"] or (not one["range"] and one["clips"] < ENOUGH)):
+                found.setdefault((row["machine"], row["section"], domain), []).append(one)
+    for (machine, section, domain), ones in found.items():
+        where, clips = f"{machine} section {section}", ones[0]["clips"]
+        gap, reach = max(one["gap"] for one in ones), max(one["range"] for one in ones)
+        if gap:
+            yield (
+                f"{where}: of its {clips} {domain} train clips at most {gap} on either side are left out, not {reach}, "
+                "so that enough of them remain: their scores may still be too low."
+            )
+        else:
+            yield (
+                f"{where}: its {clips} {domain} train clips are too few, or too alike, to leave neighbours out: each "
+                "is left out alone, and their scores may be too low."
+            )
+
+
+def _large_groups(rows: Record) -> Iterator[str]:
+    found = {}
+    for row in rows:
+        for domain, one in row["domains"].items():
+            if one.get("too_large"):
+                found[row["machine"], row["section"], row["by"], domain] = one
+    for (machine, section, by, domain), one in found.items():
+        instead = (
+            f"at most {one['gap']} neighbours on either side"
+            if one["gap"]
+            else "itself alone, for no order of its clips is known, or they are too few"
+        )
+        yield (
+            f"{machine} section {section}: one {by} holds all or nearly all of its {one['clips']} {domain} train "
+            f"clips, too many to be left out whole. A clip of it is scored without {instead}, and its score may be too "
+            "low."
+        )
+
+
+def held_out_by(
+    clips: pl.DataFrame, choice: OutOfFold, said: Iterable[Mapping[str, Any]], branches: Iterable[str]
+) -> Iterator[tuple[str, str, pl.DataFrame, HeldOut]]:
+    """Yield machine, section, train clips (rows of the clip index, by name) and what each was scored without.
+
+    choice : ``[out_of_fold]`` of the portfolio. said : ``out_of_fold`` of ``run.json``. branches : one, or several,
+    such as those of a system: of neighbours the widest range of each domain counts.
+    """
+    wanted = {branches} if isinstance(branches, str) else set(branches)
+    ranges: dict[tuple[str, str], dict[str, int]] = {}
+    for row in said:
+        if wanted & set(row["branches"]):
+            widest = ranges.setdefault((row["machine"], row["section"]), {})
+            for one, domain in row["domains"].items():
+                widest[one] = max(widest.get(one, 0), int(domain.get("range", 0)))
+    train = clips.filter(pl.col("split") == "train").sort("clip")
+    for (machine, section), cell in train.group_by(CELL, maintain_order=True):
+        found = ranges.get((str(machine), str(section)))
+        known = places(cell, choice if found is not None else OutOfFold(by="clip"))
+        yield str(machine), str(section), cell, HeldOut(known, found)
+
+
+def held_out_of(run: Run, branches: Iterable[str]) -> Iterator[tuple[str, str, pl.DataFrame, HeldOut]]:
+    """Yield the same of a finished run, from its clip index, its portfolio and what ``run.json`` says."""
+    choice = parse_portfolio(run.about["portfolio"]).out_of_fold
+    yield from held_out_by(run.clips, choice, run.about.get("out_of_fold", []), branches)
+
+
+def groups_of(run: Run, branches: Iterable[str]) -> pl.DataFrame:
+    """Return machine, section, domain, clip and group of every train normal of a finished run, as branches have them.
+
+    Clips with the same group (a number within machine and section) count as one where groups are exchangeable and clips
+    are not; see :attr:`asdcore.held_out.HeldOut.groups`.
+    """
+    return _numbered(held_out_of(run, branches))
+
+
+def system_groups(
+    clips: pl.DataFrame, plan: Portfolio, said: Sequence[Mapping[str, Any]], systems: Iterable[str] | None = None
+) -> pl.DataFrame:
+    """Return system, clip and group of every train normal, by all branches that a system needs.
+
+    said : ``out_of_fold`` of ``run.json``. systems : all of the portfolio where none are named.
+    """
+    tables = []
+    for name in sorted(plan.systems if systems is None else systems):
+        needed = plan.systems[plan.systems[name].out_of_fold_mirror_of or name].branches
+        known = _numbered(held_out_by(clips, plan.out_of_fold, said, needed))
+        tables.append(known.select(pl.lit(name).alias("system"), "clip", "group"))
+    return pl.concat(tables)
+
+
+def _numbered(cells: Iterable[tuple[str, str, pl.DataFrame, HeldOut]]) -> pl.DataFrame:
+    parts = [
+        cell.select(*CELL, "domain", "clip").with_columns(group=pl.Series(held.groups, dtype=pl.Int64))
+        for _, _, cell, held in cells
+    ]
+    return pl.concat(parts)

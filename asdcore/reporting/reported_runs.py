@@ -1,0 +1,152 @@
+"""What a report is about: finished runs, their labels where there are any, and what of each is no longer there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from asdcore.errors import AsdcoreError, EvaluationError
+from asdcore.evidence.evaluate import Evaluation
+from asdcore.evidence.metrics import rule
+from asdcore.portfolio import Portfolio, parse_portfolio
+from asdcore.reporting.labels import labels_of
+from asdcore.runs.folder import Run, load_run
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One run as a report sees it.
+
+    name : its folder's name, unique in the report. alone : whether the report is about this run only. labels : clip,
+    label and domain of its test clips, or None. gaps : what is missing, a sentence each.
+    """
+
+    name: str
+    run: Run
+    alone: bool
+    year: int
+    evaluation: Evaluation | None
+    labels: pl.DataFrame | None
+    looks: int | None
+    gaps: tuple[str, ...]
+
+    def title(self, system: str) -> str:
+        """Return how a system is called in the report."""
+        return system if self.alone else f"{self.name}: {system}"
+
+    @property
+    def systems(self) -> list[str]:
+        """The run's systems, sorted."""
+        return sorted(self.run.about["portfolio"]["systems"])
+
+    @property
+    def data(self) -> Path | None:
+        """The folder of the recordings, None where it is gone."""
+        root = Path(self.run.about["data"])
+        return root if root.is_dir() else None
+
+    @cached_property
+    def plan(self) -> Portfolio:
+        """The portfolio that ran; raises PortfolioError where this asdcore cannot read it."""
+        return parse_portfolio(self.run.about["portfolio"])
+
+    @cached_property
+    def clips(self) -> pl.DataFrame:
+        """The clip index with ``label``, and ``domain`` of test clips too; both null where no truth is known."""
+        clips = self.run.clips
+        if self.labels is None:
+            return clips.with_columns(label=pl.lit(None, dtype=pl.Int8))
+        known = self.labels.rename({"domain": "true_domain"})
+        joined = clips.join(known, on="clip", how="left", validate="1:1")
+        return joined.with_columns(domain=pl.coalesce("domain", "true_domain")).drop("true_domain")
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """One row for each clip and system: what is known of the clip, base, penalty, score and the threshold."""
+        cell = ["machine", "section", "system"]
+        thresholds = self.run.decisions.join(self.clips.select("clip", "machine", "section"), on="clip")
+        thresholds = thresholds.group_by(cell).agg(pl.col("threshold").first())
+        known = self.clips.select("clip", "machine", "section", "domain", "label", "attributes", "sha256")
+        rows = self.run.systems.join(known, on="clip", validate="m:1")
+        return rows.join(thresholds, on=cell, how="left", validate="m:1")
+
+    @cached_property
+    def judged(self) -> pl.DataFrame | None:
+        """The test rows with their labels, systems called by their titles: what intervals are computed from."""
+        if self.labels is None:
+            return None
+        rows = self.rows.filter(pl.col("role") == "test")
+        titles = {system: self.title(system) for system in self.systems}
+        columns = ["machine", "section", "clip", "system", "score", "label", "domain"]
+        return rows.with_columns(pl.col("system").replace_strict(titles)).select(columns)
+
+
+def open_subjects(
+    runs: Sequence[Run | str | Path], truth: Path | None, year: int | None, advance: Callable[[int], None]
+) -> list[Subject]:
+    """Open every run, evaluate it where it has labels (each look is logged), and note what is missing.
+
+    Raises an AsdcoreError where a run cannot be read, or where labels were named and do not fit.
+    """
+    if not runs:
+        raise AsdcoreError("A report needs at least one run: 'asdcore report RUN'.")
+    opened = [one if isinstance(one, Run) else load_run(one) for one in runs]
+    folders = [one.folder.resolve() for one in opened]
+    if twice := [str(one) for one, count in Counter(folders).items() if count > 1]:
+        raise AsdcoreError(f"{', '.join(twice)} is named twice. Name every run once.")
+    names = unique_names(folders)
+    subjects = []
+    for name, run in zip(names, opened, strict=True):
+        subjects.append(_subject(name, run, len(opened) == 1, truth, year))
+        advance(1)
+    return subjects
+
+
+def unique_names(folders: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of paths that tell all of them apart: ``first/run`` and ``second/run``."""
+    depth = 1
+    while len({one.parts[-depth:] for one in folders}) < len(folders):
+        depth += 1
+    return ["/".join(one.parts[-depth:]).lstrip("/") for one in folders]
+
+
+def places(subjects: Sequence[Subject]) -> dict[tuple[str, str], str]:
+    """Return {(machine, section): how the report calls it}: by the machine alone where it has one section."""
+    found = sorted({cell for one in subjects for cell in one.run.clips.select("machine", "section").unique().rows()})
+    sections = Counter(machine for machine, _ in found)
+    return {cell: cell[0] if sections[cell[0]] == 1 else f"{cell[0]} {cell[1]}" for cell in found}
+
+
+def official_cells(subject: Subject) -> list[str]:
+    """Return the names of the cells that enter the official score of the subject's year."""
+    return [cell.name for cell in rule(subject.year).cells]
+
+
+def called(cell: str) -> str:
+    """Return how a cell is called in print: ``auc_source`` is "AUC source"."""
+    kind, _, domain = cell.partition("_")
+    return " ".join(filter(None, ({"auc": "AUC", "pauc": "pAUC"}[kind], domain)))
+
+
+def of_year(about: Mapping[str, object], year: int | None) -> int:
+    """Return the year whose rules apply to a run."""
+    return year if year is not None else int(str(about["year"]))
+
+
+def _subject(name: str, run: Run, alone: bool, truth: Path | None, year: int | None) -> Subject:
+    gaps = []
+    if not Path(run.about["data"]).is_dir():
+        gaps.append(f"The recordings of {name} are no longer at {run.about['data']}: no spectrograms, no sound.")
+    try:
+        evaluation, labels, looks = labels_of(run, truth, year)
+    except EvaluationError as error:
+        if truth is not None:
+            raise
+        gaps.append(f"{name} has no labels, so nothing here says how good it is. {error}")
+        evaluation, labels, looks = None, None, None
+    return Subject(name, run, alone, of_year(run.about, year), evaluation, labels, looks, tuple(gaps))

@@ -1,0 +1,60 @@
+"""A folder that one process at a time writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from asdcore.errors import StoreError
+from asdcore.store.atomic import disk_trouble
+from asdcore.store.file_locks import Lock, take
+
+CLAIM = ".asdcore-writing.lock"
+"""The file that is locked as long as somebody writes to the folder; gone when that is done."""
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Make a folder, and hold it for this process alone; where it is left empty, it is removed again.
+
+    Raises StoreError where another process holds it.
+    """
+    with disk_trouble(folder):
+        lock, made = _claim(folder)
+    if lock is None:
+        _unmake(made)
+        raise StoreError(
+            f"Another process is writing to {folder}. Wait until it is done, or choose another folder with --out."
+        )
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if not folder.joinpath(CLAIM).stat().st_size:  # what is in it, nobody here has written
+                lock.remove()
+        lock.release()
+        _unmake(made)
+
+
+def _claim(folder: Path) -> tuple[Lock | None, list[Path]]:
+    """Return the lock of a folder (None: another holds it), and which folders were made for it, the inmost first."""
+    made: list[Path] = []
+    while True:
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
+        made = [*missing, *(one for one in made if one not in missing)]
+        # Whoever held it before may just have removed it as empty: before it is made here, or after.
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return take(folder / CLAIM), made
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            if folder.exists() or folder.is_symlink():
+                raise
+
+
+def _unmake(folders: list[Path]) -> None:
+    with suppress(OSError):  # not empty: somebody needs it
+        for folder in folders:
+            folder.rmdir()

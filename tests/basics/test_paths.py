@@ -1,0 +1,107 @@
+"""An empty path is a slip, never the working folder: for every command and every function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+import asdcore
+from asdcore.basics.paths import given_path, path_or
+from asdcore.cli import app
+from asdcore.errors import AsdcoreError
+
+
+def test_a_path_that_was_given_is_that_path(tmp_path):
+    assert given_path(str(tmp_path), "out") == given_path(tmp_path, "out") == tmp_path
+    assert given_path(".", "out") == Path()
+    assert path_or(None, "out", tmp_path) == tmp_path
+    assert path_or("a", "out", tmp_path) == Path("a")
+
+
+@pytest.mark.parametrize("empty", ["", "\0", "a\0b"])
+def test_what_names_nothing_is_refused(empty, tmp_path):
+    for ask in (lambda: given_path(empty, "out"), lambda: path_or(empty, "out", tmp_path)):
+        with pytest.raises(AsdcoreError, match="out is .* Name a file or folder"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: asdcore.run("demo", "", "x"),
+        lambda: asdcore.load_run(""),
+        lambda: asdcore.evaluate(""),
+        lambda: asdcore.evaluate_scores("", "t", 2024),
+        lambda: asdcore.evaluate_scores("s", "", 2024),
+        lambda: asdcore.report(""),
+        lambda: asdcore.freeze("", "x"),
+        lambda: asdcore.verify(""),
+        lambda: asdcore.infer("m", "", "x"),
+        lambda: asdcore.infer("m", "d", ""),
+        lambda: asdcore.ledger(""),
+        lambda: asdcore.synthesize(""),
+    ],
+)
+def test_functions_take_no_empty_path(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AsdcoreError, match="is empty. Name a file or folder"):
+        call()
+    assert list(tmp_path.iterdir()) == []
+
+
+def commands(group, names=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*names, name))
+        else:
+            yield (*names, name), command
+
+
+PATHS = (
+    "--data",
+    "--out",
+    "--store",
+    "--registry",
+    "--truth",
+    "--run",
+    "--csv",
+    "--latex",
+    "--scores",
+    "--frozen-data",
+)
+
+
+def paths():
+    """Return (command, option) of every option that is a path."""
+    for names, command in commands(typer.main.get_command(app)):
+        for one in command.params:
+            named = one.opts[0]
+            if named in (
+                "--data",
+                "--out",
+                "--store",
+                "--registry",
+                "--truth",
+                "--run",
+                "--csv",
+                "--latex",
+                "--scores",
+            ):
+                yield [*names, named]
+
+
+@pytest.mark.parametrize("words", list(paths()), ids=" ".join)
+def test_commands_take_no_empty_path(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for typed in ([*words, ""], [*words[:-1], f"{words[-1]}="]):
+        with pytest.raises(AsdcoreError, match=f"{words[-1]} is empty. Name a file or folder"):
+            CliRunner().invoke(app, typed, catch_exceptions=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_may_be_empty(tmp_path):
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path), "--hypothesis", ""])
+    assert "is empty" not in str(done.exception)

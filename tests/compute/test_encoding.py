@@ -1,0 +1,162 @@
+"""One channel or two: views and encoders that fit each other, and what those that do not are told before any work."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import asdcore
+from asdcore import DataError, PluginError, PortfolioError
+from asdcore.compute import encoding
+from asdcore.compute.encoding import Output, Request
+from asdcore.data.audio import resample
+
+OUTPUT = Output(None, "mean", "{}", Path("nowhere"))
+
+
+def request(view, encoder, **parameters):
+    return Request(view, "{}", encoder, json.dumps(parameters), (OUTPUT,))
+
+
+def stereo(n_samples=8000, seed=0):
+    return (0.1 * np.random.default_rng(seed).standard_normal((2, n_samples))).astype(np.float32)
+
+
+@pytest.fixture
+def odd(monkeypatch):
+    """Put an object in the place of every view, or of every encoder."""
+
+    def put(kind, component):
+        monkeypatch.setattr(encoding, f"_{kind}", lambda *given: component)
+
+    return put
+
+
+def test_views_and_encoders_of_as_many_channels_fit():
+    encoding.check(
+        [request("near", "logmel"), request("stereo", "coherence"), request("stereo", "stereo_logmel")], None
+    )
+
+
+@pytest.mark.parametrize(
+    ("view", "encoder", "message"),
+    [
+        ("near", "coherence", r"view 'near' gives 1 channel, and encoder 'coherence' reads 2 channels\. .*: stereo\."),
+        (
+            "stereo",
+            "logmel",
+            r"view 'stereo' gives 2 channels, and encoder 'logmel' reads 1 channel\. .*far, mean, near",
+        ),
+    ],
+)
+def test_a_view_that_does_not_fit_its_encoder_is_refused_with_those_that_do(view, encoder, message):
+    with pytest.raises(PortfolioError, match=message):
+        encoding.check([request("near", "logmel"), request(view, encoder)], None)
+
+
+def test_nothing_is_computed_before_a_view_is_found_not_to_fit(dataset, tmp_path):
+    portfolio = tmp_path / "odd.toml"
+    portfolio.write_text(
+        'name = "odd"\n[branches.fine]\nencoder = "logmel"\nscorer = "knn"\n'
+        '[branches.odd]\nview = "far"\nencoder = "stereo_logmel"\nscorer = "knn"\n'
+        "[systems.s]\nweights = { fine = 1.0, odd = 1.0 }\n"
+    )
+    with pytest.raises(PortfolioError, match="view 'far' gives 1 channel, and encoder 'stereo_logmel' reads 2"):
+        asdcore.run(portfolio, data=dataset, out=tmp_path / "run", task="dcase2026", store=tmp_path / "store")
+    assert not list((tmp_path / "store").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("channels", [0, 3, "2", None])
+def test_a_count_of_channels_that_is_not_allowed_is_a_fault_of_the_plugin(odd, channels):
+    odd("encoder", type("Odd", (), {"channels": channels, "sample_rate": 16000, "layers": [0]})())
+    with pytest.raises(PluginError, match=r"encoder 'odd' says channels = .*; 1 or 2 is allowed"):
+        encoding.check([request("near", "odd")], None)
+    odd("view", type("Odd", (), {"channels": channels})())
+    with pytest.raises(PluginError, match=r"view 'odd' says channels = .*; 1 or 2 is allowed"):
+        encoding.waveform("odd", "{}", stereo(), 16000)
+
+
+@pytest.mark.parametrize(
+    ("channels", "made", "allowed"),
+    [
+        (1, (2, 100), r"\(n_samples,\)"),
+        (1, (0,), r"\(n_samples,\)"),
+        (1, (), r"\(n_samples,\)"),
+        (2, (100,), r"\(2, n_samples\)"),
+        (2, (1, 100), r"\(2, n_samples\)"),
+        (2, (2, 0), r"\(2, n_samples\)"),
+        (2, (1, 2, 100), r"\(2, n_samples\)"),
+    ],
+)
+def test_a_view_is_held_to_its_channels(odd, channels, made, allowed):
+    def view(audio, rate):
+        return np.zeros(made, np.float32)
+
+    view.channels = channels
+    odd("view", view)
+    with pytest.raises(PluginError, match=rf"gave an array {re.escape(str(made))}; {allowed} is the contract"):
+        encoding.waveform("odd", "{}", stereo(), 16000)
+
+
+def test_samples_of_either_channel_must_be_finite():
+    audio = stereo()
+    audio[1, 7] = np.nan
+    assert encoding.waveform("near", "{}", audio, 16000).shape == (8000,)
+    with pytest.raises(DataError, match="not all finite"):
+        encoding.waveform("stereo", "{}", audio, 16000)
+
+
+def test_both_channels_are_resampled_each_by_itself():
+    audio = stereo(44_100)
+    wanted = np.stack([resample(channel, 44_100, 16_000) for channel in audio])[None]
+    (prepared,) = encoding.prepare(audio, 44_100, [request("stereo", "stereo_logmel")], None)
+    assert prepared.shape == (1, 2, 16_000)
+    assert np.array_equal(prepared, wanted)
+    (features,) = encoding.encode([[prepared]], [request("stereo", "stereo_logmel")], None)
+    tokens = asdcore.load_encoder("stereo_logmel").encode(wanted, [0])[0].patches
+    assert np.allclose(features[OUTPUT], tokens[0].mean(axis=0).ravel(), rtol=1e-6)
+
+
+def test_two_channels_reach_the_halves_of_an_encoder(odd):
+    class Halves:
+        channels, sample_rate, layers = 2, 16000, [0]
+
+        def prepare(self, audio):
+            assert audio.shape == (1, 2, 8000)
+            return audio[:, :, :10]
+
+        def encode_prepared(self, prepared, layers):
+            return [{0: asdcore.Tokens(one.transpose(0, 2, 1)[:, :, None])} for one in prepared]
+
+    odd("encoder", Halves())
+    halves, audio = request("stereo", "halves"), stereo()
+    encoding.check([halves], None)
+    (features,) = encoding.encode([encoding.prepare(audio, 16000, [halves], None)], [halves], None)
+    assert np.allclose(features[OUTPUT], audio[:, :10].mean(axis=1), rtol=1e-6)
+
+
+def test_near_and_stereo_branches_run_side_by_side(dataset, tmp_path):
+    portfolio = tmp_path / "both.toml"
+    short = "n_fft = 256, hop = 64, seconds = 0.1"
+    portfolio.write_text(
+        'name = "both"\n[branches.near]\nencoder = "logmel"\nscorer = "knn"\n'
+        f'[branches.relation]\nview = "stereo"\nencoder = {{ name = "coherence", n_bands = 4, {short} }}\n'
+        'scorer = "knn"\n[systems.s]\nweights = { near = 0.5, relation = 0.5 }\n'
+    )
+    run = asdcore.run(portfolio, data=dataset, out=tmp_path / "run", task="dcase2026", store=tmp_path / "store")
+    assert run.systems["score"].is_finite().all()
+    assert len(list((tmp_path / "store" / "features").iterdir())) == 2
+
+
+def test_mono_recordings_are_refused_by_name(tmp_path, make_dataset):
+    root = make_dataset(tmp_path / "data", ("fan",), source=3, target=1, test=1, channels=1)
+    audio, rate = soundfile.read(next(root.rglob("*.wav")), dtype="float32", always_2d=True)
+    with pytest.raises(
+        DataError, match=r"'stereo' needs a near and a far channel, but the recording has 1\. Use .*'near'"
+    ):
+        encoding.waveform("stereo", "{}", audio.T, rate)
