@@ -38,7 +38,6 @@ import copy
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -50,7 +49,8 @@ from asdcore import DataError
 from asdcore_plugins.nn.autoencoder import batches, gather, train, windows
 from asdcore_plugins.nn.one_thread import one_thread
 from asdcore_plugins.scorers.bases.references import not_fitted
-from asdcore_plugins.scorers.bases.residuals import DOMAINS, SCORES, SMALLEST, no_variance
+from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
+from asdcore_plugins.scorers.bases.residuals import DOMAINS, SCORES
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.parameters import between, choice, share_of, whole
 
@@ -218,7 +218,7 @@ class Autoencoder:
     ) -> dict[str, Tensor]:
         """Return S_d^-1 of each domain that has enough residuals."""
         width = vectors.shape[2] if self._score == "mahalanobis_paper" else vectors.shape[2] // self._frames
-        spreads = {name: _Spread(width, self._score == "mahalanobis") for name in DOMAINS}
+        spreads = {name: ResidualCovariance(width, self._score == "mahalanobis") for name in DOMAINS}
         draw = torch.Generator().manual_seed(self._seed)
         with torch.inference_mode():
             for batch in batches(rows, self._batch_size, draw):
@@ -244,55 +244,6 @@ class Autoencoder:
         distances = {name: ((residuals @ inverse) * residuals).mean(1) for name, inverse in self._inverses.items()}
         nearest = torch.stack(list(distances.values())).amin(0)
         return {name: float(values.mean()) for name, values in {"pooled": nearest, **distances}.items()}
-
-
-@dataclass
-class _Spread:
-    """The covariance of one domain's residuals, batch by batch.
-
-    Parameters
-    ----------
-    width
-        Values of a row.
-    by_batch
-        As in the official code: rows of one frame, each batch centred on its own mean.
-    """
-
-    width: int
-    by_batch: bool
-    vectors: int = 0
-    freedom: int = 0
-    power: float = 0.0
-    total: Tensor | float = 0.0
-    scatter: Tensor | float = 0.0
-
-    def add(self, residuals: Tensor) -> None:
-        """Add the residuals (n, D) of a batch."""
-        if not len(residuals):
-            return
-        rows = residuals.reshape(-1, self.width)
-        self.vectors, self.freedom = self.vectors + len(residuals), self.freedom + len(rows)
-        self.power += float(residuals.square().sum())
-        if self.by_batch:
-            rows, self.freedom = rows - rows.mean(0), self.freedom - 1
-        self.total, self.scatter = self.total + rows.sum(0), self.scatter + rows.T @ rows
-
-    @property
-    def enough(self) -> bool:
-        """Whether the residuals suffice to span every dimension after their means are subtracted."""
-        return self.vectors > 1 and self.freedom >= self.width + (not self.by_batch)
-
-    def inverse(self, name: str) -> Tensor:
-        """Return the inverse covariance (width, width); raise DataError if no direction has a variance."""
-        scatter = torch.as_tensor(self.scatter)
-        if not self.by_batch:
-            scatter = scatter - torch.outer(torch.as_tensor(self.total), torch.as_tensor(self.total)) / self.vectors
-        variances, directions = torch.linalg.eigh(scatter / (self.vectors - 1))
-        # Equal residuals differ by rounding, which must not pass for a variance.
-        if not variances[-1] > SMALLEST * self.power / self.vectors:
-            raise no_variance(name)
-        inverse: Tensor = (directions / variances.clamp(min=SMALLEST * variances[-1])) @ directions.T
-        return inverse
 
 
 def _residuals(model: nn.Sequential, vectors: Floats32, rows: Rows) -> Tensor:

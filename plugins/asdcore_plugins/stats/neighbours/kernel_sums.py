@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from asdcore import Without
 from asdcore_plugins.stats.arrays import Floats, Indices
-from asdcore_plugins.stats.neighbours.search import prepared
+from asdcore_plugins.stats.neighbours.prepared_rows import prepared
 
 Features = NDArray[np.float32]
 

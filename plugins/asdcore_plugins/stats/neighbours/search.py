@@ -20,9 +20,7 @@ from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.neighbours.candidates import add_block, bound, smallest
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.excluded_rows import ExcludedRows
-
-Features = Floats32 | Floats
-
+from asdcore_plugins.stats.neighbours.prepared_rows import Features, prepared
 
 QUERIES = 256
 """Queries that are searched together."""
@@ -290,16 +288,3 @@ class NearestRows:
 def _shrinking(largest: float) -> float:
     """Return the power of two that shrinks ``largest`` to between 1/2 and 1; 1 if it is 0."""
     return 2.0 ** -math.ceil(math.log2(largest)) if largest > 0 else 1.0
-
-
-def prepared(features: Features, metric: str) -> Floats:
-    """(n, D) -> (n, D), or (n, D + 1) of unit length for the cosine; a zero vector points along the last axis."""
-    if metric == "euclidean":
-        return np.array(features, dtype=np.float64, order="C")
-    rows = np.empty((len(features), features.shape[1] + 1))
-    values = rows[:, :-1]
-    values[:] = features
-    length = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
-    np.divide(values, length, out=values, where=length > 0)
-    rows[:, -1:] = length == 0
-    return rows
