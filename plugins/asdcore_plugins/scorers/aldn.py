@@ -35,7 +35,7 @@ class ALDN(ClusterScorer):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``k`` is below 3, ``quantile`` not from 0 to 1, or another parameter not allowed.
 
     Examples
     --------

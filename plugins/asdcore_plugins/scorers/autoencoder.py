@@ -38,7 +38,6 @@ import copy
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 import torch
@@ -48,9 +47,9 @@ from torch import Tensor, nn
 from asdcore import DataError
 from asdcore_plugins.nn.autoencoder import batches, gather, train, windows
 from asdcore_plugins.nn.one_thread import one_thread
-from asdcore_plugins.scorers.bases.references import not_fitted
 from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
 from asdcore_plugins.scorers.bases.residuals import DOMAINS, SCORES
+from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.parameters import between, choice, share_of, whole
 
@@ -63,7 +62,7 @@ KEPT = 64
 _trained: dict[str, nn.Sequential] = {}
 
 
-class Autoencoder:
+class Autoencoder(ReferenceScorer):
     """Scores clips by what an autoencoder of train normals fails to reproduce.
 
     A domain with too few residuals for an inverse of their covariance is left out. The other one is then ``pooled``, as
@@ -85,7 +84,7 @@ class Autoencoder:
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``score`` is unknown, or a number is out of range.
 
     References
     ----------
@@ -103,6 +102,8 @@ class Autoencoder:
     True
     """
 
+    name = "autoencoder"
+
     def __init__(
         self,
         score: str = "mse",
@@ -112,33 +113,12 @@ class Autoencoder:
         held_out: float = 0.1,
         seed: int = 0,
     ) -> None:
-        self._score, self._frames = choice("score", score, SCORES), whole("frames", frames)
+        self._kind, self._frames = choice("score", score, SCORES), whole("frames", frames)
         self._epochs, self._batch_size = whole("epochs", epochs), whole("batch_size", batch_size, least=2)
         between("held_out", held_out, 0, 1, low_included=True)
         self._held_out, self._seed = held_out, whole("seed", seed, least=0)
-        self._model: nn.Sequential | None = None
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
-        """Train the network; no features are kept.
-
-        Parameters
-        ----------
-        features
-            (n_train, time, band, dim) features of the train normals.
-        domain
-            (n_train,) "source" or "target" for each.
-
-        Returns
-        -------
-        Self
-            The fitted scorer.
-
-        Raises
-        ------
-        DataError
-            If the features are pooled, the clips too short, or the vectors or residuals too few.
-        """
-        self._model = None
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         vectors = self._vectors(features)
         digests = [hashlib.sha256(clip.tobytes()).hexdigest() for clip in features]
         # The order of clips is an accident; their content is not.
@@ -146,31 +126,11 @@ class Autoencoder:
         rows = self._training_rows(order, vectors.shape[1])
         with one_thread():
             model = copy.deepcopy(self._network(vectors, rows, digests)).double()
-            if self._score != "mse":
+            if self._kind != "mse":
                 self._inverses = self._inverted(model, vectors, rows, domain)
         self._width, self._model = math.prod(features.shape[2:]), model
-        return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score clips of any length from ``frames`` frames on.
-
-        Parameters
-        ----------
-        features
-            (n_clips, time, band, dim) features.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_clips,)}; larger is more anomalous.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``, or if the features do not fit those of the train normals.
-        """
-        if self._model is None:
-            raise not_fitted("autoencoder")
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         vectors = self._vectors(features)
         if (width := math.prod(features.shape[2:])) != self._width:
             raise DataError(f"frames of {width} values cannot be scored by an autoencoder of {self._width} values each")
@@ -217,8 +177,8 @@ class Autoencoder:
         self, model: nn.Sequential, vectors: Floats32, rows: Rows, domain: NDArray[np.str_]
     ) -> dict[str, Tensor]:
         """Return S_d^-1 of each domain that has enough residuals."""
-        width = vectors.shape[2] if self._score == "mahalanobis_paper" else vectors.shape[2] // self._frames
-        spreads = {name: ResidualCovariance(width, self._score == "mahalanobis") for name in DOMAINS}
+        width = vectors.shape[2] if self._kind == "mahalanobis_paper" else vectors.shape[2] // self._frames
+        spreads = {name: ResidualCovariance(width, self._kind == "mahalanobis") for name in DOMAINS}
         draw = torch.Generator().manual_seed(self._seed)
         with torch.inference_mode():
             for batch in batches(rows, self._batch_size, draw):
@@ -228,16 +188,16 @@ class Autoencoder:
             inverses = {name: spread.inverse(name) for name, spread in spreads.items() if spread.enough}
         if not inverses:
             raise DataError(
-                f"autoencoder with score {self._score!r} needs more than {width} residuals in one domain to invert "
+                f"autoencoder with score {self._kind!r} needs more than {width} residuals in one domain to invert "
                 "their covariance: give it more train normals, or take score 'mse'"
             )
         return inverses
 
     def _clip(self, residuals: Tensor) -> dict[str, float]:
         """Residuals of one clip (K, D) -> its score by reference."""
-        if self._score == "mse":
+        if self._kind == "mse":
             return {"pooled": float(residuals.square().mean())}
-        if self._score == "mahalanobis":
+        if self._kind == "mahalanobis":
             mean = residuals.reshape(-1, residuals.shape[1] // self._frames).mean(0)
             scores = {name: float(mean @ inverse @ mean) for name, inverse in self._inverses.items()}
             return {"pooled": min(scores.values()), **scores}

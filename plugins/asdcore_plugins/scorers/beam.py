@@ -16,14 +16,14 @@ EAT). Leave-one-out is exact. Time: the products of one nearest-neighbour search
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, Without
 from asdcore_plugins.scorers.bases.least_variance import LeastVariance
-from asdcore_plugins.scorers.bases.references import large_enough, members_of, not_fitted, references_left
+from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
+from asdcore_plugins.scorers.bases.scorer import DependentScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import REFERENCES, choice, metric_name, reference_names, whole
@@ -37,7 +37,7 @@ Band = tuple[Callable[[Floats32], Scores], Callable[[Left], Scores]]
 REDUCTIONS = ("mean", "max")
 
 
-class Beam:
+class Beam(DependentScorer):
     """Distance to the nearest train normal in each band; in the unit of the distance.
 
     A reference with fewer than 2 train clips, 3 with ``varmin``, is left out.
@@ -48,17 +48,15 @@ class Beam:
         Bands in the features.
     reduce
         "mean" or "max" over bands.
-    metric
-        "cosine" or "euclidean".
-    references
-        The references to score against: some of "pooled", "source", "target".
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
     varmin
         Neighbours of the local density that each band subtracts; 0 subtracts nothing.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``bands`` is not a positive whole number, or another parameter is not allowed.
 
     References
     ----------
@@ -75,6 +73,8 @@ class Beam:
     [2.5]
     """
 
+    name = "beam"
+
     def __init__(
         self,
         bands: int = 8,
@@ -88,36 +88,13 @@ class Beam:
         self._metric, self._references = metric_name(metric), reference_names(references)
         self._bands: list[Band] = []
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_], without: Left = None) -> Self:
-        """Keep each band's part of the train normals as its memory.
-
-        Parameters
-        ----------
-        features
-            (n_train, bands * dim) features of the train normals, band after band.
-        domain
-            (n_train,) "source" or "target" for each.
-        without
-            For each clip, the clips that its local density (of ``varmin``) must not rest on.
-
-        Returns
-        -------
-        Self
-            The fitted scorer.
-
-        Raises
-        ------
-        DataError
-            If no reference has enough train normals, or the features do not divide into bands.
-        """
-        self._bands = []
+    def _fit_without(self, features: Floats32, domain: NDArray[np.str_], without: Left) -> None:
         members = large_enough("beam", members_of(domain, self._references), 3 if self._varmin else 2)
         train = self._split(features)
         self._width = train.shape[2]
         if self._metric == "cosine" and self._width == 1:
             raise DataError("a band of one value has no direction: use metric = 'euclidean'")
         self._bands = [self._band(train[:, band], domain, members, without) for band in range(self._n_bands)]
-        return self
 
     def _band(self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, Indices], without: Left) -> Band:
         if self._varmin:
@@ -132,25 +109,7 @@ class Beam:
 
         return memory.distances, left_out
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score clips by their bands' distances to the nearest train normals.
-
-        Parameters
-        ----------
-        features
-            (n_clips, bands * dim) features, band after band.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_clips,)}; larger is more anomalous.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``, or if the features do not fit those of the train normals.
-        """
-        self._check_fitted()
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         parts = self._split(features)
         if parts.shape[2] != self._width:
             raise DataError(
@@ -158,20 +117,7 @@ class Beam:
             )
         return self._reduced([score(parts[:, band]) for band, (score, _) in enumerate(self._bands)])
 
-    def score_left_out(self, without: Left = None) -> Mapping[str, Floats]:
-        """Score the fitted clips, each against memories without it.
-
-        Parameters
-        ----------
-        without
-            For each clip, the clips that its score must not rest on either.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_train,)}. A reference with too few clips left for some clip is left out.
-        """
-        self._check_fitted()
+    def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         return self._reduced([score_left_out(without) for _, score_left_out in self._bands])
 
     def macs(self, n_train: int, dim: int) -> int:
@@ -193,7 +139,3 @@ class Beam:
                 "pooling that keeps bands, such as 'mean', and say with 'bands' how many the encoder has."
             )
         return np.array(features).reshape(len(features), self._n_bands, -1)
-
-    def _check_fitted(self) -> None:
-        if not self._bands:
-            raise not_fitted("beam")

@@ -32,7 +32,7 @@ class CED(ClusterScorer):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``k`` is below 3, or ``quantile`` not from 0 to 1.
 
     References
     ----------

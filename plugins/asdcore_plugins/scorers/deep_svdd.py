@@ -57,7 +57,7 @@ class DeepSVDD(PerReference):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``rate`` or ``decay`` is not between 0 and 1, or another parameter is not allowed.
 
     References
     ----------

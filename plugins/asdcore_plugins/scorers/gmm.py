@@ -40,7 +40,7 @@ class GMM(PerReference):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``components`` is not a positive whole number, or a reference is unknown.
 
     References
     ----------

@@ -42,7 +42,7 @@ class IsolationForest(PerReference):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``trees`` is not positive, ``sample`` below 2, or a reference unknown.
 
     References
     ----------

@@ -42,15 +42,13 @@ class KDE(NeighbourScorer):
     ----------
     width
         Bandwidth, in medians of the distance to the nearest other; above 0.
-    metric
-        "cosine" or "euclidean".
-    references
-        The references to score against: some of "pooled", "source", "target".
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``width`` is not positive, or a metric or reference is unknown.
 
     References
     ----------
@@ -99,7 +97,7 @@ class KDE(NeighbourScorer):
 
     def _left_out_without(self, without: Without) -> Mapping[str, Floats]:
         scores, every = {}, np.arange(self._n)
-        for name in references_left(without, self._members, self._fewest - 1, self._name):
+        for name in references_left(without, self._members, self._fewest - 1, self.name):
             lists, members = self._neighbours_without(name, without), self._members[name]
             bandwidth = np.concatenate([self._bandwidths(name, banks) for banks in lists.blocks()])[without.of]
             if np.isnan(bandwidth).any():
@@ -115,7 +113,7 @@ class KDE(NeighbourScorer):
                 row[without.mask(clips)] = np.inf
                 scores[name][clips] = _surprise(np.take(row, members, axis=1) / bandwidth[clips, None])
         if not scores:
-            raise too_few_left(self._name, self._fewest - 1, self._members)
+            raise too_few_left(self.name, self._fewest - 1, self._members)
         return scores
 
     def _summed(self, name: str, rows: LazyDistances) -> Floats:

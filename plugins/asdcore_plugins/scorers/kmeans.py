@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,8 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from asdcore import distances
-from asdcore_plugins.scorers.bases.references import large_enough, members_of, not_fitted
+from asdcore_plugins.scorers.bases.references import large_enough, members_of
+from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.features import flat
 from asdcore_plugins.stats.parameters import REFERENCES, metric_name, reference_names, whole, whole_or_none
@@ -38,7 +38,7 @@ FEWEST = 2
 """Train clips of a reference without which it is left out."""
 
 
-class KMeans:
+class KMeans(ReferenceScorer):
     """Distance to the nearest of the source centres and target clips, in its unit.
 
     Parameters
@@ -55,7 +55,7 @@ class KMeans:
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``k`` or ``seed`` is not a whole number in range, or a metric or reference is unknown.
 
     References
     ----------
@@ -74,6 +74,8 @@ class KMeans:
     {'pooled': [3.0], 'source': [3.0], 'target': [36.0]}
     """
 
+    name = "kmeans"
+
     def __init__(
         self, k: int = 16, metric: str = "cosine", references: Sequence[str] = REFERENCES, seed: int | None = None
     ) -> None:
@@ -81,27 +83,7 @@ class KMeans:
         self._k, self._seed = whole("k", k), whole_or_none("seed", seed, least=0)
         self._banks: dict[str, slice] = {}
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
-        """Keep the centres of the source clips, and the target clips.
-
-        Parameters
-        ----------
-        features
-            (n_train, ...) features of the train normals.
-        domain
-            (n_train,) "source" or "target" for each.
-
-        Returns
-        -------
-        Self
-            The fitted scorer.
-
-        Raises
-        ------
-        DataError
-            If no reference has 2 train normals.
-        """
-        self._banks = {}
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         clips = flat(np.array(features, dtype=np.float32, order="C"))
         target = domain == "target"
         wanted = large_enough("kmeans", members_of(np.where(target, "target", "source"), self._references), FEWEST)
@@ -109,28 +91,8 @@ class KMeans:
         self._bank = np.concatenate([centres, clips[target]])
         parts = {"pooled": slice(None), "source": slice(len(centres)), "target": slice(len(centres), None)}
         self._banks = {name: parts[name] for name in wanted}
-        return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score clips by their distance to the nearest centre or target clip.
-
-        Parameters
-        ----------
-        features
-            (n_clips, ...) features.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_clips,)}; larger is more anomalous.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``, or if the features do not fit those of the train normals.
-        """
-        if not self._banks:
-            raise not_fitted("kmeans")
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         apart = distances(features, self._bank, self._metric)
         return {name: apart[:, part].min(axis=1) for name, part in self._banks.items()}
 

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, Without
-from asdcore_plugins.scorers.bases.references import large_enough, members_of, not_fitted, references_left
+from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
+from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat, other_width
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
@@ -26,7 +27,7 @@ from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import REFERENCES, metric_name, reference_names, whole
 
 
-class KNN:
+class KNN(LeaveOutScorer):
     """k nearest neighbours, exact, with leave-one-out in closed form.
 
     Parameters
@@ -43,7 +44,7 @@ class KNN:
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``k`` is not a positive whole number, or a metric or reference is unknown.
 
     Examples
     --------
@@ -57,37 +58,19 @@ class KNN:
     [3.0, 4.0, 3.0]
     """
 
+    name = "knn"
+
     def __init__(self, k: int = 1, metric: str = "cosine", references: Sequence[str] = REFERENCES) -> None:
         self.metric, self._references = metric_name(metric), reference_names(references)
         self._k = whole("k", k)
         self._banks: dict[str, Indices] = {}
         self._nearest: NearestRows | None = None
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
-        """Keep the train normals as the banks.
-
-        Parameters
-        ----------
-        features
-            (n_train, ...) features of the train normals.
-        domain
-            (n_train,) "source" or "target" for each.
-
-        Returns
-        -------
-        Self
-            The fitted scorer.
-
-        Raises
-        ------
-        DataError
-            If no reference has 2 train normals.
-        """
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         self._learn(domain)
         rows = flat(features)
         self._width = rows.shape[1]
         self._nearest = NearestRows(rows, self.metric, self._banks, np.arange(len(rows)), self._k)
-        return self
 
     def fit_distances(self, distances: Floats, domain: NDArray[np.str_]) -> Self:
         """Keep distances that are measured already.
@@ -104,29 +87,12 @@ class KNN:
         Self
             The fitted scorer; it scores distances, not features.
         """
+        self._is_fitted = False
         self._learn(domain)
-        self._nearest, self._within = None, distances
+        self._nearest, self._within, self._is_fitted = None, distances, True
         return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score clips by the mean of their k smallest distances to each bank.
-
-        Parameters
-        ----------
-        features
-            (n_clips, ...) features.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_clips,)}; larger is more anomalous.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``, or if the features do not fit those of the train normals.
-        """
-        self._check_fitted()
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         if self._nearest is None:
             raise DataError("this knn was fitted on distances: call score_distances, or fit it on features")
         queries = flat(features)
@@ -135,18 +101,7 @@ class KNN:
         return self._nearest.distances(queries)
 
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
-        """Score clips by their distances to the train normals.
-
-        Parameters
-        ----------
-        distances
-            (n_clips, n_train) distances, in this scorer's ``metric``.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: mean of the k smallest distances (n_clips,)}.
-        """
+        """(n_clips, n_train) distances to the train normals -> {reference: mean of the k smallest (n_clips,)}."""
         self._check_fitted()
         return {name: mean_nearest(np.take(distances, rows, axis=1), self._k) for name, rows in self._banks.items()}
 
@@ -154,20 +109,7 @@ class KNN:
         """Return the multiply-accumulates to score one clip: its products with the bank."""
         return n_train * dim
 
-    def score_left_out(self, without: Sequence[Indices] | None = None) -> Mapping[str, Floats]:
-        """Score the fitted clips, each against the bank without itself.
-
-        Parameters
-        ----------
-        without
-            For each clip, the clips that its score must not rest on either.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_train,)}. A reference with too few clips left for some clip is left out.
-        """
-        self._check_fitted()
+    def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         gone = Without(without, self._n)
         kept = references_left(gone, self._banks, 1, "knn")
         if self._nearest is not None:
@@ -181,9 +123,5 @@ class KNN:
 
     def _learn(self, domain: NDArray[np.str_]) -> None:
         """Remember who is in which bank."""
-        self._n, self._banks = len(domain), {}
+        self._n = len(domain)
         self._banks = large_enough("knn", members_of(domain, self._references), 2)
-
-    def _check_fitted(self) -> None:
-        if not self._banks:
-            raise not_fitted("knn")

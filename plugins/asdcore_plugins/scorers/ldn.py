@@ -55,10 +55,8 @@ class LDN(LocalDensity):
         "mean", or "sum", which gives a domain with more neighbours the smaller ratios.
     among
         Whose clips are neighbours: all ("pooled"), or those of the same domain ("domain").
-    metric
-        "cosine" or "euclidean".
-    references
-        The references to score against: some of "pooled", "source", "target".
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
     root
         Judge by the root of the distance. The root of the cosine distance is half the Euclidean distance of unit
         vectors.
@@ -66,7 +64,7 @@ class LDN(LocalDensity):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If a parameter is not one of the values above.
 
     References
     ----------

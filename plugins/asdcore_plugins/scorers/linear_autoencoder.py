@@ -59,7 +59,7 @@ class LinearAutoencoder(PerReference):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``score`` is unknown, or another parameter is not allowed.
 
     References
     ----------
@@ -84,7 +84,7 @@ class LinearAutoencoder(PerReference):
         self, components: int = 8, stacked: int = 5, references: Sequence[str] = ("pooled",), score: str = "mse"
     ) -> None:
         super().__init__(references)
-        self._score = choice("score", score, SCORES)
+        self._kind = choice("score", score, SCORES)
         self._components, self._stacked = whole("components", components), whole("stacked", stacked)
         if score != "mse":
             self._banked = REFERENCES
@@ -94,33 +94,33 @@ class LinearAutoencoder(PerReference):
 
         ``mahalanobis`` adds next to nothing. What ``mahalanobis_paper`` adds depends on the bands and is not counted.
         """
-        count = len(self._references) if self._score == "mse" else 1
+        count = len(self._references) if self._kind == "mse" else 1
         return count * 2 * self._components * self._stacked * dim
 
     def _clips(self, features: Floats32) -> Floats32:
         return frames(features, self.name)
 
     def _estimated(self, clips: Floats32, members: Mapping[str, NDArray[np.intp]]) -> dict[str, Model]:
-        if self._score == "mse":
+        if self._kind == "mse":
             return super()._estimated(clips, members)
         common, whiteners = self._estimate(with_spread(clips[members["pooled"]])), {}
         for name in DOMAINS:
             if name in members and (whitener := self._whitener(common, clips[members[name]], name)) is not None:
                 whiteners[name] = whitener
-        by_frame = self._score == "mahalanobis"
+        by_frame = self._kind == "mahalanobis"
         models: dict[str, Model] = {name: _Selective(common, (each,), by_frame) for name, each in whiteners.items()}
         models["pooled"] = _Selective(common, tuple(whiteners.values()), by_frame)
         models = {name: models[name] for name in self._references if name in models and whiteners}
         if not models:
             raise DataError(
-                f"{self.name} with score {self._score!r} finds too few residuals in {', '.join(self._references)} to "
+                f"{self.name} with score {self._kind!r} finds too few residuals in {', '.join(self._references)} to "
                 "invert their covariance: give it more train normals, or take score 'mse'"
             )
         return models
 
     def _whitener(self, common: _Autoencoder, clips: Floats32, name: str) -> Floats | None:
         """(n, time, band, dim) of one domain -> W with W'W = S_d^-1, or None for too few residuals."""
-        width = len(common.mean) // (self._stacked if self._score == "mahalanobis" else 1)
+        width = len(common.mean) // (self._stacked if self._kind == "mahalanobis" else 1)
         total, scatter, count = np.zeros(width), np.zeros((width, width)), 0
         for clip in clips:
             rows = common.residuals(clip).reshape(-1, width)

@@ -45,15 +45,13 @@ class LOF(NeighbourScorer):
     ----------
     k
         Neighbours that count; all there are if there are fewer.
-    metric
-        "cosine" or "euclidean".
-    references
-        The references to score against: some of "pooled", "source", "target".
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``k`` is not a positive whole number, or a metric or reference is unknown.
 
     References
     ----------

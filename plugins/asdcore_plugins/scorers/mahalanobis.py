@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, Without
-from asdcore_plugins.scorers.bases.references import members_of, not_fitted, too_few_left
+from asdcore_plugins.scorers.bases.references import members_of, too_few_left
+from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat, other_width
 from asdcore_plugins.stats.gaussians.downdate import DowndatedGaussian
@@ -44,7 +44,7 @@ FEWEST_OF_A_MEAN = 2
 """Train clips of a domain that a mean of its own needs: one must remain without the other."""
 
 
-class Mahalanobis:
+class Mahalanobis(LeaveOutScorer):
     """Squared distances to Gaussians; without unit.
 
     A reference whose covariance would rest on fewer than 4 train clips is left out.
@@ -61,7 +61,7 @@ class Mahalanobis:
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``shrinkage`` is unknown or not between 0 and 1, or another parameter is not allowed.
 
     References
     ----------
@@ -80,6 +80,8 @@ class Mahalanobis:
     [0.13, 1.14]
     """
 
+    name = "mahalanobis"
+
     def __init__(
         self,
         references: Sequence[str] = ("pooled",),
@@ -92,27 +94,8 @@ class Mahalanobis:
         self._shrinkage = shrinkage if isinstance(shrinkage, str) else between("shrinkage", shrinkage, 0, 1)
         self._parts: list[_Part] = []
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
-        """Estimate the Gaussians.
-
-        Parameters
-        ----------
-        features
-            (n_train, ...) features of the train normals.
-        domain
-            (n_train,) "source" or "target" for each.
-
-        Returns
-        -------
-        Self
-            The fitted scorer.
-
-        Raises
-        ------
-        DataError
-            If no reference has enough train normals, or their covariance has no inverse.
-        """
-        self._parts, rows = [], flat(features).astype(np.float64)
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
+        rows = flat(features).astype(np.float64)
         groupings = self._groupings(domain)
         if not groupings:
             raise DataError(
@@ -124,53 +107,23 @@ class Mahalanobis:
             for names, members, group in groupings
         ]
         self._rows = rows
-        return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score clips by their squared Mahalanobis distance.
-
-        Parameters
-        ----------
-        features
-            (n_clips, ...) features.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_clips,)}; larger is more anomalous.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``, or if the features do not fit those of the train normals.
-        """
-        parts, rows = self._fitted(), flat(features).astype(np.float64)
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
+        rows = flat(features).astype(np.float64)
         if rows.shape[1] != self._rows.shape[1]:
             raise other_width(rows.shape[1], self._rows.shape[1])
-        return self._by_reference([part.gaussian.distances(rows) for part in parts])
+        return self._by_reference([part.gaussian.distances(rows) for part in self._parts])
 
     def macs(self, n_train: int, dim: int) -> int:
         """Return the multiply-accumulates to score one clip: its projection on the basis of each Gaussian."""
         count = len(self._references) if self._covariance == "reference" else len(DOMAINS)
         return count * min(n_train, dim) * dim
 
-    def score_left_out(self, without: Sequence[Indices] | None = None) -> Mapping[str, Floats]:
-        """Score the fitted clips, each under the Gaussians estimated without it.
-
-        Parameters
-        ----------
-        without
-            For each clip, the clips that its score must not rest on either.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_train,)}. A reference with too few clips left for some clip is left out.
-        """
+    def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         if without is None:
-            return self._by_reference([self._left_out(part) for part in self._fitted()])
+            return self._by_reference([self._left_out(part) for part in self._parts])
         gone = Without(without, len(self._rows))
-        return self._complete([self._left_out_without(part, gone) for part in self._fitted()])
+        return self._complete([self._left_out_without(part, gone) for part in self._parts])
 
     def _groupings(self, domain: NDArray[np.str_]) -> list[tuple[tuple[str, ...], Indices, Indices]]:
         """Return (names of the means, train clips, which mean each belongs to) of every Gaussian."""
@@ -243,11 +196,6 @@ class Mahalanobis:
         if self._covariance != "reference":
             scores["pooled"] = np.minimum.reduce(list(scores.values()))
         return {name: scores[name] for name in self._references if name in scores}
-
-    def _fitted(self) -> list[_Part]:
-        if not self._parts:
-            raise not_fitted("mahalanobis")
-        return self._parts
 
 
 @dataclass(frozen=True)

@@ -35,15 +35,13 @@ class MemMixup(InterpolatedBank):
         Share of the target clip in a point, 0 to 1.
     k_source
         Source clips that each target clip is mixed with, or None for all.
-    metric
-        "cosine" or "euclidean".
-    references
-        The references to score against: some of "pooled", "source", "target".
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``alpha`` is not from 0 to 1, or another parameter is not allowed.
 
     References
     ----------

@@ -75,7 +75,7 @@ class NormalRelation(PerReference):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``ridge`` is not positive, or another parameter is not allowed.
 
     References
     ----------

@@ -42,7 +42,7 @@ class OneClassSVM(PerReference):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``nu`` is not between 0 and 1, or a reference is unknown.
 
     References
     ----------

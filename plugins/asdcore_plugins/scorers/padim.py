@@ -49,7 +49,7 @@ class PaDiM(PerReference):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``ridge`` is not positive, ``top`` not from 0 to below 1, or another parameter not allowed.
 
     References
     ----------

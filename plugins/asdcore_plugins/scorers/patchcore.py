@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.scorers.bases.references import large_enough, members_of, not_fitted
+from asdcore_plugins.scorers.bases.references import large_enough, members_of
+from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import check_frames
 from asdcore_plugins.stats.neighbours.search import NearestRows
@@ -39,7 +39,7 @@ OVERFLOWS = 700.0
 log = logging.getLogger(__name__)
 
 
-class PatchCore:
+class PatchCore(ReferenceScorer):
     """Weighted distance of a clip's oddest patch to the coreset, in the unit of the features.
 
     A reference with fewer than 2 train clips is left out.
@@ -62,7 +62,7 @@ class PatchCore:
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``fraction`` is not above 0 and at most 1, or another parameter is not allowed.
 
     References
     ----------
@@ -76,6 +76,8 @@ class PatchCore:
     >>> scorer.score(np.array([[0.5], [4.0]], np.float32).reshape(1, 2, 1, 1))["pooled"].tolist()
     [3.0]
     """
+
+    name = "patchcore"
 
     def __init__(
         self,
@@ -96,27 +98,7 @@ class PatchCore:
         self._references = reference_names(references)
         self._coresets: dict[str, Floats] = {}
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
-        """Choose a coreset for each reference.
-
-        Parameters
-        ----------
-        features
-            (n_train, time, band, dim) features of the train normals.
-        domain
-            (n_train,) "source" or "target" for each.
-
-        Returns
-        -------
-        Self
-            The fitted scorer.
-
-        Raises
-        ------
-        DataError
-            If no reference has 2 train normals, the features are pooled, or ``memory`` does not suffice.
-        """
-        self._coresets = {}
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         patches = self._patches(features)
         members = large_enough("patchcore", members_of(domain, self._references), 2)
         self._coresets = {name: self._coreset(patches[clips]) for name, clips in members.items()}
@@ -124,28 +106,8 @@ class PatchCore:
             name: NearestRows(rows, "euclidean", {name: np.arange(len(rows))}, np.arange(len(rows)))
             for name, rows in self._coresets.items()
         }
-        return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score clips by their oddest patch; clips may be of another length than the train normals.
-
-        Parameters
-        ----------
-        features
-            (n_clips, time, band, dim) features.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_clips,)}; larger is more anomalous.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``, or if the features do not fit those of the train normals.
-        """
-        if not self._coresets:
-            raise not_fitted("patchcore")
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         patches = self._patches(features)
         width = next(iter(self._coresets.values())).shape[1]
         if patches.shape[2] != width:
@@ -153,14 +115,15 @@ class PatchCore:
                 f"patches of {patches.shape[2]} values cannot be compared with train normals of {width} a patch"
             )
         return {
-            name: np.array([self._score(clip, name) for clip in patches], dtype=np.float64) for name in self._coresets
+            name: np.array([self._patch_score(clip, name) for clip in patches], dtype=np.float64)
+            for name in self._coresets
         }
 
     def macs(self, n_train: int, dim: int) -> int:
         """Return the most multiply-accumulates to score one clip: every patch with a coreset of all candidates."""
         return len(self._references) * max(1, share_of(self._fraction, min(self._candidates, n_train * dim))) * dim
 
-    def _score(self, patches: Floats32, name: str) -> float:
+    def _patch_score(self, patches: Floats32, name: str) -> float:
         """(n_patches, dim) of one clip -> its score."""
         coreset = self._coresets[name]
         distances = self._nearest[name].distances(patches)[name]

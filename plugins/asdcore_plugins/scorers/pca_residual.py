@@ -37,7 +37,7 @@ class PCAResidual(PerReference):
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``components`` is neither a share nor a positive whole number, or a reference is unknown.
 
     References
     ----------

@@ -44,17 +44,15 @@ class SmoteKNN(InterpolatedBank):
         Target clips and points, as a share of the source clips; 0 to 1.
     neighbours
         Lines from each target clip.
-    metric
-        "cosine" or "euclidean".
-    references
-        The references to score against: some of "pooled", "source", "target".
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
     seed
         Seed of random places; None spaces the points evenly.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``ratio`` is not from 0 to 1, or another parameter is not allowed.
 
     References
     ----------

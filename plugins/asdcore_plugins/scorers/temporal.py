@@ -15,13 +15,13 @@ Memory: all windows in float64 and in float32.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, Without
-from asdcore_plugins.scorers.bases.references import large_enough, members_of, not_fitted, references_left
+from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
+from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import check_frames
 from asdcore_plugins.stats.neighbours.search import NearestRows
@@ -38,7 +38,7 @@ from asdcore_plugins.stats.parameters import (
 POOLS = ("mean", "max", "top")
 
 
-class Temporal:
+class Temporal(LeaveOutScorer):
     """Distance of a clip's windows to the nearest windows of train normals; in the unit of the distance.
 
     A reference with fewer than 2 train clips is left out.
@@ -52,15 +52,13 @@ class Temporal:
         "mean", "max" or "top" over windows.
     share
         Share of the windows that "top" averages, 0 to 1; at least one window.
-    metric
-        "cosine" or "euclidean".
-    references
-        The references to score against: some of "pooled", "source", "target".
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``window`` or ``hop`` is not positive, or another parameter is not allowed.
 
     Examples
     --------
@@ -74,6 +72,8 @@ class Temporal:
     >>> scorer.score(clip)["pooled"].tolist()
     [5.0]
     """
+
+    name = "temporal"
 
     def __init__(
         self,
@@ -89,27 +89,7 @@ class Temporal:
         self._metric, self._references = metric_name(metric), reference_names(references)
         self._memories: list[NearestRows] = []
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
-        """Keep the windows of the train normals.
-
-        Parameters
-        ----------
-        features
-            (n_train, time, band, dim) features of the train normals.
-        domain
-            (n_train,) "source" or "target" for each.
-
-        Returns
-        -------
-        Self
-            The fitted scorer.
-
-        Raises
-        ------
-        DataError
-            If no reference has 2 train normals, or the features are pooled.
-        """
-        self._memories = []
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         members = large_enough("temporal", members_of(domain, self._references), 2)
         if self._metric == "cosine" and features.shape[-1] == 1:
             raise DataError("a band of one value has no direction: use metric = 'euclidean'")
@@ -122,27 +102,8 @@ class Temporal:
             NearestRows(windows[:, :, band].reshape(len(owner), -1), self._metric, rows, owner)
             for band in range(self._shape[0])
         ]
-        return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score clips by their windows; clips may be of another length than the train normals.
-
-        Parameters
-        ----------
-        features
-            (n_clips, time, band, dim) features.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_clips,)}; larger is more anomalous.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``, or if the features do not fit those of the train normals.
-        """
-        self._check_fitted()
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         windows = self._windows(features)
         if windows.shape[2:] != self._shape:
             raise DataError(
@@ -153,20 +114,7 @@ class Temporal:
         distances = [memory.distances(rows) for memory, rows in zip(self._memories, by_band, strict=True)]
         return self._scores(distances, windows.shape[1])
 
-    def score_left_out(self, without: Sequence[Indices] | None = None) -> Mapping[str, Floats]:
-        """Score the fitted clips, each against the windows of the others.
-
-        Parameters
-        ----------
-        without
-            For each clip, the clips that its score must not rest on either.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_train,)}. A reference with too few clips left for some clip is left out.
-        """
-        self._check_fitted()
+    def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         gone = None if without is None else Without(without, self._n)
         kept = references_left(gone, self._members, 1, "temporal")
         scores = self._scores([memory.distances_left_out(gone) for memory in self._memories], self._count)
@@ -195,7 +143,3 @@ class Temporal:
         starts = sorted({*range(0, last + 1, self._hop), last})
         means = [features[:, start : start + self._window].astype(np.float64).mean(axis=1) for start in starts]
         return np.stack(means, axis=1)
-
-    def _check_fitted(self) -> None:
-        if not self._memories:
-            raise not_fitted("temporal")

@@ -24,15 +24,13 @@ class VarMin(LeastVariance):
         Neighbours of rho; all there are if there are fewer.
     among
         Whose clips are neighbours: all ("pooled"), or those of the same domain ("domain").
-    metric
-        "cosine" or "euclidean".
-    references
-        The references to score against: some of "pooled", "source", "target".
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If ``k`` is not a positive whole number, or another parameter is not allowed.
 
     References
     ----------

@@ -6,7 +6,7 @@ shares them with every other scorer of the same features. Both ways give the sam
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, Without, distances
-from asdcore_plugins.scorers.bases.references import large_enough, members_of, not_fitted
+from asdcore_plugins.scorers.bases.references import large_enough, members_of
+from asdcore_plugins.scorers.bases.scorer import DependentScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Floats32, Indices
 from asdcore_plugins.stats.neighbours.exact import BLOCK
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
@@ -24,7 +25,7 @@ HELD_BYTES = 200_000_000
 """Bytes that a bank's distances to itself may take; those of a larger bank are searched where they are needed."""
 
 
-class DistanceScorer(ABC):
+class DistanceScorer(DependentScorer):
     """A scorer on distances to the train normals.
 
     Parameters
@@ -41,37 +42,15 @@ class DistanceScorer(ABC):
 
     def __init__(self, name: str, metric: str, references: Sequence[str], fewest: int = 2) -> None:
         self.metric, self._references = metric_name(metric), reference_names(references)
-        self._name, self._fewest = name, fewest
+        self.name, self._fewest = name, fewest
         self._members: dict[str, Indices] = {}
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_], without: Sequence[Indices] | None = None) -> Self:
-        """Keep the train normals as the bank, and learn from their distances to one another.
-
-        Parameters
-        ----------
-        features
-            (n_train, ...) features of the train normals.
-        domain
-            (n_train,) "source" or "target" for each.
-        without
-            For each clip, the clips that nothing learned of it (such as how far its neighbours are) may rest on.
-
-        Returns
-        -------
-        Self
-            The fitted scorer. A large bank is searched, which gives the same bits.
-
-        Raises
-        ------
-        DataError
-            If no reference has enough train normals.
-        """
+    def _fit_without(self, features: Floats32, domain: NDArray[np.str_], without: Sequence[Indices] | None) -> None:
         bank = np.array(features)
         fits = 8 * len(bank) ** 2 <= HELD_BYTES
         rows = distances(bank, bank, self.metric).__getitem__ if fits else LazyDistances(bank, self.metric)
         self._begin(rows, domain, None if without is None else Without(without, len(bank)))
         self._bank: Floats32 | None = bank
-        return self
 
     def fit_distances(
         self, distances: Floats, domain: NDArray[np.str_], without: Sequence[Indices] | None = None
@@ -90,52 +69,21 @@ class DistanceScorer(ABC):
         Self
             The fitted scorer; it scores distances, not features.
         """
+        self._is_fitted = False
         self._begin(distances.__getitem__, domain, None if without is None else Without(without, len(domain)))
-        self._bank = None
+        self._bank, self._is_fitted = None, True
         return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score clips by their features.
-
-        Parameters
-        ----------
-        features
-            (n_clips, ...) features.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_clips,)}; larger is more anomalous.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``, or after ``fit_distances``.
-        """
-        self._check_fitted()
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         if self._bank is None:
-            raise DataError(f"this {self._name} was fitted on distances: call score_distances, or fit it on features")
+            raise DataError(f"this {self.name} was fitted on distances: call score_distances, or fit it on features")
         parts = [
             self.score_distances(distances(features[start : start + BLOCK], self._bank, self.metric))
             for start in range(0, max(1, len(features)), BLOCK)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def score_left_out(self, without: Sequence[Indices] | None = None) -> Mapping[str, Floats]:
-        """Score the fitted clips, each by what the others are without it.
-
-        Parameters
-        ----------
-        without
-            For each clip, the clips that its score must not rest on either, be it as neighbours or by what is learned
-            of others from them.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_train,)}. A reference with too few clips left for some clip is left out.
-        """
-        self._check_fitted()
+    def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         if without is None and self._apart is None:
             return self._left_out()
         return self._left_out_without(Without(without, self._n))
@@ -172,20 +120,12 @@ class DistanceScorer(ABC):
         """Learn from the bank's distances to itself; ``_members`` has the train clips of each reference."""
 
     def _begin(self, rows: DistanceRows, domain: NDArray[np.str_], apart: Without | None) -> None:
-        self._apart, self._members = apart, {}
+        self._apart = apart
         usable = {name: self._usable(clips, domain) for name, clips in members_of(domain, self._references).items()}
-        self._members = large_enough(self._name, usable, self._fewest)
+        self._members = large_enough(self.name, usable, self._fewest)
         self._rows, self._n = rows, len(domain)
-        try:
-            self._learn(rows, domain)
-        except DataError:
-            self._members = {}
-            raise
+        self._learn(rows, domain)
 
     def _usable(self, members: Indices, domain: NDArray[np.str_]) -> Indices:
         """Return the clips of a reference that the method can use: all, unless a scorer overrides this."""
         return members
-
-    def _check_fitted(self) -> None:
-        if not self._members:
-            raise not_fitted(self._name)

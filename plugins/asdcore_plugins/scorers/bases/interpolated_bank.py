@@ -124,7 +124,7 @@ class InterpolatedBank(DistanceScorer):
         return self._scored(None)
 
     def _left_out_without(self, without: Without) -> Mapping[str, Floats]:
-        kept = references_left(without, self._members, self._fewest - 1, self._name)
+        kept = references_left(without, self._members, self._fewest - 1, self.name)
         scores = self._scored(without)
         return {name: scores[name] for name in kept}
 
@@ -227,7 +227,7 @@ class InterpolatedBank(DistanceScorer):
         ends = self._most_ends(len(source), len(target))
         if len(domain) > MEASURED and ends > ENDS:
             raise DataError(
-                f"{self._name} would put points between {ends} of {len(domain)} train normals, which takes days. Of "
+                f"{self.name} would put points between {ends} of {len(domain)} train normals, which takes days. Of "
                 f"more than {MEASURED} train normals, {ENDS} may have points between them: use fewer target clips, for "
                 "memmixup a smaller k_source, or knn, which adds no points."
             )

@@ -51,7 +51,7 @@ class NeighbourScorer(DistanceScorer):
         self._members = {name: clips for name, clips in members.items() if len(clips) >= self._fewest}
         if not self._members:
             raise DataError(
-                f"{self._name} needs at least {self._fewest} train normals that differ and have neighbours left, in "
+                f"{self.name} needs at least {self._fewest} train normals that differ and have neighbours left, in "
                 f"one of its references {', '.join(self._references)}. Look for repeated clips among the {self._n}."
             )
 
@@ -59,7 +59,7 @@ class NeighbourScorer(DistanceScorer):
         """Keep the references in which each clip had enough others, given the fewest that any clip had."""
         kept = {name: values for name, values in scores.items() if fewest[name] >= self._fewest - 1}
         if not kept:
-            raise too_few_left(self._name, self._fewest - 1, self._members)
+            raise too_few_left(self.name, self._fewest - 1, self._members)
         return kept
 
     @abstractmethod

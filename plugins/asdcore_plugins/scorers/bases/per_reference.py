@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from asdcore import DataError
-from asdcore_plugins.scorers.bases.references import large_enough, members_of, not_fitted
+from asdcore_plugins.scorers.bases.references import large_enough, members_of
+from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat, other_width
 from asdcore_plugins.stats.parameters import reference_names
@@ -27,7 +28,7 @@ class Model(Protocol):
         ...
 
 
-class PerReference(ABC):
+class PerReference(ReferenceScorer):
     """A scorer that estimates one model for each reference and scores clips by it.
 
     A subclass sets ``name``, as messages say it, and ``fewest``, the train clips that a reference needs to be kept. It
@@ -40,62 +41,22 @@ class PerReference(ABC):
         The references to score against: some of "pooled", "source", "target".
     """
 
-    name: str
     fewest: int = 2
 
     def __init__(self, references: Sequence[str]) -> None:
         self._references = self._banked = reference_names(references)
         self._models: dict[str, Model] = {}
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
-        """Estimate one model for each reference, on one thread.
-
-        Parameters
-        ----------
-        features
-            (n_train, ...) features of the train normals.
-        domain
-            (n_train,) "source" or "target" for each.
-
-        Returns
-        -------
-        Self
-            The fitted scorer. References with too few train normals are left out.
-
-        Raises
-        ------
-        DataError
-            If no reference has enough train normals, or the train normals do not vary.
-        """
-        self._models, clips = {}, self._clips(features)
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
+        clips = self._clips(features)
         order = np.array(sorted(range(len(clips)), key=lambda i: hashlib.sha256(clips[i].tobytes()).digest()), np.intp)
         members = members_of(domain[order], self._banked)
         members = large_enough(self.name, members, self.fewest, named=self._references)
         with threadpool_limits(1):
             models = self._estimated(clips, {name: order[places] for name, places in members.items()})
         self._models, self._shape = models, clips.shape[1:]
-        return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score clips, each by itself.
-
-        Parameters
-        ----------
-        features
-            (n_clips, ...) features.
-
-        Returns
-        -------
-        Mapping[str, Floats]
-            {reference: scores (n_clips,)}; larger is more anomalous.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``, or if the features are of another size than the train normals'.
-        """
-        if not self._models:
-            raise not_fitted(self.name)
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         clips = self._clips(features)
         if clips.shape[1:] != self._shape:
             raise other_width(math.prod(clips.shape[1:]), math.prod(self._shape))

@@ -62,8 +62,3 @@ def too_few_left(scorer: str, fewest: int, references: Iterable[str]) -> DataErr
         f"{scorer} needs at least {fewest} train normals to score each train normal by; with those left out that its "
         f"score must not rest on, some keep fewer, in each of the references {', '.join(references)}"
     )
-
-
-def not_fitted(scorer: str) -> DataError:
-    """Return the error that a scorer has no train normals yet."""
-    return DataError(f"this {scorer} has no train normals yet: call fit(features, domain) first")
