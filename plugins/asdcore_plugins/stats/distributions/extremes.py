@@ -21,9 +21,12 @@ EXTREME = 1000.0
 """A score is extreme if it lies this many median absolute deviations from the median. No scorer that we know of has a
 distribution that reaches so far, and up to half of the scores may be extreme without hiding it."""
 
+VANISHING = 1e-6
+"""A positive score below this share of the median is extreme, too: normalizers that take logarithms rest on it alone."""
+
 SQUEEZED = 0.5
 """A normalizer tolerates extreme scores if the others keep more than this share of their width in z: from the lower to
-the upper quartile, and from the median to the largest."""
+the upper quartile, from the median to the largest, and as far again beyond the largest, where anomalies lie."""
 
 MOVED = 3.0
 """It also requires that their median moves by fewer of these widths than this."""
@@ -47,27 +50,31 @@ def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit:
     """
     away = np.abs(scores - np.median(scores))
     spread = float(np.median(away))
-    extreme = away > EXTREME * spread
+    extreme = (away > EXTREME * spread) | ((scores > 0) & (scores < VANISHING * np.median(scores)))
     if spread == 0 or not extreme.any():
         return
     rest = scores[~extreme]
     points = np.quantile(rest, [0.25, 0.5, 0.75, 1.0])
+    points = np.append(points, 2.0 * points[3] - points[1])
     try:
         before = refit(rest)(points)
     except DataError:  # too few scores are left to compare with
         return
     if not _tolerates(before, curve(points)):
+        farthest = scores[np.flatnonzero(extreme)[away[extreme].argmax()]]
         warnings.warn(
             f"{name}: {int(extreme.sum())} of the {len(scores)} train-normal scores ({which}) decide the scale: the "
-            f"farthest is {scores[away.argmax()]:.3g}, the median {np.median(scores):.3g}. All other clips get nearly "
-            "the same z. Look for repeated clips or a broken recording among the train normals, or use the normalizer "
-            "ecdf, which bears them.",
+            f"farthest is {farthest:.3g}, the median {np.median(scores):.3g}. Without them the z of other clips would "
+            "lie far wider apart. Look for repeated clips or a broken recording among the train normals, or use the "
+            "normalizer ecdf, which bears them.",
             stacklevel=4,
         )
 
 
 def _tolerates(before: Floats, after: Floats) -> bool:
-    """z (4,) of quartiles and largest score, fitted without and with the extreme scores -> whether they are alike."""
-    middle, upper = before[2] - before[0], before[3] - before[1]
+    """z (5,) of quartiles, largest score and beyond, fitted without and with the extreme scores -> whether alike."""
+    middle, upper, beyond = before[2] - before[0], before[3] - before[1], before[4] - before[3]
     squeezed = after[2] - after[0] <= SQUEEZED * middle or after[3] - after[1] <= SQUEEZED * upper
+    # Normalizers by rank hardly rise beyond the largest score, whatever the others are.
+    squeezed = squeezed or (beyond > SQUEEZED * upper and after[4] - after[3] <= SQUEEZED * beyond)
     return not squeezed and bool(abs(after[1] - before[1]) < MOVED * middle)
