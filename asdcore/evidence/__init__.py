@@ -1,1 +1,1 @@
-"""What the numbers mean. Nothing below this package may see the ground truth."""
+"""Evidence: metrics, intervals, comparisons and honest selection. The only room that may read the ground truth."""

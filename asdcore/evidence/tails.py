@@ -1,7 +1,7 @@
-"""Says how little p-values are backed by train normals that were recorded together.
+"""Warns if p-values rest on train normals that were recorded together, and counts the independent clips behind them.
 
 Some normalizers read z from the tail of the train normals: an empirical distribution, a conformal p-value, a fitted
-tail. A normalizer is given scores, never recordings, so it counts every clip. Thirty clips of one recording are not
+tail. A normalizer sees scores, never recordings, so it counts every clip. But thirty clips of one recording are not
 thirty pieces of evidence: the rank of a new clip among them is as uncertain as among far fewer.
 """
 
