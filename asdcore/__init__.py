@@ -63,13 +63,14 @@ if TYPE_CHECKING:
     from asdcore.evidence.comparison import compare
     from asdcore.evidence.decisions import decisions
     from asdcore.evidence.ledger import ledger, verdict
+    from asdcore.evidence.official import evaluate, evaluate_scores
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
     from asdcore.evidence.selection.choose import select
     from asdcore.frozen.infer import infer
     from asdcore.frozen.pin import freeze
     from asdcore.frozen.verify import verify
     from asdcore.fusion.smooth_ecdf import SmoothEcdf
-    from asdcore.pipeline import evaluate, evaluate_scores, run
+    from asdcore.pipeline import run
     from asdcore.portfolio import Portfolio, load_portfolio
     from asdcore.reporting import report
     from asdcore.runs.folder import Run, load_run
@@ -89,8 +90,8 @@ _LAZY = {
     "compare": "asdcore.evidence.comparison",
     "decisions": "asdcore.evidence.decisions",
     "distances": "asdcore.data.distances",
-    "evaluate": "asdcore.pipeline",
-    "evaluate_scores": "asdcore.pipeline",
+    "evaluate": "asdcore.evidence.official",
+    "evaluate_scores": "asdcore.evidence.official",
     "freeze": "asdcore.frozen.pin",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",

@@ -6,13 +6,13 @@ score      scorers fitted on train normals, out-of-fold scores too    -> scores.
 calibrate  each branch on the scale of its train normals              -> calibrated.parquet
 fuse       weights, transforms and guards                             -> systems.parquet
 decide     a threshold from train normals                             -> decisions.parquet
-evaluate   a step of its own: it alone sees labels                    -> evaluation.json
+evaluate   a step of its own (evidence.official): it alone sees labels -> evaluation.json
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,18 +34,14 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import completed, decoded_before, noticing_rests
-from asdcore.data.remarks import remarks_on
 from asdcore.errors import clips_named
-from asdcore.evidence.evaluate import Evaluation, evaluate_systems
-from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
-from asdcore.evidence.ledger import Verdict, look_at, record_look
 from asdcore.evidence.tails import tail_notes
-from asdcore.evidence.truth import truth_of
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import check_places, out_of_fold, system_groups
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
+from asdcore.preflight.notes import notes_on
 from asdcore.progress import Progress, Silent
-from asdcore.runs.folder import Run, check_evaluation, check_out, load_run, write_evaluation, write_run
+from asdcore.runs.folder import Run, check_out, write_run
 from asdcore.stages import calibrate, decide, embed, fuse, score, unheard
 from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
@@ -53,15 +49,8 @@ from asdcore.store.digest import TABLE_ALGORITHM, table_digest
 from asdcore.store.exclusive_folder import claimed
 from asdcore.version import __version__
 
-__all__ = ["Run", "evaluate", "evaluate_scores", "load_run", "run"]
-
 CURRENT_YEAR = 2026
 """The rules of 2022-2026 apply where a dataset reader names no year."""
-
-FEW_TARGETS = 10
-
-REPLICATES = 2000
-"""Of the bootstrap behind every interval."""
 
 
 def run(
@@ -75,13 +64,49 @@ def run(
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Run a portfolio on a dataset, into a run folder. What the store holds already is not computed again.
+    """Run a portfolio on a dataset and write the tables to a run folder.
 
-    portfolio : a path, the name of a shipped portfolio, or a Portfolio. data : the folder that holds
-    ``<machine>/{train,test}/``. task : a dataset reader such as "dcase2026"; it overrides the portfolio's.
+    A run looks at no label. It computes only what the store lacks, so an interrupted run resumes when it is called
+    again, and a second run of the same portfolio takes seconds.
 
-    Raises an AsdcoreError, with nothing written to ``out``, where the portfolio or the data cannot be run, where
-    ``out`` holds what no run wrote, or another process is writing to it.
+    Parameters
+    ----------
+    portfolio : Portfolio, str or Path
+        A portfolio, the path of a portfolio file, or the name of a shipped portfolio such as "default".
+    data : str or Path
+        The folder that holds ``<machine>/{train,test}/``.
+    out : str or Path
+        The run folder. It may be new, empty, or hold an earlier run, which is replaced.
+    task : str, optional
+        The dataset reader, such as "dcase2026". It overrides the portfolio's. Without either, the form of the file
+        names is detected and the rules of 2022-2026 apply.
+    store : str or Path, optional
+        The folder of cached features and scores. Default: ``$ASDCORE_STORE``, else a per-user cache folder.
+    workers : int
+        How many local processes share the work. 1 works in this process. The results are the same.
+    device : str, optional
+        A torch device such as "cuda", for the encoders that take one. Default: the CPU.
+    progress : Progress, optional
+        Is told of each stage and note; see :mod:`asdcore.progress`. Default: silent.
+
+    Returns
+    -------
+    Run
+        The finished run: ``run.systems`` and its other tables are polars frames.
+
+    Raises
+    ------
+    AsdcoreError
+        If the portfolio or the data are invalid, ``out`` holds files that no run wrote, or another process is
+        writing to it. Nothing is then written to ``out``.
+
+    Examples
+    --------
+    >>> run = asdcore.run("logmel-knn", data="data", out="runs/mine")
+    >>> run.systems.columns
+    ['clip', 'system', 'role', 'base', 'penalty', 'score']
+    >>> run.systems["role"].unique().sort().to_list()
+    ['oof', 'test']
     """
     if isinstance(portfolio, Portfolio):
         portfolio.check_components()
@@ -104,53 +129,6 @@ def run(
         tables = work.tables(clips)
         about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *work.found], **work.about(clips)}
         return write_run(folder, tables, about)
-
-
-def evaluate(
-    finished: Run | str | Path,
-    *,
-    truth: str | Path | None = None,
-    year: int | None = None,
-    replicates: int = REPLICATES,
-    hypothesis: str | None = None,
-    verdict: Verdict | None = None,
-) -> Evaluation:
-    """Score a run with the official metrics, log the look at the labels, and write ``evaluation.json``.
-
-    truth : evaluator-style ground truth folders or an ``eval_data_list`` file; without it the names of development
-    test files tell. year : the rules to apply, where they are not those of the run's task. replicates : of the
-    bootstrap behind the intervals; 0 for none. hypothesis, verdict : what the ledger is to say of the look: what was
-    expected of it, and whether it is "kept" or "rejected". Raises StoreError, before any look, where the run's folder
-    holds an ``evaluation.json`` that no evaluation wrote.
-    """
-    done = finished if isinstance(finished, Run) else load_run(finished)
-    check_evaluation(done)
-    labels = truth_of(done, None if truth is None else given_path(truth, "truth"))
-    rules = done.about["year"] if year is None else year
-    result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
-    about_it = {"year": result.year, "results": result.summary(), "hypothesis": hypothesis, "verdict": verdict}
-    looks = record_look(Store(Path(done.about["store"])).looks, look_at(done, labels, "run of", **about_it))
-    write_evaluation(done, {**result.as_json(), "looks": looks})
-    return result
-
-
-def evaluate_scores(
-    scores: str | Path,
-    truth: str | Path,
-    year: int,
-    *,
-    replicates: int = REPLICATES,
-    hypothesis: str | None = None,
-    verdict: Verdict | None = None,
-) -> Evaluation:
-    """Score folders of ``anomaly_score_*.csv`` files, and log the look at the labels in the per-user store.
-
-    scores : a folder of score files, or of one folder a system. truth : evaluator-style ground truth folders or an
-    ``eval_data_list`` file. year : whose rules apply. replicates, hypothesis, verdict : see :func:`evaluate`.
-    """
-    log = Store(default_store()).looks
-    places = given_path(scores, "scores"), given_path(truth, "truth")
-    return evaluate_files(*places, year, log, replicates=replicates, hypothesis=hypothesis, verdict=verdict)
 
 
 @dataclass
@@ -265,27 +243,3 @@ class Work:
         with self.progress.stage(name, total) as advance:
             yield advance
         self.seconds[name] = round(time.perf_counter() - started, 3)
-
-
-def notes_on(name: str, clips: pl.DataFrame, folds: int, rests: Mapping[str, int] | None = None) -> list[str]:
-    """Say what a person should know about how this data was read."""
-    notes = []
-    if name == DEFAULT_TASK:
-        notes.append("no task was named: file names may have any DCASE form, and the rules of 2022-2026 apply.")
-    train = clips.filter(pl.col("split") == "train")
-    for (machine, section), cell in train.group_by("machine", "section", maintain_order=True):
-        source, target = (int((cell["domain"] == one).sum()) for one in ("source", "target"))
-        where = f"{machine} section {section}"
-        if not target:
-            notes.append(f"{where} has no target train clips: its {source} source clips stand for both domains.")
-        elif target < FEW_TARGETS:
-            notes.append(
-                f"{where} has {target} target train clips: normalizers draw a scale from so few toward the source's."
-            )
-        if not len(clips.filter((pl.col("machine") == machine) & (pl.col("section") == section), split="test")):
-            notes.append(f"{where} has no test clips: nothing of it will be evaluated.")
-        if not source:
-            notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
-        if len(cell) < folds:
-            notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
-    return [*notes, *remarks_on(clips, rests)]

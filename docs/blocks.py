@@ -5,6 +5,7 @@ A block is fenced by three backticks and names its language:
 ``python``      is executed; the blocks of a page share their variables
 ``sh``          is executed by bash, in the page's folder
 ``console``     shows commands behind ``$`` and what they print; ``...`` stands for anything
+``toml``        is a part of a portfolio; it is parsed
 ``text``        is shown only
 
 A directive ``{code-block}`` with a ``:caption:`` is a file of that name, which the page's later blocks use. A comment

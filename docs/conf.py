@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import asdcore
 
 project = "asdcore"
@@ -9,7 +12,7 @@ author = "the asdcore developers"
 copyright = "the asdcore developers, MIT licence"  # noqa: A001  (Sphinx wants this name)
 version = release = asdcore.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.command_help"]
 exclude_patterns = ["README.md"]
 html_theme = "furo"
 html_title = f"asdcore {version}"
@@ -29,3 +32,13 @@ autodoc_typehints_format = "short"
 # not public: these pages have no entry for either, and none is fetched from the network.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!asdcore\.[A-Za-z_]+$).*")]
+
+
+def link_files(_app: Any, _page: str, source: list[str]) -> None:
+    """Let a link to a file of the repository, which is no page here, lead to a copy of that file."""
+    source[0] = re.sub(r"\]\(\.\./", "](path:../", source[0])
+
+
+def setup(app: Any) -> None:
+    """Tell Sphinx what to do before it reads a page."""
+    app.connect("source-read", link_files)

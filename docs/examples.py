@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,8 @@ def run_blocks(blocks: list[Block]) -> None:
                 _shell(block.text)
             elif block.language == "console":
                 _console(block.text)
+            elif block.language == "toml":
+                tomllib.loads(block.text)
             else:
                 raise ExampleError(f"no caption, and nothing runs {block.language!r}: give it one, or 'text'")
 
@@ -100,11 +103,12 @@ def _told(block: Block) -> Iterator[None]:
 
 
 def _shell(script: str) -> str:
-    """Run a script in bash; returns what it prints."""
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True)
+    """Run a script in bash; returns what a terminal would show."""
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(done.stdout, end="")
     if done.returncode:
-        raise ExampleError(f"exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        raise ExampleError(f"exit code {done.returncode}\n{done.stdout}")
     return done.stdout
 
 

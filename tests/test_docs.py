@@ -79,13 +79,6 @@ def test_every_hook_and_its_arguments_stand_in_the_reference():
     assert HOOKS.count("### `") == len([name for name in vars(hookspecs) if name.startswith("register_")])
 
 
-@pytest.mark.parametrize("text", [README, HOOKS], ids=["README", "plugins/README"])
-def test_files_that_are_linked_exist(text):
-    folder = ROOT if text is README else ROOT / "plugins"
-    for link in re.findall(r"\]\(([^)#]+)\)", text):
-        assert link.startswith("http") or (folder / link).exists(), link
-
-
 def test_public_names_are_there():
     for name in asdcore.__all__:
         assert getattr(asdcore, name) is not None

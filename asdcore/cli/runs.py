@@ -26,9 +26,9 @@ def demo(
     workers: Workers = 1,
 ) -> None:
     """Make sound, run a portfolio, evaluate, freeze, report."""
+    from asdcore.evidence.official import evaluate as evaluate_run
     from asdcore.frozen.pin import freeze
     from asdcore.frozen.verify import verify
-    from asdcore.pipeline import evaluate as evaluate_run
     from asdcore.pipeline import run as run_portfolio
     from asdcore.portfolio import find_portfolio
     from asdcore.reporting import report
@@ -112,8 +112,8 @@ def evaluate(
 
     Every call is a look at the labels, and goes into the ledger: see 'asdcore ledger'.
     """
-    from asdcore.pipeline import evaluate as evaluate_run
-    from asdcore.pipeline import evaluate_scores
+    from asdcore.evidence.official import evaluate as evaluate_run
+    from asdcore.evidence.official import evaluate_scores
 
     more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis, "verdict": verdict}
     if run is not None and scores is None:

@@ -9,7 +9,7 @@ component is first built, and that module imports its libraries at the top as us
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from pluggy import HookimplMarker, HookspecMarker
 
@@ -17,7 +17,44 @@ PROJECT = "asdcore"
 """The pluggy project name, and the entry-point group of third-party plugins."""
 
 hookspec = HookspecMarker(PROJECT)
-hookimpl = HookimplMarker(PROJECT)
+
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+
+@overload
+def hookimpl(function: Hook, /) -> Hook: ...
+@overload
+def hookimpl(function: None = None, /, **options: Any) -> Callable[[Hook], Hook]: ...
+def hookimpl(function: Any = None, /, **options: Any) -> Any:
+    """Mark a function of a plugin as a hook that asdcore calls.
+
+    The function is named ``register_<kind>s`` and takes ``register``. asdcore calls it once. It calls
+    ``register(name, factory)`` for each component that it offers; ``factory`` is a class, a function, or the path of
+    one. The entry-point group ``asdcore`` of a distribution names the module (``plugins/README.md`` shows how).
+
+    Parameters
+    ----------
+    function : callable, optional
+        The function to mark, if the decorator is written without brackets.
+    **options : Any
+        Options of :class:`pluggy.HookimplMarker`, such as ``specname``.
+
+    Returns
+    -------
+    callable
+        The function itself, marked.
+
+    Examples
+    --------
+    A module that offers an encoder. Its own module is imported when a portfolio first asks for it:
+
+    >>> @asdcore.hookimpl
+    ... def register_encoders(register):
+    ...     register("my_encoder", "asdcore_my_encoder.encoder:MyEncoder")
+    """
+    marker = HookimplMarker(PROJECT)
+    return marker(function, **options) if function is not None else marker(**options)
+
 
 Register = Callable[[str, Callable[..., Any] | str], None]
 

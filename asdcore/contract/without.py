@@ -22,13 +22,41 @@ if TYPE_CHECKING:
 
 
 class Without:
-    """For each of n fitted clips, the fitted clips that its own score must not rest on; itself always among them.
+    """The fitted clips that each fitted clip's own score must not rest on; the clip itself is always among them.
 
-    rows : (n,) sequence of arrays of indices, or None for each clip alone. Arrays may be shared objects.
+    A scorer's ``score_left_out(without)`` reads its argument with this class.
 
-    sets : the different sets, each sorted. of : (n,) which of them is a clip's.
+    Parameters
+    ----------
+    rows : sequence of n arrays (m,) of int, or None
+        For each clip, the indices of the clips to leave out. Several may be one array object. None leaves out each
+        clip alone.
+    n : int
+        How many clips are fitted.
 
-    Raises ValueError where there are not n arrays, or an index is none of 0 to n - 1.
+    Attributes
+    ----------
+    sets : list of (m,) int arrays
+        The different sets of clips that are left out together, each sorted.
+    of : (n,) int array
+        For each clip, the place of its set in ``sets``.
+
+    Raises
+    ------
+    ValueError
+        If there are not n arrays, or an index lies outside 0 to n - 1.
+
+    Examples
+    --------
+    Four clips, of which 0 and 1 were cut from one recording:
+
+    >>> pair = np.array([0, 1])
+    >>> without = asdcore.Without([pair, pair, [2], [3]], n=4)
+    >>> without.of
+    array([0, 0, 1, 2])
+    >>> without.mask(np.array([0, 3]))
+    array([[ True,  True, False, False],
+           [False, False, False,  True]])
     """
 
     def __init__(self, rows: Sequence[Indices] | None, n: int) -> None:
@@ -125,12 +153,43 @@ def left_out_by_refit(
     score: Callable[[Any, Indices, Indices], Mapping[str, NDArray[np.float64]]],
     without: Without,
 ) -> dict[str, NDArray[np.float64]]:
-    """Score every fitted clip by what is fitted to the clips that it may be scored by: {reference: (n,)}.
+    """Score every fitted clip by a model that was fitted without the clips in its set.
 
-    fit : clips (m,) -> fitted to them. score : what was fitted, the clips (m,) it was fitted to, and the clips (b,) to
-    score -> {reference: (b,)}. That is what ``score_left_out(without)`` has to equal, and one fit for every set.
+    This is what ``score_left_out(without)`` must equal, at the price of one fit for each set. A scorer without a
+    closed form can return it as it is.
 
-    A reference that is missing for some clip is left out. Raises DataError where none is left.
+    Parameters
+    ----------
+    fit : callable
+        ``fit(clips)`` returns a model fitted to the clips of these indices (m,).
+    score : callable
+        ``score(model, fitted, clips)`` returns {reference: (b,) float64}, the scores of ``clips`` (b,) by a model that
+        was fitted to the clips ``fitted`` (m,).
+    without : Without
+        The clips to leave out for each of n fitted clips.
+
+    Returns
+    -------
+    dict of str to (n,) float64 array
+        The scores by reference. A reference that is missing for any clip is left out.
+
+    Raises
+    ------
+    DataError
+        If no reference remains.
+
+    Examples
+    --------
+    The model is a mean, and the score is the distance to it. Clips 0 and 1 were cut from one recording:
+
+    >>> x = np.array([0.0, 1.0, 10.0, 20.0])
+    >>> without = asdcore.Without([[0, 1], [0, 1], [2], [3]], n=4)
+    >>> asdcore.left_out_by_refit(
+    ...     fit=lambda clips: x[clips].mean(),
+    ...     score=lambda mean, fitted, clips: {"pooled": abs(x[clips] - mean)},
+    ...     without=without,
+    ... )
+    {'pooled': array([15.        , 14.        ,  3.        , 16.33333333])}
     """
     import numpy as np
 

@@ -82,14 +82,25 @@ def index_clips(
 ) -> pl.DataFrame:
     """Make the clip index of ``root`` from parsed names.
 
-    entries : one mapping for each file, with clip (relative POSIX path), machine, section, split ("train" or "test"),
-        domain ("source" or "target"; that of a test clip is dropped) and attributes (or None). Optional, of train
-        clips: order, a number by which the clips of one machine, section and domain lie as they were recorded (an index
-        or a time), and recording, text that names what they were cut from. Both are dropped of a test clip.
-    channels : the channel count every clip must have; None accepts any that is the same within a machine.
-    problems : what the reader has already found wrong; reported together with what is found here.
+    Parameters
+    ----------
+    root
+        The folder that the clips lie in.
+    entries
+        One mapping for each file: ``clip`` (relative POSIX path), ``machine``, ``section``, ``split`` ("train" or
+        "test"), ``domain`` ("source" or "target"; that of a test clip is dropped) and ``attributes`` (or None).
+        Optional, and dropped of a test clip: ``order``, a number by which the train clips of one machine, section and
+        domain lie as they were recorded (an index or a time), and ``recording``, what a clip was cut from.
+    channels
+        The channel count every clip must have; None accepts any that is the same within a machine.
+    problems
+        What the reader has already found wrong; reported together with what is found here.
 
-    Raises DatasetError with everything that is wrong, each line naming its file.
+    Raises
+    ------
+    DatasetError
+        With everything that is wrong, each line naming its file.
+
     """
     rows: list[dict[str, Any]] = [{name: entry.get(name) for name in (*NAMED, *SAID_OF_TRAIN)} for entry in entries]
     misplaced = recording_problems(rows)

@@ -50,8 +50,9 @@ from asdcore.frozen.manifest import Manifest, read_manifest
 from asdcore.frozen.output_folder import SCORE_FILES, WORK, check_unfinished, check_unfrozen, mark
 from asdcore.frozen.reproduction import prove_features, prove_recipes, prove_scores
 from asdcore.frozen.verify import verify
-from asdcore.pipeline import CURRENT_YEAR, Work, notes_on
+from asdcore.pipeline import CURRENT_YEAR, Work
 from asdcore.portfolio import Portfolio, parse_portfolio
+from asdcore.preflight.notes import notes_on
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, load_run, write_run
 from asdcore.stages import embed

@@ -14,7 +14,7 @@ class SmoothEcdf:
     """A continuous, strictly increasing CDF through a sample of train normals.
 
     Piecewise linear through (s_(i), i / (n + 1)) for the sorted distinct sample (equal values share their mean rank);
-    beyond the ends it approaches 0 and 1 as a hyperbola with the scale |end - median|, so it never saturates.
+    beyond the ends it approaches 0 and 1 as a hyperbola with the scale ``|end - median|``, so it never saturates.
     """
 
     def __init__(self, normals: Floats) -> None:

@@ -1,4 +1,4 @@
-"""The one place where the report asks for labels: through the pipeline's evaluation, which logs the look."""
+"""The one place where the report asks for labels: through the official evaluation, which logs the look."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore import pipeline
+from asdcore.evidence import official
 from asdcore.evidence.evaluate import Evaluation
 from asdcore.evidence.truth import truth_of
 from asdcore.runs.folder import EVALUATION_FILE, Run
@@ -18,6 +18,6 @@ def labels_of(run: Run, truth: Path | None, year: int | None) -> tuple[Evaluatio
 
     Raises EvaluationError where no labels are known, or they do not fit the run.
     """
-    evaluation = pipeline.evaluate(run, truth=truth, year=year)
+    evaluation = official.evaluate(run, truth=truth, year=year)
     looks = json.loads((run.folder / EVALUATION_FILE).read_text(encoding="utf-8"))["looks"]
     return evaluation, truth_of(run, truth), int(looks)

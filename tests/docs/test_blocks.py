@@ -56,7 +56,8 @@ def test_python_blocks_share_their_variables(tmp_path):
         (("FENCEsh", "echo well; false", "FENCE"), "exit code 1"),
         (("FENCEsh", "false | cat", "FENCE"), "exit code 1"),
         (("FENCEconsole", "$ echo 12 clips", "... sections", "FENCE"), "does not print"),
-        (("FENCEtoml", "a = 1", "FENCE"), "no caption"),
+        (("FENCEyaml", "a: 1", "FENCE"), "no caption"),
+        (("FENCEtoml", "a = ", "FENCE"), "TOMLDecodeError"),
     ],
 )
 def test_a_block_that_fails_is_told_with_its_page_and_line(tmp_path, block, said):

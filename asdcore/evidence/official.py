@@ -1,0 +1,130 @@
+"""The official metrics of a run or of score files. Each call is a look at the labels, and the ledger records it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asdcore.basics.paths import given_path
+from asdcore.evidence.evaluate import Evaluation, evaluate_systems
+from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
+from asdcore.evidence.ledger import Verdict, look_at, record_look
+from asdcore.evidence.truth import truth_of
+from asdcore.runs.folder import Run, check_evaluation, load_run, write_evaluation
+from asdcore.store.cache import Store, default_store
+
+REPLICATES = 2000
+"""Of the bootstrap behind every interval."""
+
+
+def evaluate(
+    finished: Run | str | Path,
+    *,
+    truth: str | Path | None = None,
+    year: int | None = None,
+    replicates: int = REPLICATES,
+    hypothesis: str | None = None,
+    verdict: Verdict | None = None,
+) -> Evaluation:
+    """Compute the official metrics of a run, with intervals, and write them to ``evaluation.json`` in its folder.
+
+    The ledger of the run's store records this look at the labels.
+
+    Parameters
+    ----------
+    finished : Run, str or Path
+        A run, or its folder.
+    truth : str or Path, optional
+        Evaluator-style ground truth folders, or an ``eval_data_list`` file. Default: the labels in the names of
+        development test files.
+    year : int, optional
+        The challenge year whose rules apply, 2020 to 2026. Default: the year of the run's task.
+    replicates : int
+        How many bootstrap replicates the intervals rest on; 0 gives no intervals.
+    hypothesis : str, optional
+        What you expect to see, written before you look. It goes into the ledger.
+    verdict : {"kept", "rejected"}, optional
+        What you do with the result. It goes into the ledger too; :func:`asdcore.verdict` can say it later.
+
+    Returns
+    -------
+    Evaluation
+        ``systems`` maps each system to its ``official_score`` and ``cells``; all scores are fractions in [0, 1].
+
+    Raises
+    ------
+    EvaluationError
+        If there are no labels, or they do not fit the run's test clips.
+    StoreError
+        If the run's folder holds an ``evaluation.json`` that asdcore did not write. The labels were not looked at.
+
+    Examples
+    --------
+    >>> evaluation = asdcore.evaluate("runs/first", hypothesis="distances tell faults of bearings best")
+    >>> evaluation.year, list(evaluation.systems)
+    (2026, ['knn'])
+    >>> [cell["machine"] for cell in evaluation.systems["knn"].cells]
+    ['SynBearing', 'SynFan', 'SynValve']
+    >>> interval = evaluation.uncertainty.official["knn"]["bca"]
+    >>> interval.low <= evaluation.systems["knn"].official_score <= interval.high
+    True
+    """
+    done = finished if isinstance(finished, Run) else load_run(finished)
+    check_evaluation(done)
+    labels = truth_of(done, None if truth is None else given_path(truth, "truth"))
+    rules = done.about["year"] if year is None else year
+    result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
+    about_it = {"year": result.year, "results": result.summary(), "hypothesis": hypothesis, "verdict": verdict}
+    looks = record_look(Store(Path(done.about["store"])).looks, look_at(done, labels, "run of", **about_it))
+    write_evaluation(done, {**result.as_json(), "looks": looks})
+    return result
+
+
+def evaluate_scores(
+    scores: str | Path,
+    truth: str | Path,
+    year: int,
+    *,
+    replicates: int = REPLICATES,
+    hypothesis: str | None = None,
+    verdict: Verdict | None = None,
+) -> Evaluation:
+    """Compute the official metrics of score files, such as those of a submission, whatever program wrote them.
+
+    The ledger of the per-user store records this look at the labels.
+
+    Parameters
+    ----------
+    scores : str or Path
+        A folder of ``anomaly_score_<machine>_section_<nn>_test.csv`` files (the forms of 2020 and 2021 are read too),
+        or a folder with one such folder for each system.
+    truth : str or Path
+        A folder that holds ``ground_truth_data/`` and ``ground_truth_domain/`` as the official evaluators do, or an
+        ``eval_data_list`` file.
+    year : int
+        The challenge year whose rules apply, 2020 to 2026.
+    replicates : int
+        How many bootstrap replicates the intervals rest on; 0 gives no intervals.
+    hypothesis : str, optional
+        What you expect to see, written before you look. It goes into the ledger.
+    verdict : {"kept", "rejected"}, optional
+        What you do with the result. It goes into the ledger too.
+
+    Returns
+    -------
+    Evaluation
+        ``systems`` maps each system to its ``official_score`` and ``cells``; all scores are fractions in [0, 1].
+
+    Raises
+    ------
+    EvaluationError
+        If a file cannot be read, or scores and ground truth do not have the same clips.
+
+    Examples
+    --------
+    >>> evaluation = asdcore.evaluate_scores("scores", truth="truth", year=2026)
+    >>> 0 < evaluation.systems["scores"].official_score < 1
+    True
+    """
+    log = Store(default_store()).looks
+    places = given_path(scores, "scores"), given_path(truth, "truth")
+    return evaluate_files(*places, year, log, replicates=replicates, hypothesis=hypothesis, verdict=verdict)

@@ -1,0 +1,36 @@
+"""What a person should know about how a dataset was read, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from asdcore.data.remarks import remarks_on
+from asdcore.portfolio import DEFAULT_TASK
+
+FEW_TARGETS = 10
+
+
+def notes_on(name: str, clips: pl.DataFrame, folds: int, rests: Mapping[str, int] | None = None) -> list[str]:
+    """Say what a person should know about how this data was read."""
+    notes = []
+    if name == DEFAULT_TASK:
+        notes.append("no task was named: file names may have any DCASE form, and the rules of 2022-2026 apply.")
+    train = clips.filter(pl.col("split") == "train")
+    for (machine, section), cell in train.group_by("machine", "section", maintain_order=True):
+        source, target = (int((cell["domain"] == one).sum()) for one in ("source", "target"))
+        where = f"{machine} section {section}"
+        if not target:
+            notes.append(f"{where} has no target train clips: its {source} source clips stand for both domains.")
+        elif target < FEW_TARGETS:
+            notes.append(
+                f"{where} has {target} target train clips: normalizers draw a scale from so few toward the source's."
+            )
+        if not len(clips.filter((pl.col("machine") == machine) & (pl.col("section") == section), split="test")):
+            notes.append(f"{where} has no test clips: nothing of it will be evaluated.")
+        if not source:
+            notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
+        if len(cell) < folds:
+            notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
+    return [*notes, *remarks_on(clips, rests)]

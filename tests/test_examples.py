@@ -1,0 +1,176 @@
+"""Every public name shows an example in its docstring, and the example runs as it is typed.
+
+The examples begin in a folder that holds a synthetic dataset in ``data``, a finished run of it in ``runs/first``, and
+files as the official evaluator has them: scores in ``scores``, ground truth in ``truth``.
+``asdcore`` and ``np`` (NumPy) are imported. Whatever an example writes is gone before the next one begins.
+"""
+
+from __future__ import annotations
+
+import doctest
+import fcntl
+import inspect
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import asdcore
+import asdcore.testing
+
+MISSING = {
+    "Portfolio",
+    "Run",
+    "SmoothEcdf",
+    "audit_decide",
+    "audit_plan",
+    "audit_views",
+    "check_installed",
+    "check_submission",
+    "checks",
+    "compare",
+    "dataset_checks",
+    "decisions",
+    "distances",
+    "encoder_checks",
+    "freeze",
+    "guard_checks",
+    "index_clips",
+    "infer",
+    "ledger",
+    "load_dataset",
+    "load_encoder",
+    "load_guard",
+    "load_normalizer",
+    "load_portfolio",
+    "load_run",
+    "load_scorer",
+    "load_view",
+    "normalizer_checks",
+    "package",
+    "report",
+    "Result",
+    "run_checks",
+    "scorer_checks",
+    "select",
+    "synthesize",
+    "verdict",
+    "verify",
+    "view_checks",
+}
+"""Names that lack an example. This list may only shrink."""
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def public_names() -> dict[str, object]:
+    """Return the public functions and classes by name, without errors."""
+    named = {name: getattr(module, name) for module in (asdcore, asdcore.testing) for name in module.__all__}
+    errors = {name for name, value in named.items() if inspect.isclass(value) and issubclass(value, Exception)}
+    return {name: value for name, value in named.items() if name not in errors | {"__version__"}}
+
+
+PUBLIC = public_names()
+SHOWN = sorted(set(PUBLIC) - MISSING)
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory) -> Path:
+    """A tiny synthetic dataset, made once for all processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if base.name.startswith("popen-") else base  # xdist gives each process a folder of its own
+    with (shared / "examples.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return asdcore.synthesize(shared / "examples-data", "tiny")
+
+
+@pytest.fixture(scope="session")
+def pristine(synthetic, tmp_path_factory) -> tuple[Path, Path]:
+    """The folder in which examples begin, and a copy of what it holds apart from the dataset."""
+    folder, copy = tmp_path_factory.mktemp("examples"), tmp_path_factory.mktemp("pristine")
+    shutil.copytree(synthetic, folder / "data")
+    run = asdcore.run("logmel-knn", folder / "data", folder / "runs" / "first", store=folder / "store")
+    write_evaluator_files(run, folder)
+    for path in folder.iterdir():
+        if path.name != "data":
+            shutil.copytree(path, copy / path.name)
+    return folder, copy
+
+
+def write_evaluator_files(run: asdcore.Run, folder: Path) -> None:
+    """Write the run's scores, and the labels that its file names tell, in the forms of the official evaluator."""
+    tested = run.systems.filter(role="test").join(run.clips, on="clip")
+    for (machine, section), cell in tested.group_by("machine", "section"):
+        names = [Path(clip).name for clip in cell["clip"]]
+        rows = {
+            "scores/anomaly_score": cell["score"],
+            "truth/ground_truth_data/ground_truth": [int("anomaly" in name) for name in names],
+            "truth/ground_truth_domain/ground_truth": [int("target" in name) for name in names],
+        }
+        for beginning, values in rows.items():
+            path = folder / f"{beginning}_{machine}_section_{section}_test.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"{name},{value}\n" for name, value in zip(names, values, strict=True)))
+
+
+@pytest.fixture
+def working_folder(pristine, monkeypatch) -> None:
+    """Begin in the folder as it was made."""
+    folder, copy = pristine
+    for path in folder.iterdir():
+        if path.is_dir() and path.name != "data":
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
+    shutil.copytree(copy, folder, dirs_exist_ok=True)
+    monkeypatch.setenv("ASDCORE_STORE", str(folder / "store"))
+    monkeypatch.chdir(folder)
+
+
+def docstring(name: str) -> str:
+    return inspect.getdoc(PUBLIC[name]) or ""
+
+
+def section(name: str, title: str) -> str:
+    """Return the text of one numpydoc section of a docstring, "" if there is none."""
+    match = re.search(
+        rf"^{title}\n-{{{len(title)}}}\n(.*?)(?=^\S[^\n]*\n---|\Z)", docstring(name), re.DOTALL | re.MULTILINE
+    )
+    return match[1] if match else ""
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_example_runs(name, working_folder):
+    test = doctest.DocTestParser().get_doctest(
+        section(name, "Examples"), {"asdcore": asdcore, "np": np}, name, None, None
+    )
+    assert test.examples, f"{name}: no line of its section Examples begins with >>>"
+    complaints: list[str] = []
+    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=complaints.append)
+    assert not complaints, "".join(complaints)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_parameter_is_explained(name):
+    """A function in its section Parameters; a class may say Attributes."""
+    value = PUBLIC[name]
+    if not (inspect.isclass(value) or inspect.isfunction(value)):
+        return
+    text = section(name, "Parameters") + section(name, "Attributes")
+    heads = re.findall(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*) :", text, re.MULTILINE)
+    explained = {word.strip(" *") for head in heads for word in head.split(",")}
+    assert sorted(set(inspect.signature(value).parameters) - explained) == []
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_a_function_returns_is_explained(name):
+    value = PUBLIC[name]
+    if inspect.isfunction(value) and value.__annotations__.get("return") != "None":
+        assert section(name, "Returns")
+
+
+def test_the_list_of_missing_examples_only_shrinks():
+    assert set(PUBLIC) >= MISSING
+    assert [name for name in sorted(MISSING) if section(name, "Examples")] == [], "take these out of MISSING"
