@@ -115,11 +115,13 @@ def compare(
 
     Examples
     --------
-    >>> comparison = asdcore.compare("runs/first", replicates=200)
-    >>> [(difference.first, difference.second) for difference in comparison.differences]
-    [('fused', 'guarded'), ('fused', 'plain'), ('guarded', 'plain')]
-    >>> comparison.to_polars().height
-    3
+    >>> comparison = asdcore.compare(
+    ...     "runs/first", "runs/second", systems=["first/knn", "second/guarded"], replicates=200
+    ... )
+    >>> print(comparison.differences[0].sentence)
+    second/guarded is ... points above first/knn, which ...
+    >>> comparison.to_polars()["second"].to_list()
+    ['second/guarded']
 
     """
     places = places_of(runs, systems)

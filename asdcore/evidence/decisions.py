@@ -156,12 +156,12 @@ def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> De
 
     Examples
     --------
-    >>> counts = asdcore.decisions("runs/first", systems=["guarded"])
-    >>> fan = next(entry for entry in counts if (entry.machine, entry.domain) == ("SynFan", "target"))
+    >>> counts = asdcore.decisions("runs/first")
+    >>> fan = next(count for count in counts if (count.machine, count.domain) == ("SynFan", "target"))
     >>> fan.normals
     10
-    >>> "cannot support 5.0 %" in fan.sentence
-    True
+    >>> print(fan.warning)
+    10 target clips ... cannot support 5.0 %: the smallest rate that they can promise is ...
 
     """
     done = run if isinstance(run, Run) else load_run(run)

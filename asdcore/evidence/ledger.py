@@ -160,11 +160,11 @@ def verdict(
 
     Examples
     --------
-    >>> evaluation = asdcore.evaluate("runs/first", hypothesis="the guard raises the official score")
+    >>> evaluation = asdcore.evaluate("runs/first", hypothesis="distances tell faults of bearings best")
     >>> look = asdcore.ledger().looks[-1]
-    >>> line = asdcore.verdict(str(look.number), "rejected", "within chance", system="guarded")
+    >>> line = asdcore.verdict(str(look.number), "rejected", "valves are told better", system="knn")
     >>> line.entry["verdict"], line.entry["because"]
-    ('rejected', 'within chance')
+    ('rejected', 'valves are told better')
 
     """
     return record_verdict(_log(store), entry, verdict, because, system)

@@ -94,9 +94,9 @@ def audit_plan(
 
     Examples
     --------
-    >>> plan = asdcore.audit_plan(["runs/first"], "plan.json", systems=["fused", "guarded"], late=True)
+    >>> plan = asdcore.audit_plan(["runs/second"], "plan.json", systems=["plain", "guarded"])
     >>> [candidate["name"] for candidate in plan["candidates"]]
-    ['fused', 'guarded']
+    ['plain', 'guarded']
 
     """
     path, places = given_path(out, "out"), places_of(runs, systems)
@@ -156,8 +156,8 @@ def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int
 
     Examples
     --------
-    >>> plan = asdcore.audit_plan(["runs/first"], "audit.json", systems=["plain", "guarded"], late=True)
-    >>> asdcore.audit_decide("audit.json").facts["chosen"]
+    >>> plan = asdcore.audit_plan(["runs/second"], "plan.json", systems=["plain", "guarded"])
+    >>> asdcore.audit_decide("plan.json").facts["chosen"]
     'guarded'
 
     """

@@ -82,12 +82,12 @@ def select(
 
     Examples
     --------
-    >>> ranked = asdcore.select("runs/first", "criteria")
-    >>> [row["candidate"] for row in ranked.rows]
+    >>> ranked = asdcore.select("runs/second", "criteria", by="tail_ratio")
+    >>> sorted(row["candidate"] for row in ranked.rows)
     ['fused', 'guarded', 'plain']
-    >>> outcome = asdcore.select("runs/first", "lomo", baseline="plain")
-    >>> outcome.facts["chosen"], outcome.facts["accepted"]
-    ('fused', True)
+    >>> outcome = asdcore.select("runs/second", "lomo", systems=["plain", "guarded"])
+    >>> outcome.facts["baseline"], outcome.facts["chosen"]
+    ('plain', 'guarded')
 
     """
     if protocol not in PROTOCOLS:
