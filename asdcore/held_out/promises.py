@@ -211,8 +211,7 @@ def estimate(scores: ArrayLike, groups: ArrayLike, rate: float | Fraction) -> fl
 def effective_clips(above: ArrayLike, groups: ArrayLike) -> float:
     """Compute how many independent clips the clips of some groups are worth.
 
-    n / (1 + (m - 1) r), with m clips in a group on average (weighted by clips) and r their intraclass correlation. If
-    the clips of each group always agree, it is about the number of groups.
+    n / (1 + (m - 1) r), with m clips in a group on average (weighted by clips) and r their intraclass correlation.
 
     Parameters
     ----------
