@@ -14,8 +14,8 @@ class SmoothEcdf:
     """A continuous, strictly increasing CDF through a sample of train normals.
 
     Piecewise linear through (s_(i), i / (n + 1)) for the sorted distinct sample (equal values share their mean rank).
-    Beyond the ends it approaches 0 and 1 as a hyperbola with the scale ``|end - median|``, so it never saturates, and an
-    outlier keeps its rank among outliers.
+    Beyond the ends it approaches 0 and 1 as a hyperbola with the scale ``|end - median|``, so it never saturates, and
+    outliers keep their order.
 
     Parameters
     ----------
