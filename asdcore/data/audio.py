@@ -119,6 +119,12 @@ def _opened(content: bytes, name: str) -> Iterator[Any]:
     """Open a file of a supported format and check that all its samples are there; errors name the file."""
     import soundfile
 
+    header = wav_header(content)
+    if header and header.second:
+        raise DataError(
+            f"{name}: has two chunks of samples ('data'), and a wav has one. Decode it with the program that wrote it, "
+            "then encode it again"
+        )
     try:
         with soundfile.SoundFile(io.BytesIO(content[behind_tags(content) :])) as sound:
             if sound.format not in FORMATS:
@@ -130,7 +136,6 @@ def _opened(content: bytes, name: str) -> Iterator[Any]:
                 raise DataError(
                     f"{name}: its header says {sound.samplerate} Hz, from {low:,} to {high:,} Hz is allowed"
                 )
-            header = wav_header(content)
             if header is None and sound.format != "FLAC":
                 raise DataError(f"{name}: its header is not where a wav has it, decode it and encode it again")
             if header and header.missing:

@@ -23,12 +23,14 @@ class WavHeader:
     """A wav's header compared with its bytes.
 
     missing : bytes of samples that it promises and that are not there. rest : bytes after the last whole sample of all
-    channels. contradiction : what in it does not go together, in words; "" if all does.
+    channels. contradiction : what in it does not go together, in words; "" if all does. second : whether another chunk
+    of samples follows the first; a wav has one.
     """
 
     missing: int = 0
     rest: int = 0
     contradiction: str = ""
+    second: bool = False
 
 
 def wav_header(content: bytes) -> WavHeader | None:
@@ -50,9 +52,23 @@ def wav_header(content: bytes) -> WavHeader | None:
             promised = long_size if form == b"RF64" else size if size < OPEN_SIZE else 0
             there = len(content) - body if not promised else min(promised, len(content) - body)
             rest = there % block if block else 0
-            return WavHeader(max(0, body + promised - len(content)), rest if promised else 0, wrong)
+            missing = max(0, body + promised - len(content))
+            length = promised or size
+            return WavHeader(
+                missing, rest if promised else 0, wrong, _has_data(content, body + length + length % 2, order)
+            )
         position = body + size + size % 2
     return WavHeader(contradiction=wrong)
+
+
+def _has_data(content: bytes, position: int, order: str) -> bool:
+    """Whether a chunk of samples begins at this position or after it."""
+    while position + 8 <= len(content):
+        if content[position : position + 4] == b"data":
+            return True
+        size = int.from_bytes(content[position + 4 : position + 8], order)  # type: ignore[arg-type]
+        position += 8 + size + size % 2
+    return False
 
 
 def _contradiction(tag: int, channels: int, block: int, bits: int, inner: int) -> str:

@@ -308,7 +308,7 @@ def test_an_interrupt_keeps_what_came(site, tiny, part, tmp_path, how):
     (tmp_path / "tiny.toml").write_text(entry_text(tiny))
     site.stall_after = 6000
     code = (
-        "from asdcore.store import fetch; fetch.BLOCK = 1000\n"
+        "from asdcore.resources import downloads; downloads.BLOCK = 1000\n"
         "from asdcore.cli import registry\n"
         "registry.fetch(['tiny'])"
     )
