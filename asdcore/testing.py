@@ -48,16 +48,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asdcore.authoring.conformance import (
-    Result,
-    Root,
-    checks,
+from asdcore.authoring.conformance import Result, Root, checks, kind_of, run_checks
+from asdcore.authoring.conformance.decorators import (
     dataset_checks,
     encoder_checks,
     guard_checks,
-    kind_of,
     normalizer_checks,
-    run_checks,
     scorer_checks,
     view_checks,
 )
@@ -78,15 +74,38 @@ __all__ = [
 
 
 def check_installed(name: str, kind: str | None = None, root: Root | None = None) -> list[Result]:
-    """Run every check on the installed component of this name; ``kind`` is needed where several kinds have it.
+    """Run every check on an installed component, as ``asdcore check-plugin NAME`` does.
 
-    root : for a dataset reader, recordings that it can read. For any other kind, recordings in a form of the DCASE
-    tasks: a small run around the component is then made in processes of its own, and made again under other names and
-    with half of the test clips.
+    Parameters
+    ----------
+    name : str
+        The name of the component.
+    kind : {"dataset", "view", "encoder", "scorer", "normalizer", "guard"}, optional
+        Its kind. Needed only if several kinds have a component of this name.
+    root : Path or callable, optional
+        A folder of recordings, or a function that makes one. A dataset reader is checked on it. For any other kind the
+        recordings must have a form of the DCASE tasks: a small run around the component is made in fresh processes,
+        and made again under other names and with half of the test clips.
+
+    Returns
+    -------
+    list of Result
+        What came of each check.
+
+    Raises
+    ------
+    PluginError
+        If no component has this name, several kinds have it, or ``root`` is not a folder.
+
+    Examples
+    --------
+    >>> from asdcore.testing import check_installed
+    >>> all(result.passed for result in check_installed("near"))
+    True
     """
     kind = kind_of(name, kind)
     if isinstance(root, Path) and not root.is_dir():
-        raise PluginError(f"--data {root} is no folder.")
+        raise PluginError(f"--data {root} is not a folder. Give the folder that holds the recordings.")
     if kind == "dataset" or root is None:
         return run_checks(kind, name, root)
     from asdcore.frozen.small_run import check_in_a_run

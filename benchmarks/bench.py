@@ -62,6 +62,8 @@ def start_up() -> list[bool]:
         used = cost(ASDCORE, command, repeat=5)
         kept.append(show(f"asdcore {command}: CPU", used.cpu, 0.5, "s"))
         show(f"asdcore {command}: CPU over that of its imports alone", used.cpu / libraries.cpu, None, "times")
+    listed = cost(sys.executable, "-c", "from asdcore.contract.plugins import installed; installed()", repeat=5)
+    kept.append(show("listing the plugins without the command line: CPU", listed.cpu, 0.2, "s"))
     show("python -c pass: CPU, for comparison", python.cpu, None, "s")
     return kept
 

@@ -1,12 +1,13 @@
 """The table of everything a portfolio can name, in plugins/README.md: made from docstrings and signatures.
 
-Run it with ``make plugins``. A summary is the first line of the plugin's file, or of the component where a file offers
-several. Parameters are those of the factory, with its defaults. Sources are the first two that the docstring names,
-shortened to authors and year; the file says the rest.
+Run it with ``make plugins``. A summary is the first line of the component's docstring, or of its file's. Parameters are
+those of the factory, with its defaults. Sources are the first two that the docstring names, shortened to authors and
+year; the file says the rest.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
@@ -36,6 +37,9 @@ SOURCE = re.compile(
 """Authors and the year that follows them; else a name right before a year, such as "Interspeech 2026"; or arXiv."""
 
 MOST_SOURCES = 2
+
+SECTION = re.compile(r"^(Parameters|Returns|References|Examples)\n-+$", re.MULTILINE)
+"""The heading of a numpydoc section."""
 
 Row = tuple[str, str, str, str]
 HEAD: Row = ("name", "what", "parameters", "source")
@@ -73,16 +77,25 @@ def sections() -> Iterator[tuple[str, list[Row]]]:
 
 
 def components(found: Mapping[str, Component]) -> list[Row]:
-    """Return the rows of one kind's bundled components, those that differ in nothing but their name in one row."""
-    bundled = [one for one in found.values() if one.plugin.startswith(BUNDLED_PACKAGE + ".")]
-    offered = [one.plugin for one in bundled]
+    """Return the rows of one kind's bundled components; those that differ only in their name share a row."""
+    bundled = [component for component in found.values() if component.plugin.startswith(BUNDLED_PACKAGE + ".")]
     names: dict[tuple[str, str, str], list[str]] = {}
-    for one in bundled:
-        whole, own = importlib.import_module(one.plugin).__doc__ or "", inspect.getdoc(one.factory) or ""
-        several = offered.count(one.plugin) > 1 and inspect.isclass(one.factory) | inspect.isfunction(one.factory)
-        said = own if several else whole
-        names.setdefault((first_line(said), parameters(one.factory), sources(said)), []).append(f"`{one.name}`")
+    for component in bundled:
+        text = description(component, alone=[other.plugin for other in bundled].count(component.plugin) == 1)
+        row = first_line(text), parameters(component.factory), sources(text)
+        names.setdefault(row, []).append(f"`{component.name}`")
     return [(", ".join(called), *rest) for rest, called in names.items()]
+
+
+def description(component: Component, alone: bool) -> str:
+    """Return the docstring that describes a component, without its examples.
+
+    That is its own if it has sections or stands in a file with others, else the file's.
+    """
+    factory = component.factory.func if isinstance(component.factory, functools.partial) else component.factory
+    own = inspect.getdoc(factory) or ""
+    text = own if SECTION.search(own) or not alone else importlib.import_module(component.plugin).__doc__ or ""
+    return text.partition("\nExamples\n---")[0]
 
 
 def first_line(docstring: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from asdcore.errors import AsdcoreError
@@ -17,6 +18,14 @@ def given_path(path: str | Path, what: str) -> Path:
     if "\0" in str(path):
         raise AsdcoreError(f"{what} is {str(path)!r}, and no path holds a zero byte. Name a file or folder.")
     return Path(path)
+
+
+def path_of_variable(name: str) -> Path | None:
+    """Return the path in an environment variable, None if it is not set; AsdcoreError if it is empty."""
+    path = os.environ.get(name)
+    if path == "":
+        raise AsdcoreError(f"${name} is empty. Name a folder with it, or type 'unset {name}' to use the default.")
+    return None if path is None else given_path(path, f"${name}")
 
 
 def places(**given: str | Path | None) -> dict[str, Path | None]:

@@ -17,11 +17,12 @@ def compare(
     systems: Systems = None,
     truth: Truth = None,
     year: Year = None,
-    replicates: Annotated[int, typer.Option(min=100, help="Of the paired bootstrap.")] = 2000,
+    replicates: Annotated[int, typer.Option(min=100, help="Replicates of the paired bootstrap.")] = 2000,
     permutations: Annotated[
-        int | None, typer.Option(min=1, help="Of the permutation test. Default: 2000, or more if many pairs need them.")
+        int | None,
+        typer.Option(min=1, help="Permutations of the test. Default: 2000, or more if many pairs need more."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of both.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of bootstrap and permutations.")] = 0,
     hypothesis: Hypothesis = None,
     as_json: Json = False,
     csv: Csv = None,
@@ -29,8 +30,11 @@ def compare(
 ) -> None:
     """Show which systems of runs really differ.
 
-    Every two systems on the same test clips: their difference with its interval, its p value, and the smallest
-    difference that these clips could have shown. A look at the labels, which goes into the ledger.
+    Reads run folders on the same recordings. Prints for every two systems their difference with its interval, its p
+    value, and the smallest difference that these test clips could have shown. Every call is a look at the labels, which
+    the ledger records.
+
+    Example: asdcore compare runs/first runs/second
     """
     from asdcore.cli.results import show_comparison
     from asdcore.evidence.comparison import compare as compare_runs

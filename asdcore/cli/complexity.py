@@ -23,7 +23,10 @@ def complexity(
 ) -> None:
     """Count parameters and multiply-accumulates.
 
-    Per branch, per system and in total, for one clip. Encoders are counted by thop and by torch's FlopCounterMode.
+    Reads a portfolio and builds its encoders. Prints the counts for one clip, by branch, by system and in total.
+    Encoders are counted by thop and by torch's FlopCounterMode.
+
+    Example: asdcore complexity default --seconds 10
     """
     from asdcore.preflight.complexity import complexity as count
 

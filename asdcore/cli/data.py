@@ -20,9 +20,12 @@ def synth(
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other machines.")] = 0,
     workers: Workers = 1,
 ) -> None:
-    """Make two-channel machine sound.
+    """Synthesize two-channel machine sound.
 
-    It comes in the DCASE 2026 layout; the same seed gives the same bytes, with any number of workers.
+    Writes recordings of made-up machines, normal and faulty, in the DCASE 2026 layout. The same seed gives the same
+    bytes, with any number of workers.
+
+    Example: asdcore data synth data --profile tiny
     """
     synthesize(root, profile, seed, workers)
     typer.echo(f"Next: asdcore run demo --data {root} --task dcase2026 --out runs/mine")
@@ -37,9 +40,12 @@ def index(
 ) -> None:
     """List what a dataset holds, and what is wrong.
 
-    Exits with 1 where something is wrong. Columns source and target count the clips whose domain is known: test clips'
-    never is. A second table has the train clips whose order is known, and the recordings that they were cut from, 0
-    where the dataset does not say: neighbours are left out when train normals are scored.
+    Reads the recordings below ROOT. Prints the clips of each machine, section and split; source and target count those
+    whose domain is known, and that of a test clip never is. A second table counts the train clips whose order is known,
+    and the recordings that they were cut from (0 if the dataset does not say). Then every problem is printed; exits
+    with 1 if there is any.
+
+    Example: asdcore data index data --task dcase2026
     """
     from asdcore.contract.plugins import installed
     from asdcore.data.clips import completed, count_clips, count_recordings, noticing_rests
@@ -80,8 +86,10 @@ def fetch(
 ) -> None:
     """Download a challenge's recordings and unpack them.
 
-    It resumes where it was stopped, and takes the corrected archives where the organisers replaced some. Mind the
-    licence: 'asdcore registry list' shows it.
+    Writes <machine>/{train,test}/ below --out. A stopped download goes on when the command is given again. If the
+    organisers replaced an archive, the corrected one is taken. Mind the licence: 'asdcore registry list' shows it.
+
+    Example: asdcore data fetch dcase2026 --out data --split dev
     """
     from asdcore.resources.archives import fetch_data
     from asdcore.resources.registry import open_registry

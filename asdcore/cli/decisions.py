@@ -51,8 +51,10 @@ def decisions(
 ) -> None:
     """Show what false positives thresholds promise.
 
-    From train normals alone, by clip and by recording; of test normals too, where the run has been evaluated. A file
-    has all of it as one table.
+    Reads a run folder. Prints how many train normals lie above the threshold, clip by clip and by recording, and the
+    test normals above it if the run has been evaluated. It looks at no label itself. A file has all of it as one table.
+
+    Example: asdcore decisions runs/first
     """
     from asdcore.evidence.decisions import decisions as count
     from asdcore.evidence.group_thresholds import group_thresholds

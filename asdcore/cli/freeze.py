@@ -59,7 +59,10 @@ def freeze(
 ) -> None:
     """Pin all that a run's results depend on.
 
-    The manifest holds digests of audio, checkpoints, plugins, portfolio, features, tables, code, and the environment.
+    Reads a run folder. Writes a manifest (JSON) with digests of audio, checkpoints, plugins, portfolio, features,
+    tables and code, and the versions of the environment.
+
+    Example: asdcore freeze runs/first --out first.json
     """
     from asdcore.frozen.pin import freeze as freeze_run
     from asdcore.frozen.signing import check_private_key
@@ -107,7 +110,10 @@ def verify(
 ) -> None:
     """Compare what is here with a manifest.
 
-    Lists every difference at once and the results that it reaches; exits with 1 where there is any.
+    Reads a manifest and all that it pins. Prints every difference at once and the results that it reaches. Exits with 1
+    if there is any.
+
+    Example: asdcore verify first.json --recompute
     """
     from asdcore.frozen.verify import verify as verify_manifest
 
@@ -146,8 +152,11 @@ def infer(
 ) -> None:
     """Score evaluation recordings once, from a manifest.
 
-    Verifies first, and refuses on any difference. Nothing is fitted on test clips, and a clip is scored as if it were
+    Reads a manifest and the recordings below --data. Verifies first, and refuses on any difference. Writes a run folder
+    with scores and decisions, as tables and as CSV. Nothing is fitted on test clips, and a clip is scored as if it were
     alone.
+
+    Example: asdcore infer first.json --data evaluation --out runs/final
     """
     from asdcore.frozen.infer import infer as infer_manifest
 

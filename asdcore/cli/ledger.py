@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from asdcore.evidence.ledger import Ledger
     from asdcore.store.hash_chain import Line
 
-Hypothesis = Annotated[str | None, typer.Option(help="What is expected, in a sentence, for the ledger.")]
+Hypothesis = Annotated[str | None, typer.Option(help="What you expect, in a sentence, for the ledger.")]
 VerdictOption = Annotated[
-    Literal["kept", "rejected"] | None, typer.Option(help="What becomes of it, if known already, for the ledger.")
+    Literal["kept", "rejected"] | None, typer.Option(help="What you do with the result, for the ledger.")
 ]
 
 
@@ -30,7 +30,10 @@ def ledger(
 ) -> None:
     """Show and verify the record of every look at labels.
 
-    Exits with 1, naming the line, where the record is not as it was written.
+    Reads the ledger of a store. Prints for each look its result, what was expected, and the verdict. Exits with 1,
+    naming the line, if the record is not as it was written.
+
+    Example: asdcore ledger --table
     """
     from asdcore.evidence.ledger import ledger as read_ledger
 
@@ -54,7 +57,12 @@ def verdict(
     system: Annotated[str | None, typer.Option(help="One of the evaluated systems. Default: all of them.")] = None,
     store: StoreDir = None,
 ) -> None:
-    """Say what became of an evaluated result."""
+    """Say what became of an evaluated result.
+
+    Reads the line of an evaluation in the ledger, and appends the verdict to the ledger.
+
+    Example: asdcore verdict 2 rejected --because "pAUC fell"
+    """
     from asdcore.evidence.ledger import verdict as judge
 
     line = judge(entry, verdict, because, system=system, store=store)

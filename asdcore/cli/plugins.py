@@ -15,7 +15,10 @@ from asdcore.cli.shared import FAILED, Json, print_json, print_lines
 def plugins(as_json: Json = False, csv: Csv = None, latex: Latex = None) -> None:
     """List plugins and what they offer.
 
-    With --json also the SHA-256 of each one's source, and the hooks that it has.
+    Prints kind, name, plugin, distribution and version of every installed component. With --json also the SHA-256 of
+    each one's source, and the hooks that it has.
+
+    Example: asdcore plugins
     """
     from asdcore.contract.interfaces import KINDS
     from asdcore.contract.plugins import installed
@@ -46,7 +49,13 @@ def new_plugin(
     name: Annotated[str, typer.Argument(help="Its name in portfolios: letters, digits and underscores.")],
     folder: Annotated[Path, typer.Option(help="Where to write the new distribution.")] = Path(),
 ) -> None:
-    """Write a new plugin, with tests that pass."""
+    """Write a new plugin, with tests that pass.
+
+    Writes a folder that can be installed: the plugin, its tests, and a README. Prints the commands that install and
+    check it.
+
+    Example: asdcore new-plugin encoder my_encoder
+    """
     from asdcore.authoring.scaffold import command, install_command
     from asdcore.authoring.scaffold import new_plugin as write_plugin
 
@@ -58,7 +67,7 @@ def new_plugin(
 
 def check_plugin(
     name: Annotated[str, typer.Argument(help="Name of an installed component.")],
-    kind: Annotated[str | None, typer.Option(help="Its kind, where several have this name.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Its kind, if several have this name.")] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -70,7 +79,10 @@ def check_plugin(
 ) -> None:
     """Run the conformance checks on a plugin.
 
-    Exits with 1 where one fails.
+    Builds an installed component. Prints a line for each check; if it fails, also what came, why it matters and the
+    likely cause. Exits with 1 if any fails.
+
+    Example: asdcore check-plugin knn
     """
     from asdcore.testing import check_installed
 

@@ -30,7 +30,10 @@ Ids = Annotated[list[str] | None, typer.Argument(help="Ids of entries. Default: 
 def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, latex: Latex = None) -> None:
     """List checkpoints and datasets.
 
-    It says where each comes from, under which licence, and whether its files are here.
+    Prints of every entry in the registry its licence, the plugin that it is for, how its files are checked, and whether
+    they are here. With --json also where each file comes from and its hash.
+
+    Example: asdcore registry list
     """
     from asdcore.resources.registry import open_registry
 
@@ -48,7 +51,9 @@ def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, 
 def verify(ids: Ids = None, registry: RegistryDir = None) -> None:
     """Check every entry, and hash every file that is here.
 
-    Exits with 1 where an entry or a file is wrong.
+    Prints a line for each file. Exits with 1 if an entry or a file is wrong.
+
+    Example: asdcore registry verify beats-iter3-plus-as2m
     """
     from asdcore.resources.registry import difference, open_registry, resource_folder
 
@@ -84,7 +89,10 @@ def add(
 ) -> None:
     """Record a local file's hash, and put it in place.
 
-    A hash that contradicts the recorded one is refused.
+    Reads a file that you downloaded or made. Writes its size and hash into its entry, and puts it where asdcore looks
+    for files. A hash that contradicts the recorded one is refused.
+
+    Example: asdcore registry add model.pt --id my-model --title "My model" --own
     """
     from asdcore.resources.add import add as adopt
     from asdcore.resources.registry import open_registry, resource_folder
@@ -100,7 +108,12 @@ def fetch(
     ids: Annotated[list[str], typer.Argument(help="Ids of entries.")],
     registry: RegistryDir = None,
 ) -> None:
-    """Download files, resuming; keep only what has the recorded hash."""
+    """Download files, resuming; keep only what has the recorded hash.
+
+    Prints the path of every file.
+
+    Example: asdcore registry fetch beats-iter3-plus-as2m
+    """
     from asdcore.resources.downloads import fetch as download
     from asdcore.resources.registry import open_registry
 

@@ -14,7 +14,7 @@ def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Finished run folders, compared side by side.")],
     out: Annotated[Path | None, typer.Option(help="File to write. Default: report.html in the first run.")] = None,
     audio: Annotated[bool, typer.Option("--audio", help="Embed the sound of the clips shown: a large file.")] = False,
-    umap: Annotated[bool, typer.Option("--umap", help="Maps by UMAP too; the extra umap.")] = False,
+    umap: Annotated[bool, typer.Option("--umap", help="Also show maps by UMAP (needs the extra umap).")] = False,
     csv: Annotated[Path | None, typer.Option(help="Folder for systems.csv and paper.csv.")] = None,
     latex: Annotated[Path | None, typer.Option(help="Folder for paper.tex.")] = None,
     truth: Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")] = None,
@@ -22,7 +22,10 @@ def report(
 ) -> None:
     """Write a report of runs as one HTML file.
 
-    It needs no network and nothing beside it. Every run is evaluated where it has labels, and the look is logged.
+    Reads run folders. Writes one file that needs no network and nothing beside it: scores with intervals, plots, and
+    the sound of clips if asked. A run that has labels is evaluated, and the ledger records the look.
+
+    Example: asdcore report runs/first --out report.html
     """
     from asdcore.reporting import report as write
 

@@ -15,7 +15,7 @@ from asdcore.cli.results import show_evaluation
 from asdcore.cli.shared import Json, StoreDir, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError
 
-Replicates = Annotated[int, typer.Option(min=0, help="Of the bootstrap behind the intervals; 0 for none.")]
+Replicates = Annotated[int, typer.Option(min=0, help="Bootstrap replicates behind the intervals; 0 for none.")]
 
 
 def demo(
@@ -25,7 +25,13 @@ def demo(
     store: StoreDir = None,
     workers: Workers = 1,
 ) -> None:
-    """Make sound, run a portfolio, evaluate, freeze, report."""
+    """Try every step on synthetic sound.
+
+    Needs no recordings: it synthesizes a dataset, runs the portfolio 'demo' on it, evaluates, freezes and verifies the
+    run, and writes a report. Prints the official scores, where all of it lies, and the commands to do the same by hand.
+
+    Example: asdcore demo --profile tiny
+    """
     from asdcore.evidence.official import evaluate as evaluate_run
     from asdcore.frozen.pin import freeze
     from asdcore.frozen.verify import verify
@@ -78,7 +84,11 @@ def run(
 ) -> None:
     """Run a portfolio on a dataset.
 
-    It resumes where it was stopped; a second run reads what the store holds.
+    Reads a portfolio (TOML) and the recordings below --data. Writes a run folder: the clip index and the tables of
+    scores, fused scores and decisions. It looks at no label. A stopped run goes on when the command is given again, and
+    what the store holds is not computed twice.
+
+    Example: asdcore run default --data data --out runs/first
     """
     from asdcore.evidence.truth import tells_labels
     from asdcore.pipeline import run as run_portfolio
@@ -110,7 +120,11 @@ def evaluate(
 ) -> None:
     """Print official metrics, of a run or of score files.
 
-    Every call is a look at the labels, and goes into the ledger: see 'asdcore ledger'.
+    Reads a run folder; or a folder of score files, with --truth and --year. Prints AUC, pAUC and official score of
+    every system with their intervals, and writes evaluation.json into the run folder. Every call is a look at the
+    labels, which the ledger records: see 'asdcore ledger'.
+
+    Example: asdcore evaluate runs/first
     """
     from asdcore.evidence.official import evaluate as evaluate_run
     from asdcore.evidence.official import evaluate_scores

@@ -45,14 +45,17 @@ def select(
     by: Annotated[str | None, typer.Option(help="Which criterion ranks (criteria).")] = None,
     truth: Truth = None,
     year: Year = None,
-    replicates: Annotated[int, typer.Option(min=1, help="Of the bootstrap (tournament, mirror).")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap (tournament, mirror).")] = 0,
+    replicates: Annotated[int, typer.Option(min=1, help="Bootstrap replicates (tournament, mirror).")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap (tournament, mirror).")] = 0,
     hypothesis: Hypothesis = None,
     as_json: Json = False,
     csv: Csv = None,
     latex: Latex = None,
 ) -> None:
     """Choose among systems, and say what that is worth.
+
+    Reads run folders on the same recordings. Prints which system the protocol chooses, what that choice is worth, and
+    the numbers behind it.
 
     Example: asdcore select runs/first --protocol lomo
     """
@@ -86,7 +89,13 @@ def audit_plan(
     late: Annotated[bool, typer.Option("--late", help="Plan after an evaluation; the plan says so.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write down candidates and rule, sealed, before any metric."""
+    """Write down candidates and rule, sealed, before any metric.
+
+    Reads run folders that nobody has evaluated yet. Writes a sealed plan (JSON) that names the candidates and the rule
+    by which 'asdcore audit decide' will choose, and enters it in the ledger.
+
+    Example: asdcore audit plan runs/first runs/second --out plan.json
+    """
     from asdcore.evidence.selection.audit import audit_plan as plan
 
     made = plan(runs, out, systems=systems, within=within, risk=risk, late=late)
@@ -105,7 +114,13 @@ def audit_decide(
     year: Year = None,
     as_json: Json = False,
 ) -> None:
-    """Evaluate the candidates of a plan, and choose by its rule."""
+    """Evaluate the candidates of a plan, and choose by its rule.
+
+    Reads a plan and the runs that it names. Prints the metrics of the candidates and the choice. This is a look at the
+    labels, which the ledger records.
+
+    Example: asdcore audit decide plan.json
+    """
     from asdcore.evidence.selection.audit import audit_decide as decide
 
     _show(decide(plan, truth=truth, year=year), as_json)

@@ -30,8 +30,10 @@ def package(
 ) -> None:
     """Write the challenge's folder and zip.
 
-    It holds score files, decisions and meta.yaml of up to four systems. Given again, the command keeps what a person
-    has filled in and makes the zip anew.
+    Reads run folders of the evaluation data. Writes a folder and a zip with the score files, decisions and meta.yaml of
+    up to four systems. Given again, the command keeps what a person has filled in and makes the zip anew.
+
+    Example: asdcore package runs/final --label Doe_University
     """
     from asdcore.submission.package import package as make
 
@@ -54,7 +56,10 @@ def check_submission(
 ) -> None:
     """Check a submission before it is sent.
 
-    Exits with 1 where the official evaluator would not score it as intended.
+    Reads a submission and the evaluation data. Prints every problem and warning. Exits with 1 if the official evaluator
+    would not score it as intended.
+
+    Example: asdcore check-submission runs/final/submission --data evaluation
     """
     from asdcore.submission.check import check_submission as check
 

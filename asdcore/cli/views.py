@@ -27,7 +27,10 @@ def audit_views(
 ) -> None:
     """Try a portfolio's views on made-up faults.
 
-    Pseudo-faults are added to two-channel train normals: how much of them each view keeps, and how much of all else.
+    Reads a portfolio and two-channel train normals below --data, and adds pseudo-faults to these. Prints how much of
+    the faults each view keeps, and how much of all else.
+
+    Example: asdcore audit-views demo --data data
     """
     from asdcore.preflight.views import audit_views as audit
 

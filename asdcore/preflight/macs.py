@@ -30,11 +30,8 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.utils.flop_counter import FlopCounterMode
 
-TOLERATED = 0.05
-"""The two counts may differ by this share before it is said why."""
-
-MENTIONED = 0.01
-"""A reason is said where it is worth this share of the count."""
+TOLERATED = 0.01
+"""The two counts may differ by this share before it is said why. A reason is said if it is worth as much."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +199,10 @@ def _reasons(by_rule: Counter[nn.Module], by_module: Counter[nn.Module | None]) 
         name = type(module).__name__
         thop[name] += macs
         torch_macs[name] += sum(rest.pop(inner, 0) for inner in module.modules())
-    floor = MENTIONED * max(by_rule.total(), by_module.total())
+    outside = {"outside the encoder's model": rest.pop(None, 0), "in modules without a thop rule": rest.total()}
+    gaps = [abs(macs - torch_macs[name]) for name, macs in thop.items()] + [*outside.values()]
+    # Many small gaps may add up to a difference: then the largest is said.
+    floor = min(TOLERATED * max(by_rule.total(), by_module.total()), max(gaps))
     reasons = []
     for name, macs in thop.most_common():
         if abs(macs - torch_macs[name]) < floor:
@@ -211,7 +211,6 @@ def _reasons(by_rule: Counter[nn.Module], by_module: Counter[nn.Module | None]) 
             reasons.append(f"in {name} thop counts {_amount(macs)}, torch {_amount(torch_macs[name])}")
         else:
             reasons.append(f"thop counts {_amount(macs)} in {name}, torch matrix products and convolutions alone")
-    outside = {"outside the encoder's model": rest.pop(None, 0), "in modules without a thop rule": rest.total()}
     for where, macs in outside.items():
         if macs >= floor:
             reasons.append(f"torch counts {_amount(macs)} {where}, which thop cannot see")

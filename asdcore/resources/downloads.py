@@ -106,11 +106,11 @@ def _held(part: Path) -> Iterator[tuple[Lock, IO[bytes]]]:
     try:
         lock = take(part)
     except OSError as error:
-        if not part.is_symlink() and error.errno != errno.EINVAL:
+        if not part.is_symlink() and error.errno not in (errno.EINVAL, errno.EISDIR):
             raise
         raise ResourceError(
-            f"{part} is a link or no regular file of its own, and is not written to. Remove it with 'rm {part}', then "
-            "fetch again."
+            f"{part} is a folder, a link or no regular file of its own, and is not written to. Remove it with 'rm "
+            f"{'-r ' if part.is_dir() and not part.is_symlink() else ''}{part}', then fetch again."
         ) from error
     if lock is None:
         raise ResourceError(f"Another process is downloading to {part}. Wait for it, then run this again.")

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asdcore.basics.paths import path_of_variable
 from asdcore.contract.trees import tree_files
 from asdcore.errors import ResourceError
 from asdcore.resources.entries import File, Resource, load_entry
@@ -89,7 +90,7 @@ class Registry:
 
 def open_registry(folder: Path | None = None) -> Registry:
     """Read the registry: of ``folder``, else of ``$ASDCORE_REGISTRY``, else the shipped one and the user's own."""
-    chosen = folder or (Path(value) if (value := os.environ.get("ASDCORE_REGISTRY")) else None)
+    chosen = folder or path_of_variable("ASDCORE_REGISTRY")
     if chosen is not None:
         if not chosen.is_dir():
             raise ResourceError(f"The registry {chosen} is no folder. Give one of .toml files, or none.")
@@ -131,8 +132,7 @@ def completes(own: Resource, shipped: Resource) -> bool:
 
 def resource_folder(identifier: str) -> Path:
     """Return where the files of a resource lie, there or not."""
-    chosen = os.environ.get("ASDCORE_RESOURCES")
-    return (Path(chosen) if chosen else default_store() / "resources") / identifier
+    return (path_of_variable("ASDCORE_RESOURCES") or default_store() / "resources") / identifier
 
 
 def locate(identifier: str, registry: Registry | None = None) -> Path:

@@ -224,6 +224,11 @@ def check_out(folder: Path, folders: Iterable[str] = ()) -> None:
 def _check_files(folder: Path, folders: Iterable[str]) -> None:
     """Raise StoreError where a run would be written among files that no run wrote, or in place of one."""
     journal, record = read_journal(folder / JOURNAL), folder / RUN_FILE
+    if journal is None and ((folder / JOURNAL).exists() or (folder / JOURNAL).is_symlink()):
+        raise StoreError(
+            f"{folder / JOURNAL} is not what a run wrote, or was changed since, and is not written over. Move it away, "
+            "or choose another --out."
+        )
     known = journal is not None or is_record(record)
     there = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
     asked = there & {*PROOFS, *folders} if known else there

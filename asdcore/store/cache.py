@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from asdcore.basics.paths import path_of_variable
 from asdcore.errors import StoreError
 from asdcore.store.atomic import remove_orphans
 from asdcore.store.digest import recipe_digest, table_digest
@@ -43,9 +44,12 @@ if TYPE_CHECKING:
 
 
 def default_store() -> Path:
-    """Return the per-user store: ``$ASDCORE_STORE``, else ``asdcore`` in the user's cache folder."""
-    if chosen := os.environ.get("ASDCORE_STORE"):
-        return Path(chosen)
+    """Return the per-user store: ``$ASDCORE_STORE``, else ``asdcore`` in the user's cache folder.
+
+    Raises AsdcoreError if the variable is set and empty.
+    """
+    if chosen := path_of_variable("ASDCORE_STORE"):
+        return chosen
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asdcore"
 
 

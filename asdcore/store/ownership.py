@@ -115,9 +115,14 @@ def write_noted(folder: Path, texts: Mapping[str, str], option: str) -> None:
 def check_noted(folder: Path, names: Iterable[str], option: str) -> None:
     """Raise StoreError where one of these files is there and :func:`write_noted` did not write it as it is."""
     check_writable(folder)
-    written = read_journal(folder / NOTES) or {}
+    written = read_journal(folder / NOTES)
+    if written is None and ((folder / NOTES).exists() or (folder / NOTES).is_symlink()):
+        raise StoreError(
+            f"{folder / NOTES} is not what asdcore wrote, or was changed since, so it is not written over. Move it "
+            f"away, or choose another folder with {option}."
+        )
     for path in (folder / name for name in names):
-        if (path.exists() or path.is_symlink()) and not is_noted(path, folder, written):
+        if (path.exists() or path.is_symlink()) and not is_noted(path, folder, written or {}):
             raise StoreError(
                 f"{path} is there, and is not what asdcore wrote or was changed since, so it is not written over. Move "
                 f"it away, or choose another folder with {option}."

@@ -55,7 +55,7 @@ ENCODERS = {
     "psd_shape": "psd_shape:PsdShape",
     "stereo_logmel": "stereo_logmel:StereoLogMel",
     "wavlm": "speech:WavLM",
-    "whisper": "speech:Whisper",
+    "whisper": "whisper:Whisper",
 }
 
 SCORERS = {

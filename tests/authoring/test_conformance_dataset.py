@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from asdcore import DataError, DatasetError, index_clips
+from asdcore.errors import PluginError
 from asdcore.testing import checks, run_checks
 
 NAMES = {
@@ -227,6 +228,13 @@ def test_the_root_may_be_made_when_it_is_needed(root: Path) -> None:
 
     assert all(result.passed for result in run_checks("dataset", Reader, make))
     assert len(made) == len(checks("dataset"))
+
+
+def test_without_recordings_the_command_to_type_is_said() -> None:
+    with pytest.raises(PluginError, match="'asdcore check-plugin dcase2026 --kind dataset --data ROOT', with ROOT the"):
+        run_checks("dataset", "dcase2026")
+    with pytest.raises(PluginError, match=r"that it can read\. Pass root=FOLDER\.$"):
+        run_checks("dataset", Reader)
 
 
 def test_of_many_clips_a_few_are_read(root: Path, tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import typer.main
 from typer.testing import CliRunner
 
 import asdcore
-from asdcore.basics.paths import given_path, path_or
+from asdcore.basics.paths import given_path, path_of_variable, path_or
 from asdcore.cli import app
 from asdcore.errors import AsdcoreError
+from asdcore.resources.registry import open_registry, resource_folder
+from asdcore.store.cache import default_store
 
 
 def test_a_path_that_was_given_is_that_path(tmp_path):
@@ -50,6 +52,25 @@ def test_functions_take_no_empty_path(call, tmp_path, monkeypatch):
     with pytest.raises(AsdcoreError, match="is empty. Name a file or folder"):
         call()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["ASDCORE_STORE", "ASDCORE_REGISTRY", "ASDCORE_RESOURCES"])
+def test_a_variable_that_is_set_and_empty_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ask = {
+        "ASDCORE_STORE": default_store,
+        "ASDCORE_REGISTRY": open_registry,
+        "ASDCORE_RESOURCES": lambda: resource_folder("a"),
+    }[name]
+    monkeypatch.setenv(name, "")
+    with pytest.raises(AsdcoreError, match=rf"\${name} is empty. Name a folder with it, or type 'unset {name}'"):
+        ask()
+    monkeypatch.setenv(name, str(tmp_path))
+    assert path_of_variable(name) == tmp_path
+    ask()
+    monkeypatch.delenv(name)
+    assert path_of_variable(name) is None
+    ask()
 
 
 def commands(group, names=()):

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import asdcore
 from asdcore.cli import app
 from asdcore.errors import DataError, StoreError
+from asdcore.store.ownership import NOTES
 from asdcore.store.seal import seal_page
 
 
@@ -89,3 +90,12 @@ def test_no_other_table_is_written_over(runs, tmp_path, option, name):
     with pytest.raises(StoreError, match=rf"{name} is there, and is not what asdcore wrote.*another folder with"):
         report(runs[0], "--out", tmp_path / "a.html", option, tmp_path)
     assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("option", ["--csv", "--latex"])
+def test_a_foreign_file_of_the_name_of_the_notes_is_kept(runs, tmp_path, option):
+    (tmp_path / NOTES).write_text("mine")
+    with pytest.raises(StoreError, match=rf"{NOTES} is not what asdcore wrote.*another folder with {option}"):
+        report(runs[0], "--out", tmp_path / "a.html", option, tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == [NOTES]
+    assert (tmp_path / NOTES).read_text() == "mine"

@@ -121,6 +121,13 @@ WHOLE |= {
     "flac behind a tag": tagged(FLAC),
     "rf64 behind a tag with a footer": tagged(encoded("RF64"), footer=True),
 }
+
+
+def twice(content: bytes, between: bytes = b"", end: bytes = b"") -> bytes:
+    """Return a wav with another chunk of samples behind its own: a copy, or ``end``."""
+    return content + between + (end or content[content.index(b"data") :])
+
+
 LOUD = np.where(np.arange(len(NOISE))[:, None] == 7, np.float32(1e30), NOISE)
 
 BROKEN = {
@@ -137,6 +144,10 @@ BROKEN = {
     ),
     "16 bits in blocks of 2 bytes for 2 channels": (with_field(WAV, 12, 2), "contradicts itself|will not decode"),
     "mu-law of 16 bits": (with_field(WAV, 0, 7), "contradicts itself: 2 channels of 8 bits make 2 bytes a sample"),
+    "two chunks of samples": (twice(WAV), r"has two chunks of samples \('data'\), and a wav has one. Decode it"),
+    "two chunks of samples behind a tag": (tagged(twice(WAV)), "has two chunks of samples"),
+    "two chunks of samples, a note between": (twice(WAV, b"LIST\3\0\0\0abc\0"), "has two chunks of samples"),
+    "two chunks of samples, the first empty": (twice(resized(WAV[:44], 0), end=WAV[36:]), "has two chunks of samples"),
     "1 Hz": (with_field(WAV, 4, 1, 4), "its header says 1 Hz, from 1,000 to 4,000,000 Hz is allowed"),
     "999 Hz": (with_field(WAV, 4, 999, 4), "says 999 Hz"),
     "too many Hz": (with_field(WAV, 4, 2**31 - 1, 4), "says 2147483647 Hz"),

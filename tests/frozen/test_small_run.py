@@ -85,7 +85,7 @@ def test_recordings_that_nothing_can_be_run_on_fail_a_check(tmp_path, make_datas
 
 
 def test_a_folder_that_is_not_there_is_wrong_use(tmp_path):
-    with pytest.raises(PluginError, match="--data .*nowhere is no folder"):
+    with pytest.raises(PluginError, match="--data .*nowhere is not a folder"):
         check_installed("knn", root=tmp_path / "nowhere")
 
 

@@ -99,9 +99,11 @@ def test_a_part_that_is_not_a_file_of_its_own_is_not_written_through(tiny, part,
         "pipe": lambda: os.mkfifo(part),
         "folder": lambda: part.mkdir(),
     }[kind]()
-    with pytest.raises((ResourceError, Exception), match=r"tiny.pt") as refused:
+    option = "-r " if kind == "folder" else ""
+    with pytest.raises(
+        ResourceError, match=rf"is not written to. Remove it with 'rm {option}/.*tiny.pt.part', then fetch"
+    ):
         fetch(tiny)
-    assert "Error" in type(refused.value).__name__
     assert mine.read_bytes() == b"mine"
     assert not (tmp_path / "nowhere").exists()
 

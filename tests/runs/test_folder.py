@@ -23,6 +23,7 @@ from asdcore.runs.folder import (
     load_run,
     write_run,
 )
+from asdcore.store.ownership import JOURNAL
 from asdcore.store.seal import FIELD, is_sealed, seal, unsealed
 
 
@@ -317,6 +318,20 @@ def test_a_folder_with_one_name_of_a_runs_is_no_runs(tmp_path, name, spoil):
     with pytest.raises(StoreError, match=rf"holds files that are no run's, such as {name}\. Choose an empty or new"):
         check_out(mine)
     assert [one.name for one in mine.iterdir()] == names
+
+
+@pytest.mark.parametrize("spoil", FOREIGN[:-1])
+def test_a_foreign_file_of_the_journals_name_is_kept(run, finished, tmp_path, spoil):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for folder in (mine, run.folder):
+        spoil(folder / JOURNAL)
+        with pytest.raises(StoreError, match=rf"{JOURNAL} is not what a run wrote.*Move it away"):
+            check_out(folder)
+        assert (folder / JOURNAL).exists() or (folder / JOURNAL).is_symlink()
+    with pytest.raises(StoreError, match="is not what a run wrote"):
+        rewritten(run, finished)
+    assert load_run(run.folder).about == run.about
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 ``bench.py`` drives a component, ``rows.py`` holds the checks of every kind whose rows are clips (no test-set
 statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, ``channels.py`` the one of views and
-encoders, and one file for each kind the rest.
+encoders, one file for each kind the rest, and ``decorators.py`` what a test file uses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asdcore.authoring.conformance import (
     dataset,
@@ -31,9 +31,6 @@ from asdcore.authoring.conformance.rows import ROW_CHECKS
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError, did_you_mean
-
-if TYPE_CHECKING:
-    import pytest
 
 Make = str | Callable[[], Any]
 """A class, a factory without arguments, or the registered name of a component."""
@@ -66,7 +63,23 @@ _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check."""
+    """What came of one check.
+
+    Attributes
+    ----------
+    name : str
+        The name of the check, which says what would be wrong.
+    passed : bool
+        Whether the component passed.
+    message : str
+        What came, why it matters and the likely cause; "" if the check passed.
+
+    Examples
+    --------
+    >>> from asdcore.testing import Result
+    >>> Result("check_input_unchanged", passed=True, message="")
+    Result(name='check_input_unchanged', passed=True, message='')
+    """
 
     name: str
     passed: bool
@@ -74,7 +87,28 @@ class Result:
 
 
 def checks(kind: str) -> dict[str, Check]:
-    """Return {name: check} of one kind, in the order in which they are best read."""
+    """Return the checks of one kind of plugin by name, in the order in which they are best read.
+
+    Parameters
+    ----------
+    kind : {"dataset", "view", "encoder", "scorer", "normalizer", "guard"}
+        The kind of plugin.
+
+    Returns
+    -------
+    dict of str to callable
+        ``check(make)`` raises AssertionError if the component fails; the checks of datasets are ``check(make, root)``.
+
+    Raises
+    ------
+    PluginError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> from asdcore.testing import checks
+    >>> checks("scorer")["check_outlier_outranks_normals"]("knn")
+    """
     if kind not in _CHECKS:
         raise PluginError(f"There is no kind of plugin {kind!r}. {did_you_mean(kind, KINDS)}")
     bench, functions = _CHECKS[kind]
@@ -82,16 +116,56 @@ def checks(kind: str) -> dict[str, Check]:
 
 
 def run_checks(kind: str, make: Make, root: Root | None = None) -> list[Result]:
-    """Run every check of a kind and return what came of each; whatever a component raises is a failed check.
+    """Run every check of a kind without pytest. An error that the component raises is a failed check.
 
-    ``root`` is for datasets, which are checked on a folder that they can read.
+    Parameters
+    ----------
+    kind : {"dataset", "view", "encoder", "scorer", "normalizer", "guard"}
+        The kind of plugin.
+    make : str or callable
+        A class, a factory without arguments, or the name of an installed component.
+    root : Path or callable, optional
+        For a dataset reader, a folder that it can read, or a function that makes one. It is never written to.
+
+    Returns
+    -------
+    list of Result
+        What came of each check.
+
+    Raises
+    ------
+    PluginError
+        If there is no such kind, or a dataset reader has no ``root``.
+
+    Examples
+    --------
+    >>> from asdcore.testing import run_checks
+    >>> class Mean:
+    ...     "The mean of two channels."
+    ...
+    ...     def __call__(self, audio, sample_rate):
+    ...         return audio.mean(axis=0)
+    >>> results = run_checks("view", Mean)
+    >>> [result.name for result in results if not result.passed]
+    []
     """
     if kind == "dataset" and root is None:
         raise PluginError(
-            "A dataset reader is checked on a folder that it can read: pass root=FOLDER, or --data FOLDER."
+            f"{make if isinstance(make, str) else 'This component'} is a dataset reader: it is checked on recordings "
+            f"that it can read. {_how_to_check(make)}"
         )
     given = (make,) if kind != "dataset" else (make, root)
     return [_result(name, check, given) for name, check in checks(kind).items()]
+
+
+def _how_to_check(make: Make) -> str:
+    """Say how to check a dataset reader."""
+    if not isinstance(make, str):
+        return "Pass root=FOLDER."
+    return (
+        f"Type 'asdcore check-plugin {make} --kind dataset --data ROOT', with ROOT the folder of the recordings; from "
+        "Python, pass root=FOLDER."
+    )
 
 
 def kind_of(name: str, kind: str | None = None) -> str:
@@ -107,43 +181,6 @@ def kind_of(name: str, kind: str | None = None) -> str:
     if kind in KINDS:
         known.component(kind, name)
     return kind
-
-
-def dataset_checks(make: Make, root: Root) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of datasets; ``root`` is a folder they can read, or makes one."""
-    return _parametrized("dataset", make, root)
-
-
-def view_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of views."""
-    return _parametrized("view", make)
-
-
-def encoder_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of encoders."""
-    return _parametrized("encoder", make)
-
-
-def scorer_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of scorers."""
-    return _parametrized("scorer", make)
-
-
-def normalizer_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of normalizers."""
-    return _parametrized("normalizer", make)
-
-
-def guard_checks(make: Make) -> pytest.MarkDecorator:
-    """Parametrize a test with every check of guards."""
-    return _parametrized("guard", make)
-
-
-def _parametrized(kind: str, *given: Any) -> pytest.MarkDecorator:
-    import pytest
-
-    cases = [pytest.param(functools.partial(check, *given), id=name) for name, check in checks(kind).items()]
-    return pytest.mark.parametrize("check", cases)
 
 
 def _bound(kind: str, bench: type[Any], function: Callable[[Any], None]) -> Check:

@@ -1,8 +1,8 @@
-"""Recordings: clips are cut from them, and what a recording was made under is shared by all its clips.
+"""The conditions of a recording, which all clips cut from it share.
 
 Real clips of DCASE Task 2 are cut from continuous recordings, in order: neighbours along the file index are
-near-duplicates, and test clips come from other recordings. So it is here. A recording draws its conditions once: the
-machine's trim and load, how its microphones colour the sound, and the ambience around them. A clip wanders a little
+near-duplicates, and test clips come from other recordings. It is so here, too. A recording draws its conditions once:
+the machine's trim and load, how its microphones colour the sound, and the ambience around them. A clip wanders a little
 about them, and draws anew what changes from moment to moment. Scoring a train clip beside its neighbours therefore
 flatters it, as on real machines; scoring it without its recording does not.
 

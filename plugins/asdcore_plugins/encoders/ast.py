@@ -1,30 +1,18 @@
-"""AST, the Audio Spectrogram Transformer: a vision transformer on overlapping patches, fine-tuned on AudioSet.
-
-Published: Gong, Chung and Glass, Interspeech 2021, arXiv 2104.01778. Official repository: YuanGongND/ast, BSD-3-Clause.
-The module is ``ASTModel`` of the transformers library.
-
-Front end: 16 kHz, Kaldi's filter bank (128 bands from 20 Hz, frames of 25 ms every 10 ms, a Hann window), on samples in
-[-1, 1]; (x - mean) / (2 std) with mean -4.2677393 and std 4.5689974. It is asdcore's own and the same everywhere; the
-library's feature extractor gives other values where torchaudio is installed.
-
-10 s: 998 frames, filled up to 1024; patches of 16 x 16, 10 apart: 101 x 12 tokens of 768, and two special ones.
-"""
+"""The encoder ``ast``: the Audio Spectrogram Transformer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import hookimpl
+from torch import Tensor
+from torch.nn.functional import pad
+
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import kaldi_fbank
+from asdcore_plugins.nn.run import Parts
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.run import Parts
 
 AUDIOSET: dict[str, Any] = {"mean": -4.2677393, "std": 4.5689974, "do_normalize": True, "sampling_rate": 16000}
 """The front end of the AudioSet models, where a checkpoint comes without preprocessor_config.json."""
@@ -42,17 +30,55 @@ FORMER_NAMES = (
 
 
 class AST(Windowed):
-    """The encoder of AST.
+    """AST, the Audio Spectrogram Transformer: a vision transformer on overlapping patches, fine-tuned on AudioSet.
 
-    checkpoint : a folder with config.json and model.safetensors, as the Hub has it; the classifier in it is left out.
+    Front end: 16 kHz, Kaldi's filter bank (128 bands from 20 Hz, frames of 25 ms every 10 ms, a Hann window), on
+    samples in [-1, 1]; (x - mean) / (2 std) with mean -4.2677393 and std 4.5689974. It is asdcore's own and the same
+    everywhere; the library's feature extractor gives other values if torchaudio is installed.
+
+    Tokens of 10 s: 998 frames, filled up to 1024; patches of 16 x 16, 10 apart: 101 x 12 tokens of 768, and two special
+    ones, the CLS and the distillation token. Layers: 0 to the number of blocks, and "final", the output after the last
+    normalisation.
 
     Position embeddings fix the length: as its authors do, spectrograms are filled up with zeros (before the mean is
     taken off) to ``max_length`` frames of config.json, 1024 frames or 10.24 s for AudioSet. The tokens of a short
-    clip's end are of zeros. A clip has at least one frame, 400 samples. A longer clip is heard in windows of that
-    length; with ``beyond = "cut"`` it is cut, as its authors do (see :class:`asdcore_plugins.nn.windows.Windowed`).
+    clip's end are of zeros. A clip has at least one frame, 400 samples. With ``beyond = "cut"`` a longer clip is cut,
+    as its authors do.
 
-    Layers: 0 to the number of blocks, and "final", the output after the last normalisation. ``special`` holds the CLS
-    and the distillation token.
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A folder with config.json and model.safetensors, as the Hub has it; the classifier in it is left out; or the id
+        of a registry entry.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+    beyond : str
+        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
+        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Gong, Chung and Glass, "AST: Audio Spectrogram Transformer", Interspeech 2021, arXiv 2104.01778. Official
+    repository: YuanGongND/ast (BSD-3-Clause). The module is ``ASTModel`` of the transformers library.
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("ast", checkpoint="ast-audioset")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 101, 12, 768)
     """
 
     name = "ast"
@@ -64,12 +90,12 @@ class AST(Windowed):
     ) -> None:
         from transformers import ASTModel
 
-        found = hub.snapshot(checkpoint, "audio-spectrogram-transformer")
-        config = hub.configure("ASTConfig", found)
+        saved = hub.snapshot(checkpoint, "audio-spectrogram-transformer")
+        config = hub.configure("ASTConfig", saved)
         inside = ["audio_spectrogram_transformer."]
-        model = hub.build(lambda: ASTModel(config), found, prefixes=inside, older=FORMER_NAMES, ignore=["classifier."])
+        model = hub.build(lambda: ASTModel(config), saved, prefixes=inside, older=FORMER_NAMES, ignore=["classifier."])
         super().__init__(model, device, autocast)
-        settings = AUDIOSET | found.preprocessor
+        settings = AUDIOSET | saved.preprocessor
         self.sample_rate = int(settings["sampling_rate"])
         self.layers = (*range(config.num_hidden_layers + 1), hub.FINAL)
         self._mean, self._scale = 0.0, 1.0
@@ -83,8 +109,6 @@ class AST(Windowed):
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> log-mel spectrograms (n_clips, max_length, n_mels)."""
-        from torch.nn.functional import pad
-
         fbank = kaldi_fbank(audio, sample_rate=self.sample_rate, n_mels=self._n_mels, window="hanning")
         return (pad(fbank, (0, 0, 0, self._frames - fbank.shape[1])) - self._mean) / self._scale
 
@@ -97,9 +121,3 @@ class AST(Windowed):
         """(n_clips, 2 + band * time, dim), the low band first -> patches and special tokens."""
         patches = hidden[:, 2:].reshape(len(hidden), self._bands, self._time, -1).transpose(1, 2)
         return patches, hidden[:, :2]
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``ast``."""
-    register(AST.name, AST)

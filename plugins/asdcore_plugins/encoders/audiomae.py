@@ -1,36 +1,20 @@
-"""AudioMAE, a masked autoencoder on log-mel patches.
-
-Huang et al., "Masked autoencoders that listen", NeurIPS 2022.
-Official code and checkpoints: https://github.com/facebookresearch/AudioMAE (CC BY-NC 4.0: no commercial use).
-
-Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended up to the length
-that the checkpoint has positions for (1024 frames); then (x + 4.2677393) / (2 * 4.5689974). So of a short clip the last
-tokens hear only padding, as the authors have it; at least 25 ms are needed. A longer clip than 10.25 s is heard in
-windows of that length; with ``beyond = "cut"`` it loses its end, as the authors have it.
-
-Tokens of 10 s: 64 x 8 patches of 16 x 16, every 160 ms, and one class token; dim 768. Layers: what enters the blocks
-and every block. Of a pre-trained checkpoint also ``"contextual"``, the mean over the blocks above ``contextual_depth``
-of what ``norm`` makes of each, which the repository's own feature extraction returns, and ``"final"``, the last block
-after ``norm``. Of a fine-tuned one ``"final"`` is what its classifier sees: ``fc_norm`` of the mean over all patches,
-one token.
-"""
+"""The encoder ``audiomae``: the masked autoencoder of Meta."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import hookimpl
+import torch
+from torch import Tensor
+
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.padded_fbank import padded_fbank, samples
 from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.vit import ViT
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12}
 """Attention heads of the official model, by width."""
@@ -44,12 +28,58 @@ NOT_ENCODER = ("mask_token", "decoder_", "head.")
 
 
 class AudioMAE(Windowed):
-    """AudioMAE on log-mel patches.
+    """AudioMAE, a masked autoencoder on log-mel patches.
 
-    checkpoint : path. num_heads : by default the official number for the checkpoint's width. target_length : frames of
-    10 ms that the network hears at once; what the checkpoint has positions for, and nothing else.
-    contextual_depth : number of the last block, the first being 0, that "contextual" leaves out. device, autocast : see
-    :class:`asdcore_plugins.nn.run.TorchEncoder`. beyond : see :class:`asdcore_plugins.nn.windows.Windowed`.
+    Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended up to the length
+    that the checkpoint has positions for (1024 frames); then (x + 4.2677393) / (2 * 4.5689974). So of a short clip the
+    last tokens hear only padding, as the authors have it; at least 25 ms are needed. A longer clip than 10.25 s is
+    heard in windows of that length; with ``beyond = "cut"`` it loses its end, as the authors have it.
+
+    Tokens of 10 s: 64 x 8 patches of 16 x 16, every 160 ms, and one class token; dim 768. Layers: what enters the
+    blocks and every block. Of a pre-trained checkpoint also ``"contextual"``, the mean over the blocks above
+    ``contextual_depth`` of what ``norm`` makes of each, which the repository's own feature extraction returns, and
+    ``"final"``, the last block after ``norm``. Of a fine-tuned one ``"final"`` is what its classifier sees: ``fc_norm``
+    of the mean over all patches, one token.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        The file, or the id of a registry entry.
+    num_heads : int, optional
+        Attention heads; by default the official number for the checkpoint's width.
+    target_length : int, optional
+        Frames of 10 ms that the network hears at once: what the checkpoint has positions for, and nothing else.
+    contextual_depth : int
+        Number of the last block, the first being 0, that "contextual" leaves out.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+    beyond : str
+        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
+        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Huang et al., "Masked autoencoders that listen", NeurIPS 2022. Official code and checkpoints:
+    https://github.com/facebookresearch/AudioMAE (CC BY-NC 4.0: no commercial use).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("audiomae", checkpoint="audiomae-pretrained")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 64, 8, 768)
     """
 
     model: ViT
@@ -86,18 +116,16 @@ class AudioMAE(Windowed):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, frames // 16, 8, dim), special (n_clips, 1, dim)."""
-        from asdcore_plugins.nn import vit
-
         net, positions = self.model, self.model.tables["pos_embed"]
         grid = net.patch_embed(spectrogram)
         x = vit.prepended(net.tables["cls_token"] + positions[:, :1], grid.flatten(1, 2) + positions[:, 1:])
         blocks = self._contextual if "contextual" in layers else ()
-        found = vit.hidden_states(x, net.blocks, [*layers, *blocks])
-        if "contextual" in found:
-            found["contextual"] = sum(net.norms["norm"](found[k]) for k in blocks) / len(blocks)
-        if "final" in found:
-            found["final"] = net.norms["norm"](found["final"]) if "norm" in net.norms else found["final"]
-        parts = {layer: vit.split(found[layer], 1, grid.shape[1:3]) for layer in layers}
+        hidden = vit.hidden_states(x, net.blocks, [*layers, *blocks])
+        if "contextual" in hidden:
+            hidden["contextual"] = sum(net.norms["norm"](hidden[k]) for k in blocks) / len(blocks)
+        if "final" in hidden:
+            hidden["final"] = net.norms["norm"](hidden["final"]) if "norm" in net.norms else hidden["final"]
+        parts = {layer: vit.split(hidden[layer], 1, grid.shape[1:3]) for layer in layers}
         if "final" in parts and "fc_norm" in net.norms:
             parts["final"] = net.norms["fc_norm"](parts["final"][0].mean(dim=(1, 2), keepdim=True)), None
         return parts
@@ -105,10 +133,6 @@ class AudioMAE(Windowed):
 
 def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
     """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
-    import torch
-
-    from asdcore_plugins.nn import vit
-
     state = checkpoints.weights(content)
     size = vit.size_of(state, where=where, num_heads=num_heads, official=HEADS)
     n_positions = checkpoints.shape(state, "pos_embed", 3, where=where)[1]
@@ -118,9 +142,3 @@ def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
         model = vit.ViT(size, tables=tables, norms={norm: torch.nn.LayerNorm(size.dim, 1e-6)})
     checkpoints.fit(model, state, where=where, names=vit.PLAIN_NAMES, ignore=NOT_ENCODER)
     return model
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``audiomae``."""
-    register("audiomae", AudioMAE)

@@ -1,32 +1,21 @@
-"""BEATs, pre-trained on AudioSet with the acoustic tokenizer that the model before it taught.
-
-Chen et al., "BEATs: Audio pre-training with acoustic tokenizers", ICML 2023.
-Official code and checkpoints: https://github.com/microsoft/unilm/tree/master/beats (MIT).
-
-Front end: 16 kHz; the waveform times 2 ** 15; Kaldi fbank (Povey window, 25 ms every 10 ms, 128 bands); then
-(x - 15.41663) / (2 * 6.55582).
-
-Tokens of 10 s: 62 x 8 patches of 16 x 16, every 160 ms, no class token; dim 768. A clip of any length is taken whole,
-from 16 frames (175 ms) on; what fills no patch at its end is left out. Layers: what enters the blocks (after the
-positional convolution and its norm), and every block; nothing follows the last one. The classifier of a fine-tuned
-checkpoint is left out.
-"""
+"""The encoder ``beats``: BEATs of Microsoft."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from asdcore import DataError
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
+from asdcore_plugins.nn.beats import Beats
 from asdcore_plugins.nn.frontend import check_length, kaldi_fbank
 from asdcore_plugins.nn.run import Parts, TorchEncoder
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.beats import Beats
 
 MEAN, STD = 15.41663, 6.55582
 BANDS, WINDOW, HOP = 128, 400, 160
@@ -73,10 +62,46 @@ NAMES = (
 
 
 class BEATs(TorchEncoder):
-    """BEATs on log-mel patches.
+    """BEATs, pre-trained on AudioSet with the acoustic tokenizer that the model before it taught.
 
-    checkpoint : path of an official file, ``{"cfg", "model"}``; all sizes are in it. device, autocast : see
-    :class:`asdcore_plugins.nn.run.TorchEncoder`.
+    Front end: 16 kHz; the waveform times 2 ** 15; Kaldi fbank (Povey window, 25 ms every 10 ms, 128 bands); then (x -
+    15.41663) / (2 * 6.55582).
+
+    Tokens of 10 s: 62 x 8 patches of 16 x 16, every 160 ms, no class token; dim 768. A clip of any length is taken
+    whole, from 16 frames (175 ms) on. An end that fills no patch is left out. Layers: what enters the blocks (after the
+    positional convolution and its norm), and every block; nothing follows the last one. The classifier of a fine-tuned
+    checkpoint is left out.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        An official file, ``{"cfg", "model"}``, in which all sizes are; or the id of a registry entry.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Chen et al., "BEATs: Audio pre-training with acoustic tokenizers", ICML 2023. Official code and checkpoints:
+    https://github.com/microsoft/unilm/tree/master/beats (MIT).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("beats", checkpoint="beats-iter3-plus-as2m")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 62, 8, 768)
     """
 
     model: Beats
@@ -98,20 +123,13 @@ class BEATs(TorchEncoder):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, frames // 16, 8, dim)."""
-        from asdcore_plugins.nn import vit
-
         x, grid = self.model.tokens(spectrogram)
-        found = vit.hidden_states(x, self.model.blocks, layers, self.model.position_bias(x.shape[1]))
-        return {layer: vit.split(tokens, 0, grid) for layer, tokens in found.items()}
+        hidden = vit.hidden_states(x, self.model.blocks, layers, self.model.position_bias(x.shape[1]))
+        return {layer: vit.split(tokens, 0, grid) for layer, tokens in hidden.items()}
 
 
 def network(content: Any, *, where: str) -> Beats:
     """Build the network that ``cfg`` describes and fill it: raises DataError where the two do not fit."""
-    import torch
-    from torch.nn.utils import parametrize
-
-    from asdcore_plugins.nn.beats import Beats
-
     cfg, state = (checkpoints.entry(content, key, where=where) for key in ("cfg", "model"))
     check_config(cfg, where)
     with torch.device("meta"):
@@ -132,16 +150,8 @@ def check_config(cfg: Mapping[str, Any], where: str) -> None:
 
 def share_bias(model: Beats, where: str) -> None:
     """Let all blocks have the first one's position bias: the file repeats it in each. DataError where two differ."""
-    import torch
-
     first, *others = model.attentions()
     for k, attention in enumerate(others, start=1):
         if not torch.equal(attention.relative_attention_bias.weight, first.relative_attention_bias.weight):
             raise DataError(f"{where} has a relative_attention_bias in layer {k} that differs from that of layer 0.")
         attention.relative_attention_bias = first.relative_attention_bias
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``beats``."""
-    register("beats", BEATs)

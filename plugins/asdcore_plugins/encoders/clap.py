@@ -1,33 +1,21 @@
-"""CLAP by LAION: HTS-AT, a hierarchical transformer on a folded spectrogram, trained to match sounds and captions.
-
-Published: Wu et al., ICASSP 2023, arXiv 2211.06687; HTS-AT: Chen et al., ICASSP 2022, arXiv 2202.00874. Official
-repository: LAION-AI/CLAP, CC0-1.0. The module is ``ClapAudioModelWithProjection`` of the transformers library.
-
-Front end: 48 kHz, 64 mel bands from 50 to 14000 Hz in dB, FFT of 1024 every 480 samples (10 ms); Slaney's bands of unit
-area, for a model with fusion HTK's of height 1.
-
-10 s: 1001 frames, stretched to 1024 and folded, a quarter under the other, to 256 x 256; patches of 4 x 4. Unfolded
-again: 256 x 16 tokens of 96 before block 1, and half as many in time and in frequency with twice the dim after each of
-the first three stages: 128 x 8 of 192, 64 x 4 of 384, 32 x 2 of 768. "final": one token of 512.
-"""
+"""The encoder ``clap``: the audio half of LAION's CLAP."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+
+from asdcore import DataError
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import mel_db
 from asdcore_plugins.nn.mel import htk_bank, slaney_bank
+from asdcore_plugins.nn.run import Parts
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.run import Parts
 
 LAION: dict[str, Any] = {
     "sampling_rate": 48000,
@@ -45,9 +33,16 @@ CAPTIONS = ("text_model.", "text_projection.", "logit_scale_")
 
 
 class Clap(Windowed):
-    """The audio half of LAION's CLAP.
+    """CLAP by LAION: HTS-AT, a hierarchical transformer on a folded spectrogram, trained to match sounds and captions.
 
-    checkpoint : a folder with config.json and model.safetensors or pytorch_model.bin, as the Hub has it.
+    Front end: 48 kHz, 64 mel bands from 50 to 14000 Hz in dB, FFT of 1024 every 480 samples (10 ms); Slaney's bands of
+    unit area, for a model with fusion HTK's of height 1.
+
+    Tokens of 10 s: 1001 frames, stretched to 1024 and folded, a quarter under the other, to 256 x 256; patches of 4 x
+    4. Unfolded again: 256 x 16 tokens of 96 before block 1, and half as many in time and in frequency with twice the
+    dim after each of the first three stages: 128 x 8 of 192, 64 x 4 of 384, 32 x 2 of 768. Layers: 0 to the number of
+    blocks (12), with a stage's last block taken before the grid is halved; and "final", the projected embedding of the
+    whole clip, one token of 512, not scaled to length 1.
 
     A clip shorter than 10 s is repeated as often as it fits and then filled up with zeros ("repeatpad"; "repeat" and
     "pad" as preprocessor_config.json says). A longer clip is heard in windows of 10 s. Its authors take 10 s at random
@@ -58,8 +53,41 @@ class Clap(Windowed):
     the authors' code makes of a clip given alone, and here a clip is always as if given alone. So all of a long clip is
     heard anyway, and ``beyond`` changes nothing.
 
-    Layers: 0 to the number of blocks (12), where a stage's last block is taken before the grid is halved; and "final",
-    the projected embedding of the whole clip, one token, not scaled to length 1.
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A folder with config.json and model.safetensors, as the Hub has it, or pytorch_model.bin; or the id of a
+        registry entry.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+    beyond : str
+        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
+        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Wu et al., "Large-scale contrastive language-audio pretraining", ICASSP 2023, arXiv 2211.06687. HTS-AT: Chen et al.,
+    "HTS-AT: A hierarchical token-semantic audio transformer", ICASSP 2022, arXiv 2202.00874. Official repository:
+    LAION-AI/CLAP (CC0-1.0). The module is ``ClapAudioModelWithProjection`` of the transformers library.
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("clap", checkpoint="clap-htsat-unfused")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 1, 1, 512)
     """
 
     name = "clap"
@@ -71,12 +99,12 @@ class Clap(Windowed):
     ) -> None:
         from transformers import ClapAudioModelWithProjection
 
-        found = hub.snapshot(checkpoint, "clap", "clap_audio_model")
-        whole = found.config["model_type"] == "clap"
-        config = hub.configure("ClapConfig", found).audio_config if whole else hub.configure("ClapAudioConfig", found)
-        model = hub.build(lambda: ClapAudioModelWithProjection(config), found, ignore=CAPTIONS)
+        saved = hub.snapshot(checkpoint, "clap", "clap_audio_model")
+        whole = saved.config["model_type"] == "clap"
+        config = hub.configure("ClapConfig", saved).audio_config if whole else hub.configure("ClapAudioConfig", saved)
+        model = hub.build(lambda: ClapAudioModelWithProjection(config), saved, ignore=CAPTIONS)
         super().__init__(model, device, autocast)
-        self._settings = LAION | found.preprocessor
+        self._settings = LAION | saved.preprocessor
         if self._settings["padding"] not in ("repeatpad", "repeat", "pad"):
             raise DataError(f"{checkpoint}: padding is {self._settings['padding']!r}, not repeatpad, repeat or pad.")
         self.sample_rate = int(self._settings["sampling_rate"])
@@ -98,8 +126,6 @@ class Clap(Windowed):
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> mel spectrograms in dB (n_clips, 1 or with fusion 4, frames, n_mels)."""
-        import torch
-
         if self._fused:
             return torch.stack([self._views(mel) for mel in self._mel(self._filled(audio))])
         start = max(0, audio.shape[1] - self._longest) // 2
@@ -107,8 +133,6 @@ class Clap(Windowed):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> Mapping[int | str, Parts]:
         """Spectrograms -> patches (n_clips, time, band, dim) of each layer."""
-        import torch
-
         # The flag says that the four spectrograms are to be fused.
         fused = torch.ones(len(spectrogram), 1, dtype=torch.bool, device=spectrogram.device)
         blocks = [block for stage in self._encoder.layers for block in stage.blocks]
@@ -117,8 +141,6 @@ class Clap(Windowed):
 
     def _filled(self, audio: Tensor) -> Tensor:
         """Make clips shorter than 10 s as long; leave others."""
-        import torch
-
         n_samples, padding = audio.shape[1], self._settings["padding"]
         if padding != "pad" and n_samples < self._longest:
             times = self._longest // n_samples + (padding == "repeat")
@@ -135,8 +157,6 @@ class Clap(Windowed):
 
     def _views(self, mel: Tensor) -> Tensor:
         """(frames, n_mels) -> (4, 10 s of frames, n_mels): the whole clip shrunk, and a piece of each third."""
-        import torch
-
         kept = self._longest // self._settings["hop_length"] + 1
         if len(mel) == kept:
             return mel.expand(4, -1, -1)
@@ -152,9 +172,3 @@ class Clap(Windowed):
         rows, columns = self._grids[layer]
         folded = hidden.reshape(len(hidden), self._folds, rows // self._folds, columns, -1)
         return folded.transpose(2, 3).flatten(1, 2)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``clap``."""
-    register(Clap.name, Clap)

@@ -1,41 +1,73 @@
-"""How the near and the far channel are related, band by band: an encoder without weights.
-
-It hears no spectrum, only what differs and what agrees between two microphones, which changes where a sound comes from
-another place than before. For every segment of about a second and every mel band there are four values:
-
-    level       log10(M_near / M_far), the level difference in bel, with M the power in the band;
-    in phase    the real part of the coherency: the cosine of the phase difference, as far as the channels are coherent,
-                and 0 where they are not, since a phase is noise there;
-    quadrature  its imaginary part: the same with the sine;
-    coherence   gamma^2, the part of one channel's power that a linear filter makes of the other.
-
-The last three are means over the bins of a band (:mod:`asdcore_plugins.nn.cross_spectra` has the formulas). In bel, not
-in dB, so that the four are of one size, and a distance between features hears all of them. Level difference, phase and
-coherence of the channels are spatial features of the DCASE 2026 technical report of Morita; the rest is ours. A gain of
-both channels changes nothing, until they fall silent: a silent channel has the level of 1e-16 (full scale)^2 / Hz.
-
-Patches are (n_clips, segments, n_bands, 4), the clip cut evenly into segments of about ``seconds``. Costs two FFTs of
-n_fft samples for every hop; the spectra of one clip are held at once.
-"""
+"""The encoder ``coherence``: how the near and the far channel are related, band by band."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+import numpy as np
 
-from asdcore import Tokens, hookimpl
+from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
 from asdcore_plugins.nn.cross_spectra import FEWEST, FLOOR, CrossSpectra, both_channels, common, unit_bands
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from asdcore_plugins.nn.stft import power
 
 
-class Coherence:
-    """Relation of two channels. sample_rate in Hz; n_bands from 0 Hz to half of it; n_fft and hop in samples."""
+class Coherence(WeightlessEncoder):
+    """How the near and the far channel are related, band by band: an encoder without weights.
 
+    It hears no spectrum, only what differs and what agrees between two microphones. That changes if a sound comes from
+    another direction than before. For every segment of about a second and every mel band there are four values:
+
+    level
+        log10(M_near / M_far), the level difference in bel, with M the power in the band.
+    in phase
+        The real part of the coherency: the cosine of the phase difference, as far as the channels are coherent. It is 0
+        if they are not, since a phase is noise then.
+    quadrature
+        Its imaginary part: the same with the sine.
+    coherence
+        gamma^2, the part of one channel's power that a linear filter makes of the other.
+
+    The last three are means over the bins of a band (:mod:`asdcore_plugins.nn.cross_spectra` has the formulas). The
+    level is in bel, not in dB, so that the four are of one size, and a distance between features hears all of them. A
+    gain of both channels changes nothing, until they fall silent: a silent channel has the level of 1e-16
+    (full scale)^2 / Hz. Patches are (n_clips, segments, n_bands, 4); a clip is cut evenly into segments.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz.
+    n_bands : int
+        Mel bands from 0 Hz to half the sample rate.
+    n_fft, hop : int
+        Length (even) and distance of frames, in samples.
+    seconds : float
+        About how long a segment is.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or a mel band holds no frequency.
+
+    Notes
+    -----
+    Costs two FFTs of n_fft samples for every hop. The spectra of one clip are held at once.
+
+    References
+    ----------
+    Level difference, phase and coherence of the channels are spatial features of Morita's technical report to DCASE
+    2026; the rest is ours.
+
+    Examples
+    --------
+    The far microphone hears the same at a tenth of the amplitude: 2 bel less, in phase and coherent.
+
+    >>> import asdcore, numpy as np
+    >>> sound = np.random.default_rng(0).normal(size=48000).astype(np.float32)
+    >>> patches = asdcore.load_encoder("coherence").encode(np.stack([sound, 0.1 * sound])[None])[0].patches
+    >>> patches.shape, abs(patches.mean(axis=(0, 1, 2)).round(3)).tolist()
+    ((1, 3, 16, 4), [2.0, 1.0, 0.0, 1.0])
+    """
+
+    name = "coherence"
     channels = 2
-    layers = (0,)
 
     def __init__(
         self, sample_rate: int = 16000, n_bands: int = 16, n_fft: int = 1024, hop: int = 512, seconds: float = 1.0
@@ -44,32 +76,18 @@ class Coherence:
         self._spectra = CrossSpectra(sample_rate, n_fft, hop, seconds)
         self._bands = unit_bands(sample_rate, n_fft, n_bands)
 
-    def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
-        """(n_clips, 2, n_samples) float32 -> {0: Tokens with patches (n_clips, segments, n_bands, 4)}."""
-        import numpy as np
+    def check(self, audio: Audio) -> None:
+        """Raise DataError unless the clips are (n_clips, 2, n_samples)."""
+        both_channels(audio, self.name)
 
-        if unknown := [layer for layer in layers if layer != 0]:
-            raise ValueError(f"coherence has the one layer 0, not {unknown}")
-        patches = np.stack([self._relation(clip) for clip in both_channels(audio, "coherence")])
-        return {layer: Tokens(patches) for layer in layers}
-
-    def _relation(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
+    def patches(self, clip: Audio) -> Audio:
         """(2, n_samples) -> (segments, n_bands, 4)."""
-        import numpy as np
-
         spectra = self._spectra(clip)
         time = spectra.shape[1]
         segments = max(1, min(round(time / self._spectra.frames), time // FEWEST))
         borders = np.linspace(0, time, segments + 1).astype(np.intp)
-        found = common(spectra, borders[:-1], borders[1:])
-        near, far = (self._bands @ power.T + FLOOR for power in (found.near, found.far))
-        phase = found.coherency
-        parts = (phase.real, phase.imag, np.square(phase.real) + np.square(phase.imag))
-        means = (self._bands @ part.T for part in parts)
+        shared = common(spectra, borders[:-1], borders[1:])
+        near, far = (self._bands @ density.T + FLOOR for density in (shared.near, shared.far))
+        phase = shared.coherency
+        means = (self._bands @ part.T for part in (phase.real, phase.imag, power(phase)))
         return np.stack([np.log10(near / far), *means], axis=-1).transpose(1, 0, 2).astype(np.float32, order="C")
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``coherence``."""
-    register("coherence", Coherence)

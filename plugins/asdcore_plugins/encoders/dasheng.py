@@ -1,36 +1,21 @@
-"""Dasheng, a masked autoencoder on 64-band mel frames, scaled up to 1.2 billion parameters.
-
-Dinkel et al., "Scaling up masked audio encoder learning for general audio classification", Interspeech 2024.
-Official code: https://github.com/XiaoMi/dasheng (Apache-2.0); checkpoints: Zenodo 11511780 (base, 0.6B, 1.2B).
-
-Front end: 16 kHz; a centred power spectrum of 512 samples (periodic Hann window) every 10 ms, 64 HTK mel bands up to 8
-kHz, 10 log10, nothing further than 120 dB below the clip's own maximum; then the checkpoint's batch normalisation of
-each band. The authors take that maximum over a whole batch, by which a clip's tokens would depend on its neighbours;
-here every clip has its own, as theirs has when it is alone.
-
-Tokens of 10 s: 250 x 1, patches of 64 bands x 4 frames, every 40 ms; no class token; dim 768 (base), 1280 (0.6B) or
-1536 (1.2B). A rest of less than 4 frames is left out; at least 30 ms are needed. Layers: what enters the blocks, every
-block, and ``"final"``, the last one after ``norm``. No more than ``target_length`` frames (10.08 s) go through the
-network at once: a longer spectrogram is cut into pieces of that length, and zeros are appended to the last, whose
-tokens of mere padding are left out, as the repository does (its package 0.0.9 cuts the tokens, without padding).
-"""
+"""The encoder ``dasheng``: masked autoencoders of Xiaomi."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+
+from asdcore import DataError
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.frontend import check_length, mel_db
 from asdcore_plugins.nn.mel import htk_bank
 from asdcore_plugins.nn.run import Parts, TorchEncoder
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.vit import ViT
+from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12, 1280: 16, 1536: 24}
 """Attention heads of the official models, base, 0.6B and 1.2B, by width."""
@@ -45,10 +30,54 @@ NAMES = ((r"^norms\.init_bn\.", "init_bn.1."), (r"^(tables|norms)\.", ""))
 
 
 class Dasheng(TorchEncoder):
-    """Dasheng on mel frames.
+    """Dasheng, a masked autoencoder on 64-band mel frames, scaled up to 1.2 billion parameters.
 
-    checkpoint : path. num_heads, target_length (frames of 10 ms) : by default what the checkpoint's ``config`` says, or
-    else the official value. device, autocast : see :class:`asdcore_plugins.nn.run.TorchEncoder`.
+    Front end: 16 kHz; a centred power spectrum of 512 samples (periodic Hann window) every 10 ms, 64 HTK mel bands up
+    to 8 kHz, 10 log10, nothing further than 120 dB below the clip's own maximum; then the checkpoint's batch
+    normalisation of each band. The authors take that maximum over a whole batch, by which a clip's tokens would depend
+    on its neighbours; here every clip has its own, as theirs has when it is alone.
+
+    Tokens of 10 s: 250 x 1, patches of 64 bands x 4 frames, every 40 ms; no class token; dim 768 (base), 1280 (0.6B) or
+    1536 (1.2B). A rest of less than 4 frames is left out; at least 30 ms are needed. Layers: what enters the blocks,
+    every block, and ``"final"``, the last one after ``norm``. No more than ``target_length`` frames (10.08 s) go
+    through the network at once: a longer spectrogram is cut into pieces of that length, and zeros are appended to the
+    last, whose tokens of mere padding are left out, as the repository does (its package 0.0.9 cuts the tokens, without
+    padding).
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        The file, or the id of a registry entry.
+    num_heads : int, optional
+        Attention heads; by default what the checkpoint's ``config`` says, or else the official number for its width.
+    target_length : int, optional
+        Frames of 10 ms that the network hears at once; by default what ``config`` says, or else the table of positions.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Dinkel et al., "Scaling up masked audio encoder learning for general audio classification", Interspeech 2024.
+    Official code: https://github.com/XiaoMi/dasheng (Apache-2.0); checkpoints: Zenodo 11511780 (base, 0.6B, 1.2B).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("dasheng", checkpoint="dasheng-base")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 250, 1, 768)
     """
 
     model: ViT
@@ -89,8 +118,6 @@ class Dasheng(TorchEncoder):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 64) in dB -> patches (n_clips, frames // 4, 1, dim)."""
-        import torch
-
         image = self.model.norms["init_bn"](spectrogram.transpose(1, 2))
         frames, longest = image.shape[2], self._target_length
         if frames > longest:
@@ -101,24 +128,18 @@ class Dasheng(TorchEncoder):
 
     def _piece(self, image: Tensor, layers: Sequence[int | str]) -> dict[int | str, Tensor]:
         """(n_clips, 64, frames), as many as there are positions for -> patches (n_clips, time, band, dim)."""
-        from asdcore_plugins.nn import vit
-
         net = self.model
         grid = net.patch_embed(image)  # rows are bands here, columns are time
         time, band = (net.tables[f"{axis}_pos_embed"].permute(0, 2, 3, 1) for axis in ("time", "freq"))
         grid = grid + time[:, :, : grid.shape[2]] + band
-        found = vit.hidden_states(grid.flatten(1, 2), net.blocks, layers)
-        if "final" in found:
-            found["final"] = net.norms["norm"](found["final"])
-        return {layer: tokens.reshape(grid.shape).transpose(1, 2) for layer, tokens in found.items()}
+        hidden = vit.hidden_states(grid.flatten(1, 2), net.blocks, layers)
+        if "final" in hidden:
+            hidden["final"] = net.norms["norm"](hidden["final"])
+        return {layer: tokens.reshape(grid.shape).transpose(1, 2) for layer, tokens in hidden.items()}
 
 
 def network(state: Mapping[str, Any], config: Mapping[str, Any], *, where: str, num_heads: int | None) -> ViT:
     """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
-    import torch
-
-    from asdcore_plugins.nn import vit
-
     heads = config.get("num_heads") if num_heads is None else num_heads
     size = vit.size_of(state, where=where, num_heads=heads, official=HEADS)
     positions = checkpoints.shape(state, "time_pos_embed", 4, where=where)[3]
@@ -135,8 +156,6 @@ def network(state: Mapping[str, Any], config: Mapping[str, Any], *, where: str, 
 
 def check_front_end(state: Mapping[str, Any], config: Mapping[str, Any], where: str) -> None:
     """Raise DataError where a checkpoint was trained with another front end than the official one."""
-    import torch
-
     official = {
         "front_end.0.spectrogram.window": torch.hann_window(N_FFT),
         "front_end.0.mel_scale.fb": htk_bank(RATE, N_FFT, BANDS, 0.0, RATE / 2).to_dense().T.float(),
@@ -150,9 +169,3 @@ def check_front_end(state: Mapping[str, Any], config: Mapping[str, Any], where: 
     others += [f"{key} = {config[key]}" for key, ours in FRONT_END.items() if config.get(key, ours) != ours]
     if others:
         raise DataError(f"{where} was trained with another front end than Dasheng's own: {', '.join(others)}.")
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``dasheng``."""
-    register("dasheng", Dasheng)

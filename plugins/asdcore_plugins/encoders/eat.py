@@ -1,41 +1,21 @@
-"""EAT, the Efficient Audio Transformer, as its authors released it.
-
-Chen et al., "EAT: Self-supervised pre-training with Efficient Audio Transformer", IJCAI 2024.
-Official code: https://github.com/cwx-worst-one/EAT (MIT); checkpoints: worstchan/EAT-* on the Hugging Face Hub (MIT).
-
-Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended up to
-``target_length`` frames; then (x + 4.268) / (2 * 4.569). So of a short clip the last tokens hear only padding, as the
-authors have it; at least 25 ms are needed. A longer clip than 10.25 s is heard in windows of that length; with ``beyond
-= "cut"`` it loses its end, as the authors have it.
-
-Tokens of 10 s: 64 x 8 patches of 16 x 16, every 160 ms, and one class token; dim 768 (base) or 1024 (large). The blocks
-normalise after they add. Layers: what enters the blocks (after ``pre_norm``), every block, and of a fine-tuned
-checkpoint ``"final"``, ``fc_norm`` of every token: the epsilon of that norm is 1e-5 in the Hub's code and 1e-6 in the
-original, and each kind of checkpoint gets its own.
-
-Its patches have spikes, which hide what distances between clips mean: by default every pooling of them cleans them up
-first (``clean_up``, see :mod:`asdcore.data.pooling`), but not ``cls``, which ASDKit takes as it is.
-
-Accepted are the Hub's ``model.safetensors`` and the original fairseq files, pre-trained or fine-tuned. Of a fairseq
-file the student is loaded, as the authors do, not the teacher kept beside it (``_ema``).
-"""
+"""The encoder ``eat``: the Efficient Audio Transformer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+
+from asdcore import DataError
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.padded_fbank import padded_fbank, samples
 from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.vit import ViT
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12, 1024: 16}
 """Attention heads of the official models, base and large, by width."""
@@ -80,11 +60,61 @@ PUBLISHED: dict[str, dict[str, float]] = {
 
 
 class EAT(Windowed):
-    """EAT on log-mel patches.
+    """EAT, the Efficient Audio Transformer, as its authors released it.
 
-    checkpoint : path. num_heads : by default the official number for the checkpoint's width. target_length : frames of
-    10 ms that the network hears at once. device, autocast : see :class:`asdcore_plugins.nn.run.TorchEncoder`. beyond :
-    see :class:`asdcore_plugins.nn.windows.Windowed`.
+    Front end: 16 kHz; Kaldi fbank with a Hann window, 25 ms every 10 ms, 128 bands; zeros are appended up to
+    ``target_length`` frames; then (x + 4.268) / (2 * 4.569). So of a short clip the last tokens hear only padding, as
+    the authors have it; at least 25 ms are needed. A longer clip than 10.25 s is heard in windows of that length; with
+    ``beyond = "cut"`` it loses its end, as the authors have it.
+
+    Tokens of 10 s: 64 x 8 patches of 16 x 16, every 160 ms, and one class token; dim 768 (base) or 1024 (large). The
+    blocks normalise after they add. Layers: what enters the blocks (after ``pre_norm``), every block, and of a
+    fine-tuned checkpoint ``"final"``, ``fc_norm`` of every token: the epsilon of that norm is 1e-5 in the Hub's code
+    and 1e-6 in the original, and each kind of checkpoint gets its own.
+
+    Its patches have spikes, which hide what distances between clips mean: by default every pooling of them cleans them
+    up first (``clean_up``, see :mod:`asdcore.data.pooling`), but not ``cls``, which ASDKit takes as it is.
+
+    Accepted are the Hub's ``model.safetensors`` and the original fairseq files, pre-trained or fine-tuned. Of a fairseq
+    file the student is loaded, as the authors do, not the teacher kept beside it (``_ema``).
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        The file, or the id of a registry entry.
+    num_heads : int, optional
+        Attention heads; by default the official number for the checkpoint's width.
+    target_length : int
+        Frames of 10 ms that the network hears at once.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+    beyond : str
+        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
+        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Chen et al., "EAT: Self-supervised pre-training with Efficient Audio Transformer", IJCAI 2024. Official code:
+    https://github.com/cwx-worst-one/EAT (MIT); checkpoints: worstchan/EAT-* on the Hugging Face Hub (MIT).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("eat", checkpoint="eat-base-pretrain")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 64, 8, 768)
     """
 
     model: ViT
@@ -119,25 +149,19 @@ class EAT(Windowed):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, frames // 16, 8, dim), special (n_clips, 1, dim)."""
-        from asdcore_plugins.nn import vit
-
         net = self.model
         grid = net.patch_embed(spectrogram)
         patches = grid.flatten(1, 2)
         patches = patches + net.tables["pos_embed"][:, : patches.shape[1]]
         x = net.norms["pre_norm"](vit.prepended(net.tables["cls_token"], patches))
-        found = vit.hidden_states(x, net.blocks, layers)
-        if "final" in found:
-            found["final"] = net.norms["fc_norm"](found["final"])
-        return {layer: vit.split(tokens, 1, grid.shape[1:3]) for layer, tokens in found.items()}
+        hidden = vit.hidden_states(x, net.blocks, layers)
+        if "final" in hidden:
+            hidden["final"] = net.norms["fc_norm"](hidden["final"])
+        return {layer: vit.split(tokens, 1, grid.shape[1:3]) for layer, tokens in hidden.items()}
 
 
 def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
     """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
-    import torch
-
-    from asdcore_plugins.nn import vit
-
     state = checkpoints.weights(content)
     epsilon, names = _form(state, where)
     patch_embed, blocks, positions, head = (
@@ -163,9 +187,3 @@ def _form(state: Any, where: str) -> tuple[float, tuple[tuple[str, str], ...]]:
         if isinstance(state, Mapping) and name in state:
             return form
     raise DataError(f"{where} has no tensor {' or '.join(first)}; it holds {checkpoints.contents(state)}.")
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``eat``."""
-    register("eat", EAT)

@@ -1,50 +1,81 @@
-"""EfficientAT: MobileNetV3 distilled from transformers on AudioSet (mn01_as ... mn40_as), and the dynamic dymn*_as.
-
-Schmid, Koutini and Widmer, "Efficient large-scale audio tagging via Transformer-to-CNN knowledge distillation", ICASSP
-2023, and "Dynamic convolutional neural networks as efficient pre-trained audio models", IEEE/ACM TASLP 32 (2024).
-Official repository: https://github.com/fschmid56/EfficientAT (MIT, code and weights); its releases hold the
-checkpoints, bare state dictionaries such as ``mn10_as_mAP_471.pt``, whose tensors tell the kind and the width.
-
-Front end, at 32 kHz: pre-emphasis 0.97, STFT of 1024 with a Hann window of 800 samples every 320, 128 Kaldi mel bands
-of 0-15000 Hz, (ln(x + 1e-5) + 4.5) / 5. Models of another resolution need it said: mn10_as_hop_15 ``hop_size=480`` (15
-ms), mn10_as_mels_64 ``n_mels=64``.
-
-Layer i is the map that ``features.<i>`` gives: 0 the stem's, which enters the first block, 1 to 15 the blocks', 16
-that of the last convolution; in dymn they are called ``in_c``, ``layers.<i - 1>`` and ``out_c``. Tokens of a 10 s clip
-(time x band): 500 x 64 in layers 0-1, 250 x 32 in 2-3, 125 x 16 in 4-6, 63 x 8 in 7-12, 32 x 4 in 13-16. "final", the
-default, is their embedding: the mean of layer 16 over time and bands. Its dimension is 960 in mn10 and dymn10, and
-384, 1920 and 3840 at the widths 04, 20 and 40.
-
-The networks are convolutional and take clips of any length as they are, as the authors' inference does, from 514
-samples on. Sound of another sample rate is resampled to 32 kHz before it comes here, as there.
-"""
+"""The encoder ``efficientat``: small convolutional networks taught by transformers."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from asdcore import hookimpl
+import torch
+from torch import Tensor
+
 from asdcore_plugins.nn.checkpoint import fit, read, shape
+from asdcore_plugins.nn.dymn import DyMN
 from asdcore_plugins.nn.frontend import passt_mel
 from asdcore_plugins.nn.mel import kaldi_bank
+from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3
 from asdcore_plugins.nn.run import Parts, TorchEncoder
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.dymn import DyMN
-    from asdcore_plugins.nn.mobilenet import MobileNetV3
 
 N_FFT = 1024
 
 
 class EfficientAT(TorchEncoder):
-    """MobileNetV3 or DyMN of any width.
+    """EfficientAT: MobileNetV3 distilled from transformers on AudioSet (mn01_as ... mn40_as), and the dynamic dymn*_as.
 
-    checkpoint : a file of the authors' releases. sample_rate : Hz. n_mels bands from ``fmin`` to ``fmax`` Hz;
-    window_size, hop_size : samples. device, autocast : see :class:`TorchEncoder`.
+    Front end, at 32 kHz: pre-emphasis 0.97, STFT of 1024 with a Hann window of 800 samples every 320, 128 Kaldi mel
+    bands of 0-15000 Hz, (ln(x + 1e-5) + 4.5) / 5. Models of another resolution need it said: mn10_as_hop_15
+    ``hop_size=480`` (15 ms), mn10_as_mels_64 ``n_mels=64``. Sound of another sample rate is resampled to 32 kHz before
+    it comes here, as the authors do.
+
+    Layer i is the map that ``features.<i>`` gives: 0 the stem's, which enters the first block, 1 to 15 the blocks', 16
+    that of the last convolution; in dymn they are called ``in_c``, ``layers.<i - 1>`` and ``out_c``. Tokens of a 10 s
+    clip (time x band): 500 x 64 in layers 0-1, 250 x 32 in 2-3, 125 x 16 in 4-6, 63 x 8 in 7-12, 32 x 4 in 13-16.
+    "final", the default, is their embedding: the mean of layer 16 over time and bands. Its dimension is 960 in mn10 and
+    dymn10, and 384, 1920 and 3840 at the widths 04, 20 and 40.
+
+    The networks are convolutional and take clips of any length as they are, as the authors' inference does, from 514
+    samples on.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A file of the authors' releases, a bare state dictionary such as ``mn10_as_mAP_471.pt``, whose tensors tell the
+        kind and the width; or the id of a registry entry.
+    sample_rate : int
+        Hz.
+    n_mels : int
+        Mel bands.
+    window_size, hop_size : int
+        Length and distance of frames, in samples; the window is at most 1024.
+    fmin, fmax : float
+        Limits of the mel bands, in Hz.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Schmid, Koutini and Widmer, "Efficient large-scale audio tagging via Transformer-to-CNN knowledge distillation",
+    ICASSP 2023, and "Dynamic convolutional neural networks as efficient pre-trained audio models", IEEE/ACM TASLP 32
+    (2024). Official repository: https://github.com/fschmid56/EfficientAT (MIT, code and weights).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("efficientat", checkpoint="efficientat-mn10")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 1, 1, 960)
     """
 
     name = "efficientat"
@@ -90,27 +121,16 @@ class EfficientAT(TorchEncoder):
         """(n_clips, frames, n_mels) -> patches (n_clips, time, band, dim), of "final" (n_clips, 1, 1, dim)."""
         maps = self.model(spectrogram, layers)
         return {
-            layer: (one[:, None, None] if layer == "final" else one.permute(0, 3, 2, 1), None)
-            for layer, one in maps.items()
+            layer: (grid[:, None, None] if layer == "final" else grid.permute(0, 3, 2, 1), None)
+            for layer, grid in maps.items()
         }
 
 
 def _network(state: Any, where: str) -> MobileNetV3 | DyMN:
     """Build the network whose tensors a state dictionary has, without values."""
-    import torch
-
-    from asdcore_plugins.nn.dymn import DyMN
-    from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3
-
     hidden, _ = shape(state, "classifier.2.weight", 2, where=where)
     n_classes, _ = shape(state, "classifier.5.weight", 2, where=where)
     with torch.device("meta"):
         if "in_c.0.weight" in state:
             return DyMN(hidden / HIDDEN, n_classes, all_dynamic="layers.0.block.0.0.weight" not in state)
         return MobileNetV3(hidden / HIDDEN, n_classes)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``efficientat``."""
-    register("efficientat", EfficientAT)

@@ -1,52 +1,79 @@
-"""Any encoder with the HEAR API: a Python module with ``load_model`` and functions for scene and timestamp embeddings.
-
-Published: Turian et al., "HEAR: Holistic Evaluation of Audio Representations", PMLR 176, 2022, arXiv 2203.03022, with
-the API on hearbenchmark.com. Architecture, front end, licence, grid and dimension are the module's own affair. Modules
-on torch are supported: audio reaches them as a torch tensor, n_sounds x n_samples in [-1, 1].
-
-The module is code that you have installed. Naming it imports it, and it opens its checkpoint as it likes: asdcore's
-promise that checkpoints run no code does not reach into it. Install it as a package, for then a frozen run can pin its
-version.
-"""
+"""The encoder ``hear``: any module with the HEAR API."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import DataError, PluginError, Tokens, hookimpl
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from asdcore import DataError, PluginError, Tokens
+from asdcore_plugins.nn.layers import checked_layers
 from asdcore_plugins.nn.repeats import check_repeats
-from asdcore_plugins.nn.run import known, still
+from asdcore_plugins.nn.run import still
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    Floats = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
 
 
 class Hear:
-    """An encoder behind the HEAR API.
+    """Any encoder with the HEAR API: a module with ``load_model`` and functions for scene and timestamp embeddings.
 
-    module : its dotted name. checkpoint : a file for its ``load_model``, which without one takes its own default.
+    Architecture, front end, licence, grid and dimension are the module's own. Modules on torch are supported: audio
+    reaches them as a torch tensor, n_sounds x n_samples in [-1, 1]. Clips arrive at the sample rate that the module
+    asks for and go through it one at a time; how it treats short and long ones is up to it.
 
     Layers: "scene", the embedding of the whole clip, one token; and "timestamp", one token every so many milliseconds,
     at times that the module sets: the API asks for a hop of 50 ms or less. Each is a forward pass of its own, because
-    the API offers no common one. Clips arrive at the sample rate that the module asks for and go through it one at a
-    time; how it treats short and long ones is its own affair.
+    the API offers no common one.
+
+    Parameters
+    ----------
+    module : str
+        Its dotted name.
+    checkpoint : str or Path, optional
+        A file for its ``load_model``, which without one takes its own default.
+    device : str
+        Where the model runs: "cpu", "cuda", "cuda:1", ...
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    The module is code that you have installed. Naming it imports it, and it opens its checkpoint as it likes: asdcore's
+    promise that checkpoints run no code does not cover it. Install it as a package: then a frozen run can pin its
+    version.
+
+    References
+    ----------
+    Turian et al., "HEAR: Holistic Evaluation of Audio Representations", PMLR 176, 2022, arXiv 2203.03022, with the API
+    on hearbenchmark.com.
+
+    Examples
+    --------
+    Not run by the tests, which have no such module:
+
+    >>> import asdcore, numpy as np
+    >>> encoder = asdcore.load_encoder("hear", module="hearbaseline.wav2vec2")  # doctest: +SKIP
+    >>> encoder.encode(np.zeros((1, 160000), dtype=np.float32), ["scene"])["scene"].patches.shape  # doctest: +SKIP
+    (1, 1, 1, 1024)
     """
 
     layers = ("scene", "timestamp")
 
     def __init__(self, module: str, checkpoint: str | Path | None = None, device: str = "cpu") -> None:
-        from torch import nn
-
         if checkpoint is not None and not Path(checkpoint).exists():
             raise DataError(
                 f"There is no checkpoint {checkpoint} for the HEAR module {module!r}. Give an existing path."
@@ -60,18 +87,34 @@ class Hear:
             still(self.model).to(device)
 
     def encode(self, audio: Floats, layers: Sequence[int | str] = layers[-1:]) -> Mapping[int | str, Tokens]:
-        """(n_clips, n_samples) float32 -> patches (n_clips, 1, 1, dim) or (n_clips, time, 1, dim), by layer.
+        """Return the tokens of clips.
 
-        Raises ValueError for an unknown layer, DataError for clips without sound and for a module that gives other
-        embeddings for a clip when it has heard another, PluginError where it returns what the API does not allow.
+        Parameters
+        ----------
+        audio : (n_clips, n_samples) float32
+            Sound at ``sample_rate``, in [-1, 1].
+        layers : sequence of str
+            "scene" or "timestamp", or both.
+
+        Returns
+        -------
+        dict
+            {layer: Tokens}, with patches (n_clips, 1, 1, dim) of "scene" and (n_clips, time, 1, dim) of "timestamp".
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        DataError
+            If clips hold no sound, or the module's embeddings of a clip depend on what it heard before.
+        PluginError
+            If the module returns what the API does not allow.
         """
-        import numpy as np
-
-        wanted = known(layers, self.layers, f"HEAR module {self.module}")
+        wanted = checked_layers(layers, self.layers, f"HEAR module {self.module}")
         if audio.ndim != 2 or 0 in audio.shape:
             raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
         ask = {"scene": self._scene, "timestamp": self._timestamps}
-        for layer in [one for one in wanted if one not in self._repeats]:
+        for layer in [layer for layer in wanted if layer not in self._repeats]:
             embed = ask[str(layer)]
             check_repeats(lambda clip: [embed(clip[None])], audio[0], f"HEAR module {self.module!r}")  # noqa: B023
             self._repeats.add(layer)
@@ -85,8 +128,6 @@ class Hear:
 
     def _timestamps(self, clip: Floats) -> Floats:
         """(1, n_samples) -> (1, time, 1, dim)."""
-        import numpy as np
-
         embeddings: Floats
         embeddings, times = self._asked("get_timestamp_embeddings", clip)
         good = embeddings.ndim == 3 and len(embeddings) == 1
@@ -97,16 +138,14 @@ class Hear:
 
     def _asked(self, function: str, clip: Floats) -> Any:
         """Call a function of the module on one clip and return its arrays."""
-        import torch
-
         with torch.no_grad():
-            found = getattr(_imported(self.module), function)(torch.tensor(clip, device=self._device), self.model)
-        return tuple(_array(one) for one in found) if isinstance(found, tuple | list) else _array(found)
+            answer = getattr(_imported(self.module), function)(torch.tensor(clip, device=self._device), self.model)
+        return tuple(_array(values) for values in answer) if isinstance(answer, tuple | list) else _array(answer)
 
-    def _require(self, holds: bool, function: str, what: str, found: Floats, needed: str) -> None:
-        if not holds or not found.size:
+    def _require(self, holds: bool, function: str, what: str, array: Floats, needed: str) -> None:
+        if not holds or not array.size:
             raise PluginError(
-                f"{function} of the HEAR module {self.module!r} returned {what} {found.shape} for one clip; "
+                f"{function} of the HEAR module {self.module!r} returned {what} {array.shape} for one clip; "
                 f"the API asks for {needed}. That is a fault of the module, or of the version installed."
             )
 
@@ -127,15 +166,6 @@ def _imported(name: str) -> ModuleType:
 
 
 def _array(value: Tensor | Floats) -> Floats:
-    import numpy as np
-    import torch
-
     values = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
     # A copy: a module may hand out its own buffer.
     return np.array(values, dtype=np.float32)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``hear``."""
-    register("hear", Hear)

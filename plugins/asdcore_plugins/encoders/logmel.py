@@ -1,37 +1,59 @@
-"""The log-mel spectrogram of the official DCASE Task 2 baseline: an encoder without weights.
-
-librosa's definition: a centred short-time spectrum with zeros beyond the ends, the Slaney mel scale with
-area-normalised triangles from 0 Hz to half the sample rate, and 20 / power * log10 of the mel spectrum. One token is
-one (frame, band); dim is 1. Ten seconds at 16 kHz give 313 frames.
-
-Everything is computed in float64 and without dense matrix products, so that a clip's tokens are the same bits whatever
-clips are encoded with it and however many threads there are.
-"""
+"""The encoder ``logmel``: the log-mel spectrogram of the official DCASE Task 2 baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+import math
+import warnings
 
-from asdcore import DataError, Tokens, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder, check_frames
+from asdcore_plugins.nn.mel import check_filled
+from asdcore_plugins.nn.stft import power as squared
 
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 FLOOR = 2.220446049250313e-16
 """The smallest mel value before the logarithm: float64 epsilon, as the baseline has it."""
 
 
-class LogMel:
-    """Mel spectrogram in dB, or with ``log = False`` its ``power``-th root: an amplitude.
+class LogMel(WeightlessEncoder):
+    """The log-mel spectrogram of the official DCASE Task 2 baseline: an encoder without weights.
 
-    sample_rate : Hz. n_mels bands; n_fft and hop in samples; power of the magnitude spectrum before the mel sum.
+    librosa's definition: a centred short-time spectrum with zeros beyond the ends, the Slaney mel scale with
+    area-normalised triangles from 0 Hz to half the sample rate, and 20 / power * log10 of the mel spectrum. One token
+    is one (frame, band), in dB; dim is 1. Ten seconds at 16 kHz give 313 frames.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz, even.
+    n_mels : int
+        Mel bands.
+    n_fft, hop : int
+        Length (even) and distance of frames, in samples.
+    power : float
+        Exponent of the magnitude spectrum before the mel sum, above 0.
+    log : bool
+        False gives the ``power``-th root of the mel spectrum instead: an amplitude.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or a mel band holds no frequency.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> clips = np.random.default_rng(0).normal(size=(2, 160000)).astype(np.float32)
+    >>> encoder = asdcore.load_encoder("logmel", n_mels=64)
+    >>> encoder.encode(clips)[0].patches.shape
+    (2, 313, 64, 1)
     """
 
-    layers = (0,)
+    name = "logmel"
 
     def __init__(
         self,
@@ -42,53 +64,36 @@ class LogMel:
         power: float = 2.0,
         log: bool = True,
     ) -> None:
-        import torch
-        from scipy.sparse import csr_array
-
-        if min(sample_rate, n_mels, hop, n_fft) < 1 or sample_rate % 2 or n_fft % 2 or not 0 < power < float("inf"):
-            raise ValueError("sample_rate, n_fft, n_mels, hop and power must be above 0, sample_rate and n_fft even")
+        names = "sample_rate, n_fft, n_mels, hop and power"
+        check_frames(names, sample_rate, n_mels, n_fft, hop)
+        if not 0 < power < math.inf:
+            raise ValueError(f"{names} must be above 0, sample_rate and n_fft even")
         self.sample_rate = sample_rate
         self._n_fft, self._hop, self._power, self._log = n_fft, hop, power, log
         self._bank = csr_array(mel_bank(sample_rate, n_fft, n_mels))
-        self._window = torch.hann_window(n_fft, dtype=torch.float64)
 
-    def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
-        """(n_clips, n_samples) float32 -> {0: Tokens with patches (n_clips, time, n_mels, 1)}."""
-        import numpy as np
-
-        if unknown := [layer for layer in layers if layer != 0]:
-            raise ValueError(f"logmel has the one layer 0, not {unknown}")
-        if 0 in audio.shape:
-            raise DataError(f"audio of shape {audio.shape} holds no sound to encode")
-        patches = np.stack([self._spectrum(clip) for clip in audio])
-        return {layer: Tokens(patches[..., None]) for layer in layers}
-
-    def _spectrum(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n_samples,) -> (time, n_mels)."""
-        import numpy as np
-        import torch
+    def patches(self, clip: Audio) -> Audio:
+        """(n_samples,) -> (time, n_mels, 1)."""
+        import torch  # here, so that the encoder is imported without it
 
         spectrum = torch.stft(
             torch.from_numpy(clip.astype(np.float64)),
             self._n_fft,
             self._hop,
-            window=self._window,
+            window=torch.hann_window(self._n_fft, dtype=torch.float64),
             center=True,
             pad_mode="constant",
             return_complex=True,
         ).numpy()
-        energy = np.square(spectrum.real) + np.square(spectrum.imag)
+        energy = squared(spectrum)
         mel = self._bank @ (energy if self._power == 2.0 else energy ** (self._power / 2.0))
         scaled = 20.0 / self._power * np.log10(np.maximum(mel, FLOOR)) if self._log else mel ** (1.0 / self._power)
-        return np.ascontiguousarray(scaled.T, dtype=np.float32)
+        return np.ascontiguousarray(scaled.T, dtype=np.float32)[..., None]
 
 
 def mel_bank(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
     """Triangles of unit area, evenly spaced on the Slaney mel scale: (n_mels, n_fft // 2 + 1)."""
-    import warnings
-
-    import numpy as np
-    from transformers.audio_utils import mel_filter_bank
+    from transformers.audio_utils import mel_filter_bank  # heavy, and needed once
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an empty band is refused below
@@ -101,14 +106,5 @@ def mel_bank(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
             norm="slaney",
             mel_scale="slaney",
         ).T
-    if empty := int((~np.any(bank, axis=1)).sum()):
-        raise ValueError(
-            f"{empty} of {n_mels} mel bands hold no frequency of an FFT of {n_fft} samples: lower n_mels or raise n_fft"
-        )
+    check_filled(bank, n_fft)
     return bank
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``logmel``."""
-    register("logmel", LogMel)

@@ -1,39 +1,64 @@
-"""The mel spectrogram of torchaudio, in amplitude: an encoder without weights.
-
-What ``torchaudio.transforms.MelSpectrogram`` computes with ``power = 1`` and ``normalized = True``: a centred
-short-time spectrum with zeros beyond the ends and a periodic Hann window of unit energy, its magnitude, and triangles
-of height 1 that are evenly spaced on the HTK mel scale from 0 Hz to half the sample rate. No logarithm. Its mean over
-time is what ASDKit (Fujimura et al., 2025) calls ``raw_spec``. One token is one (frame, band); dim is 1.
-
-Under ``seconds`` a clip is repeated until it fills them, and what lies beyond is cut off, as ASDKit does: in a mean
-over time, what comes twice counts twice. ASDKit has one length for a dataset, that of its longest clips. Of several
-lengths the shortest that holds the clip counts, so one portfolio can serve datasets of long and of short clips.
-
-Everything is computed in float64, a clip at a time, so that a clip's tokens are the same bits whatever clips are
-encoded with it; torchaudio's float32 differs from it by some millionths of the loudest band.
-"""
+"""The encoder ``melspec``: the mel amplitudes of torchaudio, on which ASDKit's raw_spec rests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
 
-from asdcore import DataError, Tokens, hookimpl
+import numpy as np
+from scipy.sparse import csr_array
+
+from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder, check_frames
 from asdcore_plugins.nn.mel import htk_bank
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from asdcore_plugins.nn.stft import framed, hann, power
 
 
-class MelSpec:
-    """Mel amplitudes.
+class MelSpec(WeightlessEncoder):
+    """The mel spectrogram of torchaudio, in amplitude: an encoder without weights.
 
-    sample_rate : Hz. n_mels bands; n_fft and hop in samples. seconds : the length, or the lengths, that clips are
-        brought to by repetition or cutting; None leaves them as they are.
+    What ``torchaudio.transforms.MelSpectrogram`` computes with ``power = 1`` and ``normalized = True``: a centred
+    short-time spectrum with zeros beyond the ends and a periodic Hann window of unit energy, its magnitude, and
+    triangles of height 1 that are evenly spaced on the HTK mel scale from 0 Hz to half the sample rate. No logarithm.
+    Its mean over time is what ASDKit calls ``raw_spec``. One token is one (frame, band); dim is 1.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz, even.
+    n_mels : int
+        Mel bands.
+    n_fft, hop : int
+        Length (even) and distance of frames, in samples.
+    seconds : float or list of float, optional
+        The length that clips are brought to: a shorter clip is repeated until it fills it, and what lies beyond is cut
+        off, as ASDKit does. In a mean over time, what comes twice counts twice. ASDKit has one length for a dataset,
+        that of its longest clips. Of several lengths the shortest that holds the clip counts, so one portfolio can
+        serve datasets of long and of short clips. Without it clips are left as they are.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    torchaudio's float32 differs from this by some millionths of the loudest band.
+
+    References
+    ----------
+    Fujimura et al., "ASDKit: A toolkit for comprehensive evaluation of anomalous sound detection methods", 2025.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> clips = np.random.default_rng(0).normal(size=(2, 96000)).astype(np.float32)
+    >>> asdcore.load_encoder("melspec").encode(clips)[0].patches.shape
+    (2, 188, 128, 1)
+    >>> asdcore.load_encoder("melspec", seconds=10).encode(clips)[0].patches.shape
+    (2, 313, 128, 1)
     """
 
-    layers = (0,)
+    name = "melspec"
 
     def __init__(
         self,
@@ -43,52 +68,27 @@ class MelSpec:
         hop: int = 512,
         seconds: float | Sequence[float] | None = None,
     ) -> None:
-        import numpy as np
-        from scipy.sparse import csr_array
-
-        if min(sample_rate, n_mels, hop, n_fft) < 1 or sample_rate % 2 or n_fft % 2:
-            raise ValueError("sample_rate, n_fft, n_mels and hop must be above 0, sample_rate and n_fft even")
+        check_frames("sample_rate, n_fft, n_mels and hop", sample_rate, n_mels, n_fft, hop)
         self.sample_rate = sample_rate
         self._n_fft, self._hop = n_fft, hop
         self._lengths = _lengths(seconds, sample_rate)
         self._bank = csr_array(htk_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0).to_dense().numpy())
-        window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
+        window = hann(n_fft)
         self._window = window / np.sqrt(np.square(window).sum())
 
-    def encode(self, audio: NDArray[np.float32], layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
-        """(n_clips, n_samples) float32 -> {0: Tokens with patches (n_clips, time, n_mels, 1)}."""
-        import numpy as np
-
-        if unknown := [layer for layer in layers if layer != 0]:
-            raise ValueError(f"melspec has the one layer 0, not {unknown}")
-        if 0 in audio.shape:
-            raise DataError(f"audio of shape {audio.shape} holds no sound to encode")
-        patches = np.stack([self._amplitudes(clip) for clip in audio])
-        return {layer: Tokens(patches[..., None]) for layer in layers}
-
-    def _amplitudes(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n_samples,) -> (time, n_mels), a frame centred on every ``hop``-th sample."""
-        import numpy as np
-
+    def patches(self, clip: Audio) -> Audio:
+        """(n_samples,) -> (time, n_mels, 1), a frame centred on every ``hop``-th sample."""
         n_samples = next((n for n in self._lengths if len(clip) <= n), max(self._lengths, default=len(clip)))
         padded = np.pad(np.resize(clip, n_samples).astype(np.float64), self._n_fft // 2)
-        frames = np.lib.stride_tricks.sliding_window_view(padded, self._n_fft)[:: self._hop]
-        spectrum = np.fft.rfft(frames * self._window)
-        amplitude = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag))
-        return np.ascontiguousarray((self._bank @ amplitude.T).T, dtype=np.float32)
+        amplitude = np.sqrt(power(np.fft.rfft(framed(padded, self._n_fft, self._hop) * self._window)))
+        return np.ascontiguousarray((self._bank @ amplitude.T).T, dtype=np.float32)[..., None]
 
 
 def _lengths(seconds: float | Sequence[float] | None, sample_rate: int) -> list[int]:
-    """Return lengths in samples, the shortest first; raises ValueError for what is none."""
-    given = [] if seconds is None else list(seconds) if isinstance(seconds, Sequence) else [seconds]
-    for one in given:
-        number = isinstance(one, int | float) and not isinstance(one, bool)
-        if not (number and 1 <= one * sample_rate < float("inf")):
+    """Return lengths in samples, the shortest first. Raises ValueError for anything but lengths."""
+    lengths = [] if seconds is None else list(seconds) if isinstance(seconds, Sequence) else [seconds]
+    for length in lengths:
+        is_number = isinstance(length, int | float) and not isinstance(length, bool)
+        if not (is_number and 1 <= length * sample_rate < math.inf):
             raise ValueError(f"seconds must be a number, or several, of at least one sample each, got {seconds!r}")
-    return sorted(int(sample_rate * one) for one in given)
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``melspec``."""
-    register("melspec", MelSpec)
+    return sorted(int(sample_rate * length) for length in lengths)

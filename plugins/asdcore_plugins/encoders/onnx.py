@@ -1,55 +1,78 @@
-"""Any audio model in an ONNX or TFLite file that takes a waveform, for example YAMNet.
-
-Architecture, front end, licence, grid and dimension are those of the file. It runs on the CPU, by onnxruntime or LiteRT
-(``pip install 'asdcore[onnx]'``). Weights that an ONNX model keeps in a file beside it (``torch.onnx.export`` writes
-``NAME.onnx.data``) are part of the checkpoint: name the model, or the folder that holds it and nothing else.
-
-YAMNet (Apache-2.0, github.com/tensorflow/models, research/audioset/yamnet) hears 0.975 s at 16 kHz, its authors move on
-by 0.48 s, and ten seconds give 20 embeddings of 1024::
-
-    encoder = { name = "onnx", checkpoint = "yamnet.tflite", sample_rate = 16000, hop = 7680,
-                outputs = ["yamnet_frames/global_average_pooling2d/Mean"] }
-"""
+"""The encoder ``onnx``: a model in an ONNX or TFLite file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import DataError, Tokens, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, Tokens
 from asdcore_plugins.nn.graph import FREE, graph_files, open_graph
+from asdcore_plugins.nn.layers import checked_layers
 from asdcore_plugins.nn.repeats import check_repeats
-from asdcore_plugins.nn.run import known
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 LAYOUTS = {1: "d", 2: "nd", 3: "ntd"}
 """What the axes of an output are where no layout is given, by their number."""
 
 
 class GraphEncoder:
-    """An encoder in an ONNX or TFLite file.
+    """Any audio model in an ONNX or TFLite file that takes a waveform, for example YAMNet.
 
-    checkpoint : the file, or the folder that holds it.
-    sample_rate : Hz that the model expects.
-    window : samples that it hears at once. By default the length that its input has; where that is free, a whole clip.
-    hop : samples from one window to the next, by default ``window``. Zeros fill up the last window, so that every
-        sample is heard; a clip shorter than a window is one window.
-    outputs : the layers, the last one being the default: names of tensors, or places among the graph's outputs. By
-        default all outputs. In a TFLite file any tensor may be named, in an ONNX file an output.
-    layout : what the axes of an output are, a letter each: n the clip (of length 1), t time, b band, d dim. One word
-        for all outputs, or a list with one for each; by default d, nd or ntd, by the number of axes.
-
-    patches of a layer: (n_clips, time, band, dim), the windows one after the other in time; an axis that the layout
-    does not name has length 1.
+    Architecture, front end, licence, grid and dimension are those of the file. It runs on the CPU, by onnxruntime or
+    LiteRT (``pip install 'asdcore[onnx]'``). Patches of a layer are (n_clips, time, band, dim), the windows one after
+    the other in time; an axis that the layout does not name has length 1.
 
     A model with a state of its own (a streaming TFLite model) keeps it from window to window and begins anew with every
-    clip. One whose outputs still hang on what it heard before, or that draws random numbers, is refused.
+    clip. A model is refused if its outputs still depend on what it heard before, or if it draws random numbers.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        The file, the folder that holds it and nothing else, or the id of a registry entry. Weights that an ONNX model
+        keeps in a file beside it (``torch.onnx.export`` writes ``NAME.onnx.data``) are part of the checkpoint.
+    sample_rate : int
+        Hz that the model expects.
+    window : int, optional
+        Samples that it hears at once. By default the length that its input has, or a whole clip if that is free.
+    hop : int, optional
+        Samples from one window to the next, by default ``window``. Zeros fill up the last window, so that every sample
+        is heard; a clip shorter than a window is one window.
+    outputs : list of int or str, optional
+        The layers, the last one being the default: names of tensors, or positions among the graph's outputs. By default
+        all outputs. In a TFLite file any tensor may be named, in an ONNX file an output.
+    layout : str or list of str, optional
+        What the axes of an output are, a letter each: n the clip (of length 1), t time, b band, d dim. One word for all
+        outputs, or a list with one for each; by default d, nd or ntd, by the number of axes.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    YAMNet hears 0.975 s at 16 kHz, its authors move on by 0.48 s, and ten seconds give 20 embeddings of 1024.
+
+    References
+    ----------
+    YAMNet: github.com/tensorflow/models, research/audioset/yamnet (Apache-2.0).
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> name = "yamnet_frames/global_average_pooling2d/Mean"
+    >>> yamnet = asdcore.load_encoder("onnx", checkpoint="yamnet", hop=7680, outputs=[name])  # doctest: +SKIP
+    >>> yamnet.encode(np.zeros((1, 160000), dtype=np.float32))[name].patches.shape  # doctest: +SKIP
+    (1, 20, 1, 1024)
     """
 
     @staticmethod
@@ -66,7 +89,7 @@ class GraphEncoder:
         outputs: Sequence[int | str] | None = None,
         layout: str | Sequence[str] | None = None,
     ) -> None:
-        named = [one for one in outputs or () if isinstance(one, str)]
+        named = [output for output in outputs or () if isinstance(output, str)]
         self._graph = open_graph(checkpoint, named)
         self.layers: Sequence[int | str] = tuple(self._graph.outputs if outputs is None else outputs)
         self._names = {layer: _tensor(layer, self._graph.outputs) for layer in self.layers}
@@ -80,14 +103,28 @@ class GraphEncoder:
         self._file, self._repeats = Path(checkpoint), False
 
     def encode(self, audio: Floats, layers: Sequence[int | str] | None = None) -> Mapping[int | str, Tokens]:
-        """(n_clips, n_samples) float32 -> the Tokens of each layer, by default of the last.
+        """Return the tokens of clips.
 
-        Raises ValueError for an unknown layer, DataError for sound that the model cannot take and for outputs that do
-        not have the axes of their layout.
+        Parameters
+        ----------
+        audio : (n_clips, n_samples) float32
+            Sound at ``sample_rate``, in [-1, 1].
+        layers : sequence of int or str, optional
+            The layers wanted, by default the last.
+
+        Returns
+        -------
+        dict
+            {layer: Tokens}, with patches (n_clips, time, band, dim) float32.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        DataError
+            If the model does not take the sound, or an output does not have the axes of its layout.
         """
-        import numpy as np
-
-        wanted = known(self.layers[-1:] if layers is None else layers, self.layers, "the model")
+        wanted = checked_layers(self.layers[-1:] if layers is None else layers, self.layers, "the model")
         if audio.ndim != 2 or 0 in audio.shape:
             raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
         clips = [self._encode(clip, wanted) for clip in audio]
@@ -95,8 +132,6 @@ class GraphEncoder:
 
     def _encode(self, clip: Floats, layers: Sequence[int | str]) -> dict[int | str, Floats]:
         """(n_samples,) -> {layer: (time, band, dim)}."""
-        import numpy as np
-
         names = [self._names[layer] for layer in layers]
         if not self._repeats:
             check_repeats(lambda sound: self._heard_first(sound, names), clip, f"The model {self._file}")
@@ -104,7 +139,8 @@ class GraphEncoder:
         self._graph.reset()
         windows = [self._graph.run(window, names) for window in self._cut(clip)]
         return {
-            layer: np.concatenate([self._grid(found[i], layer) for found in windows]) for i, layer in enumerate(layers)
+            layer: np.concatenate([self._grid(window[i], layer) for window in windows])
+            for i, layer in enumerate(layers)
         }
 
     def _heard_first(self, clip: Floats, names: Sequence[str]) -> list[NDArray[Any]]:
@@ -114,8 +150,6 @@ class GraphEncoder:
 
     def _cut(self, clip: Floats) -> Iterator[Floats]:
         """(n_samples,) -> windows in the shape of the graph's input."""
-        import numpy as np
-
         length = self._window or len(clip)
         n_windows = 1 + -(-max(0, len(clip) - length) // (self._hop or length))
         starts = [i * (self._hop or length) for i in range(n_windows)]
@@ -126,8 +160,6 @@ class GraphEncoder:
 
     def _grid(self, output: NDArray[Any], layer: int | str) -> Floats:
         """An output of one window -> (time, band, dim)."""
-        import numpy as np
-
         layout = self._layouts[layer] or LAYOUTS.get(output.ndim, "")
         if len(layout) != output.ndim or ("n" in layout and output.shape[layout.index("n")] != 1):
             raise DataError(
@@ -169,9 +201,3 @@ def _windows(fixed: int, window: int | None, hop: int | None) -> tuple[int | Non
             f"window is {length}, hop {hop}: both must be above 0, and hop, which needs a window, at most it"
         )
     return length, hop or length
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``onnx``."""
-    register("onnx", GraphEncoder)

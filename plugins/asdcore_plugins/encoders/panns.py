@@ -1,51 +1,86 @@
-"""PANNs: convolutional networks trained on AudioSet, Cnn14, Cnn10, Cnn6 and MobileNetV1.
-
-Kong et al., "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition", IEEE/ACM TASLP 28
-(2020). Official repository: https://github.com/qiuqiangkong/audioset_tagging_cnn (MIT); checkpoints in Zenodo record
-3987831 (CC-BY-4.0), dictionaries with the state under "model". Which of the four networks one is, its tensors tell.
-
-Front end, at 32 kHz: STFT of 1024 samples (periodic Hann window) every 320, 64 Slaney mel bands of 50-14000 Hz,
-10 log10(max(power, 1e-10)), then a batch normalisation of each band, which belongs to the network. Cnn14_16k needs
-``sample_rate=16000, window_size=512, hop_size=160, fmax=8000``. A checkpoint carries its windowed Fourier matrices and
-its mel bands: one that was trained on another spectrogram than the parameters describe is refused.
-
-Layer 0 is what enters the first block (MobileNetV1: the map of its stem), k what leaves block k. Tokens of a 10 s clip
-(time x band) in the last block: 31 x 2 of Cnn14 and MobileNetV1, 62 x 4 of Cnn10 and Cnn6. "final", the default, is the
-embedding, one token: 2048 numbers of Cnn14, 1024 of MobileNetV1, 512 of Cnn10 and Cnn6.
-
-The networks are convolutional and take clips of any length as they are, as the authors' inference does. A clip with
-fewer frames than make one of the last map (32, or 16 with Cnn10 and Cnn6: 310 or 150 ms) is refused; the authors' code
-fails there. Sound of another sample rate is resampled before it comes here, as there.
-"""
+"""The encoder ``panns``: pretrained audio neural networks."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from asdcore import DataError, hookimpl
+import torch
+from torch import Tensor
+
+from asdcore import DataError
+from asdcore_plugins.nn import panns
 from asdcore_plugins.nn.checkpoint import fit, read, shape
 from asdcore_plugins.nn.frontend import check_length, mel_db
 from asdcore_plugins.nn.mel import slaney_bank
+from asdcore_plugins.nn.panns import Pann
 from asdcore_plugins.nn.run import Parts, TorchEncoder
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.panns import Pann
 
 FIXED = ("spectrogram_extractor.stft.conv_real.weight", "spectrogram_extractor.stft.conv_imag.weight")
 MEL = "logmel_extractor.melW"
 
 
 class Panns(TorchEncoder):
-    """One of the four networks.
+    """PANNs: convolutional networks trained on AudioSet, Cnn14, Cnn10, Cnn6 and MobileNetV1.
 
-    checkpoint : a file of the authors' record. sample_rate : Hz; window_size, hop_size : samples; mel_bins bands from
-    ``fmin`` to ``fmax`` Hz; classes_num : of the classifier, by default as many as the checkpoint has. device,
-    autocast : see :class:`TorchEncoder`.
+    Front end, at 32 kHz: STFT of 1024 samples (periodic Hann window) every 320, 64 Slaney mel bands of 50-14000 Hz, 10
+    log10(max(power, 1e-10)), then a batch normalisation of each band, which belongs to the network. Cnn14_16k needs
+    ``sample_rate=16000, window_size=512, hop_size=160, fmax=8000``. A checkpoint carries its windowed Fourier matrices
+    and its mel bands: one that was trained on another spectrogram than the parameters describe is refused. Sound of
+    another sample rate is resampled before it comes here, as the authors do.
+
+    Layer 0 is what enters the first block (MobileNetV1: the map of its stem), k what leaves block k. Tokens of a 10 s
+    clip (time x band) in the last block: 31 x 2 of Cnn14 and MobileNetV1, 62 x 4 of Cnn10 and Cnn6. "final", the
+    default, is the embedding, one token: 2048 numbers of Cnn14, 1024 of MobileNetV1, 512 of Cnn10 and Cnn6.
+
+    The networks are convolutional and take clips of any length as they are, as the authors' inference does. A clip with
+    fewer frames than make one of the last map (32, or 16 with Cnn10 and Cnn6: 310 or 150 ms) is refused; the authors'
+    code fails there.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A file of the authors' record, whose tensors tell which of the four networks it is; or the id of a registry
+        entry.
+    sample_rate : int
+        Hz.
+    window_size, hop_size : int
+        Length (even) and distance of frames, in samples.
+    mel_bins : int
+        Mel bands.
+    fmin, fmax : float
+        Their limits in Hz.
+    classes_num : int, optional
+        Classes of the classifier; by default as many as the checkpoint has.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Kong et al., "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition", IEEE/ACM TASLP 28
+    (2020). Official repository: https://github.com/qiuqiangkong/audioset_tagging_cnn (MIT); checkpoints in Zenodo
+    record 3987831 (CC-BY-4.0), dictionaries with the state under "model".
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("panns", checkpoint="panns-cnn14")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 1, 1, 2048)
     """
 
     name = "panns"
@@ -89,17 +124,13 @@ class Panns(TorchEncoder):
         """(n_clips, frames, mel_bins) -> patches (n_clips, time, band, dim), of "final" (n_clips, 1, 1, dim)."""
         maps = self.model(spectrogram, layers)
         return {
-            layer: (one[:, None, None] if layer == "final" else one.permute(0, 2, 3, 1), None)
-            for layer, one in maps.items()
+            layer: (grid[:, None, None] if layer == "final" else grid.permute(0, 2, 3, 1), None)
+            for layer, grid in maps.items()
         }
 
 
 def _network(state: Any, mel_bins: int, classes_num: int | None, checkpoint: str) -> tuple[Pann, str]:
     """Build the network whose blocks a state dictionary has, without values; and say what it was taken for."""
-    import torch
-
-    from asdcore_plugins.nn import panns
-
     n_classes, dim = shape(state, "fc_audioset.weight", 2, where=f"{checkpoint}, taken for one of PANNs,")
     size = (mel_bins, dim, classes_num or n_classes)
     with torch.device("meta"):
@@ -114,8 +145,6 @@ def _network(state: Any, mel_bins: int, classes_num: int | None, checkpoint: str
 
 def _check_spectrogram(state: Mapping[str, Any], window_size: int, bank: Tensor, where: str) -> None:
     """Refuse a checkpoint whose spectrogram, which it carries as fixed tensors, is not the one computed here."""
-    import torch
-
     taper = torch.hann_window(window_size, dtype=torch.float64)
     steps = torch.arange(window_size // 2 + 1)[:, None] * torch.arange(window_size)
     phase = (steps % window_size) * (2.0 * math.pi / window_size)
@@ -126,21 +155,15 @@ def _check_spectrogram(state: Mapping[str, Any], window_size: int, bank: Tensor,
     }
     wrong = []
     for name, values in expected.items():
-        found = state.get(name)
-        if found is None:
+        fixed = state.get(name)
+        if fixed is None:
             wrong.append(f"{name} is missing")
-        elif found.shape != values.shape:
-            wrong.append(f"{name} is {tuple(found.shape)}, not {tuple(values.shape)}")
-        elif (found - values).abs().max() > 1e-4 * values.abs().max():
+        elif fixed.shape != values.shape:
+            wrong.append(f"{name} is {tuple(fixed.shape)}, not {tuple(values.shape)}")
+        elif (fixed - values).abs().max() > 1e-4 * values.abs().max():
             wrong.append(f"{name} has other values")
     if wrong:
         raise DataError(
             f"{where} was trained on another spectrogram than its parameters describe: {'; '.join(wrong)}. Give "
             "sample_rate, window_size, mel_bins, fmin and fmax as in its training."
         )
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``panns``."""
-    register("panns", Panns)

@@ -1,34 +1,20 @@
-"""PaSST, the Patchout faSt Spectrogram Transformer: a supervised AudioSet model on overlapping patches.
-
-Koutini et al., "Efficient training of audio transformers with Patchout", Interspeech 2022.
-Official code: https://github.com/kkoutini/PaSST (Apache-2.0), whose releases hold the checkpoints passt-s-*.
-
-Front end: 32 kHz; x[i + 1] - 0.97 x[i]; a centred power spectrum of 1024 samples (symmetric Hann window of 800) every
-10 ms, 128 Kaldi mel bands from 0 to 15 kHz; (ln(x + 1e-5) + 4.5) / 5. It is EfficientAT's.
-
-Tokens of 10 s: 99 x 12 patches of 16 x 16 every 10 frames (100 ms) and bands, one class and one distillation token; dim
-768. A clip has at least 16 frames (150 ms). A longer one than the table of time positions (10 s; 20 and 30 s for the
-checkpoints of those names) is heard in windows of that length; with ``beyond = "cut"`` it loses the patches beyond the
-table, as in the authors' code. Layers: what enters the blocks, every block, and ``"final"``, the last one after
-``norm``; the mean of its two special tokens is the authors' embedding.
-"""
+"""The encoder ``passt``: the Patchout faSt Spectrogram Transformer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import hookimpl
+import torch
+from torch import Tensor
+
 from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.frontend import check_length, passt_mel
 from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.vit import ViT
 from asdcore_plugins.nn.windows import Windowed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12}
 """Attention heads of the official models, by width."""
@@ -40,12 +26,57 @@ NOT_ENCODER = ("head.", "head_dist.")
 
 
 class PaSST(Windowed):
-    """PaSST on log-mel patches.
+    """PaSST, the Patchout faSt Spectrogram Transformer: a supervised AudioSet model on overlapping patches.
 
-    checkpoint : path. num_heads : by default the official number for the checkpoint's width. stride : from one patch
-    to the next, (bands, frames) or one number for both; 16 for a checkpoint named ``p16-s16``, and so on. hopsize :
-    samples from frame to frame; 100 and 160 for those named ``stfthop``. device, autocast : see
-    :class:`asdcore_plugins.nn.run.TorchEncoder`. beyond : see :class:`asdcore_plugins.nn.windows.Windowed`.
+    Front end: 32 kHz; x[i + 1] - 0.97 x[i]; a centred power spectrum of 1024 samples (symmetric Hann window of 800)
+    every 10 ms, 128 Kaldi mel bands from 0 to 15 kHz; (ln(x + 1e-5) + 4.5) / 5. It is EfficientAT's.
+
+    Tokens of 10 s: 99 x 12 patches of 16 x 16 every 10 frames (100 ms) and bands, one class and one distillation token;
+    dim 768. A clip has at least 16 frames (150 ms). A longer one than the table of time positions (10 s; 20 and 30 s
+    for the checkpoints of those names) is heard in windows of that length; with ``beyond = "cut"`` it loses the patches
+    beyond the table, as in the authors' code. Layers: what enters the blocks, every block, and ``"final"``, the last
+    one after ``norm``; the mean of its two special tokens is the authors' embedding.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        The file, or the id of a registry entry.
+    num_heads : int, optional
+        Attention heads; by default the official number for the checkpoint's width.
+    stride : int or (int, int)
+        From one patch to the next, (bands, frames) or one number for both; 16 for a checkpoint named ``p16-s16``, and
+        so on.
+    hopsize : int
+        Samples from frame to frame; 100 and 160 for the checkpoints named ``stfthop``.
+    device : str
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+    beyond : str
+        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
+        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Koutini et al., "Efficient training of audio transformers with Patchout", Interspeech 2022. Official code:
+    https://github.com/kkoutini/PaSST (Apache-2.0), whose releases hold the checkpoints passt-s-*.
+
+    Examples
+    --------
+    Not run by the tests, which have no checkpoint:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("passt", checkpoint="passt-s-swa")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 99, 12, 768)
     """
 
     model: ViT
@@ -81,10 +112,6 @@ class PaSST(Windowed):
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, (frames - 16) // 10 + 1, 12, dim), special (n_clips, 2, dim)."""
-        import torch
-
-        from asdcore_plugins.nn import vit
-
         net, tables = self.model, self.model.tables
         grid = net.patch_embed(spectrogram.transpose(1, 2))  # rows are bands here, columns are time
         time, band = (tables[f"{axis}_new_pos_embed"].permute(0, 2, 3, 1) for axis in ("time", "freq"))
@@ -92,19 +119,15 @@ class PaSST(Windowed):
         grid = grid + time[:, :, : grid.shape[2]] + band
         names = [name for name in ("cls_token", "dist_token") if name in tables]
         special = torch.cat([tables[name] for name in names], dim=1) + tables["new_pos_embed"]
-        found = vit.hidden_states(vit.prepended(special, grid.flatten(1, 2)), net.blocks, layers)
-        if "final" in found:
-            found["final"] = net.norms["norm"](found["final"])
-        parts = {layer: vit.split(tokens, len(names), grid.shape[1:3]) for layer, tokens in found.items()}
+        hidden = vit.hidden_states(vit.prepended(special, grid.flatten(1, 2)), net.blocks, layers)
+        if "final" in hidden:
+            hidden["final"] = net.norms["norm"](hidden["final"])
+        parts = {layer: vit.split(tokens, len(names), grid.shape[1:3]) for layer, tokens in hidden.items()}
         return {layer: (patches.transpose(1, 2), special) for layer, (patches, special) in parts.items()}
 
 
 def network(state: Mapping[str, Any], stride: tuple[int, int], *, where: str, num_heads: int | None) -> ViT:
     """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
-    import torch
-
-    from asdcore_plugins.nn import vit
-
     size = vit.size_of(state, where=where, num_heads=num_heads, official=HEADS)
     n_special = checkpoints.shape(state, "new_pos_embed", 3, where=where)[1]
     positions = checkpoints.shape(state, "time_new_pos_embed", 4, where=where)[3]
@@ -121,9 +144,3 @@ def network(state: Mapping[str, Any], stride: tuple[int, int], *, where: str, nu
         model = vit.ViT(size, stride=stride, tables=tables, norms=norms)
     checkpoints.fit(model, state, where=where, names=vit.PLAIN_NAMES, ignore=NOT_ENCODER)
     return model
-
-
-@hookimpl
-def register_encoders(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``passt``."""
-    register("passt", PaSST)

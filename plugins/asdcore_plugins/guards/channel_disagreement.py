@@ -1,39 +1,66 @@
-"""Takes back part of a score in the normal tail where branches of different channels disagree.
-
-A near, a far and a residual view of one clip that say very different things are unreliable evidence, not an anomaly.
-With Q the ``quantile`` of the train-normal base scores and F the smooth CDF of the disagreement among train normals::
-
-    delta(x) = max_v z_v(x) - min_v z_v(x)   over ``branches``
-    R(x)     = (base(x) - Q)+ * clip((F(delta(x)) - q_d) / (1 - q_d), 0, 1),   q_d = disagreement_quantile
-
-R is 0 up to Q and wherever the branches disagree no more than they do in a share q_d of the train normals, continuous,
-and never larger than the excess: with a strength of at most 1 no clip falls below Q. (The cue is that of section 3 of
-the DCASE 2026 report "Robust train-normal calibration for first-shot machine sound anomaly detection"; the formula is
-ours.)
-
-Parameters: ``branches``, at least two names; ``quantile`` and ``disagreement_quantile`` in (0, 1), default 0.95 both.
-Cost: two sorts of the train normals; a search among them a clip.
-"""
+"""The guard ``channel_disagreement``: high scores need channels that agree."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, SmoothEcdf
 from asdcore_plugins.stats.distributions.tail import check_branch, check_quantiles, excess, ramp
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import SmoothEcdf
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class ChannelDisagreement:
-    """Guard the tail above ``quantile`` where ``branches`` disagree beyond their ``disagreement_quantile``."""
+    """Takes back part of a score in the normal tail if branches of different channels disagree.
+
+    A near, a far and a residual view of one clip that say very different things are unreliable evidence, not an
+    anomaly. With Q the ``quantile`` of the train-normal base scores and F the smooth CDF of the disagreement among
+    train normals::
+
+        delta(x) = max_v z_v(x) - min_v z_v(x)   over ``branches``
+        R(x)     = (base(x) - Q)+ * clip((F(delta(x)) - q_d) / (1 - q_d), 0, 1),   q_d = disagreement_quantile
+
+    R is 0 up to Q, and for every clip whose branches disagree no more than those of a share q_d of the train normals.
+    It is continuous, and never larger than the excess: with a strength of at most 1 no clip falls below Q.
+
+    Parameters
+    ----------
+    branches : list of str
+        Names of at least two branches to compare.
+    quantile : float
+        Quantile of the train-normal base scores at which the tail begins, in (0, 1).
+    disagreement_quantile : float
+        Quantile of the train-normal disagreement from which on a score is doubted, in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or fewer than two branches are named.
+
+    Notes
+    -----
+    Cost: two sorts of the train normals, and a search among them for each clip.
+
+    References
+    ----------
+    The cue is that of section 3 of the DCASE 2026 report "Robust train-normal calibration for first-shot machine sound
+    anomaly detection"; the formula is ours.
+
+    Examples
+    --------
+    Two clips score 12. The branches agree on the first, and disagree about the second more than on any train normal:
+
+    >>> import asdcore, numpy as np
+    >>> normals = np.arange(1.0, 11.0)
+    >>> guard = asdcore.load_guard("channel_disagreement", branches=["near", "far"])
+    >>> guard = guard.fit(normals, {"near": normals, "far": np.zeros(10)}, np.array(["source"] * 10))
+    >>> penalty = guard.penalty(np.array([12.0, 12.0]), {"near": np.array([3.0, 1e9]), "far": np.zeros(2)})
+    >>> penalty.round(1)
+    array([0. , 2.4])
+    """
 
     def __init__(self, branches: list[str], quantile: float = 0.95, disagreement_quantile: float = 0.95) -> None:
         if not isinstance(branches, list | tuple):
@@ -47,18 +74,47 @@ class ChannelDisagreement:
         self._disagreement: SmoothEcdf | None = None
 
     def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> ChannelDisagreement:
-        """Out-of-fold train normals: base score (n_train,) and z of every branch."""
-        import numpy as np
+        """Learn the tail of the train normals.
 
-        from asdcore import SmoothEcdf
+        Parameters
+        ----------
+        base : (n_train,) float64
+            Base scores of the system for train normals, out of fold.
+        z : dict of (n_train,) float64
+            The calibrated scores of every branch for the same clips, by its name.
+        domain : (n_train,) str
+            "source" or "target"; not used.
 
+        Returns
+        -------
+        ChannelDisagreement
+            Itself.
+        """
         self._disagreement = None
         self._threshold = float(np.quantile(base, self._quantile))
         self._disagreement = SmoothEcdf(self._range(z))
         return self
 
     def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
-        """(n_clips,) base score and z of every branch -> R (n_clips,) >= 0, in units of the base score."""
+        """Return what the system is to take back from each clip.
+
+        Parameters
+        ----------
+        base : (n_clips,) float64
+            Base scores of the system.
+        z : dict of (n_clips,) float64
+            The calibrated scores of every branch, by its name.
+
+        Returns
+        -------
+        (n_clips,) float64
+            The penalty R >= 0, in units of the base score; exactly 0 up to the threshold.
+
+        Raises
+        ------
+        DataError
+            If it is called before ``fit``.
+        """
         if self._disagreement is None:
             raise DataError("this channel disagreement has no train normals yet: call fit(base, z, domain) first")
         doubt = ramp(self._disagreement.cdf(self._range(z)), self._ordinary, 1.0)
@@ -66,14 +122,6 @@ class ChannelDisagreement:
 
     def _range(self, z: Mapping[str, Floats]) -> Floats:
         """Return the largest z of the branches less the smallest (n,)."""
-        import numpy as np
-
         values = [z[branch] for branch in self._branches]
         spread: Floats = np.maximum.reduce(values) - np.minimum.reduce(values)
         return spread
-
-
-@hookimpl
-def register_guards(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``channel_disagreement``."""
-    register("channel_disagreement", ChannelDisagreement)

@@ -1,41 +1,72 @@
-"""Takes back part of a score in the normal tail that other evidence does not support, for clips close to the target.
-
-What a detector takes for anomalous is often only of the target domain, of which it has heard ten clips. The tail guard
-(see ``tail``) is therefore confined to clips near the target bank, by a branch ``proximity`` that scores against it::
-
-    near(x) = clip((D_hi - z_p(x)) / (D_hi - D_mid), 0, 1)
-    R(x)    = (base(x) - Q)+ * clip((q_a - F(z_support(x))) / q_a, 0, 1) * near(x),   q_a = support_quantile
-
-z_p is the z of the branch ``proximity``, D_hi its ``proximity_quantile`` and D_mid its median, both over the
-out-of-fold target train normals; Q is the ``quantile`` of the train-normal base scores, F the smooth CDF of the branch
-``support``. The ramp from the median on keeps R continuous; a step at D_hi would not. R is 0 up to Q, and never
-larger than the excess: with a strength of at most 1 no clip falls below Q. (The cue is that of section 3 of the DCASE
-2026 report "Robust train-normal calibration for first-shot machine sound anomaly detection"; the formula is ours.)
-
-Parameters: ``support`` and ``proximity``, names of branches, the latter best with a scorer of ``references =
-["target"]`` and a normalizer of ``scope = "target"``; ``quantile`` (0.95), ``support_quantile`` (0.8) and
-``proximity_quantile`` (0.9, above 0.5) in (0, 1). Cost: three sorts of the train normals; a search among them a clip.
-"""
+"""The guard ``target_proximity``: the guard ``tail``, for clips close to the target domain alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, SmoothEcdf
 from asdcore_plugins.stats.distributions.tail import check_branch, check_quantiles, excess, ramp
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import SmoothEcdf
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class TargetProximity:
-    """Guard the tail above ``quantile`` with ``support``, for clips that ``proximity`` finds near the target bank."""
+    """Takes back unsupported scores in the normal tail, for clips close to the target domain.
+
+    What a detector takes for anomalous often belongs to the target domain, of which it has heard ten clips. So the
+    guard ``tail`` is confined to clips near the target bank, by a branch ``proximity`` that scores against it::
+
+        near(x) = clip((D_hi - z_p(x)) / (D_hi - D_mid), 0, 1)
+        R(x)    = (base(x) - Q)+ * clip((q_a - F(z_support(x))) / q_a, 0, 1) * near(x),   q_a = support_quantile
+
+    z_p is the z of the branch ``proximity``. D_hi is its ``proximity_quantile`` and D_mid its median, both over the
+    out-of-fold target train normals. Q is the ``quantile`` of the train-normal base scores, F the smooth CDF of the
+    branch ``support``. The ramp from the median on keeps R continuous; a step at D_hi would not. R is 0 up to Q, and
+    never larger than the excess: with a strength of at most 1 no clip falls below Q.
+
+    Parameters
+    ----------
+    support : str
+        The name of the branch that must agree.
+    proximity : str
+        The name of the branch that tells how near the target a clip is; best with a scorer of ``references =
+        ["target"]`` and a normalizer of ``scope = "target"``.
+    quantile : float
+        Quantile of the train-normal base scores at which the tail begins, in (0, 1).
+    support_quantile : float
+        Quantile of ``support`` from which on it agrees in full, in (0, 1).
+    proximity_quantile : float
+        Quantile of ``proximity`` among target train normals up to which a clip is near, in (0.5, 1).
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: three sorts of the train normals, and a search among them for each clip.
+
+    References
+    ----------
+    The cue is that of section 3 of the DCASE 2026 report "Robust train-normal calibration for first-shot machine sound
+    anomaly detection"; the formula is ours.
+
+    Examples
+    --------
+    Two clips score 12 without support. The first is near the target and loses its excess, the second is far from it:
+
+    >>> import asdcore, numpy as np
+    >>> normals = np.arange(1.0, 11.0)
+    >>> guard = asdcore.load_guard("target_proximity", support="other", proximity="target_knn")
+    >>> guard = guard.fit(normals, {"other": normals, "target_knn": normals}, np.array(["target"] * 10))
+    >>> z = {"other": np.array([-50.0, -50.0]), "target_knn": np.array([1.0, 30.0])}
+    >>> guard.penalty(np.array([12.0, 12.0]), z).round(1)
+    array([2.4, 0. ])
+    """
 
     def __init__(
         self,
@@ -55,19 +86,32 @@ class TargetProximity:
         self._evidence: SmoothEcdf | None = None
 
     def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> TargetProximity:
-        """Out-of-fold train normals: base score (n_train,), z of every branch, domain.
+        """Learn the tail of the train normals.
 
-        Raises DataError without target clips, or where their proximity has no spread.
+        Parameters
+        ----------
+        base : (n_train,) float64
+            Base scores of the system for train normals, out of fold.
+        z : dict of (n_train,) float64
+            The calibrated scores of every branch for the same clips, by its name.
+        domain : (n_train,) str
+            "source" or "target"; the target clips tell what is near.
+
+        Returns
+        -------
+        TargetProximity
+            Itself.
+
+        Raises
+        ------
+        DataError
+            If there are no target clips, or their proximity has no spread.
         """
-        import numpy as np
-
-        from asdcore import SmoothEcdf
-
         self._evidence = None
         near = z[self._proximity][domain == "target"]
         if not len(near):
             raise DataError("target_proximity needs target train normals, and there are none. Take the guard out.")
-        self._middle, self._far = (float(one) for one in np.quantile(near, [0.5, self._near_quantile]))
+        self._middle, self._far = (float(value) for value in np.quantile(near, [0.5, self._near_quantile]))
         if not self._far > self._middle:
             raise DataError(
                 f"the median and the quantile {self._near_quantile} of the z of {self._proximity!r} are the same for "
@@ -78,15 +122,27 @@ class TargetProximity:
         return self
 
     def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
-        """(n_clips,) base score and z of every branch -> R (n_clips,) >= 0, in units of the base score."""
+        """Return what the system is to take back from each clip.
+
+        Parameters
+        ----------
+        base : (n_clips,) float64
+            Base scores of the system.
+        z : dict of (n_clips,) float64
+            The calibrated scores of every branch, by its name.
+
+        Returns
+        -------
+        (n_clips,) float64
+            The penalty R >= 0, in units of the base score; exactly 0 up to the threshold.
+
+        Raises
+        ------
+        DataError
+            If it is called before ``fit``.
+        """
         if self._evidence is None:
             raise DataError("this target proximity has no train normals yet: call fit(base, z, domain) first")
         unsupported = ramp(self._evidence.cdf(z[self._support]), self._agrees, 0.0)
         near = ramp(z[self._proximity], self._far, self._middle)
         return excess(base, self._threshold) * unsupported * near
-
-
-@hookimpl
-def register_guards(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``target_proximity``."""
-    register("target_proximity", TargetProximity)

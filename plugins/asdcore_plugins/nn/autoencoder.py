@@ -19,18 +19,16 @@ import contextlib
 import itertools
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from asdcore import DataError
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    Floats32 = NDArray[np.float32]
-    Rows = NDArray[np.intp]
+Floats32 = NDArray[np.float32]
+Rows = NDArray[np.intp]
 
 WIDTH, BOTTLENECK = 128, 8
 MOMENTUM, EPSILON = 0.01, 1e-3
@@ -40,8 +38,6 @@ LEARNING_RATE = 1e-3
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch compute on one thread: how a sum is split over threads must not reach the last bit of a score."""
-    import torch
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -55,8 +51,6 @@ def windows(features: Floats32, frames: int) -> Floats32:
 
     No frame is copied, so a bank takes no more memory than its features, and may be mapped from a file.
     """
-    import numpy as np
-
     n_clips, time, *of_frame = features.shape
     flat = np.ascontiguousarray(features, np.float32).reshape(n_clips, time, math.prod(of_frame))
     shape = (n_clips, time - frames + 1, frames * flat.shape[2])
@@ -65,16 +59,11 @@ def windows(features: Floats32, frames: int) -> Floats32:
 
 def gather(vectors: Floats32, rows: Rows) -> Tensor:
     """Take rows of :func:`windows`, counted clip after clip: -> (len(rows), frames * ...) float32, a copy."""
-    import numpy as np
-    import torch
-
     return torch.from_numpy(vectors[np.divmod(rows, vectors.shape[1])])
 
 
 def batches(rows: Rows, size: int, draw: torch.Generator) -> Iterator[Rows]:
     """Yield the rows shuffled, ``size`` at a time; the last batch may be smaller."""
-    import torch
-
     order = torch.randperm(len(rows), generator=draw).numpy()
     for start in range(0, len(rows), size):
         yield rows[order[start : start + size]]
@@ -82,9 +71,6 @@ def batches(rows: Rows, size: int, draw: torch.Generator) -> Iterator[Rows]:
 
 def network(dim: int, seed: int) -> nn.Sequential:
     """Return the untrained network for vectors of ``dim`` values, with torch's usual weights for this seed."""
-    import torch
-    from torch import nn
-
     sizes = [dim, *[WIDTH] * 4, BOTTLENECK, *[WIDTH] * 4]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -102,8 +88,6 @@ def train(vectors: Floats32, rows: Rows, *, epochs: int, batch_size: int, seed: 
     The last weights are kept. The same rows in the same order and the same seed give the same bits. Raises DataError
     where the weights run away.
     """
-    import torch
-
     model, draw = network(vectors.shape[2], seed).train(), torch.Generator().manual_seed(seed)
     # All parameters in one pass: updating them one by one takes a quarter of the time.
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)

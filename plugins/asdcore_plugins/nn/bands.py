@@ -6,24 +6,19 @@ one narrower than a bin has the density of the bin it lies in, and none is ever 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class LogBands:
     """``n_bands`` from ``low`` to ``high`` Hz over the bins of a one-sided spectrum, ``resolution`` Hz apart."""
 
     def __init__(self, n_bins: int, resolution: float, n_bands: int, low: float, high: float) -> None:
-        import numpy as np
-
         if n_bands < 1 or not 0 < low < high <= (n_bins - 1) * resolution:
             raise ValueError(
-                f"{n_bands} bands from {low} to {high} Hz cannot be: there must be one or more, from above 0 Hz on and "
+                f"{n_bands} bands from {low} to {high} Hz are not possible: give one or more, from above 0 Hz on and "
                 f"up to {(n_bins - 1) * resolution} Hz"
             )
         self._edges = np.geomspace(low, high, n_bands + 1)
@@ -31,8 +26,6 @@ class LogBands:
 
     def __call__(self, density: Floats) -> Floats:
         """(..., n_bins) power per Hz -> (..., n_bands), the mean of each band."""
-        import numpy as np
-
         sums = np.cumsum(density * np.diff(self._borders), axis=-1)
         rows = sums.reshape(-1, sums.shape[-1])
         upto = np.stack([np.interp(self._edges, self._borders, np.concatenate([[0.0], row])) for row in rows])

@@ -15,13 +15,15 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from asdcore import DataError
 from asdcore_plugins.nn.zip_records import check_records
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 INERT = (
     "argparse.Namespace",
@@ -51,8 +53,6 @@ def read(path: str | Path) -> Any:
     Raises DataError for a file that is missing, cut short or otherwise damaged, no checkpoint, or that would run code
     when read.
     """
-    import torch
-
     file = Path(path)
     if file.is_dir():
         file = file / "model.safetensors"
@@ -65,9 +65,9 @@ def read(path: str | Path) -> Any:
             mapped = form == "zip" and check_records(file)
             return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch names no set of errors for damaged files
-        if found := re.search(r"GLOBAL (\S+)|Unsupported (operand \d+)", str(error)):
+        if call := re.search(r"GLOBAL (\S+)|Unsupported (operand \d+)", str(error)):
             raise DataError(
-                f"Checkpoint {file} is refused: reading it would call {found[1] or found[2]}, and a checkpoint may "
+                f"Checkpoint {file} is refused: reading it would call {call[1] or call[2]}, and a checkpoint may "
                 "hold nothing but tensors and plain values. Take the file that its authors publish; if it is that "
                 "file and you trust it, save its state dictionary as safetensors."
             ) from error
@@ -93,17 +93,17 @@ def fit(
     own = module.state_dict()
     official = {name: translated(name, names) for name in own}
     left_out = tuple(ignore)
-    known = set(official.values())
+    expected = set(official.values())
     missing = [name for name in official.values() if name not in state]
-    unexpected = [name for name in state if name not in known and not name.startswith(left_out)]
+    unexpected = [name for name in state if name not in expected and not name.startswith(left_out)]
     misshapen = [
         f"{theirs} is {_shape(state[theirs])}, not {tuple(own[ours].shape)}"
         for ours, theirs in official.items()
         if theirs in state and _shape(state[theirs]) != tuple(own[ours].shape)
     ]
-    found = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
-    if any(found.values()):
-        lines = [f"  {kind} ({len(those)}): {', '.join(those)}" for kind, those in found.items() if those]
+    problems = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
+    if any(problems.values()):
+        lines = [f"  {kind} ({len(those)}): {', '.join(those)}" for kind, those in problems.items() if those]
         hint = "Give the checkpoint, and the parameters, of one and the same model."
         raise DataError("\n".join([f"{where} does not fit:", *lines, hint]))
     module.load_state_dict({ours: _converted(state[official[ours]], own[ours]) for ours in own}, assign=True)
@@ -118,10 +118,10 @@ def translated(name: str, names: Iterable[tuple[str, str]]) -> str:
 
 def entry(content: Any, key: str, *, where: str) -> dict[str, Any]:
     """Return the dictionary that a checkpoint holds under ``key``; raises DataError where there is none."""
-    found = content.get(key) if isinstance(content, Mapping) else None
-    if not isinstance(found, Mapping):
+    part = content.get(key) if isinstance(content, Mapping) else None
+    if not isinstance(part, Mapping):
         raise DataError(f"{where} holds no dictionary {key!r}; it holds {contents(content)}.")
-    return dict(found)
+    return dict(part)
 
 
 def weights(content: Any) -> Any:
@@ -142,8 +142,8 @@ def shape(state: Any, name: str, rank: int, *, where: str) -> tuple[int, ...]:
 
 def depth(state: Mapping[str, Any], blocks: str) -> int:
     """Return how many blocks a state dictionary holds: ``blocks`` is what stands before their numbers."""
-    found = (re.match(re.escape(blocks) + r"(\d+)\.", name) for name in state)
-    return len({number[1] for number in found if number})
+    matches = (re.match(re.escape(blocks) + r"(\d+)\.", name) for name in state)
+    return len({number[1] for number in matches if number})
 
 
 def contents(content: Any) -> str:
@@ -174,9 +174,6 @@ def _form(file: Path) -> str:
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         tensors: dict[str, Tensor] = load_file(file)
     except (SafetensorError, OSError, ValueError) as error:
@@ -187,8 +184,6 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
 @contextlib.contextmanager
 def _placeholders() -> Iterator[None]:
     """Let torch put placeholders where a file names what is inert, and keep its warnings about old formats quiet."""
-    import torch
-
     with warnings.catch_warnings(), torch.serialization.safe_globals([(Placeholder, name) for name in INERT]):
         warnings.simplefilter("ignore")
         yield
@@ -200,8 +195,6 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 def _converted(value: Tensor, own: Tensor) -> Tensor:
     """Copy a tensor out of the file: floating point becomes float32, anything else the module's own type."""
-    import torch
-
     dtype = torch.float32 if own.is_floating_point() else own.dtype
     return value.detach().to(dtype, memory_format=torch.contiguous_format, copy=True)
 

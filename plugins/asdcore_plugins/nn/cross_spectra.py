@@ -16,18 +16,19 @@ same bits whatever clips are encoded with it and however many threads there are.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from asdcore import DataError
-from asdcore_plugins.nn.mel import slaney_bank
+from asdcore_plugins.nn.mel import filled, slaney_bank
+from asdcore_plugins.nn.stft import framed, hann, power
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Complex = NDArray[np.complex128]
-    Rows = NDArray[np.intp]
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Rows = NDArray[np.intp]
 
 FLOOR = 1e-16
 """The smallest density, full scale squared per Hz: 20 dB below what rounding to 16 bits makes. Less is silence."""
@@ -52,8 +53,6 @@ class CrossSpectra:
     """
 
     def __init__(self, sample_rate: int, n_fft: int, hop: int, seconds: float) -> None:
-        import numpy as np
-
         if sample_rate < 1 or n_fft < 2 or n_fft % 2 or not 0 < hop <= n_fft or not 0 < seconds < float("inf"):
             raise ValueError(
                 "sample_rate and seconds must be above 0, n_fft even and 0 < hop <= n_fft, got "
@@ -65,14 +64,12 @@ class CrossSpectra:
                 f"{seconds} s are {self.frames} frames, and a coherence takes {FEWEST}: raise seconds, or lower hop "
                 "and n_fft"
             )
-        window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
+        window = hann(n_fft)
         # So that squared magnitudes are one-sided densities.
         self._window = window * np.sqrt(2.0 / (sample_rate * np.square(window).sum()))
 
     def __call__(self, clip: NDArray[np.float32]) -> Complex:
         """(2, n_samples) -> (2, time, bins); raises DataError for a clip of fewer than 8 frames."""
-        import numpy as np
-
         needed = self._n_fft + (FEWEST - 1) * self._hop
         if clip.shape[1] < needed:
             raise DataError(
@@ -80,14 +77,12 @@ class CrossSpectra:
                 f"{needed} samples. Set the encoder's n_fft and hop to less."
             )
         signals = np.array(clip, dtype=np.float64, order="C")
-        frames = np.lib.stride_tricks.sliding_window_view(signals, self._n_fft, axis=1)[:, :: self._hop]
-        spectra: Complex = np.fft.rfft(frames * self._window, axis=-1)
+        spectra: Complex = np.fft.rfft(framed(signals, self._n_fft, self._hop) * self._window, axis=-1)
         return spectra
 
 
 def common(spectra: Complex, starts: Rows, stops: Rows) -> Common:
     """(2, time, bins), and the first frame of each segment and the first one after it -> what is common in it."""
-    import numpy as np
 
     def mean(products: NDArray[Any]) -> NDArray[Any]:
         sums = np.concatenate([np.zeros_like(products[:1]), np.cumsum(products, axis=0)])
@@ -95,21 +90,14 @@ def common(spectra: Complex, starts: Rows, stops: Rows) -> Common:
         return means
 
     # A difference of two sums may be rounded to less than nothing.
-    near, far = (np.maximum(mean(np.square(one.real) + np.square(one.imag)), 0.0) for one in spectra)
+    near, far = (np.maximum(mean(power(channel)), 0.0) for channel in spectra)
     coherency = mean(spectra[0] * spectra[1].conj()) / np.sqrt((near + FLOOR) * (far + FLOOR))
     return Common(near, far, coherency / np.maximum(np.abs(coherency), 1.0))
 
 
 def unit_bands(sample_rate: int, n_fft: int, n_bands: int) -> Any:
     """Mel triangles (n_bands, bins) from 0 Hz to half the sample rate, sparse, each with weights that sum to 1."""
-    from scipy.sparse import csr_array
-
-    bank = slaney_bank(sample_rate, n_fft, n_bands, 0.0, sample_rate / 2.0).to_dense().numpy()
-    if empty := int((~bank.any(axis=1)).sum()):
-        raise ValueError(
-            f"{empty} of {n_bands} mel bands hold no frequency of an FFT of {n_fft} samples: use fewer bands or raise "
-            "n_fft"
-        )
+    bank = filled(slaney_bank(sample_rate, n_fft, n_bands, 0.0, sample_rate / 2.0), n_fft)
     return csr_array(bank / bank.sum(axis=1, keepdims=True))
 
 

@@ -12,15 +12,14 @@ A clip too short for one frame raises DataError; the authors' code fails there t
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
 
 from asdcore import DataError
 from asdcore_plugins.nn.mel import kaldi_bank
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
 
 KALDI_FLOOR = 1.1920928955078125e-07
 """The smallest energy before Kaldi's logarithm: float32 epsilon."""
@@ -53,8 +52,6 @@ def kaldi_fbank(
     In each, the mean is removed, x[i] - preemphasis * x[i - 1] taken (the first sample being its own predecessor), the
     window applied and zeros appended to a power of two; then ln(max(energy, 1.19e-07)) of each band.
     """
-    import torch
-
     length, shift = int(sample_rate * frame_length * 0.001), int(sample_rate * frame_shift * 0.001)
     n_fft = 1 << (length - 1).bit_length()
     bank = kaldi_bank(sample_rate, n_fft, n_mels, low, high if high > 0.0 else sample_rate / 2.0 + high)
@@ -89,8 +86,6 @@ def passt_mel(
     ``win_length`` samples, the clip mirrored at its ends); Kaldi's mel bands from ``low`` to ``high`` Hz; then
     (ln(x + 1e-5) + 4.5) / 5.
     """
-    import torch
-
     bank = kaldi_bank(sample_rate, n_fft, n_mels, low, high)
     taper = torch.hann_window(win_length, periodic=False, dtype=torch.float64, device="cpu")
 
@@ -110,8 +105,6 @@ def mel_db(
     window of ``n_fft`` samples, the clip mirrored at its ends), 10 log10(max(x, 1e-10)); with ``top_db``, nothing lies
     further than that below the clip's own maximum.
     """
-    import torch
-
     taper = torch.hann_window(n_fft, dtype=torch.float64, device="cpu")
 
     def decibels(clip: Tensor) -> Tensor:
@@ -133,16 +126,12 @@ def check_length(n_samples: int, needed: int, sample_rate: int) -> None:
 
 def _each(waveform: Tensor, front_end: Callable[[Tensor], Tensor], *, needed: int, sample_rate: int) -> Tensor:
     """(n_clips, n_samples) -> (n_clips, frames, n_mels) float32 by a front end of one float64 clip."""
-    import torch
-
     check_length(waveform.shape[1], needed, sample_rate)
     return torch.stack([front_end(clip).T.float() for clip in waveform.cpu().double()]).to(waveform.device)
 
 
 def _centred(clip: Tensor, length: int, n_fft: int, hop: int) -> Tensor:
     """(n_samples,) -> (frames, length): around every ``hop``-th sample, the clip mirrored over half an FFT."""
-    from torch.nn.functional import pad
-
     inset = (n_fft - length) // 2
     mirrored = pad(clip[None], (n_fft // 2, n_fft // 2), mode="reflect")[0]
     return mirrored[inset : inset + len(clip) + length].unfold(0, length, hop)
@@ -150,8 +139,6 @@ def _centred(clip: Tensor, length: int, n_fft: int, hop: int) -> Tensor:
 
 def _energies(frames: Tensor, shaped: Callable[[Tensor], Tensor], n_fft: int, bank: Tensor) -> Tensor:
     """Frames (n, length), their shape before an FFT, filter bank (n_mels, bins) -> energies (n_mels, n)."""
-    import torch
-
     n, length = frames.shape
     energies = torch.empty(len(bank), n, dtype=torch.float64, device="cpu")
     padded = torch.zeros(min(n, BLOCK), n_fft, dtype=torch.float64, device="cpu")
@@ -167,8 +154,6 @@ def _energies(frames: Tensor, shaped: Callable[[Tensor], Tensor], n_fft: int, ba
 
 @functools.cache
 def _kaldi_window(name: str, length: int) -> Tensor:
-    import torch
-
     powers = {"povey": 0.85, "hanning": 1.0}
     if name not in powers:
         raise ValueError(f"window is {name!r}; allowed are {', '.join(map(repr, powers))}")

@@ -9,16 +9,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError, PluginError
 from asdcore_plugins.nn.onnx_files import onnx_files
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Arrays = list[NDArray[Any]]
+Arrays = list[NDArray[Any]]
 
 FREE = -1
 """The length of an axis that may have any."""
@@ -62,9 +61,9 @@ def graph_file(path: str | Path) -> Path:
     """Return the file of a model: ``path``, or the one model in that folder; raises DataError where there is none."""
     file = Path(path)
     if file.is_dir():
-        inside = sorted(one for one in file.iterdir() if one.suffix in SUFFIXES and not one.name.startswith("."))
+        inside = sorted(path for path in file.iterdir() if path.suffix in SUFFIXES and not path.name.startswith("."))
         if len(inside) != 1:
-            names = ", ".join(one.name for one in inside) or "none"
+            names = ", ".join(path.name for path in inside) or "none"
             raise DataError(f"{file} must hold one model, a file .onnx or .tflite; it holds {names}. Name the file.")
         return inside[0]
     if not file.is_file():
@@ -95,9 +94,9 @@ class OnnxGraph:
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors share no class
             raise DataError(f"{file} is neither TFLite nor an ONNX model that opens: {_said(error)}") from error
-        inputs = [(one.name, one.type == "tensor(float)", one.shape) for one in self._session.get_inputs()]
+        inputs = [(node.name, node.type == "tensor(float)", node.shape) for node in self._session.get_inputs()]
         self._input, self.shape = _waveform(file, inputs)
-        self.outputs = [one.name for one in self._session.get_outputs()]
+        self.outputs = [node.name for node in self._session.get_outputs()]
         _require(file, names, self.outputs, self.outputs)
 
     def reset(self) -> None:
@@ -106,17 +105,16 @@ class OnnxGraph:
     def run(self, waveform: NDArray[np.float32], names: Sequence[str]) -> Arrays:
         """Run the graph once; see :class:`Graph`."""
         try:
-            found: Arrays = self._session.run(list(names), {self._input: waveform})
+            outputs: Arrays = self._session.run(list(names), {self._input: waveform})
         except Exception as error:
             raise DataError(f"the model fails on a waveform of shape {waveform.shape}: {_said(error)}") from error
-        return found
+        return outputs
 
 
 class LiteGraph:
     """A graph run by LiteRT with its default kernels. Every tensor in it can be had."""
 
     def __init__(self, file: Path, names: Sequence[str]) -> None:
-        import numpy as np
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -129,10 +127,12 @@ class LiteGraph:
         except (RuntimeError, ValueError) as error:
             raise DataError(f"{file} is no TFLite model that LiteRT can open: {_said(error)}") from error
         inputs, outputs = self._lite.get_input_details(), self._lite.get_output_details()
-        taken = [(one["index"], one["dtype"] is np.float32, one["shape_signature"].tolist()) for one in inputs]
+        taken = [
+            (tensor["index"], tensor["dtype"] is np.float32, tensor["shape_signature"].tolist()) for tensor in inputs
+        ]
         self._input, self.shape = _waveform(file, taken)
-        self.outputs = [one["name"] for one in outputs]
-        self._index = {one["name"]: one["index"] for one in (*self._lite.get_tensor_details(), *outputs)}
+        self.outputs = [tensor["name"] for tensor in outputs]
+        self._index = {tensor["name"]: tensor["index"] for tensor in (*self._lite.get_tensor_details(), *outputs)}
         _require(file, names, self._index, self.outputs)
 
     def reset(self) -> None:
@@ -164,17 +164,17 @@ def _waveform(file: Path, inputs: Sequence[tuple[Any, bool, Sequence[Any]]]) -> 
         channels = (1, FREE) if sizes and sizes[place] == FREE else (1,)
         if sizes and is_float and sizes[place] not in (0, 1) and set(batch) <= {1, FREE} and rest <= set(channels):
             return key, tuple(size if i == place else 1 for i, size in enumerate(sizes))
-    found = ", ".join(f"{'float32' if is_float else 'another type'} {list(shape)}" for _, is_float, shape in inputs)
+    shapes = ", ".join(f"{'float32' if is_float else 'another type'} {list(shape)}" for _, is_float, shape in inputs)
     several = " State that a model takes and gives back as inputs is not kept here." if len(inputs) > 1 else ""
     raise DataError(
-        f"{file} takes {found or 'nothing'}; needed is one float32 waveform, [n_samples], [1, n_samples], "
+        f"{file} takes {shapes or 'nothing'}; needed is one float32 waveform, [n_samples], [1, n_samples], "
         f"[1, 1, n_samples] or [1, n_samples, 1].{several} A model that begins from a spectrogram, or wants more than "
         "sound, needs an encoder of its own: 'asdcore new-plugin encoder NAME' starts one."
     )
 
 
-def _require(file: Path, names: Sequence[str], known: Sequence[str] | dict[str, int], outputs: Sequence[str]) -> None:
-    if missing := [name for name in names if name not in known]:
+def _require(file: Path, names: Sequence[str], tensors: Sequence[str] | dict[str, int], outputs: Sequence[str]) -> None:
+    if missing := [name for name in names if name not in tensors]:
         raise DataError(f"{file} has no tensor {', '.join(missing)}; its outputs are {', '.join(outputs)}.")
 
 

@@ -14,13 +14,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import nn
 
 from asdcore import DataError
 from asdcore_plugins.nn.checkpoint import fit, read, translated
-
-if TYPE_CHECKING:
-    from torch import nn
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files of weights, the one to prefer first."""
@@ -63,8 +63,10 @@ def snapshot(checkpoint: str | Path, *model_types: str) -> Snapshot:
     if not (folder / "config.json").is_file():
         raise DataError(f"{folder} holds no config.json, which says how large the model is. {_COMPLETE}")
     config = _read_json(folder / "config.json")
-    if (found := config.get("model_type")) not in model_types:
-        raise DataError(f"{folder / 'config.json'} describes a model {found!r}; needed is {' or '.join(model_types)}.")
+    if (model_type := config.get("model_type")) not in model_types:
+        raise DataError(
+            f"{folder / 'config.json'} describes a model {model_type!r}; needed is {' or '.join(model_types)}."
+        )
     preprocessor = folder / "preprocessor_config.json"
     return Snapshot(weights, config, _read_json(preprocessor) if preprocessor.is_file() else {})
 
@@ -73,22 +75,22 @@ def files(checkpoint: str | Path) -> list[Path]:
     """Return every file that is read where a checkpoint is one file of weights: itself, and what describes it."""
     weights = Path(checkpoint)
     beside = (weights.parent / name for name in ("config.json", "preprocessor_config.json"))
-    return [weights, *(one for one in beside if one.is_file())]
+    return [weights, *(file for file in beside if file.is_file())]
 
 
-def configure(name: str, found: Snapshot) -> Any:
+def configure(name: str, saved: Snapshot) -> Any:
     """Return the library's configuration object of class ``name``; raises DataError where it refuses config.json."""
     import transformers
 
     try:
-        return getattr(transformers, name).from_dict(_sizes_alone(found.config))
+        return getattr(transformers, name).from_dict(_sizes_alone(saved.config))
     except Exception as error:  # the library's own validation errors share no class
-        raise _refused(found, error) from error
+        raise _refused(saved, error) from error
 
 
 def build(
     make: Callable[[], nn.Module],
-    found: Snapshot,
+    saved: Snapshot,
     *,
     prefixes: Sequence[str] = (),
     older: Iterable[tuple[str, str]] = (),
@@ -102,20 +104,18 @@ def build(
 
     Raises DataError that lists every missing, unexpected and misshapen tensor.
     """
-    import torch
-
     try:
         with torch.device("meta"):
             model = make()
     except Exception as error:  # sizes that do not go together fail in as many ways as there are layers
-        raise _refused(found, error) from error
-    state = read(found.weights)
+        raise _refused(saved, error) from error
+    state = read(saved.weights)
     if not isinstance(state, Mapping):
-        raise DataError(f"Checkpoint {found.weights} holds a {type(state).__name__}, not a dictionary of tensors.")
+        raise DataError(f"Checkpoint {saved.weights} holds a {type(state).__name__}, not a dictionary of tensors.")
     spellings = [[*rules, ("^", prefix)] for rules in ((), tuple(older)) for prefix in ("", *prefixes)]
     own = list(model.state_dict())
     names = max(spellings, key=lambda rules: sum(translated(name, rules) in state for name in own))
-    where = f"Checkpoint {found.weights}, read as {type(model).__name__},"
+    where = f"Checkpoint {saved.weights}, read as {type(model).__name__},"
     fit(model, state, where=where, names=names, ignore=ignore)
     return model
 
@@ -180,9 +180,9 @@ def _read_json(file: Path) -> dict[str, Any]:
     return values
 
 
-def _refused(found: Snapshot, error: Exception) -> DataError:
-    said = " ".join(str(error).split())
+def _refused(saved: Snapshot, error: Exception) -> DataError:
+    reason = " ".join(str(error).split())
     return DataError(
-        f"{found.weights.parent / 'config.json'} describes no model that the installed transformers library can build "
-        f"({type(error).__name__}: {said}). Take the file that its authors publish."
+        f"{saved.weights.parent / 'config.json'} describes no model that the installed transformers library can build "
+        f"({type(error).__name__}: {reason}). Take the file that its authors publish."
     )

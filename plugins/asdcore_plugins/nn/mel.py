@@ -17,6 +17,9 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -24,40 +27,70 @@ if TYPE_CHECKING:
 @functools.cache
 def kaldi_bank(sample_rate: int, n_fft: int, n_mels: int, low: float, high: float) -> Tensor:
     """Triangles from ``low`` to ``high`` Hz."""
-    import torch
-
-    _check(sample_rate, n_mels, low, high)
-    corners = _even(_htk(low), _htk(high), n_mels)
-    return _triangles(torch.log1p(_bins(sample_rate, n_fft) / 700.0), corners).to_sparse().coalesce()
+    return _bank("kaldi", sample_rate, n_fft, n_mels, low, high)
 
 
 @functools.cache
 def htk_bank(sample_rate: int, n_fft: int, n_mels: int, low: float, high: float) -> Tensor:
     """Triangles from ``low`` to ``high`` Hz."""
-    import torch
-
-    _check(sample_rate, n_mels, low, high)
-    corners = 700.0 * torch.expm1(_even(_htk(low), _htk(high), n_mels))
-    return _triangles(_bins(sample_rate, n_fft), corners).to_sparse().coalesce()
+    return _bank("htk", sample_rate, n_fft, n_mels, low, high)
 
 
 @functools.cache
 def slaney_bank(sample_rate: int, n_fft: int, n_mels: int, low: float, high: float) -> Tensor:
     """Triangles from ``low`` to ``high`` Hz, each with the area 1 in Hz."""
-    import torch
+    return _bank("slaney", sample_rate, n_fft, n_mels, low, high)
 
-    _check(sample_rate, n_mels, low, high)
-    mels = _even(_slaney(low), _slaney(high), n_mels)
-    corners = torch.where(mels < _KNEE, mels * _STEP, _STEP * _KNEE * torch.exp((mels - _KNEE) * _LOG_STEP))
-    bank = _triangles(_bins(sample_rate, n_fft), corners)
-    return (bank * (2.0 / (corners[2:] - corners[:-2]))[:, None]).to_sparse().coalesce()
+
+def filled(bank: Tensor, n_fft: int) -> NDArray[np.float64]:
+    """Return a filter bank as an array (n_mels, n_fft // 2 + 1); ValueError if a band holds no frequency."""
+    dense: NDArray[np.float64] = bank.to_dense().numpy()
+    check_filled(dense, n_fft)
+    return dense
+
+
+def check_filled(bank: NDArray[np.float64], n_fft: int) -> None:
+    """Raise ValueError if a band of a filter bank (n_mels, n_fft // 2 + 1) holds no frequency."""
+    if empty := int((~bank.any(axis=1)).sum()):
+        raise ValueError(
+            f"{empty} of {len(bank)} mel bands hold no frequency of an FFT of {n_fft} samples: use fewer bands or "
+            "raise n_fft"
+        )
 
 
 # Slaney's Auditory Toolbox: 200 / 3 Hz a mel up to 1000 Hz, then 27 mels for a factor of 6.4.
 _STEP, _KNEE, _LOG_STEP = 200.0 / 3.0, 15.0, math.log(6.4) / 27.0
 
 
+def _bank(kind: str, sample_rate: int, n_fft: int, n_mels: int, low: float, high: float) -> Tensor:
+    """Return the filter bank of one definition: (n_mels, n_fft // 2 + 1), sparse."""
+    import torch  # here, so that an encoder without weights is imported without it
+
+    if n_mels < 1 or not 0.0 <= low < high <= sample_rate / 2.0:
+        raise ValueError(
+            f"{n_mels} mel bands from {low} to {high} Hz are not possible: give at least one band, and limits from "
+            f"0 Hz to half the sample rate ({sample_rate / 2.0} Hz)"
+        )
+    mel = _slaney if kind == "slaney" else _htk
+    # The axis on which flanks are straight, and the corners of bands that overlap by half on it.
+    axis = torch.arange(n_fft // 2 + 1, dtype=torch.float64, device="cpu") * (sample_rate / n_fft)
+    corners = torch.linspace(mel(low), mel(high), n_mels + 2, dtype=torch.float64, device="cpu")
+    if kind == "kaldi":
+        axis = torch.log1p(axis / 700.0)
+    elif kind == "htk":
+        corners = 700.0 * torch.expm1(corners)
+    else:
+        above = _STEP * _KNEE * torch.exp((corners - _KNEE) * _LOG_STEP)
+        corners = torch.where(corners < _KNEE, corners * _STEP, above)
+    left, peak, right = (corners[i : n_mels + i, None] for i in range(3))
+    heights = torch.minimum((axis - left) / (peak - left), (right - axis) / (right - peak)).clamp(min=0.0)
+    if kind == "slaney":
+        heights = heights * (2.0 / (corners[2:] - corners[:-2]))[:, None]
+    return heights.to_sparse().coalesce()
+
+
 def _slaney(frequency: float) -> float:
+    """The Slaney mel of a frequency in Hz."""
     mel = frequency / _STEP
     return mel if mel < _KNEE else _KNEE + math.log(frequency / (_STEP * _KNEE)) / _LOG_STEP
 
@@ -65,33 +98,3 @@ def _slaney(frequency: float) -> float:
 def _htk(frequency: float) -> float:
     """HTK's mel without its factor (1127, or 2595 / ln 10), which no triangle depends on."""
     return math.log1p(frequency / 700.0)
-
-
-def _check(sample_rate: int, n_mels: int, low: float, high: float) -> None:
-    if n_mels < 1 or not 0.0 <= low < high <= sample_rate / 2.0:
-        raise ValueError(
-            f"{n_mels} mel bands from {low} to {high} Hz cannot be: there must be one or more, from 0 Hz on and up to "
-            f"half the sample rate ({sample_rate / 2.0} Hz)"
-        )
-
-
-def _bins(sample_rate: int, n_fft: int) -> Tensor:
-    """The bins of an FFT in Hz: (n_fft // 2 + 1,)."""
-    import torch
-
-    return torch.arange(n_fft // 2 + 1, dtype=torch.float64, device="cpu") * (sample_rate / n_fft)
-
-
-def _even(low: float, high: float, n_mels: int) -> Tensor:
-    """Corners of bands that overlap by half, evenly spaced: (n_mels + 2,)."""
-    import torch
-
-    return torch.linspace(low, high, n_mels + 2, dtype=torch.float64, device="cpu")
-
-
-def _triangles(bins: Tensor, corners: Tensor) -> Tensor:
-    """bins (n,) and corners (n_mels + 2,) on one axis -> heights (n_mels, n) of triangles that peak at 1."""
-    import torch
-
-    left, peak, right = (corners[i : len(corners) - 2 + i, None] for i in range(3))
-    return torch.minimum((bins - left) / (peak - left), (right - bins) / (right - peak)).clamp(min=0.0)

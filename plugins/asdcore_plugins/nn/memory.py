@@ -7,13 +7,12 @@ the number is halved, and the work goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+import torch
+from torch import Tensor
 
 from asdcore import DataError
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 Clip = TypeVar("Clip")
 
@@ -33,19 +32,17 @@ class Portions:
 
     def run(self, prepared: Sequence[Tensor], work: Callable[[Tensor], list[Clip]]) -> list[Clip]:
         """Call ``work`` with portions of what is prepared, (1, ...) each; returns its results, one a clip, in order."""
-        return [one for alike in _alike(prepared) for one in self._run(alike, work)]
+        return [clip for alike in _alike(prepared) for clip in self._run(alike, work)]
 
     def _run(self, alike: Sequence[Tensor], work: Callable[[Tensor], list[Clip]]) -> list[Clip]:
         """Run clips of one shape; raises DataError where one alone takes more memory than there is."""
-        import torch
-
         shape, done = tuple(alike[0].shape), list[Clip]()
         while len(done) < len(alike):
             together = alike[len(done) : len(done) + self._at_once.get(shape, 1)]
             before = self._taken()
-            found = self._tried(together, work)
-            if found is not None:
-                done += found
+            clips = self._tried(together, work)
+            if clips is not None:
+                done += clips
                 if shape not in self._at_once:
                     self._at_once[shape] = self._room(before)
                 continue
@@ -63,8 +60,6 @@ class Portions:
 
         Whatever they held is free after that, which it is not as long as the error is being handled.
         """
-        import torch
-
         try:
             return work(self._moved(clips))
         except torch.OutOfMemoryError:
@@ -72,8 +67,6 @@ class Portions:
 
     def _moved(self, clips: Sequence[Tensor]) -> Tensor:
         """Join clips into one tensor on the device; from pinned memory, where that is faster."""
-        import torch
-
         batch = torch.cat(list(clips))
         if self.device.type == "cuda":
             return batch.pin_memory().to(self.device, non_blocking=True)
@@ -81,8 +74,6 @@ class Portions:
 
     def _taken(self) -> int:
         """Return the bytes that are allocated, and begin to watch their peak."""
-        import torch
-
         if self.device.type != "cuda":
             return 0
         torch.cuda.reset_peak_memory_stats(self.device)
@@ -90,8 +81,6 @@ class Portions:
 
     def _room(self, before: int) -> int:
         """Return for how many clips like the one just run there is room: 1 where the device does not tell."""
-        import torch
-
         if self.device.type != "cuda":
             return 1
         taken = max(1, torch.cuda.max_memory_allocated(self.device) - before)
@@ -102,10 +91,10 @@ class Portions:
 def _alike(prepared: Sequence[Tensor]) -> Iterator[list[Tensor]]:
     """Yield runs of neighbours that have one shape."""
     alike: list[Tensor] = []
-    for one in prepared:
-        if alike and one.shape != alike[0].shape:
+    for clip in prepared:
+        if alike and clip.shape != alike[0].shape:
             yield alike
             alike = []
-        alike.append(one)
+        alike.append(clip)
     if alike:
         yield alike

@@ -38,7 +38,7 @@ def _locations(file: Path) -> Iterator[str]:
         return
     for tensor in _tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            yield {one.key: one.value for one in tensor.external_data}.get("location", "")
+            yield {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
 
 
 def _tensors(message: Any) -> Iterator[Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from torch import Tensor
+from torch.nn.functional import pad
 
 from asdcore_plugins.nn.frontend import kaldi_fbank
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def samples(frames: int) -> int:
@@ -21,7 +19,5 @@ def padded_fbank(audio: Tensor, frames: int, *, mean: float, std: float) -> Tens
     Zeros are appended after the last frame, or frames beyond ``frames`` cut off; then (x - mean) / (2 std). The authors
     subtract the clip's mean first, which changes nothing: Kaldi subtracts that of every frame.
     """
-    from torch.nn.functional import pad
-
     mel = kaldi_fbank(audio, window="hanning", n_mels=128)
     return (pad(mel, (0, 0, 0, frames - mel.shape[1])) - mean) / (2.0 * std)

@@ -8,13 +8,12 @@ in between.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 TOLERATED = 1e-4
 """Two answers may differ by this share of the largest value: a processor may round a sum in another order."""
@@ -29,12 +28,10 @@ def check_repeats(
 
     Raises DataError where the two answers for the clip differ.
     """
-    import numpy as np
-
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, clip.shape).astype(np.float32)
-    first = [np.array(one) for one in answer(clip)]
+    first = [np.array(array) for array in answer(clip)]
     answer(noise)
-    again = [np.array(one) for one in answer(clip)]
+    again = [np.array(array) for array in answer(clip)]
     for before, after in zip(first, again, strict=True):
         if before.shape != after.shape or _apart(before, after):
             raise DataError(
@@ -45,8 +42,6 @@ def check_repeats(
 
 
 def _apart(before: NDArray[Any], after: NDArray[Any]) -> bool:
-    import numpy as np
-
     if before.dtype.kind not in "fc":
         return not np.array_equal(before, after)
     largest = max(float(np.abs(before[np.isfinite(before)]).max(initial=0.0)), 1e-30)

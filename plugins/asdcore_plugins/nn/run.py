@@ -10,18 +10,18 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from asdcore import DataError, Tokens
+from asdcore_plugins.nn.layers import checked_layers
 from asdcore_plugins.nn.memory import Portions
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    Audio = NDArray[np.float32]
+Audio = NDArray[np.float32]
 
 PRECISIONS = ("bfloat16", "float16")
 """What ``autocast`` may name."""
@@ -30,9 +30,19 @@ PRECISIONS = ("bfloat16", "float16")
 class TorchEncoder(ABC):
     """An encoder whose tokens a torch module computes from a spectrogram, or from whatever its front end returns.
 
-    model : the module that :meth:`tokens` runs, in evaluation mode on ``device``.
-    device : "cpu", "cuda", "cuda:1", ...
-    autocast : None (float32 throughout), "bfloat16" or "float16": the type of matrix products. It changes results.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        What :meth:`tokens` runs, in evaluation mode on ``device``.
+    device : str
+        "cpu", "cuda", "cuda:1", ...
+    autocast : str, optional
+        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
+
+    Raises
+    ------
+    ValueError
+        If the device cannot be used, or ``autocast`` names another type.
     """
 
     name: ClassVar[str]
@@ -57,39 +67,52 @@ class TorchEncoder(ABC):
         """What :meth:`front_end` returned -> (patches, special tokens or None) of each layer; see :class:`Tokens`."""
 
     def encode(self, audio: Audio, layers: Sequence[int | str] | None = None) -> dict[int | str, Tokens]:
-        """(n_clips, n_samples) float32 -> the Tokens of each layer asked for, by default of the last.
+        """Return the tokens of clips.
 
-        Raises ValueError for an unknown layer, DataError for clips that are too short or not finite.
+        Parameters
+        ----------
+        audio : (n_clips, n_samples) float32
+            Sound at ``sample_rate``, in [-1, 1].
+        layers : sequence of int or str, optional
+            The layers wanted, by default the last.
+
+        Returns
+        -------
+        dict
+            {layer: Tokens}, with patches (n_clips, time, band, dim) float32.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        DataError
+            If a clip is too short, or not finite.
         """
-        wanted = known(self.layers[-1:] if layers is None else layers, self.layers, self.name)
+        wanted = checked_layers(self.layers[-1:] if layers is None else layers, self.layers, self.name)
         _check(audio)
         clips = self.encode_prepared([self.prepare(audio[i : i + 1]) for i in range(len(audio))], wanted)
         return {layer: _joined([clip[layer] for clip in clips]) for layer in wanted}
 
     def prepare(self, audio: Audio) -> Any:
         """(1, n_samples) float32 -> what the network is given for that clip, (1, ...) float32 on the CPU."""
-        import torch
-
         _check(audio)
         with torch.inference_mode():
             return self.front_end(torch.from_numpy(audio.astype("float32")))
 
     def encode_prepared(self, prepared: Sequence[Any], layers: Sequence[int | str]) -> list[dict[int | str, Tokens]]:
         """What :meth:`prepare` returned for some clips -> for each of them the Tokens of each layer, as of one clip."""
-        wanted = known(layers, self.layers, self.name)
+        wanted = checked_layers(layers, self.layers, self.name)
         with self._running():
             return self._portions.run(prepared, lambda batch: self._batch(batch, wanted))
 
     def _batch(self, spectrogram: Tensor, layers: Sequence[int | str]) -> list[dict[int | str, Tokens]]:
         """Run the network on some clips of one length; returns the Tokens of each clip alone."""
-        found = self.tokens(spectrogram, layers)
-        arrays = {layer: _tokens(*found[layer]) for layer in layers}
-        return [{layer: _one(tokens, i) for layer, tokens in arrays.items()} for i in range(len(spectrogram))]
+        parts = self.tokens(spectrogram, layers)
+        arrays = {layer: _tokens(*parts[layer]) for layer in layers}
+        return [{layer: _of_clip(tokens, i) for layer, tokens in arrays.items()} for i in range(len(spectrogram))]
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[None]:
-        import torch
-
         dtype = getattr(torch, self.autocast) if self.autocast else None
         # cuDNN's default would round the factors of a convolution to 10 bits (TF32), and may differ from run to run.
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
@@ -99,8 +122,8 @@ class TorchEncoder(ABC):
 
 def still(model: Any) -> Any:
     """Return a module in evaluation mode and without gradients, TorchScript too, which knows no ``requires_grad_``."""
-    for one in model.parameters():
-        one.requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
     return model.eval()
 
 
@@ -108,20 +131,7 @@ Parts = tuple["Tensor", "Tensor | None"]
 """Patches (n_clips, time, band, dim), and special tokens (n_clips, k, dim) or None."""
 
 
-def known(asked: Sequence[int | str], layers: Sequence[int | str], encoder: str) -> list[int | str]:
-    """Return the layers asked for, each once; raises ValueError that lists the layers of an encoder."""
-    if not len(asked):
-        raise ValueError(f"{encoder} was asked for no layer; its layers are {list(layers)}")
-    # True == 1 and 9.0 == 9: only a layer's own name is its name.
-    unknown = [one for one in asked if not any(type(one) is type(layer) and one == layer for layer in layers)]
-    if unknown:
-        raise ValueError(f"{encoder} has no layer {', '.join(map(repr, unknown))}; its layers are {list(layers)}")
-    return list(dict.fromkeys(asked))
-
-
 def _check(audio: Audio) -> None:
-    import numpy as np
-
     if audio.ndim != 2 or 0 in audio.shape:
         raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
     if not np.isfinite(audio).all():
@@ -138,22 +148,18 @@ def _tokens(patches: Tensor, special: Tensor | None) -> Tokens:
     return Tokens(numpy(patches), None if special is None else numpy(special))
 
 
-def _one(tokens: Tokens, i: int) -> Tokens:
+def _of_clip(tokens: Tokens, i: int) -> Tokens:
     """Return the tokens of the i-th clip, as of a batch of one."""
     special = None if tokens.special is None else tokens.special[i : i + 1]
     return Tokens(tokens.patches[i : i + 1], special)
 
 
 def _joined(batches: Sequence[Tokens]) -> Tokens:
-    import numpy as np
-
     special = [batch.special for batch in batches if batch.special is not None]
     return Tokens(np.concatenate([batch.patches for batch in batches]), np.concatenate(special) if special else None)
 
 
 def _device(name: str) -> torch.device:
-    import torch
-
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

@@ -16,10 +16,10 @@ def run(
     """
     stages = list(stages)
     last = max(len(stages) - 1 if layer == "final" else int(layer) for layer in layers)
-    found: dict[int | str, Tensor] = {}
+    maps: dict[int | str, Tensor] = {}
     for i, stage in enumerate(stages[: last + 1]):
         x = stage(x)
-        found[i] = x
+        maps[i] = x
     if "final" in layers:
-        found["final"] = final(x)
-    return {layer: found[layer] for layer in layers}
+        maps["final"] = final(x)
+    return {layer: maps[layer] for layer in layers}

@@ -1,4 +1,4 @@
-"""What views with a near and a far channel share: to short-time spectra, and back to a waveform.
+"""Short-time spectra: frames, a window, powers, and the way back to a waveform.
 
 Everything is computed in float64, one clip at a time and without matrix products, so that a clip's waveform is the same
 bits however many threads there are.
@@ -6,28 +6,41 @@ bits however many threads there are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Floats = NDArray[np.float64]
+Spectra = NDArray[np.complex128]
 
-    Floats = NDArray[np.float64]
-    Spectra = NDArray[np.complex128]
+
+def hann(n_fft: int) -> Floats:
+    """Return the periodic Hann window (n_fft,)."""
+    window: Floats = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
+    return window
+
+
+def framed(signals: Floats, n_fft: int, hop: int) -> Floats:
+    """(..., n_samples) -> (..., time, n_fft): a frame at every hop-th sample, without padding, as a view."""
+    frames: Floats = np.lib.stride_tricks.sliding_window_view(signals, n_fft, axis=-1)[..., ::hop, :]
+    return frames
+
+
+def power(spectra: Spectra) -> Floats:
+    """Return the squared magnitudes of spectra."""
+    squares: Floats = np.square(spectra.real) + np.square(spectra.imag)
+    return squares
 
 
 class Stft:
     """Short-time Fourier transform with a periodic Hann window. ``n_fft`` and ``hop`` are in samples."""
 
     def __init__(self, n_fft: int, hop: int) -> None:
-        import numpy as np
-
         if n_fft < 2 or not 0 < hop <= n_fft // 2:
             raise ValueError(f"n_fft must be at least 2 and 0 < hop <= n_fft / 2, got n_fft={n_fft}, hop={hop}")
         self.n_fft, self.hop = n_fft, hop
-        self._window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
+        self._window = hann(n_fft)
 
     def spectra(self, signals: Floats) -> Spectra:
         """(2, n_samples) -> (2, time, bins): frames centred at every hop-th sample, the ends reflected.
@@ -35,18 +48,13 @@ class Stft:
         The last frame is centred at or beyond the last sample: an end that only the slope of a window covers could not
         be put together again.
         """
-        import numpy as np
-
         half, beyond = self.n_fft // 2, -signals.shape[1] % self.hop
         padded = np.pad(signals, ((0, 0), (half, self.n_fft - half + beyond)), mode="reflect")
-        frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft, axis=1)[:, :: self.hop]
-        spectra: Spectra = np.fft.rfft(frames * self._window, axis=-1)
+        spectra: Spectra = np.fft.rfft(framed(padded, self.n_fft, self.hop) * self._window, axis=-1)
         return spectra
 
     def waveform(self, spectra: Spectra, n_samples: int) -> Floats:
         """(time, bins) -> (n_samples,): windowed overlap-add, divided by the squared windows that overlap there."""
-        import numpy as np
-
         frames = np.fft.irfft(spectra, self.n_fft, axis=-1) * self._window
         total = np.zeros((len(frames) - 1) * self.hop + self.n_fft)
         weight = np.zeros_like(total)
@@ -61,15 +69,14 @@ class Stft:
 
 def near_and_far(audio: NDArray[np.float32], view: str, n_samples: int = 1) -> Floats:
     """(2, n_samples) float32 -> the same in float64; raises DataError for other channel counts and shorter clips."""
-    import numpy as np
-
     if len(audio) != 2:
         raise DataError(
             f"the view {view!r} needs a near and a far channel, but the recording has {len(audio)}. "
             "Use the view 'near' for recordings of one channel."
         )
     if audio.shape[1] < n_samples:
-        found = audio.shape[1]
-        raise DataError(f"the recording ({found} samples) is shorter than the window of {view!r} ({n_samples})")
+        raise DataError(
+            f"the recording ({audio.shape[1]} samples) is shorter than the window of {view!r} ({n_samples})"
+        )
     # The order in which numpy sums follows the memory layout; one layout, one result.
     return np.array(audio, dtype=np.float64, order="C")

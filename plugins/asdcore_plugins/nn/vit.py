@@ -51,8 +51,8 @@ def size_of(
     hidden, _ = shape(state, f"{blocks}0.mlp.fc1.weight", 2, where=where)
     heads = official.get(dim) if num_heads is None else num_heads
     if heads is None:
-        known = ", ".join(f"{heads} for {width}" for width, heads in official.items())
-        raise ValueError(f"num_heads is needed for tokens of {dim} numbers: official models have {known}")
+        sizes = ", ".join(f"{heads} for {width}" for width, heads in official.items())
+        raise ValueError(f"num_heads is needed for tokens of {dim} numbers: official models have {sizes}")
     if heads < 1 or dim % heads:
         raise ValueError(f"num_heads is {heads}, which does not divide the {dim} numbers of a token")
     return Size(dim, depth(state, blocks), heads, hidden, (patch[0], patch[1]))
@@ -168,11 +168,11 @@ def hidden_states(
     """
     wanted = set(layers)
     highest = max(len(blocks) if isinstance(layer, str) else layer for layer in wanted)
-    found: dict[int | str, Tensor] = {0: x}
+    hidden: dict[int | str, Tensor] = {0: x}
     for k in range(1, highest + 1):
         x = blocks[k - 1](x, *position)
-        found[k] = x
-    return {layer: x if isinstance(layer, str) else found[layer] for layer in wanted}
+        hidden[k] = x
+    return {layer: x if isinstance(layer, str) else hidden[layer] for layer in wanted}
 
 
 def split(tokens: Tensor, special: int, grid: Sequence[int]) -> tuple[Tensor, Tensor | None]:

@@ -10,26 +10,27 @@ heard as ever.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import Tokens
 from asdcore_plugins.nn.run import TorchEncoder
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Audio = NDArray[np.float32]
+Audio = NDArray[np.float32]
 
 BEYOND = ("windows", "cut")
 """What may be done with the part of a clip that is beyond the table."""
 
 
 class Windowed(TorchEncoder):
-    """An encoder with a table of time positions.
+    """An encoder with a table of time positions. What a child adds is a call of :meth:`reach`.
 
-    beyond : "windows" hears a longer clip in windows and averages, "cut" leaves out what is beyond, as the authors do.
-    hears : seconds of a clip that are heard at most, None where all is.
+    Attributes
+    ----------
+    hears : float or None
+        Seconds of a clip that are heard at most; None if all of it is.
     """
 
     hears: float | None = None
@@ -38,9 +39,21 @@ class Windowed(TorchEncoder):
     _beyond = "windows"
 
     def reach(self, beyond: str, *, fits: int, window: int) -> None:
-        """Set what is heard: a clip of at most ``fits`` samples whole, a longer one in windows of ``window`` samples.
+        """Set what is heard of a clip.
 
-        Raises ValueError for another ``beyond`` than those allowed.
+        Parameters
+        ----------
+        beyond : str
+            "windows" hears a longer clip in windows and averages; "cut" leaves out what is beyond, as the authors do.
+        fits : int
+            Samples of the longest clip that is heard as a whole.
+        window : int
+            Samples of a window.
+
+        Raises
+        ------
+        ValueError
+            If ``beyond`` is neither.
         """
         if beyond not in BEYOND:
             raise ValueError(f"beyond is {beyond!r}; allowed are {' and '.join(map(repr, BEYOND))}")
@@ -77,7 +90,13 @@ class Windowed(TorchEncoder):
 
 
 def starts(n_samples: int, window: int) -> list[int]:
-    """Return where windows begin: as few as cover ``n_samples``, the first at 0, the last ending with the clip."""
+    """Return where windows begin: as few as cover ``n_samples``, the first at 0, the last ending with the clip.
+
+    Examples
+    --------
+    >>> starts(n_samples=25, window=10)
+    [0, 7, 15]
+    """
     n = -(-n_samples // window)
     return [0] if n <= 1 else [i * (n_samples - window) // (n - 1) for i in range(n)]
 
@@ -90,15 +109,11 @@ def _joined(windows: Sequence[dict[int | str, Tokens]]) -> dict[int | str, Token
 
 
 def _layer(windows: Sequence[Tokens]) -> Tokens:
-    import numpy as np
-
     patches = [window.patches for window in windows]
     special = [window.special for window in windows if window.special is not None]
-    together = _mean(patches) if all(one.shape[1] == 1 for one in patches) else np.concatenate(patches, axis=1)
+    together = _mean(patches) if all(window.shape[1] == 1 for window in patches) else np.concatenate(patches, axis=1)
     return Tokens(together, _mean(special) if special else None)
 
 
 def _mean(arrays: Sequence[Audio]) -> Audio:
-    import numpy as np
-
     return np.asarray(np.mean(np.stack(arrays), axis=0, dtype=np.float64), dtype=np.float32)

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 BLOCK = 1 << 20
 """Bytes of a record read at once."""
 
@@ -32,7 +34,7 @@ def check_records(file: Path) -> bool:
     bytes do not have their checksum.
     """
     with zipfile.ZipFile(file) as archive:
-        records = {one.filename: one for one in archive.infolist()}
+        records = {record.filename: record for record in archive.infolist()}
         if len(records) < len(archive.infolist()):
             raise RecordError("two of its records have the same name")
         for record in records.values():
@@ -88,15 +90,11 @@ class _Storages(pickle.Unpickler):
         self.sizes: dict[str, int] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        import torch
-
         if module in ("torch", "torch.storage") and name.endswith("Storage"):
             return getattr(torch, name, _Anything)
         return _Anything
 
     def persistent_load(self, named: Any) -> _Anything:
-        import torch
-
         _, kind, key, _, count = named
         item = 1 if kind is torch.UntypedStorage else kind.dtype.itemsize
         self.sizes[str(key)] = int(count) * item

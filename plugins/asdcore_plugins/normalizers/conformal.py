@@ -1,44 +1,68 @@
-"""Interpolated conformal p-values of a score: z = -log p, or 1 - p.
-
-The conformal p-value of a score s beside n exchangeable normal ones u is (1 + #{u >= s}) / (n + 1): a normal clip has
-p <= a with a probability of at most a (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005). It is
-a staircase, so clips tie. Here p is linear between its values at the train normals, and above the highest, m, falls
-from its value there to 1 / (n + 1), which it never reaches::
-
-    p(s) = 1 / (n + 1) + (p(m) - 1 / (n + 1)) h / (s - m + h)        s > m, h = m - median
-
-Nowhere is that below the staircase, so the guarantee stays, and no two clips above the lowest train normal tie. Below
-that p = 1. Of n clips no p is smaller than 1 / (n + 1): ten target clips never say less than 0.09. Under
-``domain_min`` the larger p of both domains counts, which is valid for a clip of either.
-
-The guarantee needs clips that are exchangeable one by one. Clips cut from one recording are not: each is scored without
-its recording, so p is near what it says on average, but n clips are worth fewer, and the 1 / (n + 1) promises too much.
-A run of such clips notes how many they are worth. A threshold that counts groups is ``[decision] rule = "conformal"``.
-
-Parameters: ``scope`` (pooled; also source, target, domain_min), ``output`` (surprise, -log p; also probability, 1 - p)
-and ``shrinkage`` in clips (0), by which the target's p is mixed with the source's: above 0 the target's p-values are
-finer, and no longer guaranteed. A domain needs two clips. Cost: one sort of the train normals; a search among them a
-clip.
-"""
+"""The normalizer ``conformal``: p-values that keep what they promise."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class Conformal(ByDistribution):
-    """Calibrate to interpolated conformal p-values."""
+    """Interpolated conformal p-values of a score: z = -log p, or 1 - p.
+
+    The conformal p-value of a score s beside n exchangeable normal ones u is (1 + #{u >= s}) / (n + 1): a normal clip
+    has p <= a with a probability of at most a. That is a staircase, so clips tie. Here p is linear between its values
+    at the train normals. Above the highest, m, it falls from its value there to 1 / (n + 1), which it never reaches::
+
+        p(s) = 1 / (n + 1) + (p(m) - 1 / (n + 1)) h / (s - m + h)        s > m, h = m - median
+
+    Nowhere is that below the staircase, so the guarantee stays, and no two clips above the lowest train normal tie.
+    Below that p = 1. No p is smaller than 1 / (n + 1): ten target clips never say less than 0.09. Under "domain_min"
+    the larger p of both domains counts, which is valid for a clip of either. A domain needs two clips.
+
+    The guarantee needs clips that are exchangeable one by one. Clips cut from one recording are not: each is scored
+    without its recording, so p is near what it says on average, but n clips are worth fewer, and 1 / (n + 1) promises
+    too much. A run of such clips notes how many they are worth. A threshold that counts groups is
+    ``[decision] rule = "conformal"``.
+
+    Parameters
+    ----------
+    scope : str
+        Which train normals count: "pooled", "source", "target", "domain_min"; see
+        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    output : str
+        "surprise", -log p, or "probability", 1 - p.
+    shrinkage : float
+        With the weight of how many source clips the target's p is mixed with the source's, 0 or more. Above 0 the
+        target's p-values are finer, and no longer guaranteed.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: one sort of the train normals, and a search among them for each clip.
+
+    References
+    ----------
+    Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> normals = {"pooled": np.arange(1.0, 22.0)}
+    >>> domain = np.array(["source"] * 21)
+    >>> normalizer = asdcore.load_normalizer("conformal", output="probability").fit(normals, domain)
+    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
+    array([0.45, 0.91])
+    """
 
     name = "conformal"
     outputs = ("surprise", "probability")
@@ -57,8 +81,6 @@ class PValues:
     """1 - p as a distribution function; raises DataError where all normals are the same."""
 
     def __init__(self, normals: Floats) -> None:
-        import numpy as np
-
         values, counts = np.unique(normals, return_counts=True)
         if len(values) < 2:
             raise DataError(f"conformal needs at least 2 different train-normal scores, found {len(values)}")
@@ -77,22 +99,12 @@ class PValues:
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log p (n_clips,)."""
-        import numpy as np
-
         p: Floats = np.log(self._above(scores))
         return p
 
     def _above(self, scores: Floats) -> Floats:
-        import numpy as np
-
         inside = np.interp(scores, self._values, self._p)
         over = np.maximum(scores - self._values[-1], 0.0)
         far = self._least + (self._p[-1] - self._least) * (self._scale / (over + self._scale))
         p: Floats = np.where(over > 0, far, inside)
         return p
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``conformal``."""
-    register("conformal", Conformal)

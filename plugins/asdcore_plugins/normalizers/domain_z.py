@@ -1,32 +1,55 @@
-"""The z-score of each domain on the target's deviation: z = min((s_s - mean_s) / sigma_t, (s_t - mean_t) / sigma_t).
-
-Eq. (3) of GenRep's report to DCASE 2025 (Saengthong and Shinozaki), which found the target's deviation the better one
-for both domains. The published code takes mean and deviation from the test clips; here they come from out-of-fold train
-normals, as they must.
-
-Parameters: ``shrinkage`` in clips (10), by which the target's mean and deviation are drawn toward the source's; 0 is
-the published form. Refuses where a domain has no train normals. Cost: linear in the train normals.
-"""
+"""The normalizer ``domain_z``: z-scores of both domains on the target's deviation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 from asdcore_plugins.normalizers.bases.location_scale import LocationScale, line
 from asdcore_plugins.stats.distributions.spread import c4, mean_deviation
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class DomainZ(LocationScale):
-    """z-scores of both domains on the deviation of the target, the smaller of the two."""
+    """z-scores on the target's deviation: z = min((s_s - mean_s) / sigma_t, (s_t - mean_t) / sigma_t).
+
+    The published code takes mean and deviation from the test clips. Here they come from out-of-fold train normals, as
+    they must. It refuses data without train normals of both domains.
+
+    Parameters
+    ----------
+    shrinkage : float
+        With the weight of how many source clips the target's mean and deviation are drawn toward the source's, 0 or
+        more; 0 is the published form.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: linear in the train normals.
+
+    References
+    ----------
+    Eq. (3) of GenRep's report to DCASE 2025 (Saengthong and Shinozaki), in which the target's deviation was the better
+    one for both domains.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> normals = {"source": np.arange(1.0, 22.0), "target": np.arange(11.0, 32.0)}
+    >>> domain = np.array(["source"] * 11 + ["target"] * 10)
+    >>> normalizer = asdcore.load_normalizer("domain_z", shrinkage=0).fit(normals, domain)
+    >>> normalizer.transform({"source": np.array([6.0, 30.0]), "target": np.array([26.5, 26.5])}).round(2)
+    array([0., 0.])
+    """
 
     name = "domain_z"
 
@@ -46,9 +69,3 @@ class DomainZ(LocationScale):
         source = self._location_scale(chosen["source"], "source")
         mean, deviation = self._shrunk(chosen["target"], source)
         return {"source": line(source[0], deviation), "target": line(mean, deviation)}
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``domain_z``."""
-    register("domain_z", DomainZ)

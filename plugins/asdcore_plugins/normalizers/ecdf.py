@@ -1,32 +1,53 @@
-"""The smooth train-normal CDF of a score: where among the normals a clip stands.
-
-Piecewise linear through the sorted out-of-fold scores at i / (n + 1), with hyperbolic tails
-(:class:`asdcore.SmoothEcdf`), so two clips beyond every normal still get different values.
-
-Parameters: ``scope`` (pooled; also source, target, domain_min), ``output`` (probability; also normal, surprise) and
-``shrinkage`` in clips (10), by which the target's CDF is mixed with the source's: alone, a CDF of ten target clips says
-nothing finer than steps of 1/11. ``stats/scoped.py`` and ``stats/cdf.py`` say what they mean. A domain needs two clips.
-Cost: one sort of the train normals; a search among them a clip.
-"""
+"""The normalizer ``ecdf``: the train-normal CDF, without ties."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import hookimpl
+from asdcore import SmoothEcdf
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Smooth, expressed
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class Ecdf(ByDistribution):
-    """Calibrate to the smooth train-normal CDF."""
+    """The smooth train-normal CDF of a score: which part of the normals lies below a clip.
+
+    The CDF is piecewise linear through the sorted out-of-fold scores at i / (n + 1), with hyperbolic tails
+    (:class:`asdcore.SmoothEcdf`). So two clips beyond every normal still get different values. A domain needs two
+    clips. Under shrinkage the target's CDF is mixed with the source's: alone, a CDF of ten target clips says nothing
+    finer than steps of 1 / 11.
+
+    Parameters
+    ----------
+    scope : str
+        Which train normals count: "pooled", "source", "target", "domain_min"; see
+        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    output : str
+        "probability", "normal" or "surprise"; see :mod:`asdcore_plugins.normalizers.bases.by_distribution`.
+    shrinkage : float
+        With the weight of how many source clips the target is drawn toward the source, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: one sort of the train normals, and a search among them for each clip.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> normals = {"pooled": np.arange(1.0, 22.0)}
+    >>> domain = np.array(["source"] * 21)
+    >>> normalizer = asdcore.load_normalizer("ecdf").fit(normals, domain)
+    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
+    array([0.5 , 0.95])
+    """
 
     name = "ecdf"
 
@@ -41,12 +62,4 @@ class Ecdf(ByDistribution):
 
 
 def _smooth(scores: Floats) -> Smooth:
-    from asdcore import SmoothEcdf
-
     return Smooth(SmoothEcdf(scores))
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``ecdf``."""
-    register("ecdf", Ecdf)

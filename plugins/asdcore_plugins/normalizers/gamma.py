@@ -1,36 +1,19 @@
-"""The gamma distribution of train normals: z = -log(1 - F), or F.
-
-The DCASE baselines set their decision threshold at a quantile of a gamma distribution fitted to train scores. Here it
-is fitted by maximum likelihood with its origin held at 0: with a free origin the fit often fails, unnoticed, for scores
-of another scale. With m the mean of the scores and l the mean of their logarithms the shape a solves ::
-
-    log a - digamma(a) = log m - l
-
-by Newton's method (Minka, Estimating a Gamma distribution, 2002), and the scale is m / a. Far beyond every normal 1 - F
-is below the smallest number there is; its logarithm then comes from the continued fraction of the incomplete gamma
-function (Abramowitz and Stegun 6.5.31), so z stays finite and keeps rising.
-
-Parameters: ``scope`` (domain_min; also pooled, source, target), ``output`` (surprise; also probability) and
-``shrinkage`` in clips (10), which count as that many source clips in the target's m and l, so in its likelihood. Scores
-must be above 0. A domain needs two clips. Cost: linear in the train normals; one incomplete gamma function a clip.
-"""
+"""The normalizer ``gamma``: a gamma distribution of train normals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma, gammainc, gammaincc, polygamma
+
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 STEPS = 100
 SMALLEST = 1e-290
@@ -41,7 +24,52 @@ LEAST_SPREAD = 1e-9
 
 
 class Gamma(ByDistribution):
-    """Calibrate to a gamma distribution with its origin at 0."""
+    """The gamma distribution of train normals: z = -log(1 - F), or F.
+
+    The DCASE baselines set their decision threshold at a quantile of a gamma distribution fitted to train scores. Here
+    it is fitted by maximum likelihood with its origin held at 0: with a free origin the fit often fails, unnoticed, for
+    scores of another scale. With m the mean of the scores and l the mean of their logarithms the shape a solves ::
+
+        log a - digamma(a) = log m - l
+
+    by Newton's method, and the scale is m / a. Far beyond every normal 1 - F is below the smallest number there is. Its
+    logarithm then comes from the continued fraction of the incomplete gamma function, so z stays finite and keeps
+    rising. Scores must be above 0. A domain needs two clips. Under shrinkage source clips count in the target's m and
+    l, so in its likelihood.
+
+    Parameters
+    ----------
+    scope : str
+        Which train normals count: "pooled", "source", "target", "domain_min"; see
+        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    output : str
+        "surprise", -log(1 - F), or "probability", F.
+    shrinkage : float
+        With the weight of how many source clips the target is drawn toward the source, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: linear in the train normals, and one incomplete gamma function for each clip.
+
+    References
+    ----------
+    Newton's method: T. Minka, "Estimating a Gamma distribution", 2002. The continued fraction: Abramowitz and Stegun,
+    "Handbook of Mathematical Functions", 1964, 6.5.31.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> normals = {"pooled": np.arange(1.0, 22.0)}
+    >>> domain = np.array(["source"] * 21)
+    >>> normalizer = asdcore.load_normalizer("gamma", output="probability").fit(normals, domain)
+    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
+    array([0.59, 0.9 ])
+    """
 
     name = "gamma"
     outputs = ("surprise", "probability")
@@ -67,29 +95,21 @@ class GammaDistribution:
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
-        import numpy as np
-        from scipy.special import gammainc
-
         below: Floats = gammainc(self.shape, np.maximum(scores, 0.0) / self.scale)
         return below
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
-        import numpy as np
-        from scipy.special import gammaincc
-
         x = np.maximum(scores, 0.0) / self.scale
         above = gammaincc(self.shape, x)
         far = above < SMALLEST
         logs: Floats = np.log(np.where(far, 1.0, above))
-        logs[far] = [_log_upper(self.shape, float(one)) for one in x[far]]
+        logs[far] = [_log_upper(self.shape, float(value)) for value in x[far]]
         return logs
 
 
 def fit_gamma(mean: float, log_mean: float, which: str) -> GammaDistribution:
     """Return the distribution of the greatest likelihood for scores of this mean and mean logarithm."""
-    from scipy.special import digamma, polygamma
-
     spread = math.log(mean) - log_mean
     if not spread > LEAST_SPREAD:
         raise DataError(
@@ -108,8 +128,6 @@ def fit_gamma(mean: float, log_mean: float, which: str) -> GammaDistribution:
 
 def _moments(scores: Floats, which: str) -> tuple[float, float]:
     """Mean and mean logarithm of scores (n,); raises DataError unless all are above 0."""
-    import numpy as np
-
     if not (scores > 0).all():
         raise DataError(
             f"the {len(scores)} train-normal scores ({which}) go down to {float(np.min(scores)):g}; a gamma "
@@ -132,9 +150,3 @@ def _log_upper(shape: float, x: float) -> float:
         if abs(change - 1.0) < 1e-15:
             break
     return shape * math.log(x) - x - math.lgamma(shape) + math.log(fraction)
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``gamma``."""
-    register("gamma", Gamma)

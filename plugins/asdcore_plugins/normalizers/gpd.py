@@ -1,47 +1,75 @@
-"""The smooth train-normal CDF with a generalised Pareto tail: z = -log(1 - F), its normal quantile, or F.
-
-Up to the ``threshold`` quantile u of the train normals F is the smooth CDF (see ``ecdf``); above it the excess follows
-a generalised Pareto distribution, as the theory of extremes has it (Pickands 1975)::
-
-    1 - F(s) = (1 - F(u)) (1 + xi (s - u) / beta)^(-1 / xi)          s > u
-
-xi and beta come from the probability-weighted moments of the excesses (Hosking and Wallis, Technometrics 29, 1987):
-closed forms, so the fit never fails. A negative xi would end the tail and leave clips beyond its end with no finite z:
-it is held at 0, the exponential tail of the mean excess.
-
-Ten target clips have no tail of their own: beside source clips the target has the source's shape, at its own place and
-scale. Its scores are mapped by the medians and IQRs of both domains, the target's drawn toward the source's as in
-``median_iqr``, and read on the source's curve.
-
-Parameters: ``scope`` (pooled; also source, target, domain_min), ``output`` (surprise; also normal, probability),
-``threshold`` in (0, 1), default 0.85, above which at least 10 train normals must lie, and ``shrinkage`` in clips (10).
-Cost: one sort of the train normals; a search among them a clip.
-"""
+"""The normalizer ``gpd``: the train-normal CDF with a tail that extreme value theory describes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError, SmoothEcdf
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 from asdcore_plugins.normalizers.bases.location_scale import shrunk
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
 from asdcore_plugins.stats.distributions.tail import check_quantiles
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 FEWEST = 10
 """Train normals that a tail is fitted to, at least."""
 
 
 class Gpd(ByDistribution):
-    """Calibrate to the train-normal CDF with a generalised Pareto tail."""
+    """The smooth train-normal CDF with a generalised Pareto tail: z = -log(1 - F), its normal quantile, or F.
+
+    Up to the ``threshold`` quantile u of the train normals F is the smooth CDF (see ``ecdf``). Above it the excess
+    follows a generalised Pareto distribution::
+
+        1 - F(s) = (1 - F(u)) (1 + xi (s - u) / beta)^(-1 / xi)          s > u
+
+    xi and beta come from the probability-weighted moments of the excesses: closed forms, so the fit never fails. A
+    negative xi would end the tail and leave clips beyond its end with no finite z. It is held at 0, the exponential
+    tail of the mean excess.
+
+    Ten target clips have no tail of their own: beside source clips the target has the source's shape, at its own
+    location and scale. Its scores are mapped by the medians and IQRs of both domains, the target's drawn toward the
+    source's as in ``median_iqr``, and read on the source's curve.
+
+    Parameters
+    ----------
+    scope : str
+        Which train normals count: "pooled", "source", "target", "domain_min"; see
+        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    output : str
+        "surprise", "normal" or "probability"; see :mod:`asdcore_plugins.normalizers.bases.by_distribution`.
+    threshold : float
+        The quantile at which the tail begins, in (0, 1); at least 10 train normals must lie above it.
+    shrinkage : float
+        With the weight of how many source clips the target is drawn toward the source, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: one sort of the train normals, and a search among them for each clip.
+
+    References
+    ----------
+    Pickands 1975, "Statistical inference using extreme order statistics", Annals of Statistics 3.
+    Hosking and Wallis, "Parameter and quantile estimation for the generalized Pareto distribution", Technometrics 29,
+    1987.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> normals = {"pooled": np.arange(100.0)}
+    >>> domain = np.array(["source"] * 100)
+    >>> normalizer = asdcore.load_normalizer("gpd", output="probability").fit(normals, domain)
+    >>> normalizer.transform({"pooled": np.array([49.5, 99.0, 1000.0])}).round(2)
+    array([0.5 , 0.98, 1.  ])
+    """
 
     name = "gpd"
 
@@ -66,10 +94,6 @@ class ParetoTail:
     """The smooth CDF of train normals (n,) up to their quantile ``threshold``, a generalised Pareto tail above it."""
 
     def __init__(self, normals: Floats, threshold: float, which: str) -> None:
-        import numpy as np
-
-        from asdcore import SmoothEcdf
-
         self._start = float(np.quantile(normals, threshold))
         over = np.sort(normals[normals > self._start]) - self._start
         if len(over) < FEWEST:
@@ -83,22 +107,16 @@ class ParetoTail:
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
-        import numpy as np
-
         below: Floats = np.where(scores > self._start, -np.expm1(self._tail(scores)), self._body.cdf(scores))
         return below
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
-        import numpy as np
-
         above: Floats = np.where(scores > self._start, self._tail(scores), np.log(self._body.survival(scores)))
         return above
 
     def _tail(self, scores: Floats) -> Floats:
         """Return log(1 - F) of the tail (n_clips,), held at its start."""
-        import numpy as np
-
         over = np.maximum(scores - self._start, 0.0) / self._scale
         falls: Floats = over if self._shape == 0 else np.log1p(self._shape * over) / self._shape
         return self._log_share - falls
@@ -106,8 +124,6 @@ class ParetoTail:
 
 def pareto_moments(over: Floats) -> tuple[float, float]:
     """Sorted excesses (n,) > 0 -> (xi >= 0, beta) of their probability-weighted moments."""
-    import numpy as np
-
     n = len(over)
     mean = float(np.mean(over))
     # The mean of (1 - F) times the excess, 1 - F of the i-th being (n - i) / (n - 1).
@@ -116,9 +132,3 @@ def pareto_moments(over: Floats) -> tuple[float, float]:
     if not (apart > 0 and mean < 2.0 * apart):
         return 0.0, mean
     return 2.0 - mean / apart, 2.0 * mean * weighted / apart
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``gpd``."""
-    register("gpd", Gpd)

@@ -1,28 +1,15 @@
-"""Median and median absolute deviation of train normals: z = (s - median) / (1.4826 MAD).
-
-The most robust of the scales: half of the train normals may lie anywhere. 1.4826 makes it the standard deviation of
-Gaussian values; for few values it is too small by c(n), the factors of Croux and Rousseeuw (Time-efficient algorithms
-for two highly robust estimators of scale, COMPSTAT 1992), (n - 0.8) / n from 10 values on.
-
-Parameters: ``scope`` (domain_min; also pooled, source, target, domain_soft), ``shrinkage`` in clips (10), by which the
-target is drawn toward the source, and ``temperature`` in units of z (1), of domain_soft alone: ``stats/scoped.py`` and
-``stats/location_scale.py`` say what they mean. Cost: two selections among the train normals.
-"""
+"""The normalizer ``mad``: the most robust z-score."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.location_scale import LocationScale
 from asdcore_plugins.stats.distributions.spread import no_spread
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 GAUSSIAN_MAD = 1.4826
 FEW = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.200, 7: 1.140, 8: 1.129, 9: 1.107}
@@ -32,7 +19,43 @@ FLOOR = 1e-12
 
 
 class Mad(LocationScale):
-    """Median and MAD of train normals; ``shrinkage`` counts as that many source clips in the target's statistics."""
+    """Median and median absolute deviation of train normals: z = (s - median) / (1.4826 MAD).
+
+    Half of the train normals may lie anywhere. The factor 1.4826 makes the MAD the standard deviation of Gaussian
+    values. For few values it is too small by c(n), which is (n - 0.8) / n from 10 values on.
+
+    Parameters
+    ----------
+    scope : str
+        Which train normals count: "pooled", "source", "target", "domain_min", "domain_soft"; see
+        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    shrinkage : float
+        With the weight of how many source clips the target is drawn toward the source, 0 or more.
+    temperature : float
+        Softness of the minimum under "domain_soft", in units of z, above 0.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: two selections among the train normals.
+
+    References
+    ----------
+    Croux and Rousseeuw, "Time-efficient algorithms for two highly robust estimators of scale", COMPSTAT 1992: c(n).
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> normals = {"pooled": np.arange(1.0, 22.0)}
+    >>> domain = np.array(["source"] * 21)
+    >>> normalizer = asdcore.load_normalizer("mad").fit(normals, domain)
+    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
+    array([0.  , 1.35])
+    """
 
     name = "mad"
 
@@ -40,8 +63,6 @@ class Mad(LocationScale):
         super().__init__(scope, shrinkage, temperature)
 
     def _location_scale(self, scores: Floats, which: str) -> tuple[float, float]:
-        import numpy as np
-
         median = float(np.median(scores))
         deviation = float(np.median(np.abs(scores - median)))
         if not deviation > FLOOR * float(np.abs(scores).max()):
@@ -50,9 +71,3 @@ class Mad(LocationScale):
 
     def _bias(self, n: int) -> float:
         return 1.0 / FEW[n] if n in FEW else (n - 0.8) / n
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``mad``."""
-    register("mad", Mad)

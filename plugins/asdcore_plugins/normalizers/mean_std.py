@@ -1,31 +1,50 @@
-"""Mean and standard deviation of train normals: z = (s - mean) / deviation.
-
-The classical z-score, the deviation with n - 1; one outlier among the train normals moves both. Under shrinkage c(n) is
-c4(n) = sqrt(2 / (n - 1)) Gamma(n / 2) / Gamma((n - 1) / 2).
-
-Parameters: ``scope`` (domain_min; also pooled, source, target, domain_soft), ``shrinkage`` in clips (10), by which the
-target is drawn toward the source, and ``temperature`` in units of z (1), of domain_soft alone: ``stats/scoped.py`` and
-``stats/location_scale.py`` say what they mean. Cost: linear in the train normals.
-"""
+"""The normalizer ``mean_std``: the classical z-score."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import hookimpl
 from asdcore_plugins.normalizers.bases.location_scale import LocationScale
 from asdcore_plugins.stats.distributions.spread import c4, mean_deviation
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class MeanStd(LocationScale):
-    """z-score on train normals; ``shrinkage`` counts as that many source clips in the target's statistics."""
+    """Mean and standard deviation of train normals: z = (s - mean) / deviation.
+
+    The deviation is that with n - 1. One outlier among the train normals moves both. Under shrinkage c(n) is
+    c4(n) = sqrt(2 / (n - 1)) Gamma(n / 2) / Gamma((n - 1) / 2).
+
+    Parameters
+    ----------
+    scope : str
+        Which train normals count: "pooled", "source", "target", "domain_min", "domain_soft"; see
+        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    shrinkage : float
+        With the weight of how many source clips the target is drawn toward the source, 0 or more.
+    temperature : float
+        Softness of the minimum under "domain_soft", in units of z, above 0.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: linear in the train normals.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> normals = {"pooled": np.arange(1.0, 22.0)}
+    >>> domain = np.array(["source"] * 21)
+    >>> normalizer = asdcore.load_normalizer("mean_std").fit(normals, domain)
+    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
+    array([0.  , 1.61])
+    """
 
     name = "mean_std"
 
@@ -37,9 +56,3 @@ class MeanStd(LocationScale):
 
     def _bias(self, n: int) -> float:
         return c4(n)
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``mean_std``."""
-    register("mean_std", MeanStd)

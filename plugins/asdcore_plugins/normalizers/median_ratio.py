@@ -1,33 +1,53 @@
-"""Scores as multiples of the median train normal: z = s / median.
-
-What the score of a normal clip is worth differs by domain: against ten target clips every clip is far. Per domain, and
-the smaller ratio taken, this is the domain scaling of the 2026 systems SCOPE and DACo ("ratio"). It keeps the zero of a
-distance and needs no scale, so it fits scores that are distances; what is negative it cannot put in proportion.
-
-Parameters: ``scope`` (domain_min; also pooled, source, target) and ``shrinkage`` in clips (10), by which the target's
-median is drawn toward the source's: log median_t* = (n_t log median_t + kappa log median_s) / (n_t + kappa).
-``stats/scoped.py`` says what they mean. Cost: one selection among the train normals.
-"""
+"""The normalizer ``median_ratio``: distances as multiples of a normal one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError
 from asdcore_plugins.normalizers.bases.domain_scope import Curve, ScopedNormalizer
 from asdcore_plugins.normalizers.bases.location_scale import line
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class MedianRatio(ScopedNormalizer):
-    """Scores over the median of train normals."""
+    """Scores as multiples of the median train normal: z = s / median.
+
+    What the score of a normal clip is worth differs by domain: against ten target clips every clip is far. By domain,
+    and with the smaller ratio taken, this is the domain scaling of the 2026 systems SCOPE and DACo ("ratio"). It keeps
+    the zero of a distance and needs no scale, so it fits scores that are distances. It refuses negative scores. Under
+    shrinkage log median_t* = (n_t log median_t + kappa log median_s) / (n_t + kappa).
+
+    Parameters
+    ----------
+    scope : str
+        Which train normals count: "pooled", "source", "target", "domain_min"; see
+        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    shrinkage : float
+        With the weight of how many source clips the target is drawn toward the source, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Cost: one selection among the train normals.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> normals = {"pooled": np.arange(1.0, 22.0)}
+    >>> domain = np.array(["source"] * 21)
+    >>> normalizer = asdcore.load_normalizer("median_ratio").fit(normals, domain)
+    >>> normalizer.transform({"pooled": np.array([11.0, 22.0])}).round(2)
+    array([1., 2.])
+    """
 
     name = "median_ratio"
 
@@ -45,8 +65,6 @@ class MedianRatio(ScopedNormalizer):
 
 def _median(scores: Floats, which: str) -> float:
     """The median of scores (n,); raises DataError unless all are distances and half are above 0."""
-    import numpy as np
-
     median = float(np.median(scores))
     if not (scores >= 0).all() or not median > 0:
         raise DataError(
@@ -54,9 +72,3 @@ def _median(scores: Floats, which: str) -> float:
             f"{median:g}; a ratio needs scores of at least 0 and a median above it. Use median_iqr."
         )
     return median
-
-
-@hookimpl
-def register_normalizers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``median_ratio``."""
-    register("median_ratio", MedianRatio)

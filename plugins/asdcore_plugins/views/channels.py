@@ -1,91 +1,186 @@
-"""One channel of a recording, the mean of all, the difference of two, or both as they are.
+"""Views that pick, average or subtract the channels of a recording.
 
-Since 2026 the DCASE recordings have two channels: the first is the microphone near the machine (what earlier years
-recorded), the second one farther away.
+Since 2026 the DCASE recordings have two channels. The first is the near microphone at the machine, which is what
+earlier years recorded. The second is a far microphone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import DataError, hookimpl
+from asdcore import DataError
 from asdcore_plugins.nn.stft import near_and_far
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 NEAR, FAR = 0, 1
 
 
 class Channel:
-    """One channel, as recorded."""
+    """One channel, as recorded.
+
+    Parameters
+    ----------
+    channel : int
+        Its number: 0 is the near channel, 1 the far one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Channel(1)(np.array([[1, 2], [3, 4]], dtype=np.float32), 16000)
+    array([3., 4.], dtype=float32)
+    """
 
     def __init__(self, channel: int) -> None:
         self._channel = channel
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """(n_channels, n_samples) -> (n_samples,); raises DataError where the channel does not exist."""
+        """Return the channel.
+
+        Parameters
+        ----------
+        audio : (n_channels, n_samples) float32
+        sample_rate : int
+            Hz; not used.
+
+        Returns
+        -------
+        (n_samples,) float32
+            A copy of the channel.
+
+        Raises
+        ------
+        DataError
+            If the recording has no such channel.
+        """
         if len(audio) <= self._channel:
             raise DataError(
                 f"the far channel is asked for, but the recording has {len(audio)} channel. "
                 "Use the view 'near' for recordings of one channel."
             )
-        one: NDArray[np.float32] = audio[self._channel].copy()
-        return one
+        channel: NDArray[np.float32] = audio[self._channel].copy()
+        return channel
 
 
 class Mean:
-    """The mean of all channels."""
+    """The mean of all channels.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> asdcore.load_view("mean")(np.array([[1, 2], [3, 4]], dtype=np.float32), 16000)
+    array([2., 3.], dtype=float32)
+    """
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """(n_channels, n_samples) -> (n_samples,)."""
-        import numpy as np
+        """Return the mean of the channels, computed in float64.
 
+        Parameters
+        ----------
+        audio : (n_channels, n_samples) float32
+        sample_rate : int
+            Hz; not used.
+
+        Returns
+        -------
+        (n_samples,) float32
+        """
         mixed: NDArray[np.float32] = audio.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mixed
 
 
 class Difference:
-    """Near minus far, sample by sample: as a gradient microphone, it is deaf to low sound from afar."""
+    """Near minus far, sample by sample: as a gradient microphone, it is deaf to low sound from afar.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> asdcore.load_view("difference")(np.array([[5, 2], [3, 4]], dtype=np.float32), 16000)
+    array([ 2., -2.], dtype=float32)
+    """
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """(2, n_samples) -> (n_samples,); raises DataError for other channel counts."""
-        import numpy as np
+        """Return the difference of the channels, computed in float64.
 
+        Parameters
+        ----------
+        audio : (2, n_samples) float32
+        sample_rate : int
+            Hz; not used.
+
+        Returns
+        -------
+        (n_samples,) float32
+
+        Raises
+        ------
+        DataError
+            If the recording does not have two channels.
+        """
         channels = near_and_far(audio, "difference")
         difference: NDArray[np.float32] = (channels[0] - channels[1]).astype(np.float32)
         return difference
 
 
 class Stereo:
-    """Both channels as recorded, for encoders that compare them."""
+    """Both channels as recorded, for encoders that compare them.
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> asdcore.load_view("stereo")(np.zeros((2, 16000), dtype=np.float32), 16000).shape
+    (2, 16000)
+    """
 
     channels = 2
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """(2, n_samples) -> the same, near and far; raises DataError for other channel counts."""
-        import numpy as np
+        """Return both channels, near and far.
 
+        Parameters
+        ----------
+        audio : (2, n_samples) float32
+        sample_rate : int
+            Hz; not used.
+
+        Returns
+        -------
+        (2, n_samples) float32
+
+        Raises
+        ------
+        DataError
+            If the recording does not have two channels.
+        """
         return near_and_far(audio, "stereo").astype(np.float32)
 
 
 def near() -> Channel:
-    """Build the view of the first channel."""
+    """The first channel: the microphone near the machine.
+
+    Returns
+    -------
+    Channel
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> asdcore.load_view("near")(np.array([[1, 2], [3, 4]], dtype=np.float32), 16000)
+    array([1., 2.], dtype=float32)
+    """
     return Channel(NEAR)
 
 
 def far() -> Channel:
-    """Build the view of the second channel."""
+    """The second channel: the microphone farther away.
+
+    Returns
+    -------
+    Channel
+
+    Examples
+    --------
+    >>> import asdcore, numpy as np
+    >>> asdcore.load_view("far")(np.array([[1, 2], [3, 4]], dtype=np.float32), 16000)
+    array([3., 4.], dtype=float32)
+    """
     return Channel(FAR)
-
-
-@hookimpl
-def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``near``, ``far``, ``mean``, ``difference`` and ``stereo``."""
-    register("near", near)
-    register("far", far)
-    register("mean", Mean)
-    register("difference", Difference)
-    register("stereo", Stereo)

@@ -1,38 +1,73 @@
-"""Near minus what the far channel predicts of it: per-clip complex least squares in every frequency bin.
-
-With C and F the short-time spectra of the near and far channel, H[f] = sum_t C F* / (sum_t |F|^2 + eps) is the
-least-squares transfer from far to near, and Y = C - H F keeps what the far channel cannot explain. Noise that reaches
-both microphones coherently is removed; where noise is diffuse, part of the machine goes with it. Uses nothing but the
-clip itself; 'asdcore audit-views' tells which of the two it does to yours. Described as W1 in the public 2026
-experiments of kasahart/asd-experiments, and in the DCASE 2026 technical report of Ozeki.
-"""
+"""The view ``w1``: the near channel less what the far channel predicts of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from asdcore import hookimpl
 from asdcore_plugins.nn.stft import Stft, near_and_far
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PEAK = 0.9
 EPSILON = 1e-12
 
 
 class W1:
-    """Subtract the far channel's least-squares prediction of the near one. ``n_fft`` and ``hop`` are in samples."""
+    """Near minus what the far channel predicts of it: per-clip complex least squares in every frequency bin.
+
+    With C and F the short-time spectra of the near and far channel, H[f] = sum_t C F* / (sum_t |F|^2 + eps) is the
+    least-squares transfer from far to near, and Y = C - H F keeps what the far channel cannot explain. This removes
+    noise that reaches both microphones coherently. If noise is diffuse, part of the machine goes with it. The view uses
+    nothing but the clip itself. ``asdcore audit-views`` tells which of the two it does to yours.
+
+    Parameters
+    ----------
+    n_fft, hop : int
+        Length and distance of frames, in samples; the hop is at most half of n_fft.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Ozeki's technical report to DCASE 2026; W1 in the public 2026 experiments of kasahart/asd-experiments.
+
+    Examples
+    --------
+    Noise that the far microphone hears twice as loud is removed, the machine stays:
+
+    >>> import asdcore, numpy as np
+    >>> draw = np.random.default_rng(0)
+    >>> machine, noise = draw.normal(size=(2, 160000)).astype(np.float32)
+    >>> view = asdcore.load_view("w1")
+    >>> left = view(np.stack([machine + noise, 2 * noise]), sample_rate=16000)
+    >>> print(f"{np.corrcoef(left, machine)[0, 1]:.2f} {np.abs(np.corrcoef(left, noise)[0, 1]):.2f}")
+    1.00 0.00
+    """
 
     def __init__(self, n_fft: int = 1024, hop: int = 512) -> None:
         self._stft = Stft(n_fft, hop)
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """(2, n_samples) -> (n_samples,); raises DataError for other channel counts."""
-        import numpy as np
+        """Return the near channel less its prediction.
 
+        Parameters
+        ----------
+        audio : (2, n_samples) float32
+        sample_rate : int
+            Hz; not used.
+
+        Returns
+        -------
+        (n_samples,) float32
+            At the level of the recording.
+
+        Raises
+        ------
+        DataError
+            If the recording does not have two channels, or is shorter than a frame.
+        """
         channels = near_and_far(audio, "w1", self._stft.n_fft)
         peak = float(np.abs(channels).max())
         if peak == 0.0:
@@ -44,9 +79,3 @@ class W1:
         residual = self._stft.waveform(near - transfer * far, audio.shape[1])
         # Back to the recording's own level: how loud a machine is may be what gives a fault away.
         return (residual * (peak / PEAK)).astype(np.float32)
-
-
-@hookimpl
-def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``w1``."""
-    register("w1", W1)

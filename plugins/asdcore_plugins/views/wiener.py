@@ -1,43 +1,74 @@
-"""A Wiener-like gain that a clip calibrates itself: how much louder near than far, against its own calm parts.
-
-With M1 and M2 the mel powers of the near and far channel, rho = M1 / M2 in every frame and band, and c the 20th
-percentile of rho over the frames of the clip in that band, which is rho while the machine is quiet: the gain is
-G = clip(1 - beta c / rho, floor, 1)^alpha. Between the centres of bands it is interpolated, linearly in Hz, and it
-stays constant outside of them; Y = G C with C the near spectrum. Needs no coherence between the microphones, but a
-machine that pauses: one that runs steadily has a rho near c throughout, and is taken for noise. Described, without the
-number of bands, in the public 2026 project SCOPE, where it neither helped nor harmed. 'asdcore audit-views' shows what
-it does to your data.
-
-Mel powers have a floor 120 dB below the clip's loudest, so that a silent channel is a ratio like any other. Two FFTs
-and one inverse for each frame; a few spectra of the clip are held at once.
-"""
+"""The view ``wiener``: a gain from how much louder the near channel is than the far one."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from asdcore import DataError
 from asdcore_plugins.nn.mel import slaney_bank
-from asdcore_plugins.nn.stft import Stft, near_and_far
+from asdcore_plugins.nn.stft import Stft, near_and_far, power
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 LEAST = 1e-12
 """Mel power that is added everywhere, as a part of the clip's loudest."""
 
 
 class Wiener:
-    """Gain from the ratio of the channels' mel powers.
+    """A Wiener-like gain that a clip calibrates itself: how much louder near than far, against its own calm parts.
 
-    beta : how much of the calm ratio is subtracted; alpha : exponent; floor : smallest gain before the exponent;
-    percentile : of the ratio, taken for calm; n_mels bands; n_fft and hop in samples.
+    With M1 and M2 the mel powers of the near and far channel, rho = M1 / M2 in every frame and band. c is a low
+    percentile of rho over the frames of the clip in that band, which is rho while the machine is quiet. The gain is
+    G = clip(1 - beta c / rho, floor, 1)^alpha. Between the centres of bands it is interpolated, linearly in Hz, and
+    outside of them it stays constant. Y = G C with C the near spectrum.
+
+    The view needs no coherence between the microphones, but a machine that pauses: one that runs steadily has a rho
+    near c throughout, and is taken for noise. ``asdcore audit-views`` shows what it does to your data.
+
+    Parameters
+    ----------
+    beta : float
+        How much of the calm ratio is subtracted, 0 or more.
+    alpha : float
+        Exponent of the gain, above 0.
+    floor : float
+        Smallest gain before the exponent, above 0 and at most 1.
+    percentile : float
+        Percentile of the ratio that is taken for calm, from 0 to 100.
+    n_mels : int
+        Mel bands, 2 or more.
+    n_fft, hop : int
+        Length and distance of frames, in samples; the hop is at most half of n_fft.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    Mel powers have a floor 120 dB below the clip's loudest, so that a silent channel is a ratio like any other. Two
+    FFTs and one inverse for each frame. A few spectra of the clip are held at once. The method is described, without
+    the number of bands, in the public 2026 project SCOPE, where it neither helped nor harmed.
+
+    Examples
+    --------
+    A machine that runs in the second half of a clip stands out of noise that both microphones hear:
+
+    >>> import asdcore, numpy as np
+    >>> draw = np.random.default_rng(0)
+    >>> noise, machine = draw.normal(size=(2, 32000)).astype(np.float32)
+    >>> machine[:16000] = 0
+    >>> view = asdcore.load_view("wiener")
+    >>> quiet, running = np.split(view(np.stack([noise + 3 * machine, noise]), sample_rate=16000), 2)
+    >>> bool(running.std() > 3 * quiet.std())
+    True
     """
 
     def __init__(
@@ -61,13 +92,27 @@ class Wiener:
         self._n_mels, self._stft = n_mels, Stft(n_fft, hop)
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """(2, n_samples) -> (n_samples,); raises DataError for other channel counts and clips within one window."""
-        import numpy as np
+        """Return the near channel with the gain applied.
 
+        Parameters
+        ----------
+        audio : (2, n_samples) float32
+        sample_rate : int
+            Hz.
+
+        Returns
+        -------
+        (n_samples,) float32
+
+        Raises
+        ------
+        DataError
+            If the recording does not have two channels, is shorter than a frame, or a mel band holds no frequency.
+        """
         channels = near_and_far(audio, "wiener", self._stft.n_fft)
         bank, centres = _bands(sample_rate, self._stft.n_fft, self._n_mels)
         spectra = self._stft.spectra(channels)
-        mels = np.stack([(bank @ _power(one).T).T for one in spectra])
+        mels = np.stack([(bank @ power(channel).T).T for channel in spectra])
         loudest = float(mels.max())
         if loudest == 0.0:
             silence: NDArray[np.float32] = audio[0].copy()
@@ -80,25 +125,14 @@ class Wiener:
 
     def _gain(self, ratio: Floats) -> Floats:
         """(time, n_mels) near power over far power -> gain (time, n_mels)."""
-        import numpy as np
-
         calm = np.percentile(ratio, self._percentile, axis=0)
         gain: Floats = np.clip(1.0 - self._beta * calm / ratio, self._floor, 1.0) ** self._alpha
         return gain
 
 
-def _power(spectra: NDArray[np.complex128]) -> Floats:
-    import numpy as np
-
-    return np.square(spectra.real) + np.square(spectra.imag)
-
-
 @functools.lru_cache(maxsize=8)
 def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[Any, Floats]:
     """Return the filter bank (n_mels, bins), sparse, and the frequency in Hz at which each band is widest open."""
-    import numpy as np
-    from scipy.sparse import csr_array
-
     bank = slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0).to_dense().numpy()
     if empty := int((~bank.any(axis=1)).sum()):
         raise DataError(
@@ -109,9 +143,3 @@ def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[Any, Floats]:
     # A band's own mean frequency: distinct for every band, however few bins it has.
     centres: Floats = (weights * (np.arange(bank.shape[1]) * (sample_rate / n_fft))).sum(axis=1)
     return csr_array(bank), centres
-
-
-@hookimpl
-def register_views(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``wiener``."""
-    register("wiener", Wiener)

@@ -18,7 +18,8 @@ from asdcore.contract.plugins import installed
 from asdcore.data.audio import decode
 from asdcore.errors import DatasetError
 from asdcore.store.tables import CLIP_INDEX, GROUND_TRUTH
-from asdcore_plugins.datasets.dcase import DcaseReader, parse_name
+from asdcore_plugins.datasets.bases.dcase_names import parse_name
+from asdcore_plugins.datasets.dcase import DcaseReader
 
 SHARED = Path(os.environ.get("ASDCORE_SHARED", Path(__file__).parents[3].parent / "shared"))
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no shared data at {SHARED} (set ASDCORE_SHARED)")

@@ -266,7 +266,7 @@ def test_a_checkpoint_without_its_spectrogram_is_refused(tiny_file, tmp_path):
         ({"hop_size": 0}, "must be above 0, window_size even"),
         ({"window_size": 511}, "must be above 0, window_size even"),
         ({"mel_bins": 31}, "mel_bins is 31; the network halves them down to one and needs 32"),
-        ({"fmax": 17000}, "64 mel bands from 50.0 to 17000 Hz cannot be"),
+        ({"fmax": 17000}, "64 mel bands from 50.0 to 17000 Hz are not possible"),
     ],
 )
 def test_wrong_parameters_are_refused(tiny_file, parameters, message):

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from asdcore import DataError
-from asdcore_plugins.nn.run import TorchEncoder, known
+from asdcore_plugins.nn.layers import checked_layers
+from asdcore_plugins.nn.run import TorchEncoder
 
 
 class Doubled(TorchEncoder):
@@ -112,9 +113,9 @@ def test_an_encoder_can_be_copied_and_sent_to_another_process():
 
 
 def test_a_layer_has_only_its_own_name():
-    assert known([1, "final", 1], (0, 1, "final"), "it") == [1, "final"]
+    assert checked_layers([1, "final", 1], (0, 1, "final"), "it") == [1, "final"]
     for asked in (2, True, 1.0, "1", "Final", None):
         with pytest.raises(ValueError, match=r"it has no layer .*; its layers are \[0, 1, 'final'\]"):
-            known([0, asked], (0, 1, "final"), "it")
+            checked_layers([0, asked], (0, 1, "final"), "it")
     with pytest.raises(ValueError, match="it was asked for no layer"):
-        known([], (0, 1), "it")
+        checked_layers([], (0, 1), "it")

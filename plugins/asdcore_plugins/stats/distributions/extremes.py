@@ -23,9 +23,12 @@ EXTREME = 1000.0
 """A score is extreme if it lies this many median absolute deviations from the median: no distribution that a scorer is
 known to give reaches that far, and up to half of the scores may be extreme without hiding it."""
 
+VANISHING = 1e-6
+"""So is one above 0 that is smaller than this share of the median: what works with logarithms rests on it alone."""
+
 SQUEEZED = 0.5
 """A normalizer bears its extreme scores if the others keep more than this share of their width in z: from the lower to
-the upper quartile, and from the median to the largest."""
+the upper quartile, from the median to the largest, and as far again beyond the largest, where anomalies lie."""
 
 MOVED = 3.0
 """And if their median moves by fewer of these widths than this."""
@@ -41,27 +44,31 @@ def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit:
 
     away = np.abs(scores - np.median(scores))
     spread = float(np.median(away))
-    extreme = away > EXTREME * spread
+    extreme = (away > EXTREME * spread) | ((scores > 0) & (scores < VANISHING * np.median(scores)))
     if spread == 0 or not extreme.any():
         return
     rest = scores[~extreme]
     points = np.quantile(rest, [0.25, 0.5, 0.75, 1.0])
+    points = np.append(points, 2.0 * points[3] - points[1])
     try:
         before = refit(rest)(points)
     except DataError:  # too few are left: there is nothing to compare with
         return
     if not _bears(before, curve(points)):
+        farthest = scores[np.flatnonzero(extreme)[away[extreme].argmax()]]
         warnings.warn(
             f"{name}: {int(extreme.sum())} of the {len(scores)} train-normal scores ({which}) decide the scale: the "
-            f"farthest is {scores[away.argmax()]:.3g}, the median {np.median(scores):.3g}. All other clips get nearly "
-            "the same z. Look for repeated clips or a broken recording among the train normals, or use the normalizer "
-            "ecdf, which bears them.",
+            f"farthest is {farthest:.3g}, the median {np.median(scores):.3g}. Without them the z of other clips would "
+            "lie far wider apart. Look for repeated clips or a broken recording among the train normals, or use the "
+            "normalizer ecdf, which bears them.",
             stacklevel=4,
         )
 
 
 def _bears(before: Floats, after: Floats) -> bool:
-    """z (4,) of quartiles and largest score, fitted without and with the extreme scores -> whether they are alike."""
-    middle, upper = before[2] - before[0], before[3] - before[1]
+    """z (5,) of quartiles, largest score and beyond, fitted without and with the extreme scores -> whether alike."""
+    middle, upper, beyond = before[2] - before[0], before[3] - before[1], before[4] - before[3]
     squeezed = after[2] - after[0] <= SQUEEZED * middle or after[3] - after[1] <= SQUEEZED * upper
+    # Normalizers by rank hardly rise beyond the largest score, whatever the others are.
+    squeezed = squeezed or (beyond > SQUEEZED * upper and after[4] - after[3] <= SQUEEZED * beyond)
     return not squeezed and bool(abs(after[1] - before[1]) < MOVED * middle)

@@ -38,7 +38,7 @@ def test_ordinary_scores_pass_without_a_word(name):
 
 
 @pytest.mark.parametrize("where", [0, 200], ids=["source", "target"])
-@pytest.mark.parametrize("name", [*BEARS, "gpd"])
+@pytest.mark.parametrize("name", BEARS)
 def test_a_robust_normalizer_bears_one_huge_score(name, where):
     scores, domain = normals()
     expected = z(fit(name, scores, domain))
@@ -82,6 +82,33 @@ def test_more_than_it_can_bear_is_told(name):
     scores[200:203] = 1e8
     with pytest.warns(UserWarning, match=r"3 of the 10 train-normal scores \(target\)"):
         fit(name, scores, domain, scope="domain_min")
+
+
+def test_a_tail_that_hangs_on_one_score_is_told():
+    """Within the train normals gpd bears it; beyond them, where anomalies lie, one huge score makes the tail."""
+    scores, domain = normals(990, 10)
+    expected = z(fit("gpd", scores, domain), np.array([9.0, 20.0]))
+    scores[0] = 1e8
+    with pytest.warns(UserWarning, match=r"gpd: 1 of the 1000 train-normal scores \(all\) decide"):
+        after = z(fit("gpd", scores, domain), np.array([9.0, 20.0]))
+    assert np.ptp(after) < 0.5 * np.ptp(expected)
+
+
+@pytest.mark.parametrize("where", ["source", "target"])
+@pytest.mark.parametrize("tiny", [1e-300, 1e-15, 1e-8])
+def test_a_score_next_to_nothing_is_told_by_what_takes_logarithms(tiny, where):
+    """As knn gives to a train clip that was recorded twice."""
+    scores, domain = normals(100, 10)
+    scores[np.flatnonzero(domain == where)[0]] = tiny
+    n = (domain == where).sum()
+    with pytest.warns(
+        UserWarning, match=rf"gamma: 1 of the {n} train-normal scores \({where}\).* farthest is {tiny:.3g}"
+    ):
+        fit("gamma", scores, domain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in (*BEARS, "mean_std", "domain_z", "gpd"):
+            fit(name, scores, domain)
 
 
 def test_a_heavy_tail_is_no_extreme():

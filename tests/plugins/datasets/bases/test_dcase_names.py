@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asdcore.errors import DataError
-from asdcore_plugins.datasets import dcase
-from asdcore_plugins.datasets.dcase import FORMS, TASKS, ClipName, parse_name
+from asdcore_plugins.datasets.bases import dcase_names
+from asdcore_plugins.datasets.bases.dcase_names import FORMS, TASKS, ClipName, parse_name
 
 # name | folder | task | section split domain label index attributes ("-": None)
 NAMES = """
@@ -107,7 +107,7 @@ def spelt(draw: st.DrawFn) -> tuple[str, str, ClipName]:
     domain = draw(st.sampled_from(["source", "target"])) if "{domain}" in template else None
     label = draw(st.sampled_from(["normal", "anomaly"])) if "{label}" in template else None
     attributes = draw(st.none() | TAILS) if "{tail}" in template else None
-    assume(attributes is None or attributes.strip("_").lower() not in dcase.NO_ATTRIBUTES)
+    assume(attributes is None or attributes.strip("_").lower() not in dcase_names.NO_ATTRIBUTES)
     if split == "train":
         domain, label = domain or "source", "normal"
     section = draw(st.text("0123456789", min_size=2, max_size=2))
@@ -117,7 +117,7 @@ def spelt(draw: st.DrawFn) -> tuple[str, str, ClipName]:
 @given(spelt(), st.sampled_from(["", ".wav", ".WAV", ".flac"]))
 def test_a_clip_named_in_a_form_is_read_back(drawn: tuple[str, str, ClipName], suffix: str) -> None:
     key, folder, clip = drawn
-    assume(suffix or not (clip.attributes or "").lower().endswith(dcase.SUFFIXES))
+    assume(suffix or not (clip.attributes or "").lower().endswith(dcase_names.SUFFIXES))
     name = FORMS[key].spell(clip) + suffix
     for task, rules in TASKS.items():
         if key in rules.forms:

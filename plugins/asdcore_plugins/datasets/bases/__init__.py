@@ -1,0 +1,1 @@
+"""What readers of one family of folder layouts share."""

@@ -1,0 +1,72 @@
+"""The base of encoders without weights: they compute the tokens of one clip at a time, and have one layer.
+
+Everything is computed in float64 and without dense matrix products, so that a clip's tokens are the same bits whatever
+clips are encoded with it and however many threads there are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, Tokens
+
+Audio = NDArray[np.float32]
+
+LAYER = 0
+"""The one layer."""
+
+
+class WeightlessEncoder(ABC):
+    """An encoder without weights. What a child adds: ``name``, as messages say it, and :meth:`patches`."""
+
+    name: ClassVar[str]
+    layers = (LAYER,)
+    sample_rate: int
+
+    def encode(self, audio: Audio, layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
+        """Return the tokens of clips.
+
+        Parameters
+        ----------
+        audio : (n_clips, n_samples) float32
+            Or (n_clips, 2, n_samples) if the encoder has two channels.
+        layers : sequence
+            Layer 0 is the only one.
+
+        Returns
+        -------
+        dict
+            {0: Tokens}, with patches (n_clips, time, band, dim) float32.
+
+        Raises
+        ------
+        ValueError
+            If another layer is asked for.
+        DataError
+            If the audio has another shape, holds no sound, or its clips are too short.
+        """
+        if unknown := [layer for layer in layers if layer != LAYER]:
+            raise ValueError(f"{self.name} has the one layer {LAYER}, not {unknown}")
+        self.check(audio)
+        patches = np.stack([self.patches(clip) for clip in audio])
+        return {layer: Tokens(patches) for layer in layers}
+
+    def check(self, audio: Audio) -> None:
+        """Raise DataError if these clips cannot be encoded."""
+        if 0 in audio.shape:
+            raise DataError(f"audio of shape {audio.shape} holds no sound to encode")
+
+    @abstractmethod
+    def patches(self, clip: Audio) -> Audio:
+        """Return the tokens of one clip: (n_samples,), or (2, n_samples) -> (time, band, dim) float32."""
+
+
+def check_frames(names: str, sample_rate: int, n_mels: int, n_fft: int, hop: int) -> None:
+    """Raise ValueError, which lists the names, unless all are above 0, and sample_rate and n_fft even."""
+    if min(sample_rate, n_mels, n_fft, hop) < 1 or sample_rate % 2 or n_fft % 2:
+        raise ValueError(f"{names} must be above 0, sample_rate and n_fft even")
