@@ -473,7 +473,7 @@ def test_a_folder_that_is_no_truth(case):
         read_truth(case / "scores")
     shutil.rmtree(case / "truth" / "ground_truth_domain")
     with pytest.raises(
-        EvaluationError, match=r"There is no .*ground_truth_domain/ground_truth_3DPrinter_section_00_test.csv"
+        EvaluationError, match=r"ground_truth_domain/ground_truth_3DPrinter_section_00_test.csv is missing"
     ):
         read_truth(case / "truth")
     write(case / "truth" / "ground_truth_data" / "ground_truth_2DPrinter.csv", [])
