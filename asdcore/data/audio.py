@@ -170,7 +170,7 @@ def _samples(sound: Any, name: str) -> NDArray[np.float32]:
     if not np.isfinite(samples).all():
         raise DataError(f"{name}: holds samples that are not finite (NaN or infinity)")
     if (largest := float(np.abs(samples).max(initial=0.0))) > LOUDEST:
-        raise DataError(f"{name}: holds a sample of {largest:.3g}, full scale is 1: these are no samples of sound")
+        raise DataError(f"{name}: holds a sample of {largest:.3g}, full scale is 1: these are not samples of sound")
     return samples
 
 

@@ -1,1 +1,1 @@
-"""Evidence: metrics, intervals, comparisons and honest selection. The only room that may read the ground truth."""
+"""Evidence: metrics, intervals, comparisons, honest selection. Only this room and those above read the ground truth."""

@@ -39,5 +39,5 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
         raise EvaluationError("This run has no test clips, so there is nothing to evaluate.")
     labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
     if labels is None:
-        raise EvaluationError(f"The names of the test clips in {root} do not tell what is an anomaly. {advice}")
+        raise EvaluationError(f"The names of the test clips in {root} do not mark anomalies. {advice}")
     return GROUND_TRUTH.check(labels)

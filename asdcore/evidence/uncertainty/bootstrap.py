@@ -84,6 +84,16 @@ def intervals(
     ----------
     .. [1] B. Efron, "Better bootstrap confidence intervals", Journal of the American Statistical Association 82, 1987.
 
+    Examples
+    --------
+    >>> clips = {"machine": "fan", "section": "00", "clip": [f"{i:02d}.wav" for i in range(40)], "system": "A"}
+    >>> scores = [float(7 * i % 40 + 10 * (i % 2)) for i in range(40)]
+    >>> truth = {"label": [i % 2 for i in range(40)], "domain": ["source"] * 20 + ["target"] * 20}
+    >>> uncertainty = intervals(pl.DataFrame({**clips, "score": scores, **truth}), 2026, replicates=200)
+    >>> interval = uncertainty.official["A"]["bca"]
+    >>> 0 < interval.low < interval.estimate < interval.high < 1
+    True
+
     """
     return Resampled.of(table, year, replicates, seed).uncertainty(level)
 

@@ -132,6 +132,18 @@ def differences(
     .. [2] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
        1979.
 
+    Examples
+    --------
+    >>> clips = {"machine": "fan", "section": "00", "clip": [f"{i:02d}.wav" for i in range(40)]}
+    >>> truth = {"label": [i % 2 for i in range(40)], "domain": ["source"] * 20 + ["target"] * 20}
+    >>> scores = {name: [float(7 * i % 40 + gain * (i % 2)) for i in range(40)] for name, gain in (("A", 5), ("B", 30))}
+    >>> table = pl.concat(
+    ...     pl.DataFrame({**clips, "system": name, "score": values, **truth}) for name, values in scores.items()
+    ... )
+    >>> (difference,) = differences(table, 2026, replicates=200, permutations=200)
+    >>> print(difference.sentence)
+    B is ... points above A, which chance hardly explains (p ... after Holm's correction).
+
     """
     return pairwise(Resampled.of(table, year, replicates, seed), permutations)
 
