@@ -67,7 +67,7 @@ def ecdf_smooth(normals: Floats) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Out-of-fold z of the train normals of one cell and branch.
+        Out-of-fold z of train normals, at least two of them different.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def neglogp(normals: Floats) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Out-of-fold z of the train normals of one cell and branch.
+        Out-of-fold z of train normals, to which F is fitted.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def normal_score(normals: Floats) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Out-of-fold z of the train normals of one cell and branch.
+        Out-of-fold z of train normals. Their median gets the score 0.
 
     Returns
     -------

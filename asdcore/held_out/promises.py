@@ -172,12 +172,8 @@ def estimate(scores: ArrayLike, groups: ArrayLike, rate: float | Fraction) -> fl
 
     Parameters
     ----------
-    scores : array_like of float, shape (n,)
-        Scores of train normals, each scored without its own group.
-    groups : array_like, shape (n,)
-        The group of each.
-    rate : float or fractions.Fraction
-        The rate of false positives to come near, in (0, 1).
+    scores, groups, rate
+        As :func:`bound`; ``rate`` is the rate to come near.
 
     Returns
     -------
