@@ -133,7 +133,7 @@ def log1p(normals: Floats) -> Phi:
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,).
+        z (n_clips,) -> phi (n_clips,), never farther from 0 than z.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def asinh(normals: Floats, *, scale: float = 1.0) -> Phi:
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,).
+        z (n_clips,) -> phi (n_clips,), about z / scale near 0.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def power(normals: Floats, *, gamma: float = 0.5) -> Phi:
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,).
+        z (n_clips,) -> phi (n_clips,), with the sign of z.
 
     Raises
     ------

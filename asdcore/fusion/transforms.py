@@ -77,7 +77,7 @@ def ecdf_smooth(normals: Floats) -> Phi:
     Raises
     ------
     DataError
-        If all normals are the same.
+        If all normals are the same, so that there is no curve.
 
     Examples
     --------
@@ -99,12 +99,12 @@ def neglogp(normals: Floats) -> Phi:
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,), above 0.
+        z (n_clips,) -> phi (n_clips,), above 0 and without limit.
 
     Raises
     ------
     DataError
-        If all normals are the same.
+        As :func:`ecdf_smooth`.
 
     References
     ----------
@@ -131,12 +131,12 @@ def normal_score(normals: Floats) -> Phi:
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,), finite.
+        z (n_clips,) -> phi (n_clips,), finite in both tails.
 
     Raises
     ------
     DataError
-        If all normals are the same.
+        Unless two normals differ.
 
     Examples
     --------

@@ -244,10 +244,8 @@ def correlation(above: ArrayLike, groups: ArrayLike) -> float:
 
     Parameters
     ----------
-    above : array_like of bool, shape (n,)
-        Which clips lie above a threshold.
-    groups : array_like, shape (n,)
-        The group of each.
+    above, groups
+        As :func:`effective_clips`.
 
     Returns
     -------
