@@ -24,9 +24,9 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import asdcore
+from asdcore.complexity.macs import unfused
 from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import PluginError, ResourceError
-from asdcore.preflight.macs import unfused
 from asdcore.resources.entries import Facts, Resource, entry_text, load_entry
 from asdcore.store.atomic import write_text
 from benchmarks import hollow

@@ -25,7 +25,7 @@ LAYERS = [
     ["held_out"],
     ["compute", "runs"],
     ["portfolio"],
-    ["components", "fusion"],
+    ["complexity", "components", "fusion"],
     ["authoring", "data", "resources"],
     ["contract"],
     ["store"],

@@ -186,7 +186,10 @@ def can_fetch(resource: Resource, file: File) -> bool:
 def how_to_get(resource: Resource, file: File) -> str:
     """Say what a person must do to have a file of a resource."""
     if can_fetch(resource, file):
-        return f"'asdcore registry fetch {resource.id}' downloads it."
+        return (
+            f"'asdcore registry fetch {resource.id}' downloads it; a file that you have already is put in place with "
+            f"'asdcore registry add FILE --id {resource.id}'."
+        )
     if resource.own:
         return f"It is your own: put it in place with 'asdcore registry add {file.name} --id {resource.id}'."
     reason = "no address that a program may fetch it from" if not resource.url(file) else "no hash to check it by"

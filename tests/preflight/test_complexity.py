@@ -12,12 +12,12 @@ from torch import nn
 
 from asdcore import AsdcoreError, PluginError, PortfolioError, Tokens, hookimpl
 from asdcore.cli.complexity import lines
+from asdcore.complexity.macs import count_macs, count_parameters
 from asdcore.components import build as building
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
 from asdcore.preflight import complexity
 from asdcore.preflight.complexity import Complexity
-from asdcore.preflight.macs import count_macs, count_parameters
 
 NOISE = np.zeros((1, 160000), np.float32)
 
