@@ -14,7 +14,6 @@ copyright = "the asdcore developers, MIT licence"  # noqa: A001  (Sphinx wants t
 version = release = asdcore.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.command_help"]
-exclude_patterns = ["README.md"]
 html_theme = "furo"
 html_title = f"asdcore {version}"
 html_show_sphinx = False
@@ -29,8 +28,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 
-# A reference that leads nowhere is an error. Those of signatures name types of other libraries, and some docstrings name
-# modules: these pages have no entry for either, and none is fetched from the network.
+# A reference that leads nowhere is an error. Those of signatures name types of other libraries, and some docstrings
+# name modules: these pages have no entry for either, and none is fetched from the network.
 MODULES = "|".join(module.name for module in pkgutil.iter_modules(asdcore.__path__))
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!asdcore\.[A-Za-z_]+$).*"), ("py:mod", rf"asdcore\.({MODULES})")]

@@ -139,7 +139,7 @@ def test_names_and_labels_teach_nothing(dataset, fused, tmp_path):
         for run in (every, hidden)
     ]
     assert by_sound[0].equals(by_sound[1])
-    with pytest.raises(EvaluationError, match="do not tell what is an anomaly.*--truth"):
+    with pytest.raises(EvaluationError, match="do not mark anomalies.*--truth"):
         asdcore.evaluate(hidden)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from asdcore.basics.digits import fixed
 from asdcore.errors import AsdcoreError
-from asdcore.evidence.decisions import GroupThresholds, group_thresholds
+from asdcore.evidence.group_thresholds import GroupThresholds, group_thresholds
 from asdcore.evidence.rates import ADVICE, Rates
 from asdcore.evidence.side_by_side import side_by_side, why_nothing
 from asdcore.reporting.reported_runs import Subject

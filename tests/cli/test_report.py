@@ -48,7 +48,7 @@ def test_several_runs_stand_side_by_side_with_tables_for_a_paper(runs, tmp_path)
     system = next(iter(asdcore.load_run(runs[0]).about["portfolio"]["systems"]))
     assert [row["system"] for row in rows] == [f"a: {system}", f"b: {system}"]
     assert rows[0]["official score"] == rows[1]["official score"]
-    assert "are the same to the official score" in (tmp_path / "both.html").read_text()
+    assert "have the same official score" in (tmp_path / "both.html").read_text()
 
 
 def test_a_folder_that_is_no_run_is_named_and_nothing_is_written(tmp_path):
