@@ -21,8 +21,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asdcore.complexity.mac_formulas import count_attention, projections, thop, thop_rules, torch_operations, with_batch
 from asdcore.contract.interfaces import Tokens
+from asdcore.preflight.complexity.mac_formulas import (
+    count_attention,
+    projections,
+    thop,
+    thop_rules,
+    torch_operations,
+    with_batch,
+)
 
 if TYPE_CHECKING:
     import numpy as np
