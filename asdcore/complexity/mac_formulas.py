@@ -1,4 +1,4 @@
-"""What the two counters of :mod:`asdcore.preflight.macs` lack: rules for thop, and operations for torch."""
+"""What the two counters of :mod:`asdcore.complexity.macs` lack: rules for thop, and operations for torch."""
 
 from __future__ import annotations
 

@@ -21,8 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asdcore.contract.interfaces import Tokens
-from asdcore.preflight.complexity.mac_formulas import (
+from asdcore.complexity.mac_formulas import (
     count_attention,
     projections,
     thop,
@@ -30,6 +29,7 @@ from asdcore.preflight.complexity.mac_formulas import (
     torch_operations,
     with_batch,
 )
+from asdcore.contract.interfaces import Tokens
 
 if TYPE_CHECKING:
     import numpy as np

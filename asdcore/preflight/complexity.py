@@ -5,7 +5,7 @@ share counts once, as it is computed once: the parameters of an encoder, its pas
 that two normalizers calibrate.
 
 Counted are networks and scorers. Decoding, resampling, views, FFTs, filter banks and pooling are not. How networks are
-counted, and why twice, stands in :mod:`asdcore.preflight.macs`.
+counted, and why twice, stands in :mod:`asdcore.complexity.macs`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from asdcore.complexity.macs import TOLERATED, Macs, count_macs, count_parameters
 from asdcore.components.build import build
 from asdcore.compute.encoding import tokens_of_clip
 from asdcore.compute.recipes import pooling_recipe
@@ -26,7 +27,6 @@ from asdcore.contract.plugins import installed
 from asdcore.data.pooling import pool
 from asdcore.errors import AsdcoreError, PortfolioError, blamed, located
 from asdcore.portfolio import Branch, EncoderChoice, Portfolio, load_portfolio
-from asdcore.preflight.macs import TOLERATED, Macs, count_macs, count_parameters
 from asdcore.progress import Progress, Silent
 
 SECONDS = 10.0
