@@ -1,4 +1,4 @@
-"""Components by name: built with their parameters, their checkpoints and other files located and hashed."""
+"""Build components by name, and read the checkpoints and files that their parameters name."""
 
 from asdcore.components.build import load_dataset, load_encoder, load_guard, load_normalizer, load_scorer, load_view
 
