@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.fx.experimental._config as symbolic
+from asdcore.preflight.macs import unfused
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import asdcore
-from asdcore.complexity.macs import unfused
 from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import PluginError, ResourceError
 from asdcore.resources.entries import Facts, Resource, entry_text, load_entry

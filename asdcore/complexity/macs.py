@@ -21,7 +21,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asdcore.complexity.mac_formulas import (
+from asdcore.contract.interfaces import Tokens
+from asdcore.preflight.complexity.mac_formulas import (
     count_attention,
     projections,
     thop,
@@ -29,7 +30,6 @@ from asdcore.complexity.mac_formulas import (
     torch_operations,
     with_batch,
 )
-from asdcore.contract.interfaces import Tokens
 
 if TYPE_CHECKING:
     import numpy as np

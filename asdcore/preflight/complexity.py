@@ -5,7 +5,7 @@ work once, since it is computed once: the parameters of an encoder, its pass ove
 two normalizers calibrate.
 
 Networks and scorers are counted. Decoding, resampling, views, FFTs, filter banks and pooling are not.
-:mod:`asdcore.complexity.macs` says how networks are counted, and why twice.
+:mod:`asdcore.preflight.macs` says how networks are counted, and why twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from asdcore.complexity.macs import TOLERATED, Macs, count_macs, count_parameters
 from asdcore.components.build import build
 from asdcore.compute.encoding import tokens_of_clip
 from asdcore.compute.recipes import pooling_recipe
@@ -27,6 +26,7 @@ from asdcore.contract.plugins import installed
 from asdcore.data.pooling import pool
 from asdcore.errors import AsdcoreError, PortfolioError, blamed, located
 from asdcore.portfolio import Branch, EncoderChoice, Portfolio, load_portfolio
+from asdcore.preflight.macs import TOLERATED, Macs, count_macs, count_parameters
 from asdcore.progress import Progress, Silent
 
 SECONDS = 10.0

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from asdcore.preflight.macs import count_macs, count_parameters
 from torch import nn
 
 from asdcore import AsdcoreError, PluginError, PortfolioError, Tokens, hookimpl
 from asdcore.cli.complexity import lines
-from asdcore.complexity.macs import count_macs, count_parameters
 from asdcore.components import build as building
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
