@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.fx.experimental._config as symbolic
-from asdcore.preflight.macs import unfused
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -27,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import asdcore
 from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import PluginError, ResourceError
+from asdcore.preflight.macs import unfused
 from asdcore.resources.entries import Facts, Resource, entry_text, load_entry
 from asdcore.store.atomic import write_text
 from benchmarks import hollow

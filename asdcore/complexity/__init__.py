@@ -1,1 +1,1 @@
-"""How multiply-accumulates of an encoder are counted: by rule, and by watching."""
+"""An earlier address of what :mod:`asdcore.preflight` holds, for scripts that were written with it."""

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from asdcore.preflight.macs import count_macs, count_parameters
 from torch import nn
 
 from asdcore import AsdcoreError, PluginError, PortfolioError, Tokens, hookimpl
@@ -19,6 +18,7 @@ from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
 from asdcore.preflight import complexity
 from asdcore.preflight.complexity import Complexity
+from asdcore.preflight.macs import count_macs, count_parameters
 
 NOISE = np.zeros((1, 160000), np.float32)
 
