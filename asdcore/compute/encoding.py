@@ -166,7 +166,7 @@ def _layers(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | s
     layers = {output: offered[-1] if output.layer is None else output.layer for output in outputs}
     for layer in layers.values():
         if layer not in offered:
-            raise PortfolioError(f"there is no layer {layer!r}. Its layers are {', '.join(map(repr, offered))}.")
+            raise PortfolioError(f"it has no layer {layer!r}. Its layers are {', '.join(map(repr, offered))}.")
     return layers
 
 
