@@ -35,11 +35,21 @@ nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!asdcore\.[A-Za-z_]+$).*"), ("py:mod", rf"asdcore\.({MODULES})")]
 
 
+REFERENCE = re.compile(r"(?<=\.\. )\[([0-9]+)\]|\[([0-9]+)\](?=_)")
+
+
 def link_files(_app: Any, _page: str, source: list[str]) -> None:
     """Let a link to a file of the repository, which is no page here, lead to a copy of that file."""
     source[0] = re.sub(r"\]\(\.\./", "](path:../", source[0])
 
 
+def number_references(_app: Any, _what: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Let references of a docstring, ``.. [1]``, be counted over the whole page: each docstring counts from 1."""
+    label = name.replace(".", "-")
+    lines[:] = [REFERENCE.sub(lambda match: f"[#{label}-{match[1] or match[2]}]", line) for line in lines]
+
+
 def setup(app: Any) -> None:
-    """Tell Sphinx what to do before it reads a page."""
+    """Tell Sphinx what to do with pages and docstrings before it reads them."""
     app.connect("source-read", link_files)
+    app.connect("autodoc-process-docstring", number_references)

@@ -37,8 +37,8 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float:
 
     References
     ----------
-    .. [1] J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic
-       (ROC) curve", Radiology 143, 1982.
+    J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic
+    (ROC) curve", Radiology 143, 1982.
 
     Examples
     --------
@@ -62,10 +62,8 @@ def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
 
     Parameters
     ----------
-    scores : array_like of float, shape (n_clips,)
-        Anomaly scores, larger = more anomalous.
-    labels : array_like of int, shape (n_clips,)
-        0 for a normal clip, 1 for an anomaly.
+    scores, labels
+        As :func:`auc`.
     max_fpr : float, default 0.1
         The largest false positive rate that counts, in (0, 1]. The challenge uses 0.1.
 
@@ -83,7 +81,7 @@ def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
 
     References
     ----------
-    .. [1] D. K. McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9, 1989.
+    D. K. McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9, 1989.
 
     Examples
     --------
