@@ -147,7 +147,7 @@ def test_files_and_functions_fit_on_a_screen_or_two(path):
 
 
 def lines_of(function: ast.FunctionDef) -> int:
-    """Return how many lines a function has, its docstring not counted: examples and tables must not make it too long."""
+    """Return how many lines a function has without its docstring: examples and tables must not make it too long."""
     first = function.body[0]
     documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     return function.end_lineno - function.lineno + 1 - (first.end_lineno - first.lineno + 1 if documented else 0)

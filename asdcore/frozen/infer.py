@@ -170,7 +170,7 @@ class _Inference:
                 self.progress.note(note)
             tables = self.work.tables(clips)
             prove_scores(self.frozen, self.frozen_normals(listed), tables)
-            return self.write(tables, [*notes, *self.work.found])
+            return self.write(tables, [*notes, *self.work.findings])
 
     def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
         """Read and embed every test clip, and return the clip index: what scorers are fitted on, and the test clips."""
