@@ -125,7 +125,7 @@ def main() -> None:
         with own_streams():
             if not {"--help", "--version"}.intersection(arguments):
                 check_folder()
-            app([one for one in arguments if one != "--debug"])
+            app([argument for argument in arguments if argument != "--debug"])
     except (AsdcoreError, OSError, MemoryError) as error:
         if debug:
             raise
@@ -135,7 +135,7 @@ def main() -> None:
 
 
 def _said(error: Exception) -> str:
-    """Return what to say of an error; what the system refused has no advice of its own."""
+    """Return the message for an error. A refusal of the system gets the advice that it lacks."""
     if isinstance(error, AsdcoreError):
         return str(error)
     if isinstance(error, MemoryError):

@@ -94,9 +94,9 @@ def fetch(
     from asdcore.resources.archives import fetch_data
     from asdcore.resources.registry import open_registry
 
-    wanted = [one.strip() for one in machines.split(",")] if machines else []
-    known = open_registry(registry)
-    unpacked = fetch_data(name, out, known, machines=wanted, split=split, keep=keep, progress=progress())
+    wanted = [name.strip() for name in machines.split(",")] if machines else []
+    resources = open_registry(registry)
+    unpacked = fetch_data(name, out, resources, machines=wanted, split=split, keep=keep, progress=progress())
     typer.echo(f"{unpacked} archives were unpacked into {out}")
     typer.echo(f"Next: asdcore data index {out}")
 

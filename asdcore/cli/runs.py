@@ -65,7 +65,7 @@ def demo(
 
 
 def _forget(manifest: Path) -> None:
-    """Remove the manifest of an earlier demo; ManifestError where the file is something else."""
+    """Remove the manifest of an earlier demo; ManifestError if the file is something else."""
     from asdcore.frozen.manifest import read_manifest
 
     if manifest.exists():

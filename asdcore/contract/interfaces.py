@@ -9,8 +9,8 @@ Conventions, everywhere
   what these return for a clip must not depend on the other clips of the call: test-set statistics are forbidden by the
   challenge, and the conformance checks (:mod:`asdcore.testing`) refuse a plugin that uses them.
 * A plugin never writes to the arrays it is given.
-* A plugin raises :class:`asdcore.DataError` where the data cannot be scored (too few clips, scores without spread) and
-  where it is asked before ``fit``; ``ValueError`` for a bad parameter or an unknown layer.
+* A plugin raises :class:`asdcore.DataError` for data that it is unable to score (too few clips, scores without spread)
+  and if it is asked before ``fit``; ``ValueError`` for a bad parameter or an unknown layer.
 * Scores are computed in float64 and each clip's alone: a matrix product may round a row differently with the number of
   rows beside it, and a frozen portfolio promises the same bytes whichever clips are scored together.
 """
@@ -83,20 +83,20 @@ class Dataset(Protocol):
         ...
 
     def ground_truth(self, root: Path) -> pl.DataFrame | None:
-        """Return (clip, label, domain) of the test clips under ``root``, or None where no labels are at hand."""
+        """Return (clip, label, domain) of the test clips under ``root``, or None if no labels are at hand."""
         ...
 
 
 @runtime_checkable
 class View(Protocol):
-    """Makes from the channels of one clip what an encoder reads: one waveform, unless ``channels`` says two.
+    """Makes the input of an encoder from the channels of one clip: one waveform, or two if ``channels`` is 2.
 
     Optional: ``channels``, how many it gives: 1 (the default) or 2, near and far. An attribute of the class, or of
     whatever else is registered, so that messages can name the views that fit an encoder.
     """
 
     def __call__(self, audio: Floats32, sample_rate: int) -> Floats32:
-        """(n_channels, n_samples) float32 -> (n_samples,) float32, or (2, n_samples) where ``channels`` is 2.
+        """(n_channels, n_samples) float32 -> (n_samples,) float32, or (2, n_samples) if ``channels`` is 2.
 
         Raises DataError for too few channels or samples.
         """
@@ -124,13 +124,13 @@ class Encoder(Protocol):
     of one clip. On the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it
     sees fit.
 
-    Optional: ``hears``, how many seconds of a clip it hears at most; None, the default, where it hears all. A run says
-    how much of its audio is beyond that. Where a parameter ``beyond = "cut"`` sets it, it is read of the encoder built,
-    else of what is registered.
+    Optional: ``hears``, how many seconds of a clip it hears at most; None, the default, if it hears all. A run says
+    how much of its audio is beyond that. If a parameter ``beyond = "cut"`` sets it, it is read from the built encoder,
+    else from what is registered.
 
     Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
     that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part
-    of the checkpoint. Where a folder is named, every file in it does anyway.
+    of the checkpoint. If a folder is named, every file in it does anyway.
 
     Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
     parameters published for this encoder; a portfolio's own parameters replace them.
@@ -142,7 +142,7 @@ class Encoder(Protocol):
     def encode(self, audio: Floats32, layers: Sequence[int | str]) -> Mapping[int | str, Tokens]:
         """(n_clips, n_samples) float32 in [-1, 1] -> the Tokens of every layer asked for, from one forward pass.
 
-        Where ``channels`` is 2, audio is (n_clips, 2, n_samples).
+        If ``channels`` is 2, audio is (n_clips, 2, n_samples).
         """
         ...
 
@@ -177,13 +177,13 @@ class Scorer(Protocol):
     order of ``fit``, each as if the scorer had been fitted without that clip. Without it the framework scores train
     normals in K folds.
 
-    ``without`` (optional in ``score_left_out``, ``fit`` and ``fit_distances``; the framework gives it only where the
-    signature has it, and only where it says more than None) tells for each fitted clip, in order, which fitted clips
+    ``without`` (optional in ``score_left_out``, ``fit`` and ``fit_distances``; the framework gives it only if the
+    signature has it, and only if it says more than None) tells for each fitted clip, in order, which fitted clips
     its score must not rest on: a sequence of n_train arrays (m,) of sorted indices, of which several may be one object.
     The clip itself is always left out, named or not; None leaves out nothing else. :class:`asdcore.Without` reads it.
 
     * ``score_left_out(without)``: the score of clip i equals that of a scorer fitted to the clips that ``without[i]``
-      leaves. A reference with too few clips left for any clip is left out for all; DataError where none remains.
+      leaves. A reference with too few clips left for any clip is left out for all; DataError if none remains.
     * ``fit(features, domain, without)``: for a scorer that learns from train normals by leaving each out (how far
       neighbours are, a density, a bandwidth): what it learns of a clip must not rest on the clips of its ``without``.
       ``score`` stays a comparison with all train normals. The framework gives it to ``score_left_out`` alone: what a
@@ -193,7 +193,7 @@ class Scorer(Protocol):
     scorers of the same features share one matrix: ``metric``, "cosine" or "euclidean" as in :func:`asdcore.distances`;
     ``fit_distances(distances, domain) -> self``, ``fit`` on the distances (n_train, n_train) of the train normals to
     one another; ``score_distances(distances) -> {reference: (n_clips,) float64}``, ``score`` on distances
-    (n_clips, n_train). Both ways must agree. What is handed in is shared and cannot be written to; where there are too
+    (n_clips, n_train). Both ways must agree. The arrays are shared and read-only. If there are too
     many train normals for a matrix, the scorer is given features.
 
     Optional: ``macs(n_train, dim) -> int``, the multiply-accumulates that scoring one clip of ``dim`` features takes
@@ -224,7 +224,7 @@ class Normalizer(Protocol):
     def fit(self, scores: Mapping[str, Floats], domain: Strings) -> Normalizer:
         """Fit on out-of-fold train-normal scores: {reference: (n_train,)}.
 
-        "target" may be absent, where a machine has too few target clips or the scorer has one bank only.
+        "target" may be absent, if a machine has too few target clips or the scorer has one bank only.
         """
         ...
 
