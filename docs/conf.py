@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from typing import Any
 
@@ -28,10 +29,11 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 
-# A reference that leads nowhere is an error. Those of signatures name types of other libraries, and of modules that are
-# not public: these pages have no entry for either, and none is fetched from the network.
+# A reference that leads nowhere is an error. Those of signatures name types of other libraries, and some docstrings name
+# modules: these pages have no entry for either, and none is fetched from the network.
+MODULES = "|".join(module.name for module in pkgutil.iter_modules(asdcore.__path__))
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!asdcore\.[A-Za-z_]+$).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!asdcore\.[A-Za-z_]+$).*"), ("py:mod", rf"asdcore\.({MODULES})")]
 
 
 def link_files(_app: Any, _page: str, source: list[str]) -> None:

@@ -81,7 +81,7 @@ SCORERS = {
     "pca_residual": "pca_residual:PCAResidual",
     "smote_knn": "smote_knn:SmoteKNN",
     "temporal": "temporal:Temporal",
-    "varmin": "varmin:LeastVariance",
+    "varmin": "varmin:VarMin",
 }
 
 NORMALIZERS = {

@@ -15,7 +15,6 @@ baseline", EUSIPCO 2023 (arXiv 2303.00455), and what the baseline's code does.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -33,17 +32,6 @@ Rows = NDArray[np.intp]
 WIDTH, BOTTLENECK = 128, 8
 MOMENTUM, EPSILON = 0.01, 1e-3
 LEARNING_RATE = 1e-3
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute on one thread: how a sum is split over threads must not reach the last bit of a score."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def windows(features: Floats32, frames: int) -> Floats32:

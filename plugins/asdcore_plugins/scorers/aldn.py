@@ -1,58 +1,57 @@
-"""Adaptive local density normalisation: how many neighbours make a density, and how much it counts, are learnt.
+"""Adaptive local density normalization: learns how many neighbours make a density, and how much the density counts.
 
 A(x) = min_y d(x, y) / rho(y)^eta. rho(y) is the mean distance of a train normal to the nearest others of its own
-cluster, found as in ``ced``; eta is the slope of log u on log v over the train normals z, clipped to [0, 1]: u is the
-distance of z to its nearest other, v that one's rho. eta = 0 is the nearest neighbour, eta = 1 the ratio of ``ldn``.
-An adaptive local-density variant is reported for DCASE 2026 ("Robust train-normal calibration") without a formula; this
-one, which joins ``ced`` and ``varmin`` in the logarithm, is ours.
+cluster, as in ``ced``. eta is the slope of log u on log v over the train normals z, clipped to [0, 1]: u is the
+distance of z to its nearest other, v the rho of that one. eta = 0 is the nearest neighbour, eta = 1 the ratio of
+``ldn``. An adaptive local-density variant is reported for DCASE 2026 ("Robust train-normal calibration") without a
+formula; this one, which joins ``ced`` and ``varmin`` in the logarithm, is ours.
 
-Of repeated clips of a domain one stands for all; u and rho have 1e-6 times the median positive rho added. Leave-one-out
-is exact: neighbours, clusters and eta are those of the other clips. Time and memory: a distance matrix of n_train^2,
-then n_train + k^2 a clip left out, n_train a clip scored. A bank of more than 5,000 clips is searched instead, with the
-same bits and n_train * k memory.
+Repeated clips of a domain count once; u and rho have 1e-6 times the median positive rho added. Leave-one-out is exact:
+neighbours, clusters and eta are those of the other clips. Time and memory: a distance matrix of n_train^2, then
+n_train + k^2 for a clip left out and n_train for a clip scored. A bank of more than 5,000 clips is searched instead,
+with the same bits and n_train * k memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import numpy as np
 
-from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.cluster_density import ClusterScorer
 from asdcore_plugins.scorers.bases.local_density import floor
+from asdcore_plugins.stats.arrays import Flags, Floats
 from asdcore_plugins.stats.masked import slopes
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore_plugins.stats.neighbours.exact import Banks
-    from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
-
-    Floats = NDArray[np.float64]
-    Flags = NDArray[np.bool_]
+from asdcore_plugins.stats.neighbours.exact import Banks
+from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 
 
 class ALDN(ClusterScorer):
-    """Distance over a learnt power of the mean distance within the train normal's cluster.
+    """Distance over a learned power of the mean distance within the train normal's cluster.
 
-    k : the most neighbours a cluster can be looked for among, at least 3.
-    quantile : the share of ratios that are small enough to end a cluster, 0 to 1.
+    Parameters
+    ----------
+    k, quantile, among, metric, references
+        As in :class:`~asdcore_plugins.scorers.bases.cluster_density.ClusterScorer`.
+
+    Raises
+    ------
+    ValueError
+        If ``k`` is below 3, ``quantile`` not from 0 to 1, or another parameter not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> train = np.random.default_rng(0).normal(2.0, 1.0, size=(40, 8)).astype(np.float32)
+    >>> scorer = ALDN(k=8).fit(train, np.full(40, "source"))
+    >>> near, far = scorer.score(np.stack([train.mean(axis=0), -train[0]]))["pooled"]
+    >>> bool(near < far)
+    True
     """
 
     name = "aldn"
 
-    def _terms(self, rho: Floats, known: Flags, banks: Banks | BanksWithout) -> tuple[Floats, float]:
-        import numpy as np
-
-        added = floor(rho, known, self.name)
+    def _terms(self, rho: Floats, counted: Flags, banks: Banks | BanksWithout) -> tuple[Floats, float]:
+        added = floor(rho, counted, self.name)
         density = np.log(rho + added)
         nearest = np.take_along_axis(density, banks.nearest(), axis=1)
-        eta = slopes(np.log(banks.nearest_distances() + added), nearest, known)
+        eta = slopes(np.log(banks.nearest_distances() + added), nearest, counted)
         return np.exp(np.clip(eta, 0.0, 1.0) * density), 0.0
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``aldn``."""
-    register("aldn", ALDN)

@@ -1,8 +1,8 @@
 """The autoencoder of the official DCASE Task 2 baseline, 2023-2026, in both of its modes.
 
-For features that are not pooled: ``encoder = { name = "logmel", pooling = "frames" }``. An autoencoder r learns to give
-back vectors x of 5 consecutive frames (:mod:`asdcore_plugins.nn.autoencoder`). The K vectors of a clip, of D values
-each, leave the residuals e_k = r(x_k) - x_k, and ``score`` says what is made of them:
+For features that are not pooled: ``encoder = { name = "logmel", pooling = "frames" }``. An autoencoder r learns to
+reproduce vectors x of 5 consecutive frames (:mod:`asdcore_plugins.nn.autoencoder`). The K vectors of a clip, of D
+values each, leave the residuals e_k = r(x_k) - x_k, and ``score`` says how they make a score:
 
     mse                 1/(K D) sum_k |e_k|^2                                     reference pooled
     mahalanobis         m' S_d^-1 m, m the mean residual of a frame               references source, target, pooled
@@ -13,23 +13,23 @@ S_d is the covariance of the residuals of domain d. ``pooled`` takes the smaller
 
 ``mahalanobis`` is what the official code computes, and what its published figures rest on: residuals are cut into
 frames and averaged over the clip before the distance is taken; S_d is summed over shuffled batches, each centred on its
-own mean, and divided by the number of vectors less one, not of frames. ``mahalanobis_paper`` is what the paper says,
-eq. (6) of Dohi et al., "Description and discussion on DCASE 2023 challenge task 2" (arXiv 2305.07828): a distance for
-every vector, S_d the usual covariance of whole residuals. The distance is squared, so train normals score about 1.
+own mean, and divided by the number of vectors less one, not of frames. ``mahalanobis_paper`` follows eq. (6) of Dohi et
+al., "Description and discussion on DCASE 2023 challenge task 2" (arXiv 2305.07828): a distance for every vector, S_d
+the usual covariance of whole residuals. The distance is squared, so train normals score about 1.
 
 As in the official code, all domains share one network, a tenth of the vectors (not of the clips) is held out of the
-training, nothing is normalised beforehand, and the weights of the last epoch count.
+training, nothing is normalized beforehand, and the weights of the last epoch count.
 
-The normalisation inside the network takes a hundredth of each batch into its running statistics, which scores rest on:
-fewer than some 500 batches in all leave them half-way.
+The normalization inside the network takes a hundredth of each batch into its running statistics, which scores rest on.
+With fewer than some 500 batches in all these statistics are not settled.
 
 Cost. A training sees 0.9 x epochs x clips x (time - 4) vectors: 28 million for 1,000 clips of 10 s, about 20 minutes of
-one core; a scorer has no way to show progress, so the bar of a run stands still meanwhile. There is no closed form that
-leaves a clip out, so train normals are scored in folds, and F folds cost as much as F trainings on all. Fewer
-``epochs`` or ``folds`` are the honest ways to spend less: with fewer folds, networks learn from fewer clips and
-calibrate with larger errors, while test clips are scored as before. Branches that differ in ``score`` alone share their
-trainings where they run in one process. No frame is copied but those of the batch at hand. Scoring a clip of 10 s takes
-82 million multiply-accumulates, with ``mahalanobis_paper`` 335 million.
+one core. A scorer shows no progress, so the bar of a run stands still meanwhile. There is no closed form that leaves a
+clip out, so train normals are scored in folds, and F folds cost as much as F trainings on all. Fewer ``epochs`` or
+``folds`` are the honest ways to spend less: with fewer folds, networks learn from fewer clips and calibrate with larger
+errors, while test clips are scored as before. Branches that differ only in ``score`` share their trainings if they run
+in one process. Only the frames of the current batch are copied. Scoring a clip of 10 s takes 82 million
+multiply-accumulates, with ``mahalanobis_paper`` 335 million.
 """
 
 from __future__ import annotations
@@ -37,45 +37,72 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from asdcore import DataError, hookimpl
-from asdcore_plugins.nn.autoencoder import batches, gather, one_thread, train, windows
-from asdcore_plugins.stats.parameters import share_of
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
+from asdcore import DataError
+from asdcore_plugins.nn.autoencoder import batches, gather, train, windows
+from asdcore_plugins.nn.one_thread import one_thread
+from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
+from asdcore_plugins.scorers.bases.residuals import DOMAINS, SCORES
+from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
+from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.parameters import between, choice, share_of, whole
 
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
-    Rows = NDArray[np.intp]
+Rows = NDArray[np.intp]
 
-SCORES = ("mse", "mahalanobis", "mahalanobis_paper")
-DOMAINS = ("source", "target")
-
-SMALLEST = 1e-12
-"""The smallest variance, relative to the largest: less, as of bands that are always silent, counts as this."""
 
 KEPT = 64
-"""Trained networks that a process keeps, 1 MB each: what branches with other scores may ask for again."""
+"""Trained networks that a process keeps, 1 MB each: branches with other scores may ask for them again."""
 
 _trained: dict[str, nn.Sequential] = {}
 
 
-class Autoencoder:
-    """Scores clips by what an autoencoder of train normals cannot give back.
+class Autoencoder(ReferenceScorer):
+    """Scores clips by what an autoencoder of train normals fails to reproduce.
 
-    score : "mse", "mahalanobis" or "mahalanobis_paper", as above. frames : consecutive frames in a vector. epochs,
-    batch_size : of the training. held_out : share of the vectors that the training does not see. seed : of the first
-    weights, of what is held out, and of the order of batches.
+    A domain with too few residuals for an inverse of their covariance is left out. The other one is then ``pooled``, as
+    in the official code for data without target clips.
 
-    A domain with too few residuals for an inverse of their covariance is left out; the other one is then ``pooled``, as
-    the official code has it for data without target clips.
+    Parameters
+    ----------
+    score
+        "mse", "mahalanobis" or "mahalanobis_paper", as above.
+    frames
+        Consecutive frames in a vector.
+    epochs, batch_size
+        Of the training.
+    held_out
+        Share of the vectors that the training does not see.
+    seed
+        Seed of the first weights, of the choice of vectors held out, and of the order of batches.
+
+    Raises
+    ------
+    ValueError
+        If ``score`` is unknown, or a number is out of range.
+
+    References
+    ----------
+    N. Harada et al., "First-shot anomaly detection for machine condition monitoring: a domain generalization
+    baseline", EUSIPCO 2023. K. Dohi et al., "Description and discussion on DCASE 2023 challenge task 2", arXiv
+    2305.07828, eq. 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> train = np.random.default_rng(0).normal(size=(4, 20, 2, 1)).astype(np.float32)
+    >>> scorer = Autoencoder(frames=2, epochs=1).fit(train, np.full(4, "source"))
+    >>> usual, loud = scorer.score(np.stack([train[0], 9.0 * train[0]]))["pooled"]
+    >>> bool(usual < loud)
+    True
     """
+
+    name = "autoencoder"
 
     def __init__(
         self,
@@ -86,23 +113,12 @@ class Autoencoder:
         held_out: float = 0.1,
         seed: int = 0,
     ) -> None:
-        if score not in SCORES:
-            raise ValueError(f"score must be one of {', '.join(SCORES)}, got {score!r}")
-        counts = {"frames": (frames, 1), "epochs": (epochs, 1), "batch_size": (batch_size, 2), "seed": (seed, 0)}
-        for name, (value, least) in counts.items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-        if not isinstance(held_out, int | float) or isinstance(held_out, bool) or not 0 <= held_out < 1:
-            raise ValueError(f"held_out must be a number from 0 to below 1, got {held_out!r}")
-        self._score, self._frames, self._held_out = score, frames, held_out
-        self._epochs, self._batch_size, self._seed = epochs, batch_size, seed
-        self._model: nn.Sequential | None = None
+        self._kind, self._frames = choice("score", score, SCORES), whole("frames", frames)
+        self._epochs, self._batch_size = whole("epochs", epochs), whole("batch_size", batch_size, least=2)
+        between("held_out", held_out, 0, 1, low_included=True)
+        self._held_out, self._seed = held_out, whole("seed", seed, least=0)
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Autoencoder:
-        """(n_train, time, band, dim) features and their domains; trains the network, and keeps no features."""
-        import numpy as np
-
-        self._model = None
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         vectors = self._vectors(features)
         digests = [hashlib.sha256(clip.tobytes()).hexdigest() for clip in features]
         # The order of clips is an accident; their content is not.
@@ -110,30 +126,21 @@ class Autoencoder:
         rows = self._training_rows(order, vectors.shape[1])
         with one_thread():
             model = copy.deepcopy(self._network(vectors, rows, digests)).double()
-            if self._score != "mse":
+            if self._kind != "mse":
                 self._inverses = self._inverted(model, vectors, rows, domain)
         self._width, self._model = math.prod(features.shape[2:]), model
-        return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """(n_clips, time, band, dim) -> {reference: (n_clips,)}. Clips may be of any length from ``frames`` frames on.
-
-        One clip at a time and in float64: the rounding of a clip must not depend on the others.
-        """
-        import numpy as np
-        import torch
-
-        if self._model is None:
-            raise DataError("this autoencoder has no train normals yet: call fit(features, domain) first")
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         vectors = self._vectors(features)
         if (width := math.prod(features.shape[2:])) != self._width:
             raise DataError(f"frames of {width} values cannot be scored by an autoencoder of {self._width} values each")
-        found = []
+        by_clip = []
+        # One clip at a time and in float64: the rounding of a clip must not depend on the others.
         with torch.inference_mode(), one_thread():
             for i in range(len(vectors)):
-                found.append(self._clip(_residuals(self._model, vectors, _clip_rows(vectors, i))))
-        references = found[0] if found else self._clip(torch.zeros(1, vectors.shape[2], dtype=torch.float64))
-        return {name: np.array([one[name] for one in found], np.float64) for name in references}
+                by_clip.append(self._clip(_residuals(self._model, vectors, _clip_rows(vectors, i))))
+        references = by_clip[0] if by_clip else self._clip(torch.zeros(1, vectors.shape[2], dtype=torch.float64))
+        return {name: np.array([scores[name] for scores in by_clip], np.float64) for name in references}
 
     def _vectors(self, features: Floats32) -> Floats32:
         if features.ndim != 4:
@@ -147,8 +154,6 @@ class Autoencoder:
 
     def _training_rows(self, order: Rows, per_clip: int) -> Rows:
         """Order of the clips (n_train,) -> the rows of their vectors, without those held out."""
-        import numpy as np
-
         rows = (order[:, None] * per_clip + np.arange(per_clip)).ravel()
         shuffled = np.random.default_rng(self._seed).permutation(len(rows))
         kept = np.sort(shuffled[share_of(self._held_out, len(rows)) :])
@@ -157,7 +162,7 @@ class Autoencoder:
         return rows[kept]
 
     def _network(self, vectors: Floats32, rows: Rows, digests: list[str]) -> nn.Sequential:
-        """Return the network trained on these rows: the very one, where it was trained on the same clips before."""
+        """Return the network trained on these rows: the same object, if it was trained on the same clips before."""
         asked = {"epochs": self._epochs, "batch_size": self._batch_size, "seed": self._seed}
         recipe = (sorted(digests), vectors.shape, self._held_out, asked)
         key = hashlib.sha256(repr(recipe).encode()).hexdigest()
@@ -172,10 +177,8 @@ class Autoencoder:
         self, model: nn.Sequential, vectors: Floats32, rows: Rows, domain: NDArray[np.str_]
     ) -> dict[str, Tensor]:
         """Return S_d^-1 of each domain that has enough residuals."""
-        import torch
-
-        width = vectors.shape[2] if self._score == "mahalanobis_paper" else vectors.shape[2] // self._frames
-        spreads = {name: _Spread(width, self._score == "mahalanobis") for name in DOMAINS}
+        width = vectors.shape[2] if self._kind == "mahalanobis_paper" else vectors.shape[2] // self._frames
+        spreads = {name: ResidualCovariance(width, self._kind == "mahalanobis") for name in DOMAINS}
         draw = torch.Generator().manual_seed(self._seed)
         with torch.inference_mode():
             for batch in batches(rows, self._batch_size, draw):
@@ -185,18 +188,16 @@ class Autoencoder:
             inverses = {name: spread.inverse(name) for name, spread in spreads.items() if spread.enough}
         if not inverses:
             raise DataError(
-                f"autoencoder with score {self._score!r} needs more than {width} residuals in one domain to invert "
+                f"autoencoder with score {self._kind!r} needs more than {width} residuals in one domain to invert "
                 "their covariance: give it more train normals, or take score 'mse'"
             )
         return inverses
 
     def _clip(self, residuals: Tensor) -> dict[str, float]:
         """Residuals of one clip (K, D) -> its score by reference."""
-        import torch
-
-        if self._score == "mse":
+        if self._kind == "mse":
             return {"pooled": float(residuals.square().mean())}
-        if self._score == "mahalanobis":
+        if self._kind == "mahalanobis":
             mean = residuals.reshape(-1, residuals.shape[1] // self._frames).mean(0)
             scores = {name: float(mean @ inverse @ mean) for name, inverse in self._inverses.items()}
             return {"pooled": min(scores.values()), **scores}
@@ -205,69 +206,12 @@ class Autoencoder:
         return {name: float(values.mean()) for name, values in {"pooled": nearest, **distances}.items()}
 
 
-@dataclass
-class _Spread:
-    """The covariance of one domain's residuals, batch by batch.
-
-    by_batch : as the official code has it: rows of one frame, each batch centred on its own mean.
-    """
-
-    width: int
-    by_batch: bool
-    vectors: int = 0
-    freedom: int = 0
-    power: float = 0.0
-    total: Tensor | float = 0.0
-    scatter: Tensor | float = 0.0
-
-    def add(self, residuals: Tensor) -> None:
-        """Add the residuals (n, D) of a batch."""
-        if not len(residuals):
-            return
-        rows = residuals.reshape(-1, self.width)
-        self.vectors, self.freedom = self.vectors + len(residuals), self.freedom + len(rows)
-        self.power += float(residuals.square().sum())
-        if self.by_batch:
-            rows, self.freedom = rows - rows.mean(0), self.freedom - 1
-        self.total, self.scatter = self.total + rows.sum(0), self.scatter + rows.T @ rows
-
-    @property
-    def enough(self) -> bool:
-        """Whether there are residuals enough to span every dimension, with their means taken away."""
-        return self.vectors > 1 and self.freedom >= self.width + (not self.by_batch)
-
-    def inverse(self, name: str) -> Tensor:
-        """Return the inverse covariance (width, width); raises DataError where no direction has a variance."""
-        import torch
-
-        scatter = torch.as_tensor(self.scatter)
-        if not self.by_batch:
-            scatter = scatter - torch.outer(torch.as_tensor(self.total), torch.as_tensor(self.total)) / self.vectors
-        variances, directions = torch.linalg.eigh(scatter / (self.vectors - 1))
-        # Equal residuals differ by rounding, which must not pass for a variance.
-        if not variances[-1] > SMALLEST * self.power / self.vectors:
-            raise DataError(
-                f"all {name} train normals leave the same residuals, so no direction has a variance: they may be "
-                "silent, or one clip repeated. Repair them, or take score 'mse'"
-            )
-        inverse: Tensor = (directions / variances.clamp(min=SMALLEST * variances[-1])) @ directions.T
-        return inverse
-
-
 def _residuals(model: nn.Sequential, vectors: Floats32, rows: Rows) -> Tensor:
-    """Rows of :func:`windows` -> what the network gives back less what it was given, (len(rows), D) float64."""
+    """Rows of :func:`windows` -> the network's output less its input, (len(rows), D) float64."""
     original = gather(vectors, rows).double()
     residuals: Tensor = model(original) - original
     return residuals
 
 
 def _clip_rows(vectors: Floats32, clip: int) -> Rows:
-    import numpy as np
-
     return np.arange(clip * vectors.shape[1], (clip + 1) * vectors.shape[1])
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``autoencoder``."""
-    register("autoencoder", Autoencoder)

@@ -1,50 +1,79 @@
 """Nearest neighbours band by band: every frequency band has a memory of its own.
 
-A(x) is the mean over bands f of min_y d(x_f, y_f): each band's part of the features finds the train normal it is most
-like, whatever the others find. With the cosine metric loud and quiet bands count the same. From BEAM
-(arXiv:2603.13749); the maximum over bands, instead of the mean, is said to be a little better elsewhere.
+A(x) is the mean over bands f of min_y d(x_f, y_f): each band's part of the features has a nearest train normal of its
+own. With the cosine metric loud and quiet bands count the same. From BEAM (arXiv:2603.13749); other work reports the
+maximum over bands as a little better than the mean.
 
-With ``varmin`` = k neighbours a band's part is min_y d(x_f, y_f) - alpha_f rho_f(y): each band takes off as much of its
+With ``varmin`` = k neighbours a band's part is min_y d(x_f, y_f) - alpha_f rho_f(y): each band subtracts as much of its
 own local density as makes its train normals' distances vary least, as ``varmin`` does (4 in Matsumoto et al., DCASE
 Workshop 2025).
 
-Features are those of a pooling that keeps bands, ``mean`` for one: band after band, ``bands`` of them (8 for BEATs and
+Features are those of a pooling that keeps bands, such as ``mean``: band after band, ``bands`` of them (8 for BEATs and
 EAT). Leave-one-out is exact. Time: the products of one nearest-neighbour search. Memory: the bank twice; with
-``varmin``, the distances of the bank to itself, up to 200 MB a band.
+``varmin``, the distances of the bank to itself, up to 200 MB for a band.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.scorers.bases.distance import references_left
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, Without
 from asdcore_plugins.scorers.bases.least_variance import LeastVariance
+from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
+from asdcore_plugins.scorers.bases.scorer import DependentScorer
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.neighbours.search import NearestRows
-from asdcore_plugins.stats.parameters import METRICS, REFERENCES, whole
+from asdcore_plugins.stats.parameters import REFERENCES, choice, metric_name, reference_names, whole
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Scores = Mapping[str, Floats]
+Left = Sequence[Indices] | None
+Band = tuple[Callable[[Floats32], Scores], Callable[[Left], Scores]]
+"""What scores clips by their part in a band, and the train clips left out."""
 
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
-    Scores = Mapping[str, Floats]
-    Left = Sequence[NDArray[np.intp]] | None
-    Band = tuple[Callable[[Floats32], Scores], Callable[[Left], Scores]]
-    """What scores clips by their part in a band, and the train clips left out."""
 
 REDUCTIONS = ("mean", "max")
 
 
-class Beam:
+class Beam(DependentScorer):
     """Distance to the nearest train normal in each band; in the unit of the distance.
 
-    bands : bands in the features. reduce : "mean" or "max" over bands. varmin : neighbours of the local density that is
-        taken off in each band; 0 takes none off. A reference with fewer than 2 train clips, 3 with ``varmin``, is left
-        out.
+    A reference with fewer than 2 train clips, 3 with ``varmin``, is left out.
+
+    Parameters
+    ----------
+    bands
+        Bands in the features.
+    reduce
+        "mean" or "max" over bands.
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
+    varmin
+        Neighbours of the local density that each band subtracts; 0 subtracts nothing.
+
+    Raises
+    ------
+    ValueError
+        If ``bands`` is not a positive whole number, or another parameter is not allowed.
+
+    References
+    ----------
+    BEAM, arXiv:2603.13749. Matsumoto et al., DCASE Workshop 2025, for ``varmin``.
+
+    Examples
+    --------
+    Each band may be near another train normal; here the first is near both and the second far from both:
+
+    >>> import numpy as np
+    >>> train = np.array([[0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]], np.float32)
+    >>> scorer = Beam(bands=2, metric="euclidean").fit(train, np.full(2, "source"))
+    >>> scorer.score(np.array([[0.0, 0.0, 4.0, 5.0]], np.float32))["pooled"].tolist()
+    [2.5]
     """
+
+    name = "beam"
 
     def __init__(
         self,
@@ -55,41 +84,19 @@ class Beam:
         varmin: int = 0,
     ) -> None:
         self._n_bands, self._varmin = whole("bands", bands), whole("varmin", varmin, least=0)
-        if reduce not in REDUCTIONS:
-            raise ValueError(f"reduce must be one of {', '.join(REDUCTIONS)}, got {reduce!r}")
-        if metric not in METRICS:
-            raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
-        if not references or set(references) - set(REFERENCES):
-            raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
-        self._reduce, self._metric, self._references = reduce, metric, tuple(references)
+        self._reduce = choice("reduce", reduce, REDUCTIONS)
+        self._metric, self._references = metric_name(metric), reference_names(references)
         self._bands: list[Band] = []
 
-    def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_], without: Left = None) -> Beam:
-        """(n_train, bands * dim) features and their domains; keeps each band's part as its memory.
-
-        without : for each clip, the clips that its local density (of ``varmin``) must not rest on.
-        """
-        import numpy as np
-
-        self._bands, fewest = [], 3 if self._varmin else 2
-        members = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
-        members = {name: rows for name, rows in members.items() if len(rows) >= fewest}
-        if not members:
-            raise DataError(
-                f"beam needs at least {fewest} train normals in one of its references {', '.join(self._references)}"
-            )
+    def _fit_without(self, features: Floats32, domain: NDArray[np.str_], without: Left) -> None:
+        members = large_enough("beam", members_of(domain, self._references), 3 if self._varmin else 2)
         train = self._split(features)
         self._width = train.shape[2]
         if self._metric == "cosine" and self._width == 1:
             raise DataError("a band of one value has no direction: use metric = 'euclidean'")
         self._bands = [self._band(train[:, band], domain, members, without) for band in range(self._n_bands)]
-        return self
 
-    def _band(
-        self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, NDArray[np.intp]], without: Left
-    ) -> Band:
-        import numpy as np
-
+    def _band(self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, Indices], without: Left) -> Band:
         if self._varmin:
             dense = LeastVariance(self._varmin, metric=self._metric, references=tuple(members))
             return dense.fit(part, domain, without).score, dense.score_left_out
@@ -97,14 +104,12 @@ class Beam:
 
         def left_out(without: Left) -> Scores:
             gone = None if without is None else Without(without, len(part))
-            found = memory.distances_left_out(gone)
-            return {name: found[name] for name in references_left(gone, members, 1, "beam")}
+            scores = memory.distances_left_out(gone)
+            return {name: scores[name] for name in references_left(gone, members, 1, "beam")}
 
         return memory.distances, left_out
 
-    def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
-        """(n_clips, bands * dim) -> {reference: (n_clips,)}."""
-        self._check_fitted()
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         parts = self._split(features)
         if parts.shape[2] != self._width:
             raise DataError(
@@ -112,44 +117,25 @@ class Beam:
             )
         return self._reduced([score(parts[:, band]) for band, (score, _) in enumerate(self._bands)])
 
-    def score_left_out(self, without: Left = None) -> Mapping[str, Floats]:
-        """Return {reference: (n_train,)} for the fitted clips, each against memories without it.
-
-        without : for each clip, the clips that the memories lack as well. A reference with too few clips left for some
-            clip is left out.
-        """
-        self._check_fitted()
+    def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         return self._reduced([score_left_out(without) for _, score_left_out in self._bands])
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip: its products with the bank."""
+        """Return the multiply-accumulates to score one clip: its products with the bank."""
         return n_train * dim
 
-    def _reduced(self, found: Sequence[Scores]) -> dict[str, Floats]:
-        """{reference: (n,)} of every band -> of all."""
-        import numpy as np
-
+    def _reduced(self, by_band: Sequence[Scores]) -> dict[str, Floats]:
+        """{reference: scores (n,)} of every band -> one of all."""
         # Contiguous by clip, so that the order of a clip's sum does not depend on how many clips there are.
-        by_clip = {name: np.ascontiguousarray(np.stack([one[name] for one in found]).T) for name in found[0]}
-        return {name: one.max(axis=1) if self._reduce == "max" else one.mean(axis=1) for name, one in by_clip.items()}
+        by_clip = {name: np.ascontiguousarray(np.stack([band[name] for band in by_band]).T) for name in by_band[0]}
+        over_bands = np.max if self._reduce == "max" else np.mean
+        return {name: np.asarray(over_bands(bands, axis=1)) for name, bands in by_clip.items()}
 
-    def _split(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _split(self, features: Floats32) -> Floats32:
         """(n, bands * dim) -> (n, bands, dim)."""
-        import numpy as np
-
         if features.ndim != 2 or features.shape[1] % self._n_bands:
             raise DataError(
                 f"beam reads pooled features of {self._n_bands} bands, got {features.shape[1:]} values a clip. Use a "
                 "pooling that keeps bands, such as 'mean', and say with 'bands' how many the encoder has."
             )
         return np.array(features).reshape(len(features), self._n_bands, -1)
-
-    def _check_fitted(self) -> None:
-        if not self._bands:
-            raise DataError("this beam has no train normals yet: call fit(features, domain) first")
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``beam``."""
-    register("beam", Beam)

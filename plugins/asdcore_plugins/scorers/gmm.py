@@ -3,8 +3,8 @@
 score(x) = -log sum_k w_k N(x; m_k, diag(v_k)), in nats: the mixture that Guan et al. (ICASSP 2023), "Time-weighted
 frequency domain audio representation with GMM estimator for anomalous sound detection", score machine sounds with.
 Fitted by expectation-maximization (Dempster, Laird and Rubin, J. Royal Statistical Society B 39, 1977) as scikit-learn
-has it, from a k-means start. A millionth of the mean variance is added to every variance, so a feature that is constant
-among the train normals says no, loudly but finitely, to any other value.
+has it, from a k-means start. A millionth of the mean variance is added to every variance. So a feature that is constant
+among the train normals makes any other value very unlikely, but not infinitely.
 
 Fitting takes n K D operations a round, at most 200 rounds; a score takes 2 K D. Memory: n D. Train normals are scored
 in folds: a mixture without one clip has no closed form.
@@ -12,28 +12,50 @@ in folds: a mixture without one clip has no closed form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
 from asdcore_plugins.stats.parameters import whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 FLOOR = 1e-6
 """What is added to every variance, as a share of the mean variance of the features."""
 
 
 class GMM(PerReference):
-    """A mixture for each reference; a reference of fewer than 2 train clips a component is left out.
+    """A mixture for each reference; scores are in nats.
 
-    components : Gaussians in the mixture (2). seed : of the k-means start (0). references : (pooled).
+    A reference of fewer than 2 train clips for each component is left out.
+
+    Parameters
+    ----------
+    components
+        Gaussians in the mixture.
+    seed
+        Seed of the k-means start.
+    references
+        The references to score against: some of "pooled", "source", "target".
+
+    Raises
+    ------
+    ValueError
+        If ``components`` is not a positive whole number, or a reference is unknown.
+
+    References
+    ----------
+    J. Guan et al., "Time-weighted frequency domain audio representation with GMM estimator for anomalous sound
+    detection", ICASSP 2023.
+
+    Examples
+    --------
+    One component of variance 4 in one dimension:
+
+    >>> import numpy as np
+    >>> train = np.array([[-2.0], [2.0]], np.float32)
+    >>> scorer = GMM(components=1).fit(train, np.full(2, "source"))
+    >>> scorer.score(np.array([[0.0], [4.0]], np.float32))["pooled"].round(3).tolist()
+    [1.612, 3.612]
     """
 
     name = "gmm"
@@ -44,14 +66,8 @@ class GMM(PerReference):
         self.fewest = 2 * self._components
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip: a square and a weight for each mean of each feature."""
+        """Return the multiply-accumulates to score one clip: a square and a weight for each mean of each feature."""
         return len(self._references) * 2 * self._components * dim
 
     def _estimate(self, clips: Floats) -> Mixture:
         return fit_mixture(clips, self._components, self._seed, FLOOR)
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``gmm``."""
-    register("gmm", GMM)

@@ -1,99 +1,107 @@
 """Distance to the centres of the source clips' clusters, and to the target clips themselves.
 
-Many source clips are summed up by ``k`` centres (k-means), the few target clips are all kept: "source" is the distance
+``k`` centres (k-means) stand for the many source clips, and the few target clips are all kept: "source" is the distance
 to the nearest centre, "target" that to the nearest target clip, "pooled" the smaller one. For the cosine metric
-k-means clusters unit vectors, and centres are brought back to unit length. From Wilkinghoff, "Design choices for
+k-means clusters unit vectors, and centres are scaled back to unit length. From Wilkinghoff, "Design choices for
 learning embeddings from auxiliary tasks for domain generalization in anomalous sound detection" (ICASSP 2023), with
 k = 16.
 
 Clusters are scikit-learn's: starts by k-means++ (Arthur and Vassilvitskii, SODA 2007), drawn once, then Lloyd's
 iterations. Without a ``seed`` the draws are from clips in an order that their features alone determine. With one they
-are those of ``sklearn.cluster.KMeans(k, random_state=seed)`` from clips in the order of ``fit``: the framework hands
-train clips over in the order of their names, so scores equal those of published code that sorts its files.
+are those of ``sklearn.cluster.KMeans(k, random_state=seed)`` from clips in the order of ``fit``. The framework passes
+train clips in the order of their names, so scores equal those of published code that sorts its files.
 
 Train normals are scored in folds: clusters without one clip have no closed form. Time and memory: n_source k D for an
-iteration, and (k + n_target) D a clip.
+iteration, and (k + n_target) D for a clip.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from asdcore import DataError, hookimpl
-from asdcore_plugins.stats.parameters import METRICS, REFERENCES, whole
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import cluster
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
+from asdcore import distances
+from asdcore_plugins.scorers.bases.references import large_enough, members_of
+from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
+from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.features import flat
+from asdcore_plugins.stats.parameters import REFERENCES, metric_name, reference_names, whole, whole_or_none
 
 FEWEST = 2
 """Train clips of a reference without which it is left out."""
 
 
-class KMeans:
+class KMeans(ReferenceScorer):
     """Distance to the nearest of the source centres and target clips, in its unit.
 
-    k : centres; of fewer different source clips, as many as those. metric : "cosine", half of one minus the cosine
-        similarity, or "euclidean". seed : of the starts; None makes them independent of the order of clips.
+    Parameters
+    ----------
+    k
+        Centres; if fewer source clips differ, as many as differ.
+    metric
+        "cosine", half of one minus the cosine similarity, or "euclidean".
+    references
+        The references to score against: some of "pooled", "source", "target".
+    seed
+        Seed of the starts; None makes them independent of the order of clips.
+
+    Raises
+    ------
+    ValueError
+        If ``k`` or ``seed`` is not a whole number in range, or a metric or reference is unknown.
+
+    References
+    ----------
+    K. Wilkinghoff, "Design choices for learning embeddings from auxiliary tasks for domain generalization in anomalous
+    sound detection", ICASSP 2023.
+
+    Examples
+    --------
+    Two clusters of source clips, and two target clips:
+
+    >>> import numpy as np
+    >>> train = np.array([[0.0], [2.0], [10.0], [12.0], [50.0], [60.0]], np.float32)
+    >>> domain = np.array(["source"] * 4 + ["target"] * 2)
+    >>> scorer = KMeans(k=2, metric="euclidean").fit(train, domain)
+    >>> {name: scores.tolist() for name, scores in scorer.score(np.array([[14.0]], np.float32)).items()}
+    {'pooled': [3.0], 'source': [3.0], 'target': [36.0]}
     """
+
+    name = "kmeans"
 
     def __init__(
         self, k: int = 16, metric: str = "cosine", references: Sequence[str] = REFERENCES, seed: int | None = None
     ) -> None:
-        if metric not in METRICS:
-            raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
-        if not references or set(references) - set(REFERENCES):
-            raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
-        self._k, self._seed = whole("k", k), None if seed is None else whole("seed", seed, least=0)
-        self._metric, self._references = metric, tuple(references)
+        self._metric, self._references = metric_name(metric), reference_names(references)
+        self._k, self._seed = whole("k", k), whole_or_none("seed", seed, least=0)
         self._banks: dict[str, slice] = {}
 
-    def fit(self, features: Floats32, domain: NDArray[np.str_]) -> KMeans:
-        """(n_train, ...) features and their domains; keeps the source clips' centres and the target clips."""
-        import numpy as np
-
-        self._banks = {}
-        clips = np.array(features, dtype=np.float32, order="C").reshape(len(features), math.prod(features.shape[1:]))
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
+        clips = flat(np.array(features, dtype=np.float32, order="C"))
         target = domain == "target"
-        count = {"pooled": len(clips), "source": int((~target).sum()), "target": int(target.sum())}
-        wanted = [name for name in self._references if count[name] >= FEWEST]
-        if not wanted:
-            raise DataError(
-                f"kmeans needs at least {FEWEST} train normals in one of its references {', '.join(self._references)}"
-            )
+        wanted = large_enough("kmeans", members_of(np.where(target, "target", "source"), self._references), FEWEST)
         centres = self._centres(clips[~target])
         self._bank = np.concatenate([centres, clips[target]])
         parts = {"pooled": slice(None), "source": slice(len(centres)), "target": slice(len(centres), None)}
         self._banks = {name: parts[name] for name in wanted}
-        return self
 
-    def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """(n_clips, ...) -> {reference: distance to the nearest (n_clips,)}."""
-        from asdcore import distances
-
-        if not self._banks:
-            raise DataError("this kmeans has no train normals yet: call fit(features, domain) first")
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         apart = distances(features, self._bank, self._metric)
         return {name: apart[:, part].min(axis=1) for name, part in self._banks.items()}
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip: to the centres and, as first-shot data has them, ten target clips."""
+        """Return the multiply-accumulates to score one clip: to the centres and ten target clips."""
         return min(n_train, self._k + 10) * dim
 
     def _centres(self, source: Floats32) -> Floats32:
         """(n_source, D) -> at most k centres (m, D)."""
-        import numpy as np
-        from sklearn import cluster
-        from sklearn.exceptions import ConvergenceWarning
-        from threadpoolctl import threadpool_limits
-
         keys = [hashlib.sha256(clip.tobytes()).digest() for clip in source]
         if not keys:
             return source
@@ -104,12 +112,6 @@ class KMeans:
         model = cluster.KMeans(min(self._k, len(set(keys))), random_state=self._seed or 0, n_init=1)
         # On one thread, sums over clusters are made in one order.
         with threadpool_limits(1), warnings.catch_warnings():
-            # Clips that differ in nothing but loudness are one for the cosine: some centres then come twice.
+            # Clips that differ only in loudness are the same for the cosine: then some centres come twice.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return np.asarray(model.fit(source).cluster_centers_, dtype=np.float32)
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``kmeans``."""
-    register("kmeans", KMeans)

@@ -18,22 +18,20 @@ Gaussian. Memory: D min(n, D).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from asdcore import DataError, Without, hookimpl
-from asdcore_plugins.scorers.bases.distance import too_few_left
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, Without
+from asdcore_plugins.scorers.bases.references import members_of, too_few_left
+from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
+from asdcore_plugins.stats.features import flat, other_width
 from asdcore_plugins.stats.gaussians.downdate import DowndatedGaussian
 from asdcore_plugins.stats.gaussians.gaussian import Gaussian, estimate
-from asdcore_plugins.stats.parameters import REFERENCES, between
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.parameters import between, choice, reference_names
 
 DOMAINS = ("source", "target")
 COVARIANCES = ("reference", "selective", "tied")
@@ -46,13 +44,43 @@ FEWEST_OF_A_MEAN = 2
 """Train clips of a domain that a mean of its own needs: one must remain without the other."""
 
 
-class Mahalanobis:
-    """Distances to Gaussians; a reference whose covariance would rest on fewer than 4 train clips is left out.
+class Mahalanobis(LeaveOutScorer):
+    """Squared distances to Gaussians; without unit.
 
-    covariance : "reference" (the default), "selective" or "tied".
-    shrinkage : "ledoit_wolf" (the default), "oas", or a number above 0 and below 1.
-    references : (pooled).
+    A reference whose covariance would rest on fewer than 4 train clips is left out.
+
+    Parameters
+    ----------
+    references
+        The references to score against: some of "pooled", "source", "target".
+    covariance
+        "reference", "selective" or "tied", as above.
+    shrinkage
+        "ledoit_wolf", "oas", or a number above 0 and below 1.
+
+    Raises
+    ------
+    ValueError
+        If ``shrinkage`` is unknown or not between 0 and 1, or another parameter is not allowed.
+
+    References
+    ----------
+    N. Harada et al., EUSIPCO 2023, eq. 6, for "selective". K. Lee et al., NeurIPS 2018, eq. 1 and 2, for "tied".
+    O. Ledoit and M. Wolf, J. Multivariate Analysis 88, 2004, and Y. Chen et al., IEEE Transactions on Signal
+    Processing 58, 2010, for the shrinkage.
+
+    Examples
+    --------
+    One step along the axis on which train normals vary most counts less than one step across:
+
+    >>> import numpy as np
+    >>> train = np.array([[-4.0, 0.0], [4.0, 0.0], [0.0, -1.0], [0.0, 1.0]], np.float32)
+    >>> scorer = Mahalanobis(shrinkage=0.1).fit(train, np.full(4, "source"))
+    >>> scorer.score(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))["pooled"].round(2).tolist()
+    [0.13, 1.14]
     """
+
+    name = "mahalanobis"
 
     def __init__(
         self,
@@ -60,19 +88,14 @@ class Mahalanobis:
         covariance: str = "reference",
         shrinkage: str | float = "ledoit_wolf",
     ) -> None:
-        if not references or set(references) - set(REFERENCES):
-            raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
-        if covariance not in COVARIANCES:
-            raise ValueError(f"covariance must be one of {', '.join(COVARIANCES)}, got {covariance!r}")
+        self._references, self._covariance = reference_names(references), choice("covariance", covariance, COVARIANCES)
         if isinstance(shrinkage, str) and shrinkage not in SHRINKAGES:
             raise ValueError(f"shrinkage must be one of {', '.join(SHRINKAGES)}, or a number, got {shrinkage!r}")
-        self._references, self._covariance = tuple(references), covariance
         self._shrinkage = shrinkage if isinstance(shrinkage, str) else between("shrinkage", shrinkage, 0, 1)
         self._parts: list[_Part] = []
 
-    def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> Mahalanobis:
-        """(n_train, ...) features and their domains; estimates the Gaussians."""
-        self._parts, rows = [], _flatten(features)
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
+        rows = flat(features).astype(np.float64)
         groupings = self._groupings(domain)
         if not groupings:
             raise DataError(
@@ -84,56 +107,41 @@ class Mahalanobis:
             for names, members, group in groupings
         ]
         self._rows = rows
-        return self
 
-    def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
-        """(n_clips, ...) -> {reference: squared Mahalanobis distance (n_clips,)}."""
-        parts, rows = self._fitted(), _flatten(features)
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
+        rows = flat(features).astype(np.float64)
         if rows.shape[1] != self._rows.shape[1]:
-            raise DataError(
-                f"features of {rows.shape[1]} values a clip cannot be compared with train normals of "
-                f"{self._rows.shape[1]}. Clips of different lengths need a pooling other than 'frames'."
-            )
-        return self._by_reference([part.gaussian.distances(rows) for part in parts])
+            raise other_width(rows.shape[1], self._rows.shape[1])
+        return self._by_reference([part.gaussian.distances(rows) for part in self._parts])
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip: its projection on the basis of each Gaussian, from each mean."""
+        """Return the multiply-accumulates to score one clip: its projection on the basis of each Gaussian."""
         count = len(self._references) if self._covariance == "reference" else len(DOMAINS)
         return count * min(n_train, dim) * dim
 
-    def score_left_out(self, without: Sequence[NDArray[np.intp]] | None = None) -> Mapping[str, Floats]:
-        """Return {reference: (n_train,)} for the fitted clips, each under the Gaussians estimated without it.
-
-        without : for each clip, the clips that its Gaussians must not rest on either. A reference with too few clips
-            left for some clip is left out.
-        """
+    def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         if without is None:
-            return self._by_reference([self._left_out(part) for part in self._fitted()])
+            return self._by_reference([self._left_out(part) for part in self._parts])
         gone = Without(without, len(self._rows))
-        return self._complete([self._left_out_without(part, gone) for part in self._fitted()])
+        return self._complete([self._left_out_without(part, gone) for part in self._parts])
 
-    def _groupings(self, domain: NDArray[np.str_]) -> list[tuple[tuple[str, ...], NDArray[np.intp], NDArray[np.intp]]]:
+    def _groupings(self, domain: NDArray[np.str_]) -> list[tuple[tuple[str, ...], Indices, Indices]]:
         """Return (names of the means, train clips, which mean each belongs to) of every Gaussian."""
-        import numpy as np
-
         if self._covariance == "tied":
             names = tuple(name for name in DOMAINS if (domain == name).sum() >= FEWEST_OF_A_MEAN)
             members = np.flatnonzero(np.isin(domain, names))
             wanted = "pooled" in self._references or set(names) & set(self._references)
-            group = np.array([names.index(str(one)) for one in domain[members]], np.intp)
+            group = np.array([names.index(str(name)) for name in domain[members]], np.intp)
             return [(names, members, group)] if wanted and len(members) >= FEWEST else []
         needed = DOMAINS if self._covariance == "selective" and "pooled" in self._references else self._references
-        members_of = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in needed}
         return [
             ((name,), members, np.zeros(len(members), np.intp))
-            for name, members in members_of.items()
+            for name, members in members_of(domain, needed).items()
             if len(members) >= FEWEST
         ]
 
     def _left_out(self, part: _Part) -> Floats:
-        """(n_train, means): clips of the part without themselves, the others as they are."""
-        import numpy as np
-
+        """Score clips of the part without themselves, the others as they are: (n_train, means)."""
         scores = np.empty((len(self._rows), len(part.names)))
         others = np.setdiff1d(np.arange(len(self._rows)), part.members)
         scores[others] = part.gaussian.distances(self._rows[others])
@@ -148,24 +156,19 @@ class Mahalanobis:
         return scores
 
     def _left_out_without(self, part: _Part, without: Without) -> Floats:
-        """(n_train, means): every clip without its set; inf under a Gaussian that has too few clips left for it."""
-        import numpy as np
-
+        """Score every clip without its set: (n_train, means); inf under a Gaussian with too few clips left."""
         place = np.full(len(self._rows), -1)
         place[part.members] = np.arange(len(part.members))
-        sets, clips = _shared([place[some] for some in without.sets], without.of)
-        few = [len(part.members) - len(some) < FEWEST - 1 for some in sets]
-        enough = [i for i, lacks in enumerate(few) if not lacks]
-        lacking = DowndatedGaussian(part.gaussian, self._rows)
-        scores, lost = lacking.distances([sets[i] for i in enough], [clips[i] for i in enough])
-        for some in (enough[i] for i in np.flatnonzero(lost)):
-            scores[clips[some]] = self._refitted(part, sets[some], clips[some])
+        sets, clips = _shared([place[gone] for gone in without.sets], without.of)
+        enough = [i for i, gone in enumerate(sets) if len(part.members) - len(gone) >= FEWEST - 1]
+        downdated = DowndatedGaussian(part.gaussian, self._rows)
+        scores, lost = downdated.distances([sets[i] for i in enough], [clips[i] for i in enough])
+        for i in (enough[j] for j in np.flatnonzero(lost)):
+            scores[clips[i]] = self._refitted(part, sets[i], clips[i])
         return scores
 
-    def _refitted(self, part: _Part, gone: NDArray[np.intp], clips: NDArray[np.intp]) -> Floats:
-        """Score clips (b,) by a Gaussian estimated without some of the part's: (b, means)."""
-        import numpy as np
-
+    def _refitted(self, part: _Part, gone: Indices, clips: Indices) -> Floats:
+        """Score clips (b,) by a Gaussian estimated without some of the part's clips: (b, means)."""
         rest = np.setdiff1d(np.arange(len(part.members)), gone)
         names, group = np.unique(part.group[rest], return_inverse=True)
         scores = np.full((len(clips), len(part.names)), np.inf)
@@ -178,8 +181,6 @@ class Mahalanobis:
 
     def _complete(self, distances: list[Floats]) -> dict[str, Floats]:
         """Distances (n, means) of every Gaussian -> {reference: (n,)} of those that have one for every clip."""
-        import numpy as np
-
         scores = {name: values for name, values in self._by_reference(distances).items() if np.isfinite(values).all()}
         if not scores:
             raise too_few_left("mahalanobis", FEWEST - 1, self._references)
@@ -187,57 +188,34 @@ class Mahalanobis:
 
     def _by_reference(self, distances: list[Floats]) -> dict[str, Floats]:
         """Distances (n, means) of every Gaussian -> {reference: (n,)}."""
-        import numpy as np
-
         scores = {
             name: np.ascontiguousarray(column)
-            for part, some in zip(self._parts, distances, strict=True)
-            for name, column in zip(part.names, some.T, strict=True)
+            for part, columns in zip(self._parts, distances, strict=True)
+            for name, column in zip(part.names, columns.T, strict=True)
         }
         if self._covariance != "reference":
             scores["pooled"] = np.minimum.reduce(list(scores.values()))
         return {name: scores[name] for name in self._references if name in scores}
 
-    def _fitted(self) -> list[_Part]:
-        if not self._parts:
-            raise DataError("this mahalanobis has no train normals yet: call fit(features, domain) first")
-        return self._parts
-
 
 @dataclass(frozen=True)
 class _Part:
-    """One Gaussian: the names of its means, its train clips, the mean that each belongs to."""
+    """One Gaussian: the names of its means, its train clips, and the mean that each clip belongs to."""
 
     names: tuple[str, ...]
-    members: NDArray[np.intp]
-    group: NDArray[np.intp]
+    members: Indices
+    group: Indices
     gaussian: Gaussian
 
 
-def _shared(
-    sets: list[NDArray[np.intp]], of: NDArray[np.intp]
-) -> tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]:
-    """Sets of places, -1 for none, and whose they are (n,) -> those that differ, and the clips (m,) of each."""
-    import numpy as np
-
-    different: dict[bytes, tuple[int, NDArray[np.intp]]] = {}
+def _shared(sets: list[Indices], of: Indices) -> tuple[list[Indices], list[Indices]]:
+    """Sets of places (-1 for none), and the set of each clip (n,) -> those that differ, and the clips (m,) of each."""
+    different: dict[bytes, tuple[int, Indices]] = {}
     numbers = []
-    for some in sets:
-        there = some[some >= 0]
+    for places in sets:
+        there = places[places >= 0]
         numbers.append(different.setdefault(there.tobytes(), (len(different), there))[0])
     which = np.array(numbers)[of]
     order = np.argsort(which, kind="stable")
     clips = np.split(order, np.searchsorted(which[order], np.arange(1, len(different))))
     return [there for _, there in different.values()], clips
-
-
-def _flatten(features: NDArray[np.float32]) -> Floats:
-    import numpy as np
-
-    return features.reshape(len(features), math.prod(features.shape[1:])).astype(np.float64)
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``mahalanobis``."""
-    register("mahalanobis", Mahalanobis)

@@ -1,15 +1,14 @@
-"""How the near channel follows from the far one among train normals, and how unlike that a clip is.
+"""How the near channel follows from the far one among train normals, and how much a clip deviates from that.
 
 A fault sounds at the machine: it changes what the near microphone hears more than what the far one does. So train
-normals teach what the near levels ought to be, given the far levels of a few frames, and three things are asked of a
-clip:
+normals teach which near levels to expect, given the far levels of a few frames. A clip is described by:
 
-    residual r  the mean over time of near levels less what ridge regression (Hoerl and Kennard, Technometrics 12, 1970)
-                makes of the far levels of the frame, of 2 before it and of 2 after it;
+    residual r  the mean over time of near levels less their prediction by ridge regression (Hoerl and Kennard,
+                Technometrics 12, 1970) from the far levels of the frame, of 2 before it and of 2 after it;
     distance    d(r)^2 = (r - m)' Sigma^-1 (r - m), Sigma the shrunk covariance of the train normals' residuals (Ledoit
                 and Wolf, J. Multivariate Analysis 88, 2004);
-    relation q  level difference and coherence of the channels in 16 groups of bands, means over time, of which a
-                mixture of two Gaussians with diagonal covariances is learned.
+    relation q  level difference and coherence of the channels in 16 groups of bands, means over time; a mixture of two
+                Gaussians with diagonal covariances describes them.
 
 score = d(r)^2 / 2 - log p(q), the negative log-likelihood of both, as if independent, in nats and up to a constant. The
 idea is ours; level differences and coherence are features of the DCASE 2026 technical report of Morita.
@@ -20,54 +19,82 @@ those of ``stereo_logmel`` do:
     view = "stereo"
     encoder = { name = "stereo_logmel", pooling = "frames" }
 
-With W = 5 band dim / 3 values in a window, fitting takes time W^2 operations a clip and W^3 in the end; a score is read
-from means over time and takes W band dim. Memory: W^2, and a copy of the train clips. Train normals are scored in
-folds.
+With W = 5 band dim / 3 values in a window, fitting takes time W^2 operations for a clip and W^3 in the end. A score
+follows from means over time and takes W band dim. Memory: W^2, and a copy of the train clips. Train normals are scored
+in folds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from scipy.linalg import solve
+
+from asdcore import DataError
+from asdcore_plugins.scorers.bases.frame_windows import BLOCK, MOST, windows
 from asdcore_plugins.scorers.bases.per_reference import PerReference
-from asdcore_plugins.stats.frames import frames
+from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.features import frames
 from asdcore_plugins.stats.gaussians.gaussian import Gaussian, estimate
 from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
 from asdcore_plugins.stats.parameters import between, whole
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
-
 FEWEST = 4
 """Train clips that a covariance needs, as in the scorer ``mahalanobis``."""
 
-MOST = 4096
-"""The largest window, in values: its covariance takes 128 MiB."""
-
-BLOCK = 2**22
-"""Values of windows that are held at once while fitting, in float64: 32 MiB."""
-
 LEAST = 1e-3
-"""A deviation of a level difference, in dB, or of a coherence that no two microphones would fall short of."""
+"""The smallest deviation of a level difference, in dB, or of a coherence that two microphones show."""
 
 FLOOR = 0.1
-"""What is added to every variance of the mixture, as a share of the feature's own: a few clips are no component."""
+"""Added to every variance of the mixture, as a share of the feature's own, so that few clips make no component."""
 
 
 class NormalRelation(PerReference):
-    """One model for each reference; a reference of fewer than 4 train clips, or 2 a component, is left out.
+    """One model of both channels for each reference; scores are in nats.
 
-    context : frames before and after the one that is predicted (2). ridge : added to every variance of the far levels,
-    as a share of their mean variance (0.001). bands : groups of bands in the relation, or as many as there are bands
-    where those are fewer (16). components : of its mixture (2). seed : of the mixture's start (0). references :
-    (pooled).
+    A reference of fewer than 4 train clips, or 2 for each component, is left out.
+
+    Parameters
+    ----------
+    context
+        Frames before and after the predicted one that the prediction reads.
+    ridge
+        Added to every variance of the far levels, as a share of their mean variance.
+    bands
+        Groups of bands in the relation; at most as many as there are bands.
+    components
+        Gaussians in the mixture of relations.
+    seed
+        Seed of the mixture's start.
+    references
+        The references to score against: some of "pooled", "source", "target".
+
+    Raises
+    ------
+    ValueError
+        If ``ridge`` is not positive, or another parameter is not allowed.
+
+    References
+    ----------
+    A. E. Hoerl and R. W. Kennard, Technometrics 12, 1970, for the regression. Morita, DCASE 2026 technical report, for
+    the features.
+
+    Examples
+    --------
+    Near levels follow far ones by 3 dB, until a fault adds 6 dB to the near channel:
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> far = rng.normal(size=(20, 9, 2, 1))
+    >>> near = far + 3.0 + 0.1 * rng.normal(size=far.shape)
+    >>> train = np.concatenate([near, far, np.full_like(far, 0.8)], axis=3).astype(np.float32)
+    >>> scorer = NormalRelation(context=0, components=1).fit(train, np.full(20, "source"))
+    >>> fault = train[:1] + np.array([6.0, 0.0, 0.0], np.float32)
+    >>> bool(scorer.score(fault)["pooled"][0] > scorer.score(train)["pooled"].max())
+    True
     """
 
     name = "normal_relation"
@@ -82,7 +109,7 @@ class NormalRelation(PerReference):
         references: Sequence[str] = ("pooled",),
     ) -> None:
         super().__init__(references)
-        self._context, self._ridge = whole("context", context, least=0), between("ridge", ridge, 0, float("inf"))
+        self._context, self._ridge = whole("context", context, least=0), between("ridge", ridge, 0, math.inf)
         self._bands, self._seed = whole("bands", bands), whole("seed", seed, least=0)
         self._components = whole("components", components)
         self.fewest = max(FEWEST, 2 * self._components)
@@ -108,8 +135,6 @@ class NormalRelation(PerReference):
         return clips
 
     def _estimate(self, clips: Floats32) -> _Relation:
-        import numpy as np
-
         prediction = self._learned(clips)
         residuals = np.array([prediction.residual(clip) for clip in clips])
         relation = np.array([_relation(clip, self._bands) for clip in clips])
@@ -126,9 +151,6 @@ class NormalRelation(PerReference):
 
     def _learned(self, clips: Floats32) -> _Prediction:
         """Fit the ridge regression of near levels on windows of far ones, over all frames of all clips."""
-        import numpy as np
-        from scipy.linalg import solve
-
         third = clips.shape[3] // 3
         if not np.ptp(clips[..., third : 2 * third], axis=(0, 1)).any():
             raise DataError("the far channel is the same in all frames of all train normals, silent maybe: no relation")
@@ -145,14 +167,12 @@ class NormalRelation(PerReference):
         return _Prediction(self._context, near_mean, far_mean, solve(scatter, cross, assume_a="pos"))
 
     def _blocks(self, clips: Floats32) -> Iterator[tuple[Floats, Floats]]:
-        """Yield near levels (frames, D) and windows of far ones (frames, W) of some clips after the other."""
-        import numpy as np
-
+        """Yield near levels (frames, D) and windows of far ones (frames, W), block by block of clips."""
         per_clip = clips[0].size * (2 * self._context + 1) // 3
         at_once = max(1, BLOCK // per_clip)
         for start in range(0, len(clips), at_once):
-            some = [_near_and_windows(clip, self._context) for clip in clips[start : start + at_once]]
-            near, far = (np.concatenate(part) for part in zip(*some, strict=True))
+            block = [_near_and_windows(clip, self._context) for clip in clips[start : start + at_once]]
+            near, far = (np.concatenate(part) for part in zip(*block, strict=True))
             yield near, far
 
 
@@ -170,8 +190,6 @@ class _Prediction:
 
         The prediction is linear: that of the mean window is the mean of the predictions.
         """
-        import numpy as np
-
         near, far = (rows.mean(axis=0) for rows in _near_and_windows(clip, self.context))
         # einsum, not a matrix product: that one rounds differently with the number of threads.
         residual: Floats = near - self.near - np.einsum("w,wd->d", far - self.far, self.weights)
@@ -180,7 +198,7 @@ class _Prediction:
 
 @dataclass(frozen=True)
 class _Relation:
-    """What train normals have taught: residuals are Gaussian, relations, less ``centre`` over ``scale``, a mixture."""
+    """What was learned of train normals: a Gaussian of residuals, and a mixture of standardized relations."""
 
     prediction: _Prediction
     residuals: Gaussian
@@ -191,8 +209,6 @@ class _Relation:
 
     def scores(self, clips: Floats32) -> Floats:
         """(n, time, band, dim) -> d(r)^2 / 2 - log p(q) (n,)."""
-        import numpy as np
-
         scores = np.empty(len(clips))
         for i, clip in enumerate(clips):
             distance = self.residuals.distances(self.prediction.residual(clip)[None])[0, 0]
@@ -203,26 +219,15 @@ class _Relation:
 
 def _near_and_windows(clip: Floats32, context: int) -> tuple[Floats, Floats]:
     """(time, band, dim) -> near levels (frames, D) and far levels of each frame and those around it (frames, W)."""
-    import numpy as np
-
     third, count = clip.shape[2] // 3, len(clip) - 2 * context
-    near, far = (clip[..., part * third : (part + 1) * third].reshape(len(clip), -1) for part in range(2))
-    windows = np.hstack([far[k : k + count] for k in range(2 * context + 1)])
-    return near[context : context + count].astype(np.float64), windows.astype(np.float64)
+    near = clip[context : context + count, :, :third].reshape(count, -1)
+    return near.astype(np.float64), windows(clip[..., third : 2 * third], 2 * context + 1)
 
 
 def _relation(clip: Floats32, bands: int) -> Floats:
     """(time, band, dim) -> level differences, then coherences, of groups of bands: means over time and band."""
-    import numpy as np
-
     third = clip.shape[2] // 3
     near, far, coherence = (clip[..., part * third : (part + 1) * third].astype(np.float64) for part in range(3))
     means = np.stack([(near - far).mean(axis=0), coherence.mean(axis=0)])
     groups = np.array_split(means, min(bands, means.shape[1]), axis=1)
     return np.stack([group.mean(axis=1) for group in groups], axis=1).ravel()
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``normal_relation``."""
-    register("normal_relation", NormalRelation)

@@ -6,8 +6,8 @@ vanishes for clips far away, which would all tie at -f = rho; so the score is
 
     score(x) = log rho - log sum_i a_i exp(-g |x - x_i|^2),
 
-which orders clips as -f does, is 0 on the boundary and above 0 outside, and goes on growing. g is one over the sum of
-the variances of all features: 1 / (D var) with the variance of a feature about its own mean.
+which orders clips as -f does. It is 0 on the boundary, positive outside, and grows without bound. g is one over the sum
+of the variances of all features: 1 / (D var) with the variance of a feature about its own mean.
 
 Fitting takes n^2 D operations by libsvm as scikit-learn has it, and up to 200 MB of kernel values; a score takes one
 distance to each of at least nu n support vectors. Train normals are scored in folds.
@@ -16,25 +16,46 @@ distance to each of at least nu n support vectors. Train normals are scored in f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from asdcore import hookimpl
+import numpy as np
+from sklearn import svm
+
 from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import between
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 class OneClassSVM(PerReference):
-    """One machine for each reference; a reference of fewer than 2 train clips is left out.
+    """One machine for each reference; scores are 0 on the boundary.
 
-    nu : the share of train normals that may lie outside, above 0 and below 1 (0.05). references : (pooled).
+    A reference of fewer than 2 train clips is left out.
+
+    Parameters
+    ----------
+    nu
+        Share of train normals that may lie outside, above 0 and below 1.
+    references
+        The references to score against: some of "pooled", "source", "target".
+
+    Raises
+    ------
+    ValueError
+        If ``nu`` is not between 0 and 1, or a reference is unknown.
+
+    References
+    ----------
+    B. Schölkopf et al., "Estimating the support of a high-dimensional distribution", Neural Computation 13, 2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> train = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    >>> scorer = OneClassSVM(nu=0.1).fit(train, np.full(100, "source"))
+    >>> inside, outside = scorer.score(np.array([[0.0] * 4, [5.0] * 4], np.float32))["pooled"]
+    >>> bool(inside < 0 < outside)
+    True
     """
 
     name = "ocsvm"
@@ -44,13 +65,10 @@ class OneClassSVM(PerReference):
         self._nu = between("nu", nu, 0, 1)
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip, at most: its distances to all train normals."""
+        """Return the multiply-accumulates to score one clip, at most: its distances to all train normals."""
         return len(self._references) * n_train * dim
 
     def _estimate(self, clips: Floats) -> _Boundary:
-        import numpy as np
-        from sklearn import svm
-
         gamma = 1.0 / float(clips.var(axis=0).sum())
         # Centred first: libsvm takes a distance from the squared lengths, which a large mean would swallow.
         machine = svm.OneClassSVM(kernel="rbf", gamma=gamma, nu=self._nu).fit(clips - clips.mean(axis=0))
@@ -69,17 +87,9 @@ class _Boundary:
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> (n,), 0 on the boundary."""
-        import numpy as np
-
         scores = np.empty(len(clips))
         # One clip at a time: the rounding of a clip must not depend on how many there are.
         for i, clip in enumerate(clips):
             distance = np.square(self.support - clip).sum(axis=1)
             scores[i] = self.log_rho - np.logaddexp.reduce(self.weights - self.gamma * distance)
         return scores
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``ocsvm``."""
-    register("ocsvm", OneClassSVM)

@@ -1,43 +1,70 @@
-"""Patch distribution modelling (PaDiM): a Gaussian at every place of a spectrogram, of which the most unlikely counts.
+"""Patch distribution modelling (PaDiM): a Gaussian for every band of a spectrogram; the most unlikely patch counts.
 
-A patch x of a clip, at band b, has the distance sqrt((x - m_b)' Sigma_b^-1 (x - m_b)) with the mean and the covariance
-of all train-normal patches at that band, Sigma_b + ridge I; a clip's score is the largest of its patches' distances
-(Defard, Setkov, Loesch and Audigier, "PaDiM: a patch distribution modeling framework for anomaly detection and
-localization", ICPR 2020). As there, a random choice of the channels stands for all of them. Unlike an image, a
-recording begins anywhere: a place is a band, whatever the time.
+A patch x of a clip, at band b, has the distance sqrt((x - m_b)' (Sigma_b + ridge I)^-1 (x - m_b)) with the mean and the
+covariance of all train-normal patches at that band. A clip's score is the largest of its patches' distances (Defard,
+Setkov, Loesch and Audigier, "PaDiM: a patch distribution modeling framework for anomaly detection and localization",
+ICPR 2020). As there, a random choice of the channels stands for all of them. Unlike an image, a recording may begin at
+any moment, so patches at all times of a band share one Gaussian.
 
 Reads frames (n_clips, time, band, dim); or pooled features, with ``bands``. With d channels fitting takes time band d^2
-operations a clip and band d^3 in the end, a score time band d^2. Memory: band d^2, and the patches of one band in
+operations for a clip and band d^3 in the end, a score time band d^2. Memory: band d^2, and the patches of one band in
 float64 while fitting. Train normals are scored in folds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from asdcore import hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
 from asdcore_plugins.scorers.bases.per_reference import PerReference
-from asdcore_plugins.stats.frames import frames
-from asdcore_plugins.stats.parameters import between, share_of, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
+from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.features import frames
+from asdcore_plugins.stats.parameters import between, share_of, whole, whole_or_none
 
 
 class PaDiM(PerReference):
-    """Gaussians of patches for each reference; a reference of fewer than 2 train clips is left out.
+    """Gaussians of patches for each reference; scores are without unit.
 
-    channels : of a patch, chosen at random where it has more (100). ridge : added to every variance, in squared units
-    of the features (0.01). top : share of a clip's patches, those farthest out, whose mean distance is the score; 0 is
-    the farthest alone (0). bands : of pooled features; None reads frames alone. seed : of the choice of channels (0).
-    references : (pooled).
+    A reference of fewer than 2 train clips is left out.
+
+    Parameters
+    ----------
+    channels
+        The most channels of a patch that count, chosen at random.
+    ridge
+        Added to every variance, in squared units of the features.
+    top
+        Share of a clip's patches, those farthest out, whose mean distance is the score; 0 takes only the farthest.
+    bands
+        Bands of pooled features; None refuses pooled features.
+    seed
+        Seed of the choice of channels.
+    references
+        The references to score against: some of "pooled", "source", "target".
+
+    Raises
+    ------
+    ValueError
+        If ``ridge`` is not positive, ``top`` not from 0 to below 1, or another parameter not allowed.
+
+    References
+    ----------
+    T. Defard, A. Setkov, A. Loesch and R. Audigier, "PaDiM: a patch distribution modeling framework for anomaly
+    detection and localization", ICPR 2020.
+
+    Examples
+    --------
+    The patches of the one band have the variance 4, with the ridge 9; so distances are in units of 3:
+
+    >>> import numpy as np
+    >>> train = np.array([-2.0, 0.0, 2.0], np.float32).reshape(3, 1, 1, 1)
+    >>> scorer = PaDiM(ridge=5.0).fit(train, np.full(3, "source"))
+    >>> scorer.score(np.array([3.0, -6.0], np.float32).reshape(2, 1, 1, 1))["pooled"].tolist()
+    [1.0, 2.0]
     """
 
     name = "padim"
@@ -55,18 +82,16 @@ class PaDiM(PerReference):
         self._channels, self._seed = whole("channels", channels), whole("seed", seed, least=0)
         self._ridge = between("ridge", ridge, 0, math.inf)
         self._top = between("top", top, 0, 1) if top != 0 else 0.0
-        self._bands = None if bands is None else whole("bands", bands)
+        self._bands = whole_or_none("bands", bands)
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip, at most: every value of a patch with each of the chosen channels."""
+        """Return the most multiply-accumulates to score one clip: every value of a patch with each channel."""
         return len(self._references) * self._channels * dim
 
     def _clips(self, features: Floats32) -> Floats32:
         return frames(features, self.name, self._bands)
 
-    def _estimate(self, clips: Floats32) -> _Places:
-        import numpy as np
-
+    def _estimate(self, clips: Floats32) -> _BandGaussians:
         dim = clips.shape[3]
         chosen = np.sort(np.random.default_rng(self._seed).permutation(dim)[: self._channels])
         means, whiteners = [], []
@@ -77,12 +102,24 @@ class PaDiM(PerReference):
             # With S = V diag(v) V', the distance is the length of (v + ridge)^-1/2 V' (x - m); below 0, v is rounding.
             variances, vectors = np.linalg.eigh(patches.T @ patches / (len(patches) - 1))
             whiteners.append(vectors.T / np.sqrt(np.maximum(variances, 0.0) + self._ridge)[:, None])
-        return _Places(chosen, np.array(means), np.array(whiteners), self._top)
+        return _BandGaussians(chosen, np.array(means), np.array(whiteners), self._top)
 
 
 @dataclass(frozen=True)
-class _Places:
-    """chosen (d,) channels; means (band, d), whiteners (band, d, d); top, the share of patches that counts."""
+class _BandGaussians:
+    """A Gaussian for each band.
+
+    Parameters
+    ----------
+    chosen
+        (d,) channels that count.
+    means
+        (band, d) mean patches.
+    whiteners
+        (band, d, d) matrices W with W'W the inverse covariance.
+    top
+        Share of a clip's patches that counts.
+    """
 
     chosen: NDArray[np.intp]
     means: Floats
@@ -91,8 +128,6 @@ class _Places:
 
     def scores(self, clips: Floats32) -> Floats:
         """(n, time, band, dim) -> (n,)."""
-        import numpy as np
-
         scores = np.empty(len(clips))
         # One clip at a time, and einsum: the rounding of a clip must not depend on how many there are, nor on threads.
         for i, clip in enumerate(clips):
@@ -101,9 +136,3 @@ class _Places:
             distances = np.sort(np.sqrt(np.square(whitened).sum(axis=2)).ravel())
             scores[i] = distances[-max(1, share_of(self.top, len(distances))) :].mean()
         return scores
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``padim``."""
-    register("padim", PaDiM)

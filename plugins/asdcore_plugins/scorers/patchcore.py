@@ -1,34 +1,33 @@
 """PatchCore: the patch of a clip that is least like any patch of the train normals.
 
-The patches (one time step of one band) of all train normals are thinned to a coreset M that leaves none of them far
-away: greedily, the patch farthest from those chosen comes next (k-center), with distances measured after a random
-projection. With p* the patch of a clip that is farthest from its nearest m* in M, A(x) = w ||p* - m*||, and
-w = 1 - exp ||p* - m*|| / sum over the b nearest m of m* in M of exp ||p* - m||: a nearest patch that is itself a rare
-one counts less. From Roth et al., "Towards Total Recall in Industrial Anomaly Detection" (CVPR 2022), eq. 5-7; the
-projection is a sparse one (each value is added, with a random sign, to one of 128 sums), which needs no product.
+A coreset M represents the patches (one time step of one band) of all train normals, so that each has a member nearby.
+It is chosen greedily: the patch farthest from those already in M comes next (k-center), with distances measured after a
+random projection. With p* the patch of a clip that is farthest from its nearest m* in M, A(x) = w ||p* - m*||, and
+w = 1 - exp ||p* - m*|| / sum over the b nearest m of m* in M of exp ||p* - m||: a nearest patch that is rare itself
+counts less. From Roth et al., "Towards Total Recall in Industrial Anomaly Detection" (CVPR 2022), eq. 5-7. The
+projection is sparse (each value is added, with a random sign, to one of 128 sums), so it needs no product.
 
 Needs the pooling ``frames``. Of more than ``candidates`` patches, every second, third, ... of each clip is a candidate.
-Train normals are scored in folds. Time: candidates * coreset * 128 to fit, patches * coreset * dim a clip. Memory:
-candidates * 128 and coreset * dim numbers of 8 bytes, said in the log before anything is chosen, and refused beyond
-``memory``.
+Train normals are scored in folds. Time: candidates * coreset * 128 to fit, patches * coreset * dim for a clip. Memory:
+candidates * 128 and coreset * dim numbers of 8 bytes. The log says so before anything is chosen, and more than
+``memory`` is refused.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from asdcore import DataError, hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError
+from asdcore_plugins.scorers.bases.references import large_enough, members_of
+from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
+from asdcore_plugins.stats.features import check_frames
 from asdcore_plugins.stats.neighbours.search import NearestRows
-from asdcore_plugins.stats.parameters import REFERENCES, share_of, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
+from asdcore_plugins.stats.parameters import between, reference_names, share_of, whole
 
 PROJECTED = 128
 BLOCK = 4096
@@ -40,13 +39,45 @@ OVERFLOWS = 700.0
 log = logging.getLogger(__name__)
 
 
-class PatchCore:
-    """Reweighted distance of a clip's oddest patch to the coreset, in the unit of the features.
+class PatchCore(ReferenceScorer):
+    """Weighted distance of a clip's oddest patch to the coreset, in the unit of the features.
 
-    fraction : share of the candidates that make the coreset, above 0 to 1. b : neighbours of m* that its weight rests
-        on, at least 2; 0 leaves scores without weights. candidates : the most patches that are chosen from. memory : GB
-        that fitting may take. seed : of the projection. A reference with fewer than 2 train clips is left out.
+    A reference with fewer than 2 train clips is left out.
+
+    Parameters
+    ----------
+    fraction
+        Share of the candidates that make the coreset, above 0 and at most 1.
+    b
+        Neighbours of m* that its weight rests on, at least 2; 0 leaves scores without weights.
+    candidates
+        The most patches to choose from.
+    memory
+        GB that fitting may take.
+    seed
+        Seed of the projection.
+    references
+        The references to score against: some of "pooled", "source", "target".
+
+    Raises
+    ------
+    ValueError
+        If ``fraction`` is not above 0 and at most 1, or another parameter is not allowed.
+
+    References
+    ----------
+    K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, eq. 5 to 7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> train = np.array([[0.0], [1.0]], np.float32).reshape(2, 1, 1, 1)
+    >>> scorer = PatchCore(fraction=1.0, b=0).fit(train, np.full(2, "source"))
+    >>> scorer.score(np.array([[0.5], [4.0]], np.float32).reshape(1, 2, 1, 1))["pooled"].tolist()
+    [3.0]
     """
+
+    name = "patchcore"
 
     def __init__(
         self,
@@ -57,61 +88,43 @@ class PatchCore:
         seed: int = 0,
         references: Sequence[str] = ("pooled",),
     ) -> None:
-        if not isinstance(fraction, int | float) or isinstance(fraction, bool) or not 0 < fraction <= 1:
-            raise ValueError(f"fraction must be a number above 0, at most 1, got {fraction!r}")
         if not isinstance(memory, int | float) or isinstance(memory, bool) or not memory > 0:
             raise ValueError(f"memory must be a number of GB above 0, got {memory!r}")
         if whole("b", b, least=0) == 1:
             raise ValueError("b must be at least 2, or 0 for no weights, got 1: one neighbour makes every weight 0")
-        if not references or set(references) - set(REFERENCES):
-            raise ValueError(f"references must be some of {', '.join(REFERENCES)}, got {references!r}")
-        self._fraction, self._b, self._memory = float(fraction), b, float(memory)
+        self._fraction, self._b = between("fraction", fraction, 0, 1, high_included=True), b
+        self._memory = float(memory)
         self._candidates, self._seed = whole("candidates", candidates), whole("seed", seed, least=0)
-        self._references = tuple(references)
+        self._references = reference_names(references)
         self._coresets: dict[str, Floats] = {}
 
-    def fit(self, features: NDArray[np.float32], domain: NDArray[np.str_]) -> PatchCore:
-        """(n_train, time, band, dim) features and their domains; chooses a coreset for each reference."""
-        import numpy as np
-
-        self._coresets = {}
+    def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         patches = self._patches(features)
-        clips = {name: np.flatnonzero((domain == name) | (name == "pooled")) for name in self._references}
-        clips = {name: some for name, some in clips.items() if len(some) > 1}
-        if not clips:
-            among = ", ".join(self._references)
-            raise DataError(f"patchcore needs at least 2 train normals in one of its references {among}")
-        self._coresets = {name: self._coreset(patches[some]) for name, some in clips.items()}
+        members = large_enough("patchcore", members_of(domain, self._references), 2)
+        self._coresets = {name: self._coreset(patches[clips]) for name, clips in members.items()}
         self._nearest = {
             name: NearestRows(rows, "euclidean", {name: np.arange(len(rows))}, np.arange(len(rows)))
             for name, rows in self._coresets.items()
         }
-        return self
 
-    def score(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
-        """(n_clips, time, band, dim) -> {reference: (n_clips,)}; clips may have another time than the train normals."""
-        import numpy as np
-
-        if not self._coresets:
-            raise DataError("this patchcore has no train normals yet: call fit(features, domain) first")
+    def _score(self, features: Floats32) -> Mapping[str, Floats]:
         patches = self._patches(features)
-        known = next(iter(self._coresets.values())).shape[1]
-        if patches.shape[2] != known:
+        width = next(iter(self._coresets.values())).shape[1]
+        if patches.shape[2] != width:
             raise DataError(
-                f"patches of {patches.shape[2]} values cannot be compared with train normals of {known} a patch"
+                f"patches of {patches.shape[2]} values cannot be compared with train normals of {width} a patch"
             )
         return {
-            name: np.array([self._score(clip, name) for clip in patches], dtype=np.float64) for name in self._coresets
+            name: np.array([self._patch_score(clip, name) for clip in patches], dtype=np.float64)
+            for name in self._coresets
         }
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip, at most: every patch with a coreset of all candidates allowed."""
+        """Return the most multiply-accumulates to score one clip: every patch with a coreset of all candidates."""
         return len(self._references) * max(1, share_of(self._fraction, min(self._candidates, n_train * dim))) * dim
 
-    def _score(self, patches: NDArray[np.float32], name: str) -> float:
+    def _patch_score(self, patches: Floats32, name: str) -> float:
         """(n_patches, dim) of one clip -> its score."""
-        import numpy as np
-
         coreset = self._coresets[name]
         distances = self._nearest[name].distances(patches)[name]
         oddest = patches[distances.argmax()].astype(np.float64)
@@ -123,10 +136,8 @@ class PatchCore:
         mass = np.exp(np.minimum(to_all[around] - to_all[nearest], OVERFLOWS)).sum()
         return float((1.0 - 1.0 / mass) * to_all[nearest])
 
-    def _coreset(self, patches: NDArray[np.float32]) -> Floats:
+    def _coreset(self, patches: Floats32) -> Floats:
         """(n_clips, n_patches, dim) -> coreset (m, dim)."""
-        import numpy as np
-
         stride = -(-patches.shape[0] * patches.shape[1] // self._candidates)
         rows = np.ascontiguousarray(patches[:, ::stride]).reshape(-1, patches.shape[2])
         size = max(1, share_of(self._fraction, len(rows)))
@@ -139,10 +150,8 @@ class PatchCore:
             )
         return rows[greedy(self._projected(rows), size)].astype(np.float64)
 
-    def _projected(self, rows: NDArray[np.float32]) -> Floats:
+    def _projected(self, rows: Floats32) -> Floats:
         """(n, dim) -> (n, 128) signed sums of groups of values; fewer values stay as they are."""
-        import numpy as np
-
         if rows.shape[1] <= PROJECTED:
             return rows.astype(np.float64)
         rng = np.random.default_rng(self._seed)
@@ -155,20 +164,14 @@ class PatchCore:
         return projected
 
     @staticmethod
-    def _patches(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _patches(features: Floats32) -> Floats32:
         """(n, time, band, dim) -> (n, time * band, dim)."""
-        if features.ndim != 4:
-            raise DataError(
-                f"patchcore reads frames (time, band, dim), got {features.shape[1:]} values a clip. Use the pooling "
-                "'frames'."
-            )
+        check_frames(features, "patchcore")
         return features.reshape(len(features), features.shape[1] * features.shape[2], features.shape[3])
 
 
 def greedy(rows: Floats, size: int) -> Indices:
     """(n, d) -> indices of at most ``size`` rows: the farthest from their mean, then always the farthest from those."""
-    import numpy as np
-
     chosen = [int(np.square(rows - rows.mean(axis=0)).sum(axis=1).argmax())]
     gap = np.full(len(rows), np.inf)
     while True:
@@ -178,9 +181,3 @@ def greedy(rows: Floats, size: int) -> Indices:
         if len(chosen) == size or not gap.max() > 0:
             return np.array(chosen)
         chosen.append(int(gap.argmax()))
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``patchcore``."""
-    register("patchcore", PatchCore)

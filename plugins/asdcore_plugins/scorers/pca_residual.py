@@ -1,4 +1,4 @@
-"""What principal components of the train normals leave unexplained of a clip.
+"""The part of a clip that principal components of the train normals leave unexplained.
 
 score(x) = |(I - V V') (x - m)|^2, with the mean m and the first K principal components V (D, K) of the train normals:
 the squared prediction error, or Q statistic, of process monitoring (Jackson and Mudholkar, Technometrics 21, 1979),
@@ -10,26 +10,49 @@ are scored in folds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from asdcore import DataError, hookimpl
+import numpy as np
+
+from asdcore import DataError
 from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import between, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 class PCAResidual(PerReference):
-    """One subspace for each reference; a reference of fewer than 3 train clips is left out.
+    """One subspace for each reference; scores are in squared units of the features.
 
-    components : K as a whole number; or as a share below 1, as many as explain that much of the variance (0.95). Never
-        more than the train normals span. references : (pooled).
+    A reference of fewer than 3 train clips is left out.
+
+    Parameters
+    ----------
+    components
+        K as a whole number; or a share below 1: as many components as explain that much of the variance. Never more
+        than the train normals span.
+    references
+        The references to score against: some of "pooled", "source", "target".
+
+    Raises
+    ------
+    ValueError
+        If ``components`` is neither a share nor a positive whole number, or a reference is unknown.
+
+    References
+    ----------
+    J. E. Jackson and G. S. Mudholkar, "Control Procedures for Residuals Associated With Principal Component Analysis",
+    Technometrics 21, 1979.
+
+    Examples
+    --------
+    Train normals on the first axis leave the second one unexplained:
+
+    >>> import numpy as np
+    >>> train = np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]], np.float32)
+    >>> scorer = PCAResidual(components=1).fit(train, np.full(3, "source"))
+    >>> scorer.score(np.array([[9.0, 0.0], [0.0, 2.0]], np.float32))["pooled"].tolist()
+    [0.0, 4.0]
     """
 
     name = "pca_residual"
@@ -41,14 +64,12 @@ class PCAResidual(PerReference):
         self._components = between("components", components, 0, 1) if share else whole("components", components)
 
     def macs(self, n_train: int, dim: int) -> int:
-        """Multiply-accumulates to score one clip: onto the components and back; of a share, all that there may be."""
+        """Return the most multiply-accumulates to score one clip: onto the components and back."""
         most = min(n_train - 1, dim)
         count = most if isinstance(self._components, float) else min(self._components, most)
         return len(self._references) * 2 * count * dim
 
     def _estimate(self, clips: Floats) -> _Subspace:
-        import numpy as np
-
         mean = clips.mean(axis=0)
         _, singular, basis = np.linalg.svd(clips - mean, full_matrices=False)
         spanned = int((singular > singular[0] * max(clips.shape) * np.finfo(np.float64).eps).sum())
@@ -69,25 +90,17 @@ class PCAResidual(PerReference):
 
 @dataclass(frozen=True)
 class _Subspace:
-    """mean (D,), basis (K, D) of orthonormal rows."""
+    """The mean (D,) and a basis (K, D) of orthonormal rows."""
 
     mean: Floats
     basis: Floats
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> squared length outside the subspace (n,)."""
-        import numpy as np
-
         scores = np.empty(len(clips))
-        # One clip at a time, and the rest itself rather than a difference of squares, of which rounding may be all.
+        # One clip at a time. The residual itself, for a difference of squares may be nothing but rounding.
         for i, clip in enumerate(clips):
             centred = clip - self.mean
             inside = np.einsum("kd,d->k", self.basis, centred)
             scores[i] = np.square(centred - np.einsum("kd,k->d", self.basis, inside)).sum()
         return scores
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``pca_residual``."""
-    register("pca_residual", PCAResidual)

@@ -1,51 +1,74 @@
-"""Nearest neighbours, with the target bank filled up between its clips (SMOTE).
+"""Nearest neighbours, with points added to the target bank between its clips (SMOTE).
 
 Ten target clips beside a thousand source clips leave gaps that look like anomalies. So points are added between every
 target clip and each of its ``neighbours`` nearest target clips, until the target bank holds ``ratio`` times as many as
-the source bank. SMOTE (Chawla et al., JAIR 16, 2002) draws lines and places on them at random; without a ``seed`` each
-line holds the same number of points, evenly spaced, the least that suffices: that depends on no seed and no order of
-clips. A(x) is the mean of the k smallest distances to the clips and points; for the cosine metric points are brought
-back to unit length. A ratio of 0.2 with 2 neighbours is the strongest back-end of the ASDKit comparison (Fujimura et
-al., 2025).
+the source bank. SMOTE (Chawla et al., JAIR 16, 2002) draws lines and places on them at random. Without a ``seed`` each
+line holds the same number of points, evenly spaced, and no more than needed; this depends on no order of clips. A(x) is
+the mean of the k smallest distances to the clips and points; for the cosine metric points are scaled back to unit
+length. A ratio of 0.2 with 2 neighbours is the strongest back-end of the ASDKit comparison (Fujimura et al., 2025).
 
 With a ``seed`` the points are, draw for draw, those that imbalanced-learn's ``SMOTE(sampling_strategy=ratio,
 k_neighbors=neighbours, random_state=seed)`` adds to the train clips in the order of ``fit``, and exactly as many as the
 ratio asks for, rounded down.
 
-With fewer than 2 target clips there is no line, and with as many as the ratio asks for no need of points: then these
-are plain nearest neighbours, and a warning says why. With fewer than ``neighbours`` others, those there are count.
+With fewer than 2 target clips there is no line, and with as many as the ratio asks for no need of points. Then these
+are plain nearest neighbours, and a warning says why. With fewer than ``neighbours`` others, all of them count.
 
-Leave-one-out is exact: a target clip is left out with all points it is part of, and the others are filled up anew, with
-the same seed. Time and memory: a distance matrix of n_train^2, then n_train + points a clip. A bank of
-more than 5,000 clips is searched instead, with the same bits; of more than 30,000 clips, at most 1,024 may be target
-clips.
+Leave-one-out is exact: a target clip is left out with all its points, and new points are added between the others, with
+the same seed. Time and memory: a distance matrix of n_train^2, then n_train + points for a clip. A bank of more than
+5,000 clips is searched instead, with the same bits; of more than 30,000 clips, at most 1,024 may be target clips.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from asdcore import hookimpl
+import numpy as np
+from numpy.typing import NDArray
+
 from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points
-from asdcore_plugins.stats.parameters import REFERENCES, exact, fraction, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore_plugins.stats.neighbours.exact import Rows
-
-    Indices = NDArray[np.intp]
+from asdcore_plugins.stats.arrays import DistanceRows, Indices
+from asdcore_plugins.stats.parameters import REFERENCES, exact, fraction, whole, whole_or_none
 
 
 class SmoteKNN(InterpolatedBank):
     """k nearest neighbours among train clips and points between target clips; in the unit of the distance.
 
-    ratio : target clips and points, in source clips; 0 to 1. neighbours : lines from each target clip. seed : of the
-        places at random; None spaces them evenly.
+    Parameters
+    ----------
+    k
+        Neighbours whose mean distance is the score.
+    ratio
+        Target clips and points, as a share of the source clips; 0 to 1.
+    neighbours
+        Lines from each target clip.
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
+    seed
+        Seed of random places; None spaces the points evenly.
+
+    Raises
+    ------
+    ValueError
+        If ``ratio`` is not from 0 to 1, or another parameter is not allowed.
+
+    References
+    ----------
+    N. V. Chawla et al., "SMOTE: Synthetic Minority Over-sampling Technique", JAIR 16, 2002. Fujimura et al., "ASDKit",
+    2025, for its use.
+
+    Examples
+    --------
+    Two target clips at 0 and 4, and one point halfway on each of the two lines between them:
+
+    >>> import numpy as np
+    >>> train = np.array([[20.0], [21.0], [22.0], [23.0], [0.0], [4.0]], np.float32)
+    >>> domain = np.array(["source"] * 4 + ["target"] * 2)
+    >>> scorer = SmoteKNN(ratio=1.0, neighbours=1, metric="euclidean", references=["target"]).fit(train, domain)
+    >>> scorer.score(np.array([[2.5]], np.float32))["target"].tolist()
+    [0.5]
     """
 
     def __init__(
@@ -57,11 +80,11 @@ class SmoteKNN(InterpolatedBank):
         references: Sequence[str] = REFERENCES,
         seed: int | None = None,
     ) -> None:
-        self._seed = None if seed is None else whole("seed", seed, least=0)
+        self._seed = whole_or_none("seed", seed, least=0)
         self._ratio, self._neighbours = fraction("ratio", ratio), whole("neighbours", neighbours)
         super().__init__("smote_knn", k, metric, references)
 
-    def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
+    def _learn(self, rows: DistanceRows, domain: NDArray[np.str_]) -> None:
         super()._learn(rows, domain)
         if not len(self._points.a):
             target = int(self._target.sum())
@@ -72,12 +95,10 @@ class SmoteKNN(InterpolatedBank):
             warnings.warn(f"smote_knn {why}: it adds no points and scores as knn does.", stacklevel=4)
 
     def _most_ends(self, source: int, target: int) -> int:
-        # Without one of the target clips there may be lines, where there are none with it.
+        # Without one of the target clips points may be needed that are not needed with it.
         return target if exact(self._ratio) * source > target - 1 else 0
 
     def _between(self, source: Indices, target: Indices) -> Points:
-        import numpy as np
-
         wanted = exact(self._ratio) * len(source) - len(target)
         if wanted <= 0:
             none = np.empty(0, np.intp)
@@ -91,9 +112,3 @@ class SmoteKNN(InterpolatedBank):
             count = int(self._ratio * len(source) - len(target))  # in floats, as imbalanced-learn counts them
             line, share = draw.randint(len(a), size=count), draw.uniform(size=count)
         return Points(a[line], b[line], share, apart[line])
-
-
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``smote_knn``."""
-    register("smote_knn", SmoteKNN)

@@ -1,24 +1,47 @@
-"""Distances with as much of the local density taken off as makes train normals' scores vary least.
+"""Distances less as much of the local density as makes train normals' scores vary least.
 
-A(x) = min_y d(x, y) - alpha rho(y), rho(y) being the mean distance of a train normal to its k nearest others, and
-alpha = Cov(u, v) / Var(v) over the train normals z: u is the distance of z to its nearest other, v that one's rho.
-alpha = 0 is the nearest neighbour, alpha = 1 the difference of ``ldn``; where all rho are the same, nothing is taken
-off and alpha is 0. From Matsumoto et al., DCASE Workshop 2025. ``beam`` has it band by band.
+A(x) = min_y d(x, y) - alpha rho(y). rho(y) is the mean distance of a train normal to its k nearest others, and
+alpha = Cov(u, v) / Var(v) over the train normals z: u is the distance of z to its nearest other, v the rho of that one.
+alpha = 0 is the nearest neighbour, alpha = 1 the difference of ``ldn``; if all rho are the same, alpha is 0. From
+Matsumoto et al., DCASE Workshop 2025. ``beam`` does the same band by band.
 
 Leave-one-out is exact: neighbours, rho and alpha are those of the other clips. Time and memory: a distance matrix of
-n_train^2, then n_train + k^2 a clip left out, n_train a clip scored. A bank of more than 5,000 clips is searched
-instead, with the same bits and n_train * k memory.
+n_train^2, then n_train + k^2 for a clip left out and n_train for a clip scored. A bank of more than 5,000 clips is
+searched instead, with the same bits and n_train * k memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from asdcore import hookimpl
 from asdcore_plugins.scorers.bases.least_variance import LeastVariance
 
 
-@hookimpl
-def register_scorers(register: Callable[[str, Callable[..., object]], None]) -> None:
-    """Offer ``varmin``."""
-    register("varmin", LeastVariance)
+class VarMin(LeastVariance):
+    """Distance less alpha times the local density's distance; in the unit of the distance.
+
+    Parameters
+    ----------
+    k
+        Neighbours of rho; all there are if there are fewer.
+    among
+        Whose clips are neighbours: all ("pooled"), or those of the same domain ("domain").
+    metric, references
+        "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
+
+    Raises
+    ------
+    ValueError
+        If ``k`` is not a positive whole number, or another parameter is not allowed.
+
+    References
+    ----------
+    Matsumoto et al., DCASE Workshop 2025.
+
+    Examples
+    --------
+    All densities are the same here, so the score is the distance to the nearest train normal:
+
+    >>> import numpy as np
+    >>> scorer = VarMin(k=1, metric="euclidean").fit(np.eye(4, dtype=np.float32), np.full(4, "source"))
+    >>> scorer.score(np.zeros((1, 4), np.float32))["pooled"].tolist()
+    [1.0]
+    """

@@ -274,5 +274,5 @@ def test_domain_soft_without_target_clips_is_the_sources_z():
 
 @pytest.mark.parametrize("temperature", [0, -1.0, math.inf, math.nan, "hot"])
 def test_bad_temperature(temperature):
-    with pytest.raises(asdcore.PluginError, match=f"temperature must be a number above 0, got {temperature}"):
+    with pytest.raises(asdcore.PluginError, match=f"temperature must be a number above 0, got {temperature!r}"):
         asdcore.load_normalizer("median_iqr", scope="domain_soft", temperature=temperature)

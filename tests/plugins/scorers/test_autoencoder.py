@@ -348,12 +348,12 @@ def test_before_fit_and_after_a_fit_that_failed():
     ("parameters", "message"),
     [
         ({"score": "mean"}, "score must be one of mse, mahalanobis, mahalanobis_paper, got 'mean'"),
-        ({"frames": 0}, "frames must be a whole number of at least 1, got 0"),
-        ({"epochs": True}, "epochs must be a whole number of at least 1, got True"),
-        ({"batch_size": 1}, "batch_size must be a whole number of at least 2, got 1"),
-        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
-        ({"held_out": 1}, "held_out must be a number from 0 to below 1, got 1"),
-        ({"held_out": "0.1"}, "held_out must be a number from 0 to below 1, got '0.1'"),
+        ({"frames": 0}, "frames must be a whole number from 1 to 4294967295, got 0"),
+        ({"epochs": True}, "epochs must be a whole number from 1 to 4294967295, got True"),
+        ({"batch_size": 1}, "batch_size must be a whole number from 2 to 4294967295, got 1"),
+        ({"seed": -1}, "seed must be a whole number from 0 to 4294967295, got -1"),
+        ({"held_out": 1}, "held_out must be a number of at least 0 and below 1, got 1"),
+        ({"held_out": "0.1"}, "held_out must be a number of at least 0 and below 1, got '0.1'"),
     ],
 )
 def test_bad_parameters(parameters, message):

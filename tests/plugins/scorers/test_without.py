@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 
 import numpy as np
 import pytest
@@ -204,7 +205,7 @@ def test_a_searched_bank_leaves_out_the_same(name, monkeypatch):
         without = shape(recording, domain, np.random.default_rng(1))
         expected = left_out(name, parameters, features, domain, without, without)
         with monkeypatch.context() as patched:
-            patched.setattr(distance, "HELD", 0)
+            patched.setattr(distance, "HELD_BYTES", 0)
             patched.setattr(kde, "MEASURED", 0)
             assert_same(left_out(name, parameters, features, domain, without, without), expected)
 
@@ -230,3 +231,28 @@ def test_a_fit_that_is_told_the_clips_themselves_is_as_one_that_is_told_nothing(
     told = load(name, parameters).fit(features, domain, without=list(np.arange(40)[:, None]))
     test = features[:5] + np.float32(0.1)
     assert_same(told.score(test), load(name, parameters).fit(features, domain).score(test))
+
+
+@pytest.mark.parametrize("held", [200_000_000, 0])
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("smote_knn", {"ratio": 0.2}), ("smote_knn", {"ratio": 0.2, "seed": 1})]
+)
+def test_points_that_only_a_bank_without_a_set_needs_are_added(name, parameters, held, monkeypatch):
+    """48 source and 12 target clips need no points, 47 and 9 do."""
+    from asdcore_plugins.scorers.bases import distance
+
+    monkeypatch.setattr(distance, "HELD_BYTES", held)
+    domain, rng = np.repeat(["source", "target"], [48, 12]), np.random.default_rng(4)
+    features = rng.normal(size=(60, 5)).astype(np.float32)
+    without = [np.arange(i - i % 3, i - i % 3 + 3) for i in range(60)]
+    with pytest.warns(UserWarning, match="smote_knn has 12 target clips already"):
+        scores = left_out(name, parameters, features, domain, without, None)
+    with warnings.catch_warnings(action="ignore"):
+        assert_same(scores, long_way(name, parameters, features, domain, without, None))
+
+
+def test_without_target_clips_sets_are_left_out_of_plain_neighbours():
+    features, domain = np.random.default_rng(4).normal(size=(30, 5)).astype(np.float32), np.full(30, "source")
+    without, parameters = [np.arange(i - i % 3, i - i % 3 + 3) for i in range(30)], {"k": 3, "k_source": 5}
+    scores = left_out("memmixup", parameters, features, domain, without, None)
+    assert_same(scores, long_way("memmixup", parameters, features, domain, without, None))

@@ -3,7 +3,7 @@
 Outputs
     ``probability``  F, in [0, 1].
     ``normal``       the standard normal quantile of F, where F is never 0.
-    ``surprise``     -log(1 - F): grows without bound where F has run out of digits.
+    ``surprise``     -log(1 - F): grows without bound even after F has rounded to 1.
 
 Under shrinkage a target's F is a mixture: F_t* = (n_t F_t + kappa F_s) / (n_t + kappa), kappa = ``shrinkage``.
 """
@@ -12,23 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+import numpy as np
+from scipy.special import ndtri, ndtri_exp
+
+from asdcore import SmoothEcdf
 from asdcore_plugins.normalizers.bases.domain_scope import Curve, ScopedNormalizer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import SmoothEcdf
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.parameters import choice
 
 OUTPUTS = ("probability", "normal", "surprise")
 
 
 class Distribution(Protocol):
-    """A distribution function, each side of it precise where it is small."""
+    """A distribution function; each of its sides keeps its precision where it is small."""
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
@@ -51,15 +49,13 @@ class Smooth:
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
-        import numpy as np
-
         above: Floats = np.log(self.ecdf.survival(scores))
         return above
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Two distributions, ``share`` being the weight of the second, between 0 and 1."""
+    """A mixture of two distributions; ``share`` is the weight of the second, between 0 and 1."""
 
     first: Distribution
     second: Distribution
@@ -71,15 +67,21 @@ class Mixture:
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
-        import numpy as np
-
         first, second = self.first.log_above(scores), self.second.log_above(scores)
         above: Floats = np.logaddexp(np.log1p(-self.share) + first, np.log(self.share) + second)
         return above
 
 
 class ByDistribution(ScopedNormalizer):
-    """A normalizer by a distribution function; what it adds is :meth:`_curve`, often by :func:`expressed`."""
+    """A normalizer by a distribution function. A subclass implements :meth:`_curve`, often by :func:`expressed`.
+
+    Parameters
+    ----------
+    scope, shrinkage
+        As in :class:`~asdcore_plugins.normalizers.bases.domain_scope.ScopedNormalizer`.
+    output
+        "probability", "normal" or "surprise", as above.
+    """
 
     fewest = 2
     outputs: Sequence[str] = OUTPUTS
@@ -87,9 +89,7 @@ class ByDistribution(ScopedNormalizer):
 
     def __init__(self, scope: str, output: str, shrinkage: float) -> None:
         super().__init__(scope, shrinkage)
-        if output not in self.outputs:
-            raise ValueError(f"output must be one of {', '.join(self.outputs)}, got {output!r}")
-        self._output = output
+        self._output = choice("output", output, self.outputs)
 
     def _mixed(self, target: Distribution, source: Distribution, n: int) -> Curve:
         """Return the curve of a target of n clips, drawn toward the source."""
@@ -98,9 +98,7 @@ class ByDistribution(ScopedNormalizer):
 
 
 def expressed(distribution: Distribution, output: str) -> Curve:
-    """Return the curve of a distribution under one of the outputs."""
-    import numpy as np
-    from scipy.special import ndtri, ndtri_exp
+    """Return the curve of a distribution for one of the outputs."""
 
     def normal(scores: Floats) -> Floats:
         below, above = distribution.below(scores), distribution.log_above(scores)

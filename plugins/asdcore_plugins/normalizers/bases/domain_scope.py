@@ -2,13 +2,14 @@
 
 Scopes
     ``pooled``      all train normals, by their scores against the pooled bank.
-    ``source``      those of one domain, by their scores against that domain's bank (the pooled bank where the scorer
-    ``target``      has no other).
-    ``domain_min``  each domain by itself, as above; a clip's z is the smaller one: it belongs to the domain in which
-                    it looks most normal. A domain with too few clips is left out: the other stands for both.
+    ``source``      those of one domain, by their scores against that domain's bank (against the pooled bank if the
+    ``target``      scorer has no other).
+    ``domain_min``  each domain by itself, as above; a clip's z is the smaller one, as if the clip belonged to the
+                    domain in which it looks most normal. A domain with too few clips is left out: the other stands
+                    for both.
 
-Ten target clips say little. Wherever the target is read beside source clips, ``shrinkage`` draws what is learned of it
-toward the source, with the weight of that many clips; 0 trusts the target clips alone.
+Ten target clips say little. If there are source clips too, ``shrinkage`` draws what is learned of the target toward the
+source, with the weight of that many clips; 0 trusts the target clips alone.
 """
 
 from __future__ import annotations
@@ -17,16 +18,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.extremes import warn_of_extremes
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.parameters import between, choice
 
 Curve = Callable[["Floats"], "Floats"]
 """Scores (n_clips,) -> z (n_clips,), non-decreasing, each clip by itself."""
@@ -37,8 +37,15 @@ SCOPES = ("pooled", "source", "target", "domain_min")
 class ScopedNormalizer(ABC):
     """A normalizer that learns a curve of the train normals of each domain.
 
-    What a normalizer adds: ``name``, as messages say it; ``fewest``, the clips that a domain needs; :meth:`_curve`, and
-    :meth:`_target_curve` for target clips beside source clips.
+    A subclass sets ``name``, as messages say it, and ``fewest``, the clips that a domain needs. It implements
+    :meth:`_curve`, and :meth:`_target_curve` for target clips beside source clips.
+
+    Parameters
+    ----------
+    scope
+        "pooled", "source", "target" or "domain_min", as above.
+    shrinkage
+        Weight of the source in what is learned of the target, in clips; at least 0.
     """
 
     name: str
@@ -46,15 +53,30 @@ class ScopedNormalizer(ABC):
     scopes: Sequence[str] = SCOPES
 
     def __init__(self, scope: str, shrinkage: float) -> None:
-        if scope not in self.scopes:
-            raise ValueError(f"scope must be one of {', '.join(self.scopes)}, got {scope!r}")
-        if isinstance(shrinkage, bool) or not isinstance(shrinkage, int | float) or not 0 <= shrinkage < math.inf:
-            raise ValueError(f"shrinkage must be a number of at least 0, got {shrinkage}")
-        self._scope, self._shrinkage = scope, float(shrinkage)
+        self._scope = choice("scope", scope, self.scopes)
+        self._shrinkage = between("shrinkage", shrinkage, 0, math.inf, low_included=True)
         self._curves: list[tuple[str, Curve]] = []
 
     def fit(self, scores: Mapping[str, Floats], domain: NDArray[np.str_]) -> Self:
-        """{reference: out-of-fold train-normal scores (n_train,)} and their domains."""
+        """Learn the curves of train normals.
+
+        Parameters
+        ----------
+        scores
+            {reference: out-of-fold scores (n_train,)} of the train normals.
+        domain
+            (n_train,) "source" or "target" for each.
+
+        Returns
+        -------
+        Self
+            The fitted normalizer.
+
+        Raises
+        ------
+        DataError
+            If the scope has too few train normals, or their scores do not vary.
+        """
         self._curves = []
         if self._scope == "pooled":
             reference = _pooled(scores)
@@ -65,7 +87,7 @@ class ScopedNormalizer(ABC):
         chosen = {}
         for name in ("source", "target"):
             reference = name if name in scores else "pooled"
-            # No bank to score the domain against, or too few train clips of it: the other domain stands for both.
+            # Without a bank to score the domain against, or with too few clips of it, the other domain stands for both.
             if reference in scores and (domain == name).sum() >= self.fewest:
                 chosen[name] = (reference, scores[reference][domain == name])
         alone = self._scope in ("source", "target")
@@ -80,20 +102,34 @@ class ScopedNormalizer(ABC):
         return self
 
     def transform(self, scores: Mapping[str, Floats]) -> Floats:
-        """{reference: (n_clips,)} -> z (n_clips,)."""
+        """Put scores on the scale of train normals.
+
+        Parameters
+        ----------
+        scores
+            {reference: scores (n_clips,)}.
+
+        Returns
+        -------
+        Floats
+            z (n_clips,), non-decreasing in every score.
+
+        Raises
+        ------
+        DataError
+            Before ``fit``.
+        """
         if not self._curves:
             raise DataError(f"this {self.name} has no train normals yet: call fit(scores, domain) first")
-        return self._one([curve(scores[reference]) for reference, curve in self._curves])
+        return self._combined([curve(scores[reference]) for reference, curve in self._curves])
 
-    def _one(self, z: Sequence[Floats]) -> Floats:
-        """Return one z (n_clips,) of those of the domains: the smallest."""
-        import numpy as np
-
+    def _combined(self, z: Sequence[Floats]) -> Floats:
+        """Combine the z of the domains into one (n_clips,): the smallest."""
         smallest: Floats = np.minimum.reduce(z)
         return smallest
 
     def _curve_of(self, name: str, values: Mapping[str, Floats], normals: Floats) -> Curve:
-        """Return the curve of one domain, had it these train-normal scores (n,)."""
+        """Return the curve of one domain, if it had these train-normal scores (n,)."""
         return self._domain_curves({**values, name: normals})[name]
 
     def _domain_curves(self, chosen: Mapping[str, Floats]) -> dict[str, Curve]:
@@ -106,7 +142,7 @@ class ScopedNormalizer(ABC):
 
     @abstractmethod
     def _curve(self, scores: Floats, which: str) -> Curve:
-        """Train-normal scores (n,) and whose they are -> their curve; raises DataError where they have none."""
+        """Train-normal scores (n,) and whose they are -> their curve; raise DataError if they have none."""
 
     @abstractmethod
     def _target_curve(self, target: Floats, source: Floats) -> Curve:
@@ -118,7 +154,7 @@ class ScopedNormalizer(ABC):
 
 
 def _pooled(scores: Mapping[str, Floats]) -> str:
-    """Return the reference that stands for all train normals: the pooled one, or the only one there is."""
+    """Return the reference that stands for all train normals: the pooled one, or the only one."""
     if "pooled" in scores or len(scores) == 1:
         return "pooled" if "pooled" in scores else next(iter(scores))
     raise DataError(

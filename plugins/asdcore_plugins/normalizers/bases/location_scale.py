@@ -6,11 +6,11 @@ many::
     centre_t* = (n_t centre_t + kappa centre_s) / (n_t + kappa)
     log scale_t* = (n_t log(scale_t / c(n_t)) + kappa log scale_s) / (n_t + kappa)
 
-One target clip has a place but no spread: its scale is the source's.
+A single target clip has a centre but no spread: its scale is the source's.
 
 They have one scope more: ``domain_soft`` is ``domain_min`` with a soft minimum, -T log(mean_d exp(-z_d / T)), T being
-the ``temperature`` in units of z. Toward T = 0 it is the minimum, for large T the mean. (The soft weights of published
-code, exp(-d) of the distances, can let z fall where a distance rises; this cannot.)
+the ``temperature`` in units of z. Toward T = 0 it is the minimum, for large T the mean. (With the soft weights of
+published code, exp(-d) of the distances, z may fall when a distance rises; here it never does.)
 """
 
 from __future__ import annotations
@@ -18,33 +18,36 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from asdcore_plugins.normalizers.bases.domain_scope import SCOPES, Curve, ScopedNormalizer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.parameters import between
 
 SOFT = "domain_soft"
 
 
 class LocationScale(ScopedNormalizer):
-    """A normalizer by centre and scale; what it adds are :meth:`_location_scale` and :meth:`_bias`."""
+    """A normalizer by centre and scale. A subclass implements :meth:`_location_scale` and :meth:`_bias`.
+
+    Parameters
+    ----------
+    scope, shrinkage
+        As in :class:`~asdcore_plugins.normalizers.bases.domain_scope.ScopedNormalizer`; scope may be "domain_soft" too.
+    temperature
+        Of the soft minimum, in units of z; above 0.
+    """
 
     scopes = (*SCOPES, SOFT)
 
     def __init__(self, scope: str, shrinkage: float, temperature: float = 1.0) -> None:
         super().__init__(scope, shrinkage)
-        if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
-            raise ValueError(f"temperature must be a number above 0, got {temperature}")
-        self._temperature = float(temperature)
+        self._temperature = between("temperature", temperature, 0, math.inf)
 
     @abstractmethod
     def _location_scale(self, scores: Floats, which: str) -> tuple[float, float]:
-        """Train-normal scores (n,) -> centre and scale > 0; raises DataError where they have no spread."""
+        """Train-normal scores (n,) -> centre and scale > 0; raise DataError if they have no spread."""
 
     @abstractmethod
     def _bias(self, n: int) -> float:
@@ -64,13 +67,11 @@ class LocationScale(ScopedNormalizer):
             return own * float(target[0]) + drawn * source[0], source[1]
         return shrunk(n, self._location_scale(target, "target"), source, self._bias(n), self._shrinkage)
 
-    def _one(self, z: Sequence[Floats]) -> Floats:
-        import numpy as np
-
-        smallest = super()._one(z)
+    def _combined(self, z: Sequence[Floats]) -> Floats:
+        smallest = super()._combined(z)
         if self._scope != SOFT or len(z) == 1:
             return smallest
-        total = sum(np.exp((smallest - one) / self._temperature) for one in z)
+        total = sum(np.exp((smallest - of_domain) / self._temperature) for of_domain in z)
         soft: Floats = smallest - self._temperature * np.log(total / len(z))
         return soft
 
@@ -78,12 +79,20 @@ class LocationScale(ScopedNormalizer):
 def shrunk(
     n: int, target: tuple[float, float], source: tuple[float, float], bias: float, kappa: float
 ) -> tuple[float, float]:
-    """Centre and scale of n target clips, drawn toward the source's with the weight of ``kappa`` clips."""
+    """Draw centre and scale of n target clips toward the source's with the weight of ``kappa`` clips.
+
+    ``bias`` is c(n), as above.
+
+    Examples
+    --------
+    >>> shrunk(10, (4.0, 1.0), (2.0, 1.0), 1.0, 10.0)
+    (3.0, 1.0)
+    """
     own, drawn = n / (n + kappa), kappa / (n + kappa)
     log_scale = own * math.log(target[1] / bias) + drawn * math.log(source[1])
     return own * target[0] + drawn * source[0], math.exp(log_scale)
 
 
 def line(centre: float, scale: float) -> Curve:
-    """Return (s - centre) / scale."""
+    """Return the curve (s - centre) / scale."""
     return lambda scores: (scores - centre) / scale

@@ -1,40 +1,47 @@
 """The base of scorers by the density of a train clip's own cluster; the cluster ends before the first far neighbour.
 
-The ratio of one neighbour's distance to the next one's is small where the next lies outside the cluster. The first of
-the ratios r_k = d_k / d_(k+1), averaged in pairs, below their ``quantile`` over the whole bank ends the neighbourhood;
-without one it ends two neighbours before the last of k. It has two neighbours at least, where there are two. After
+The ratio of one neighbour's distance to the next one's is small if the next lies outside the cluster. The first of
+the ratios r_k = d_k / d_(k+1), averaged in pairs, below their ``quantile`` over the whole bank ends the neighbourhood.
+If there is none, it ends two neighbours before the last of k. It has at least two neighbours, if there are two. After
 Cluster-Exit Detection (Interspeech 2026).
 
-A clip that is left out takes its own ratios from the quantile, and at each clip whose neighbour it was three ratios go
-and three come: the quantile of a bank without it is found among the few values around its place.
+A clip that is left out takes its own ratios from the quantile. At each clip that had it as a neighbour, three ratios go
+and three come. So the quantile of a bank without it lies among the few values around its old place.
 
-By ``without`` a clip's neighbours, and so its ratios and its cluster, are none of the clips that it must not rest on.
-Of a bank that lacks a set of clips all ratios are looked at again.
+With ``without``, the clips that a clip must not rest on are not among its neighbours, and so not in its ratios and its
+cluster. For a bank that lacks a set of clips all ratios are computed again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from asdcore_plugins.scorers.bases.local_density import LocalDensity
+from asdcore_plugins.stats.arrays import Flags, Floats, Indices
 from asdcore_plugins.stats.distributions.quantiles import ChangedQuantile, exact_quantile
+from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
+from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 from asdcore_plugins.stats.parameters import REFERENCES, fraction, whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
-    from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
 
 
 class ClusterScorer(LocalDensity):
-    """A scorer by the density of the train normals' own clusters; ``name`` is its own."""
+    """A scorer by the density of the train normals' own clusters. A subclass sets ``name``.
+
+    Parameters
+    ----------
+    k
+        Neighbours among which a cluster can end, at least 3.
+    quantile
+        Share of ratios that are small enough to end a cluster, 0 to 1.
+    among
+        Whose clips are neighbours: all ("pooled"), or those of the same domain ("domain").
+    metric
+        "cosine" or "euclidean".
+    references
+        The references to score against: some of "pooled", "source", "target".
+    """
 
     name: str
 
@@ -49,37 +56,40 @@ class ClusterScorer(LocalDensity):
         self._quantile = fraction("quantile", quantile)
         super().__init__(self.name, whole("k", k, least=3), among, metric, references)
 
-    def _density(self, near: Neighbours, known: Flags, target: Flags) -> ClusterDensity:
-        return ClusterDensity(near, known, self._quantile)
+    def _density(self, near: Neighbours, counted: Flags, target: Flags) -> ClusterDensity:
+        return ClusterDensity(near, counted, self._quantile)
 
 
 class ClusterDensity:
     """Mean distance of every train clip to its nearest others within its own cluster.
 
-    known : (n,) the clips whose ratios make the quantile.
+    Parameters
+    ----------
+    near
+        The neighbours of every clip.
+    counted
+        (n,) clips whose ratios count for the quantile.
+    quantile
+        Share of ratios that are small enough to end a cluster.
     """
 
-    def __init__(self, near: Neighbours, known: Flags, quantile: float) -> None:
-        import numpy as np
-
+    def __init__(self, near: Neighbours, counted: Flags, quantile: float) -> None:
         # With the neighbour that steps in: one ratio more than counts.
         self._distance, ratio = near.distance, smoothed(near.distance)
         there = np.isfinite(near.distance)
         self._count = there.sum(axis=1)
         self._sums = np.cumsum(np.where(there, near.distance, 0.0), axis=1)
         self._sums[~there[:, 0]] = np.nan
-        counted = np.isfinite(ratio[:, :-1]) & known[:, None]
-        self._bound, self._quantile, self._known = ChangedQuantile(ratio[:, :-1][counted], quantile), quantile, known
-        rank = np.full(counted.shape, -1)
-        rank[counted] = self._bound.ranks
+        used = np.isfinite(ratio[:, :-1]) & counted[:, None]
+        self._bound, self._quantile, self._counted = ChangedQuantile(ratio[:, :-1][used], quantile), quantile, counted
+        rank = np.full(used.shape, -1)
+        rank[used] = self._bound.ranks
         # Framed, so that what lies two places before a neighbour and one after it is always there.
         self._ratio = np.pad(ratio, ((0, 0), (2, 1)), constant_values=np.inf)
         self._rank = np.pad(rank, ((0, 0), (2, 2)), constant_values=-1)
 
     def of(self, banks: Banks) -> Floats:
-        """Return rho (b, n) in every bank; nan for clips without others, of no meaning for the missing one."""
-        import numpy as np
-
+        """Return rho (b, n) in every bank; nan for clips without others, arbitrary for the missing clip."""
         meeting = self._meeting(banks)
         bounds = self._bounds(banks, meeting)
         usual, count = self._ratio[:, 2:-2], np.minimum(self._count, self._distance.shape[1] - 1)
@@ -96,27 +106,19 @@ class ClusterDensity:
 
     def without(self, banks: BanksWithout) -> Floats:
         """Return rho (b, n) in every bank that lacks a set of clips; nan for clips without others."""
-        import numpy as np
-
         k = self._distance.shape[1] - 1
         there = np.isfinite(banks.distance)
         ratio = banks.filled(self._ratio[:, 2:-2], smoothed(banks.distance))
-        bounds = np.array(
-            [
-                exact_quantile(some[known], self._quantile)
-                for some, known in zip(ratio, banks.among(self._known), strict=True)
-            ]
-        )
+        counted = banks.among(self._counted)
+        bounds = np.array([exact_quantile(ratio[b][counted[b]], self._quantile) for b in range(len(ratio))])
         count = banks.filled(np.minimum(self._count, k), there.sum(axis=1))
         sums = banks.filled(self._sums[:, :k], np.cumsum(np.where(there, banks.distance, 0.0), axis=1))
-        sizes = np.stack([cluster_sizes(*one) for one in zip(ratio, bounds, count, strict=True)])
+        sizes = np.stack([cluster_sizes(*bank) for bank in zip(ratio, bounds, count, strict=True)])
         total = np.take_along_axis(sums, sizes[..., None] - 1, axis=2)[..., 0]
         return np.where(count > 0, total / sizes, np.nan)
 
     def _meeting(self, banks: Banks) -> Floats:
-        """Return the two ratios (p, 2) that meet at the place of a lost neighbour; inf where none counts."""
-        import numpy as np
-
+        """Return the two ratios (p, 2) that meet at the place of a lost neighbour; inf for one that does not count."""
         k, column = self._distance.shape[1] - 1, banks.column[:, None]
         around = np.clip(column + np.array([-2, -1, 1, 2]), 0, k)
         places = column + np.array([-2, -1])
@@ -125,8 +127,6 @@ class ClusterDensity:
 
     def _with_a_loss(self, row: Indices, column: Indices, meeting: Floats, bound: Floats) -> Floats:
         """Return rho (p,) of clips without the neighbour in this column, in a bank with this bound, each (p,)."""
-        import numpy as np
-
         lost = np.arange(len(row))
         ratio = self._ratio[row]
         ratio[lost, column], ratio[lost, column + 1], ratio[lost, column + 2] = meeting[:, 0], meeting[:, 1], np.inf
@@ -141,8 +141,6 @@ class ClusterDensity:
 
     def _bounds(self, banks: Banks, meeting: Floats) -> Floats:
         """Return the quantile of all ratios in each bank (b,)."""
-        import numpy as np
-
         k, missing = self._distance.shape[1] - 1, np.flatnonzero(banks.missing >= 0)
         at_losses = self._rank[banks.row[:, None], banks.column[:, None] + np.arange(3)].ravel()
         its_own = self._rank[banks.missing[missing]]
@@ -156,9 +154,7 @@ class ClusterDensity:
 
 
 def smoothed(distance: Floats) -> Floats:
-    """(n, k) distances of neighbours, nearest first -> ratios averaged in pairs (n, k - 2); inf where there is none."""
-    import numpy as np
-
+    """(n, k) distances of neighbours, nearest first -> ratios averaged in pairs (n, k - 2); inf for none."""
     there = np.isfinite(distance)
     nearer, farther = distance[:, :-1], np.where(there[:, 1:], distance[:, 1:], 1.0)
     ratio = np.divide(nearer, farther, out=np.ones_like(farther), where=farther > 0)
@@ -166,18 +162,14 @@ def smoothed(distance: Floats) -> Floats:
 
 
 def cluster_sizes(smooth: Floats, bound: Floats | float, count: Indices) -> Indices:
-    """Ratios (..., n, k - 2), what ends a cluster, and how many neighbours there are (n,) -> how many count (..., n).
+    """Ratios (..., n, k - 2), the bound that ends a cluster and the count of neighbours (n,) -> cluster size (..., n).
 
-    At least 1, even where there is none.
+    At least 1, even without neighbours.
     """
-    import numpy as np
-
     exits = smooth < bound
     return _limited(np.where(exits.any(axis=-1), exits.argmax(axis=-1) + 1, count - 2), count)
 
 
 def _limited(sizes: Indices, count: Indices) -> Indices:
-    """Two neighbours at least count, where there are two, and no more than there are."""
-    import numpy as np
-
+    """Limit sizes to at least two neighbours, and to no more than there are."""
     return np.asarray(np.maximum(np.minimum(np.maximum(sizes, 2), count), 1))

@@ -1,11 +1,11 @@
 """The base of scorers that judge distances by how dense the bank is around each train normal.
 
 Where normal clips lie close together a small distance says much, where they are sparse little. Every scorer of this
-family is min_y (d(x, y) / scale(y) - offset(y)) over a bank: scale and offset follow from rho(y), a mean distance of a
+family is min_y (d(x, y) / scale(y) - offset(y)) over a bank. Scale and offset follow from rho(y), a mean distance of a
 train normal to its nearest others, and from what all train normals have in common.
 
-Of clips of a domain that are the same one stands for all: among repetitions the density would be infinite, and a score
-over it, or less it, would say how often a clip was recorded.
+Repeated clips of a domain count once. Otherwise the density among the repetitions would be infinite, and a score that
+divides by it or subtracts it would say how often a clip was recorded.
 
 Leave-one-out is exact: without clip i, clips that had it among their neighbours get the next one instead, and
 everything that rests on neighbours (densities, their median, fitted slopes) is made anew from what is left.
@@ -15,25 +15,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from asdcore import DataError
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import DataError, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.masked import medians
+from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances, find_neighbours
-from asdcore_plugins.stats.neighbours.repeated_clips import Places, places, some_repeated
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-    from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours, Rows
-    from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
+from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
+from asdcore_plugins.stats.neighbours.repeated_clips import DistinctClips, distinct_clips, some_repeated
+from asdcore_plugins.stats.parameters import choice
 
 FLOOR = 1e-6
 """What is added to a density's distance, as a share of the median one: repeated clips have none of their own."""
@@ -49,12 +44,22 @@ class Density(Protocol):
         ...
 
     def of(self, banks: Banks) -> Floats:
-        """Return rho (b, n) in every bank; nan for clips without others, of no meaning for the missing one."""
+        """Return rho (b, n) in every bank; nan for clips without others, arbitrary for the missing clip."""
         ...
 
 
 class MeanDensity:
-    """The mean, or sum, of the distances to the neighbours there are, with ``weights`` (n, k)."""
+    """The weighted mean, or sum, of the distances to a clip's neighbours.
+
+    Parameters
+    ----------
+    near
+        The neighbours of every clip, k of them and one more.
+    weights
+        (n, k) weight of each neighbour.
+    total
+        Take the sum instead of the mean.
+    """
 
     def __init__(self, near: Neighbours, weights: Floats, *, total: bool = False) -> None:
         self._weights, self._total = weights, total
@@ -73,139 +78,140 @@ class MeanDensity:
 
 
 def weighted(distance: Floats, weights: Floats, *, total: bool = False) -> Floats:
-    """(n, k) distances and weights -> (n,) weighted mean, or sum, over the neighbours there are; nan without any."""
-    import numpy as np
+    """Average each row over its neighbours: (n, k) distances and weights -> (n,).
 
+    An infinite distance means that there is no neighbour; nan for a row without any. ``total`` gives sums.
+
+    Examples
+    --------
+    >>> weighted(np.array([[1.0, 3.0], [2.0, np.inf]]), np.ones((2, 2)))
+    array([2., 2.])
+    """
     there = np.isfinite(distance)
     sums = (np.where(there, distance, 0.0) * weights).sum(axis=1)
     mass = np.ones(len(sums)) if total else np.where(there, weights, 0.0).sum(axis=1)
     return np.asarray(np.divide(sums, mass, out=np.full(len(sums), np.nan), where=there.any(axis=1)))
 
 
-def floor(rho: Floats, known: Flags, name: str) -> Floats:
-    """(b, n) -> (b, 1), a share of the median positive rho among the clips that each bank knows (b, n)."""
-    middle = medians(rho, known & (rho > 0))[:, None]
-    if not (middle > 0)[known.any(axis=1)].all():
+def floor(rho: Floats, counted: Flags, name: str) -> Floats:
+    """Return what a scorer adds to rho (b, n) before dividing by it: (b, 1).
+
+    It is a share of the median positive rho among the clips that count in each bank (b, n). Raises DataError if no
+    distance is positive.
+    """
+    middle = medians(rho, counted & (rho > 0))[:, None]
+    if not (middle > 0)[counted.any(axis=1)].all():
         raise DataError(
-            f"{name} finds all {known.sum(axis=1).max()} train normals repeated, so no distance between "
+            f"{name} finds all {counted.sum(axis=1).max()} train normals repeated, so no distance between "
             "them is positive"
         )
     return FLOOR * middle
 
 
 class LocalDensity(NeighbourScorer):
-    """min_y (d(x, y) / scale(y) - offset(y)) over each reference; what scale and offset are, a subclass says.
+    """min_y (d(x, y) / scale(y) - offset(y)) over each reference; subclasses say what scale and offset are.
 
-    among : whose clips make up the neighbourhood of a train clip: all ("pooled"), or those of its domain ("domain").
-        A clip needs two others there, of which one is left when the other is left out: so a reference with fewer than
-        3 train normals, and for "domain" a domain with fewer, is left out.
+    Parameters
+    ----------
+    name
+        Name of the scorer, for messages.
+    k
+        Neighbours of a train clip that make up its neighbourhood.
+    among
+        Whose clips are neighbours: all ("pooled"), or those of the same domain ("domain"). A clip needs two others
+        there, of which one is left when the other is left out. So a reference with fewer than 3 train normals is left
+        out, and for "domain" a domain with fewer.
+    metric, references
+        As in :class:`~asdcore_plugins.scorers.bases.distance.DistanceScorer`.
     """
 
     def __init__(self, name: str, k: int, among: str, metric: str, references: Sequence[str]) -> None:
-        if among not in AMONG:
-            raise ValueError(f"among must be one of {', '.join(AMONG)}, got {among!r}")
+        self._among = choice("among", among, AMONG)
         super().__init__(name, metric, references, fewest=3)
-        self._most, self._among = k, among
+        self._most = k
 
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
-        import numpy as np
-
         self._check_fitted()
         judged = distances / self._scale - self._offset
         return {name: np.take(judged, members, axis=1).min(axis=1) for name, members in self._members.items()}
 
     def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each by the densities the others have without it."""
-        import numpy as np
-
         scores = {name: np.empty(self._n) for name in self._members}
-        # A clip that others are the same as leaves the bank as it is.
-        missing = np.where(np.isin(np.arange(self._n), self._places.alone), np.arange(self._n), -1)
+        # A clip with copies leaves the bank as it is.
+        missing = np.where(np.isin(np.arange(self._n), self._distinct.alone), np.arange(self._n), -1)
         for clips in self._neighbours.blocks(np.arange(self._n)):
             scale, offset = self._judge(self._neighbours.without(missing[clips]))
-            known, lack = np.ones((len(clips), self._n), bool), np.flatnonzero(missing[clips] >= 0)
-            known[lack, clips[lack]] = False
-            for name, least in self._least(clips, scale, offset, known).items():
+            counted, lack = np.ones((len(clips), self._n), bool), np.flatnonzero(missing[clips] >= 0)
+            counted[lack, clips[lack]] = False
+            for name, least in self._least(clips, scale, offset, counted).items():
                 scores[name][clips] = least
         return scores
 
     @abstractmethod
-    def _density(self, near: Neighbours, known: Flags, target: Flags) -> Density:
-        """Return the density of clips with these neighbours: ``known`` have any, ``target`` are of that domain (n,)."""
+    def _density(self, near: Neighbours, counted: Flags, target: Flags) -> Density:
+        """Return the density of clips with these neighbours; which clips count, and which are target ones (n,)."""
 
     @abstractmethod
-    def _terms(self, rho: Floats, known: Flags, banks: Banks | BanksWithout) -> tuple[Floats | float, Floats | float]:
-        """Densities in every bank (b, n), and which clips it knows -> (scale, offset), (b, n) or one for all."""
+    def _terms(self, rho: Floats, counted: Flags, banks: Banks | BanksWithout) -> tuple[Floats | float, Floats | float]:
+        """Densities in every bank (b, n), and which clips count -> (scale, offset), each (b, n) or one for all."""
 
     def _left_out_without(self, without: Without) -> dict[str, Floats]:
-        import numpy as np
-
-        without = self._places.reduced(without)
+        without = self._distinct.reduced(without)
         scores = {name: np.empty(self._n) for name in self._members}
         fewest = dict.fromkeys(self._members, self._n)
         for banks in self._neighbours_without("all", without).blocks():
-            known = banks.among(self._known)
-            scale, offset = (
-                np.broadcast_to(one, known.shape) for one in self._terms(self._rho.without(banks), known, banks)
-            )
+            counted = banks.among(self._counted)
+            terms = self._terms(self._rho.without(banks), counted, banks)
+            scale, offset = (np.broadcast_to(term, counted.shape) for term in terms)
             for name, members in self._members.items():
-                fewest[name] = min(fewest[name], int(np.take(known, members, axis=1).sum(axis=1).min()))
-            for clips, of in banks.clips():
-                least = self._least(clips, scale[of], offset[of], known[of])
+                fewest[name] = min(fewest[name], int(np.take(counted, members, axis=1).sum(axis=1).min()))
+            for clips, bank in banks.clips():
+                least = self._least(clips, scale[bank], offset[bank], counted[bank])
                 for name in least:
                     scores[name][clips] = least[name]
         return self._kept(scores, fewest)
 
     def _least(
-        self, clips: Indices, scale: Floats | float, offset: Floats | float, known: Flags
+        self, clips: Indices, scale: Floats | float, offset: Floats | float, counted: Flags
     ) -> Mapping[str, Floats]:
-        """Judge the distances of some clips (b,) to those they know, by the scale and offset of each, (b, n_train)."""
-        import numpy as np
-
+        """Judge the distances of clips (b,) to those that count, by the scale and offset of each, (b, n_train)."""
         if isinstance(self._rows, LazyDistances):
-            return self._rows.least(clips, scale, offset, self._members, known)
+            return self._rows.least(clips, scale, offset, self._members, counted)
         judged = self._rows(clips) / scale - offset
-        judged[~known] = np.inf
+        judged[~counted] = np.inf
         return {name: np.take(judged, members, axis=1).min(axis=1) for name, members in self._members.items()}
 
     def _judge(self, banks: Banks) -> tuple[Floats | float, Floats | float]:
-        return self._terms(self._rho.of(banks), banks.among(self._known), banks)
+        return self._terms(self._rho.of(banks), banks.among(self._counted), banks)
 
-    def _learn(self, rows: Rows, domain: NDArray[np.str_]) -> None:
-        import numpy as np
-
+    def _learn(self, rows: DistanceRows, domain: NDArray[np.str_]) -> None:
         group = self._group(domain)
         near = self._nearest_others("all", rows, group, self._most, None)
-        self._places = self._repeated(rows, near, domain)
-        first = self._places.of(group)
+        self._distinct = self._distinct_of(rows, near, domain)
+        first = self._distinct.of(group)
         if (first != group).any() or self._apart is not None:
-            apart = None if self._apart is None else self._places.reduced(self._apart)
+            apart = None if self._apart is None else self._distinct.reduced(self._apart)
             near = self._nearest_others("all", rows, first, self._most, apart)
         self._neighbours = near
-        self._known = (np.bincount(first + 1, minlength=3)[first + 1] > 2) & (first >= 0)
+        self._counted = (np.bincount(first + 1, minlength=3)[first + 1] > 2) & (first >= 0)
         if (first != group).any() or self._apart is not None:
-            self._known &= np.isfinite(near.distance[:, 0])
-            self._keep({name: members[self._known[members]] for name, members in self._members.items()})
-        self._rho = self._density(self._neighbours, self._known, domain == "target")
+            self._counted &= np.isfinite(near.distance[:, 0])
+            self._keep({name: members[self._counted[members]] for name, members in self._members.items()})
+        self._rho = self._density(self._neighbours, self._counted, domain == "target")
         self._scale, self._offset = self._judge(self._neighbours.without(np.array([-1])))
 
-    def _repeated(self, rows: Rows, near: Neighbours, domain: NDArray[np.str_]) -> Places:
-        """Say which clips are the same as others of their domain."""
-        import numpy as np
-
+    def _distinct_of(self, rows: DistanceRows, near: Neighbours, domain: NDArray[np.str_]) -> DistinctClips:
+        """Say which clips are copies of others of their domain."""
         group = (domain == "target").astype(np.intp)
         if not some_repeated(near):
-            return Places(np.arange(len(domain)), np.arange(len(domain)))
-        return places(rows, group, find_neighbours(rows, group, 0))
+            return DistinctClips(np.arange(len(domain)), np.arange(len(domain)))
+        return distinct_clips(rows, group, find_neighbours(rows, group, 0))
 
-    def _eligible(self, members: Indices, domain: NDArray[np.str_]) -> Indices:
-        import numpy as np
-
+    def _usable(self, members: Indices, domain: NDArray[np.str_]) -> Indices:
         group = self._group(domain)
         return members[np.bincount(group, minlength=2)[group[members]] > 2]
 
     def _group(self, domain: NDArray[np.str_]) -> Indices:
-        import numpy as np
-
         return (domain == "target").astype(np.intp) if self._among == "domain" else np.zeros(len(domain), np.intp)

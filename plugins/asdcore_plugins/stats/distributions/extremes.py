@@ -1,47 +1,53 @@
 """Train-normal scores so extreme that they alone set the scale of a normalizer.
 
 One left-out score of 1e8 among 200 near 5 (a repeated clip under a density scorer, a broken recording) makes a standard
-deviation so large that every other clip gets the same z. A robust normalizer bears it; one that does not must say so.
+deviation so large that every other clip gets the same z. A robust normalizer tolerates it; any other must warn.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from asdcore import DataError
+from asdcore_plugins.stats.arrays import Floats
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Curve = Callable[[Floats], Floats]
 
-    Floats = NDArray[np.float64]
-    Curve = Callable[[Floats], Floats]
 
 EXTREME = 1000.0
-"""A score is extreme if it lies this many median absolute deviations from the median: no distribution that a scorer is
-known to give reaches that far, and up to half of the scores may be extreme without hiding it."""
+"""A score is extreme if it lies this many median absolute deviations from the median. No scorer that we know of has a
+distribution that reaches so far, and up to half of the scores may be extreme without hiding it."""
 
 VANISHING = 1e-6
-"""So is one above 0 that is smaller than this share of the median: what works with logarithms rests on it alone."""
+"""A positive score below this share of the median is extreme, too: normalizers that take logarithms rest on it alone."""
 
 SQUEEZED = 0.5
-"""A normalizer bears its extreme scores if the others keep more than this share of their width in z: from the lower to
+"""A normalizer tolerates extreme scores if the others keep more than this share of their width in z: from the lower to
 the upper quartile, from the median to the largest, and as far again beyond the largest, where anomalies lie."""
 
 MOVED = 3.0
-"""And if their median moves by fewer of these widths than this."""
+"""It also requires that their median moves by fewer of these widths than this."""
 
 
 def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit: Callable[[Floats], Curve]) -> None:
     """Warn if a few extreme train-normal scores squeeze all others onto nearly one z.
 
-    name : of the normalizer. which : whose scores they are, as messages say it. scores : (n,) of train normals. curve :
-    what was fitted to them. refit : (m,) of the scores that are not extreme -> the curve fitted to those alone.
+    Parameters
+    ----------
+    name
+        Name of the normalizer.
+    which
+        Whose scores they are, for the message.
+    scores
+        (n,) scores of train normals.
+    curve
+        The curve that was fitted to them.
+    refit
+        Fits a curve to the scores (m,) that are not extreme.
     """
-    import numpy as np
-
     away = np.abs(scores - np.median(scores))
     spread = float(np.median(away))
     extreme = (away > EXTREME * spread) | ((scores > 0) & (scores < VANISHING * np.median(scores)))
@@ -52,9 +58,9 @@ def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit:
     points = np.append(points, 2.0 * points[3] - points[1])
     try:
         before = refit(rest)(points)
-    except DataError:  # too few are left: there is nothing to compare with
+    except DataError:  # too few scores are left to compare with
         return
-    if not _bears(before, curve(points)):
+    if not _tolerates(before, curve(points)):
         farthest = scores[np.flatnonzero(extreme)[away[extreme].argmax()]]
         warnings.warn(
             f"{name}: {int(extreme.sum())} of the {len(scores)} train-normal scores ({which}) decide the scale: the "
@@ -65,7 +71,7 @@ def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit:
         )
 
 
-def _bears(before: Floats, after: Floats) -> bool:
+def _tolerates(before: Floats, after: Floats) -> bool:
     """z (5,) of quartiles, largest score and beyond, fitted without and with the extreme scores -> whether alike."""
     middle, upper, beyond = before[2] - before[0], before[3] - before[1], before[4] - before[3]
     squeezed = after[2] - after[0] <= SQUEEZED * middle or after[3] - after[1] <= SQUEEZED * upper

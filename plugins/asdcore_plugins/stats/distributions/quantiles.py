@@ -1,46 +1,59 @@
 """The quantile of many values, after some of them have gone and others have come; for many such changes at once.
 
-Few changes move a quantile by few places. So it is looked for among the values around its old place, and nothing but
-these is sorted anew.
+Few changes move a quantile by few places. So it lies among the values around its old place, and only these are sorted
+anew.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
+from asdcore_plugins.stats.arrays import Flags, Floats, Indices
 
 NARROWED = 2
-"""How often the places where quantiles can be are narrowed down: once more gains little."""
+"""How often the range of possible places is narrowed: once more gains little."""
 
 
 class ChangedQuantile:
-    """The ``quantile`` (0 to 1) of finite ``values`` (m,), interpolated as numpy.quantile does, to the bit.
+    """A quantile of values, after some of them have gone and others have come.
 
-    ranks : (m,) the place of each value in their order.
+    Interpolated as numpy.quantile does, to the bit. The attribute ``ranks`` (m,) has the place of each value in their
+    order.
+
+    Parameters
+    ----------
+    values
+        (m,) finite values.
+    quantile
+        0 to 1.
+
+    Examples
+    --------
+    The median of 1, 2, 3 and 4 after 4 has gone and 0 has come:
+
+    >>> median = ChangedQuantile(np.array([4.0, 1.0, 3.0, 2.0]), 0.5)
+    >>> zeros = np.array([0])
+    >>> median.after(1, median.ranks[:1], zeros, np.array([0.0]), zeros).tolist()
+    [1.5]
     """
 
     def __init__(self, values: Floats, quantile: float) -> None:
-        import numpy as np
-
         order = np.argsort(values, kind="stable")
         self._ordered, self._quantile, self.ranks = values[order], quantile, np.empty(len(values), np.intp)
         self.ranks[order] = np.arange(len(values))
 
     def after(self, n: int, gone: Indices, gone_from: Indices, come: Floats, come_to: Indices) -> Floats:
-        """Return the quantile after each of n changes (n,); -inf where no value is left.
+        """Return the quantile after each of n changes (n,); -inf if no value is left.
 
-        gone : (g,) ranks of values that are gone, in the change ``gone_from`` (g,). come : (c,) finite values that have
-            come, in the change ``come_to`` (c,), which ascends.
+        Parameters
+        ----------
+        n
+            Changes, each by itself.
+        gone, gone_from
+            (g,) ranks of values that have gone, and in which change.
+        come, come_to
+            (c,) finite values that have come, and in which change, ascending.
         """
-        import numpy as np
-
         count = len(self._ordered) - np.bincount(gone_from, minlength=n) + np.bincount(come_to, minlength=n)
         exact = self._quantile * np.maximum(count - 1, 0)
         place, low, high = exact.astype(np.intp), 0, len(self._ordered)
@@ -53,22 +66,20 @@ class ChangedQuantile:
         shift, goes, comes = self._between(low, high, n, gone, gone_from, come, come_to)
         around = np.tile(self._ordered[low:high], (n, 1))
         around[gone_from[goes], gone[goes] - low] = np.inf
-        # Two inf more: for who asks for the next of the last, or for the first of none.
+        # Two inf more: for the value after the last one, and for the first of no values.
         around = np.sort(np.concatenate([around, _by_row(come[comes], come_to[comes], n)], axis=1), axis=1)
         sought, change = place - low + shift, np.arange(n)
         lower, upper = np.where(count > 0, around[change, sought], 0.0), around[change, sought + 1]
-        found = _interpolated(lower, np.where(np.isfinite(upper), upper, lower), exact - place)
-        return np.where(count > 0, found, -np.inf)
+        quantiles = _interpolated(lower, np.where(np.isfinite(upper), upper, lower), exact - place)
+        return np.where(count > 0, quantiles, -np.inf)
 
     def _between(
         self, low: int, high: int, n: int, gone: Indices, gone_from: Indices, come: Floats, come_to: Indices
     ) -> tuple[Indices, Flags, Flags]:
-        """Say what changes at the ranks from low to below high.
+        """Find the changes at the ranks from low to below high.
 
-        Returns how much further up (n,) a place is among what stays there, and which values go and come there.
+        Returns how far each place moves up (n,) among the values that stay there, and which values go and come there.
         """
-        import numpy as np
-
         bottom = self._ordered[low] if low else -np.inf
         top = self._ordered[high] if high < len(self._ordered) else np.inf
         below = np.bincount(gone_from[gone < low], minlength=n) - np.bincount(come_to[come < bottom], minlength=n)
@@ -76,9 +87,13 @@ class ChangedQuantile:
 
 
 def exact_quantile(values: Floats, quantile: float) -> float:
-    """Return the same quantile of the finite ones among ``values`` (...), all of them looked at; -inf without any."""
-    import numpy as np
+    """Return the quantile of the finite ones among ``values`` (...), by a partition of all; -inf if there are none.
 
+    Examples
+    --------
+    >>> exact_quantile(np.array([2.0, np.inf, 1.0]), 0.5)
+    1.5
+    """
     count = int(np.count_nonzero(values < np.inf))
     if not count:
         return -np.inf
@@ -89,16 +104,12 @@ def exact_quantile(values: Floats, quantile: float) -> float:
 
 
 def _interpolated(lower: Floats, upper: Floats, part: Floats) -> Floats:
-    """Return what lies this part of the way from lower to upper, as numpy.quantile has it."""
-    import numpy as np
-
+    """Return the value at this part of the way from lower to upper, rounded as numpy.quantile does."""
     return np.where(part >= 0.5, upper - (upper - lower) * (1.0 - part), lower + (upper - lower) * part)
 
 
 def _by_row(values: Floats, row: Indices, n: int) -> Floats:
-    """Values (c,), each of a row (c,), which ascends -> (n, the most of a row and 2), filled up with inf."""
-    import numpy as np
-
+    """Values (c,) and the row of each (c,), ascending -> (n, the most of a row and 2), padded with inf."""
     count = np.bincount(row, minlength=n)
     laid = np.full((n, count.max(initial=0) + 2), np.inf)
     laid[row, np.arange(len(row)) - (np.cumsum(count) - count)[row]] = values

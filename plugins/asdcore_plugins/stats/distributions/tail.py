@@ -1,14 +1,10 @@
-"""The tail of train normals: where it begins, and by how much a clip exceeds that."""
+"""The tail of train normals: where it begins, and by how much a clip exceeds its beginning."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
 
 
 def check_quantiles(**values: float) -> None:
@@ -19,22 +15,30 @@ def check_quantiles(**values: float) -> None:
 
 
 def check_branch(name: str, value: object) -> None:
-    """Raise ValueError for what cannot be the name of a branch."""
+    """Raise ValueError for anything but the name of a branch."""
     if not (isinstance(value, str) and value):
         raise ValueError(f"{name} must be the name of a branch, got {value!r}")
 
 
 def excess(base: Floats, threshold: float) -> Floats:
-    """(base - threshold)+ (n,), rounded down: not even in the last bit does base - excess fall below the threshold."""
-    import numpy as np
+    """Return (base - threshold)+ (n,), rounded down so that base - excess is never below the threshold.
 
+    Examples
+    --------
+    >>> excess(np.array([0.5, 3.0]), 1.0).tolist()
+    [0.0, 2.0]
+    """
     over = np.maximum(base - threshold, 0.0)
     return np.where(base - over < threshold, np.nextafter(over, 0.0), over)
 
 
 def ramp(values: Floats, start: float, end: float) -> Floats:
-    """0 at ``start``, 1 at ``end``, linear between, held outside; ``end`` may be the smaller one."""
-    import numpy as np
+    """Return 0 at ``start``, 1 at ``end``, linear in between and constant outside; ``end`` may be the smaller one.
 
+    Examples
+    --------
+    >>> ramp(np.array([0.0, 1.5, 9.0]), 1.0, 2.0).tolist()
+    [0.0, 0.5, 1.0]
+    """
     rise: Floats = np.clip((values - start) / (end - start), 0.0, 1.0)
     return rise

@@ -17,30 +17,40 @@ vectors of the centred bank, so features with more dimensions than clips cost no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
 
 CANCELLED = 1e-6
-"""A clip without which less than this share of the scatter remains is refitted: the closed form has lost its digits."""
+"""A clip is refitted if less than this share of the scatter remains without it: the closed form loses its digits."""
 
 INVERTIBLE = 1e-12
-"""The smallest variance, relative to the largest, of which an inverse says anything."""
+"""The smallest variance, relative to the largest, whose inverse is meaningful."""
 
 
 @dataclass(frozen=True)
 class Gaussian:
     """A Gaussian in the singular vectors of its centred bank.
 
-    means (groups, D); group (n,), which of them a clip of the bank belongs to; basis (r, D); projected (n, r), the
-    centred bank @ basis.T; variances (r,), the eigenvalues of S; amount and mu, the shrinkage and what it goes toward;
-    shrinkage, how it is found.
+    Parameters
+    ----------
+    means
+        (groups, D) mean of each group.
+    group
+        (n,) the group that each clip of the bank belongs to.
+    basis
+        (r, D) singular vectors.
+    projected
+        (n, r) the centred bank @ basis.T.
+    variances
+        (r,) the eigenvalues of S.
+    amount, mu
+        The shrinkage a, and the variance that it shrinks toward.
+    shrinkage
+        How the shrinkage is estimated.
     """
 
     means: Floats
@@ -53,12 +63,8 @@ class Gaussian:
     shrinkage: str | float
 
     def distances(self, rows: Floats) -> Floats:
-        """(n, D) -> squared Mahalanobis distances from every mean (n, groups).
-
-        One row at a time: the rounding of a row must not depend on how many there are.
-        """
-        import numpy as np
-
+        """(n, D) -> squared Mahalanobis distances from every mean (n, groups)."""
+        # One row at a time: the rounding of a row must not depend on how many there are.
         floor = self.amount * self.mu
         weights = 1.0 / ((1.0 - self.amount) * self.variances + floor)
         scores = np.empty((len(rows), len(self.means)))
@@ -71,14 +77,13 @@ class Gaussian:
         return scores
 
     def distances_left_out(self) -> tuple[Floats, NDArray[np.bool_]]:
-        """Each clip of the bank under the Gaussian of the others (n, groups), and where that is lost to cancellation.
+        """Measure each clip of the bank by the Gaussian of the others.
 
-        With m clips in the group of clip i, the scatter of the others is that of all less m / (m - 1) x_i x_i', and x_i
-        lies m / (m - 1) x_i from their mean. So their covariance is scale S - downdate x_i x_i', and by
-        Sherman-Morrison the distance is (m / (m - 1))^2 q / (1 - (1 - a) downdate q).
+        Returns the distances (n, groups), and which clips (n,) are lost to cancellation. With m clips in the group of
+        clip i, the scatter of the others is that of all less m / (m - 1) x_i x_i', and x_i lies m / (m - 1) x_i from
+        their mean. So their covariance is scale S - downdate x_i x_i', and by Sherman-Morrison the distance is
+        (m / (m - 1))^2 q / (1 - (1 - a) downdate q).
         """
-        import numpy as np
-
         n, left = len(self.projected), len(self.projected) - 1
         gram = self.projected @ self.projected.T
         norms = np.diag(gram).copy()
@@ -101,8 +106,6 @@ class Gaussian:
 
     def _fourths_left_out(self, gram: Floats, norms: Floats, fewer: NDArray[np.intp]) -> Floats:
         """Return the sum of |x_k|^4 over the other centred rows for each clip left out: its group's mean moves."""
-        import numpy as np
-
         moved = norms[:, None] + 2.0 * gram / fewer + norms / fewer**2
         others = np.square(np.where(self.group[:, None] == self.group, moved, norms[:, None]))
         np.fill_diagonal(others, 0.0)
@@ -111,8 +114,6 @@ class Gaussian:
 
     def _other_means(self, inverse: Floats, gain: Floats, floor: Floats) -> Floats:
         """Return the distances from the means of other groups (n, groups): v' A^-1 v + gain (v' A^-1 x_i)^2."""
-        import numpy as np
-
         scores = np.empty((len(self.projected), len(self.means)))
         for g, mean in enumerate(self.means):
             others = np.flatnonzero(self.group != g)
@@ -128,17 +129,39 @@ class Gaussian:
 
     @property
     def _flat(self) -> bool:
-        """Whether some directions have no spread. Where the bank spans all, what is left outside is rounding."""
+        """Whether some directions have no spread. If the bank spans all, the rest outside is rounding."""
         return len(self.variances) < int(self.means.shape[1])
 
 
 def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "ledoit_wolf") -> Gaussian:
-    """(n, D) and their groups (n,) -> the Gaussian of these rows; DataError where its covariance has no inverse.
+    """Estimate the Gaussian of rows.
 
-    Groups are numbered from 0; each has a row.
+    Parameters
+    ----------
+    rows
+        (n, D) rows.
+    group
+        (n,) group of each row, numbered from 0; each group has a row.
+    shrinkage
+        "ledoit_wolf", "oas", or a number above 0 and below 1.
+
+    Returns
+    -------
+    Gaussian
+        With one mean for each group.
+
+    Raises
+    ------
+    DataError
+        If the rows do not vary, or their covariance has no inverse.
+
+    Examples
+    --------
+    >>> rows = np.array([[-2.0, 0.0], [2.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
+    >>> gaussian = estimate(rows, np.zeros(4, np.intp), shrinkage=0.5)
+    >>> gaussian.distances(np.array([[1.625, 0.0]])).round(3).tolist()
+    [[1.625]]
     """
-    import numpy as np
-
     first = rows[np.unique(group, return_index=True)[1]]
     # Compared, not subtracted: the mean of equal numbers may be off by rounding, which would pass for a spread.
     if (rows == first[group]).all():
@@ -166,9 +189,7 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
 def shrinkage_of(
     how: str | float, n: int | NDArray[np.intp], dimensions: int, trace: Floats, square: Floats, fourth: Floats
 ) -> tuple[Floats, Floats]:
-    """Shrinkage and mu from tr(S), ||S||_F^2 and sum_k ||x_k||^4 of n centred rows."""
-    import numpy as np
-
+    """Return shrinkage and mu from tr(S), ||S||_F^2 and sum_k ||x_k||^4 of n centred rows."""
     mu = trace / dimensions
     if how == "oas":
         excess = square - trace**2 / dimensions

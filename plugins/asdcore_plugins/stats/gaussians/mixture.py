@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 
 from asdcore import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
 
 ROUNDS = 200
-"""Rounds of expectation-maximization, unless the mean log-likelihood of a clip grows by less than 0.001 before."""
+"""The most rounds of expectation-maximization; it stops when the mean log-likelihood grows by less than 0.001."""
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """weights (K,), means (K, D), variances (K, D)."""
+    """A mixture of Gaussians: weights (K,), means (K, D) and variances (K, D)."""
 
     weights: Floats
     means: Floats
@@ -32,8 +30,6 @@ class Mixture:
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> -log p (n,)."""
-        import numpy as np
-
         volume = np.log(2.0 * np.pi * self.variances).sum(axis=1)
         scores = np.empty(len(clips))
         # One clip at a time: the rounding of a clip must not depend on how many there are.
@@ -44,13 +40,29 @@ class Mixture:
 
 
 def fit_mixture(clips: Floats, components: int, seed: int, floor: float) -> Mixture:
-    """(n, D) -> the mixture of so many components, ``floor`` times the mean variance added to every variance.
+    """Fit a mixture to clips.
 
-    Raises DataError where fewer clips differ than there are components.
+    Parameters
+    ----------
+    clips
+        (n, D) clips.
+    components
+        Gaussians in the mixture.
+    seed
+        Seed of the k-means start.
+    floor
+        Added to every variance, as a share of the mean variance.
+
+    Returns
+    -------
+    Mixture
+        The fitted mixture.
+
+    Raises
+    ------
+    DataError
+        If fewer clips differ than there are components.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-
     different = len({clip.tobytes() for clip in clips})
     if different < components:
         raise DataError(

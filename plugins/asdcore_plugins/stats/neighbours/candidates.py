@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
-    Indices = NDArray[np.intp]
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 
 
 def smallest(*rough: Floats32) -> Floats32:
-    """Rough distances (n, ...), the last of them (n, k) -> the k smallest (n, k)."""
-    import numpy as np
-
+    """Approximate distances (n, ...), the last array of them (n, k) -> the k smallest (n, k)."""
     k = rough[-1].shape[1]
     if k == 1:
-        return np.asarray(np.minimum.reduce([one.min(axis=1, keepdims=True) for one in rough]))
-    few = [np.partition(one, k - 1, axis=1)[:, :k] if one.shape[1] > k else one for one in rough]
+        return np.asarray(np.minimum.reduce([block.min(axis=1, keepdims=True) for block in rough]))
+    few = [np.partition(block, k - 1, axis=1)[:, :k] if block.shape[1] > k else block for block in rough]
     return np.asarray(np.partition(np.concatenate(few, axis=1), k - 1, axis=1)[:, :k])
 
 
-def limit(least: Floats32, slack: Floats) -> Floats32:
-    """The k smallest rough distances (n, k) -> up to where a row may be among the nearest (n, 1), finite."""
-    import numpy as np
+def bound(least: Floats32, slack: Floats) -> Floats32:
+    """The k smallest approximate distances (n, k) -> the bound (n, 1) below which a row may be among the nearest.
 
+    ``slack`` (n, 1) says how much two approximate distances may be off. The bound is finite.
+    """
     highest = np.finfo(np.float32).max
     furthest = np.minimum(least.max(axis=1, keepdims=True) + slack, highest)
     return np.asarray(np.nextafter(furthest.astype(np.float32), np.float32(highest)))
 
 
-def met(rough: Floats32, least: Floats32, slack: Floats) -> tuple[Indices, Floats32]:
-    """Rough distances (n, m) of one more block, and the k smallest so far (n, k) -> what counts of it, and k smallest.
+def add_block(rough: Floats32, least: Floats32, slack: Floats) -> tuple[Indices, Floats32]:
+    """Add one more block to a running top-k.
 
-    The first are the flat places in the block of all that may be among the nearest, and of a few more. Once there are k
-    smallest, so little of a block lies below their limit that the block is looked at once.
+    Parameters
+    ----------
+    rough
+        (n, m) approximate distances of n queries to the block's rows.
+    least
+        (n, k) the k smallest so far.
+    slack
+        (n, 1) how much two approximate distances may be off.
+
+    Returns
+    -------
+    tuple[Indices, Floats32]
+        Flat places in the block of all rows that may be among the nearest, and of a few more; and the k smallest (n, k)
+        now. Once there are k smallest, so few places lie below their bound that the block is read once.
     """
-    import numpy as np
-
     if np.isinf(least).any():
         least = smallest(rough, least)
-        return np.flatnonzero(rough <= limit(least, slack)), least
-    flat = np.flatnonzero(rough <= limit(least, slack))
+        return np.flatnonzero(rough <= bound(least, slack)), least
+    flat = np.flatnonzero(rough <= bound(least, slack))
     if not len(flat):
         return flat, least
     query = flat // rough.shape[1]

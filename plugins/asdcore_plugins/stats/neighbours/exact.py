@@ -1,63 +1,59 @@
 """The nearest others of every train clip, in a bank and in the banks that lack one clip each.
 
 Without a clip, the clips that had it among their nearest others get the next one instead, and all others keep theirs.
-So leaving every clip out in turn takes one search, and a look at n_train * k places where something changes.
+So leaving every clip out in turn takes one search, and n_train * k changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+import numpy as np
+from numpy.typing import NDArray
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
-    Rows = Callable[[slice | Indices], Floats]
-    """Some train normals -> their distances to all train normals (n, n_train), not to be written to."""
+from asdcore import Without
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 
 BLOCK = 64
-"""Clips whose distances to the whole bank are held at once."""
+"""Clips whose distances to the whole bank are held in memory at once."""
 
 AT_ONCE = 1 << 17
-"""Numbers about the clips of several banks that are held at once: 1 MiB each, more in a bank of many clips."""
+"""Values for the clips of several banks that are held at once: 1 MiB each, more in a bank of many clips."""
 
 TOGETHER = 16
-"""Clips, at least, that are left out together: so many share a look at the bank."""
+"""The fewest clips that are left out in one block."""
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest others of every clip, nearest first; index -1 and distance inf where there are no more.
+    """The nearest others of every clip, nearest first.
 
-    index, distance : (n, k + 1); the last column steps in where one of the others is left out.
+    Parameters
+    ----------
+    index
+        (n, k + 1) the other clips; -1 for none.
+    distance
+        (n, k + 1) how far they are; inf for none. The last column steps in if one of the first k is left out.
     """
 
     index: Indices
     distance: Floats
 
     def first(self, columns: int) -> Neighbours:
-        """Return the nearest of them, so many columns."""
+        """Return the first columns of both."""
         return (
             self if self.index.shape[1] == columns else Neighbours(self.index[:, :columns], self.distance[:, :columns])
         )
 
     def without(self, clips: Indices) -> Banks:
         """Return the banks that each lack one of ``clips`` (b,); -1 lacks none."""
-        import numpy as np
-
         places, starts = self._places
-        found = [places[starts[clip] : starts[clip + 1]] for clip in clips]
-        bank = np.repeat(np.arange(len(clips)), [len(some) for some in found])
-        row, column = np.divmod(np.concatenate(found), self.index.shape[1] - 1)
+        listed = [places[starts[clip] : starts[clip + 1]] for clip in clips]
+        bank = np.repeat(np.arange(len(clips)), [len(of_clip) for of_clip in listed])
+        row, column = np.divmod(np.concatenate(listed), self.index.shape[1] - 1)
         return Banks(self, clips, bank, row, column)
 
     def blocks(self, clips: Indices) -> Iterator[Indices]:
@@ -67,9 +63,7 @@ class Neighbours:
 
     @cached_property
     def _places(self) -> tuple[Indices, Indices]:
-        """Places in the flat (n, k) index, by the clip that stands there, and where each clip's begin; -1's is none."""
-        import numpy as np
-
+        """Places in the flat (n, k) index, sorted by the clip there, and where each clip's begin; clip -1 has none."""
         flat = self.index[:, :-1].ravel()
         places = np.argsort(flat, kind="stable")
         starts = np.searchsorted(flat[places], np.arange(len(self.index) + 1))
@@ -80,8 +74,14 @@ class Neighbours:
 class Banks:
     """Banks of the same clips (n,), each without one of them.
 
-    missing : (b,) the clip that a bank lacks, or -1. bank, row, column : (p,) where it was among the k nearest others:
-        in this bank, the clip ``row`` has lost the one in this column.
+    Parameters
+    ----------
+    neighbours
+        The neighbours in the whole bank.
+    missing
+        (b,) the clip that a bank lacks, or -1.
+    bank, row, column
+        (p,) losses: in this bank, the clip ``row`` has lost its neighbour in this column.
     """
 
     neighbours: Neighbours
@@ -92,8 +92,6 @@ class Banks:
 
     def distances(self) -> Floats:
         """Return the distances (p, k) of the clips that lost a neighbour to the k nearest others they now have."""
-        import numpy as np
-
         places = np.arange(self.neighbours.distance.shape[1] - 1)
         places = places + (places >= self.column[:, None])
         return np.asarray(self.neighbours.distance[self.row[:, None], places])
@@ -104,36 +102,43 @@ class Banks:
         return self.filled(index[:, 0], index[self.row, 1], first)
 
     def nearest_distances(self) -> Floats:
-        """Return how far the nearest other of every clip is in every bank (b, n)."""
+        """Return the distance of every clip to its nearest other in every bank (b, n)."""
         first, distance = self.column == 0, self.neighbours.distance
         return self.filled(distance[:, 0], distance[self.row, 1], first)
 
     def filled(self, usual: NDArray[Any], changed: NDArray[Any], where: Flags | slice = slice(None)) -> NDArray[Any]:
-        """Lay out what is ``usual`` (n,), and ``changed`` (p,) where a neighbour was lost, for every bank: (b, n)."""
-        import numpy as np
-
+        """Return the ``usual`` values (n,) in every bank (b, n), except for the losses: these are ``changed`` (p,)."""
         laid = np.tile(usual, (len(self.missing), 1))
         laid[self.bank[where], self.row[where]] = changed[where]
         return laid
 
     def among(self, known: Flags) -> Flags:
-        """(n,) the clips that count -> (b, n) those that count in each bank: the missing one does not."""
-        import numpy as np
-
+        """(n,) the clips that count -> (b, n) those that count in each bank: all but the missing one."""
         counted = np.tile(known, (len(self.missing), 1))
         lack = np.flatnonzero(self.missing >= 0)
         counted[lack, self.missing[lack]] = False
         return counted
 
 
-def neighbours(rows: Rows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
-    """Find the k + 1 nearest others of every clip among those of its group (n,); of group -1 there are none.
+def neighbours(rows: DistanceRows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
+    """Find the k + 1 nearest others of every clip among those of its group.
 
-    without : the clips that are none of its neighbours, for more than itself. Of equally near ones, the first in the
-    bank's order is the nearer.
+    Parameters
+    ----------
+    rows
+        Distances to all clips.
+    group
+        (n,) group of each clip; clips of group -1 have no neighbours.
+    k
+        Neighbours that count.
+    without
+        For each clip, the clips that are not among its neighbours.
+
+    Returns
+    -------
+    Neighbours
+        Of equally near clips, the first in the bank's order is the nearer.
     """
-    import numpy as np
-
     n, alike = len(group), (group == group[0]).all()
     index, distance = np.full((n, k + 1), -1), np.full((n, k + 1), np.inf)
     for start in range(0, n, BLOCK):
@@ -146,20 +151,34 @@ def neighbours(rows: Rows, group: Indices, k: int, without: Without | None = Non
             near[without.mask(block)] = np.inf
         if not alike:
             near[group[block, None] != group] = np.inf
-        found, how_far = nearest(near, k + 1)
-        index[block, : found.shape[1]], distance[block, : found.shape[1]] = found, how_far
+        columns, how_far = nearest(near, k + 1)
+        index[block, : columns.shape[1]], distance[block, : columns.shape[1]] = columns, how_far
     index[np.isinf(distance)] = -1
     return Neighbours(index, distance)
 
 
 def nearest(distances: Floats, k: int) -> tuple[Indices, Floats]:
-    """(n, m) -> columns and values (n, k) of the k smallest in each row, smallest first, the first of equal ones first.
+    """Find the k smallest values of each row, smallest first; of equal ones the first column first.
 
-    Where m is less than k, all m. Rows that lie in memory in one piece give such rows, so that sums over them do not
-    depend on how many there are.
+    Parameters
+    ----------
+    distances
+        (n, m) values. Rows that are contiguous in memory give contiguous rows, so that sums over them do not depend on
+        how many rows there are.
+    k
+        Values to find; all m if m is less.
+
+    Returns
+    -------
+    tuple[Indices, Floats]
+        Columns and values, both (n, k).
+
+    Examples
+    --------
+    >>> columns, values = nearest(np.array([[3.0, 1.0, 2.0]]), 2)
+    >>> columns.tolist(), values.tolist()
+    ([[1, 2]], [[1.0, 2.0]])
     """
-    import numpy as np
-
     if k >= distances.shape[1]:
         order = np.argsort(distances, axis=1, kind="stable")
         return order, np.take_along_axis(distances, order, axis=1)
@@ -175,12 +194,16 @@ def nearest(distances: Floats, k: int) -> tuple[Indices, Floats]:
 
 
 def mean_nearest(distances: Floats, k: int) -> Floats:
-    """(n, m) distances -> (n,) mean of the k smallest of each row, the infinite ones left out; inf where all are.
+    """Average the k smallest values of each row: (n, m) -> (n,).
 
-    Rows must lie in memory in one piece, or their sums would depend on how many there are.
+    Infinite values do not count; a row of nothing else gives inf. Rows must be contiguous in memory, or their sums
+    would depend on how many rows there are.
+
+    Examples
+    --------
+    >>> mean_nearest(np.array([[4.0, 1.0, 2.0], [np.inf, 3.0, np.inf]]), 2)
+    array([1.5, 3. ])
     """
-    import numpy as np
-
     k = min(k, distances.shape[1])
     if k == 1:
         return np.asarray(distances.min(axis=1))

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
+from asdcore_plugins.stats.arrays import Flags, Indices
 
 
 @dataclass(frozen=True)
 class ExcludedRows:
-    """queries (n,) and rows (m,): whose they are.
+    """Which rows each query must not use.
 
-    gone : (n, owners) the owners whose rows each query passes over; None for its own alone.
+    Parameters
+    ----------
+    queries
+        (n,) the clip that each query belongs to.
+    rows
+        (m,) the clip that each row belongs to.
+    gone
+        (n, clips) True for clips whose rows a query must not use; None excludes only its own clip.
     """
 
     queries: Indices
     rows: Indices
     gone: Flags | None = None
 
-    def of(self, some: slice) -> ExcludedRows:
+    def of(self, queries: slice) -> ExcludedRows:
         """Return the same for some of the queries."""
-        return ExcludedRows(self.queries[some], self.rows, None if self.gone is None else self.gone[some])
+        return ExcludedRows(self.queries[queries], self.rows, None if self.gone is None else self.gone[queries])
 
-    def over(self, distances: NDArray[Any], block: slice) -> None:
-        """Make the distances (n, b) to a block of rows infinite where they are passed over."""
-        import numpy as np
-
+    def exclude(self, distances: NDArray[Any], block: slice) -> None:
+        """Set the distances (n, b) of a block of rows to infinity for excluded rows."""
         rows = self.rows[block]
         if self.gone is not None:
             distances[np.take(self.gone, rows, axis=1)] = np.inf

@@ -9,36 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import Without, distances
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.neighbours.exact import Neighbours, neighbours
 from asdcore_plugins.stats.neighbours.kernel_sums import kernel_sums
 from asdcore_plugins.stats.neighbours.search import NearestRows
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-    from asdcore_plugins.stats.neighbours.exact import Rows
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
 
 
 class LazyDistances:
     """A bank's distances to itself; a row of them is measured when it is asked for.
 
-    bank : (n, ...) features. root : the roots of these distances.
+    Parameters
+    ----------
+    bank
+        (n, ...) features.
+    metric
+        "cosine" or "euclidean".
+    root
+        Take the roots of these distances.
+
+    Examples
+    --------
+    >>> rows = LazyDistances(np.array([[0.0], [3.0], [7.0]], np.float32), "euclidean")
+    >>> rows(slice(0, 1)).tolist()
+    [[0.0, 3.0, 7.0]]
     """
 
     def __init__(self, bank: NDArray[np.float32], metric: str, *, root: bool = False) -> None:
         self._bank, self._flat, self._metric, self._root = bank, bank.reshape(len(bank), -1), metric, root
 
-    def __call__(self, some: slice | Indices) -> Floats:
-        """Return the distances (n, n_train) of some clips to all: n * n_train * D subtractions."""
-        return self.between(some, slice(None))
+    def __call__(self, clips: slice | Indices) -> Floats:
+        """Return the distances (n, n_train) of clips to all: n * n_train * D subtractions."""
+        return self.between(clips, slice(None))
 
     def rooted(self) -> LazyDistances:
         """Return the roots of these distances."""
@@ -47,24 +53,32 @@ class LazyDistances:
     def nearest(
         self, clips: Indices, members: Indices, k: int, without: Without | None = None
     ) -> tuple[Indices, Floats]:
-        """Return the k nearest others of some clips (n,) among ``members``, and how far they are, (n, k).
+        """Find the k nearest others of clips among ``members``.
 
-        without : the clips that are none of its neighbours, for more than itself. Nearest first, of equal ones the
-        first in the bank; -1 and inf where there are no more.
+        Parameters
+        ----------
+        clips
+            (n,) clips of the bank.
+        members
+            (m,) clips that may be neighbours.
+        k
+            Neighbours to find.
+        without
+            For each clip, the clips that are not among its neighbours.
+
+        Returns
+        -------
+        tuple[Indices, Floats]
+            The neighbours and their distances, both (n, k), nearest first; of equally near ones the first in the bank
+            first. -1 and inf for missing ones.
         """
-        import numpy as np
-
         every = np.arange(len(members))
         bank = NearestRows(self._flat[members], self._metric, {"all": every}, members, k, root=self._root)
         index, distance = bank.nearest(self._flat[clips], clips, without)["all"]
         return np.where(index < 0, -1, members[index]), distance
 
     def between(self, clips: slice | Indices, others: slice | Indices) -> Floats:
-        """Return the distances (n, m) of some clips to others."""
-        import numpy as np
-
-        from asdcore import distances
-
+        """Return the distances (n, m) of clips to others."""
         rows = distances(self._bank[clips], self._bank[others], self._metric)
         return np.asarray(np.sqrt(rows)) if self._root else rows
 
@@ -78,53 +92,59 @@ class LazyDistances:
         scale: Floats | float,
         offset: Floats | float,
         members: Mapping[str, Indices],
-        known: Flags,
+        counted: Flags,
     ) -> dict[str, Floats]:
-        """Return {reference: min over the y it knows of d(x, y) / scale(y) - offset(y)} for some clips x (n,).
+        """Return the minimum over y of d(x, y) / scale(y) - offset(y).
 
-        scale : above 0, and offset; (n, n_train), (1, n_train) or one for all. known : (n, n_train), the y that each x
-        is compared with; inf where there are none in a reference. What a rough distance allows is never more than what
-        the exact one says, so those that may be the least are few, and measured.
+        An approximate distance is never more than the exact one, so few y may give the minimum. These are measured.
+
+        Parameters
+        ----------
+        clips
+            (n,) the clips x.
+        scale, offset
+            (n, n_train), (1, n_train) or one number for all; scale is positive.
+        members
+            {reference: its clips}.
+        counted
+            (n, n_train) the clips y that each x is compared with.
+
+        Returns
+        -------
+        dict[str, Floats]
+            {reference: minimum (n,)}; inf if nothing counts.
         """
-        import numpy as np
-
         rough = self._whole.at_least(self._flat[clips])
         scales, offsets = np.broadcast_to(scale, rough.shape), np.broadcast_to(offset, rough.shape)
         judged = rough / scale - offset
-        judged[~known] = np.inf
-        found = {name: np.full(len(clips), np.inf) for name in members}
+        judged[~counted] = np.inf
+        minimum = {name: np.full(len(clips), np.inf) for name in members}
         for i, clip in enumerate(clips):
-            for name, some in members.items():
-                allowed = judged[i, some]
-                nearest = allowed.argmin()
-                if allowed[nearest] < np.inf:
-                    bound = self._exactly(clip, some[[nearest]], scales[i], offsets[i]).min()
-                    some = some[allowed <= bound]
-                    found[name][i] = self._exactly(clip, some, scales[i], offsets[i]).min()
-        return found
+            for name, others in members.items():
+                lower = judged[i, others]
+                nearest = lower.argmin()
+                if lower[nearest] < np.inf:
+                    bound = self._exactly(clip, others[[nearest]], scales[i], offsets[i]).min()
+                    candidates = others[lower <= bound]
+                    minimum[name][i] = self._exactly(clip, candidates, scales[i], offsets[i]).min()
+        return minimum
 
-    def _exactly(self, clip: np.intp, some: Indices, scale: Floats, offset: Floats) -> Floats:
-        """Judge the exact distances of a clip to some others (m,), by the scale and offset of all (n_train,)."""
-        import numpy as np
-
-        return np.asarray(self._whole.exactly(self._flat[clip], some) / scale[some] - offset[some])
+    def _exactly(self, clip: np.intp, others: Indices, scale: Floats, offset: Floats) -> Floats:
+        """Judge the exact distances of a clip to others (m,), by the scale and offset of all (n_train,)."""
+        return np.asarray(self._whole.exactly(self._flat[clip], others) / scale[others] - offset[others])
 
     @cached_property
     def _whole(self) -> NearestRows:
-        import numpy as np
-
         every = np.arange(len(self._flat))
         return NearestRows(self._flat, self._metric, {"all": every}, every, root=self._root)
 
 
-def find_neighbours(rows: Rows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
-    """Find :func:`neighbours`, by a search where the bank is searched, and otherwise in its distances."""
-    import numpy as np
-
+def find_neighbours(rows: DistanceRows, group: Indices, k: int, without: Without | None = None) -> Neighbours:
+    """Find :func:`neighbours` of every clip: by a search for lazy distances, otherwise in the distances given."""
     if not isinstance(rows, LazyDistances):
         return neighbours(rows, group, k, without)
     index, distance = np.full((len(group), k + 1), -1), np.full((len(group), k + 1), np.inf)
-    for one in np.unique(group[group >= 0]):
-        members = np.flatnonzero(group == one)
+    for label in np.unique(group[group >= 0]):
+        members = np.flatnonzero(group == label)
         index[members], distance[members] = rows.nearest(members, members, k + 1, without)
     return Neighbours(index, distance)

@@ -1,8 +1,8 @@
 """The nearest others of every train clip in banks that leave whole sets of clips out.
 
-A clip that loses some of its nearest others gets the next ones instead. So lists that are longer than what counts, by
-as many clips as a set has, are made once, and each bank looks at the clips that lost something. Where a list is used up
-before enough are left, which takes larger sets than memory allows lists for, the clip's distances are looked at again.
+A clip that loses some of its nearest others gets the next ones instead. So lists are made once, longer than what counts
+by as many clips as a set has, and each bank updates the clips that lost something. If a list is used up before enough
+are left, because the sets are larger than memory allows lists for, the clip's distances are measured again.
 """
 
 from __future__ import annotations
@@ -10,49 +10,50 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import Without
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.neighbours.exact import AT_ONCE as MET
 from asdcore_plugins.stats.neighbours.exact import TOGETHER, Neighbours, nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import find_neighbours
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-    from asdcore_plugins.stats.neighbours.exact import Rows
-
-    Floats = NDArray[np.float64]
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
-
 LISTED = 1 << 22
-"""Neighbours of all clips that are listed, at most, for sets of more than ``FEW`` clips: 64 MiB."""
+"""The most neighbours of all clips that are listed for sets of more than ``FEW`` clips: 64 MiB."""
 
 FEW = 64
-"""Clips of a set that a list always makes up for."""
+"""Size of sets that lists always make up for."""
 
 FEW_LOST = 6
-"""Neighbours that a clip mostly loses at most."""
+"""Most clips lose no more neighbours than this."""
 
 AT_ONCE = 1 << 19
-"""Neighbours that are looked at together, at most, in a bank of ordinary size: 4 MiB."""
+"""The most neighbours that are handled together in a bank of ordinary size: 4 MiB."""
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What is known of the distances in a bank: rows and the group (n,) whose clips are neighbours of one another.
+class NeighbourLists:
+    """Makes lists of the nearest others of every clip.
 
-    apart : the clips that are no neighbours of a clip, for more than itself.
+    Parameters
+    ----------
+    rows
+        Distances to all clips.
+    group
+        (n,) group of each clip; neighbours are of the same group.
+    apart
+        For each clip, the clips that are not among its neighbours.
     """
 
-    rows: Rows
+    rows: DistanceRows
     group: Indices
     apart: Without | None
 
     def listed(self, k: int, most: int) -> Neighbours:
-        """List the k nearest others of every clip, and more of them, to make up for sets of ``most`` clips."""
+        """List the k nearest others of every clip, and more of them to make up for sets of ``most`` clips."""
         return find_neighbours(self.rows, self.group, self.columns(k, most) - 1, self.apart)
 
     def columns(self, k: int, most: int) -> int:
@@ -64,78 +65,80 @@ class Surroundings:
 class NeighboursWithout:
     """The k nearest others of every clip in banks that lack the sets of ``without``.
 
-    listed : what :meth:`Surroundings.listed` gave for sets as large. indexed : whether it matters which clips the
-    neighbours are, and not only the nearest one.
+    Parameters
+    ----------
+    lists
+        What makes lists of neighbours.
+    listed
+        The lists that it made for sets as large.
+    k
+        Neighbours that count.
+    without
+        For each clip, the clips that its bank lacks.
+    indexed
+        Return all k neighbours, not only the nearest one and k distances.
     """
 
     def __init__(
-        self, known: Surroundings, listed: Neighbours, k: int, without: Without, *, indexed: bool = False
+        self, lists: NeighbourLists, listed: Neighbours, k: int, without: Without, *, indexed: bool = False
     ) -> None:
-        self.known, self.listed, self.k, self.without, self.indexed = known, listed, k, without, indexed
+        self.lists, self.listed, self.k, self.without, self.indexed = lists, listed, k, without, indexed
         most = listed.index.shape[1]
         # Most clips lose few, so that the beginning of their lists suffices.
         self._widths = sorted({min(k + FEW_LOST, most), min(2 * k + FEW, most), most})
 
     def blocks(self) -> Iterator[BanksWithout]:
-        """Yield the banks of some sets after the other."""
-        import numpy as np
-
+        """Yield the banks, block by block of sets."""
         size = max(1, AT_ONCE // (len(self.listed.index) * self._widths[0]))
         for start in range(0, len(self.without.sets), size):
             yield self.banks(np.arange(start, min(start + size, len(self.without.sets))))
 
     def banks(self, sets: Indices) -> BanksWithout:
         """Return the banks that lack these sets (b,)."""
-        import numpy as np
-
         gone = self.without.mask_of(sets)
         bank, row = np.nonzero(self._touched(sets) & ~gone)
         index = np.full((len(row), self.k if self.indexed else 1), -1)
         banks = BanksWithout(self, sets, gone, bank, row, index, np.full((len(row), self.k), np.inf))
-        # One place more, for the clip that an empty place names.
+        # One more, for the clip that an empty place of a list names.
         here = np.pad(~gone, ((0, 0), (0, 1)), constant_values=False)
         short = np.arange(len(row))
         for place, width in enumerate(self._widths):
             if len(short):
                 short = self._fill(banks, here, short, width, last=place == len(self._widths) - 1)
-        ended = (self.listed.index[row[short]] < 0).any(axis=1) | (self._widths[-1] >= len(self.known.group) - 1)
+        ended = (self.listed.index[row[short]] < 0).any(axis=1) | (self._widths[-1] >= len(self.lists.group) - 1)
         for i in short[~ended]:
             nearest_index, banks.distance[i] = self._looked_at(int(row[i]), gone[bank[i]])
             index[i] = nearest_index[: index.shape[1]]
         return banks
 
-    def _fill(self, banks: BanksWithout, here: Flags, some: Indices, width: int, *, last: bool) -> Indices:
-        """Fill in the first k that are left of the beginnings of some lists (p,); returns those that have too few."""
-        import numpy as np
-
-        row = banks.row[some]
+    def _fill(self, banks: BanksWithout, here: Flags, lists: Indices, width: int, *, last: bool) -> Indices:
+        """Fill in the first k that are left of the beginnings of lists (p,); return the lists that have too few."""
+        row = banks.row[lists]
         listed = np.take(self._beginnings[width][0], row, axis=0)
-        kept = np.take(here.ravel(), listed + (banks.bank[some] * here.shape[1])[:, None])
+        kept = np.take(here.ravel(), listed + (banks.bank[lists] * here.shape[1])[:, None])
         rank = np.cumsum(kept, axis=1, dtype=np.int32)
         enough = rank[:, -1] >= self.k
         if not self.indexed:
             first = kept.argmax(axis=1)
             there = kept.any(axis=1)
-            banks.index[some[there], 0] = listed[there, first[there]]
+            banks.index[lists[there], 0] = listed[there, first[there]]
         kept &= rank <= self.k
         if last and not enough.all():
             of, column = np.nonzero(kept & ~enough[:, None])
-            at = some[of], rank[of, column] - 1
+            at = lists[of], rank[of, column] - 1
             banks.distance[at] = self.listed.distance[row[of], column]
             if self.indexed:
                 banks.index[at] = listed[of, column]
         kept[~enough] = False
-        filled = some[enough]
+        filled = lists[enough]
         banks.distance[filled] = np.take(self._beginnings[width][1], row, axis=0)[kept].reshape(-1, self.k)
         if self.indexed:
             banks.index[filled] = listed[kept].reshape(-1, self.k)
-        return some[~enough]
+        return lists[~enough]
 
     @cached_property
     def _beginnings(self) -> dict[int, tuple[Indices, Floats]]:
         """{width: the beginnings of the lists, each in one piece}, with n for an empty place."""
-        import numpy as np
-
         index = np.where(self.listed.index < 0, len(self.listed.index), self.listed.index)
         return {
             width: (np.ascontiguousarray(index[:, :width]), np.ascontiguousarray(self.listed.distance[:, :width]))
@@ -143,16 +146,14 @@ class NeighboursWithout:
         }
 
     def _looked_at(self, row: int, gone: Flags) -> tuple[Indices, Floats]:
-        """Look for the k nearest others of a clip among all that are left."""
-        import numpy as np
-
-        far = np.array(self.known.rows(np.array([row])))
-        apart = self.known.apart
-        passed = gone | (self.known.group != self.known.group[row])
-        passed[row] = True
+        """Find the k nearest others of a clip among all that are left."""
+        far = np.array(self.lists.rows(np.array([row])))
+        apart = self.lists.apart
+        excluded = gone | (self.lists.group != self.lists.group[row])
+        excluded[row] = True
         if apart is not None:
-            passed |= apart.mask(np.array([row]))[0]
-        far[0, passed] = np.inf
+            excluded |= apart.mask(np.array([row]))[0]
+        far[0, excluded] = np.inf
         index, distance = nearest(far, self.k)
         index = np.where(np.isinf(distance), -1, index)
         more = self.k - index.shape[1]
@@ -160,11 +161,9 @@ class NeighboursWithout:
 
     def _touched(self, sets: Indices) -> Flags:
         """Say which clips lose one of the first k in each of the banks (b, n)."""
-        import numpy as np
-
         places, starts = self._places
-        clips = np.concatenate([self.without.sets[one] for one in sets])
-        bank = np.repeat(np.arange(len(sets)), [len(self.without.sets[one]) for one in sets])
+        gone = [self.without.sets[place] for place in sets]
+        clips, bank = np.concatenate(gone), np.repeat(np.arange(len(sets)), [len(clips) for clips in gone])
         count = starts[clips + 1] - starts[clips]
         ends = np.cumsum(count)
         stood = places[np.arange(int(ends[-1])) + np.repeat(starts[clips] - ends + count, count)]
@@ -174,9 +173,7 @@ class NeighboursWithout:
 
     @cached_property
     def _places(self) -> tuple[Indices, Indices]:
-        """Clips that have one among their first k, by that one, and where each one's begin."""
-        import numpy as np
-
+        """Clips sorted by a clip that is among their first k, and where those of each such clip begin."""
         first = self.listed.index[:, : self.k]
         flat = first.ravel()
         order = np.argsort(flat, kind="stable")
@@ -186,11 +183,21 @@ class NeighboursWithout:
 
 @dataclass(frozen=True)
 class BanksWithout:
-    """Banks of the same clips (n,), each without one of the ``sets`` (b,).
+    """Banks of the same clips (n,), each without one of the sets.
 
-    gone : (b, n) the clips that a bank lacks. bank, row : (p,) who has lost some of its k nearest others in which bank.
-    index, distance : (p, k) those it has now; -1 and inf where there are no more. Of index the first column alone,
-        unless the neighbours are indexed.
+    Parameters
+    ----------
+    neighbours
+        The neighbours in all banks.
+    sets
+        (b,) the set that each bank lacks.
+    gone
+        (b, n) the clips that each bank lacks.
+    bank, row
+        (p,) losses: in this bank, the clip ``row`` has lost some of its k nearest others.
+    index, distance
+        (p, k) the others it has now; -1 and inf for none. Only the first column of index, unless the neighbours are
+        indexed.
     """
 
     neighbours: NeighboursWithout
@@ -210,27 +217,21 @@ class BanksWithout:
         return self.filled(self.neighbours.listed.index[:, 0], self.index[:, 0])
 
     def nearest_distances(self) -> Floats:
-        """Return how far the nearest other of every clip is in every bank (b, n); inf for none."""
+        """Return the distance of every clip to its nearest other in every bank (b, n); inf for none."""
         return self.filled(self.neighbours.listed.distance[:, 0], self.distance[:, 0])
 
     def among(self, known: Flags) -> Flags:
         """(n,) the clips that count -> (b, n) those that count in each bank: they are in it and have a neighbour."""
-        import numpy as np
-
         return known & ~self.gone & np.isfinite(self.nearest_distances())
 
     def filled(self, usual: NDArray[Any], changed: NDArray[Any]) -> NDArray[Any]:
-        """Lay out what is ``usual`` (n, ...), and ``changed`` (p, ...) where a neighbour was lost, for every bank."""
-        import numpy as np
-
+        """Return the ``usual`` values (n, ...) in every bank, except for the losses: these are ``changed`` (p, ...)."""
         laid = np.repeat(usual[None], len(self.sets), axis=0)
         laid[self.bank, self.row] = changed
         return laid
 
     def lists(self, bank: Indices, row: Indices) -> tuple[Indices, Floats]:
-        """Return the k nearest others, and how far they are, of some clips in some banks, both (...): (..., k)."""
-        import numpy as np
-
+        """Return the k nearest others of clips in banks, both (...), and their distances: (..., k)."""
         k = self.neighbours.k
         index, distance = self.neighbours.listed.index[row, :k], self.neighbours.listed.distance[row, :k]
         place = self._place[bank, row]
@@ -240,19 +241,15 @@ class BanksWithout:
 
     @cached_property
     def _place(self) -> Indices:
-        """Where a clip's list stands in a bank, -1 where it is the usual one."""
-        import numpy as np
-
+        """Place of a clip's changed list in a bank, -1 if it has the usual one."""
         place = np.full(self.gone.shape, -1)
         place[self.bank, self.row] = np.arange(len(self.row))
         return place
 
     def clips(self) -> Iterator[tuple[Indices, Indices]]:
-        """Yield the clips (m,) that are scored by these banks, and by which of them (m,), some after the other."""
-        import numpy as np
-
+        """Yield the clips (m,) that these banks score, and the bank of each (m,), block by block."""
         of = self.neighbours.without.of
         clips = np.flatnonzero((of >= self.sets[0]) & (of <= self.sets[-1]))
         size = max(TOGETHER, MET // len(of))
-        for some in (clips[start : start + size] for start in range(0, len(clips), size)):
-            yield some, of[some] - self.sets[0]
+        for block in (clips[start : start + size] for start in range(0, len(clips), size)):
+            yield block, of[block] - self.sets[0]

@@ -1,9 +1,9 @@
 """Exact search for the nearest rows of a large bank; the company of other rows changes no bit of the result.
 
-Products in single precision say roughly how far all rows are, fast. Those that may be among the nearest, by what
-rounding can have done, are few: their distances are summed anew in double precision from differences, in an order that
-depends on the pair alone. Rows are moved to the middle of the bank beforehand, so that rounding is small beside what
-sets them apart.
+Products in single precision approximate the distances of all rows, fast. Given the largest rounding error, few rows may
+be among the nearest: their distances are summed anew in double precision from differences, in an order that depends on
+the pair alone. Rows are centred on the middle of the bank beforehand, so that rounding is small beside their
+differences.
 
 Time: n * m * D products. Memory: the bank twice, in its own and in single precision, and some 50 MB.
 """
@@ -12,48 +12,61 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from asdcore_plugins.stats.neighbours.candidates import limit, met, smallest
+import numpy as np
+
+from asdcore import Without
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
+from asdcore_plugins.stats.neighbours.candidates import add_block, bound, smallest
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.excluded_rows import ExcludedRows
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from asdcore import Without
-
-    Floats = NDArray[np.float64]
-    Floats32 = NDArray[np.float32]
-    Features = Floats32 | Floats
-    Indices = NDArray[np.intp]
+from asdcore_plugins.stats.neighbours.prepared_rows import Features, prepared
 
 QUERIES = 256
-"""Queries that are looked up together."""
+"""Queries that are searched together."""
 
 ROUGH = 1 << 19
-"""Rough distances that are held at once: 2 MiB stay in a core's cache."""
+"""Approximate distances that are held at once: 2 MiB stay in a core's cache."""
 
 PREPARED = 1 << 17
-"""Numbers of rows in double precision that are held at once: 1 MiB."""
+"""Values of rows in double precision that are held at once: 1 MiB."""
 
 SAMPLED = 1024
-"""Rows, at most, whose mean is taken for the middle of the bank."""
+"""The most rows whose mean is taken for the middle of the bank."""
 
 PAIRS = 1 << 20
-"""Pairs of a query and a row that may be near: with more, fewer queries are looked up together."""
+"""Pairs of a query and a candidate row; with more, fewer queries are searched together."""
 
 FAR = 1e6
-"""In radii of the bank: of a query farther off, single precision says nothing, and all rows are measured."""
+"""In radii of the bank: for a query farther away, single precision is useless, and all rows are measured."""
 
 
 class NearestRows:
-    """A bank of rows (m, D), in several references that are each some of them.
+    """A bank of rows that is searched for the nearest, in several references.
 
-    metric : "cosine" (half of one minus the cosine similarity) or "euclidean", as :func:`asdcore.distances` has them.
-    members : {reference: indices of rows}. owner : (m,) the clip that each row is of. k : neighbours.
-    root : the roots of these distances, of which more are equal.
+    Parameters
+    ----------
+    rows
+        (m, D) features of the rows.
+    metric
+        "cosine" (half of one minus the cosine similarity) or "euclidean", as in :func:`asdcore.distances`.
+    members
+        {reference: indices of its rows}.
+    owner
+        (m,) the clip that each row belongs to.
+    k
+        Neighbours that count.
+    root
+        Compare the roots of these distances, more of which are equal.
+
+    Examples
+    --------
+    >>> rows = np.array([[0.0], [3.0], [10.0]])
+    >>> bank = NearestRows(rows, "euclidean", {"pooled": np.arange(3)}, np.arange(3))
+    >>> bank.distances(np.array([[4.0]]))["pooled"].tolist()
+    [1.0]
+    >>> bank.distances_left_out()["pooled"].tolist()
+    [3.0, 3.0, 7.0]
     """
 
     def __init__(
@@ -66,13 +79,11 @@ class NearestRows:
         *,
         root: bool = False,
     ) -> None:
-        import numpy as np
-
         self._metric, self._k, self._root = metric, k, root
         # Rows of the same references lie side by side, so that each is looked at once.
         code = np.zeros(len(rows), np.intp)
-        for bit, some in enumerate(members.values()):
-            code[some] += 1 << bit
+        for bit, indices in enumerate(members.values()):
+            code[indices] += 1 << bit
         order = np.argsort(code, kind="stable")
         self._place, code = np.argsort(order), code[order]
         starts = [int(start) for start in np.flatnonzero(np.diff(code, prepend=0))]
@@ -87,55 +98,69 @@ class NearestRows:
     def distances(
         self, rows: Features, owner: Indices | None = None, without: Without | None = None
     ) -> dict[str, Floats]:
-        """(n, D) -> {reference: mean distance to the k nearest rows (n,)}, rows of the same ``owner`` (n,) passed over.
+        """Average the distances of queries to their k nearest rows.
 
-        without : the owners whose rows are passed over, for more than its own. Where there are fewer rows than k, the
-        mean over those there are.
+        Parameters
+        ----------
+        rows
+            (n, D) features of the queries.
+        owner
+            (n,) clip that each query belongs to; rows of the same clip do not count.
+        without
+            For each clip, the clips whose rows do not count either.
+
+        Returns
+        -------
+        dict[str, Floats]
+            {reference: mean distance (n,)}; over fewer rows if there are fewer than k.
         """
-        import numpy as np
-
         means = {name: np.empty(len(rows)) for name in self._of}
         for start in range(0, len(rows), QUERIES):
             block = slice(start, start + QUERIES)
-            near = self._nearest(prepared(rows[block], self._metric), self._passed(owner, block, without))
+            near = self._nearest(prepared(rows[block], self._metric), self._excluded(owner, block, without))
             for name, (_, distance) in near.items():
                 means[name][block] = mean_nearest(distance, self._k)
         return means
 
     def distances_left_out(self, without: Without | None = None) -> dict[str, Floats]:
-        """Return :meth:`distances` of the bank's own rows (m,), those of the same owner passed over."""
-        return {name: one[self._place] for name, one in self.distances(self._rows, self._owner, without).items()}
+        """Return :meth:`distances` of the bank's own rows (m,), to rows of other clips."""
+        means = self.distances(self._rows, self._owner, without)
+        return {name: values[self._place] for name, values in means.items()}
 
     def nearest(
         self, rows: Features, owner: Indices | None = None, without: Without | None = None
     ) -> dict[str, tuple[Indices, Floats]]:
-        """(n, D) -> {reference: (rows of the bank, distances) of the k nearest (n, k)}, nearest first.
+        """Find the k nearest rows of queries, nearest first.
 
-        Of equally near ones, the first in the bank is the nearer, where there is one reference; -1 and inf for missing.
-        ``owner`` and ``without`` as in :meth:`distances`.
+        Parameters
+        ----------
+        rows, owner, without
+            As in :meth:`distances`.
+
+        Returns
+        -------
+        dict[str, tuple[Indices, Floats]]
+            {reference: (rows of the bank, distances), both (n, k)}; -1 and inf for missing ones. In a bank of one
+            reference, the first of equally near rows is the nearer.
         """
-        import numpy as np
-
         index = {name: np.full((len(rows), self._k), -1) for name in self._of}
         distance = {name: np.empty((len(rows), self._k)) for name in self._of}
         there = np.append(np.argsort(self._place), -1)
         for start in range(0, len(rows), QUERIES):
             block = slice(start, start + QUERIES)
-            near = self._nearest(prepared(rows[block], self._metric), self._passed(owner, block, without))
-            for name, (found, how_far) in near.items():
-                index[name][block], distance[name][block] = there[found], how_far
+            near = self._nearest(prepared(rows[block], self._metric), self._excluded(owner, block, without))
+            for name, (places, how_far) in near.items():
+                index[name][block], distance[name][block] = there[places], how_far
         return {name: (index[name], distance[name]) for name in self._of}
 
-    def _passed(self, owner: Indices | None, block: slice, without: Without | None) -> ExcludedRows | None:
-        """Say which rows the queries of a block pass over."""
+    def _excluded(self, owner: Indices | None, block: slice, without: Without | None) -> ExcludedRows | None:
+        """Return which rows the queries of a block must not use."""
         if owner is None:
             return None
         return ExcludedRows(owner[block], self._owner, None if without is None else without.mask(owner[block]))
 
     def at_least(self, rows: Features) -> Floats:
-        """(n, D) -> distances (n, m) to all rows of the bank, rough: none is more than the exact one."""
-        import numpy as np
-
+        """(n, D) -> lower bounds (n, m) of the distances to all rows of the bank."""
         queries = prepared(rows, self._metric)
         far, slack = self._seen(queries)
         lengths = np.square((queries - self._middle) * self._scale).sum(axis=1, keepdims=True)
@@ -147,16 +172,14 @@ class NearestRows:
         squares *= self._scale**-2
         return self._measured(squares)[:, self._place]
 
-    def exactly(self, row: Features, some: Indices) -> Floats:
-        """(D,) -> distances (p,) to some rows of the bank."""
-        import numpy as np
-
-        return self._measured(self._squares(prepared(row[None], self._metric), np.zeros_like(some), self._place[some]))
+    def exactly(self, row: Features, indices: Indices) -> Floats:
+        """(D,) -> distances (p,) to the rows of the bank with these indices."""
+        return self._measured(
+            self._squares(prepared(row[None], self._metric), np.zeros_like(indices), self._place[indices])
+        )
 
     def _draw(self) -> None:
         """Lay the bank out in single precision: about its middle, shrunk by a power of two to a radius of at most 1."""
-        import numpy as np
-
         # Any middle will do, so that of some rows does.
         self._middle = prepared(self._rows[:: -(-len(self._rows) // SAMPLED)], self._metric).mean(axis=0)
         largest = 1.0 if self._metric == "cosine" else float(max(self._rows.max(), -self._rows.min()))
@@ -176,20 +199,18 @@ class NearestRows:
         self._scale *= again
         self._reach = 1.0 + self._scale * float(np.sqrt(np.square(self._middle).sum()))
 
-    def _nearest(self, queries: Floats, passed: ExcludedRows | None) -> dict[str, tuple[Indices, Floats]]:
+    def _nearest(self, queries: Floats, excluded: ExcludedRows | None) -> dict[str, tuple[Indices, Floats]]:
         """Prepared queries (n, D) -> {reference: the k nearest rows and their distances (n, k)}, -1 and inf missing."""
-        import numpy as np
-
-        found = self._possible(queries, passed)
-        if found is None:
+        candidates = self._possible(queries, excluded)
+        if candidates is None:
             half = len(queries) // 2
-            first = self._nearest(queries[:half], None if passed is None else passed.of(slice(None, half)))
-            second = self._nearest(queries[half:], None if passed is None else passed.of(slice(half, None)))
+            first = self._nearest(queries[:half], None if excluded is None else excluded.of(slice(None, half)))
+            second = self._nearest(queries[half:], None if excluded is None else excluded.of(slice(half, None)))
             return {
                 name: (np.concatenate([rows, second[name][0]]), np.concatenate([distance, second[name][1]]))
                 for name, (rows, distance) in first.items()
             }
-        query, row = found
+        query, row = candidates
         distance = self._measured(self._squares(queries, query, row))
         order = np.lexsort((row, distance, query))
         query, row, distance = query[order], row[order], distance[order]
@@ -197,28 +218,22 @@ class NearestRows:
 
     def _squares(self, queries: Floats, query: Indices, row: Indices) -> Floats:
         """Squared distances (p,) of prepared queries (n, D) and rows, pair by pair."""
-        import numpy as np
-
         squares = np.empty(len(row))
         size = max(1, PREPARED // queries.shape[1])
         for start in range(0, len(row), size):
-            some = slice(start, start + size)
-            rows = prepared(self._rows[row[some]], self._metric)
-            rows -= queries[query[some]]
-            squares[some] = np.square(rows, out=rows).sum(axis=1)
+            block = slice(start, start + size)
+            rows = prepared(self._rows[row[block]], self._metric)
+            rows -= queries[query[block]]
+            squares[block] = np.square(rows, out=rows).sum(axis=1)
         return squares
 
     def _measured(self, squares: Floats) -> Floats:
         """Squared distances -> distances."""
-        import numpy as np
-
         distance = squares / 4.0 if self._metric == "cosine" else np.sqrt(squares)
         return np.asarray(np.sqrt(distance) if self._root else distance)
 
     def _first(self, query: Indices, row: Indices, distance: Floats, name: str, n: int) -> tuple[Indices, Floats]:
-        """Take of sorted pairs the first k of each query (n, k) in a reference; -1 and inf where there are fewer."""
-        import numpy as np
-
+        """Take of sorted pairs the first k of each query (n, k) in a reference; -1 and inf if there are fewer."""
         inside = np.zeros(len(row), bool)
         for part in self._of[name]:
             inside |= (row >= self._parts[part].start) & (row < self._parts[part].stop)
@@ -229,42 +244,38 @@ class NearestRows:
         first[query[kept], place[kept]], how_far[query[kept], place[kept]] = row[kept], distance[kept]
         return first, how_far
 
-    def _possible(self, queries: Floats, passed: ExcludedRows | None) -> tuple[Indices, Indices] | None:
-        """Find which rows may be among the k nearest of a query: (query, row), (p,) each; None where they are many."""
-        import numpy as np
-
+    def _possible(self, queries: Floats, excluded: ExcludedRows | None) -> tuple[Indices, Indices] | None:
+        """Find the rows that may be among the k nearest of a query: (query, row), (p,) each; None if too many."""
         n, (far, slack) = len(queries), self._seen(queries)
-        width, least, found = max(1, ROUGH // n), {}, []
+        width, least, blocks = max(1, ROUGH // n), {}, []
         for place, part in enumerate(self._parts):
             least[place] = np.full((n, self._k), np.inf, np.float32)
             for start in range(part.start, part.stop, width):
                 block = slice(start, min(start + width, part.stop))
                 rough = far @ self._drawn[block].T
                 rough += self._lengths[block]
-                if passed is not None:
-                    passed.over(rough, block)
-                flat, least[place] = met(rough, least[place], slack)
+                if excluded is not None:
+                    excluded.exclude(rough, block)
+                flat, least[place] = add_block(rough, least[place], slack)
                 query, row = np.divmod(flat, rough.shape[1])
-                found.append((query, row + start, rough.ravel()[flat]))
-                if n > 1 and sum(len(one[0]) for one in found) > PAIRS:
+                blocks.append((query, row + start, rough.ravel()[flat]))
+                if n > 1 and sum(len(parts[0]) for parts in blocks) > PAIRS:
                     return None
-        query, row, values = (np.concatenate(some) for some in zip(*found, strict=True))
+        query, row, values = (np.concatenate(part) for part in zip(*blocks, strict=True))
         part_of = np.searchsorted([part.stop for part in self._parts], row, side="right")
         possible = np.zeros(len(row), bool)
         for places in self._of.values():
-            highest = limit(smallest(*(least[place] for place in places)), slack)[query, 0]
+            highest = bound(smallest(*(least[place] for place in places)), slack)[query, 0]
             possible |= np.isin(part_of, places) & (values <= highest)
         return query[possible], row[possible]
 
     def _seen(self, queries: Floats) -> tuple[Floats32, Floats]:
-        """Prepared queries (n, D) -> -2 times them, as the bank is drawn, and how much two rough distances may be off.
+        """Return prepared queries (n, D) times -2 in the bank's scale, and how much two approximations may be off.
 
-        The difference of two squared distances is off by no more than the second (n, 1), inf for a query that is too
-        far. A sum of D products is off by at most D eps times the sum of their sizes, however it is made, and drawing
-        moves a row by eps of its distance from the middle, or by what double precision leaves of it.
+        The difference of two approximate squared distances is off by no more than the second result (n, 1), inf for a
+        query that is too far. A sum of D products is off by at most D eps times the sum of their sizes, in any order.
+        Single precision moves a row by eps of its distance from the middle, or by the rounding of double precision.
         """
-        import numpy as np
-
         reach = np.sqrt(np.square(queries).sum(axis=1, keepdims=True)) * self._scale + self._reach
         drawn = (queries - self._middle) * self._scale
         span = np.sqrt(np.square(drawn).sum(axis=1, keepdims=True)) + 1.0
@@ -275,20 +286,5 @@ class NearestRows:
 
 
 def _shrinking(largest: float) -> float:
-    """Return the power of two that shrinks what is ``largest`` to 1/2 to 1; 1 for nothing."""
+    """Return the power of two that shrinks ``largest`` to between 1/2 and 1; 1 if it is 0."""
     return 2.0 ** -math.ceil(math.log2(largest)) if largest > 0 else 1.0
-
-
-def prepared(features: Features, metric: str) -> Floats:
-    """(n, D) -> (n, D), or (n, D + 1) of unit length for the cosine; a zero vector points along the last axis."""
-    import numpy as np
-
-    if metric == "euclidean":
-        return np.array(features, dtype=np.float64, order="C")
-    rows = np.empty((len(features), features.shape[1] + 1))
-    values = rows[:, :-1]
-    values[:] = features
-    length = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
-    np.divide(values, length, out=values, where=length > 0)
-    rows[:, -1:] = length == 0
-    return rows

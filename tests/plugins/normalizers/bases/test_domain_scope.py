@@ -77,5 +77,5 @@ def test_too_few_clips_are_refused_and_an_earlier_fit_forgotten(scope, kept, mes
 
 @pytest.mark.parametrize("shrinkage", [-1, float("inf"), True, "much"])
 def test_bad_shrinkage(shrinkage):
-    with pytest.raises(ValueError, match=f"shrinkage must be a number of at least 0, got {shrinkage}"):
+    with pytest.raises(ValueError, match=f"shrinkage must be a number of at least 0, got {shrinkage!r}"):
         Noted("pooled", shrinkage)

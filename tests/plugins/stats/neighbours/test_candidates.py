@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore_plugins.stats.neighbours.candidates import limit, met, smallest
+from asdcore_plugins.stats.neighbours.candidates import add_block, bound, smallest
 
 
 @pytest.mark.parametrize("k", [1, 3, 40])
@@ -16,7 +16,7 @@ def test_block_by_block_is_all_at_once(k, width):
     least, found = np.full((6, k), np.inf, np.float32), np.zeros(rough.shape, bool)
     for start in range(0, 120, width):
         block = np.ascontiguousarray(rough[:, start : start + width])
-        flat, least = met(block, least, slack)
+        flat, least = add_block(block, least, slack)
         query, column = np.divmod(flat, block.shape[1])
         found[query, start + column] = True
     expected = np.sort(rough, axis=1)[:, :k]
@@ -28,6 +28,6 @@ def test_block_by_block_is_all_at_once(k, width):
 
 def test_a_limit_is_finite_and_no_less_than_what_it_is_made_of():
     least = np.array([[1.0, 3.0], [1.0, np.inf]], np.float32)
-    found = limit(least, np.array([[0.5], [0.5]]))
+    found = bound(least, np.array([[0.5], [0.5]]))
     assert 3.5 <= found[0, 0] < 3.50001
     assert found[1, 0] == np.finfo(np.float32).max

@@ -9,7 +9,7 @@ import asdcore
 from asdcore import Without
 from asdcore_plugins.stats.neighbours import leave_sets_out
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
-from asdcore_plugins.stats.neighbours.leave_sets_out import NeighboursWithout, Surroundings
+from asdcore_plugins.stats.neighbours.leave_sets_out import NeighbourLists, NeighboursWithout
 
 
 def bank(n, seed):
@@ -41,7 +41,7 @@ def test_every_list_is_that_of_the_clips_left(monkeypatch, size, searched, liste
         apart = Without([rng.choice(n, 3, replace=False) for _ in range(n)], n)
         far = asdcore.distances(features, features, "euclidean")
         rows = LazyDistances(features, "euclidean") if searched else far.__getitem__
-        known = Surroundings(rows, group, apart)
+        known = NeighbourLists(rows, group, apart)
         lists = NeighboursWithout(known, known.listed(k, without.most), k, without, indexed=True)
         for banks in lists.blocks():
             for place, one in enumerate(banks.sets):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from asdcore_plugins.stats.neighbours import search
-from asdcore_plugins.stats.neighbours.search import NearestRows, prepared
+from asdcore_plugins.stats.neighbours.prepared_rows import prepared
+from asdcore_plugins.stats.neighbours.search import NearestRows
 
 KINDS = (
     "plain",

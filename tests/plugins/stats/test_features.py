@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asdcore import DataError
-from asdcore_plugins.stats.frames import frames
+from asdcore_plugins.stats.features import frames
 
 
 def test_frames_stay_and_pooled_features_become_one_frame():
