@@ -40,10 +40,10 @@ def index(
 ) -> None:
     """List what a dataset holds, and what is wrong.
 
-    Reads the recordings below ROOT. Prints the clips of each machine, section and split; source and target count those
-    whose domain is known, and that of a test clip never is. A second table counts the train clips whose order is known,
-    and the recordings that they were cut from (0 if the dataset does not say). Then every problem is printed; exits
-    with 1 if there is any.
+    Reads the recordings below ROOT. Prints the clips of each machine, section and split. The columns source and target
+    count the clips of each domain; the domain of a test clip stays hidden. A second table counts the train clips whose
+    order is known, and the recordings that they were cut from (0 if the dataset does not say). Then every problem is
+    printed; exits with 1 if there is any.
 
     Example: asdcore data index data --task dcase2026
     """

@@ -52,7 +52,8 @@ def decisions(
     """Show what false positives thresholds promise.
 
     Reads a run folder. Prints how many train normals lie above the threshold, clip by clip and by recording, and the
-    test normals above it if the run has been evaluated. It looks at no label itself. A file has all of it as one table.
+    test normals above it if the run has been evaluated. It looks at no label itself. --csv and --latex write all of it
+    as one table.
 
     Example: asdcore decisions runs/first
     """

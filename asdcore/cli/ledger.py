@@ -57,7 +57,7 @@ def verdict(
     system: Annotated[str | None, typer.Option(help="One of the evaluated systems. Default: all of them.")] = None,
     store: StoreDir = None,
 ) -> None:
-    """Say what became of an evaluated result.
+    """Write down whether a result is kept or rejected.
 
     Reads the line of an evaluation in the ledger, and appends the verdict to the ledger.
 

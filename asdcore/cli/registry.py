@@ -92,7 +92,7 @@ def add(
     Reads a file that you downloaded or made. Writes its size and hash into its entry, and puts it where asdcore looks
     for files. A hash that contradicts the recorded one is refused.
 
-    Example: asdcore registry add model.pt --id my-model --title "My model" --own
+    Example: asdcore registry add model.pt --id my-model --title Mine --own
     """
     from asdcore.resources.add import add as adopt
     from asdcore.resources.registry import open_registry, resource_folder

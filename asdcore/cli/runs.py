@@ -107,7 +107,7 @@ def run(
 def evaluate(
     run: Annotated[Path | None, typer.Argument(help="A finished run folder.")] = None,
     scores: Annotated[
-        Path | None, typer.Option(help="Folder of anomaly_score_*.csv, or of one folder a system.")
+        Path | None, typer.Option(help="Folder of anomaly_score_*.csv files, or of one such folder for each system.")
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")] = None,
     year: Annotated[int | None, typer.Option(help="Challenge year whose rules apply, 2020 to 2026.")] = None,

@@ -16,7 +16,7 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Task = Annotated[
-    str | None, typer.Option(help="Dataset reader, such as dcase2026. Default: the form of the file names tells.")
+    str | None, typer.Option(help="Dataset reader, such as dcase2026. Default: detected from the file names.")
 ]
 StoreDir = Annotated[Path | None, typer.Option(help="Folder of cached artifacts. Default: a per-user cache folder.")]
 Workers = Annotated[int, typer.Option(min=1, help="How many local processes share the work.")]
