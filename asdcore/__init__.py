@@ -66,8 +66,8 @@ if TYPE_CHECKING:
     from asdcore.evidence.official import evaluate, evaluate_scores
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
     from asdcore.evidence.selection.choose import select
+    from asdcore.frozen.freeze import freeze
     from asdcore.frozen.infer import infer
-    from asdcore.frozen.pin import freeze
     from asdcore.frozen.verify import verify
     from asdcore.fusion.smooth_ecdf import SmoothEcdf
     from asdcore.pipeline import run
@@ -92,7 +92,7 @@ _LAZY = {
     "distances": "asdcore.data.distances",
     "evaluate": "asdcore.evidence.official",
     "evaluate_scores": "asdcore.evidence.official",
-    "freeze": "asdcore.frozen.pin",
+    "freeze": "asdcore.frozen.freeze",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
     "ledger": "asdcore.evidence.ledger",

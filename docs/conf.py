@@ -14,7 +14,6 @@ copyright = "the asdcore developers, MIT licence"  # noqa: A001  (Sphinx wants t
 version = release = asdcore.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.command_help"]
-exclude_patterns = ["README.md"]
 html_theme = "furo"
 html_title = f"asdcore {version}"
 html_show_sphinx = False
@@ -29,11 +28,14 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 
-# A reference that leads nowhere is an error. Those of signatures name types of other libraries, and some docstrings name
-# modules: these pages have no entry for either, and none is fetched from the network.
+# A reference that leads nowhere is an error. Those of signatures name types of other libraries, and some docstrings
+# name modules: these pages have no entry for either, and none is fetched from the network.
 MODULES = "|".join(module.name for module in pkgutil.iter_modules(asdcore.__path__))
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!asdcore\.[A-Za-z_]+$).*"), ("py:mod", rf"asdcore\.({MODULES})")]
+
+
+REFERENCE = re.compile(r"(?<=\.\. )\[([0-9]+)\]|\[([0-9]+)\](?=_)")
 
 
 def link_files(_app: Any, _page: str, source: list[str]) -> None:
@@ -41,6 +43,13 @@ def link_files(_app: Any, _page: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\(\.\./", "](path:../", source[0])
 
 
+def number_references(_app: Any, _what: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Let references of a docstring, ``.. [1]``, be counted over the whole page: each docstring counts from 1."""
+    label = name.replace(".", "-")
+    lines[:] = [REFERENCE.sub(lambda match: f"[#{label}-{match[1] or match[2]}]", line) for line in lines]
+
+
 def setup(app: Any) -> None:
-    """Tell Sphinx what to do before it reads a page."""
+    """Tell Sphinx what to do with pages and docstrings before it reads them."""
     app.connect("source-read", link_files)
+    app.connect("autodoc-process-docstring", number_references)

@@ -139,7 +139,7 @@ def test_names_and_labels_teach_nothing(dataset, fused, tmp_path):
         for run in (every, hidden)
     ]
     assert by_sound[0].equals(by_sound[1])
-    with pytest.raises(EvaluationError, match="do not tell what is an anomaly.*--truth"):
+    with pytest.raises(EvaluationError, match="do not mark anomalies.*--truth"):
         asdcore.evaluate(hidden)
 
 
@@ -222,7 +222,7 @@ def test_a_table_of_another_run_is_noticed(dataset, simple, tmp_path):
 def test_a_folder_of_other_files_is_not_written_to(dataset, simple, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("")
-    with pytest.raises(StoreError, match="holds files that are no run's"):
+    with pytest.raises(StoreError, match="holds files that no run wrote"):
         asdcore.run(simple, dataset, tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
 
@@ -278,7 +278,7 @@ def test_a_run_is_not_written_over_an_inference(dataset, simple, tmp_path):
 
 
 def test_what_is_no_run_is_not_evaluated(tmp_path):
-    with pytest.raises(DataError, match=r"no finished run.*asdcore run PORTFOLIO"):
+    with pytest.raises(DataError, match=r"not a finished run.*asdcore run PORTFOLIO"):
         asdcore.evaluate(tmp_path)
 
 

@@ -58,7 +58,7 @@ def decisions(
     Example: asdcore decisions runs/first
     """
     from asdcore.evidence.decisions import decisions as count
-    from asdcore.evidence.decisions import group_thresholds
+    from asdcore.evidence.group_thresholds import group_thresholds
     from asdcore.runs.folder import load_run
 
     done = load_run(run)

@@ -71,7 +71,7 @@ def freeze(
 
     Example: asdcore freeze runs/first --out first.json
     """
-    from asdcore.frozen.pin import freeze as freeze_run
+    from asdcore.frozen.freeze import freeze as freeze_run
     from asdcore.frozen.signing import check_private_key
     from asdcore.frozen.signing import sign as sign_manifest
 

@@ -33,7 +33,7 @@ def demo(
     Example: asdcore demo --profile tiny
     """
     from asdcore.evidence.official import evaluate as evaluate_run
-    from asdcore.frozen.pin import freeze
+    from asdcore.frozen.freeze import freeze
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import run as run_portfolio
     from asdcore.portfolio import find_portfolio

@@ -1,1 +1,1 @@
-"""Components by name: built with their parameters, their checkpoints and other files located and hashed."""
+"""Build components by name, and read the checkpoints and files that their parameters name."""

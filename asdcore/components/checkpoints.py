@@ -1,4 +1,4 @@
-"""The parameter ``checkpoint`` of a component: a path, or the id of a registry entry.
+"""Resolve the parameter ``checkpoint`` of a component: a path, or the id of a registry entry.
 
 A checkpoint named by its id is looked up, and its hash checked, before the component is built. The component gets a
 path either way, and a recipe counts a checkpoint by its content, so that the same file shares its features however it
@@ -23,9 +23,9 @@ PINNED = ("path", "content_sha256", "files")
 
 
 def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters with ``checkpoint`` as a path: what is named by an id is located and its hash checked.
+    """Return the parameters with ``checkpoint`` as a path; one named by its id is located and its hash checked.
 
-    Raises ResourceError where there is no such checkpoint, or another than the registry records.
+    Raises ResourceError if the checkpoint is missing, or is not the one that the registry records.
     """
     checkpoint = parameters.get(CHECKPOINT)
     values = {key: value if key == CHECKPOINT else released(value) for key, value in parameters.items()}
@@ -38,21 +38,21 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pinned(parameters: Mapping[str, Any], component: Component | None = None) -> dict[str, Any]:
-    """Return the parameters for a job that runs later or elsewhere: JSON-like, what they name held to its content."""
+    """Return JSON-like parameters for a job that runs later or elsewhere, with the content of every file they name."""
     values = resolved(parameters)
     path = values.pop(CHECKPOINT, None)
     values = held(component, values)
     if _is_pinned(given := parameters.get(CHECKPOINT)):
         values[CHECKPOINT] = given
     elif isinstance(path, Path):
-        files = [str(one.absolute()) for one in checkpoint_files(path, component)]
+        files = [str(file.absolute()) for file in checkpoint_files(path, component)]
         content = str(path.absolute()), checkpoint_digest(path, component), [] if path.is_dir() else files
         values[CHECKPOINT] = dict(zip(PINNED, content, strict=True))
     return values
 
 
 def checkpoint_digest(path: Path, component: Component | None = None) -> str:
-    """Return the SHA-256 of all files of a checkpoint: of its one file, or of names and hashes where it has more."""
+    """Return the SHA-256 of all files of a checkpoint: of its one file, or of names and hashes if it has more."""
     return _content(path, [] if path.is_dir() else checkpoint_files(path, component))
 
 
@@ -68,7 +68,7 @@ def check_checkpoint(parameters: Mapping[str, Any]) -> None:
 
 
 def checkpoint_path(parameters: Mapping[str, Any]) -> Path | None:
-    """Return the path that ``checkpoint`` gives; None where it gives none, or an id. Reads no checkpoint."""
+    """Return the path in ``checkpoint``; None for an id or no checkpoint. Reads no checkpoint."""
     checkpoint = parameters.get(CHECKPOINT)
     if checkpoint is None or _is_pinned(checkpoint):
         return None
@@ -81,11 +81,13 @@ def _is_pinned(checkpoint: Any) -> TypeGuard[dict[str, str]]:
 
 
 def _unchanged(path: str, content_sha256: str, files: Sequence[str]) -> Path:
-    """Return the path of a pinned checkpoint; raises ResourceError where its content is no longer that."""
-    there = all(Path(one).exists() for one in (path, *files))
-    found = _content(Path(path), [Path(one) for one in files]) if there else "nothing"
-    if found != content_sha256:
-        raise ResourceError(f"{path} has changed: pinned is the content {content_sha256}, found {found}. Run again.")
+    """Return the path of a pinned checkpoint; raises ResourceError if its content has changed."""
+    there = all(Path(name).exists() for name in (path, *files))
+    digest = _content(Path(path), [Path(file) for file in files]) if there else "missing"
+    if digest != content_sha256:
+        raise ResourceError(
+            f"{path} has changed: the pinned content is {content_sha256}, now it is {digest}. Run again."
+        )
     return Path(path)
 
 
@@ -94,13 +96,13 @@ def _named(checkpoint: Any) -> Path | str:
     if not (isinstance(checkpoint, str | Path) and str(checkpoint)):
         raise ResourceError(f"checkpoint is {checkpoint!r}; a path is allowed, or the id of a registry entry.")
     path, text = Path(checkpoint), str(checkpoint)
-    known = {one.id: one for one in open_registry().entries("checkpoint")} if ID.fullmatch(text) else {}
-    if path.exists() and text in known:
+    entries = {entry.id: entry for entry in open_registry().entries("checkpoint")} if ID.fullmatch(text) else {}
+    if path.exists() and text in entries:
         raise ResourceError(f"checkpoint = {text!r} is a registry entry, but also a path here: './{text}' is the path.")
-    if not path.exists() and text not in known:
+    if not path.exists() and text not in entries:
         raise ResourceError(
             f"checkpoint = {text!r} is neither a file or folder here nor a checkpoint in the registry. "
-            f"{suggestion(text, known)}'asdcore registry list' shows all; 'asdcore registry add FILE' records "
+            f"{suggestion(text, entries)}'asdcore registry list' shows all; 'asdcore registry add FILE' records "
             "a file that you have, with --own one that you made."
         )
-    return text if text in known else path
+    return text if text in entries else path

@@ -1,1 +1,1 @@
-"""How one piece of work is done: a clip encoded, a machine scored, and by which code."""
+"""Does one piece of work: encodes a clip or scores a machine, and records which code did it."""

@@ -1,14 +1,15 @@
-"""Each test clip by itself: what a normalizer, transform, fusion or guard gives a clip must not hang on other clips.
+"""Applies normalizers, transforms, fusions and guards to each test clip alone, and checks that others have no effect.
 
-first look     every clip alone, from a copy that leads to no other: that is its value.
-second look    when all clips of a stage have had their first: fitted anew on the same train normals, all clips in one
-               call, the last one first. Whatever hangs on company, on earlier calls or on chance differs now.
+first look     every clip alone, from a copy that leads to no other clip: this gives its value.
+second look    after the first looks of all clips of a stage: the part is fitted anew on the same train normals and gets
+               all clips in one call, the last one first. A value that depends on other clips, on earlier calls or on
+               chance differs now.
 
-Both must agree, but for what elementwise float64 arithmetic rounds away. A call takes 2 to 50 microseconds with most
-parts: for a million clips and eight branches up to seven minutes. So of more than :data:`MANY` clips in one cell, parts
-that come with asdcore look at all in one call, and again at a few alone and at halves: for any two clips there is a
-call with the one and without the other. All must agree to the bit, or each clip goes alone. What others wrote always
-does.
+Both must agree, up to the rounding of elementwise float64 arithmetic. A call takes 2 to 50 microseconds with most
+parts: for a million clips and eight branches up to seven minutes. So with more than :data:`MANY` clips in one cell,
+parts that come with asdcore get all clips in one call, then a few alone and halves of all: for any two clips there is a
+call with the one and without the other. All must agree to the bit, or each clip goes alone. Parts that others wrote
+always get each clip alone.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ Call = Callable[[dict[str, Floats]], Floats]
 """Columns (n,) by name -> values (n,)."""
 
 MANY = 2000
-"""Clips from which on parts of asdcore's own look at halves instead of at every clip alone."""
+"""With more clips, asdcore's own parts are checked by halves instead of every clip alone."""
 
 ALONE = 64
-"""Of those clips, so many are looked at alone as well."""
+"""How many of those clips are also scored alone."""
 
 ROUNDING = 1e-12
-"""Relative difference that float64 arithmetic may make between one clip and many: vector units round in their way."""
+"""Relative difference allowed between one clip and many, since vector units round differently."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ class Looks:
         return values
 
     def second(self) -> None:
-        """Look at all clips again; raises PluginError, naming part and clip, where one has another value now."""
+        """Look at all clips again; raises PluginError, naming part and clip, if one has another value now."""
         for where, look in self._waiting:
-            # What there is to warn of was said when the part was fitted first.
+            # The user saw any warnings when the part was fitted first.
             with located(where), warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 look()
@@ -89,9 +90,9 @@ def _look_again(step: Step, columns: Columns, values: Floats, clips: Sequence[st
 
 
 def _by_halves(step: Step, call: Call, columns: Columns, clips: Sequence[str]) -> Floats | None:
-    """Look at all clips in one call, at some alone, and at those whose place has a 1, or a 0, at each binary digit.
+    """Score all clips in one call, some alone, and for each binary digit the clips whose index has a 1, or a 0, there.
 
-    Returns None where rounding differs, so that each clip has to go alone.
+    Returns None if rounding differs, so that each clip has to go alone.
     """
     n = len(clips)
     values, again, rounded = call(_taken(columns, slice(None))), step.fit(), False
@@ -106,7 +107,7 @@ def _by_halves(step: Step, call: Call, columns: Columns, clips: Sequence[str]) -
 
 
 def _halves(n: int) -> Iterator[NDArray[np.intp]]:
-    """Yield some places alone, and halves of all places such that for any two one holds the one and not the other."""
+    """Yield some places alone, and halves of all places that separate any two places."""
     places = np.arange(n)
     yield from places[:: max(1, n // ALONE)][:, None]
     for digit in range((n - 1).bit_length()):
@@ -128,16 +129,16 @@ def _compare(step: Step, columns: Columns, values: Floats, others: Floats, clips
     i = int(apart[0])
     with blamed(step.kind, step.name):
         alone = step.fit()(_taken(columns, slice(i, i + 1))).item()
-    found, other = values[i].item(), others[i].item()
-    if alone == found:
+    value, other = values[i].item(), others[i].item()
+    if alone == value:
         how = f"alone, and {other!r} beside other test clips"
     elif alone == other:
-        how = f"newly fitted, and {found!r} after other clips"
-        found = alone
+        how = f"newly fitted, and {value!r} after other clips"
+        value = alone
     else:
         how = f"once, and {alone!r} another time, newly fitted on the same train normals"
     shown = f" 'asdcore check-plugin {step.name}' may show more." if step.kind in ("normalizer", "guard") else ""
     raise PluginError(
-        f"{step} gives {clips[i]} the value {found!r} {how}; of {len(clips)} test clips {len(apart)} differ. A test "
+        f"{step} gives {clips[i]} the value {value!r} {how}; of {len(clips)} test clips {len(apart)} differ. A test "
         f"clip must be scored alone: learn from the train normals in fit, keep nothing of what comes later.{shown}"
     )

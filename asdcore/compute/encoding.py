@@ -1,8 +1,8 @@
-"""One clip's way to features, for all that is asked of it at once: views, resampling, encoders, poolings.
+"""Turns a clip into all features that are asked for: views, resampling, encoders, poolings.
 
-It goes in two halves. :func:`prepare` makes what the networks are given (each view once, resampled, through the
-encoder's front end where it shows one) and may run in a thread ahead of :func:`encode`, which runs each network once
-and pools. So the networks never wait for sound.
+There are two halves. :func:`prepare` makes the inputs of the networks (each view once, resampled, through the encoder's
+front end if it offers one) and may run in a thread ahead of :func:`encode`, which runs each network once and pools. So
+the networks never wait for sound.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Request:
-    """All that is asked of one view and one encoder. Parameters are JSON texts."""
+    """All outputs that are asked of one view and one encoder. Parameters are JSON texts."""
 
     view: str
     view_parameters: str
@@ -54,7 +54,7 @@ Features = dict[Output, Array]
 
 
 def check(requests: Sequence[Request], device: str | None) -> None:
-    """Build every view and encoder, see that they fit, and look up the layers: what cannot be is known before the work.
+    """Build every view and encoder, check that they fit, and look up the layers, so that errors show before the work.
 
     Raises PortfolioError for a layer that an encoder does not have, and for a view with another number of channels.
     """
@@ -66,14 +66,14 @@ def check(requests: Sequence[Request], device: str | None) -> None:
 
 
 def hears(encoder: str, parameters: str, device: str | None) -> Any:
-    """Return what an encoder of these parameters (JSON text) says of how many seconds of a clip it hears, or None."""
+    """Return how many seconds of a clip an encoder with these parameters (JSON text) declares to hear, or None."""
     with located(f"encoder {encoder!r}"), blamed("encoder", encoder):
         made_by = installed().components("encoder").get(encoder)
         return getattr(_encoder(encoder, parameters, device, made_by), "hears", None)
 
 
 def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | None) -> list[Any]:
-    """(n_channels, n_samples) at ``rate`` Hz -> for each request what its encoder's network is given."""
+    """(n_channels, n_samples) at ``rate`` Hz -> for each request the input of its encoder's network."""
     waveforms: dict[tuple[str, str], Array] = {}
     prepared = []
     for request in requests:
@@ -89,8 +89,8 @@ def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | 
 
 
 def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: str | None) -> list[Features]:
-    """What :func:`prepare` returned for some clips -> their features, for each clip those of every output."""
-    found: list[Features] = [{} for _ in clips]
+    """Encode clips as :func:`prepare` returned them; returns for each clip the features of every output."""
+    encoded: list[Features] = [{} for _ in clips]
     for i, request in enumerate(requests):
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
             encoder = _encoder_of(request, device)
@@ -100,18 +100,18 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
             tokens = (
                 encoder.encode_prepared(inputs, wanted) if _has_halves(encoder) else _alone(encoder, inputs, wanted)
             )
-            for features, one in zip(found, tokens, strict=True):
+            for features, of_clip in zip(encoded, tokens, strict=True):
                 for output in request.outputs:
-                    patches, special = tokens_of_clip(one, layers[output])
+                    patches, special = tokens_of_clip(of_clip, layers[output])
                     parameters = json.loads(output.pooling_parameters)
                     features[output] = pool(output.pooling, patches, special, **parameters)
-    return found
+    return encoded
 
 
 def waveform(view: str, parameters: str, audio: Array, rate: int, *, new: bool = False) -> Array:
-    """(n_channels, n_samples) -> the view's (n_samples,), or (2, n_samples) for two channels, held to its contract.
+    """(n_channels, n_samples) -> the view's (n_samples,), or (2, n_samples) for two channels, checked.
 
-    new : by a newly built view, not by the one that has made those of all clips so far.
+    new : use a newly built view, not the one that all clips so far went through.
     """
     channels = view_channels(view, parameters)
     with blamed("view", view):
@@ -132,7 +132,7 @@ def view_channels(view: str, parameters: str) -> int:
 
 
 def channels_of(kind: str, name: str, component: Any) -> int:
-    """Return how many channels a view gives or an encoder reads, 1 unless it says otherwise."""
+    """Return how many channels a view gives or an encoder reads, 1 unless it declares otherwise."""
     channels: int = getattr(component, "channels", 1)
     if channels not in CHANNELS:
         raise PluginError(
@@ -145,9 +145,9 @@ def tokens_of_clip(tokens: Mapping[int | str, Tokens], layer: int | str) -> tupl
     """Return the patches (time, band, dim) and special tokens (n_special, dim) or None of the one clip encoded."""
     if layer not in tokens:
         raise PluginError(f"layer {layer!r} was asked for, but the encoder gave {sorted(map(str, tokens))}.")
-    one = tokens[layer]
-    special = None if one.special is None else _first(one.special, "special tokens", "n_special, dim")
-    return _first(one.patches, "patches", "time, band, dim"), special
+    of_layer = tokens[layer]
+    special = None if of_layer.special is None else _first(of_layer.special, "special tokens", "n_special, dim")
+    return _first(of_layer.patches, "patches", "time, band, dim"), special
 
 
 def _has_halves(encoder: Encoder) -> bool:
@@ -161,13 +161,13 @@ def _alone(encoder: Encoder, clips: Sequence[Array], layers: list[int | str]) ->
 
 def _layers(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | str]:
     """Resolve the layer of every output; raises PortfolioError for one that the encoder does not have."""
-    known = list(encoder.layers)
-    if not known or not isinstance(encoder.sample_rate, int) or encoder.sample_rate < 1:
-        raise PluginError(f"an encoder has a sample rate and layers, this has {encoder.sample_rate!r} and {known}.")
-    layers = {output: known[-1] if output.layer is None else output.layer for output in outputs}
+    offered = list(encoder.layers)
+    if not offered or not isinstance(encoder.sample_rate, int) or encoder.sample_rate < 1:
+        raise PluginError(f"an encoder has a sample rate and layers, this has {encoder.sample_rate!r} and {offered}.")
+    layers = {output: offered[-1] if output.layer is None else output.layer for output in outputs}
     for layer in layers.values():
-        if layer not in known:
-            raise PortfolioError(f"there is no layer {layer!r}. Its layers are {', '.join(map(repr, known))}.")
+        if layer not in offered:
+            raise PortfolioError(f"there is no layer {layer!r}. Its layers are {', '.join(map(repr, offered))}.")
     return layers
 
 
@@ -176,7 +176,7 @@ def _check_channels(request: Request, wanted: int) -> None:
     given = view_channels(request.view, request.view_parameters)
     if given != wanted:
         views = installed().components("view").items()
-        fitting = sorted(name for name, one in views if getattr(one.factory, "channels", 1) == wanted)
+        fitting = sorted(name for name, view in views if getattr(view.factory, "channels", 1) == wanted)
         raise PortfolioError(
             f"view {request.view!r} gives {_counted(given)}, and encoder {request.encoder!r} reads {_counted(wanted)}. "
             f"Views of {_counted(wanted)}: {', '.join(fitting)}. Give the branch one of them, or another encoder."
@@ -195,7 +195,7 @@ def _resampled(waveform: Array, rate: int, target: int) -> Array:
 
 
 def _first(values: Any, what: str, axes: str) -> Array:
-    """Return the array of the one clip encoded, whatever array library it comes from."""
+    """Return the array of the single clip encoded, whatever array library it comes from."""
     array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float32)
     if array.ndim != 1 + len(axes.split(",")) or len(array) != 1:
         raise PluginError(f"the encoder gave {what} {array.shape} for one clip; (1, {axes}) is the contract.")
@@ -209,7 +209,7 @@ def _view(name: str, parameters: str) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _built_view(name: str, parameters: str, _: Component | None) -> Any:
-    """Build a view once a process, and once more where its plugin was loaded anew."""
+    """Build a view once a process, and again if its plugin was loaded anew."""
     return build("view", name, json.loads(parameters), installed())
 
 

@@ -1,8 +1,8 @@
-"""Whether a process has loaded the code by which the result that it computes is named.
+"""Checks that a process computes a result with the code that the result is named after.
 
-A process that lives long, such as a worker of a cluster or a notebook, keeps what it has loaded, whatever becomes of
-the files. So a job says what it was planned with, and who computes it compares that with what it loaded, before the
-work and after.
+A long-lived process, such as a worker of a cluster or a notebook, keeps the code it has loaded, even if the files
+change. So a job records the code it was planned with, and the process that computes it compares this with the code it
+has loaded, before the work and after.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Code = tuple[tuple[str, str], ...]
 """(what, digest or version) of all code that a job was planned with."""
 
 _LIBRARIES = library_versions()
-"""As this process found them when it was young; a later one may have been installed since."""
+"""Versions at the start of this process; others may have been installed since."""
 
 
 def code_of(uses: Iterable[Use], framework: str, plugins: Plugins) -> Code:
-    """Return the code that a job is to be computed with; ``framework`` is the digest of asdcore's part in it."""
+    """Return the code that a job is planned with; ``framework`` is the digest of asdcore's part in it."""
     components = {
         f"{kind} {name!r} with {parameters}": _digest(plugins.component(kind, name), parameters)
         for kind, name, parameters in uses
@@ -36,7 +36,7 @@ def code_of(uses: Iterable[Use], framework: str, plugins: Plugins) -> Code:
 
 
 def check_loaded(code: Code, uses: Iterable[Use], framework: str, plugins: Plugins) -> None:
-    """Raise PluginError unless the code of a job is what this process has loaded; nothing is checked of no code."""
+    """Raise PluginError unless this process has loaded the code of a job; a job without code passes."""
     loaded = {
         f"{kind} {name!r} with {parameters}": _as_loaded(plugins.component(kind, name), parameters, plugins.since)
         for kind, name, parameters in uses
@@ -45,9 +45,9 @@ def check_loaded(code: Code, uses: Iterable[Use], framework: str, plugins: Plugi
 
 
 def check_unchanged(uses: Iterable[Use], plugins: Plugins) -> None:
-    """Raise PluginError where a component's code has changed on disk since this process loaded it.
+    """Raise PluginError if a component's code has changed on disk since this process loaded it.
 
-    What a plugin imports late, inside a function, may be of either.
+    A plugin that imports late, inside a function, may then run either version.
     """
     for kind, name, parameters in uses:
         component = plugins.component(kind, name)
@@ -79,9 +79,9 @@ def _digest(component: Component, parameters: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _as_loaded(component: Component, parameters: str, since: int) -> str:
-    """Return what :func:`_digest` was when this process first used the component in this way.
+    """Return the value of :func:`_digest` at this process's first use of the component with these parameters.
 
-    Between its loading, after ``since`` (ns), and that first use its files may have changed already.
+    Raises PluginError if its files changed between its loading, after ``since`` (ns), and that first use.
     """
     if since and component.files:
         for file in component.files.files.values():

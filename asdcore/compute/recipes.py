@@ -1,4 +1,4 @@
-"""What goes into a recipe besides inputs: which code computed it, and with which libraries."""
+"""Recipes: the code, parameters and libraries that determine a result besides its inputs."""
 
 from __future__ import annotations
 
@@ -47,14 +47,15 @@ def framework_digest(*modules: str) -> str:
 FEATURE_CODE = framework_digest(
     "data/audio.py", "data/pooling.py", "data/wav.py", "compute/encoding.py", "stages/embed.py"
 )
-"""Of what computes features, as this process has loaded it."""
+"""The digest of the code that computes features, as this process has loaded it."""
 
 
 def component_recipe(component: Component, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Say which component computes something: its name, version, source and parameters.
+    """Describe the component that computes something: its name, version, source and parameters.
 
-    A checkpoint counts by its content, all its files, whether it is named by a path or by the id of a registry entry;
-    so does whatever else on disk a parameter names. So do the versions of the distributions that its source imports.
+    A checkpoint counts by the content of all its files, whether it is named by a path or by the id of a registry entry;
+    so does everything else on disk that a parameter names. The versions of the distributions that the component's
+    source imports count, too.
     """
     values = resolved(parameters)
     checkpoint = values.pop(CHECKPOINT, None)
@@ -75,44 +76,50 @@ def component_recipe(component: Component, parameters: dict[str, Any]) -> dict[s
 
 
 def component_origins(components: list[tuple[str, str]], plugins: Plugins) -> list[dict[str, str]]:
-    """Say of every (kind, name) which plugin of which distribution and version it comes from, and its source digest.
+    """Return for every (kind, name) its plugin, distribution, version and source digest.
 
-    The source is what it was when it was first asked for; see :func:`changed_sources`.
+    The digest is that of the source at its first use in this process; see :func:`changed_sources`.
     """
-    found = (plugins.component(kind, name) for kind, name in components)
+    resolved_components = (plugins.component(kind, name) for kind, name in components)
     return [
         {
-            "kind": one.kind,
-            "name": one.name,
-            "plugin": one.plugin,
-            "distribution": one.distribution,
-            "version": one.version,
-            "source_sha256": one.source_digest,
+            "kind": component.kind,
+            "name": component.name,
+            "plugin": component.plugin,
+            "distribution": component.distribution,
+            "version": component.version,
+            "source_sha256": component.source_digest,
         }
-        for one in found
+        for component in resolved_components
     ]
 
 
 def changed_sources(components: list[tuple[str, str]], plugins: Plugins) -> list[str]:
-    """Return the plugins among these (kind, name) whose source is no longer what this process has computed with."""
-    found = {(one := plugins.component(kind, name)).plugin: one for kind, name in components}
+    """Return the plugins among these (kind, name) whose source has changed since this process computed with it."""
+    by_plugin = {
+        component.plugin: component for component in (plugins.component(kind, name) for kind, name in components)
+    }
     return sorted(
-        name for name, one in found.items() if one.files_now() != one.files or _digest_now(one) != one.source_digest
+        name
+        for name, component in by_plugin.items()
+        if component.files_now() != component.files or _digest_now(component) != component.source_digest
     )
 
 
 def inputs_digest(choices: Iterable[Choice], plugins: Plugins) -> dict[str, str]:
-    """Return {where in a portfolio: SHA-256 of what a component is built from}."""
+    """Return {place in a portfolio: SHA-256 of the recipe of the component there}."""
     return {
-        one.where: recipe_digest(component_recipe(plugins.component(one.kind, one.named.name), one.named.parameters))
-        for one in choices
+        choice.where: recipe_digest(
+            component_recipe(plugins.component(choice.kind, choice.named.name), choice.named.parameters)
+        )
+        for choice in choices
     }
 
 
 def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str, Any]:
-    """Return what determines one feature set, the audio apart.
+    """Return everything that determines one feature set, apart from the audio.
 
-    A device counts where the encoder takes one and it is not the CPU: other hardware rounds otherwise.
+    A device counts if the encoder takes one and it is not the CPU, since other hardware rounds differently.
     """
     view = plugins.component("view", part.view.name)
     encoder = plugins.component("encoder", part.encoder.name)
@@ -130,7 +137,7 @@ def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str
 
 
 def features_digest(branch: Branch, plugins: Plugins, device: str | None) -> str:
-    """SHA-256 of what determines all features of a branch, the audio apart: of its feature set, where it has one."""
+    """SHA-256 of everything that determines the features of a branch, apart from the audio."""
     recipes = [[(feature_recipe(part, plugins, device), weight) for part, weight in terms] for terms in branch.features]
     if len(branch.parts) == 1:
         return recipe_digest(recipes[0][0][0])
@@ -145,7 +152,7 @@ def takes_device(encoder: Component) -> bool:
 def pooling_recipe(choice: EncoderChoice, encoder: Component) -> dict[str, Any]:
     """Return the name of a pooling and all its parameters: the framework's, the encoder's own, the portfolio's.
 
-    Raises PluginError where the encoder's ``pooling_defaults`` do not fit the pooling.
+    Raises PluginError if the encoder's ``pooling_defaults`` do not fit the pooling.
     """
     name = choice.pooling.name
     with blamed("encoder", encoder.name):
@@ -153,7 +160,7 @@ def pooling_recipe(choice: EncoderChoice, encoder: Component) -> dict[str, Any]:
     try:
         complete(name, published)
     except PortfolioError as error:
-        raise PluginError(f"encoder {encoder.name!r} has pooling_defaults that cannot be: {error}") from error
+        raise PluginError(f"encoder {encoder.name!r} has invalid pooling_defaults: {error}") from error
     return {"name": name, "parameters": complete(name, published, choice.pooling.parameters)}
 
 

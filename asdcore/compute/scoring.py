@@ -1,7 +1,7 @@
-"""One scorer at work on the train normals and test clips of one machine and section.
+"""Runs one scorer on the train normals and test clips of one machine and section.
 
-A branch's features are one feature set of the store, or made of several: concatenated, one less a part of another. All
-scorers that need no more than the distances between features share one matrix of them.
+A branch's features are one feature set of the store or several: concatenated, or one less a part of another. All
+scorers that need only the distances between features share one matrix of them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from asdcore.store.cache import FeatureSet
 Scores = dict[str, NDArray[np.float64]]
 Rows = NDArray[np.intp]
 Without = tuple[Rows, ...] | None
-"""For each fitted train normal the sorted rows that its out-of-fold score must not rest on, its own among them."""
+"""For each fitted train normal the sorted rows that its out-of-fold score must not use, its own among them."""
 
 Recipe = tuple[tuple[tuple[Path, float], ...], ...]
-"""Folders of feature sets and their weights: what is added up, and what is set side by side."""
+"""Folders of feature sets and their weights: the inner sets are added up, the outer ones set side by side."""
 
 TRAIN_FIRST = 6
-"""Train normals that a scorer scores before it meets a test clip."""
+"""Train normals that a scorer scores before its first test clip."""
 
 SHARED = 200_000_000
-"""Bytes of a distance matrix up to which it is made; a scorer of larger banks is given features."""
+"""Largest distance matrix that is made, in bytes; with a larger bank a scorer gets features instead."""
 
 
 def load_features(recipe: Recipe, clips: tuple[str, ...]) -> NDArray[np.float32]:
@@ -61,9 +61,17 @@ def _added(terms: tuple[tuple[Path, float], ...], clips: tuple[str, ...]) -> NDA
 
 
 class Cell:
-    """The features of one machine and section, and the distances that have been asked for.
+    """The features of one machine and section, and the distances that scorers have asked for.
 
-    train, test : audio digests. domain : "source" or "target" of each train clip.
+    Parameters
+    ----------
+    features : Recipe
+        The feature sets.
+    train, test : tuple of str
+        Audio digests.
+    domain : tuple of str
+        "source" or "target" of each train clip.
+
     """
 
     def __init__(
@@ -77,21 +85,21 @@ class Cell:
         self._blocks: dict[str, tuple[int, NDArray[np.float64]]] = {}
 
     def shares(self, scorer: object) -> bool:
-        """Whether a scorer takes distances, and there are not too many.
+        """Whether a scorer takes distances, and the matrix of train normals is small enough.
 
-        How many test clips there are has no say: a clip's score must not hang on them, not even in the last bit.
+        The number of test clips does not count: a clip's score must not depend on it, not even in the last bit.
         """
         wants = all(hasattr(scorer, name) for name in ("metric", "fit_distances", "score_distances"))
         return wants and 8 * len(self.train) ** 2 <= SHARED
 
     def within(self, metric: str) -> NDArray[np.float64]:
-        """Return the distances (n_train, n_train), which nobody may write to."""
+        """Return the distances (n_train, n_train), read-only."""
         if metric not in self._within:
             self._within[metric] = _read_only(distances(self.train, self.train, metric))
         return self._within[metric]
 
     def to_train(self, metric: str, i: int) -> NDArray[np.float64]:
-        """Return the distances (1, n_train) of a test clip, as a copy from which nothing leads to other clips."""
+        """Return the distances (1, n_train) of a test clip, as a copy that gives no access to other clips."""
         size = max(1, SHARED // (8 * max(1, len(self.train))))
         start, block = self._blocks.get(metric, (-1, self.train[:0].astype(np.float64)))
         if i // size * size != start:
@@ -102,23 +110,23 @@ class Cell:
 
 
 class Work:
-    """One scorer, fitted on some or all train normals of a cell, by features or by distances."""
+    """Fits one scorer on some or all train normals of a cell, by features or by distances, and scores with it."""
 
     def __init__(self, scorer: str, build: Callable[[], Any], cell: Cell) -> None:
         self._name, self._build, self._cell = scorer, build, cell
 
     @cached_property
     def metric(self) -> str | None:
-        """The metric of the distances that the scorer works with, None where it works with features."""
+        """The metric of the distances that the scorer works with, None if it works with features."""
         scorer = self._build()
         return str(scorer.metric) if self._cell.shares(scorer) else None
 
     def fit(self, rows: Rows) -> Any:
         """Fit a new scorer on some of the train normals.
 
-        Nothing is said of neighbours here: what a scorer learns inside (a density, a slope) is part of it, and the same
-        for a new clip and, refitted, for a train normal left out. To leave neighbours out inside as well would thin
-        the bank of a left-out clip twice, and that of a new clip once.
+        The scorer learns nothing about neighbours here. Its inner quantities (a density, a slope) are computed in the
+        same way for a new clip and, refitted, for a train normal left out. Leaving neighbours out of these as well
+        would thin the bank of a left-out clip twice, and that of a new clip once.
         """
         domain, scorer = self._cell.domain[rows], self._build()
         if self.metric is None:
@@ -143,9 +151,9 @@ class Work:
     def tested(self, scorer: Any, fitted: Rows) -> Scores:
         """Score the test clips by a scorer, each alone: a copy of one clip at a time.
 
-        A matrix product may round a row differently with the number of rows beside it: not here. A few train normals
-        go first, so that what a scorer takes from the first clips it scores is not of test clips; and all clips are
-        scored again, the last one first. Raises PluginError where a clip's scores are then not the same, to the bit.
+        Scoring one clip at a time keeps a matrix product from rounding a row differently with the number of rows. A few
+        train normals go first, so that a scorer cannot learn from test clips as the first ones it scores. Then all
+        clips are scored again, the last one first. Raises PluginError unless a clip's scores are the same to the bit.
         """
         clips = range(len(self._cell.test))
         if not clips:
@@ -159,7 +167,7 @@ class Work:
         return {name: np.concatenate([scores[name] for scores in alone]) for name in sorted(references)}
 
     def _alone(self, scorer: Any, fitted: Rows, i: int) -> Scores:
-        """Score one test clip, of which the scorer gets a copy."""
+        """Score a copy of one test clip."""
         if self.metric is None:
             return _checked(scorer.score(self._cell.test[i : i + 1].copy()), 1, self._name)
         row = self._cell.to_train(self.metric, i)
@@ -178,19 +186,19 @@ class Work:
 
 
 def _read_only(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the same numbers as an array whose flags cannot be set to writeable again."""
+    """Return the same numbers as an array that stays read-only, whatever flags are set."""
     return np.asarray(matrix.data.toreadonly())
 
 
 def takes_without(method: Callable[..., Any]) -> bool:
-    """Whether a method of a scorer can be told which train normals each one must not rest on."""
+    """Whether a method of a scorer accepts ``without``: the rows that each train normal's score must not use."""
     with suppress(TypeError, ValueError):  # a builtin may have no signature
         return "without" in signature(method).parameters
     return False
 
 
 def _checked(scores: Mapping[str, Any], n: int, scorer: str) -> Scores:
-    """Hold a scorer to its contract."""
+    """Check references, shapes and finiteness of a scorer's output."""
     checked = {}
     for reference, values in scores.items():
         if reference not in REFERENCES:

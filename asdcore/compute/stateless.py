@@ -1,7 +1,7 @@
-"""Do views and encoders keep something of the clips that they hear? A clip is heard again after others, and compared.
+"""Checks that views and encoders remember no other clips: encodes a clip again after others, and compares.
 
-A clip's features may depend on that clip alone. What goes on learning, or carries a state from clip to clip, gives one
-of the first clips of a chunk other features once it has heard the rest.
+A clip's features may depend on that clip alone. A part that goes on learning, or carries a state from clip to clip,
+gives one of the first clips of a chunk other features after the rest.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from asdcore.compute.encoding import Array, Features, Request
 from asdcore.errors import PluginError
 
 ELSEWHERE = 1e-3
-"""Difference allowed off the CPU, relative to the largest feature: there clips go in batches, which round differently.
+"""Difference allowed on other devices, relative to the largest feature, since batches round differently there.
 
-On the CPU none is."""
+On the CPU none is allowed."""
 
 
 def check_forgets(
     clip: str, audio: Array, rate: int, before: Features, requests: Sequence[Request], device: str | None
 ) -> None:
-    """Hear a clip again; raises PluginError, naming view or encoder, where its features are no longer the same.
+    """Encode a clip again; raises PluginError, naming view or encoder, if its features are no longer the same.
 
     audio : (n_channels, n_samples) at ``rate`` Hz. before : its features when it was heard first.
     """
@@ -49,7 +49,7 @@ def _same(before: Array, after: Array, allowed: float) -> bool:
 
 
 def _culprit(request: Request, audio: Array, rate: int) -> str:
-    """Say which of view and encoder it is: a view makes of a clip what a new one of its kind makes of it."""
+    """Name the view if a new one of its kind gives another waveform, else the encoder."""
     used, new = (
         encoding.waveform(request.view, request.view_parameters, audio, rate, new=new) for new in (False, True)
     )

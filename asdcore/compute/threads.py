@@ -1,7 +1,7 @@
-"""One thread a computation: how a sum is split over threads must not reach the last bit of a result.
+"""Limits libraries to one thread, so that the way a sum is split over threads changes no bit of a result.
 
-More cores are used by more workers, which changes no bit. Some libraries count threads for the whole process (BLAS,
-torch), some for each thread that calls them (OpenMP). Both are set to one, and set back.
+More cores are used by more workers, which changes no bit either. Some libraries count threads for the whole process
+(BLAS, torch), some for each thread that calls them (OpenMP). Both are set to one, and reset afterwards.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""What a library reads when it is loaded."""
+"""Variables that a library reads when it is loaded."""
 
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Compute on one thread inside. Several threads may be inside at once: the last to leave sets the process back.
+    """Compute on one thread inside the block. Several threads may be inside: the last to leave resets the process.
 
     A library that is loaded inside computes on one thread, too, until then.
     """
@@ -33,15 +33,15 @@ def single_threaded() -> Iterator[None]:
 
 @dataclass
 class _Own:
-    """What sets one thread back: its limit, and the OpenMP libraries that were loaded when it came in."""
+    """The state to reset for one thread: its limit, and the OpenMP libraries that were loaded when it came in."""
 
     limit: Any
-    known: set[str]
+    loaded: set[str]
 
 
 @dataclass
 class _Process:
-    """What the first thread inside found, kept until the last has left."""
+    """The settings before the first thread came in, kept until the last has left."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     inside: int = 0
@@ -54,7 +54,7 @@ class _Process:
         from threadpoolctl import ThreadpoolController
 
         with self.lock:
-            # Only where it is loaded: importing torch takes seconds, and a scorer may do without.
+            # Only if it is loaded: importing torch takes seconds, and many scorers do not need it.
             torch = _torch()
             if not self.inside:
                 self.environment = {name: os.environ.get(name) for name in VARIABLES}
@@ -64,18 +64,18 @@ class _Process:
             self.inside += 1
             loaded = ThreadpoolController()
             openmp = loaded.select(user_api="openmp")
-            own = _Own(openmp.limit(limits=1), {one.filepath for one in openmp.lib_controllers})
+            own = _Own(openmp.limit(limits=1), {library.filepath for library in openmp.lib_controllers})
             for library in loaded.select(user_api="blas").lib_controllers:
                 self.blas.setdefault(library.filepath, library.num_threads)
                 _set_blas(library, 1)
             if torch:
                 torch.set_num_threads(1)
-                # torch gives a thread its count when that first asks, which would otherwise be after it left.
+                # torch sets a thread's count when the thread first asks for it; without this, after it has left.
                 torch.get_num_threads()
             return own
 
     def leave(self, own: _Own) -> None:
-        """Set this thread back, and with the last thread the process."""
+        """Reset this thread, and with the last thread the process."""
         from threadpoolctl import ThreadpoolController
 
         with self.lock:
@@ -83,7 +83,7 @@ class _Process:
             self.inside -= 1
             loaded = ThreadpoolController()
             for library in loaded.select(user_api="openmp").lib_controllers:
-                if library.filepath not in own.known:
+                if library.filepath not in own.loaded:
                     library.set_num_threads(self._usual())
             if self.inside:
                 return
@@ -98,15 +98,15 @@ class _Process:
                     os.environ[name] = value
 
     def _usual(self) -> int:
-        """Return how many threads a library would have taken that was loaded inside."""
+        """Return how many threads a library that was loaded inside would have used."""
         asked = next((value for value in self.environment.values() if value and value.isdecimal()), "0")
         return int(asked) or len(os.sched_getaffinity(0))
 
 
 def _set_blas(library: Any, threads: int) -> None:
-    """Set the count of a BLAS for the process, from whatever thread.
+    """Set the thread count of a BLAS for the process, from any thread.
 
-    threadpoolctl lets the thread that first set it alone set it again, and without a word ignores all others.
+    threadpoolctl lets only the thread that set it first set it again, and silently ignores all others.
     """
     release = getattr(library, "clear_controlling_thread", lambda **_: None)
     release(force=True)
@@ -115,7 +115,7 @@ def _set_blas(library: Any, threads: int) -> None:
 
 
 def _torch() -> Any:
-    """Return torch where it is loaded, and not only begun to be."""
+    """Return torch if it is loaded completely, else None."""
     torch = sys.modules.get("torch")
     return torch if hasattr(torch, "set_num_threads") and hasattr(torch, "get_num_threads") else None
 

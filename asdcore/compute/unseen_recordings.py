@@ -1,4 +1,4 @@
-"""No component is told where the recordings lie: from their names and folders it could read labels."""
+"""Refuses parameters that tell a component where the recordings lie: it could read labels from names and folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from asdcore.portfolio import Choice
 def check_apart(choices: Iterable[Choice], root: Path, plugins: Plugins) -> None:
     """Raise PortfolioError for a parameter that names the recordings' root, or a folder within or above it.
 
-    A file among the recordings is refused too, unless it is a checkpoint. Links do not hide anything.
+    A file among the recordings is refused too, unless it is a checkpoint. Links are followed.
     """
     home = Path(os.path.realpath(root))
     problems = []
@@ -42,7 +42,7 @@ def check_apart(choices: Iterable[Choice], root: Path, plugins: Plugins) -> None
 
 
 def _relation(path: Path, home: Path, *, is_checkpoint: bool) -> str:
-    """Say how a file or folder lies to the recordings; "" where it is apart from them."""
+    """Describe how a file or folder overlaps with the recordings; "" if it does not."""
     if not path.is_dir():
         within = Path(os.path.realpath(path)).is_relative_to(home) or Path(os.path.abspath(path)).is_relative_to(home)  # noqa: PTH100
         return "" if is_checkpoint or not within else "is a file among the recordings."

@@ -44,6 +44,10 @@ class Component:
         """What builds the component. Raises PluginError if its path does not lead to a class or function."""
         return self._imported(self.registered) if isinstance(self.registered, str) else self.registered
 
+    def imported(self) -> Callable[..., Any]:
+        """Return the factory: a path that leads to none is told now, once, and not by every use of it."""
+        return self.factory
+
     @functools.cached_property
     def files(self) -> Source | None:
         """The plugin's source as it was when it was first asked for: its files, and what it imports."""

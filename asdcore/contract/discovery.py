@@ -48,7 +48,7 @@ def offered(only: Collection[str] | None = None) -> list[Offered]:
         _check_own(entries)
     else:
         entries = [entry for entry in entries if any(covers(entry.name, name) for name in only)]
-        check_installed(only, [name for name in only if any(covers(entry.name, name) for entry in entries)])
+        check_present(only, [name for name in only if any(covers(entry.name, name) for entry in entries)])
     # Before anything is imported: of two plugins of one name nobody knows which one was meant.
     check_names((entry.name, distribution_of(entry)[0]) for entry in entries)
     return [(entry.name, _load(entry), *distribution_of(entry)) for entry in entries]
@@ -86,7 +86,7 @@ def check_names(named: Iterable[tuple[str, str]]) -> None:
         seen[name] = distribution
 
 
-def check_installed(wanted: Iterable[str], present: Collection[str]) -> None:
+def check_present(wanted: Iterable[str], present: Collection[str]) -> None:
     """Raise PluginError if one of the plugins wanted is not among those present."""
     if missing := sorted(set(wanted).difference(present)):
         raise PluginError(f"The plugin {missing[0]!r} is not installed. 'asdcore plugins' lists what is.")

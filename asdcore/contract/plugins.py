@@ -21,7 +21,7 @@ import pluggy
 from asdcore.contract import hookspecs
 from asdcore.contract.blame import not_built
 from asdcore.contract.component import Component, Place
-from asdcore.contract.discovery import Offered, check_installed, check_names, offered, origin
+from asdcore.contract.discovery import Offered, check_names, check_present, offered, origin
 from asdcore.contract.interfaces import KINDS, PROTOCOLS
 from asdcore.contract.mentions import FACTORY_PATH
 from asdcore.contract.modules import module_file
@@ -52,7 +52,7 @@ class Plugins:
         }
         self._tables = {kind: self._collect(kind) for kind in KINDS}
         if self._only is not None:
-            check_installed(self._only, self._hooks)
+            check_present(self._only, self._hooks)
         self.since = 0
         """When they began to be loaded from their files, in ns; 0 if nobody wrote it down."""
 

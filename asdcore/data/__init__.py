@@ -1,1 +1,1 @@
-"""Sound on disk -> arrays."""
+"""Data: the clip index, decoding sound into arrays, pooling, distances, and synthetic sets."""

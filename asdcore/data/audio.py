@@ -1,6 +1,6 @@
-"""Decode, resample, hash: the only file that reads sound.
+"""Decodes, resamples and hashes sound files; the only file that reads sound.
 
-Audio is (n_channels, n_samples) float32 in [-1, 1]. A file that is damaged or cut short is refused, never read as far
+Audio is (n_channels, n_samples) float32 in [-1, 1]. A damaged or truncated file is refused instead of being read as far
 as it goes: a shorter clip has other scores, and nobody would know why.
 """
 
@@ -25,23 +25,23 @@ SUFFIXES = (".wav", ".flac")
 """The audio files that datasets hold."""
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
-"""What may be inside them. A damaged file of another format is decoded as far as it goes without an error."""
+"""Formats that may be inside them. libsndfile decodes damaged files of other formats in part, without an error."""
 
 RATES = (1_000, 4_000_000)
-"""Sample rates in Hz that a header may name. To resample what says 1 Hz would take all memory there is."""
+"""Sample rates in Hz that a header may name. Resampling from 1 Hz would take all memory there is."""
 
 LOUDEST = 2.0**31
-"""The largest floating-point sample that is taken: no format of whole numbers has a larger one."""
+"""The largest floating-point sample that is accepted: formats of whole numbers have none larger."""
 
 BLOCK = 1 << 20
-"""Samples decoded at once: more than any clip has, since soundfile seeks after each read, and in FLAC that is slow."""
+"""Samples decoded at once: more than most clips have, since soundfile seeks after each read, which FLAC makes slow."""
 
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """What is known of a clip before it is encoded. ``sha256`` is the digest of the file's bytes.
+    """Facts about a clip before it is encoded. ``sha256`` is the digest of the file's bytes.
 
-    rest : bytes that a wav has behind its last whole sample; they are left out.
+    rest : bytes of a wav after its last whole sample; they are left out.
     """
 
     channels: int
@@ -52,11 +52,11 @@ class AudioFacts:
 
 
 def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
-    """Hash a file and read its header; raises DataError, naming the file, where :func:`decode` would.
+    """Hash a file and read its header; raises DataError, naming the file, if :func:`decode` would.
 
-    The header of a wav says how many bytes must follow, so one of whole-numbered samples is checked without decoding.
-    FLAC shows its faults, and floating-point samples show a NaN, only when decoded; a file whose digest is among
-    ``decoded`` has been through that before.
+    The header of a wav says how many bytes must follow, so a file of whole-numbered samples is checked without
+    decoding. FLAC shows its faults, and floating-point samples a NaN, only when decoded. A file whose digest is among
+    ``decoded`` has been decoded before and is not decoded again.
     """
     content = _read(path)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -69,7 +69,7 @@ def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
 def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], int]:
     """Return ((n_channels, n_samples) float32, sample rate in Hz).
 
-    With ``sha256`` the file must still have that digest: DataError where it changed since it was indexed.
+    With ``sha256`` the file must still have that digest: DataError if it changed since it was indexed.
     """
     try:
         audio, facts = decode_new(path)
@@ -82,7 +82,7 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
 
 
 def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
-    """Return the (n_channels, n_samples) float32 of a file nobody has looked at before, and its facts: one reading."""
+    """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading."""
     import numpy as np
 
     content = _read(path)
@@ -105,7 +105,7 @@ def resample(audio: NDArray[np.float32], source: int, target: int) -> NDArray[np
 def _read(path: Path) -> bytes:
     try:
         if path.is_fifo():
-            raise DataError(f"{path.name}: is a pipe, not a file")  # it would be waited for
+            raise DataError(f"{path.name}: is a pipe, not a file")  # reading it would wait forever
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path.name}: cannot be read ({error.strerror or error})") from error
@@ -116,7 +116,7 @@ def _read(path: Path) -> bytes:
 
 @contextmanager
 def _opened(content: bytes, name: str) -> Iterator[Any]:
-    """Open a file of a format we read whose samples are all there; errors while it is open name it too."""
+    """Open a file of a supported format and check that all its samples are there; errors name the file."""
     import soundfile
 
     header = wav_header(content)
@@ -170,7 +170,7 @@ def _samples(sound: Any, name: str) -> NDArray[np.float32]:
     if not np.isfinite(samples).all():
         raise DataError(f"{name}: holds samples that are not finite (NaN or infinity)")
     if (largest := float(np.abs(samples).max(initial=0.0))) > LOUDEST:
-        raise DataError(f"{name}: holds a sample of {largest:.3g}, full scale is 1: these are no samples of sound")
+        raise DataError(f"{name}: holds a sample of {largest:.3g}, full scale is 1: these are not samples of sound")
     return samples
 
 

@@ -1,7 +1,7 @@
-"""The clip index: what is known of every clip before anything is heard.
+"""Makes and checks the clip index: one row for each clip, with its names and audio facts.
 
 The ground truth is another table. The two are never joined outside ``asdcore.evidence``: the index has no label, and
-its domain is null for every test clip, even where a development file name spells both.
+its domain is null for every test clip, even if a development file name spells both.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _DECODED: ContextVar[Container[str]] = ContextVar("decoded", default=frozenset()
 
 @contextmanager
 def decoded_before(digests: Container[str]) -> Iterator[None]:
-    """Let :func:`index_clips` trust, inside, that files with these digests decode: their features are at hand.
+    """Let :func:`index_clips` trust, inside the block, that files with these digests decode: the store has features.
 
-    A dataset reader knows nothing of the store, so this reaches ``index_clips`` around it.
+    A dataset reader does not see the store, so this bypasses it.
     """
     token = _DECODED.set(digests)
     try:
@@ -46,13 +46,13 @@ _LOOKED_AT: ContextVar[Mapping[str, AudioFacts | str] | None] = ContextVar("look
 
 
 @contextmanager
-def looked_at(found: Mapping[str, AudioFacts | str]) -> Iterator[None]:
-    """Let :func:`index_clips` read nothing of the clips in ``found``: it has their facts, or what is wrong with them.
+def looked_at(outcomes: Mapping[str, AudioFacts | str]) -> Iterator[None]:
+    """Let :func:`index_clips` read no audio inside the block, and take each clip's facts or fault from ``outcomes``.
 
-    Inference reads each evaluation clip once, when it is scored. Until then, which is to say while it is not in
-    ``found``, its facts are unknown (null). A section without train clips is no problem: its normal sound was frozen.
+    Inference reads each evaluation clip once, when it is scored. Until then the clip is missing from ``outcomes``, and
+    its facts are unknown (null). A section without train clips is allowed: its normal sound was frozen.
     """
-    token = _LOOKED_AT.set(found)
+    token = _LOOKED_AT.set(outcomes)
     try:
         yield
     finally:
@@ -64,7 +64,7 @@ _RESTS: ContextVar[dict[str, int] | None] = ContextVar("rests", default=None)
 
 @contextmanager
 def noticing_rests() -> Iterator[dict[str, int]]:
-    """Let :func:`index_clips` note, inside, the bytes that wav files have behind their last whole sample, by clip."""
+    """Let :func:`index_clips` note, inside the block, the bytes of wav files after their last whole sample, by clip."""
     rests: dict[str, int] = {}
     token = _RESTS.set(rests)
     try:
@@ -80,26 +80,54 @@ def index_clips(
     channels: int | None = None,
     problems: Iterable[str] = (),
 ) -> pl.DataFrame:
-    """Make the clip index of ``root`` from parsed names.
+    """Make the clip index of ``root`` from parsed names, reading every audio file once.
 
     Parameters
     ----------
-    root
+    root : pathlib.Path
         The folder that the clips lie in.
-    entries
+    entries : iterable of mapping
         One mapping for each file: ``clip`` (relative POSIX path), ``machine``, ``section``, ``split`` ("train" or
         "test"), ``domain`` ("source" or "target"; that of a test clip is dropped) and ``attributes`` (or None).
-        Optional, and dropped of a test clip: ``order``, a number by which the train clips of one machine, section and
-        domain lie as they were recorded (an index or a time), and ``recording``, what a clip was cut from.
-    channels
+        Optional, and dropped for a test clip: ``order``, a number that sorts the train clips of one machine, section
+        and domain as they were recorded (an index or a time), and ``recording``, the name of the recording that a clip
+        was cut from.
+    channels : int, optional
         The channel count every clip must have; None accepts any that is the same within a machine.
-    problems
-        What the reader has already found wrong; reported together with what is found here.
+    problems : iterable of str
+        Problems that the reader has found already; they are reported together with those found here.
+
+    Returns
+    -------
+    polars.DataFrame
+        The clip index, a row for each clip, sorted by clip: the keys of the entries, and ``channels``,
+        ``sample_rate`` (Hz), ``n_samples`` and ``sha256`` of each file.
 
     Raises
     ------
     DatasetError
-        With everything that is wrong, each line naming its file.
+        If anything is wrong; the message lists every problem, each line naming its file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> root = Path("data")
+    >>> paths = sorted(path.relative_to(root).as_posix() for path in root.glob("SynFan/*/*.wav"))
+    >>> entries = [
+    ...     {
+    ...         "clip": path,
+    ...         "machine": "SynFan",
+    ...         "section": "00",
+    ...         "split": path.split("/")[1],
+    ...         "domain": "target" if "_target_" in path else "source",
+    ...     }
+    ...     for path in paths
+    ... ]
+    >>> index = asdcore.index_clips(root, entries, channels=2)
+    >>> index["split"].value_counts(sort=True).rows()
+    [('train', 50), ('test', 48)]
+    >>> index.filter(split="test")["domain"].unique().to_list()
+    [None]
 
     """
     rows: list[dict[str, Any]] = [{name: entry.get(name) for name in (*NAMED, *SAID_OF_TRAIN)} for entry in entries]
@@ -108,33 +136,34 @@ def index_clips(
         if row["split"] == "test":
             row["domain"] = None
         row |= said_of_train(row)
-    facts, found = _inspect(root, [row["clip"] for row in rows])
+    facts, unreadable = _inspect(root, [row["clip"] for row in rows])
     index = pl.DataFrame(rows, schema={**dict.fromkeys(NAMED, pl.String), **SAID_OF_TRAIN})
-    known = pl.DataFrame([_fact_row(one) for one in facts], schema=AUDIO_FACTS)
-    index = index.hstack(known).select(list(CLIP_INDEX.columns)).sort("clip")
-    found = [
+    audio = pl.DataFrame([_fact_row(of_clip) for of_clip in facts], schema=AUDIO_FACTS)
+    index = index.hstack(audio).select(list(CLIP_INDEX.columns)).sort("clip")
+    problems = [
         *problems,
-        *found,
+        *unreadable,
         *misplaced,
         *_word_problems(index),
         *_name_problems(index),
         *_channel_problems(index, channels),
         *(_cell_problems(index) if _LOOKED_AT.get() is None else ()),
     ]
-    if found:
-        raise DatasetError(f"{root}: {len(found)} problem{'s' * (len(found) > 1)} in this dataset.", found, index)
+    if problems:
+        count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+        raise DatasetError(f"{root}: {count} in this dataset.", problems, index)
     return CLIP_INDEX.check(index)
 
 
 def completed(index: pl.DataFrame) -> pl.DataFrame:
-    """Return the clip index of a reader, with null ``order`` and ``recording`` for one that says neither.
+    """Return the clip index of a reader, with null ``order`` and ``recording`` if the reader gives neither.
 
-    Raises DatasetError where the columns hold what they must not; a reader that uses :func:`index_clips` was told.
+    Raises DatasetError if these columns hold invalid values; a reader that uses :func:`index_clips` has heard of them.
     """
     index = _widened(index)
     if set(NAMED) <= set(index.columns):
-        if found := recording_problems(index.to_dicts()):
-            raise DatasetError("The clip index says what it must not.", found, index)
+        if problems := recording_problems(index.to_dicts()):
+            raise DatasetError("The clip index has invalid values.", problems, index)
         given = [said_of_train(row) for row in index.select("split", *SAID_OF_TRAIN).to_dicts()]
         index = index.with_columns(pl.DataFrame(given, schema=SAID_OF_TRAIN))
     return CLIP_INDEX.check(index)
@@ -146,7 +175,7 @@ def _widened(index: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_clips(index: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return one row for each machine, section and split: its clips, and how many are known to be of each domain."""
+    """Return one row for each machine, section and split: its clips, and how many are marked with each domain."""
     counted = index.group_by("machine", "section", "split").agg(
         clips=pl.len(),
         source=(pl.col("domain") == "source").sum().fill_null(0),
@@ -157,9 +186,9 @@ def count_clips(index: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def count_recordings(index: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return one row for each machine and section: how many train clips have an order, of how many recordings.
+    """Return one row for each machine and section: how many train clips have an order, and how many recordings.
 
-    Both are 0 where the dataset does not say so.
+    Both are 0 if the dataset names none.
     """
     train = _widened(index).filter(pl.col("split") == "train")
     counted = train.group_by(CELL).agg(
@@ -170,7 +199,7 @@ def count_recordings(index: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _inspect(root: Path, clips: list[str]) -> tuple[list[AudioFacts | None], list[str]]:
-    """Read all files, several at once; return facts (None where unreadable) and the problems met."""
+    """Read all files, several at once; return facts (None if unreadable) and problems."""
     decoded, before = _DECODED.get(), _LOOKED_AT.get()
 
     def look(clip: str) -> AudioFacts | str | None:
@@ -186,15 +215,15 @@ def _inspect(root: Path, clips: list[str]) -> tuple[list[AudioFacts | None], lis
             looked = list(threads.map(look, clips))
     if (rests := _RESTS.get()) is not None:
         read = zip(clips, looked, strict=True)
-        rests.update({clip: one.rest for clip, one in read if isinstance(one, AudioFacts) and one.rest})
+        rests.update({clip: facts.rest for clip, facts in read if isinstance(facts, AudioFacts) and facts.rest})
     return (
-        [one if isinstance(one, AudioFacts) else None for one in looked],
-        [one for one in looked if isinstance(one, str)],
+        [outcome if isinstance(outcome, AudioFacts) else None for outcome in looked],
+        [outcome for outcome in looked if isinstance(outcome, str)],
     )
 
 
-def _remembered(clip: str, found: AudioFacts | str | None) -> AudioFacts | str | None:
-    return f"{clip}{found.removeprefix(PurePosixPath(clip).name)}" if isinstance(found, str) else found
+def _remembered(clip: str, outcome: AudioFacts | str | None) -> AudioFacts | str | None:
+    return f"{clip}{outcome.removeprefix(PurePosixPath(clip).name)}" if isinstance(outcome, str) else outcome
 
 
 def _fact_row(facts: AudioFacts | None) -> dict[str, Any]:
@@ -202,7 +231,7 @@ def _fact_row(facts: AudioFacts | None) -> dict[str, Any]:
 
 
 def _word_problems(index: pl.DataFrame) -> list[str]:
-    """Find clips whose split, or train clips whose domain, is none that the framework knows."""
+    """Find clips with an unknown split, and train clips with an unknown domain."""
     problems = []
     for clip, split, domain in index.select("clip", "split", "domain").rows():
         if split not in ("train", "test"):
@@ -213,7 +242,7 @@ def _word_problems(index: pl.DataFrame) -> list[str]:
 
 
 def _name_problems(index: pl.DataFrame) -> list[str]:
-    """Find clips that share a name: labels and scores are matched by name, so it must say one clip."""
+    """Find clips that share a name: labels and scores are matched by name, so it must be unique."""
     names = Counter(
         (machine, split, PurePosixPath(clip).stem)
         for clip, machine, split in index.select("clip", "machine", "split").rows()
@@ -256,6 +285,6 @@ def _cell_problems(index: pl.DataFrame) -> list[str]:
     splits = index.group_by(CELL, maintain_order=True).agg(pl.col("split").unique())
     return [
         f"{machine} section {section}: no train clips, so there is no normal sound to compare its test clips with"
-        for machine, section, found in splits.rows()
-        if "train" not in found
+        for machine, section, present in splits.rows()
+        if "train" not in present
     ]

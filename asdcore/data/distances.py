@@ -1,8 +1,8 @@
-"""Distances between clips: the one matrix that every distance scorer of a feature set shares.
+"""Computes the distances between clips: one matrix that all distance scorers of a feature set share.
 
-A distance is summed from the differences of two clips' features, not from their products: near-duplicates lose no
+A distance is summed from the differences of two clips' features, not from their products. So near-duplicates lose no
 digits, equal clips are at exactly 0, and a value is the same to the last bit whatever other clips, threads or banks are
-around. That takes as long as one matrix-vector product for each query, which memory bounds as well.
+around. That takes as long as one matrix-vector product for each query, which is bound by memory, too.
 """
 
 from __future__ import annotations
@@ -19,19 +19,44 @@ Floats = NDArray[np.float64]
 METRICS = ("cosine", "euclidean")
 
 IN_CACHE = 1 << 16
-"""Numbers of which the differences of one query to a block of the bank are made: half a MiB stays in a core's cache."""
+"""Numbers in a block of the bank that each query is compared with: half a MiB stays in a core's cache."""
 
 
 def distances(features: NDArray[np.float32], bank: NDArray[np.float32], metric: str = "cosine") -> Floats:
-    """Return the distance of every clip to every clip of a bank, (n_clips, n_train) float64.
+    """Compute the distance of every clip to every clip of a bank.
 
-    features, bank : (n_clips, ...) and (n_train, ...), flattened to D values a clip. The same array twice takes half
-        the time.
-    metric : "cosine", half of one minus the cosine similarity, in [0, 1], a zero vector being like another zero vector
-        and at 1/2 from all others; or "euclidean", in the units of the features.
+    Costs n_clips * n_train * D subtractions and squares, with D values in a clip.
 
-    Costs n_clips * n_train * D subtractions and squares. Raises ValueError for another metric, and DataError where the
-    clips and the bank differ in size.
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n_clips, ...)
+        Features of the clips; the axes after the first are flattened.
+    bank : ndarray of float32, shape (n_train, ...)
+        Features of the train normals. Passing the same array twice takes half the time.
+    metric : {"cosine", "euclidean"}
+        "cosine" is half of one minus the cosine similarity, in [0, 1]; a zero vector has distance 0 from another zero
+        vector and 1/2 from all others. "euclidean" is in the units of the features.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_clips, n_train)
+        The distances.
+
+    Raises
+    ------
+    ValueError
+        If the metric is another one.
+    DataError
+        If the clips and the bank differ in size.
+
+    Examples
+    --------
+    >>> clips = np.array([[1.0, 0.0], [0.0, 2.0]], dtype=np.float32)
+    >>> asdcore.distances(clips, clips).tolist()
+    [[0.0, 0.5], [0.5, 0.0]]
+    >>> asdcore.distances(clips, clips, metric="euclidean").round(3).tolist()
+    [[0.0, 2.236], [2.236, 0.0]]
+
     """
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
@@ -40,8 +65,8 @@ def distances(features: NDArray[np.float32], bank: NDArray[np.float32], metric: 
             f"features of {math.prod(features.shape[1:])} values a clip cannot be compared with train normals of "
             f"{math.prod(bank.shape[1:])}. Clips of different lengths need a pooling other than 'frames'."
         )
-    known = _prepared(bank, metric)
-    squares = _squares_within(known) if features is bank else _squares(_prepared(features, metric), known)
+    normals = _prepared(bank, metric)
+    squares = _squares_within(normals) if features is bank else _squares(_prepared(features, metric), normals)
     return squares / 4.0 if metric == "cosine" else np.sqrt(squares, out=squares)
 
 
@@ -68,7 +93,7 @@ def _squares(queries: Floats, bank: Floats) -> Floats:
 
 
 def _squares_within(bank: Floats) -> Floats:
-    """(m, D) -> squared distances (m, m); a difference and its negative have the same square, so half of them do."""
+    """(m, D) -> squared distances (m, m); a difference and its negative have the same square, so half are enough."""
     squares = np.zeros((len(bank), len(bank)))
     for rows in _blocks(bank):
         for i in range(rows.stop):

@@ -1,11 +1,11 @@
-"""Tokens -> features: what is kept of time and bands.
+"""Pools tokens into features: reduces time, and bands if asked, to one vector for each clip.
 
 patches (time, band, dim) float32 of one clip -> features float32. Every band is pooled over ``time`` for itself, in
 float64 and one clip at a time, so that a clip's features do not depend on which others were encoded with it.
 
 Parameters: ``gamma`` of rdp and rdp_gem, ``p`` of gem and rdp_gem, ``r`` of gwrp, and ``clean_up``, true or false, of
-all. Their defaults here serve any encoder; one for which others are published names them itself (``pooling_defaults``,
-see :class:`asdcore.contract.interfaces.Encoder`).
+all. Their defaults here serve any encoder. An encoder with other published values names them itself
+(``pooling_defaults``, see :class:`asdcore.contract.interfaces.Encoder`).
 
 Formulas: Wilkinghoff, Yadav, Tan, "Temporal pooling strategies for training-free anomalous sound detection with
 self-supervised audio embeddings" (arXiv 2603.04605), Section III.
@@ -26,14 +26,14 @@ Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 
 FLOOR, SPIKE = 0.1, 0.5
-"""Between these two, a token's values pass the clean-up as they are."""
+"""Values between these two pass the clean-up unchanged."""
 
 
 def clean_up(patches: Floats) -> Floats:
-    """Raise what is below 0.1 to 0.1, and bend what is above 0.5 by tanh, which bounds it by 1.5.
+    """Raise values below 0.1 to 0.1, and bend values above 0.5 by tanh, which bounds them by 1.5.
 
-    The clean-up that EAT's embeddings need before distances between them mean something (arXiv 2603.04605, Section IV-B
-    and Table I). It is given there in words; that the two pieces meet at 0.5, with the same slope, is our reading.
+    EAT's embeddings need this clean-up before distances between them mean something (arXiv 2603.04605, Section IV-B and
+    Table I). The paper describes it in words; that the two pieces meet at 0.5, with the same slope, is our reading.
     """
     raised = np.maximum(patches, FLOOR)
     return np.where(raised > SPIKE, SPIKE + np.tanh(raised - SPIKE), raised)
@@ -72,7 +72,8 @@ def gwrp(patches: Floats, r: float) -> Floats:
 def gem(patches: Floats, p: float) -> Floats:
     """(time, band, dim) -> (band * dim,): generalized mean pooling (Radenovic, Tolias, Chum, TPAMI 2019), p = 3 there.
 
-    (mean_t max(x_t, 0)^p)^(1/p): p = 1 is the mean of what is not negative, and the larger p, the nearer the maximum.
+    (mean_t max(x_t, 0)^p)^(1/p): p = 1 is the mean after negative values became 0, and the larger p, the nearer the
+    maximum.
     """
     return _weighted_gem(patches, np.ones(patches.shape[:2]), p)
 
@@ -98,7 +99,7 @@ def frames(patches: Floats) -> Floats:
 def deviation_weights(patches: Floats, gamma: float) -> Floats:
     """(time, band, dim) -> (time, band): (1 + d_t / max d)^gamma, d_t the distance of frame t to its band's mean.
 
-    They are given relative to the largest, which is 1. Where no frame stands out, all are 1.
+    They are relative to the largest, which is 1. If no frame stands out, all are 1.
     """
     distance = np.sqrt(np.square(patches - patches.mean(axis=0)).sum(axis=2))
     farthest = distance.max(axis=0)
@@ -156,14 +157,14 @@ ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def complete(name: str, *given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all parameters of a pooling: its defaults, replaced by what is given, the last one counting most.
+    """Return all parameters of a pooling: its defaults, replaced by the given ones; later ones win.
 
     Raises PortfolioError for an unknown pooling or parameter, and for a value that is not allowed.
     """
     if name not in POOLINGS:
         raise PortfolioError(f"no pooling is named {name!r}. {did_you_mean(name, POOLINGS)}")
     parameters: dict[str, Any] = {"clean_up": False, **POOLINGS[name].defaults}
-    for key, value in (item for some in given for item in some.items()):
+    for key, value in (item for values in given for item in values.items()):
         if key not in parameters:
             raise PortfolioError(f"pooling {name!r} takes no parameter {key!r}. {did_you_mean(key, parameters)}")
         what, is_allowed = ALLOWED[key]
@@ -177,8 +178,8 @@ def complete(name: str, *given: Mapping[str, Any]) -> dict[str, Any]:
 def pool(name: str, patches: Floats32, special: Floats32 | None = None, **parameters: Any) -> Floats32:
     """Pool one clip's patches (time, band, dim) float32, or with ``cls`` its special tokens (n_special, dim) float32.
 
-    Raises DataError where the tokens are not finite, PortfolioError for a wrong name or parameter and where there are
-    no special tokens.
+    Raises DataError if the tokens are not finite, PortfolioError for a wrong name or parameter, or if special tokens
+    are needed and missing.
     """
     parameters = complete(name, parameters)
     tokens = _special_frames(special) if POOLINGS[name].special else patches
@@ -186,7 +187,7 @@ def pool(name: str, patches: Floats32, special: Floats32 | None = None, **parame
         raise DataError(
             f"An encoder gave patches of shape {tokens.shape}; (time, band, dim), none of them 0, is needed."
         )
-    # An infinite token is refused even where a pooling would hide it, as the maximum hides minus infinity.
+    # An infinite token is refused even if a pooling would hide it, as the maximum hides minus infinity.
     if bad := int((~np.isfinite(tokens)).sum()):
         raise DataError(
             f"the encoder's tokens hold {bad} values that are not finite, so there are no features ({name})"

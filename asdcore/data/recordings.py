@@ -1,12 +1,12 @@
-"""Which train clips were cut side by side: the columns ``order`` and ``recording`` of the clip index.
+"""Checks the columns ``order`` and ``recording`` of the clip index: which train clips were cut side by side.
 
 Clips of one recording are near-duplicates of one another, so a train normal must be scored without its neighbours
-(:mod:`asdcore.held_out`). order is a number by which the train clips of one machine, section and domain lie as they
-were recorded: an index, or a time; only which comes before which counts. recording names what a clip was cut from: a
-file, a session. Either may be unknown, of all train clips of a machine, section and domain or of none.
+(:mod:`asdcore.held_out`). ``order`` sorts the train clips of one machine, section and domain as they were recorded: an
+index, or a time; only which clip comes before which counts. ``recording`` names the file or session that a clip was cut
+from. Either may be unknown, but then for all train clips of a machine, section and domain.
 
-Of test clips neither is kept. The names of development test files spell the label, and a recording may be named after a
-fault; that a recording is in both splits is found out, and nothing else.
+Test clips keep neither. The names of development test files spell the label, and a recording may be named after a
+fault. The only use made of a test clip's recording is to detect that it is in both splits.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MORE = 2
 
 
 def said_of_train(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return order and recording of a row of the clip index as they are kept: null of a test clip."""
+    """Return order and recording of a row of the clip index as the index keeps them: null for a test clip."""
     if row.get("split") != "train":
         return dict.fromkeys(SAID_OF_TRAIN)
     order, recording = row.get("order"), row.get("recording")
@@ -37,7 +37,7 @@ def said_of_train(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recording_problems(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Find what cannot be an order or a recording, what is known of some clips only, and recordings in both splits.
+    """Find invalid orders and recordings, columns that only some clips have, and recordings in both splits.
 
     rows : of the clip index, as a reader gives them.
     """
@@ -63,8 +63,8 @@ def _bad_values(rows: list[Mapping[str, Any]]) -> Iterator[str]:
     for (machine, section, column), bad in wrong.items():
         first = min(bad, key=lambda row: str(row.get("clip")))
         yield (
-            f"{first.get('clip')}: its {column} is {first[column]!r}, it must be {fits[column][1]}, or null where "
-            f"nobody knows ({_plural(len(bad))} of {machine} section {section})"
+            f"{first.get('clip')}: its {column} is {first[column]!r}, it must be {fits[column][1]}, or null if it is "
+            f"unknown ({_plural(len(bad))} of {machine} section {section})"
         )
 
 
@@ -89,7 +89,7 @@ def _partly_known(rows: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _leaks(rows: list[Mapping[str, Any]]) -> Iterator[str]:
-    """Find recordings of which both train and test clips were cut."""
+    """Find recordings from which both train and test clips were cut."""
     cut: dict[tuple[Any, ...], dict[Any, list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.get("recording") is not None:

@@ -1,4 +1,4 @@
-"""What a clip index shows that is no fault, but that a person should know: repeated sounds, very different lengths."""
+"""Remarks on a clip index that a user should read, though no error: repeated sounds, very different lengths."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 UNEQUAL = 2.0
-"""Lengths are told if the longest clip of a machine is more than this many times as long as the shortest."""
+"""A remark on lengths is made if a machine's longest clip is more than this many times as long as its shortest."""
 
 EXAMPLES = 3
 """Clips that a remark names."""
 
 
 def remarks_on(clips: pl.DataFrame, rests: Mapping[str, int] | None = None) -> list[str]:
-    """Return a sentence for each thing that a clip index shows, machine by machine.
+    """Return a sentence for each remark on a clip index, machine by machine.
 
-    clips : the clip index. Clips whose sound is not known yet (null digest or length) are passed over.
-    rests : bytes that files have behind their last whole sample, by clip (:func:`asdcore.data.clips.noticing_rests`).
+    clips : the clip index. Clips whose sound is unknown yet (null digest or length) are passed over.
+    rests : bytes of files after their last whole sample, by clip (:func:`asdcore.data.clips.noticing_rests`).
     """
     return [*_in_both_splits(clips), *_repeated(clips), *_unequal(clips), *_with_rest(rests or {})]
 
@@ -35,8 +35,8 @@ def _with_rest(rests: Mapping[str, int]) -> Iterator[str]:
 def _in_both_splits(clips: pl.DataFrame) -> Iterator[str]:
     """Yield the test clips that are train clips too: they are scored against themselves."""
     train, test = (clips.filter(pl.col("split") == split) for split in ("train", "test"))
-    known = train.select("sha256", original="clip").drop_nulls().unique("sha256", keep="first", maintain_order=True)
-    both = test.join(known, on="sha256", how="inner", maintain_order="left")
+    originals = train.select("sha256", original="clip").drop_nulls().unique("sha256", keep="first", maintain_order=True)
+    both = test.join(originals, on="sha256", how="inner", maintain_order="left")
     for (machine,), rows in both.group_by("machine", maintain_order=True):
         pairs = [f"{clip} is {original}" for clip, original in rows.select("clip", "original").head(EXAMPLES).rows()]
         yield (
@@ -46,7 +46,7 @@ def _in_both_splits(clips: pl.DataFrame) -> Iterator[str]:
 
 
 def _repeated(clips: pl.DataFrame) -> Iterator[str]:
-    """Yield the machines of which train clips are byte for byte alike."""
+    """Yield the machines that have byte-for-byte equal train clips."""
     train = clips.filter(pl.col("split") == "train", pl.col("sha256").is_not_null())
     alike = train.filter(pl.len().over("machine", "section", "sha256") > 1)
     for (machine, section), rows in alike.group_by("machine", "section", maintain_order=True):

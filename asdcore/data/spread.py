@@ -1,6 +1,6 @@
-"""Pick a few train clips that differ: spread over recordings, or over the order of recording.
+"""Picks a few train clips that differ: spread over recordings, or over the order of recording.
 
-Neighbours in a recording are near-duplicates, so five of them say little more than one of them does.
+Neighbours in a recording are near-duplicates, so five of them tell little more than one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The header of a wav, read for what libsndfile takes on trust: whether it fits the bytes, and itself."""
+"""Checks the header of a wav against the bytes and against itself, which libsndfile does not do."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 FORMS = (b"RIFF", b"RIFX", b"RF64")
 
 OPEN_SIZE = 0x7FFFF000
-"""From here on a size is one that a program writing into a pipe could not go back to fill in: it promises nothing."""
+"""From this size on a header promises nothing: a program that wrote into a pipe could not go back to fill it in."""
 
 PLAIN = (1, 3)
-"""Format tags of whole numbers and of floating point: of these, all samples have one size, which the header says."""
+"""Format tags of whole numbers and of floating point, whose samples all have the size that the header names."""
 
 COMPANDED = (6, 7)
 """Format tags of A-law and mu-law: a byte a sample."""
@@ -20,11 +20,11 @@ EXTENSIBLE = 0xFFFE
 
 @dataclass(frozen=True)
 class WavHeader:
-    """What a wav's header says against its bytes.
+    """A wav's header compared with its bytes.
 
-    missing : bytes of samples that it promises and that are not there. rest : bytes behind the last whole sample of all
-    channels. contradiction : what in it does not go together, in words, or nothing. second : whether another chunk of
-    samples follows the first; a wav has one.
+    missing : bytes of samples that it promises and that are not there. rest : bytes after the last whole sample of all
+    channels. contradiction : what in it does not go together, in words; "" if all does. second : whether another chunk
+    of samples follows the first; a wav has one.
     """
 
     missing: int = 0
@@ -34,7 +34,7 @@ class WavHeader:
 
 
 def wav_header(content: bytes) -> WavHeader | None:
-    """Walk the chunks of a wav, behind any ID3v2 tags; None for what has no such header."""
+    """Read the chunks of a wav after any ID3v2 tags; None if there is no such header."""
     start = behind_tags(content)
     form, position, long_size, block, wrong = content[start : start + 4], start + 12, 0, 0, ""
     if form not in FORMS:
@@ -72,7 +72,7 @@ def _has_data(content: bytes, position: int, order: str) -> bool:
 
 
 def _contradiction(tag: int, channels: int, block: int, bits: int, inner: int) -> str:
-    """Say how format tag, channels, bytes of a block and bits of a sample do not go together, if they do not."""
+    """Explain how format tag, channels, bytes of a block and bits of a sample contradict one another; "" if not."""
     kind = inner if tag == EXTENSIBLE else tag
     bits = 8 if kind in COMPANDED else bits
     whole = channels * -(-bits // 8)
@@ -85,9 +85,10 @@ def _contradiction(tag: int, channels: int, block: int, bits: int, inner: int) -
 
 
 def behind_tags(content: bytes) -> int:
-    """Return where the file begins behind its ID3v2 tags (id3.org, ID3v2.4, section 3.1: 7 bits of each size byte).
+    """Return where the file begins after its ID3v2 tags (id3.org, ID3v2.4, section 3.1: 7 bits of each size byte).
 
-    libsndfile skips such a tag too, and then reads as many bytes too few as the tag has: the end of the sound is lost.
+    libsndfile skips such a tag too, and then reads as many bytes too few as the tag has, so the end of the sound would
+    be lost.
     """
     start = 0
     while content[start : start + 3] == b"ID3" and start + 10 <= len(content):

@@ -1,1 +1,1 @@
-"""What the numbers mean. Nothing below this package may see the ground truth."""
+"""Evidence: metrics, intervals, comparisons, honest selection. Only this room and those above read the ground truth."""

@@ -1,4 +1,4 @@
-"""Which systems of finished runs really differ: every two of them, on the same test clips, held against one truth."""
+"""Compares every two systems of finished runs on the same test clips, and tells real differences from chance."""
 
 from __future__ import annotations
 
@@ -18,12 +18,23 @@ from asdcore.evidence.uncertainty.paired import SIGNIFICANT, pairwise
 from asdcore.progress import Progress, Silent
 
 PERMUTATIONS = 2000
-"""Permutations of each pair, where nobody asks for another number and no more are needed."""
+"""Permutations of each pair by default. Many pairs need more."""
 
 
 @dataclass(frozen=True)
 class Comparison(Tabular):
-    """The results of some systems with their intervals, and the difference of every two of them."""
+    """The results of some systems with their intervals, and the difference of every two of them.
+
+    Attributes
+    ----------
+    evaluation : Evaluation
+        Official scores and cells, with intervals.
+    differences : list of Difference
+        One for every two systems, in sorted order.
+    permutations : int
+        How many were drawn for each pair.
+
+    """
 
     evaluation: Evaluation
     differences: list[Difference]
@@ -35,11 +46,13 @@ class Comparison(Tabular):
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``asdcore compare --json`` prints; scores and differences are fractions."""
-        systems = self.evaluation.as_json()["systems"]
+        results = self.evaluation.as_json()["systems"]
         return {
             "year": self.evaluation.year,
-            "systems": {name: {key: one[key] for key in ("official_score", "ci95")} for name, one in systems.items()},
-            "differences": [one.as_json() for one in self.differences],
+            "systems": {
+                name: {key: result[key] for key in ("official_score", "ci95")} for name, result in results.items()
+            },
+            "differences": [difference.as_json() for difference in self.differences],
             "replicates": self.evaluation.uncertainty.replicates if self.evaluation.uncertainty else 0,
             "permutations": self.permutations,
         }
@@ -56,29 +69,74 @@ def compare(
     hypothesis: str | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compare every two systems of one or more finished runs on the same test clips, and log the look at the labels.
+    """Compare every two systems of finished runs on the same test clips, and log the look at the labels.
 
-    systems : those to compare, by name ("RUN/SYSTEM" where there are several runs); all without it. truth, year,
-    hypothesis : see :func:`asdcore.evaluate`. replicates, permutations, seed : of the paired bootstrap and the
-    permutation test; see :mod:`asdcore.evidence.uncertainty.paired`. Without a number there are 2,000 permutations, or
-    as many as Holm's correction for so many pairs needs to show any difference. runs : one by one, or in lists.
+    Each difference of official scores comes with a paired bootstrap interval, a permutation p-value corrected by Holm's
+    method, and the smallest difference that these clips could have shown.
 
-    Raises EvaluationError where the runs differ in test clips or rules, there are fewer than two systems, or so many
-    that so few permutations could show nothing.
+    Parameters
+    ----------
+    *runs : Run, str, pathlib.Path, or a sequence of them
+        Finished runs or their folders.
+    systems : sequence of str, optional
+        The systems to compare; all by default. With several runs a name is "RUN/SYSTEM".
+    truth : str or pathlib.Path, optional
+        Ground truth folder or list; see :func:`asdcore.evaluate`.
+    year : int, optional
+        The year whose rules apply; that of the runs by default.
+    replicates : int, default 2000
+        Bootstrap replicates, at least 100.
+    permutations : int, optional
+        Permutations of each pair. The default is 2,000, or more if Holm's correction for so many pairs needs more.
+    seed : int, default 0
+        Seed of the bootstrap and of the permutations.
+    hypothesis : str, optional
+        What you expect, for the ledger.
+    progress : Progress, optional
+        Told of each finished pair.
+
+    Returns
+    -------
+    Comparison
+        Results and differences; ``to_polars()`` gives one row for every two systems.
+
+    Raises
+    ------
+    EvaluationError
+        If the runs differ in test clips or in rules, there are fewer than two systems, or so many pairs that so few
+        permutations could show no difference.
+
+    References
+    ----------
+    .. [1] A. I. Bandos, H. E. Rockette and D. Gur, "A permutation test sensitive to differences in areas for comparing
+       ROC curves from a paired design", Statistics in Medicine 24, 2005.
+    .. [2] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
+       1979.
+
+    Examples
+    --------
+    >>> comparison = asdcore.compare(
+    ...     "runs/first", "runs/second", systems=["first/knn", "second/guarded"], replicates=200
+    ... )
+    >>> print(comparison.differences[0].sentence)
+    second/guarded is ... points above first/knn, which ...
+    >>> comparison.to_polars()["second"].to_list()
+    ['second/guarded']
+
     """
     places = places_of(runs, systems)
     pairs, permutations = _pairs_of(places, permutations)
     candidates = open_candidates(places, truth, year)
     drawn = Resampled.of(candidates.table, candidates.year, replicates, seed)
     with (progress or Silent()).stage("compare", pairs) as advance:
-        found = pairwise(drawn, permutations, advance)
+        differences = pairwise(drawn, permutations, advance)
     evaluation = replace(candidates.evaluation, uncertainty=drawn.uncertainty())
     replace(candidates, evaluation=evaluation).record("comparison of", hypothesis)
-    return Comparison(evaluation, found, permutations)
+    return Comparison(evaluation, differences, permutations)
 
 
 def _pairs_of(places: Places, asked: int | None) -> tuple[int, int]:
-    """Return how many pairs and permutations there are; raise for none, or for too many pairs for those asked for."""
+    """Return the numbers of pairs and permutations; raise for a single system, or for too few permutations."""
     if len(places) < 2:
         raise EvaluationError(
             f"There is only the system {', '.join(places)}: a comparison needs two. Name another run."
@@ -88,7 +146,7 @@ def _pairs_of(places: Places, asked: int | None) -> tuple[int, int]:
     permutations = max(PERMUTATIONS, needed) if asked is None else asked
     if SIGNIFICANT * (1 + permutations) < pairs:
         raise EvaluationError(
-            f"Of {pairs} pairs of systems, {permutations} permutations could show none to differ: the smallest p is "
+            f"With {pairs} pairs of systems, {permutations} permutations could show no difference: the smallest p is "
             f"1 / {1 + permutations}, and Holm's correction multiplies it by {pairs}. "
             f"Use --permutations {needed}, or compare fewer systems: --systems NAME, once for each."
         )

@@ -1,20 +1,20 @@
-"""Choosing without labels: what the out-of-fold scores of train normals alone say about a system.
+"""Ranks systems without labels, by criteria that need only the out-of-fold scores of train normals.
 
 The four criteria are measured within each machine and section, on the system's scores of its train normals; of each,
 smaller is better. They are averaged over machines and sections, variance_ratio as a geometric mean.
 
-domain_balance : Kolmogorov-Smirnov distance of the source and the target scores, in [0, 1]. Where it is large, one
+domain_balance : Kolmogorov-Smirnov distance of the source and the target scores, in [0, 1]. If it is large, one
     threshold cannot serve both domains. (The criterion of DACo, a study of 51 configurations, DCASE 2026; there with
     held-out halves of each domain.) Even equal domains differ by chance: balance_floor, 0.8687 sqrt(1 / n + 1 / m), is
     the mean of Kolmogorov's distribution for n source and m target clips.
 tail_ratio : (Q.99 - median) / (Q.95 - median) of all scores: how far the highest normals stand out, where pAUC is won.
 separability : balanced accuracy with which the nearest other normal, in the space of the system's calibrated branch
-    scores z, tells a normal's domain; 0.5 where the domains cannot be told apart.
+    scores z, tells a normal's domain; 0.5 if the domains look the same.
 variance_ratio : the larger of the two domains' score variances over the smaller; 1 is even.
 
-What such a choice is worth: over 2023 to 2025 the rank correlation of DACo's domain balance with the official score of
-the evaluation set was 0.54, -0.10 and 0.81, that of the development score 0.18, 0.13 and -0.03, and a fixed choice made
-beforehand did as well as either.
+Such a choice is a hint, no more. In 2023, 2024 and 2025 DACo's domain balance had a rank correlation of 0.54, -0.10 and
+0.81 with the official score of the evaluation set, and the development score one of 0.18, 0.13 and -0.03. A fixed
+choice made beforehand did as well as either.
 """
 
 from __future__ import annotations
@@ -51,10 +51,26 @@ DEFINITION = (
 
 
 def criteria(places: Places, by: str | None = None) -> Outcome:
-    """Rank systems by a criterion, domain_balance where none is named, without looking at any label.
+    """Rank systems by a criterion without looking at any label.
 
-    Raises EvaluationError if the criterion does not exist for a system, such as one without target train normals, or if
-    the runs have different train normals: their figures could not be compared.
+    Parameters
+    ----------
+    places : mapping of str to (Run, str)
+        The candidates: name to run and system.
+    by : {"domain_balance", "tail_ratio", "separability", "variance_ratio"}, optional
+        The criterion, "domain_balance" by default.
+
+    Returns
+    -------
+    Outcome
+        The candidates in the order of the criterion, smallest first.
+
+    Raises
+    ------
+    EvaluationError
+        If there is no such criterion, if it does not exist for a system (such as one without target train normals), or
+        if the runs have different train normals, so that their figures do not compare.
+
     """
     chosen_by = by or CRITERIA[0]
     if chosen_by not in CRITERIA:
@@ -63,7 +79,7 @@ def criteria(places: Places, by: str | None = None) -> Outcome:
     for run in {run.folder: run for run, _ in places.values()}.values():
         check_same_clips(first_run, run, "train")
     cells = {name: _cells(run, system) for name, (run, system) in places.items()}
-    rows: list[dict[str, Any]] = [{"candidate": name, **_averaged(found)} for name, found in cells.items()]
+    rows: list[dict[str, Any]] = [{"candidate": name, **_averaged(own)} for name, own in cells.items()]
     if lacking := [row["candidate"] for row in rows if row[chosen_by] is None]:
         raise EvaluationError(
             f"{chosen_by} does not exist for {lacking[0]}: no machine has train normals of both domains whose scores "
@@ -88,18 +104,18 @@ def _cells(run: Run, system: str) -> list[dict[str, Any]]:
     rows = []
     for (machine, section), cell in wide.group_by("machine", "section", maintain_order=True):
         scores, target = cell["score"].to_numpy(), (cell["domain"] == DOMAINS[1]).to_numpy()
-        found = {
+        measured = {
             "tail_ratio": tail_ratio(scores),
             **_of_domains(scores, cell.select(branches).to_numpy(), target, apart[str(machine), str(section)]),
         }
-        rows.append({"machine": machine, "section": section, **found})
+        rows.append({"machine": machine, "section": section, **measured})
     return rows
 
 
 def _of_domains(
     scores: Floats, z: Floats, target: NDArray[np.bool_], without: Sequence[NDArray[np.intp]] | None
 ) -> dict[str, float | None]:
-    """Return the criteria that compare domains; None of each where a domain has fewer than two normals."""
+    """Return the criteria that compare domains; each is None if a domain has fewer than two normals."""
     if min(target.sum(), (~target).sum()) < 2:
         return dict.fromkeys(("domain_balance", "balance_floor", "separability", "variance_ratio"))
     source, other = scores[~target], scores[target]
@@ -114,12 +130,12 @@ def _of_domains(
 def ks_distance(first: Floats, second: Floats) -> float:
     """(n,), (m,) -> the largest distance of their empirical CDFs."""
     places = np.concatenate([first, second])
-    cdfs = [np.searchsorted(np.sort(one), places, side="right") / len(one) for one in (first, second)]
+    cdfs = [np.searchsorted(np.sort(sample), places, side="right") / len(sample) for sample in (first, second)]
     return float(np.abs(cdfs[0] - cdfs[1]).max())
 
 
 def tail_ratio(scores: Floats) -> float | None:
-    """(n,) -> (Q.99 - median) / (Q.95 - median); None where the upper scores are all the same."""
+    """(n,) -> (Q.99 - median) / (Q.95 - median); None if the upper scores are all the same."""
     median, upper, top = np.quantile(scores, [0.5, 0.95, 0.99])
     return float((top - median) / (upper - median)) if upper > median else None
 
@@ -127,7 +143,7 @@ def tail_ratio(scores: Floats) -> float | None:
 def separability(z: Floats, target: NDArray[np.bool_], without: Sequence[NDArray[np.intp]] | None = None) -> float:
     """(n, branches), (n,) -> balanced accuracy of the nearest other row's domain.
 
-    without : for each row those that do not count as others: its neighbours in the recording are of its own domain.
+    without : for each row the rows that do not count as others, since neighbours in a recording share its domain.
     """
     squares = np.zeros((len(z), len(z)))
     for column in z.T:
@@ -140,17 +156,17 @@ def separability(z: Floats, target: NDArray[np.bool_], without: Sequence[NDArray
 
 
 def variance_ratio(first: Floats, second: Floats) -> float | None:
-    """(n,), (m,) -> the larger variance over the smaller; None where one of them is 0."""
-    small, large = sorted(float(np.var(one, ddof=1)) for one in (first, second))
+    """(n,), (m,) -> the larger variance over the smaller; None if one of them is 0."""
+    small, large = sorted(float(np.var(sample, ddof=1)) for sample in (first, second))
     return large / small if small > 0 else None
 
 
 def _averaged(cells: list[dict[str, Any]]) -> dict[str, float | None]:
     """Average each criterion over the cells that have it."""
-    found: dict[str, float | None] = {}
+    averages: dict[str, float | None] = {}
     for name in ("domain_balance", "balance_floor", "tail_ratio", "separability", "variance_ratio"):
         values = np.array([row[name] for row in cells if row[name] is not None], dtype=np.float64)
         geometric = name == "variance_ratio"
         mean = (np.log(values) if geometric else values).mean() if len(values) else None
-        found[name] = None if mean is None else float(np.exp(mean) if geometric else mean)
-    return found
+        averages[name] = None if mean is None else float(np.exp(mean) if geometric else mean)
+    return averages

@@ -1,9 +1,9 @@
-"""Joins scores with ground truth and says what they are worth: the only module that may open the ground truth.
+"""Evaluates systems: joins their scores with the ground truth and computes official scores, cells and means.
 
-It reads through :mod:`asdcore.evidence.files` and matches through :mod:`asdcore.evidence.matching`: by clip name, never
-by position (the official evaluators sort both and pair them off, so that a misspelt name gives a wrong score in
-silence), and exactly the same clips. Anomaly scores are larger for more anomalous clips, labels are 0 (normal) or 1
-(anomaly), domains "source" or "target", results fractions in [0, 1].
+It reads files through :mod:`asdcore.evidence.files` and matches clips through :mod:`asdcore.evidence.matching`, by name
+and never by position. (The official evaluators sort both and pair them off, so a misspelt name gives a wrong score in
+silence.) Anomaly scores are larger for more anomalous clips, labels are 0 (normal) or 1 (anomaly), domains "source" or
+"target", results fractions in [0, 1].
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from asdcore.errors import located
-from asdcore.evidence.decisions import target_false_positives
+from asdcore.evidence.false_positives import target_false_positives
 from asdcore.evidence.files import Section, read_scores, read_truth
 from asdcore.evidence.frames import Tabular
 from asdcore.evidence.ledger import KEPT, Look, Verdict, record_look
@@ -53,14 +53,21 @@ Cells = dict[str, Any]
 
 @dataclass(frozen=True)
 class SystemResult:
-    """What one system is worth.
+    """The results of one system.
 
-    cells : one row for each (machine, section): the official cells of the year, then what is not ranked: AUCs of other
-        definitions, both target false-positive ratios (:mod:`asdcore.evidence.decisions`), and precision, recall and
-        F1 (of each domain's own clips) where the system has decisions.
-    means : rows of auc, pauc (and precision, recall, f1): for each machine, then over all (``machine`` is None), the
-        means "arithmetic", "harmonic", and by domain "source harmonic" and "target harmonic". A pAUC that spans both
-        domains counts once for each, as in the official evaluators.
+    Attributes
+    ----------
+    official_score : float
+        In [0, 1].
+    cells : list of dict
+        One row for each (machine, section): the official cells of the year, then figures that are not ranked: AUCs of
+        other definitions, both target false-positive ratios (:mod:`asdcore.evidence.false_positives`), and, if the
+        system has decisions, precision, recall and F1 of each domain's own clips.
+    means : list of dict
+        Rows of auc, pauc (and precision, recall, f1): for each machine, then over all (``machine`` is None), the means
+        "arithmetic", "harmonic", and by domain "source harmonic" and "target harmonic". A pAUC that spans both domains
+        counts once for each, as in the official evaluators.
+
     """
 
     official_score: float
@@ -70,7 +77,7 @@ class SystemResult:
 
 @dataclass(frozen=True)
 class Evaluation(Tabular):
-    """The results of every system under the rules of ``year``, and how sure they are, where that was asked for."""
+    """The results of every system under the rules of ``year``, with their intervals if these were asked for."""
 
     year: int
     systems: dict[str, SystemResult]
@@ -79,8 +86,8 @@ class Evaluation(Tabular):
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``asdcore evaluate --json`` prints.
 
-        ``ci95`` and, for each official cell, ``<cell>_ci95`` are [low, high], BCa; null where none was asked for.
-        ``ci95_machines`` is that of the official score over other machines; null for one machine too.
+        ``ci95`` and, for each official cell, ``<cell>_ci95`` are [low, high], BCa; null if none was asked for.
+        ``ci95_machines`` is the interval of the official score over other machines; null for a single machine, too.
         """
         return {
             "year": self.year,
@@ -105,7 +112,7 @@ class Evaluation(Tabular):
         ]
 
     def summary(self) -> dict[str, Any]:
-        """Return {system: official score, its interval, arithmetic means of AUC and pAUC}: what the ledger keeps."""
+        """Return what the ledger keeps: {system: official score, its interval, arithmetic means of AUC and pAUC}."""
         kept = {}
         for name, system in self.as_json()["systems"].items():
             mean = next(row for row in system["means"] if row["machine"] is None and row["mean"] == "arithmetic")
@@ -138,8 +145,8 @@ def evaluate_scores(
 ) -> Evaluation:
     """Evaluate every system under ``scores`` (see :func:`read_scores`) against ``truth`` (see :func:`read_truth`).
 
-    The look at the labels is appended to the ledger ``log``, with what was expected and what is thought of it. Raises
-    EvaluationError that lists, for all systems, machines and sections at once, what does not fit.
+    The look at the labels is appended to the ledger ``log``, with the hypothesis and the verdict. Raises an
+    EvaluationError that lists every misfit of all systems, machines and sections at once.
     """
     rule(year)
     labels = read_truth(truth)
@@ -180,16 +187,17 @@ def evaluate_table(table: pl.DataFrame, year: int, replicates: int = 0) -> Evalu
     """Evaluate rows of machine, section, clip, system, score, label, domain and perhaps decision.
 
     Every system must have a row for the same clips. ``domain`` may be null under the rules of 2020. replicates : of the
-    bootstrap that tells how sure the results are (:mod:`asdcore.evidence.uncertainty`); 0 leaves that out.
+    bootstrap that computes the intervals (:mod:`asdcore.evidence.uncertainty`); 0 leaves them out.
     """
     check_joined(table)
     systems = {}
     for (system,), rows in table.sort(KEY).group_by("system", maintain_order=True):
-        found: dict[Section, Cells] = {}
+        by_section: dict[Section, Cells] = {}
         for (machine, section), clips in rows.group_by("machine", "section", maintain_order=True):
             with located(f"System {system}, {machine} section {section}"):
-                found[machine, section] = {"machine": machine, "section": section, **_cells(clips, year)}
-        systems[str(system)] = SystemResult(official_score(found, year), list(found.values()), _all_means(found))
+                by_section[machine, section] = {"machine": machine, "section": section, **_cells(clips, year)}
+        score, means = official_score(by_section, year), _all_means(by_section)
+        systems[str(system)] = SystemResult(score, list(by_section.values()), means)
     return Evaluation(year, systems, intervals(table, year, replicates=replicates) if replicates else None)
 
 
@@ -208,17 +216,18 @@ def _cells(clips: pl.DataFrame, year: int) -> Cells:
     if "auc_source" in row and source.any():
         row["source_fpr_at_threshold"] = float(decisions[source].mean())
     apart = {f"_{domain}": domains == domain for domain in DOMAINS} if "auc_source" in row else {"": labels == labels}
-    found = {suffix: precision_recall_f1(decisions[own], labels[own]) for suffix, own in apart.items()}
-    measures = {f"{name}{suffix}": found[suffix][i] for i, name in enumerate(DECISION_MEASURES) for suffix in apart}
+    measured = {suffix: precision_recall_f1(decisions[own], labels[own]) for suffix, own in apart.items()}
+    measures = {f"{name}{suffix}": measured[suffix][i] for i, name in enumerate(DECISION_MEASURES) for suffix in apart}
     return row | measures
 
 
-def _all_means(found: Mapping[Section, Cells]) -> list[Cells]:
+def _all_means(by_section: Mapping[Section, Cells]) -> list[Cells]:
     """Return the mean rows of every machine, then those over all."""
     by_machine: dict[str | None, list[Cells]] = defaultdict(list)
-    for (machine, _), row in found.items():
+    for (machine, _), row in by_section.items():
         by_machine[machine].append(row)
-    return [row for machine, rows in [*by_machine.items(), (None, [*found.values()])] for row in _means(machine, rows)]
+    groups = [*by_machine.items(), (None, [*by_section.values()])]
+    return [mean for machine, rows in groups for mean in _means(machine, rows)]
 
 
 def _means(machine: str | None, rows: Sequence[Cells]) -> list[Cells]:
@@ -233,7 +242,7 @@ def _means(machine: str | None, rows: Sequence[Cells]) -> list[Cells]:
         kinds |= {f"{domain} harmonic": (harmonic_mean, [f"_{domain}"]) for domain in DOMAINS}
     return [
         {"machine": machine, "mean": kind}
-        | {name: float(mean([_of(row, name, one) for one in wanted for row in rows])) for name in MEASURES + decided}
+        | {name: float(mean([_of(row, name, end) for end in wanted for row in rows])) for name in MEASURES + decided}
         for kind, (mean, wanted) in kinds.items()
     ]
 

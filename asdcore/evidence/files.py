@@ -1,4 +1,4 @@
-"""Reads the files that scores and ground truth come in. With ``evaluate``, the only code that may open ground truth.
+"""Reads score files and ground truth files. With ``evaluate``, the only code that may open ground truth.
 
 Score files are what a team submits, so their lines are read strictly (:mod:`asdcore.evidence.lines`). Ground truth is
 published by others and read leniently in form: a byte-order mark and blank lines are skipped.
@@ -31,7 +31,7 @@ TRUTH_COLUMNS = {
 }
 
 Line = tuple[str, list[str]]
-"""Where a line of the ground truth stands, for messages, and its fields."""
+"""A line of the ground truth: its file and number, for messages, and its fields."""
 
 TruthRow = tuple[str, str, str, int, str | None, str | None]
 T = TypeVar("T", int, str)
@@ -60,7 +60,7 @@ _DOMAINS = {"0": "source", "1": "target"}
 
 @dataclass(frozen=True)
 class Submitted:
-    """What one system says of one (machine, section): {clip: score}, and {clip: 0 or 1} where it has decisions."""
+    """One system's results for one (machine, section): {clip: score}, and {clip: 0 or 1} if it has decisions."""
 
     scores: dict[str, float]
     decisions: dict[str, int] | None
@@ -70,12 +70,12 @@ def read_scores(folder: Path) -> dict[str, dict[Section, Submitted]]:
     """Read every ``anomaly_score_*.csv`` and ``decision_result_*.csv`` under ``folder``.
 
     Files directly in ``folder`` are the system named like the folder; files below it are the system named by their
-    folder's path relative to it. Returns {system: {(machine, section): Submitted}}. Raises EvaluationError with every
-    line that cannot be read: its file, what was found and what is allowed.
+    folder's path relative to it. Returns {system: {(machine, section): Submitted}}. Raises an EvaluationError that
+    lists every unreadable line: its file, its content and what is allowed.
     """
     if not folder.is_dir():
         raise EvaluationError(f"There is no folder {folder}. Give the folder that holds anomaly_score_*.csv files.")
-    found: dict[str, dict[Section, dict[str, list[Path]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    paths: dict[str, dict[Section, dict[str, list[Path]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     folders: dict[str, Path] = {}
     for path in sorted([*folder.rglob("anomaly_score_*.csv"), *folder.rglob("decision_result_*.csv")]):
         system = path.parent.relative_to(folder).as_posix() if path.parent != folder else folder.resolve().name
@@ -87,14 +87,14 @@ def read_scores(folder: Path) -> dict[str, dict[Section, Submitted]]:
         if not match:
             raise EvaluationError(f"{path}: this name says no machine and section. Allowed are {_SCORE_FILES}.")
         section = (match["machine"] or match["machine_2020"], match["section"] or match["id"])
-        found[system][section][match["kind"]].append(path)
-    if not found:
+        paths[system][section][match["kind"]].append(path)
+    if not paths:
         raise EvaluationError(f"{folder} holds no score files. Allowed are {_SCORE_FILES}.")
-    _check_complete(found)
+    _check_complete(paths)
     problems: list[Problem] = []
     read = {
         system: {section: _submitted(files, problems) for section, files in rows.items()}
-        for system, rows in found.items()
+        for system, rows in paths.items()
     }
     if problems:
         raise EvaluationError("\n  - ".join(["The scores cannot be read.", *map(str, problems)]))
@@ -117,7 +117,7 @@ def read_truth(folder_or_file: Path) -> pl.DataFrame:
         files = sorted((folder_or_file / "ground_truth_data").glob("*.csv"))
         if not files:
             raise EvaluationError(
-                f"{folder_or_file} is no ground truth. Give a folder that holds ground_truth_data/ (with files "
+                f"{folder_or_file} holds no ground truth. Give a folder that holds ground_truth_data/ (with files "
                 "ground_truth_<machine>_section_<nn>_test.csv) and ground_truth_domain/, or an eval_data_list*.csv."
             )
         rows = [row for file in files for row in _read_truth_file(file)]
@@ -130,20 +130,20 @@ def read_truth(folder_or_file: Path) -> pl.DataFrame:
 
 
 def differences(
-    found: Collection[str], wanted: Collection[str], unwanted: str = "not in the ground truth"
+    given: Collection[str], wanted: Collection[str], unwanted: str = "not in the ground truth"
 ) -> list[str]:
-    """Say which names are missing from ``found`` and which it has too many: the count and the first five of each."""
-    said = []
-    for word, names in (("missing", set(wanted) - set(found)), (unwanted, set(found) - set(wanted))):
+    """List the names that ``given`` lacks and those it has too many: the count and the first five of each."""
+    clauses = []
+    for word, names in (("missing", set(wanted) - set(given)), (unwanted, set(given) - set(wanted))):
         if names:
-            said.append(f"{len(names)} {word}: {', '.join(sorted(names)[:5])}{', ...' if len(names) > 5 else ''}")
-    return said
+            clauses.append(f"{len(names)} {word}: {', '.join(sorted(names)[:5])}{', ...' if len(names) > 5 else ''}")
+    return clauses
 
 
-def _check_complete(found: Mapping[str, Mapping[Section, Mapping[str, list[Path]]]]) -> None:
-    """Raise where a section has decisions without scores, or a system has decisions for some of its sections only."""
+def _check_complete(paths: Mapping[str, Mapping[Section, Mapping[str, list[Path]]]]) -> None:
+    """Raise if a section has decisions without scores, or a system has decisions for some of its sections only."""
     problems = []
-    for system, sections in found.items():
+    for system, sections in paths.items():
         kinds = sorted({kind for files in sections.values() for kind in files} | {"anomaly_score"})
         for (machine, section), files in sections.items():
             missing = [kind for kind in kinds if kind not in files]
@@ -155,7 +155,7 @@ def _check_complete(found: Mapping[str, Mapping[Section, Mapping[str, list[Path]
 
 
 def _submitted(files: Mapping[str, list[Path]], problems: list[Problem]) -> Submitted:
-    """Read the files of one (machine, section); what is wrong with them is added to ``problems``."""
+    """Read the files of one (machine, section), and add their faults to ``problems``."""
     before = len(problems)
     scores = _values(files["anomaly_score"], SCORE, problems)
     if "decision_result" not in files:
@@ -168,11 +168,11 @@ def _submitted(files: Mapping[str, list[Path]], problems: list[Problem]) -> Subm
 
 
 def _values(paths: Iterable[Path], column: Column[V], problems: list[Problem]) -> dict[str, V]:
-    """Read {clip: value} from files in which every clip may stand once."""
+    """Read {clip: value} from files that may name each clip once."""
     rows = []
     for path in paths:
-        found, faults = read_rows(_content(path), str(path), column)
-        rows += found
+        read, faults = read_rows(_content(path), str(path), column)
+        rows += read
         problems += faults
     first, twice = once(rows)
     problems += twice
@@ -216,7 +216,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise EvaluationError(f"{path} cannot be read: {error.strerror}. A CSV file is needed.") from error
+        raise EvaluationError(f"Cannot read {path}: {error.strerror}. A CSV file is needed.") from error
 
 
 def _read_truth_file(path: Path) -> list[TruthRow]:
@@ -239,7 +239,7 @@ def _read_truth_file(path: Path) -> list[TruthRow]:
 def _read_domains(path: Path, labels: Collection[str]) -> dict[str, str]:
     beside = path.parents[1] / "ground_truth_domain" / path.name
     if not beside.is_file():
-        raise EvaluationError(f"There is no {beside}, which says the domain of every clip in {path}.")
+        raise EvaluationError(f"{beside} is missing. It names the domain of every clip in {path}.")
     domains = _pairs(_lenient_rows(beside), "domain", _DOMAINS.get, "0 (source) or 1 (target)")
     different = differences(domains, labels, f"not in {path}")
     if different:
@@ -248,7 +248,7 @@ def _read_domains(path: Path, labels: Collection[str]) -> dict[str, str]:
 
 
 def _read_aliases(path: Path) -> dict[str, str]:
-    """Read {clip: labelled name}; a third column, the name with hidden attributes, is nobody's file name."""
+    """Read {clip: labelled name}; a third column, the name with hidden attributes, names no file and is skipped."""
     aliases = {}
     for where, fields in _lenient_rows(path) if path.is_file() else ():
         if len(fields) not in (2, 3):

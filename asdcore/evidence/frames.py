@@ -1,4 +1,4 @@
-"""Results as data frames: what a notebook or a spreadsheet takes."""
+"""Turns results into data frames, for notebooks and spreadsheets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDS = ("low", "high")
 
 
 class Tabular(ABC):
-    """A result that is a table: of polars, of pandas, or rows of plain values."""
+    """A result that can be read as a table: of polars, of pandas, or rows of plain values."""
 
     @abstractmethod
     def rows_of_values(self) -> list[dict[str, Any]]:

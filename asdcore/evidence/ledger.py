@@ -1,10 +1,9 @@
-"""The ledger: every look at the ground truth, kept or rejected, in a log that shows what was done to it.
+"""The ledger: a tamper-evident log of every look at the ground truth, and of the verdicts on the results.
 
-A choice made by looking at labels is worth less the more often one has looked, and a result that was tried and thrown
-away is evidence too. So every evaluation is appended (a *look*), before its result is shown: what was evaluated, by
-which digests, what was expected of it if that was said, and what came out. A verdict on it, kept or rejected, may come
-at once or later, as an entry of its own. The chain is that of :mod:`asdcore.store.hash_chain`. Lines
-that earlier versions wrote are read on, and count as looks.
+A choice made by looking at labels is worth less the more often one has looked, and a rejected result is evidence, too.
+So every evaluation is appended (a *look*) before its result is shown: what was evaluated, its digests, the hypothesis
+if there was one, and the results. A verdict, kept or rejected, may come at once or later, as an entry of its own.
+:mod:`asdcore.store.hash_chain` describes the chain. Lines that earlier versions wrote still count as looks.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from asdcore.version import __version__
 Verdict = Literal["kept", "rejected"]
 LOOK, JUDGEMENT, PLAN = "look", "verdict", "plan"
 KEPT = ("official_score", "ci95", "mean_auc", "mean_pauc")
-"""What a look keeps of each system: the official score, its interval, the arithmetic means of AUC and pAUC."""
+"""The figures of each system that a look keeps: official score, its interval, arithmetic means of AUC and pAUC."""
 SHORTEST = 6
 """Digits of a hash that are enough to name an entry."""
 
@@ -39,9 +38,9 @@ SHORTEST = 6
 class Look:
     """One opening of a ground truth.
 
-    what : such as "run of demo". truth, evaluated : digests of the labels, and of the table held against them.
-    digests : others, by name (portfolio, run, manifest). year, results : of each system what :data:`KEPT`
-    names; None if the look gave none.
+    what : such as "run of demo". truth, evaluated : digests of the labels, and of the table that was evaluated.
+    digests : others, by name (portfolio, run, manifest). year, results : {system: the figures that :data:`KEPT`
+    names}; None if the look gave none.
     """
 
     what: str
@@ -56,18 +55,18 @@ class Look:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the log holds, and every way in which it is not what was written."""
+    """The entries of a log, and the damage that was found in it (``chain.problems``)."""
 
     path: Path
     chain: Chain
 
     @property
     def looks(self) -> list[Line]:
-        """Every look at a ground truth. A line that cannot be read counts: looks may only be overstated."""
+        """Every look at a ground truth. An unreadable line counts as one: looks may only be overstated."""
         return [line for line in self.chain.lines if line.entry.get("kind", LOOK) == LOOK]
 
     def looks_at(self, truth: str) -> int:
-        """Count the looks at one truth, those of lines that cannot be read included."""
+        """Count the looks at one truth, unreadable lines included."""
         return sum(line.entry.get("truth") in (truth, None) for line in self.looks)
 
     def counts(self) -> dict[str, int]:
@@ -81,15 +80,15 @@ class Ledger:
     def judgement_on(self, look: Line, system: str | None = None) -> tuple[Verdict | None, str | None]:
         """Return the last verdict on a look, or on one of its systems, and why. One on a look is on all its systems."""
         given = [
-            (one.entry.get("verdict"), one.entry.get("because"))
-            for one in self._judgements()
-            if one.entry.get("on") == look.entry.get("hash") and one.entry.get("system") in (None, system)
+            (line.entry.get("verdict"), line.entry.get("because"))
+            for line in self._judgements()
+            if line.entry.get("on") == look.entry.get("hash") and line.entry.get("system") in (None, system)
         ]
         judgement: tuple[Verdict | None, str | None] = given[-1] if given else (look.entry.get("verdict"), None)
         return judgement
 
     def judged(self, verdict: Verdict) -> list[tuple[Line, str]]:
-        """Return every look and system of which the last verdict is this one."""
+        """Return every look and system whose last verdict is this one."""
         tried = [(look, system) for look in self.looks for system in sorted(results_in(look))]
         return [(look, system) for look, system in tried if self.verdict_on(look, system) == verdict]
 
@@ -98,7 +97,31 @@ class Ledger:
 
 
 def ledger(store: str | Path | None = None) -> Ledger:
-    """Read and check the ledger of a store; the per-user one where none is named."""
+    """Read and check the ledger of a store: every look at labels so far, and the verdicts.
+
+    Parameters
+    ----------
+    store : str or pathlib.Path, optional
+        The store's folder; the per-user store by default.
+
+    Returns
+    -------
+    Ledger
+        ``looks``, ``counts()`` of looks by truth, and ``chain.problems``, which lists every sign of damage.
+
+    Raises
+    ------
+    StoreError
+        If the log exists and cannot be read.
+
+    Examples
+    --------
+    >>> before = len(asdcore.ledger().looks)
+    >>> evaluation = asdcore.evaluate("runs/first")
+    >>> len(asdcore.ledger().looks) - before
+    1
+
+    """
     return read_ledger(_log(store))
 
 
@@ -110,17 +133,50 @@ def verdict(
     system: str | None = None,
     store: str | Path | None = None,
 ) -> Line:
-    """Say in the ledger of a store what became of an evaluation; see :func:`record_verdict`."""
+    """Record in the ledger of a store whether an evaluated result was kept or rejected.
+
+    Parameters
+    ----------
+    entry : str
+        The evaluation: its line number in the ledger, or at least six first digits of its hash.
+    verdict : {"kept", "rejected"}
+        The verdict.
+    because : str, optional
+        The reason.
+    system : str, optional
+        The system that is meant; all systems of the evaluation by default.
+    store : str or pathlib.Path, optional
+        The store's folder; the per-user store by default.
+
+    Returns
+    -------
+    Line
+        The line that was appended; ``number`` is its place, ``entry`` its content.
+
+    Raises
+    ------
+    EvaluationError
+        If no evaluation, or more than one, has that name, if it has no such system, or if the verdict is another word.
+
+    Examples
+    --------
+    >>> evaluation = asdcore.evaluate("runs/first", hypothesis="distances tell faults of bearings best")
+    >>> look = asdcore.ledger().looks[-1]
+    >>> line = asdcore.verdict(str(look.number), "rejected", "valves are told better", system="knn")
+    >>> line.entry["verdict"], line.entry["because"]
+    ('rejected', 'valves are told better')
+
+    """
     return record_verdict(_log(store), entry, verdict, because, system)
 
 
 def read_ledger(log: Path) -> Ledger:
-    """Read a ledger and check it; StoreError where it cannot be read."""
+    """Read a ledger and check it; raises StoreError if it cannot be read."""
     return Ledger(log, read_chain(log))
 
 
 def look_at(done: Run, truth: pl.DataFrame, what: str, **more: Any) -> Look:
-    """Return a look at a run's systems: ``what``, such as "run of", is followed by its name; ``more`` as in Look."""
+    """Return a look at a run's systems; ``what``, such as "run of", is followed by the run's name."""
     digests = {"portfolio": done.about["portfolio_digest"], "run": done.about[FIELD]}
     name, evaluated = done.about["portfolio"]["name"], done.about["tables"]["systems"]
     return Look(f"{what} {name}", table_digest(truth, GROUND_TRUTH.key), evaluated, digests=digests, **more)
@@ -137,7 +193,7 @@ def record_look(log: Path, look: Look) -> int:
         "year": look.year,
         "results": None if look.results is None else dict(look.results),
         "hypothesis": _sentence(look.hypothesis),
-        "verdict": _known(look.verdict) if look.verdict else None,
+        "verdict": _checked(look.verdict) if look.verdict else None,
     }
     before = 0
 
@@ -153,8 +209,8 @@ def record_look(log: Path, look: Look) -> int:
 def record_verdict(log: Path, on: str, verdict: Verdict, because: str | None = None, system: str | None = None) -> Line:
     """Append a verdict on an earlier look, named by its line number or the first digits of its hash.
 
-    system : the one of its systems that is meant; all, where none is named. Raises EvaluationError where no look, or
-    more than one, has that name, or it has no such system.
+    system : the system that is meant; all by default. Raises EvaluationError if no look, or more than one, has that
+    name, or if it has no such system.
     """
 
     def make(chain: Chain) -> Mapping[str, Any]:
@@ -166,7 +222,7 @@ def record_verdict(log: Path, on: str, verdict: Verdict, because: str | None = N
             **_stamp(JUDGEMENT),
             "on": look.entry["hash"],
             "system": system,
-            "verdict": _known(verdict),
+            "verdict": _checked(verdict),
             "because": _sentence(because),
         }
 
@@ -174,12 +230,12 @@ def record_verdict(log: Path, on: str, verdict: Verdict, because: str | None = N
 
 
 def record_plan(log: Path, digest: str, facts: Mapping[str, Any]) -> Line:
-    """Append that a plan was made: the digest of its file, and what it says of itself."""
+    """Append a plan: the digest of its file, and some facts about it."""
     return append(log, lambda _: {**_stamp(PLAN), "plan": digest, **facts})
 
 
 def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
-    """Count the looks at labels that ``log`` holds: at this result, at the labels it was held against, and all."""
+    """Count the looks at labels in ``log``: at this result, at the labels of this result, and all."""
     ledger = read_ledger(log)
     here = [look for look in ledger.looks if look.entry.get("evaluated") == evaluated_digest]
     truths = set(map(truth_in, here))
@@ -192,13 +248,15 @@ def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
 
 def results_in(look: Line) -> dict[str, dict[str, Any]]:
     """Return {system: what :data:`KEPT` names} of a look; empty if it has none."""
-    found = look.entry.get("results")
-    sound = isinstance(found, dict) and all(isinstance(one, dict) and set(KEPT) <= set(one) for one in found.values())
-    return dict(found) if sound and found else {}
+    results = look.entry.get("results")
+    if not isinstance(results, dict):
+        return {}
+    whole = all(isinstance(figures, dict) and set(KEPT) <= set(figures) for figures in results.values())
+    return dict(results) if whole else {}
 
 
 def truth_in(look: Line) -> str | None:
-    """Return the digest of the truth that was looked at; None where the line cannot say."""
+    """Return the digest of the truth that was looked at; None if the line has none."""
     truth = look.entry.get("truth")
     return None if truth is None else str(truth)
 
@@ -206,28 +264,28 @@ def truth_in(look: Line) -> str | None:
 def _find(ledger: Ledger, name: str) -> Line:
     """Return the look of a line number, or of the first digits of a hash."""
     looks = [look for look in ledger.looks if look.chained]
-    found = [look for look in looks if name == str(look.number)]
+    matches = [look for look in looks if name == str(look.number)]
     if len(name) >= SHORTEST:
-        found = found or [look for look in looks if str(look.entry["hash"]).startswith(name)]
-    if len(found) == 1:
-        return found[0]
+        matches = matches or [look for look in looks if str(look.entry["hash"]).startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
     listed = ", ".join(f"{look.number} ({look.entry['hash'][:SHORTEST]}, {look.entry.get('what')})" for look in looks)
     raise EvaluationError(
-        f"{len(found) or 'No'} evaluations in {ledger.path} are named {name!r}: give a line number, or at least "
+        f"{len(matches) or 'No'} evaluations in {ledger.path} are named {name!r}: give a line number, or at least "
         f"{SHORTEST} digits of a hash. There are: {listed or 'none yet; asdcore evaluate makes one'}."
     )
 
 
-def _known(verdict: str) -> str:
+def _checked(verdict: str) -> str:
     if verdict not in get_args(Verdict):
         raise EvaluationError(f"There is no verdict {verdict!r}. {did_you_mean(verdict, get_args(Verdict))}")
     return verdict
 
 
-def _sentence(said: str | None) -> str | None:
-    """Return what was said on one line, or None where nothing was."""
-    # A folder's name may hold bytes that are no text.
-    return " ".join((said or "").encode(errors="replace").decode().split()) or None
+def _sentence(text: str | None) -> str | None:
+    """Return a text on one line, or None if it is empty."""
+    # A folder's name may hold bytes that decode to no text.
+    return " ".join((text or "").encode(errors="replace").decode().split()) or None
 
 
 def _log(store: str | Path | None) -> Path:

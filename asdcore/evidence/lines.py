@@ -1,8 +1,8 @@
-"""The one strict reader of score and decision files: lines ``<clip>,<value>`` and nothing else, all faults at once.
+"""Reads score and decision files strictly: lines ``<clip>,<value>`` and nothing else, with all faults at once.
 
-The official evaluators sort the lines and pair them off with the sorted labels, so that some faults crash them and
-others give a wrong score in silence: a byte-order mark makes the first line the last one, a doubled name moves all that
-follow. Line ends may be LF or CRLF, and the last line may lack its own: the evaluators read all of these alike.
+The official evaluators sort the lines and pair them off with the sorted labels. So some faults crash them and others
+give a wrong score in silence: a byte-order mark turns the first line into the last one, a doubled name shifts all lines
+after it. Lines may end in LF or CRLF, and the last line may lack its end: the evaluators read all of these alike.
 Everything else is a problem that names file and line.
 """
 
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a file: at which line (None: the file as a whole), what was found, what is allowed."""
+    """A fault of a file: its line (None for the file as a whole), what was found, and what is allowed."""
 
     file: str
     line: int | None
@@ -36,7 +36,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Column(Generic[V]):
-    """The second field of a line: what it is, how its text is read (None where it cannot be), and what is allowed."""
+    """The second field of a line: its name, its parser (which gives None for a wrong text), and what is allowed."""
 
     name: str
     parse: Callable[[str], V | None]
@@ -45,7 +45,7 @@ class Column(Generic[V]):
 
 @dataclass(frozen=True)
 class Row(Generic[V]):
-    """One line. ``value`` is None where the line has a problem, but its clip is known."""
+    """One line. ``value`` is None if the line has a problem but names its clip."""
 
     file: str
     line: int
@@ -54,12 +54,12 @@ class Row(Generic[V]):
 
 
 def place(file: str, line: int | None) -> str:
-    """Say where something stands."""
+    """Return file and line as messages show them."""
     return file if line is None else f"{file}, line {line}"
 
 
 def utf8(content: bytes, file: str) -> str | Problem:
-    """Return the text of a file, or the problem that it is not UTF-8."""
+    """Return the text of a file, or a problem if it is not UTF-8."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -97,19 +97,19 @@ def read_rows(content: bytes, file: str, column: Column[V]) -> tuple[list[Row[V]
 
 
 def once(rows: Iterable[Row[V]]) -> tuple[dict[str, Row[V]], list[Problem]]:
-    """Return {clip: its first row}, and a problem for every row that has a clip again."""
+    """Return {clip: its first row}, and a problem for every row that repeats a clip."""
     first: dict[str, Row[V]] = {}
     problems = []
     for row in rows:
-        known = first.setdefault(row.clip, row)
-        if known is not row:
-            where = place(known.file, known.line)
+        earlier = first.setdefault(row.clip, row)
+        if earlier is not row:
+            where = place(earlier.file, earlier.line)
             problems.append(Problem(row.file, row.line, f"found {row.clip!r} again, first in {where}; allowed is once"))
     return first, problems
 
 
 def _faults(line: str, fields: list[str], column: Column[V]) -> Iterator[str]:
-    """Yield what is wrong with one line: a blank one or one of other columns has no other fault."""
+    """Yield the faults of one line; a blank line, or one with other columns, has no further fault."""
     shown = repr(line[:SHOWN]) + ("..." if len(line) > SHOWN else "")
     if not line.strip():
         yield f"found a blank line; allowed are lines <clip>,<{column.name}>"

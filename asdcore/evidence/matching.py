@@ -1,4 +1,4 @@
-"""Brings scores, clips and ground truth together: by name, never by position, and all of them or none."""
+"""Matches scores, clips and ground truth by clip name, and refuses unless all of them match."""
 
 from __future__ import annotations
 
@@ -19,53 +19,53 @@ WHERE = ["machine", "section"]
 def match_truth(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
     """Return the ground truth table of a run's test clips.
 
-    truth : what :func:`asdcore.evidence.files.read_truth` returns. clips : a clip index. A clip is found under its
-    name in the truth or under its labelled one, whatever its file format. Raises EvaluationError, for all machines at
-    once, where a test clip has no truth or the truth of one of its sections names a clip that the run has not.
+    truth : what :func:`asdcore.evidence.files.read_truth` returns. clips : a clip index. The truth may name a clip by
+    its own or by its labelled name, and file formats do not matter. Raises an EvaluationError for all machines at once
+    if a test clip has no truth, or the truth of one of its sections names a clip that the run lacks.
     """
     tested = clips.filter(pl.col("split") == "test").select("clip", *WHERE, name=_names("clip"))
-    said = truth.rename({"clip": "known_as"})
-    columns = [*WHERE, "label", "domain", "known_as"]
-    own = said.select(*columns, name=_names("known_as"))
-    aliases = said.drop_nulls("alias").select(*columns, name=_names("alias"))
-    known = pl.concat([own, aliases]).unique([*WHERE, "name"], keep="first", maintain_order=True)
-    matched = tested.join(known, on=[*WHERE, "name"], how="left", validate="1:1")
+    labels = truth.rename({"clip": "in_truth"})
+    columns = [*WHERE, "label", "domain", "in_truth"]
+    own = labels.select(*columns, name=_names("in_truth"))
+    aliases = labels.drop_nulls("alias").select(*columns, name=_names("alias"))
+    by_name = pl.concat([own, aliases]).unique([*WHERE, "name"], keep="first", maintain_order=True)
+    matched = tested.join(by_name, on=[*WHERE, "name"], how="left", validate="1:1")
     problems = []
     for (machine, section), cell in matched.group_by(WHERE, maintain_order=True):
         there = truth.filter((pl.col("machine") == machine) & (pl.col("section") == section))
-        found = cell["known_as"].fill_null(cell["name"])
-        problems += coverage(f"{machine} section {section}", found, there["clip"], "not in the ground truth")
+        names = cell["in_truth"].fill_null(cell["name"])
+        problems += coverage(f"{machine} section {section}", names, there["clip"], "not in the ground truth")
     raise_all("The test clips of this run do not fit the ground truth.", problems)
     return GROUND_TRUTH.check(matched.select("clip", pl.col("label").cast(pl.Int8), "domain"))
 
 
 def match_scores(systems: Mapping[str, Mapping[Section, Submitted]], truth: pl.DataFrame) -> pl.DataFrame:
     """Join {system: {(machine, section): Submitted}} with the truth by clip name, or by alias."""
-    known = {
+    labels = {
         (str(machine), str(section)): rows
         for (machine, section), rows in truth.group_by("machine", "section", maintain_order=True)
     }
-    clip_of = {key: _clip_of(rows) for key, rows in known.items()}
+    clip_of = {key: _clip_of(rows) for key, rows in labels.items()}
     problems: list[str] = []
     parts: list[pl.DataFrame] = []
     for system, sections in systems.items():
-        for machine, section in [one for one in known if one not in sections]:
+        for machine, section in [key for key in labels if key not in sections]:
             problems.append(f"{system}: there is no score file for {machine} section {section}")
         for key, submitted in sections.items():
             where = f"{system}: {key[0]} section {key[1]}"
-            if key not in known:
-                listed = ", ".join(f"{machine} section {section}" for machine, section in known)
+            if key not in labels:
+                listed = ", ".join(f"{machine} section {section}" for machine, section in labels)
                 problems.append(f"{where} is not in the ground truth, which has {listed}")
                 continue
             clips = [clip_of[key].get(name, name) for name in submitted.scores]
-            problems += coverage(where, clips, known[key]["clip"], "not in the ground truth")
-            parts.append(_frame(system, clips, submitted).join(known[key], on="clip"))
+            problems += coverage(where, clips, labels[key]["clip"], "not in the ground truth")
+            parts.append(_frame(system, clips, submitted).join(labels[key], on="clip"))
     raise_all("The scores do not fit the ground truth.", problems)
     return pl.concat(parts, how="diagonal")
 
 
 def _clip_of(rows: pl.DataFrame) -> dict[str, str]:
-    """Return {alias: clip}, but never for a name that is a clip's own."""
+    """Return {alias: clip}, without aliases that are also the name of a clip."""
     own = set(rows["clip"])
     return {alias: clip for alias, clip in rows.select("alias", "clip").rows() if alias not in own}
 
@@ -77,18 +77,18 @@ def _frame(system: str, clips: list[str], submitted: Submitted) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(system=pl.lit(system))
 
 
-def coverage(what: str, found: Iterable[str], wanted: Iterable[str], unwanted: str) -> list[str]:
-    """Say, in one line or none, how the clips of ``what`` differ from the clips wanted."""
-    counts = Counter(found)
-    said = differences(counts, set(wanted), unwanted)
+def coverage(what: str, given: Iterable[str], wanted: Iterable[str], unwanted: str) -> list[str]:
+    """Describe in one line how the clips of ``what`` differ from the clips wanted; [] if they do not."""
+    counts = Counter(given)
+    clauses = differences(counts, set(wanted), unwanted)
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
-        said.append(f"{len(twice)} more than once: {', '.join(twice[:5])}{', ...' if len(twice) > 5 else ''}")
-    return [f"{what}: {'; '.join(said)}"] if said else []
+        clauses.append(f"{len(twice)} more than once: {', '.join(twice[:5])}{', ...' if len(twice) > 5 else ''}")
+    return [f"{what}: {'; '.join(clauses)}"] if clauses else []
 
 
 def raise_all(message: str, problems: Sequence[str]) -> None:
-    """Raise one EvaluationError with every problem, if there is one."""
+    """Raise one EvaluationError that lists every problem; do nothing without any."""
     if problems:
         raise EvaluationError("\n  - ".join([message, *problems]))
 

@@ -1,140 +1,80 @@
-"""AUC, pAUC and the official scores of DCASE Challenge Task 2, 2020-2026: arrays in, floats out.
+"""The official scores of DCASE Challenge Task 2, 2020-2026, and the measures they are made of: arrays in, floats out.
 
 Conventions
 -----------
 scores : (n_clips,) floats, larger = more anomalous. Only their order matters, and only within one machine and section.
 labels : (n_clips,) 0 for a normal clip, 1 for an anomaly.
-domains : (n_clips,) "source" or "target"; not looked at by the 2020 rules, which may pass None.
-decisions : (n_clips,) 1 where a clip was called an anomaly, else 0.
+domains : (n_clips,) "source" or "target"; the rules of 2020 do not look at them and accept None.
+decisions : (n_clips,) 1 for a clip that was called an anomaly, else 0.
 cell : one number of one (machine, section), such as ``auc_source``; the official score is a mean of cells.
 
-Every result is a fraction in [0, 1]. Ties count one half everywhere, so constant scores give 0.5. What cannot be
-computed, for want of normals or anomalies, raises :class:`asdcore.errors.EvaluationError` that names what is missing.
+Every result is a fraction in [0, 1]. Ties count one half everywhere, so constant scores give 0.5. If normals or
+anomalies are missing, :class:`asdcore.errors.EvaluationError` names what is missing.
 
-What the years differ in is data, not code: see :data:`RULES`.
+The rules of each year are in :mod:`asdcore.evidence.rules`, AUC and pAUC in :mod:`asdcore.evidence.roc`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asdcore.errors import EvaluationError
+from asdcore.evidence.roc import auc, check_lengths, finite, pauc, zeros_and_ones
+from asdcore.evidence.rules import DOMAINS, RULES, Cell, Rule, rule
+
+__all__ = [
+    "DOMAINS",
+    "EPSILON",
+    "RULES",
+    "Cell",
+    "Rule",
+    "auc",
+    "cells",
+    "diagnostics",
+    "harmonic_mean",
+    "official_score",
+    "pauc",
+    "precision_recall_f1",
+    "rule",
+]
 
 EPSILON = sys.float_info.epsilon
 """The floor under every number that enters a harmonic mean or a denominator, as in the official evaluators."""
 
-DOMAINS = ("source", "target")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number of a (machine, section): a measure, and whose normals and anomalies it sees (None: both domains')."""
-
-    name: str
-    measure: Literal["auc", "pauc"]
-    normals: Literal["source", "target"] | None
-    anomalies: Literal["source", "target"] | None
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How one year turns scores into its official score.
-
-    ``cells`` enter the official score; ``diagnostics`` never do. ``mean`` is "harmonic" (over all cells), or "by
-    machine": arithmetic means over a machine's sections, then over its measures, then over machines.
-    """
-
-    cells: tuple[Cell, ...]
-    diagnostics: tuple[Cell, ...]
-    mean: Literal["harmonic", "by machine"]
-
-
-_POOLED = Cell("auc_pooled", "auc", None, None)
-_OF_DOMAINS = (
-    Cell("auc_same_domain_source", "auc", "source", "source"),
-    Cell("auc_same_domain_target", "auc", "target", "target"),
-    _POOLED,
-)
-_BLIND = Rule((Cell("auc", "auc", None, None), Cell("pauc", "pauc", None, None)), (_POOLED,), "by machine")
-_APART = Rule(
-    (
-        Cell("auc_source", "auc", "source", "source"),
-        Cell("auc_target", "auc", "target", "target"),
-        Cell("pauc_source", "pauc", "source", "source"),
-        Cell("pauc_target", "pauc", "target", "target"),
-    ),
-    _OF_DOMAINS,
-    "harmonic",
-)
-_FIRST_SHOT = Rule(
-    (
-        Cell("auc_source", "auc", "source", None),
-        Cell("auc_target", "auc", "target", None),
-        Cell("pauc", "pauc", None, None),
-    ),
-    _OF_DOMAINS,
-    "harmonic",
-)
-
-RULES: Mapping[int, Rule] = MappingProxyType(
-    {2020: _BLIND, 2021: _APART, 2022: _FIRST_SHOT, 2023: _FIRST_SHOT, 2024: _FIRST_SHOT}
-    | {2025: _FIRST_SHOT, 2026: _FIRST_SHOT}
-)
-"""The rules of every year.
-
-2020 : no domains. The official evaluator prints means per machine type and no overall number; ours is the arithmetic
-    mean over machine types of the mean of their two figures, AUC and pAUC, each an arithmetic mean over machine IDs.
-2021 : AUC and pAUC within each domain (its normals against its anomalies); harmonic mean of all cells.
-2022-2026 : one threshold has to serve both domains, so the AUC of a domain sets its normals against ALL anomalies of
-    the section, whichever their domain, and pAUC sees both domains at once; harmonic mean of all cells.
-
-The same-domain AUC is another number than the official one of 2022-2026, and both are in print under one name: it has
-a name of its own here, among the diagnostics, as has the pooled AUC (all normals against all anomalies).
-"""
-
-
-def auc(scores: ArrayLike, labels: ArrayLike) -> float:
-    """(n_clips,), (n_clips,) -> area under the ROC curve: P(anomaly > normal) + P(equal) / 2, by counting ranks."""
-    normals, anomalies = _two_classes(scores, labels)
-    below = np.searchsorted(normals, anomalies, side="left").sum()
-    not_above = np.searchsorted(normals, anomalies, side="right").sum()
-    return float(below + not_above) / (2 * len(normals) * len(anomalies))
-
-
-def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
-    """(n_clips,), (n_clips,) -> standardised partial AUC for false positive rates up to ``max_fpr``.
-
-    The area under the ROC curve up to ``max_fpr``, tied scores joined by a straight line and the curve interpolated
-    at ``max_fpr``, is put on a scale where chance is 0.5 and a perfect ranking 1 (McClish 1989). This is scikit-learn's
-    ``roc_auc_score(max_fpr=...)`` and what every official evaluator computes, though the challenge papers print the
-    formula of an area that is neither interpolated nor standardised.
-    """
-    if not 0 < max_fpr <= 1:
-        raise ValueError(f"max_fpr is {max_fpr}, must be in (0, 1]")
-    normals, anomalies = _two_classes(scores, labels)
-    thresholds = np.unique(np.concatenate([normals, anomalies]))[::-1]
-    fpr = _share_at_or_above(normals, thresholds)
-    tpr = _share_at_or_above(anomalies, thresholds)
-    inside = fpr <= max_fpr
-    x = np.append(fpr[inside], max_fpr)
-    y = np.append(tpr[inside], np.interp(max_fpr, fpr, tpr))
-    area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]))) / 2
-    chance = max_fpr**2 / 2
-    return (1 + (area - chance) / (max_fpr - chance)) / 2
-
 
 def harmonic_mean(values: ArrayLike) -> float:
-    """(n,) -> harmonic mean, with every value first raised to the floating-point epsilon.
+    """Compute the harmonic mean, with every value first raised to the floating-point epsilon.
 
-    The clamp is the official evaluators': one cell of 0 makes the mean about n * 2.2e-16 instead of undefined.
+    The official evaluators raise values in the same way: one cell of 0 makes the mean about n * 2.2e-16 instead of
+    undefined.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n,)
+        Fractions in [0, 1].
+
+    Returns
+    -------
+    float
+        Their harmonic mean.
+
+    Raises
+    ------
+    EvaluationError
+        If there are no values.
+
+    Examples
+    --------
+    >>> round(harmonic_mean([0.5, 1.0]), 4)
+    0.6667
+
     """
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.size == 0:
@@ -143,41 +83,130 @@ def harmonic_mean(values: ArrayLike) -> float:
 
 
 def precision_recall_f1(decisions: ArrayLike, labels: ArrayLike) -> tuple[float, float, float]:
-    """(n_clips,), (n_clips,) -> precision, recall and F1 of the anomalies; 0 where nothing was flagged or is there."""
-    flagged = _zeros_and_ones(decisions, "decisions")
-    anomalous = _zeros_and_ones(labels, "labels")
-    _check_lengths(decisions=flagged, labels=anomalous)
+    """Compute precision, recall and F1 of the anomalies.
+
+    Parameters
+    ----------
+    decisions : array_like of int, shape (n_clips,)
+        1 for a clip that was called an anomaly, else 0.
+    labels : array_like of int, shape (n_clips,)
+        0 for a normal clip, 1 for an anomaly.
+
+    Returns
+    -------
+    precision, recall, f1 : float
+        Each 0 if its denominator is 0, as in the official evaluators.
+
+    Raises
+    ------
+    EvaluationError
+        If a value is neither 0 nor 1, or the lengths differ.
+
+    Examples
+    --------
+    >>> precision_recall_f1([1, 1, 0, 0], [1, 0, 1, 0])
+    (0.5, 0.5, 0.5)
+
+    """
+    flagged = zeros_and_ones(decisions, "decisions")
+    anomalous = zeros_and_ones(labels, "labels")
+    check_lengths(decisions=flagged, labels=anomalous)
     hits = float(np.sum(flagged & anomalous))
     precision = hits / max(float(np.sum(flagged)), EPSILON)
     recall = hits / max(float(np.sum(anomalous)), EPSILON)
     return precision, recall, 2 * precision * recall / max(precision + recall, EPSILON)
 
 
-def rule(year: int) -> Rule:
-    """Return the rules of one year; raises EvaluationError for a year without rules."""
-    if year not in RULES:
-        raise EvaluationError(f"No official rules are known for the year {year}. Known: {', '.join(map(str, RULES))}.")
-    return RULES[year]
-
-
 def cells(scores: ArrayLike, labels: ArrayLike, domains: ArrayLike | None, year: int) -> dict[str, float]:
-    """(n_clips,) three times -> {cell: value}, the cells of one (machine, section) that enter a year's official score.
+    """Compute the cells of one machine and section that enter a year's official score.
 
-    Raises EvaluationError naming every cell that cannot exist, and what it lacks.
+    Parameters
+    ----------
+    scores : array_like of float, shape (n_clips,)
+        Anomaly scores, larger = more anomalous.
+    labels : array_like of int, shape (n_clips,)
+        0 for a normal clip, 1 for an anomaly.
+    domains : array_like of str, shape (n_clips,), or None
+        "source" or "target"; None is enough for the rules of 2020.
+    year : int
+        The year whose rules apply, 2020 to 2026.
+
+    Returns
+    -------
+    dict of str to float
+        Cell name to value.
+
+    Raises
+    ------
+    EvaluationError
+        If a cell has no normal or no anomalous clips; the message names every such cell and what it lacks.
+
+    Examples
+    --------
+    >>> domains = ["source", "source", "target", "target"]
+    >>> cells([1.0, 3.0, 2.0, 4.0], [0, 1, 0, 1], domains, 2026)
+    {'auc_source': 1.0, 'auc_target': 1.0, 'pauc': 1.0}
+
     """
     return _official(rule(year), _Section.of(scores, labels, domains))
 
 
 def diagnostics(scores: ArrayLike, labels: ArrayLike, domains: ArrayLike | None, year: int) -> dict[str, float | None]:
-    """(n_clips,) three times -> {cell: value}, AUCs that are no part of the official score; None where not defined."""
+    """Compute AUCs that are shown beside the official score and do not enter it.
+
+    Parameters
+    ----------
+    scores, labels, domains, year
+        As :func:`cells`.
+
+    Returns
+    -------
+    dict of str to float or None
+        Name to AUC; None if its normals or its anomalies are missing.
+
+    Examples
+    --------
+    >>> domains = ["source", "source", "target", "target"]
+    >>> diagnostics([1.0, 3.0, 2.0, 4.0], [0, 1, 0, 1], domains, 2026)
+    {'auc_same_domain_source': 1.0, 'auc_same_domain_target': 1.0, 'auc_pooled': 1.0}
+
+    """
     section = _Section.of(scores, labels, domains)
     return {cell.name: None if section.lacks(cell) else section.value(cell) for cell in rule(year).diagnostics}
 
 
 def official_score(cells_by_machine_section: Mapping[tuple[str, str], Mapping[str, float]], year: int) -> float:
-    """{(machine, section): {cell: value}} -> the official score of a year (see :data:`RULES`).
+    """Average the cells of all machines and sections into the official score of a year.
 
-    Cells that are no part of the year's rules are passed over.
+    Parameters
+    ----------
+    cells_by_machine_section : mapping of (machine, section) to mapping of str to float
+        What :func:`cells` returned for each. Other keys are passed over.
+    year : int
+        The year whose rules apply (:data:`asdcore.evidence.rules.RULES`).
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    EvaluationError
+        If no machine is given, or a machine and section lacks a cell of that year.
+
+    References
+    ----------
+    .. [1] K. Dohi et al., "Description and discussion on DCASE 2023 Challenge Task 2: First-shot unsupervised anomalous
+       sound detection for machine condition monitoring", arXiv 2305.07828, eq. (4).
+
+    Examples
+    --------
+    >>> fan = {"auc_source": 0.8, "auc_target": 0.6, "pauc": 0.5}
+    >>> pump = {"auc_source": 0.9, "auc_target": 0.7, "pauc": 0.6}
+    >>> round(official_score({("fan", "00"): fan, ("pump", "00"): pump}, 2026), 4)
+    0.6577
+
     """
     names = [cell.name for cell in rule(year).cells]
     rows: dict[str, list[list[float]]] = defaultdict(list)
@@ -206,11 +235,11 @@ class _Section:
     @classmethod
     def of(cls, scores: ArrayLike, labels: ArrayLike, domains: ArrayLike | None) -> _Section:
         checked = cls(
-            _finite(scores), _zeros_and_ones(labels, "labels"), None if domains is None else np.asarray(domains)
+            finite(scores), zeros_and_ones(labels, "labels"), None if domains is None else np.asarray(domains)
         )
-        _check_lengths(scores=checked.scores, labels=checked.labels)
+        check_lengths(scores=checked.scores, labels=checked.labels)
         if checked.domains is not None:
-            _check_lengths(scores=checked.scores, domains=checked.domains)
+            check_lengths(scores=checked.scores, domains=checked.domains)
         return checked
 
     def clips(self, anomalous: bool, domain: str | None) -> NDArray[np.bool_]:
@@ -249,49 +278,9 @@ def _official(rules: Rule, section: _Section) -> dict[str, float]:
 def _check_domains(section: _Section) -> None:
     if section.domains is None:
         raise EvaluationError("No domains are given; only the rules of 2020 do without.")
-    found = {str(domain) for domain in section.domains.tolist()} - set(DOMAINS)
-    if found:
+    unknown = {str(domain) for domain in section.domains.tolist()} - set(DOMAINS)
+    if unknown:
         raise EvaluationError(
-            f"The domain of some clips is {', '.join(sorted(found))}; the rules allow {' and '.join(DOMAINS)}, "
+            f"The domain of some clips is {', '.join(sorted(unknown))}; the rules allow {' and '.join(DOMAINS)}, "
             "and only those of 2020 do without."
         )
-
-
-def _two_classes(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n_clips,), (n_clips,) -> the sorted scores of the normals and of the anomalies."""
-    values, anomalous = _finite(scores), _zeros_and_ones(labels, "labels")
-    _check_lengths(scores=values, labels=anomalous)
-    normals, anomalies = np.sort(values[~anomalous]), np.sort(values[anomalous])
-    if not len(normals) or not len(anomalies):
-        raise EvaluationError(
-            f"A ROC curve needs normal and anomalous clips; found {len(normals)} normal, {len(anomalies)} anomalous."
-        )
-    return normals, anomalies
-
-
-def _share_at_or_above(ordered: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) ascending, (k,) descending -> (k + 1,) shares, starting with 0 for a threshold above everything."""
-    count = len(ordered) - np.searchsorted(ordered, thresholds, side="left")
-    return np.concatenate([[0.0], count / len(ordered)])
-
-
-def _finite(scores: ArrayLike) -> NDArray[np.float64]:
-    values = np.asarray(scores, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise EvaluationError(f"{np.sum(~np.isfinite(values))} of {values.size} scores are not finite numbers.")
-    return values
-
-
-def _zeros_and_ones(values: ArrayLike, what: str) -> NDArray[np.bool_]:
-    given = np.asarray(values)
-    wrong = given[(given != 0) & (given != 1)]
-    if wrong.size:
-        raise EvaluationError(f"The {what} hold {wrong.flat[0]!r}; allowed are the numbers 0 and 1.")
-    return given.astype(bool)
-
-
-def _check_lengths(**arrays: NDArray[Any]) -> None:
-    shapes: Sequence[tuple[int, ...]] = [array.shape for array in arrays.values()]
-    if len(set(shapes)) != 1 or len(shapes[0]) != 1:
-        found = ", ".join(f"{name} {shape}" for name, shape in zip(arrays, shapes, strict=True))
-        raise EvaluationError(f"The arrays differ in shape: {found}. They must be (n_clips,) each.")

@@ -1,6 +1,6 @@
-"""The table of negative evidence: what was evaluated and rejected, beside what was kept.
+"""Lists rejected systems beside the ones that were kept: the report's table of negative evidence.
 
-A method that was tried in earnest and lost is a finding, so long as it is told with what it was expected to do, how it
+A method that was tried in earnest and lost is a finding, if the reader also learns what it was expected to do, how it
 did, and how far it fell short (as in "Robust train-normal calibration", DCASE 2026, section 4.1 and Table 6).
 """
 
@@ -14,10 +14,10 @@ from asdcore.store.hash_chain import Line
 
 
 def negative_evidence(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return a row for every rejected system of a look: what it was, what came out, and how far from the kept one.
+    """Return a row for every rejected system of a look: its results, and how far it is from the kept one.
 
-    ``difference`` is the official score less the best one that the last look with a kept system kept (``kept``), on the
-    same truth by the rules of the same year; null where there is none.
+    ``difference`` is the official score less that of ``kept``: the best kept system of the last look that kept one, on
+    the same truth and by the rules of the same year. Both are null if there is no such look.
     """
     kept: dict[Any, dict[str, Line]] = {}
     for look, system in ledger.judged("kept"):
@@ -46,7 +46,7 @@ def negative_evidence(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def _best(kept: Mapping[str, Line]) -> tuple[float, str] | None:
-    """{system: the look that kept it} -> official score and name of the best of them, None of none."""
+    """{system: the look that kept it} -> official score and name of the best of them; None if there is none."""
     scores = {
         f"{look.entry.get('what')}: {name}": results_in(look)[name]["official_score"] for name, look in kept.items()
     }
@@ -54,5 +54,5 @@ def _best(kept: Mapping[str, Line]) -> tuple[float, str] | None:
 
 
 def _rules(look: Line) -> tuple[str | None, Any]:
-    """Return by what a look can be compared with another: the truth, and the year of the rules."""
+    """Return what two looks must share to be compared: the truth, and the year of the rules."""
     return truth_in(look), look.entry.get("year")

@@ -1,4 +1,4 @@
-"""Rates of false positives of one machine, system and domain: promised clip by clip, group by group, and what came."""
+"""Rates of false positives of one machine, system and domain: what calibrations promise, and what labels show."""
 
 from __future__ import annotations
 
@@ -6,25 +6,41 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 DISAGREE = 2.0
-"""How many times the nominal rate leave-one-out must give, with its interval above it, before it is said aloud."""
+"""Leave-one-out disagrees if it gives at least so many times the nominal rate, and its interval lies above that."""
 
 ADVICE = 'Leave them out together: [out_of_fold] by = "auto" in the portfolio.'
 
 FEWEST = 5
-"""Groups of a domain of which anything can be told: without one of two, a clip has little left that is like it."""
+"""Fewest groups of a domain for a statement: with only two, leaving one out leaves a clip few others like it."""
 
 
 @dataclass(frozen=True)
 class Rates:
     """False positives of one machine, section, system and domain, as shares of train normals and of test normals.
 
-    groups : of the train normals (recordings, runs). nominal : what the decision rule aims at. one_by_one :
-    the share above the threshold of leave-one-out scores, of those scores. new : the same, of train normals scored
-    without their groups, as new clips are; ci95 counts what these clips are worth. by_group : the share above the run's
-    own threshold. came, came_one_by_one : of labelled test normals, above the run's threshold and above that of
-    leave-one-out; None where there are no labels. by_clip : the run itself left train normals out alone. Then
-    one_by_one and came are above its own threshold, and by_group above that which ``by = "auto"`` would set (the plain
-    quantile).
+    Attributes
+    ----------
+    machine, section, system, domain : str
+        What the rates belong to.
+    normals, groups : int
+        Train normals, and the groups (recordings, runs) they come in.
+    nominal : float
+        The rate that the decision rule aims at.
+    one_by_one : float
+        The share of leave-one-out scores above the threshold of leave-one-out.
+    new : float
+        The share above that threshold of train normals scored without their groups, as new clips are.
+    ci95 : (float, float)
+        The interval of ``new``. It counts the independent clips that these clips are worth.
+    by_group : float
+        The share above the run's own threshold.
+    came, came_one_by_one : float or None
+        The shares of labelled test normals above the run's threshold, and above that of leave-one-out; None without
+        labels.
+    by_clip : bool
+        Whether the run itself left train normals out alone. Then ``one_by_one`` and ``came`` refer to its own
+        threshold, and ``by_group`` to the one that ``by = "auto"`` would set (the plain quantile).
+
     """
 
     machine: str
@@ -44,7 +60,7 @@ class Rates:
 
     @property
     def enough(self) -> bool:
-        """Whether there are groups enough to tell what leave-one-out gives."""
+        """Whether there are enough groups to tell what leave-one-out gives."""
         return self.groups >= FEWEST
 
     @property
@@ -54,7 +70,7 @@ class Rates:
 
     @property
     def sentence(self) -> str:
-        """Say what each kind of calibration promises, in one sentence."""
+        """What each kind of calibration promises, in one sentence."""
         where = f"{self.system}, {self.machine} section {self.section}, {self.domain}"
         came = (
             ""
@@ -82,7 +98,7 @@ class Rates:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain numbers."""
+        """Return the rates as plain numbers."""
         return {
             **asdict(self),
             "ci95": list(self.ci95),

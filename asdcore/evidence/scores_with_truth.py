@@ -1,4 +1,4 @@
-"""The table that all evidence is made of: scores beside what is true of their clips.
+"""Joins scores with the ground truth into one table, from which all evidence is computed.
 
 Its rows are machine, section, clip, system, score, label, domain, and perhaps decision. Every system has a row for the
 same clips. ``domain`` may be null under the rules of 2020 alone.
@@ -40,7 +40,7 @@ def join_systems(
 
 
 def check_joined(table: pl.DataFrame) -> None:
-    """Raise where a row is doubled or lacks a value, or a system lacks a clip or a decision that it should have."""
+    """Raise if a row is doubled or lacks a value, or if a system lacks a clip or a decision that it should have."""
     needed = [*KEY, "score", "label"]
     missing = sorted({*needed, "domain"} - set(table.columns))
     if missing or table.is_empty():

@@ -1,14 +1,14 @@
-"""What a threshold promises clip by clip, beside what it promises group by group, and what really came.
+"""Compares thresholds that leave out single clips with thresholds that leave out groups, and with what labels show.
 
 Clips of one recording are near-duplicates. A train normal that is scored against its own neighbours looks far more
-normal than a new clip will, and a threshold from such scores promises too little. How much so is seen from train
-normals alone: the run is calibrated once more with every train normal left out alone (what the store holds of its
-features is enough), and the train normals as the run scored them, without their groups, stand in for new clips. The
-share of them above that threshold is what leave-one-out would really give.
+normal than a new clip will, so a threshold from such scores gives more false positives than it promises. Train normals
+alone show how many. The run is calibrated once more with every train normal left out alone (the features in the store
+are enough). The train normals as the run scored them, without their groups, stand in for new clips. Their share above
+that threshold is the rate that leave-one-out would really give.
 
-A run that left train normals out alone, though their order or recordings are known, is looked at the other way round:
-they are scored once more as ``by = "auto"`` would have them, from what the store holds, and stand in for new clips
-above the run's own threshold.
+If a run left train normals out alone although their order or recordings are known, the comparison is turned round: the
+store's features give their scores as ``by = "auto"`` would have them, and these stand in for new clips above the run's
+own threshold.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import polars as pl
 from asdcore.compute.recipes import features_digest
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import StoreError
-from asdcore.evidence.decisions import clopper_pearson, run_groups, run_thresholds
+from asdcore.evidence.decisions import run_groups, run_thresholds
+from asdcore.evidence.false_positives import clopper_pearson
 from asdcore.evidence.rates import Rates
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import out_of_fold, places
@@ -44,7 +45,7 @@ CELL = ["machine", "section", "system"]
 def dependent(run: Run) -> bool:
     """Whether any train normal of a run was scored without more than itself."""
     return any(
-        row["by"] != "clip" and any(one["groups"] < one["clips"] for one in row["domains"].values())
+        row["by"] != "clip" and any(domain["groups"] < domain["clips"] for domain in row["domains"].values())
         for row in run.about.get("out_of_fold", [])
     )
 
@@ -52,9 +53,9 @@ def dependent(run: Run) -> bool:
 def side_by_side(run: Run, systems: Iterable[str] | None = None, labels: pl.DataFrame | None = None) -> list[Rates]:
     """Return the rates of a finished run, by system, machine, section and domain.
 
-    [] where no train clips are known to be alike: :func:`why_nothing`. systems : those to look at; all where none are
-    named. Mirrors of other systems are left out. labels : clip, label (0 or 1) and domain of test clips, where they may
-    be looked at. Raises StoreError where the store no longer has the features.
+    Returns [] if nothing says that train clips are alike: :func:`why_nothing`. systems : those to look at, all by
+    default, without mirrors of other systems. labels : clip, label (0 or 1) and domain of test clips, if they may be
+    looked at. Raises StoreError if the store no longer has the features.
     """
     plan = _straight(parse_portfolio(run.about["portfolio"]), systems)
     if plan is None:
@@ -72,13 +73,13 @@ def side_by_side(run: Run, systems: Iterable[str] | None = None, labels: pl.Data
     if came is not None and apart is not None:  # the threshold of leave-one-out is that of the run
         came = came.with_columns(came=pl.col("came_one_by_one"))
     rows = train.group_by(*CELL, "domain", maintain_order=True)
-    found = [_rates(rows, came, nominal_rate(plan.decision.quantile)) for _, rows in rows]
-    found = [replace(one, by_clip=apart is not None) for one in found]
-    return sorted(found, key=lambda one: (one.system, one.machine, one.section, one.domain))
+    nominal = nominal_rate(plan.decision.quantile)
+    rates = [replace(_rates(cell, came, nominal), by_clip=apart is not None) for _, cell in rows]
+    return sorted(rates, key=lambda rate: (rate.system, rate.machine, rate.section, rate.domain))
 
 
 def why_nothing(run: Run, systems: Iterable[str] | None = None) -> str:
-    """Say why :func:`side_by_side` has no rates of a run."""
+    """Explain why :func:`side_by_side` returns no rates for a run."""
     if _straight(parse_portfolio(run.about["portfolio"]), systems) is None:
         return "A mirror has models, not train normals, to compare: look at the system that it mirrors."
     train = run.clips.filter(pl.col("split") == "train").sort("clip")
@@ -86,7 +87,7 @@ def why_nothing(run: Run, systems: Iterable[str] | None = None) -> str:
     if all(places(cell, OutOfFold(by="auto")).manner == "clip" for cell in cells):
         return (
             "Every train normal was left out alone, so a promise counts clips, and rests on no two being alike. "
-            "Whether they are cannot be told: the data set says neither order nor recording of its train clips."
+            "The data set cannot confirm that: it names neither order nor recording of its train clips."
         )
     return (
         "Every train normal was left out alone, so a promise counts clips. Train normals next to each other in the "
@@ -95,30 +96,30 @@ def why_nothing(run: Run, systems: Iterable[str] | None = None) -> str:
 
 
 def _straight(plan: Portfolio, systems: Iterable[str] | None) -> Portfolio | None:
-    """Return the portfolio of the systems asked for that are no mirrors; None where there are none."""
+    """Return the portfolio with only the systems asked for, without mirrors; None if none is left."""
     asked = None if systems is None else set(systems)
     wanted = {
-        name: one
-        for name, one in plan.systems.items()
-        if one.out_of_fold_mirror_of is None and (asked is None or name in asked)
+        name: system
+        for name, system in plan.systems.items()
+        if system.out_of_fold_mirror_of is None and (asked is None or name in asked)
     }
-    used = sorted(set().union(*(one.branches for one in wanted.values())))
+    used = sorted(set().union(*(system.branches for system in wanted.values())))
     branches = {name: plan.branches[name] for name in used}
     return plan.model_copy(update={"systems": wanted, "branches": branches}) if wanted else None
 
 
 def _by_groups(run: Run, plan: Portfolio) -> Run | None:
-    """Return a run that left train normals out alone as ``by = "auto"`` has it; None if that leaves them alone, too.
+    """Return the run as ``by = "auto"`` would have it; None if that leaves every train normal out alone, too.
 
-    It decides by the plain quantile: of few groups there may be no conformal threshold.
+    It decides by the plain quantile, since few groups may allow no conformal threshold.
     """
     rule = plan.decision.model_copy(update={"rule": "ecdf"})
     plan = plan.model_copy(update={"out_of_fold": OutOfFold(by="auto"), "decision": rule})
     plugins, store = installed(), Store(Path(run.about["store"]))
     train = run.clips.filter(pl.col("split") == "train")
     jobs = _jobs(run, plan, train, plugins)
-    said, _ = out_of_fold(score.scored(train, jobs, plugins))
-    about = {**run.about, "portfolio": plan.model_dump(mode="json"), "out_of_fold": said}
+    left_out, _ = out_of_fold(score.scored(train, jobs, plugins))
+    about = {**run.about, "portfolio": plan.model_dump(mode="json"), "out_of_fold": left_out}
     if not dependent(Run(run.folder, about)):
         return None
     tested = calibrate.straight(run.scores.filter(pl.col("branch").is_in(list(plan.branches)))).filter(role="test")
@@ -139,8 +140,8 @@ def _by_groups(run: Run, plan: Portfolio) -> Run | None:
 def _calibrated_alone(run: Run, plan: Portfolio, apart: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return the systems table of leave-one-out scores as "oof", and as "test" all other clips on that scale.
 
-    Those are the test clips, and the train normals as the run scored them, without their groups. apart : leave-one-out
-    scores, where they are known.
+    The other clips are the test clips, and the train normals as the run scored them, without their groups. apart :
+    leave-one-out scores, computed here if None.
     """
     plugins, used = installed(), list(plan.branches)
     if apart is None:
@@ -179,9 +180,9 @@ def _left_out_alone(jobs: dict[str, list[score.ScoreJob]], train: pl.DataFrame, 
 
 
 def _shares(run: Run, alone: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
-    """Return, of every train normal and system, above which threshold its scores lie: one_by_one, new and by_group."""
-    known = run.clips.filter(pl.col("split") == "train").select("clip", "machine", "section", "domain")
-    over = partial(_over, known=known, limits=limits)
+    """Return for every train normal and system whether its scores exceed the thresholds: one_by_one, new, by_group."""
+    clips = run.clips.filter(pl.col("split") == "train").select("clip", "machine", "section", "domain")
+    over = partial(_over, clips=clips, limits=limits)
     own = run.systems.filter(pl.col("role") == "oof")
     key = [*CELL, "domain", "clip"]
     table = over(alone.filter(pl.col("role") == "oof"), "alone", "one_by_one")
@@ -194,8 +195,8 @@ def _came(run: Run, alone: pl.DataFrame, limits: pl.DataFrame, labels: pl.DataFr
     if labels is None:
         return None
     normals = labels.filter(pl.col("label") == 0).select("clip", "domain")
-    known = run.clips.filter(pl.col("split") == "test").select("clip", "machine", "section").join(normals, on="clip")
-    over = partial(_over, known=known, limits=limits)
+    clips = run.clips.filter(pl.col("split") == "test").select("clip", "machine", "section").join(normals, on="clip")
+    over = partial(_over, clips=clips, limits=limits)
     tested = [
         over(table.filter(pl.col("role") == "test"), *names)
         for table, names in ((run.systems, ("threshold", "came")), (alone, ("alone", "came_one_by_one")))
@@ -204,8 +205,8 @@ def _came(run: Run, alone: pl.DataFrame, limits: pl.DataFrame, labels: pl.DataFr
     return table.group_by(*CELL, "domain").agg(pl.col("came", "came_one_by_one").mean())
 
 
-def _over(systems: pl.DataFrame, limit: str, name: str, *, known: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
-    rows = systems.join(known, on="clip").join(limits, on=CELL)
+def _over(systems: pl.DataFrame, limit: str, name: str, *, clips: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
+    rows = systems.join(clips, on="clip").join(limits, on=CELL)
     return rows.select(*CELL, "domain", "clip", (pl.col("score") > pl.col(limit)).alias(name))
 
 

@@ -1,7 +1,7 @@
-"""Says how little p-values are backed by train normals that were recorded together.
+"""Warns if p-values rest on train normals that were recorded together, and counts the independent clips behind them.
 
 Some normalizers read z from the tail of the train normals: an empirical distribution, a conformal p-value, a fitted
-tail. A normalizer is given scores, never recordings, so it counts every clip. Thirty clips of one recording are not
+tail. A normalizer sees scores, never recordings, so it counts every clip. But thirty clips of one recording are not
 thirty pieces of evidence: the rank of a new clip among them is as uncertain as among far fewer.
 """
 
@@ -40,7 +40,7 @@ class Tail:
 
 
 def tail_notes(
-    scores: pl.DataFrame, clips: pl.DataFrame, plan: Portfolio, said: Sequence[Mapping[str, Any]], plugins: Plugins
+    scores: pl.DataFrame, clips: pl.DataFrame, plan: Portfolio, recorded: Sequence[Mapping[str, Any]], plugins: Plugins
 ) -> list[str]:
     """Say, in one note, which p-values rest on clips that were recorded together, and on how many independent ones.
 
@@ -50,7 +50,7 @@ def tail_notes(
         The score table and the clip index.
     plan : Portfolio
         Its decision gives the quantile above which clips of the tail lie.
-    said : sequence of mappings
+    recorded : sequence of mappings
         ``out_of_fold`` of ``run.json``: what each train normal was scored without.
     plugins : Plugins
         They say which normalizers read a tail (``tail_probability``).
@@ -66,12 +66,12 @@ def tail_notes(
         for name, branch in plan.branches.items()
         if getattr(plugins.component("normalizer", branch.normalizer.name).factory, ATTRIBUTE, False)
     ]
-    tails = [tail for name in names for tail in _tails(scores, clips, plan, said, name)]
+    tails = [tail for name in names for tail in _tails(scores, clips, plan, recorded, name)]
     return [_note(tails, plan)] if tails else []
 
 
 def _note(tails: Sequence[Tail], plan: Portfolio) -> str:
-    """Say which p-values count clips that are not independent, and what the fewest are worth."""
+    """Write the note on p-values that count dependent clips, for the cell with the fewest independent ones."""
     worst = min(tails, key=lambda tail: (tail.effective, tail.groups, tail.branch, tail.where))
     kinds = sorted({plan.branches[tail.branch].normalizer.name for tail in tails})
     least = smallest_rate(worst.groups)
@@ -86,11 +86,11 @@ def _note(tails: Sequence[Tail], plan: Portfolio) -> str:
 
 
 def _tails(
-    scores: pl.DataFrame, clips: pl.DataFrame, plan: Portfolio, said: Sequence[Mapping[str, Any]], branch: str
+    scores: pl.DataFrame, clips: pl.DataFrame, plan: Portfolio, recorded: Sequence[Mapping[str, Any]], branch: str
 ) -> Iterator[Tail]:
     """Yield the tails of a branch whose train normals come in groups of several clips."""
     normals = straight(scores.filter((pl.col("branch") == branch) & (pl.col("role") == "oof")))
-    for machine, section, cell, held in held_out_by(clips, plan.out_of_fold, said, [branch]):
+    for machine, section, cell, held in held_out_by(clips, plan.out_of_fold, recorded, [branch]):
         groups = len(np.unique(held.groups))
         if groups == len(cell):
             continue
@@ -104,7 +104,7 @@ def _tails(
 
 
 def _one_reference(own: pl.DataFrame) -> pl.DataFrame:
-    """Return one score of each train normal: against the pooled bank, or its own domain's if there is no pooled one."""
+    """Return one score of each train normal: against the pooled bank, or else against its own domain."""
     if (pooled := own.filter(pl.col("reference") == POOLED)).height:
         return pooled
     same = own.filter(pl.col("reference") == pl.col("domain"))

@@ -1,4 +1,4 @@
-"""The ground truth of a run's test clips: from files that were given, or from the names of the recordings."""
+"""Reads the ground truth of a run's test clips: from given files, or from the names of the recordings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asdcore.store.tables import GROUND_TRUTH
 
 
 def tells_labels(done: Run) -> bool:
-    """Whether labels come with the recordings of a run, so that it can be evaluated as it is. None is looked at."""
+    """Whether the recordings of a run come with labels, so that it can be evaluated as it is. No label is looked at."""
     try:
         return truth_of(done).height > 0
     except AsdcoreError:
@@ -26,8 +26,8 @@ def tells_labels(done: Run) -> bool:
 def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
     """Return the ground truth table (clip, label, domain) of a run.
 
-    truth : evaluator-style ground truth folders or an ``eval_data_list`` file; without it the dataset reader is asked
-    what the names of development test files tell. Raises EvaluationError where there is none, or it does not fit.
+    truth : evaluator-style ground truth folders or an ``eval_data_list`` file; without it the dataset reader gets the
+    labels from the names of development test files. Raises EvaluationError if there are none, or they do not fit.
     """
     if truth is not None:
         return match_truth(read_truth(given_path(truth, "truth")), done.clips)
@@ -39,5 +39,5 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
         raise EvaluationError("This run has no test clips, so there is nothing to evaluate.")
     labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
     if labels is None:
-        raise EvaluationError(f"The names of the test clips in {root} do not tell what is an anomaly. {advice}")
+        raise EvaluationError(f"The names of the test clips in {root} do not mark anomalies. {advice}")
     return GROUND_TRUTH.check(labels)

@@ -1,1 +1,1 @@
-"""What makes a result final: manifests, the one inference, the submission."""
+"""Freeze a run in a manifest, verify it, and run the one inference on evaluation data."""

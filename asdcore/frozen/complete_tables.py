@@ -1,6 +1,6 @@
-"""Whether the tables of a run belong together: a row for every clip, and none of any other.
+"""Check that the tables of a run are complete: a row for every clip, branch and system, and no other row.
 
-A seal says that a table is as somebody wrote it, not that it holds what a run writes.
+A seal shows that a table was not changed, not that it holds what a run writes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ SHOWN = 10
 
 
 def check_whole(run: Run, plan: Portfolio) -> None:
-    """Raise ManifestError unless every clip has its scores, of each branch and system, and every test clip a decision.
+    """Raise ManifestError unless every clip has a score of each branch and system, and every test clip a decision.
 
-    That every number is finite is checked where a table is read.
+    Reading a table has already checked that its numbers are finite.
     """
     clips = run.clips.select(
         "clip", role=pl.when(pl.col("split") == "train").then(pl.lit("oof")).otherwise(pl.lit("test"))
@@ -30,8 +30,8 @@ def check_whole(run: Run, plan: Portfolio) -> None:
         "decisions": clips.filter(role="test").select("clip").join(systems, how="cross"),
     }
     problems = [line for name, keys in wanted.items() for line in _apart(name, getattr(run, name), keys)]
-    told = run.decisions.with_columns(expected=(pl.col("score") > pl.col("threshold")).cast(pl.Int8))
-    if wrong := told.filter(pl.col("decision") != pl.col("expected")).height:
+    judged = run.decisions.with_columns(expected=(pl.col("score") > pl.col("threshold")).cast(pl.Int8))
+    if wrong := judged.filter(pl.col("decision") != pl.col("expected")).height:
         problems.append(f"decisions: {wrong} decisions do not follow from their scores and thresholds")
     scored = run.decisions.join(run.systems.filter(role="test"), on=("clip", "system"), suffix="_fused")
     if wrong := scored.filter(pl.col("score") != pl.col("score_fused")).height:
@@ -49,7 +49,7 @@ def _names(column: str, names: object) -> pl.DataFrame:
 
 
 def _apart(name: str, table: pl.DataFrame, wanted: pl.DataFrame) -> list[str]:
-    """Say how many rows of a table are missing, and how many are of what is not in the run."""
+    """Say how many rows of a table are missing, and how many belong to nothing in the run."""
     there = table.select(wanted.columns).unique()
     lost, more = wanted.join(there, on=wanted.columns, how="anti"), there.join(wanted, on=wanted.columns, how="anti")
     first = [", ".join(map(str, rows.row(0))) if len(rows) else "" for rows in (lost, more)]

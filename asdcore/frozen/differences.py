@@ -1,4 +1,4 @@
-"""What a manifest pins against what is here: every difference, at once."""
+"""The result of verifying a manifest: every difference between what it pins and what is here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it was frozen. ``artifact`` is a subject's name, or a name in the lineage."""
+    """One artifact that differs from the frozen one. ``artifact`` is a subject's name, or a name in the lineage."""
 
     kind: str
     group: str
@@ -38,11 +38,24 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verifying a manifest found.
+    """The result of :func:`asdcore.verify`.
 
-    affected : the results (system/machine/section) that no longer follow from what was frozen. notes : what a person
-    should know that is no difference. recomputed : one row for each table that was built anew. absent : {root: folder}
-    of the roots ("data", "run", "store") of which nothing is there: they may have been moved.
+    Attributes
+    ----------
+    manifest, sha256 : str
+        The manifest's path, as given, and the SHA-256 of its bytes.
+    pinned : int
+        How many artifacts the manifest pins.
+    differences : sequence of Difference
+        Everything that is not as it was frozen.
+    affected : sequence of str
+        Results, as ``system/machine/section``, that depend on something that differs.
+    notes : sequence of str
+        What a person should know besides the differences.
+    recomputed : sequence of dict
+        One row for each table that was built anew.
+    absent : mapping
+        {root: folder} of the roots ("data", "run", "store") without a single pinned file: they may have been moved.
     """
 
     manifest: str
@@ -66,7 +79,7 @@ class Verification:
             "sha256": self.sha256,
             "pinned": self.pinned,
             "passed": self.passed,
-            "differences": [vars(one) for one in self.differences],
+            "differences": [vars(difference) for difference in self.differences],
             "affected": list(self.affected),
             "notes": list(self.notes),
             "recomputed": list(self.recomputed),
@@ -76,7 +89,11 @@ class Verification:
 
 def grouped(differences: Iterable[Difference]) -> dict[str, list[Difference]]:
     """Return differences by what a person calls their group, in the order of :data:`GROUPS`."""
-    found: dict[str, list[Difference]] = {title: [] for title in GROUPS.values()}
-    for one in differences:
-        found[GROUPS[one.group]].append(one)
-    return {title: sorted(some, key=lambda one: (one.kind, one.artifact)) for title, some in found.items() if some}
+    groups: dict[str, list[Difference]] = {title: [] for title in GROUPS.values()}
+    for difference in differences:
+        groups[GROUPS[difference.group]].append(difference)
+    return {
+        title: sorted(members, key=lambda difference: (difference.kind, difference.artifact))
+        for title, members in groups.items()
+        if members
+    }

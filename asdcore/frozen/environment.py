@@ -84,25 +84,25 @@ def _packages(sources: Iterable[Path], modules: Iterable[str]) -> dict[str, str]
     imported = {name for source in set(sources) if source.suffix == ".py" for name in imported_names(source)}
     tops = {name.partition(".")[0] for name in (*imported, *modules)} - set(sys.stdlib_module_names)
     waiting = [*NUMERIC_LIBRARIES, *(name for top in tops for name in by_module.get(top, ()))]
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     while waiting:
         name = _plain(waiting.pop())
-        if name in found:
+        if name in versions:
             continue
         with suppress(PackageNotFoundError):  # needed, but not installed: an import would have failed
             metadata = distribution(name).metadata
-            found[name] = metadata["Version"]
+            versions[name] = metadata["Version"]
             waiting += _needs(metadata.get_all("Requires-Dist") or ())
-    return {name: one for name, one in found.items() if name != "asdcore"}
+    return {name: number for name, number in versions.items() if name != "asdcore"}
 
 
 def _needs(requirements: Iterable[str]) -> Iterator[str]:
     """Return the distributions that these requirements name here, extras apart."""
     from packaging.requirements import Requirement
 
-    for one in map(Requirement, requirements):
-        if one.marker is None or one.marker.evaluate({"extra": ""}):
-            yield one.name
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield requirement.name
 
 
 def _plain(name: str) -> str:
@@ -118,8 +118,8 @@ def _torch_build() -> dict[str, str]:
         text = init.with_name("version.py").read_text(encoding="utf-8")
     except OSError:
         return {}
-    found = dict(re.findall(r"^(__version__|git_version|cuda|hip)\b[^=\n]*= *(.+)$", text, re.MULTILINE))
-    return {name.strip("_"): value.strip().strip("'") for name, value in found.items()}
+    fields = dict(re.findall(r"^(__version__|git_version|cuda|hip)\b[^=\n]*= *(.+)$", text, re.MULTILINE))
+    return {name.strip("_"): value.strip().strip("'") for name, value in fields.items()}
 
 
 def _cpu_features() -> list[str]:

@@ -1,4 +1,4 @@
-"""Recordings to be scored, held against what was frozen: their names, their train clips, the form of their sound."""
+"""Check evaluation recordings against the frozen ones: names, train clips, channels and sample rates."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SKIP = "--skip-unreadable"
 
 
 def check_names(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path, year: int) -> None:
-    """Raise DataError for what names alone show: nothing to score, nothing to learn from, or no place in a score file.
+    """Raise DataError for what names alone show: no test clips, no train clips, or two clips with one name.
 
     listed : the clips below ``root``. frozen : the frozen clip index.
     """
     test = of(listed, "test")
     if test.is_empty():
         raise DataError(f"{root} holds no test clips, so there is nothing to score. 'asdcore data index' lists it.")
-    normals = pl.concat([one.select(CELL) for one in (of(listed, "train"), of(frozen, "train"))])
+    normals = pl.concat([clips.select(CELL) for clips in (of(listed, "train"), of(frozen, "train"))])
     if lost := test.join(normals, on=CELL, how="anti").select(CELL).unique().sort(CELL).rows():
         raise DataError(
             f"{', '.join(f'{machine} section {section}' for machine, section in lost)}: not frozen, and without train "
@@ -35,46 +35,46 @@ def check_names(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path, year: in
 
 
 def train_facts(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path) -> dict[str, AudioFacts | str]:
-    """Look at the train clips below ``root`` of what has test clips: {clip: its facts, or what is wrong with it}.
+    """Inspect the train clips of cells that have test clips: {clip: its facts, or what is wrong with it}.
 
-    Raises DataError where one belongs to a frozen machine and section, and was not frozen with it.
+    Raises DataError if a train clip belongs to a frozen machine and section but was not frozen with it.
     """
-    known = {cell: set(rows["sha256"]) for cell, rows in _cells(of(frozen, "train"))}
+    frozen_audio = {cell: set(rows["sha256"]) for cell, rows in _cells(of(frozen, "train"))}
     facts: dict[str, AudioFacts | str] = {}
     strangers = []
     for clip, *cell in like_test(of(listed, "train"), listed).select("clip", *CELL).rows():
         try:
-            facts[clip] = found = inspect_audio(root / clip)
-            if tuple(cell) in known and found.sha256 not in known[*cell]:
+            facts[clip] = audio = inspect_audio(root / clip)
+            if tuple(cell) in frozen_audio and audio.sha256 not in frozen_audio[*cell]:
                 strangers.append(clip)
         except DataError as error:
             facts[clip] = str(error)
     if strangers:
         raise DataError(
-            f"{len(strangers)} train clips below {root} belong to a machine that is frozen, but were not frozen with "
-            f"it: {', '.join(strangers[:3])}. Nothing can be added to what is frozen: take them away, or run and "
+            f"{len(strangers)} train clips below {root} belong to a frozen machine but were not frozen with it: "
+            f"{', '.join(strangers[:3])}. A frozen machine takes no new train clips: take them away, or run and "
             "freeze anew."
         )
     return facts
 
 
 def check_alike(test: pl.DataFrame, normals: pl.DataFrame) -> None:
-    """Raise DataError where test clips have another channel count or sample rate than their train normals."""
+    """Raise DataError if test clips have another channel count or sample rate than their train normals."""
     problems = []
     like = {cell: rows.row(0, named=True) for cell, rows in _cells(normals)}
     for cell, rows in _cells(test):
         for what in ("channels", "sample_rate"):
             normal = like[cell][what]
             others = rows.filter(pl.col(what) != normal).select("clip", what).rows()
-            problems += [f"{clip}: {what} is {found}, its train clips have {normal}" for clip, found in others]
+            problems += [f"{clip}: {what} is {value}, its train clips have {normal}" for clip, value in others]
     if problems:
         raise DataError("\n  - ".join(["These recordings cannot be scored:", *problems]))
 
 
 def unreadable(facts: Mapping[str, AudioFacts | str], test: Collection[str], root: Path) -> dict[str, str]:
-    """Return {test clip: what is wrong with it} of those that cannot be read; raises DataError if none can be."""
-    told = {clip: fact for clip in sorted(test) if isinstance(fact := facts.get(clip), str)}
-    bad = {clip: f"{clip}: {fact.removeprefix(f'{Path(clip).name}: ')}" for clip, fact in told.items()}
+    """Return {test clip: why it is unreadable}; raises DataError if all of them are unreadable."""
+    reasons = {clip: fact for clip in sorted(test) if isinstance(fact := facts.get(clip), str)}
+    bad = {clip: f"{clip}: {fact.removeprefix(f'{Path(clip).name}: ')}" for clip, fact in reasons.items()}
     if bad and len(bad) == len(test):
         raise DataError(f"None of the {len(test)} test clips below {root} can be read. The first: {min(bad.values())}")
     return bad

@@ -1,10 +1,11 @@
-"""A failed verification in words: what differs, cut to a readable length, and what to type next."""
+"""Explain a failed verification: what differs, cut to a readable length, and what to type next."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from asdcore.errors import ManifestError
 from asdcore.frozen.differences import GROUPS, Difference, Verification, grouped
 
 SHOWN = 10
@@ -16,7 +17,7 @@ WHAT = {"data": "recordings", "run": "run folder", "store": "store"}
 
 @dataclass(frozen=True)
 class Command:
-    """The command that verified: its option for each place that may have moved, and what else it was given."""
+    """The command that verified: its option for each place that may have moved, and its other options."""
 
     name: str
     options: Mapping[str, str]
@@ -38,15 +39,15 @@ NEXT = {
     "features": "Features: asdcore verify MANIFEST --recompute --store NEW builds them anew in the folder NEW.",
     "table": "Tables: asdcore verify MANIFEST --recompute --run NEW builds them anew and compares.",
     "environment": f"Environment: install the pinned versions in a new virtual environment, {ANEW}",
-    "recomputed": "Recomputed tables: this machine computes other numbers. Use that which froze them, or freeze anew.",
+    "recomputed": "Recomputed tables: this machine gets other numbers. Use the one that froze them, or freeze anew.",
 }
 """What to do about each group of differences."""
 
 
 def explain(result: Verification, command: Command) -> list[str]:
-    """Return the differences as lines: one for a place that is gone, at most ten of a group."""
+    """Return the differences as lines: one for each place that is gone, at most ten for each group."""
     lines = [
-        f"{WHAT[root]}: nothing of what was frozen is in {folder}. Say where it is with {command.options[root]} DIR."
+        f"{WHAT[root]}: {folder} holds none of the frozen files. Say where they are with {command.options[root]} DIR."
         for root, folder in result.absent.items()
     ]
     for title, differences in grouped(_elsewhere(result)).items():
@@ -67,6 +68,14 @@ def next_steps(result: Verification, command: Command) -> list[str]:
     if differing:
         steps.append("To freeze anew: asdcore run PORTFOLIO --data ROOT --out RUN; asdcore freeze RUN --out NEW.json")
     return steps
+
+
+def check_passed(verified: Verification, given: str) -> None:
+    """Raise ManifestError with every difference unless a verification passed; ``given`` are options of ``infer``."""
+    if verified.passed:
+        return
+    lines = [*explain(verified, INFER), *next_steps(verified, replace(INFER, rest=given))]
+    raise ManifestError("\n".join([f"{verified.manifest} does not fit what is here, so nothing was inferred:", *lines]))
 
 
 def shortened(lines: list[str]) -> list[str]:

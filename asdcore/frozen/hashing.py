@@ -1,4 +1,4 @@
-"""SHA-256 of many files: each is read once, several at a time."""
+"""Compute the SHA-256 of many files in parallel, each read once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MISSING = "missing"
 
 @dataclass(frozen=True)
 class Found:
-    """What a file is: its size and digest, or why it cannot be read."""
+    """A file's size and SHA-256, or why it is unreadable."""
 
     size: int = 0
     sha256: str = ""
@@ -34,7 +34,7 @@ class Found:
 
 
 class Known:
-    """Digests of files seen before, by path, size and time of change; used only where a person trusts those times."""
+    """Digests of earlier verifications, by path, size and time of change; used only if a person trusts those times."""
 
     def __init__(self, path: Path, trusted: bool) -> None:
         self.path = path
@@ -51,13 +51,13 @@ class Known:
         self._now[str(path)] = [*_touched(status), sha256]
 
     def save(self) -> None:
-        """Keep what was seen. It is only there for speed, so a disk that refuses it is no trouble."""
+        """Save the digests. They only save time, so a full disk does not matter."""
         with suppress(StoreError):
             write_text(self.path, json.dumps(self._seen | self._now))
 
 
 class _Buffer(threading.local):
-    """What each thread reads into: fresh memory for every file would cost a sixth of the time."""
+    """The memory that each thread reads into: new memory for every file would take a sixth more time."""
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(BLOCK))
@@ -66,39 +66,40 @@ class _Buffer(threading.local):
 def hash_files(
     names: Iterable[str],
     locate: Callable[[str], Path | None],
-    known: Known | None = None,
+    seen: Known | None = None,
     done: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Found]:
-    """Return {name: what its file is}; ``locate`` says where a name lies (None: nowhere), ``done`` is told of each.
+    """Return {name: size and digest of its file}.
 
-    A name that ``locate`` refuses with ManifestError is in trouble, as one whose file cannot be read.
+    locate : returns a name's path, None if there is none; its ManifestError becomes the file's ``trouble``. done :
+    called with 1 after each file.
     """
     buffer = _Buffer()
 
     def look(name: str) -> tuple[str, Found]:
         try:
             path = locate(name)
-            found = Found(trouble=MISSING) if path is None else _hash(path, known, buffer.view)
+            file = Found(trouble=MISSING) if path is None else _hash(path, seen, buffer.view)
         except ManifestError as error:
-            found = Found(trouble=str(error))
+            file = Found(trouble=str(error))
         done(1)
-        return name, found
+        return name, file
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return dict(threads.map(look, names))
 
 
-def _hash(path: Path, known: Known | None, buffer: memoryview) -> Found:
+def _hash(path: Path, seen: Known | None, buffer: memoryview) -> Found:
     digest = hashlib.sha256()
     try:
         # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:  # noqa: PTH123
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return Found(trouble="it is no regular file")
+                return Found(trouble="it is not a regular file")
             # Of a file that has just changed, one more change might leave the time of change as it is.
             is_settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > FRESH
-            if known and (recalled := known.recall(path, status)):
+            if seen and (recalled := seen.recall(path, status)):
                 sha256 = recalled
             else:
                 while n := file.readinto(buffer):
@@ -107,18 +108,18 @@ def _hash(path: Path, known: Known | None, buffer: memoryview) -> Found:
     except OSError as error:
         is_missing = isinstance(error, FileNotFoundError)
         return Found(trouble=MISSING if is_missing else f"cannot be read: {error.strerror or error}")
-    if known and is_settled:
-        known.note(path, status, sha256)
+    if seen and is_settled:
+        seen.note(path, status, sha256)
     return Found(status.st_size, sha256)
 
 
 def _read(path: Path) -> dict[str, list[object]]:
-    """Return what was kept; nothing where it is not there or spoiled, for then every file is read."""
+    """Return the saved digests; an absent or damaged file gives none, and every file is read."""
     try:
         kept = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {name: one for name, one in kept.items() if isinstance(one, list)} if isinstance(kept, dict) else {}
+    return {name: entry for name, entry in kept.items() if isinstance(entry, list)} if isinstance(kept, dict) else {}
 
 
 def _touched(status: os.stat_result) -> list[object]:

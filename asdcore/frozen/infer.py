@@ -1,22 +1,21 @@
-"""The one pass over evaluation recordings, from a manifest.
+"""Infer: score evaluation recordings in one pass, as a manifest says.
 
-verify     everything pinned is as it was frozen, or nothing is done
-list       the clips by their names alone; train clips of new machines are looked at
+verify     everything pinned must be as it was frozen
+list       the clips by their names; train clips of new machines are inspected
 read       each evaluation clip once: digest, decode, views, encoders                -> features
 score      scorers fitted on train normals: the frozen ones, or those of a machine that is new
 prove      this machine computes what was frozen, bit for bit: features before reading, scores before writing
 write      the tables of a run, and score and decision files of every system
 
-Nothing is fitted on a test clip, and a clip is scored as if it were alone. An inference that was killed goes on where
-it stopped; one that is refused leaves nothing.
+Nothing is fitted on a test clip, and a clip is scored as if it were alone. A killed inference resumes where it
+stopped; a refused one leaves nothing.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,8 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import completed, looked_at
-from asdcore.errors import AsdcoreError, DataError, ManifestError, StoreError
+from asdcore.errors import DataError
 from asdcore.execution import executor, run_jobs
-from asdcore.frozen.differences import Verification
 from asdcore.frozen.evaluation_recordings import (
     CELL,
     check_alike,
@@ -43,11 +41,18 @@ from asdcore.frozen.evaluation_recordings import (
     train_facts,
     unreadable,
 )
-from asdcore.frozen.explain import INFER, explain, next_steps
+from asdcore.frozen.explain import check_passed
 from asdcore.frozen.inference_inputs import needed_by_inference
 from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, read_manifest
-from asdcore.frozen.output_folder import SCORE_FILES, WORK, check_unfinished, check_unfrozen, mark
+from asdcore.frozen.output_folder import (
+    SCORE_FILES,
+    WORK,
+    check_unfinished,
+    check_unfrozen,
+    mark,
+    removed_if_refused,
+)
 from asdcore.frozen.reproduction import prove_features, prove_recipes, prove_scores
 from asdcore.frozen.verify import verify
 from asdcore.pipeline import CURRENT_YEAR, Work
@@ -80,14 +85,50 @@ def infer(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> Run:
-    """Score the test clips below ``data`` with a frozen portfolio; returns the inference, a run folder at ``out``.
+    """Score the test clips below ``data`` with a frozen portfolio, once, into a run folder.
 
-    frozen_data, run, store : where what was frozen lies now, if not where the manifest says. A machine and section that
-    was not frozen needs train clips below ``data``. skip_unreadable : leave out test clips that cannot be read, such as
-    one that is still being written; the inference names them in ``run.about["skipped"]``. Without it they are an error.
+    Everything is verified first, and nothing is fitted on a test clip. A killed inference resumes where it stopped.
 
-    Raises ManifestError, with nothing written, where anything is not as it was frozen or does not come out as it did;
-    StoreError where ``out`` holds a finished inference.
+    Parameters
+    ----------
+    manifest : path
+        The manifest that :func:`asdcore.freeze` wrote.
+    data : path
+        The folder that holds ``<machine>/test/``. A machine and section that was not frozen also needs train clips.
+    out : path
+        A new folder, for tables, score files and decision files.
+    public_key : path, optional
+        Check the manifest's signature with this key.
+    frozen_data, run, store : path, optional
+        The frozen recordings, run folder and store, if they have moved since.
+    workers : int, optional
+        Processes to work in.
+    skip_unreadable : bool, optional
+        Leave out unreadable test clips, such as one that is still being written, and name them in
+        ``run.about["skipped"]``. By default they are an error.
+    progress : Progress, optional
+        Reports progress; silent by default.
+
+    Returns
+    -------
+    Run
+        The inference: a run whose ``decisions`` are those of the test clips.
+
+    Raises
+    ------
+    ManifestError
+        If anything is not as it was frozen, or this machine computes other numbers. Nothing is written then.
+    DataError
+        If the recordings cannot be scored.
+    StoreError
+        If ``out`` holds a finished inference, or files that no inference made.
+
+    Examples
+    --------
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> final = asdcore.infer("first.json", data="data", out="runs/final")
+    >>> final.decisions.columns
+    ['clip', 'system', 'score', 'threshold', 'decision']
     """
     target, root, shown = given_path(out, "out"), given_path(data, "data"), progress or Silent()
     check_unfinished(target)
@@ -95,7 +136,7 @@ def infer(
     pinned = read_manifest(given_path(manifest, "the manifest"))
     names = [row["plugin"] for row in pinned.predicate["plugins"]]
     roots = roots_of(pinned, named(data=frozen_data, run=run, store=store))
-    _refuse(needed_by_inference(verified, roots.folders["run"]), f"--data {root} --out {target}")
+    check_passed(needed_by_inference(verified, roots.folders["run"]), f"--data {root} --out {target}")
     check_unfrozen(target, roots)
     with restricted(names), claimed(target):
         check_unfinished(target)
@@ -153,19 +194,19 @@ class _Inference:
         )
 
     def finish(self) -> Run:
-        """Do all of it."""
+        """Do all steps and return the finished inference."""
         check_apart(self.plan.choices(), self.data, installed())
         with looked_at({}):
             listed = self.reader.clips(self.data).select(NAMES).sort("clip")
         check_names(listed, self.frozen.clips, self.data, self.year)
         prove_recipes(self.work, self.frozen)
         facts = train_facts(listed, self.frozen.clips, self.data)
-        with _refused_leaves_nothing(self.out):
+        with removed_if_refused(self.out):
             clips = self.clips(listed, facts)
             check_attainable(clips, self.plan.decision, self.plan.out_of_fold)
             notes = [*notes_on(self.task, clips, self.plan.folds), *self.development_notes(listed)]
             notes += [*self.new_cells(clips), *self.device_notes(), *self.work.unheard_notes(clips)]
-            notes += [f"left out, since it cannot be read: {problem}" for problem in self.skipped.values()]
+            notes += [f"left out as unreadable: {problem}" for problem in self.skipped.values()]
             for note in notes:
                 self.progress.note(note)
             tables = self.work.tables(clips)
@@ -182,18 +223,18 @@ class _Inference:
             if self.work.device is None:
                 prove_features(self.work, frozen, self.roots.folders["data"], pool)
             with self.work.stage("read", len(paths)) as advance:
-                for found in run_jobs(pool, embed.embed_new, jobs):
-                    facts |= {paths[path]: one for path, one in found}
-                    advance(len(found))
+                for heard in run_jobs(pool, embed.embed_new, jobs):
+                    facts |= {paths[path]: fact for path, fact in heard}
+                    advance(len(heard))
         if self.skip_unreadable:
             self.skipped = unreadable(facts, set(paths.values()), self.data)
             listed = listed.filter(~pl.col("clip").is_in(list(self.skipped)))
         with looked_at(facts):
-            known = completed(readable_clips(self.reader, self.data, self.skipped, listed))
-        if not known.select(NAMES).sort("clip").equals(listed):
-            raise DataError(f"Clips came or went below {self.data} while it was read. Run again when it is complete.")
-        own = like_test(of(known, "train"), listed).join(frozen, on=CELL, how="anti")
-        normals, test = pl.concat([frozen, own]), of(known, "test")
+            index = completed(readable_clips(self.reader, self.data, self.skipped, listed))
+        if not index.select(NAMES).sort("clip").equals(listed):
+            raise DataError(f"Clips below {self.data} were added or removed meanwhile. Run again when it is complete.")
+        own = like_test(of(index, "train"), listed).join(frozen, on=CELL, how="anti")
+        normals, test = pl.concat([frozen, own]), of(index, "test")
         check_alike(test, normals)
         return CLIP_INDEX.check(pl.concat([normals, test]).sort("clip"))
 
@@ -202,7 +243,7 @@ class _Inference:
         return like_test(of(self.frozen.clips, "train"), listed)
 
     def bring_features(self) -> None:
-        """Link the frozen features to where this inference works, so that nothing is ever added to what is frozen."""
+        """Link the frozen features into this inference's store, so that the frozen store never changes."""
         root = self.work.store.root
         with disk_trouble(root):
             root.mkdir(parents=True, exist_ok=True)
@@ -215,13 +256,13 @@ class _Inference:
                     link.symlink_to(source.resolve())
 
     def development_notes(self, listed: pl.DataFrame) -> list[str]:
-        """Say so if these look like development recordings, which are no news to what was frozen."""
+        """Note if these look like development recordings, which may be the frozen ones."""
         test = of(listed, "test")
-        known = test.join(of(self.frozen.clips, "test"), on="clip", how="semi").height
-        if not known and not is_development(expected_files(listed, self.year)):
+        frozen = test.join(of(self.frozen.clips, "test"), on="clip", how="semi").height
+        if not frozen and not is_development(expected_files(listed, self.year)):
             return []
         return [
-            f"these look like development data: {known} of {test.height} test clips are named as test clips of "
+            f"these look like development data: {frozen} of {test.height} test clips are named as test clips of "
             "the frozen run, or their names say normal or anomaly. Evaluation data belong here."
         ]
 
@@ -229,54 +270,29 @@ class _Inference:
         """Say which machines and sections were not frozen."""
         new = of(clips, "train").join(self.frozen.clips, on=CELL, how="anti").unique(CELL).sort(CELL)
         where = [f"{machine} section {section}" for machine, section in new.select(CELL).rows()]
-        return [f"{one} was not frozen: its scorers are fitted on train clips that no manifest pins." for one in where]
+        return [
+            f"{cell} was not frozen: its scorers are fitted on train clips that no manifest pins." for cell in where
+        ]
 
     def device_notes(self) -> list[str]:
-        """Say what could not be proven: off the CPU clips go in batches, and a batch may reach the last bit."""
-        unproven = f"features are computed on {self.work.device!r}: that they are as when frozen was not proven."
+        """Note what is not verified: off the CPU clips run in batches, which may change the last bit."""
+        unproven = f"features are computed on {self.work.device}: equality with the frozen features was not verified."
         return [*self.work.device_notes(), *([unproven] if self.work.device else [])]
 
     def write(self, tables: dict[str, pl.DataFrame], notes: list[str]) -> Run:
-        """Write the run folder with its score files, then remove what the work left."""
+        """Write the run folder with its score files, then remove intermediate results."""
         about: dict[str, Any] = self.work.about(tables["clips"])
         frozen = {"name": self.manifest.predicate["name"], "sha256": self.manifest.sha256}
         store = str(self.roots.folders["store"].resolve())
         about |= {"year": self.year, "notes": notes, "manifest": frozen, "store": store}
         about |= {"skipped": sorted(self.skipped)} if self.skipped else {}
-        said = (tables["clips"], tables["systems"], tables["decisions"])
+        scored = (tables["clips"], tables["systems"], tables["decisions"])
 
         def score_files(stage: Path) -> None:
             for system in self.plan.systems:
-                write_scores(stage / SCORE_FILES / system, *said, system, self.year)
+                write_scores(stage / SCORE_FILES / system, *scored, system, self.year)
 
         check_unfinished(self.out)
         finished = write_run(self.out, tables, about, score_files)
         shutil.rmtree(self.out / WORK, ignore_errors=True)
         return finished
-
-
-@contextmanager
-def _refused_leaves_nothing(out: Path) -> Iterator[None]:
-    """Remove what was begun at ``out`` where the work inside is refused.
-
-    A kill or a full disk is no refusal: what was computed is kept, and the same command goes on from there.
-    """
-    there = out.exists()
-    try:
-        yield
-    except StoreError:
-        raise
-    except AsdcoreError:
-        shutil.rmtree(out / WORK, ignore_errors=True)
-        if not there:
-            with suppress(OSError):
-                out.rmdir()
-        raise
-
-
-def _refuse(verified: Verification, asked: str) -> None:
-    """Raise ManifestError with every difference where there is one. ``asked`` is what the command was given."""
-    if verified.passed:
-        return
-    told = [*explain(verified, INFER), *next_steps(verified, replace(INFER, rest=asked))]
-    raise ManifestError("\n".join([f"{verified.manifest} does not fit what is here, so nothing was inferred:", *told]))

@@ -1,4 +1,4 @@
-"""What an inference rests on, of all that a manifest pins: the frozen test recordings are no part of it."""
+"""Leave out of a verification what an inference does not need: the frozen test recordings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def needed_by_inference(verified: Verification, run: Path) -> Verification:
     unread = set(_unread(verified, run))
     if not unread:
         return verified
-    note = f"{len(unread)} test recordings of the frozen run are not as they were. No inference rests on them."
+    note = (
+        f"{len(unread)} test recordings of the frozen run have changed or are missing. An inference does not need them."
+    )
     rest = [difference for difference in verified.differences if difference not in unread]
     return replace(verified, differences=rest, notes=[*verified.notes, note])
 
@@ -38,11 +40,11 @@ def _unread(verified: Verification, run: Path) -> Iterator[Difference]:
     except AsdcoreError:
         return
     test, train = (clips.filter(pl.col("split") == split)["clip"] for split in ("test", "train"))
-    known = {f"data/{clip}" for clip in test}
-    folders = {_folder(clip) for clip in known} - {_folder(f"data/{clip}") for clip in train}
+    frozen_tests = {f"data/{clip}" for clip in test}
+    folders = {_folder(clip) for clip in frozen_tests} - {_folder(f"data/{clip}") for clip in train}
     for difference in verified.differences:
         new = difference.kind == EXTRA and _folder(difference.artifact) in folders
-        if difference.group == AUDIO and (difference.artifact in known or new):
+        if difference.group == AUDIO and (difference.artifact in frozen_tests or new):
             yield difference
 
 

@@ -1,4 +1,4 @@
-"""The lineage of a run: the parents of every artifact, down to the results, and what a change reaches.
+"""The lineage of a run: the parents of every artifact, and the results that a change affects.
 
     data/<clip>                       -> clips/<machine>/<section>
     asdcore/<file>                    -> code
@@ -28,12 +28,12 @@ TABLES = ("run/clips.parquet", "run/scores.parquet", "run/calibrated.parquet", "
 LAST_TABLE = "run/decisions.parquet"
 _ALL_TABLES = (*TABLES, LAST_TABLE)
 EVERYTHING = ("code", "environment", "run/portfolio.json")
-"""What every step of the way depends on."""
+"""What every step depends on."""
 
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What the lineage is drawn from.
+    """What :func:`draw` makes a lineage from.
 
     clips : the clip index. plugin : {(kind, name): its plugin}. files : {group node: names of the files in it}.
     shards : {branch: {name of a shard: audio digests in it}}. resources : {branch: names of its checkpoint files}.
@@ -79,18 +79,18 @@ def reached(lineage: Mapping[str, Iterable[str]], changed: Iterable[str]) -> set
         for parent in parents:
             children[parent].append(node)
     wholly = set(changed)
-    found: set[str] = set()
+    descendants: set[str] = set()
     waiting = deque(wholly)
     while waiting:
         node = waiting.popleft()
         for child in children[node]:
-            found.add(child)
+            descendants.add(child)
             if child not in wholly and _goes_on(node, child):
                 wholly.add(child)
                 waiting.append(child)
     if not wholly.isdisjoint(_ALL_TABLES):
-        found |= {node for node in lineage if node.startswith("result/")}
-    return found
+        descendants |= {node for node in lineage if node.startswith("result/")}
+    return descendants
 
 
 def _goes_on(node: str, child: str) -> bool:
@@ -101,10 +101,10 @@ def _goes_on(node: str, child: str) -> bool:
 
 
 def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], lineage: dict[str, set[str]]) -> None:
-    """Features and scores of one branch."""
+    """Add the features and scores of one branch."""
     choice = made.plan.branches[branch]
     used = [("encoder", choice.encoder.name), *(("view", view.name) for view in choice.views)]
-    makers = {f"plugin/{made.plugin[one]}" for one in used}
+    makers = {f"plugin/{made.plugin[component]}" for component in used}
     makers |= {*EVERYTHING, *made.resources.get(branch, ())}
     scorer = f"plugin/{made.plugin['scorer', choice.scorer.name]}"
     for where, cell in audio.items():
@@ -116,13 +116,17 @@ def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], l
 
 
 def _results(made: Ingredients, system: str, audio: Mapping[str, Any], lineage: dict[str, set[str]]) -> None:
-    """What one system says of each machine and section. A guard may look at every branch."""
+    """Add the results of one system, for each machine and section. A guard may look at every branch."""
     choice = made.plan.systems[system]
     branches = set(made.plan.branches) if choice.guards else choice.fused
     makers = {f"plugin/{made.plugin['guard', guard.name]}" for guard in choice.guards}
-    makers |= {f"plugin/{made.plugin['normalizer', made.plan.branches[one].normalizer.name]}" for one in branches}
+    makers |= {f"plugin/{made.plugin['normalizer', made.plan.branches[branch].normalizer.name]}" for branch in branches}
     for where in audio:
-        lineage[f"result/{system}/{where}"] |= {*makers, *EVERYTHING, *(f"branch/{one}/{where}" for one in branches)}
+        lineage[f"result/{system}/{where}"] |= {
+            *makers,
+            *EVERYTHING,
+            *(f"branch/{branch}/{where}" for branch in branches),
+        }
 
 
 def _tables(made: Ingredients, lineage: dict[str, set[str]]) -> None:
@@ -130,8 +134,8 @@ def _tables(made: Ingredients, lineage: dict[str, set[str]]) -> None:
     clips, scores, calibrated, systems = TABLES
     lineage[clips] |= {node for node in lineage if node.startswith("clips/")}
     lineage[scores] |= {clips, *(node for node in lineage if node.startswith("branch/"))}
-    normalizers = {made.plugin["normalizer", one.normalizer.name] for one in made.plan.branches.values()}
-    lineage[calibrated] |= {scores, *EVERYTHING, *(f"plugin/{one}" for one in normalizers)}
+    normalizers = {made.plugin["normalizer", branch.normalizer.name] for branch in made.plan.branches.values()}
+    lineage[calibrated] |= {scores, *EVERYTHING, *(f"plugin/{plugin}" for plugin in normalizers)}
     lineage[systems] |= {calibrated, *(node for node in lineage if node.startswith("result/"))}
     lineage[LAST_TABLE] |= {systems}
     lineage["run/run.json"] |= {*_ALL_TABLES}

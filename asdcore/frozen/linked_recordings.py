@@ -1,4 +1,4 @@
-"""Folders of links to recordings: the same sounds under other names, or some of them."""
+"""Hand the same recordings over again, as links: under exchanged names, or only half of them."""
 
 from __future__ import annotations
 
@@ -38,28 +38,29 @@ def others(clips: pl.DataFrame) -> list[Other]:
     exchanged = {new: old for cell in cells for new, old in zip(cell["clip"], cell["clip"].reverse(), strict=True)}
     by_sound = [cell.sort("sha256", "clip")["clip"] for cell in test.partition_by("machine", "section")]
     halves = ([clip for cell in by_sound for clip in cell[start::2]] for start in (0, 1))
-    found = [Other("with the names of test clips exchanged", exchanged)]
-    found += [Other("with one half of the test clips", {one: one for one in half}) for half in halves if half]
-    return [Other(one.how, train | one.sounds) for one in found if one.sounds]
+    ways = [Other("with the names of test clips exchanged", exchanged)]
+    ways += [Other("with one half of the test clips", {clip: clip for clip in half}) for half in halves if half]
+    return [Other(way.how, train | way.sounds) for way in ways if way.sounds]
 
 
 def plant(root: Path, tree: Path, sounds: Mapping[str, str]) -> None:
-    """Make ``tree`` of the recordings below ``root``: {name there: name below root}, and of all that is no sound."""
+    """Link recordings below ``root`` into ``tree``, by {name there: name below root}, and all other files."""
     for there, here in sounds.items():
         _link(root / here, tree / there)
-    for name in _no_sounds(root):
+    for name in _other_files(root):
         _link(root / name, tree / name)
 
 
 def place_beside(root: Path, candidates: Iterable[Path]) -> Path | None:
-    """Return the first folder on the disk of ``root``, where a link will do for a copy; None where there is none."""
+    """Return the first folder on the disk of ``root``, where a link will do for a copy; None if there is none."""
     for folder in candidates:
         if folder.is_dir() and os.access(folder, os.W_OK) and folder.stat().st_dev == root.stat().st_dev:
             return folder
     return None
 
 
-def _no_sounds(root: Path) -> list[Path]:
+def _other_files(root: Path) -> list[Path]:
+    """Return the files below ``root`` that are not recordings, relative to it."""
     return [
         (Path(folder) / name).relative_to(root)
         for folder, _, names in os.walk(root)
@@ -69,7 +70,7 @@ def _no_sounds(root: Path) -> list[Path]:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Link a file so that nothing of the link tells where it came from; copy it where it cannot be linked."""
+    """Link a file so that nothing of the link shows where it came from; copy it if it cannot be linked."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(os.path.realpath(source), target)

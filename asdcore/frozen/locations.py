@@ -1,4 +1,4 @@
-"""Where the pinned artifacts lie on this machine.
+"""Find the pinned artifacts on this machine.
 
 A subject is named ``<root>/<path>``. The roots:
 
@@ -41,9 +41,9 @@ class Roots:
     _real: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def locate(self, name: str) -> Path | None:
-        """Return where a subject lies, None where its root is not on this machine.
+        """Return where a subject lies, None if its root is not on this machine.
 
-        Raises ManifestError where a link leads out of the root: what is behind it is not what was frozen.
+        Raises ManifestError if a link leads out of the root: what is behind it is not what was frozen.
         """
         if name in self.files:
             return self.files[name]
@@ -54,11 +54,11 @@ class Roots:
             return self.folders[root] / path
         home = self._real_path(str(self.folders[root]))
         folder, _, file = f"{home}/{path}".rpartition("/")
-        found = Path(folder, file)
-        real = os.path.realpath(found) if found.is_symlink() else f"{self._real_path(folder)}/"
+        target = Path(folder, file)
+        real = os.path.realpath(target) if target.is_symlink() else f"{self._real_path(folder)}/"
         if not real.startswith(f"{home.rstrip('/')}/"):
             raise ManifestError("a link leads out of its root")
-        return found
+        return target
 
     def _real_path(self, folder: str) -> str:
         """Resolve the links of a folder, once: thousands of files lie in a few folders."""
@@ -78,12 +78,12 @@ def split(name: str) -> tuple[str, str]:
 
 def code_roots(plugins: Iterable[str]) -> dict[str, Path]:
     """Return the roots of the framework and of the plugins named that are installed. None of them is imported."""
-    found = {"asdcore": framework_files()[0]}
+    roots = {"asdcore": framework_files()[0]}
     for name in plugins:
         place = origin(name)
         if place and place.source:
-            found[f"plugin/{name}"] = source_folder(place.source)
-    return found
+            roots[f"plugin/{name}"] = source_folder(place.source)
+    return roots
 
 
 def plugin_files(plugins: Mapping[str, Iterable[str]]) -> dict[str, Path]:
@@ -91,15 +91,15 @@ def plugin_files(plugins: Mapping[str, Iterable[str]]) -> dict[str, Path]:
 
     plugins : {name: those modules}. None of them is imported.
     """
-    found: dict[str, Path] = {}
+    sources: dict[str, Path] = {}
     for name, modules in plugins.items():
         place = origin(name)
         files = [
             *(place.files.items() if place else ()),
-            *(one for module in modules for one in module_source(module).files.items()),
+            *(item for module in modules for item in module_source(module).files.items()),
         ]
-        found |= {f"plugin/{name}/{path}": file for path, file in files}
-    return found
+        sources |= {f"plugin/{name}/{path}": file for path, file in files}
+    return sources
 
 
 def relative_roots(places: dict[str, Path], out: Path) -> dict[str, str]:
@@ -113,6 +113,6 @@ def roots_of(manifest: Manifest, given: dict[str, Path | None]) -> Roots:
     home = manifest.path.resolve().parent
     recorded: dict[str, Any] = manifest.predicate["roots"]
     places = {name: given.get(name) or home / str(path) for name, path in recorded.items()}
-    kept = {f"resource/{one['id']}": resource_folder(one["id"]) for one in manifest.predicate["resources"]}
+    kept = {f"resource/{entry['id']}": resource_folder(entry["id"]) for entry in manifest.predicate["resources"]}
     plugins = {row["plugin"]: row.get("modules", []) for row in manifest.predicate["plugins"]}
     return Roots({**kept, **places, **code_roots(plugins)}, plugin_files(plugins))

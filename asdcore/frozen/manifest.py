@@ -1,4 +1,4 @@
-"""The frozen manifest: an in-toto Statement v1 in canonical JSON (RFC 8785) that knows its own digest.
+"""Read and write frozen manifests: in-toto Statements v1 in canonical JSON (RFC 8785), sealed with their own digest.
 
     subject        every file that the result depends on: name, size, SHA-256, for tables the content digest
     predicate      what ran: portfolio, plugins, environment, splits, looks at the labels, and the lineage: the parents
@@ -45,12 +45,12 @@ _SEAL = f'"{FIELD}":"'.encode()
 
 
 class NothingToCheckError(ManifestError):
-    """There is no manifest, or no key, to check with: the command was used wrongly, no check has failed."""
+    """A manifest or key is missing or of another kind: the command was used wrongly, no check has failed."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One pinned artifact. ``sha256`` and ``size`` are of the file's bytes, ``content`` is a digest of what it says.
+    """One pinned artifact: ``sha256`` and ``size`` of the file's bytes, and ``content``, a digest of its values.
 
     A run's record has no SHA-256: it holds timings, so only its content is pinned.
     """
@@ -74,7 +74,19 @@ class Subject:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that has been read and is as it was sealed."""
+    """A manifest that was read and whose seal is intact.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    subjects : dict
+        {name: pinned artifact}.
+    predicate : dict
+        What ran: portfolio, plugins, environment, splits, looks at the labels and lineage.
+    sha256 : str
+        The SHA-256 (hex) of its bytes.
+    """
 
     path: Path
     subjects: dict[str, Subject]
@@ -83,18 +95,18 @@ class Manifest:
 
     def of_kind(self, *kinds: str) -> list[Subject]:
         """Return the subjects of some kinds, in the order of their names."""
-        return [one for one in self.subjects.values() if one.kind in kinds]
+        return [subject for subject in self.subjects.values() if subject.kind in kinds]
 
 
 def write_manifest(path: Path, subjects: list[Subject], predicate: dict[str, Any], time: str) -> Manifest:
-    """Write a manifest, all of it or nothing; ``time`` is what its seal says of when. Returns it as read back.
+    """Write a manifest atomically and return it as read back; ``time`` goes into its seal.
 
-    Raises ManifestError where something cannot be said in canonical JSON.
+    Raises ManifestError if canonical JSON cannot hold a value.
     """
     statement: dict[str, Any] = {
         "_type": STATEMENT,
         "predicateType": f"{PREDICATE}{SCHEMA}",
-        "subject": [one.as_json() for one in sorted(subjects, key=lambda one: one.name)],
+        "subject": [subject.as_json() for subject in sorted(subjects, key=lambda subject: subject.name)],
         "predicate": {**written(predicate), FIELD: unsealed(time)},
     }
     try:
@@ -108,9 +120,10 @@ def write_manifest(path: Path, subjects: list[Subject], predicate: dict[str, Any
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest; ManifestError where it is not as it was sealed.
+    """Read a manifest.
 
-    NothingToCheckError where there is none, or one of another schema.
+    Raises ManifestError if it was changed after it was sealed, NothingToCheckError if there is no manifest or one of
+    another schema.
     """
     from hashlib import sha256
 
@@ -125,7 +138,7 @@ def read_manifest(path: Path) -> Manifest:
         if _SEAL in content or PREDICATE.encode() in content:
             raise changed from None
         raise NothingToCheckError(
-            f"{path} is no manifest of asdcore, or was cut short ({_short(error)}). 'asdcore freeze RUN' makes one."
+            f"{path} is not a manifest of asdcore, or was cut short ({_short(error)}). 'asdcore freeze RUN' makes one."
         ) from None
     if _SEAL in content and not is_sealed(content):
         raise changed
@@ -137,35 +150,35 @@ def read_manifest(path: Path) -> Manifest:
     if not is_sealed(content):
         raise changed
     try:
-        subjects = {one.name: one for one in map(_subject, statement["subject"])}
+        subjects = {subject.name: subject for subject in map(_subject, statement["subject"])}
         if len(subjects) != len(statement["subject"]):
             raise ValueError("a subject is listed twice")
         if lost := [name for name in _OF_EVERY_RUN if name not in subjects]:
             raise ValueError(f"{lost[0]} is not pinned")
         predicate = understood(statement["predicate"], set(subjects))
     except (ManifestError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ManifestError(f"{path} is sealed, but says what no freeze writes: {_short(error)}.") from None
+        raise ManifestError(f"{path} is sealed, but holds what no freeze writes: {_short(error)}.") from None
     return Manifest(path, subjects, predicate, sha256(content).hexdigest())
 
 
 def check_name(name: str) -> str:
-    """Return a subject's name; raises ManifestError where it could lead out of its root, or is no Unicode."""
+    """Return a subject's name; raises ManifestError if it could lead out of its root, or is not Unicode."""
     parts = name.split("/")
     if len(parts) < 2 or any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name:
         raise ManifestError(f"the name {name!r} leads out of its root")
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise ManifestError(f"the name {name!r} is no Unicode") from None
+        raise ManifestError(f"the name {name!r} is not Unicode") from None
     return name
 
 
 def _content(path: Path) -> bytes:
-    """Read a manifest's bytes, but not a device or a pipe, from which one may read for ever."""
+    """Read a manifest's bytes; a device or a pipe, which may never end, is refused."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            trouble = "it is no regular file"
+            trouble = "it is not a regular file"
         elif status.st_size > LARGEST:
             trouble = f"it has {status.st_size:,} bytes, more than any manifest"
         else:
@@ -179,10 +192,10 @@ def _algorithm(kind: str) -> str:
     return RECIPE_ALGORITHM if kind == "record" else TABLE_ALGORITHM
 
 
-def _subject(one: dict[str, Any]) -> Subject:
-    digest, notes = one["digest"], one["annotations"]
+def _subject(descriptor: dict[str, Any]) -> Subject:
+    digest, notes = descriptor["digest"], descriptor["annotations"]
     subject = Subject(
-        check_name(one["name"]),
+        check_name(descriptor["name"]),
         notes["kind"],
         notes.get("size"),
         digest.get("sha256"),
@@ -191,8 +204,10 @@ def _subject(one: dict[str, Any]) -> Subject:
     if subject.kind not in KINDS or (subject.kind == "record") is not (subject.name == _RECORD):
         raise ValueError(f"{subject.name} is of the kind {subject.kind!r}")
     digests = (subject.sha256, subject.content)
-    has = tuple(one is not None for one in digests)
-    if has != _DIGESTS.get(subject.kind, (True, False)) or not all(_HEX.fullmatch(one) for one in digests if one):
+    has = tuple(digest is not None for digest in digests)
+    if has != _DIGESTS.get(subject.kind, (True, False)) or not all(
+        _HEX.fullmatch(digest) for digest in digests if digest
+    ):
         raise ValueError(f"{subject.name} has no digest, or one too many")
     if subject.sha256 and not (type(subject.size) is int and subject.size >= 0):
         raise ValueError(f"{subject.name} has the size {subject.size!r}")
@@ -205,5 +220,5 @@ def _version(statement: dict[str, Any]) -> str:
 
 
 def _short(error: Exception) -> str:
-    said = str(error) if type(error) in (ValueError, ManifestError) else f"{type(error).__name__}: {error}"
-    return said[:200]
+    text = str(error) if type(error) in (ValueError, ManifestError) else f"{type(error).__name__}: {error}"
+    return text[:200]

@@ -1,4 +1,4 @@
-"""Where and when a manifest is written: whether it may be, and what its seal says of the time."""
+"""Check that a manifest may be written to a path, and choose the time for its seal."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ TIME = re.compile(r"[\w .:+-]+", re.ASCII)
 
 
 def check_place(path: Path, record: str) -> None:
-    """Refuse a place where no manifest can be written, or something else is kept: before the work, not after.
+    """Raise an error, before any work, if no manifest can be written to ``path`` or it holds something else.
 
-    record : the content digest of what the run says of itself. A manifest of the same run may be replaced.
+    record : the content digest of the run's record. A manifest of the same run may be replaced.
     """
     check_writable(path.parent)
     if path.is_dir():
         raise ManifestError(f"{path} is a folder. Name a file for the manifest, such as {path / 'manifest.json'}.")
     if signature_of(path).exists():
         raise ManifestError(
-            f"{signature_of(path)} signs a manifest of this name, which is not written over. Choose another name, or "
+            f"{signature_of(path)} signs a manifest of this name, so it is not written over. Choose another name, or "
             "remove both first."
         )
     if path.exists() and not _is_of(record, path):
-        raise ManifestError(f"{path} is there and pins something else. Choose another name, or remove it first.")
+        raise ManifestError(f"{path} already exists and pins a different run. Choose another name, or remove it first.")
 
 
 def _is_of(record: str, path: Path) -> bool:
     try:
-        return [one.content for one in read_manifest(path).of_kind("record")] == [record]
+        return [subject.content for subject in read_manifest(path).of_kind("record")] == [record]
     except ManifestError:
         return False
 
 
 def moment_of(time: str | None) -> str:
-    """Return when: what was given, else ``$SOURCE_DATE_EPOCH`` (seconds since 1970), else now (UTC)."""
+    """Return the time for a seal: the given one, else ``$SOURCE_DATE_EPOCH`` (seconds since 1970), else now (UTC)."""
     if time is not None:
         if not TIME.fullmatch(time):
             raise ManifestError(f"The time is {time!r}; letters, digits, spaces and . : + - are allowed.")

@@ -1,4 +1,4 @@
-"""What a manifest says besides its subjects: the keys that must be there, and of what kind they are."""
+"""The schema of a manifest's predicate: the keys that must be there, and their types."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Id = Annotated[str, AfterValidator(_id)]
 
 
 class _Part(BaseModel):
-    """Kinds are exact; what is only on record may stand beside."""
+    """Types are exact; further keys, which are only on record, are allowed."""
 
     model_config = ConfigDict(strict=True)
 
@@ -85,14 +85,13 @@ class _Predicate(_Part):
 def written(predicate: dict[str, Any]) -> dict[str, Any]:
     """Return a predicate as a manifest holds it.
 
-    The portfolio is there as text: canonical JSON knows one kind of number, but to a plugin, and in a recipe, 2 is not
-    2.0.
+    The portfolio is stored as text: canonical JSON has one kind of number, but a plugin and a recipe tell 2 from 2.0.
     """
     return {**predicate, "portfolio": json_text(predicate["portfolio"])}
 
 
 def understood(predicate: Any, pinned: set[str]) -> dict[str, Any]:
-    """Return what :func:`written` was given; ValueError where something is missing, of another kind, or not pinned."""
+    """Return what :func:`written` was given; ValueError if something is missing, of another kind, or not pinned."""
     try:
         _Predicate.model_validate(predicate)
     except ValidationError as error:
@@ -106,5 +105,5 @@ def understood(predicate: Any, pinned: set[str]) -> dict[str, Any]:
                 raise ValueError(f"{node} descends from {parent!r}, which is not pinned")
     portfolio = parse_json(predicate["portfolio"])
     if not isinstance(portfolio, dict):
-        raise ValueError("predicate.portfolio holds no table of keys")
+        raise ValueError("predicate.portfolio is not a table of keys")
     return {**predicate, "portfolio": portfolio}

@@ -1,4 +1,4 @@
-"""Build every table of a frozen run anew, from the recordings, and compare. The tolerance is exactly 0."""
+"""Recompute every table of a frozen run from the recordings and compare. The tolerance is exactly 0."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Rows = list[dict[str, Any]]
 def recompute(manifest: Manifest, roots: Roots, workers: int, progress: Progress) -> tuple[Rows, list[Difference]]:
     """Return one row for each table (its name, whether it is the same, the largest difference) and the differences.
 
-    Only the pinned plugins are loaded. ``max_abs_diff`` is 0 where digests agree, and None where they do not and the
+    Only the pinned plugins are loaded. ``max_abs_diff`` is 0 if digests agree, and None if they do not and the
     frozen table is not here to be compared with, or has other rows.
     """
     with TemporaryDirectory(prefix="asdcore-recompute-") as folder:
@@ -47,9 +47,9 @@ def recompute(manifest: Manifest, roots: Roots, workers: int, progress: Progress
 
 
 def _left_out(pinned: Rows, again: Rows) -> list[Difference]:
-    """Compare what the manifest says of the groups of train normals with what the recordings say.
+    """Compare the manifest's groups of train normals with those that the recordings give now.
 
-    Decisions, promises and selection count these groups, so a record of too many groups would promise too much.
+    Decisions and selection count these groups, so a record of too many groups would promise too much.
     """
     before, after = _groups(pinned), _groups(again)
     changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
@@ -62,9 +62,9 @@ def _left_out(pinned: Rows, again: Rows) -> list[Difference]:
 
 
 def _groups(left_out: Rows) -> dict[tuple[str, str, str], Any]:
-    """Return how each machine, section and branch left train normals out, but not how strong their dependence was.
+    """Return how each machine, section and branch left train normals out.
 
-    That is a measured number, whose last digits may differ between machines.
+    The measured strength of their dependence is left out: its last digits may differ between machines.
     """
     measured = ("nearness", "chance")
     groups = {}
@@ -81,7 +81,7 @@ def _groups(left_out: Rows) -> dict[tuple[str, str, str], Any]:
 def _tables(
     manifest: Manifest, roots: Roots, folder: Path, workers: int, progress: Progress
 ) -> tuple[dict[str, pl.DataFrame], Rows]:
-    """Do what a run does, with a store of its own that is empty, here and in ``workers`` other processes.
+    """Run the frozen portfolio again with an empty store, in ``workers`` processes.
 
     Returns the tables, and ``out_of_fold`` as ``run.json`` has it.
     """
@@ -106,15 +106,15 @@ def _tables(
 
 def _compared(name: str, again: pl.DataFrame, manifest: Manifest, roots: Roots) -> dict[str, Any]:
     pinned = manifest.subjects[f"run/{name}.parquet"].content
-    found = table_digest(again, TABLES[name].key)
-    row = {"table": name, "pinned": pinned, "found": found, "same": pinned == found, "max_abs_diff": 0.0}
+    digest = table_digest(again, TABLES[name].key)
+    row = {"table": name, "pinned": pinned, "found": digest, "same": pinned == digest, "max_abs_diff": 0.0}
     if not row["same"]:
         row["max_abs_diff"] = _largest_difference(name, again, roots.folders["run"])
     return row
 
 
 def _largest_difference(name: str, again: pl.DataFrame, folder: Path) -> float | None:
-    """Return the largest absolute difference of any number, None where rows or words differ or cannot be compared."""
+    """Return the largest absolute difference of any number, None if rows or words differ or cannot be compared."""
     table = TABLES[name]
     try:
         frozen = read_table(table, folder / f"{name}.parquet", "")
@@ -126,8 +126,10 @@ def _largest_difference(name: str, again: pl.DataFrame, folder: Path) -> float |
     frozen, again = frozen.sort(table.key), again.sort(table.key)
     if not numbers or len(frozen) != len(again) or not frozen.drop(numbers).equals(again.drop(numbers)):
         return None
-    apart = (frozen[one].cast(pl.Float64).to_numpy() - again[one].cast(pl.Float64).to_numpy() for one in numbers)
-    return max((float(abs(one).max()) for one in apart if len(one)), default=0.0)
+    apart = (
+        frozen[column].cast(pl.Float64).to_numpy() - again[column].cast(pl.Float64).to_numpy() for column in numbers
+    )
+    return max((float(abs(difference).max()) for difference in apart if len(difference)), default=0.0)
 
 
 def _how_far(row: dict[str, Any]) -> str:

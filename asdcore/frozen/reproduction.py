@@ -1,7 +1,7 @@
-"""Does this machine compute what was frozen? The frozen train normals must get their frozen values again, bit for bit.
+"""Prove that this machine computes what was frozen: frozen train normals get their frozen values, bit for bit.
 
 recipes     each branch's features would be made by the same code, libraries and parameters
-features    one train normal of every machine and section, heard again, gets its frozen features
+features    one train normal of every machine and section, encoded again, gets its frozen features
 scores      every train normal gets its frozen out-of-fold scores, in each branch, calibrated, and in each system
 """
 
@@ -28,7 +28,7 @@ APART = "'asdcore verify MANIFEST --recompute' says how far apart they are."
 
 
 def prove_recipes(work: Work, frozen: Run) -> None:
-    """Raise ManifestError where features would be made otherwise here than those of the frozen run were."""
+    """Raise ManifestError if features would be made differently here than in the frozen run."""
     names = [
         name
         for name, branch in work.plan.branches.items()
@@ -36,7 +36,11 @@ def prove_recipes(work: Work, frozen: Run) -> None:
     ]
     if names:
         before, now = frozen.about["libraries"], library_versions()
-        other = [f"{one} was {before.get(one)}, it is {now[one]}" for one in now if before.get(one) != now[one]]
+        other = [
+            f"{library} was {before.get(library)}, it is {now[library]}"
+            for library in now
+            if before.get(library) != now[library]
+        ]
         raise ManifestError(
             f"The features of branch {', '.join(names)} would not be made as they were frozen, so nothing was inferred"
             f"{': ' * bool(other)}{'; '.join(other)}. Restore what it was frozen with, or run and freeze anew."
@@ -48,18 +52,18 @@ def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Ex
 
     normals : the frozen train clips of every machine and section to be scored. recordings : where they lie.
     """
-    some = normals.unique(["machine", "section"], keep="first", maintain_order=True)
-    paths = [recordings / clip for clip in some["clip"]]
+    samples = normals.unique(["machine", "section"], keep="first", maintain_order=True)
+    paths = [recordings / clip for clip in samples["clip"]]
     with disk_trouble(work.store.root), TemporaryDirectory(dir=work.store.root) as folder:
         again = Store(Path(folder))
         jobs = embed.plan_new(paths, work.plan.branches.values(), again, installed(), work.device)
-        heard = [one for found in run_jobs(pool, embed.embed_new, jobs) for _, one in found]
-        if lost := [one for one in heard if isinstance(one, str)]:
+        heard = [facts for chunk in run_jobs(pool, embed.embed_new, jobs) for _, facts in chunk]
+        if lost := [facts for facts in heard if isinstance(facts, str)]:
             raise ManifestError(f"Frozen train normals have no features on this machine. {lost[0]}. {APART}")
         parts = [(name, part) for name, branch in work.plan.branches.items() for part in branch.parts]
         for name, part in parts:
             recipe = feature_recipe(part, installed(), work.device)
-            for clip, sha256 in some.select("clip", "sha256").rows():
+            for clip, sha256 in samples.select("clip", "sha256").rows():
                 then, now = (store.features(recipe).load([sha256]) for store in (work.store, again))
                 if then.shape != now.shape or then.tobytes() != now.tobytes():
                     raise ManifestError(

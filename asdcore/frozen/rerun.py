@@ -1,7 +1,7 @@
-"""Is a run the same when it is run again, under other names and with fewer test clips? Compared exactly.
+"""Run a finished run again with test names exchanged and with half of the test clips, and compare the scores exactly.
 
-Within one process nobody can close every way to a label or to the other test clips: stack frames, the garbage
-collector, the command line, files. So a run is checked from outside: a fresh process with an empty store runs the same
+Within one process a plugin may reach a label or the other test clips by stack frames, the garbage collector, the
+command line or files. So a run is checked from outside: a fresh process with an empty store runs the same
 portfolio on links to the same recordings, once with the names of test clips exchanged, and once with either half of the
 test clips. Each score that is left must be the same to the last bit.
 
@@ -27,18 +27,18 @@ from asdcore.store.atomic import disk_trouble
 
 COMPARED = ("scores", "calibrated", "systems", "decisions")
 NEXT = (
-    "A score may hang on the clip's sound and on the train normals, and on nothing else. 'asdcore check-plugin NAME "
+    "A score may depend on the clip's sound and on the train normals, and on nothing else. 'asdcore check-plugin NAME "
     "--data ROOT' tells which plugin it is."
 )
 
 
 class NotTheSameError(ManifestError):
-    """A run that does not come out the same when it is run again."""
+    """A run gives other scores when it is run again."""
 
 
 @dataclass(frozen=True)
 class Differing:
-    """A clip that does not get the same scores: in which branches and systems."""
+    """A clip that gets other scores, and the branches and systems in which it does."""
 
     how: str
     clip: str
@@ -63,7 +63,7 @@ def check_same(run: Run, *, workers: int = 1, progress: Progress | None = None) 
         for how, differing in rerun(run, ways, workers):
             if differing:
                 tested = f"{len(differing)} clip{'s' * (len(differing) > 1)}"
-                lines += [f"{how} {tested} got other scores:", *(f"  {one}" for one in differing)]
+                lines += [f"{how} {tested} got other scores:", *(f"  {clip}" for clip in differing)]
             advance(1)
     if lines:
         raise NotTheSameError("\n".join([f"{run.folder} is not the same when it is run again.", *lines, NEXT]))
@@ -74,7 +74,7 @@ def rerun(run: Run, ways: list[Other], workers: int = 1) -> Iterator[tuple[str, 
     """Yield each way in words and what differs."""
     root = Path(run.about["data"])
     if not root.is_dir():
-        raise DataError(f"{root}, where the recordings of {run.folder} lay, is not there, so they cannot be run again.")
+        raise DataError(f"{root}, the recordings of {run.folder}, is not there, so they cannot be run again.")
     place = place_beside(root, (run.folder.parent, Path(run.about["store"]), root.parent))
     for way in ways:
         with disk_trouble(place or Path()), TemporaryDirectory(prefix=".asdcore-again-", dir=place) as folder:
@@ -94,39 +94,41 @@ def _run_again(run: Run, home: Path, way: Other, workers: int) -> Run:
 def run_fresh(portfolio: Path, home: Path, task: str, device: str = "cpu", workers: int = 1) -> Run:
     """Run a portfolio on ``home / "data"`` in a process of its own, with an empty store, into ``home / "run"``.
 
-    Raises DataError with what that process said last, where it fails.
+    Raises DataError with what that process said last, if it fails.
     """
     given = {"data": home / "data", "out": home / "run", "store": home / "store", "task": task, "workers": workers}
     options = [text for name, value in given.items() for text in (f"--{name}", str(value))]
     options += ["--device", device] if device != "cpu" else []
-    # -P: what lies in the working directory is no module here, as it is none for the command.
+    # -P: files in the working directory are not imported, just as for the command.
     command = [sys.executable, "-P", "-c", "from asdcore.cli import main; main()", "run", str(portfolio.resolve())]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode:
-        _, error, said = done.stderr.rpartition("Error: ")
-        raise DataError(said.strip() if error else f"the process ended with {done.returncode}. {done.stderr[-500:]}")
+        _, error, message = done.stderr.rpartition("Error: ")
+        raise DataError(message.strip() if error else f"the process ended with {done.returncode}. {done.stderr[-500:]}")
     return load_run(home / "run")
 
 
 def _compared(run: Run, again: Run, way: Other) -> list[Differing]:
     """Return the clips whose scores differ, by name."""
     names = pl.DataFrame(list(way.sounds.items()), schema={"clip": pl.String, "was": pl.String}, orient="row")
-    found: dict[str, dict[str, set[str]]] = {}
+    differing: dict[str, dict[str, set[str]]] = {}
     for table in COMPARED:
         then = getattr(run, table).join(names.select(clip="was"), on="clip", how="semi")
         now = getattr(again, table).join(names, on="clip").with_columns(clip="was").drop("was")
         of = "branch" if "branch" in then.columns else "system"
         for clip, name in _unlike(table, then, now).select("clip", of).rows():
-            found.setdefault(clip, {"branch": set(), "system": set()})[of].add(name)
+            differing.setdefault(clip, {"branch": set(), "system": set()})[of].add(name)
     return [
-        Differing(way.how, clip, tuple(sorted(one["branch"])), tuple(sorted(one["system"])))
-        for clip, one in sorted(found.items())
+        Differing(way.how, clip, tuple(sorted(names_of["branch"])), tuple(sorted(names_of["system"])))
+        for clip, names_of in sorted(differing.items())
     ]
 
 
 def _unlike(name: str, then: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of a table that have other numbers, or are in one of both alone."""
     table = TABLES[name]
-    numbers = [one for one, kind in table.columns.items() if kind in (pl.Float64, pl.Int8) and one not in table.key]
+    numbers = [
+        column for column, kind in table.columns.items() if kind in (pl.Float64, pl.Int8) and column not in table.key
+    ]
     both = then.join(now, on=list(table.key), how="full", coalesce=True, suffix=" again")
-    return both.filter(pl.any_horizontal(pl.col(one).ne_missing(pl.col(f"{one} again")) for one in numbers))
+    return both.filter(pl.any_horizontal(pl.col(column).ne_missing(pl.col(f"{column} again")) for column in numbers))

@@ -1,4 +1,4 @@
-"""The checkpoints that a portfolio reads: only what the registry records with source and hash can be frozen."""
+"""Find the checkpoints and modules that a portfolio reads; only those that the registry records can be frozen."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Pinned:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it was named by a path rather than lying where the registry keeps it."""
+        """Whether its files lie elsewhere than where the registry keeps them."""
         return self.folder.resolve() != resource_folder(self.entry.id).resolve()
 
     def as_json(self) -> dict[str, Any]:
-        """Return what the manifest says of it."""
-        said = ("id", "title", "source", "revision", "licence", "plugin")
+        """Return its entry in the manifest."""
+        keys = ("id", "title", "source", "revision", "licence", "plugin")
         allowed = dict(sorted(self.entry.allowed.items()))
-        about = {key: getattr(self.entry, key) for key in said} | {"allowed": allowed, "files": self.names}
+        about = {key: getattr(self.entry, key) for key in keys} | {"allowed": allowed, "files": self.names}
         return {**about, "folder": True} if self.whole else about
 
 
@@ -58,26 +58,28 @@ def pinned_resources(plan: Portfolio) -> list[Pinned]:
     Raises ResourceError for a checkpoint that the registry does not record with source and hash.
     """
     registry = open_registry()
-    found: dict[str, Pinned] = {}
+    resources: dict[str, Pinned] = {}
     for choice in plan.choices():
         with located(choice.where):
             for path, files in _files_named(choice):
                 entry = registry.recorded(path, files)
                 folder = path if path.is_dir() else path.parent
-                names = [one.relative_to(folder).as_posix() for one in files]
-                one = found.setdefault(entry.id, Pinned(entry, folder, [], whole=path.is_dir()))
-                one.names = sorted({*one.names, *names})
-                one.branches.update(choice.branches)
-    return [found[one] for one in sorted(found)]
+                names = [file.relative_to(folder).as_posix() for file in files]
+                resource = resources.setdefault(entry.id, Pinned(entry, folder, [], whole=path.is_dir()))
+                resource.names = sorted({*resource.names, *names})
+                resource.branches.update(choice.branches)
+    return [resources[identifier] for identifier in sorted(resources)]
 
 
 def pinned_modules(plan: Portfolio) -> dict[str, list[str]]:
     """Return {plugin: the modules that its components are told by name}, sorted."""
-    found: dict[str, set[str]] = {}
+    modules: dict[str, set[str]] = {}
     for choice in plan.choices():
         if component := _component(choice):
-            found.setdefault(component.plugin, set()).update(name for _, name in modules_named(choice.named.parameters))
-    return {plugin: sorted(names) for plugin, names in found.items()}
+            modules.setdefault(component.plugin, set()).update(
+                name for _, name in modules_named(choice.named.parameters)
+            )
+    return {plugin: sorted(names) for plugin, names in modules.items()}
 
 
 def _files_named(choice: Choice) -> Iterator[tuple[Path, list[Path]]]:

@@ -19,12 +19,12 @@ from asdcore.store.atomic import atomic_path
 
 
 def signature_of(manifest: Path) -> Path:
-    """Return where the signature of a manifest lies, there or not."""
+    """Return the path of a manifest's signature, whether it exists or not."""
     return manifest.with_name(f"{manifest.name}.sig")
 
 
 def sign(manifest: Path, private_key: Path) -> Path:
-    """Sign a manifest; returns the path of the signature. Raises ManifestError where the key cannot sign."""
+    """Sign a manifest; returns the path of the signature. Raises ManifestError if the key cannot sign."""
     signature = signature_of(manifest)
     signer = check_private_key(private_key)
     with atomic_path(signature) as temporary:
@@ -35,15 +35,14 @@ def sign(manifest: Path, private_key: Path) -> Path:
 def check_signature(manifest: Path, public_key: Path) -> None:
     """Raise ManifestError unless the manifest is as the owner of the key signed it.
 
-    NothingToCheckError where the key is none, or the library is not installed.
+    Raises NothingToCheckError if the key is unusable, or the library is not installed.
     """
     config = _library("verifying").Config()
     with _usable(public_key, "public", "openssl ec -in PRIVATE_KEY -pubout"):
         config.use_elliptic_key_verifier(public_key=public_key)
     if not signature_of(manifest).is_file():
         raise ManifestError(
-            f"{manifest} has no signature: there is no {signature_of(manifest).name}. 'asdcore freeze --sign KEY' "
-            "makes one."
+            f"{manifest} has no signature {signature_of(manifest).name}. 'asdcore freeze --sign KEY' makes one."
         )
     try:
         config.set_hashing_config(_hashing()).verify(manifest, signature_of(manifest))
@@ -54,7 +53,7 @@ def check_signature(manifest: Path, public_key: Path) -> None:
 
 
 def check_private_key(path: Path) -> Any:
-    """Return what signs with a key; raises NothingToCheckError where it cannot, or the library is not installed."""
+    """Return a signer for a key; raises NothingToCheckError if the key or the library is missing or unusable."""
     config = _library("signing").Config()
     with _usable(path, "private", "openssl ecparam -name prime256v1 -genkey -noout"):
         config.use_elliptic_key_signer(private_key=path)

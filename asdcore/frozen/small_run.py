@@ -1,4 +1,4 @@
-"""A plugin at work: a small run around it, and the same run again under other names and with half of the test clips.
+"""Check a plugin in a small run, and again with test names exchanged and with half of the test clips.
 
 The run is of one machine and section, of :data:`TRAIN` train and :data:`TEST` test clips at most. The portfolio is
 :data:`AROUND`, with the plugin in the place of its kind.
@@ -55,7 +55,7 @@ def portfolio_around(kind: str, name: str) -> dict[str, Any]:
     if kind == "guard":
         del branch[kind]
         poolings = ("mean", "max", "mean_std")
-        pooled = [branch | {"encoder": branch["encoder"] | {"pooling": {"name": one}}} for one in poolings]
+        pooled = [branch | {"encoder": branch["encoder"] | {"pooling": {"name": pooling}}} for pooling in poolings]
         plan["branches"] = dict(zip(NAMED, pooled, strict=True))
         (system,) = plan["systems"].values()
         system |= {"weights": {NAMED[0]: 1.0}, "guards": [{"name": name, **required(kind, name)}]}
@@ -66,13 +66,15 @@ def portfolio_around(kind: str, name: str) -> dict[str, Any]:
         branch[other] = {"name": _of_two_channels(other)}
     if kind in ("scorer", "normalizer"):
         # A scorer may lack the pooled reference, and a normalizer may want all of them.
-        for one in {"scorer", "normalizer"} - {kind}:
-            branch[one] = {key: value for key, value in branch[one].items() if key not in ("scope", "references")}
+        for neighbour in {"scorer", "normalizer"} - {kind}:
+            branch[neighbour] = {
+                key: value for key, value in branch[neighbour].items() if key not in ("scope", "references")
+            }
     return plan
 
 
 def _runs(kind: str, name: str, root: Path) -> Iterator[tuple[str, list[Differing]]]:
-    """Yield each check and what differs; raises an AsdcoreError where there can be no run."""
+    """Yield each check and what differs; raises an AsdcoreError if no run is possible."""
     reader: Dataset = installed().build("dataset", DEFAULT_TASK, {})
     sounds = _few(reader.clips(root), root)
     with TemporaryDirectory(prefix=".asdcore-run-", dir=place_beside(root, [Path(gettempdir()), Path.cwd()])) as folder:
@@ -100,14 +102,18 @@ def _few(clips: pl.DataFrame, root: Path) -> Iterable[str]:
 
 def _of_two_channels(kind: str) -> str:
     """Return the first installed component of a kind that gives or reads two channels and needs no parameters."""
-    known = installed().components(kind).items()
-    return next(name for name, one in known if getattr(one.factory, "channels", 1) == 2 and not installed().needed(one))
+    components = installed().components(kind).items()
+    return next(
+        name
+        for name, component in components
+        if getattr(component.factory, "channels", 1) == 2 and not installed().needed(component)
+    )
 
 
 def _message(differing: list[Differing]) -> str:
     if not differing:
         return ""
-    named = ", ".join(one.clip for one in differing[:10]) + ", ..." * (len(differing) > 10)
+    named = ", ".join(clip.clip for clip in differing[:10]) + ", ..." * (len(differing) > 10)
     return (
         f"Run again {differing[0].how}, {len(differing)} clips get other scores: {named}\nWhy it matters: {WHY}\n"
         "Likely cause: something of other clips is kept (in the object, its class, its module), or looked for (stack "

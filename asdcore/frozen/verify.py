@@ -1,4 +1,4 @@
-"""Verify a manifest: everything it pins against what is here, all differences at once."""
+"""Verify a manifest: compare everything it pins with what is here, and list all differences at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from asdcore.store.digest import recipe_digest
 from asdcore.version import __version__
 
 BESIDE = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, "report.html"}
-"""What may lie in a run folder and is no artifact of its own."""
+"""Files that may lie in a run folder without being pinned as tables."""
 
 
 def verify(
@@ -46,30 +46,61 @@ def verify(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Verification:
-    """Compare everything that a manifest pins with what is here. Nothing of a plugin is executed.
+    """Compare everything that a manifest pins with what is here. No code of a plugin runs.
 
-    data, run, store : where these lie now, if not where the manifest says. recompute : build every table anew from the
-    recordings too, and compare; run folder and store may then be absent. trust_mtime : do not read files again whose
-    size and times of change are those of the last verification. public_key : check the manifest's signature with it.
+    Parameters
+    ----------
+    manifest : path
+        The manifest that :func:`asdcore.freeze` wrote.
+    data, run, store : path, optional
+        The recordings, the run folder and the store, if they have moved since.
+    recompute : bool, optional
+        Also recompute every table from the recordings and compare; run folder and store may then be absent.
+    trust_mtime : bool, optional
+        Skip files whose size and time of change are those of the last verification.
+    public_key : path, optional
+        Check the manifest's signature with this key.
+    workers : int, optional
+        Processes for ``recompute``.
+    progress : Progress, optional
+        Reports progress; silent by default.
 
-    Raises ManifestError where the manifest itself is damaged, was changed, or is not signed by the key's owner.
+    Returns
+    -------
+    Verification
+        ``passed``, all ``differences`` at once, and the results that they affect.
+
+    Raises
+    ------
+    ManifestError
+        If the manifest is damaged, was changed, or is not signed by the key's owner.
+
+    Examples
+    --------
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> asdcore.verify("first.json").passed
+    True
+    >>> from pathlib import Path
+    >>> Path("runs/first/scores.parquet").unlink()
+    >>> [str(difference) for difference in asdcore.verify("first.json").differences]
+    ['missing: run/scores.parquet']
     """
     pinned = read_manifest(given_path(manifest, "the manifest"))
     notes = _signature(pinned, public_key)
     roots = roots_of(pinned, places(data=data, run=run, store=store))
-    known = Known(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
-    work = _Verify(pinned, roots, known, recompute, progress or Silent())
+    seen = Known(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
+    work = _Verify(pinned, roots, seen, recompute, progress or Silent())
     files = list(work.files())
-    extras = work.extras({one.artifact for one in files})
+    extras = work.extras({difference.artifact for difference in files})
     differences = [*files, *extras, *work.record(), *work.plugins(), *work.environment()]
-    known.save()
+    seen.save()
     rows: Rows = []
     if recompute:
-        rows, found = rebuild(pinned, roots, workers, work.progress)
-        differences += found
-    counted, said = (pinned.sha256, len(pinned.subjects)), [*notes, *work.notes()]
+        rows, changed = rebuild(pinned, roots, workers, work.progress)
+        differences += changed
+    counted, all_notes = (pinned.sha256, len(pinned.subjects)), [*notes, *work.notes()]
     return Verification(
-        str(manifest), *counted, differences, work.affected(differences), said, rows, work.absent(files)
+        str(manifest), *counted, differences, work.affected(differences), all_notes, rows, work.absent(files)
     )
 
 
@@ -79,7 +110,7 @@ class _Verify:
 
     manifest: Manifest
     roots: Roots
-    known: Known
+    seen: Known
     recompute: bool
     progress: Progress
 
@@ -87,41 +118,43 @@ class _Verify:
         """Hash every pinned file and compare."""
         absent = tuple(f"{root}/" for root in ("run", "store") if self._will_be_rebuilt(root))
         subjects = self.manifest.subjects
-        names = [name for name, one in subjects.items() if one.sha256 and not (absent and name.startswith(absent))]
+        names = [
+            name for name, subject in subjects.items() if subject.sha256 and not (absent and name.startswith(absent))
+        ]
         with self.progress.stage("verify", len(names)) as advance:
-            found = hash_files(names, self.roots.locate, self.known, advance)
-        for name, one in found.items():
-            yield from _compare(subjects[name], one)
+            files = hash_files(names, self.roots.locate, self.seen, advance)
+        for name, file in files.items():
+            yield from _compare(subjects[name], file)
 
     def extras(self, damaged: set[str]) -> Iterator[Difference]:
-        """Find what is here, was not when the run was frozen, and would be read; what is damaged is not opened."""
+        """Yield files that are new since the freeze and would be read. Files in ``damaged`` are not opened."""
         names = self.manifest.subjects.keys()
         data, run = self.roots.folders["data"], self.roots.folders["run"]
         if data.is_dir():
-            before = {*names, *(f"data/{one}" for one in self.manifest.predicate["set_aside"])}
-            yield from _extra("audio", {f"data/{one}" for one in sounds_below(data)} - before)
+            before = {*names, *(f"data/{clip}" for clip in self.manifest.predicate["set_aside"])}
+            yield from _extra("audio", {f"data/{clip}" for clip in sounds_below(data)} - before)
         if run.is_dir():
             yield from self._extra_tables(run)
         yield from _extra("features", set(self._other_shards(damaged)))
-        yield from _extra("code", {f"asdcore/{one}" for one in _below(*framework_files())} - names)
+        yield from _extra("code", {f"asdcore/{path}" for path in _below(*framework_files())} - names)
         yield from _extra("plugin", self.roots.files.keys() - names)
-        for one in self.manifest.predicate["resources"]:
-            root = f"resource/{one['id']}"
-            if one.get("folder") is True and self.roots.folders[root].is_dir():
+        for resource in self.manifest.predicate["resources"]:
+            root = f"resource/{resource['id']}"
+            if resource.get("folder") is True and self.roots.folders[root].is_dir():
                 here = {f"{root}/{path}" for path, _ in tree_files(self.roots.folders[root])}
                 yield from _extra("checkpoint", here - names)
 
     def absent(self, files: list[Difference]) -> dict[str, str]:
-        """Return {root: folder} of the roots of which no pinned file is there."""
-        missing = Counter(one.artifact.partition("/")[0] for one in files if one.kind == MISSING)
-        pinned = Counter(name.partition("/")[0] for name, one in self.manifest.subjects.items() if one.sha256)
+        """Return {root: folder} of the roots without a single pinned file."""
+        missing = Counter(difference.artifact.partition("/")[0] for difference in files if difference.kind == MISSING)
+        pinned = Counter(name.partition("/")[0] for name, subject in self.manifest.subjects.items() if subject.sha256)
         roots = ("data", "run", "store")
         return {
             root: str(self.roots.folders[root]) for root in roots if missing[root] and missing[root] == pinned[root]
         }
 
     def record(self) -> Iterator[Difference]:
-        """Compare what the run says of itself, timings and places apart."""
+        """Compare the run's record, without timings and places."""
         folder, pinned = self.roots.folders["run"], self.manifest.subjects[f"run/{RUN_FILE}"]
         if self._will_be_rebuilt("run"):
             return
@@ -157,41 +190,41 @@ class _Verify:
             yield Difference(VERSION, "environment", "environment", f"{what}: {before}, here {after}")
 
     def affected(self, differences: list[Difference]) -> list[str]:
-        """Return the results that descend from what differs. What is new counts as the pinned files it lies among."""
+        """Return the results that depend on what differs. A new file counts as the pinned files beside it."""
         lineage, changed = self.manifest.predicate["lineage"], set()
-        for one in differences:
-            if one.artifact in lineage or one.artifact in self.manifest.subjects:
-                changed.add(one.artifact)
+        for difference in differences:
+            if difference.artifact in lineage or difference.artifact in self.manifest.subjects:
+                changed.add(difference.artifact)
             else:
-                beside = one.artifact.rpartition("/")[0] + "/"
+                beside = difference.artifact.rpartition("/")[0] + "/"
                 among = {name for name in self.manifest.subjects if name.startswith(beside)}
                 changed |= among or {"environment"}
         results = (node for node in reached(lineage, changed) if node.startswith("result/"))
         return sorted(node.removeprefix("result/") for node in results)
 
     def notes(self) -> list[str]:
-        """Say what was not looked at because it is not here."""
+        """Say which folders were not compared because they are absent."""
         absent = [name for name in ("run", "store") if self._will_be_rebuilt(name)]
-        return [f"the {name} folder is not here: its tables were built anew instead." for name in absent]
+        return [f"the {name} folder is absent: its tables were recomputed instead." for name in absent]
 
     def _will_be_rebuilt(self, root: str) -> bool:
         return self.recompute and not self.roots.folders[root].exists()
 
     def _extra_tables(self, run: Path) -> Iterator[Difference]:
-        ours = {f"run/{one}" for one in BESIDE} | self.manifest.subjects.keys()
+        ours = {f"run/{name}" for name in BESIDE} | self.manifest.subjects.keys()
         if self.manifest.path.resolve().parent == run.resolve():
             ours |= {f"run/{self.manifest.path.name}", f"run/{signature_of(self.manifest.path).name}"}
         try:
-            here = {f"run/{one.name}" for one in run.iterdir() if one.is_file() and not one.name.startswith(".")}
+            here = {f"run/{path.name}" for path in run.iterdir() if path.is_file() and not path.name.startswith(".")}
         except OSError as error:
             yield Difference(CHANGED, "table", "run", f"cannot be listed: {error.strerror}")
         else:
             yield from _extra("table", here - ours)
 
     def _other_shards(self, damaged: set[str]) -> Iterator[str]:
-        """Yield feature files that are not pinned, but would be read for a pinned clip, or cannot be read at all."""
-        clips = {one.sha256 for one in self.manifest.of_kind("audio")}
-        names = {one.name for one in self.manifest.of_kind("features")}
+        """Yield feature files that are not pinned and would be read for a pinned clip, or are unreadable."""
+        clips = {subject.sha256 for subject in self.manifest.of_kind("audio")}
+        names = {subject.name for subject in self.manifest.of_kind("features")}
         store = self.roots.folders["store"]
         for folder in sorted({name.rpartition("/")[0] for name in names}):
             files = sorted((store / folder.partition("/")[2]).glob("*.parquet"))
@@ -207,23 +240,23 @@ class _Verify:
 
 
 def _held(path: Path) -> set[str | None] | None:
-    """Return the audio digests of a feature file, None where it is none."""
+    """Return the audio digests of a feature file, None if it is unreadable."""
     try:
-        # Of a pipe that ends in .parquet, polars would wait for a writer.
+        # polars would wait for a writer on a pipe that ends in .parquet.
         return set(pl.read_parquet(path, columns=["audio_sha256"])["audio_sha256"]) if path.is_file() else None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
 
 
-def _compare(pinned: Subject, found: Found) -> Iterator[Difference]:
-    if found.trouble == "missing":
+def _compare(pinned: Subject, file: Found) -> Iterator[Difference]:
+    if file.trouble == "missing":
         yield Difference(MISSING, pinned.kind, pinned.name)
-    elif found.trouble:
-        yield Difference(CHANGED, pinned.kind, pinned.name, found.trouble)
-    elif found.size != pinned.size:
-        yield Difference(CHANGED, pinned.kind, pinned.name, f"{pinned.size} bytes, here {found.size}")
-    elif found.sha256 != pinned.sha256:
-        detail = f"sha256 {str(pinned.sha256)[:12]}..., here {found.sha256[:12]}..."
+    elif file.trouble:
+        yield Difference(CHANGED, pinned.kind, pinned.name, file.trouble)
+    elif file.size != pinned.size:
+        yield Difference(CHANGED, pinned.kind, pinned.name, f"{pinned.size} bytes, here {file.size}")
+    elif file.sha256 != pinned.sha256:
+        detail = f"sha256 {str(pinned.sha256)[:12]}..., here {file.sha256[:12]}..."
         yield Difference(CHANGED, pinned.kind, pinned.name, detail)
 
 
@@ -236,7 +269,7 @@ def _below(top: Path, files: tuple[Path, ...]) -> list[str]:
 
 
 def _signature(manifest: Manifest, public_key: str | Path | None) -> list[str]:
-    """Check the signature where a key is given; say that it was not checked where there is one and no key."""
+    """Check the signature if a key is given, else note an unchecked one."""
     if public_key is not None:
         check_signature(manifest.path, Path(public_key))
         return ["the signature is that of the given key."]

@@ -1,12 +1,12 @@
 """Fusion strategies: the transformed scores phi of several branches -> one base score of a system.
 
-phi {branch: (n_clips,) float64} -> base (n_clips,) float64, non-decreasing in every branch. What a strategy needs to
-know (a CDF, a deviation, correlations, a gate) it learns from the out-of-fold train normals of one machine and section;
-afterwards each clip is fused alone. Sums run over branches in the order of their names. F is the smooth train-normal
-CDF of a branch (:class:`asdcore.SmoothEcdf`), p = 1 - F and n = Phi^-1(F).
+phi {branch: (n_clips,) float64} -> base (n_clips,) float64, non-decreasing in every branch. A strategy learns its CDF,
+deviation, correlations or gate from the out-of-fold train normals of one machine and section; afterwards each clip is
+fused alone. Sums run over branches in the order of their names. F is the smooth train-normal CDF of a branch
+(:class:`asdcore.SmoothEcdf`), p = 1 - F and n = Phi^-1(F).
 
 ``sum`` is eq. (3) of the DCASE 2026 report "Robust train-normal calibration for first-shot machine sound anomaly
-detection"; its global gate and its low-correlation repair have no formula there, ours stand below.
+detection". That report gives no formula for its global gate and its low-correlation repair; the formulas here are ours.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ UNWEIGHTED = ("max", "median", "zmin")
 
 
 def check_fusion(name: str, parameters: Mapping[str, Any], weights: Mapping[str, float]) -> None:
-    """Raise PortfolioError where no strategy has this name, or it takes other parameters or no weights."""
+    """Raise PortfolioError if no strategy has this name, or if it takes other parameters or no weights."""
     if name in UNWEIGHTED and len(set(filter(None, weights.values()))) > 1:
         raise PortfolioError(
             f"Fusion {name!r} does not weigh its branches, but they have different weights: "
@@ -60,7 +60,7 @@ def branches_named(parameters: Mapping[str, Any]) -> set[str]:
     """Return the branches that a strategy's own parameters name: ``weights`` above 0, and ``auxiliary``."""
     weights, auxiliary = parameters.get("weights"), parameters.get("auxiliary")
     weighted = {branch for branch, weight in weights.items() if weight} if isinstance(weights, dict) else set()
-    listed = {one for one in auxiliary if isinstance(one, str)} if isinstance(auxiliary, list) else set()
+    listed = {branch for branch in auxiliary if isinstance(branch, str)} if isinstance(auxiliary, list) else set()
     return weighted | listed
 
 
@@ -68,15 +68,16 @@ def fit_fusion(name: str, parameters: Mapping[str, Any], normals: Normals) -> Fu
     """Fit a strategy on the out-of-fold train normals of one cell."""
     if name not in FUSIONS:
         raise PortfolioError(f"No fusion is named {name!r}. {did_you_mean(name, FUSIONS)}")
-    known = list(inspect.signature(FUSIONS[name]).parameters.values())[1:]
+    accepted = list(inspect.signature(FUSIONS[name]).parameters.values())[1:]
+    names = [parameter.name for parameter in accepted]
     for key in parameters:
-        if key not in (accepted := [one.name for one in known]):
-            raise PortfolioError(f"Fusion {name!r} takes no parameter {key!r}. {did_you_mean(key, accepted)}")
-    for one in known:
-        value = parameters.get(one.name, one.default)
-        if not (allowed := _ALLOWED.get(one.name, _NUMBER))[0](value):
-            got = "nothing" if value is one.empty else repr(value)
-            raise PortfolioError(f"Fusion {name!r} needs {one.name} = {allowed[1]}, got {got}.")
+        if key not in names:
+            raise PortfolioError(f"Fusion {name!r} takes no parameter {key!r}. {did_you_mean(key, names)}")
+    for parameter in accepted:
+        value = parameters.get(parameter.name, parameter.default)
+        if not (allowed := _ALLOWED.get(parameter.name, _NUMBER))[0](value):
+            got = "nothing" if value is parameter.empty else repr(value)
+            raise PortfolioError(f"Fusion {name!r} needs {parameter.name} = {allowed[1]}, got {got}.")
     with located(f"fusion {name!r}"):
         return FUSIONS[name](normals, **parameters)
 
@@ -86,13 +87,13 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_weighting(value: Any) -> bool:
-    if not isinstance(value, dict) or not all(_is_number(one) and one >= 0 for one in value.values()):
+    if not isinstance(value, dict) or not all(_is_number(weight) and weight >= 0 for weight in value.values()):
         return False
     return any(value.values())
 
 
 def _is_list_of_names(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
 
 
 _NUMBER = (_is_number, "a number")

@@ -49,7 +49,7 @@ def harmonic(normals: Normals) -> Fuse:
 def zmin(normals: Normals) -> Fuse:
     """The smallest (phi - mean) / deviation over the branches, by the train normals of each (arXiv 2606.19269)."""
     scales = {branch: moments(normals.phi, branch) for branch in normals.weights}
-    return lambda phi: np.minimum.reduce([(phi[one] - mean) / spread for one, (mean, spread) in scales.items()])
+    return lambda phi: np.minimum.reduce([(phi[branch] - mean) / spread for branch, (mean, spread) in scales.items()])
 
 
 def maximum(normals: Normals) -> Fuse:

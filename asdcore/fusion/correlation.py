@@ -1,4 +1,4 @@
-"""Strategies that ask which branches say the same: correlations of train normals enter."""
+"""Fusion strategies that use the correlations of branches on train normals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def copula(normals: Normals, *, shrinkage: float = 0.1) -> Fuse:
 
     C is the correlation of the n of train normals, drawn toward the identity by ``shrinkage`` in [0, 1].
     """
-    scores = {branch: one.normal_score(normals.phi[branch]) for branch, one in normals.curves().items()}
+    scores = {branch: cdf.normal_score(normals.phi[branch]) for branch, cdf in normals.curves().items()}
     weights = np.array(list(normals.weights.values()))
     variance = float(np.sum(weights[:, None] * correlations(scores, shrinkage) * weights))
     if not variance > 1e-12 * float(np.sum(weights)) ** 2:
@@ -52,9 +52,9 @@ def low_correlation(
 ) -> Fuse:
     """-log p of the weighted sum, repaired by the auxiliary branch that agrees with it least.
 
-    Of the branches ``auxiliary`` the one whose rank correlation (Spearman) with the base B = sum w phi is the smallest
-    in size on train normals is taken; where that is not below ``correlation``, none is, and S = -log p_B. With p_B, p_a
-    the probabilities of a normal clip above this one, t = clip((1 - p_B - low) / (high - low), 0, 1), and both p
+    The strategy takes the branch of ``auxiliary`` whose rank correlation (Spearman) with the base B = sum w phi is the
+    smallest in size on train normals. If that is not below ``correlation``, it takes none, and S = -log p_B. With p_B,
+    p_a the probabilities of a normal clip above this one, t = clip((1 - p_B - low) / (high - low), 0, 1), and both p
     combined by their harmonic mean::
 
         repaired = log(1 / p_B + (1 - share) t (1 / p_a - 1 / p_B)+)

@@ -1,4 +1,4 @@
-"""One gate for a whole machine and section: how far its main weighting may be trusted."""
+"""A fusion strategy that mixes two weightings by one gate for a whole machine and section."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from asdcore.fusion.normals import Fuse, Normals, added
 def gate(normals: Normals, *, weights: dict[str, float], quantile: float = 0.95) -> Fuse:
     """g S_A + (1 - g) S_B for all clips of a cell: S_A by the system's weights, S_B by ``weights`` of the gate.
 
-    g = 1 / (1 + max(0, i - 1)) says how far S_A may be trusted in this machine and section: i is the share of its
+    g = 1 / (1 + max(0, i - 1)) measures how far S_A may be trusted in this machine and section: i is the share of its
     target train normals above the ``quantile`` of all, over the share 1 - quantile that belongs there. Without target
-    clips nothing speaks against S_A: g = 1.
+    clips g = 1.
     """
     if not 0 < quantile < 1:
         raise PortfolioError(f"quantile must lie between 0 and 1, not at {quantile}.")

@@ -1,4 +1,4 @@
-"""What fusion strategies are fitted on, and the sums, curves and correlations they share."""
+"""The train normals that fusion strategies are fitted on, and the sums, curves and correlations they share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Normals:
     def sum_of(self, part: Callable[[SmoothEcdf, Floats], Floats]) -> Fuse:
         """Fit the CDFs F and return phi -> sum_b w_b part(F_b, phi_b) (n_clips,)."""
         curves = self.curves()
-        return lambda phi: added(self.weights, {one: part(found, phi[one]) for one, found in curves.items()})
+        return lambda phi: added(self.weights, {branch: part(cdf, phi[branch]) for branch, cdf in curves.items()})
 
 
 def added(weights: Mapping[str, float], phi: Columns) -> Floats:
@@ -43,13 +43,13 @@ def added(weights: Mapping[str, float], phi: Columns) -> Floats:
 
 
 def curve(phi: Columns, branch: str) -> SmoothEcdf:
-    """Return the smooth CDF of a branch; raises DataError where all its normals are the same."""
+    """Return the smooth CDF of a branch; raises DataError if all its normals are the same."""
     with located(f"branch {branch!r}"):
         return SmoothEcdf(phi[branch])
 
 
 def moments(phi: Columns, branch: str) -> tuple[float, float]:
-    """Return the mean and the deviation of a branch; raises DataError where all its normals are the same."""
+    """Return the mean and the deviation of a branch; raises DataError if all its normals are the same."""
     values = phi[branch]
     if not np.ptp(values) > 0:
         raise DataError(f"branch {branch!r}: all {len(values)} train-normal scores are the same, so they have no scale")
@@ -62,11 +62,11 @@ def correlations(columns: Columns, shrinkage: float = 0.0) -> Floats:
     Summed by numpy, not by a matrix product, whose rounding may depend on the number of threads.
     """
     check_shares(shrinkage=shrinkage)
-    scales = {one: moments(columns, one) for one in columns}
-    standard = [(columns[one] - mean) / spread for one, (mean, spread) in scales.items()]
-    found = np.array([[float(np.mean(left * right)) for right in standard] for left in standard])
-    drawn: Floats = (1.0 - shrinkage) * found + shrinkage * np.eye(len(found))
-    return drawn
+    scales = {name: moments(columns, name) for name in columns}
+    standard = [(columns[name] - mean) / spread for name, (mean, spread) in scales.items()]
+    measured = np.array([[float(np.mean(left * right)) for right in standard] for left in standard])
+    shrunk: Floats = (1.0 - shrinkage) * measured + shrinkage * np.eye(len(measured))
+    return shrunk
 
 
 def check_shares(**values: float) -> None:

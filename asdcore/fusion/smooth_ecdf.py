@@ -1,4 +1,4 @@
-"""A smooth empirical CDF of train-normal scores."""
+"""A smooth empirical CDF of train-normal scores: continuous, strictly increasing, never saturated."""
 
 from __future__ import annotations
 
@@ -13,8 +13,33 @@ Floats = NDArray[np.float64]
 class SmoothEcdf:
     """A continuous, strictly increasing CDF through a sample of train normals.
 
-    Piecewise linear through (s_(i), i / (n + 1)) for the sorted distinct sample (equal values share their mean rank);
-    beyond the ends it approaches 0 and 1 as a hyperbola with the scale ``|end - median|``, so it never saturates.
+    Piecewise linear through (s_(i), i / (n + 1)) for the sorted distinct sample (equal values share their mean rank).
+    Beyond the ends it approaches 0 and 1 as a hyperbola with the scale ``|end - median|``, so it never saturates, and
+    outliers keep their order.
+
+    Parameters
+    ----------
+    normals : ndarray of float64, shape (n,)
+        Scores of train normals, at least two of them different.
+
+    Raises
+    ------
+    DataError
+        If all scores are the same.
+
+    References
+    ----------
+    .. [1] The ranks i / (n + 1) are those of W. Weibull, "A statistical theory of the strength of materials", 1939; the
+       hyperbolic ends are ours.
+
+    Examples
+    --------
+    >>> curve = asdcore.SmoothEcdf(np.array([0.0, 1.0, 2.0]))
+    >>> curve.cdf(np.array([1.0, 1.5])).tolist()
+    [0.5, 0.625]
+    >>> curve.survival(np.array([2.0, 1000.0])).round(5).tolist()
+    [0.25, 0.00025]
+
     """
 
     def __init__(self, normals: Floats) -> None:
@@ -32,15 +57,15 @@ class SmoothEcdf:
         )
 
     def cdf(self, scores: Floats) -> Floats:
-        """F(s) in (0, 1)."""
+        """Return F(s) in (0, 1) for scores s, shape (n_clips,) in and out."""
         return self._sides(scores)[0]
 
     def survival(self, scores: Floats) -> Floats:
-        """1 - F(s) in (0, 1), precise in the upper tail."""
+        """Return 1 - F(s) in (0, 1), precise in the upper tail, shape (n_clips,) in and out."""
         return self._sides(scores)[1]
 
     def normal_score(self, scores: Floats) -> Floats:
-        """The standard normal quantile of F(s), finite and increasing in both tails."""
+        """Return the standard normal quantile of F(s), finite and increasing in both tails, (n_clips,) in and out."""
         from scipy.special import ndtri  # here, because scipy takes long to import and most commands need none of it
 
         below, above = self._sides(scores)

@@ -1,7 +1,9 @@
-"""Fixed monotonic score transforms phi, applied to a calibrated score z before fusion.
+"""Monotonic score transforms phi, applied to a calibrated score z before fusion.
 
-z (n_clips,) float64 -> phi(z) (n_clips,) float64, non-decreasing. Some are fixed formulas; the ``ecdf`` family reads
-the cell's train-normal out-of-fold z, so a transform is first fitted on those and then applied to any clip alone.
+z (n_clips,) float64 -> phi(z) (n_clips,) float64, non-decreasing. Some are fixed formulas
+(:mod:`asdcore.fusion.fixed_transforms`). The ``ecdf`` family reads the cell's out-of-fold z of train normals. So a
+transform is first fitted on those and then applied to any clip alone.
+
 phi is that of eq. (3) of the DCASE 2026 report "Robust train-normal calibration for first-shot machine sound anomaly
 detection", which leaves its choice open.
 """
@@ -9,69 +11,48 @@ detection", which leaves its choice open.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asdcore.errors import PortfolioError, did_you_mean
+from asdcore.fusion.fixed_transforms import (
+    Floats,
+    Phi,
+    asinh,
+    clip,
+    identity,
+    log1p,
+    power,
+    relu,
+    sigmoid,
+    softplus,
+)
 from asdcore.fusion.smooth_ecdf import SmoothEcdf
 
-Floats = NDArray[np.float64]
-Phi = Callable[[Floats], Floats]
-
-
-def identity(normals: Floats) -> Phi:
-    """z itself."""
-    return lambda z: z.copy()
-
-
-def clip(normals: Floats, *, low: float = -3.0, high: float = 8.0) -> Phi:
-    """min(max(z, low), high): ties at both ends."""
-    if not low < high:
-        raise PortfolioError(f"clip needs low < high, not low={low}, high={high}.")
-    return lambda z: np.clip(z, low, high)
-
-
-def softplus(normals: Floats, *, beta: float = 1.0) -> Phi:
-    """log(1 + exp(beta z)) / beta: flattens the normals, keeps the tail."""
-    _positive(beta=beta)
-    return lambda z: np.logaddexp(0.0, beta * z) / beta
-
-
-def relu(normals: Floats) -> Phi:
-    """max(z, 0): ties among the lower half of the normals."""
-    return lambda z: np.maximum(z, 0.0)
-
-
-def log1p(normals: Floats) -> Phi:
-    """sign(z) log(1 + |z|): compresses outliers."""
-    return lambda z: np.sign(z) * np.log1p(np.abs(z))
-
-
-def asinh(normals: Floats, *, scale: float = 1.0) -> Phi:
-    """asinh(z / scale): linear near 0, logarithmic far out."""
-    _positive(scale=scale)
-    return lambda z: np.arcsinh(z / scale)
-
-
-def sigmoid(normals: Floats, *, centre: float = 2.0, width: float = 1.0) -> Phi:
-    """1 / (1 + exp(-(z - centre) / width)); floating point ties clips beyond about 36 widths above the centre."""
-    _finite(centre=centre)
-    _positive(width=width)
-    return lambda z: np.exp(-np.logaddexp(0.0, -(z - centre) / width))
-
-
-def power(normals: Floats, *, gamma: float = 0.5) -> Phi:
-    """sign(z) |z|**gamma."""
-    _positive(gamma=gamma)
-    return lambda z: np.sign(z) * np.abs(z) ** gamma
+__all__ = ["TRANSFORMS", "check_transform", "ecdf", "ecdf_smooth", "fit_transform", "neglogp", "normal_score"]
 
 
 def ecdf(normals: Floats) -> Phi:
-    """(#{normals < z} + half of #{normals = z}) / n: ties every clip above the highest normal."""
+    """(#{normals < z} + half of #{normals = z}) / n: ties every clip above the highest normal.
+
+    Parameters
+    ----------
+    normals : ndarray of float64, shape (n,)
+        Out-of-fold z of the train normals of one cell and branch.
+
+    Returns
+    -------
+    callable
+        z (n_clips,) -> phi (n_clips,), in [0, 1].
+
+    Examples
+    --------
+    >>> ecdf(np.array([0.0, 1.0, 2.0, 3.0]))(np.array([-1.0, 1.0, 9.0])).tolist()
+    [0.0, 0.375, 1.0]
+
+    """
     ordered = np.sort(normals)
 
     def phi(z: Floats) -> Floats:
@@ -81,18 +62,88 @@ def ecdf(normals: Floats) -> Phi:
 
 
 def ecdf_smooth(normals: Floats) -> Phi:
-    """The smooth train-normal CDF of :class:`SmoothEcdf`, in (0, 1): never saturates."""
+    """The smooth train-normal CDF of :class:`SmoothEcdf`, in (0, 1): never saturates.
+
+    Parameters
+    ----------
+    normals : ndarray of float64, shape (n,)
+        Out-of-fold z of the train normals of one cell and branch.
+
+    Returns
+    -------
+    callable
+        z (n_clips,) -> F(z) (n_clips,), in (0, 1).
+
+    Raises
+    ------
+    DataError
+        If all normals are the same.
+
+    Examples
+    --------
+    >>> ecdf_smooth(np.array([0.0, 1.0, 2.0]))(np.array([1.0, 2.0])).tolist()
+    [0.5, 0.75]
+
+    """
     return SmoothEcdf(normals).cdf
 
 
 def neglogp(normals: Floats) -> Phi:
-    """-log(1 - F(z)) with the smooth F: the evidence that Fisher's method adds up."""
+    """-log(1 - F(z)) with the smooth F: the evidence that Fisher's method adds up.
+
+    Parameters
+    ----------
+    normals : ndarray of float64, shape (n,)
+        Out-of-fold z of the train normals of one cell and branch.
+
+    Returns
+    -------
+    callable
+        z (n_clips,) -> phi (n_clips,), above 0.
+
+    Raises
+    ------
+    DataError
+        If all normals are the same.
+
+    References
+    ----------
+    .. [1] R. A. Fisher, *Statistical Methods for Research Workers*, 4th ed., 1932, section 21.1.
+
+    Examples
+    --------
+    >>> neglogp(np.array([0.0, 1.0, 2.0]))(np.array([1.0, 2.0])).round(3).tolist()
+    [0.693, 1.386]
+
+    """
     smooth = SmoothEcdf(normals)
     return lambda z: -np.log(smooth.survival(z))
 
 
 def normal_score(normals: Floats) -> Phi:
-    """The standard normal quantile of the smooth F(z): makes branches commensurable."""
+    """The standard normal quantile of the smooth F(z): makes branches commensurable.
+
+    Parameters
+    ----------
+    normals : ndarray of float64, shape (n,)
+        Out-of-fold z of the train normals of one cell and branch.
+
+    Returns
+    -------
+    callable
+        z (n_clips,) -> phi (n_clips,), finite.
+
+    Raises
+    ------
+    DataError
+        If all normals are the same.
+
+    Examples
+    --------
+    >>> normal_score(np.array([0.0, 1.0, 2.0]))(np.array([0.0, 2.0])).round(3).tolist()
+    [-0.674, 0.674]
+
+    """
     return SmoothEcdf(normals).normal_score
 
 
@@ -113,7 +164,25 @@ TRANSFORMS: dict[str, Callable[..., Phi]] = {
 
 
 def check_transform(name: str, parameters: dict[str, Any]) -> None:
-    """Raise PortfolioError where no transform has this name or takes these parameters."""
+    """Check that a transform of this name takes these parameters.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`TRANSFORMS`.
+    parameters : dict of str to Any
+        As a portfolio gives them.
+
+    Raises
+    ------
+    PortfolioError
+        If there is no such transform, or it refuses a parameter.
+
+    Examples
+    --------
+    >>> check_transform("clip", {"low": 0.0, "high": 1.0})
+
+    """
     try:
         fit_transform(name, parameters, np.array([0.0, 1.0, 2.0]))
     except (OverflowError, ValueError) as error:
@@ -121,7 +190,34 @@ def check_transform(name: str, parameters: dict[str, Any]) -> None:
 
 
 def fit_transform(name: str, parameters: dict[str, Any], normals: Floats) -> Phi:
-    """Fit a transform on the train-normal out-of-fold z of one cell and branch."""
+    """Fit a transform on the train normals of one cell and branch.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`TRANSFORMS`.
+    parameters : dict of str to Any
+        As a portfolio gives them.
+    normals : ndarray of float64, shape (n,)
+        Out-of-fold z of the train normals.
+
+    Returns
+    -------
+    callable
+        z (n_clips,) -> phi (n_clips,), non-decreasing.
+
+    Raises
+    ------
+    PortfolioError
+        If there is no such transform, or it refuses a parameter.
+
+    Examples
+    --------
+    >>> phi = fit_transform("log1p", {}, np.array([-1.0, 0.0, 1.0]))
+    >>> phi(np.array([0.0, 99.0])).round(3).tolist()
+    [0.0, 4.605]
+
+    """
     if name not in TRANSFORMS:
         raise PortfolioError(f"No transform is named {name!r}. {did_you_mean(name, TRANSFORMS)}")
     accepted = list(inspect.signature(TRANSFORMS[name]).parameters)[1:]
@@ -132,16 +228,3 @@ def fit_transform(name: str, parameters: dict[str, Any], normals: Floats) -> Phi
         return TRANSFORMS[name](normals, **parameters)
     except TypeError as error:
         raise PortfolioError(f"Transform {name!r} refuses its parameters {parameters}: {error}") from error
-
-
-def _positive(**values: float) -> None:
-    _finite(**values)
-    for name, value in values.items():
-        if not value > 0:
-            raise PortfolioError(f"{name} must be above 0, not {value}.")
-
-
-def _finite(**values: float) -> None:
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise PortfolioError(f"{name} must be a finite number, not {value}.")

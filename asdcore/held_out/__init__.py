@@ -1,22 +1,24 @@
-"""What a train normal is scored without: itself, and whatever was recorded beside it.
+"""Decides which clips each train normal is scored without: itself, and whatever was recorded beside it.
 
 Clips of DCASE are cut from continuous recordings, so a train normal scored against its own neighbours looks far more
-normal than a new clip will. Thresholds, p-values and scales rest on such scores; this package says which clips each
-train normal must not be compared with, for one machine, section and feature set.
+normal than a new clip will. Thresholds, p-values and scales rest on such scores. This package decides, for one machine,
+section and feature set, which clips each train normal must not be compared with.
 
-    places      what the clip index and ``[out_of_fold]`` of the portfolio say     -> Places
-    dependence  how far neighbours resemble one another, read from train normals   -> {domain: Reach}
-    plan        which rows each clip is scored without, folds, groups              -> HeldOut
-    kept        the ranges, found once and kept in the store                       -> Kept
-    record      what ``run.json`` says of it, and notes
+    places          what the clip index and ``[out_of_fold]`` of the portfolio say     -> Places
+    dependence      how far neighbours resemble one another, read from train normals   -> {domain: Reach}
+    plan            which rows each clip is scored without, folds, groups              -> HeldOut
+    stored_ranges   the ranges of dependence, computed once and kept in the store      -> Kept
+    branches        which branches leave clips out in closed form, and which in folds
+    run_record      the record in ``run.json``, and notes about it
+    promises        what a threshold can promise if clips come in groups
 
-``by`` = "auto": whole recordings where the clip index knows them; else neighbours along the order, as far as they are
-found to depend on one another, each feature set by itself (a branch must not change because another one is added);
-else, and where nothing is found, single clips.
+``by`` = "auto" leaves out whole recordings if the clip index names them; else neighbours along the order, as far as
+they depend on one another, for each feature set by itself (a branch must not change because another one is added);
+else single clips, also if the neighbours turn out to be independent.
 
-For whoever counts groups instead of clips: ``HeldOut.groups`` numbers the group of each train normal, and
-:func:`groups_of` gives those of a finished run and some of its branches: machine, section, domain, clip, group;
-:func:`system_groups` those of systems. ``out_of_fold`` in ``run.json`` counts them.
+To count groups instead of clips: ``HeldOut.groups`` numbers the group of each train normal, :func:`groups_of` gives the
+groups of a finished run for some of its branches (machine, section, domain, clip, group), and :func:`system_groups`
+those of systems. ``out_of_fold`` in ``run.json`` counts them.
 """
 
 from asdcore.held_out.branches import Scored, leaves_out, out_of_fold

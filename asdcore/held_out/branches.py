@@ -1,4 +1,4 @@
-"""How the train normals of each branch are left out: in closed form, or in folds."""
+"""Decides for each branch whether its train normals are left out in closed form or in folds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asdcore.held_out.stored_ranges import Kept
 
 @dataclass(frozen=True)
 class Scored:
-    """One branch at one machine and section: its scorer, what its train normals are scored without, and its folds."""
+    """One branch at one machine and section: its scorer, the clips its normals are scored without, and its folds."""
 
     machine: str
     section: str
@@ -25,21 +25,21 @@ class Scored:
 
 
 def leaves_out(scorer: object, held: HeldOut) -> bool:
-    """Whether a scorer has in closed form what it would say of each train normal without those held out with it."""
+    """Whether a scorer gives, in closed form, the score of each train normal without the clips held out with it."""
     method = getattr(scorer, "score_left_out", None)
     return method is not None and (held.without is None or takes_without(method))
 
 
 def out_of_fold(branches: Iterable[Scored]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return how the train normals of all branches were left out, for ``run.json``, and what a person should know."""
+    """Return how the train normals of all branches were left out, for ``run.json``, and notes for the user."""
     alike: dict[tuple[str, str, Kept], dict[str, str]] = {}
     folded = set()
-    for one in branches:
-        closed = leaves_out(one.scorer, one.kept.held_out())
-        names = alike.setdefault((one.machine, one.section, one.kept), {})
-        names[one.branch] = "closed form" if closed else f"{one.folds} folds"
-        if not closed and hasattr(one.scorer, "score_left_out"):
-            folded.add(one.branch)
+    for scored in branches:
+        closed = leaves_out(scored.scorer, scored.kept.held_out())
+        names = alike.setdefault((scored.machine, scored.section, scored.kept), {})
+        names[scored.branch] = "closed form" if closed else f"{scored.folds} folds"
+        if not closed and hasattr(scored.scorer, "score_left_out"):
+            folded.add(scored.branch)
     rows = [
         record(kept.held_out(), kept.reaches(), machine, section, names)
         for (machine, section, kept), names in alike.items()

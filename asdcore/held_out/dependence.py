@@ -1,19 +1,21 @@
-"""How far train normals resemble their neighbours in time, read from the normals themselves.
+"""Measures how far train normals resemble their neighbours in time, from the normals themselves.
 
-Clips that were cut from one recording are near-duplicates. So, as geostatistics reads a variogram (Matheron, Economic
-Geology 58, 1963), the distance of two clips is looked at as a function of how far apart they lie along the order of
-their recording, in one domain of one machine and section, and by the features that scorers will see. Distances are
-cosine distances, replaced by their ranks among all pairs: outliers count no more than others.
+Clips that were cut from one recording are near-duplicates. As geostatistics reads a variogram (Matheron, Economic
+Geology 58, 1963), this module relates the distance of two clips to how far apart they lie along the order of their
+recording, in one domain of one machine and section, and by the features that scorers will see. Distances are cosine
+distances, replaced by their ranks among all pairs, so that outliers count no more than others.
 
-Is there any?  The mean rank of clips up to 8 places apart, the nearest weighted most (1 / lag), against the same clips
-    in random orders. Where not one of 999 random orders is as near, there is. So a domain whose order means nothing is
-    mistaken once in 1,000 times, and a data set with 50 pairs of machine and feature set at most once in 20.
-How far?  A recording of a clips leaves in common to clips l apart a share 1 - l / a, until nothing is left. This line,
-    level from a on at the mean of random orders, is fitted to the mean ranks by least squares over all lags up to half
-    of the clips. All lags count, so noise at one of them ends nothing. The range is a - 1, the last lag with anything.
+Do neighbours depend on one another?  The mean rank of clips up to 8 places apart, the nearest weighted most (1 / lag),
+    is compared with the same clips in random orders. They do if not one of 999 random orders is as near. So a domain
+    whose order means nothing is mistaken once in 1,000 times, and a data set with 50 pairs of machine and feature set
+    at most once in 20.
+How far?  Two clips that lie l apart in a recording of a clips share a part 1 - l / a of it, and nothing from a on. This
+    line, level from a on at the mean of random orders, is fitted to the mean ranks by least squares over all lags up to
+    half of the clips. All lags count, so noise at one of them does not end the range. The range is a - 1, the last lag
+    with anything in common.
 
-The domain with the most clips is asked first. Another one of too few clips for such a test (ten target clips) is asked
-only where that one depends on its neighbours, at 1 in 20, and takes over its range: both were recorded alike.
+The domain with the most clips is tested first. A domain with too few clips for such a test (ten target clips) is tested
+only if that one depends on its neighbours, at a level of 1 in 20, and takes over its range: both were recorded alike.
 """
 
 from __future__ import annotations
@@ -28,35 +30,43 @@ Floats = NDArray[np.float64]
 Ranks = NDArray[np.int32]
 
 ORDERS = 999
-"""Random orders that a set is held against."""
+"""Random orders that a set is compared with."""
 
 STRICT, LENIENT = 0, 49
 """Random orders that may be as near as the given one: a level of 1 in 1,000, and of 1 in 20."""
 
 ENOUGH = 20
-"""Clips of a domain from which a range is read. Below, too few pairs lie at any lag."""
+"""Fewest clips of a domain whose range is measured. With fewer, too few pairs lie at any lag."""
 
 NEAR = (1, 2, 3, 5, 8)
-"""Lags of the test. Where states take turns, as in made-up sets, more of these pairs differ than of all pairs."""
+"""Lags of the test. If states take turns, as in synthetic sets, more of these pairs differ than of all pairs."""
 
 FEWEST = 6
-"""Clips of a domain that takes over a range: fewer have too few orders for a level of 1 in 20."""
+"""Fewest clips of a domain that takes over a range: fewer have too few orders for a level of 1 in 20."""
 
 MOST = 500
-"""Clips that are looked at: of a larger domain the first and the last half of so many, each in one piece."""
+"""Most clips that are used: from a larger domain the first and the last half of this number, each in one piece."""
 
 BATCH = 100
 DIGITS = 6
-"""Decimals of a distance, in units of the median one, that count: others may differ between processors."""
+"""Decimals of a distance, in units of the median distance, that count: later ones may differ between processors."""
 
 
 @dataclass(frozen=True)
 class Reach:
     """How far the train normals of one domain depend on their neighbours.
 
-    clips : how many there are. nearness : mean rank of the distance to near clips over that of all pairs, 1 where order
-    means nothing. chance : share of random orders that are as near, the given one counted. range : places on either
-    side up to which clips are alike; 0 where the test finds no dependence.
+    Attributes
+    ----------
+    clips : int
+        Train normals of the domain.
+    nearness : float
+        Mean rank of the distance to near clips over that of all pairs; 1 if the order means nothing.
+    chance : float
+        Share of random orders that are as near, the given one counted.
+    range : int
+        Places on either side up to which clips are alike; 0 if the test shows no dependence.
+
     """
 
     clips: int
@@ -70,26 +80,39 @@ def reaches(
     domain: NDArray[np.str_],
     order: NDArray[np.intp],
 ) -> dict[str, Reach]:
-    """Return the reach of each domain of one machine and section.
+    """Measure the reach of each domain of one machine and section.
 
-    features : (n_clips, ...) of train normals. domain : (n_clips,). order : (n_clips,), places within each domain.
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n_clips, ...)
+        Features of the train normals.
+    domain : ndarray of str, shape (n_clips,)
+        "source" or "target".
+    order : ndarray of int, shape (n_clips,)
+        Places within each domain, in the order of recording.
+
+    Returns
+    -------
+    dict of str to Reach
+        One for each domain.
+
     """
 
-    def pairs(some: NDArray[np.intp]) -> Floats:
-        picked = features[some].astype(np.float64)
+    def pairs(rows: NDArray[np.intp]) -> Floats:
+        picked = features[rows].astype(np.float64)
         return _cosines(picked.mean(axis=1) if picked.ndim > 2 else picked)  # of frames, their mean over time
 
-    rows = {str(one): np.flatnonzero(domain == one) for one in np.unique(domain)}
-    rows = {one: some[np.argsort(order[some], kind="stable")] for one, some in rows.items()}
-    found: dict[str, Reach] = {}
-    for one in sorted(rows, key=lambda one: (-len(rows[one]), one)):
-        widest = max((reach.range for reach in found.values()), default=0)
-        found[one] = _reach(rows[one], pairs, widest)
-    return found
+    rows_of = {str(name): np.flatnonzero(domain == name) for name in np.unique(domain)}
+    rows_of = {name: rows[np.argsort(order[rows], kind="stable")] for name, rows in rows_of.items()}
+    by_domain: dict[str, Reach] = {}
+    for name in sorted(rows_of, key=lambda name: (-len(rows_of[name]), name)):
+        widest = max((reach.range for reach in by_domain.values()), default=0)
+        by_domain[name] = _reach(rows_of[name], pairs, widest)
+    return by_domain
 
 
 def _reach(rows: NDArray[np.intp], measure: Callable[[NDArray[np.intp]], Floats], widest: int) -> Reach:
-    """Look at one domain, in order; ``widest`` is the range that another one has."""
+    """Measure one domain, its rows in order; ``widest`` is the largest range of the domains before it."""
     n = len(rows)
     if n < ENOUGH and not (widest and n >= FEWEST):
         return Reach(n)
@@ -105,7 +128,7 @@ def _reach(rows: NDArray[np.intp], measure: Callable[[NDArray[np.intp]], Floats]
 
 
 def _cosines(picked: Floats) -> Floats:
-    """(n, ...) -> 1 - cosine (n, n). A product of matrices may differ in its last bits: six decimals count."""
+    """(n, ...) -> 1 - cosine (n, n). The last bits of a matrix product may differ, so only six decimals count."""
     rows = picked.reshape(len(picked), -1)
     lengths = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
     units = np.hstack([np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0), lengths == 0])
@@ -114,7 +137,7 @@ def _cosines(picked: Floats) -> Floats:
 
 
 def _ranks(measured: Floats) -> Ranks | None:
-    """Distances (n, n) -> the ranks of all pairs, twice, so that ties are whole numbers; None where all clips agree."""
+    """Distances (n, n) -> twice the ranks of all pairs, so that ties are whole numbers; None if all clips are equal."""
     above = np.triu_indices(len(measured), 1)
     pairs = measured[above]
     unit = float(np.median(pairs)) or float(pairs.max())

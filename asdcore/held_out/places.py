@@ -1,4 +1,4 @@
-"""Where the train normals of one machine and section lie, and by what they are to be left out together."""
+"""Reads from the clip index how train normals lie in time, and by what they are left out together."""
 
 from __future__ import annotations
 
@@ -19,11 +19,21 @@ Manner = Literal["clip", "neighbours", "recording", "attribute"]
 
 @dataclass(frozen=True)
 class Places:
-    """What is known of the train normals of one machine and section, clip after clip in the order of their names.
+    """The places of the train normals of one machine and section, clip after clip in the order of their names.
 
-    domain : "source" or "target". order : the place of each within its domain, 0 first, or None where it is unknown.
-    group : numbers of the groups that are left out whole, by recording or attribute, or None. manner : by what clips
-    are left out. range : of neighbours, where the portfolio says it.
+    Attributes
+    ----------
+    domain : tuple of str
+        "source" or "target".
+    order : tuple of int, or None
+        The place of each clip within its domain, 0 first; None if it is unknown.
+    group : tuple of int, or None
+        The groups that are left out whole, by recording or attribute, as numbers.
+    manner : {"clip", "neighbours", "recording", "attribute"}
+        By what clips are left out.
+    range : int or None
+        Neighbours on either side, if the portfolio sets it.
+
     """
 
     domain: tuple[str, ...]
@@ -39,38 +49,40 @@ class Places:
 
     @property
     def recipe(self) -> dict[str, object]:
-        """What of it can change a score: nothing, where each clip is left out alone."""
+        """The part that can change a score: only the manner if each clip is left out alone."""
         alone = self.manner == "clip"
-        known = {"order": self.order, "group": self.group, "range": self.range}
-        return {"manner": self.manner, **({} if alone else known)}
+        details = {"order": self.order, "group": self.group, "range": self.range}
+        return {"manner": self.manner, **({} if alone else details)}
 
 
 def places(train: pl.DataFrame, choice: OutOfFold) -> Places:
-    """Return the places of the train normals of one machine and section: rows of the clip index, sorted by clip.
+    """Return the places of the train normals of one machine and section.
 
-    Raises DataError where the portfolio asks for what the data set does not say.
+    train : rows of the clip index, sorted by clip. Raises DataError if the portfolio asks for a recording or an order
+    that the data set does not name.
     """
-    domain = tuple(str(one) for one in train["domain"])
-    known = _Known(train)
+    domain = tuple(str(name) for name in train["domain"])
+    index = _Columns(train)
     asked, where = choice.by, f"{train['machine'][0]} section {train['section'][0]}" if len(train) else "no machine"
-    if asked == "recording" and not known.recordings:
+    if asked == "recording" and not index.recordings:
         raise DataError(f"{where}: {_lacking('recording', 'which recording its train clips were cut from')}")
-    if asked == "neighbours" and not known.order:
+    if asked == "neighbours" and not index.order:
         raise DataError(f"{where}: {_lacking('neighbours', 'in which order its train clips were recorded')}")
-    order = _ranks(train) if known.order else None
-    if asked == "attribute" and known.attributes:
+    order = _ranks(train) if index.order else None
+    if asked == "attribute" and index.attributes:
         return Places(domain, order, _numbers(train, "attributes"), "attribute")
-    if asked == "recording" or (asked in ("auto", "attribute") and known.recordings):
+    if asked == "recording" or (asked in ("auto", "attribute") and index.recordings):
         return Places(domain, order, _numbers(train, "recording"), "recording")
-    if asked != "clip" and known.order:
+    if asked != "clip" and index.order:
         return Places(domain, order, None, "neighbours", choice.range)
     return Places(domain, order)
 
 
 def check_places(clips: pl.DataFrame, choice: OutOfFold) -> list[str]:
-    """Return what a person should know of how train normals will be left out, before any work is done.
+    """Return notes for the user on how train normals will be left out, before any work is done.
 
-    clips : the clip index. Raises DataError where the portfolio asks for what the data set does not say.
+    clips : the clip index. Raises DataError if the portfolio asks for a recording or an order that the data set does
+    not name.
     """
     train = clips.filter(pl.col("split") == "train").sort("clip")
     unordered, unnamed = [], []
@@ -105,8 +117,8 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-class _Known:
-    """What a data set says of all train clips of a machine and section."""
+class _Columns:
+    """Which columns of the clip index are filled for the train clips of a machine and section."""
 
     def __init__(self, train: pl.DataFrame) -> None:
         columns = set(train.columns)
@@ -125,15 +137,15 @@ def _ranks(train: pl.DataFrame) -> tuple[int, ...]:
 def _numbers(train: pl.DataFrame, column: str) -> tuple[int, ...]:
     """Number the values of a column in the order of their names; a clip without one is a group of its own."""
     values = train[column].to_list()
-    known = {value: number for number, value in enumerate(sorted({value for value in values if value is not None}))}
-    alone = iter(range(len(known), len(known) + len(values)))
-    return tuple(known[value] if value is not None else next(alone) for value in values)
+    numbers = {value: number for number, value in enumerate(sorted({value for value in values if value is not None}))}
+    alone = iter(range(len(numbers), len(numbers) + len(values)))
+    return tuple(numbers[value] if value is not None else next(alone) for value in values)
 
 
-def as_domains(known: Places) -> dict[str, NDArray[np.intp]]:
-    """Return the rows of each domain, in order where it is known."""
-    domain, order = np.array(known.domain, dtype=np.str_), known.order
-    rows = {str(one): np.flatnonzero(domain == one) for one in np.unique(domain)}
+def as_domains(given: Places) -> dict[str, NDArray[np.intp]]:
+    """Return the rows of each domain, in order if the order is known."""
+    domain, order = np.array(given.domain, dtype=np.str_), given.order
+    rows_of = {str(name): np.flatnonzero(domain == name) for name in np.unique(domain)}
     if order is None:
-        return rows
-    return {one: some[np.argsort(np.array(order)[some], kind="stable")] for one, some in rows.items()}
+        return rows_of
+    return {name: rows[np.argsort(np.array(order)[rows], kind="stable")] for name, rows in rows_of.items()}

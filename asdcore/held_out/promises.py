@@ -1,14 +1,14 @@
-"""What a threshold can promise where train normals are exchangeable by group (a recording, a run), not by clip.
+"""Thresholds and p-values for train normals that are exchangeable by group (a recording, a run), not by clip.
 
-Clips of one recording are near-duplicates: thirty of them say little more than one. Two things can be had from scores
-of train normals in groups, each scored without its own group:
+Clips of one recording are near-duplicates: thirty of them tell little more than one. Scores of train normals in groups,
+each scored without its own group, give two thresholds:
 
 bound
-    A threshold that keeps the promise, by proof. Each of K groups weighs 1/(K + 1), shared out among its clips, and
+    A threshold that keeps its promise, by proof. Each of K groups weighs 1/(K + 1), shared out among its clips, and
     1/(K + 1) lies at infinity; the threshold is the (1 - rate)-quantile. **Assumption: the new clip comes from a new
     group, exchangeable with the train groups, in which clips are exchangeable.** Then it lies above with a probability
     of at most ``rate``, whatever the distributions. K groups can promise 1/(K + 1) or more, never less, and if groups
-    hardly differ the bound promises far more than it need.
+    hardly differ, the bound is far more cautious than it need be.
 
     Proof. Put the new group beside the K others, each of the K + 1 with weight 1/(K + 1), shared out among its clips,
     and let T be the (1 - rate)-quantile of all. Clips above T weigh at most ``rate`` together. The new clip is any clip
@@ -19,17 +19,17 @@ bound
     "Distribution-free inference with hierarchical data", arXiv 2306.06342); with one clip drawn from each group it is
     the subsampling of Dunn, Wasserman and Ramdas (JASA 118, 2023).
 
-    What the proof does not cover: it is about scores. A train normal is scored without its group, a new clip by all
-    train normals, so the scores are exchangeable only as nearly as one group changes a scorer. Neighbours are counted
-    in stretches along the order, which stand for recordings that nobody named. And both domains count together, in the
-    shares that they have among the train groups: nothing is promised of one domain alone.
+    The limits of the proof: it is about scores. A train normal is scored without its group, a new clip by all train
+    normals, so the scores are exchangeable only as nearly as one group changes a scorer. Neighbours are counted in
+    stretches along the order, which stand for unnamed recordings. And both domains count together, in the shares that
+    they have among the train groups: a single domain gets no promise.
 
 estimate
-    A threshold that comes near the rate on average, without proof, and exists of few groups too: the conformal rank
+    A threshold that comes near the rate on average, without proof, and that few groups allow, too: the conformal rank
     ceil((n + 1) q) with n the number of independent clips that the clips are worth. That is Kish's effective number
-    (*Survey Sampling*, 1965), from the intraclass correlation of lying above, by analysis of variance. Nothing bounds
-    its error: that correlation is itself read from a few groups. In a simulation with known groups (10 to 40 of 6 or 30
-    clips, normal scores, correlation 0 to 0.95) it kept 93.4 to 96.0 % of fresh normals below at a rate of 5 %.
+    (*Survey Sampling*, 1965), from the intraclass correlation of lying above, by analysis of variance. Its error has no
+    bound: that correlation is itself estimated from a few groups. In a simulation with known groups (10 to 40 of 6 or
+    30 clips, normal scores, correlation 0 to 0.95) it kept 93.4 to 96.0 % of fresh normals below at a rate of 5 %.
 """
 
 from __future__ import annotations
@@ -47,11 +47,44 @@ Groups = NDArray[np.intp]
 
 
 def bound(scores: ArrayLike, groups: ArrayLike, rate: float | Fraction) -> float:
-    """(n,) out-of-group scores, (n,) group of each -> the threshold that provably keeps the rate; inf if none can.
+    """Compute the threshold that provably keeps a rate of false positives, counting groups.
 
-    Each clip alone in its group gives the conformal threshold of n clips. A float stands for the decimal number that it
-    is printed as. Raises EvaluationError for scores that are
-    not finite, for none, and for a rate that is not between 0 and 1.
+    If each clip is alone in its group, this is the conformal threshold of n clips.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (n,)
+        Scores of train normals, each scored without its own group.
+    groups : array_like, shape (n,)
+        The group of each.
+    rate : float or fractions.Fraction
+        The rate of false positives to keep, in (0, 1). A float stands for the decimal number that it prints as.
+
+    Returns
+    -------
+    float
+        In the units of the scores; inf if so few groups cannot keep the rate.
+
+    Raises
+    ------
+    EvaluationError
+        If there are no scores, one of them is not finite, or the rate lies outside (0, 1).
+
+    References
+    ----------
+    .. [1] Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference with hierarchical data", arXiv 2306.06342,
+       2023.
+    .. [2] R. Dunn, L. Wasserman and A. Ramdas, "Distribution-free prediction sets for two-layer hierarchical models",
+       Journal of the American Statistical Association 118, 2023.
+
+    Examples
+    --------
+    >>> scores, recordings = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0, 0, 1, 1, 2, 2]
+    >>> bound(scores, recordings, 0.25)
+    6.0
+    >>> bound(scores, recordings, 0.05)
+    inf
+
     """
     values, members = _checked(scores, groups, rate)
     counts = np.bincount(members).tolist()
@@ -67,10 +100,39 @@ def bound(scores: ArrayLike, groups: ArrayLike, rate: float | Fraction) -> float
 
 
 def p_values(new: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> Floats:
-    """(m,) new scores, (n,) scores, (n,) groups -> (m,) p-values that count groups: at most t with probability t.
+    """Compute p-values of new clips that count groups: a new normal clip gets at most t with probability at most t.
 
-    (1 + the sum over groups of the share of its clips that score as high) / (K + 1). Under the assumption above; one
-    of K groups can be no surer than 1/(K + 1).
+    p = (1 + the sum over groups of the share of its clips that score as high) / (K + 1). With K groups no p-value is
+    below 1/(K + 1). The assumption is that of :func:`bound`.
+
+    Parameters
+    ----------
+    new : array_like of float, shape (m,)
+        Scores of new clips.
+    scores : array_like of float, shape (n,)
+        Scores of train normals, each scored without its own group.
+    groups : array_like, shape (n,)
+        The group of each train normal.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+        In [1/(K + 1), 1].
+
+    Raises
+    ------
+    EvaluationError
+        If there are no train normals, or a score of theirs is not finite.
+
+    References
+    ----------
+    .. [1] As :func:`bound`.
+
+    Examples
+    --------
+    >>> p_values([0.0, 5.5, 9.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0, 0, 1, 1, 2, 2]).tolist()
+    [1.0, 0.375, 0.25]
+
     """
     values, members = _checked(scores, groups, 0.5)
     counts = np.bincount(members)
@@ -82,14 +144,60 @@ def p_values(new: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> Floats:
 
 
 def smallest_rate(groups: int) -> float:
-    """Return the smallest rate of false positives that a threshold from so many groups can promise."""
+    """Compute the smallest rate of false positives that a threshold from so many groups can promise.
+
+    Parameters
+    ----------
+    groups : int
+        How many groups of train normals there are.
+
+    Returns
+    -------
+    float
+        1 / (groups + 1).
+
+    Examples
+    --------
+    >>> smallest_rate(9)
+    0.1
+
+    """
     return 1 / (groups + 1)
 
 
 def estimate(scores: ArrayLike, groups: ArrayLike, rate: float | Fraction) -> float:
-    """(n,) out-of-group scores, (n,) group of each -> the threshold that comes near the rate on average; inf if none.
+    """Compute a threshold that comes near a rate of false positives on average, without proof.
 
-    Clips that do not depend on their groups give the conformal threshold of n clips. Raises as :func:`bound` does.
+    If clips do not depend on their groups, this is the conformal threshold of n clips.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (n,)
+        Scores of train normals, each scored without its own group.
+    groups : array_like, shape (n,)
+        The group of each.
+    rate : float or fractions.Fraction
+        The rate of false positives to come near, in (0, 1).
+
+    Returns
+    -------
+    float
+        In the units of the scores; inf if the clips are worth too few independent ones.
+
+    Raises
+    ------
+    EvaluationError
+        As :func:`bound`.
+
+    References
+    ----------
+    .. [1] L. Kish, *Survey Sampling*, 1965 (the effective number of clips).
+
+    Examples
+    --------
+    >>> estimate([1.0, 2.0, 3.0, 4.0], ["a", "b", "c", "d"], 0.25)
+    4.0
+
     """
     values, members = _checked(scores, groups, rate)
     ordered, n = np.sort(values), len(values)
@@ -101,10 +209,33 @@ def estimate(scores: ArrayLike, groups: ArrayLike, rate: float | Fraction) -> fl
 
 
 def effective_clips(above: ArrayLike, groups: ArrayLike) -> float:
-    """(n,) which clips lie above, (n,) groups -> how many independent clips they are worth, from 1 to n.
+    """Compute how many independent clips the clips of some groups are worth.
 
-    n / (1 + (m - 1) r): m clips of a group on average (weighted by clips), r their intraclass correlation; as many as
-    there are groups where the clips of a group always agree.
+    n / (1 + (m - 1) r), with m clips in a group on average (weighted by clips) and r their intraclass correlation.
+
+    Parameters
+    ----------
+    above : array_like of bool, shape (n,)
+        Which clips lie above a threshold.
+    groups : array_like, shape (n,)
+        The group of each.
+
+    Returns
+    -------
+    float
+        From 1 to n.
+
+    References
+    ----------
+    .. [1] L. Kish, *Survey Sampling*, 1965.
+
+    Examples
+    --------
+    >>> effective_clips([True, True, False, False], ["a", "a", "b", "b"])
+    2.0
+    >>> effective_clips([True, False, True, False], ["a", "a", "b", "b"])
+    4.0
+
     """
     members = np.unique(np.asarray(groups), return_inverse=True)[1]
     counts, n = np.bincount(members), len(members)
@@ -113,10 +244,30 @@ def effective_clips(above: ArrayLike, groups: ArrayLike) -> float:
 
 
 def correlation(above: ArrayLike, groups: ArrayLike) -> float:
-    """(n,) which clips lie above, (n,) groups -> how alike the clips of a group are in it: from 0, not at all, to 1.
+    """Compute how alike the clips of a group are in lying above: the intraclass correlation.
 
-    The intraclass correlation of a one-way analysis of variance (Fisher 1925). 0 where no group has two clips, or all
-    clips agree; 1 where there is one group, of which nothing can be told.
+    Parameters
+    ----------
+    above : array_like of bool, shape (n,)
+        Which clips lie above a threshold.
+    groups : array_like, shape (n,)
+        The group of each.
+
+    Returns
+    -------
+    float
+        From 0 (not alike) to 1. 0 if no group has two clips, or if all clips agree; 1 for a single group, which tells
+        nothing.
+
+    References
+    ----------
+    .. [1] R. A. Fisher, *Statistical Methods for Research Workers*, 1925 (one-way analysis of variance).
+
+    Examples
+    --------
+    >>> correlation([True, True, False, False], ["a", "a", "b", "b"])
+    1.0
+
     """
     hits = np.asarray(above, dtype=np.float64)
     members = np.unique(np.asarray(groups), return_inverse=True)[1]

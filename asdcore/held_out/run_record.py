@@ -1,13 +1,13 @@
-"""What ``run.json`` says of how train normals were left out, and what a person should know of it.
+"""Writes and reads the record in ``run.json`` of how train normals were left out, and makes notes for the user.
 
 ``out_of_fold`` in ``run.json`` has a row for each machine, section and feature set:
 
     machine, section
     by        "clip", "neighbours", "recording" or "attribute"
     branches  {name: "closed form", or how many folds}, of the branches with these features
-    domains   {domain: clips, and how many groups of clips there are; of neighbours the range found, the gap that is
-              left out on either side, nearness and chance as in :class:`asdcore.held_out.dependence.Reach`; of groups
-              how many are too large to be left out whole, if any, and the gap that is left out inside of these}
+    domains   {domain: clips, and how many groups of clips there are; of neighbours the range, the gap that is left out
+              on either side, nearness and chance as in :class:`asdcore.held_out.dependence.Reach`; of groups how many
+              are too large to be left out whole, if any, and the gap that is left out inside these}
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ from asdcore.runs.folder import Run
 Record = list[dict[str, Any]]
 
 
-def record(held: HeldOut, found: Mapping[str, Reach], machine: str, section: str, branches: dict[str, str]) -> Any:
+def record(held: HeldOut, reaches: Mapping[str, Reach], machine: str, section: str, branches: dict[str, str]) -> Any:
     """Return one row of ``out_of_fold`` in ``run.json``."""
-    domain = np.array(held.places.domain)
+    domains = np.array(held.places.domain)
     rows = {}
-    for one, gap in held.gaps.items():
-        members = domain == one
+    for domain, gap in held.gaps.items():
+        members = domains == domain
         row: dict[str, Any] = {"clips": int(members.sum()), "groups": len(np.unique(held.groups[members]))}
         if held.places.manner == "neighbours":
-            row |= {"range": held.ranges[one], "gap": gap}
-            if one in found:
-                row |= {"nearness": round(found[one].nearness, 6), "chance": round(found[one].chance, 6)}
-        if one in held.too_large:
-            row |= {"too_large": len(held.too_large[one]), "gap": held.gap_inside(one)}
-        rows[one] = row
+            row |= {"range": held.ranges[domain], "gap": gap}
+            if domain in reaches:
+                row |= {"nearness": round(reaches[domain].nearness, 6), "chance": round(reaches[domain].chance, 6)}
+        if domain in held.too_large:
+            row |= {"too_large": len(held.too_large[domain]), "gap": held.gap_inside(domain)}
+        rows[domain] = row
     return {"machine": machine, "section": section, "by": held.places.manner, "branches": branches, "domains": rows}
 
 
 def record_notes(rows: Record) -> list[str]:
-    """Say what a person should know of how train normals were left out."""
+    """Return notes for the user on how train normals were left out."""
     return [*_dependence(rows), *_small_domains(rows), *_large_groups(rows)]
 
 
 def folds_note(branches: Iterable[str]) -> list[str]:
-    """Say which branches are scored in folds because their scorer leaves out single clips only."""
+    """Note the branches that are scored in folds because their scorer leaves out single clips only."""
     if not (names := sorted(branches)):
         return []
     return [
@@ -62,7 +62,7 @@ def folds_note(branches: Iterable[str]) -> list[str]:
 def _dependence(rows: Record) -> Iterator[str]:
     widest: dict[str, int] = {}
     for row in rows:
-        reach = max((one.get("range", 0) for one in row["domains"].values()), default=0)
+        reach = max((domain.get("range", 0) for domain in row["domains"].values()), default=0)
         if reach:
             where = f"{row['machine']} section {row['section']}"
             widest[where] = max(reach, widest.get(where, 0))
@@ -75,16 +75,16 @@ def _dependence(rows: Record) -> Iterator[str]:
 
 
 def _small_domains(rows: Record) -> Iterator[str]:
-    """Say where a domain has too few clips for the range: its gap is smaller, or there is none."""
-    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    """Note the domains with too few clips for the range: their gap is smaller, or there is none."""
+    small: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        reaching = any(one.get("range") for one in row["domains"].values())
-        for domain, one in row["domains"].items():
-            if reaching and (one["gap"] < one["range"] or (not one["range"] and one["clips"] < ENOUGH)):
-                found.setdefault((row["machine"], row["section"], domain), []).append(one)
-    for (machine, section, domain), ones in found.items():
-        where, clips = f"{machine} section {section}", ones[0]["clips"]
-        gap, reach = max(one["gap"] for one in ones), max(one["range"] for one in ones)
+        reaching = any(counts.get("range") for counts in row["domains"].values())
+        for domain, counts in row["domains"].items():
+            if reaching and (counts["gap"] < counts["range"] or (not counts["range"] and counts["clips"] < ENOUGH)):
+                small.setdefault((row["machine"], row["section"], domain), []).append(counts)
+    for (machine, section, domain), entries in small.items():
+        where, clips = f"{machine} section {section}", entries[0]["clips"]
+        gap, reach = max(counts["gap"] for counts in entries), max(counts["range"] for counts in entries)
         if gap:
             yield (
                 f"{where}: of its {clips} {domain} train clips at most {gap} on either side are left out, not {reach}, "
@@ -98,48 +98,48 @@ def _small_domains(rows: Record) -> Iterator[str]:
 
 
 def _large_groups(rows: Record) -> Iterator[str]:
-    found = {}
+    large = {}
     for row in rows:
-        for domain, one in row["domains"].items():
-            if one.get("too_large"):
-                found[row["machine"], row["section"], row["by"], domain] = one
-    for (machine, section, by, domain), one in found.items():
+        for domain, counts in row["domains"].items():
+            if counts.get("too_large"):
+                large[row["machine"], row["section"], row["by"], domain] = counts
+    for (machine, section, by, domain), counts in large.items():
         instead = (
-            f"at most {one['gap']} neighbours on either side"
-            if one["gap"]
+            f"at most {counts['gap']} neighbours on either side"
+            if counts["gap"]
             else "itself alone, for no order of its clips is known, or they are too few"
         )
         yield (
-            f"{machine} section {section}: one {by} holds all or nearly all of its {one['clips']} {domain} train "
+            f"{machine} section {section}: one {by} holds all or nearly all of its {counts['clips']} {domain} train "
             f"clips, too many to be left out whole. A clip of it is scored without {instead}, and its score may be too "
             "low."
         )
 
 
 def held_out_by(
-    clips: pl.DataFrame, choice: OutOfFold, said: Iterable[Mapping[str, Any]], branches: Iterable[str]
+    clips: pl.DataFrame, choice: OutOfFold, recorded: Iterable[Mapping[str, Any]], branches: Iterable[str]
 ) -> Iterator[tuple[str, str, pl.DataFrame, HeldOut]]:
     """Yield machine, section, train clips (rows of the clip index, by name) and what each was scored without.
 
-    choice : ``[out_of_fold]`` of the portfolio. said : ``out_of_fold`` of ``run.json``. branches : one, or several,
+    choice : ``[out_of_fold]`` of the portfolio. recorded : ``out_of_fold`` of ``run.json``. branches : one, or several,
     such as those of a system: of neighbours the widest range of each domain counts.
     """
     wanted = {branches} if isinstance(branches, str) else set(branches)
     ranges: dict[tuple[str, str], dict[str, int]] = {}
-    for row in said:
+    for row in recorded:
         if wanted & set(row["branches"]):
             widest = ranges.setdefault((row["machine"], row["section"]), {})
-            for one, domain in row["domains"].items():
-                widest[one] = max(widest.get(one, 0), int(domain.get("range", 0)))
+            for domain, counts in row["domains"].items():
+                widest[domain] = max(widest.get(domain, 0), int(counts.get("range", 0)))
     train = clips.filter(pl.col("split") == "train").sort("clip")
     for (machine, section), cell in train.group_by(CELL, maintain_order=True):
-        found = ranges.get((str(machine), str(section)))
-        known = places(cell, choice if found is not None else OutOfFold(by="clip"))
-        yield str(machine), str(section), cell, HeldOut(known, found)
+        of_cell = ranges.get((str(machine), str(section)))
+        lying = places(cell, choice if of_cell is not None else OutOfFold(by="clip"))
+        yield str(machine), str(section), cell, HeldOut(lying, of_cell)
 
 
 def held_out_of(run: Run, branches: Iterable[str]) -> Iterator[tuple[str, str, pl.DataFrame, HeldOut]]:
-    """Yield the same of a finished run, from its clip index, its portfolio and what ``run.json`` says."""
+    """Yield the same for a finished run, from its clip index, its portfolio and its ``run.json``."""
     choice = parse_portfolio(run.about["portfolio"]).out_of_fold
     yield from held_out_by(run.clips, choice, run.about.get("out_of_fold", []), branches)
 
@@ -147,24 +147,24 @@ def held_out_of(run: Run, branches: Iterable[str]) -> Iterator[tuple[str, str, p
 def groups_of(run: Run, branches: Iterable[str]) -> pl.DataFrame:
     """Return machine, section, domain, clip and group of every train normal of a finished run, as branches have them.
 
-    Clips with the same group (a number within machine and section) count as one where groups are exchangeable and clips
+    Clips with the same group (a number within machine and section) count as one if groups are exchangeable and clips
     are not; see :attr:`asdcore.held_out.HeldOut.groups`.
     """
     return _numbered(held_out_of(run, branches))
 
 
 def system_groups(
-    clips: pl.DataFrame, plan: Portfolio, said: Sequence[Mapping[str, Any]], systems: Iterable[str] | None = None
+    clips: pl.DataFrame, plan: Portfolio, recorded: Sequence[Mapping[str, Any]], systems: Iterable[str] | None = None
 ) -> pl.DataFrame:
     """Return system, clip and group of every train normal, by all branches that a system needs.
 
-    said : ``out_of_fold`` of ``run.json``. systems : all of the portfolio where none are named.
+    recorded : ``out_of_fold`` of ``run.json``. systems : all of the portfolio by default.
     """
     tables = []
     for name in sorted(plan.systems if systems is None else systems):
         needed = plan.systems[plan.systems[name].out_of_fold_mirror_of or name].branches
-        known = _numbered(held_out_by(clips, plan.out_of_fold, said, needed))
-        tables.append(known.select(pl.lit(name).alias("system"), "clip", "group"))
+        groups = _numbered(held_out_by(clips, plan.out_of_fold, recorded, needed))
+        tables.append(groups.select(pl.lit(name).alias("system"), "clip", "group"))
     return pl.concat(tables)
 
 

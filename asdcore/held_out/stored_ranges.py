@@ -1,4 +1,4 @@
-"""Ranges of dependence, found once for each machine, section and feature set, and kept in the store."""
+"""Ranges of dependence: computed once for each machine, section and feature set, and kept in the store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from asdcore.store.tables import RANGES
 class Kept:
     """The train normals of one machine and section by one feature set, and where their ranges are kept.
 
-    train : audio digests, clip after clip. path : of the ranges; None where nothing has to be read from features.
+    train : audio digests, clip after clip. path : of the ranges; None if they need no features.
     """
 
     features: Recipe
@@ -33,9 +33,9 @@ class Kept:
     path: Path | None
 
     def reaches(self, features: NDArray[np.float32] | None = None) -> dict[str, Reach]:
-        """Return how far each domain's clips depend on their neighbours; {} where nobody asks.
+        """Return how far each domain's clips depend on their neighbours; {} if ranges need no features.
 
-        features : (n_train, ...), if somebody has loaded them.
+        features : (n_train, ...), if they are loaded already.
         """
         if self.path is None:
             return {}
@@ -43,23 +43,23 @@ class Kept:
         if not self.path.exists():
             rows = load_features(self.features, self.train) if features is None else features
             domain = np.array(self.places.domain, dtype=np.str_)
-            found = reaches(rows, domain, np.array(self.places.order, dtype=np.intp))
-            table = [{"domain": one, **vars(reach)} for one, reach in found.items()]
+            measured = reaches(rows, domain, np.array(self.places.order, dtype=np.intp))
+            table = [{"domain": name, **vars(reach)} for name, reach in measured.items()]
             store.write_ranges(self.path, pl.DataFrame(table, schema=RANGES.columns))
         return {row.pop("domain"): Reach(**row) for row in store.read_ranges(self.path).to_dicts()}
 
     def held_out(self, features: NDArray[np.float32] | None = None) -> HeldOut:
-        """Return what every train normal is scored without. features : (n_train, ...), if somebody has loaded them."""
-        return HeldOut(self.places, {one: reach.range for one, reach in self.reaches(features).items()})
+        """Return what every train normal is scored without. features : (n_train, ...), if they are loaded already."""
+        return HeldOut(self.places, {domain: reach.range for domain, reach in self.reaches(features).items()})
 
 
-def kept(features: Recipe, train: tuple[str, ...], known: Places, store: Store) -> Kept:
-    """Say where the ranges of some train normals are kept, whether they have been found or not."""
+def kept(features: Recipe, train: tuple[str, ...], given: Places, store: Store) -> Kept:
+    """Return where the ranges of some train normals are kept, whether they are computed yet or not."""
     recipe: dict[str, Any] = {
         "kind": "ranges",
         "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
-        "train": [list(train), list(known.domain), list(known.order or ())],
+        "train": [list(train), list(given.domain), list(given.order or ())],
         "framework": framework_digest("compute/scoring.py", "held_out/dependence.py"),
         "libraries": library_versions(),
     }
-    return Kept(features, train, known, store.root, store.ranges_path(recipe) if known.measured else None)
+    return Kept(features, train, given, store.root, store.ranges_path(recipe) if given.measured else None)

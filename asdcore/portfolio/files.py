@@ -1,4 +1,4 @@
-"""Portfolio files: finding, reading, and saying what is wrong with them."""
+"""Finds and reads portfolio files, and explains their mistakes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,33 @@ from asdcore.portfolio.parts import Branch, Decision, OutOfFold, System
 
 
 def load_portfolio(source: str | Path) -> Portfolio:
-    """Read and check a portfolio: a path (TOML, or a run's ``portfolio.json``), or the name of a shipped one."""
+    """Read a portfolio and check it in full, its components included.
+
+    Parameters
+    ----------
+    source : str or pathlib.Path
+        The path of a TOML file or of a run's ``portfolio.json``, or the name of a portfolio that comes with asdcore.
+
+    Returns
+    -------
+    Portfolio
+        Frozen, with every default filled in.
+
+    Raises
+    ------
+    PortfolioError
+        If there is no such portfolio, the file cannot be read, or its content is wrong. The message lists every
+        mistake: the key, what it got, and what it accepts.
+
+    Examples
+    --------
+    >>> portfolio = asdcore.load_portfolio("demo")
+    >>> sorted(portfolio.systems)
+    ['fused', 'guarded', 'plain']
+    >>> portfolio.branches["near_knn"].scorer.name
+    'knn'
+
+    """
     path = find_portfolio(source)
     try:
         text = path.read_text(encoding="utf-8")
@@ -22,7 +48,7 @@ def load_portfolio(source: str | Path) -> Portfolio:
     except ValueError as error:
         raise PortfolioError(f"{path} is not {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from error
     except OSError as error:
-        raise PortfolioError(f"{path} cannot be read: {error.strerror}.") from error
+        raise PortfolioError(f"Cannot read {path}: {error.strerror}.") from error
     with located(str(path)):
         portfolio = parse_portfolio(values)
         portfolio.check_components()
@@ -30,11 +56,11 @@ def load_portfolio(source: str | Path) -> Portfolio:
 
 
 def parse_portfolio(values: dict[str, Any]) -> Portfolio:
-    """Make a portfolio from what a TOML file says; raises PortfolioError with every mistake in it."""
+    """Make a portfolio from the content of a TOML file; raises PortfolioError with every mistake in it."""
     try:
         return Portfolio.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(one) for one in error.errors()]
+        lines = [_explain(mistake) for mistake in error.errors()]
         raise PortfolioError("\n  - ".join(["this portfolio cannot be run:", *lines])) from None
 
 
@@ -58,13 +84,13 @@ def shipped_portfolios() -> dict[str, Path]:
     # A wheel carries them inside the package; in a checkout they are the folder beside it.
     for folder in (package / "manifests", package.parent / "manifests"):
         if folder.is_dir():
-            found = sorted(folder.rglob("*.toml"))
-            return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+            paths = sorted(folder.rglob("*.toml"))
+            return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
     return {}
 
 
 def _explain(error: Any) -> str:
-    """Say in one line what pydantic found: the key, what it got, what it accepts."""
+    """Return a mistake that pydantic reports as one line: the key, what it got, what it accepts."""
     where = ".".join(str(part) for part in error["loc"]) or "portfolio"
     if error["type"] == "extra_forbidden":
         parent, key = error["loc"][:-1], str(error["loc"][-1])

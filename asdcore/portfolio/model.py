@@ -23,7 +23,48 @@ def _by(value: Any) -> Any:
 
 
 class Portfolio(Strict):
-    """Branches, the systems that fuse them, and the decision rule."""
+    """Branches, the systems that fuse them, and the decision rule: everything that determines a result.
+
+    A portfolio is frozen. :func:`asdcore.load_portfolio` reads one from a file and also checks its components.
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits, dots, dashes and underscores.
+    task : str, optional
+        The dataset reader, such as "dcase2026".
+    seed : int, default 0
+        Seed of everything that is random.
+    folds : int, default 5
+        Folds of train normals for scorers that cannot leave clips out in closed form, at least 2.
+    out_of_fold : OutOfFold or str
+        What a train normal is scored without, besides itself; "auto" by default.
+    branches : dict of str to Branch
+        View + encoder + layer + pooling + scorer + normalizer, by name. At least one.
+    systems : dict of str to System
+        Fused scores, by name. At least one.
+    decision : Decision
+        How a score becomes 0 or 1.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value or a key is wrong.
+
+    Examples
+    --------
+    >>> portfolio = asdcore.Portfolio(
+    ...     name="mine",
+    ...     branches={"a": {"encoder": "logmel", "scorer": "knn"}},
+    ...     systems={"only": {"weights": {"a": 1.0}}},
+    ... )
+    >>> portfolio.branches["a"].normalizer.name, portfolio.decision.quantile
+    ('median_iqr', 0.95)
+    >>> run = asdcore.run(portfolio, "data", "runs/mine", task="dcase2026")
+    >>> run.systems["system"].unique().to_list()
+    ['only']
+
+    """
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     task: str | None = None
@@ -37,53 +78,54 @@ class Portfolio(Strict):
     @field_validator("systems")
     @classmethod
     def _mirrors(cls, value: dict[str, System]) -> dict[str, System]:
-        """Give every mirror what the system has that it mirrors."""
-        found = {}
+        """Give every mirror the parts of the system that it mirrors."""
+        systems = {}
         for name, system in value.items():
             mirrored = system.out_of_fold_mirror_of
             if mirrored is not None:
-                real = [one for one, other in value.items() if other.out_of_fold_mirror_of is None]
+                real = [other for other, given in value.items() if given.out_of_fold_mirror_of is None]
                 if mirrored not in real:
                     why = (
                         "is a mirror itself" if mirrored in value else f"does not exist. {did_you_mean(mirrored, real)}"
                     )
                     raise ValueError(f"{name} mirrors the system {mirrored!r}, which {why}")
                 system = value[mirrored].model_copy(update={"out_of_fold_mirror_of": mirrored})
-            found[name] = system
-        return found
+            systems[name] = system
+        return systems
 
     @model_validator(mode="after")
     def _known_branches(self) -> Portfolio:
         for name, system in self.systems.items():
-            named = [(f"systems.{name}.weights names", one) for one in system.weights]
-            named += [(f"systems.{name}.fusion names", one) for one in sorted(branches_named(system.fusion.parameters))]
+            named = [(f"systems.{name}.weights names", branch) for branch in system.weights]
+            of_fusion = sorted(branches_named(system.fusion.parameters))
+            named += [(f"systems.{name}.fusion names", branch) for branch in of_fusion]
             for guard in system.guards:
-                said = f"systems.{name}.guards: {guard.name!r} is supported by"
-                named += [(said, one) for one in sorted(guard.branches)]
-            for said, branch in named:
+                beginning = f"systems.{name}.guards: {guard.name!r} is supported by"
+                named += [(beginning, branch) for branch in sorted(guard.branches)]
+            for beginning, branch in named:
                 if branch not in self.branches:
                     hint = did_you_mean(branch, self.branches)
-                    raise ValueError(f"{said} the branch {branch!r}, which does not exist. {hint}")
+                    raise ValueError(f"{beginning} the branch {branch!r}, which does not exist. {hint}")
         return self
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything the portfolio says, defaults included."""
+        """SHA-256 of the whole portfolio, defaults included."""
         return recipe_digest(self.model_dump(mode="json"))
 
     @property
     def mirrored(self) -> set[str]:
         """The branches of systems that are mirrors: each fold's model of them scores the test clips too."""
-        mirrors = [one for one in self.systems.values() if one.out_of_fold_mirror_of is not None]
-        return set().union(*(one.branches for one in mirrors))
+        mirrors = [system for system in self.systems.values() if system.out_of_fold_mirror_of is not None]
+        return set().union(*(system.branches for system in mirrors))
 
     def components(self) -> list[tuple[str, str]]:
         """Return (kind, name) of every component that a branch or a system is made of, sorted."""
-        found = set()
+        named = {("guard", guard.name) for system in self.systems.values() for guard in system.guards}
         for branch in self.branches.values():
-            found |= {(kind, getattr(branch, kind).name) for kind in ("encoder", "scorer", "normalizer")}
-            found |= {("view", view.name) for view in branch.views}
-        return sorted(found | {("guard", guard.name) for one in self.systems.values() for guard in one.guards})
+            named |= {(kind, getattr(branch, kind).name) for kind in ("encoder", "scorer", "normalizer")}
+            named |= {("view", view.name) for view in branch.views}
+        return sorted(named)
 
     def choices(self) -> Iterator[Choice]:
         """Yield every component of every branch and system, with its parameters."""
@@ -98,22 +140,22 @@ class Portfolio(Strict):
 
     def check_components(self, plugins: Plugins | None = None) -> None:
         """Build what is cheap and check the parameters of the rest, so that nothing fails after work has begun."""
-        known = plugins or installed()
+        plugins = plugins or installed()
         if self.task is not None:
             with located("task"):
-                known.component("dataset", self.task)
+                plugins.component("dataset", self.task)
         for name, branch in self.branches.items():
             with located(f"branches.{name}"):
                 for view in branch.views:
-                    build("view", view.name, view.parameters, known)
-                encoder = known.component("encoder", branch.encoder.name)
-                known.check_parameters(encoder, branch.encoder.parameters)
+                    build("view", view.name, view.parameters, plugins)
+                encoder = plugins.component("encoder", branch.encoder.name)
+                plugins.check_parameters(encoder, branch.encoder.parameters)
                 check_checkpoint(branch.encoder.parameters)
-                build("scorer", branch.scorer.name, branch.scorer.parameters, known)
-                build("normalizer", branch.normalizer.name, branch.normalizer.parameters, known)
+                build("scorer", branch.scorer.name, branch.scorer.parameters, plugins)
+                build("normalizer", branch.normalizer.name, branch.normalizer.parameters, plugins)
         for name, system in self.systems.items():
             with located(f"systems.{name}"):
                 check_transform(system.transform.name, system.transform.parameters)
                 check_fusion(system.fusion.name, system.fusion.parameters, system.weights)
                 for guard in system.guards:
-                    build("guard", guard.name, guard.parameters, known)
+                    build("guard", guard.name, guard.parameters, plugins)

@@ -1,4 +1,4 @@
-"""What a portfolio is made of: branches, systems, the decision rule, and every default."""
+"""The parts of a portfolio: branches, systems, the decision rule, and every default."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ DEFAULT_QUANTILE = 0.95
 
 
 Label = Annotated[str, Field(pattern=r"^\.*[^\s/.][^\s/]*$")]
-"""What a branch or a system may be called: it becomes a name in tables and files."""
+"""A name of a branch or a system; it becomes a name in tables and files."""
 
 
 class Strict(BaseModel):
-    """Frozen, and any key it does not know is an error."""
+    """A frozen model that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -100,7 +100,7 @@ class GuardChoice(Named):
         """The branches named by the parameters ``support``, ``proximity`` and ``branches``."""
         listed = self.parameters.get("branches")
         named = [*(listed if isinstance(listed, list) else []), *map(self.parameters.get, ("support", "proximity"))]
-        return {one for one in named if isinstance(one, str)}
+        return {branch for branch in named if isinstance(branch, str)}
 
 
 def _is_plain(value: Any) -> bool:
@@ -145,13 +145,13 @@ class Branch(Strict):
 
     @property
     def features(self) -> tuple[tuple[tuple[Part, float], ...], ...]:
-        """What a clip's features are: one after another, sums of weighted feature sets (one, for most branches)."""
+        """The feature sets of a clip: sums of weighted sets, set side by side (a single one for most branches)."""
         weighted = [(self.view, 1.0)]
         if self.residual is not None:
             weighted.append((self.residual.view, -self.residual.alpha))
         layer = self.encoder.layer
         layers = layer if isinstance(layer, tuple) else (layer,)
-        return tuple(tuple((Part(view, self.encoder, one), weight) for view, weight in weighted) for one in layers)
+        return tuple(tuple((Part(view, self.encoder, each), weight) for view, weight in weighted) for each in layers)
 
     @property
     def parts(self) -> list[Part]:
@@ -168,8 +168,9 @@ class System(Strict):
     """A fused score: S = sum_b w_b phi(z_b), or another fusion of the phi(z_b), less the penalties of its guards.
 
     A system may mirror another one instead: the same weights, transform, fusion and guards, but as many models as there
-    are folds, each fitted without one fold of the train normals; all that is calibrated rests on the scores of normals
-    that a model has not seen, and a clip's score is the mean over the models (paper 004, system B).
+    are folds, each fitted without one fold of the train normals. Calibration then uses only scores of normals that a
+    model has not seen, and a clip's score is the mean over the models ("Robust train-normal calibration", DCASE 2026,
+    system B).
     """
 
     weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]] = Field({}, min_length=1)
@@ -198,9 +199,9 @@ class System(Strict):
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        said: dict[str, Any] = handler(self)
-        mirror = said.pop("out_of_fold_mirror_of")
-        return said if mirror is None else {"out_of_fold_mirror_of": mirror}
+        written: dict[str, Any] = handler(self)
+        mirror = written.pop("out_of_fold_mirror_of")
+        return written if mirror is None else {"out_of_fold_mirror_of": mirror}
 
     @property
     def fused(self) -> set[str]:
@@ -209,15 +210,16 @@ class System(Strict):
 
     @property
     def branches(self) -> set[str]:
-        """The branches that the system needs: those it fuses, and those that its guards look at."""
+        """The branches that the system needs: those it fuses, and those that its guards read."""
         return self.fused.union(*(guard.branches for guard in self.guards))
 
 
 class Decision(Strict):
     """How a score becomes a decision: above this quantile of the train-normal out-of-fold scores it is anomalous.
 
-    rule : "ecdf", the plain quantile, or "conformal", which promises the rate of false positives of a finite sample,
-    counted by recordings or neighbours where train normals are left out by them; see :mod:`asdcore.stages.decide`.
+    rule : "ecdf", the plain quantile, or "conformal", which promises the rate of false positives for a finite sample.
+    If train normals are left out by recordings or neighbours, the promise counts these; see
+    :mod:`asdcore.stages.decide`.
     """
 
     rule: Literal["ecdf", "conformal"] = "ecdf"
@@ -228,11 +230,11 @@ By = Literal["auto", "recording", "neighbours", "attribute", "clip"]
 
 
 class OutOfFold(Strict):
-    """What a train normal is scored without, besides itself.
+    """The clips that a train normal is scored without, besides itself.
 
-    by : "auto", its recording where that is known, else its neighbours as far as they are alike, which is read from
-    train normals; "recording" or "neighbours", the one or the other; "attribute", all clips with the same attributes;
-    "clip", nothing else. range : for "neighbours", how many clips before and after, instead of what is read; see
+    by : "auto", its recording if the data set names it, else its neighbours as far as train normals show that they are
+    alike; "recording" or "neighbours", the one or the other; "attribute", all clips with the same attributes; "clip",
+    no others. range : for "neighbours", how many clips before and after, instead of the measured range; see
     :mod:`asdcore.held_out`.
     """
 

@@ -1,1 +1,1 @@
-"""What can be known of a portfolio before it runs: its cost, and what its views do to faults."""
+"""Check a portfolio before it runs: its cost, and what its views do to faults."""

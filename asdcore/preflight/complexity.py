@@ -1,11 +1,11 @@
-"""What a portfolio costs: parameters, and multiply-accumulates (MACs) of one clip.
+"""Count what a portfolio costs: parameters, and multiply-accumulates (MACs) of one clip.
 
-A branch costs its encoder's forward pass to its layer, and the comparisons of its scorer. In a total, what branches
-share counts once, as it is computed once: the parameters of an encoder, its pass over a view, the scores of a scorer
-that two normalizers calibrate.
+A branch costs its encoder's forward pass up to its layer, and the comparisons of its scorer. A total counts shared
+work once, since it is computed once: the parameters of an encoder, its pass over a view, the scores of a scorer that
+two normalizers calibrate.
 
-Counted are networks and scorers. Decoding, resampling, views, FFTs, filter banks and pooling are not. How networks are
-counted, and why twice, stands in :mod:`asdcore.preflight.macs`.
+Networks and scorers are counted. Decoding, resampling, views, FFTs, filter banks and pooling are not.
+:mod:`asdcore.preflight.macs` says how networks are counted, and why twice.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class BranchCost:
     """What one branch costs for one clip.
 
     layer : one, or several side by side. parameters : of the encoder's whole model. thop_macs, torch_macs : its forward
-    passes to the highest layer, one for each view. features : numbers that the scorer gets of a clip. scorer_macs : to
-    score a clip, None where the scorer does not tell.
+    passes to the highest layer, one for each view. features : values per clip that the scorer gets. scorer_macs : to
+    score a clip, None if the scorer does not count them.
     """
 
     view: str
@@ -58,7 +58,7 @@ class BranchCost:
 
 @dataclass(frozen=True)
 class Total:
-    """What several branches cost for one clip together; ``scorer_macs`` adds up the scorers that tell."""
+    """What several branches cost for one clip together; ``scorer_macs`` adds up the scorers that count theirs."""
 
     parameters: int
     thop_macs: int
@@ -67,13 +67,13 @@ class Total:
 
     @property
     def submitted(self) -> dict[str, int]:
-        """Return what a submission's meta file asks for: ``total_parameters``, and ``macs`` by thop with scorers."""
+        """The fields of a submission's meta file: ``total_parameters``, and ``macs`` by thop with scorers."""
         return {"total_parameters": self.parameters, "macs": self.thop_macs + self.scorer_macs}
 
 
 @dataclass(frozen=True)
 class Complexity:
-    """What a portfolio costs for one clip: each branch, each system, everything together, and what to know of it."""
+    """What a portfolio costs for one clip: each branch, each system, the total, and notes."""
 
     seconds: float
     train_clips: int
@@ -93,13 +93,40 @@ def complexity(
     train_clips: int = TRAIN_CLIPS,
     progress: Progress | None = None,
 ) -> Complexity:
-    """Count what a portfolio costs for a clip of ``seconds``, scored against ``train_clips`` train normals.
+    """Count the parameters and MACs of a portfolio, for one clip.
 
-    portfolio : a path, the name of a shipped portfolio, or a Portfolio. Encoders are built and run on noise, where they
-    run by default. Raises an AsdcoreError where one cannot be built or run.
+    Encoders are built and run on noise, on the device that they choose by default.
+
+    Parameters
+    ----------
+    portfolio : Portfolio, path or str
+        The portfolio, its file, or the name of a shipped one.
+    seconds : float, optional
+        Length of the clip; the challenge asks for 10 s.
+    train_clips : int, optional
+        Train normals that a clip is scored against.
+    progress : Progress, optional
+        Reports progress; silent by default.
+
+    Returns
+    -------
+    Complexity
+        The cost of each branch, each system and the whole portfolio, and notes.
+
+    Raises
+    ------
+    AsdcoreError
+        If ``seconds`` is not positive, or an encoder cannot be built or run.
+
+    Examples
+    --------
+    >>> from asdcore.preflight.complexity import complexity
+    >>> cost = complexity("logmel-knn", train_clips=100)
+    >>> cost.total.submitted
+    {'total_parameters': 0, 'macs': 12800}
     """
     if not (math.isfinite(seconds) and seconds > 0):
-        raise AsdcoreError(f"A clip of {seconds} s cannot be: give a number of seconds above 0, such as 10.")
+        raise AsdcoreError(f"Clip length must be positive, got {seconds} s. Give a number of seconds, such as 10.")
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
     plan.check_components()
     meter, costs = _Meter(seconds), {}
@@ -137,19 +164,18 @@ class _Meter:
         self._known: dict[str, list[int | str]] = {}
 
     def layers(self, branch: Branch) -> tuple[int | str, ...]:
-        """Return the names of a branch's layers; raises PortfolioError where the encoder has no such layer."""
+        """Return the names of a branch's layers; raises PortfolioError if the encoder lacks one."""
         choice = branch.encoder
         key = _identity(choice)
-        known = self._known.get(key) or self._known.setdefault(key, list(self._encoder(choice).layers))
+        layers = self._known.get(key) or self._known.setdefault(key, list(self._encoder(choice).layers))
         asked = choice.layer if isinstance(choice.layer, tuple) else (choice.layer,)
-        found = tuple(known[-1] if one is None else one for one in asked)
-        for layer in found:
-            if layer not in known:
+        names = tuple(layers[-1] if name is None else name for name in asked)
+        for layer in names:
+            if layer not in layers:
                 raise PortfolioError(
-                    f"encoder {choice.name!r}: there is no layer {layer!r}. Its layers are "
-                    f"{', '.join(map(repr, known))}."
+                    f"encoder {choice.name!r} has no layer {layer!r}. Its layers are {', '.join(map(repr, layers))}."
                 )
-        return found
+        return names
 
     def measure(self, choice: EncoderChoice, layers: Iterable[int | str]) -> _Measured:
         """Return what one forward pass for these layers costs."""
@@ -182,7 +208,9 @@ def _cost(branch: Branch, meter: _Meter, train_clips: int) -> BranchCost:
     measured = meter.measure(choice, layers)
     pooling = pooling_recipe(choice, installed().component("encoder", choice.name))
     tokens = [tokens_of_clip(measured.tokens, layer) for layer in layers]
-    features = sum(pool(pooling["name"], *one, **pooling["parameters"]).size for one in tokens)
+    features = sum(
+        pool(pooling["name"], *patches_and_special, **pooling["parameters"]).size for patches_and_special in tokens
+    )
     told = None
     if hasattr(scorer, "macs"):
         with blamed("scorer", branch.scorer.name):
@@ -204,7 +232,7 @@ def _cost(branch: Branch, meter: _Meter, train_clips: int) -> BranchCost:
 def _total(
     plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter, names: Collection[str], models: int = 1
 ) -> Total:
-    """Add up some branches, counting once what they share; ``models`` of each scorer, as a mirror has."""
+    """Add up branches, counting shared work once; ``models`` is how many of each scorer a mirror has."""
     parameters: dict[str, int] = {}
     passes: dict[tuple[str, str], tuple[EncoderChoice, set[int | str]]] = {}
     scorers: dict[str, int] = {}
@@ -219,8 +247,8 @@ def _total(
     macs = [meter.measure(choice, layers).macs or Macs(0, 0) for choice, layers in passes.values()]
     return Total(
         sum(parameters.values()),
-        sum(one.thop for one in macs),
-        sum(one.torch for one in macs),
+        sum(count.thop for count in macs),
+        sum(count.torch for count in macs),
         sum(scorers.values()),
     )
 
@@ -231,7 +259,7 @@ def _identity(choice: EncoderChoice) -> str:
 
 
 def _notes(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter) -> tuple[str, ...]:
-    """Say what is counted as nothing, and why the two counts differ where they do."""
+    """Say what counts as 0, and why the two counts differ, if they do."""
     notes = []
     for name, cost in costs.items():
         choice = plan.branches[name].encoder
@@ -244,5 +272,5 @@ def _notes(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter) -> t
             where, why = f"encoder {cost.encoder!r}, layer {cost.layer!r}", "; ".join(macs.reasons)
             notes.append(f"{where}: the counts differ by more than {TOLERATED:.0%}: {why}.")
         if cost.scorer_macs is None:
-            notes.append(f"scorer {cost.scorer!r} does not tell what it costs: its MACs count as 0.")
+            notes.append(f"scorer {cost.scorer!r} does not count its MACs: they count as 0.")
     return tuple(dict.fromkeys(notes))

@@ -1,4 +1,4 @@
-"""What the two counters of :mod:`asdcore.preflight.macs` lack: rules for thop, and operations for torch."""
+"""Rules for thop and operations for torch that the counters of :mod:`asdcore.preflight.macs` lack."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def thop() -> Any:
 def with_batch(rule: Rule) -> Rule:
     """Return a rule of thop that is right without a batch axis too.
 
-    torch's convolutions, poolings and recurrent layers take one sample as it is. thop reads sizes by their place, so
-    that of a convolution's (channels, time) it takes the time for the channels.
+    torch's convolutions, poolings and recurrent layers also take one sample without a batch axis. thop reads sizes by
+    position, so it would take the time of (channels, time) for the channels.
     """
 
     def counted(module: Any, given: Any, output: Any) -> None:
@@ -48,14 +48,14 @@ def with_batch(rule: Rule) -> Rule:
 
 
 def _axes_of_one(module: nn.Module) -> tuple[int, int]:
-    """Return how many axes one sample without a batch has, and where the batch would be; (0, 0) where it needs one."""
+    """Return how many axes one sample without a batch has, and where the batch would be; (0, 0) if it needs one."""
     from torch import nn
 
     if isinstance(module, nn.RNNBase):
         return 2, 0 if module.batch_first else 1
     if isinstance(module, nn.RNNCellBase):
         return 1, 0
-    names = (re.fullmatch(r".*(?:Conv|ConvTranspose|Pool)([123])d", one.__name__) for one in type(module).__mro__)
+    names = (re.fullmatch(r".*(?:Conv|ConvTranspose|Pool)([123])d", base.__name__) for base in type(module).__mro__)
     return next(((int(name[1]) + 1, 0) for name in names if name), (0, 0))
 
 
@@ -73,13 +73,15 @@ def projections(module: nn.Module, output: Any) -> int:
     tokens = attended(module, output)
     if getattr(tokens, "ndim", 0) != 3:
         return 0
-    linear = [one.weight for one in module.modules() if isinstance(one, nn.Linear)]
-    bare = [one for one in module.parameters(recurse=False) if one.ndim == 2 and one.shape[1] == tokens.shape[2]]
-    return sum(one.numel() for one in (*linear, *bare))
+    linear = [layer.weight for layer in module.modules() if isinstance(layer, nn.Linear)]
+    bare = [
+        weight for weight in module.parameters(recurse=False) if weight.ndim == 2 and weight.shape[1] == tokens.shape[2]
+    ]
+    return sum(weight.numel() for weight in (*linear, *bare))
 
 
 def attended(module: nn.Module, output: Any) -> Any:
-    """Return the tokens that a module gives, with a batch axis where torch's own attention was given none."""
+    """Return a module's output tokens; torch's own attention gets a batch axis if it ran without one."""
     from torch import nn
 
     tokens = output[0] if isinstance(output, tuple) and output else output
@@ -92,14 +94,14 @@ def torch_operations() -> dict[Any, Callable[..., int]]:
     """Return what ``FlopCounterMode`` does not know: products with a vector, of three factors, and sums of products."""
     import torch
 
-    known = torch.ops.aten
+    aten = torch.ops.aten
     return {
-        known.mv: lambda matrix, _, **__: 2 * matrix[0] * matrix[1],
-        known.addmv: lambda _, matrix, *__, **___: 2 * matrix[0] * matrix[1],
-        known.dot: lambda vector, _, **__: 2 * vector[0],
-        known.vdot: lambda vector, _, **__: 2 * vector[0],
-        known.addbmm: lambda _, first, second, *__, **___: 2 * first[0] * first[1] * first[2] * second[2],
-        known._trilinear: _trilinear,
+        aten.mv: lambda matrix, _, **__: 2 * matrix[0] * matrix[1],
+        aten.addmv: lambda _, matrix, *__, **___: 2 * matrix[0] * matrix[1],
+        aten.dot: lambda vector, _, **__: 2 * vector[0],
+        aten.vdot: lambda vector, _, **__: 2 * vector[0],
+        aten.addbmm: lambda _, first, second, *__, **___: 2 * first[0] * first[1] * first[2] * second[2],
+        aten._trilinear: _trilinear,
     }
 
 

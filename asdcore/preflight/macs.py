@@ -1,4 +1,4 @@
-"""Multiply-accumulates of one encoder on one clip, counted twice: by rule, and by watching.
+"""Count the multiply-accumulates of one encoder on one clip twice: by thop's rules, and by watching torch.
 
 thop    adds up what a rule for each type of module says (https://github.com/Lyken17/pytorch-OpCounter); the DCASE
         Challenge recommends it. It has no rule for attention, so one is given to it here, for every type of module that
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from torch.utils.flop_counter import FlopCounterMode
 
 TOLERATED = 0.01
-"""The two counts may differ by this share before it is said why. A reason is said if it is worth as much."""
+"""The two counts may differ by this share before a note says why. A note gives reasons of at least this share."""
 
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-accumulates by thop and by torch, and why they differ where they do.
+    """Multiply-accumulates by thop and by torch, and the reasons if they differ.
 
     scripted : whether the model is TorchScript, or holds some, so that torch's count stands for both.
     """
@@ -54,10 +54,10 @@ def count_macs(
     import torch
 
     twin = copy.deepcopy(encoder)
-    for one in twin.model.parameters():
+    for parameter in twin.model.parameters():
         # Torch's counter cannot follow gradients through inference mode. A copy of TorchScript's has a history.
-        one.requires_grad_(False) if one.is_leaf else one.detach_()
-    scripted = any(isinstance(one, torch.jit.ScriptModule) for one in twin.model.modules())
+        parameter.requires_grad_(False) if parameter.is_leaf else parameter.detach_()
+    scripted = any(isinstance(module, torch.jit.ScriptModule) for module in twin.model.modules())
     with unfused(), torch.no_grad():
         tokens, by_module, attention = _by_torch(twin, audio, layers)
         by_rule = Counter[Any]() if scripted else _by_thop(twin, audio, layers, attention)
@@ -72,14 +72,14 @@ def count_parameters(model: nn.Module) -> int:
     """Return the parameters of a module; of TorchScript that was frozen, the numbers that became constants too."""
     import torch
 
-    counted = sum(one.numel() for one in model.parameters())
+    counted = sum(parameter.numel() for parameter in model.parameters())
     for module in model.modules():
         # Of a script within a script the outer one's graph, with all inlined, tells.
         if isinstance(module, torch.jit.ScriptModule) and not counted:
             graph: Any = module.inlined_graph  # its nodes live as long as it does
             nodes = graph.findAllNodes("prim::Constant", True)
             tensors = (node.t("value") for node in nodes if node.hasAttribute("value") and node.kindOf("value") == "t")
-            return sum(one.numel() for one in tensors if one.is_floating_point())
+            return sum(tensor.numel() for tensor in tensors if tensor.is_floating_point())
     return counted
 
 
@@ -107,7 +107,7 @@ def _by_torch(
 ) -> tuple[Mapping[int | str, Tokens], Counter[nn.Module | None], set[type]]:
     """Return the tokens, the MACs of every module without its children's (None: outside of all), and attention types.
 
-    A type is attention where its own code, not a child's, multiplies activations with one another, it has projections
+    A type is attention if its own code, not a child's, multiplies activations with one another, it has projections
     and it gives (n, tokens, dim).
     """
     import torch
@@ -133,7 +133,7 @@ def _by_torch(
             if multiplies and type(module) not in rules and projections(module, output):
                 attention.add(type(module))
 
-        plain = [one for one in encoder.model.modules() if not isinstance(one, torch.jit.ScriptModule)]
+        plain = [module for module in encoder.model.modules() if not isinstance(module, torch.jit.ScriptModule)]
         hooks = [hook for module in plain for hook in _hooked(module, begin, end)]
         tokens = encoder.encode(audio, layers)
         own[None] = _macs_by_operation(counter).total() - own.total()
@@ -158,7 +158,7 @@ def _by_thop(
     from torch import nn
 
     class Pass(nn.Module):
-        """What thop can run: the encoder's module, used the way the encoder uses it."""
+        """A module for thop: the encoder's network, run the way the encoder runs it."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -167,22 +167,22 @@ def _by_thop(
         def forward(self) -> None:
             encoder.encode(audio, layers)
 
-    known = thop_rules()
+    thop_by_type = thop_rules()
     rules: dict[type, Callable[..., None]] = {}
     for module in encoder.model.modules():
         # A parametrized or derived layer has a type of its own, which thop would pass over.
-        ancestors = [known[base] for base in type(module).__mro__ if base in known]
+        ancestors = [thop_by_type[base] for base in type(module).__mro__ if base in thop_by_type]
         if type(module) in attention:
             rules[type(module)] = count_attention
         elif ancestors:
             rules[type(module)] = with_batch(ancestors[0])
-    *_, found = thop().profile(Pass(), (), custom_ops=rules, verbose=False, ret_layer_info=True)
-    return Counter(dict(_leaves(Pass(), found)))
+    *_, layers_counted = thop().profile(Pass(), (), custom_ops=rules, verbose=False, ret_layer_info=True)
+    return Counter(dict(_leaves(Pass(), layers_counted)))
 
 
-def _leaves(parent: nn.Module, found: Mapping[str, tuple[float, float, Any]]) -> Iterator[tuple[nn.Module, int]]:
-    """Walk through what thop tells of a module's children, down to the modules that it has rules for."""
-    for name, (macs, _, children) in found.items():
+def _leaves(parent: nn.Module, counts: Mapping[str, tuple[float, float, Any]]) -> Iterator[tuple[nn.Module, int]]:
+    """Walk thop's counts of a module's children, down to the modules that it has rules for."""
+    for name, (macs, _, children) in counts.items():
         module = parent.get_submodule(name)
         if children:
             yield from _leaves(module, children)
@@ -191,7 +191,7 @@ def _leaves(parent: nn.Module, found: Mapping[str, tuple[float, float, Any]]) ->
 
 
 def _reasons(by_rule: Counter[nn.Module], by_module: Counter[nn.Module | None]) -> tuple[str, ...]:
-    """Say in which types of module the counts differ."""
+    """Say in which module types the counts differ."""
     thop: Counter[str] = Counter()
     torch_macs: Counter[str] = Counter()
     rest = Counter(by_module)

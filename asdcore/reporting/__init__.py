@@ -1,11 +1,11 @@
-"""The report: what some runs are worth and why, as one HTML file that needs nothing else.
+"""Write the report: how good runs are and why, as one self-contained HTML file.
 
-subjects   the runs, their labels (each look is logged), what is missing of them
-worth      intervals, differences and the ledger, asked of the evidence modules
-machines   distributions, ROC curves and tails; pictures: their spectrograms and sound
-branches   correlations, and what each part brings; maps, cost, origin
-charts     how it is drawn; page puts everything into one file
-paper      the tables for a paper
+reported_runs   the runs, their labels (each look is logged), and what is missing
+statistics      intervals, pairwise differences and ledger entries
+machines        distributions, ROC curves and tails; pictures: their spectrograms and sound
+branches        correlations, and the contribution of each part; maps, cost, origin
+charts          the Vega-Lite charts; page puts everything into one file
+paper           tables for a paper
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from asdcore.progress import Progress, Silent
 from asdcore.reporting import maps, page, paper
 from asdcore.reporting.content import gather
 from asdcore.reporting.reported_runs import Subject, open_subjects, places
-from asdcore.reporting.statistics import Worth
-from asdcore.reporting.statistics import worth as worth_of
+from asdcore.reporting.statistics import Statistics, compute_statistics
 from asdcore.runs.folder import REPORT_FILE, Run, load_run
 from asdcore.store.atomic import check_writable, write_text
 from asdcore.store.ownership import check_noted
@@ -42,31 +41,65 @@ def report(
     year: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Write one self-contained HTML file about one or several runs; returns its path.
+    """Write a report on one or several runs: one self-contained HTML file.
 
-    out : the file; by default ``report.html`` in the folder of the first run. audio : embed the sound of tail clips
-    (about 80 kB a clip). umap : maps by UMAP beside those by PCA. csv, latex : folders that get tables for a paper.
-    truth, year : see :func:`asdcore.evaluate`, which the report calls for every run: each look at labels is logged. A
-    run without labels, recordings or store still gets a report, which says what is missing.
+    Every run is evaluated (:func:`asdcore.evaluate`), so each look at labels is logged. A run without labels,
+    recordings or store still gets a report, which says what is missing.
 
-    Raises an AsdcoreError where a run cannot be read, labels that were named do not fit, a library is missing, or a
-    file would be written over that asdcore did not write as it is. A report ends with its SHA-256; tables are noted.
+    Parameters
+    ----------
+    runs : Run, path, or a sequence of them
+        The runs to show side by side.
+    out : path, optional
+        The HTML file; by default ``report.html`` in the folder of the first run.
+    audio : bool, optional
+        Embed the sound of tail clips, about 80 kB each.
+    umap : bool, optional
+        Add maps by UMAP to those by PCA; needs the extra ``umap``.
+    csv, latex : path, optional
+        Folders for tables for a paper.
+    truth : path, optional
+        Ground truth, as for :func:`asdcore.evaluate`.
+    year : int, optional
+        The year whose rules apply; by default that of the run's task.
+    progress : Progress, optional
+        Reports progress; silent by default.
+
+    Returns
+    -------
+    Path
+        The HTML file.
+
+    Raises
+    ------
+    AsdcoreError
+        If a library of the extra ``report`` is missing.
+    EvaluationError
+        If the given ground truth does not fit a run.
+    StoreError
+        If the report or a table would replace a file that asdcore did not write.
+
+    Examples
+    --------
+    >>> path = asdcore.report("runs/first")
+    >>> path.name
+    'report.html'
     """
     _check_libraries(umap)
     named = [runs] if isinstance(runs, Run | str | Path) else list(runs)
-    opened = [one if isinstance(one, Run) else load_run(one) for one in named]
+    opened = [run if isinstance(run, Run) else load_run(run) for run in named]
     path = path_or(out, "out", (opened[0].folder if opened else Path()) / REPORT_FILE)
     _check_places(path, tables := optional(csv=csv, latex=latex))
     shown = progress or Silent()
     with shown.stage("evaluate", len(opened)) as advance:
         subjects = open_subjects(opened, optional(truth=truth)["truth"], year, advance)
     with shown.stage("compare", 1) as advance:
-        called, worth = places(subjects), worth_of(subjects)
+        called, statistics = places(subjects), compute_statistics(subjects)
         advance(1)
-    _write_tables(tables, subjects, worth, called)
+    _write_tables(tables, subjects, statistics, called)
     with shown.stage("draw", 1) as advance:
-        text = seal_page(page.render(gather(subjects, worth, called, audio=audio, umap=umap)))
-        _check_places(path, {})  # again, for this may have taken a while
+        text = seal_page(page.render(gather(subjects, statistics, called, audio=audio, umap=umap)))
+        _check_places(path, {})  # again, since drawing may take a while
         write_text(path, text)
         advance(1)
     return path
@@ -79,22 +112,25 @@ def _check_libraries(umap: bool) -> None:
 
 
 def _write_tables(
-    folders: Mapping[str, Path | None], subjects: list[Subject], worth: Worth, called: Mapping[tuple[str, str], str]
+    folders: Mapping[str, Path | None],
+    subjects: list[Subject],
+    statistics: Statistics,
+    called: Mapping[tuple[str, str], str],
 ) -> None:
     if folder := folders["csv"]:
-        paper.write_csv(folder, subjects, worth, called)
+        paper.write_csv(folder, subjects, statistics, called)
     if folder := folders["latex"]:
         paper.write_latex(folder, subjects, called)
 
 
 def _check_places(report: Path, tables: Mapping[str, Path | None]) -> None:
-    """Raise StoreError where something would be written over that is not asdcore's."""
+    """Raise StoreError if the report or a table would replace a file that asdcore did not write."""
     for what, folder in tables.items():
         if folder is not None:
             check_noted(folder, paper.CSV if what == "csv" else paper.LATEX, f"--{what}")
     check_writable(report.parent)
     if (report.exists() or report.is_symlink()) and (report.is_symlink() or not is_sealed_page(report)):
         raise StoreError(
-            f"{report} is there, and is not a report that asdcore wrote, or was changed since: it is not written over. "
-            "Move it away, or choose another file with --out."
+            f"{report} exists and was not written by asdcore, or was changed since, so it is not written over. Move it "
+            "away, or choose another file with --out."
         )

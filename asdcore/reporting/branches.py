@@ -1,4 +1,4 @@
-"""What branches and guards bring: how alike branches rank clips, and what a system loses without each of its parts."""
+"""Compute how alike branches rank clips, and how a system's score changes without each branch or guard."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ WHOLE = ""
 def rank_correlations(subject: Subject) -> list[dict[str, Any]]:
     """Return Spearman's correlation of every two branches: its mean over machines, for train normals and test clips.
 
-    Ranks are taken within a machine and section, where alone scores are compared. A branch that scores all clips of a
+    Ranks are taken within a machine and section: scores are compared only there. A branch that scores all clips of a
     machine alike has no ranks there, and that machine does not count.
     """
     where = subject.run.clips.select("clip", "machine", "section")
     wide = subject.run.calibrated.pivot("branch", index=["clip", "role"], values="z").join(where, on="clip")
     branches = list(subject.run.about["portfolio"]["branches"])
-    found: dict[tuple[str, str, str], list[float]] = {}
+    correlations: dict[tuple[str, str, str], list[float]] = {}
     for (role, *_), cell in wide.group_by("role", "machine", "section", maintain_order=True):
-        ranks = {one: cell[one].rank().to_numpy() for one in branches}
-        varied = [one for one in branches if np.ptp(ranks[one]) > 0]
+        ranks = {branch: cell[branch].rank().to_numpy() for branch in branches}
+        varied = [branch for branch in branches if np.ptp(ranks[branch]) > 0]
         for i, first in enumerate(varied):
             for second in varied[i:]:
                 value = float(np.corrcoef(ranks[first], ranks[second])[0, 1])
                 for pair in {(first, second), (second, first)}:
-                    found.setdefault((str(role), *pair), []).append(value)
+                    correlations.setdefault((str(role), *pair), []).append(value)
     names = {"oof": "train normals", "test": "test clips"}
     return [
         {"clips": names[role], "first": first, "second": second, "value": rounded(float(np.mean(values)), 3)}
-        for (role, first, second), values in sorted(found.items())
+        for (role, first, second), values in sorted(correlations.items())
     ]
 
 
 def contributions(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return how the official score changes without each branch and each guard of every system, and what cannot be.
+    """Return how the official score changes without each branch and guard of a system, and notes on what failed.
 
     Changes come with their paired bootstrap interval, in points. Each variant is fused anew by the run's own stage; the
     run is untouched.
@@ -68,17 +68,17 @@ def contributions(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
             try:
                 scored[part] = fuse(subject.run.calibrated, subject.run.clips, {name: variant}, installed())
             except AsdcoreError as error:
-                refused.append(f"{subject.title(name)} {part} cannot be made: {error}")
+                refused.append(f"{subject.title(name)} {part} failed: {error}")
         if scored:
             rows += [{"system": subject.title(name), **row} for row in _changes(subject, name, scored)]
     return rows, refused
 
 
 def variants(system: System) -> Iterator[tuple[str, System]]:
-    """Yield (what is left out, the system without it): each weighted branch, unless it is the only one; each guard."""
+    """Yield (what is left out, the system without it) for each weighted branch but the only one, and each guard."""
     weighted = [branch for branch, weight in system.weights.items() if weight]
     for branch in weighted if len(weighted) > 1 else []:
-        kept = {one: weight for one, weight in system.weights.items() if one != branch}
+        kept = {name: weight for name, weight in system.weights.items() if name != branch}
         yield f"without branch {branch}", system.model_copy(update={"weights": kept})
     for i, guard in enumerate(system.guards):
         others = system.guards[:i] + system.guards[i + 1 :]
@@ -95,7 +95,7 @@ def trade_off(subject: Subject) -> list[dict[str, Any]]:
         cells = pl.DataFrame(result.cells)
         if not {"auc_source", "auc_target"} <= set(cells.columns):
             continue
-        source, target = (cells[one].to_numpy() for one in ("auc_source", "auc_target"))
+        source, target = (cells[cell].to_numpy() for cell in ("auc_source", "auc_target"))
         rows.append(
             {
                 "system": subject.title(name),
@@ -113,11 +113,11 @@ def _changes(subject: Subject, name: str, scored: dict[str, pl.DataFrame]) -> li
     whole = subject.run.systems.filter(system=name).with_columns(system=pl.lit(WHOLE))
     tables = [whole, *(frame.with_columns(system=pl.lit(part)) for part, frame in scored.items())]
     joined = join_systems(pl.concat(tables), None, subject.run.clips, subject.labels)
-    # Of the test, the intervals are wanted alone: one permutation is the least it takes.
+    # Only the intervals are wanted, not the test: one permutation is the least it takes.
     compared = {
-        one.second: one
-        for one in differences(joined, subject.year, replicates=REPLICATES, permutations=1)
-        if one.first == WHOLE
+        difference.second: difference
+        for difference in differences(joined, subject.year, replicates=REPLICATES, permutations=1)
+        if difference.first == WHOLE
     }
     return [
         {

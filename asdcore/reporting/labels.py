@@ -1,4 +1,4 @@
-"""The one place where the report asks for labels: through the official evaluation, which logs the look."""
+"""Get the labels for a report: only here, and through the official evaluation, which logs the look."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asdcore.runs.folder import EVALUATION_FILE, Run
 def labels_of(run: Run, truth: Path | None, year: int | None) -> tuple[Evaluation, pl.DataFrame, int]:
     """Evaluate a run; return the evaluation, clip, label and domain of its test clips, and the count of looks.
 
-    Raises EvaluationError where no labels are known, or they do not fit the run.
+    Raises EvaluationError if there are no labels, or they do not fit the run.
     """
     evaluation = official.evaluate(run, truth=truth, year=year)
     looks = json.loads((run.folder / EVALUATION_FILE).read_text(encoding="utf-8"))["looks"]

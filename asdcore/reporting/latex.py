@@ -1,4 +1,4 @@
-"""LaTeX tables in the style of booktabs."""
+"""Write LaTeX tables in the style of booktabs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One machine at a time: how scores are distributed, the ROC curve, and the tail of normals that drives pAUC."""
+"""Compute, for each machine, the score distributions, the ROC curves, and the tail of normals that drives pAUC."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from asdcore.reporting.reported_runs import Subject
 
 BINS = 36
 ORDER = ["sha256", "clip"]
-"""How test clips are ordered wherever columns of them stand side by side."""
+"""The order of test clips in every column of a part."""
 
 TAIL = 10
-"""Normals shown of the tail: with 100 test normals, those that decide pAUC up to 10 % false positives."""
+"""Normals shown in a tail: with 100 test normals, those that decide pAUC up to 10 % false positives."""
 
 Floats = NDArray[np.float64]
 Cell = tuple[str, str]
@@ -71,15 +71,15 @@ def curves(tested: pl.DataFrame, year: int) -> list[dict[str, Any]]:
 
     ``x`` counts false positives of ``normals`` clips, ``y`` true positives of ``anomalies``. Empty without labels.
     """
-    found = []
+    rocs = []
     for normals, anomalies in dict.fromkeys((cell.normals, cell.anomalies) for cell in rule(year).cells):
         below = _of(tested, 0, normals)
         above = _of(tested, 1, anomalies)
         if len(below) and len(above):
             x, y = corners(below, above)
             name = f"{normals or 'all'} normals"
-            found.append({"name": name, "x": x, "y": y, "normals": len(below), "anomalies": len(above)})
-    return found
+            rocs.append({"name": name, "x": x, "y": y, "normals": len(below), "anomalies": len(above)})
+    return rocs
 
 
 def corners(normals: Floats, anomalies: Floats) -> tuple[list[int], list[int]]:

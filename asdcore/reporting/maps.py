@@ -1,4 +1,4 @@
-"""Maps of features: each clip a point, near to clips that sound alike to an encoder."""
+"""Compute maps of features: each clip is a point, near to clips that sound alike to an encoder."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from asdcore.reporting.reported_runs import Subject
 from asdcore.store.cache import Store
 
 MOST_TRAIN = 200
-"""Train normals of a map: those of the target domain, and others chosen by their audio digest."""
+"""The most train normals in a map: those of the target domain first, then others by their audio digest."""
 
 Floats = NDArray[np.float64]
 
 
 def check_umap() -> None:
-    """Raise AsdcoreError where UMAP is asked for and not installed."""
+    """Raise AsdcoreError if UMAP is asked for and not installed."""
     if find_spec("umap") is None:
         raise AsdcoreError("--umap needs umap-learn: run \"pip install 'asdcore[umap]'\", or leave --umap out.")
 
 
 def feature_recipes(subject: Subject) -> dict[str, Recipe]:
-    """Return {what they are: where the store keeps them} of a run's features, once for branches that share them.
+    """Return {description: folders in the store} of a run's features, once for branches that share them.
 
-    Raises an AsdcoreError where code or libraries have changed since the run, so that its features have other names.
+    Raises an AsdcoreError if code or libraries have changed since the run, so that its features have other names.
     """
     plugins, device = installed(), subject.run.about.get("device")
     store = Store(Path(subject.run.about["store"]))
-    found: dict[Recipe, list[str]] = {}
+    branches: dict[Recipe, list[str]] = {}
     for name, branch in subject.plan.branches.items():
         if features_digest(branch, plugins, device) != subject.run.about["features"][name]:
             raise StoreError(
@@ -48,17 +48,17 @@ def feature_recipes(subject: Subject) -> dict[str, Recipe]:
                 "Run the portfolio again to see it."
             )
         terms = (
-            [(store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in one]
-            for one in branch.features
+            [(store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in parts]
+            for parts in branch.features
         )
-        found.setdefault(tuple(map(tuple, terms)), []).append(name)
-    return {_called(subject.plan.branches[names[0]], names): recipe for recipe, names in found.items()}
+        branches.setdefault(tuple(map(tuple, terms)), []).append(name)
+    return {_called(subject.plan.branches[names[0]], names): recipe for recipe, names in branches.items()}
 
 
 def map_parts(subject: Subject, features: Recipe, umap: bool) -> Iterator[tuple[Cell, dict[str, Any]]]:
     """Yield (machine, section) and its map: columns x, y (and u, v by UMAP) of the clips of :func:`chosen`.
 
-    ``explained`` is the share of the train normals' variance that the two axes hold. Raises StoreError where the store
+    ``explained`` is the share of the train normals' variance that the two axes hold. Raises StoreError if the store
     no longer has the features.
     """
     for (machine, section), clips in subject.clips.group_by("machine", "section", maintain_order=True):
@@ -68,12 +68,12 @@ def map_parts(subject: Subject, features: Recipe, umap: bool) -> Iterator[tuple[
         columns = dict(zip("xy", points.T, strict=True))
         if umap:
             columns |= dict(zip("uv", _umap(vectors).T, strict=True))
-        rounded: dict[str, Any] = {key: list(map(brief, one.tolist())) for key, one in columns.items()}
+        rounded: dict[str, Any] = {key: list(map(brief, column.tolist())) for key, column in columns.items()}
         yield (str(machine), str(section)), rounded | {"explained": round(explained, 3)}
 
 
 def clip_parts(subject: Subject) -> Iterator[tuple[Cell, dict[str, Any]]]:
-    """Yield (machine, section) and what is known of the clips of :func:`chosen`: kept once for all maps and systems.
+    """Yield (machine, section) and the facts about the clips of :func:`chosen`, shared by all maps and systems.
 
     Columns: the clip's name without its folder, group, domain and attributes.
     """
@@ -83,7 +83,7 @@ def clip_parts(subject: Subject) -> Iterator[tuple[Cell, dict[str, Any]]]:
         yield (
             (str(machine), str(section)),
             {
-                "clip": [one.rpartition("/")[2] for one in shown["clip"]],
+                "clip": [clip.rpartition("/")[2] for clip in shown["clip"]],
                 "group": [group_of("oof" if split == "train" else "test", label) for split, label in roles],
                 "domain": shown["domain"].fill_null("unknown").to_list(),
                 "attributes": shown["attributes"].fill_null("").to_list(),
@@ -93,7 +93,7 @@ def clip_parts(subject: Subject) -> Iterator[tuple[Cell, dict[str, Any]]]:
 
 def chosen(clips: pl.DataFrame) -> pl.DataFrame:
     """Return the clips of a cell that its map shows, the same ones on every day: train normals, then all test clips."""
-    train, test = (clips.filter(split=one).sort(ORDER) for one in ("train", "test"))
+    train, test = (clips.filter(split=split).sort(ORDER) for split in ("train", "test"))
     few = train.filter(pl.col("domain") == "target").head(MOST_TRAIN)
     rest = train.join(few, on="clip", how="anti").head(MOST_TRAIN - len(few))
     return pl.concat([rest, few, test])
@@ -118,8 +118,8 @@ def _umap(vectors: Floats) -> Floats:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "n_jobs value")  # a seed means one thread, as is wanted
-        found: Floats = np.asarray(UMAP(n_components=2, random_state=0).fit_transform(vectors), dtype=np.float64)
-    return found
+        points: Floats = np.asarray(UMAP(n_components=2, random_state=0).fit_transform(vectors), dtype=np.float64)
+    return points
 
 
 def _flat(features: NDArray[np.float32]) -> Floats:

@@ -1,4 +1,4 @@
-"""Where results come from: what a person needs to find, repeat or doubt them."""
+"""List where the results of a run come from: folders, digests, versions, portfolio."""
 
 from __future__ import annotations
 

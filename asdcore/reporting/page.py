@@ -1,4 +1,4 @@
-"""One HTML file: the template, styles, script, charts and data, and the Vega libraries, all inside it."""
+"""Render the HTML page, with styles, script, charts, data and the Vega libraries inside it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LIBRARIES = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-p
 
 
 def check_libraries() -> None:
-    """Raise AsdcoreError where a library that the report needs is not installed."""
+    """Raise AsdcoreError if a library that the report needs is not installed."""
     if missing := missing_libraries():
         raise AsdcoreError(missing)
 
 
 def missing_libraries() -> str | None:
-    """Say which libraries of the report are not installed and how to get them; None where all are there."""
+    """Return which libraries of the report are missing and how to install them, or None."""
     missing = [name for module, name in LIBRARIES.items() if find_spec(module) is None]
     advice = "Run \"pip install 'asdcore[report]'\"."
     return f"A report needs {', '.join(missing)}, not installed here. {advice}" if missing else None
@@ -43,7 +43,7 @@ def render(content: Content) -> str:
         lstrip_blocks=True,
     )
     charts = {
-        name: asdict(one) for name, one in all_charts(content.cells, content.labelled, content.logarithmic).items()
+        name: asdict(chart) for name, chart in all_charts(content.cells, content.labelled, content.logarithmic).items()
     }
     ink = {"domain": DOMAINS, "label": GROUPS}
     specs = {name: chart["spec"] for name, chart in charts.items()}
@@ -61,7 +61,7 @@ def render(content: Content) -> str:
 
 @functools.cache
 def libraries() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script; making it takes seconds."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script; bundling takes seconds."""
     from vl_convert import javascript_bundle
 
     script: str = javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the default
@@ -73,11 +73,11 @@ def _file(name: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """Return JSON that can stand inside a script element: no character of it can end the element."""
+    """Return JSON for a script element, escaped so that nothing in it ends the element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
 
 def _inline(script: str) -> str:
-    """Return a script that can stand inside a script element."""
+    """Return a script for a script element, escaped so that nothing in it ends the element."""
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")

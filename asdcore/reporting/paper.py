@@ -1,4 +1,4 @@
-"""Tables for a paper: as CSV, and as LaTeX in the layout of the challenge's own result tables.
+"""Write tables for a paper: as CSV, and as LaTeX in the layout of the challenge's own result tables.
 
 ``systems.csv`` has a row for each system: its official score with its interval, and every cell of every machine.
 ``paper.csv`` and ``paper.tex`` have a row for each system and measure, and columns of the harmonic mean, the arithmetic
@@ -19,29 +19,31 @@ from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import harmonic_mean
 from asdcore.reporting.latex import line
 from asdcore.reporting.reported_runs import Subject, called, official_cells
-from asdcore.reporting.statistics import Worth
+from asdcore.reporting.statistics import Statistics
 from asdcore.store.ownership import write_noted
 
 TOTAL = "official score"
 CSV, LATEX = ("systems.csv", "paper.csv"), ("paper.tex",)
 
 
-def write_csv(folder: Path, subjects: Sequence[Subject], worth: Worth, places: Mapping[tuple[str, str], str]) -> None:
-    """Write ``systems.csv`` and ``paper.csv`` into a folder; StoreError in place of another's."""
+def write_csv(
+    folder: Path, subjects: Sequence[Subject], statistics: Statistics, places: Mapping[tuple[str, str], str]
+) -> None:
+    """Write ``systems.csv`` and ``paper.csv`` into a folder; raises StoreError rather than replace other files."""
     _check(subjects)
-    columns = list(dict.fromkeys(f"{places[row['machine'], row['section']]} {row['cell']}" for row in worth.cells))
+    columns = list(dict.fromkeys(f"{places[row['machine'], row['section']]} {row['cell']}" for row in statistics.cells))
     rows: list[list[Any]] = [["system", TOTAL, "low", "high", *columns]]
-    for name, interval in worth.official.items():
+    for name, interval in statistics.official.items():
         cells = {f"{places[row['machine'], row['section']]} {row['cell']}": row["estimate"]
-                 for row in worth.cells if row["system"] == name}  # fmt: skip
-        ends = (f"{100 * one:.2f}" for one in (interval.estimate, interval.low, interval.high))
+                 for row in statistics.cells if row["system"] == name}  # fmt: skip
+        ends = (f"{100 * fraction:.2f}" for fraction in (interval.estimate, interval.low, interval.high))
         rows.append([name, *ends, *(cells.get(column, "") for column in columns)])
     header, body = table(subjects, places)
     write_noted(folder, dict(zip(CSV, (_csv(rows), _csv([header, *body])), strict=True)), "--csv")
 
 
 def write_latex(folder: Path, subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> None:
-    """Write ``paper.tex``: a booktabs table, the best of every column and measure in bold; StoreError as above."""
+    """Write ``paper.tex``: a booktabs table, the best of every column and measure in bold."""
     _check(subjects)
     header, body = table(subjects, places)
     best = {
@@ -72,15 +74,15 @@ def table(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) ->
             rows = {(row["machine"], row["section"]): row for row in result.cells}
             for measure in official_cells(subject):
                 values = [row[measure] for row in rows.values()]
-                ends = [f"{100 * one:.2f}" for one in (harmonic_mean(values), float(np.mean(values)))]
-                cells = [f"{100 * rows[one][measure]:.2f}" if one in rows else "" for one in shown]
+                ends = [f"{100 * mean:.2f}" for mean in (harmonic_mean(values), float(np.mean(values)))]
+                cells = [f"{100 * rows[cell][measure]:.2f}" if cell in rows else "" for cell in shown]
                 body.append([subject.title(name), called(measure), *ends, *cells])
             body.append([subject.title(name), TOTAL, f"{100 * result.official_score:.2f}", "", *([""] * len(shown))])
     return header, body
 
 
 def _check(subjects: Sequence[Subject]) -> None:
-    if all(one.evaluation is None for one in subjects):
+    if all(subject.evaluation is None for subject in subjects):
         raise EvaluationError(
             "There are no labels, so there is no table of results. Give the ground truth with --truth, "
             "or leave --csv and --latex out."

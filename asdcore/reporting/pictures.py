@@ -1,4 +1,4 @@
-"""Spectrogram pictures and players of the clips in a tail, as data URIs: the report stays one file."""
+"""Draw spectrograms and encode the sound of the clips in a tail, as data URIs inside the report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOWEST = 60.0
 """Hz at the bottom of a picture; the top is half the sample rate."""
 
 DARKEST, BRIGHTEST = 0.03, 0.998
-"""Quantiles of the levels in all pictures of a machine that are shown in the darkest and in the lightest colour."""
+"""Quantiles of a machine's levels, over all its pictures, that get the darkest and the lightest colour."""
 
 SOUND_RATE = 16000
 COLOURS = [
@@ -36,7 +36,7 @@ COLOURS = [
 def tail_pictures(clips: Mapping[str, tuple[Path, str]], sound: bool) -> dict[str, dict[str, Any]]:
     """Return {key: {"picture": URI, "sound": URI}} of one machine's clips, given as {key: (path, SHA-256)}.
 
-    All pictures of a machine share one scale of levels, so that they can be compared. A file that is gone or has
+    All pictures of a machine share one scale of levels, so that they can be compared. A file that is missing or
     changed gives no entry. ``sound`` adds the first channel as an MP3.
     """
     levels: dict[str, NDArray[np.float64]] = {}
@@ -83,7 +83,7 @@ def png(levels: NDArray[np.float64], low: float, high: float) -> bytes:
     pixels = np.pad(pixels, ((0, 0), (0, width % 2)))
     packed = (pixels[:, 0::2] << 4) | pixels[:, 1::2]
     rows = np.hstack([np.zeros((height, 1), np.uint8), packed]).tobytes()
-    palette = bytes.fromhex("".join(one.removeprefix("#") for one in COLOURS))
+    palette = bytes.fromhex("".join(colour.removeprefix("#") for colour in COLOURS))
     header = struct.pack(">IIBBBBB", width, height, 4, 3, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"PLTE", palette), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

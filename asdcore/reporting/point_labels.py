@@ -1,4 +1,4 @@
-"""Points of a chart that lie on one another share one label, so that every name can be read."""
+"""Give points that lie on one another in a chart one shared label, so that every name is readable."""
 
 from __future__ import annotations
 

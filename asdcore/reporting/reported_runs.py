@@ -1,4 +1,4 @@
-"""What a report is about: finished runs, their labels where there are any, and what of each is no longer there."""
+"""Open the runs of a report, with their labels if there are any, and note what is missing."""
 
 from __future__ import annotations
 
@@ -46,38 +46,38 @@ class Subject:
 
     @property
     def data(self) -> Path | None:
-        """The folder of the recordings, None where it is gone."""
+        """The folder of the recordings, None if it no longer exists."""
         root = Path(self.run.about["data"])
         return root if root.is_dir() else None
 
     @cached_property
     def plan(self) -> Portfolio:
-        """The portfolio that ran; raises PortfolioError where this asdcore cannot read it."""
+        """The portfolio that ran; raises PortfolioError if this asdcore cannot read it."""
         return parse_portfolio(self.run.about["portfolio"])
 
     @cached_property
     def clips(self) -> pl.DataFrame:
-        """The clip index with ``label``, and ``domain`` of test clips too; both null where no truth is known."""
+        """The clip index with ``label``, and ``domain`` of test clips too; both null without ground truth."""
         clips = self.run.clips
         if self.labels is None:
             return clips.with_columns(label=pl.lit(None, dtype=pl.Int8))
-        known = self.labels.rename({"domain": "true_domain"})
-        joined = clips.join(known, on="clip", how="left", validate="1:1")
+        truth = self.labels.rename({"domain": "true_domain"})
+        joined = clips.join(truth, on="clip", how="left", validate="1:1")
         return joined.with_columns(domain=pl.coalesce("domain", "true_domain")).drop("true_domain")
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        """One row for each clip and system: what is known of the clip, base, penalty, score and the threshold."""
+        """One row for each clip and system: facts of the clip, base, penalty, score and threshold."""
         cell = ["machine", "section", "system"]
         thresholds = self.run.decisions.join(self.clips.select("clip", "machine", "section"), on="clip")
         thresholds = thresholds.group_by(cell).agg(pl.col("threshold").first())
-        known = self.clips.select("clip", "machine", "section", "domain", "label", "attributes", "sha256")
-        rows = self.run.systems.join(known, on="clip", validate="m:1")
+        clips = self.clips.select("clip", "machine", "section", "domain", "label", "attributes", "sha256")
+        rows = self.run.systems.join(clips, on="clip", validate="m:1")
         return rows.join(thresholds, on=cell, how="left", validate="m:1")
 
     @cached_property
     def judged(self) -> pl.DataFrame | None:
-        """The test rows with their labels, systems called by their titles: what intervals are computed from."""
+        """The test rows with labels, systems by their titles: the input of the intervals."""
         if self.labels is None:
             return None
         rows = self.rows.filter(pl.col("role") == "test")
@@ -89,15 +89,15 @@ class Subject:
 def open_subjects(
     runs: Sequence[Run | str | Path], truth: Path | None, year: int | None, advance: Callable[[int], None]
 ) -> list[Subject]:
-    """Open every run, evaluate it where it has labels (each look is logged), and note what is missing.
+    """Open every run, evaluate it if it has labels (each look is logged), and note what is missing.
 
-    Raises an AsdcoreError where a run cannot be read, or where labels were named and do not fit.
+    Raises an AsdcoreError if a run cannot be read, or if labels were named and do not fit.
     """
     if not runs:
         raise AsdcoreError("A report needs at least one run: 'asdcore report RUN'.")
-    opened = [one if isinstance(one, Run) else load_run(one) for one in runs]
-    folders = [one.folder.resolve() for one in opened]
-    if twice := [str(one) for one, count in Counter(folders).items() if count > 1]:
+    opened = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    folders = [run.folder.resolve() for run in opened]
+    if twice := [str(folder) for folder, count in Counter(folders).items() if count > 1]:
         raise AsdcoreError(f"{', '.join(twice)} is named twice. Name every run once.")
     names = unique_names(folders)
     subjects = []
@@ -108,18 +108,20 @@ def open_subjects(
 
 
 def unique_names(folders: Sequence[Path]) -> list[str]:
-    """Return the shortest ends of paths that tell all of them apart: ``first/run`` and ``second/run``."""
+    """Return the shortest ends of paths that differ from one another, such as ``first/run`` and ``second/run``."""
     depth = 1
-    while len({one.parts[-depth:] for one in folders}) < len(folders):
+    while len({folder.parts[-depth:] for folder in folders}) < len(folders):
         depth += 1
-    return ["/".join(one.parts[-depth:]).lstrip("/") for one in folders]
+    return ["/".join(folder.parts[-depth:]).lstrip("/") for folder in folders]
 
 
 def places(subjects: Sequence[Subject]) -> dict[tuple[str, str], str]:
-    """Return {(machine, section): how the report calls it}: by the machine alone where it has one section."""
-    found = sorted({cell for one in subjects for cell in one.run.clips.select("machine", "section").unique().rows()})
-    sections = Counter(machine for machine, _ in found)
-    return {cell: cell[0] if sections[cell[0]] == 1 else f"{cell[0]} {cell[1]}" for cell in found}
+    """Return {(machine, section): how the report calls it}: by the machine alone if it has one section."""
+    cells = sorted(
+        {cell for subject in subjects for cell in subject.run.clips.select("machine", "section").unique().rows()}
+    )
+    sections = Counter(machine for machine, _ in cells)
+    return {cell: cell[0] if sections[cell[0]] == 1 else f"{cell[0]} {cell[1]}" for cell in cells}
 
 
 def official_cells(subject: Subject) -> list[str]:

@@ -1,4 +1,4 @@
-"""The first minute: which system is best, whether that is more than chance, where it is weak, how often one looked."""
+"""Sum up a report in sentences: the best system, whether its lead is more than chance, its weakest cell, the looks."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from asdcore.basics.digits import fixed
 from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT
 from asdcore.reporting.reported_runs import Subject
-from asdcore.reporting.statistics import Worth
+from asdcore.reporting.statistics import Statistics
 
 
-def headline(worth: Worth, subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> list[str]:
-    """Return what a person should take home, a sentence each, the most important first."""
-    if not worth.official:
+def headline(statistics: Statistics, subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> list[str]:
+    """Return the main findings, a sentence each, the most important first."""
+    if not statistics.official:
         return ["There are no labels: this report shows scores, not how good they are."]
-    best = max(sorted(worth.official), key=lambda one: worth.official[one].estimate)
-    many = f", the highest of {len(worth.official)} systems" if len(worth.official) > 1 else ""
-    said = [f"{best} has an official score of {percent(worth.official[best])}{many}."]
-    said += _compared(best, worth.differences)
-    weakest = min((row for row in worth.cells if row["system"] == best), key=lambda row: float(row["estimate"]))
+    best = max(sorted(statistics.official), key=lambda system: statistics.official[system].estimate)
+    many = f", the highest of {len(statistics.official)} systems" if len(statistics.official) > 1 else ""
+    sentences = [f"{best} has an official score of {percent(statistics.official[best])}{many}."]
+    sentences += _compared(best, statistics.differences)
+    weakest = min((row for row in statistics.cells if row["system"] == best), key=lambda row: float(row["estimate"]))
     place = places[weakest["machine"], weakest["section"]]
-    said.append(
+    sentences.append(
         f"Its weakest cell is the {weakest['cell']} of {place}: {weakest['estimate']:.1f} "
         f"({weakest['low']:.1f} to {weakest['high']:.1f})."
     )
-    looks = max(one.looks or 0 for one in subjects)
-    said.append(
+    looks = max(subject.looks or 0 for subject in subjects)
+    sentences.append(
         f"These labels have been looked at {looks} time{'s' * (looks > 1)}, this report included: the more often "
         "results were chosen by them, the more the best one flatters itself."
     )
-    return said
+    return sentences
 
 
 def percent(interval: Interval) -> str:
@@ -42,13 +42,13 @@ def percent(interval: Interval) -> str:
     )
 
 
-def matrix(worth: Worth) -> list[dict[str, Any]]:
-    """Return a row for each system, best first: its name, and a cell against every other: points, and what to call it.
+def matrix(statistics: Statistics) -> list[dict[str, Any]]:
+    """Return a row for each system, best first: its name, and a cell with the difference from every other in points.
 
     ``verdict`` is "better", "worse", "even" (may be chance) or "none" (itself, or not comparable).
     """
-    names = sorted(worth.official, key=lambda one: (-worth.official[one].estimate, one))
-    pairs = {frozenset((one.first, one.second)): one for one in worth.differences}
+    names = sorted(statistics.official, key=lambda system: (-statistics.official[system].estimate, system))
+    pairs = {frozenset((difference.first, difference.second)): difference for difference in statistics.differences}
     rows = []
     for first in names:
         cells = [_against(first, pairs.get(frozenset((first, second)))) for second in names]
@@ -65,21 +65,21 @@ def _against(system: str, pair: Difference | None) -> dict[str, Any]:
 
 
 def _compared(best: str, differences: Sequence[Difference]) -> list[str]:
-    """Say which systems the best one surely beats, and which it cannot be told from."""
-    own = [one for one in differences if best in (one.first, one.second)]
-    other = {id(one): one.second if one.first == best else one.first for one in own}
-    sure = [other[id(one)] for one in own if one.p_holm <= SIGNIFICANT]
-    even = [one for one in own if one.p_holm > SIGNIFICANT]
-    said = []
+    """Say which systems the best one beats significantly, and from which it does not differ significantly."""
+    own = [difference for difference in differences if best in (difference.first, difference.second)]
+    other = {id(difference): difference.second if difference.first == best else difference.first for difference in own}
+    sure = [other[id(difference)] for difference in own if difference.p_holm <= SIGNIFICANT]
+    even = [difference for difference in own if difference.p_holm > SIGNIFICANT]
+    sentences = []
     if sure:
-        said.append(f"It is better than {listed(sure)} by more than chance explains.")
+        sentences.append(f"It is better than {listed(sure)} by more than chance explains.")
     if even:
-        seen = max(100 * one.smallest_detectable for one in even)
-        said.append(
-            f"It cannot be told from {listed([other[id(one)] for one in even])}: "
+        seen = max(100 * difference.smallest_detectable for difference in even)
+        sentences.append(
+            f"It does not differ significantly from {listed([other[id(difference)] for difference in even])}: "
             f"a difference below about {fixed(seen, 1)} points mostly stays unseen with these clips."
         )
-    return said
+    return sentences
 
 
 def listed(names: Sequence[str]) -> str:

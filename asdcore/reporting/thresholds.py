@@ -1,4 +1,4 @@
-"""What thresholds promise by clip and by recording, beside what came: a table for a page, and sentences."""
+"""Compare the false-positive rates that thresholds promise, by clip and by recording, with those that came."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from asdcore.basics.digits import fixed
 from asdcore.errors import AsdcoreError
-from asdcore.evidence.decisions import GroupThresholds, group_thresholds
+from asdcore.evidence.group_thresholds import GroupThresholds, group_thresholds
 from asdcore.evidence.rates import ADVICE, Rates
 from asdcore.evidence.side_by_side import side_by_side, why_nothing
 from asdcore.reporting.reported_runs import Subject
@@ -18,69 +18,69 @@ SHARES = ("nominal", "new", "came_one_by_one", "by_group", "came")
 
 
 def promises(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    """Return what the page says of promises.
+    """Return the part of the page on promised false-positive rates.
 
-    means : a row for each system and domain, means over machines in percent. rows : one for each machine, too.
-    sentences : where leave-one-out and groups disagree, of each system and domain. limits : thresholds that count
-    groups, for each machine and system. notes : what cannot be told.
+    means : a row for each system and domain, means over machines in percent. rows : the same for each machine.
+    sentences : the systems and domains for which leave-one-out and groups disagree. limits : thresholds that count
+    groups, for each machine and system. notes : what is unknown.
     """
-    said: dict[str, list[Any]] = {"means": [], "rows": [], "sentences": [], "limits": [], "notes": []}
+    content: dict[str, list[Any]] = {"means": [], "rows": [], "sentences": [], "limits": [], "notes": []}
     for subject in subjects:
         limits = group_thresholds(subject.run)
-        said["limits"] += [_limits(subject, places, one) for one in limits]
-        said["notes"] += [f"{subject.name}: {one.doubt}" for one in limits if one.doubt]
+        content["limits"] += [_limits(subject, places, limit) for limit in limits]
+        content["notes"] += [f"{subject.name}: {limit.doubt}" for limit in limits if limit.doubt]
         try:
-            found = side_by_side(subject.run, labels=subject.labels)
+            rates = side_by_side(subject.run, labels=subject.labels)
         except AsdcoreError as error:
-            said["notes"].append(f"What leave-one-out would promise of {subject.name} cannot be told: {error}")
+            content["notes"].append(f"The promise of leave-one-out for {subject.name} is unknown: {error}")
             continue
-        if not found:
-            said["notes"].append(f"{subject.name}: {why_nothing(subject.run)}")
-        for system in dict.fromkeys(one.system for one in found):
-            for domain in dict.fromkeys(one.domain for one in found if one.system == system):
-                own = [one for one in found if (one.system, one.domain) == (system, domain)]
+        if not rates:
+            content["notes"].append(f"{subject.name}: {why_nothing(subject.run)}")
+        for system in dict.fromkeys(rate.system for rate in rates):
+            for domain in dict.fromkeys(rate.domain for rate in rates if rate.system == system):
+                own = [rate for rate in rates if (rate.system, rate.domain) == (system, domain)]
                 title = subject.title(system)
-                said["means"].append({"system": title, "domain": domain, **_mean(own)})
-                said["rows"] += [{"place": places[one.machine, one.section], **_row(title, one)} for one in own]
-                said["sentences"] += _sentence(title, own)
-    return said
+                content["means"].append({"system": title, "domain": domain, **_mean(own)})
+                content["rows"] += [{"place": places[rate.machine, rate.section], **_row(title, rate)} for rate in own]
+                content["sentences"] += _sentence(title, own)
+    return content
 
 
-def _limits(subject: Subject, places: Mapping[tuple[str, str], str], one: GroupThresholds) -> dict[str, Any]:
+def _limits(subject: Subject, places: Mapping[tuple[str, str], str], limit: GroupThresholds) -> dict[str, Any]:
     """Return the thresholds of one machine and system as text."""
-    numbers = {key: getattr(one, key) for key in ("threshold", "estimate", "bound")}
+    numbers = {key: getattr(limit, key) for key in ("threshold", "estimate", "bound")}
     return {
-        "place": places[one.machine, one.section],
-        "system": subject.title(one.system),
-        "normals": one.normals,
-        "groups": one.groups,
-        "smallest": _percent(one.smallest),
+        "place": places[limit.machine, limit.section],
+        "system": subject.title(limit.system),
+        "normals": limit.normals,
+        "groups": limit.groups,
+        "smallest": _percent(limit.smallest),
         **{key: None if value is None else f"{value:.4g}" for key, value in numbers.items()},
     }
 
 
-def _row(title: str, one: Rates) -> dict[str, Any]:
-    shares = {key: _percent(_known(one, key)) for key in SHARES}
-    return {"system": title, "domain": one.domain, "normals": one.normals, "groups": one.groups, **shares}
+def _row(title: str, rate: Rates) -> dict[str, Any]:
+    shares = {key: _percent(_known(rate, key)) for key in SHARES}
+    return {"system": title, "domain": rate.domain, "normals": rate.normals, "groups": rate.groups, **shares}
 
 
-def _known(one: Rates, key: str) -> float | None:
-    """Return a share; None where there are no labels, or too few groups to tell."""
-    share: float | None = getattr(one, key) if one.enough or key != "new" else None
+def _known(rate: Rates, key: str) -> float | None:
+    """Return a share; None if there are no labels, or too few groups to tell."""
+    share: float | None = getattr(rate, key) if rate.enough or key != "new" else None
     return share
 
 
 def _mean(own: Sequence[Rates]) -> dict[str, Any]:
-    found = {}
+    means = {}
     for key in SHARES:
-        known = [value for one in own if (value := _known(one, key)) is not None]
-        found[key] = _percent(float(np.mean(known))) if known else None
-    return found | {"normals": sum(one.normals for one in own), "groups": sum(one.groups for one in own)}
+        shares = [value for rate in own if (value := _known(rate, key)) is not None]
+        means[key] = _percent(float(np.mean(shares))) if shares else None
+    return means | {"normals": sum(rate.normals for rate in own), "groups": sum(rate.groups for rate in own)}
 
 
 def _sentence(title: str, own: Sequence[Rates]) -> list[str]:
-    """Say where neighbours make leave-one-out promise too much: over the machines of one system and domain."""
-    wrong = [one for one in own if one.disagree]
+    """Say if neighbours make leave-one-out promise too much, over the machines of one system and domain."""
+    wrong = [rate for rate in own if rate.disagree]
     if not wrong:
         return []
     mean = _mean(own)

@@ -1,1 +1,1 @@
-"""External resources: what the registry says of checkpoints and datasets, and how they are fetched and checked."""
+"""Look up, fetch and check external resources: checkpoints and datasets in the registry."""

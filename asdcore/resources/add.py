@@ -1,7 +1,7 @@
-"""Takes a local file, or a folder of files, into the registry: its hash into an entry, itself to where resources lie.
+"""Add a local file or folder to the registry: record its hash in an entry, and put it where resources lie.
 
-What the registry knows already is not taken on trust: a size or hash that contradicts the recorded one is refused. An
-entry that lacks a hash gets it, in the user's own registry.
+A size or hash that contradicts a recorded one is refused. An entry that lacks a hash gets it, in the user's own
+registry.
 """
 
 from __future__ import annotations
@@ -23,36 +23,38 @@ from asdcore.store.atomic import atomic_path, write_text
 NEEDED = ("source", "licence", "plugin")
 OWN = "own"
 GRAPHS = {".onnx": "onnx", ".tflite": "onnx"}
-"""Which plugin reads a file of one's own, where its name tells."""
+"""Which plugin reads your own file, by the end of its name."""
 COMPUTED = "computed: from a local file, by 'asdcore registry add'"
 
 
-def add(path: Path, registry: Registry, identifier: str | None = None, *, own: bool = False, **said: str) -> Resource:
+def add(
+    path: Path, registry: Registry, identifier: str | None = None, *, own: bool = False, **description: str
+) -> Resource:
     """Record a file's (or a folder's files') size and hash, put it in place, and return its entry.
 
-    identifier : of the entry to complete or to make; without it, the entry that records the hash, else a new one named
-    after the file. said : what a new entry says; ``source``, ``licence`` and ``plugin`` are needed, unless it is one's
-    ``own``. Raises ResourceError.
+    identifier : id of the entry to complete or to make; by default the entry that records the hash, else a new one
+    named after the file. description : what a new entry says; ``source``, ``licence`` and ``plugin`` are needed, unless
+    it is your ``own``. Raises ResourceError.
     """
-    given = [*said, *["own"] * own]
+    given = [*description, *["own"] * own]
     if own:
-        said = {"licence": OWN, "plugin": GRAPHS.get(path.suffix.lower(), OWN), **said}
-    found = _files(path, said.get("plugin"))
-    name = identifier or _known(path, found, registry) or _slug(path)
-    known = registry.resources.get(name)
-    if known and given:
+        description = {"licence": OWN, "plugin": GRAPHS.get(path.suffix.lower(), OWN), **description}
+    files = _files(path, description.get("plugin"))
+    name = identifier or _known(path, files, registry) or _slug(path)
+    recorded = registry.resources.get(name)
+    if recorded and given:
         raise ResourceError(
             f"{name} is in the registry: --{', --'.join(given)} can only describe a new entry. Leave that out, or "
             "choose another --id."
         )
-    if known:
-        found = _matched(known, path, _files(path, known.plugin))
-        entry = _completed(known, found)
+    if recorded:
+        files = _matched(recorded, path, _files(path, recorded.plugin))
+        entry = _completed(recorded, files)
     else:
-        entry = _new(name, path, found, registry, {**said, "own": own} if own else said)
-    if entry != known:
+        entry = _new(name, path, files, registry, {**description, "own": own} if own else description)
+    if entry != recorded:
         write_text(registry.home / f"{name}.toml", entry_text(entry))
-    for file_name, file in found.items():
+    for file_name, file in files.items():
         _place(file, resource_folder(name) / file_name)
     return entry
 
@@ -60,18 +62,18 @@ def add(path: Path, registry: Registry, identifier: str | None = None, *, own: b
 def _files(path: Path, plugin: str | None) -> dict[str, Path]:
     """Return {name: file} of a file and what its plugin reads beside it, or of a folder's files."""
     if path.is_file():
-        known = installed().components("encoder").get(plugin or "")
-        return {one.relative_to(path.parent).as_posix(): one for one in checkpoint_files(path, known)}
-    files = {one.relative_to(path).as_posix(): one for one in folder_files(path)} if path.is_dir() else {}
+        component = installed().components("encoder").get(plugin or "")
+        return {file.relative_to(path.parent).as_posix(): file for file in checkpoint_files(path, component)}
+    files = {file.relative_to(path).as_posix(): file for file in folder_files(path)} if path.is_dir() else {}
     if not files:
         raise ResourceError(f"{path} is neither a file nor a folder with files. Give what is to be recorded.")
     return files
 
 
-def _known(path: Path, found: Mapping[str, Path], registry: Registry) -> str | None:
+def _known(path: Path, files: Mapping[str, Path], registry: Registry) -> str | None:
     """Return the id of the entry that records this content, if there is one."""
     try:
-        return registry.recorded(path, list(found.values())).id
+        return registry.recorded(path, list(files.values())).id
     except ResourceError:
         return None
 
@@ -80,22 +82,22 @@ def _slug(path: Path) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", (path.name if path.is_dir() else path.stem).lower()).strip("-.")
 
 
-def _matched(entry: Resource, path: Path, found: Mapping[str, Path]) -> dict[str, Path]:
+def _matched(entry: Resource, path: Path, files: Mapping[str, Path]) -> dict[str, Path]:
     """Return {name in the entry: file}; a single file may have any name, others must have the recorded ones."""
-    if path.is_file() and len(entry.files) == len(found) == 1:
+    if path.is_file() and len(entry.files) == len(files) == 1:
         return {entry.files[0].name: path}
-    if path.is_file() and len(found) == 1:
+    if path.is_file() and len(files) == 1:
         return {entry.file(path.name).name: path}
-    if lost := [file.name for file in entry.files if file.name not in found]:
+    if lost := [file.name for file in entry.files if file.name not in files]:
         raise ResourceError(f"{path} lacks {lost[0]}. {entry.id} is {', '.join(file.name for file in entry.files)}.")
-    return {file.name: found[file.name] for file in entry.files}
+    return {file.name: files[file.name] for file in entry.files}
 
 
-def _completed(entry: Resource, found: Mapping[str, Path]) -> Resource:
-    """Return the entry with the hashes that it lacks; raises ResourceError where a recorded one is contradicted."""
+def _completed(entry: Resource, files_by_name: Mapping[str, Path]) -> Resource:
+    """Return the entry with the hashes that it lacks; raises ResourceError if a recorded one is contradicted."""
     files = []
     for file in entry.files:
-        path = found.get(file.name)
+        path = files_by_name.get(file.name)
         if path and (problem := difference(file, path)):
             raise ResourceError(f"{problem} It is not {file.name} of {entry.id}: nothing was changed.")
         if path and file.sha256 is None:
@@ -106,19 +108,21 @@ def _completed(entry: Resource, found: Mapping[str, Path]) -> Resource:
     return entry.model_copy(update={"files": tuple(files)})
 
 
-def _new(name: str, path: Path, found: Mapping[str, Path], registry: Registry, said: Mapping[str, Any]) -> Resource:
+def _new(
+    name: str, path: Path, files: Mapping[str, Path], registry: Registry, description: Mapping[str, Any]
+) -> Resource:
     """Return a new entry for files."""
-    if missing := [key for key in NEEDED if not said.get(key) and not said.get("own")]:
+    if missing := [key for key in NEEDED if not description.get(key) and not description.get("own")]:
         raise ResourceError(
             f"The registry has no entry {name!r} and none with this hash. A new one needs --{', --'.join(missing)}: "
             "where it is published, under which licence, and which plugin reads it. Of a file that you made yourself "
             "--own says enough."
         )
-    values: dict[str, Any] = {"id": name, "title": path.name, "kind": "checkpoint", **said}
-    values["folder"] = path.is_dir() or len(found) > 1
+    values: dict[str, Any] = {"id": name, "title": path.name, "kind": "checkpoint", **description}
+    values["folder"] = path.is_dir() or len(files) > 1
     if not values.get("revision") and not values.get("own"):
         values["notes"] = "No revision was given when this was added."
-    values["files"] = [_described(file_name, file) for file_name, file in found.items()]
+    values["files"] = [_described(file_name, file) for file_name, file in files.items()]
     return make_entry(values, f"{registry.home / name}.toml")
 
 
@@ -130,7 +134,7 @@ def _described(name: str, path: Path) -> dict[str, Any]:
 
 
 def _place(file: Path, target: Path) -> None:
-    """Put a file where it belongs, by a hard link where the file system allows it, else by a copy."""
+    """Put a file where it belongs, by a hard link if the file system allows it, else by a copy."""
     if target.exists() and target.samefile(file):
         return
     with atomic_path(target) as temporary:

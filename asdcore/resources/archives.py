@@ -1,11 +1,11 @@
-"""Datasets from archives: each is downloaded, checked, unpacked into ``ROOT/<machine>/``, and noted in the root.
+"""Fetch datasets: download archives, check them, and unpack them into ``ROOT/<machine>/``.
 
-``ROOT/.archives.json`` says which archives a dataset was made of, with the SHA-256 of each, and of which registry
-entry: what is noted there is not downloaded again, and a root takes the archives of one challenge year alone, since
-machines of other years have the same names and other sound.
+``ROOT/.archives.json`` notes the archives in a dataset, with their SHA-256 and registry entry: those are not downloaded
+again. A root takes the archives of one challenge year only, since machines of other years have the same names and
+another sound.
 
-An archive is unpacked beside the machine's folder and moved in when all of it is there and whole (every member has its
-CRC). A member that would land elsewhere, by ``..``, an absolute path, a drive or a link, condemns the archive. Hidden
+An archive is unpacked beside the machine's folder and moved in when it is complete (every member has its CRC). A
+member that would land elsewhere, by ``..``, an absolute path, a drive or a link, makes the archive unfit. Hidden
 files, ``__MACOSX/`` and what lies outside a folder named for the machine stay packed.
 """
 
@@ -81,7 +81,7 @@ def fetch_data(
 
 
 def _check_year(root: Path, notes: dict[str, Any], tasks: set[str]) -> None:
-    if strangers := {one["task"] for one in notes.values()} - tasks:
+    if strangers := {note["task"] for note in notes.values()} - tasks:
         raise ResourceError(
             f"{root} holds data of {', '.join(sorted(strangers))}, and machines of other years have the same names. "
             "Choose another folder with --out."
@@ -92,12 +92,12 @@ def _digest(archive: Path) -> str:
     try:
         return content_digest(archive)
     except FileNotFoundError:
-        raise ResourceError(f"{archive} was removed by somebody else. Run this again.") from None
+        raise ResourceError(f"{archive} was removed by another process. Run this again.") from None
 
 
 @contextmanager
 def _trusted_no_more(archive: Path, file: File) -> Iterator[None]:
-    """Forget the hash of a first download that proves unfit, where nothing else says what the file must be."""
+    """Forget the hash of a first download that proves unfit, if the registry records no hash."""
     try:
         yield
     except UnfitError:
@@ -108,30 +108,30 @@ def _trusted_no_more(archive: Path, file: File) -> Iterator[None]:
 
 def _resources(name: str, registry: Registry, split: str | None) -> list[Resource]:
     """Return the datasets of a task, or the one entry of this id."""
-    datasets = {one.id: one for one in registry.entries("dataset") if one.use.get("split") in SPLITS}
-    found = [one for one in datasets.values() if name in (one.plugin, one.id)]
-    if not found:
-        known = {*datasets, *(one.plugin for one in datasets.values())}
-        raise ResourceError(f"No dataset is named {name!r}. {did_you_mean(name, known)}")
-    kept = [one for one in found if split in (None, one.use["split"])]
+    datasets = {entry.id: entry for entry in registry.entries("dataset") if entry.use.get("split") in SPLITS}
+    matching = [entry for entry in datasets.values() if name in (entry.plugin, entry.id)]
+    if not matching:
+        names = {*datasets, *(entry.plugin for entry in datasets.values())}
+        raise ResourceError(f"No dataset is named {name!r}. {did_you_mean(name, names)}")
+    kept = [entry for entry in matching if split in (None, entry.use["split"])]
     if not kept:
-        splits = ", ".join(str(one.use["split"]) for one in found)
+        splits = ", ".join(str(entry.use["split"]) for entry in matching)
         raise ResourceError(f"{name} has no split {split!r}; it has {splits}.")
-    return sorted(kept, key=lambda one: SPLITS.index(str(one.use["split"])))
+    return sorted(kept, key=lambda entry: SPLITS.index(str(entry.use["split"])))
 
 
 def _wanted(resources: list[Resource], machines: Sequence[str]) -> list[tuple[Resource, File]]:
     """Return the archives of the machines asked for."""
     every = [(resource, file) for resource in resources for file in resource.files if file.machine]
-    known = {str(file.machine) for _, file in every}
+    names = {str(file.machine) for _, file in every}
     for machine in machines:
-        if machine not in known:
-            raise ResourceError(f"No archive holds the machine {machine!r}. {did_you_mean(machine, known)}")
+        if machine not in names:
+            raise ResourceError(f"No archive holds the machine {machine!r}. {did_you_mean(machine, names)}")
     return [(resource, file) for resource, file in every if not machines or file.machine in machines]
 
 
 def _read_notes(root: Path) -> dict[str, Any]:
-    """Return {archive name: what is noted of it}."""
+    """Return {archive name: its note}."""
     path = root / NOTES
     if path.exists() and not path.is_file():
         raise ResourceError(f"{path} is not a regular file. Move it away, then fetch again.")
@@ -147,9 +147,9 @@ def _read_notes(root: Path) -> dict[str, Any]:
 
 
 def unpack(archive: Path, machine: str, root: Path) -> int:
-    """Unpack what a zip file holds below a folder ``machine`` into ``root/machine``; returns the number of files.
+    """Unpack the folder ``machine`` of a zip file into ``root/machine``; returns the number of files.
 
-    Files that are there already with the same content are left. Raises ResourceError, with nothing changed, where the
+    Existing files with the same content are left. Raises ResourceError, with nothing changed, if the
     archive is damaged or unsafe, or a sound file of the same name is there with other content.
     """
     advice = f"Remove it with 'rm {archive}' and fetch it again."
@@ -167,18 +167,18 @@ def unpack(archive: Path, machine: str, root: Path) -> int:
             _move_in(stage, home, archive)
             return len(members)
     except DamagedError as error:
-        raise UnfitError(f"{archive} is damaged or no zip file ({error}). {advice}") from error
+        raise UnfitError(f"{archive} is damaged or not a zip file ({error}). {advice}") from error
     except FileNotFoundError as error:
-        raise ResourceError(f"{archive} was removed by somebody else. Run this again.") from error
+        raise ResourceError(f"{archive} was removed by another process. Run this again.") from error
 
 
 class UnfitError(ResourceError):
-    """An archive that can never be unpacked as what it is to be."""
+    """An archive is damaged, unsafe, or of another machine."""
 
 
 def _members(opened: zipfile.ZipFile, archive: Path, machine: str) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
     """Return (member, its path below the machine's folder) of every file; raises UnfitError for an unsafe member."""
-    found: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    members: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for info in opened.infolist():
         path = PurePosixPath(info.filename)
         if reason := _unsafe(info, path):
@@ -186,23 +186,23 @@ def _members(opened: zipfile.ZipFile, archive: Path, machine: str) -> list[tuple
         if info.is_dir() or machine not in path.parts[:-1] or any(part.startswith(ASIDE) for part in path.parts):
             continue
         inside = PurePosixPath(*path.parts[path.parts.index(machine) + 1 :])
-        if inside in found:
+        if inside in members:
             raise UnfitError(f"{archive} is not unpacked: two of its members are {machine}/{inside}.")
-        found[inside] = info
-    if not found:
-        raise UnfitError(f"{archive} holds no folder {machine!r}: it is not an archive of that machine.")
-    if clash := next((one for path in found for one in path.parents if one in found), None):
+        members[inside] = info
+    if not members:
+        raise UnfitError(f"{archive} has no folder {machine!r}: it is not an archive of that machine.")
+    if clash := next((parent for path in members for parent in path.parents if parent in members), None):
         raise UnfitError(f"{archive} is not unpacked: its member {machine}/{clash} is a file and a folder.")
-    return [(info, inside) for inside, info in found.items()]
+    return [(info, inside) for inside, info in members.items()]
 
 
 def _unsafe(info: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
-    """Say what is wrong with a member's name or kind, or return None."""
+    """Return what is wrong with a member's name or kind, or None."""
     kind = stat.S_IFMT(info.external_attr >> 16)
     if path.is_absolute() or ".." in path.parts or "\\" in info.orig_filename or ":" in info.filename:
         return "would land outside its folder"
     if "\0" in info.orig_filename or not info.filename.isprintable():
-        return "has a name that cannot be printed"
+        return "has an unprintable name"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device"
     if len(path.parts) > DEEPEST or any(len(os.fsencode(part)) > LONGEST for part in path.parts):
@@ -211,7 +211,7 @@ def _unsafe(info: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
 
 
 def _check_space(root: Path, needed: int) -> None:
-    there = next(one for one in (root, *root.absolute().parents) if one.exists())
+    there = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if needed > (free := shutil.disk_usage(there).free):
         raise ResourceError(
             f"{needed:,} bytes are to be unpacked into {root}, which has {free:,} left. Free some space."
@@ -219,26 +219,26 @@ def _check_space(root: Path, needed: int) -> None:
 
 
 def _move_in(stage: Path, home: Path, archive: Path) -> None:
-    """Move unpacked files to where they belong; a whole folder at once where there is none yet."""
+    """Move unpacked files into the machine's folder; a new folder is moved at once."""
     with disk_trouble(home):
         moves = []
-        for path in sorted(one for one in stage.rglob("*") if one.is_file()):
+        for path in sorted(file for file in stage.rglob("*") if file.is_file()):
             target = home / path.relative_to(stage)
             if _is_other(path, target):
                 if target.suffix.lower() in SOUND:
                     raise ResourceError(
-                        f"{target} is there with other sound than in {archive}: they are of different datasets. "
+                        f"{target} exists with another sound than in {archive}: they are of different datasets. "
                         "Choose another folder with --out, or move that file away."
                     )
                 # Two archives of one machine may each bring a table of its clips: both are kept.
                 target = target.with_name(f"{target.stem}.{archive.stem}{target.suffix}")
                 if _is_other(path, target):
                     raise ResourceError(
-                        f"{target} is there with other content than in {archive}. Choose another folder with --out, or "
+                        f"{target} exists with other content than in {archive}. Choose another folder with --out, or "
                         "move that file away."
                     )
             moves.append((path, target))
-        for folder in [one for one in stage.iterdir() if one.is_dir() and not (home / one.name).exists()]:
+        for folder in [path for path in stage.iterdir() if path.is_dir() and not (home / path.name).exists()]:
             home.mkdir(parents=True, exist_ok=True)
             folder.replace(home / folder.name)
         for path, target in moves:
@@ -248,7 +248,7 @@ def _move_in(stage: Path, home: Path, archive: Path) -> None:
 
 
 def _is_other(path: Path, target: Path) -> bool:
-    """Whether something else than a file with the same content is there."""
+    """Whether ``target`` exists and is not a file with the same content."""
     if target.is_file():
         return not filecmp.cmp(path, target, shallow=False)
     return target.exists() or target.is_symlink()

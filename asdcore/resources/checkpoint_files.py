@@ -1,4 +1,4 @@
-"""Every file of a checkpoint."""
+"""List every file of a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from asdcore.errors import blamed
 
 
 def checkpoint_files(path: Path, component: Component | None = None) -> list[Path]:
-    """Return every file of a checkpoint: those of a folder; a file, and what its component reads beside it."""
+    """Return every file of a checkpoint: all in a folder, or the file and those that its component reads beside it."""
     if path.is_dir():
         return [file for _, file in tree_files(path)]
     if component is None or not callable(ask := getattr(component.factory, "files", None)):
         return [path]
     with blamed(component.kind, component.name):
-        return [path, *(one for one in map(Path, ask(path)) if one != path)]
+        return [path, *(file for file in map(Path, ask(path)) if file != path)]

@@ -1,11 +1,11 @@
-"""Downloads: resumed where they broke off, checked against the registry, and kept only if they are what it records.
+"""Download files of the registry; only those with the recorded size and hash are kept.
 
-A download grows in ``<file>.part``, which an interrupt leaves for the next call to go on with, and is renamed when its
-size and hash are the recorded ones; anything else is deleted and named. No credentials are sent.
+A download grows in ``<file>.part``; after an interrupt the next call continues it. It is renamed if its size and hash
+are the recorded ones, else deleted with a message. No credentials are sent.
 
-What is checked: the SHA-256; where the publisher gives an MD5 alone, that; a dataset's archive without either is
-trusted on first use, if all of it can be read: its SHA-256 is written to ``<file>.sha256``, and must be the same ever
-after. A checkpoint without any hash is not downloaded.
+The SHA-256 is checked, or the MD5 if the publisher gives nothing else. A dataset's archive without either is trusted on
+first use, if all of it is readable: its SHA-256 is written to ``<file>.sha256`` and must stay the same. A checkpoint
+without any hash is not downloaded.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from asdcore.store.zips import unreadable
 from asdcore.version import __version__
 
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds to wait before each further try; any bytes that came start the count anew."""
+"""Seconds to wait before each further try; received bytes start the count anew."""
 
 FIRST = ".sha256"
-"""What a file's name is followed by, of the file beside it that holds the hash with which it first came."""
+"""The ending of the file that holds the SHA-256 of a file's first download, beside that file."""
 
 TIMEOUT = 60.0
 BLOCK = 1 << 20
 PASSING = (408, 425, 429, 500, 502, 503, 504)
-"""HTTP status codes that may be different in a moment."""
+"""HTTP status codes after which another try may succeed."""
 
 
 def fetch(resource: Resource, progress: Progress | None = None, files: tuple[File, ...] = ()) -> list[Path]:
-    """Download the files of a resource (or some of them) that are not there yet; returns the paths of all.
+    """Download the missing files of a resource, or of ``files`` of it; returns the paths of all.
 
-    Raises ResourceError where a file cannot be had, or is not the one that the registry records.
+    Raises ResourceError if a file is not available, or is not the one that the registry records.
     """
     shown = progress or Silent()
     paths = {file: resource_folder(resource.id) / file.name for file in files or resource.files}
     for file, path in paths.items():
         if not path.is_file() and (path.exists() or path.is_symlink()):
             raise ResourceError(
-                f"{path} is a folder, a pipe or a link that leads nowhere, in the place of {file.name}. Move it away, "
+                f"{path} is a folder, a pipe or a broken link, in the place of {file.name}. Move it away, "
                 "then fetch again."
             )
     missing = [file for file, path in paths.items() if not path.is_file()]
@@ -70,7 +70,7 @@ def fetch(resource: Resource, progress: Progress | None = None, files: tuple[Fil
 
 
 def _fetch(url: str, file: File, path: Path, progress: Progress) -> None:
-    """Download one file to its place, checked; nobody else touches it until it has its name."""
+    """Download one file, check it, and move it to its place; a lock keeps other processes away."""
     part = path.with_name(path.name + PART)
     with disk_trouble(path), progress.stage(file.name, file.size or 0) as advance:
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -87,12 +87,14 @@ def _fetch(url: str, file: File, path: Path, progress: Progress) -> None:
                 raise
             if problem := difference(file, part) or (_unlike_the_first(part, path) if file.check == "none" else None):
                 lock.remove()
-                raise ResourceError(f"What {url} gave was deleted, it is not what is recorded: {problem}")
+                raise ResourceError(
+                    f"The download from {url} was deleted, since it is not the recorded file: {problem}"
+                )
             part.replace(path)
     if file.check == "md5":
         progress.note(f"{file.name} was checked by its MD5 alone: no SHA-256 of it is recorded.")
     elif file.check == "none":
-        progress.note(f"{file.name} has no recorded hash: it is trusted as it came, and must be the same ever after.")
+        progress.note(f"{file.name} has no recorded hash: this download is trusted, and later ones must be the same.")
 
 
 def _check_here(file: File, path: Path) -> None:
@@ -102,48 +104,49 @@ def _check_here(file: File, path: Path) -> None:
 
 @contextmanager
 def _held(part: Path) -> Iterator[tuple[Lock, IO[bytes]]]:
-    """Open what is here of a download, at its end, for this process alone; what a link leads to is not touched."""
+    """Open a partial download at its end, locked for this process; links are not followed."""
     try:
         lock = take(part)
     except OSError as error:
         if not part.is_symlink() and error.errno not in (errno.EINVAL, errno.EISDIR):
             raise
         raise ResourceError(
-            f"{part} is a folder, a link or no regular file of its own, and is not written to. Remove it with 'rm "
+            f"{part} is a folder, a link or not a regular file, so it is not written to. Remove it with 'rm "
             f"{'-r ' if part.is_dir() and not part.is_symlink() else ''}{part}', then fetch again."
         ) from error
     if lock is None:
         raise ResourceError(f"Another process is downloading to {part}. Wait for it, then run this again.")
-    with open(lock.descriptor, "r+b") as target:  # noqa: PTH123  # closing it lets go of the lock
+    with open(lock.descriptor, "r+b") as target:  # noqa: PTH123  # closing it releases the lock
         target.seek(0, os.SEEK_END)
         yield lock, target
 
 
 def _unlike_the_first(part: Path, path: Path) -> str | None:
-    """Say how a file without a recorded hash differs from the one that came first; note the hash of that one.
+    """Return how a file without a recorded hash differs from its first download, whose hash is noted.
 
-    An archive is only noted when all of it can be read: a first one that is damaged must not bar a sound one.
+    An archive is noted only if all of it is readable: a damaged first download must not bar a later good one.
     """
     if trouble := unreadable(part) if path.suffix == ".zip" else None if part.stat().st_size else "it is empty":
-        return f"{part.stat().st_size:,} bytes that are no {path.suffix or 'file'}, or damaged ({trouble})."
-    seen, found = path.with_name(f"{path.name}{FIRST}"), content_digest(part)
+        return f"{part.stat().st_size:,} bytes that are not a {path.suffix or 'file'}, or damaged ({trouble})."
+    seen, digest = path.with_name(f"{path.name}{FIRST}"), content_digest(part)
     if not seen.is_file():
-        write_text(seen, f"{found}  {path.name}\n")
+        write_text(seen, f"{digest}  {path.name}\n")
     before = seen.read_text(encoding="utf-8", errors="replace").partition(" ")[0].strip()
     return (
         None
-        if before == found
+        if before == digest
         else (
-            f"the first download had the SHA-256 {before} ({seen}), this one {found}. If the first was wrong, remove "
+            f"the first download had the SHA-256 {before} ({seen}), this one {digest}. If the first was wrong, remove "
             f"{seen.name} with 'rm {seen}' and fetch again"
         )
     )
 
 
 def download(url: str, target: IO[bytes], size: int | None, advance: Callable[[int], None]) -> None:
-    """Download into an open file, going on after the bytes that it holds; tries again where the connection breaks.
+    """Download into an open file, continuing after the bytes that it holds; tries again if the connection breaks.
 
-    ``size`` is the number of bytes expected, if known; reading stops once there are more. ``advance`` is told of bytes.
+    size : the expected number of bytes, None if unknown; reading stops beyond it. advance : called with the number of
+    new bytes.
     """
     advance(target.tell())
     waits = iter(WAITS)
@@ -172,11 +175,11 @@ def download(url: str, target: IO[bytes], size: int | None, advance: Callable[[i
 
 
 class _BrokenError(Exception):
-    """The connection broke, or never came about."""
+    """The connection broke or was never established."""
 
 
 def _receive(url: str, target: IO[bytes], size: int | None, advance: Callable[[int], None]) -> None:
-    """Ask once for what is still missing and write what comes; raises _BrokenError where some is missing still."""
+    """Request the missing bytes once and write them; raises _BrokenError if some are still missing."""
     start = target.tell()
     if start == size:
         return
@@ -185,7 +188,7 @@ def _receive(url: str, target: IO[bytes], size: int | None, advance: Callable[[i
     except urllib.error.HTTPError as error:
         if error.code != 416 or not start:
             raise
-        error.close()  # there is nothing after the bytes that are here: they are all of the file, or none of it
+        error.close()  # the server has no bytes after those here: they are the complete file, or of another one
         if _total(error.headers) != start:
             _empty(target, advance)
             _receive(url, target, size, advance)
@@ -193,7 +196,7 @@ def _receive(url: str, target: IO[bytes], size: int | None, advance: Callable[[i
     with response:
         if response.status == 206 and not _starts_at(response.headers, start):
             _empty(target, advance)
-            raise _BrokenError("the server gave another part of the file than was asked for")
+            raise _BrokenError("the server sent another part of the file than requested")
         if start and response.status != 206:
             start = _empty(target, advance)
         declared = _number(response.headers.get("Content-Length"))
@@ -214,10 +217,9 @@ def _ask(url: str, start: int) -> Any:
         return _OPENER.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError:
         raise
-    except (ValueError, OverflowError, http.client.InvalidURL) as error:  # a host or port that cannot be
+    except (ValueError, OverflowError, http.client.InvalidURL) as error:  # an invalid host or port
         raise ResourceError(
-            f"{url} cannot be downloaded: it is not an address, or leads to none ({error}). Correct it in the registry "
-            "entry."
+            f"{url} cannot be downloaded: the address is invalid ({error}). Correct it in the registry entry."
         ) from error
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(str(getattr(error, "reason", error)) or type(error).__name__) from error
@@ -226,7 +228,9 @@ def _ask(url: str, start: int) -> Any:
 def _blocks(response: Any) -> Iterator[bytes]:
     while True:
         try:
-            block = response.read1(BLOCK)  # what has come, not all of a block: a line may stall within each
+            block = response.read1(
+                BLOCK
+            )  # the bytes received so far, not a full block: a connection may stall within one
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise _BrokenError(str(error) or type(error).__name__) from error
         if not block:
@@ -235,7 +239,7 @@ def _blocks(response: Any) -> Iterator[bytes]:
 
 
 def _empty(target: IO[bytes], advance: Callable[[int], None]) -> int:
-    """Forget what is here: it is not the beginning of what comes."""
+    """Empty a partial download: it is not the beginning of the file that comes."""
     advance(-target.tell())
     target.truncate(0)
     return target.seek(0)
@@ -250,7 +254,7 @@ def _total(headers: Any) -> int | None:
 
 
 def _number(text: str | None) -> int | None:
-    """Return a number of bytes that a server names; None where it is none."""
+    """Return the number of bytes in a server's header, None if it is not a number."""
     return int(text) if text and re.fullmatch("[0-9]{1,18}", text) else None
 
 
@@ -258,7 +262,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but never from https to anything less."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        """Refuse what an https address may not lead to."""
+        """Raise ResourceError if https redirects to anything else."""
         allowed = ("https",) if req.type == "https" else ("http", "https")
         try:
             scheme = urlsplit(newurl).scheme

@@ -1,11 +1,11 @@
-"""What the registry says of one external resource, a checkpoint or a dataset: a TOML file each, its id the file's name.
+"""The schema of a registry entry: one TOML file for each checkpoint or dataset, named by its id.
 
 An entry without a hash says so: every file carries its evidence, which begins with where its hash comes from.
 
     computed:   the file was hashed by whoever wrote the entry
     published:  by the publisher itself: a Git LFS pointer, the MD5 that Zenodo shows
     reported:   by others, in public code or documents
-    unknown:    no hash was found
+    unknown:    there is no hash
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _web_address(value: str) -> str:
     try:
         _ = parts.port, parts.hostname.encode("idna"), value.encode("ascii")
     except ValueError as error:
-        raise ValueError(f"an address has a host and a port that can be, and plain characters ({error})") from None
+        raise ValueError(f"an address must have a valid host and port, and plain characters ({error})") from None
     if not value.isprintable() or " " in value:
         raise ValueError("an address holds no blanks and no control characters")
     return value
@@ -67,7 +67,7 @@ Layer = Annotated[int, Field(ge=0, strict=True)] | Text
 
 
 class _Strict(BaseModel):
-    """Frozen, and any key it does not know is an error."""
+    """Frozen; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -85,7 +85,7 @@ class File(_Strict):
 
     @property
     def check(self) -> str:
-        """By what a download is checked: ``sha256``, ``md5`` or ``none``."""
+        """The hash that a download is checked by: ``sha256``, ``md5`` or ``none``."""
         return "sha256" if self.sha256 else "md5" if self.md5 else "none"
 
 
@@ -94,7 +94,7 @@ class Facts(_Strict):
 
     ``sample_rate`` in Hz. ``layers`` that can be asked for, the last one the default; of that one, for 10 s: ``tokens``
     (time, band), ``special`` tokens beside them, their ``dim``; ``macs``, the multiply-accumulates of a pass to it, and
-    ``parameters``, the learned weights that such a pass reads: both absent where an encoder shows no torch model.
+    ``parameters``, the learned weights that such a pass reads: both absent if an encoder shows no torch model.
     """
 
     sample_rate: Count
@@ -114,7 +114,7 @@ class Resource(_Strict):
     ``base_url`` + its name, else nowhere that a program may fetch it from. ``plugin`` reads it, with the parameters
     ``use``. ``folder`` says that the plugin wants the folder of all files rather than the one file. ``allowed`` says
     for a challenge year whether its rules allow the resource, and ``allowed_because`` how that is known. ``evidence``
-    is that of every file without its own. ``facts`` are of a checkpoint, absent where it was not measured.
+    is that of every file without its own. ``facts`` are of a checkpoint, absent if it was not measured.
     """
 
     id: Annotated[str, Field(pattern=rf"^{ID.pattern}$")]
@@ -137,20 +137,23 @@ class Resource(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Resource:
-        for problem in (*_entry_problems(self), *(one for file in self.files for one in _file_problems(self, file))):
+        for problem in (
+            *_entry_problems(self),
+            *(problem for file in self.files for problem in _file_problems(self, file)),
+        ):
             raise ValueError(problem)
         return self
 
     def url(self, file: File) -> str | None:
-        """Return where a file can be downloaded, None where only a person can."""
+        """Return the address of a file, None if a program may not fetch it."""
         return file.url or (f"{self.base_url}{quote(file.name)}" if self.base_url else None)
 
     def file(self, name: str) -> File:
-        """Return a file by name; raises ResourceError with the closest."""
+        """Return a file by name; raises ResourceError with the closest name."""
         for file in self.files:
             if file.name == name:
                 return file
-        raise ResourceError(f"{self.id} has no file {name!r}. {did_you_mean(name, [one.name for one in self.files])}")
+        raise ResourceError(f"{self.id} has no file {name!r}. {did_you_mean(name, [file.name for file in self.files])}")
 
 
 def _entry_problems(entry: Resource) -> list[str]:
@@ -159,11 +162,11 @@ def _entry_problems(entry: Resource) -> list[str]:
         [] if entry.source or entry.own else ["source: this key is needed, unless the file is your own: own = true"]
     )
     problems += [
-        f"files: two have the name {name!r}" for name in sorted({one for one in names if names.count(one) > 1})
+        f"files: two have the name {name!r}" for name in sorted({name for name in names if names.count(name) > 1})
     ]
     if not (entry.revision or entry.notes or entry.own):
         problems.append("revision: it is empty; pin a commit, record or release, or say in notes why none is known")
-    if any(one != "unknown" for one in entry.allowed.values()) and not entry.allowed_because:
+    if any(answer != "unknown" for answer in entry.allowed.values()) and not entry.allowed_because:
         problems.append("allowed_because: 'allowed' says yes or no; say here how that is known")
     if entry.kind == "checkpoint" and len(names) > 1 and not entry.folder:
         problems.append(f"folder: a checkpoint of {len(names)} files needs folder = true")
@@ -179,9 +182,9 @@ def _entry_problems(entry: Resource) -> list[str]:
 def _file_problems(entry: Resource, file: File) -> list[str]:
     problems = []
     evidence = file.evidence or entry.evidence
-    kind, _, said = evidence.partition(": ")
+    kind, _, detail = evidence.partition(": ")
     hashed = file.check != "none"
-    if kind not in EVIDENCE or not said or (kind == "unknown") is hashed:
+    if kind not in EVIDENCE or not detail or (kind == "unknown") is hashed:
         wanted = "'computed: ', 'published: ' or 'reported: '" if hashed else "'unknown: '"
         has = "a hash" if hashed else "no hash"
         problems.append(f"{file.name}: it has {has}, so its evidence must begin with {wanted}, got {evidence!r}")
@@ -197,9 +200,9 @@ def _file_problems(entry: Resource, file: File) -> list[str]:
 
 
 def load_entry(path: Path) -> Resource:
-    """Read and check one entry; raises ResourceError naming file, key, what was found and what is allowed."""
+    """Read and check one entry; raises ResourceError naming file, key, value and what is allowed."""
     if path.is_symlink() and not path.exists():
-        raise ResourceError(f"{path} is a link that leads nowhere. Remove it, or put an entry there.")
+        raise ResourceError(f"{path} is a broken link. Remove it, or put an entry there.")
     if path.exists() and not path.is_file():  # a pipe could be read for ever
         raise ResourceError(f"{path} is not a regular file. Remove it, or put an entry there.")
     try:
@@ -214,16 +217,16 @@ def load_entry(path: Path) -> Resource:
 
 
 def make_entry(values: dict[str, Any], where: str) -> Resource:
-    """Make an entry; ``where`` begins the message of the ResourceError that lists all that is wrong."""
+    """Make an entry; raises ResourceError with all problems, in a message that begins with ``where``."""
     try:
         return Resource.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(one) for one in error.errors()]
-        raise ResourceError("\n  - ".join([f"{where} is no registry entry:", *lines])) from None
+        lines = [_explain(problem) for problem in error.errors()]
+        raise ResourceError("\n  - ".join([f"{where} is not a valid registry entry:", *lines])) from None
 
 
 def entry_text(entry: Resource) -> str:
-    """Return an entry as TOML: the text that :func:`load_entry` reads back as the same entry."""
+    """Return an entry as TOML text, which :func:`load_entry` reads back as the same entry."""
     values = entry.model_dump(exclude={"id", "files"}, exclude_defaults=True)
     tables = {key: values.pop(key) for key in ("allowed", "use", "facts") if key in values}
     blocks = [_block(values), *(f"[{key}]\n{_block(table)}" for key, table in tables.items())]
@@ -242,7 +245,7 @@ def _key(key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + _CONTROL.sub(lambda one: rf"\u{ord(one[0]):04x}", escaped) + '"'
+        return '"' + _CONTROL.sub(lambda sign: rf"\u{ord(sign[0]):04x}", escaped) + '"'
     if isinstance(value, bool):
         return str(value).lower()
     return f"[{', '.join(map(_value, value))}]" if isinstance(value, list | tuple) else repr(value)
@@ -252,13 +255,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def _explain(error: Any) -> str:
-    """Say in one line what pydantic found: the key, what it got, what it accepts."""
+    """Return one problem as a line: the key, its value and what is allowed."""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         inner: dict[Any, type[_Strict]] = {"files": File, "facts": Facts}
         model = inner.get(error["loc"][0], Resource) if len(error["loc"]) > 1 else Resource
-        known = [key for key in model.model_fields if key != "id"]
-        return f"{where}: no such key. {did_you_mean(str(error['loc'][-1]), known)}"
+        keys = [key for key in model.model_fields if key != "id"]
+        return f"{where}: no such key. {did_you_mean(str(error['loc'][-1]), keys)}"
     if error["type"] == "missing":
         return f"{where}: this key is needed."
     message = error["msg"].removeprefix("Value error, ")

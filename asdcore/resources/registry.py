@@ -1,10 +1,10 @@
-"""The registry of external resources, where their files lie, and the check of a checkpoint's hash before it is loaded.
+"""Read the registry of external resources, locate their files, and check a checkpoint's hash before it is loaded.
 
     REGISTRY/<id>.toml            one entry a resource, see :mod:`asdcore.resources.entries`
     RESOURCES/<id>/<file name>    its files
 
-Entries come from the registry that asdcore ships and from the user's own, ``registry`` in the per-user store; where
-``$ASDCORE_REGISTRY`` or ``--registry`` names a folder, they come from there alone. An entry of the user's own may have
+Entries come from the registry that asdcore ships and from the user's own, ``registry`` in the per-user store. If
+``$ASDCORE_REGISTRY`` or ``--registry`` names a folder, they come only from there. An entry of the user's own may have
 the id of a shipped one only to fill in sizes and hashes that the shipped one leaves open. RESOURCES is
 ``$ASDCORE_RESOURCES``, else ``resources`` in the per-user store.
 """
@@ -31,7 +31,7 @@ FOLDER_ALGORITHM = "sha256-folder-v1"
 PART = ".part"
 
 FRESH = 2 * 10**9
-"""Nanoseconds after a change in which another may leave the time of change as it is: file systems count coarsely."""
+"""Nanoseconds within which a second change may leave the same time of change: file systems have coarse clocks."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Registry:
 
     def entries(self, kind: str | None = None) -> list[Resource]:
         """Return all entries, or those of one kind ("checkpoint", "dataset")."""
-        return [one for one in self.resources.values() if kind in (None, one.kind)]
+        return [entry for entry in self.resources.values() if kind in (None, entry.kind)]
 
     def entry(self, identifier: str) -> Resource:
         """Return one entry; raises ResourceError with the closest id."""
@@ -60,52 +60,55 @@ class Registry:
         return next(((resource, file) for resource, file in every if file.sha256 == digest), None)
 
     def recorded(self, path: Path, files: Sequence[Path] = ()) -> Resource:
-        """Return the entry whose hashes a file, or a folder's files, have; ``files``: all that belong to that file.
+        """Return the entry that records the hashes of a file, or of all files of a folder.
 
-        Raises ResourceError where there is none: nothing without a recorded source and hash may enter a frozen run.
+        files : the file and all that belong to it. Raises ResourceError if there is no such entry: only files with
+        recorded source and hash may enter a frozen run.
         """
         if path.is_dir() or len(files) > 1:
             top = path if path.is_dir() else path.parent
             files = [file for _, file in tree_files(path)] if path.is_dir() else files
-            held = {one.relative_to(top).as_posix(): content_digest(one) for one in files}
+            held = {file.relative_to(top).as_posix(): content_digest(file) for file in files}
             for resource in self.entries("checkpoint"):
-                known = {file.name: file.sha256 for file in resource.files}
-                if resource.folder and (known == held or (top != path and held.items() <= known.items())):
+                recorded = {file.name: file.sha256 for file in resource.files}
+                if resource.folder and (recorded == held or (top != path and held.items() <= recorded.items())):
                     return resource
             if hidden := [name for name in held if path.is_dir() and top / name not in folder_files(path)]:
                 raise ResourceError(
                     f"{path} holds {hidden[0]}, which is hidden or unfinished: the registry records no such file, so "
                     "the folder cannot enter a frozen run. Remove that file, or keep it elsewhere."
                 )
-            found = f"the {len(held)} files of {path} have hashes"
+            files_have = f"the {len(held)} files of {path} have hashes"
         elif match := self.by_sha256(content_digest(path)):
             return match[0]
         else:
-            found = f"{path} has the SHA-256 {content_digest(path)},"
+            files_have = f"{path} has the SHA-256 {content_digest(path)},"
         raise ResourceError(
-            f"{found} that no entry of the registry records, and what has no recorded source and hash cannot enter a "
-            f"frozen run. 'asdcore registry add {path}' records it; with --own, as your own."
+            f"{files_have} that no entry of the registry records. A frozen run takes only what is recorded with source "
+            f"and hash. 'asdcore registry add {path}' records it; with --own, as your own."
         )
 
 
 def open_registry(folder: Path | None = None) -> Registry:
-    """Read the registry: of ``folder``, else of ``$ASDCORE_REGISTRY``, else the shipped one and the user's own."""
+    """Read the registry in ``folder``, else in ``$ASDCORE_REGISTRY``, else the shipped one and the user's own."""
     chosen = folder or path_of_variable("ASDCORE_REGISTRY")
     if chosen is not None:
         if not chosen.is_dir():
-            raise ResourceError(f"The registry {chosen} is no folder. Give one of .toml files, or none.")
+            raise ResourceError(
+                f"The registry {chosen} is not a folder. Give a folder of .toml files, or leave it out."
+            )
         return Registry(_read(chosen), chosen)
     own = default_store() / "registry"
-    found = _read(shipped_registry())
+    entries = _read(shipped_registry())
     for identifier, resource in _read(own).items():
-        shipped = found.get(identifier)
+        shipped = entries.get(identifier)
         if shipped and not completes(resource, shipped):
             raise ResourceError(
-                f"{own / identifier}.toml: asdcore ships an entry of that id, which says something else. An entry of "
+                f"{own / identifier}.toml: asdcore ships a different entry of that id. An entry of "
                 f"your own may fill in missing sizes and hashes of a shipped one; for anything else, rename the file."
             )
-        found[identifier] = resource
-    return Registry(dict(sorted(found.items())), own)
+        entries[identifier] = resource
+    return Registry(dict(sorted(entries.items())), own)
 
 
 def shipped_registry() -> Path:
@@ -117,7 +120,7 @@ def shipped_registry() -> Path:
 
 
 def completes(own: Resource, shipped: Resource) -> bool:
-    """Whether one entry says what another says, and besides nothing but sizes and hashes that the other leaves open."""
+    """Whether one entry equals the shipped one, except for sizes and hashes that the shipped one leaves open."""
     if len(own.files) != len(shipped.files):
         return False
     hashes = ("size", "sha256", "md5")
@@ -131,50 +134,50 @@ def completes(own: Resource, shipped: Resource) -> bool:
 
 
 def resource_folder(identifier: str) -> Path:
-    """Return where the files of a resource lie, there or not."""
+    """Return the folder for the files of a resource, whether it exists or not."""
     return (path_of_variable("ASDCORE_RESOURCES") or default_store() / "resources") / identifier
 
 
 def locate(identifier: str, registry: Registry | None = None) -> Path:
-    """Return the file of a checkpoint (its folder where the entry says ``folder``), every hash checked.
+    """Return the file of a checkpoint (its folder if the entry says ``folder``), every hash checked.
 
-    Raises ResourceError where a file is not there, has no recorded SHA-256, or not the recorded one, and where the
-    folder holds a file that the entry does not know. A file is read once a process as long as it does not change.
+    Raises ResourceError if a file is missing, has no recorded SHA-256 or another one, or if the folder holds a file
+    that the entry lacks. A file that does not change is read once per process.
     """
     resource = (registry or open_registry()).entry(identifier)
     if resource.kind != "checkpoint":
-        raise ResourceError(f"{identifier} is a {resource.kind}, no checkpoint. Fetch it with 'asdcore data fetch'.")
+        raise ResourceError(f"{identifier} is a {resource.kind}, not a checkpoint. Fetch it with 'asdcore data fetch'.")
     folder = resource_folder(identifier)
     for file in resource.files:
         if not (folder / file.name).is_file():
             raise ResourceError(f"{file.name} of {identifier} is not in {folder}. {how_to_get(resource, file)}")
         if file.sha256 is None:
             raise ResourceError(
-                f"{folder / file.name} cannot be trusted: nobody has recorded its SHA-256. If you know where it comes "
+                f"{folder / file.name} cannot be trusted: its SHA-256 is not recorded. If you know where it comes "
                 f"from, 'asdcore registry add {folder / file.name} --id {identifier}' records the hash it has now."
             )
         if problem := difference(file, folder / file.name):
             raise ResourceError(f"{problem} Remove it with 'rm {folder / file.name}', and get it again.")
-    known = {file.name for file in resource.files}
+    names = {file.name for file in resource.files}
     if resource.folder and (
-        strange := [one for one in folder_files(folder) if one.relative_to(folder).as_posix() not in known]
+        strange := [file for file in folder_files(folder) if file.relative_to(folder).as_posix() not in names]
     ):
         raise ResourceError(
-            f"{strange[0]} is no file of {identifier}, and might be loaded in place of one. Remove it; allowed are "
-            f"{', '.join(sorted(known))}."
+            f"{strange[0]} is not a file of {identifier}, but might be loaded in place of one. Remove it; allowed are "
+            f"{', '.join(sorted(names))}."
         )
     return folder if resource.folder else folder / resource.files[0].name
 
 
 def difference(file: File, path: Path) -> str | None:
-    """Say how a file differs from what the registry records of it (size, SHA-256, else MD5), or return None."""
+    """Return how a file differs from its record in the registry (size, SHA-256, else MD5), or None."""
     size = path.stat().st_size
     if file.size not in (None, size):
         return f"{path} has {size:,} bytes, the registry records {file.size:,}."
-    if file.sha256 and (found := content_digest(path)) != file.sha256:
-        return f"{path} has the SHA-256 {found}, the registry records {file.sha256}."
-    if file.md5 and not file.sha256 and (found := md5_digest(path)) != file.md5:
-        return f"{path} has the MD5 {found}, the registry records {file.md5}."
+    if file.sha256 and (digest := content_digest(path)) != file.sha256:
+        return f"{path} has the SHA-256 {digest}, the registry records {file.sha256}."
+    if file.md5 and not file.sha256 and (digest := md5_digest(path)) != file.md5:
+        return f"{path} has the MD5 {digest}, the registry records {file.md5}."
     return None
 
 
@@ -184,23 +187,23 @@ def can_fetch(resource: Resource, file: File) -> bool:
 
 
 def how_to_get(resource: Resource, file: File) -> str:
-    """Say what a person must do to have a file of a resource."""
+    """Return what a person must do to get a file of a resource."""
     if can_fetch(resource, file):
         return f"'asdcore registry fetch {resource.id}' downloads it."
     if resource.own:
         return f"It is your own: put it in place with 'asdcore registry add {file.name} --id {resource.id}'."
-    reason = "no address that a program may fetch it from" if not resource.url(file) else "no hash to check it by"
+    reason = "no address to download it from" if not resource.url(file) else "no hash to check it by"
     return (
-        f"The registry knows {reason}: get it from {resource.url(file) or resource.source}, then put it in place with "
+        f"The registry has {reason}: get it from {resource.url(file) or resource.source}, then put it in place with "
         f"'asdcore registry add {file.name} --id {resource.id}'."
     )
 
 
 def content_digest(path: Path) -> str:
-    """Return the SHA-256 (hex) of a file, read once a process; of a folder, that of its files' names and hashes.
+    """Return the SHA-256 (hex) of a file, or over the names and hashes of a folder's files.
 
     ``sha256-folder-v1``: SHA-256 over, for the files in order of their relative POSIX paths, hidden and unfinished ones
-    apart, the path, a zero byte, the hex SHA-256 and a line feed.
+    apart, the path, a zero byte, the hex SHA-256 and a line feed. A file that does not change is read once per process.
     """
     if path.is_dir():
         return files_digest(path, folder_files(path))
@@ -209,33 +212,33 @@ def content_digest(path: Path) -> str:
 
 def files_digest(top: Path, files: Iterable[Path]) -> str:
     """Return the digest of some files below a folder, by the rule of :func:`content_digest`."""
-    names = sorted((one.relative_to(top).as_posix(), one) for one in files)
-    return hashlib.sha256("".join(f"{name}\0{content_digest(one)}\n" for name, one in names).encode()).hexdigest()
+    names = sorted((file.relative_to(top).as_posix(), file) for file in files)
+    return hashlib.sha256("".join(f"{name}\0{content_digest(file)}\n" for name, file in names).encode()).hexdigest()
 
 
 def folder_files(folder: Path) -> list[Path]:
     """Return the files of a folder, sorted, without hidden and unfinished ones."""
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder):  # which bears folders that vanish meanwhile
+    files: list[Path] = []
+    for place, folders, names in os.walk(folder):  # it copes with folders that vanish meanwhile
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.is_file() and path.suffix != PART)
+        files += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in files if path.is_file() and path.suffix != PART)
 
 
 def md5_digest(path: Path) -> str:
-    """Return the MD5 (hex) of a file: for downloads of which the publisher gives no more."""
+    """Return the MD5 (hex) of a file, for downloads whose publisher gives no SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def suggestion(name: str, known: dict[str, Resource]) -> str:
-    """Return "Did you mean ...? ", or nothing where no id is close."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+def suggestion(name: str, entries: dict[str, Resource]) -> str:
+    """Return "Did you mean ...? ", or nothing if no id is close."""
+    close = difflib.get_close_matches(name, entries, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}? " if close else ""
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    """Return size and time of change, by which an unchanged file is known again; None where it changed just now."""
+    """Return size and time of change, which identify an unchanged file; None if it changed just now."""
     about = path.stat()
     return None if time.time_ns() - about.st_mtime_ns < FRESH else (about.st_size, about.st_mtime_ns)
 
@@ -246,17 +249,17 @@ def _known_digest(path: Path, state: tuple[int, int]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Resource]:
-    """Return the entries of a folder, none where it is not there; raises ResourceError with all that is wrong."""
-    found, problems = {}, []
+    """Return the entries of a folder, none if it does not exist; raises ResourceError with all problems."""
+    entries, problems = {}, []
     for path in sorted(folder.glob("*.toml")):
         try:
             state = _state(path) if path.is_file() else None
-            found[path.stem] = load_entry(path) if state is None else _known_entry(path.absolute(), state)
+            entries[path.stem] = load_entry(path) if state is None else _known_entry(path.absolute(), state)
         except ResourceError as error:
             problems.append(str(error))
     if problems:
         raise ResourceError("\n".join(problems))
-    return found
+    return entries
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,1 +1,1 @@
-"""Run folders: the tables of a finished run, and what ``run.json`` says of it."""
+"""Read and write run folders: the tables of a finished run, and its record ``run.json``."""

@@ -1,8 +1,8 @@
-"""A run folder: the tables of one run, and ``run.json``, which says what ran and holds the digest of every table.
+"""Read and write a run folder: the tables of one run, and ``run.json``, which says what ran.
 
-``run.json`` is written last and knows its own digest. A folder without it is no finished run; a table that does not
-have the digest it names is not the table of that run. ``portfolio.json`` is the portfolio with every default spelled
-out: it can be run again.
+``run.json`` is written last and holds its own digest and that of every table, so a run is finished if and only if the
+file is there, and a changed table shows. ``portfolio.json`` is the portfolio with every default spelled out: it can be
+run again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ PROOFS: dict[str, Callable[[Path], bool]] = {
     EVALUATION_FILE: is_sealed_file,
     REPORT_FILE: is_sealed_page,
 }
-"""Every file of a run, and how it shows that asdcore wrote it."""
+"""Every file of a run, and the check that asdcore wrote it."""
 
 VOLATILE = ("data", "seconds", "store", FIELD)
 """What in ``run.json`` may differ between two runs with the same result: where things lay, and how long it took."""
@@ -63,21 +63,39 @@ VOLATILE = ("data", "seconds", "store", FIELD)
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its folder, what ``run.json`` says, and its tables (polars frames, read when asked for)."""
+    """A finished run: its folder, its record and its tables, polars frames that are read on first use.
+
+    :func:`asdcore.run`, :func:`asdcore.infer` and :func:`asdcore.load_run` return one.
+
+    Attributes
+    ----------
+    folder : Path
+        The run folder.
+    about : dict
+        The content of ``run.json``: portfolio, task, data, versions, digests, notes.
+
+    Examples
+    --------
+    >>> run = asdcore.load_run("runs/first")
+    >>> run.about["portfolio"]["name"]
+    'logmel-knn'
+    >>> run.decisions.columns
+    ['clip', 'system', 'score', 'threshold', 'decision']
+    """
 
     folder: Path
     about: dict[str, Any] = field(repr=False)
 
     @classmethod
     def held(cls, folder: Path, about: dict[str, Any], tables: dict[str, pl.DataFrame]) -> Run:
-        """Return a run whose tables are at hand, and in no folder."""
+        """Return a run whose tables are in memory only."""
         made = cls(folder, about)
         vars(made).update(tables)
         return made
 
     @property
     def meaning(self) -> dict[str, Any]:
-        """What ``run.json`` says that every run with the same result must say too."""
+        """The part of ``run.json`` that is the same for every run with the same result."""
         return {key: value for key, value in self.about.items() if key not in VOLATILE}
 
     @cached_property
@@ -113,22 +131,46 @@ class Run:
             raise StoreError(f"{path} is not the table that {RUN_FILE} names. {repair}")
         systems = set(frame["system"].unique()) if "system" in frame.columns else set()
         if strange := sorted(systems - set(self.about["portfolio"]["systems"])):
-            raise StoreError(f"{path} has rows of {strange[0]!r}, which is no system of the portfolio. {repair}")
+            raise StoreError(f"{path} has rows of {strange[0]!r}, which is not a system of the portfolio. {repair}")
         return frame
 
 
 def load_run(folder: str | Path) -> Run:
-    """Open a finished run folder."""
+    """Open a finished run.
+
+    Parameters
+    ----------
+    folder : path
+        The run folder that :func:`asdcore.run` or :func:`asdcore.infer` wrote.
+
+    Returns
+    -------
+    Run
+        Its tables are read, and checked against their digests, on first use.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no finished run.
+    StoreError
+        If ``run.json`` is damaged or was changed.
+
+    Examples
+    --------
+    >>> run = asdcore.load_run("runs/first")
+    >>> run.systems.columns
+    ['clip', 'system', 'role', 'base', 'penalty', 'score']
+    """
     home = given_path(folder, "the run folder")
     path = home / RUN_FILE
     try:
         if path.exists() and not path.is_file():  # a pipe could be read for ever
-            raise ValueError("it is no regular file")
+            raise ValueError("it is not a regular file")
         content = path.read_bytes()
         return Run(home, _checked(json.loads(content.decode(), parse_constant=_refuse), content))
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
-            f"{folder} is no finished run: it has no {RUN_FILE}. "
+            f"{folder} is not a finished run: it has no {RUN_FILE}. "
             f"Make one with 'asdcore run PORTFOLIO --data ROOT --out {folder}'."
         ) from None
     except (OSError, ValueError, RecursionError, PortfolioError) as error:
@@ -136,7 +178,7 @@ def load_run(folder: str | Path) -> Run:
 
 
 def _checked(about: Any, content: bytes) -> dict[str, Any]:
-    """Return what ``run.json`` says, or raise ValueError where it is not what a run writes."""
+    """Return the content of ``run.json``; raises ValueError if no run wrote it."""
     if isinstance(about, dict) and about.get("schema") != SCHEMA:
         raise ValueError(f"its schema is {about.get('schema')}, this asdcore reads {SCHEMA}")
     if not is_sealed(content):
@@ -147,17 +189,17 @@ def _checked(about: Any, content: bytes) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"it holds {constant}, which is no number")
+    raise ValueError(f"it holds {constant}, which is not a number")
 
 
 def write_run(
     folder: Path, tables: dict[str, pl.DataFrame], about: dict[str, Any], beside: Callable[[Path], None] | None = None
 ) -> Run:
-    """Write everything beside the folder, then move it in, ``run.json`` last.
+    """Write a run beside its folder, then move it in, ``run.json`` last.
 
-    So a full disk leaves an earlier run as it was, and a kill between two moves leaves no run that looks finished.
-    ``beside`` is called with a folder to write more into: folders that belong to the run. Raises StoreError where a
-    file would be replaced that no run wrote.
+    A full disk leaves an earlier run as it was, and a kill between two moves leaves no run that looks finished.
+    ``beside`` is called with a folder, to write further folders of the run into it. Raises StoreError if a file would
+    be replaced that no run wrote.
     """
     with fresh_folder(folder) as stage:
         digests = {name: write_table(TABLES[name], frame, stage / f"{name}.parquet") for name, frame in tables.items()}
@@ -171,8 +213,8 @@ def write_run(
 
 
 def _move_in(stage: Path, folder: Path) -> None:
-    """Move a whole run to where it belongs. What it replaces must be a run's, and is noted first."""
-    folders = sorted(one.name for one in stage.iterdir() if one.is_dir())
+    """Move a complete run into its folder. It replaces only files of a run, whose digests are noted first."""
+    folders = sorted(path.name for path in stage.iterdir() if path.is_dir())
     folder.mkdir(parents=True, exist_ok=True)
     _check_files(folder, folders)  # again, for the work before this may have taken hours
     write_journal(stage / JOURNAL, folder, [*PROOFS, *folders], stage)
@@ -190,26 +232,26 @@ def _move_in(stage: Path, folder: Path) -> None:
 
 
 def write_evaluation(run: Run, evaluation: dict[str, Any]) -> None:
-    """Write what the evaluation of a run came to beside it, sealed."""
+    """Write the evaluation of a run into its folder, sealed."""
     check_evaluation(run)
     content = json_text({**evaluation, FIELD: unsealed()}).encode()
     write_bytes(run.folder / EVALUATION_FILE, seal(content))
 
 
 def check_evaluation(run: Run) -> None:
-    """Raise StoreError where an evaluation of this run would be written over what no evaluation wrote."""
+    """Raise StoreError if an evaluation would replace a file that no evaluation wrote."""
     path = run.folder / EVALUATION_FILE
     if (path.exists() or path.is_symlink()) and not is_sealed_file(path):
         raise StoreError(
-            f"{path} is not what an evaluation wrote there, or was changed since, and is not written over. Move it "
-            "away, then evaluate again."
+            f"{path} was not written by an evaluation, or was changed since, so it is not written over. Move it away, "
+            "then evaluate again."
         )
 
 
 def check_out(folder: Path, folders: Iterable[str] = ()) -> None:
-    """Refuse to write a run among files that are not a run's, in place of one, or over an inference.
+    """Raise StoreError if a run would be written among or over other files, or over an inference.
 
-    folders : what else the run will write, by name.
+    folders : names of further folders that the run will write.
     """
     check_writable(folder)
     if not folder.is_dir():
@@ -217,39 +259,39 @@ def check_out(folder: Path, folders: Iterable[str] = ()) -> None:
     record = folder / RUN_FILE
     with suppress(OSError, ValueError, TypeError, RecursionError):
         if record.is_file() and "manifest" in json.loads(record.read_bytes()):
-            raise StoreError(f"{folder} holds a finished inference, which is not written over. Choose another --out.")
+            raise StoreError(f"{folder} holds a finished inference, so it is not written over. Choose another --out.")
     _check_files(folder, folders)
 
 
 def _check_files(folder: Path, folders: Iterable[str]) -> None:
-    """Raise StoreError where a run would be written among files that no run wrote, or in place of one."""
+    """Raise StoreError if a run would be written among or over files that no run wrote."""
     journal, record = read_journal(folder / JOURNAL), folder / RUN_FILE
     if journal is None and ((folder / JOURNAL).exists() or (folder / JOURNAL).is_symlink()):
         raise StoreError(
-            f"{folder / JOURNAL} is not what a run wrote, or was changed since, and is not written over. Move it away, "
-            "or choose another --out."
+            f"{folder / JOURNAL} was not written by a run, or was changed since, so it is not written over. Move it "
+            "away, or choose another --out."
         )
-    known = journal is not None or is_record(record)
-    there = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
-    asked = there & {*PROOFS, *folders} if known else there
-    strange = sorted(name for name in asked if not _is_ours(folder / name, journal or {}, known))
-    if strange and known:
+    of_a_run = journal is not None or is_record(record)
+    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    asked = there & {*PROOFS, *folders} if of_a_run else there
+    strange = sorted(name for name in asked if not _is_ours(folder / name, journal or {}, of_a_run))
+    if strange and of_a_run:
         raise StoreError(
-            f"{folder / strange[0]} is not what a run wrote there, or was changed since, and is not written over. "
+            f"{folder / strange[0]} was not written by a run, or was changed since, so it is not written over. "
             "Move it away, or choose another --out."
         )
     if strange:
         raise StoreError(
-            f"{folder} holds files that are no run's, such as {strange[0]}. Choose an empty or new folder with --out."
+            f"{folder} holds files that no run wrote, such as {strange[0]}. Choose an empty or new folder with --out."
         )
 
 
-def _is_ours(path: Path, journal: dict[str, list[str]], known: bool) -> bool:
-    """Whether a run wrote this file or folder. In a folder that is ``known`` as a run's, damaged tables are its too."""
+def _is_ours(path: Path, journal: dict[str, list[str]], of_a_run: bool) -> bool:
+    """Whether a run wrote this file or folder. In a run's folder damaged tables are its own, too."""
     if is_noted(path, path.parent, journal):
         return True
     if path.name not in PROOFS or not path.is_file():
         return False
-    if path.name == PORTFOLIO_FILE and not (known or is_table(path.with_name("clips.parquet"))):
+    if path.name == PORTFOLIO_FILE and not (of_a_run or is_table(path.with_name("clips.parquet"))):
         return False  # a person may have copied it here, to run it again
-    return PROOFS[path.name](path) or (known and path.suffix == ".parquet" and is_damaged_table(path))
+    return PROOFS[path.name](path) or (of_a_run and path.suffix == ".parquet" and is_damaged_table(path))

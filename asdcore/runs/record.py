@@ -1,4 +1,7 @@
-"""What ``run.json`` must say: every key that is read anywhere, and its kind. The seal shows who wrote it, not what."""
+"""The schema of ``run.json``: every key that is read anywhere, and its type.
+
+A seal shows that asdcore wrote the file, not that it holds what a run writes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 def _is_path(value: str) -> str:
     if "\0" in value:
-        raise ValueError("a path holds no zero byte")
+        raise ValueError("a path must not hold a zero byte")
     return value
 
 
@@ -24,7 +27,7 @@ Place = Annotated[Text, AfterValidator(_is_path)]
 
 
 class _Strict(BaseModel):
-    """Kinds are not converted; keys beyond those named are allowed."""
+    """Types are not converted; further keys are allowed."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -59,7 +62,7 @@ class _HeldOut(_Strict):
 
 
 class _Manifest(_Strict):
-    """Which manifest an inference rests on."""
+    """The manifest of an inference."""
 
     name: Text
     sha256: Sha256 = ""
@@ -70,7 +73,7 @@ class _Named(_Strict):
 
 
 class _Branch(_Strict):
-    """As a run spells it out: no component is its name alone, as it may be in a portfolio file."""
+    """A branch as a run spells it out: every component is a table, never just a name."""
 
     encoder: _Named
     scorer: _Named
@@ -84,7 +87,7 @@ class _Portfolio(_Strict):
 
 
 class _Record(_Strict):
-    """What no run is without, then what a run may leave out: whoever needs that asks for it, see :class:`Said`."""
+    """The keys of every run, then those that a run may lack; reading a missing key raises, see :class:`Said`."""
 
     portfolio: _Portfolio
     task: Text
@@ -109,17 +112,17 @@ class _Record(_Strict):
 
 
 class Said(dict[str, Any]):
-    """What a record says by key; StoreError for a key that it does not have."""
+    """A record as a dictionary that raises StoreError for a missing key."""
 
     def __missing__(self, key: str) -> Any:
         """Say what is missing."""
-        raise StoreError(f"The run's record does not say {key}. Run the portfolio again into the run's folder.")
+        raise StoreError(f"The run's record lacks {key}. Run the portfolio again into the run's folder.")
 
 
 def check_record(about: Any, schema: int, tables: set[str]) -> None:
-    """Raise ValueError, which says the first thing that is wrong, unless this is what a run says of itself."""
+    """Raise ValueError with the first problem unless ``about`` is the record of a run."""
     if not isinstance(about, dict):
-        raise ValueError("it holds no table of keys")
+        raise ValueError("it is not a table of keys")
     if about.get("schema") != schema:
         raise ValueError(f"its schema is {about.get('schema')}, this asdcore reads {schema}")
     try:
@@ -138,6 +141,6 @@ def check_record(about: Any, schema: int, tables: set[str]) -> None:
 def _explain(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
-        return f"it does not say {where}"
+        return f"it lacks {where}"
     value = repr(error["input"])
     return f"{where} is {value if len(value) < 80 else value[:80] + '...'}"

@@ -1,1 +1,1 @@
-"""One file per stage. A stage turns one table into the next and imports no other stage; they meet only in tables."""
+"""The stages of a run, one file each. A stage turns one table into the next; stages share tables, never imports."""

@@ -1,4 +1,4 @@
-"""Score table -> calibrated scores: each branch on the scale of its own train normals.
+"""Calibrates the score table: puts each branch on the scale of its own train normals.
 
 A normalizer is fitted on the out-of-fold scores of the train normals of one machine, section and branch, and then
 applied to each clip alone.
@@ -23,15 +23,15 @@ Floats = NDArray[np.float64]
 
 
 def calibrate(scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch], plugins: Plugins) -> pl.DataFrame:
-    """Return z of every clip and branch, out-of-fold rows included."""
+    """Return z of every clip and branch, out-of-fold rows included: clip, branch, role, z."""
     return CALIBRATED.check(_calibrated(straight(scores), clips, branches, plugins).drop("fold"))
 
 
 def straight(scores: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of a score table that count for systems which mirror no other.
 
-    A train normal's score is its leave-one-out score, or that of the model without its fold where there is no other; a
-    test clip's that of the model of all train normals.
+    A train normal counts with its leave-one-out score, or else with the score of the model without its fold; a test
+    clip with the score of the model of all train normals.
     """
     full, oof = pl.col("fold") == FULL, pl.col("role") == "oof"
     left_out = (full & oof).any().over("machine", "section", "branch")
@@ -41,8 +41,8 @@ def straight(scores: pl.DataFrame) -> pl.DataFrame:
 def mirror(scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch], plugins: Plugins) -> pl.DataFrame:
     """Return z of every clip by the models of ``branches`` that lack one fold each: clip, branch, role, fold, z.
 
-    A train normal has one row, from the model without its fold, and the normalizer is fitted on those; a test clip has
-    one for each model.
+    A train normal has one row, from the model without its fold, and the normalizer is fitted on these rows. A test clip
+    has one row for each model.
     """
     rows = scores.filter((pl.col("fold") != FULL) & pl.col("branch").is_in(list(branches)))
     return _calibrated(rows, clips, branches, plugins)
@@ -61,9 +61,9 @@ def _calibrated(
             step = _step(branches[str(name)].normalizer, normals, plugins)
             transform = step.fit()
             with blamed(step.kind, step.name):
-                found = [(normals, transform(normals.copies()))]
-                found += [(one, looks.first(step, transform, one.scores, one.clips, where)) for one in tested]
-            for rows, z in found:
+                calibrated = [(normals, transform(normals.copies()))]
+                calibrated += [(each, looks.first(step, transform, each.scores, each.clips, where)) for each in tested]
+            for rows, z in calibrated:
                 parts.append(rows.names.with_columns(branch=pl.lit(name), z=_finite(z, step.name)))
     looks.second()
     return pl.concat(parts)
@@ -71,7 +71,7 @@ def _calibrated(
 
 @dataclass(frozen=True)
 class _Rows:
-    """Some clips of one cell and branch: scores (n,) by reference, clip, role and fold (n,), and domain (n,)."""
+    """Clips of one cell and branch: scores (n,) by reference, clip, role and fold (n,), and domain (n,)."""
 
     scores: dict[str, Floats]
     names: pl.DataFrame
@@ -82,7 +82,7 @@ class _Rows:
         return self.names["clip"].to_list()
 
     def copies(self) -> dict[str, Floats]:
-        """Return copies of the scores: what a normalizer does to them stays with it."""
+        """Return copies of the scores, so that a normalizer cannot change them for others."""
         return {reference: values.copy() for reference, values in self.scores.items()}
 
 
@@ -99,7 +99,7 @@ def _step(choice: Component, normals: _Rows, plugins: Plugins) -> Step:
 
 
 def _at_once(cell: pl.DataFrame) -> list[_Rows]:
-    """Return the train normals' rows, and the test clips' of each model: each a clip once for every reference."""
+    """Return the rows of the train normals, then those of the test clips by each model, with one row for each clip."""
     test = cell.filter(pl.col("role") == "test")
     together = [cell.filter(pl.col("role") == "oof"), *test.partition_by("fold", maintain_order=True)]
     return [_by_reference(rows) for rows in together]

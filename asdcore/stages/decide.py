@@ -1,17 +1,17 @@
-"""Systems -> decisions: anomalous or not, by where the score stands among the train normals' out-of-fold scores.
+"""Sets thresholds from the out-of-fold scores of train normals, and decides which test clips are anomalous.
 
 The threshold of a machine, section and system is one of its n train-normal scores; a test clip above it is anomalous.
-Test scores take no part in it.
+Test scores have no influence on it.
 
 ecdf : the smallest score at which the empirical CDF reaches the quantile q: the ceil(n q)-th of the sorted scores, q
     being the decimal number of the portfolio (0.54 of 450 is the 243rd; in floats the product is above 243).
 conformal : the ceil((n + 1) q)-th. If a new normal clip is exchangeable with the train normals, it lies above with a
     probability of at most 1 - q, whatever the distribution (split conformal prediction: Vovk, Gammerman and Shafer,
-    *Algorithmic Learning in a Random World*, 2005). Of fewer than ceil(q / (1 - q)) normals no score is that high.
+    *Algorithmic Learning in a Random World*, 2005). With fewer than ceil(q / (1 - q)) normals no score is high enough.
     Clips cut from recordings are not exchangeable one by one. If train normals were left out by groups, recordings or
     stretches of neighbours, the threshold is the bound of :mod:`asdcore.held_out.promises`, which counts groups. It
     keeps the promise if a new clip comes from a new group, exchangeable with the train groups, in which clips are
-    exchangeable. Of fewer than ceil(q / (1 - q)) groups there is none. Groups of one clip each give the rank above.
+    exchangeable. Fewer than ceil(q / (1 - q)) groups give no threshold. Groups of one clip each give the rank above.
 """
 
 from __future__ import annotations
@@ -38,9 +38,29 @@ ASSUMPTION = "a new clip comes from a new group, exchangeable with the train gro
 def decide(
     systems: pl.DataFrame, clips: pl.DataFrame, decision: Decision, groups: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Return threshold and decision (0 or 1) of every test clip and system.
+    """Decide for every test clip and system.
 
-    groups : see :func:`thresholds`.
+    Parameters
+    ----------
+    systems : polars.DataFrame
+        The systems table: clip, system, role, score.
+    clips : polars.DataFrame
+        The clip index.
+    decision : Decision
+        Rule and quantile of the portfolio.
+    groups : polars.DataFrame, optional
+        See :func:`thresholds`.
+
+    Returns
+    -------
+    polars.DataFrame
+        clip, system, score, threshold and decision (0 or 1).
+
+    Raises
+    ------
+    DataError
+        If there are too few train normals, or groups of them, for the rule.
+
     """
     rows = systems.join(clips.select("clip", "machine", "section"), on="clip", validate="m:1")
     tested = rows.filter(pl.col("role") == "test")
@@ -55,10 +75,30 @@ def decide(
 def thresholds(
     systems: pl.DataFrame, clips: pl.DataFrame, decision: Decision, groups: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Return the threshold of every machine, section and system: machine, section, system, threshold.
+    """Compute the threshold of every machine, section and system.
 
-    groups : system, clip and group of every train normal (:func:`asdcore.held_out.system_groups`); without it each clip
-    counts by itself. Raises DataError where there are too few train normals, or groups of them, for the rule.
+    Parameters
+    ----------
+    systems : polars.DataFrame
+        The systems table: clip, system, role, score.
+    clips : polars.DataFrame
+        The clip index.
+    decision : Decision
+        Rule and quantile of the portfolio.
+    groups : polars.DataFrame, optional
+        System, clip and group of every train normal (:func:`asdcore.held_out.system_groups`). Without it each clip
+        counts by itself.
+
+    Returns
+    -------
+    polars.DataFrame
+        machine, section, system, threshold (in the units of the system's score).
+
+    Raises
+    ------
+    DataError
+        If there are too few train normals, or groups of them, for the rule.
+
     """
     rows = systems.filter(pl.col("role") == "oof").join(clips.select("clip", "machine", "section"), on="clip")
     if groups is None or decision.rule != "conformal":
@@ -67,9 +107,9 @@ def thresholds(
         rows = rows.join(groups, on=["system", "clip"], validate="1:1", maintain_order="left")
     cells = rows.group_by(CELL, maintain_order=True)
     _check([_Cell(f"{cell[0]} section {cell[1]}", len(own), own["group"].n_unique()) for cell, own in cells], decision)
-    found = [(*cell, _threshold(own, decision)) for cell, own in cells]
+    limits = [(*cell, _threshold(own, decision)) for cell, own in cells]
     columns = {**dict.fromkeys(CELL, pl.String), "threshold": pl.Float64}
-    return pl.DataFrame(found, schema=columns, orient="row")
+    return pl.DataFrame(limits, schema=columns, orient="row")
 
 
 def _threshold(normals: pl.DataFrame, decision: Decision) -> float:
@@ -80,10 +120,10 @@ def _threshold(normals: pl.DataFrame, decision: Decision) -> float:
 
 
 def check_attainable(clips: pl.DataFrame, decision: Decision, choice: OutOfFold | None = None) -> None:
-    """Raise DataError where a machine and section has too few train normals for the rule: known before any work.
+    """Raise DataError, before any work, if a machine and section has too few train normals for the rule.
 
-    choice : ``[out_of_fold]`` of the portfolio. Groups that the data set or the portfolio names are counted; ranges of
-    neighbours that are to be read from features are not known yet: see :func:`check_groups`.
+    choice : ``[out_of_fold]`` of the portfolio. Groups that the data set or the portfolio names are counted. Ranges of
+    neighbours that need features are unknown yet: see :func:`check_groups`.
     """
     train = clips.filter(pl.col("split") == "train").sort("clip")
     cells = []
@@ -96,7 +136,7 @@ def check_attainable(clips: pl.DataFrame, decision: Decision, choice: OutOfFold 
 
 
 def check_groups(clips: pl.DataFrame, decision: Decision, groups: pl.DataFrame) -> None:
-    """Raise DataError where train normals come in too few groups for the rule: known once ranges have been read.
+    """Raise DataError, once ranges are measured, if train normals come in too few groups for the rule.
 
     groups : as in :func:`thresholds`.
     """
@@ -108,7 +148,7 @@ def check_groups(clips: pl.DataFrame, decision: Decision, groups: pl.DataFrame) 
 
 
 def doubts(clips: pl.DataFrame, decision: Decision) -> list[str]:
-    """Say which domains have too few train normals for any threshold to promise the rate that the decision aims at.
+    """Note the domains with too few train normals for any threshold to promise the rate that the decision aims at.
 
     With n exchangeable normals, no threshold among their scores keeps a new one above it more rarely than 1/(n + 1).
     """
@@ -128,7 +168,7 @@ def doubts(clips: pl.DataFrame, decision: Decision) -> list[str]:
 
 
 def group_notes(left_out: Sequence[Mapping[str, Any]], decision: Decision) -> list[str]:
-    """Say where a conformal threshold counts groups of clips, and what its promise rests on.
+    """Note where a conformal threshold counts groups of clips, and the assumption behind its promise.
 
     left_out : ``out_of_fold`` of ``run.json``.
     """
@@ -137,7 +177,7 @@ def group_notes(left_out: Sequence[Mapping[str, Any]], decision: Decision) -> li
     places = [
         f"{row['machine']} section {row['section']}"
         for row in left_out
-        if any(one["groups"] < one["clips"] for one in row["domains"].values())
+        if any(domain["groups"] < domain["clips"] for domain in row["domains"].values())
     ]
     if not (named := list(dict.fromkeys(places))):
         return []
@@ -149,7 +189,7 @@ def group_notes(left_out: Sequence[Mapping[str, Any]], decision: Decision) -> li
 
 
 class _Cell(NamedTuple):
-    """How many train normals a machine and section has, and in how many groups they come."""
+    """The number of train normals of a machine and section, and of the groups they come in."""
 
     where: str
     clips: int
@@ -157,11 +197,11 @@ class _Cell(NamedTuple):
 
 
 def _check(cells: Iterable[_Cell], decision: Decision) -> None:
-    """Raise DataError of the machine and section with the fewest groups, where they cannot promise the quantile."""
-    few = [one for one in cells if rank(one.groups, decision) > one.groups]
+    """Raise DataError, naming the machine and section with the fewest groups, if they cannot promise the quantile."""
+    few = [cell for cell in cells if rank(cell.groups, decision) > cell.groups]
     if not few:
         return
-    where, clips, n = min(few, key=lambda one: one.groups)
+    where, clips, n = min(few, key=lambda cell: cell.groups)
     needs = f"{where}: a conformal threshold at the quantile {decision.quantile} needs {fewest(decision.quantile)}"
     least = f"which can promise no less than 1/{n + 1} = {fixed(100 / (n + 1), 1)} % false positives"
     rests = ""
@@ -170,7 +210,7 @@ def _check(cells: Iterable[_Cell], decision: Decision) -> None:
         rests = f" A promise counts groups, for it rests on this: {ASSUMPTION}."
     else:
         needs += f" train normals, there are {n}, "
-    others = len({one.where for one in few} - {where})
+    others = len({cell.where for cell in few} - {where})
     more = f" {others} more machines and sections have too few, none fewer." if others else ""
     most = 10000 * n // (n + 1) / 10000
     raise DataError(
@@ -179,7 +219,7 @@ def _check(cells: Iterable[_Cell], decision: Decision) -> None:
 
 
 def rank(n: int, decision: Decision) -> int:
-    """Return which of n sorted train-normal scores, from 1, is the threshold; more than n where none can be."""
+    """Return which of n sorted train-normal scores, from 1, is the threshold; more than n if none is high enough."""
     of = n + 1 if decision.rule == "conformal" else n
     return math.ceil(of * _exact(decision.quantile))
 
@@ -196,5 +236,5 @@ def fewest(quantile: float) -> int:
 
 
 def _exact(quantile: float) -> Fraction:
-    """Return the decimal number that the portfolio says."""
+    """Return the quantile as the decimal number that the portfolio writes."""
     return Fraction(str(quantile))

@@ -1,9 +1,9 @@
-"""Clip index -> features. Sound is decoded once, each view is made once, each encoder runs forward once a clip.
+"""Computes features from the clip index: each clip is decoded once, each view made once, each encoder run once.
 
-A chunk of clips is the unit of work: it writes one shard for every (view, encoder, layer, pooling) asked of it. On the
-CPU clips go through a network one at a time, so a clip's features cannot depend on its neighbours, not even in the last
-bit; while one does, threads decode and prepare the next. At the end of a chunk one clip is heard once more: a
-view or an encoder that keeps something of the clips it hears gives it other features then, and is refused.
+A chunk of clips is the unit of work. It writes one shard for every (view, encoder, layer, pooling) that is asked for.
+On the CPU clips go through a network one at a time, so a clip's features cannot depend on its neighbours, not even in
+the last bit; meanwhile threads decode and prepare the next clips. At the end of a chunk one clip is encoded again: a
+view or an encoder that remembers other clips gives it other features then, and is refused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from asdcore.portfolio import Branch, Part
 from asdcore.store.cache import FeatureSet, Store
 
 CHUNK = 64
-"""Clips in a chunk: what a killed run loses at most, and what is held decoded at most."""
+"""Clips in a chunk: a killed run loses at most as many, and at most as many are held decoded."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +51,22 @@ class EmbedJob:
     @property
     def uses(self) -> set[Use]:
         """Every component that computes it."""
-        views = {("view", one.view, one.view_parameters) for one in self.requests}
-        return views | {("encoder", one.encoder, one.encoder_parameters) for one in self.requests}
+        views = {("view", request.view, request.view_parameters) for request in self.requests}
+        return views | {("encoder", request.encoder, request.encoder_parameters) for request in self.requests}
 
 
 def plan(
     clips: pl.DataFrame, root: Path, branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
 ) -> list[EmbedJob]:
-    """Return the chunks of work that the store does not hold yet; none where everything is cached."""
+    """Return the chunks of work that the store does not hold yet; none if everything is cached."""
     sets = _sets(branches, store, plugins, device)
     paths = dict(zip(clips["sha256"], clips["clip"], strict=True))
     missing = {digest: set(feature_set.missing(list(paths))) for digest, (_, feature_set) in sets.items()}
-    wanted = [sha256 for sha256 in paths if any(sha256 in one for one in missing.values())]
+    wanted = [sha256 for sha256 in paths if any(sha256 in of_set for of_set in missing.values())]
     jobs = []
     for start in range(0, len(wanted), CHUNK):
         chunk = wanted[start : start + CHUNK]
-        incomplete = [sets[digest] for digest, one in missing.items() if not one.isdisjoint(chunk)]
+        incomplete = [sets[digest] for digest, of_set in missing.items() if not of_set.isdisjoint(chunk)]
         located_clips = tuple((root / paths[sha256], sha256) for sha256 in chunk)
         jobs.append(_job(located_clips, _requests(incomplete, plugins), device, plugins))
     return jobs
@@ -85,7 +85,7 @@ def embed(job: EmbedJob) -> int:
 def plan_new(
     paths: Sequence[Path], branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
 ) -> list[EmbedJob]:
-    """Return chunks of work for clips that nobody has read: their audio digests are empty."""
+    """Return chunks of work for clips that have not been read yet: their audio digests are empty."""
     sets = _sets(branches, store, plugins, device)
     requests = _requests(sets.values(), plugins)
     chunks = (paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK))
@@ -93,25 +93,25 @@ def plan_new(
 
 
 def embed_new(job: EmbedJob) -> list[tuple[Path, AudioFacts | str]]:
-    """Read, decode and embed clips in one reading of each; returns what each is, or what is wrong with it."""
+    """Read each clip once, decode and embed it; returns each clip's facts, or its fault."""
     folders = {output.folder for request in job.requests for output in request.outputs}
     held = set.intersection(*(FeatureSet(folder).held() for folder in folders))
-    found: list[tuple[Path, AudioFacts | str]] = []
+    outcomes: list[tuple[Path, AudioFacts | str]] = []
     rows: dict[Output, dict[str, NDArray[np.float32]]] = {}
 
     def hear(path: Path, _: str, job: EmbedJob) -> _Heard:
         return _Heard.first(path, job, held)
 
     for heard, features in _embedded(job, hear):
-        found.append((heard.path, heard.trouble or heard.facts or "it was not read"))
+        outcomes.append((heard.path, heard.trouble or heard.facts or "it was not read"))
         for output, values in features.items():
             rows.setdefault(output, {})[heard.sha256] = values
     _write(job, rows)
-    return found
+    return outcomes
 
 
 def try_out(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
-    """Build every encoder and make every view of one clip of each machine: what cannot be is known before the work."""
+    """Build every encoder, and make every view of one clip of each machine, so that errors show before the work."""
     for job in jobs[:1]:
         encoding.check(job.requests, job.device)
     views = {(request.view, request.view_parameters) for job in jobs for request in job.requests}
@@ -126,7 +126,7 @@ def try_out(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
 
 @dataclass
 class _Heard:
-    """A clip on its way: what its networks are given, or why there is nothing (held already, or in trouble)."""
+    """A clip under way: the inputs of its networks, or None if its features are stored already or it has a fault."""
 
     path: Path
     sha256: str
@@ -137,14 +137,14 @@ class _Heard:
 
     @classmethod
     def again(cls, path: Path, sha256: str, job: EmbedJob) -> _Heard:
-        """Decode and prepare a clip of the index; raises DataError where it cannot be."""
+        """Decode and prepare a clip of the index; raises DataError if that fails."""
         audio, rate = decode(path, sha256)
         with located(str(path)):
             return cls(path, sha256, encoding.prepare(audio, rate, job.requests, job.device), sound=(audio, rate))
 
     @classmethod
     def first(cls, path: Path, job: EmbedJob, held: set[str]) -> _Heard:
-        """Decode and prepare a clip that nobody has read; what is wrong with it is its trouble."""
+        """Decode and prepare a clip that has not been read yet; a fault goes into ``trouble``."""
         try:
             audio, facts = decode_new(path)
             heard = cls(path, facts.sha256, facts=facts)
@@ -167,7 +167,7 @@ def _embedded(job: EmbedJob, hear: Callable[[Path, str, EmbedJob], _Heard]) -> I
 
     def heard_by_thread(clip: tuple[Path, str]) -> _Heard:
         heard = hear(*clip, job)
-        # One sound of the chunk is kept, to be heard again.
+        # One sound of the chunk is kept, to be encoded again.
         heard.sound = heard.sound if heard.sound and not next(sounds) else None
         return heard
 
@@ -183,7 +183,7 @@ def _embedded(job: EmbedJob, hear: Callable[[Path, str, EmbedJob], _Heard]) -> I
 
 
 def _hear_again(heard: _Heard, features: Features, job: EmbedJob) -> None:
-    """Raise PluginError where a view or an encoder keeps something of the clips that it has heard."""
+    """Raise PluginError if a view or an encoder remembers other clips."""
     if heard.sound:
         check_forgets(str(heard.path), *heard.sound, features, job.requests, job.device)
 
@@ -195,17 +195,17 @@ def _decoders(device: str | None) -> int:
 
 
 def _elsewhere(device: str | None) -> bool:
-    """Whether networks run beside the CPU, some clips at once."""
+    """Whether networks run on another device than the CPU, several clips at once."""
     return device not in (None, "cpu")
 
 
 def _encoded(batch: list[_Heard], job: EmbedJob) -> list[Features]:
-    """Return the features of some clips; where one cannot be encoded, each goes alone, to know which."""
+    """Return the features of a batch; if a clip fails, each clip goes alone, to learn which one it is."""
     ready = [heard for heard in batch if heard.prepared is not None]
     try:
         with located(str(batch[0].path) if len(batch) == 1 else f"{batch[0].path} to {batch[-1].path.name}"):
-            found = iter(encoding.encode([heard.prepared or [] for heard in ready], job.requests, job.device))
-            return [next(found) if heard.prepared is not None else {} for heard in batch]
+            encoded = iter(encoding.encode([heard.prepared or [] for heard in ready], job.requests, job.device))
+            return [next(encoded) if heard.prepared is not None else {} for heard in batch]
     except DataError as error:
         if len(batch) > 1:
             return [_encoded([heard], job)[0] for heard in batch]
@@ -231,7 +231,7 @@ def _job(
 def _sets(
     branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
 ) -> dict[str, tuple[Part, FeatureSet]]:
-    """Return {digest: what it is made of, where it is kept} of every feature set that the branches need."""
+    """Return {digest: (its parts, its place in the store)} of every feature set that the branches need."""
     parts = [part for branch in branches for part in branch.parts]
     held = [(part, store.features(feature_recipe(part, plugins, device))) for part in parts]
     return {feature_set.digest: (part, feature_set) for part, feature_set in held}
@@ -242,8 +242,9 @@ def _requests(sets: Iterable[tuple[Part, FeatureSet]], plugins: Plugins) -> tupl
     grouped: dict[tuple[str, str, str, str], list[Output]] = {}
     for (view, encoder, layer), feature_set in sets:
         components = (plugins.component("view", view.name), plugins.component("encoder", encoder.name))
-        said = [_text(pinned(one.parameters, made)) for one, made in zip((view, encoder), components, strict=True)]
-        key = (view.name, said[0], encoder.name, said[1])
+        of_view = _text(pinned(view.parameters, components[0]))
+        of_encoder = _text(pinned(encoder.parameters, components[1]))
+        key = (view.name, of_view, encoder.name, of_encoder)
         pooling = pooling_recipe(encoder, components[1])
         output = Output(layer, pooling["name"], _text(pooling["parameters"]), feature_set.folder)
         grouped.setdefault(key, []).append(output)

@@ -1,9 +1,9 @@
-"""Calibrated scores -> systems: S = sum_b w_b phi(z_b) - sum_g lambda_g R_g, or another fusion of the phi(z_b).
+"""Fuses calibrated scores into systems: S = sum_b w_b phi(z_b) - sum_g lambda_g R_g, or another fusion of phi(z_b).
 
 Everything that is fitted (transforms, fusions, guards) is fitted on the out-of-fold train normals of one machine and
-section. Guards act one after another, each on what the one before left: so each keeps its own promise about the tail. A
-mirror is fitted once, on normals scored by models that had not seen them, and a test clip's score is the mean of what
-it gives the scores of each model.
+section. Guards act one after another, each on the scores that the one before left, so each keeps its own promise about
+the tail. A mirror is fitted once, on normals scored by models that had not seen them. It fuses each model's scores of a
+test clip, and the clip's score is the mean over the models.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from asdcore.store.tables import FULL, SYSTEMS
 Floats = NDArray[np.float64]
 OOF = "oof"
 BASE = ""
-"""Where a guard's base scores stand among the z of branches, none of which has an empty name."""
+"""The key of a guard's base scores among the z of branches, none of which has an empty name."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Some clips of one machine and section: clips (n,), domain (n,) and z of every branch (n,)."""
+    """Clips of one machine and section: clips (n,), domain (n,) and z of every branch (n,)."""
 
     clips: pl.Series
     domain: NDArray[np.str_]
@@ -50,9 +50,33 @@ def fuse(
     plugins: Plugins,
     mirrored: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Return base, penalty and score of every clip and system, out-of-fold rows included.
+    """Fuse the branches of every system.
 
-    mirrored : z by the models that lack one fold each, for the systems that mirror another.
+    Parameters
+    ----------
+    calibrated : polars.DataFrame
+        z of every clip and branch: clip, branch, role, z.
+    clips : polars.DataFrame
+        The clip index.
+    systems : dict of str to System
+        The systems of the portfolio.
+    plugins : Plugins
+        Where guards are looked up.
+    mirrored : polars.DataFrame, optional
+        z by the models that lack one fold each, for the systems that mirror another.
+
+    Returns
+    -------
+    polars.DataFrame
+        base, penalty and score of every clip and system, out-of-fold rows included.
+
+    Raises
+    ------
+    DataError
+        If a score is not finite.
+    PluginError
+        If a guard breaks its contract.
+
     """
     straight = {name: system for name, system in systems.items() if system.out_of_fold_mirror_of is None}
     parts = list(_fused_systems(calibrated.with_columns(fold=pl.lit(FULL)), clips, straight, plugins))
@@ -72,9 +96,11 @@ def _fused_systems(
     looks = Looks()
     for (machine, section), rows in wide.group_by("machine", "section", maintain_order=True):
         groups = rows.sort("fold").partition_by("role", "fold", as_dict=True, maintain_order=True)
-        cells = {OOF if role == OOF else f"{role} {fold}": _cell(one, branches) for (role, fold), one in groups.items()}
+        cells = {
+            OOF if role == OOF else f"{role} {fold}": _cell(group, branches) for (role, fold), group in groups.items()
+        }
         for name, system in systems.items():
-            # What overflows is refused below, by name.
+            # Overflow is refused below, with the system's name.
             where = f"system {name!r}, {machine} section {section}"
             with located(where), np.errstate(over="ignore", invalid="ignore"):
                 yield from _system(name, system, cells, _Applied(looks, where), plugins)
@@ -92,32 +118,32 @@ def _cell(rows: pl.DataFrame, branches: list[str]) -> Cell:
 
 @dataclass(frozen=True)
 class _Applied:
-    """Applies what was fitted: to the train normals in one call, to each test clip alone."""
+    """Applies a fitted step: to the train normals in one call, to each test clip alone."""
 
     looks: Looks
     where: str
 
     def __call__(self, step: Step, columns: dict[str, dict[str, Floats]], cells: Cells) -> dict[str, Floats]:
         """{cell: columns (n,) by name} -> {cell: values (n,)}."""
-        call, found = step.fit(), {}
+        call, results = step.fit(), {}
         for cell, given in columns.items():
             if cell == OOF:
-                found[cell] = call({name: values.copy() for name, values in given.items()})
+                results[cell] = call({name: values.copy() for name, values in given.items()})
             else:
-                found[cell] = self.looks.first(step, call, given, cells[cell].clips.to_list(), self.where)
-        return found
+                results[cell] = self.looks.first(step, call, given, cells[cell].clips.to_list(), self.where)
+        return results
 
 
 def _system(name: str, system: System, cells: Cells, applied: _Applied, plugins: Plugins) -> Iterator[pl.DataFrame]:
     """Fuse one system in one cell: a frame for each role that has clips."""
     base = _fused(system, cells, applied)
-    if lost := sum(int((~np.isfinite(one)).sum()) for one in base.values()):
+    if lost := sum(int((~np.isfinite(values)).sum()) for values in base.values()):
         raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
     penalty = {cell: np.zeros_like(values) for cell, values in base.items()}
     for choice in system.guards:
         left = {cell: base[cell] - penalty[cell] for cell in cells}
-        for cell, found in _penalties(choice, left, cells, applied, plugins).items():
-            penalty[cell] += choice.strength * found
+        for cell, added in _penalties(choice, left, cells, applied, plugins).items():
+            penalty[cell] += choice.strength * added
     yield _rows(name, OOF, cells[OOF].clips, base[OOF], penalty[OOF])
     if models := [cell for cell in cells if cell != OOF]:
         means = (np.mean([values[model] for model in models], axis=0) for values in (base, penalty))
@@ -132,7 +158,7 @@ def _rows(name: str, role: str, clips: pl.Series, base: Floats, penalty: Floats)
 def _penalties(
     choice: GuardChoice, left: dict[str, Floats], cells: Cells, applied: _Applied, plugins: Plugins
 ) -> dict[str, Floats]:
-    """Fit one guard on train normals and return {cell: R (n,)}. It gets copies: what it does to them stays with it."""
+    """Fit one guard on train normals and return {cell: R (n,)}. The guard gets copies, so it cannot change others."""
 
     def fit() -> Call:
         guard = build("guard", choice.name, choice.parameters, plugins)
@@ -149,12 +175,12 @@ def _penalties(
 
     step = Step("guard", choice.name, fit, plugins.component("guard", choice.name).bundled)
     with blamed("guard", choice.name):
-        found = applied(step, {cell: {BASE: left[cell], **cells[cell].z} for cell in cells}, cells)
-    return {cell: _checked(penalty, choice.name) for cell, penalty in found.items()}
+        penalties = applied(step, {cell: {BASE: left[cell], **cells[cell].z} for cell in cells}, cells)
+    return {cell: _checked(penalty, choice.name) for cell, penalty in penalties.items()}
 
 
 class _Branches(dict[str, Floats]):
-    """z by branch: to ask for one that is not there is a mistake in the portfolio."""
+    """z by branch; asking for a missing branch raises PluginError, since the portfolio names it."""
 
     def __missing__(self, branch: str) -> Floats:
         raise PluginError(f"a branch {branch!r} is asked for. {did_you_mean(branch, self)}")
@@ -165,7 +191,7 @@ def _fused(system: System, cells: Cells, applied: _Applied) -> dict[str, Floats]
     phi: dict[str, dict[str, Floats]] = {cell: {} for cell in cells}
     for branch in sorted(system.fused):
         with located(f"transform {system.transform.name!r} of branch {branch!r}"):
-            columns = {cell: {branch: one.z[branch]} for cell, one in cells.items()}
+            columns = {cell: {branch: given.z[branch]} for cell, given in cells.items()}
             for cell, values in applied(_transform(system, branch, cells[OOF]), columns, cells).items():
                 phi[cell][branch] = values
                 if not np.isfinite(values).all():

@@ -1,13 +1,13 @@
-"""Features -> score table: a scorer fitted on train normals, and every train normal scored out of fold.
+"""Scores features: fits a scorer on train normals, scores the test clips, and scores every train normal out of fold.
 
-Out of fold means without whatever was recorded beside it: :mod:`asdcore.held_out` says which clips that are. A scorer
-that can be told so leaves them out in closed form; others are fitted without one fold at a time, and a gap around it.
+Out of fold means without the clips that were recorded beside it; :mod:`asdcore.held_out` decides which. A scorer that
+supports it leaves them out in closed form. Others are fitted without one fold at a time, and a gap around it.
 
 One (machine, section, branch) is the unit of work, kept and resumed by itself. Branches that score the same clips by
-the same features are computed together: features are loaded once, and all scorers that need no more than distances
-share one matrix. Whatever runs together, a branch's scores are the same to the last bit. The scorer sees arrays and
-nothing else; test clips reach it in the order of their audio digests, so neither names nor folders can tell it
-anything. For a mirror, each fold's model scores the test clips as well.
+the same features are computed together: features are loaded once, and all scorers that need only distances share one
+matrix. Whatever runs together, a branch's scores are the same to the last bit. The scorer sees arrays and nothing else;
+test clips reach it in the order of their audio digests, so names and folders tell it nothing. For a mirror, each fold's
+model scores the test clips as well.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "places", "pla
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """One (machine, section, branch): where its features are, and which clips are train normals of which domain."""
+    """The work on one (machine, section, branch): its features, train normals with their domains, and test clips."""
 
     where: str
     features: Recipe
@@ -76,7 +76,7 @@ class ScoreJob:
 
 
 SCORING_CODE = framework_digest("compute/scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT)
-"""Of what computes scores, as this process has loaded it."""
+"""The digest of the code that computes scores, as this process has loaded it."""
 
 
 def plan(
@@ -112,10 +112,10 @@ def plan(
     for (machine, section), cell in clips.group_by("machine", "section", maintain_order=True):
         train, test = _ordered(cell, "train"), _ordered(cell, "test")
         normals, domain, unknown = tuple(train["sha256"]), tuple(train["domain"]), tuple(test["sha256"])
-        known = places(train, portfolio.out_of_fold)
-        of = {"train": list(zip(normals, domain, strict=True)), "test": list(unknown), "places": known.recipe}
+        lying = places(train, portfolio.out_of_fold)
+        of = {"train": list(zip(normals, domain, strict=True)), "test": list(unknown), "places": lying.recipe}
         where, path = f"branch {name!r}, {machine} section {section}", store.scores_path({**recipe, **of})
-        ranges = kept(features, normals, known, store)
+        ranges = kept(features, normals, lying, store)
         jobs.append(job(where, train=normals, domain=domain, test=unknown, kept=ranges, path=path))
     return jobs
 
@@ -181,14 +181,14 @@ def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut) -> None:
 
 
 def scored(clips: pl.DataFrame, jobs: dict[str, list[ScoreJob]], plugins: Plugins) -> list[Scored]:
-    """Return by what the train normals of every branch, machine and section are scored, for ``run.json``."""
-    found = []
+    """Return how the train normals of every branch, machine and section are scored, for ``run.json``."""
+    entries = []
     for place, ((machine, section), _) in enumerate(clips.group_by("machine", "section", maintain_order=True)):
         for name, branch in jobs.items():
             job = branch[place]
             scorer = build("scorer", job.scorer, json.loads(job.parameters), plugins)
-            found.append(Scored(str(machine), str(section), name, scorer, job.kept, job.folds))
-    return found
+            entries.append(Scored(str(machine), str(section), name, scorer, job.kept, job.folds))
+    return entries
 
 
 def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store) -> pl.DataFrame:
@@ -205,13 +205,13 @@ def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store)
 
 
 def _ordered(cell: pl.DataFrame, split: str) -> pl.DataFrame:
-    """Return train clips by name, as other tools read them, and test clips by audio digest: names may tell a label."""
+    """Return train clips by name, as other tools do, and test clips by audio digest, since names may spell a label."""
     return cell.filter(pl.col("split") == split).sort("clip" if split == "train" else ["sha256", "clip"])
 
 
 @dataclass(frozen=True)
 class Block:
-    """Scores (n,) by reference of some clips of one role, from the model without one fold (or of all: FULL)."""
+    """Scores (n,) by reference of clips of one role, from the model without one fold (or from the full one: FULL)."""
 
     role: str
     fold: int
@@ -221,7 +221,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Fold:
-    """What the model without one fold says of the train normals of that fold, and of the test clips."""
+    """The scores of the model without one fold, for the train normals of that fold and for the test clips."""
 
     held_out: Block
     tested: Block
@@ -229,12 +229,12 @@ class Fold:
 
 def _folds(job: ScoreJob, work: Work, held: HeldOut) -> list[Fold]:
     """Score every train normal with a scorer that was fitted without its fold; test clips too, for a mirror."""
-    found = []
+    folds = []
     parts = held.folds(job.train, job.folds, job.seed)
     for k, (held_out, rest) in enumerate(parts):
         doing(f"{job.where}, fold {k + 1} of {len(parts)}")
-        found.append(_kept_fold(job, k, partial(_fold, job, work, k, held_out, rest)))
-    return found
+        folds.append(_kept_fold(job, k, partial(_fold, job, work, k, held_out, rest)))
+    return folds
 
 
 def _fold(job: ScoreJob, work: Work, k: int, held_out: Rows, rest: Rows) -> Fold:

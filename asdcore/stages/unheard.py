@@ -1,4 +1,4 @@
-"""Says how much of the audio an encoder does not hear: what of long clips is beyond the length that it takes."""
+"""Notes how much of the audio an encoder does not hear, because clips are longer than it takes."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from asdcore.contract.plugins import Component, Plugins
 from asdcore.portfolio import Branch, EncoderChoice
 
 CUT = "cut"
-"""The value of a parameter ``beyond`` with which an encoder leaves out what is beyond its length."""
+"""The value of an encoder's parameter ``beyond`` that leaves out the audio beyond its length."""
 
 
 def notes(clips: pl.DataFrame, branches: Mapping[str, Branch], plugins: Plugins, device: str | None) -> list[str]:
-    """Return a line for every encoder that does not hear all of these clips, with the share that it does not hear."""
-    said: dict[str, list[str]] = {}
+    """Return a line for every encoder that does not hear all of these clips, with the share that it misses."""
+    branches_of: dict[str, list[str]] = {}
     for name, branch in branches.items():
         for part in branch.parts:
             component = plugins.component("encoder", part.encoder.name)
             limit = _seconds(part.encoder, component, device)
             if limit is not None and (line := _line(part.encoder, component, limit, clips)):
-                said.setdefault(line, []).append(name)
-    return [f"{line} Branches: {', '.join(dict.fromkeys(names))}." for line, names in said.items()]
+                branches_of.setdefault(line, []).append(name)
+    return [f"{line} Branches: {', '.join(dict.fromkeys(names))}." for line, names in branches_of.items()]
 
 
 def _seconds(choice: EncoderChoice, component: Component, device: str | None) -> float | None:
-    """Return how many seconds of a clip an encoder hears, None where it hears all.
+    """Return how many seconds of a clip an encoder hears, None if it hears all.
 
-    An encoder is built for this only where it was asked to cut: to load a network takes time.
+    An encoder is built for this only if it was asked to cut, since loading a network takes time.
     """
     if (told := getattr(component.factory, "hears", None)) is None and _beyond(choice, component) == CUT:
         parameters = json.dumps(pinned(choice.parameters, component), sort_keys=True)
@@ -42,21 +42,21 @@ def _seconds(choice: EncoderChoice, component: Component, device: str | None) ->
 
 
 def _beyond(choice: EncoderChoice, component: Component) -> object:
-    """Return the value of the parameter ``beyond``, None where an encoder has none."""
+    """Return the value of the parameter ``beyond``, None if an encoder has none."""
     try:
-        known: Iterable[str] = signature(component.factory).parameters
+        accepted: Iterable[str] = signature(component.factory).parameters
     except (TypeError, ValueError):  # a factory that shows no parameters
         return None
-    if "beyond" not in known:
+    if "beyond" not in accepted:
         return None
     return choice.parameters.get("beyond", signature(component.factory).parameters["beyond"].default)
 
 
 def _line(choice: EncoderChoice, component: Component, limit: float, clips: pl.DataFrame) -> str | None:
-    """Return what is not heard of clips by an encoder that hears ``limit`` seconds; None where it hears all."""
+    """Return a line on the audio that an encoder with a ``limit`` in seconds does not hear; None if it hears all."""
     seconds = (clips["n_samples"] / clips["sample_rate"]).drop_nulls().to_numpy()
     beyond = np.maximum(seconds - limit, 0.0)
-    # A sample is never so short: what is less is rounding.
+    # No sample is as short as this: a smaller difference is rounding.
     n_cut = int((beyond > 1e-6).sum())
     if not n_cut:
         return None

@@ -1,1 +1,1 @@
-"""What is kept, and under which name."""
+"""Keep tables and computed artifacts on disk: atomic, checked by digest, named by content."""

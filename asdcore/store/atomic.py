@@ -1,7 +1,7 @@
-"""Files that are whole or absent: written in a temporary folder beside them, then renamed.
+"""Write files atomically: in a temporary folder beside them, then renamed.
 
-A temporary folder holds a lock as long as its process lives. So one without is what a killed process left, and may be
-removed. A process id could not tell: in another container it is another process, or none.
+A process locks its temporary folder as long as it lives. So an unlocked one was left by a killed process and may be
+removed. A process id would not do: in another container it names another process.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ADVICE = {
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to ``path`` on success, remove it on failure.
 
-    Raises StoreError where the folder cannot be written or the disk is full.
+    Raises StoreError if the folder is not writable or the disk is full.
     """
     with disk_trouble(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,8 +56,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise StoreError where ``folder`` could not be made or written to: better known before the work than after."""
-    there = next(one for one in (folder, *folder.absolute().parents) if one.exists() or one.is_symlink())
+    """Raise StoreError if ``folder`` is not writable, before any work is done."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
     if there.is_symlink() and not there.exists():
         raise StoreError(
             f"Cannot write {folder}: {there} is a link that leads nowhere. Choose another with --out or --store."
@@ -72,7 +72,7 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def fresh_folder(path: Path) -> Iterator[Path]:
-    """Give a new folder beside ``path`` to fill and empty again; whatever is left in it is removed."""
+    """Give a new temporary folder beside ``path``; whatever is left in it at the end is removed."""
     path = path.resolve()  # '.' and '..' have no name of their own
     with disk_trouble(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def fresh_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_trouble(path: Path) -> Iterator[None]:
-    """Turn an operating system's refusal to write into a StoreError that says what to do."""
+    """Turn an operating system's error on writing into a StoreError that says what to do."""
     try:
         yield
     except AsdcoreError:
@@ -98,18 +98,18 @@ def disk_trouble(path: Path) -> Iterator[None]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, all of it or nothing."""
+    """Write a file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, all of it or nothing."""
+    """Write a UTF-8 text file atomically."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file with sorted keys, all of it or nothing."""
+    """Write a JSON file with sorted keys atomically."""
     write_text(path, json_text(value))
 
 
@@ -119,15 +119,15 @@ def json_text(value: Any) -> str:
 
 
 def remove_orphans(folder: Path) -> None:
-    """Remove what killed processes of this host left half written under ``folder``."""
-    # os.walk bears folders that vanish meanwhile.
+    """Remove temporary folders below ``folder`` that killed processes of this host left."""
+    # os.walk copes with folders that vanish meanwhile.
     below = [(Path(place), names) for place, names, _ in os.walk(folder)]
     _sweep(place / name for place, names in below for name in names if name.startswith(f"{PREFIX}{_host()}-"))
 
 
 @contextmanager
 def _scratch(parent: Path, ending: str) -> Iterator[Path]:
-    """Give a temporary folder, locked as long as it is used, and remove it."""
+    """Give a temporary folder, locked while it is used, then remove it."""
     folder, lock = _locked(parent, ending)
     try:
         yield folder
@@ -154,7 +154,7 @@ def _sweep(temporaries: Iterable[Path]) -> None:
                 continue
             doomed = orphan.with_name(f"{_mine()}{uuid.uuid4().hex[:8]}.swept")
             try:
-                if lock.sure:  # without locks nobody can tell who lives
+                if lock.sure:  # without locks a live process could not be told
                     # Under its name, a process that has just made it could still begin to use it.
                     orphan.rename(doomed)
                     _remove(doomed)
@@ -164,7 +164,7 @@ def _sweep(temporaries: Iterable[Path]) -> None:
 
 
 def _mine() -> str:
-    """How temporary names of this process begin. A lock may not be seen from another host, so its name tells."""
+    """Return the prefix of this process's temporary names. It names the host, from which alone a lock is seen."""
     return f"{PREFIX}{_host()}-{os.getpid()}-"
 
 
@@ -174,7 +174,7 @@ def _host() -> str:
 
 
 def _remove(path: Path) -> None:
-    with suppress(OSError):  # a folder that cannot be written holds nothing of ours
+    with suppress(OSError):  # a folder that is not writable holds nothing of ours
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -182,7 +182,7 @@ def _remove(path: Path) -> None:
 
 
 def _disk_trouble(error: Exception) -> str | None:
-    """Say what is wrong with the disk, or None where the error is about something else.
+    """Return what is wrong with the disk, or None if the error is about something else.
 
     polars wraps an operating-system error in its own class and keeps only the text.
     """

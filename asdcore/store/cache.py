@@ -1,4 +1,4 @@
-"""The store: computed artifacts, each named by the digest of its recipe.
+"""The store of computed artifacts, each named by the digest of its recipe.
 
     STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
@@ -60,7 +60,7 @@ class Store:
         self.root = root
 
     def sweep(self) -> None:
-        """Remove what killed runs left half written."""
+        """Remove half-written files of killed runs."""
         if self.root.is_dir():
             remove_orphans(self.root)
 
@@ -74,20 +74,21 @@ class Store:
         return FeatureSet(self.root / "features" / recipe_digest(recipe))
 
     def scores_path(self, recipe: dict[str, object]) -> Path:
-        """Return where the scores of one (machine, section, branch) are kept."""
+        """Return the path of the scores of one (machine, section, branch)."""
         return self.root / "scores" / f"{recipe_digest(recipe)}.parquet"
 
     def read_scores(self, path: Path, clips: tuple[int, int] | None = None) -> pl.DataFrame:
-        """Read one chunk of scores; raises StoreError where it is not of so many train normals and test clips.
+        """Read one chunk of scores.
 
-        StoreError too where it is damaged, or holds what no scorer gives.
+        clips : how many train normals and test clips it must hold. Raises StoreError if it holds others, is damaged, or
+        has rows that no scorer gives.
         """
         chunk = read_table(CHUNK_SCORES, path, _repair(path))
         sound = pl.col("role").is_in(["oof", "test"]) & (pl.col("row") >= 0) & (pl.col("fold") >= FULL)
         if not len(chunk) or not chunk.select((sound & pl.col("score").is_finite()).fill_null(False).all()).item():
             raise StoreError(f"{path} holds rows that no scorer gives. {_repair(path)}")
         if clips and (lost := lacking(chunk, *clips)):
-            raise StoreError(f"{path} is not the scores that it is named for: {lost}. {_repair(path)}")
+            raise StoreError(f"{path} does not hold the scores of its recipe: {lost}. {_repair(path)}")
         return chunk
 
     def write_scores(self, path: Path, frame: pl.DataFrame) -> str:
@@ -95,7 +96,7 @@ class Store:
         return write_table(CHUNK_SCORES, frame, path)
 
     def ranges_path(self, recipe: dict[str, object]) -> Path:
-        """Return where the ranges of one (machine, section) and feature set are kept."""
+        """Return the path of the ranges of one (machine, section) and feature set."""
         return self.root / "ranges" / f"{recipe_digest(recipe)}.parquet"
 
     def read_ranges(self, path: Path) -> pl.DataFrame:
@@ -103,7 +104,7 @@ class Store:
         return read_table(RANGES, path, _repair(path))
 
     def write_ranges(self, path: Path, frame: pl.DataFrame) -> str:
-        """Write the same; returns its content digest."""
+        """Write the ranges of one (machine, section) and feature set; returns their content digest."""
         return write_table(RANGES, frame, path)
 
 
@@ -127,7 +128,7 @@ class FeatureSet:
         where: dict[str, Path] = {}
         for shard in sorted(self.folder.glob("*.parquet")):
             if not shard.is_file():  # a pipe could be read for ever
-                raise StoreError(f"{shard} is a link that leads nowhere, or no file. {_repair(shard)}")
+                raise StoreError(f"{shard} is a broken link or not a file. {_repair(shard)}")
             try:
                 names = pl.read_parquet(shard, columns=["audio_sha256"])["audio_sha256"]
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -139,27 +140,27 @@ class FeatureSet:
         return where
 
     def held(self) -> set[str]:
-        """Return the audio digests whose features are kept."""
+        """Return the audio digests of all clips in the set."""
         return set(self._where)
 
     def shards_of(self, audio: set[str]) -> dict[Path, set[str]]:
-        """Return the shards that features of these clips are read from, and the audio digests each is read for."""
-        found: dict[Path, set[str]] = {}
-        for one in audio & self._where.keys():
-            found.setdefault(self._where[one], set()).add(one)
-        return found
+        """Return {shard: the audio digests, of those asked for, that it holds}."""
+        shards: dict[Path, set[str]] = {}
+        for digest in audio & self._where.keys():
+            shards.setdefault(self._where[digest], set()).add(digest)
+        return shards
 
     def missing(self, audio: Sequence[str]) -> list[str]:
-        """Return the audio digests, in order and once each, that the set does not hold yet."""
-        return [one for one in dict.fromkeys(audio) if one not in self._where]
+        """Return the audio digests that the set lacks, in order and once each."""
+        return [digest for digest in dict.fromkeys(audio) if digest not in self._where]
 
     def write(self, audio: Sequence[str], features: Sequence[NDArray[np.float32]]) -> str:
         """Add one shard: a float32 array for each audio digest. Returns its content digest."""
         frame = pl.DataFrame(
             {
                 "audio_sha256": list(audio),
-                "shape": [list(one.shape) for one in features],
-                "values": [np.ascontiguousarray(one, np.float32).ravel() for one in features],
+                "shape": [list(array.shape) for array in features],
+                "values": [np.ascontiguousarray(array, np.float32).ravel() for array in features],
             },
             schema=FEATURES.columns,
         ).sort(FEATURES.key)
@@ -175,18 +176,18 @@ class FeatureSet:
         if lost := self.missing(audio):
             raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
         rows: dict[str, NDArray[np.float32]] = {}
-        for shard in sorted({self._where[one] for one in audio}):
+        for shard in sorted({self._where[digest] for digest in audio}):
             rows |= self._read(shard)
-        shapes = {rows[one].shape for one in audio}
+        shapes = {rows[digest].shape for digest in audio}
         if len(shapes) > 1:
             raise StoreError(
-                f"Features of {len(shapes)} different shapes ({sorted(shapes)[:4]}) cannot be scored together. "
+                f"Features of {len(shapes)} different shapes ({sorted(shapes)[:4]}) do not fit one scorer. "
                 "Clips of differing length need a pooling over time, such as 'mean'."
             )
-        return np.stack([rows[one] for one in audio])
+        return np.stack([rows[digest] for digest in audio])
 
     def content(self, shard: Path) -> str:
-        """Return the content digest of a shard, after checking that the shard still has it."""
+        """Return the content digest of a shard; raises StoreError if the shard has changed."""
         return check_content(self._frame(shard), FEATURES.key, shard, _repair(shard))
 
     def _frame(self, shard: Path) -> pl.DataFrame:
@@ -202,22 +203,22 @@ class FeatureSet:
         check_content(frame, FEATURES.key, shard, _repair(shard))
         try:
             rows = {
-                name: values.to_numpy().reshape([_length(one) for one in shape])
+                name: values.to_numpy().reshape([_length(length) for length in shape])
                 for name, shape, values in zip(frame["audio_sha256"], frame["shape"], frame["values"], strict=True)
             }
         except (TypeError, ValueError, AttributeError):  # of a null, or a shape that its values do not have
             rows = {}
-        if len(rows) < len(frame) or not all(np.isfinite(one).all() for one in rows.values()):
+        if len(rows) < len(frame) or not all(np.isfinite(array).all() for array in rows.values()):
             raise StoreError(f"{shard} holds rows that are not features of a clip. {_repair(shard)}")
         return rows
 
 
 def _length(value: object) -> int:
-    """Return a dimension of a shape; ValueError where it is none: -1 would mean whatever fits."""
+    """Return one dimension of a shape; raises ValueError for -1, which NumPy would read as "whatever fits"."""
     if not isinstance(value, int) or value < 0:
         raise ValueError(f"{value!r} is not a length")
     return value
 
 
 def _repair(path: Path) -> str:
-    return f"Remove it with 'rm {path}' and run again: it will be computed anew."
+    return f"Remove it with 'rm {path}' and run again: it is then computed anew."

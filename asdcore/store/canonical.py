@@ -1,4 +1,4 @@
-"""Canonical JSON after RFC 8785 (JCS): one value, one text, so that its bytes can be hashed.
+"""Write canonical JSON (RFC 8785, JCS): the same value always gives the same bytes, so that they can be hashed.
 
 Keys are sorted by their UTF-16 code units, numbers are written as ECMAScript writes them, and there is no white space.
 """
@@ -26,9 +26,9 @@ def _parts(value: Any) -> Iterator[str]:
             yield from _parts(value[key])
         yield "}" if value else "{}"
     elif isinstance(value, list | tuple):
-        for i, one in enumerate(value):
+        for i, item in enumerate(value):
             yield "," if i else "["
-            yield from _parts(one)
+            yield from _parts(item)
         yield "]" if value else "[]"
     elif isinstance(value, bool) or value is None:
         yield json.dumps(value)
@@ -40,14 +40,14 @@ def _parts(value: Any) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} has no place in JSON; text, numbers, booleans, null, lists and tables do")
+        raise ValueError(f"JSON cannot hold {value!r}, only text, numbers, booleans, null, lists and tables")
     return json.dumps(value, ensure_ascii=False)
 
 
 def _number(value: float) -> str:
     """Write a number as ECMA-262 Number::toString does: its shortest digits, with an exponent only if far from 1."""
     if not math.isfinite(value) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
-        raise ValueError(f"{value!r} is no number that JSON can hold exactly")
+        raise ValueError(f"JSON cannot hold the number {value!r} exactly")
     if value == 0:
         return "0"
     sign, value = ("-", -value) if value < 0 else ("", value)

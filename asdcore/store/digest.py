@@ -1,4 +1,4 @@
-"""Recipe digests say what should be computed; content digests say what was.
+"""Compute digests: of a recipe (what should be computed) and of a content (what was computed).
 
 ``sha256-table-v1``, the content digest of a table
     SHA-256 over, for the rows sorted by key: the row count (8 bytes, little-endian), then for each column in table
@@ -32,7 +32,7 @@ def recipe_digest(recipe: dict[str, Any]) -> str:
 
 
 def bytes_digest(content: bytes) -> str:
-    """Return the SHA-256 (hex) of some bytes."""
+    """Return the SHA-256 (hex) of bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -60,8 +60,8 @@ def _type_name(dtype: pl.DataType) -> str:
         return f"list<{_type_name(dtype.inner)}>"  # type: ignore[arg-type]
     names = {pl.String: "utf8", pl.Boolean: "bool", pl.Float32: "float32", pl.Float64: "float64"}
     names |= {pl.Int8: "int8", pl.Int32: "int32", pl.Int64: "int64"}
-    for known, name in names.items():
-        if dtype == known:
+    for kind, name in names.items():
+        if dtype == kind:
             return name
     raise TypeError(f"No digest is defined for a column of type {dtype}")
 

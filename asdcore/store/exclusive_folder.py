@@ -1,4 +1,4 @@
-"""A folder that one process at a time writes to."""
+"""Hold a folder for one writing process at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from asdcore.store.atomic import disk_trouble
 from asdcore.store.file_locks import Lock, take
 
 CLAIM = ".asdcore-writing.lock"
-"""The file that is locked as long as somebody writes to the folder; gone when that is done."""
+"""The file that is locked while a process writes to the folder, and removed afterwards."""
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Make a folder, and hold it for this process alone; where it is left empty, it is removed again.
+    """Make a folder and hold it for this process alone; an empty one is removed at the end.
 
-    Raises StoreError where another process holds it.
+    Raises StoreError if another process holds it.
     """
     with disk_trouble(folder):
         lock, made = _claim(folder)
@@ -41,8 +41,8 @@ def _claim(folder: Path) -> tuple[Lock | None, list[Path]]:
     """Return the lock of a folder (None: another holds it), and which folders were made for it, the inmost first."""
     made: list[Path] = []
     while True:
-        missing = [one for one in (folder, *folder.parents) if not one.exists()]
-        made = [*missing, *(one for one in made if one not in missing)]
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        made = [*missing, *(place for place in made if place not in missing)]
         # Whoever held it before may just have removed it as empty: before it is made here, or after.
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Locks on files: whoever holds one is alive, in whatever container, and a kill lets go of it.
+"""Lock files: a lock lives exactly as long as its process, in whatever container that runs.
 
-A lock is on the file, not on its name. So what :func:`take` returns holds the file that has the name now, and whoever
-holds it may remove or rename it: others see that the name has another file, or none.
+A lock is on the file, not on its name. :func:`take` makes sure that the locked file still has the name; its holder may
+remove or rename the file.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Lock:
-    """An open file that this process alone has locked; ``sure`` is False where the file system has no locks."""
+    """An open file that this process alone has locked; ``sure`` is False if the file system has no locks."""
 
     path: Path
     descriptor: int
     sure: bool
 
     def is_there(self) -> bool:
-        """Whether the name still has the file that is locked."""
+        """Whether the path still names the locked file."""
         try:
             named, held = self.path.lstat(), os.fstat(self.descriptor)
         except FileNotFoundError:
@@ -31,19 +31,20 @@ class Lock:
         return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
 
     def remove(self) -> None:
-        """Remove the file, if the name still has it."""
+        """Remove the file, if the path still names it."""
         if self.is_there():
             self.path.unlink()
 
     def release(self) -> None:
-        """Close the file, and so let go of it."""
+        """Release the lock and close the file."""
         os.close(self.descriptor)
 
 
 def take(path: Path) -> Lock | None:
-    """Open or make the file ``path`` and lock it; None where another holds it.
+    """Open or make the file ``path`` and lock it; None if another holds it.
 
-    A link is not followed. Raises OSError where it is a link, no regular file, has a second name, or cannot be opened.
+    A link is not followed. Raises OSError if ``path`` is a link or not a regular file, has a second name, or
+    does not open.
     """
     while True:
         descriptor = _open(path)
@@ -65,12 +66,12 @@ def _open(path: Path) -> int:
     if stat.S_ISREG(about.st_mode) and about.st_nlink <= 1:
         return descriptor
     os.close(descriptor)
-    reason = "it has a second name" if stat.S_ISREG(about.st_mode) else "it is no regular file"
+    reason = "it has a second name (a hard link)" if stat.S_ISREG(about.st_mode) else "it is not a regular file"
     raise OSError(errno.EINVAL, reason, str(path))
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock an open file; False where the file system has no locks. Raises BlockingIOError where another holds it."""
+    """Lock an open file; False if the file system has no locks. Raises BlockingIOError if another holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

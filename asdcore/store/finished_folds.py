@@ -1,7 +1,7 @@
-"""Parts of a chunk of scores, kept as they are done, so that what was killed goes on after the last of them.
+"""Keep the finished folds of a chunk of scores, so that a killed run resumes after the last of them.
 
-They lie beside the chunk, in a folder of its name, and go when it is written. What takes no time is not kept: writing
-it down would take longer.
+They lie beside the chunk, in a folder of its name, and are removed when the chunk is written. Folds that take less than
+a second are not kept: writing would take longer.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ WORTH = 1.0
 
 
 class Parts:
-    """The finished parts of the chunk that will be written to ``path``, whose name says all that determines them."""
+    """The finished parts of the chunk of scores that will be written to ``path``."""
 
     def __init__(self, path: Path) -> None:
         self.folder = path.with_suffix(".parts")
 
     def get(self, name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        """Return a part: as it is kept, or made and kept. One that is damaged is made again."""
+        """Return a part: read if it is kept, else made and kept. A damaged part is made again."""
         path = self.folder / f"{name}.parquet"
         if path.exists():
             try:
@@ -41,5 +41,5 @@ class Parts:
         return part.sort(CHUNK_SCORES.key)
 
     def remove(self) -> None:
-        """Remove what is kept: the chunk has been written."""
+        """Remove all parts: the chunk has been written."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A log that shows what was done to it: JSON lines, each naming the digest of what stands before it.
+"""A tamper-evident log: JSON lines, each with the digest of everything before it.
 
     {..., "hash": "<SHA-256>", ..., "previous": "<SHA-256>", ...}
 
@@ -7,10 +7,10 @@ A line is the canonical JSON (RFC 8785) of one entry. ``hash`` is the SHA-256 of
 its own start: thus also of what lies between, such as lines of an older version, or one that a kill cut short. A line
 that was edited, removed, added or moved breaks the chain at a line that :func:`read_chain` names.
 
-What a chain cannot show is that its end is missing. For that, a file beside it (:func:`head_of`) keeps the number and
-the hash of the last entry. It is written after the line, so a kill between the two leaves it one behind, never ahead.
-Whoever rewrites the chain from some line on, and the head as well, leaves no trace in either: that shows only against a
-hash kept elsewhere, such as one that was committed, sent or frozen with a manifest.
+A chain does not show that its end is missing. For that, a file beside it (:func:`head_of`) keeps the number and the
+hash of the last entry. It is written after the line, so a kill between the two leaves it one behind, never ahead.
+Rewriting both the chain from one line on and the head leaves no trace in either: only a hash kept elsewhere shows it,
+such as one that was committed, sent or frozen with a manifest.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HASH, PREVIOUS, FOUND = "hash", "previous", "found"
 
 @dataclass(frozen=True)
 class Line:
-    """One line: its number from 1, what it says (nothing where it cannot be read or was edited), and if it is chained.
+    """One line: its number from 1, its entry (empty if it is unreadable or was edited), and whether it is chained.
 
     A line outside the chain was written by an older version, or cut short.
     """
@@ -50,7 +50,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chain:
-    """All lines of a log, and every way in which they are not what was written."""
+    """All lines of a log, and everything that shows tampering or damage."""
 
     lines: tuple[Line, ...]
     broken: tuple[str, ...]
@@ -58,13 +58,13 @@ class Chain:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong, each with the number of the line; empty where the log is as it was written."""
-        found = [
+        """The problems, each with the number of its line; empty if the log is intact."""
+        noted = [
             f"line {line.number} was written when this was found: {text}"
             for line in self.chained
             for text in (line.entry[FOUND] if isinstance(line.entry.get(FOUND), list) else [])
         ]
-        return [*self.broken, *found, *([self.cut] if self.cut else [])]
+        return [*self.broken, *noted, *([self.cut] if self.cut else [])]
 
     @cached_property
     def chained(self) -> list[Line]:
@@ -73,7 +73,7 @@ class Chain:
 
     @property
     def head(self) -> dict[str, Any]:
-        """How many entries there are, and the hash of the last (null for none): what to keep elsewhere."""
+        """The number of entries and the hash of the last (null without entries): what to keep elsewhere."""
         last = self.chained[-1].entry[HASH] if self.chained else None
         return {"entries": len(self.chained), HASH: last}
 
@@ -86,7 +86,7 @@ def head_of(log: Path) -> Path:
 def append(log: Path, make: Callable[[Chain], Mapping[str, Any]]) -> Line:
     """Append the entry that ``make`` returns for the log as it is; one writer at a time. Returns the new line.
 
-    The entry is on the disk when this returns; where it cannot be written (StoreError), nothing of it stays.
+    The entry is on the disk when this returns. If writing fails (StoreError), nothing of it stays.
     """
     with _trouble("write", log), _held(log) as file:
         content = file.readall()
@@ -123,7 +123,7 @@ def _read(content: bytes, head: Any) -> Chain:
         entry = _entry(raw)
         chained = _is_chained(entry)
         edited = chained and not _is_own(entry, raw)
-        # What an edited line says is nobody's word: only its place in the chain is kept.
+        # The content of an edited line is not trusted: only its place in the chain is kept.
         lines.append(Line(number, {key: entry[key] for key in (HASH, PREVIOUS)} if edited else entry, chained))
         if not chained:
             continue
@@ -133,12 +133,12 @@ def _read(content: bytes, head: Any) -> Chain:
             broken.append(f"line {number} does not follow what stands before it: edited, removed, added or moved")
         since, doubted = start, edited
     if any(line.chained for line in lines) and not lines[-1].chained and content.endswith(b"\n"):
-        broken.append(f"line {len(lines)} is no entry of this log: edited or added")
+        broken.append(f"line {len(lines)} is not an entry of this log: edited or added")
     return Chain(tuple(lines), tuple(broken), _end(lines, head))
 
 
 def _end(lines: list[Line], head: Any) -> str | None:
-    """Say what is wrong with the end of the chain, if anything."""
+    """Return what is wrong with the end of the chain, or None."""
     hashes = [line.entry[HASH] for line in lines if line.chained]
     if head is None:
         return f"the head file is gone, so lines after line {len(lines)} may be too" if hashes else None
@@ -161,7 +161,7 @@ def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _last_start(content: bytes) -> int:
-    """Return where the last chained line starts; 0 where there is none."""
+    """Return where the last chained line starts; 0 if there is none."""
     return max((start for start, raw in _lines(content) if _is_chained(_entry(raw))), default=0)
 
 
@@ -190,7 +190,7 @@ def _digest(entry: Mapping[str, Any]) -> str:
 
 
 def _head(log: Path) -> Any:
-    """Return what the head file says: None where there is none, "" where it cannot be read."""
+    """Return the content of the head file: None if there is no file, "" if it is unreadable."""
     try:
         _check_regular(head_of(log))
         return parse_json(head_of(log).read_bytes())
@@ -202,7 +202,7 @@ def _head(log: Path) -> Any:
 
 @contextmanager
 def _held(log: Path) -> Iterator[FileIO]:
-    """Open a log for one writer alone, at its start; what is written goes to its end."""
+    """Open a log for one writer at a time, positioned at its start; writing appends."""
     log.parent.mkdir(parents=True, exist_ok=True)
     _check_regular(log)
     with log.open("ab+", buffering=0) as file:
@@ -213,7 +213,7 @@ def _held(log: Path) -> Iterator[FileIO]:
 
 @contextmanager
 def _trouble(what: str, log: Path) -> Iterator[None]:
-    """Turn an operating system's refusal into a StoreError that says what to do."""
+    """Turn an operating system's error into a StoreError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -223,7 +223,7 @@ def _trouble(what: str, log: Path) -> Iterator[None]:
 
 
 def _check_regular(path: Path) -> None:
-    """Raise OSError for a pipe, which could be read for ever, and whatever else is no file."""
+    """Raise OSError for anything but a regular file, such as a pipe, which may never end."""
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, f"{path.name} is not a regular file")
 
@@ -234,7 +234,7 @@ def _lock(file: int, how: int) -> None:
 
 
 def _write(file: FileIO, line: bytes, before: int) -> None:
-    """Write a line and wait until the disk has it; take back what a full disk left of it."""
+    """Write a line and wait until the disk has it; on failure remove what was written of it."""
     try:
         written = file.write(line)
         if written != len(line):

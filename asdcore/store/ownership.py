@@ -1,8 +1,8 @@
-"""Whose file is this? Only what asdcore wrote itself is ever written over or removed, and that must show.
+"""Recognize files that asdcore wrote: only those are ever written over or removed.
 
-A table has its digest in its metadata; ``run.json`` and ``evaluation.json`` are sealed, as is a report. Of everything
-else that belongs to a run, :data:`JOURNAL` knows the digests as long as files are moved into a folder: after a kill in
-the middle, it shows what may be replaced. Tables for a paper have no place for a seal: :data:`NOTES` beside them does.
+A table has its digest in its metadata; ``run.json``, ``evaluation.json`` and reports are sealed. While a run is moved
+into a folder, :data:`JOURNAL` holds the digests of all its files: after a kill in the middle, it shows what may be
+replaced. Tables for a paper have no place for a seal, so :data:`NOTES` beside them holds their digests.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_table(path: Path) -> bool:
 
 
 def is_damaged_table(path: Path) -> bool:
-    """Whether a file was Parquet once and cannot be read now; or is empty."""
+    """Whether a file is empty, or begins like Parquet and is unreadable."""
     with path.open("rb") as file:
         begins = file.read(4)
     if begins not in (b"PAR1", b""):
@@ -52,7 +52,7 @@ def is_record(path: Path) -> bool:
 
 
 def is_portfolio(path: Path) -> bool:
-    """Whether a file is in the form in which a run writes its portfolio: every default spelt out, keys sorted."""
+    """Whether a file has the form in which a run writes its portfolio: every default spelled out, keys sorted."""
     with suppress(OSError, ValueError, RecursionError):
         content = path.read_bytes() if path.is_file() else b""
         about = json.loads(content)
@@ -62,22 +62,22 @@ def is_portfolio(path: Path) -> bool:
 
 
 def write_journal(place: Path, folder: Path, names: Iterable[str], stage: Path) -> None:
-    """Write down, into the file ``place``, every file of ``names`` as it is in a folder, and as it will be.
+    """Write to the file ``place`` the digests of files, as they are in ``folder`` and as they will be from ``stage``.
 
-    ``names`` are of files and of folders, in ``folder`` or in ``stage`` or in both.
+    ``names`` are files and folders in ``folder``, in ``stage`` or in both.
     """
-    known: dict[str, list[str]] = {}
+    digests: dict[str, list[str]] = {}
     for top in (folder, stage):
         for name in names:
             for file in _files(top / name):
-                known.setdefault(file.relative_to(top).as_posix(), []).append(file_digest(file))
-    _write_journal(place, known)
+                digests.setdefault(file.relative_to(top).as_posix(), []).append(file_digest(file))
+    _write_journal(place, digests)
 
 
 def read_journal(path: Path) -> dict[str, list[str]] | None:
-    """Return {name: the digests that it may have} of what was written, or half written, beside ``path``.
+    """Return {name: the digests that it may have} of the files beside ``path``, the journal or notes.
 
-    None where there is no such file, or not the one that was sealed.
+    None if there is no journal, or its seal is broken.
     """
     with suppress(OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         content = path.read_bytes() if path.is_file() else b""
@@ -87,7 +87,7 @@ def read_journal(path: Path) -> dict[str, list[str]] | None:
 
 
 def is_noted(path: Path, folder: Path, journal: Mapping[str, list[str]]) -> bool:
-    """Whether a file, or every file of a folder, is one that the journal of ``folder`` knows."""
+    """Whether the journal of ``folder`` holds the digest of a file, or of every file of a folder."""
     files = _files(path)
     return bool(files) and all(
         file.is_file()
@@ -98,9 +98,9 @@ def is_noted(path: Path, folder: Path, journal: Mapping[str, list[str]]) -> bool
 
 
 def write_noted(folder: Path, texts: Mapping[str, str], option: str) -> None:
-    """Write text files into a folder of a person's, and note their digests in :data:`NOTES` there.
+    """Write text files into a person's folder, and note their digests in :data:`NOTES` there.
 
-    Raises StoreError where a file is there that was not written so; ``option`` is what names the folder.
+    Raises StoreError if a file of that name was not written so. ``option`` is the command's option for the folder.
     """
     check_noted(folder, texts, option)
     written = read_journal(folder / NOTES) or {}
@@ -113,7 +113,7 @@ def write_noted(folder: Path, texts: Mapping[str, str], option: str) -> None:
 
 
 def check_noted(folder: Path, names: Iterable[str], option: str) -> None:
-    """Raise StoreError where one of these files is there and :func:`write_noted` did not write it as it is."""
+    """Raise StoreError if one of these files exists and is not as :func:`write_noted` wrote it."""
     check_writable(folder)
     written = read_journal(folder / NOTES)
     if written is None and ((folder / NOTES).exists() or (folder / NOTES).is_symlink()):
@@ -124,17 +124,17 @@ def check_noted(folder: Path, names: Iterable[str], option: str) -> None:
     for path in (folder / name for name in names):
         if (path.exists() or path.is_symlink()) and not is_noted(path, folder, written or {}):
             raise StoreError(
-                f"{path} is there, and is not what asdcore wrote or was changed since, so it is not written over. Move "
+                f"{path} exists and was not written by asdcore, or was changed since, so it is not written over. Move "
                 f"it away, or choose another folder with {option}."
             )
 
 
-def _write_journal(path: Path, known: Mapping[str, list[str]]) -> None:
-    write_bytes(path, seal(json_text({"files": known, FIELD: unsealed("asdcore")}).encode()))
+def _write_journal(path: Path, digests: Mapping[str, list[str]]) -> None:
+    write_bytes(path, seal(json_text({"files": digests, FIELD: unsealed("asdcore")}).encode()))
 
 
 def _files(path: Path) -> list[Path]:
-    """Return a file, or everything below a folder that is no folder itself."""
+    """Return a file, or every file and link below a folder."""
     if path.is_dir() and not path.is_symlink():
-        return [one for one in sorted(path.rglob("*")) if one.is_symlink() or not one.is_dir()]
+        return [file for file in sorted(path.rglob("*")) if file.is_symlink() or not file.is_dir()]
     return [path] if path.exists() or path.is_symlink() else []

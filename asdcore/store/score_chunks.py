@@ -1,4 +1,4 @@
-"""Whether a chunk of scores is whole: every clip has its score, and there is none of any other."""
+"""Check that a chunk of scores is complete: one score for every clip, and no others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asdcore.store.tables import FULL
 
 
 def lacking(chunk: pl.DataFrame, n_train: int, n_test: int) -> str | None:
-    """Say what a chunk of scores lacks or has too much of, or None where it is whole.
+    """Return what a chunk of scores lacks or has too much of, or None if it is complete.
 
     By every reference, each of the ``n_train`` train normals has one out-of-fold score by leaving out clip by clip, one
     by folds, or both; each of the ``n_test`` test clips has one by the scorer of all train normals, and by folds either

@@ -1,4 +1,4 @@
-"""A JSON file that knows its own digest, so that any changed byte of it shows.
+"""Seal a JSON file or an HTML page with its own digest, so that any changed byte shows.
 
 The file holds, once, ``"sealed":"<text>sha256:<64 hex digits>"``. The digits are the SHA-256 of the file's bytes with
 those digits replaced by zeros. An HTML page ends with a comment that holds the SHA-256 of all that stands before it.
@@ -28,7 +28,7 @@ def seal(content: bytes) -> bytes:
 
 
 def is_sealed(content: bytes) -> bool:
-    """Whether these are the bytes that were sealed."""
+    """Whether the seal of these bytes is intact."""
     matches = list(_PATTERN.finditer(content))
     if len(matches) != 1:
         return False
@@ -38,22 +38,22 @@ def is_sealed(content: bytes) -> bool:
 
 
 def is_sealed_file(path: Path) -> bool:
-    """Whether a file is there and has the bytes that were sealed."""
+    """Whether a file exists and its seal is intact."""
     return path.is_file() and is_sealed(path.read_bytes())
 
 
 def was_sealed(content: bytes) -> bool:
-    """Whether these are bytes that once were sealed: changed since, or not."""
+    """Whether these bytes hold a seal, intact or broken."""
     return len(_PATTERN.findall(content)) == 1
 
 
 def seal_page(text: str) -> str:
-    """Return the text of an HTML page with a last line that seals what stands before it."""
+    """Return the text of an HTML page with a last line that seals everything before it."""
     return f"{text}<!-- Made by asdcore, sha256:{hashlib.sha256(text.encode()).hexdigest()} -->\n"
 
 
 def is_sealed_page(path: Path) -> bool:
-    """Whether a file is there and is a page that :func:`seal_page` made, with not a byte changed since."""
+    """Whether a file exists and is exactly as :func:`seal_page` made it."""
     if not path.is_file():
         return False
     content = path.read_bytes()

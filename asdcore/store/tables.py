@@ -1,4 +1,4 @@
-"""The schema of every table, and the only way a table gets to disk and back.
+"""The schema of every table, and the functions that write tables to disk and read them back.
 
 Tables are polars frames in memory and Parquet files on disk. A table's content digest is written into its file and
 checked when it is read, so a flipped byte or a file cut short is noticed before anything is computed from it.
@@ -22,7 +22,7 @@ Dtype = pl.DataType | type[pl.DataType]
 class Table:
     """A table's name, the columns that identify a row, and all columns with their types.
 
-    unknown : columns that may be null, which others of numbers may not, and that are where they are missing.
+    unknown : columns that may be null; if one is absent, it is added as null. Other columns of numbers may not be null.
     """
 
     name: str
@@ -31,14 +31,14 @@ class Table:
     unknown: tuple[str, ...] = ()
 
     def check(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return ``frame`` with the table's column order; raises StoreError where it is not this table."""
+        """Return ``frame`` with the table's column order; raises StoreError if it is not this table."""
         absent = [name for name in self.unknown if name not in frame.columns]
         frame = frame.with_columns(pl.lit(None, self.columns[name]).alias(name) for name in absent)
         extra = sorted(set(frame.columns) - set(self.columns))
         missing = sorted(set(self.columns) - set(frame.columns))
         if extra or missing:
             raise StoreError(
-                f"This is no {self.name} table: missing columns {missing}, unexpected columns {extra}. "
+                f"This is not a {self.name} table: missing columns {missing}, unexpected columns {extra}. "
                 f"A {self.name} table has {', '.join(self.columns)}."
             )
         frame = frame.select(list(self.columns))
@@ -51,7 +51,7 @@ class Table:
         return frame
 
     def _check_values(self, frame: pl.DataFrame) -> None:
-        """Raise StoreError where what identifies a row is missing, a score or a decision, or is no finite number."""
+        """Raise StoreError if a key, score or decision is missing, or a number is not finite."""
         for name, dtype in self.columns.items():
             column = frame[name]
             number = dtype in (pl.Float64, pl.Int8) and name not in self.unknown
@@ -59,7 +59,7 @@ class Table:
             if dtype == pl.Float64:
                 bad += int((~column.is_finite()).sum())
             if bad:
-                raise StoreError(f"{self.name}.{name} has {bad} values that are missing or no finite number.")
+                raise StoreError(f"{self.name}.{name} has {bad} values that are missing or not finite.")
 
 
 AUDIO_FACTS: dict[str, Dtype] = {
@@ -156,7 +156,7 @@ DECISIONS = Table(
 
 
 def write_table(table: Table, frame: pl.DataFrame, path: Path) -> str:
-    """Write a checked table, all of it or nothing, and return its content digest."""
+    """Check a table, write it atomically, and return its content digest."""
     frame = table.check(frame).sort(table.key)
     digest = table_digest(frame, table.key)
     write_parquet(frame, path, digest)
@@ -181,7 +181,7 @@ def write_parquet(frame: pl.DataFrame, path: Path, digest: str) -> None:
 
 
 def read_parquet(path: Path, repair: str) -> pl.DataFrame:
-    """Read a Parquet file, or say that it is damaged."""
+    """Read a Parquet file; raises StoreError if it is missing or damaged."""
     if path.exists() and not path.is_file():  # a pipe could be read for ever
         raise StoreError(f"{path} is not a regular file. {repair}")
     try:
@@ -193,13 +193,13 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
 
 
 def stored_digest(path: Path) -> str:
-    """Return the content digest that a file says it has."""
+    """Return the content digest in a file's metadata."""
     return pl.read_parquet_metadata(path).get(TABLE_ALGORITHM, "none")
 
 
 def check_content(frame: pl.DataFrame, key: tuple[str, ...], path: Path, repair: str) -> str:
     """Recompute the content digest of a frame just read from ``path`` and compare it with the file's own."""
-    recorded, found = stored_digest(path), table_digest(frame, key)
-    if recorded != found:
-        raise StoreError(f"{path} has changed since it was written (recorded {recorded}, found {found}). {repair}")
-    return found
+    recorded, digest = stored_digest(path), table_digest(frame, key)
+    if recorded != digest:
+        raise StoreError(f"{path} has changed since it was written (recorded {recorded}, now {digest}). {repair}")
+    return digest

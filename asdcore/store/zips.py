@@ -1,4 +1,4 @@
-"""Reading zip files that may be damaged in any way, by accident or on purpose."""
+"""Read zip files that may be damaged in any way, by accident or on purpose."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ BLOCK = 1 << 20
 
 
 class DamagedError(Exception):
-    """A zip file cannot be read; says why."""
+    """A zip file is unreadable; the message says why."""
 
 
 @contextmanager
 def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip file; raises DamagedError where it is none."""
+    """Open a zip file; raises DamagedError if it is not one."""
     with _damage():
         opened = zipfile.ZipFile(path)
     with opened:
@@ -24,7 +24,7 @@ def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def blocks_of(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield the content of a member, which is whole when the last block has come; raises DamagedError."""
+    """Yield the content of a member in blocks; raises DamagedError if it is not complete."""
     with _damage():
         packed = opened.open(member)
     with packed:
@@ -37,11 +37,11 @@ def blocks_of(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[byte
 
 
 def unreadable(path: Path) -> str | None:
-    """Say why a zip file cannot be read to its end, or return None where every member has its CRC."""
+    """Return why a zip file is unreadable, or None if every member has its CRC."""
     try:
         with opened_zip(path) as opened:
             for member in opened.infolist():
-                if not member.flag_bits & 1:  # without the password nobody can tell
+                if not member.flag_bits & 1:  # an encrypted member cannot be checked without its password
                     for _ in blocks_of(opened, member):
                         pass
     except DamagedError as error:

@@ -1,1 +1,1 @@
-"""The challenge's submission: written, packed and checked."""
+"""Write, pack and check a submission to the challenge."""

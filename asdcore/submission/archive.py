@@ -1,7 +1,7 @@
-"""A submission as files: a folder or a zip read without trusting it, and a zip whose bytes depend on its files alone.
+"""Read a submission's folder or zip without trusting it, and write a zip whose bytes depend only on its files.
 
-What leads out of the submission (a link, ``..``, an absolute path) or is no plain file is a problem and never opened.
-So is what would fill the memory. Hidden files and ``__MACOSX`` are no part of a submission.
+A path that leads out of the submission (a link, ``..``, an absolute path) or is not a plain file is a problem and is
+never opened, nor is a file too large for memory. Hidden files and ``__MACOSX`` are left out.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from asdcore.errors import StoreError
 from asdcore.evidence.lines import Problem
 
 READ = (".csv", ".yaml")
-"""What is read; of other files only the name counts."""
+"""Endings of the files that are read; of other files only the name matters."""
 
 MAX_FILES, MAX_BYTES, MAX_TOTAL = 4096, 4 << 20, 256 << 20
-"""A submission has some hundred files of some ten thousand bytes."""
+"""Limits: a submission has a few hundred files of about ten thousand bytes each."""
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The time of every file in a zip of ours: the first that the format knows."""
+"""The time of every file in a zip that asdcore writes: the earliest in the format."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError, EOFError, OSError, ValueError)
 _HIDDEN = (".", "__MACOSX")
@@ -36,14 +36,14 @@ _HIDDEN = (".", "__MACOSX")
 
 @dataclass
 class Tree:
-    """The files of a submission by relative POSIX path (None: there, but not read), and what is wrong with them."""
+    """The files of a submission by relative POSIX path (None: not read), and the problems with them."""
 
     name: str
     files: dict[str, bytes | None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def where(self, path: str) -> str:
-        """Return how messages name a file: printable, whatever it is called."""
+        """Return a file's name for messages, always printable."""
         shown = f"{self.name}/{path}" if path else self.name
         return shown if shown.isprintable() else ascii(shown)
 
@@ -52,16 +52,16 @@ class Tree:
         self.problems.append(Problem(self.where(path), None, reason))
 
     def too_much(self, count: int, size: int) -> bool:
-        """Refuse more than a submission can be."""
+        """Note a problem and return True if there are more files or bytes than a submission may have."""
         if count <= MAX_FILES and size <= MAX_TOTAL:
             return False
-        found = f"found {count} files, {size} bytes" if count <= MAX_FILES else f"found more than {MAX_FILES} files"
-        self.refuse("", f"{found}; allowed are {MAX_FILES} files and {MAX_TOTAL} bytes in all")
+        excess = f"found {count} files, {size} bytes" if count <= MAX_FILES else f"found more than {MAX_FILES} files"
+        self.refuse("", f"{excess}; allowed are {MAX_FILES} files and {MAX_TOTAL} bytes in all")
         return True
 
 
 def read_tree(path: Path) -> Tree:
-    """Read a submission's folder or zip; whatever is wrong with it is among the problems."""
+    """Read a submission's folder or zip; problems are collected in the result."""
     tree = Tree(str(path))
     if path.is_dir():
         _read_folder(path, tree)
@@ -73,10 +73,10 @@ def read_tree(path: Path) -> Tree:
 def pack(folder: Path) -> bytes:
     """Return a zip of a folder's files, without hidden ones and zips at its top; same files, same bytes."""
     tree = Tree(str(folder))
-    found = {name: path for name, path in _plain_files(folder, tree) if "/" in name or not name.endswith(".zip")}
+    files = {name: path for name, path in _plain_files(folder, tree) if "/" in name or not name.endswith(".zip")}
     if tree.problems:
         raise StoreError(f"{tree.problems[0]} Remove it, then run the command again.")
-    return zip_bytes({name: path.read_bytes() for name, path in found.items()})
+    return zip_bytes({name: path.read_bytes() for name, path in files.items()})
 
 
 def zip_bytes(files: dict[str, bytes]) -> bytes:
@@ -104,15 +104,15 @@ def _read_folder(root: Path, tree: Tree) -> None:
 
 
 def _plain_files(root: Path, tree: Tree) -> Iterator[tuple[str, Path]]:
-    """Yield every file below ``root`` with its name there; what is neither file nor folder is refused."""
+    """Yield (relative name, path) of every file below ``root``; links and special files become problems."""
 
     def unreadable(error: OSError) -> None:
         tree.refuse(Path(error.filename).relative_to(root).as_posix(), f"cannot be read ({error.strerror})")
 
     for folder, folders, names in os.walk(root, onerror=unreadable):
-        folders[:] = sorted(one for one in folders if not one.startswith(_HIDDEN))
-        for one in (*folders, *sorted(one for one in names if not one.startswith(_HIDDEN))):
-            path = Path(folder, one)
+        folders[:] = sorted(name for name in folders if not name.startswith(_HIDDEN))
+        for entry in (*folders, *sorted(name for name in names if not name.startswith(_HIDDEN))):
+            path = Path(folder, entry)
             name, mode = path.relative_to(root).as_posix(), path.lstat().st_mode
             if not name.isprintable():
                 tree.refuse(name, "its name has characters that cannot be printed; rename it")
@@ -138,7 +138,7 @@ def _read_zip(path: Path, tree: Tree) -> None:
 
 
 def _plain_entries(entries: list[zipfile.ZipInfo], tree: Tree) -> Iterator[zipfile.ZipInfo]:
-    """Yield the files among a zip's entries; what would be unpacked elsewhere, or over another, is refused."""
+    """Yield the files of a zip; entries that would be unpacked elsewhere, or over another, become problems."""
     seen: dict[str, str] = {}
     for entry in entries:
         name = entry.orig_filename  # as it stands in the zip: zipfile cuts names at a zero byte

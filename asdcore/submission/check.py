@@ -1,9 +1,9 @@
-"""What the official evaluator would make of a submission: accepted is what it would score as intended, nothing else.
+"""Check a submission: it is accepted if the official evaluator would score it as intended.
 
-The evaluator matches scores to labels by sorted position and never compares names, passes over a system that lacks a
-file, and stops for all teams at a line it cannot read. So everything is held against the evaluation data here: files,
-clips and values, by name. Problems are what would be scored wrongly, or not at all, or could not be told apart from
-that; warnings are what the evaluator passes over, and what a person should look at before sending it.
+The evaluator matches scores to labels by sorted position and never compares names, skips a system that lacks a file,
+and stops for all teams at an unreadable line. So files, clips and values are compared with the evaluation data here, by
+name. Problems are what might be scored wrongly or not at all; warnings are what the evaluator skips, and what a person
+should look at before sending the submission.
 """
 
 from __future__ import annotations
@@ -44,7 +44,17 @@ from asdcore.submission.score_files import check_scores
 
 @dataclass
 class Verdict:
-    """What was found. ``systems`` are the labels, sorted; problems and warnings are in the order of files and lines."""
+    """The result of :func:`check_submission`.
+
+    Attributes
+    ----------
+    year : int
+        The year whose files were expected.
+    systems : list of str
+        The labels, sorted.
+    problems, warnings : list of Problem
+        In the order of files and lines.
+    """
 
     year: int
     systems: list[str] = field(default_factory=list)
@@ -58,23 +68,47 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``asdcore check-submission --json`` prints."""
-        said = {"problems": self.problems, "warnings": self.warnings}
-        listed = {name: [vars(one) for one in found] for name, found in said.items()}
+        lists = {"problems": self.problems, "warnings": self.warnings}
+        listed = {name: [vars(problem) for problem in problems] for name, problems in lists.items()}
         return {"accepted": self.accepted, "year": self.year, "systems": self.systems, **listed}
 
 
 def check_submission(
     submission: str | Path, data: str | Path, *, task: str | None = None, year: int | None = None
 ) -> Verdict:
-    """Check a package's folder, one system's folder, or a zip, against the evaluation data in ``data``.
+    """Check a submission against the evaluation data, as strictly as the official evaluator reads it.
 
-    task : a dataset reader such as "dcase2026"; without it the grammar of names is detected. year : whose files are
-    asked for, where it is not the task's. Raises an AsdcoreError where there is nothing to check, or nothing to check
-    it against; whatever is wrong with the submission is in the verdict.
+    Parameters
+    ----------
+    submission : path
+        A package's folder, one system's folder, or a zip.
+    data : path
+        The evaluation data: the folder that holds ``<machine>/test/``.
+    task : str, optional
+        A dataset reader such as ``"dcase2026"``; by default the grammar of file names is detected.
+    year : int, optional
+        The year whose files are expected; by default the task's.
+
+    Returns
+    -------
+    Verdict
+        ``accepted``, and all problems and warnings, each with its file and line.
+
+    Raises
+    ------
+    DataError
+        If the submission does not exist, or the data hold no test clips.
+
+    Examples
+    --------
+    >>> submitted = asdcore.package(["runs/first"], "Doe_Uni", out="submission")
+    >>> verdict = asdcore.check_submission("submission", data="data")
+    >>> verdict.accepted, verdict.systems
+    (True, ['Doe_Uni_task2_1'])
     """
     path = Path(submission)
     if not path.exists():
-        raise DataError(f"There is no {path}. Give a package's folder, the folder of one system, or a zip.")
+        raise DataError(f"{path} does not exist. Give a package's folder, the folder of one system, or a zip.")
     clips, of_task, warnings = _listed(given_path(data, "data"), task or DEFAULT_TASK)
     verdict = check_files(path, clips, of_task if year is None else year)
     expected = expected_files(clips, verdict.year)
@@ -97,30 +131,30 @@ def check_files(submission: Path, clips: pl.DataFrame, year: int) -> Verdict:
         raise DataError("The evaluation data hold no test clips. Give the folder that holds <machine>/test/.")
     tree = read_tree(submission)
     verdict = Verdict(year, problems=tree.problems)
-    found = _systems(tree)
-    alone = submission.is_dir() and list(found) == [""]
-    labels = {folder: PurePosixPath(folder).name for folder in found}
+    systems = _systems(tree)
+    alone = submission.is_dir() and list(systems) == [""]
+    labels = {folder: PurePosixPath(folder).name for folder in systems}
     if "" in labels:
         labels[""] = submission.resolve().name if submission.is_dir() else ""
     verdict.systems = sorted(labels.values())
-    if not found:
+    if not systems:
         tree.refuse("", f"holds no score files; allowed are files {SCORES}_*.csv in folders named {LABEL_FORM}")
     for problem in _label_problems(tree, labels):
         # The folder of one system, checked by itself, need not be named as in a package yet.
         (verdict.warnings if alone else verdict.problems).append(problem)
-    for folder, names in found.items():
+    for folder, names in systems.items():
         _check_system(tree, folder, names, labels[folder], expected, verdict, alone)
-    if found and not alone:
+    if systems and not alone:
         verdict.warnings += _package_warnings(submission, tree)
     for listed in (verdict.problems, verdict.warnings):
-        listed.sort(key=lambda one: (one.file, one.line or 0))
+        listed.sort(key=lambda problem: (problem.file, problem.line or 0))
     return verdict
 
 
 def _listed(root: Path, task: str) -> tuple[pl.DataFrame, int, list[Problem]]:
-    """Return the clips of the evaluation data, the year of their reader, and what is wrong with them.
+    """Return the clips of the evaluation data, the year of their reader, and warnings about them.
 
-    Names are all that counts here: no clip is read, and one that cannot be decoded is no hindrance.
+    Only names matter here: no clip is read, so an unreadable one does not matter.
     """
     reader = load_dataset(task)
     year = getattr(reader, "year", CURRENT_YEAR)
@@ -135,8 +169,8 @@ def _listed(root: Path, task: str) -> tuple[pl.DataFrame, int, list[Problem]]:
 
 
 def _of_other_data(tree: Tree, expected: Expected, data: str | Path) -> Iterator[Problem]:
-    """Guess the cause of many problems: the submission was made for other recordings."""
-    known = {(f"{SCORES}_{end}.csv", name) for end, names in expected.items() for name in names.values()}
+    """Yield one problem if most scored names are not in the data: the likely cause of all others."""
+    asked = {(f"{SCORES}_{end}.csv", name) for end, names in expected.items() for name in names.values()}
     scored = {
         (PurePosixPath(path).name, line.partition(",")[0])
         for path, content in tree.files.items()
@@ -144,11 +178,11 @@ def _of_other_data(tree: Tree, expected: Expected, data: str | Path) -> Iterator
         for line in content.decode("utf-8", "replace").splitlines()
         if "," in line
     }
-    if scored and 2 * len(scored & known) < len(scored):
+    if scored and 2 * len(scored & asked) < len(scored):
         yield Problem(
             str(data),
             None,
-            f"holds {len(known)} test clips, and only {len(scored & known)} of the {len(scored)} scored here are among "
+            f"holds {len(asked)} test clips, and only {len(scored & asked)} of the {len(scored)} scored here are among "
             "them: the submission seems to be made for other recordings. Give their folder with --data",
         )
 
@@ -167,7 +201,7 @@ def _systems(tree: Tree) -> dict[str, list[str]]:
 
 
 def _label_problems(tree: Tree, labels: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield what is wrong with the names and the number of the systems' folders."""
+    """Yield problems with the names and the number of the systems' folders."""
     counts = Counter(label.casefold() for label in labels.values())
     for folder, label in labels.items():
         if not LABEL.fullmatch(label):
@@ -209,7 +243,7 @@ def _check_system(
 
 
 def _package_warnings(submission: Path, tree: Tree) -> Iterator[Problem]:
-    """Yield what a package lacks that no evaluator looks for."""
+    """Yield what a package lacks that the evaluator does not need."""
     if not any(path.endswith(REPORT) for path in tree.files):
         yield Problem(
             tree.where(""), None, f"there is no <Name>_<Institute>_task2{REPORT}, which the challenge asks for"

@@ -1,4 +1,4 @@
-"""How the challenge names what it is sent: labels of systems, score files, clips.
+"""Name the parts of a submission as the challenge asks: labels of systems, score files, clips.
 
     <Name>_<Institute>.zip
         task2/<Name>_<Institute>_task2.technical_report.pdf
@@ -38,7 +38,7 @@ Expected = dict[str, dict[str, str]]
 
 
 def kinds(year: int) -> tuple[str, ...]:
-    """Return how the names of a year's files begin."""
+    """Return the prefixes of a year's file names."""
     return (SCORES,) if year == 2020 else (SCORES, DECISIONS)
 
 
@@ -47,7 +47,7 @@ def labels(given: str, count: int) -> list[str]:
     asked = given.split(",")
     if len(asked) == 1 and TEAM.fullmatch(given) and not LABEL.fullmatch(given):
         return [f"{given}_{TASK}_{number}" for number in range(1, count + 1)]
-    if not all(map(LABEL.fullmatch, asked)) or len({team(one) for one in asked}) > 1:
+    if not all(map(LABEL.fullmatch, asked)) or len({team(label) for label in asked}) > 1:
         raise DataError(
             f"The label is {given!r}. Give --label <Name>_<Institute>, such as Zhang_XJTLU, in letters, digits and "
             f"hyphens; or full labels {LABEL_FORM} of one team, with commas between them."
@@ -62,15 +62,15 @@ def labels(given: str, count: int) -> list[str]:
 
 def team(label: str) -> str:
     """Return the ``<Name>_<Institute>`` of a label."""
-    found = LABEL.fullmatch(label)
-    return found[1] if found else label
+    match = LABEL.fullmatch(label)
+    return match[1] if match else label
 
 
 def expected_files(clips: pl.DataFrame, year: int) -> Expected:
     """Return which test clips each score file of a year names, and how.
 
-    clips : a clip index. A clip's name is that of its file, and ends in .wav as the challenge's do where the clip was
-    encoded as FLAC since. Raises DataError where two clips would have one name in one file.
+    clips : a clip index. A clip's name is that of its file, with .wav in place of .flac, as the challenge
+    publishes it. Raises DataError if two clips would have one name in one file.
     """
     files: Expected = defaultdict(dict)
     taken: dict[tuple[str, str], str] = {}
@@ -111,7 +111,7 @@ def _file_end(clip: str, machine: str, section: str, year: int) -> str:
     domain = _DOMAIN_OF_TEST.search(clip)
     if domain is None:
         raise DataError(
-            f"{clip}: neither its name nor its folder says source_test or target_test, as in 2021, whose score files "
-            "are apart by domain. Restore the names that the clips were published with."
+            f"{clip}: neither its name nor its folder holds source_test or target_test. The score files of 2021 are "
+            "separate by domain. Restore the names that the clips were published with."
         )
     return f"{machine}_section_{section}_{domain[1]}_test"

@@ -1,7 +1,7 @@
-"""``<label>.meta.yaml``: what the challenge asks of a system in words, filled in as far as a run knows it.
+"""Write and check ``<label>.meta.yaml``, the challenge's description of a system, filled in from a run.
 
-What only a person knows stands as ``!!null  # fill in: what`` and is found by :func:`check_meta` until it is done. The
-fields are those of the challenge's template of 2020 and of published submissions up to 2025.
+A field that only a person can fill in is ``!!null  # fill in: what``, and :func:`check_meta` reports it. The fields are
+those of the challenge's template of 2020 and of published submissions up to 2025.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def meta_text(
 ) -> str:
     """Return the meta file of one system of a run.
 
-    results : what :func:`development_results` returns, None where there are none. complexity : ``total_parameters``
-    and ``macs`` of the system, as far as they are known.
+    results : what :func:`development_results` returns, None without results. complexity : ``total_parameters`` and
+    ``macs`` of the system, if they were counted.
     """
     counted, year = complexity or {}, run.about["year"]
     tree = {
@@ -73,7 +73,7 @@ def meta_text(
     head = [
         f"# Made by asdcore {__version__} from the system {_plain(system)} of the portfolio "
         f"{_plain(run.about['portfolio']['name'])}.",
-        f"# A person completes the lines that end in '{MARK} ...', or takes that comment off where nothing applies.",
+        f"# A person completes the lines that end in '{MARK} ...', or takes that comment off if nothing applies.",
     ]
     return "\n".join([*head, *_lines(tree, year), ""])
 
@@ -82,13 +82,13 @@ def development_results(run: Run, system: str, year: int) -> dict[str, dict[str,
     """Return {machine: {field: percent}} from a run's ``evaluation.json``, sections averaged as the year averages.
 
     The fields are the year's official cells; those of 2020 are ``averaged_auc`` and ``averaged_pauc``. Raises
-    StoreError where the run has not been evaluated by the rules of ``year``.
+    StoreError if the run has not been evaluated by the rules of ``year``.
     """
     path, rules = run.folder / EVALUATION_FILE, rule(year)
     by_machine: dict[str, dict[str, list[float]]] = {}
     try:
         for cell in parse_json(path.read_text(encoding="utf-8"))["systems"][system]["cells"]:
-            fields = by_machine.setdefault(cell["machine"], {one.name: [] for one in rules.cells})
+            fields = by_machine.setdefault(cell["machine"], {rule_cell.name: [] for rule_cell in rules.cells})
             for name, values in fields.items():
                 values.append(float(cell[name]))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -104,39 +104,39 @@ def development_results(run: Run, system: str, year: int) -> dict[str, dict[str,
 
 
 def check_meta(content: bytes, file: str, label: str) -> tuple[list[Problem], list[Problem]]:
-    """Return what is wrong with a meta file, and what a person should look at: fields that are open or missing."""
+    """Return problems with a meta file, and warnings: fields that are open or missing."""
     if len(content) > MAX_BYTES:
         return [Problem(file, None, f"holds {len(content)} bytes; allowed are {MAX_BYTES}")], []
     text = utf8(content, file)
     if isinstance(text, Problem):
         return [text], []
     try:
-        # The loader that knows nothing but text: it builds no objects, and cannot be made to fill the memory.
-        said = shallow(yaml.load(text, Loader=yaml.BaseLoader))
+        # This loader knows only text: it builds no objects and does not fill the memory.
+        content_tree = shallow(yaml.load(text, Loader=yaml.BaseLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
-        return [Problem(file, mark and mark.line + 1, f"found what is no YAML ({reason}); allowed is YAML")], []
+        return [Problem(file, mark and mark.line + 1, f"the file is not YAML ({reason}); allowed is YAML")], []
     lines = text.splitlines()
-    found = _table(said, "submission").get("label")
+    named = _table(content_tree, "submission").get("label")
     problems = []
-    if found != label:
-        line = next((number for number, one in enumerate(lines, 1) if _LABEL.match(one)), None)
-        shown = repr(found[:60]) if isinstance(found, str) else "no text"
+    if named != label:
+        line = next((number for number, text_line in enumerate(lines, 1) if _LABEL.match(text_line)), None)
+        shown = repr(named[:60]) if isinstance(named, str) else "no text"
         problems = [Problem(file, line, f"found {shown} as the label; allowed is {label!r}, the name of its folder")]
-    return problems, list(_open_questions(said, lines, file))
+    return problems, list(_open_questions(content_tree, lines, file))
 
 
-def _open_questions(said: Any, lines: list[str], file: str) -> Iterator[Problem]:
-    """Yield what a meta file leaves open."""
-    found = [(number, _PENDING.fullmatch(line)) for number, line in enumerate(lines, 1)]
-    pending = [f"{one['field']} (line {number})" for number, one in found if one]
+def _open_questions(meta: Any, lines: list[str], file: str) -> Iterator[Problem]:
+    """Yield the open and missing fields of a meta file."""
+    matches = [(number, _PENDING.fullmatch(line)) for number, line in enumerate(lines, 1)]
+    pending = [f"{match['field']} (line {number})" for number, match in matches if match]
     if pending:
         yield Problem(file, None, f"still to be filled in: {', '.join(pending)}")
-    missing = [f"{part}.{name}" for part, names in NEEDED.items() for name in names if name not in _table(said, part)]
+    missing = [f"{part}.{name}" for part, names in NEEDED.items() for name in names if name not in _table(meta, part)]
     if missing:
-        yield Problem(file, None, f"there is no {', '.join(missing)}")
-    short = _table(said, "submission").get("abbreviation")
+        yield Problem(file, None, f"missing fields: {', '.join(missing)}")
+    short = _table(meta, "submission").get("abbreviation")
     if isinstance(short, str) and len(short) > MAX_ABBREVIATION:
         yield Problem(
             file, None, f"the abbreviation has {len(short)} characters; the challenge allows {MAX_ABBREVIATION}"
@@ -149,7 +149,7 @@ def _submission(label: str) -> dict[str, Any]:
         "firstname": Blank("the corresponding author"),
         "email": Blank("the corresponding author"),
         "corresponding": True,
-        "affiliation": {one: Blank("the author's") for one in ("institution", "department", "location")},
+        "affiliation": {field: Blank("the author's") for field in ("institution", "department", "location")},
     }
     return {
         "label": label,
@@ -160,31 +160,31 @@ def _submission(label: str) -> dict[str, Any]:
 
 
 def _description(run: Run, system: str) -> dict[str, Any]:
-    """Return what a portfolio says of a system, in the words of the challenge; lists are joined by commas."""
+    """Return a system's description from its portfolio, in the challenge's fields; lists are joined by commas."""
     branches = _branches(run, system)
     encoders = [branch["encoder"] for branch in branches]
     rates = sorted(set(run.clips["sample_rate"]))
     return {
         "input_sampling_rate": _joined(f"{rate / 1000:g}kHz" for rate in rates),
-        "data_augmentation": Blank("of training, where there was any"),
+        "data_augmentation": Blank("of training, if there was any"),
         "front_end": _joined(view for branch in branches for view in _views(branch)),
-        "acoustic_features": _joined(one["name"] for one in encoders if "checkpoint" not in one)
+        "acoustic_features": _joined(encoder["name"] for encoder in encoders if "checkpoint" not in encoder)
         or Blank("what the encoders take in"),
-        "embeddings": _joined(_embedding(one) for one in encoders if "checkpoint" in one),
+        "embeddings": _joined(_embedding(encoder) for encoder in encoders if "checkpoint" in encoder),
         "machine_learning_method": _joined(branch["scorer"]["name"] for branch in branches),
-        "aggregation_method": _joined(one["pooling"]["name"] for one in encoders),
-        "domain_adaptation_method": Blank("where there is any"),
+        "aggregation_method": _joined(encoder["pooling"]["name"] for encoder in encoders),
+        "domain_adaptation_method": Blank("if there is any"),
         "domain_generalization_method": _joined(branch["normalizer"]["name"] for branch in branches),
         "ensemble_method_subsystem_count": len(branches) if len(branches) > 1 else None,
         "decision_making": _fusion(run, system) if len(branches) > 1 else None,
-        "attribute_usage": Blank("where attributes were used"),
+        "attribute_usage": Blank("if attributes were used"),
         "external_data_usage": "pre-trained model" if _checkpoints(branches) else None,
         "development_data_usage": Blank("such as development, pre-training, fine-tuning"),
     }
 
 
 def _branches(run: Run, system: str) -> list[dict[str, Any]]:
-    """Return the branches that count in a system: a weight of 0 takes no part."""
+    """Return the branches with a weight other than 0 in a system."""
     fused = parse_portfolio(run.about["portfolio"]).systems[system].fused
     return [branch for name, branch in run.about["portfolio"]["branches"].items() if name in fused]
 
@@ -196,29 +196,29 @@ def _views(branch: Mapping[str, Any]) -> list[str]:
 
 def _fusion(run: Run, system: str) -> str:
     plan = parse_portfolio(run.about["portfolio"])
-    said = plan.systems[system]
-    mean = "average" if len(set(filter(None, said.weights.values()))) == 1 else "weighted average"
-    how = mean if said.fusion.name == DEFAULT_FUSION else said.fusion.name
-    guards = [f"{guard.name} guard" for guard in said.guards]
-    mirror = [] if said.out_of_fold_mirror_of is None else [f"average over {plan.folds} folds of the training data"]
-    return ", ".join([f"{how} of {said.transform.name} scores", *guards, *mirror])
+    choice = plan.systems[system]
+    mean = "average" if len(set(filter(None, choice.weights.values()))) == 1 else "weighted average"
+    how = mean if choice.fusion.name == DEFAULT_FUSION else choice.fusion.name
+    guards = [f"{guard.name} guard" for guard in choice.guards]
+    mirror = [] if choice.out_of_fold_mirror_of is None else [f"average over {plan.folds} folds of the training data"]
+    return ", ".join([f"{how} of {choice.transform.name} scores", *guards, *mirror])
 
 
 def _checkpoints(branches: Iterable[Mapping[str, Any]]) -> list[str]:
-    found = (branch["encoder"] for branch in branches)
-    return list(dict.fromkeys(_checkpoint(one) for one in found if "checkpoint" in one))
+    encoders = (branch["encoder"] for branch in branches)
+    return list(dict.fromkeys(_checkpoint(encoder) for encoder in encoders if "checkpoint" in encoder))
 
 
 def _checkpoint(encoder: Mapping[str, Any]) -> str:
-    return PurePosixPath(encoder["checkpoint"]).name  # where it lies on this machine is nobody's business
+    return PurePosixPath(encoder["checkpoint"]).name  # without its folder: a path of this machine is private
 
 
 def _external(checkpoint: str) -> dict[str, str]:
-    """Return name and address of a checkpoint: the registry knows those that are named by their id."""
-    known = open_registry().resources.get(checkpoint)
-    if known is None:
+    """Return name and address of a checkpoint, from the registry if it is named by its id."""
+    entry = open_registry().resources.get(checkpoint)
+    if entry is None:
         return {"name": checkpoint, "url": Blank("where it is published")}
-    return {"name": known.title, "url": known.source or Blank("where it is published; it is your own")}
+    return {"name": entry.title, "url": entry.source or Blank("where it is published; it is your own")}
 
 
 def _embedding(encoder: Mapping[str, Any]) -> str:
@@ -234,8 +234,8 @@ def _arithmetic_mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _table(said: Any, name: str) -> Mapping[str, Any]:
-    part = said.get(name) if isinstance(said, dict) else None
+def _table(meta: Any, name: str) -> Mapping[str, Any]:
+    part = meta.get(name) if isinstance(meta, dict) else None
     return part if isinstance(part, dict) else {}
 
 
@@ -260,7 +260,7 @@ def _lines(tree: Mapping[str, Any], year: int, depth: int = 0) -> Iterator[str]:
 
 
 def _plain(value: Any) -> str:
-    """Return a scalar as YAML on one line, quoted where it must be."""
+    """Return a scalar as YAML on one line, quoted if it must be."""
     if value is None:
         return "!!null"
     text: str = yaml.safe_dump(value, allow_unicode=True, width=float("inf"))

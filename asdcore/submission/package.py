@@ -1,8 +1,8 @@
-"""The challenge's folder and zip: score files of up to four systems, each with its meta file.
+"""Write the challenge's folder and zip: score files of up to four systems, each with its meta file.
 
-A package is made beside its folder and moved in whole, so whatever happens there is the old state or the new one. A
-finished package is never written over: a person has filled in its meta files. The same command, given again, keeps
-those, takes in what was added (the technical report), and makes the zip anew.
+A package is made beside its folder and moved in at once, so a kill leaves the old state or the new one. A finished
+package is never written over: a person has filled in its meta files. The same command, given again, keeps those, adds
+new files (the technical report), and makes the zip anew.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from asdcore.basics.paths import given_path
 from asdcore.errors import AsdcoreError, DataError, StoreError, did_you_mean
 from asdcore.portfolio import parse_portfolio
 from asdcore.preflight.complexity import complexity as complexity_of
-from asdcore.runs.folder import EVALUATION_FILE, Run, load_run
+from asdcore.runs.folder import EVALUATION_FILE, Run
 from asdcore.store.atomic import check_writable, fresh_folder, write_bytes
 from asdcore.submission.archive import pack, zip_bytes
+from asdcore.submission.chosen_systems import chosen_systems, opened, shared_score_files
 from asdcore.submission.layout import (
     DECISIONS,
-    MAX_SYSTEMS,
     META,
     SCORES,
     TASK,
@@ -36,17 +36,25 @@ from asdcore.submission.layout import (
 from asdcore.submission.meta import development_results, meta_text
 
 FOLDER = "submission"
-"""Where a package goes, below its first run, unless told otherwise."""
-
-Chosen = list[tuple[Run, str]]
-"""Runs and the names of their systems, in the order of the labels."""
+"""The default folder of a package, below its first run."""
 
 
 @dataclass(frozen=True)
 class Package:
     """A finished package.
 
-    systems : {label: the system's name in its run}. task, data : of the runs. kept : whether it was there before.
+    Attributes
+    ----------
+    folder, archive : Path
+        The folder and the zip.
+    systems : dict
+        {label: the system's name in its run}.
+    task, data : str
+        Task and recordings of the runs.
+    kept : bool
+        Whether the folder existed before, so that its meta files were kept.
+    notes : list of str
+        What a person should know before sending it.
     """
 
     folder: Path
@@ -64,7 +72,7 @@ def write_scores(
     """Write the score files of one system, decisions too from 2021 on, and return their paths.
 
     clips, systems, decisions : tables of a run. Every test clip has a line, sorted by name, in a file for its machine
-    and section; a score is the shortest text that reads back as the same float64. Raises DataError where a test clip
+    and section; a score is the shortest text that reads back as the same float64. Raises DataError if a test clip
     has no finite score or no decision.
     """
     files = _score_files(expected_files(clips, year), systems, decisions, system, year)
@@ -82,22 +90,50 @@ def package(
     development: Run | str | Path | None = None,
     complexity: bool = False,
 ) -> Package:
-    """Write the folder and the zip of up to four systems.
+    """Write the challenge's submission, a folder and a zip, of up to four systems.
 
-    label : ``<Name>_<Institute>``, which is numbered, or full labels with commas between them. systems : names, or
-    ``<run>/<name>`` where two runs share a name; None takes all, sorted by name. out : a new folder, by default
-    ``submission`` in the first run. development : a run whose ``evaluation.json`` has the development results; by
-    default each run's own, where it is of development data. complexity : whether to count parameters and MACs, for
-    which every encoder is built and run once.
+    Parameters
+    ----------
+    runs : sequence of Run or path
+        Inferences on evaluation data, or runs.
+    label : str
+        ``<Name>_<Institute>``, which gets a number for each system; or full labels with commas between them.
+    systems : sequence of str, optional
+        Names of systems, or ``<run>/<name>`` if two runs share a name; by default all, sorted by name.
+    out : path, optional
+        A new folder; by default ``submission`` in the folder of the first run.
+    development : Run or path, optional
+        A run whose ``evaluation.json`` holds the development results; by default each run's own, if it is of
+        development data.
+    complexity : bool, optional
+        Count parameters and MACs; every encoder is built and run once.
 
-    Raises an AsdcoreError, with nothing written, where this is no submission that the challenge would take.
+    Returns
+    -------
+    Package
+        The folder, the zip, and notes on what a person should know before sending it.
+
+    Raises
+    ------
+    DataError
+        If the systems or labels do not fit the challenge's rules, or a clip has no finite score.
+    StoreError
+        If the folder holds something else than a package of these scores. Nothing is written then.
+
+    Examples
+    --------
+    >>> submitted = asdcore.package(["runs/first"], "Doe_Uni", out="submission")
+    >>> submitted.systems
+    {'Doe_Uni_task2_1': 'knn'}
+    >>> submitted.archive.name
+    'Doe_Uni.zip'
     """
-    chosen = _chosen([_open(one) for one in runs], systems)
+    chosen = chosen_systems([opened(run) for run in runs], systems)
     named = dict(zip(labels(label, len(chosen)), chosen, strict=True))
     first = chosen[0][0]
     folder = given_path(out, "out") if out is not None else first.folder / FOLDER
     check_writable(folder)
-    expected = _shared_clips(chosen)
+    expected = shared_score_files(chosen)
     notes = [*_notes(expected, first.about["year"]), *_not_inferred([run for run, _ in chosen])]
     kept = folder.exists() and any(folder.iterdir())
     counted = _count([run for run, _ in chosen] if complexity and not kept else [], notes)
@@ -110,53 +146,6 @@ def package(
         _write(folder, {**files, archive.name: zip_bytes(files)})
     about, given = first.about, {label: system for label, (_, system) in named.items()}
     return Package(folder, archive, given, about["task"], about["data"], kept, notes)
-
-
-def _open(run: Run | str | Path) -> Run:
-    return run if isinstance(run, Run) else load_run(run)
-
-
-def _chosen(runs: list[Run], systems: Sequence[str] | None) -> Chosen:
-    """Return the systems to package; raises DataError where they are none, too many, unknown or of two names."""
-    there = [(run, str(system)) for run in runs for system in run.about["portfolio"]["systems"]]
-    every = [f"{run.folder}/{system}" if len(runs) > 1 else system for run, system in there]
-    chosen = there if systems is None else [_find(name, there, every) for name in systems]
-    said = ", ".join(every)
-    if len(chosen) > MAX_SYSTEMS:
-        raise DataError(
-            f"{len(chosen)} systems were given ({said}), the challenge takes at most {MAX_SYSTEMS}. Choose with "
-            f"--systems {','.join(every[:MAX_SYSTEMS])}."
-        )
-    if len({(run.folder, system) for run, system in chosen}) < len(chosen) or not chosen:
-        raise DataError(f"Each system must be given once, and at least one. There are {said}.")
-    return chosen
-
-
-def _find(name: str, there: Chosen, every: list[str]) -> tuple[Run, str]:
-    found = [
-        one
-        for one in there
-        if name in (one[1], f"{one[0].folder.resolve().name}/{one[1]}", f"{one[0].folder}/{one[1]}")
-    ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise DataError(f"{len(found)} runs have a system {name!r}. Say which with --systems: {', '.join(every)}.")
-    raise DataError(f"No run given has a system {name!r}. {did_you_mean(name, every)} Choose with --systems.")
-
-
-def _shared_clips(chosen: Chosen) -> Expected:
-    """Return the score files of the runs; raises DataError where the runs are not of one year and one set of clips."""
-    first, files = chosen[0][0], expected_files(chosen[0][0].clips, chosen[0][0].about["year"])
-    if not files:
-        raise DataError(f"{first.folder} has no test clips, so there is nothing to submit. Run on evaluation data.")
-    for run, _ in chosen[1:]:
-        if run.about["year"] != first.about["year"] or expected_files(run.clips, run.about["year"]) != files:
-            raise DataError(
-                f"{first.folder} ({first.about['year']}) and {run.folder} ({run.about['year']}) are of other years or "
-                "other test clips. One package is for one year's data: make one for each."
-            )
-    return files
 
 
 def _files(
@@ -177,9 +166,9 @@ def _files(
 
 
 def _count(runs: list[Run], notes: list[str]) -> dict[Path, dict[str, dict[str, int]]]:
-    """Return {run: {system: its complexity}}; what cannot be counted is left open, and said in ``notes``."""
+    """Return {run: {system: its complexity}}; a run whose counting fails is named in ``notes``."""
     counted = {}
-    for run in {one.folder: one for one in runs}.values():
+    for run in {run.folder: run for run in runs}.values():
         try:
             cost = complexity_of(parse_portfolio(run.about["portfolio"]))
         except AsdcoreError as error:
@@ -197,13 +186,13 @@ def _score_files(
     if tested.is_empty():
         raise DataError(f"There are no scores of a system {system!r}. {did_you_mean(system, set(systems['system']))}")
     finite = tested.filter(pl.col("score").is_finite()).select("clip", "score")
-    said = {SCORES: {clip: repr(score) for clip, score in finite.rows()}}
+    values_of = {SCORES: {clip: repr(score) for clip, score in finite.rows()}}
     if DECISIONS in kinds(year):
         decided = decisions.filter(pl.col("system") == system).select("clip", "decision")
-        said[DECISIONS] = {clip: str(decision) for clip, decision in decided.rows()}
+        values_of[DECISIONS] = {clip: str(decision) for clip, decision in decided.rows()}
     files = {}
     for end, names in expected.items():
-        for kind, values in said.items():
+        for kind, values in values_of.items():
             if missing := [clip for clip in names if clip not in values]:
                 raise DataError(
                     f"System {system!r} has no {'finite score' if kind == SCORES else 'decision'} for {len(missing)} "
@@ -217,9 +206,9 @@ def _score_files(
 def _results(
     run: Run, system: str, year: int, development: Run | str | Path | None
 ) -> dict[str, dict[str, float]] | None:
-    """Return the development results of a system, None where nobody said where they are."""
+    """Return the development results of a system, None without a development run."""
     if development is not None:
-        return development_results(_open(development), system, year)
+        return development_results(opened(development), system, year)
     own = is_development(expected_files(run.clips, year)) and (run.folder / EVALUATION_FILE).exists()
     return development_results(run, system, year) if own else None
 
@@ -237,7 +226,7 @@ def _notes(expected: Expected, year: int) -> list[str]:
 
 
 def _not_inferred(runs: list[Run]) -> list[str]:
-    """Say which runs no manifest vouches for."""
+    """Say which runs are not inferences from a manifest."""
     plain = dict.fromkeys(str(run.folder) for run in runs if "manifest" not in run.about)
     return [
         f"{folder} is a run, not an inference: no manifest pins what made it. For a final submission: "
@@ -247,7 +236,7 @@ def _not_inferred(runs: list[Run]) -> list[str]:
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a new package, all of it or nothing."""
+    """Write a new package atomically."""
     with fresh_folder(folder) as stage:
         for name, content in files.items():
             write_bytes(stage / name, content)
@@ -255,7 +244,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _check_same(folder: Path, archive: Path, files: Mapping[str, bytes]) -> None:
-    """Raise where a folder is not a package of these very scores."""
+    """Raise StoreError unless a folder is a package of exactly these scores."""
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     ours = {name for name in there if Path(name).parts[0] == TASK and name.endswith((".csv", META))}
     changed = [

@@ -48,11 +48,11 @@ def test_several_runs_stand_side_by_side_with_tables_for_a_paper(runs, tmp_path)
     system = next(iter(asdcore.load_run(runs[0]).about["portfolio"]["systems"]))
     assert [row["system"] for row in rows] == [f"a: {system}", f"b: {system}"]
     assert rows[0]["official score"] == rows[1]["official score"]
-    assert "are the same to the official score" in (tmp_path / "both.html").read_text()
+    assert "have the same official score" in (tmp_path / "both.html").read_text()
 
 
 def test_a_folder_that_is_no_run_is_named_and_nothing_is_written(tmp_path):
-    with pytest.raises(DataError, match="is no finished run"):
+    with pytest.raises(DataError, match="is not a finished run"):
         report(tmp_path / "nothing", "--out", tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
 
@@ -76,7 +76,7 @@ def test_no_other_file_is_written_over_by_a_report(runs, tmp_path, name):
     (run / "nowhere.html").symlink_to("nowhere")
     before = {one: one.is_symlink() or one.read_bytes() for one in run.iterdir()}
     looks = len(asdcore.ledger(runs[0].parent / "store").looks)
-    with pytest.raises(StoreError, match=rf"{name} is there, and is not a report that asdcore wrote.*Move it away"):
+    with pytest.raises(StoreError, match=rf"{name} exists and was not written by asdcore.*Move it away"):
         report(run, "--out", run / name)
     assert {one: one.is_symlink() or one.read_bytes() for one in run.iterdir()} == before
     assert len(asdcore.ledger(runs[0].parent / "store").looks) == looks
@@ -87,7 +87,7 @@ def test_no_other_file_is_written_over_by_a_report(runs, tmp_path, name):
 )
 def test_no_other_table_is_written_over(runs, tmp_path, option, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(StoreError, match=rf"{name} is there, and is not what asdcore wrote.*another folder with"):
+    with pytest.raises(StoreError, match=rf"{name} exists and was not written by asdcore.*another folder with"):
         report(runs[0], "--out", tmp_path / "a.html", option, tmp_path)
     assert (tmp_path / name).read_text() == "mine"
 

@@ -169,10 +169,10 @@ def test_a_pinned_checkpoint_is_held_to_its_content(plugins, weights):
     job = pinned({"checkpoint": str(weights)})
     weights.unlink()
     weights.write_bytes(b"y")
-    with pytest.raises(ResourceError, match=r"w.pt has changed: pinned is the content .*, found .*Run again"):
+    with pytest.raises(ResourceError, match=r"w.pt has changed: the pinned content is .*, now it is .*Run again"):
         build("encoder", "weighted", job, plugins)
     weights.unlink()
-    with pytest.raises(ResourceError, match="found nothing"):
+    with pytest.raises(ResourceError, match="now it is missing"):
         build("encoder", "weighted", job, plugins)
 
 
@@ -199,12 +199,12 @@ def test_what_a_component_reads_beside_its_checkpoint_is_part_of_it(reader, tmp_
     assert pinned(job, reader) == pinned(job) == json.loads(json.dumps(job)) == job
     data.write_bytes(b"two")
     assert component_recipe(reader, {"checkpoint": model}) != recipe
-    with pytest.raises(ResourceError, match=r"m\.pt has changed: pinned is the content"):
+    with pytest.raises(ResourceError, match=r"m\.pt has changed: the pinned content is"):
         resolved(job)
     data.write_bytes(b"one")
     assert component_recipe(reader, {"checkpoint": model}) == recipe
     data.unlink()
-    with pytest.raises(ResourceError, match="found nothing"):
+    with pytest.raises(ResourceError, match="now it is missing"):
         resolved(job)
 
 

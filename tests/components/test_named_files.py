@@ -61,7 +61,7 @@ def test_a_folder_counts_by_its_content_however_it_is_named(home, form, shape):
     assert {key: released(value) for key, value in job.items()} == parameters
     (home / "weights" / "deep" / "b.bin").write_text("edited")
     assert before == again != digest(parameters)
-    with pytest.raises(ResourceError, match="has changed: pinned is the content"):
+    with pytest.raises(ResourceError, match="has changed: the pinned content is"):
         released(job)
     assert len(list(paths_named(THEIRS, parameters))) == 1
 

@@ -9,9 +9,11 @@ from types import ModuleType
 import pytest
 
 from asdcore import hookimpl
+from asdcore.authoring import conformance
 from asdcore.contract.plugins import Plugins, installed, origin, restricted
 from asdcore.contract.sources import source_of
 from asdcore.errors import PluginError
+from asdcore.testing import check_installed
 
 SCORER = """
 class S:
@@ -104,6 +106,12 @@ def test_a_path_that_leads_to_no_factory_is_told_when_it_is_built(site, path, wh
 def test_what_is_no_path_is_refused_when_it_is_registered(site, path):
     with pytest.raises(PluginError, match="'theirs' registers the scorer 's' as .*'my_package.my_module:MyClass'"):
         plugins_of(site, path)
+
+
+def test_checking_a_plugin_tells_once_that_its_path_leads_nowhere(site, monkeypatch):
+    monkeypatch.setattr(conformance, "installed", lambda: plugins_of(site, "nowhere_at_all:S"))
+    with pytest.raises(PluginError, match="there is no module 'nowhere_at_all'"):
+        check_installed("s")
 
 
 def test_objects_and_paths_may_stand_in_one_file(site):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 
-from docs.links import ROOT, documents, links_of, problem_of
+from docs.links import ROOT, answer, documents, links_of, problem_of
 
 
 @pytest.mark.parametrize("page", documents(), ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -43,3 +46,25 @@ def test_every_page_of_docs_can_be_reached_from_the_index():
     index = ROOT / "docs" / "index.md"
     linked = {link.target for link in links_of(index)}
     assert {page.name for page in index.parent.glob("*.md")} - {"index.md"} <= linked
+
+
+class Site(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/there" else 404)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def site():
+    with HTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_site_is_asked_for_its_page(site):
+    assert answer(f"{site}/there") is None
+    assert "404" in answer(f"{site}/gone")

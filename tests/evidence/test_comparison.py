@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_is_said(run, other, make_dataset, simple, tmp_p
     with pytest.raises(EvaluationError, match=r"No system of these runs is named 'plane'. Did you mean 'plain'\?"):
         asdcore.compare(run, systems=["plane"], **FEW)
     with pytest.raises(
-        EvaluationError, match=r"Of 3 pairs of systems, 58 permutations could show none to differ.* --permutations 60,"
+        EvaluationError, match=r"With 3 pairs of systems, 58 permutations could show no difference.* --permutations 60,"
     ):
         asdcore.compare(run, other, replicates=100, permutations=58)
     data = make_dataset(tmp_path / "data", ("fan",))

@@ -8,7 +8,8 @@ from scipy.stats import binom, binomtest
 
 import asdcore
 from asdcore.errors import EvaluationError
-from asdcore.evidence.decisions import FalsePositives, clopper_pearson, target_false_positives
+from asdcore.evidence.decisions import FalsePositives
+from asdcore.evidence.false_positives import clopper_pearson, target_false_positives
 from asdcore.stages.decide import nominal_rate
 
 

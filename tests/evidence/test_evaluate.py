@@ -469,11 +469,11 @@ def test_malformed_truth_names_file_and_line(case, folder, change, message):
 
 
 def test_a_folder_that_is_no_truth(case):
-    with pytest.raises(EvaluationError, match=r"is no ground truth. Give a folder that holds ground_truth_data/"):
+    with pytest.raises(EvaluationError, match=r"holds no ground truth. Give a folder that holds ground_truth_data/"):
         read_truth(case / "scores")
     shutil.rmtree(case / "truth" / "ground_truth_domain")
     with pytest.raises(
-        EvaluationError, match=r"There is no .*ground_truth_domain/ground_truth_3DPrinter_section_00_test.csv"
+        EvaluationError, match=r"ground_truth_domain/ground_truth_3DPrinter_section_00_test.csv is missing"
     ):
         read_truth(case / "truth")
     write(case / "truth" / "ground_truth_data" / "ground_truth_2DPrinter.csv", [])

@@ -11,7 +11,7 @@ import pytest
 
 import asdcore
 from asdcore.errors import StoreError
-from asdcore.evidence.decisions import group_thresholds
+from asdcore.evidence.group_thresholds import group_thresholds
 from asdcore.evidence.side_by_side import Rates, side_by_side, why_nothing
 from asdcore.held_out.promises import bound, estimate
 from asdcore.runs.folder import Run

@@ -55,5 +55,5 @@ def test_without_test_clips_there_is_nothing_to_evaluate(run):
 def test_names_of_evaluation_clips_do_not_tell(run, tmp_path):
     for i, path in enumerate(sorted((tmp_path / "data" / "fan" / "test").iterdir())):
         path.rename(path.with_name(f"section_00_{i:04d}.wav"))
-    with pytest.raises(EvaluationError, match=r"do not tell what is an anomaly. Give the ground truth with --truth"):
+    with pytest.raises(EvaluationError, match=r"do not mark anomalies. Give the ground truth with --truth"):
         truth_of(run)

@@ -122,7 +122,7 @@ def test_systems_that_rank_alike_are_the_same():
     both = pl.concat([table, table.with_columns(system=pl.lit("B"), score=pl.col("score") ** 3)])
     (one,) = differences(both, 2026, replicates=100, permutations=50)
     assert (one.estimate, one.p, one.p_holm, one.standard_error, one.smallest_detectable) == (0, 1, 1, 0, 0)
-    assert one.sentence == "A and B are the same to the official score, whichever clips are drawn."
+    assert one.sentence == "A and B have the same official score, whichever clips are drawn."
 
 
 def test_p_is_uniform_and_intervals_hold_zero_where_systems_do_not_differ():

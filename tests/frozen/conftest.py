@@ -15,8 +15,8 @@ import pytest
 import asdcore
 from asdcore.cli import main
 from asdcore.frozen.differences import Verification
+from asdcore.frozen.freeze import freeze
 from asdcore.frozen.manifest import Manifest, read_manifest
-from asdcore.frozen.pin import freeze
 from asdcore.frozen.verify import verify
 from asdcore.runs.folder import TABLES, Run, load_run, write_run
 from asdcore.store.atomic import write_bytes

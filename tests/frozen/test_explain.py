@@ -24,7 +24,7 @@ def test_moved_recordings_are_one_line_and_one_option(command, option):
     lost = [Difference(MISSING, "audio", f"data/fan/train/{i}.wav") for i in range(310)]
     result = verification(*lost, absent={"data": "/old/sound"})
     assert explain(result, command) == [
-        f"recordings: nothing of what was frozen is in /old/sound. Say where it is with {option} DIR."
+        f"recordings: /old/sound holds none of the frozen files. Say where they are with {option} DIR."
     ]
     assert next_steps(result, command) == [f"Next: asdcore {command.name} first.json {option} DIR"]
 
@@ -58,7 +58,7 @@ def test_a_moved_folder_is_told_by_verify_in_a_few_lines(frozen, asdcore_command
     shutil.move(frozen.home / root, frozen.home / "elsewhere")
     done = asdcore_command("verify", frozen.path)
     assert done.code == FAILED
-    assert f"is in {frozen.home / root}. Say where it is with {option} DIR." in done.out
+    assert f"{frozen.home / root} holds none of the frozen files. Say where they are with {option} DIR." in done.out
     assert len(done.out.splitlines()) < 15
     assert asdcore_command("verify", frozen.path, option, frozen.home / "elsewhere").code == 0
 

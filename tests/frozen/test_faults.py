@@ -178,7 +178,7 @@ weights = { b = 1.0 }
 FREEZE = """
 import sys
 import asdcore
-from asdcore.frozen.pin import freeze
+from asdcore.frozen.freeze import freeze
 
 portfolio, data, home = sys.argv[1:]
 freeze(asdcore.run(portfolio, data, f"{home}/run", store=f"{home}/store", task="dcase2026"), f"{home}/frozen.json")
@@ -294,7 +294,7 @@ def test_a_plugin_that_is_not_installed_is_told(theirs):
 
 def test_a_plugin_that_changed_since_the_run_is_not_frozen(theirs):
     rewrite(theirs / "site" / "their_scorer" / "scorer.py", "OFFSET = 1.0", "OFFSET = 2.0")
-    code = "import sys; from asdcore.frozen.pin import freeze; freeze(*sys.argv[1:])"
+    code = "import sys; from asdcore.frozen.freeze import freeze; freeze(*sys.argv[1:])"
     done = subprocess.run(
         [sys.executable, "-c", code, str(theirs / "run"), str(theirs / "again.json")],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(theirs / "site"), os.environ.get("PYTHONPATH", "")])},

@@ -25,9 +25,9 @@ import asdcore
 from asdcore.cli import main
 from asdcore.compute import encoding, recipes
 from asdcore.errors import DataError, DatasetError, ManifestError, StoreError
+from asdcore.frozen.freeze import freeze
 from asdcore.frozen.infer import SCORE_FILES, WORK, infer
 from asdcore.frozen.manifest import read_manifest
-from asdcore.frozen.pin import freeze
 from asdcore.progress import Silent
 from asdcore.runs.folder import RUN_FILE, TABLES, Run, load_run, write_run
 from asdcore.stages import embed
@@ -298,7 +298,7 @@ def test_an_inference_is_a_run_that_says_what_it_rests_on(world, inferred):
     assert nothing_left(
         inferred.folder, RUN_FILE, "portfolio.json", SCORE_FILES, *(f"{name}.parquet" for name in TABLES)
     )
-    with pytest.raises(ManifestError, match="is an inference: it rests on a manifest already"):
+    with pytest.raises(ManifestError, match="is an inference, which has a manifest already"):
         freeze(inferred, world.root / "second.json")
 
 
@@ -447,7 +447,7 @@ import os, sys
 from pathlib import Path
 import asdcore
 from asdcore.frozen.infer import infer
-from asdcore.frozen.pin import freeze
+from asdcore.frozen.freeze import freeze
 
 home, data, evaluation = map(Path, sys.argv[1:])
 for step in ("run", "infer"):
@@ -557,7 +557,7 @@ def test_a_half_written_recording_may_be_left_out(world, inferred, tmp_path, mon
     assert f"Left out as unreadable: fan/test/{bad.name}" in err
     got = load_run(tmp_path / "out")
     assert got.about["skipped"] == [f"fan/test/{bad.name}"]
-    told = f"left out, since it cannot be read: fan/test/{bad.name}: cut short, "
+    told = f"left out as unreadable: fan/test/{bad.name}: cut short, "
     assert any(note.startswith(told) for note in got.about["notes"])
     before = said_of_each(inferred)
     assert said_of_each(got).items() < before.items()
@@ -578,7 +578,7 @@ def test_a_finished_inference_is_not_written_over(world, inferred, monkeypatch, 
     arguments = ("infer", world.manifest, "--data", world.evaluation, "--out", inferred.folder)
     code, out, err = command(monkeypatch, capsys, *arguments)
     assert (code, out) == (2, "")
-    assert "holds a finished run or inference, and is not written over. Choose another --out." in err
+    assert "holds a finished run or inference, so it is not written over. Choose another --out." in err
     assert files(inferred.folder) == before
 
 
@@ -599,7 +599,7 @@ def test_two_inferences_at_once_do_not_write_over_one_another(world, inferred, t
 def test_a_folder_of_other_files_and_the_frozen_folders_are_not_written_to(world, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("")
-    with pytest.raises(StoreError, match="holds files that are no run's"):
+    with pytest.raises(StoreError, match="holds files that no run wrote"):
         world.infer(world.evaluation, tmp_path / "out")
     for name in ("run", "store"):
         with pytest.raises(StoreError, match=f"lies in the frozen {name} folder.* Choose another --out"):
@@ -736,7 +736,7 @@ def test_clips_that_come_while_others_are_read_are_noticed(world, tmp_path, monk
         return original(job)
 
     monkeypatch.setattr(embed, "embed_new", meanwhile)
-    with pytest.raises(DataError, match="Clips came or went below .* while it was read"):
+    with pytest.raises(DataError, match="Clips below .* were added or removed"):
         world.infer(tmp_path / "data", tmp_path / "out")
     assert nothing_left(tmp_path, "data")
 
@@ -810,7 +810,7 @@ def test_train_normals_that_get_other_features_here_are_refused_before_evaluatio
 def test_what_cannot_be_proven_is_said(world, inferred, tmp_path):
     there = doctored(world, tmp_path / "there", lambda root, tables, about: about.update(device="cuda"))
     got = there.infer(world.evaluation, tmp_path / "out")
-    assert "features are computed on 'cuda': that they are as when frozen was not proven." in got.about["notes"]
+    assert "features are computed on cuda: equality with the frozen features was not verified." in got.about["notes"]
     assert said_of_each(got) == said_of_each(inferred)
 
 
@@ -844,7 +844,7 @@ def test_frozen_folders_may_lie_elsewhere_now(world, inferred, tmp_path, monkeyp
     manifest = (there.root / "manifest.json").rename(tmp_path / "m.json")
     for name in ("data", "run", "store"):
         (there.root / name).rename(tmp_path / f"moved {name}")
-    with pytest.raises(ManifestError, match="Say where it is with --run DIR"):
+    with pytest.raises(ManifestError, match="Say where they are with --run DIR"):
         infer(manifest, world.evaluation, tmp_path / "out")
     with pytest.raises(ManifestError, match=f"Next: asdcore infer .* --data {world.evaluation} --out .* --run DIR"):
         infer(manifest, world.evaluation, tmp_path / "out")

@@ -159,7 +159,7 @@ NO_MANIFESTS = {
 def test_what_is_no_manifest_is_said_to_be_none(tmp_path, content):
     path = tmp_path / "m.json"
     path.write_bytes(NO_MANIFESTS[content])
-    with pytest.raises(NothingToCheckError, match=r"m.json is no manifest of asdcore.*'asdcore freeze RUN' makes one"):
+    with pytest.raises(NothingToCheckError, match=r"is not a manifest of asdcore.*'asdcore freeze RUN' makes one"):
         read_manifest(path)
 
 
@@ -172,9 +172,9 @@ def sparse(path):
     ("make", "said"),
     [
         (lambda path: None, "No such file or directory"),
-        (lambda path: path.mkdir(), "it is no regular file"),
-        (os.mkfifo, "it is no regular file"),
-        (lambda path: path.symlink_to("/dev/zero"), "it is no regular file"),
+        (lambda path: path.mkdir(), "it is not a regular file"),
+        (os.mkfifo, "it is not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
         (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
         (sparse, "it has 268,435,457 bytes, more than any manifest"),
     ],
@@ -217,7 +217,7 @@ BAD_NAMES = (
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_a_name_that_leads_out_of_its_root_is_refused(name):
-    with pytest.raises(ManifestError, match="leads out of its root|is no Unicode"):
+    with pytest.raises(ManifestError, match="leads out of its root|is not Unicode"):
         check_name(name)
 
 
@@ -225,7 +225,7 @@ def test_a_name_that_leads_out_of_its_root_is_refused(name):
 def test_a_sealed_manifest_with_such_a_name_is_refused(path, resealed, name):
     resealed(path, lambda said: said["subject"][0].update(name=name))
     with pytest.raises(
-        ManifestError, match="sealed, but says what no freeze writes: the name .* leads out of its root"
+        ManifestError, match="sealed, but holds what no freeze writes: the name .* leads out of its root"
     ):
         read_manifest(path)
 
@@ -278,7 +278,7 @@ MADE_UP = {
 @pytest.mark.parametrize("change", MADE_UP)
 def test_what_no_freeze_writes_is_refused_though_it_is_sealed(path, resealed, change):
     resealed(path, MADE_UP[change])
-    with pytest.raises(ManifestError, match="m.json is sealed, but says what no freeze writes: ") as caught:
+    with pytest.raises(ManifestError, match="m.json is sealed, but holds what no freeze writes: ") as caught:
         read_manifest(path)
     assert "\n" not in str(caught.value)
 

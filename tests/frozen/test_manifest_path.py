@@ -30,27 +30,27 @@ def test_a_new_name_is_free_in_a_folder_that_is_there_or_not(tmp_path, record):
 def test_a_manifest_of_the_same_run_may_be_replaced_and_of_another_not(whole, tmp_path, record):
     path = Path(shutil.copy(whole.path, tmp_path / "m.json"))
     check_place(path, record)
-    with pytest.raises(ManifestError, match="m.json is there and pins something else. Choose another name"):
+    with pytest.raises(ManifestError, match="m.json already exists and pins a different run. Choose another name"):
         check_place(path, "0" * 64)
 
 
 @pytest.mark.parametrize("content", [b"my thesis", b"{}", b""])
 def test_a_file_that_is_no_manifest_is_not_written_over(tmp_path, record, content):
     (tmp_path / "m.json").write_bytes(content)
-    with pytest.raises(ManifestError, match="is there and pins something else"):
+    with pytest.raises(ManifestError, match="already exists and pins a different run"):
         check_place(tmp_path / "m.json", record)
 
 
 def test_a_damaged_manifest_is_not_written_over(whole, tmp_path, record):
     (tmp_path / "m.json").write_bytes(whole.path.read_bytes()[:-1])
-    with pytest.raises(ManifestError, match="is there and pins something else"):
+    with pytest.raises(ManifestError, match="already exists and pins a different run"):
         check_place(tmp_path / "m.json", record)
 
 
 def test_what_is_signed_is_not_written_over(whole, tmp_path, record):
     path = Path(shutil.copy(whole.path, tmp_path / "m.json"))
     signature_of(path).write_text("")
-    with pytest.raises(ManifestError, match=r"m.json.sig signs a manifest of this name, which is not written over"):
+    with pytest.raises(ManifestError, match=r"m.json.sig signs a manifest of this name, so it is not written over"):
         check_place(path, record)
     path.unlink()
     with pytest.raises(ManifestError, match="remove both first"):

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from asdcore.frozen.differences import CHANGED
-from asdcore.frozen.pin import freeze
+from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.runs.folder import TABLES, load_run, write_run
 from asdcore.store.seal import FIELD
@@ -24,7 +24,7 @@ def doctored(frozen, **changes):
     tables = {name: getattr(run, name) for name in TABLES}
     write_run(run.folder, {name: changes.get(name, pl.DataFrame.clone)(one) for name, one in tables.items()}, about)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asdcore.frozen.pin.check_whole", lambda *_: None)  # which would refuse to freeze them
+        patch.setattr("asdcore.frozen.freeze.check_whole", lambda *_: None)  # which would refuse to freeze them
         return frozen.freeze("doctored.json")
 
 

@@ -13,7 +13,7 @@ import pytest
 import asdcore
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, ManifestError, PluginError, PortfolioError
-from asdcore.frozen.pin import freeze
+from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.resources.add import add
 from asdcore.resources.registry import open_registry
@@ -234,7 +234,7 @@ def test_a_file_that_a_scorer_or_a_normalizer_reads_counts(bench, kind):
     before = scores(bench.run(**{kind: f'weights = "{path}"'}))
     path.write_text("3")
     add(path, open_registry(), source="https://example.org", licence="MIT", plugin="mine")
-    with pytest.raises(ManifestError, match=f"branches.a.{kind} would be built from something else now"):
+    with pytest.raises(ManifestError, match=f"branches.a.{kind} would be built differently now"):
         bench.freeze()
     assert np.allclose(scores(bench.run(**{kind: f'weights = "{path}"'})), 1.5 * before)
     bench.freeze()
@@ -253,7 +253,7 @@ def test_a_module_that_a_parameter_names_is_pinned_and_makes_stale(bench):
         text = (bench.site / f"{name}.py").read_text()
         bench.write(f"site/{name}.py", f"{text} # edited")
         assert bench.changed() == [f"changed: plugin/stale/{name}.py"]
-        with pytest.raises(ManifestError, match="would be built from something else now"):
+        with pytest.raises(ManifestError, match="would be built differently now"):
             bench.freeze()
         bench.write(f"site/{name}.py", text)
     bench.write("site/stale_inner.py", "a = 2")
@@ -265,7 +265,7 @@ def test_a_module_that_changed_after_it_was_imported_is_refused(bench):
     bench.run(encoder='module = "stale_ear"')
     __import__("stale_ear")
     bench.write("site/stale_ear.py", "a = 2")
-    with pytest.raises(PluginError, match="'stale_ear' was changed after this process had imported it.*new process"):
+    with pytest.raises(PluginError, match="'stale_ear' was changed after this process imported it.*new process"):
         asdcore.run(bench.home / "p.toml", bench.data, bench.home / "run", task="dcase2026", store=bench.home / "kept")
 
 
@@ -313,6 +313,6 @@ def test_another_version_of_what_a_plugin_imports_makes_stale(bench):
     assert bench.changed() == []
     install("1.1")
     assert bench.changed() == ["wrong version: environment"]
-    with pytest.raises(ManifestError, match="branches.a.scorer would be built from something else now"):
+    with pytest.raises(ManifestError, match="branches.a.scorer would be built differently now"):
         bench.freeze()
     assert bench.run().about["features"] != before

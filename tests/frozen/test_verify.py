@@ -172,7 +172,7 @@ INSTEAD = {
     "a dangling link": (replaced(lambda path: path.symlink_to("nowhere")), MISSING, ""),
     "a link to itself": (replaced(lambda path: path.symlink_to(path)), CHANGED, "Too many levels of symbolic links"),
     "a folder": (replaced(lambda path: path.mkdir()), CHANGED, "Is a directory"),
-    "a pipe": (replaced(os.mkfifo), CHANGED, "it is no regular file"),
+    "a pipe": (replaced(os.mkfifo), CHANGED, "it is not a regular file"),
     "a device": (replaced(lambda path: path.symlink_to("/dev/zero")), CHANGED, "a link leads out of its root"),
 }
 

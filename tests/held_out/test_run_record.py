@@ -88,7 +88,7 @@ def read(dataset, **say):
     ("say", "message"),
     [
         ({"recording": pl.lit("one")}, r"a leak, the recording 'one' is cut across the split: .* on one side"),
-        ({"recording": pl.lit(7)}, r"its recording is 7, it must be a name, or null where nobody knows \(40 clips of"),
+        ({"recording": pl.lit(7)}, r"its recording is 7, it must be a name, or null if it is unknown \(40 clips of"),
         ({"recording": pl.lit(" ")}, r"its recording is ' ', it must be a name"),
         ({"order": pl.lit("second")}, r"its order is 'second', it must be a number \(an index, or a time in seconds\)"),
         ({"order": pl.lit(float("nan"))}, r"its order is nan, it must be a number"),

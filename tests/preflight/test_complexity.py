@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from contextlib import contextmanager
 
@@ -459,7 +460,7 @@ def test_what_is_not_counted_is_said(measure):
     assert (cost.parameters, cost.thop_macs, cost.torch_macs, cost.scorer_macs) == (0, 0, 0, None)
     assert counted.notes == (
         "encoder 'bare' shows no torch model: its parameters and MACs count as 0.",
-        "scorer 'silent' does not tell what it costs: its MACs count as 0.",
+        "scorer 'silent' does not count its MACs: they count as 0.",
     )
 
 
@@ -474,8 +475,8 @@ def test_why_counts_differ_reaches_the_notes(measure):
 @pytest.mark.parametrize(
     ("encoder", "options", "error", "said"),
     [
-        ("deep", {"seconds": 0.0}, AsdcoreError, "A clip of 0.0 s cannot be: give a number of seconds above 0"),
-        ("deep", {"seconds": float("nan")}, AsdcoreError, "A clip of nan s cannot be"),
+        ("deep", {"seconds": 0.0}, AsdcoreError, "Clip length must be positive, got 0.0 s"),
+        ("deep", {"seconds": float("nan")}, AsdcoreError, "Clip length must be positive, got nan s"),
         ({"name": "deep", "layer": 4}, {}, PortfolioError, r"branches.a: .*no layer 4. Its layers are 1, 2, 3"),
         ("unclonable", {}, PluginError, r"branches.a: .*encoder 'unclonable' failed with TypeError: cannot pickle"),
         ("depe", {}, PluginError, r"No encoder is named 'depe'. Did you mean 'deep'"),
@@ -520,3 +521,7 @@ def test_json_and_lines_say_the_same(measure):
     assert "One clip of 10 s, scored against 1000 train normals" in text
     assert text.count("24.00") == 2 + 2 + 2
     assert "note: encoder 'bare' shows no torch model" in text
+
+
+def test_the_example_runs():
+    assert doctest.testmod(complexity) == (0, 3)

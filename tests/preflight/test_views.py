@@ -104,7 +104,7 @@ def test_a_canceller_that_removes_a_shared_environment_gains(tmp_path):
 def truth(view, clips):
     """Median retention of the synthetic machines' own faults, heard as the machine is."""
     from asdcore import load_view
-    from asdcore.preflight.views import _retention, _spectra
+    from asdcore.preflight.fault_probes import _retention, _spectra
 
     make, kept = load_view(view), []
     for clip, fault in clips:
@@ -163,7 +163,7 @@ def injected(root, monkeypatch, **options):
         heard_by_view.append(audio)
         return audio[0]
 
-    monkeypatch.setattr("asdcore.preflight.views.waveform", spy)
+    monkeypatch.setattr("asdcore.preflight.fault_probes.waveform", spy)
     audited(root, "near", clips=1, **options)
     clip, *louder = heard_by_view
     return clip, [one - clip for one in louder]
@@ -198,20 +198,18 @@ def test_few_clips_of_each_domain_are_heard(dataset):
 
 def test_silent_clips_are_passed_over_unless_all_are(tmp_path):
     assert audited(write(tmp_path / "a", [np.zeros((2, RATE)), apart(0)]), "near")["near"].clips == 1
-    with pytest.raises(DataError, match="fan section 00: all train clips chosen are silent"):
+    with pytest.raises(DataError, match="fan section 00: all chosen train clips are silent"):
         audited(write(tmp_path / "b", [np.zeros((2, RATE))]), "near")
 
 
 def test_one_channel_is_refused(tmp_path, make_dataset):
     root = make_dataset(tmp_path, ("fan",), source=3, target=1, test=1, channels=1)
-    with pytest.raises(DataError, match=r"wav has 1 channel\(s\), not the near and the far one"):
+    with pytest.raises(DataError, match=r"wav has 1 channel\(s\), not a near and a far one"):
         audited(root, "near")
 
 
 def test_a_view_of_both_channels_is_refused_by_its_branch(unrelated):
-    with pytest.raises(
-        PortfolioError, match=r"branches\.b1: view 'stereo' hands on both channels, and an audit .*Audit"
-    ):
+    with pytest.raises(PortfolioError, match=r"branches\.b1: view 'stereo' gives both channels, but an audit .*Audit"):
         audited(unrelated, "near", "stereo")
 
 

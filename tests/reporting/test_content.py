@@ -10,7 +10,7 @@ from asdcore.preflight.complexity import complexity
 from asdcore.reporting.cost import costs
 from asdcore.reporting.origin import origin
 from asdcore.reporting.reported_runs import open_subjects
-from asdcore.reporting.statistics import Worth
+from asdcore.reporting.statistics import Statistics
 from asdcore.reporting.summary import headline, listed, matrix
 
 PLACES = {("fan", "00"): "fan", ("valve", "00"): "valve"}
@@ -37,7 +37,7 @@ def cell(system, machine, value):
     return where | {"estimate": value, "low": value - 5, "high": value + 5}
 
 
-WORTH = Worth(
+STATISTICS = Statistics(
     {"A": interval(0.7), "B": interval(0.69), "C": interval(0.5)},
     [cell("A", "fan", 60.0), cell("A", "valve", 55.0), cell("C", "fan", 10.0)],
     [difference("A", "B", 0.01, 0.4), difference("A", "C", 0.2, 0.003), difference("B", "C", 0.19, 0.003)],
@@ -45,16 +45,16 @@ WORTH = Worth(
 
 
 def test_the_headline_says_the_best_whom_it_beats_whom_not_and_its_weakest_cell(subject):
-    said = headline(WORTH, [subject], PLACES)
+    said = headline(STATISTICS, [subject], PLACES)
     assert said[0] == "A has an official score of 70.0 (95 % interval 68.0 to 73.0), the highest of 3 systems."
     assert said[1] == "It is better than C by more than chance explains."
-    assert said[2].startswith("It cannot be told from B: a difference below about 4.0 points")
+    assert said[2].startswith("It does not differ significantly from B: a difference below about 4.0 points")
     assert said[3] == "Its weakest cell is the pAUC of valve: 55.0 (50.0 to 60.0)."
     assert "looked at 1 time, this report included" in said[4]
 
 
 def test_the_matrix_is_ordered_by_score_and_mirrors_itself():
-    rows = matrix(WORTH)
+    rows = matrix(STATISTICS)
     assert [row["system"] for row in rows] == ["A", "B", "C"]
     points = [[one["points"] for one in row["cells"]] for row in rows]
     assert points == [["", "+1.0", "+20.0"], ["-1.0", "", "+19.0"], ["-20.0", "-19.0", ""]]
@@ -64,12 +64,12 @@ def test_the_matrix_is_ordered_by_score_and_mirrors_itself():
 
 
 def test_systems_on_other_clips_are_not_set_against_each_other():
-    rows = matrix(Worth(WORTH.official, WORTH.cells, WORTH.differences[:1]))
+    rows = matrix(Statistics(STATISTICS.official, STATISTICS.cells, STATISTICS.differences[:1]))
     assert [one["verdict"] for one in rows[0]["cells"]] == ["none", "even", "none"]
 
 
 def test_without_labels_the_headline_says_what_the_report_is(subject):
-    assert headline(Worth({}, [], []), [subject], PLACES) == [
+    assert headline(Statistics({}, [], []), [subject], PLACES) == [
         "There are no labels: this report shows scores, not how good they are."
     ]
 
@@ -96,7 +96,7 @@ def test_what_cannot_be_counted_is_said_and_has_no_number(subject, monkeypatch):
     monkeypatch.setattr("asdcore.reporting.cost.complexity", refuse)
     rows, notes = costs(subject)
     assert (rows[0]["macs"], rows[0]["parameters"]) == (None, None)
-    assert notes == [f"The MACs of {subject.name} cannot be counted here: the checkpoint is not here."]
+    assert notes == [f"Counting the MACs of {subject.name} failed here: the checkpoint is not here."]
 
 
 def test_origin_names_every_digest_of_the_run(subject):

@@ -11,7 +11,7 @@ from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import harmonic_mean
 from asdcore.reporting.paper import table, write_csv, write_latex
 from asdcore.reporting.reported_runs import open_subjects, places
-from asdcore.reporting.statistics import worth
+from asdcore.reporting.statistics import compute_statistics
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def read(path):
 
 
 def test_a_row_for_each_system_with_every_cell(subjects, tmp_path):
-    write_csv(tmp_path, subjects, worth(subjects), places(subjects))
+    write_csv(tmp_path, subjects, compute_statistics(subjects), places(subjects))
     header, row = read(tmp_path / "systems.csv")
     ((name, result),) = subjects[0].evaluation.systems.items()
     found = dict(zip(header, row, strict=True))
@@ -40,7 +40,7 @@ def test_a_row_for_each_system_with_every_cell(subjects, tmp_path):
 
 
 def test_the_challenges_table_has_a_row_for_each_measure_and_both_means(subjects, tmp_path):
-    write_csv(tmp_path, subjects, worth(subjects), places(subjects))
+    write_csv(tmp_path, subjects, compute_statistics(subjects), places(subjects))
     header, *rows = read(tmp_path / "paper.csv")
     assert header == ["system", "measure", "h-mean", "a-mean", "3D_Printer", "fan"]
     assert [row[1] for row in rows] == ["AUC source", "AUC target", "pAUC", "official score"]

@@ -10,7 +10,7 @@ import pytest
 import asdcore
 from asdcore.errors import AsdcoreError, EvaluationError
 from asdcore.reporting.reported_runs import open_subjects, places, unique_names
-from asdcore.reporting.statistics import comparable, ledger_excerpt, worth
+from asdcore.reporting.statistics import comparable, compute_statistics, ledger_excerpt
 
 
 def opened(*runs, truth=None):
@@ -41,7 +41,7 @@ def test_systems_of_several_runs_are_told_apart(run, simple, dataset, tmp_path):
     both = opened(run, other)
     assert [one.title(one.systems[0]) for one in both] == ["run: guarded", "other: knn"]
     assert [len(group) for group in comparable(both)] == [2]
-    assert {(one.first, one.second) for one in worth(both).differences} == {
+    assert {(one.first, one.second) for one in compute_statistics(both).differences} == {
         ("other: knn", "run: guarded"), ("other: knn", "run: plain"), ("run: guarded", "run: plain")
     }  # fmt: skip
 
@@ -50,7 +50,7 @@ def test_runs_on_other_clips_are_not_compared(run, simple, make_dataset, tmp_pat
     other = asdcore.run(simple, make_dataset(tmp_path / "data", test=5), tmp_path / "other", task="dcase2026")
     both = opened(run, other)
     assert [len(group) for group in comparable(both)] == [1, 1]
-    assert {frozenset((one.first, one.second)) for one in worth(both).differences} == {
+    assert {frozenset((one.first, one.second)) for one in compute_statistics(both).differences} == {
         frozenset(("run: guarded", "run: plain"))
     }
 

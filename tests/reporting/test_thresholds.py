@@ -56,7 +56,7 @@ def test_a_store_that_is_gone_is_a_note(runs, monkeypatch):
 
     monkeypatch.setattr("asdcore.evidence.side_by_side._left_out_alone", gone)
     assert said_of(runs, "auto")["notes"] == [
-        "What leave-one-out would promise of auto cannot be told: its features are gone."
+        "The promise of leave-one-out for auto is unknown: its features are gone."
     ]
 
 

@@ -56,7 +56,7 @@ def test_a_new_entry_needs_a_source(weights, registry, tmp_path):
         ResourceError, match=r"no entry 'mine' and none with this hash. .* --source, --plugin: where it"
     ):
         add(weights, registry(), "mine", licence="MIT")
-    with pytest.raises(ResourceError, match=r"mine.toml is no registry entry:\n  - kind: .*got 'modle'"):
+    with pytest.raises(ResourceError, match=r"mine.toml is not a valid registry entry:\n  - kind: .*got 'modle'"):
         add(weights, registry(), "mine", **SAID, kind="modle")
     assert not (tmp_path / "home").exists()
     assert not resource_folder("mine").exists()
@@ -183,5 +183,5 @@ def test_folders_below_a_folder_are_recorded_and_put_in_place(registry, tmp_path
     with pytest.raises(ResourceError, match="holds .hidden, which is hidden or unfinished"):
         open_registry(known.home).recorded(tmp_path / "model")
     (folder / "1_Pooling" / "strange.json").write_text("1")
-    with pytest.raises(ResourceError, match="strange.json is no file of model"):
+    with pytest.raises(ResourceError, match="strange.json is not a file of model"):
         locate("model", open_registry(known.home))

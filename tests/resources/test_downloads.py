@@ -129,7 +129,7 @@ def test_a_part_that_is_whole_or_too_long(site, entry, described, part, size, ke
 
 def test_a_part_of_something_else_ends_deleted_and_the_next_call_succeeds(tiny, part):
     part.write_bytes(b"x" * 5000)
-    with pytest.raises(ResourceError, match="was deleted, it is not what is recorded: .* has the SHA-256"):
+    with pytest.raises(ResourceError, match="was deleted, since it is not the recorded file: .* has the SHA-256"):
         fetch(tiny)
     assert list(part.parent.iterdir()) == []
     (path,) = fetch(tiny)
@@ -146,7 +146,7 @@ def test_a_part_of_something_else_ends_deleted_and_the_next_call_succeeds(tiny, 
 )
 def test_another_content_is_deleted_and_named(site, tiny, content, said):
     site.files["tiny.pt"] = content
-    with pytest.raises(ResourceError, match=rf"What http.*/tiny.pt gave was deleted, .*{said}"):
+    with pytest.raises(ResourceError, match=rf"from http.*/tiny.pt was deleted, .*{said}"):
         fetch(tiny)
     assert list(resource_folder("tiny").iterdir()) == []
 
@@ -225,7 +225,7 @@ def test_a_checkpoint_without_a_hash_is_not_downloaded(site, entry, described):
     site.files["tiny.pt"] = CONTENT
     files = [described("config.json", b"{}"), {"name": "tiny.pt", "evidence": "unknown: none was found"}]
     unhashed = entry(base_url=f"{site.address}/", folder=True, files=files)
-    with pytest.raises(ResourceError, match=r"tiny.pt of tiny cannot be fetched. The registry knows no hash to check"):
+    with pytest.raises(ResourceError, match=r"tiny.pt of tiny cannot be fetched. The registry has no hash to check"):
         fetch(unhashed)
     assert site.seen == []
 
@@ -269,7 +269,7 @@ def test_an_archive_without_a_hash_is_trusted_on_first_use_alone(fans):
     dataset, have = fans
     first, heard = have(b"first"), Heard()
     (path,) = fetch(dataset, heard)
-    assert "trusted as it came" in heard.notes[0]
+    assert "this download is trusted" in heard.notes[0]
     assert path.with_name("fan.zip.sha256").read_text() == f"{hashlib.sha256(first).hexdigest()}  fan.zip\n"
     path.unlink()
     have(b"other")
@@ -284,7 +284,7 @@ def test_an_archive_without_a_hash_is_trusted_on_first_use_alone(fans):
 @pytest.mark.parametrize("content", [b"", b"<html>come back later</html>"])
 def test_what_is_no_archive_is_not_trusted(site, fans, content):
     site.files["fan.zip"] = content
-    with pytest.raises(ResourceError, match=rf"was deleted, .*{len(content)} bytes that are no .zip"):
+    with pytest.raises(ResourceError, match=rf"was deleted, .*{len(content)} bytes that are not a .zip"):
         fetch(fans[0])
     assert not list(resource_folder("fans").iterdir())
 

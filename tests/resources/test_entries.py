@@ -85,7 +85,7 @@ def test_a_file_of_the_hub_pinned_by_its_commit_is_an_entry(entry):
 
 
 def test_all_mistakes_are_said_at_once(entry):
-    with pytest.raises(ResourceError, match=r"(?s)entry is no registry entry:.*kind.*licence"):
+    with pytest.raises(ResourceError, match=r"(?s)entry is not a valid registry entry:.*kind.*licence"):
         entry(kind="x", licence="")
 
 

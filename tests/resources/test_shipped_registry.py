@@ -173,7 +173,7 @@ def test_verify_lists_every_wrong_entry(tmp_path, capsys):
         commands.verify(registry=tmp_path)
     assert ended.value.exit_code == 1
     told = capsys.readouterr().out
-    assert "bad.toml is no registry entry" in told
+    assert "bad.toml is not a valid registry entry" in told
     assert "worse.toml is not TOML" in told
 
 

@@ -128,7 +128,7 @@ HELD = {"machine": "fan", "section": "00", "by": "clip", "branches": {}, "domain
         ({"year": True}, "year is True"),
         ({"year": 2026.5}, "year is 2026.5"),
         ({"task": None}, "task is None"),
-        ({"portfolio": {}}, "it does not say portfolio.name"),
+        ({"portfolio": {}}, "it lacks portfolio.name"),
         ({"portfolio": {"name": "p", "branches": {"b": 1}, "systems": {"S": {}}}}, "portfolio.branches.b is 1"),
         ({"portfolio": {"name": "p", "branches": {"b": BRANCH}, "systems": []}}, r"portfolio.systems is \[\]"),
         ({"portfolio": {"name": "p", "branches": {"b": BRANCH}, "systems": {"S": {}}}}, "this portfolio cannot be run"),
@@ -142,14 +142,14 @@ HELD = {"machine": "fan", "section": "00", "by": "clip", "branches": {}, "domain
         ({"features": {}}, "features names "),
         ({"features": ["b"]}, r"features is \['b'\]"),
         ({"plugins": {}}, "plugins is {}"),
-        ({"plugins": [{}]}, "it does not say plugins.0.kind"),
+        ({"plugins": [{}]}, "it lacks plugins.0.kind"),
         ({"libraries": None}, "libraries is None"),
         ({"libraries": {"numpy": 2}}, "libraries.numpy is 2"),
         ({"seconds": {"fuse": "1"}}, "seconds.fuse is '1'"),
         ({"seconds": {"fuse": float("nan")}}, "it holds NaN"),
         ({"notes": "none"}, "notes is 'none'"),
         ({"manifest": None}, "manifest is None"),
-        ({"manifest": {"sha256": "0" * 64}}, "it does not say manifest.name"),
+        ({"manifest": {"sha256": "0" * 64}}, "it lacks manifest.name"),
         ({"manifest": {"name": "m", "sha256": 5}}, "manifest.sha256 is 5"),
         ({"device": ["cpu"]}, r"device is \['cpu'\]"),
         ({"code_sha256": None}, "code_sha256 is None"),
@@ -157,13 +157,13 @@ HELD = {"machine": "fan", "section": "00", "by": "clip", "branches": {}, "domain
         ({"out_of_fold": [HELD | {"by": None}]}, "out_of_fold.0.by is None"),
         (
             {"out_of_fold": [HELD | {"domains": {"source": {"clips": 5}}}]},
-            "it does not say out_of_fold.0.domains.source.",
+            "it lacks out_of_fold.0.domains.source.",
         ),
         (
             {"out_of_fold": [HELD | {"domains": {"source": {"clips": "5", "groups": 5}}}]},
             "out_of_fold.0.domains.source.c",
         ),
-        ({"more": 2**60}, ".* is no number that JSON can hold"),
+        ({"more": 2**60}, "JSON cannot hold the number"),
     ],
 )
 def test_a_record_that_no_run_writes_is_refused(run, changed, said):
@@ -183,14 +183,14 @@ def test_what_is_not_a_record_is_refused(run, content):
 def test_what_is_no_file_is_refused_and_holds_nobody_up(run, make):
     (run.folder / RUN_FILE).unlink()
     make(run.folder / RUN_FILE)
-    with pytest.raises(StoreError, match="it is no regular file"):
+    with pytest.raises(StoreError, match="it is not a regular file"):
         load_run(run.folder)
 
 
 def test_a_folder_without_a_record_is_no_run(run, tmp_path):
     (run.folder / RUN_FILE).unlink()
     for folder in (run.folder, tmp_path / "nowhere", run.folder / PORTFOLIO_FILE):
-        with pytest.raises(DataError, match=r"is no finished run: it has no run.json.*asdcore run PORTFOLIO"):
+        with pytest.raises(DataError, match=r"is not a finished run: it has no run.json.*asdcore run PORTFOLIO"):
             load_run(folder)
 
 
@@ -260,7 +260,7 @@ def test_a_stop_between_any_two_moves_leaves_a_whole_run_or_none(run, finished, 
     if moment == 0:
         assert len(load_run(run.folder).decisions)
     elif moment < MOVES:
-        with pytest.raises(DataError, match="is no finished run"):
+        with pytest.raises(DataError, match="is not a finished run"):
             load_run(run.folder)
     check_out(run.folder)
     assert len(rewritten(run, finished).decisions) == 0
@@ -315,7 +315,7 @@ def test_a_folder_with_one_name_of_a_runs_is_no_runs(tmp_path, name, spoil):
     mine.mkdir()
     spoil(mine / name)
     names = [one.name for one in mine.iterdir()]
-    with pytest.raises(StoreError, match=rf"holds files that are no run's, such as {name}\. Choose an empty or new"):
+    with pytest.raises(StoreError, match=rf"holds files that no run wrote, such as {name}\. Choose an empty or new"):
         check_out(mine)
     assert [one.name for one in mine.iterdir()] == names
 
@@ -326,10 +326,10 @@ def test_a_foreign_file_of_the_journals_name_is_kept(run, finished, tmp_path, sp
     mine.mkdir()
     for folder in (mine, run.folder):
         spoil(folder / JOURNAL)
-        with pytest.raises(StoreError, match=rf"{JOURNAL} is not what a run wrote.*Move it away"):
+        with pytest.raises(StoreError, match=rf"{JOURNAL} was not written by a run.*Move it away"):
             check_out(folder)
         assert (folder / JOURNAL).exists() or (folder / JOURNAL).is_symlink()
-    with pytest.raises(StoreError, match="is not what a run wrote"):
+    with pytest.raises(StoreError, match="was not written by a run"):
         rewritten(run, finished)
     assert load_run(run.folder).about == run.about
 
@@ -351,7 +351,7 @@ def test_what_no_run_wrote_stays_beside_a_finished_run(run, finished, name, spoi
     spoil(run.folder / name)
     before = set(run.folder.iterdir())
     for attempt in (lambda: check_out(run.folder), lambda: rewritten(run, finished)):
-        with pytest.raises(StoreError, match=rf"{name} is not what a run wrote there.*Move it away"):
+        with pytest.raises(StoreError, match=rf"{name} was not written by a run.*Move it away"):
             attempt()
     assert set(run.folder.iterdir()) == before
     assert load_run(run.folder).about == run.about
@@ -382,7 +382,7 @@ def test_a_folder_of_the_runs_is_not_written_over_unless_it_wrote_it(run, finish
     (run.folder / "scores").mkdir()
     (run.folder / "scores" / "mine.csv").write_text("mine")
     before = held(run.folder)
-    with pytest.raises(StoreError, match="scores is not what a run wrote there"):
+    with pytest.raises(StoreError, match="scores was not written by a run"):
         rewritten(run, finished, beside=beside)
     assert held(run.folder) == before
 
@@ -398,7 +398,7 @@ def test_an_evaluation_writes_over_no_other_file_and_looks_at_nothing(run, spoil
     asdcore.evaluate(run)
     looks = len(asdcore.ledger(run.about["store"]).looks)
     spoil(run.folder / EVALUATION_FILE)
-    with pytest.raises(StoreError, match=r"evaluation.json is not what an evaluation wrote there.*Move it away"):
+    with pytest.raises(StoreError, match=r"evaluation.json was not written by an evaluation.*Move it away"):
         asdcore.evaluate(run)
     assert len(asdcore.ledger(run.about["store"]).looks) == looks
 
@@ -408,5 +408,5 @@ def test_what_a_record_leaves_out_is_said_when_it_is_needed(run, key, tmp_path):
     about = {name: value for name, value in json.loads((run.folder / RUN_FILE).read_text()).items() if name != key}
     (run.folder / RUN_FILE).write_bytes(seal(json.dumps(about | {FIELD: unsealed()}).encode()))
     assert len(load_run(run.folder).systems)
-    with pytest.raises(StoreError, match=f"record does not say {key}. Run the portfolio again"):
+    with pytest.raises(StoreError, match=f"record lacks {key}. Run the portfolio again"):
         asdcore.freeze(run.folder, tmp_path / "m.json")

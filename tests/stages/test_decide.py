@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import asdcore
 from asdcore.errors import DataError
-from asdcore.evidence.decisions import group_thresholds
+from asdcore.evidence.group_thresholds import group_thresholds
 from asdcore.held_out.promises import bound
 from asdcore.portfolio import Decision, OutOfFold, parse_portfolio
 from asdcore.stages.decide import (

@@ -257,7 +257,7 @@ def test_an_encoders_own_pooling_parameters_change_its_features(dataset, tmp_pat
 
 def test_an_encoder_whose_own_pooling_parameters_cannot_be_is_named(plugins):
     (branch,) = branches({"name": "misprinted", "pooling": "rdp"}).values()
-    with pytest.raises(PluginError, match=r"'misprinted' has pooling_defaults that cannot be: .* Did you mean 'gamma'"):
+    with pytest.raises(PluginError, match=r"'misprinted' has invalid pooling_defaults: .* Did you mean 'gamma'"):
         feature_recipe(branch.parts[0], plugins, None)
 
 
@@ -333,7 +333,7 @@ def test_an_encoder_off_its_contract_is_named(dataset, tmp_path, plugins, how, e
 
 
 def test_a_layer_that_is_not_there(dataset, tmp_path, plugins):
-    with pytest.raises(PortfolioError, match=r"encoder 'layered': there is no layer 7. Its layers are 0, 1"):
+    with pytest.raises(PortfolioError, match=r"encoder 'layered' has no layer 7. Its layers are 0, 1"):
         work(dataset, Store(tmp_path), branches({"name": "layered", "layer": 7}), plugins)
 
 

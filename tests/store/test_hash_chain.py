@@ -76,7 +76,7 @@ FORGERIES = {
     "swapped": (lambda rows: [rows[0], rows[2], rows[1], *rows[3:]], "line 2 does not follow"),
     "repeated": (lambda rows: [*rows, rows[-1]], "line 6 does not follow"),
     "added": (lambda rows: [*rows[:3], b'{"n": 9}\n', *rows[3:]], "line 5 does not follow"),
-    "added at the end": (lambda rows: [*rows, b'{"n": 9}\n'], "line 6 is no entry of this log"),
+    "added at the end": (lambda rows: [*rows, b'{"n": 9}\n'], "line 6 is not an entry of this log"),
     "made unreadable": (lambda rows: [*rows[:2], b"gone\n", *rows[3:]], "line 4 does not follow"),
     "last removed": (lambda rows: rows[:-1], "the end is not what it was: entry 5"),
     "all removed": (lambda _: [], "the end is not what it was: entry 5"),
@@ -100,7 +100,7 @@ def test_writing_on_does_not_cover_it_up(five, forgery):
         append(five, lambda _, n=n: {"n": n})
     problems = read_chain(five).problems
     assert len(read_chain(five).lines) == len(before.lines) + 2
-    if said.startswith("line 6 is no entry"):  # from now on it stands between two entries, and cannot be moved
+    if said.startswith("line 6 is not an entry"):  # from now on it stands between two entries, and cannot be moved
         assert problems == []
         five.write_bytes(b"".join(line for line in lines(five) if line != b'{"n": 9}\n'))
         assert read_chain(five).problems

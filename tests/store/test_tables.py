@@ -48,10 +48,10 @@ def test_what_is_no_such_table_is_refused(tmp_path, change, said):
 def test_a_score_that_is_no_number_is_neither_written_nor_read(tmp_path, value):
     row = dict.fromkeys(CALIBRATED.key, "x") | {"z": 1.0}
     frame = pl.DataFrame([row, row | {"clip": "y", "z": value}], schema=CALIBRATED.columns)
-    with pytest.raises(StoreError, match="calibrated.z has 1 values that are missing or no finite number"):
+    with pytest.raises(StoreError, match="calibrated.z has 1 values that are missing or not finite"):
         write_table(CALIBRATED, frame, tmp_path / "t.parquet")
     write_parquet(frame, tmp_path / "t.parquet", table_digest(frame, CALIBRATED.key))
-    with pytest.raises(StoreError, match="t.parquet.* no finite number.* Run it again"):
+    with pytest.raises(StoreError, match="t.parquet.* not finite.* Run it again"):
         read_table(CALIBRATED, tmp_path / "t.parquet", "Run it again.")
 
 

@@ -297,7 +297,7 @@ def test_clips_are_not_read_and_only_their_names_can_be_wrong(make_dataset, pack
 
 
 def test_nothing_to_check_is_wrong_use(package, tmp_path):
-    with pytest.raises(DataError, match="There is no .*nowhere. Give a package's folder"):
+    with pytest.raises(DataError, match="nowhere does not exist. Give a package's folder"):
         check_submission(tmp_path / "nowhere", tmp_path)
     with pytest.raises(DataError, match="is not a dataset"):
         check_submission(package, tmp_path / "nowhere")

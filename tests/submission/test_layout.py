@@ -65,7 +65,7 @@ def test_2021_has_a_file_for_each_domain_told_by_name_or_folder():
         "fan_section_03_target_test": ["0001.wav", "section_03_target_test_0000.wav"],
     }
     with pytest.raises(
-        DataError, match=r"fan/test/section_03_0000.wav: neither its name nor its folder says source_test"
+        DataError, match=r"fan/test/section_03_0000.wav: neither its name nor its folder holds source_test"
     ):
         expected_files(clips(("fan/test/section_03_0000.wav", "fan", "03")), 2021)
 

@@ -254,6 +254,6 @@ def test_missing_fields_and_a_long_abbreviation_are_warnings():
     problems, warnings = check_meta(text.encode(), "m.yaml", LABEL)
     assert problems == []
     assert [one.reason for one in warnings] == [
-        "there is no submission.name, system.complexity",
+        "missing fields: submission.name, system.complexity",
         "the abbreviation has 11 characters; the challenge allows 10",
     ]

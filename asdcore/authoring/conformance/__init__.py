@@ -179,7 +179,7 @@ def kind_of(name: str, kind: str | None = None) -> str:
         raise PluginError(f"No component is named {name!r}. {did_you_mean(name, everything)}")
     kind = kind or kinds[0]
     if kind in KINDS:
-        plugins.component(kind, name)
+        plugins.component(kind, name).imported()
     return kind
 
 

@@ -1,4 +1,4 @@
-"""From the machine to two microphones: the near one 0.3 m away, the far one about 2 m, both in a noisy room.
+"""Acoustics from the machine to two microphones: the near one 0.3 m away, the far one about 2 m, in a noisy room.
 
 A room belongs to a machine and a domain: where the microphones are, how long it rings, and which noise is in it. Its
 impulse responses are a direct path, six early reflections and an exponentially decaying tail (Polack's model), scaled

@@ -1,4 +1,4 @@
-"""One clip, from its name and the seed alone."""
+"""Synthesizes one clip from its name and the seed alone."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def synthesize_clip(
 
     The clip depends on these arguments and on nothing else. Any index is allowed, also past the end of the profile.
     """
-    for what, got, known in (
+    for what, got, allowed in (
         ("machine", machine, list(MACHINES)),
         ("split", split, ["train", "test"]),
         ("domain", domain, list(DOMAINS)),
         ("label", label, list(LABELS)),
     ):
-        if got not in known:
-            raise DataError(f"No synthetic {what} is called {got!r}. {did_you_mean(got, known)}")
+        if got not in allowed:
+            raise DataError(f"No synthetic {what} is called {got!r}. {did_you_mean(got, allowed)}")
     size = profile_named(profile)
     return render(size, seed, size.clip(machine, split, domain, label, index))
 
@@ -46,7 +46,7 @@ def render(profile: Profile, seed: int, clip: Clip) -> NDArray[np.int16]:
 
 
 def components(profile: Profile, seed: int, clip: Clip) -> tuple[Samples, Samples]:
-    """Return what a clip is the sum of: (2, n_samples) of the machine and of the noise, as parts of full scale."""
+    """Return the two parts of a clip, machine and noise, as (2, n_samples) each, relative to full scale."""
     spec, n_samples = profile.noise, profile.n_samples
     rng = generator(seed, *clip.key)
     conditions = recording(seed, clip.recording, clip.key)

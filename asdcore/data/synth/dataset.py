@@ -1,6 +1,6 @@
 """Writes a synthetic set as a folder of DCASE 2026, on one or several processes.
 
-A marker file at the root says which set the folder holds, so that an interrupted run can be told from someone's data.
+A marker file at the root names the set that the folder holds, so that an interrupted run is not taken for other data.
 Every file is written under a temporary name and renamed: a file with its final name is complete.
 """
 
@@ -38,18 +38,55 @@ def synthesize(
     workers: int = 1,
     on_clip: Callable[[], None] | None = None,
 ) -> Path:
-    """Write a set of two-channel machine sounds to ``root`` and return ``root``.
+    """Write a set of synthetic two-channel machine sounds, laid out like DCASE 2026.
 
-    ``on_clip`` is called once for every clip of the set, also for those an interrupted run had written. The bytes do
-    not depend on ``workers``; more than one starts fresh interpreters, so that a script which calls this needs the
-    usual ``if __name__ == "__main__":``. One process at a time may write to a folder.
+    An interrupted call can be repeated: it keeps the clips that are there. One process at a time may write to a folder.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder to write to: empty, new, or holding the same set.
+    profile : {"tiny", "demo", "full"}
+        How large the set is: 3 machines with clips of 1 s, 7 with 2 s, or 7 with 10 s and 1,000 train clips each.
+    seed : int, default 0
+        The same seed and profile give the same bytes.
+    workers : int, default 1
+        Processes. The bytes do not depend on it. More than one starts fresh interpreters, so a script that calls this
+        needs the usual ``if __name__ == "__main__":``.
+    on_clip : callable, optional
+        Called once for every clip of the set, also for those that an interrupted call had written.
+
+    Returns
+    -------
+    pathlib.Path
+        ``root``.
+
+    Raises
+    ------
+    DataError
+        If the folder holds something else, or there is no such profile.
+
+    References
+    ----------
+    .. [1] The machines follow MIMII (H. Purohit et al., 2019), MIMII DG (K. Dohi et al., 2022) and ToyADMOS2 (N. Harada
+       et al., 2021).
+
+    Examples
+    --------
+    >>> root = asdcore.synthesize("made", profile="tiny")
+    >>> sorted(path.name for path in root.iterdir() if path.is_dir())
+    ['SynBearing', 'SynFan', 'SynValve']
+    >>> len(list(root.glob("SynFan/train/*.wav")))
+    50
+
     """
     size, root = profile_named(profile), given_path(root, "the folder")
     clips = list(size.clips())
     with disk_trouble(root):
         _claim(root, {"profile": profile, "seed": seed, "generation": GENERATION})
     for machine in size.machines:
-        write_bytes(root / machine / "attributes_00.csv", _attributes([one for one in clips if one.machine == machine]))
+        own = [clip for clip in clips if clip.machine == machine]
+        write_bytes(root / machine / "attributes_00.csv", _attributes(own))
     chunks = [clips[start : start + _CHUNK] for start in range(0, len(clips), _CHUNK)]
     with executor(workers) as pool:
         for done in run_jobs(pool, functools.partial(write_clips, root, size, seed), chunks):
@@ -59,22 +96,22 @@ def synthesize(
 
 
 def _claim(root: Path, marker: dict[str, str | int]) -> None:
-    """Mark an empty folder as this set, or make sure that it is marked so; sweep what a killed run left."""
+    """Mark an empty folder as this set, or check that it is marked so; remove leftovers of a killed run."""
     if root.exists() and not root.is_dir():
         raise DataError(f"{root} is a file. Give a folder that is empty or does not exist yet.")
     held = sorted(path.name for path in root.iterdir()) if root.exists() else []
     if all(name.startswith(PREFIX) for name in held):
         write_bytes(root / MARKER, json.dumps(marker, sort_keys=True).encode())
-    found = _marker(root)
-    if found is None:
+    present = _marker(root)
+    if present is None:
         raise DataError(
             f"{root} is not empty and holds no synthetic set (found {', '.join(held[:3])}{', ...' if held[3:] else ''})"
             ". Nothing was written. Give a folder that is empty or does not exist yet."
         )
-    if found != marker:
+    if present != marker:
         raise DataError(
-            f"{root} holds another synthetic set: {found}, not {marker}. Nothing was written. Give another folder, or "
-            "delete this one first."
+            f"{root} holds another synthetic set: {present}, not {marker}. Nothing was written. Give another folder, "
+            "or delete this one first."
         )
     remove_orphans(root)
 
@@ -87,7 +124,7 @@ def _marker(root: Path) -> object:
 
 
 def write_clips(root: Path, profile: Profile, seed: int, clips: Sequence[Clip]) -> int:
-    """Write those of the clips that are not there yet, and return the number of clips."""
+    """Write the clips that are not there yet, and return the number of all clips."""
     size = _WAV_HEADER_BYTES + 4 * profile.n_samples
     for clip in clips:
         path = root / clip.path

@@ -1,4 +1,4 @@
-"""Random numbers that belong to a thing, not to a moment.
+"""Random generators that belong to an object: the same object draws the same numbers, whatever was drawn before.
 
 Each object (a machine, a room, a clip's sound, a clip's noise) has a counter-based generator of its own, Philox
 (Salmon et al., SC 2011), keyed by SHA-256 of the object's name. So a clip is the same whichever clips were made before

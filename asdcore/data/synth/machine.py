@@ -1,4 +1,4 @@
-"""The machine types: what each sounds like when it is well, and with each of its faults.
+"""The base of the machine types: how each sounds when it is well, and with each of its faults.
 
 A machine has one attribute (its speed, load or pattern), with values of the source domain and others of the target
 domain. Its constants (resonances, phases, where the rail is pitted) are drawn once for a seed. ``sound`` takes the

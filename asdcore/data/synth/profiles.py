@@ -1,4 +1,4 @@
-"""Which clips a set has, and what they are called."""
+"""Defines which clips a synthetic set has, and their names."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Clip:
     label: str
     index: int
     run: int | None = None
-    """Which recording of its domain a train clip is cut from; None of a clip that has one of its own."""
+    """Which recording of its domain a train clip is cut from; None for a clip that has one of its own."""
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
-        """What the clip's generator is named by, after the seed."""
+        """The name of the clip's generator, after the seed."""
         return self.machine, self.split, self.domain, self.label, self.index
 
     @property
     def recording(self) -> tuple[object, ...]:
-        """What the recording's generator is named by, after the seed."""
+        """The name of the recording's generator, after the seed."""
         return self.key if self.run is None else (self.machine, self.split, self.domain, "run", self.run)
 
     @property
@@ -67,14 +67,14 @@ class Clip:
 
     @property
     def path(self) -> str:
-        """Where the clip lies under the root, a POSIX path."""
+        """The clip's POSIX path under the root."""
         name = f"section_00_{self.domain}_{self.split}_{self.label}_{self.index:04d}_{self.attribute}_{self.value}.wav"
         return f"{self.machine}/{self.split}/{name}"
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How large a set is."""
+    """The size of a set."""
 
     machines: tuple[str, ...]
     seconds: int
@@ -92,7 +92,7 @@ class Profile:
         return self.seconds * SAMPLE_RATE
 
     def clip(self, machine: str, split: str, domain: str, label: str, index: int) -> Clip:
-        """Return a clip, and which recording it is cut from: the few of the target are shared out among its values."""
+        """Return a clip with its recording; the few recordings of the target are shared out among its values."""
         if split == "test":
             return Clip(machine, split, domain, label, index)
         share = -(-self.train_target // len(MACHINES[machine].values(domain)))

@@ -1,8 +1,8 @@
-"""Recordings: clips are cut from them, and what a recording was made under is shared by all its clips.
+"""The conditions of a recording, which all clips cut from it share.
 
 Real clips of DCASE Task 2 are cut from continuous recordings, in order: neighbours along the file index are
-near-duplicates, and test clips come from other recordings. So it is here. A recording draws its conditions once: the
-machine's trim and load, how its microphones colour the sound, and the ambience around them. A clip wanders a little
+near-duplicates, and test clips come from other recordings. It is so here, too. A recording draws its conditions once:
+the machine's trim and load, how its microphones colour the sound, and the ambience around them. A clip wanders a little
 about them, and draws anew what changes from moment to moment. Scoring a train clip beside its neighbours therefore
 flatters it, as on real machines; scoring it without its recording does not.
 
@@ -11,7 +11,7 @@ real ToyCar train set of 2026 (1,000 clips of 10 s in 33 runs), the mean log-mel
 far apart as those of any two clips. Here they are 0.81 times in the ``full`` profile, the mean of its machines:
 neighbours against clips of other recordings with the same attribute value. The second needs test clips of this
 synthetic set, never a real one: how many of its test normals lie above leave-one-out thresholds. So a rate of false
-positives on this set is no independent finding: it was looked at when the level was chosen. Shorter clips are noisier,
+positives on this set is not independent evidence: the level was chosen with a view to it. Shorter clips are noisier,
 which hides their recording a little. A run is as long as in the real set, too: about 30 clips. The smaller profiles
 stand for every fifth clip of it.
 """

@@ -1,4 +1,4 @@
-"""The pieces machine sound is made of: (n_samples,) float64 arrays at ``SAMPLE_RATE``.
+"""The signals that machine sound is made of: (n_samples,) float64 arrays at ``SAMPLE_RATE``.
 
 Times are in samples, frequencies in Hz, phases in radians, and an order is a frequency in multiples of the shaft rate.
 Noise has unit RMS in expectation, never by its own RMS: levels differ from clip to clip as they do in a recording.

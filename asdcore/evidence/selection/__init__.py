@@ -1,9 +1,9 @@
-"""Honest selection: choosing among candidates without fooling oneself, over finished runs.
+"""Chooses among systems of finished runs without fooling oneself.
 
-    choose.py       select(runs, protocol): the way in, one look at the labels in the ledger
-    candidates.py   systems of runs over the same clips
+    choose.py       select(runs, protocol): the way in, with one look at the labels in the ledger
+    candidates.py   the systems to choose among, over the same clips
     lomo.py         leave one machine out
-    nested.py       machines out of the choice, train normals out of the calibration
+    nested.py       leave machines out of the choice, and train normals out of the calibration
     mirror.py       a system against its out-of-fold mirror
     tournament.py   bootstrap: the optimism of the best of N
     audit.py        a plan that is sealed before any metric, and the choice by its rule

@@ -1,9 +1,9 @@
-"""The fallback audit: candidates and rule are written down and sealed before any metric is computed; the rule decides.
+"""The fallback audit: seal candidates and a rule in a plan before any metric is computed, then let the rule choose.
 
-A plan names finished runs by their digests, and a lexicographic rule. It is refused where the ledger says that one of
-the runs has been evaluated already (or that it is not as it was written, and so cannot say), unless the plan is made
-late on purpose, which stays in it. What a ledger cannot know: the same scores, looked at from another store or as score
-files. Deciding evaluates the candidates and follows the rule: what it picks was never open to taste.
+A plan names finished runs by their digests, and a lexicographic rule. It is refused if the ledger shows that one of the
+runs has been evaluated already, or if the ledger is damaged. A plan that is made late on purpose says so. A ledger does
+not see the same scores evaluated from another store or as score files. Deciding evaluates the candidates and follows
+the rule, so the choice leaves no room for taste.
 
 "Robust train-normal calibration" (DCASE 2026, section 4, Table 3) names the audit; the rule is ours.
 """
@@ -36,7 +36,7 @@ WITHIN = 0.005
 """How far below the best official score a candidate may be and still be chosen for its risk."""
 
 ROUNDING = 1e-12
-"""Means of the same shares may differ by so much, in whichever order they were added."""
+"""Means of the same shares may differ by this much if they are added in another order."""
 
 Risk = Literal["target_share_of_top_normals", "target_fpr_at_threshold"]
 RISKS: tuple[Risk, ...] = ("target_share_of_top_normals", "target_fpr_at_threshold")
@@ -58,16 +58,52 @@ def audit_plan(
     risk: Risk = RISKS[0],
     late: bool = False,
 ) -> dict[str, Any]:
-    """Write a sealed plan of an audit over systems of finished runs, and enter it in their ledgers; returns the plan.
+    """Write a sealed plan of an audit over systems of finished runs, and enter it in their ledgers.
 
-    systems : the candidates, at least two; all where none are named. late : plan although candidates have been
-    evaluated, and say so in the plan. Raises EvaluationError where they have been and it is not, or ``out`` exists.
+    Make the plan before any of the runs is evaluated; :func:`audit_decide` then follows its rule.
+
+    Parameters
+    ----------
+    runs : sequence of Run, str or pathlib.Path
+        Finished runs or their folders.
+    out : str or pathlib.Path
+        Where to write the plan. A plan is written once: the file must not exist.
+    systems : sequence of str, optional
+        The candidates, at least two; all systems by default. With several runs a name is "RUN/SYSTEM".
+    within : float, default 0.005
+        How far below the best official score a candidate may be and still win by its risk, in [0, 1).
+    risk : {"target_share_of_top_normals", "target_fpr_at_threshold"}
+        The second step of the rule prefers the candidate for which this is smallest.
+    late : bool, default False
+        Plan although candidates have been evaluated already, and say so in the plan.
+
+    Returns
+    -------
+    dict
+        The plan as it was written.
+
+    Raises
+    ------
+    EvaluationError
+        If a candidate has been evaluated and ``late`` is false, ``out`` exists, or there are fewer than two candidates.
+
+    References
+    ----------
+    .. [1] "Robust train-normal calibration for first-shot machine sound anomaly detection", DCASE 2026, section 4 and
+       Table 3 (the audit; the rule is ours).
+
+    Examples
+    --------
+    >>> plan = asdcore.audit_plan(["runs/second"], "plan.json", systems=["plain", "guarded"])
+    >>> [candidate["name"] for candidate in plan["candidates"]]
+    ['plain', 'guarded']
+
     """
     path, places = given_path(out, "out"), places_of(runs, systems)
     _check(path, places, within, risk)
     seen = _seen(places)
     if seen and not late:
-        listed = "".join(f"\n  - {one}" for one in seen)
+        listed = "".join(f"\n  - {sentence}" for sentence in seen)
         raise EvaluationError(
             f"A plan comes before the first metric, but:{listed}\nPlan among runs that have not been evaluated, or say "
             "with --late that this one comes after: the plan will carry it."
@@ -87,14 +123,43 @@ def audit_plan(
     write_bytes(path, content)
     for store in _stores(places):
         record_plan(store.looks, bytes_digest(content), {"candidates": list(places), "late": bool(seen)})
-    found: dict[str, Any] = json.loads(content)
-    return found
+    written: dict[str, Any] = json.loads(content)
+    return written
 
 
 def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int | None = None) -> Outcome:
-    """Evaluate the candidates of a plan, log the look at the labels, and choose by the plan's rule.
+    """Evaluate the candidates of a sealed plan, log the look at the labels, and choose by the plan's rule.
 
-    Raises EvaluationError where the plan has changed since it was sealed, or no candidate complies.
+    Parameters
+    ----------
+    plan : str or pathlib.Path
+        The file that :func:`audit_plan` wrote.
+    truth : str or pathlib.Path, optional
+        Ground truth folder or list; see :func:`asdcore.evaluate`.
+    year : int, optional
+        The year whose rules apply; that of the runs by default.
+
+    Returns
+    -------
+    Outcome
+        ``facts["chosen"]`` names the choice, ``rows`` holds a row for each candidate with the step at which it was
+        left behind, and ``sentence`` is the conclusion.
+
+    Raises
+    ------
+    EvaluationError
+        If the plan has changed since it was sealed, or no candidate is still the run that the plan names.
+
+    References
+    ----------
+    .. [1] As :func:`audit_plan`.
+
+    Examples
+    --------
+    >>> plan = asdcore.audit_plan(["runs/second"], "plan.json", systems=["plain", "guarded"])
+    >>> asdcore.audit_decide("plan.json").facts["chosen"]
+    'guarded'
+
     """
     path = given_path(plan, "the plan")
     content, read = _read(path)
@@ -106,7 +171,7 @@ def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int
     rows = {name: _row(candidates, name) for name in places}
     chosen, left_at = _follow(rows, read["within"], read["risk"])
     left_at = dict.fromkeys(broken, "compliance") | left_at | {chosen: "chosen"}
-    names = [one["name"] for one in read["candidates"]]
+    names = [candidate["name"] for candidate in read["candidates"]]
     table = [{"candidate": name, **rows.get(name, {}), "left_at": left_at[name]} for name in names]
     digest = bytes_digest(content)
     facts = {"chosen": chosen, "plan_sha256": digest, "planned": read["time"], "late": read["late"], "broken": broken}
@@ -120,7 +185,7 @@ def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int
 
 
 def _check(out: Path, places: Places, within: float, risk: str) -> None:
-    """Raise where a plan cannot be made of this."""
+    """Raise if the arguments of a plan are invalid."""
     if risk not in RISKS:
         raise EvaluationError(f"There is no risk {risk!r}. {did_you_mean(risk, RISKS)}")
     if not 0 <= within < 1:
@@ -146,10 +211,10 @@ def _follow(rows: dict[str, dict[str, Any]], within: float, risk: Risk) -> tuple
 
 
 def _row(candidates: Candidates, name: str) -> dict[str, Any]:
-    """Return what the rule looks at: official score, mean AUC and pAUC, and both target risks, means over cells."""
+    """Return the figures that the rule uses: official score, mean AUC and pAUC, and both target risks as means."""
     cells = list(candidates.cells(name).values())
-    found = candidates.evaluation.summary()[name]
-    row = {key: found[key] for key in ("official_score", "mean_auc", "mean_pauc")}
+    summary = candidates.evaluation.summary()[name]
+    row = {key: summary[key] for key in ("official_score", "mean_auc", "mean_pauc")}
     for risk in RISKS:
         values = [cell[risk] for cell in cells if cell.get(risk) is not None]
         row[risk] = sum(values) / len(values) if values else None
@@ -157,19 +222,19 @@ def _row(candidates: Candidates, name: str) -> dict[str, Any]:
 
 
 def _seen(places: Places) -> list[str]:
-    """Say which runs have been evaluated, and which ledgers cannot say so."""
-    found = []
+    """List the runs that have been evaluated, and the ledgers that are damaged."""
+    seen = []
     for run in _runs(places):
         log = Store(Path(run.about["store"])).looks
         looks = count_looks(log, run.about["tables"]["systems"])["at_this_result"]
         if looks:
-            found.append(f"{run.folder} was evaluated {looks} times, as the ledger {log} says")
+            seen.append(f"{run.folder} was evaluated {looks} times, as the ledger {log} says")
         elif (run.folder / EVALUATION_FILE).exists():
-            found.append(f"{run.folder} was evaluated: it holds {EVALUATION_FILE}")
+            seen.append(f"{run.folder} was evaluated: it holds {EVALUATION_FILE}")
     for store in _stores(places):
         if problems := read_ledger(store.looks).chain.problems:
-            found.append(f"the ledger {store.looks} is not as it was written ({problems[0]})")
-    return found
+            seen.append(f"the ledger {store.looks} is not as it was written ({problems[0]})")
+    return seen
 
 
 def _entry(name: str, run: Run, system: str, plan: Path) -> dict[str, str]:
@@ -185,17 +250,17 @@ def _entry(name: str, run: Run, system: str, plan: Path) -> dict[str, str]:
 
 
 def _compliant(plan: dict[str, Any], folder: Path) -> tuple[Places, dict[str, str]]:
-    """Return the candidates that are still what the plan names, and {name: what is wrong} of the others."""
+    """Return the candidates that are still what the plan names, and {name: its fault} of the others."""
     places, broken = {}, {}
-    for one in plan["candidates"]:
+    for candidate in plan["candidates"]:
         try:
-            run = load_run(folder / one["run"])
-            if run.about[FIELD] != one["run_sealed"] or run.about["tables"]["systems"] != one["table"]:
+            run = load_run(folder / candidate["run"])
+            if run.about[FIELD] != candidate["run_sealed"] or run.about["tables"]["systems"] != candidate["table"]:
                 raise EvaluationError(f"{run.folder} is not the run that the plan names: it was made again")
-            _ = run.clips, run.systems, run.decisions  # read and held against their digests
-            places[one["name"]] = (run, one["system"])
+            _ = run.clips, run.systems, run.decisions  # reading them checks their digests
+            places[candidate["name"]] = (run, candidate["system"])
         except AsdcoreError as error:
-            broken[one["name"]] = str(error)
+            broken[candidate["name"]] = str(error)
     return places, broken
 
 
@@ -205,12 +270,12 @@ def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
         plan = parse_json(content)
     except (OSError, ValueError) as error:
         raise EvaluationError(
-            f"{path} is no plan of an audit ({error}). Make one with 'asdcore audit plan RUN... --out {path}'."
+            f"{path} is not a plan of an audit ({error}). Make one with 'asdcore audit plan RUN... --out {path}'."
         ) from error
     if not isinstance(plan, dict) or plan.get("schema") != SCHEMA or not is_sealed(content):
         raise EvaluationError(
-            f"{path} is no plan of an audit, or has changed since it was sealed. A changed plan decides nothing: make "
-            "another with 'asdcore audit plan'."
+            f"{path} is not a plan of an audit, or has changed since it was sealed. A changed plan decides nothing: "
+            "make another with 'asdcore audit plan'."
         )
     return content, plan
 

@@ -1,4 +1,4 @@
-"""The candidates of a selection: systems of finished runs, over the same test clips, held against the same truth."""
+"""The candidates of a selection: systems of finished runs over the same test clips, with the same ground truth."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Cells = dict[tuple[str, str], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Candidates:
-    """What is chosen among.
+    """The systems to choose among, with their official results.
 
     table : the table of :mod:`asdcore.evidence.scores_with_truth`, with the candidate's name for the system. truth :
     clip, label, domain. evaluation : the official results of every candidate.
@@ -42,12 +42,12 @@ class Candidates:
 
     @property
     def year(self) -> int:
-        """Whose rules apply."""
+        """The year whose rules apply."""
         return self.evaluation.year
 
     @property
     def names(self) -> list[str]:
-        """The candidates, in the order given: of two that are equally good the first is chosen."""
+        """The candidates, in the order given. Of two equally good ones the first is chosen."""
         return list(self.places)
 
     @cached_property
@@ -69,8 +69,8 @@ class Candidates:
         """Return the candidate with the largest value, the first of equals."""
         return max(self.names, key=value)
 
-    def known(self, name: str | None) -> str:
-        """Return a candidate's name after looking it up; the first candidate's where none is given."""
+    def checked(self, name: str | None) -> str:
+        """Return the name if it is a candidate's, or the first candidate's name for None."""
         if name is not None and name not in self.places:
             raise EvaluationError(f"There is no candidate {name!r}. {did_you_mean(name, self.places)}")
         return self.names[0] if name is None else name
@@ -82,7 +82,7 @@ class Candidates:
         """
         results, most = self.evaluation.summary(), 0
         for run in {run.folder: run for run, _ in self.places.values()}.values():
-            own = {system: results[name] for name, (one, system) in self.places.items() if one is run}
+            own = {system: results[name] for name, (owner, system) in self.places.items() if owner is run}
             look = replace(look_at(run, self.truth, what), year=self.year, results=own, hypothesis=hypothesis)
             most = max(most, record_look(Store(Path(run.about["store"])).looks, look))
         return most
@@ -93,14 +93,14 @@ Runs = Run | str | Path | Sequence[Run | str | Path]
 
 
 def places_of(runs: Runs | Sequence[Runs], only: Sequence[str] | None = None) -> Places:
-    """Name the systems of finished runs: by the system where there is one run, by "run folder/system" for several.
+    """Name the systems of finished runs: "system" for a single run, "run folder/system" for several.
 
     runs : runs or folders, by themselves or in lists. only : the names to keep, in this order. No label is looked at.
     """
     given = list(_flat(runs))
     if not given:
         raise EvaluationError("There is nothing to choose among: give one or more finished run folders.")
-    loaded = [one if isinstance(one, Run) else load_run(one) for one in given]
+    loaded = [run if isinstance(run, Run) else load_run(run) for run in given]
     folders = [run.folder.resolve() for run in loaded]
     if twice := [str(folder) for folder, count in Counter(folders).items() if count > 1]:
         raise EvaluationError(f"The run {twice[0]} is given twice. Name every run once.")
@@ -119,8 +119,8 @@ def _flat(runs: Any) -> Iterator[Run | str | Path]:
     if isinstance(runs, Run | str | Path):
         yield runs
     else:
-        for some in runs:
-            yield from _flat(some)
+        for nested in runs:
+            yield from _flat(nested)
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:
@@ -134,9 +134,9 @@ def _labels(folders: Sequence[Path]) -> list[str]:
 
 
 def open_candidates(places: Places, truth: str | Path | None = None, year: int | None = None) -> Candidates:
-    """Hold candidates against the ground truth; see :func:`asdcore.evaluate` for ``truth`` and ``year``.
+    """Evaluate candidates against the ground truth; see :func:`asdcore.evaluate` for ``truth`` and ``year``.
 
-    Raises EvaluationError where their runs differ in test clips, or in the year whose rules apply.
+    Raises EvaluationError if their runs differ in test clips, or in the year whose rules apply.
     """
     first = next(iter(places.values()))[0]
     runs = {run.folder: run for run, _ in places.values()}

@@ -1,4 +1,4 @@
-"""One way into every protocol of selection."""
+"""``select``: runs a protocol of selection by its name."""
 
 from __future__ import annotations
 
@@ -31,17 +31,64 @@ def select(
     seed: int = 0,
     hypothesis: str | None = None,
 ) -> Outcome:
-    """Choose among the systems of finished runs, and say what the choice is worth.
+    """Choose among the systems of finished runs, and estimate how far the choice can be trusted.
 
-    runs : a run, its folder, or a list of them. protocol : "lomo" (leave one machine out), "nested" (machines out of
-    the choice, train normals out of the calibration), "mirror" (a system against its out-of-fold mirror), "tournament"
-    (bootstrap: optimism of the best of N), or "criteria" (no labels: train normals alone). systems : the candidates, as
-    the outcome names them; all if none are named. baseline : what a choice must beat (lomo, nested, tournament). by :
-    which criterion ranks (criteria). truth, year, hypothesis : see :func:`asdcore.evaluate`. replicates, seed : of the
-    bootstrap (tournament, mirror).
+    Every protocol but "criteria" looks at the labels, and the ledger of each run's store records the look.
 
-    Every protocol but "criteria" looks at the labels, and the ledger of each run's store says so. Raises an
-    AsdcoreError where the runs are not of the same recordings, or a protocol cannot be followed on them.
+    Parameters
+    ----------
+    runs : Run, str, pathlib.Path, or a sequence of them
+        Finished runs or their folders.
+    protocol : {"lomo", "nested", "mirror", "tournament", "criteria"}
+        "lomo" leaves one machine out of the choice at a time. "nested" also leaves train normals out of the
+        calibration. "mirror" compares a system with its out-of-fold mirror. "tournament" estimates the optimism of the
+        best of N by a bootstrap. "criteria" uses train normals only, no labels.
+    systems : sequence of str, optional
+        The candidates; all by default. With several runs a name is "RUN/SYSTEM".
+    baseline : str, optional
+        The candidate that a choice must beat (lomo, nested, tournament); the first one by default.
+    by : {"domain_balance", "tail_ratio", "separability", "variance_ratio"}, optional
+        The criterion that ranks (criteria).
+    truth : str or pathlib.Path, optional
+        Ground truth folder or list; see :func:`asdcore.evaluate`.
+    year : int, optional
+        The year whose rules apply; that of the runs by default.
+    replicates : int, default 1000
+        Bootstrap replicates (tournament, mirror).
+    seed : int, default 0
+        Seed of the bootstrap (tournament, mirror).
+    hypothesis : str, optional
+        What you expect, for the ledger.
+
+    Returns
+    -------
+    Outcome
+        ``definition`` explains the protocol, ``rows`` holds its table (also ``to_polars()``), ``sentence`` is the
+        conclusion.
+
+    Raises
+    ------
+    EvaluationError
+        If the protocol, a system, the baseline or the criterion does not exist, the runs have different recordings, or
+        the protocol needs more machines, clips or mirrors than they have.
+
+    References
+    ----------
+    .. [1] "Robust train-normal calibration for first-shot machine sound anomaly detection", DCASE 2026, sections 2 and
+       4 (lomo, nested, mirror).
+    .. [2] B. Efron and R. Tibshirani, "Improvements on cross-validation: the .632+ bootstrap method", Journal of the
+       American Statistical Association 92, 1997, and H. White, "A reality check for data snooping", Econometrica 68,
+       2000 (tournament).
+
+    Examples
+    --------
+    >>> ranked = asdcore.select("runs/second", "criteria", by="tail_ratio")
+    >>> sorted(row["candidate"] for row in ranked.rows)
+    ['fused', 'guarded', 'plain']
+    >>> outcome = asdcore.select("runs/second", "lomo", systems=["plain", "guarded"])
+    >>> outcome.facts["baseline"], outcome.facts["chosen"]
+    ('plain', 'guarded')
+
     """
     if protocol not in PROTOCOLS:
         raise EvaluationError(f"There is no protocol {protocol!r}. {did_you_mean(protocol, PROTOCOLS)}")
@@ -50,10 +97,10 @@ def select(
         return criteria(places, by)
     candidates = open_candidates(places, truth, year)
     ways: dict[str, Callable[[Candidates], Outcome]] = {
-        "lomo": lambda one: lomo(one, baseline),
-        "nested": lambda one: nested(one, baseline),
-        "mirror": lambda one: mirror(one, replicates, seed),
-        "tournament": lambda one: tournament(one, baseline, replicates=replicates, seed=seed),
+        "lomo": lambda given: lomo(given, baseline),
+        "nested": lambda given: nested(given, baseline),
+        "mirror": lambda given: mirror(given, replicates, seed),
+        "tournament": lambda given: tournament(given, baseline, replicates=replicates, seed=seed),
     }
     outcome = ways[protocol](candidates)
     return replace(outcome, looks=candidates.record(f"{protocol} over", hypothesis))

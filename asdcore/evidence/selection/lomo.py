@@ -1,8 +1,8 @@
-"""Leave one machine out: whether a choice made on some machines holds on another.
+"""Leave one machine out: tests whether a choice made on some machines holds on another.
 
-A choice among candidates by their official score is made and reported on the same machines, and so looks better than
-it will be. Here every machine is scored by the candidate that all others would have chosen. The idea is in
-"Robust train-normal calibration" (DCASE 2026, sections 2 and 4); it gives no formula, those below are ours.
+A choice by official score that is made and reported on the same machines looks better than it is. Here every machine is
+scored by the candidate that all others would have chosen. The idea is in "Robust train-normal calibration" (DCASE 2026,
+sections 2 and 4), which gives no formula; the formulas below are ours.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ CONSISTENT = Fraction(5, 7)
 """The share of machines on which the choice must beat the baseline: 5 of the 7 of a development set."""
 
 Criterion = Callable[[str, Sequence[str]], float]
-"""(candidate, machines) -> what the choice maximizes."""
+"""(candidate, machines) -> the figure that the choice maximizes."""
 
 DEFINITION = (
     "Each machine is held out in turn: among the candidates, the one with the highest {criterion} on all other "
     "machines is chosen, and its cells of the machine left out are kept. held_out is the official score of all cells "
     "kept so, direct that of the candidate chosen on all machines; optimism = direct - held_out. gain is the official "
-    "score of a machine's kept cells less the baseline's. Accepted where held_out is above the official score of the "
+    "score of a machine's kept cells less the baseline's. Accepted if held_out is above the official score of the "
     "baseline and gain is positive on at least 5/7 of the machines."
 )
 
@@ -35,7 +35,7 @@ DEFINITION = (
 def lomo(candidates: Candidates, baseline: str | None = None) -> Outcome:
     """Leave one machine out, choosing by the official score.
 
-    baseline : the candidate that a choice must beat; the first one where none is named.
+    baseline : the candidate that a choice must beat; the first one by default.
     """
     return leave_machines_out("lomo", DEFINITION.format(criterion="official score"), candidates, baseline)
 
@@ -47,9 +47,9 @@ def leave_machines_out(
     baseline: str | None,
     criterion: Criterion | None = None,
 ) -> Outcome:
-    """Choose on all machines but one, by ``criterion`` (the official score where there is none), for each machine."""
+    """Choose on all machines but one, by ``criterion`` (the official score by default), for each machine."""
     judge = criterion or candidates.score
-    base, machines = candidates.known(baseline), candidates.machines
+    base, machines = candidates.checked(baseline), candidates.machines
     if len(machines) < 2:
         raise EvaluationError(
             f"There is one machine, {machines[0]}: to leave one out and choose on the others, two are needed."
@@ -57,7 +57,7 @@ def leave_machines_out(
     held: Cells = {}
     rows = []
     for machine in machines:
-        rest = [one for one in machines if one != machine]
+        rest = [other for other in machines if other != machine]
         on_others = {name: judge(name, rest) for name in candidates.names}
         chosen = candidates.best(on_others.__getitem__)
         held |= candidates.cells(chosen, [machine])

@@ -1,4 +1,4 @@
-"""The out-of-fold mirror: a system beside the mean of the models that lack one fold of train normals each.
+"""The out-of-fold mirror: compares a system with the mean of models that each lack one fold of train normals.
 
 Direct and mirror score the same clips by the same recipe, once from all train normals and once from K models that each
 lack a fold. A direct system much better than its mirror rests on which normals it happened to have. Paper:
@@ -26,7 +26,7 @@ DEFINITION = (
 def mirror(candidates: Candidates, replicates: int = 1000, seed: int = 0) -> Outcome:
     """Compare every candidate that is an out-of-fold mirror with the system that it mirrors.
 
-    Raises EvaluationError where there is no such pair among the candidates.
+    Raises EvaluationError if there is no such pair among the candidates.
     """
     rows = [_row(candidates, *pair, replicates, seed) for pair in _pairs(candidates)]
     if not rows:
@@ -46,20 +46,20 @@ def mirror(candidates: Candidates, replicates: int = 1000, seed: int = 0) -> Out
 def _pairs(candidates: Candidates) -> list[tuple[str, str]]:
     """Return (direct, mirror) of every mirror among the candidates."""
     names = {(run.folder, system): name for name, (run, system) in candidates.places.items()}
-    found = []
+    pairs = []
     for (folder, system), name in names.items():
         run = candidates.places[name][0]
         mirrored = run.about["portfolio"]["systems"][system].get("out_of_fold_mirror_of")
         if (folder, mirrored) in names:
-            found.append((names[folder, mirrored], name))
-    return found
+            pairs.append((names[folder, mirrored], name))
+    return pairs
 
 
 def _row(candidates: Candidates, direct: str, mirrored: str, replicates: int, seed: int) -> dict[str, Any]:
     two = candidates.table.filter(pl.col("system").is_in([direct, mirrored]))
-    (found,) = differences(two, candidates.year, replicates=replicates, permutations=replicates, seed=seed)
-    estimate, low, high = found.estimate, found.interval.low, found.interval.high
-    if found.first != direct:
+    (tested,) = differences(two, candidates.year, replicates=replicates, permutations=replicates, seed=seed)
+    estimate, low, high = tested.estimate, tested.interval.low, tested.interval.high
+    if tested.first != direct:
         estimate, low, high = -estimate, -high, -low
     return {
         "direct": direct,
@@ -69,5 +69,5 @@ def _row(candidates: Candidates, direct: str, mirrored: str, replicates: int, se
         "difference": estimate,
         "low": low,
         "high": high,
-        "p": found.p,
+        "p": tested.p,
     }

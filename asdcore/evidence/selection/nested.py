@@ -3,9 +3,9 @@
 A candidate's scores depend on its train normals through normalizers, transforms, fusions and guards, so a choice may
 also be an accident of which normals there were. Here the outer loop is that of :mod:`asdcore.evidence.selection.lomo`;
 inside it a candidate is judged by its mean official score over K calibrations, each made without one fold of the train
-normals. The folds are those of the portfolio, with a gap where train normals depend on their neighbours
-(:mod:`asdcore.held_out`), so they are fixed before any metric is computed. The train normals left out of a calibration
-were no part of it: how many of them it would call anomalous is an honest false positive rate.
+normals. The folds are those of the portfolio, with a gap if train normals depend on their neighbours
+(:mod:`asdcore.held_out`), so they are fixed before any metric is computed. A calibration never saw the train normals
+that it left out, so the share of them that it calls anomalous is an honest false positive rate.
 """
 
 from __future__ import annotations
@@ -65,25 +65,25 @@ class Inner:
 def nested(candidates: Candidates, baseline: str | None = None) -> Outcome:
     """Leave one machine out, choosing by the mean official score over calibrations that lack a fold of normals.
 
-    baseline : see :func:`asdcore.evidence.selection.lomo.lomo`. Raises EvaluationError where a candidate mirrors
-    another, and so has a calibration for each fold already, or where the run would no longer give the same scores.
+    baseline : see :func:`asdcore.evidence.selection.lomo.lomo`. Raises EvaluationError if a candidate mirrors another,
+    and so has a calibration for each fold already, or if the run would no longer give the same scores.
     """
     _refuse_mirrors(candidates)
-    found = {name: _inner(candidates, *place) for name, place in candidates.places.items()}
+    inner = {name: _inner(candidates, *place) for name, place in candidates.places.items()}
     outcome = leave_machines_out(
         "nested",
         DEFINITION,
         candidates,
         baseline,
-        lambda name, machines: found[name].score(machines, candidates.year),
+        lambda name, machines: inner[name].score(machines, candidates.year),
     )
     everywhere = candidates.machines
     table = [
         {
             **row,
-            "inner_score": found[row["candidate"]].score(everywhere, candidates.year),
-            "inner_spread": float(np.std(found[row["candidate"]].scores(everywhere, candidates.year), ddof=1)),
-            "inner_fpr": found[row["candidate"]].fpr,
+            "inner_score": inner[row["candidate"]].score(everywhere, candidates.year),
+            "inner_spread": float(np.std(inner[row["candidate"]].scores(everywhere, candidates.year), ddof=1)),
+            "inner_fpr": inner[row["candidate"]].fpr,
         }
         for row in outcome.facts["candidates"]
     ]
@@ -91,8 +91,8 @@ def nested(candidates: Candidates, baseline: str | None = None) -> Outcome:
 
 
 def _refuse_mirrors(candidates: Candidates) -> None:
-    systems = {name: run.about["portfolio"]["systems"][one] for name, (run, one) in candidates.places.items()}
-    straight = [name for name, said in systems.items() if said.get("out_of_fold_mirror_of") is None]
+    systems = {name: run.about["portfolio"]["systems"][system] for name, (run, system) in candidates.places.items()}
+    straight = [name for name, settings in systems.items() if settings.get("out_of_fold_mirror_of") is None]
     if len(straight) < len(systems):
         mirror = next(name for name in systems if name not in straight)
         raise EvaluationError(
@@ -113,10 +113,10 @@ def _inner(candidates: Candidates, run: Run, system: str) -> Inner:
 
 
 def _without_each_fold(run: Run, name: str) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Yield systems and decisions calibrated without each fold, whose normals stand there as clips to be tested."""
+    """Yield systems and decisions calibrated without each fold, whose normals appear in them as test clips."""
     plan = parse_portfolio(run.about["portfolio"])
     system = plan.systems[name]
-    kept = plan.model_copy(update={"branches": {one: plan.branches[one] for one in sorted(system.branches)}})
+    kept = plan.model_copy(update={"branches": {branch: plan.branches[branch] for branch in sorted(system.branches)}})
     scores = straight(run.scores.filter(pl.col("branch").is_in(sorted(system.branches))))
     again = _systems(kept, name, system, scores, run.clips)
     pinned = run.systems.filter(pl.col("system") == name)
@@ -130,8 +130,8 @@ def _without_each_fold(run: Run, name: str) -> Iterator[tuple[pl.DataFrame, pl.D
     groups = system_groups(run.clips, plan, run.about.get("out_of_fold", []), [name])
     for k in range(fold["fold"].n_unique()):
         away, beside = (
-            pl.col("clip").is_in(fold.filter(one)["clip"].implode())
-            for one in (pl.col("fold") == k, pl.col("beside").list.contains(k))
+            pl.col("clip").is_in(fold.filter(condition)["clip"].implode())
+            for condition in (pl.col("fold") == k, pl.col("beside").list.contains(k))
         )
         moved = scores.filter(~beside).with_columns(
             role=pl.when(away).then(pl.lit("test")).otherwise(pl.col("role")),
@@ -148,7 +148,7 @@ def _systems(plan: Portfolio, name: str, system: System, scores: pl.DataFrame, c
 
 
 def _folds(run: Run, plan: Portfolio, system: System) -> pl.DataFrame:
-    """Return clip, fold, and the folds beside which a clip lies, too near to calibrate them, of every train normal."""
+    """Return clip, fold, and the folds that a clip lies too near to calibrate (beside), of every train normal."""
     parts = []
     for _, _, cell, held in held_out_of(run, system.branches):
         fold = np.empty(len(cell), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What a protocol of selection found, in one shape for all of them."""
+"""The result of a protocol of selection, in one shape for all of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,23 @@ from asdcore.evidence.frames import Tabular
 
 @dataclass(frozen=True)
 class Outcome(Tabular):
-    """The result of a protocol, with what it means.
+    """The result of a protocol of selection.
 
-    definition : what was done and what the numbers are, so that a figure never travels without it. facts : the numbers
-    of the whole; scores are fractions in [0, 1]. rows : a table, a row for each machine or candidate. sentence : the
-    conclusion. looks : how often the labels had been looked at, this time included; None where they were not.
+    Attributes
+    ----------
+    protocol : str
+        Such as "lomo".
+    definition : str
+        What was done and what the numbers are, so that a figure never travels without it.
+    facts : dict
+        The overall numbers; scores are fractions in [0, 1].
+    rows : list of dict
+        A table with a row for each machine or candidate.
+    sentence : str
+        The conclusion.
+    looks : int or None
+        How often the labels have been looked at, this time included; None if the protocol does not look.
+
     """
 
     protocol: str

@@ -1,17 +1,17 @@
-"""Tournament bootstrap: how much of the best candidate's score is the luck of having been the best.
+"""Tournament bootstrap: estimates how much of the best candidate's score is luck.
 
 The best of N scores on the same clips is too high even if all candidates are equally good (the winner's curse). Each
 bootstrap replicate holds the tournament again: the clips drawn choose the winner, and the clips not drawn, about 37 %,
-say what it is worth where it was not chosen (out-of-bag, as in Efron and Tibshirani, JASA 92, 1997).
+score it independently of that choice (out-of-bag, as in Efron and Tibshirani, JASA 92, 1997).
 
-That this is the right size: let candidates' true scores vary with variance t, their errors on n clips with variance s,
+Why this has the right size: let candidates' true scores vary with variance t, their errors on n clips with variance s,
 and m be the expected maximum of N standard normal numbers. The best of N scores m sqrt(t + s) and is worth
 m t / sqrt(t + s). A draw that favours a candidate leaves clips that disfavour it as much, so the winners score
-m t / sqrt(t + 2 s) on the clips not drawn: the truth where t = 0 or t >> s, and a little less between, as a winner is
+m t / sqrt(t + 2 s) on the clips not drawn: the truth for t = 0 or t >> s, and a little less between, since a winner is
 chosen on fewer different clips. (The difference of the winners' scores on clips drawn and not drawn would be twice as
 large as the optimism.)
 
-The same replicates answer whether the best of N is better than a baseline at all, given that N were tried: White's
+The same replicates test whether the best of N is better than a baseline at all, given that N were tried: White's
 reality check (Econometrica 68, 2000).
 """
 
@@ -49,9 +49,9 @@ def tournament(
 ) -> Outcome:
     """Estimate the optimism of choosing the best of the candidates by its official score.
 
-    baseline : the candidate that the best is tested against; the first one where none is named.
+    baseline : the candidate that the best is tested against; the first one by default.
     """
-    base = candidates.names.index(candidates.known(baseline))
+    base = candidates.names.index(candidates.checked(baseline))
     drawn, others = _tournaments(candidates, replicates, seed)
     usable = np.isfinite(others).all(axis=0)
     if usable.sum() < replicates / 2:
@@ -86,7 +86,7 @@ def tournament(
 
 
 def _reality_check(drawn: Floats, scores: Floats, base: int) -> float:
-    """Replicates (n_candidates, replicates), scores (n_candidates,), the baseline's place -> p of "none is better"."""
+    """Replicates (n_candidates, replicates), scores (n_candidates,), baseline's index -> p of "none is better"."""
     gain = scores - scores[base]
     by_chance = (drawn - drawn[base] - gain[:, None]).max(axis=0)
     p: float = (1 + np.count_nonzero(by_chance >= gain.max())) / (1 + len(by_chance))
@@ -106,7 +106,7 @@ def _sentence(facts: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 def _tournaments(candidates: Candidates, replicates: int, seed: int) -> tuple[Floats, Floats]:
     """Return official scores on the clips drawn and on those that were not, (n_candidates, replicates) each.
 
-    NaN where a cell has no clips that were not drawn.
+    NaN if every clip of a cell was drawn.
     """
     systems, sections = sections_of(candidates.table, candidates.year)
     order = [systems.index(name) for name in candidates.names]
@@ -120,7 +120,7 @@ def _tournaments(candidates: Candidates, replicates: int, seed: int) -> tuple[Fl
 
     def officials(values: list[list[Floats]]) -> Floats:
         return np.stack(
-            [official_scores(np.stack([one[i] for one in values]), machines, rules) for i in range(len(order))]
+            [official_scores(np.stack([section[i] for section in values]), machines, rules) for i in range(len(order))]
         )
 
     return officials(inside), officials(outside)

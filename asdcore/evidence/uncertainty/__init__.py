@@ -1,17 +1,17 @@
-"""What a number is worth: intervals for cells and official scores, differences between systems, and their error.
+"""Intervals for cells and official scores, and tests of the differences between systems.
 
-    sure = intervals(table, 2026)                # table: see asdcore.evidence.scores_with_truth
-    sure.official["A"]["bca"]                    # Interval(estimate, low, high, method, level)
-    for one in differences(table, 2026):
-        print(one.sentence)
+    uncertainty = intervals(table, 2026)         # table: see asdcore.evidence.scores_with_truth
+    uncertainty.official["A"]["bca"]             # Interval(estimate, low, high, method, level)
+    for difference in differences(table, 2026):
+        print(difference.sentence)
 
-``intervals`` and ``differences`` resample clips within machine, section, domain and label: they say what other test
-clips of the same machines would give. ``Uncertainty.machines`` says what other machines would. ``delong`` needs no
-resampling, but knows single AUCs alone.
+``intervals`` and ``differences`` resample clips within machine, section, domain and label: they show what other test
+clips of the same machines would give. ``Uncertainty.machines`` shows what other machines would give. ``delong`` needs
+no resampling, but covers single AUCs only.
 
-The official evaluators print an ``official score ci95`` that is no interval of the official score: it pools the scores
-of all machines and divides the jackknife's sum where it should multiply, and is narrower by a factor of about the
-number of clips. It is not reproduced here.
+The official evaluators print an ``official score ci95`` that does not cover the official score: it pools the scores of
+all machines, divides the jackknife's sum instead of multiplying it, and is too narrow by a factor of about the number
+of clips. It is not reproduced here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Intervals of every cell and official score: which other test sets might have been recorded, and what then."""
+"""Bootstrap intervals of every cell and official score: how the results vary over test sets of the same machines."""
 
 from __future__ import annotations
 
@@ -25,12 +25,23 @@ FEWEST = 100
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """How sure the results of some systems are.
+    """The intervals of some systems' results.
 
-    official : for each system the "percentile" and the "bca" interval of its official score: other clips of the same
-        machines. cells : for each system one row a (machine, section): its names, and the BCa interval of every cell.
-    machines : for each system the jackknife interval of its official score over machines: other machines like these.
-        Empty where there is one machine, which says nothing of others.
+    Attributes
+    ----------
+    official : dict
+        For each system the "percentile" and the "bca" interval of its official score, over other clips of the same
+        machines.
+    cells : dict
+        For each system one row for each (machine, section): its names, and the BCa interval of every cell.
+    machines : dict
+        For each system the jackknife interval of its official score over other machines like these. Empty for a single
+        machine, which tells nothing about others.
+    replicates, seed : int
+        Of the bootstrap.
+    level : float
+        The share of repetitions in which an interval covers the true value.
+
     """
 
     official: dict[str, dict[str, Interval]]
@@ -44,10 +55,45 @@ class Uncertainty:
 def intervals(
     table: pl.DataFrame, year: int, *, replicates: int = 2000, seed: int = 0, level: float = 0.95
 ) -> Uncertainty:
-    """Resample the clips of a joined table (see :mod:`asdcore.evidence.scores_with_truth`), paired over its systems.
+    """Compute bootstrap intervals of every cell and official score, with the same draws for every system.
 
-    year : whose rules apply. The same table, seed and number of replicates give the same intervals. Raises
-    EvaluationError where the table cannot be evaluated.
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Scores joined with the ground truth; see :mod:`asdcore.evidence.scores_with_truth`.
+    year : int
+        The year whose rules apply.
+    replicates : int, default 2000
+        Bootstrap replicates, at least 100.
+    seed : int, default 0
+        The same table, seed and number of replicates give the same intervals.
+    level : float, default 0.95
+        In (0, 1).
+
+    Returns
+    -------
+    Uncertainty
+        The intervals.
+
+    Raises
+    ------
+    EvaluationError
+        If the table is incomplete, a cell of the year has no clips, or a parameter is out of range.
+
+    References
+    ----------
+    .. [1] B. Efron, "Better bootstrap confidence intervals", Journal of the American Statistical Association 82, 1987.
+
+    Examples
+    --------
+    >>> clips = {"machine": "fan", "section": "00", "clip": [f"{i:02d}.wav" for i in range(40)], "system": "A"}
+    >>> scores = [float(7 * i % 40 + 10 * (i % 2)) for i in range(40)]
+    >>> truth = {"label": [i % 2 for i in range(40)], "domain": ["source"] * 20 + ["target"] * 20}
+    >>> uncertainty = intervals(pl.DataFrame({**clips, "score": scores, **truth}), 2026, replicates=200)
+    >>> interval = uncertainty.official["A"]["bca"]
+    >>> 0 < interval.low < interval.estimate < interval.high < 1
+    True
+
     """
     return Resampled.of(table, year, replicates, seed).uncertainty(level)
 
@@ -70,7 +116,7 @@ class Resampled:
 
     @classmethod
     def of(cls, table: pl.DataFrame, year: int, replicates: int, seed: int) -> Resampled:
-        """Resample a joined table; raises EvaluationError where it, or the number of replicates, does not do."""
+        """Resample a joined table; raises EvaluationError if the table or the number of replicates is invalid."""
         if replicates < FEWEST:
             raise EvaluationError(f"replicates is {replicates}; an interval needs at least {FEWEST}, better 2000.")
         systems, sections = sections_of(table, year)
@@ -85,7 +131,7 @@ class Resampled:
         return cls(systems, sections, year, seed, np.stack(point, axis=1), np.stack(drawn, axis=1), left_out)
 
     def uncertainty(self, level: float = 0.95) -> Uncertainty:
-        """Sum up how sure every system's results are."""
+        """Return the intervals of every system's results."""
         check_level(level)
         spread = {name: self.machine_spread(i, level) for i, name in enumerate(self.systems)}
         return Uncertainty(
@@ -114,12 +160,12 @@ class Resampled:
 
     @cached_property
     def strata(self) -> list[Stratum]:
-        """Where the clips of each stratum stand among all clips."""
-        found, before = [], 0
+        """The positions of each stratum's clips among all clips."""
+        strata, before = [], 0
         for section in self.sections:
-            found += [(name, before + clips) for name, clips in section.strata]
+            strata += [(name, before + clips) for name, clips in section.strata]
             before += len(section.anomalous)
-        return found
+        return strata
 
     def official_intervals(self, system: int, level: float) -> dict[str, Interval]:
         """Return both bootstrap intervals of one system's official score."""
@@ -140,12 +186,12 @@ class Resampled:
         return rows
 
     def machine_spread(self, system: int, level: float) -> Interval | None:
-        """Return the jackknife interval over machines, or None where there is only one."""
+        """Return the jackknife interval over machines, or None if there is only one."""
         machines = machines_of(self.sections)
         names = sorted(set(machines))
         if len(names) < 2:
             return None
-        left_out = [self._official(self.point[system], [one != name for one in machines])[0] for name in names]
+        left_out = [self._official(self.point[system], [machine != name for machine in machines])[0] for name in names]
         return jackknife(float(self.official_point[system]), np.array(left_out), level)
 
     def _official_left_out(self, system: int) -> Floats:
@@ -159,5 +205,5 @@ class Resampled:
     def _official(self, values: Floats, kept: Sequence[bool] | None = None) -> Floats:
         """(n_sections, n_cells, replicates) -> (replicates,), of some sections or all."""
         keep = np.ones(len(self.sections), dtype=bool) if kept is None else np.array(kept)
-        machines = [one for one, wanted in zip(machines_of(self.sections), keep, strict=True) if wanted]
+        machines = [machine for machine, wanted in zip(machines_of(self.sections), keep, strict=True) if wanted]
         return official_scores(values[keep], machines, rule(self.year))

@@ -1,15 +1,15 @@
-"""AUC and pAUC of clips that count more than once, or not at all: many weightings of the same clips at once.
+"""AUC and pAUC of weighted clips, for many weightings of the same clips at once.
 
 A bootstrap replicate, leaving a clip out, and swapping two systems' ranks of a clip are all weights on clips, so all
-resampling comes down to this file. What :mod:`asdcore.evidence.metrics` computes for one set of clips is here the row
-of ones; a clip of weight 2 stands for two clips of the same score.
+resampling uses this file. Weights of 1 give what :mod:`asdcore.evidence.metrics` computes; a clip of weight 2 stands
+for two clips of the same score.
 
 For weights w of m anomalies a and n normals x, and M[i, j] = [a_i > x_j] + [a_i = x_j] / 2,
 
     AUC = sum_ij w_i M[i, j] w_j / (sum_i w_i sum_j w_j),
 
-so that a matrix product serves every replicate. Whole weights give sums of halves, which float64 holds exactly: the
-result is the same bits on every machine. pAUC walks down the distinct scores of the normals: between the normals above
+so that a matrix product serves every replicate. Whole weights give sums of halves, which float64 holds exactly, so the
+result has the same bits on every machine. pAUC walks down the distinct scores of the normals: between the normals above
 a score and those at or above it the ROC curve is a straight line from the share of anomalies above it to the share at
 or above it, cut off where the false positive rate reaches ``max_fpr``.
 """
@@ -33,9 +33,9 @@ def cell_values(
 ) -> Floats:
     """(n_clips,) three times, weights (n_clips, replicates) -> (n_cells, replicates) of one machine and section.
 
-    NaN where a replicate gives no weight to the normals, or to the anomalies, of a cell.
+    NaN if a replicate gives no weight to the normals, or to the anomalies, of a cell.
     """
-    found = np.empty((len(cells), weights.shape[1]))
+    values = np.empty((len(cells), weights.shape[1]))
     for k, cell in enumerate(cells):
         normals = ~anomalous & (True if cell.normals is None else domains == cell.normals)
         anomalies = anomalous & (True if cell.anomalies is None else domains == cell.anomalies)
@@ -43,8 +43,8 @@ def cell_values(
         for start in range(0, weights.shape[1], BLOCK):
             block = weights[:, start : start + BLOCK]
             value = measure(scores[anomalies], scores[normals], block[anomalies], block[normals])
-            found[k, start : start + BLOCK] = value
-    return found
+            values[k, start : start + BLOCK] = value
+    return values
 
 
 def weighted_auc(anomalies: Floats, normals: Floats, weights_a: Floats, weights_n: Floats) -> Floats:
@@ -61,7 +61,7 @@ def weighted_pauc(
     levels, ends, order = -falling, np.cumsum(counts), np.argsort(-normals, kind="stable")
     total = weights_n.sum(axis=0)
     limit = max_fpr * total
-    # Below the first level at which every replicate has reached its limit nothing counts: rarely half of the levels.
+    # Levels below the first at which every replicate has reached its limit do not count; half of them rarely do.
     for tried in ((len(levels) + 1) // 2, len(levels)):
         upto = np.cumsum(weights_n[order[: ends[tried - 1]]], axis=0)[ends[:tried] - 1]
         enough = (upto >= limit).all(axis=1)
@@ -91,18 +91,18 @@ def official_scores(values: Floats, machines: Sequence[str], rule: Rule) -> Floa
         raised = np.maximum(values, EPSILON)
         harmonic: Floats = values.shape[0] * values.shape[1] / np.sum(1 / raised, axis=(0, 1))
         return harmonic
-    sections = np.array([1 / (len(set(machines)) * machines.count(one)) for one in machines])
+    sections = np.array([1 / (len(set(machines)) * machines.count(machine)) for machine in machines])
     arithmetic: Floats = np.einsum("s,scr->r", sections, values) / values.shape[1]
     return arithmetic
 
 
-def _dot(one: Floats, other: Floats) -> Floats:
+def _dot(left: Floats, right: Floats) -> Floats:
     """(n, replicates) twice -> the sums of their products (replicates,)."""
-    products: Floats = np.einsum("nr,nr->r", one, other)
+    products: Floats = np.einsum("nr,nr->r", left, right)
     return products
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    """Divide, NaN where there is nothing below."""
+    """Divide; NaN if the denominator is 0."""
     quotient: Floats = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
     return quotient

@@ -1,4 +1,4 @@
-"""AUCs with their error in closed form, no resampling: DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988.
+"""Intervals of AUCs in closed form, without resampling: DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988.
 
 An AUC is the mean, over anomalies, of the share V10 of normals below an anomaly, and likewise, over normals, of the
 share V01 of anomalies above a normal (their eqs. 4 and 5). Its variance is var(V10) / m + var(V01) / n for m anomalies
@@ -20,9 +20,38 @@ Floats = NDArray[np.float64]
 
 
 def delong(scores: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Interval:
-    """Scores (n_clips,), labels (n_clips,) of 0 and 1 -> the AUC with its interval, which ends at 0 and 1.
+    """Compute an AUC with DeLong's interval, cut off at 0 and 1.
 
-    Raises EvaluationError where a class has fewer than two clips, of which no variance can be told.
+    Parameters
+    ----------
+    scores : array_like of float, shape (n_clips,)
+        Anomaly scores, larger = more anomalous.
+    labels : array_like of int, shape (n_clips,)
+        0 for a normal clip, 1 for an anomaly.
+    level : float, default 0.95
+        In (0, 1).
+
+    Returns
+    -------
+    Interval
+        The AUC with its interval.
+
+    Raises
+    ------
+    EvaluationError
+        If a class has fewer than two clips, too few for a variance.
+
+    References
+    ----------
+    .. [1] E. R. DeLong, D. M. DeLong and D. L. Clarke-Pearson, "Comparing the areas under two or more correlated
+       receiver operating characteristic curves: a nonparametric approach", Biometrics 44, 1988, eqs. (4), (5).
+
+    Examples
+    --------
+    >>> interval = delong([1.0, 2.0, 3.0, 4.0, 2.5, 5.0], [0, 0, 0, 1, 1, 1])
+    >>> round(interval.estimate, 4), round(interval.low, 4), round(interval.high, 4)
+    (0.8889, 0.5809, 1.0)
+
     """
     check_level(level)
     estimate = auc(scores, labels)
@@ -33,9 +62,39 @@ def delong(scores: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Interva
 def delong_difference(
     first: ArrayLike, second: ArrayLike, labels: ArrayLike, level: float = 0.95
 ) -> tuple[Interval, float]:
-    """Scores of two systems on the same clips (n_clips,), labels -> AUC of the first less the second's, and its p.
+    """Compute the difference of two systems' AUCs on the same clips, with DeLong's interval and p-value.
 
-    p is two-sided, for equal AUCs. It is 1 where both rank every clip alike.
+    Parameters
+    ----------
+    first, second : array_like of float, shape (n_clips,)
+        The scores of both systems, clip by clip.
+    labels : array_like of int, shape (n_clips,)
+        0 for a normal clip, 1 for an anomaly.
+    level : float, default 0.95
+        In (0, 1).
+
+    Returns
+    -------
+    difference : Interval
+        The AUC of the first less that of the second, in [-1, 1].
+    p : float
+        Two-sided, for equal AUCs; 1 if both systems rank every clip alike.
+
+    Raises
+    ------
+    EvaluationError
+        If a class has fewer than two clips, too few for a variance.
+
+    References
+    ----------
+    .. [1] As :func:`delong`.
+
+    Examples
+    --------
+    >>> difference, p = delong_difference([1, 2, 3, 4, 5, 6], [1, 2, 6, 4, 5, 3], [0, 0, 0, 1, 1, 1])
+    >>> round(difference.estimate, 4), round(p, 4)
+    (0.3333, 0.3173)
+
     """
     check_level(level)
     estimate = auc(first, labels) - auc(second, labels)

@@ -1,4 +1,4 @@
-"""Intervals: how far a number may be from what it estimates, and three ways to find out.
+"""Intervals around an estimate, and the ways to compute them from resampled values.
 
 percentile : the middle of the bootstrap replicates (Efron 1981).
 bca : the same, with its ends shifted for the bias and the skewness of the estimate: bias corrected and accelerated
@@ -33,7 +33,7 @@ class Interval:
     """An estimate and the interval that covers the true value in a share ``level`` of repetitions.
 
     Scores are fractions in [0, 1], differences lie in [-1, 1]. An estimate at the end of its range, such as an AUC of
-    1, has an interval of no width by any method but the jackknife: resampling cannot show what never happened.
+    1, has an interval of zero width by every method but the jackknife, since no resampled value differs from it.
     """
 
     estimate: float
@@ -62,8 +62,8 @@ def percentile(estimate: float, replicates: Floats, level: float) -> Interval:
 def bca(estimate: float, replicates: Floats, acceleration: float, level: float) -> Interval:
     """Bootstrap replicates (n,) of an estimate -> the quantiles corrected for bias and skewness (Efron 1987, eq. 4.1).
 
-    A replicate as large as the estimate counts half below it: AUCs of few clips take few values. Where all lie on one
-    side, the bias is that of half a replicate on the other.
+    A replicate as large as the estimate counts half below it: AUCs of few clips take few values. If all lie on one
+    side, the bias is that of half a replicate on the other side.
     """
     n = len(replicates)
     below = float(np.sum(replicates < estimate) + np.sum(replicates == estimate) / 2)
@@ -78,7 +78,7 @@ def bca(estimate: float, replicates: Floats, acceleration: float, level: float) 
 
 
 def acceleration(left_out: Floats, strata: Sequence[Stratum]) -> float:
-    """Estimates with each clip left out (n_clips,), where the strata stand -> the acceleration of :func:`bca`."""
+    """Estimates with each clip left out (n_clips,), the clips of each stratum -> the acceleration of :func:`bca`."""
     square = cube = 0.0
     for _, clips in strata:
         n = len(clips)

@@ -1,9 +1,9 @@
-"""Differences between systems: which of two is better, and could these clips have shown it.
+"""Tests the difference of two systems, and computes how large a difference these clips could have shown.
 
 interval : BCa, of the difference of official scores, both systems under the same bootstrap weights (paired).
-p : of a paired permutation test. Where two systems are alike, it does not matter which of them gave a clip which rank.
-    So within each section both systems' scores become ranks (ties share their mean), and each clip's two ranks are
-    swapped or not by a coin, as Bandos, Rockette and Gur (Statistics in Medicine 24, 2005) do for the AUC:
+p : of a paired permutation test. If two systems are alike, it does not matter which of them gave a clip which rank.
+    So within each section both systems' scores become ranks (ties share their mean), and a coin decides for each clip
+    whether its two ranks are swapped, as in Bandos, Rockette and Gur (Statistics in Medicine 24, 2005) for the AUC:
     p = (1 + #{|swapped difference| >= |difference|}) / (1 + permutations), two-sided.
 p_holm : the same, corrected for all pairs of the table (Holm 1979): one wrong claim or more among all claims with
     p_holm <= 0.05 happens at most once in twenty such tables.
@@ -35,12 +35,29 @@ from asdcore.evidence.uncertainty.sections import Section, machines_of
 Floats = NDArray[np.float64]
 SIGNIFICANT, POWER = 0.05, 0.8
 ROUNDING = 1e-12
-"""Differences closer than this are one: swapping ranks that make no difference must not look like a change."""
+"""Differences closer than this count as equal: swapping ranks without effect must not look like a change."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The official score of ``first`` less that of ``second``; see :mod:`asdcore.evidence.uncertainty.paired`."""
+    """The official score of ``first`` less that of ``second``.
+
+    Attributes
+    ----------
+    first, second : str
+        The systems.
+    estimate : float
+        The difference of their official scores, in [-1, 1].
+    interval : Interval
+        Its BCa interval.
+    p, p_holm : float
+        Of the paired permutation test, as it is and corrected for all pairs.
+    smallest_detectable : float
+        A true difference of this size would be found in 80 of 100 such test sets.
+    standard_error : float
+        The standard deviation of the bootstrap differences.
+
+    """
 
     first: str
     second: str
@@ -53,9 +70,9 @@ class Difference:
 
     @property
     def sentence(self) -> str:
-        """Say it in one sentence, in points (hundredths of the official score)."""
+        """The difference in one sentence, in points (hundredths of the official score)."""
         if self.standard_error == 0 and self.estimate == 0:
-            return f"{self.first} and {self.second} are the same to the official score, whichever clips are drawn."
+            return f"{self.first} and {self.second} have the same official score, whichever clips are drawn."
         better, worse = (self.first, self.second) if self.estimate >= 0 else (self.second, self.first)
         ahead = f"{better} is {fixed(100 * abs(self.estimate))} points above {worse}"
         if self.p_holm <= SIGNIFICANT:
@@ -66,7 +83,7 @@ class Difference:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain numbers, fractions in [-1, 1]."""
+        """Return the difference as plain numbers, fractions in [-1, 1]."""
         return {
             "first": self.first,
             "second": self.second,
@@ -83,9 +100,50 @@ class Difference:
 def differences(
     table: pl.DataFrame, year: int, *, replicates: int = 2000, permutations: int = 2000, seed: int = 0
 ) -> list[Difference]:
-    """Compare every two systems of a joined table (see :mod:`asdcore.evidence.scores_with_truth`), in sorted order.
+    """Compare every two systems of a joined table, in sorted order.
 
-    Raises EvaluationError where there are fewer than two systems, or the table cannot be evaluated.
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Scores joined with the ground truth; see :mod:`asdcore.evidence.scores_with_truth`.
+    year : int
+        The year whose rules apply.
+    replicates : int, default 2000
+        Bootstrap replicates, at least 100.
+    permutations : int, default 2000
+        Permutations of each pair, at least 1.
+    seed : int, default 0
+        Seed of the bootstrap and of the permutations.
+
+    Returns
+    -------
+    list of Difference
+        One for every two systems.
+
+    Raises
+    ------
+    EvaluationError
+        If there are fewer than two systems, the table is incomplete, or a parameter is out of range.
+
+    References
+    ----------
+    .. [1] A. I. Bandos, H. E. Rockette and D. Gur, "A permutation test sensitive to differences in areas for comparing
+       ROC curves from a paired design", Statistics in Medicine 24, 2005.
+    .. [2] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
+       1979.
+
+    Examples
+    --------
+    >>> clips = {"machine": "fan", "section": "00", "clip": [f"{i:02d}.wav" for i in range(40)]}
+    >>> truth = {"label": [i % 2 for i in range(40)], "domain": ["source"] * 20 + ["target"] * 20}
+    >>> scores = {name: [float(7 * i % 40 + gain * (i % 2)) for i in range(40)] for name, gain in (("A", 5), ("B", 30))}
+    >>> table = pl.concat(
+    ...     pl.DataFrame({**clips, "system": name, "score": values, **truth}) for name, values in scores.items()
+    ... )
+    >>> (difference,) = differences(table, 2026, replicates=200, permutations=200)
+    >>> print(difference.sentence)
+    B is ... points above A, which chance hardly explains (p ... after Holm's correction).
+
     """
     return pairwise(Resampled.of(table, year, replicates, seed), permutations)
 
@@ -107,7 +165,7 @@ def pairwise(
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """p values of one table -> those corrected by Holm's step-down method (Scandinavian J. of Statistics 6, 1979)."""
+    """Return p-values corrected by Holm's step-down method (Scandinavian J. of Statistics 6, 1979)."""
     corrected, largest = [0.0] * len(ps), 0.0
     for step, i in enumerate(np.argsort(ps, kind="stable").tolist()):
         largest = max(largest, min(1.0, (len(ps) - step) * ps[i]))
@@ -135,22 +193,22 @@ def _permutation_p(drawn: Resampled, first: int, second: int, permutations: int)
         chosen = np.hstack([np.zeros_like(chosen[:, :1]), chosen])  # the first column swaps nothing
         after.append(_swapped(section, first, second, chosen, drawn.year))
     machines = machines_of(drawn.sections)
-    one, other = (official_scores(np.stack(values), machines, rule(drawn.year)) for values in zip(*after, strict=True))
-    observed, *rest = np.abs(one - other)
+    left, right = (official_scores(np.stack(values), machines, rule(drawn.year)) for values in zip(*after, strict=True))
+    observed, *rest = np.abs(left - right)
     return (1 + int(np.sum(np.array(rest) >= observed - ROUNDING))) / (1 + permutations)
 
 
 def _swapped(section: Section, first: int, second: int, chosen: Floats, year: int) -> tuple[Floats, Floats]:
     """(n_clips, permutations) of swaps -> the cells of both systems after them, (n_cells, permutations) each.
 
-    Every clip stands there twice, with the rank of either system, and the weights say which of the two counts.
+    Every clip enters twice, with the rank of either system, and the weights select which of the two counts.
     """
     ranks = np.concatenate([_ranks(section.scores[first]), _ranks(section.scores[second])])
     anomalous, domains = np.tile(section.anomalous, 2), np.tile(section.domains, 2)
     kept, taken = np.concatenate([1 - chosen, chosen]), np.concatenate([chosen, 1 - chosen])
     cells = rule(year).cells
-    one, other = (cell_values(cells, ranks, anomalous, domains, weights) for weights in (kept, taken))
-    return one, other
+    left, right = (cell_values(cells, ranks, anomalous, domains, weights) for weights in (kept, taken))
+    return left, right
 
 
 def _ranks(scores: Floats) -> Floats:

@@ -1,10 +1,11 @@
-"""Which clips count how often: the weights of bootstrap replicates, of clips left out, and of swapped systems.
+"""Draws the weights of clips: for bootstrap replicates, for clips left out, and for swapped systems.
 
-Clips are drawn within their stratum: machine, section, domain and label, as the challenge fixes how many clips of each
-a test set has. A clip alone in its stratum is in every replicate. All systems share the same draws, so that what one
-clip does to all of them cancels in a difference.
+Clips are drawn within their stratum (machine, section, domain and label), since the challenge fixes how many clips of
+each a test set has. A clip alone in its stratum is in every replicate. All systems share the same draws, so that what
+one clip does to all of them cancels in a difference.
+
 Every stratum has a random generator of its own, Philox (Salmon et al., SC 2011) keyed by SHA-256 of the seed and the
-stratum's name: its draws do not depend on what else is evaluated, and the first 500 of 2,000 are those of 500.
+stratum's name. So its draws do not depend on what else is evaluated, and the first 500 of 2,000 are those of 500.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Stratum = tuple[str, Indices]
-"""A stratum's name, and where its clips stand among those of the section, in the order of their names."""
+"""A stratum's name, and the positions of its clips among those of the section, in the order of their names."""
 
 
 def generator(seed: int, *name: str) -> np.random.Generator:
@@ -40,7 +41,7 @@ def bootstrap_weights(strata: Sequence[Stratum], replicates: int, seed: int) -> 
 
 
 def left_out_weights(strata: Sequence[Stratum]) -> Floats:
-    """(n_clips, n_clips): column i leaves clip i out, or nothing where it is the only clip of its stratum."""
+    """(n_clips, n_clips): column i leaves clip i out, or nothing if it is the only clip of its stratum."""
     n = sum(len(clips) for _, clips in strata)
     weights = np.ones((n, n))
     for _, clips in strata:

@@ -1,4 +1,4 @@
-"""The joined table as arrays, one section at a time, and the cells and the official score of any weighting of it."""
+"""Turns the joined table into arrays, one section at a time, and computes its cells for any weighting of clips."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Section:
     """The test clips of one (machine, section), in the order of their names.
 
     scores : (n_systems, n_clips). anomalous : (n_clips,) bool. domains : (n_clips,) "source", "target" or None.
-    strata : where the clips of each domain and label stand.
+    strata : the positions of the clips of each domain and label.
     """
 
     machine: str
@@ -36,7 +36,7 @@ class Section:
 
     @property
     def name(self) -> str:
-        """Machine and section as one text that no other section has."""
+        """Machine and section as one text, unique to this section."""
         return json.dumps([self.machine, self.section])
 
     def values(self, system: int, weights: Floats, year: int) -> Floats:
@@ -47,7 +47,7 @@ class Section:
 def sections_of(table: pl.DataFrame, year: int) -> tuple[list[str], list[Section]]:
     """Return the systems of a joined table in sorted order, and its sections by machine and section.
 
-    Raises EvaluationError where the table is not whole, or a cell of the year's rules cannot exist.
+    Raises EvaluationError if the table is incomplete, or a cell of the year's rules has no clips.
     """
     check_joined(table)
     systems = sorted(table["system"].unique().to_list())
@@ -59,8 +59,8 @@ def sections_of(table: pl.DataFrame, year: int) -> tuple[list[str], list[Section
         clips = rows[: scores.shape[1]]
         labels, domains = clips["label"].to_numpy(), np.array(clips["domain"].to_list(), dtype=object)
         with located(f"{machine} section {section}"):
-            for one in scores:
-                cells(one, labels, domains, year)
+            for of_system in scores:
+                cells(of_system, labels, domains, year)
         strata = _strata(str(machine), str(section), labels, domains)
         sections.append(Section(str(machine), str(section), scores, labels.astype(bool), domains, strata))
     return systems, sections
@@ -78,4 +78,4 @@ def _strata(
 
 def machines_of(sections: Sequence[Section]) -> list[str]:
     """Return the machine of each section."""
-    return [one.machine for one in sections]
+    return [section.machine for section in sections]

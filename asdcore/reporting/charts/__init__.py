@@ -1,8 +1,8 @@
-"""The charts: Vega-Lite specifications, each with the one sentence that says how to read it. Rows come with the page.
+"""Make all charts: Vega-Lite specifications, each with a sentence that says how to read it.
 
 Every chart reads a data set named ``rows``, which the page fills, so a chart that shows one machine at a time is one
-specification. Ink is ``currentColor``: charts follow the page into dark mode and print. Colours are told apart by
-people who do not tell red from green (after Okabe and Ito, 2008).
+specification. Ink is ``currentColor``: charts follow the page into dark mode and print. The colours are safe for
+people who are red-green colour-blind (after Okabe and Ito, 2008).
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def all_charts(cells: list[str], labelled: bool, logarithmic: Collection[str]) -
         "spearman-test": correlation("test clips"),
         "map": feature_map(),
     }
-    apart = {f"histogram-{one}": histogram(one) for one in (("source", "target") if labelled else ("unknown",))}
+    apart = {
+        f"histogram-{domain}": histogram(domain) for domain in (("source", "target") if labelled else ("unknown",))
+    }
     if not labelled:
         return apart | always
     heat = {f"heat-{i}": heat_map(cell) for i, cell in enumerate(cells)}

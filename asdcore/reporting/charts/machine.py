@@ -1,4 +1,4 @@
-"""Charts of one machine and one system: distributions, clips, ROC curves, and the map of features."""
+"""Chart one machine and system: score distributions, single clips, ROC curves, and the map of features."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def roc(tail: bool) -> ChartOf:
         x="a:Q", x2="b:Q"
     )  # fmt: skip
     title = "pAUC region, enlarged" if tail else "ROC"
-    said = (
+    caption = (
         "The same curves for the first 10 % of false positives, the part that pAUC measures: a few high normals push a "
         "curve to the right here."
         if tail
@@ -76,7 +76,7 @@ def roc(tail: bool) -> ChartOf:
         "shaded part is enlarged beside it."
     )
     layers = [chance, line] if tail else [region, chance, line]
-    return ChartOf(finished(alt.layer(*layers).properties(height=260)), title, said)
+    return ChartOf(finished(alt.layer(*layers).properties(height=260)), title, caption)
 
 
 def feature_map() -> ChartOf:

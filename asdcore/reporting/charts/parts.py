@@ -1,4 +1,4 @@
-"""Charts of branches and guards."""
+"""Chart branches and guards: how alike they rank clips, and the contribution of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts of systems: what they are worth, where, and at which cost."""
+"""Chart systems: official score, cells by machine, source against target, and cost."""
 
 from __future__ import annotations
 
@@ -103,6 +103,6 @@ def cost(column: str, title: str, logarithmic: bool) -> ChartOf:
     axis = ", on a logarithmic axis" if logarithmic else ""
     return ChartOf(
         finished(alt.layer(points, text).properties(height=240)),
-        f"Worth against {title.split(' of ')[0]}",
+        f"Score against {title.split(' of ')[0]}",
         f"Each point is a system: up and to the left is more for less ({title}{axis}).",
     )

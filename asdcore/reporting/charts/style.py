@@ -1,4 +1,4 @@
-"""What all charts share: colours, tooltips, and a specification as wide as its place in the ink of the page."""
+"""Colours, tooltips and layout that all charts share."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def by_group(legend: str | None = "bottom") -> Any:
     """Return the colour of train normals, test normals and anomalies."""
     import altair as alt
 
-    known = alt.Scale(domain=list(GROUPS)[:3], range=list(GROUPS.values())[:3])
+    colours = alt.Scale(domain=list(GROUPS)[:3], range=list(GROUPS.values())[:3])
     shown = alt.Legend(orient="bottom", title=None) if legend else None
-    return alt.Color("group:N", legend=shown, scale=known)
+    return alt.Color("group:N", legend=shown, scale=colours)
 
 
 def threshold(base: Any) -> Any:
-    """Return the dashed line at the threshold of decisions, which every row carries."""
+    """Return the dashed line at the threshold of decisions, which every row holds."""
     import altair as alt
 
     return base.mark_rule(color=INK, strokeDash=[5, 4], opacity=0.8).encode(
@@ -50,7 +50,7 @@ def threshold(base: Any) -> Any:
 
 
 def finished(chart: Any) -> dict[str, Any]:
-    """Return the specification of a chart as wide as its place, in the ink of the page."""
+    """Return the specification of a chart that fills its container, in the text colour of the page."""
     import altair as alt
 
     shown = chart.properties(

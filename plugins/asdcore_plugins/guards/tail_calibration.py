@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.stats.distributions.tail import check_quantiles, excess
+from asdcore_plugins.stats.distributions.tail import excess
+from asdcore_plugins.stats.parameters import check_quantiles
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, SmoothEcdf
-from asdcore_plugins.stats.distributions.tail import check_branch, check_quantiles, excess, ramp
+from asdcore_plugins.stats.distributions.tail import excess, ramp
+from asdcore_plugins.stats.parameters import check_branch, check_quantiles
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, ex
 from asdcore_plugins.normalizers.bases.domain_scope import Curve
 from asdcore_plugins.normalizers.bases.location_scale import shrunk
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
-from asdcore_plugins.stats.distributions.tail import check_quantiles
+from asdcore_plugins.stats.parameters import check_quantiles
 
 Floats = NDArray[np.float64]
 

@@ -158,7 +158,7 @@ class LOF(NeighbourScorer):
         furthest = banks.filled(self._surroundings[name][0], _furthest(banks.distances()))
         least = self._least(furthest, banks.among(self._distinct[name].first == np.arange(self._n)))
         chosen, distance = near.index[clips, :-1], near.distance[clips, :-1]
-        # The neighbours' neighbours are the nearest k but the clip, or where it is none of them, but the one after.
+        # The neighbours' neighbours: the nearest k + 1 without the clip, or without the last if it is not there.
         index, apart = near.index[chosen], near.distance[chosen]
         lost = index == clips[:, None, None]
         lost[..., -1] |= ~lost.any(axis=2)

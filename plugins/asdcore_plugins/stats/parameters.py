@@ -76,6 +76,19 @@ def reference_names(references: Sequence[str]) -> tuple[str, ...]:
     return tuple(references)
 
 
+def check_quantiles(**values: float) -> None:
+    """Raise ValueError for a value that is not a number between 0 and 1."""
+    for name, value in values.items():
+        if not (_is_number(value) and 0 < value < 1):
+            raise ValueError(f"{name} must be between 0 and 1, got {value}")
+
+
+def check_branch(name: str, value: object) -> None:
+    """Raise ValueError for anything but the name of a branch."""
+    if not (isinstance(value, str) and value):
+        raise ValueError(f"{name} must be the name of a branch, got {value!r}")
+
+
 def share_of(share: float, n: int) -> int:
     """Return ceil(share * n), the share being the decimal number that a person wrote.
 

@@ -118,7 +118,7 @@ def test_a_changed_plan_decides_nothing(runs, tmp_path):
         asdcore.audit_decide(path)
     for content in (b"{}", b"no json", b"[]"):
         path.write_bytes(content)
-        with pytest.raises(EvaluationError, match="is no plan of an audit"):
+        with pytest.raises(EvaluationError, match="is not a plan of an audit"):
             asdcore.audit_decide(path)
     assert read_ledger(tmp_path / "store" / "looks.jsonl").looks == []
 

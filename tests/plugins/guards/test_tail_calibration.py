@@ -14,7 +14,8 @@ from asdcore import DataError
 
 QUANTILES = st.sampled_from([0.5, 0.8, 0.95, 0.99])
 VALUES = st.one_of(st.floats(-1e3, 1e3), st.integers(-5, 5).map(float))
-NORMALS = st.lists(VALUES, min_size=3, max_size=40).filter(lambda values: sorted(values)[-1] > sorted(values)[-2])
+# Between neighbouring floats there is no room for a tail, and the guard refuses it.
+NORMALS = st.lists(VALUES, min_size=3, max_size=40).filter(lambda values: np.diff(sorted(values))[-1] > 1e-9)
 CLIPS = st.lists(st.one_of(VALUES, st.floats(-1e12, 1e12)), min_size=1, max_size=40)
 
 

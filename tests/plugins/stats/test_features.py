@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asdcore import DataError
-from asdcore_plugins.stats.features import frames
+from asdcore_plugins.stats.features import check_frames, flat, frames
 
 
 def test_frames_stay_and_pooled_features_become_one_frame():
@@ -26,3 +26,16 @@ def test_pooled_features_without_bands_are_refused():
 def test_bands_that_do_not_divide_the_features_are_refused():
     with pytest.raises(DataError, match="24 values a clip are not 5 bands of one size"):
         frames(np.zeros((2, 24), np.float32), "padim", bands=5)
+
+
+def test_flat_rows_are_wide_as_a_clip_even_without_clips():
+    assert flat(np.zeros((2, 3, 4))).shape == (2, 12)
+    assert flat(np.zeros((0, 3, 4))).shape == (0, 12)
+
+
+def test_pooled_features_are_refused_where_frames_are_needed():
+    check_frames(np.zeros((2, 3, 4, 5), np.float32), "temporal")
+    with pytest.raises(
+        DataError, match=r"temporal reads frames .* got \(12,\) values a clip. Use the pooling 'frames'"
+    ):
+        check_frames(np.zeros((2, 12), np.float32), "temporal")

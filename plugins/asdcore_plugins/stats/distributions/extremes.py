@@ -22,7 +22,7 @@ EXTREME = 1000.0
 distribution that reaches so far, and up to half of the scores may be extreme without hiding it."""
 
 VANISHING = 1e-6
-"""A positive score below this share of the median is extreme, too: normalizers that take logarithms rest on it alone."""
+"""A positive score below this share of the median is extreme too: a fit of logarithms would rest on it alone."""
 
 SQUEEZED = 0.5
 """A normalizer tolerates extreme scores if the others keep more than this share of their width in z: from the lower to

@@ -7,19 +7,6 @@ import numpy as np
 from asdcore_plugins.stats.arrays import Floats
 
 
-def check_quantiles(**values: float) -> None:
-    """Raise ValueError for a value that is not a number between 0 and 1."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-            raise ValueError(f"{name} must be between 0 and 1, got {value}")
-
-
-def check_branch(name: str, value: object) -> None:
-    """Raise ValueError for anything but the name of a branch."""
-    if not (isinstance(value, str) and value):
-        raise ValueError(f"{name} must be the name of a branch, got {value!r}")
-
-
 def excess(base: Floats, threshold: float) -> Floats:
     """Return (base - threshold)+ (n,), rounded down so that base - excess is never below the threshold.
 

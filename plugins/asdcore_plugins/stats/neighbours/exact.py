@@ -112,9 +112,9 @@ class Banks:
         laid[self.bank[where], self.row[where]] = changed[where]
         return laid
 
-    def among(self, known: Flags) -> Flags:
+    def among(self, counts: Flags) -> Flags:
         """(n,) the clips that count -> (b, n) those that count in each bank: all but the missing one."""
-        counted = np.tile(known, (len(self.missing), 1))
+        counted = np.tile(counts, (len(self.missing), 1))
         lack = np.flatnonzero(self.missing >= 0)
         counted[lack, self.missing[lack]] = False
         return counted

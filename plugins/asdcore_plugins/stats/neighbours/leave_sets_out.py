@@ -220,9 +220,9 @@ class BanksWithout:
         """Return the distance of every clip to its nearest other in every bank (b, n); inf for none."""
         return self.filled(self.neighbours.listed.distance[:, 0], self.distance[:, 0])
 
-    def among(self, known: Flags) -> Flags:
+    def among(self, counts: Flags) -> Flags:
         """(n,) the clips that count -> (b, n) those that count in each bank: they are in it and have a neighbour."""
-        return known & ~self.gone & np.isfinite(self.nearest_distances())
+        return counts & ~self.gone & np.isfinite(self.nearest_distances())
 
     def filled(self, usual: NDArray[Any], changed: NDArray[Any]) -> NDArray[Any]:
         """Return the ``usual`` values (n, ...) in every bank, except for the losses: these are ``changed`` (p, ...)."""

@@ -80,7 +80,7 @@ class NearestRows:
         root: bool = False,
     ) -> None:
         self._metric, self._k, self._root = metric, k, root
-        # Rows of the same references lie side by side, so that each is looked at once.
+        # Rows of the same references lie side by side, so that each is searched once.
         code = np.zeros(len(rows), np.intp)
         for bit, indices in enumerate(members.values()):
             code[indices] += 1 << bit

@@ -18,9 +18,9 @@ import pytest
 import asdcore
 from asdcore.compute import recipes
 from asdcore.errors import DataError, ManifestError, StoreError
+from asdcore.frozen.freeze import freeze
 from asdcore.frozen.locations import roots_of
 from asdcore.frozen.manifest import read_manifest
-from asdcore.frozen.pin import freeze
 from asdcore.frozen.verify import verify
 from asdcore.runs.folder import TABLES, load_run, write_run
 from asdcore.store.digest import table_digest
@@ -49,7 +49,7 @@ def test_every_file_that_counts_is_pinned_with_its_size_and_digest(whole):
         "table": 5, "portfolio": 1, "record": 1,
     }  # fmt: skip
     code = {one.name for one in manifest.of_kind("code")}
-    assert {"asdcore/pipeline.py", "asdcore/frozen/pin.py", "asdcore/evidence/metrics.py"} <= code
+    assert {"asdcore/pipeline.py", "asdcore/frozen/freeze.py", "asdcore/evidence/metrics.py"} <= code
     plugins = {one.name.split("/")[1].rpartition(".")[2] for one in manifest.of_kind("plugin")}
     assert plugins == {"dcase", "channels", "logmel", "knn", "mahalanobis", "median_iqr", "ecdf", "tail"}
 
@@ -195,31 +195,31 @@ def test_a_clip_behind_a_link_out_of_the_data_is_refused(frozen):
 
 def test_another_version_of_a_library_is_refused(whole, monkeypatch):
     versions = recipes.library_versions() | {"numpy": "0.1"}
-    monkeypatch.setattr("asdcore.frozen.pin.library_versions", lambda: versions)
-    with pytest.raises(ManifestError, match=rf"made with something else(.|\n)*numpy was {version('numpy')}, it is 0.1"):
+    monkeypatch.setattr("asdcore.frozen.freeze.library_versions", lambda: versions)
+    with pytest.raises(ManifestError, match=rf"have changed since(.|\n)*numpy was {version('numpy')}, it is 0.1"):
         whole.freeze("never.json")
     assert not (whole.home / "never.json").exists()
 
 
 def test_other_code_is_refused(whole, monkeypatch):
-    monkeypatch.setattr("asdcore.frozen.pin.files_digest", lambda *_: "another")
+    monkeypatch.setattr("asdcore.frozen.freeze.files_digest", lambda *_: "another")
     with pytest.raises(ManifestError, match="asdcore's own source has changed since"):
         whole.freeze("never.json")
 
 
 def test_an_inference_is_not_frozen(frozen):
     run = frozen.run(manifest={"name": "frozen"})
-    with pytest.raises(ManifestError, match="is an inference: it rests on a manifest already"):
+    with pytest.raises(ManifestError, match="is an inference, which has a manifest already"):
         freeze(run, frozen.home / "m.json")
 
 
 def test_what_is_no_run_is_not_frozen(tmp_path):
-    with pytest.raises(DataError, match="is no finished run"):
+    with pytest.raises(DataError, match="is not a finished run"):
         freeze(tmp_path, tmp_path / "m.json")
 
 
 def test_a_place_or_time_that_will_not_do_is_refused_before_the_work(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr("asdcore.frozen.pin._Freeze", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr("asdcore.frozen.freeze._Freeze", lambda *_: pytest.fail("it began"))
     (tmp_path / "m.json").write_text("my thesis")
     for wrong in ({"out": tmp_path / "m.json"}, {"out": tmp_path}, {"out": tmp_path / "new.json", "time": ""}):
         with pytest.raises(ManifestError):
@@ -278,7 +278,7 @@ def test_a_store_that_other_runs_filled_too_can_be_frozen_from(tmp_path, make_da
 
 WATCHED = """
 import os, sys
-from asdcore.frozen.pin import freeze
+from asdcore.frozen.freeze import freeze
 
 def watch(event, args):
     if event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
