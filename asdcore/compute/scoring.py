@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.compute.outputs import finite, one_value_each
 from asdcore.contract.interfaces import REFERENCES
 from asdcore.data.distances import distances
 from asdcore.errors import DataError, PluginError
@@ -203,12 +204,8 @@ def _checked(scores: Mapping[str, Any], n: int, scorer: str) -> Scores:
     for reference, values in scores.items():
         if reference not in REFERENCES:
             raise PluginError(f"scorer {scorer!r} gave a reference {reference!r}; {', '.join(REFERENCES)} are allowed.")
-        array = np.asarray(values, dtype=np.float64)
-        if array.shape != (n,):
-            raise PluginError(f"scorer {scorer!r} gave scores {array.shape} for {n} clips; ({n},) is the contract.")
-        if not np.isfinite(array).all():
-            raise DataError(f"scorer {scorer!r} gave {int((~np.isfinite(array)).sum())} scores that are not finite")
-        checked[reference] = array
+        who = f"scorer {scorer!r}"
+        checked[reference] = finite(one_value_each(values, n, who, "scores"), who, "scores")
     if not checked:
         raise PluginError(f"scorer {scorer!r} gave no scores; it must give at least one reference.")
     return checked

@@ -81,10 +81,8 @@ def group_thresholds(run: Run | str | Path, systems: Iterable[str] | None = None
 
     Parameters
     ----------
-    run : Run, str or pathlib.Path
-        A finished run, or its folder.
-    systems : iterable of str, optional
-        The systems to look at; all by default.
+    run, systems
+        As :func:`asdcore.decisions`.
 
     Returns
     -------

@@ -122,10 +122,8 @@ def cells(scores: ArrayLike, labels: ArrayLike, domains: ArrayLike | None, year:
 
     Parameters
     ----------
-    scores : array_like of float, shape (n_clips,)
-        Anomaly scores, larger = more anomalous.
-    labels : array_like of int, shape (n_clips,)
-        0 for a normal clip, 1 for an anomaly.
+    scores, labels : array_like, shape (n_clips,)
+        As :func:`asdcore.evidence.roc.auc`.
     domains : array_like of str, shape (n_clips,), or None
         "source" or "target"; None is enough for the rules of 2020.
     year : int

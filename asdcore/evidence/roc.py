@@ -62,10 +62,8 @@ def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
 
     Parameters
     ----------
-    scores : array_like of float, shape (n_clips,)
-        Anomaly scores, larger = more anomalous.
-    labels : array_like of int, shape (n_clips,)
-        0 for a normal clip, 1 for an anomaly.
+    scores, labels
+        As :func:`auc`.
     max_fpr : float, default 0.1
         The largest false positive rate that counts, in (0, 1]. The challenge uses 0.1.
 

@@ -23,7 +23,7 @@ def identity(normals: Floats) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Not used.
+        Not used: z is already on the scale of the normals.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def clip(normals: Floats, *, low: float = -3.0, high: float = 8.0) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Not used.
+        Not used: the ends are fixed.
     low, high : float
         The ends, low < high.
 
@@ -76,7 +76,7 @@ def softplus(normals: Floats, *, beta: float = 1.0) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Not used.
+        Not used: the bend lies at z = 0, the median of the normals.
     beta : float
         Above 0. The larger, the sharper the bend at 0.
 
@@ -106,7 +106,7 @@ def relu(normals: Floats) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Not used.
+        Not used: the cut lies at z = 0.
 
     Returns
     -------
@@ -128,12 +128,12 @@ def log1p(normals: Floats) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Not used.
+        Not used: z = 0 stays 0.
 
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,).
+        z (n_clips,) -> phi (n_clips,), never farther from 0 than z.
 
     Examples
     --------
@@ -150,14 +150,14 @@ def asinh(normals: Floats, *, scale: float = 1.0) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Not used.
+        Not used: ``scale`` is fixed.
     scale : float
         Above 0. About where the line bends.
 
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,).
+        z (n_clips,) -> phi (n_clips,), about z / scale near 0.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def sigmoid(normals: Floats, *, centre: float = 2.0, width: float = 1.0) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Not used.
+        Not used: ``centre`` and ``width`` are fixed.
     centre : float
         The z whose phi is 0.5.
     width : float
@@ -213,14 +213,14 @@ def power(normals: Floats, *, gamma: float = 0.5) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Not used.
+        Not used: ``gamma`` is fixed.
     gamma : float
         Above 0. Below 1 it compresses outliers, above 1 it stretches them.
 
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,).
+        z (n_clips,) -> phi (n_clips,), with the sign of z.
 
     Raises
     ------

@@ -67,7 +67,7 @@ def ecdf_smooth(normals: Floats) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Out-of-fold z of the train normals of one cell and branch.
+        Out-of-fold z of train normals, at least two of them different.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def ecdf_smooth(normals: Floats) -> Phi:
     Raises
     ------
     DataError
-        If all normals are the same.
+        If all normals are the same, so that there is no curve.
 
     Examples
     --------
@@ -94,17 +94,17 @@ def neglogp(normals: Floats) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Out-of-fold z of the train normals of one cell and branch.
+        Out-of-fold z of train normals, to which F is fitted.
 
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,), above 0.
+        z (n_clips,) -> phi (n_clips,), above 0 and without limit.
 
     Raises
     ------
     DataError
-        If all normals are the same.
+        As :func:`ecdf_smooth`.
 
     References
     ----------
@@ -126,17 +126,17 @@ def normal_score(normals: Floats) -> Phi:
     Parameters
     ----------
     normals : ndarray of float64, shape (n,)
-        Out-of-fold z of the train normals of one cell and branch.
+        Out-of-fold z of train normals. Their median gets the score 0.
 
     Returns
     -------
     callable
-        z (n_clips,) -> phi (n_clips,), finite.
+        z (n_clips,) -> phi (n_clips,), finite in both tails.
 
     Raises
     ------
     DataError
-        If all normals are the same.
+        Unless two normals differ.
 
     Examples
     --------

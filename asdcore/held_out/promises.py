@@ -172,12 +172,8 @@ def estimate(scores: ArrayLike, groups: ArrayLike, rate: float | Fraction) -> fl
 
     Parameters
     ----------
-    scores : array_like of float, shape (n,)
-        Scores of train normals, each scored without its own group.
-    groups : array_like, shape (n,)
-        The group of each.
-    rate : float or fractions.Fraction
-        The rate of false positives to come near, in (0, 1).
+    scores, groups, rate
+        As :func:`bound`; ``rate`` is the rate to come near.
 
     Returns
     -------
@@ -248,10 +244,8 @@ def correlation(above: ArrayLike, groups: ArrayLike) -> float:
 
     Parameters
     ----------
-    above : array_like of bool, shape (n,)
-        Which clips lie above a threshold.
-    groups : array_like, shape (n,)
-        The group of each.
+    above, groups
+        As :func:`effective_clips`.
 
     Returns
     -------

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from asdcore.components.build import build
 from asdcore.compute.clip_by_clip import Call, Looks, Step
+from asdcore.compute.outputs import finite, one_value_each
 from asdcore.contract.plugins import Plugins
-from asdcore.errors import DataError, PluginError, blamed, located, warned
+from asdcore.errors import blamed, located, warned
 from asdcore.portfolio import Branch, Component
 from asdcore.store.tables import CALIBRATED, FULL
 
@@ -64,7 +65,7 @@ def _calibrated(
                 calibrated = [(normals, transform(normals.copies()))]
                 calibrated += [(each, looks.first(step, transform, each.scores, each.clips, where)) for each in tested]
             for rows, z in calibrated:
-                parts.append(rows.names.with_columns(branch=pl.lit(name), z=_finite(z, step.name)))
+                parts.append(rows.names.with_columns(branch=pl.lit(name), z=finite(z, str(step), "values")))
     looks.second()
     return pl.concat(parts)
 
@@ -93,7 +94,8 @@ def _step(choice: Component, normals: _Rows, plugins: Plugins) -> Step:
         normalizer = build("normalizer", choice.name, choice.parameters, plugins)
         with blamed("normalizer", choice.name):
             fitted = normalizer.fit(normals.copies(), normals.domain.copy())
-        return lambda scores: _shaped(fitted.transform(scores), scores, choice.name)
+        who = f"normalizer {choice.name!r}"
+        return lambda scores: one_value_each(fitted.transform(scores), _length(scores), who, "z")
 
     return Step("normalizer", choice.name, fit, plugins.component("normalizer", choice.name).bundled)
 
@@ -114,14 +116,5 @@ def _by_reference(rows: pl.DataFrame) -> _Rows:
     return _Rows(scores, first.select("clip", "role", "fold"), first["domain"].to_numpy().astype(np.str_))
 
 
-def _shaped(z: Floats, scores: dict[str, Floats], normalizer: str) -> Floats:
-    z, n = np.asarray(z, dtype=np.float64), len(next(iter(scores.values())))
-    if z.shape != (n,):
-        raise PluginError(f"normalizer {normalizer!r} gave z {z.shape} for {n} clips; ({n},) is the contract.")
-    return z
-
-
-def _finite(z: Floats, normalizer: str) -> Floats:
-    if not np.isfinite(z).all():
-        raise DataError(f"normalizer {normalizer!r} gave {int((~np.isfinite(z)).sum())} values that are not finite")
-    return z
+def _length(scores: dict[str, Floats]) -> int:
+    return len(next(iter(scores.values())))

@@ -42,24 +42,13 @@ def decide(
 
     Parameters
     ----------
-    systems : polars.DataFrame
-        The systems table: clip, system, role, score.
-    clips : polars.DataFrame
-        The clip index.
-    decision : Decision
-        Rule and quantile of the portfolio.
-    groups : polars.DataFrame, optional
-        See :func:`thresholds`.
+    systems, clips, decision, groups
+        As :func:`thresholds`, which also says what is raised.
 
     Returns
     -------
     polars.DataFrame
         clip, system, score, threshold and decision (0 or 1).
-
-    Raises
-    ------
-    DataError
-        If there are too few train normals, or groups of them, for the rule.
 
     """
     rows = systems.join(clips.select("clip", "machine", "section"), on="clip", validate="m:1")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from asdcore.components.build import build
 from asdcore.compute.clip_by_clip import Call, Looks, Step
+from asdcore.compute.outputs import finite, one_value_each
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
 from asdcore.fusion import Normals, fit_fusion
@@ -169,7 +170,7 @@ def _penalties(
         def penalty(columns: dict[str, Floats]) -> Floats:
             base = columns.pop(BASE)
             n = len(base)
-            return _shaped(fitted.penalty(base, _Branches(columns)), n, choice.name)
+            return one_value_each(fitted.penalty(base, _Branches(columns)), n, f"guard {choice.name!r}", "a penalty")
 
         return penalty
 
@@ -217,16 +218,8 @@ def _transform(system: System, branch: str, normals: Cell) -> Step:
     return Step("transform", system.transform.name, fit, ours=True)
 
 
-def _shaped(penalty: Floats, n: int, guard: str) -> Floats:
-    penalty = np.asarray(penalty, dtype=np.float64)
-    if penalty.shape != (n,):
-        raise PluginError(f"guard {guard!r} gave a penalty {penalty.shape} for {n} clips; ({n},) is the contract.")
-    return penalty
-
-
 def _checked(penalty: Floats, guard: str) -> Floats:
-    if not np.isfinite(penalty).all():
-        raise DataError(f"guard {guard!r} gave {int((~np.isfinite(penalty)).sum())} penalties that are not finite")
+    finite(penalty, f"guard {guard!r}", "penalties")
     if (penalty < 0).any():
         raise PluginError(f"guard {guard!r} gave a negative penalty ({penalty.min()}); a guard may only take back.")
     return penalty

@@ -75,7 +75,9 @@ class ScoreJob:
         return (("scorer", self.scorer, self.parameters),)
 
 
-SCORING_CODE = framework_digest("compute/scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT)
+SCORING_CODE = framework_digest(
+    "compute/outputs.py", "compute/scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT
+)
 """The digest of the code that computes scores, as this process has loaded it."""
 
 

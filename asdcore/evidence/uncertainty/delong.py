@@ -24,10 +24,8 @@ def delong(scores: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Interva
 
     Parameters
     ----------
-    scores : array_like of float, shape (n_clips,)
-        Anomaly scores, larger = more anomalous.
-    labels : array_like of int, shape (n_clips,)
-        0 for a normal clip, 1 for an anomaly.
+    scores, labels : array_like, shape (n_clips,)
+        As :func:`asdcore.evidence.roc.auc`.
     level : float, default 0.95
         In (0, 1).
 
@@ -68,10 +66,8 @@ def delong_difference(
     ----------
     first, second : array_like of float, shape (n_clips,)
         The scores of both systems, clip by clip.
-    labels : array_like of int, shape (n_clips,)
-        0 for a normal clip, 1 for an anomaly.
-    level : float, default 0.95
-        In (0, 1).
+    labels, level
+        As :func:`delong`.
 
     Returns
     -------
@@ -79,11 +75,6 @@ def delong_difference(
         The AUC of the first less that of the second, in [-1, 1].
     p : float
         Two-sided, for equal AUCs; 1 if both systems rank every clip alike.
-
-    Raises
-    ------
-    EvaluationError
-        If a class has fewer than two clips, too few for a variance.
 
     References
     ----------

@@ -104,12 +104,8 @@ def differences(
 
     Parameters
     ----------
-    table : polars.DataFrame
-        Scores joined with the ground truth; see :mod:`asdcore.evidence.scores_with_truth`.
-    year : int
-        The year whose rules apply.
-    replicates : int, default 2000
-        Bootstrap replicates, at least 100.
+    table, year, replicates
+        As :func:`asdcore.evidence.uncertainty.intervals`.
     permutations : int, default 2000
         Permutations of each pair, at least 1.
     seed : int, default 0
@@ -127,10 +123,7 @@ def differences(
 
     References
     ----------
-    .. [1] A. I. Bandos, H. E. Rockette and D. Gur, "A permutation test sensitive to differences in areas for comparing
-       ROC curves from a paired design", Statistics in Medicine 24, 2005.
-    .. [2] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
-       1979.
+    .. [1] Those of :func:`asdcore.compare`.
 
     Examples
     --------
