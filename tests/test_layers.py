@@ -20,6 +20,7 @@ LAYERS = [
     ["frozen", "reporting"],
     ["submission"],
     ["pipeline"],
+    ["complexity"],
     ["evidence", "preflight"],
     ["stages"],
     ["held_out"],

@@ -50,6 +50,7 @@ NO_PART = (
     "authoring/",
     "cli/",
     "data/synth/",
+    "complexity/",
     "preflight/",
     "reporting/",
     "testing.py",

@@ -22,7 +22,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asdcore.contract.tokens import Tokens
-from asdcore.preflight.mac_formulas import count_attention, projections, thop, thop_rules, torch_operations, with_batch
+from asdcore.preflight.mac_formulas import (
+    count_attention,
+    projections,
+    thop,
+    thop_rules,
+    torch_operations,
+    with_batch,
+)
 
 if TYPE_CHECKING:
     import numpy as np

@@ -189,7 +189,10 @@ def can_fetch(resource: Resource, file: File) -> bool:
 def how_to_get(resource: Resource, file: File) -> str:
     """Return what a person must do to get a file of a resource."""
     if can_fetch(resource, file):
-        return f"'asdcore registry fetch {resource.id}' downloads it."
+        return (
+            f"'asdcore registry fetch {resource.id}' downloads it; a file that you have already is put in place with "
+            f"'asdcore registry add FILE --id {resource.id}'."
+        )
     if resource.own:
         return f"It is your own: put it in place with 'asdcore registry add {file.name} --id {resource.id}'."
     reason = "no address to download it from" if not resource.url(file) else "no hash to check it by"

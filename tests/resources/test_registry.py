@@ -52,7 +52,8 @@ def test_a_checkpoint_may_be_a_folder(registry, entry, described, here):
 
 def test_a_missing_file_says_how_to_get_it(registry, entry, described):
     file = described("tiny.pt", WEIGHTS)
-    with pytest.raises(ResourceError, match="tiny.pt of tiny is not in .*'asdcore registry fetch tiny' downloads it"):
+    both = "tiny.pt of tiny is not in .*'asdcore registry fetch tiny' downloads it; .*registry add FILE --id tiny'"
+    with pytest.raises(ResourceError, match=both):
         locate("tiny", registry(entry(files=[file], base_url="https://example.org/")))
     by_hand = r"no address to download.*get it from https://example.org/tiny, then .*registry add tiny.pt --id tiny"
     with pytest.raises(ResourceError, match=by_hand):
