@@ -163,11 +163,11 @@ def _layers(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | s
     """Resolve the layer of every output; raises PortfolioError for one that the encoder does not have."""
     offered = list(encoder.layers)
     if not offered or not isinstance(encoder.sample_rate, int) or encoder.sample_rate < 1:
-        raise PluginError(f"an encoder has a sample rate and layers, this has {encoder.sample_rate!r} and {offered}.")
+        raise PluginError(f"an encoder needs a sample rate in Hz and layers, got {encoder.sample_rate!r}, {offered}.")
     layers = {output: offered[-1] if output.layer is None else output.layer for output in outputs}
     for layer in layers.values():
         if layer not in offered:
-            raise PortfolioError(f"there is no layer {layer!r}. Its layers are {', '.join(map(repr, offered))}.")
+            raise PortfolioError(f"it has no layer {layer!r}. Its layers are {', '.join(map(repr, offered))}.")
     return layers
 
 

@@ -34,9 +34,8 @@ def check_forgets(
             if not _same(before[output], again[output], allowed):
                 raise PluginError(
                     f"{_culprit(request, audio, rate)} gives {clip} other features after it has heard other clips: "
-                    "it keeps something of them. A clip must be heard alone, so make what is kept anew for each clip "
-                    "(a model's state, a running mean, a buffer), or learn it before. 'asdcore check-plugin NAME' may "
-                    "show more."
+                    "it remembers them. A clip's features must depend on that clip alone, so reset for each clip what "
+                    "it keeps (a model's state, a running mean, a buffer). 'asdcore check-plugin NAME' may show more."
                 )
 
 

@@ -137,7 +137,7 @@ def _opened(content: bytes, name: str) -> Iterator[Any]:
                     f"{name}: its header says {sound.samplerate} Hz, from {low:,} to {high:,} Hz is allowed"
                 )
             if header is None and sound.format != "FLAC":
-                raise DataError(f"{name}: its header is not where a wav has it, decode it and encode it again")
+                raise DataError(f"{name}: it has no wav header at its start, decode it and encode it again")
             if header and header.missing:
                 raise DataError(
                     f"{name}: cut short, {header.missing} of the bytes that its header promises are missing"

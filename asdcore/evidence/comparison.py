@@ -108,10 +108,11 @@ def compare(
 
     References
     ----------
-    .. [1] A. I. Bandos, H. E. Rockette and D. Gur, "A permutation test sensitive to differences in areas for comparing
-       ROC curves from a paired design", Statistics in Medicine 24, 2005.
-    .. [2] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
-       1979.
+    A. I. Bandos, H. E. Rockette and D. Gur, "A permutation test sensitive to differences in areas for comparing
+    ROC curves from a paired design", Statistics in Medicine 24, 2005.
+
+    S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
+    1979.
 
     Examples
     --------

@@ -151,8 +151,8 @@ def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> De
 
     References
     ----------
-    .. [1] C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
-       binomial", Biometrika 26, 1934 (the interval ``ci95``).
+    C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+    binomial", Biometrika 26, 1934 (the interval ``ci95``).
 
     Examples
     --------

@@ -36,8 +36,8 @@ def clopper_pearson(hits: float, n: float, level: float = 0.95) -> tuple[float, 
 
     References
     ----------
-    .. [1] C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
-       binomial", Biometrika 26, 1934.
+    C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+    binomial", Biometrika 26, 1934.
 
     Examples
     --------

@@ -85,7 +85,7 @@ def read_scores(folder: Path) -> dict[str, dict[Section, Submitted]]:
             )
         match = _SCORE_FILE.fullmatch(path.name)
         if not match:
-            raise EvaluationError(f"{path}: this name says no machine and section. Allowed are {_SCORE_FILES}.")
+            raise EvaluationError(f"{path}: the name lacks machine and section. Allowed are {_SCORE_FILES}.")
         section = (match["machine"] or match["machine_2020"], match["section"] or match["id"])
         paths[system][section][match["kind"]].append(path)
     if not paths:
@@ -224,7 +224,7 @@ def _read_truth_file(path: Path) -> list[TruthRow]:
     match = _TRUTH_FILE.fullmatch(path.name)
     if not match:
         raise EvaluationError(
-            f"{path}: this name says no machine and section. Allowed are ground_truth_<machine>_section_<nn>_test.csv "
+            f"{path}: the name lacks machine and section. Allowed are ground_truth_<machine>_section_<nn>_test.csv "
             "(2022-2026) and ground_truth_<machine>_section_<nn>_{source,target}_test.csv (2021)."
         )
     labels = _pairs(_lenient_rows(path), "label", _BINARY.get, "0 (normal) or 1 (anomaly)")

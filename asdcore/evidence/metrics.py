@@ -195,8 +195,8 @@ def official_score(cells_by_machine_section: Mapping[tuple[str, str], Mapping[st
 
     References
     ----------
-    .. [1] K. Dohi et al., "Description and discussion on DCASE 2023 Challenge Task 2: First-shot unsupervised anomalous
-       sound detection for machine condition monitoring", arXiv 2305.07828, eq. (4).
+    K. Dohi et al., "Description and discussion on DCASE 2023 Challenge Task 2: First-shot unsupervised anomalous
+    sound detection for machine condition monitoring", arXiv 2305.07828, eq. (4).
 
     Examples
     --------

@@ -37,8 +37,8 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float:
 
     References
     ----------
-    .. [1] J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic
-       (ROC) curve", Radiology 143, 1982.
+    J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic
+    (ROC) curve", Radiology 143, 1982.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
 
     References
     ----------
-    .. [1] D. K. McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9, 1989.
+    D. K. McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9, 1989.
 
     Examples
     --------

@@ -48,7 +48,7 @@ def check_fusion(name: str, parameters: Mapping[str, Any], weights: Mapping[str,
     if name in UNWEIGHTED and len(set(filter(None, weights.values()))) > 1:
         raise PortfolioError(
             f"Fusion {name!r} does not weigh its branches, but they have different weights: "
-            "give 1.0 to all it shall use, 0.0 to the others."
+            "give 1.0 to every branch that counts, 0.0 to the others."
         )
     used = {branch: float(weight) for branch, weight in weights.items() if weight}
     read = sorted(used.keys() | branches_named(parameters))

@@ -29,8 +29,8 @@ class SmoothEcdf:
 
     References
     ----------
-    .. [1] The ranks i / (n + 1) are those of W. Weibull, "A statistical theory of the strength of materials", 1939; the
-       hyperbolic ends are ours.
+    The ranks i / (n + 1) are those of W. Weibull, "A statistical theory of the strength of materials", 1939; the
+    hyperbolic ends are ours.
 
     Examples
     --------

@@ -108,7 +108,7 @@ def neglogp(normals: Floats) -> Phi:
 
     References
     ----------
-    .. [1] R. A. Fisher, *Statistical Methods for Research Workers*, 4th ed., 1932, section 21.1.
+    R. A. Fisher, *Statistical Methods for Research Workers*, 4th ed., 1932, section 21.1.
 
     Examples
     --------

@@ -96,7 +96,7 @@ def check_places(clips: pl.DataFrame, choice: OutOfFold) -> list[str]:
     notes = []
     if unordered:
         notes.append(
-            f"{_listed(unordered)}: the data set says neither order nor recording of train clips, so each is left out "
+            f"{_listed(unordered)}: the data set names neither order nor recording of train clips, so each is left out "
             "alone. If clips were cut from continuous recordings, thresholds are too low; the dataset reader can give "
             "'order' or 'recording'."
         )
@@ -107,9 +107,9 @@ def check_places(clips: pl.DataFrame, choice: OutOfFold) -> list[str]:
 
 def _lacking(by: str, what: str) -> str:
     return (
-        f"out_of_fold.by is {by!r}, but the data set does not say {what}. Say by = 'auto', which takes what is known, "
-        "or give the dataset reader's clip index the column "
-        f"{'recording' if by == 'recording' else 'order'!r} ('asdcore data index' shows both)."
+        f"out_of_fold.by is {by!r}, but the data set does not say {what}. Set by = 'auto', which uses what the data "
+        f"set does say, or let the dataset reader fill the column {'recording' if by == 'recording' else 'order'!r} of "
+        "its clip index ('asdcore data index' shows both)."
     )
 
 

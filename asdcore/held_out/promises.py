@@ -72,10 +72,11 @@ def bound(scores: ArrayLike, groups: ArrayLike, rate: float | Fraction) -> float
 
     References
     ----------
-    .. [1] Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference with hierarchical data", arXiv 2306.06342,
-       2023.
-    .. [2] R. Dunn, L. Wasserman and A. Ramdas, "Distribution-free prediction sets for two-layer hierarchical models",
-       Journal of the American Statistical Association 118, 2023.
+    Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference with hierarchical data", arXiv 2306.06342,
+    2023.
+
+    R. Dunn, L. Wasserman and A. Ramdas, "Distribution-free prediction sets for two-layer hierarchical models",
+    Journal of the American Statistical Association 118, 2023.
 
     Examples
     --------
@@ -126,7 +127,7 @@ def p_values(new: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> Floats:
 
     References
     ----------
-    .. [1] As :func:`bound`.
+    As :func:`bound`.
 
     Examples
     --------
@@ -187,7 +188,7 @@ def estimate(scores: ArrayLike, groups: ArrayLike, rate: float | Fraction) -> fl
 
     References
     ----------
-    .. [1] L. Kish, *Survey Sampling*, 1965 (the effective number of clips).
+    L. Kish, *Survey Sampling*, 1965 (the effective number of clips).
 
     Examples
     --------
@@ -223,7 +224,7 @@ def effective_clips(above: ArrayLike, groups: ArrayLike) -> float:
 
     References
     ----------
-    .. [1] L. Kish, *Survey Sampling*, 1965.
+    L. Kish, *Survey Sampling*, 1965.
 
     Examples
     --------
@@ -255,7 +256,7 @@ def correlation(above: ArrayLike, groups: ArrayLike) -> float:
 
     References
     ----------
-    .. [1] R. A. Fisher, *Statistical Methods for Research Workers*, 1925 (one-way analysis of variance).
+    R. A. Fisher, *Statistical Methods for Research Workers*, 1925 (one-way analysis of variance).
 
     Examples
     --------

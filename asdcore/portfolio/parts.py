@@ -244,5 +244,5 @@ class OutOfFold(Strict):
     @model_validator(mode="after")
     def _range_of_neighbours(self) -> OutOfFold:
         if self.range is not None and self.by != "neighbours":
-            raise ValueError(f"'range' counts neighbours, but by is {self.by!r}. Say by = 'neighbours', or no range.")
+            raise ValueError(f"'range' counts neighbours, but by is {self.by!r}. Set by = 'neighbours', or remove it.")
         return self

@@ -399,7 +399,7 @@ def test_two_seeds_of_one_machine_are_refused(case):
 def test_a_name_without_machine_and_section_is_refused(case, name):
     write(case / "scores" / name, lines(CLIPS, SCORES))
     with pytest.raises(
-        EvaluationError, match=rf"{name}: this name says no machine and section. Allowed are <kind>_<machine>"
+        EvaluationError, match=rf"{name}: the name lacks machine and section. Allowed are <kind>_<machine>"
     ):
         read_scores(case / "scores")
 
@@ -477,7 +477,7 @@ def test_a_folder_that_is_no_truth(case):
     ):
         read_truth(case / "truth")
     write(case / "truth" / "ground_truth_data" / "ground_truth_2DPrinter.csv", [])
-    with pytest.raises(EvaluationError, match="this name says no machine and section"):
+    with pytest.raises(EvaluationError, match="the name lacks machine and section"):
         read_truth(case / "truth")
 
 

@@ -211,7 +211,7 @@ def test_a_branch_without_spread_is_named(name):
 
 @pytest.mark.parametrize("name", ["max", "median", "zmin"])
 def test_what_does_not_weigh_refuses_weights(name):
-    with pytest.raises(PortfolioError, match=f"Fusion '{name}' does not weigh .* give 1.0 to all it shall use"):
+    with pytest.raises(PortfolioError, match=f"Fusion '{name}' does not weigh .* give 1.0 to every branch that counts"):
         check_fusion(name, {}, UNEQUAL)
     check_fusion(name, {}, {"x": 2.0, "y": 2.0, "w": 0.0})
 

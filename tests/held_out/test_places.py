@@ -76,7 +76,7 @@ def test_what_is_asked_for_and_unknown_is_refused_with_what_to_type(clips, by, s
 def test_an_unknown_order_is_said_once_for_all_machines():
     other = UNKNOWN.with_columns(machine=pl.lit("pump"), clip=pl.col("clip").str.replace("fan", "pump"))
     (note,) = check_places(pl.concat([UNKNOWN, other]), OutOfFold())
-    assert note.startswith("fan section 00, pump section 00: the data set says neither order nor recording")
+    assert note.startswith("fan section 00, pump section 00: the data set names neither order nor recording")
     assert check_places(ORDERED, OutOfFold()) == check_places(CUT, OutOfFold()) == []
     assert check_places(UNKNOWN, OutOfFold(by="clip")) == []
 

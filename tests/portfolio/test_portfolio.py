@@ -283,7 +283,7 @@ def test_train_normals_are_left_out_by_auto_and_a_name_alone_says_another_way(tm
     ("table", "message"),
     [
         ('by = "block"', r"out_of_fold.by: Input should be 'auto', 'recording', .* or 'clip', got 'block'"),
-        ("range = 3", r"out_of_fold: 'range' counts neighbours, but by is 'auto'. Say by = 'neighbours'"),
+        ("range = 3", r"out_of_fold: 'range' counts neighbours, but by is 'auto'. Set by = 'neighbours'"),
         ('by = "neighbours"\nrange = 0', "out_of_fold.range: .* greater than or equal to 1, got 0"),
         ('bye = "clip"', "out_of_fold.bye: no such key. Did you mean 'by'"),
     ],

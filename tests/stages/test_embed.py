@@ -333,7 +333,7 @@ def test_an_encoder_off_its_contract_is_named(dataset, tmp_path, plugins, how, e
 
 
 def test_a_layer_that_is_not_there(dataset, tmp_path, plugins):
-    with pytest.raises(PortfolioError, match=r"encoder 'layered' has no layer 7. Its layers are 0, 1"):
+    with pytest.raises(PortfolioError, match=r"encoder 'layered': it has no layer 7. Its layers are 0, 1"):
         work(dataset, Store(tmp_path), branches({"name": "layered", "layer": 7}), plugins)
 
 

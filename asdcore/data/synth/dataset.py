@@ -68,8 +68,8 @@ def synthesize(
 
     References
     ----------
-    .. [1] The machines follow MIMII (H. Purohit et al., 2019), MIMII DG (K. Dohi et al., 2022) and ToyADMOS2 (N. Harada
-       et al., 2021).
+    The machines follow MIMII (H. Purohit et al., 2019), MIMII DG (K. Dohi et al., 2022) and ToyADMOS2 (N. Harada
+    et al., 2021).
 
     Examples
     --------

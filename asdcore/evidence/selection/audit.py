@@ -60,7 +60,7 @@ def audit_plan(
 ) -> dict[str, Any]:
     """Write a sealed plan of an audit over systems of finished runs, and enter it in their ledgers.
 
-    Make the plan before any of the runs is evaluated; :func:`audit_decide` then follows its rule.
+    Make the plan before any of the runs is evaluated; :func:`asdcore.audit_decide` then follows its rule.
 
     Parameters
     ----------
@@ -89,8 +89,8 @@ def audit_plan(
 
     References
     ----------
-    .. [1] "Robust train-normal calibration for first-shot machine sound anomaly detection", DCASE 2026, section 4 and
-       Table 3 (the audit; the rule is ours).
+    "Robust train-normal calibration for first-shot machine sound anomaly detection", DCASE 2026, section 4 and
+    Table 3 (the audit; the rule is ours).
 
     Examples
     --------
@@ -133,7 +133,7 @@ def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int
     Parameters
     ----------
     plan : str or pathlib.Path
-        The file that :func:`audit_plan` wrote.
+        The file that :func:`asdcore.audit_plan` wrote.
     truth : str or pathlib.Path, optional
         Ground truth folder or list; see :func:`asdcore.evaluate`.
     year : int, optional
@@ -152,7 +152,7 @@ def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int
 
     References
     ----------
-    .. [1] As :func:`audit_plan`.
+    As :func:`asdcore.audit_plan`.
 
     Examples
     --------

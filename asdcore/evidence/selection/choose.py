@@ -74,11 +74,12 @@ def select(
 
     References
     ----------
-    .. [1] "Robust train-normal calibration for first-shot machine sound anomaly detection", DCASE 2026, sections 2 and
-       4 (lomo, nested, mirror).
-    .. [2] B. Efron and R. Tibshirani, "Improvements on cross-validation: the .632+ bootstrap method", Journal of the
-       American Statistical Association 92, 1997, and H. White, "A reality check for data snooping", Econometrica 68,
-       2000 (tournament).
+    "Robust train-normal calibration for first-shot machine sound anomaly detection", DCASE 2026, sections 2 and
+    4 (lomo, nested, mirror).
+
+    B. Efron and R. Tibshirani, "Improvements on cross-validation: the .632+ bootstrap method", Journal of the
+    American Statistical Association 92, 1997, and H. White, "A reality check for data snooping", Econometrica 68,
+    2000 (tournament).
 
     Examples
     --------

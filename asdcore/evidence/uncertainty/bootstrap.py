@@ -82,7 +82,7 @@ def intervals(
 
     References
     ----------
-    .. [1] B. Efron, "Better bootstrap confidence intervals", Journal of the American Statistical Association 82, 1987.
+    B. Efron, "Better bootstrap confidence intervals", Journal of the American Statistical Association 82, 1987.
 
     Examples
     --------

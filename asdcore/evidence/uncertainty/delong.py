@@ -41,8 +41,8 @@ def delong(scores: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Interva
 
     References
     ----------
-    .. [1] E. R. DeLong, D. M. DeLong and D. L. Clarke-Pearson, "Comparing the areas under two or more correlated
-       receiver operating characteristic curves: a nonparametric approach", Biometrics 44, 1988, eqs. (4), (5).
+    E. R. DeLong, D. M. DeLong and D. L. Clarke-Pearson, "Comparing the areas under two or more correlated
+    receiver operating characteristic curves: a nonparametric approach", Biometrics 44, 1988, eqs. (4), (5).
 
     Examples
     --------
@@ -78,7 +78,7 @@ def delong_difference(
 
     References
     ----------
-    .. [1] As :func:`delong`.
+    As :func:`delong`.
 
     Examples
     --------

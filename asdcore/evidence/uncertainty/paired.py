@@ -123,7 +123,7 @@ def differences(
 
     References
     ----------
-    .. [1] Those of :func:`asdcore.compare`.
+    As :func:`asdcore.compare`.
 
     Examples
     --------
