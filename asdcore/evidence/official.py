@@ -102,12 +102,8 @@ def evaluate_scores(
         ``eval_data_list`` file.
     year : int
         The challenge year whose rules apply, 2020 to 2026.
-    replicates : int
-        How many bootstrap replicates the intervals rest on; 0 gives no intervals.
-    hypothesis : str, optional
-        What you expect to see, written before you look. It goes into the ledger.
-    verdict : {"kept", "rejected"}, optional
-        What you do with the result. It goes into the ledger too.
+    replicates, hypothesis, verdict : optional
+        As :func:`asdcore.evaluate`.
 
     Returns
     -------

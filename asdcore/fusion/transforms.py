@@ -168,15 +168,13 @@ def check_transform(name: str, parameters: dict[str, Any]) -> None:
 
     Parameters
     ----------
-    name : str
-        One of :data:`TRANSFORMS`.
-    parameters : dict of str to Any
-        As a portfolio gives them.
+    name, parameters
+        As :func:`fit_transform`.
 
     Raises
     ------
     PortfolioError
-        If there is no such transform, or it refuses a parameter.
+        If it does not, or if no transform has this name.
 
     Examples
     --------

@@ -18,18 +18,16 @@ from asdcore.held_out import held_out_of
 
 
 @pytest.fixture(scope="module")
-def run(make_dataset, tmp_path_factory):
+def run(run_of):
     """A run of two branches and two systems, whose recordings are gone."""
-    folder = tmp_path_factory.mktemp("criteria")
-    data = make_dataset(folder / "data", ("fan",), source=12, target=4, test=2)
-    (folder / "portfolio.toml").write_text(
+    portfolio = (
         'name = "p"\n'
         '[branches.a]\nencoder = { name = "logmel", n_mels = 32 }\nscorer = "knn"\n'
         '[branches.b]\nencoder = { name = "logmel", n_mels = 32 }\nscorer = "mahalanobis"\n'
         "[systems.one]\nweights = { a = 1.0 }\n[systems.two]\nweights = { a = 0.5, b = 0.5 }\n"
     )
-    done = asdcore.run(folder / "portfolio.toml", data, folder / "run", task="dcase2026", store=folder / "store")
-    shutil.rmtree(data)
+    done = run_of(portfolio, source=12, target=4, test=2)
+    shutil.rmtree(done.about["data"])
     return done
 
 

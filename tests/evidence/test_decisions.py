@@ -12,15 +12,13 @@ from asdcore.stages.decide import nominal_rate
 
 
 @pytest.fixture(scope="module")
-def run(make_dataset, tmp_path_factory):
+def run(run_of):
     """A run of one machine: 40 source and 10 target train normals."""
-    folder = tmp_path_factory.mktemp("decisions")
-    data = make_dataset(folder / "data", ("fan",), source=40, target=10, test=4)
-    (folder / "portfolio.toml").write_text(
+    portfolio = (
         'name = "p"\n[branches.a]\nencoder = { name = "logmel", n_mels = 32 }\nscorer = "knn"\n'
         '[systems.one]\nweights = { a = 1.0 }\n[systems.two]\nweights = { a = 1.0 }\ntransform = "log1p"\n'
     )
-    return asdcore.run(folder / "portfolio.toml", data, folder / "run", task="dcase2026", store=folder / "store")
+    return run_of(portfolio, source=40, target=10, test=4)
 
 
 def test_train_normals_above_the_threshold_are_counted_by_domain(run):

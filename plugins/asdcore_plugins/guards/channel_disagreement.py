@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, SmoothEcdf
-from asdcore_plugins.stats.distributions.tail import excess, ramp
+from asdcore import SmoothEcdf
+from asdcore_plugins.guards.bases.excess import ExcessGuard
+from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.distributions.tail import ramp
 from asdcore_plugins.stats.parameters import check_branch, check_quantiles
 
-Floats = NDArray[np.float64]
 
-
-class ChannelDisagreement:
+class ChannelDisagreement(ExcessGuard):
     """Takes back part of a score in the normal tail if branches of different channels disagree.
 
     A near, a far and a residual view of one clip that say very different things are unreliable evidence, not an
@@ -32,7 +32,7 @@ class ChannelDisagreement:
     branches : list of str
         Names of at least two branches to compare.
     quantile : float
-        Quantile of the train-normal base scores at which the tail begins, in (0, 1).
+        As in :class:`~asdcore_plugins.guards.bases.excess.ExcessGuard`.
     disagreement_quantile : float
         Quantile of the train-normal disagreement from which on a score is doubted, in (0, 1).
 
@@ -63,6 +63,8 @@ class ChannelDisagreement:
     array([0. , 2.4])
     """
 
+    name = "channel disagreement"
+
     def __init__(self, branches: list[str], quantile: float = 0.95, disagreement_quantile: float = 0.95) -> None:
         if not isinstance(branches, list | tuple):
             raise ValueError(f"branches must be a list of names, got {branches!r}")
@@ -70,56 +72,16 @@ class ChannelDisagreement:
             check_branch("each of branches", branch)
         if len(set(branches)) < 2:
             raise ValueError(f"branches must name at least two branches, got {branches!r}")
-        check_quantiles(quantile=quantile, disagreement_quantile=disagreement_quantile)
-        self._branches, self._quantile, self._ordinary = sorted(set(branches)), quantile, disagreement_quantile
-        self._disagreement: SmoothEcdf | None = None
+        super().__init__(quantile)
+        check_quantiles(disagreement_quantile=disagreement_quantile)
+        self._branches, self._ordinary = sorted(set(branches)), disagreement_quantile
 
-    def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> ChannelDisagreement:
-        """Learn the tail of the train normals.
-
-        Parameters
-        ----------
-        base : (n_train,) float64
-            Base scores of the system for train normals, out of fold.
-        z : dict of (n_train,) float64
-            The calibrated scores of every branch for the same clips, by its name.
-        domain : (n_train,) str
-            "source" or "target"; not used.
-
-        Returns
-        -------
-        ChannelDisagreement
-            Itself.
-        """
-        self._disagreement = None
-        self._threshold = float(np.quantile(base, self._quantile))
+    def _fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> None:
         self._disagreement = SmoothEcdf(self._range(z))
-        return self
 
-    def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
-        """Return what the system is to take back from each clip.
-
-        Parameters
-        ----------
-        base : (n_clips,) float64
-            Base scores of the system.
-        z : dict of (n_clips,) float64
-            The calibrated scores of every branch, by its name.
-
-        Returns
-        -------
-        (n_clips,) float64
-            The penalty R >= 0, in units of the base score; exactly 0 up to the threshold.
-
-        Raises
-        ------
-        DataError
-            If it is called before ``fit``.
-        """
-        if self._disagreement is None:
-            raise DataError("this channel disagreement has no train normals yet: call fit(base, z, domain) first")
+    def _penalty(self, over: Floats, z: Mapping[str, Floats]) -> Floats:
         doubt = ramp(self._disagreement.cdf(self._range(z)), self._ordinary, 1.0)
-        return excess(base, self._threshold) * doubt
+        return over * doubt
 
     def _range(self, z: Mapping[str, Floats]) -> Floats:
         """Return the largest z of the branches less the smallest (n,)."""

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, SmoothEcdf
-from asdcore_plugins.stats.distributions.tail import excess, ramp
+from asdcore import SmoothEcdf
+from asdcore_plugins.guards.bases.excess import ExcessGuard
+from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.distributions.tail import ramp
 from asdcore_plugins.stats.parameters import check_branch, check_quantiles
 
-Floats = NDArray[np.float64]
 
-
-class TailGuard:
+class TailGuard(ExcessGuard):
     """Takes back part of a score in the normal tail that other evidence does not support.
 
     The false alarms that decide pAUC are the highest train-normal scores. Let Q be the ``quantile`` of the train-normal
@@ -31,14 +31,9 @@ class TailGuard:
     support : str
         The name of the branch that must agree.
     quantile : float
-        Quantile of the train-normal base scores at which the tail begins, in (0, 1).
+        As in :class:`~asdcore_plugins.guards.bases.excess.ExcessGuard`.
     support_quantile : float
         Quantile of the branch from which on it agrees in full, in (0, 1).
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
 
     Notes
     -----
@@ -62,54 +57,17 @@ class TailGuard:
     array([2.4, 0. , 0. ])
     """
 
+    name = "tail guard"
+
     def __init__(self, support: str, quantile: float = 0.95, support_quantile: float = 0.8) -> None:
         check_branch("support", support)
-        check_quantiles(quantile=quantile, support_quantile=support_quantile)
-        self._support, self._quantile, self._support_quantile = support, quantile, support_quantile
-        self._evidence: SmoothEcdf | None = None
+        super().__init__(quantile)
+        check_quantiles(support_quantile=support_quantile)
+        self._support, self._support_quantile = support, support_quantile
 
-    def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> TailGuard:
-        """Learn the tail of the train normals.
-
-        Parameters
-        ----------
-        base : (n_train,) float64
-            Base scores of the system for train normals, out of fold.
-        z : dict of (n_train,) float64
-            The calibrated scores of every branch for the same clips, by its name.
-        domain : (n_train,) str
-            "source" or "target"; not used.
-
-        Returns
-        -------
-        TailGuard
-            Itself.
-        """
-        self._threshold = float(np.quantile(base, self._quantile))
+    def _fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> None:
         self._evidence = SmoothEcdf(z[self._support])
-        return self
 
-    def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
-        """Return what the system is to take back from each clip.
-
-        Parameters
-        ----------
-        base : (n_clips,) float64
-            Base scores of the system.
-        z : dict of (n_clips,) float64
-            The calibrated scores of every branch, by its name.
-
-        Returns
-        -------
-        (n_clips,) float64
-            The penalty R >= 0, in units of the base score; exactly 0 up to the threshold.
-
-        Raises
-        ------
-        DataError
-            If it is called before ``fit``.
-        """
-        if self._evidence is None:
-            raise DataError("this tail guard has no train normals yet: call fit(base, z, domain) first")
+    def _penalty(self, over: Floats, z: Mapping[str, Floats]) -> Floats:
         unsupported = ramp(self._evidence.cdf(z[self._support]), self._support_quantile, 0.0)
-        return excess(base, self._threshold) * unsupported
+        return over * unsupported

@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.stats.distributions.tail import excess
-from asdcore_plugins.stats.parameters import check_quantiles
-
-Floats = NDArray[np.float64]
+from asdcore_plugins.guards.bases.excess import ExcessGuard
+from asdcore_plugins.stats.arrays import Floats
 
 
-class TailCalibration:
+class TailCalibration(ExcessGuard):
     """Compresses the tail of a system's scores onto the scale of the train-normal tail.
 
     Above the ``quantile`` Q of the train-normal base scores the excess grows logarithmically. Its unit beta is the mean
@@ -29,12 +27,7 @@ class TailCalibration:
     Parameters
     ----------
     quantile : float
-        Quantile of the train-normal base scores at which the tail begins, in (0, 1).
-
-    Raises
-    ------
-    ValueError
-        If ``quantile`` is out of its range.
+        As in :class:`~asdcore_plugins.guards.bases.excess.ExcessGuard`.
 
     Notes
     -----
@@ -56,67 +49,18 @@ class TailCalibration:
     array([ 5.  ,  8.82, 11.2 ])
     """
 
-    def __init__(self, quantile: float = 0.95) -> None:
-        check_quantiles(quantile=quantile)
-        self._quantile = quantile
-        self._threshold, self._beta = 0.0, 0.0
+    name = "tail calibration"
 
-    def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> TailCalibration:
-        """Learn the tail of the train normals.
-
-        Parameters
-        ----------
-        base : (n_train,) float64
-            Base scores of the system for train normals, out of fold.
-        z : dict of (n_train,) float64
-            The calibrated scores of every branch for the same clips, by its name.
-        domain : (n_train,) str
-            "source" or "target"; not used.
-
-        Returns
-        -------
-        TailCalibration
-            Itself.
-
-        Raises
-        ------
-        DataError
-            If no train-normal score lies above the quantile.
-        """
-        self._beta = 0.0
-        threshold = float(np.quantile(base, self._quantile))
-        over = base[base > threshold] - threshold
+    def _fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> None:
+        over = base[base > self._threshold] - self._threshold
         if not len(over):
             raise DataError(
                 f"none of the {len(base)} train-normal scores lies above their quantile {self._quantile}: "
                 "the highest are all the same, so their tail has no scale. Choose a lower quantile."
             )
-        self._threshold, self._beta = threshold, float(np.mean(over))
-        return self
+        self._beta = float(np.mean(over))
 
-    def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
-        """Return what the system is to take back from each clip.
-
-        Parameters
-        ----------
-        base : (n_clips,) float64
-            Base scores of the system.
-        z : dict of (n_clips,) float64
-            The calibrated scores of every branch, by its name; not used.
-
-        Returns
-        -------
-        (n_clips,) float64
-            The penalty R >= 0, in units of the base score; exactly 0 up to the threshold.
-
-        Raises
-        ------
-        DataError
-            If it is called before ``fit``.
-        """
-        if not self._beta:
-            raise DataError("this tail calibration has no train normals yet: call fit(base, z, domain) first")
-        over = excess(base, self._threshold)
+    def _penalty(self, over: Floats, z: Mapping[str, Floats]) -> Floats:
         with np.errstate(over="ignore", divide="ignore"):
             ratio = over / self._beta
             # Beyond what a float can hold, the 1 of log(1 + ratio) is long lost.

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, SmoothEcdf
-from asdcore_plugins.stats.distributions.tail import excess, ramp
+from asdcore_plugins.guards.bases.excess import ExcessGuard
+from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.distributions.tail import ramp
 from asdcore_plugins.stats.parameters import check_branch, check_quantiles
 
-Floats = NDArray[np.float64]
 
-
-class TargetProximity:
+class TargetProximity(ExcessGuard):
     """Takes back unsupported scores in the normal tail, for clips close to the target domain.
 
     What a detector takes for anomalous often belongs to the target domain, of which it has heard ten clips. So the
@@ -36,16 +36,11 @@ class TargetProximity:
         The name of the branch that tells how near the target a clip is; best with a scorer of ``references =
         ["target"]`` and a normalizer of ``scope = "target"``.
     quantile : float
-        Quantile of the train-normal base scores at which the tail begins, in (0, 1).
+        As in :class:`~asdcore_plugins.guards.bases.excess.ExcessGuard`.
     support_quantile : float
         Quantile of ``support`` from which on it agrees in full, in (0, 1).
     proximity_quantile : float
         Quantile of ``proximity`` among target train normals up to which a clip is near, in (0.5, 1).
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
 
     Notes
     -----
@@ -69,6 +64,8 @@ class TargetProximity:
     array([2.4, 0. ])
     """
 
+    name = "target proximity"
+
     def __init__(
         self,
         support: str,
@@ -79,36 +76,14 @@ class TargetProximity:
     ) -> None:
         check_branch("support", support)
         check_branch("proximity", proximity)
-        check_quantiles(quantile=quantile, support_quantile=support_quantile, proximity_quantile=proximity_quantile)
+        super().__init__(quantile)
+        check_quantiles(support_quantile=support_quantile, proximity_quantile=proximity_quantile)
         if not proximity_quantile > 0.5:
             raise ValueError(f"proximity_quantile must lie above the median, 0.5, got {proximity_quantile}")
         self._support, self._proximity = support, proximity
-        self._quantile, self._agrees, self._near_quantile = quantile, support_quantile, proximity_quantile
-        self._evidence: SmoothEcdf | None = None
+        self._agrees, self._near_quantile = support_quantile, proximity_quantile
 
-    def fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> TargetProximity:
-        """Learn the tail of the train normals.
-
-        Parameters
-        ----------
-        base : (n_train,) float64
-            Base scores of the system for train normals, out of fold.
-        z : dict of (n_train,) float64
-            The calibrated scores of every branch for the same clips, by its name.
-        domain : (n_train,) str
-            "source" or "target"; the target clips tell what is near.
-
-        Returns
-        -------
-        TargetProximity
-            Itself.
-
-        Raises
-        ------
-        DataError
-            If there are no target clips, or their proximity has no spread.
-        """
-        self._evidence = None
+    def _fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> None:
         near = z[self._proximity][domain == "target"]
         if not len(near):
             raise DataError("target_proximity needs target train normals, and there are none. Take the guard out.")
@@ -118,32 +93,9 @@ class TargetProximity:
                 f"the median and the quantile {self._near_quantile} of the z of {self._proximity!r} are the same for "
                 f"the {len(near)} target train normals, so nothing tells what is near them. Take the guard out."
             )
-        self._threshold = float(np.quantile(base, self._quantile))
         self._evidence = SmoothEcdf(z[self._support])
-        return self
 
-    def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
-        """Return what the system is to take back from each clip.
-
-        Parameters
-        ----------
-        base : (n_clips,) float64
-            Base scores of the system.
-        z : dict of (n_clips,) float64
-            The calibrated scores of every branch, by its name.
-
-        Returns
-        -------
-        (n_clips,) float64
-            The penalty R >= 0, in units of the base score; exactly 0 up to the threshold.
-
-        Raises
-        ------
-        DataError
-            If it is called before ``fit``.
-        """
-        if self._evidence is None:
-            raise DataError("this target proximity has no train normals yet: call fit(base, z, domain) first")
+    def _penalty(self, over: Floats, z: Mapping[str, Floats]) -> Floats:
         unsupported = ramp(self._evidence.cdf(z[self._support]), self._agrees, 0.0)
         near = ramp(z[self._proximity], self._far, self._middle)
-        return excess(base, self._threshold) * unsupported * near
+        return over * unsupported * near
