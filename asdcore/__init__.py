@@ -33,7 +33,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from asdcore.contract.hookspecs import hookimpl
-from asdcore.contract.interfaces import Tokens
+from asdcore.contract.tokens import Tokens
 from asdcore.errors import (
     AsdcoreError,
     DataError,

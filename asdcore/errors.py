@@ -2,13 +2,13 @@
 
 AsdcoreError
 ├── PluginError        a plugin is missing, misspelt, clashes, or breaks its contract
-├── PortfolioError     a portfolio file says something that cannot be run
-├── DataError          sound, a dataset or features that cannot be scored
+├── PortfolioError     a portfolio file is invalid
+├── DataError          sound, a dataset or features that are invalid or too few to score
 │   └── DatasetError   all that is wrong in one dataset, listed at once
-├── StoreError         a cached artifact is damaged, or a folder cannot be written
+├── StoreError         a cached artifact is damaged, or a folder is not writable
 ├── ResourceError      a registry entry is wrong, or a checkpoint or archive is missing or not the one it records
 ├── EvaluationError    scores and ground truth do not fit each other
-└── ManifestError      a frozen manifest cannot be read, or what it pins is not what is there
+└── ManifestError      a frozen manifest is unreadable, or something differs from what it pins
 
 A message says what was found, what is allowed, and what to do next. The command line prints it and exits with 2; a
 traceback is shown only with ``--debug``.
@@ -27,7 +27,7 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
 class AsdcoreError(Exception):
-    """Base of every error a user can cause or mend."""
+    """Base of every error that a user can cause or repair."""
 
 
 class PluginError(AsdcoreError):
@@ -35,18 +35,18 @@ class PluginError(AsdcoreError):
 
 
 class PortfolioError(AsdcoreError):
-    """A portfolio says something that cannot be run."""
+    """A portfolio is invalid."""
 
 
 class DataError(AsdcoreError):
-    """Sound, a dataset or features that cannot be scored."""
+    """Sound, a dataset or features are invalid, or too few to score."""
 
 
 class DatasetError(DataError):
-    """All that is wrong in one dataset.
+    """Everything that is wrong in one dataset.
 
-    ``problems`` has one line for each problem, each naming its file. ``clips`` is the clip index of everything that was
-    found (a polars frame; audio facts are null where a clip could not be read).
+    ``problems`` has one line for each problem, each naming its file. ``clips`` is the clip index of all clips that were
+    listed (a polars frame; audio facts are null for an unreadable clip).
     """
 
     def __init__(self, message: str, problems: Iterable[str] = (), clips: Any = None) -> None:
@@ -57,7 +57,7 @@ class DatasetError(DataError):
 
 
 class StoreError(AsdcoreError):
-    """A cached artifact is damaged, or a folder cannot be written."""
+    """A cached artifact is damaged, or a folder is not writable."""
 
 
 class EvaluationError(AsdcoreError):
@@ -69,12 +69,12 @@ class ResourceError(AsdcoreError):
 
 
 class ManifestError(AsdcoreError):
-    """A frozen manifest cannot be read, or what it pins is not what is there."""
+    """A frozen manifest is unreadable, or something differs from what it pins."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Say which known name was probably meant, and list all of them."""
-    names = sorted(known)
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Say which of the valid names was probably meant, and list all of them."""
+    names = sorted(candidates)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     return f"{hint}Known: {', '.join(names) or 'none'}."
@@ -82,7 +82,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 @contextmanager
 def blamed(kind: str, name: str) -> Iterator[None]:
-    """Turn whatever a plugin's code raises inside, our own errors apart, into a PluginError that names it."""
+    """Turn any exception of a plugin's code, except an AsdcoreError, into a PluginError that names the plugin."""
     try:
         yield
     except AsdcoreError:
@@ -107,7 +107,7 @@ def located(where: str) -> Iterator[None]:
 
 @contextmanager
 def clips_named(names: Mapping[str, str]) -> Iterator[None]:
-    """Say a clip's name where an AsdcoreError raised inside says ``sha256:`` and its digest.
+    """Put a clip's name in place of ``sha256:`` and its digest in an AsdcoreError raised inside.
 
     A stage that must not know the names of test clips can only say the digest. names : {digest: clip}.
     """
@@ -124,10 +124,10 @@ def warned(where: str) -> Iterator[None]:
     """Prefix any warning given inside with where it happened."""
     with warnings.catch_warnings(record=True) as caught:
         yield
-    for one in caught:
-        warnings.warn(f"{where}: {one.message}", one.category, stacklevel=3)
+    for warning in caught:
+        warnings.warn(f"{where}: {warning.message}", warning.category, stacklevel=3)
 
 
 def plain_warnings() -> None:
-    """Show a warning as one line of its words: where in the code it was given helps nobody who runs a command."""
+    """Show a warning as one line of text: its place in the code does not help a person who runs a command."""
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"

@@ -1,4 +1,4 @@
-"""Where chunks of work run: this process, or local processes.
+"""Runs chunks of work, in this process or in local processes.
 
 A chunk is a function call with plain arguments that writes its result to the store under a name that its inputs
 determine, and returns something small. It may run anywhere, in any order, and twice. So one seam, shaped like
@@ -43,7 +43,7 @@ def executor(workers: int, prepare: Callable[[], object] | None = None) -> Itera
 
     ``prepare`` runs first in each of those processes: what this process has set up for itself must hold there too.
 
-    Raises AsdcoreError where the system does not allow local processes.
+    Raises AsdcoreError if the system does not allow local processes.
     """
     if workers < 1:
         raise AsdcoreError(f"--workers must be at least 1, got {workers}.")
@@ -62,7 +62,7 @@ def executor(workers: int, prepare: Callable[[], object] | None = None) -> Itera
 def run_jobs(pool: Executor, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
     """Run ``work`` on every job and yield results as they come; the first error cancels what has not begun.
 
-    Raises AsdcoreError where a worker process ends before its work does.
+    Raises AsdcoreError if a worker process ends before its work does.
     """
     if isinstance(pool, InProcess):
         yield from map(work, jobs)
@@ -85,9 +85,9 @@ def run_jobs(pool: Executor, work: Callable[[Job], Result], jobs: Iterable[Job])
 
 
 def _shielded(work: Callable[[Job], Result], job: Job) -> Result:
-    """Run a job in a worker; an error that could not travel back to the parent gives way to one that can.
+    """Run a job in a worker, and replace an error that does not pickle by one that does.
 
-    Many libraries have exceptions that pickle and do not unpickle, and of these the parent sees a worker lost.
+    Exceptions of many libraries pickle and do not unpickle. The parent would then see only a lost worker.
     """
     try:
         return work(job)
@@ -95,14 +95,14 @@ def _shielded(work: Callable[[Job], Result], job: Job) -> Result:
         try:
             pickle.loads(pickle.dumps(error))
         except Exception:
-            said = "".join(traceback.format_exception(error))
-            raise RuntimeError(f"{type(error).__name__}: {error}\n{said}") from None
+            trace = "".join(traceback.format_exception(error))
+            raise RuntimeError(f"{type(error).__name__}: {error}\n{trace}") from None
         raise
 
 
 @contextmanager
 def _allowed() -> Iterator[None]:
-    """Say what to do where the system refuses to start processes, or the locks that they share."""
+    """Say what to do if the system refuses to start processes, or the locks that they share."""
     try:
         yield
     except (OSError, ImportError, RuntimeError) as error:
@@ -115,17 +115,17 @@ def _allowed() -> Iterator[None]:
 
 
 def _exit_codes(processes: list[Any]) -> list[int | None]:
-    """Return the exit codes of the processes of a lost pool, which ends them all, from a thread of its own."""
-    codes = [one.exitcode for one in processes]
+    """Return the exit codes of the processes of a lost pool, once its own thread has ended them all."""
+    codes = [process.exitcode for process in processes]
     deadline = time.monotonic() + 5
     while None in codes and time.monotonic() < deadline:
         time.sleep(0.01)
-        codes = [one.exitcode for one in processes]
+        codes = [process.exitcode for process in processes]
     return codes
 
 
 def _lost(exit_codes: list[int | None]) -> str:
-    """Say how a worker was lost. The pool ends the others with SIGTERM, so theirs tells nothing."""
+    """Say how a worker was lost. The pool ends the others with SIGTERM, so their exit codes say nothing."""
     told = [code for code in exit_codes if code not in (None, 0, -signal.SIGTERM)]
     code = told[0] if told else None
     if code is not None and code < 0:

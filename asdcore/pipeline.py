@@ -39,10 +39,10 @@ from asdcore.evidence.tails import tail_notes
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import check_places, out_of_fold, system_groups
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
-from asdcore.preflight.notes import notes_on
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
 from asdcore.stages import calibrate, decide, embed, fuse, score, unheard
+from asdcore.stages.notes import notes_on
 from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
@@ -50,7 +50,7 @@ from asdcore.store.exclusive_folder import claimed
 from asdcore.version import __version__
 
 CURRENT_YEAR = 2026
-"""The rules of 2022-2026 apply where a dataset reader names no year."""
+"""The rules of 2022-2026 apply if a dataset reader names no year."""
 
 
 def run(
@@ -87,7 +87,7 @@ def run(
     device : str, optional
         A torch device such as "cuda", for the encoders that take one. Default: the CPU.
     progress : Progress, optional
-        Is told of each stage and note; see :mod:`asdcore.progress`. Default: silent.
+        Receives each stage and note, such as ``asdcore.progress.Lines()``. Default: silent.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def run(
         for note in notes:
             work.progress.note(note)
         tables = work.tables(clips)
-        about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *work.found], **work.about(clips)}
+        about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *work.findings], **work.about(clips)}
         return write_run(folder, tables, about)
 
 
@@ -145,8 +145,8 @@ class Work:
     prepare: Callable[[], object] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     out_of_fold: list[dict[str, Any]] = field(default_factory=list)
-    found: list[str] = field(default_factory=list)
-    """Notes on what scoring found out."""
+    findings: list[str] = field(default_factory=list)
+    """Notes that scoring gave."""
 
     def listed(self, reader: Dataset) -> tuple[pl.DataFrame, Any]:
         """Return the clip index of the recordings, and what was noticed of their last bytes."""
@@ -162,8 +162,8 @@ class Work:
         return set().union(*(self.store.features(recipe).held() for recipe in recipes))
 
     def device_notes(self) -> list[str]:
-        """Say so where a device was named that no encoder takes."""
-        encoders = [installed().component("encoder", one.encoder.name) for one in self.plan.branches.values()]
+        """Say so if a device was named and no encoder takes one."""
+        encoders = [installed().component("encoder", branch.encoder.name) for branch in self.plan.branches.values()]
         if self.device is None or any(map(takes_device, encoders)):
             return []
         return [f"no encoder of this portfolio takes a device: {self.device!r} changes nothing."]
@@ -179,7 +179,7 @@ class Work:
         scores = self.scores(clips, plugins)
         groups = system_groups(clips, self.plan, self.out_of_fold)
         decide.check_groups(clips, self.plan.decision, groups)
-        self.found += (doubts := tail_notes(scores, clips, self.plan, self.out_of_fold, plugins))
+        self.findings += (doubts := tail_notes(scores, clips, self.plan, self.out_of_fold, plugins))
         for note in doubts:
             self.progress.note(note)
         with self.stage("fuse", len(self.plan.systems)) as advance:
@@ -207,9 +207,9 @@ class Work:
             with self.stage("score", len(missing)) as advance:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
-        self.out_of_fold, self.found = out_of_fold(score.scored(clips, jobs, plugins))
-        self.found += decide.group_notes(self.out_of_fold, self.plan.decision)
-        for note in self.found:
+        self.out_of_fold, self.findings = out_of_fold(score.scored(clips, jobs, plugins))
+        self.findings += decide.group_notes(self.out_of_fold, self.plan.decision)
+        for note in self.findings:
             self.progress.note(note)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
 

@@ -13,13 +13,13 @@ from contextvars import ContextVar
 from typing import Protocol
 
 QUIET = 10.0
-"""Seconds after which a log is told what a stage is at."""
+"""Seconds between two lines of a log on what a long stage is doing."""
 
 _DOING: ContextVar[Callable[[str], None] | None] = ContextVar("doing", default=None)
 
 
 def doing(what: str) -> None:
-    """Say what long work is at within one step of its stage, such as "fan section 00: fold 2 of 5".
+    """Report what long work is doing within one step of its stage, such as "fan section 00: fold 2 of 5".
 
     It is shown if the work runs in the process that shows progress; other processes report whole steps alone.
     """
@@ -37,10 +37,10 @@ def _told(show: Callable[[str], None]) -> Iterator[None]:
 
 
 class Progress(Protocol):
-    """What the pipeline tells of its work."""
+    """Shows what the pipeline reports of its work."""
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Enter a stage of ``total`` steps (0: not known yet); the context gives a function to call with steps done."""
+        """Enter a stage of ``total`` steps (0: unknown yet); the context gives a function to call with steps done."""
         ...
 
     def note(self, text: str) -> None:
@@ -65,7 +65,7 @@ class Lines:
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Print the stage when it is done, with its steps and seconds; every ten seconds also what long work is at."""
+        """Print the stage when it is done, with its steps and seconds; every ten seconds also what it is doing."""
         started, done = time.perf_counter(), 0
         spoken = started
 
@@ -121,5 +121,5 @@ class Bars:
 
 
 def for_stderr() -> Progress:
-    """Bars where a person watches, lines where a file does."""
+    """Bars on a terminal, lines in a file."""
     return Bars() if sys.stderr.isatty() else Lines()

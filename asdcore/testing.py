@@ -35,12 +35,12 @@ What is checked
 Whatever the kind, the output for a clip may depend on that clip and on the train normals, and on nothing else. So every
 kind is called with its clips permuted, dropped, duplicated and appended, alone and in large batches, beside extreme
 outliers, twice, after other batches, and with the global random generators stirred; each time by newly built and fitted
-components, so that remembering a first batch is found out as well. What may differ is what arithmetic rounds
-away: of the outputs' scale 1e-12 for normalizers and guards, 1e-5 where float32 and matrix products are at work, and
-1e-6 for waveforms. Better is nothing at all: a frozen portfolio promises the same bytes whichever clips are scored
-together, so compute scores in float64 and each clip's alone.
+components, so a component that remembers a first batch fails too. Outputs may differ by what arithmetic rounds away,
+relative to their scale: 1e-12 for normalizers and guards, 1e-5 for scores and tokens (float32, matrix products) and
+1e-6 for waveforms. No difference at all is better: a frozen portfolio promises the same bytes whichever clips are
+scored together, so compute scores in float64 and each clip's alone.
 
-A failed check says what was found, why it matters, and what is the likely cause. Its name says what is wrong:
+A failed check says what was observed, why it matters, and the likely cause. Its name says what is wrong:
 ``check_no_test_set_z_scores``, ``check_left_out_matches_refit``, ``check_input_unchanged``, ...
 """
 

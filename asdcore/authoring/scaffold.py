@@ -72,7 +72,7 @@ _KINDS = {
 def new_plugin(kind: str, name: str, folder: Path) -> Path:
     """Write the distribution ``asdcore-<name>`` into ``folder`` and return where it lies.
 
-    Hyphens in the name become underscores. Raises PluginError for a name or kind that cannot be, or one that is taken.
+    Hyphens in the name become underscores. Raises PluginError for an invalid name or kind, or a name that is taken.
     """
     if kind not in KINDS:
         raise PluginError(f"There is no kind of plugin {kind!r}. {did_you_mean(kind, KINDS)}")
@@ -93,25 +93,25 @@ def new_plugin(kind: str, name: str, folder: Path) -> Path:
 def install_command(path: Path) -> str:
     """Return the command that installs a plugin at ``path`` for development into the environment of this Python.
 
-    What a new plugin depends on is here: this runs with it. Where its build backend is, too, pip needs no network.
+    This environment has all that a new plugin depends on. If it has the build backend too, pip needs no network.
     """
     offline = "--no-build-isolation " if importlib.util.find_spec("hatchling") else ""
     return f"{command('pip')} install {offline}--no-deps -e {shlex.quote(str(path))}"
 
 
 def command(name: str) -> str:
-    """Return how to call a command of this Python's environment: by its name, where that leads there."""
-    found = shutil.which(name)
+    """Return how to call a command of this Python's environment: by its name, if that leads there."""
+    path = shutil.which(name)
     # Without following links: in an environment python is a link to another's.
-    is_ours = found is not None and Path(found).parent == Path(sys.executable).parent
+    is_ours = path is not None and Path(path).parent == Path(sys.executable).parent
     return name if is_ours else f"{shlex.quote(sys.executable)} -m {name}"
 
 
 def _checked(kind: str, name: str) -> str:
     if not NAME.fullmatch(name) or len(name) > LONGEST or keyword.iskeyword(name):
         raise PluginError(
-            f"{name!r} cannot name a plugin. A name starts with a lower-case letter, goes on with lower-case letters, "
-            "digits and underscores, does not end with an underscore, is no word of Python and has at most "
+            f"Invalid plugin name {name!r}. A name starts with a lower-case letter, goes on with lower-case letters, "
+            "digits and underscores, does not end with an underscore, is not a keyword of Python and has at most "
             f"{LONGEST} characters, as in 'band_energy'."
         )
     taken = installed().components(kind)

@@ -9,7 +9,7 @@ from asdcore.errors import AsdcoreError
 
 
 def given_path(path: str | Path, what: str) -> Path:
-    """Return a path that was given as ``what``, such as "data"; AsdcoreError where it is empty.
+    """Return a path that was given as ``what``, such as "data"; AsdcoreError if it is empty.
 
     An empty text, as an unset variable of a shell leaves it, would otherwise mean the working folder.
     """
@@ -29,7 +29,7 @@ def path_of_variable(name: str) -> Path | None:
 
 
 def places(**given: str | Path | None) -> dict[str, Path | None]:
-    """Return paths that may have been given, by what each is of: ``places(data=None, run="r")``."""
+    """Return the paths that were given, by name, and None for the others: ``places(data=None, run="r")``."""
     return {what: None if path is None else given_path(path, what) for what, path in given.items()}
 
 

@@ -81,7 +81,7 @@ app.command("check-plugin")(plugins.check_plugin)
 app.command()(complexity.complexity)
 app.command("audit-views")(views.audit_views)
 
-audit_app = group("Plan a choice before any metric, then make it.")
+audit_app = group("Plan a choice before any metric is seen, then make it.")
 audit_app.command("plan")(selection.audit_plan)
 audit_app.command("decide")(selection.audit_decide)
 app.add_typer(audit_app, name="audit")
@@ -92,7 +92,7 @@ data_app.command("index")(data.index)
 data_app.command("fetch")(data.fetch)
 app.add_typer(data_app, name="data")
 
-registry_app = group("Checkpoints and datasets, and their hashes.")
+registry_app = group("List, check, add and download external files.")
 registry_app.command("list")(registry.list_)
 registry_app.command("verify")(registry.verify)
 registry_app.command("add")(registry.add)
@@ -125,7 +125,7 @@ def main() -> None:
         with own_streams():
             if not {"--help", "--version"}.intersection(arguments):
                 check_folder()
-            app([one for one in arguments if one != "--debug"])
+            app([argument for argument in arguments if argument != "--debug"])
     except (AsdcoreError, OSError, MemoryError) as error:
         if debug:
             raise
@@ -135,7 +135,7 @@ def main() -> None:
 
 
 def _said(error: Exception) -> str:
-    """Return what to say of an error; what the system refused has no advice of its own."""
+    """Return the message for an error. A refusal of the system gets the advice that it lacks."""
     if isinstance(error, AsdcoreError):
         return str(error)
     if isinstance(error, MemoryError):

@@ -39,7 +39,7 @@ def compare(
     from asdcore.cli.results import show_comparison
     from asdcore.evidence.comparison import compare as compare_runs
 
-    found = compare_runs(
+    comparison = compare_runs(
         *runs,
         systems=systems,
         truth=truth,
@@ -51,6 +51,6 @@ def compare(
         progress=progress(),
     )
     if as_json:
-        print_json(found.as_json())
-    elif not export(found.rows_of_values(), csv, latex):
-        show_comparison(found)
+        print_json(comparison.as_json())
+    elif not export(comparison.rows_of_values(), csv, latex):
+        show_comparison(comparison)

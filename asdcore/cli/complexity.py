@@ -41,9 +41,9 @@ def lines(counted: Complexity) -> list[str]:
     """Return what a portfolio costs as lines: branches, totals, notes."""
     branches = branches_of(counted)
     totals = [
-        {"system": name, **_figures(one.parameters, one.thop_macs, one.torch_macs)}
-        | {"scorer MACs": _millions(one.scorer_macs)}
-        for name, one in ({**counted.systems, "(all branches)": counted.total}).items()
+        {"system": name, **_figures(cost.parameters, cost.thop_macs, cost.torch_macs)}
+        | {"scorer MACs": _millions(cost.scorer_macs)}
+        for name, cost in ({**counted.systems, "(all branches)": counted.total}).items()
     ]
     return [
         f"One clip of {counted.seconds:g} s, scored against {counted.train_clips} train normals. All in millions;",

@@ -40,10 +40,10 @@ def index(
 ) -> None:
     """List what a dataset holds, and what is wrong.
 
-    Reads the recordings below ROOT. Prints the clips of each machine, section and split; source and target count those
-    whose domain is known, and that of a test clip never is. A second table counts the train clips whose order is known,
-    and the recordings that they were cut from (0 if the dataset does not say). Then every problem is printed; exits
-    with 1 if there is any.
+    Reads the recordings below ROOT. Prints the clips of each machine, section and split. The columns source and target
+    count the clips of each domain; the domain of a test clip stays hidden. A second table counts the train clips whose
+    order is known, and the recordings that they were cut from (0 if the dataset does not say). Then every problem is
+    printed; exits with 1 if there is any.
 
     Example: asdcore data index data --task dcase2026
     """
@@ -94,9 +94,9 @@ def fetch(
     from asdcore.resources.archives import fetch_data
     from asdcore.resources.registry import open_registry
 
-    wanted = [one.strip() for one in machines.split(",")] if machines else []
-    known = open_registry(registry)
-    unpacked = fetch_data(name, out, known, machines=wanted, split=split, keep=keep, progress=progress())
+    wanted = [name.strip() for name in machines.split(",")] if machines else []
+    resources = open_registry(registry)
+    unpacked = fetch_data(name, out, resources, machines=wanted, split=split, keep=keep, progress=progress())
     typer.echo(f"{unpacked} archives were unpacked into {out}")
     typer.echo(f"Next: asdcore data index {out}")
 

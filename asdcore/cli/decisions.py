@@ -1,4 +1,4 @@
-"""The command decisions: what thresholds promise, by clip and by recording, and what came."""
+"""The command decisions: the false positives that thresholds promise, by clip and by recording, and those that came."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ READINGS = (
 )
 MEANING = (
     "leave-one-out gives: train normals scored without the clips beside them, above the threshold that leave-one-out "
-    "scores would set, what new recordings would meet; nothing (-) where a domain has too few groups. by groups: above "
+    "scores would set, what new recordings would meet; nothing (-) if a domain has too few groups. by groups: above "
     "{threshold}. came: labelled test normals above this run's threshold."
 )
 Row = dict[str, Any]
@@ -36,9 +36,9 @@ CELL = ("system", "machine", "section", "domain")
 RATES = ("one_by_one", "new", "by_group", "came")
 LIMITS = ("system", "machine", "section", "normals", "groups", "threshold", "estimate", "bound")
 ASSUMPTION = (
-    "threshold: what decides: the plain quantile, or the bound where the rule is 'conformal'. estimate: comes to the "
+    "threshold: what decides: the plain quantile, or the bound if the rule is 'conformal'. estimate: comes to the "
     "rate aimed at on average, with few groups too. bound: keeps it by proof, if a new clip comes from a new group "
-    "that is exchangeable with the train groups; nothing (-) where there are too few."
+    "that is exchangeable with the train groups; nothing (-) if there are too few."
 )
 
 
@@ -52,7 +52,8 @@ def decisions(
     """Show what false positives thresholds promise.
 
     Reads a run folder. Prints how many train normals lie above the threshold, clip by clip and by recording, and the
-    test normals above it if the run has been evaluated. It looks at no label itself. A file has all of it as one table.
+    test normals above it if the run has been evaluated. It looks at no label itself. --csv and --latex write all of it
+    as one table.
 
     Example: asdcore decisions runs/first
     """
@@ -61,39 +62,39 @@ def decisions(
     from asdcore.runs.folder import load_run
 
     done = load_run(run)
-    found = count(done, systems)
-    chosen = {one.system for one in found}
+    counts = count(done, systems)
+    chosen = {row.system for row in counts}
     told = _evaluated(run)
     tested = _tested(told, chosen)
     beside, why = _beside(done, chosen, told)
     counted = group_thresholds(done, systems)
-    limits = [one.as_json() for one in counted]
+    limits = [limit.as_json() for limit in counted]
     if as_json:
-        normals, rates = ([one.as_json() for one in some] for some in (found, beside))
+        normals, rates = ([row.as_json() for row in rows] for rows in (counts, beside))
         print_json({"train_normals": normals, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
         return
-    if export(_joined([one.as_json() for one in found], [one.as_json() for one in beside], limits), csv, latex):
+    if export(_joined([row.as_json() for row in counts], [row.as_json() for row in beside], limits), csv, latex):
         return
-    _show_counts(found)
+    _show_counts(counts)
     _show_beside(beside, why)
-    _show_limits(limits, [one.doubt for one in counted])
+    _show_limits(limits, [limit.doubt for limit in counted])
     if tested:
         print_lines(["", "Test normals:", "", *terminal.table(tested, TESTED), "", *READINGS])
     else:
-        typer.echo(f"Of test normals there is nothing yet: asdcore evaluate {run}")
+        typer.echo(f"Test normals: not evaluated yet. Next: asdcore evaluate {run}")
 
 
-def _show_counts(found: list[FalsePositives]) -> None:
-    """Print the table of train normals, and what to mind about it."""
-    rows = [_as_percent(one.as_json()) for one in found]
+def _show_counts(counts: list[FalsePositives]) -> None:
+    """Print the table of train normals and its warnings."""
+    rows = [_as_percent(count.as_json()) for count in counts]
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
     print_lines([*terminal.table(rows, list(rows[0])), ""])
-    print_lines(list(dict.fromkeys(one.warning for one in found if one.warning)))
+    print_lines(list(dict.fromkeys(count.warning for count in counts if count.warning)))
 
 
 def _show_limits(limits: list[Row], doubts: list[str | None]) -> None:
-    """Print the thresholds that count groups, where any group has more than one clip."""
-    if any(one["groups"] < one["normals"] for one in limits):
+    """Print the thresholds that count groups, if any group has more than one clip."""
+    if any(limit["groups"] < limit["normals"] for limit in limits):
         print_lines(["", "Thresholds that count groups:", "", *terminal.table(limits, LIMITS), ""])
         print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
         for doubt in filter(None, doubts):
@@ -101,7 +102,7 @@ def _show_limits(limits: list[Row], doubts: list[str | None]) -> None:
 
 
 def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Row]:
-    """Return a row for each row of ``counted``, with what the other tables say of it."""
+    """Return the rows of ``counted``, each with the columns that the other tables have for it."""
     rates = {tuple(row[key] for key in CELL): {key: row[key] for key in RATES} for row in beside}
     bounds = {tuple(row[key] for key in CELL[:3]): {key: row[key] for key in LIMITS[5:]} for row in limits}
     unknown = dict.fromkeys(RATES if beside else ())
@@ -113,57 +114,57 @@ def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Ro
 
 
 def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rates], str]:
-    """Return the rates by clip and by group, with what the evaluation wrote down; or why there are none."""
+    """Return the rates by clip and by group, with those of the evaluation; or the reason why there are none."""
     from asdcore.evidence.side_by_side import side_by_side, why_nothing
 
     try:
-        found = side_by_side(run, systems)
+        rates = side_by_side(run, systems)
     except AsdcoreError as error:
-        return [], f"What leave-one-out would promise cannot be told: {error}"
-    if not found:
+        return [], f"The rates that leave-one-out would promise are unknown: {error}"
+    if not rates:
         return [], why_nothing(run, systems)
     came = {
         (name, cell["machine"], cell["section"], domain): cell.get(f"{domain}_fpr_at_threshold")
-        for name, one in told.items()
-        for cell in one["cells"]
+        for name, result in told.items()
+        for cell in result["cells"]
         for domain in ("source", "target")
     }
-    return [replace(one, came=came.get((one.system, one.machine, one.section, one.domain))) for one in found], ""
+    return [replace(rate, came=came.get((rate.system, rate.machine, rate.section, rate.domain))) for rate in rates], ""
 
 
 def _show_beside(beside: list[Rates], why: str) -> None:
-    """Print the table by clip and by group, and where the two disagree: the worst cell of each system."""
+    """Print the table by clip and by group, and the worst cell of each system in which the two disagree."""
     if not beside:
         print_lines(["", *textwrap.wrap(why, WIDTH)])
         return
-    rows = [_side(one) for one in beside]
+    rows = [_side(rate) for rate in beside]
     print_lines(["", "Leave-one-out beside folds by group, in percent:", "", *terminal.table(rows, list(rows[0])), ""])
     own = 'the threshold that [out_of_fold] by = "auto" would set' if beside[0].by_clip else "this run's threshold"
     print_lines(textwrap.wrap(MEANING.format(threshold=own), WIDTH))
-    for system in dict.fromkeys(one.system for one in beside):
-        wrong = sorted((one for one in beside if one.system == system and one.disagree), key=lambda one: -one.new)
+    for system in dict.fromkeys(rate.system for rate in beside):
+        wrong = sorted((rate for rate in beside if rate.system == system and rate.disagree), key=lambda rate: -rate.new)
         if wrong:
             more = f" So it is in {len(wrong) - 1} more." if wrong[1:] else ""
             print_lines(["", *textwrap.wrap(wrong[0].sentence + more, WIDTH)])
 
 
-def _side(one: Rates) -> dict[str, Any]:
+def _side(rate: Rates) -> dict[str, Any]:
     return {
-        "system": one.system,
-        "machine": one.machine,
-        "section": one.section,
-        "domain": one.domain,
-        "normals": one.normals,
-        "groups": one.groups,
-        "aimed at": 100 * one.nominal,
-        "leave-one-out gives": 100 * one.new if one.enough else None,
-        "by groups": 100 * one.by_group,
-        "came": None if one.came is None else 100 * one.came,
+        "system": rate.system,
+        "machine": rate.machine,
+        "section": rate.section,
+        "domain": rate.domain,
+        "normals": rate.normals,
+        "groups": rate.groups,
+        "aimed at": 100 * rate.nominal,
+        "leave-one-out gives": 100 * rate.new if rate.enough else None,
+        "by groups": 100 * rate.by_group,
+        "came": None if rate.came is None else 100 * rate.came,
     }
 
 
 def _evaluated(run: Path) -> dict[str, Any]:
-    """Return what the run's evaluation wrote down of every system, {} where there is none."""
+    """Return what the run's evaluation wrote down of every system, {} if there is no evaluation."""
     from asdcore.basics.parse import parse_json
     from asdcore.runs.folder import EVALUATION_FILE
 
@@ -172,7 +173,9 @@ def _evaluated(run: Path) -> dict[str, Any]:
         return {}
     try:
         told: dict[str, Any] = parse_json(path.read_bytes())["systems"]
-        if not all(isinstance(cell, dict) and "machine" in cell for one in told.values() for cell in one["cells"]):
+        if not all(
+            isinstance(cell, dict) and "machine" in cell for result in told.values() for cell in result["cells"]
+        ):
             raise ValueError("a cell has no machine")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(f"{path} is damaged. Evaluate the run again: asdcore evaluate {run}") from error
@@ -203,7 +206,7 @@ def _as_percent(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: row[key] for key in ("system", "machine", "section", "domain", "normals", "groups", "above")},
         "rate": 100 * row["rate"],
-        "ci95": "[{}, {}]".format(*(fixed(100 * one) for one in row["ci95"])),
+        "ci95": "[{}, {}]".format(*(fixed(100 * bound) for bound in row["ci95"])),
         "aimed at": 100 * row["nominal"],
         "smallest": 100 * row["smallest_attainable"],
     }

@@ -17,11 +17,11 @@ Latex = Annotated[
 
 
 def export(rows: Sequence[Mapping[str, Any]], csv: Path | None, latex: Path | None) -> bool:
-    """Write rows to the files asked for; numbers in full, fractions as fractions.
+    """Write rows to the files that were asked for: numbers in full, fractions as fractions.
 
     Returns whether stdout was asked for: then nothing else belongs there.
 
-    Raises AsdcoreError if a file exists already: whatever it is, nobody asked to lose it.
+    Raises AsdcoreError if a file exists already, so that none is lost.
     """
     if csv is None and latex is None:
         return False

@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from asdcore.runs.folder import Run
 
 Manifest = Annotated[Path, typer.Argument(help="A frozen manifest (.json).")]
-Data = Annotated[Path | None, typer.Option(help="Where the recordings lie now, if not where the manifest says.")]
-RunDir = Annotated[Path | None, typer.Option("--run", help="Where the run folder lies now.")]
-Store = Annotated[Path | None, typer.Option(help="Where the store that holds the features lies now.")]
+Data = Annotated[
+    Path | None, typer.Option(help="Where the recordings lie now. Default: the place that the manifest names.")
+]
+RunDir = Annotated[
+    Path | None,
+    typer.Option("--run", help="Where the run folder lies now. Default: the place that the manifest names."),
+]
+Store = Annotated[
+    Path | None, typer.Option(help="Where the store of features lies now. Default: as the manifest says.")
+]
 PublicKey = Annotated[
     Path | None, typer.Option("--key", help="Public key (PEM) to check the manifest's signature with.")
 ]
@@ -27,7 +34,7 @@ PublicKey = Annotated[
 
 @contextmanager
 def _failing() -> Iterator[None]:
-    """End in 1 where a manifest does not fit; wrong use ends in 2, as everywhere."""
+    """Exit with 1 if a manifest does not fit. Wrong use exits with 2, as everywhere."""
     from asdcore.frozen.manifest import NothingToCheckError
 
     try:
@@ -52,7 +59,7 @@ def freeze(
         bool,
         typer.Option(
             help="First run it again in fresh processes, with the names of test clips exchanged and with either half "
-            "of them; freeze only where every score is the same."
+            "of them; freeze only if every score is the same."
         ),
     ] = False,
     workers: Workers = 1,
@@ -81,7 +88,7 @@ def freeze(
 
 
 def _check_same(run: Path, out: Path, workers: int) -> None:
-    """End in 1 where a run is not the same when it is run again."""
+    """Exit with 1 if a run gives other scores when it is run again."""
     from asdcore.frozen.manifest_path import check_place
     from asdcore.frozen.rerun import check_same
     from asdcore.runs.folder import load_run
@@ -147,7 +154,7 @@ def infer(
     store: Store = None,
     workers: Workers = 1,
     skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out recordings that cannot be read; exits with 1 if any.")
+        bool, typer.Option("--skip-unreadable", help="Leave out unreadable recordings; exits with 1 if there are any.")
     ] = False,
 ) -> None:
     """Score evaluation recordings once, from a manifest.
@@ -183,5 +190,5 @@ def _show_inference(finished: Run, out: Path) -> None:
     typer.echo(f"Scores and decisions as CSV: {out}/scores. What thresholds promise: asdcore decisions {out}")
     typer.echo(f"For a challenge submission: asdcore package {out} --label <Name>_<Institute>")
     if skipped := finished.about.get("skipped"):
-        typer.echo(f"Left out, since they cannot be read: {', '.join(skipped)}", err=True)
+        typer.echo(f"Left out as unreadable: {', '.join(skipped)}", err=True)
         raise typer.Exit(FAILED)

@@ -1,4 +1,4 @@
-"""The commands ledger and verdict: what was tried on the labels, and what was thought of it."""
+"""The commands ledger and verdict: results that were evaluated on labels, and the verdicts on them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def verdict(
     system: Annotated[str | None, typer.Option(help="One of the evaluated systems. Default: all of them.")] = None,
     store: StoreDir = None,
 ) -> None:
-    """Say what became of an evaluated result.
+    """Write down whether a result is kept or rejected.
 
     Reads the line of an evaluation in the ledger, and appends the verdict to the ledger.
 
@@ -105,8 +105,8 @@ def negative_lines(read: Ledger) -> list[str]:
     """Return the rejected results as lines."""
     from asdcore.evidence.negative_evidence import negative_evidence
 
-    found = negative_evidence(read)
-    if not found:
+    rejected = negative_evidence(read)
+    if not rejected:
         return ["Nothing was rejected: 'asdcore verdict LINE rejected' says so of an evaluation."]
     rows = [
         {
@@ -122,7 +122,7 @@ def negative_lines(read: Ledger) -> list[str]:
             "hypothesis": row["hypothesis"],
             "verdict": f"{row['verdict']}: {row['because']}" if row["because"] else row["verdict"],
         }
-        for row in found
+        for row in rejected
     ]
     return [
         "Negative evidence: what was evaluated and rejected, in percent.",
@@ -141,7 +141,7 @@ def interval(ci95: Any) -> str | None:
 
 def _rows(read: Ledger, look: Line) -> list[dict[str, Any]]:
     """Return a row for each system of a look."""
-    said = {
+    common = {
         "line": look.number,
         "time": look.entry.get("time"),
         "what": look.entry.get("what"),
@@ -152,13 +152,13 @@ def _rows(read: Ledger, look: Line) -> list[dict[str, Any]]:
     results: dict[Any, Any] = dict(results_in(look)) or {None: {}}
     return [
         {
-            **said,
+            **common,
             "system": name,
-            "score": _percent(one.get("official_score")),
-            "ci95": interval(one.get("ci95")),
+            "score": _percent(result.get("official_score")),
+            "ci95": interval(result.get("ci95")),
             "verdict": read.verdict_on(look, name),
         }
-        for name, one in results.items()
+        for name, result in results.items()
     ]
 
 

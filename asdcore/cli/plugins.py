@@ -23,7 +23,7 @@ def plugins(as_json: Json = False, csv: Csv = None, latex: Latex = None) -> None
     from asdcore.contract.interfaces import KINDS
     from asdcore.contract.plugins import installed
 
-    known = installed()
+    loaded = installed()
     rows = [
         {
             "kind": component.kind,
@@ -35,10 +35,10 @@ def plugins(as_json: Json = False, csv: Csv = None, latex: Latex = None) -> None
             **({"source_sha256": component.source_digest} if as_json else {}),
         }
         for kind in KINDS
-        for component in known.components(kind).values()
+        for component in loaded.components(kind).values()
     ]
     if as_json:
-        print_json({"components": rows, "hooks": known.hooks})
+        print_json({"components": rows, "hooks": loaded.hooks})
         return
     if not export(rows, csv, latex):
         print_lines(terminal.table(rows, ("kind", "name", "plugin", "distribution", "version")))

@@ -37,7 +37,7 @@ def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, 
     """
     from asdcore.resources.registry import open_registry
 
-    rows = [_row(one) for one in open_registry(registry).entries()]
+    rows = [_row(entry) for entry in open_registry(registry).entries()]
     if as_json:
         print_json({"resources": rows})
         return
@@ -58,11 +58,11 @@ def verify(ids: Ids = None, registry: RegistryDir = None) -> None:
     from asdcore.resources.registry import difference, open_registry, resource_folder
 
     try:
-        known = open_registry(registry)
+        resources = open_registry(registry)
     except ResourceError as error:
         typer.echo(f"WRONG  {error}")
         raise typer.Exit(FAILED) from error
-    entries = [known.entry(one) for one in ids] if ids else known.entries()
+    entries = [resources.entry(identifier) for identifier in ids] if ids else resources.entries()
     every = [(entry, file, resource_folder(entry.id) / file.name) for entry in entries for file in entry.files]
     here = [(entry, file, path) for entry, file, path in every if path.is_file()]
     problems = [difference(file, path) for _, file, path in here]
@@ -92,16 +92,29 @@ def add(
     Reads a file that you downloaded or made. Writes its size and hash into its entry, and puts it where asdcore looks
     for files. A hash that contradicts the recorded one is refused.
 
-    Example: asdcore registry add model.pt --id my-model --title "My model" --own
+    Example: asdcore registry add model.pt --id my-model --title Mine --own
     """
     from asdcore.resources.add import add as adopt
     from asdcore.resources.registry import open_registry, resource_folder
 
-    said = {"title": title, "source": source, "revision": revision, "licence": licence, "plugin": plugin, "kind": kind}
-    entry = adopt(file, open_registry(registry), identifier, own=own, **{key: one for key, one in said.items() if one})
+    description = {
+        "title": title,
+        "source": source,
+        "revision": revision,
+        "licence": licence,
+        "plugin": plugin,
+        "kind": kind,
+    }
+    entry = adopt(
+        file,
+        open_registry(registry),
+        identifier,
+        own=own,
+        **{key: value for key, value in description.items() if value},
+    )
     typer.echo(f"{entry.id}: {resource_folder(entry.id)}")
-    for one in entry.files:
-        typer.echo(f"  {one.name}  {one.sha256 or 'no SHA-256'}")
+    for recorded in entry.files:
+        typer.echo(f"  {recorded.name}  {recorded.sha256 or 'no SHA-256'}")
 
 
 def fetch(
@@ -117,14 +130,14 @@ def fetch(
     from asdcore.resources.downloads import fetch as download
     from asdcore.resources.registry import open_registry
 
-    known = open_registry(registry)
-    for entry in [known.entry(one) for one in ids]:
+    resources = open_registry(registry)
+    for entry in [resources.entry(identifier) for identifier in ids]:
         for path in download(entry, progress()):
             typer.echo(path)
 
 
 def _row(entry: Resource) -> dict[str, Any]:
-    """Say of an entry what a list shows."""
+    """Return what the list shows of an entry."""
     from asdcore.resources.registry import resource_folder
 
     paths = [resource_folder(entry.id) / file.name for file in entry.files]

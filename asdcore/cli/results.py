@@ -49,20 +49,20 @@ def show_evaluation(result: Evaluation) -> None:
     _print(_officials(result))
 
 
-def show_comparison(found: Comparison) -> None:
+def show_comparison(comparison: Comparison) -> None:
     """Print the official scores, then the difference of every two systems in points, and what each means."""
-    year = found.evaluation.year
+    year = comparison.evaluation.year
     typer.echo(f"Official scores of DCASE {year} in percent, and their differences in points, with 95 % intervals.\n")
-    _print(_officials(found.evaluation))
+    _print(_officials(comparison.evaluation))
     table = _table("first", "second")
     for heading in ("difference", "p", "p, Holm", "detectable"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for one in found.differences:
-        numbers = f"{one.p:.2g}", f"{one.p_holm:.2g}", fixed(100 * one.smallest_detectable)
-        table.add_row(one.first, one.second, _value(one.estimate, one.interval.as_json(), 2), *numbers)
+    for pair in comparison.differences:
+        numbers = f"{pair.p:.2g}", f"{pair.p_holm:.2g}", fixed(100 * pair.smallest_detectable)
+        table.add_row(pair.first, pair.second, _value(pair.estimate, pair.interval.as_json(), 2), *numbers)
     _print(table)
-    for one in found.differences:
-        typer.echo(textwrap.fill(one.sentence, WIDTH, initial_indent="- ", subsequent_indent="  "))
+    for pair in comparison.differences:
+        typer.echo(textwrap.fill(pair.sentence, WIDTH, initial_indent="- ", subsequent_indent="  "))
     typer.echo(
         "\np: paired permutation test; p, Holm: corrected for all rows. detectable: a true difference this\n"
         "large would be found by a test at 5 % on 80 of 100 such sets of test clips."
@@ -81,7 +81,7 @@ def _cells(result: Evaluation) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     digits = 0 if many else 1
     for i, place in enumerate(first):
-        rows = {system: one["cells"][i] for system, one in systems.items()}
+        rows = {system: values["cells"][i] for system, values in systems.items()}
         best = {name: max(row[name] for row in rows.values()) for name in names}
         where = place["machine"] if alone else f"{place['machine']} {place['section']}"
         for system, row in rows.items():
@@ -99,14 +99,14 @@ def _officials(result: Evaluation) -> Table:
     table = _table("system")
     table.add_column("official score", justify="right", no_wrap=True)
     systems = result.as_json()["systems"]
-    spread = any(one["ci95_machines"] for one in systems.values())
+    spread = any(values["ci95_machines"] for values in systems.values())
     if spread:
         table.add_column("other machines", justify="right", no_wrap=True)
-    best = max(one.official_score for one in result.systems.values())
-    for name, one in systems.items():
-        score = one["official_score"]
-        cells = [_value(score, one["ci95"], 2, len(result.systems) > 1 and score == best)]
-        table.add_row(name, *cells, *([_interval(one["ci95_machines"], 1)] if spread else []))
+    best = max(system.official_score for system in result.systems.values())
+    for name, values in systems.items():
+        score = values["official_score"]
+        cells = [_value(score, values["ci95"], 2, len(result.systems) > 1 and score == best)]
+        table.add_row(name, *cells, *([_interval(values["ci95_machines"], 1)] if spread else []))
     return table
 
 
@@ -132,7 +132,7 @@ def _value(value: float, interval: Pair, digits: int, best: bool = False) -> Tex
 
 def _interval(interval: Sequence[float], digits: int) -> str:
     """Return [low, high] in percent."""
-    low, high = (fixed(100 * one, digits) for one in interval)
+    low, high = (fixed(100 * bound, digits) for bound in interval)
     return f"[{low}, {high}]"
 
 

@@ -65,7 +65,7 @@ def demo(
 
 
 def _forget(manifest: Path) -> None:
-    """Remove the manifest of an earlier demo; ManifestError where the file is something else."""
+    """Remove the manifest of an earlier demo; ManifestError if the file is something else."""
     from asdcore.frozen.manifest import read_manifest
 
     if manifest.exists():
@@ -107,7 +107,7 @@ def run(
 def evaluate(
     run: Annotated[Path | None, typer.Argument(help="A finished run folder.")] = None,
     scores: Annotated[
-        Path | None, typer.Option(help="Folder of anomaly_score_*.csv, or of one folder a system.")
+        Path | None, typer.Option(help="Folder of anomaly_score_*.csv files, or of one such folder for each system.")
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")] = None,
     year: Annotated[int | None, typer.Option(help="Challenge year whose rules apply, 2020 to 2026.")] = None,

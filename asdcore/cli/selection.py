@@ -102,7 +102,7 @@ def audit_plan(
     if as_json:
         print_json(made)
         return
-    names = ", ".join(one["name"] for one in made["candidates"])
+    names = ", ".join(candidate["name"] for candidate in made["candidates"])
     print_lines([f"{out}: {len(made['candidates'])} candidates, {names}.", *textwrap.wrap(made["rule"], WIDTH)])
     print_lines(_late(made["late"]))
     typer.echo(f"Next: asdcore audit decide {out}")
@@ -150,4 +150,4 @@ def _rounded(value: Any) -> Any:
 
 
 def _late(seen: list[str]) -> list[str]:
-    return ["Late: this plan comes after an evaluation.", *(f"  - {one}" for one in seen)] if seen else []
+    return ["Late: this plan comes after an evaluation.", *(f"  - {evaluation}" for evaluation in seen)] if seen else []

@@ -16,20 +16,20 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Task = Annotated[
-    str | None, typer.Option(help="Dataset reader, such as dcase2026. Default: the form of the file names tells.")
+    str | None, typer.Option(help="Dataset reader, such as dcase2026. Default: detected from the file names.")
 ]
 StoreDir = Annotated[Path | None, typer.Option(help="Folder of cached artifacts. Default: a per-user cache folder.")]
 Workers = Annotated[int, typer.Option(min=1, help="How many local processes share the work.")]
 
 
 class Command(TyperCommand):
-    """A command that refuses an empty path, which an unset variable of a shell leaves: it would mean '.'."""
+    """A command that refuses an empty path. An unset shell variable leaves one, and it would mean '.'."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse what was typed; raises AsdcoreError where a path in it is empty."""
+        """Parse what was typed; raises AsdcoreError if a path in it is empty."""
         hints = get_type_hints(inspect.unwrap(self.callback)) if self.callback else {}
         paths = {name for name, hint in hints.items() if Path in (hint, *get_args(hint))}
-        options = {option for one in self.params if one.name in paths for option in one.opts}
+        options = {option for param in self.params if param.name in paths for option in param.opts}
         for before, typed in zip(["", *args], args, strict=False):
             option, equals, value = typed.partition("=")
             if equals and not value and option in options:

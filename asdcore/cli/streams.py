@@ -1,6 +1,6 @@
-"""What a command may not be able to say: its output goes to a full disk, to nobody, or nowhere.
+"""Output that does not arrive: the disk is full, nobody reads it, or the stream is closed.
 
-stdout holds results, so that a command whose output was lost has failed. stderr holds messages: work goes on without.
+A command whose results on stdout were lost has failed. Messages on stderr may be lost: the work goes on.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, TextIO
 from asdcore.errors import AsdcoreError
 
 UNHEARD = 141
-"""Exit code where nobody reads the output any more, as a shell gives it: 128 and the number of SIGPIPE."""
+"""Exit code if nobody reads the output any more, as a shell gives it: 128 and the number of SIGPIPE."""
 
 
 @contextmanager
 def own_streams() -> Iterator[None]:
-    """Hold stdout and stderr to this inside; raises AsdcoreError where stdout cannot be written."""
+    """Hold stdout and stderr to this inside; raises AsdcoreError if writing to stdout fails."""
     _open_closed()
     before = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123  (no path)
@@ -37,7 +37,7 @@ def own_streams() -> Iterator[None]:
 
 
 def check_folder() -> None:
-    """Raise AsdcoreError where the working directory is gone: all sorts of libraries ask for it."""
+    """Raise AsdcoreError if the working directory is gone: all sorts of libraries ask for it."""
     try:
         Path.cwd()
     except OSError as error:
@@ -48,7 +48,7 @@ def check_folder() -> None:
 
 
 class _Stream:
-    """A stream that calls ``failed`` with itself and the error where the system does not take what is written.
+    """A stream that calls ``failed`` with itself and the error if the system refuses what is written.
 
     And so for every later call: typer tries a stream before it writes, and lets no error of that trial pass.
     """
@@ -89,14 +89,14 @@ def _lost_output(stream: TextIO, error: OSError) -> None:
 
 
 def _discard(stream: TextIO, _: OSError) -> None:
-    """Send what a stream still holds, and all that comes, to nowhere: Python writes it once more when it ends."""
+    """Discard what a stream still holds and all that follows: Python would write it once more when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def _open_closed() -> None:
-    """Open those of the three standard streams that are closed: else the next file opened would get their number.
+    """Open the standard streams that are closed: else the next file opened would get the number of one.
 
     Then whatever a library prints would be written into that file.
     """

@@ -37,7 +37,7 @@ def package(
     """
     from asdcore.submission.package import package as make
 
-    asked = None if systems is None else [one.strip() for one in systems.split(",")]
+    asked = None if systems is None else [name.strip() for name in systems.split(",")]
     made = make(runs, label, systems=asked, out=out, development=development, complexity=complexity)
     for note in made.notes:
         typer.echo(f"note: {note}", err=True)
@@ -69,20 +69,22 @@ def check_submission(
     else:
         _show("problem", verdict.problems)
         _show("warning", verdict.warnings)
-        said = "Accepted" if verdict.accepted else "Not accepted"
+        outcome = "Accepted" if verdict.accepted else "Not accepted"
         counted = f"{len(verdict.problems)} problems, {len(verdict.warnings)} warnings"
-        typer.echo(f"{said} by the rules of {verdict.year}: {counted}; systems {', '.join(verdict.systems) or 'none'}.")
+        typer.echo(
+            f"{outcome} by the rules of {verdict.year}: {counted}; systems {', '.join(verdict.systems) or 'none'}."
+        )
     if not verdict.accepted:
         raise typer.Exit(FAILED)
 
 
 def _show(kind: str, listed: list[Problem]) -> None:
-    """Print problems or warnings, of each file the first few."""
+    """Print problems or warnings, the first few of each file."""
     counts: Counter[str] = Counter()
-    for one in listed:
-        counts[one.file] += 1
-        if counts[one.file] <= SHOWN:
-            typer.echo(f"{kind}: {one}")
+    for problem in listed:
+        counts[problem.file] += 1
+        if counts[problem.file] <= SHOWN:
+            typer.echo(f"{kind}: {problem}")
     for file, count in counts.items():
         if count > SHOWN:
             typer.echo(f"{kind}: {file}: {count - SHOWN} more, --json lists all")

@@ -22,8 +22,8 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str
     right = [all(isinstance(row.get(column), int | float) for row in rows) for column in columns]
     return [
         "  ".join(
-            one.rjust(width) if is_number else one.ljust(width)
-            for one, width, is_number in zip(line, widths, right, strict=True)
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(line, widths, right, strict=True)
         ).rstrip()
         for line in lines
     ]
@@ -31,7 +31,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str
 
 def manifest(frozen: Manifest) -> list[str]:
     """Return what a manifest pins, as lines."""
-    kinds = Counter(one.kind for one in frozen.subjects.values())
+    kinds = Counter(subject.kind for subject in frozen.subjects.values())
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     looks = frozen.predicate["looks"]
     return [
@@ -43,7 +43,7 @@ def manifest(frozen: Manifest) -> list[str]:
 
 
 def verification(result: Verification) -> list[str]:
-    """Return what verifying found: the differences by group, then the results they reach."""
+    """Return the outcome of verifying as lines: the differences by group, then the results that they reach."""
     lines = [f"note: {note}" for note in result.notes]
     lines += explain(result, VERIFY)
     if result.recomputed:

@@ -60,16 +60,16 @@ def rows_of(audited: ViewAudit) -> list[dict[str, Any]]:
     """Return a row for each machine, section and view."""
     return [
         {
-            "machine": one.machine,
-            "section": one.section,
-            "view": one.view,
+            "machine": finding.machine,
+            "section": finding.section,
+            "view": finding.view,
             # Adding 0 takes the sign off what is rounded to nothing.
-            "removed dB": round(one.removed_db, 2) + 0.0,
-            "kept": one.retention["median"],
-            "kept, worst 5 %": one.retention["q05"],
-            "gain dB": round(one.gain_db["median"], 2) + 0.0,
-            "own way": one.own_way,
-            "verdict": one.verdict,
+            "removed dB": round(finding.removed_db, 2) + 0.0,
+            "kept": finding.retention["median"],
+            "kept, worst 5 %": finding.retention["q05"],
+            "gain dB": round(finding.gain_db["median"], 2) + 0.0,
+            "own way": finding.own_way,
+            "verdict": finding.verdict,
         }
-        for one in audited.findings
+        for finding in audited.findings
     ]

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.components.build import build
-from asdcore.contract.interfaces import CHANNELS, Encoder, Tokens
+from asdcore.contract.interfaces import CHANNELS, Encoder
 from asdcore.contract.plugins import Component, installed
+from asdcore.contract.tokens import Tokens
 from asdcore.data.audio import resample
 from asdcore.data.pooling import pool
 from asdcore.errors import DataError, PluginError, PortfolioError, blamed, located

@@ -41,7 +41,7 @@ class Component:
 
     @functools.cached_property
     def factory(self) -> Callable[..., Any]:
-        """What builds the component. Raises PluginError if its path leads to nothing that can be called."""
+        """What builds the component. Raises PluginError if its path does not lead to a class or function."""
         return self._imported(self.registered) if isinstance(self.registered, str) else self.registered
 
     def imported(self) -> Callable[..., Any]:
@@ -84,7 +84,7 @@ class Component:
                 raise self._refusal(f"the module has no {attribute!r}. {did_you_mean(part, names)}")
             factory = getattr(factory, part)
         if not callable(factory):
-            raise self._refusal(f"that is of type {type(factory).__name__}, which cannot be called")
+            raise self._refusal(f"that is of type {type(factory).__name__}, which is not callable")
         return factory  # type: ignore[no-any-return]
 
     def _refusal(self, why: str) -> PluginError:

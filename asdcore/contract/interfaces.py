@@ -9,8 +9,8 @@ Conventions, everywhere
   what these return for a clip must not depend on the other clips of the call: test-set statistics are forbidden by the
   challenge, and the conformance checks (:mod:`asdcore.testing`) refuse a plugin that uses them.
 * A plugin never writes to the arrays it is given.
-* A plugin raises :class:`asdcore.DataError` where the data cannot be scored (too few clips, scores without spread) and
-  where it is asked before ``fit``; ``ValueError`` for a bad parameter or an unknown layer.
+* A plugin raises :class:`asdcore.DataError` for data that it is unable to score (too few clips, scores without spread)
+  and if it is asked before ``fit``; ``ValueError`` for a bad parameter or an unknown layer.
 * Scores are computed in float64 and each clip's alone: a matrix product may round a row differently with the number of
   rows beside it, and a frozen portfolio promises the same bytes whichever clips are scored together.
 """
@@ -18,9 +18,10 @@ Conventions, everywhere
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from asdcore.contract.tokens import Tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,36 +42,6 @@ CHANNELS = (1, 2)
 """How many channels a view may give, and an encoder read: one waveform, or those of the near and far microphone."""
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """The output of one layer of an encoder for a batch of clips.
-
-    Attributes
-    ----------
-    patches : (n_clips, time, band, dim) float32 array
-        One vector for each step of time and band of frequency. An encoder without a frequency axis has one band.
-    special : (n_clips, k, dim) float32 array or None
-        Class-like tokens, which belong to the whole clip.
-
-    Examples
-    --------
-    Two clips, each with 7 steps of time, one band and 128 values:
-
-    >>> tokens = asdcore.Tokens(np.zeros((2, 7, 1, 128), np.float32))
-    >>> tokens.patches.shape, tokens.special
-    ((2, 7, 1, 128), None)
-
-    The encoders that come with asdcore return such an object for every layer that is asked for:
-
-    >>> audio = np.random.default_rng(0).normal(0, 0.1, (2, 16000)).astype(np.float32)
-    >>> asdcore.load_encoder("logmel", n_mels=64).encode(audio, layers=[0])[0].patches.shape
-    (2, ..., 64, 1)
-    """
-
-    patches: Floats32
-    special: Floats32 | None = None
-
-
 @runtime_checkable
 class Dataset(Protocol):
     """Reads one folder layout. ``year`` (optional attribute) names the challenge rules its evaluation follows."""
@@ -83,22 +54,34 @@ class Dataset(Protocol):
         ...
 
     def ground_truth(self, root: Path) -> pl.DataFrame | None:
-        """Return (clip, label, domain) of the test clips under ``root``, or None where no labels are at hand."""
+        """Return a frame (clip, label, domain) of the test clips under ``root``, or None if there are no labels."""
         ...
 
 
 @runtime_checkable
 class View(Protocol):
-    """Makes from the channels of one clip what an encoder reads: one waveform, unless ``channels`` says two.
+    """Makes the input of an encoder from the channels of one clip: one waveform, or two if ``channels`` is 2.
 
     Optional: ``channels``, how many it gives: 1 (the default) or 2, near and far. An attribute of the class, or of
     whatever else is registered, so that messages can name the views that fit an encoder.
     """
 
     def __call__(self, audio: Floats32, sample_rate: int) -> Floats32:
-        """(n_channels, n_samples) float32 -> (n_samples,) float32, or (2, n_samples) where ``channels`` is 2.
+        """Return the waveform of one clip.
 
-        Raises DataError for too few channels or samples.
+        Parameters
+        ----------
+        audio : (n_channels, n_samples) float32 array, in [-1, 1]
+        sample_rate : int, in Hz
+
+        Returns
+        -------
+        (n_samples,) float32 array, or (2, n_samples) if ``channels`` is 2
+
+        Raises
+        ------
+        DataError
+            If there are too few channels or samples.
         """
         ...
 
@@ -107,10 +90,16 @@ class View(Protocol):
 class Encoder(Protocol):
     """Turns waveforms into tokens.
 
-    sample_rate : Hz; audio is resampled to it before ``encode``.
-    layers : names of the layers that can be asked for, the last one being the default. 0 is what enters the first
-        block, k what leaves block k, ``"final"`` the output after the model's own head-side normalisation.
+    Attributes
+    ----------
+    sample_rate : int, in Hz
+        Audio is resampled to it before ``encode``.
+    layers : sequence of int or str
+        The layers that it offers, the last one being the default. 0 is what enters the first block, k what leaves
+        block k, ``"final"`` the output after the model's own head-side normalization.
 
+    Notes
+    -----
     Optional: ``channels``, how many channels it reads: 1 (the default), or 2, near and far. A portfolio must give it a
     view of as many.
 
@@ -124,13 +113,13 @@ class Encoder(Protocol):
     of one clip. On the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it
     sees fit.
 
-    Optional: ``hears``, how many seconds of a clip it hears at most; None, the default, where it hears all. A run says
-    how much of its audio is beyond that. Where a parameter ``beyond = "cut"`` sets it, it is read of the encoder built,
-    else of what is registered.
+    Optional: ``hears``, how many seconds of a clip it hears at most; None, the default, if it hears all. A run says
+    how much of its audio is beyond that. If a parameter ``beyond = "cut"`` sets it, it is read from the built encoder,
+    else from what is registered.
 
     Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
     that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part
-    of the checkpoint. Where a folder is named, every file in it does anyway.
+    of the checkpoint. If a folder is named, every file in it does anyway.
 
     Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
     parameters published for this encoder; a portfolio's own parameters replace them.
@@ -140,9 +129,16 @@ class Encoder(Protocol):
     layers: Sequence[int | str]
 
     def encode(self, audio: Floats32, layers: Sequence[int | str]) -> Mapping[int | str, Tokens]:
-        """(n_clips, n_samples) float32 in [-1, 1] -> the Tokens of every layer asked for, from one forward pass.
+        """Return the tokens of several layers, from one forward pass.
 
-        Where ``channels`` is 2, audio is (n_clips, 2, n_samples).
+        Parameters
+        ----------
+        audio : (n_clips, n_samples) float32 array, in [-1, 1]; (n_clips, 2, n_samples) if ``channels`` is 2
+        layers : sequence of int or str, some of ``self.layers``
+
+        Returns
+        -------
+        mapping of each layer to its Tokens
         """
         ...
 
@@ -170,20 +166,19 @@ class TrainableEncoder(Encoder, Protocol):
 class Scorer(Protocol):
     """Gives clips anomaly scores against banks of train normals.
 
-    features : (n_clips, D) float32 for pooled features (``mean``: D = bands * dim, band after band), or
-        (n_clips, time, band, dim) for ``frames``.
-
+    Notes
+    -----
     Optional: ``score_left_out(without=None) -> {reference: (n_train,) float64}``, the scores of the fitted clips in the
     order of ``fit``, each as if the scorer had been fitted without that clip. Without it the framework scores train
     normals in K folds.
 
-    ``without`` (optional in ``score_left_out``, ``fit`` and ``fit_distances``; the framework gives it only where the
-    signature has it, and only where it says more than None) tells for each fitted clip, in order, which fitted clips
+    ``without`` (optional in ``score_left_out``, ``fit`` and ``fit_distances``; the framework gives it only if the
+    signature has it, and only if it says more than None) tells for each fitted clip, in order, which fitted clips
     its score must not rest on: a sequence of n_train arrays (m,) of sorted indices, of which several may be one object.
     The clip itself is always left out, named or not; None leaves out nothing else. :class:`asdcore.Without` reads it.
 
     * ``score_left_out(without)``: the score of clip i equals that of a scorer fitted to the clips that ``without[i]``
-      leaves. A reference with too few clips left for any clip is left out for all; DataError where none remains.
+      leaves. A reference with too few clips left for any clip is left out for all; DataError if none remains.
     * ``fit(features, domain, without)``: for a scorer that learns from train normals by leaving each out (how far
       neighbours are, a density, a bandwidth): what it learns of a clip must not rest on the clips of its ``without``.
       ``score`` stays a comparison with all train normals. The framework gives it to ``score_left_out`` alone: what a
@@ -193,7 +188,7 @@ class Scorer(Protocol):
     scorers of the same features share one matrix: ``metric``, "cosine" or "euclidean" as in :func:`asdcore.distances`;
     ``fit_distances(distances, domain) -> self``, ``fit`` on the distances (n_train, n_train) of the train normals to
     one another; ``score_distances(distances) -> {reference: (n_clips,) float64}``, ``score`` on distances
-    (n_clips, n_train). Both ways must agree. What is handed in is shared and cannot be written to; where there are too
+    (n_clips, n_train). Both ways must agree. The arrays are shared and read-only. If there are too
     many train normals for a matrix, the scorer is given features.
 
     Optional: ``macs(n_train, dim) -> int``, the multiply-accumulates that scoring one clip of ``dim`` features takes
@@ -201,13 +196,27 @@ class Scorer(Protocol):
     """
 
     def fit(self, features: Floats32, domain: Strings) -> Scorer:
-        """Remember the train normals of one machine and section; forget what was fitted before."""
+        """Fit on the train normals of one machine and section, and forget those of an earlier fit.
+
+        Parameters
+        ----------
+        features : (n_train, D) float32 array of pooled features (``mean``: D = bands * dim, band after band), or
+            (n_train, time, band, dim) for ``frames``
+        domain : (n_train,) array of "source" and "target"
+        """
         ...
 
     def score(self, features: Floats32) -> Mapping[str, Floats]:
-        """Return {reference: (n_clips,) float64}, reference being "pooled", "source" or "target".
+        """Return the anomaly scores of clips: larger is more anomalous.
 
-        A reference with too few train clips for the method, leave-one-out included, is left out.
+        Parameters
+        ----------
+        features : (n_clips, D) or (n_clips, time, band, dim) float32 array, as in ``fit``
+
+        Returns
+        -------
+        mapping of "pooled", "source" or "target" to (n_clips,) float64 array
+            A reference with too few train clips for the method, leave-one-out included, is left out.
         """
         ...
 
@@ -222,14 +231,18 @@ class Normalizer(Protocol):
     """
 
     def fit(self, scores: Mapping[str, Floats], domain: Strings) -> Normalizer:
-        """Fit on out-of-fold train-normal scores: {reference: (n_train,)}.
+        """Fit on the out-of-fold scores of train normals.
 
-        "target" may be absent, where a machine has too few target clips or the scorer has one bank only.
+        Parameters
+        ----------
+        scores : mapping of reference to (n_train,) float64 array
+            "target" is absent if a machine has too few target clips, or the scorer has one bank only.
+        domain : (n_train,) array of "source" and "target"
         """
         ...
 
     def transform(self, scores: Mapping[str, Floats]) -> Floats:
-        """{reference: (n_clips,)} -> z (n_clips,), non-decreasing in every reference."""
+        """Return z (n_clips,) float64 of scores {reference: (n_clips,)}: non-decreasing in every reference."""
         ...
 
 
@@ -238,13 +251,21 @@ class Guard(Protocol):
     """Finds clips whose high base score is not supported by other evidence."""
 
     def fit(self, base: Floats, z: Mapping[str, Floats], domain: Strings) -> Guard:
-        """Fit on out-of-fold train normals: base score (n_train,) and z of every branch."""
+        """Fit on out-of-fold train normals.
+
+        Parameters
+        ----------
+        base : (n_train,) float64 array, the fused scores that the guard looks after
+        z : mapping of each branch to (n_train,) float64 array
+        domain : (n_train,) array of "source" and "target"
+        """
         ...
 
     def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:
-        """Return R (n_clips,) >= 0, exactly 0 below the guard's tail. The system subtracts ``strength`` times R.
+        """Return the penalty R (n_clips,) float64 of clips, by ``base`` and ``z`` as in ``fit``.
 
-        With a strength of at most 1 no clip may fall below the tail: base - R stays at or above where it begins.
+        R is at least 0, and exactly 0 below the guard's tail. The system subtracts ``strength`` times R. With a
+        strength of at most 1 no clip may fall below the tail: base - R stays at or above its beginning.
         """
         ...
 

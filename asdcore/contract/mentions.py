@@ -31,7 +31,7 @@ LISTING = {"iterdir": "*", "listdir": "*", "scandir": "*", "glob": "*", "rglob":
 _OWN = frozenset(("__file__", "__path__", "__package__", "__spec__", "__name__"))
 _RESOURCES = frozenset(("files", "get_data", "open_binary", "open_text"))
 _RESOURCES_BY_NAME = _RESOURCES | {"contents", "path", "read_binary", "read_text"}
-"""Functions of importlib.resources and pkgutil; those that paths have too count where they are called by themselves."""
+"""Functions of importlib.resources and pkgutil; those that paths have too count only if called by themselves."""
 
 _UP = re.compile(
     r"(\)?)((?:\s*\.parent\b)+)|parents\[(\d?)|((?:\.\./?)+)(?=[\w\"'])|(pardir)|((?:dirname\((?:os\.path\.)?)+)"
@@ -46,7 +46,7 @@ class Mentions:
     """What one file mentions.
 
     imports : modules, a relative one with its leading dots. words : other text. places : texts that stand together in
-    an expression about the file's own place, ``*`` for what is only known when it runs. above : how many folders above
+    an expression about the file's own place, ``*`` for a part that depends on the run. above : how many folders above
     its own the file may speak of.
     """
 
@@ -59,14 +59,14 @@ class Mentions:
 def imported_names(file: Path) -> frozenset[str]:
     """Return every module that a source file imports by full name, at its top or inside a function.
 
-    A file that is no Python, such as a template in a package, cannot be imported and imports nothing.
+    A file that does not parse as Python, such as a template in a package, imports nothing.
     """
     about = file.stat()
-    return frozenset(one for one in _imports(file, about.st_mtime_ns, about.st_size) if not one.startswith("."))
+    return frozenset(name for name in _imports(file, about.st_mtime_ns, about.st_size) if not name.startswith("."))
 
 
 def mentions(file: Path) -> Mentions:
-    """Return what a file mentions: a source file, or a compiled one, of which only the words are known."""
+    """Return what a file mentions: a source file, or a compiled one, of which only the words count."""
     about = file.stat()
     return _mentions(file, about.st_mtime_ns, about.st_size)
 
@@ -84,15 +84,15 @@ def _mentions(file: Path, changed: int, size: int) -> Mentions:
     content = file.read_bytes()
     tree = _parsed(content) if file.suffix in (".py", ".pyw") else None
     if tree is None:
-        return Mentions(words=frozenset(one.decode() for one in _WORD.findall(content)))
+        return Mentions(words=frozenset(word.decode() for word in _WORD.findall(content)))
     nodes = list(ast.walk(tree))
     asked = frozenset(_asked_for(nodes))
-    patterns = {(f"{one.lstrip('.').replace('.', '/')}.py",) for one in asked if "*" in one}
+    patterns = {(f"{pattern.lstrip('.').replace('.', '/')}.py",) for pattern in asked if "*" in pattern}
     places = frozenset(_places(nodes)) | patterns
-    words = frozenset(text for one in nodes if isinstance(one, ast.Constant) for text in _texts(one))
+    words = frozenset(text for node in nodes if isinstance(node, ast.Constant) for text in _texts(node))
     above = _above(content.decode(errors="replace"))
     paths = frozenset(match["module"] for match in map(FACTORY_PATH.fullmatch, words) if match)
-    imports = frozenset(_imported(nodes)) | {one for one in asked if "*" not in one} | paths
+    imports = frozenset(_imported(nodes)) | {name for name in asked if "*" not in name} | paths
     return Mentions(imports, words, places, above)
 
 
@@ -126,11 +126,11 @@ def _imported(nodes: Iterator[ast.AST] | list[ast.AST]) -> Iterator[str]:
 
 
 def _asked_for(nodes: list[ast.AST]) -> Iterator[str]:
-    """Yield the modules that are imported by a call, ``*`` for a part that is only known when it runs."""
+    """Yield the modules that are imported by a call, ``*`` for a part that depends on the run."""
     for node in nodes:
         if isinstance(node, ast.Call) and _called(node) in IMPORTING:
-            computed = [_pattern(one) for one in node.args[:1]]
-            yield from (one for one in (*_texts(node), *computed) if _is_name(one.replace("*", "_")))
+            computed = [_pattern(argument) for argument in node.args[:1]]
+            yield from (name for name in (*_texts(node), *computed) if _is_name(name.replace("*", "_")))
 
 
 def _places(nodes: list[ast.AST]) -> Iterator[tuple[str, ...]]:
@@ -143,7 +143,7 @@ def _places(nodes: list[ast.AST]) -> Iterator[tuple[str, ...]]:
                 own |= {name for target in targets for name in _names(target)}
     for node in nodes:
         if isinstance(node, ast.Call | ast.BinOp | ast.JoinedStr) and _is_own(node, own):
-            yield from ((_summed(one),) for one in ast.walk(node) if _is_sum(one))
+            yield from ((_summed(part),) for part in ast.walk(node) if _is_sum(part))
             if texts := tuple(_UNKNOWN.sub("*", text) for text in _texts(node)):
                 yield texts
             elif isinstance(node, ast.Call) and (listed := LISTING.get(_called(node))):
@@ -152,7 +152,7 @@ def _places(nodes: list[ast.AST]) -> Iterator[tuple[str, ...]]:
 
 def _above(text: str) -> int:
     """Return how many folders up a source may go from its own."""
-    found = [0]
+    steps_up = [0]
     for called, parent, parents, dots, pardir, dirname in _UP.findall(text):
         steps = (
             parent.count(".parent")
@@ -162,15 +162,15 @@ def _above(text: str) -> int:
             + dirname.count("dirname")
             - bool(dirname)
         )
-        found.append(steps if not parents else int(parents))
-    return min(max(found), FURTHEST)
+        steps_up.append(steps if not parents else int(parents))
+    return min(max(steps_up), FURTHEST)
 
 
 def _is_own(node: ast.AST, own: set[str]) -> bool:
     return any(
-        not own.isdisjoint(_names(one)) or (isinstance(one, ast.Call) and _is_of_resources(one))
-        for one in ast.walk(node)
-        if isinstance(one, ast.Name | ast.Attribute | ast.Call)
+        not own.isdisjoint(_names(part)) or (isinstance(part, ast.Call) and _is_of_resources(part))
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name | ast.Attribute | ast.Call)
     )
 
 
@@ -192,7 +192,7 @@ def _called(node: ast.Call) -> str:
 def _texts(node: ast.AST) -> Iterator[str]:
     """Yield the texts in an expression, in the order in which they stand."""
     if isinstance(node, ast.JoinedStr):
-        parts = [str(one.value) if isinstance(one, ast.Constant) else "*" for one in node.values]
+        parts = [str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values]
         yield "".join(parts)
     elif isinstance(node, ast.Constant):
         if _is_text(node):
@@ -207,14 +207,14 @@ def _is_sum(node: ast.AST) -> TypeGuard[ast.BinOp]:
 
 
 def _summed(node: ast.AST) -> str:
-    """Return the text that a sum of texts gives, ``*`` for what is only known when it runs."""
+    """Return the text that a sum of texts gives, ``*`` for a part that depends on the run."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _UNKNOWN.sub("*", _summed(node.left) + _summed(node.right))
     return next(iter(_texts(node)), "*") if isinstance(node, ast.Constant | ast.JoinedStr) else "*"
 
 
 def _pattern(node: ast.AST) -> str:
-    """Return what text an expression gives, ``*`` for what is only known when it runs."""
+    """Return what text an expression gives, ``*`` for a part that depends on the run."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
         node = node.left
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":

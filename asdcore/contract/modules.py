@@ -1,4 +1,4 @@
-"""Where a module lies and which installed distribution it belongs to, found without running anything of it."""
+"""Finds the file of a module and the installed distribution that it belongs to, without running anything of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Installed:
 
 
 def module_file(name: str) -> Path | None:
-    """Return the file of a module by its full name, found without running anything of it; None where there is none."""
+    """Return the file of a module by its full name, without running anything of it; None if there is none."""
     top, *rest = name.split(".")
     try:
         spec = find_spec(top)
@@ -41,7 +41,7 @@ def module_file(name: str) -> Path | None:
 
 
 def file_below(folder: Path, parts: list[str]) -> Path | None:
-    """Return the file of the module that is called so in a folder: what Python would take, a package first."""
+    """Return the file that Python would import from a folder for the parts of a dotted name: a package first."""
     path = folder.joinpath(*parts)
     candidates = (path / "__init__.py", *(path.with_name(f"{path.name}{suffix}") for suffix in SUFFIXES))
     return next((file for file in candidates if file.is_file()), None)
@@ -54,7 +54,7 @@ def home_of(file: Path, name: str) -> Path:
 
 
 def owner(file: Path, home: Path) -> Installed | None:
-    """Return the installed distribution that records a file, None where nothing does.
+    """Return the installed distribution that records a file, None if none does.
 
     ``home`` is the folder that its top-level module lies in. An editable install records none of its modules.
     """
@@ -65,9 +65,9 @@ def owner(file: Path, home: Path) -> Installed | None:
         return None
     claims = _claims(home, changed)
     for info in claims.get(path.partition("/")[0], ()):
-        found = _installed(info, changed)
-        if info.suffix == ".egg-info" or path in found.files:
-            return found
+        distribution = _installed(info, changed)
+        if info.suffix == ".egg-info" or path in distribution.files:
+            return distribution
     if home.name == "dist-packages":  # kept by the system's own installer, often without a record
         return Installed(path.partition("/")[0].partition(".")[0], "", frozenset())
     return None
@@ -76,16 +76,16 @@ def owner(file: Path, home: Path) -> Installed | None:
 @functools.lru_cache(maxsize=64)
 def _claims(home: Path, changed: int) -> dict[str, list[Path]]:
     """Return {first part of a path: records of distributions with such paths} of a folder of modules."""
-    found: dict[str, list[Path]] = {}
+    claims: dict[str, list[Path]] = {}
     for info in sorted(home.glob("*.dist-info")):
         for first in {line.partition(",")[0].partition("/")[0] for line in _lines(info / "RECORD")}:
-            found.setdefault(first, []).append(info)
+            claims.setdefault(first, []).append(info)
     # A project's own folder has one, too, when it was installed for development: there it records nothing.
     for info in sorted(home.glob("*.egg-info")) if home.name.endswith("-packages") else ():
         for top in _lines(info / "top_level.txt"):
             for first in (top, f"{top}.py", *(f"{top}{suffix}" for suffix in EXTENSION_SUFFIXES)):
-                found.setdefault(first, []).append(info)
-    return found
+                claims.setdefault(first, []).append(info)
+    return claims
 
 
 @functools.lru_cache(maxsize=256)

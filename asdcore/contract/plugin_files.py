@@ -29,7 +29,7 @@ class Search:
         invalidate_caches()  # a file may have come since a folder was last listed
 
     def module(self, name: str, file: Path) -> None:
-        """Add a module, of which the full name and the file are known, and all that it leads to."""
+        """Add a module, by its full name and its file, and all that it leads to."""
         if self._is_archived(file):
             return
         home = home_of(file, name)
@@ -41,28 +41,31 @@ class Search:
             self._follow(*self._waiting.pop())
 
     def _is_archived(self, file: Path) -> bool:
-        """Whether a module lies in an archive, all of which then counts."""
-        archive = None if file.exists() else next((one for one in file.parents if one.is_file()), None)
+        """Whether a module lies in an archive; if so, the whole archive is added."""
+        archive = None if file.exists() else next((parent for parent in file.parents if parent.is_file()), None)
         if archive:
             self.files[archive.name] = archive
         return archive is not None
 
     def _recorded(self, home: Path, path: str) -> None:
-        """Add a file of the plugin's own distribution; scripts and what describes a distribution are no source."""
+        """Add a file of the plugin's own distribution; scripts and the metadata of a distribution do not count."""
         folders = path.split("/")[:-1]
-        if any(one in TOOLS or one.endswith(".dist-info") for one in folders) or folders[-1:] in (["bin"], ["Scripts"]):
+        if any(folder in TOOLS or folder.endswith(".dist-info") for folder in folders) or folders[-1:] in (
+            ["bin"],
+            ["Scripts"],
+        ):
             return
         name = path.replace("../", "above/")
         self._add(name, home / path, home)
 
     def _add_package(self, file: Path, home: Path) -> None:
-        """Add a module; of one in a package all of the package."""
+        """Add a module; if it is in a package, add the whole package."""
         top = None
-        for folder in itertools.takewhile(lambda one: one != home, file.parents):
+        for folder in itertools.takewhile(lambda parent: parent != home, file.parents):
             top = folder if (folder / "__init__.py").is_file() else top
         if top:
-            for path, one in tree_files(top):
-                self._add(f"{top.relative_to(home).as_posix()}/{path}", one, home)
+            for path, member in tree_files(top):
+                self._add(f"{top.relative_to(home).as_posix()}/{path}", member, home)
         self._add(file.relative_to(home).as_posix(), file, home)
 
     def _add(self, name: str, file: Path, home: Path) -> None:
@@ -73,14 +76,14 @@ class Search:
 
     def _follow(self, name: str, file: Path, home: Path) -> None:
         """Add what a file imports and what it reads from where it lies."""
-        said, package = mentions(file), name.rpartition("/")[0]
-        for imported in said.imports:
+        mentioned, package = mentions(file), name.rpartition("/")[0]
+        for imported in mentioned.imports:
             self._import(_absolute(imported, package), home)
-        for word in said.words:
+        for word in mentioned.words:
             self._word(word, package, home)
-        bases = {(file.parents[up], _above(package, up)) for up in range(said.above + 1) if up < len(file.parents)}
+        bases = {(file.parents[up], _above(package, up)) for up in range(mentioned.above + 1) if up < len(file.parents)}
         for folder, start in bases | {(home, "")}:
-            self._data(said, file, folder, start, home)
+            self._data(mentioned, file, folder, start, home)
 
     def _import(self, name: str, home: Path) -> None:
         parts = name.split(".")
@@ -90,13 +93,13 @@ class Search:
             self._loose(".".join(parts[:depth]), home)
 
     def _loose(self, name: str, home: Path) -> None:
-        """Add a module that no installer has recorded; of a recorded one note the version."""
+        """Add a module that no installer has recorded, or note the version of a recorded one."""
         file = module_file(name) or file_below(home, name.split("."))
         if file is None or self._is_archived(file) or not file.is_file():
             return
         if name.split(".")[0] == BUNDLED_PACKAGE:
             place = home_of(file, name)
-            self.files |= {one.relative_to(place).as_posix(): one for one in bundled_files(file, place)}
+            self.files |= {module.relative_to(place).as_posix(): module for module in bundled_files(file, place)}
             return
         place = home_of(file, name)
         if record := owner(file, place):
@@ -106,7 +109,7 @@ class Search:
             self._add_package(file, place)
 
     def _word(self, word: str, package: str, home: Path) -> None:
-        """Add a sibling that is named by a text alone, such as a module that is imported by that text."""
+        """Add a sibling module that only a text names, such as the argument of an import call."""
         plain = word.lstrip(".")
         if not plain or not all(part.isidentifier() for part in plain.split(".")):
             return
@@ -119,21 +122,21 @@ class Search:
             if file and not owner(file, home):
                 self._add_package(file, home)
 
-    def _data(self, said: Mentions, file: Path, folder: Path, start: str, home: Path) -> None:
+    def _data(self, mentioned: Mentions, file: Path, folder: Path, start: str, home: Path) -> None:
         """Add the files below one folder that a file names, and all of a folder that it names as its own."""
-        for word in said.words:
+        for word in mentioned.words:
             for path in (word, f"{file.stem}{word}") if word[0] in ".-_" else (word,):
                 if _is_below(path):
                     self._add(f"{start}{path}", folder / path, home)
-        for texts in said.places:
+        for texts in mentioned.places:
             for pattern in _patterns(texts):
-                for one in _matching(folder, pattern):
-                    if one.suffix == ".py" and _is_any(pattern.removesuffix(".py")) and owner(one, home):
+                for match in _matching(folder, pattern):
+                    if match.suffix == ".py" and _is_any(pattern.removesuffix(".py")) and owner(match, home):
                         continue  # any module may be meant, but not one of another distribution
-                    path = f"{start}{one.relative_to(folder).as_posix()}"
-                    self._add(path, one, home)
-                    if one.is_dir() and one.name not in TOOLS and not _is_any(pattern):
-                        for below, inner in tree_files(one):
+                    path = f"{start}{match.relative_to(folder).as_posix()}"
+                    self._add(path, match, home)
+                    if match.is_dir() and match.name not in TOOLS and not _is_any(pattern):
+                        for below, inner in tree_files(match):
                             self._add(f"{path}/{below}", inner, home)
 
 
@@ -142,24 +145,26 @@ def bundled_files(module: Path, top: Path) -> set[Path]:
 
     ``top`` is the folder that the package lies in.
     """
-    known: set[Path] = set()
+    seen: set[Path] = set()
     waiting = [module]
     while waiting:
         file = waiting.pop()
-        if file in known:
+        if file in seen:
             continue
-        known.add(file)
+        seen.add(file)
         for name in imported_names(file):
             if name.split(".")[0] == BUNDLED_PACKAGE:
                 path = top.joinpath(*name.split("."))
-                waiting += [one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()]
-        folders = itertools.takewhile(lambda one: one != top, file.parents)
-        waiting += [init for one in folders if (init := one / "__init__.py") not in known and init.is_file()]
-    return known
+                waiting += [
+                    candidate for candidate in (path.with_suffix(".py"), path / "__init__.py") if candidate.is_file()
+                ]
+        folders = itertools.takewhile(lambda folder: folder != top, file.parents)
+        waiting += [init for folder in folders if (init := folder / "__init__.py") not in seen and init.is_file()]
+    return seen
 
 
 def _absolute(name: str, package: str) -> str:
-    """Return the full name of a module that a file of a package imports; "" where it leads out of the package."""
+    """Return the full name of a module that a file of a package imports; "" if it leads out of the package."""
     if not name.startswith("."):
         return name
     plain = name.lstrip(".")
@@ -171,7 +176,7 @@ def _absolute(name: str, package: str) -> str:
 
 
 def _above(package: str, up: int) -> str:
-    """Return how names begin of files that lie ``up`` folders above a file of a package."""
+    """Return the prefix of the names of files that lie ``up`` folders above a file of a package."""
     parts = package.split("/") if package else []
     inside = parts[: max(0, len(parts) - up)]
     return "".join(f"{part}/" for part in [*["above"] * max(0, up - len(parts)), *inside])
@@ -184,10 +189,10 @@ def _is_below(path: str) -> bool:
 
 
 def _patterns(texts: tuple[str, ...]) -> set[str]:
-    """Return the paths that texts may mean which stand in one expression: all of them together, or each."""
+    """Return the paths that the texts of one expression may mean: all of them together, or each."""
     whole = "/".join(texts)
     single = (text for text in texts if len(texts) == 1 or not _is_any(text))
-    return {one.removeprefix("*/") for one in (whole, whole.replace(".", "/"), *single)} | {whole}
+    return {path.removeprefix("*/") for path in (whole, whole.replace(".", "/"), *single)} | {whole}
 
 
 def _is_any(pattern: str) -> bool:
@@ -195,7 +200,7 @@ def _is_any(pattern: str) -> bool:
 
 
 def _matching(folder: Path, pattern: str) -> Iterator[Path]:
-    """Yield what a pattern matches below a folder; nothing for one that is none."""
+    """Yield the paths that a pattern matches below a folder; nothing for an invalid pattern."""
     plain = "/".join(part for part in pattern.split("/") if part not in ("", "."))
     if plain in ("", "**") or ".." in plain.split("/") or "\0" in plain:
         return

@@ -160,9 +160,13 @@ class Plugins:
 
     @staticmethod
     def needed(component: Component) -> list[str]:
-        """Return the parameters that a component cannot be built without."""
+        """Return the parameters that a component needs: those without a default."""
         accepted = inspect.signature(component.factory).parameters.values()
-        return [one.name for one in accepted if one.default is one.empty and one.kind not in _OPEN]
+        return [
+            parameter.name
+            for parameter in accepted
+            if parameter.default is parameter.empty and parameter.kind not in _OPEN
+        ]
 
     @staticmethod
     def check_parameters(component: Component, parameters: dict[str, Any]) -> None:
@@ -170,7 +174,7 @@ class Plugins:
         accepted = inspect.signature(component.factory).parameters
         if missing := [name for name in Plugins.needed(component) if name not in parameters]:
             raise PluginError(f"{component.kind} {component.name!r} needs the parameter {missing[0]!r}.")
-        if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in accepted.values()):
+        if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in accepted.values()):
             return
         for name in parameters:
             if name not in accepted:

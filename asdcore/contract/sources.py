@@ -85,14 +85,14 @@ class Source:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the one file, or of the names and contents of several. Raises PluginError for one it can't read.
+        """SHA-256 of the one file, or of the names and contents of several. Raises PluginError if one is unreadable.
 
         A file that has not changed is read once a process.
         """
         try:
             return _digest(tuple((name, file, _state(file)) for name, file in sorted(self.files.items())))
         except OSError as error:
-            raise PluginError(f"{error.filename}, which a plugin needs, cannot be read: {error.strerror}.") from error
+            raise PluginError(f"Reading {error.filename}, which a plugin needs, failed: {error.strerror}.") from error
 
 
 def source_of(file: Path, name: str = "") -> Source:
@@ -104,16 +104,16 @@ def source_of(file: Path, name: str = "") -> Source:
     name = name or _name_below(top, file)
     if name.split(".")[0] == BUNDLED_PACKAGE:
         home = home_of(file, name)
-        return Source({one.relative_to(home).as_posix(): one for one in bundled_files(file, home)})
+        return Source({module.relative_to(home).as_posix(): module for module in bundled_files(file, home)})
     search = Search()
     search.module(name, file)
     return Source(search.files, search.libraries)
 
 
 def source_of_module(name: str) -> Source | None:
-    """Return the source of a module that a parameter names; None where there is no such module.
+    """Return the source of a module that a parameter names; None if there is no such module.
 
-    Of one that an installer has recorded, the source is no file but a version.
+    The source of a module that an installer has recorded is a version rather than files.
     """
     file = module_file(name)
     if file is None:
@@ -147,7 +147,7 @@ def _name_below(top: Path, file: Path) -> str:
 
 
 def _state(file: Path) -> tuple[int, ...]:
-    """Return by what an unchanged file is known again; of one that changed just now, nothing that holds for long."""
+    """Return a key that stays the same while a file is unchanged. A file that changed just now gets a key for once."""
     about = file.stat()
     is_settled = time.time_ns() - max(about.st_mtime_ns, about.st_ctime_ns) > FRESH
     return (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, 0 if is_settled else time.time_ns())

@@ -1,4 +1,4 @@
-"""Which fitted clips the out-of-fold score of each train normal must not rest on: more than the clip itself.
+"""The clips that the out-of-fold score of each train normal leaves out: more than the clip itself.
 
 Clips that were cut from one recording are near-duplicates of one another. A train normal that is scored beside its own
 neighbours in time looks far more normal than a new clip will, so the framework tells a scorer which clips to leave out
@@ -69,41 +69,41 @@ class Without:
         if len(rows) != n:
             raise ValueError(f"without has {len(rows)} arrays for {n} fitted clips: give one for each clip, in order")
         rows = list(rows)  # kept, so that equal ids mean one object
-        whole = {id(some): _sorted(some, n) for some in rows}
+        whole = {id(row): _sorted(row, n) for row in rows}
         places: dict[bytes, int] = {}
         self.sets, self.of = [], np.empty(n, np.intp)
         for row, given in enumerate(rows):
-            some = whole[id(given)]
-            place = int(np.searchsorted(some, row))
-            if place == len(some) or some[place] != row:
-                some = np.insert(some, place, row)
-            self.of[row] = places.setdefault(some.tobytes(), len(self.sets))
+            members = whole[id(given)]
+            place = int(np.searchsorted(members, row))
+            if place == len(members) or members[place] != row:
+                members = np.insert(members, place, row)
+            self.of[row] = places.setdefault(members.tobytes(), len(self.sets))
             if self.of[row] == len(self.sets):
-                self.sets.append(some)
+                self.sets.append(members)
 
     @classmethod
     def of_sets(cls, sets: Sequence[Indices], of: Indices, n: int) -> Without:
-        """Take sets as they are, each sorted, and which of them is a clip's (n,): these may lack the clip itself."""
+        """Make one from sets, each sorted, and the place of each clip's set (n,). A set may lack the clip itself."""
         made = cls(None, 0)
         made.n, made.sets, made.of = n, list(sets), of
         return made
 
     @property
     def alone(self) -> bool:
-        """Whether every clip is left out by itself alone: plain leave-one-out."""
-        return all(len(some) == 1 for some in self.sets)
+        """Whether every clip leaves out itself alone: plain leave-one-out."""
+        return all(len(members) == 1 for members in self.sets)
 
     @property
     def most(self) -> int:
         """How many clips are left out together, at most."""
-        return max((len(some) for some in self.sets), default=0)
+        return max((len(members) for members in self.sets), default=0)
 
     def mask(self, clips: Indices) -> Flags:
-        """Return which clips the scores of some clips (b,) must not rest on: (b, n), True for those left out."""
+        """Return the clips to leave out for each of the clips (b,): (b, n), True for those left out."""
         return self.mask_of(self.of[clips])
 
     def mask_of(self, sets: Sequence[int] | Indices) -> Flags:
-        """Return which clips are in some of the sets (b,), named by their places: (b, n)."""
+        """Return the members of sets (b,), given by their places: (b, n), True for a member."""
         import numpy as np
 
         gone = np.zeros((len(sets), self.n), bool)
@@ -112,15 +112,15 @@ class Without:
         return gone
 
     def count(self, members: Indices) -> Indices:
-        """Return how many of some clips are in each of the sets: (s,)."""
+        """Return how many of the clips ``members`` are in each of the s sets: (s,)."""
         import numpy as np
 
         counted = np.zeros(self.n, np.intp)
         counted[members] = 1
-        return np.array([int(counted[some].sum()) for some in self.sets], np.intp)
+        return np.array([int(counted[group].sum()) for group in self.sets], np.intp)
 
     def fewest_left(self, members: Indices) -> int:
-        """Return how many of some clips a score rests on at least, whichever clip is scored."""
+        """Return how many of the clips ``members`` remain at least, whichever clip is scored."""
         return len(members) - int(self.count(members).max(initial=0))
 
     def each(self) -> Iterator[tuple[Indices, Indices]]:
@@ -129,18 +129,18 @@ class Without:
 
         order = np.argsort(self.of, kind="stable")
         starts = np.searchsorted(self.of[order], np.arange(len(self.sets) + 1))
-        for place, some in enumerate(self.sets):
-            yield order[starts[place] : starts[place + 1]], np.setdiff1d(np.arange(self.n), some)
+        for place, members in enumerate(self.sets):
+            yield order[starts[place] : starts[place + 1]], np.setdiff1d(np.arange(self.n), members)
 
     def among(self, rest: Indices) -> list[Indices]:
-        """Return what is left out for each of some clips (m,), ascending, as their places among these: m arrays."""
+        """Return the clips left out for each of the clips ``rest`` (m,): m ascending arrays of places among these."""
         import numpy as np
 
         place = np.full(self.n, -1)
         place[rest] = np.arange(len(rest))
-        moved = {int(one): place[self.sets[one]] for one in np.unique(self.of[rest])}
-        kept = {one: some[some >= 0] for one, some in moved.items()}
-        return [kept[int(one)] for one in self.of[rest]]
+        moved = {int(index): place[self.sets[index]] for index in np.unique(self.of[rest])}
+        kept = {index: places[places >= 0] for index, places in moved.items()}
+        return [kept[int(index)] for index in self.of[rest]]
 
 
 def takes_without(method: Callable[..., Any]) -> bool:
@@ -214,11 +214,11 @@ def left_out_by_refit(
     return {name: values for name, values in scores.items() if name in shared}
 
 
-def _sorted(some: Indices, n: int) -> Indices:
-    """Return an array of places, each once and in order, or raise the ValueError that names what is none."""
+def _sorted(clips: Indices, n: int) -> Indices:
+    """Return indices in order, each once. Raises ValueError if one is not a whole number from 0 to n - 1."""
     import numpy as np
 
-    given = np.asarray(some)
+    given = np.asarray(clips)
     if given.ndim != 1 or (given.size and not np.issubdtype(given.dtype, np.integer)):
         raise ValueError(f"without must hold arrays (m,) of whole numbers, got {given.shape} {given.dtype}")
     places = np.unique(given).astype(np.intp)

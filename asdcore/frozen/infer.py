@@ -57,11 +57,11 @@ from asdcore.frozen.reproduction import prove_features, prove_recipes, prove_sco
 from asdcore.frozen.verify import verify
 from asdcore.pipeline import CURRENT_YEAR, Work
 from asdcore.portfolio import Portfolio, parse_portfolio
-from asdcore.preflight.notes import notes_on
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, load_run, write_run
 from asdcore.stages import embed
 from asdcore.stages.decide import check_attainable
+from asdcore.stages.notes import notes_on
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
 from asdcore.store.exclusive_folder import claimed
@@ -211,7 +211,7 @@ class _Inference:
                 self.progress.note(note)
             tables = self.work.tables(clips)
             prove_scores(self.frozen, self.frozen_normals(listed), tables)
-            return self.write(tables, [*notes, *self.work.found])
+            return self.write(tables, [*notes, *self.work.findings])
 
     def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
         """Read and embed every test clip, and return the clip index: what scorers are fitted on, and the test clips."""

@@ -21,8 +21,8 @@ import numpy as np
 from asdcore.components.build import build
 from asdcore.compute.encoding import tokens_of_clip
 from asdcore.compute.recipes import pooling_recipe
-from asdcore.contract.interfaces import Tokens
 from asdcore.contract.plugins import installed
+from asdcore.contract.tokens import Tokens
 from asdcore.data.pooling import pool
 from asdcore.errors import AsdcoreError, PortfolioError, blamed, located
 from asdcore.portfolio import Branch, EncoderChoice, Portfolio, load_portfolio

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asdcore.contract.interfaces import Tokens
+from asdcore.contract.tokens import Tokens
 from asdcore.preflight.mac_formulas import (
     count_attention,
     projections,

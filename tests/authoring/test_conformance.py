@@ -368,7 +368,7 @@ def test_installed_components_are_found_by_name_alone(monkeypatch: pytest.Monkey
         check_installed("knm")
     with pytest.raises(PluginError, match="No guard is named 'knn'"):
         check_installed("knn", "guard")
-    with pytest.raises(PluginError, match="--data FOLDER"):
+    with pytest.raises(PluginError, match="--data ROOT"):
         check_installed("dcase")
     monkeypatch.setattr(Plugins, "components", lambda self, kind: {"twice": None})
     with pytest.raises(PluginError, match="dataset, view, encoder, scorer, normalizer, guard. Say which"):

@@ -64,7 +64,7 @@ def test_generated_code_uses_public_names_only(kind: str, tmp_path: Path) -> Non
     "name", ["", "1st", "Upper", "two words", "a/b", "../up", "_x", "x_", "dot.ted", "naïve", "x\n"]
 )
 def test_names_that_cannot_be_are_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="cannot name a plugin"):
+    with pytest.raises(PluginError, match="Invalid plugin name"):
         new_plugin("scorer", name, tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -80,5 +80,7 @@ def test_a_store_that_is_gone_costs_only_the_comparison(runs, monkeypatch):
     monkeypatch.setattr("asdcore.evidence.side_by_side._left_out_alone", gone)
     done = asdcore("decisions", runs["auto"].folder)
     assert done.exit_code == 0, done.output
-    assert "What leave-one-out would promise cannot be told: its features are gone." in " ".join(done.stdout.split())
+    assert "The rates that leave-one-out would promise are unknown: its features are gone." in " ".join(
+        done.stdout.split()
+    )
     assert "Train normals above the threshold" in done.stdout

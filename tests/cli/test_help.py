@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
@@ -38,6 +39,9 @@ def test_all_commands_are_looked_at():
 @pytest.mark.parametrize(("path", "command"), COMMANDS)
 def test_the_help_has_one_example_that_can_be_typed_as_it_is(path, command):
     lines = re.findall(r"^  Example: (.+)$", shown(path, command), re.MULTILINE)
+    assert lines == re.findall(r"^Example: (.+)$", inspect.getdoc(command.callback), re.MULTILINE), (
+        "it does not fit a line"
+    )
     assert len(lines) == 1
     first, *words = shlex.split(lines[0])
     assert first == "asdcore"

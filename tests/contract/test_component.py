@@ -86,7 +86,7 @@ def test_a_module_that_a_source_names_as_a_path_belongs_to_it(site):
         ("far_away.deeper:S", "there is no module 'far_away.deeper'"),
         ("far_away:T", r"the module has no 'T'. Known: S"),
         ("far_away:S.deeper", "the module has no 'S.deeper'"),
-        ("far_away:NUMBER", "that is of type int, which cannot be called"),
+        ("far_away:NUMBER", "that is of type int, which is not callable"),
         ("broken:S", "the module does not import: ModuleNotFoundError: No module named 'absent_library'"),
         ("leaving:S", "the module does not import: SystemExit: bye"),
     ],

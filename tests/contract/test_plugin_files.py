@@ -291,5 +291,5 @@ def test_a_file_that_cannot_be_read_is_named(site):
     lay_out(site, **{"plug.py": "import helper", "helper.py": ""})
     source = source_of(site / "plug.py", "plug")
     (site / "helper.py").unlink()
-    with pytest.raises(PluginError, match="helper.py, which a plugin needs, cannot be read: No such file"):
+    with pytest.raises(PluginError, match="helper.py, which a plugin needs, failed: No such file"):
         assert source.digest

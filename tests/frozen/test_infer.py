@@ -554,7 +554,7 @@ def test_a_half_written_recording_may_be_left_out(world, inferred, tmp_path, mon
     assert err.rstrip().endswith("To leave out what cannot be read: the same command with --skip-unreadable.")
     code, _, err = command(monkeypatch, capsys, *arguments, "--skip-unreadable")
     assert code == 1
-    assert f"Left out, since they cannot be read: fan/test/{bad.name}" in err
+    assert f"Left out as unreadable: fan/test/{bad.name}" in err
     got = load_run(tmp_path / "out")
     assert got.about["skipped"] == [f"fan/test/{bad.name}"]
     told = f"left out as unreadable: fan/test/{bad.name}: cut short, "

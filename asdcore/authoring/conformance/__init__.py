@@ -39,7 +39,7 @@ Root = Path | Callable[[], Path]
 """A folder that a dataset reader can read, of which a few clips are used; or a function that makes one."""
 
 Check = Callable[..., None]
-"""``check(make)``; the checks of datasets are ``check(make, root)``. Raises AssertionError where the check fails."""
+"""``check(make)``; the checks of datasets are ``check(make, root)``. Raises AssertionError if the check fails."""
 
 _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
     "dataset": (DatasetBench, dataset.CHECKS),
@@ -169,17 +169,17 @@ def _how_to_check(make: Make) -> str:
 
 
 def kind_of(name: str, kind: str | None = None) -> str:
-    """Return the kind of the installed component of this name; ``kind`` is needed where several kinds have it."""
-    known = installed()
-    kinds = [one for one in KINDS if name in known.components(one)]
+    """Return the kind of the installed component of this name; ``kind`` is needed if several kinds have it."""
+    plugins = installed()
+    kinds = [candidate for candidate in KINDS if name in plugins.components(candidate)]
     if kind is None and len(kinds) > 1:
         raise PluginError(f"Several kinds have a {name!r}: {', '.join(kinds)}. Say which, as kind or as --kind.")
     if kind is None and not kinds:
-        everything = {one for each in KINDS for one in known.components(each)}
+        everything = {component for each in KINDS for component in plugins.components(each)}
         raise PluginError(f"No component is named {name!r}. {did_you_mean(name, everything)}")
     kind = kind or kinds[0]
     if kind in KINDS:
-        known.component(kind, name).imported()
+        plugins.component(kind, name).imported()
     return kind
 
 
@@ -200,13 +200,20 @@ def _factory(kind: str, make: Make) -> Callable[[], Any]:
 
 
 def required(kind: str, name: str) -> dict[str, Any]:
-    """Return what a registered guard cannot be built without: the names of branches, of which the kit has any."""
+    """Return the parameters that a registered guard needs: names of branches, of which the kit has any."""
     if kind != "guard":
         return {}
     accepted = inspect.signature(installed().component(kind, name).factory).parameters.values()
-    named = [one for one in accepted if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    needed = [one for one in named if one.default is one.empty]
-    return {one.name: list(guard.NAMED) if "list" in str(one.annotation) else guard.NAMED[0] for one in needed}
+    named = [
+        parameter
+        for parameter in accepted
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    needed = [parameter for parameter in named if parameter.default is parameter.empty]
+    return {
+        parameter.name: list(guard.NAMED) if "list" in str(parameter.annotation) else guard.NAMED[0]
+        for parameter in needed
+    }
 
 
 def _result(name: str, check: Check, given: tuple[Any, ...]) -> Result:

@@ -28,10 +28,10 @@ Make = Callable[[], Any]
 Run = Callable[[Any], Rows]
 
 
-def require(holds: bool, found: str, why: str, cause: str) -> None:
-    """Raise AssertionError unless ``holds``, saying what was found, why it matters, and the likely cause."""
+def require(holds: bool, observed: str, why: str, cause: str) -> None:
+    """Raise AssertionError unless ``holds``, saying what was observed, why it matters, and the likely cause."""
     if not holds:
-        raise AssertionError(f"{found}\nWhy it matters: {why}\nLikely cause: {cause}")
+        raise AssertionError(f"{observed}\nWhy it matters: {why}\nLikely cause: {cause}")
 
 
 def describe(value: Any) -> str:
@@ -40,7 +40,7 @@ def describe(value: Any) -> str:
 
 
 def take(rows: Rows, index: Any) -> Rows:
-    """Rows -> the rows of ``index``, in its order, repeated where it repeats."""
+    """Rows -> the rows of ``index``, in its order, with its repetitions."""
     return {name: array[index] for name, array in rows.items()}
 
 
@@ -135,13 +135,13 @@ class Bench(ABC):
             return run(self.inputs(rows))
 
 
-def difference(expected: Rows, found: Rows, rtol: float) -> str:
-    """Describe the largest difference beyond rtol times the outputs' scale; empty where there is none."""
+def difference(expected: Rows, actual: Rows, rtol: float) -> str:
+    """Describe the largest difference beyond rtol times the outputs' scale; empty if there is none."""
     worst, report = 0.0, ""
     for name, right in expected.items():
-        if name not in found:
+        if name not in actual:
             return f"{name} is missing"
-        left = found[name]
+        left = actual[name]
         if left.shape != right.shape:
             return f"{name} has shape {left.shape} instead of {right.shape}"
         excess = _excess(right, left, rtol)
@@ -151,9 +151,9 @@ def difference(expected: Rows, found: Rows, rtol: float) -> str:
     return report
 
 
-def same(expected: Rows, found: Rows, rtol: float) -> bool:
+def same(expected: Rows, actual: Rows, rtol: float) -> bool:
     """Whether two outputs agree within rtol times their scale."""
-    return not difference(expected, found, rtol)
+    return not difference(expected, actual, rtol)
 
 
 def _excess(right: NDArray[Any], left: NDArray[Any], rtol: float) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ def channels_of(component: Any) -> int:
 
 
 def check_channels(bench: Bench) -> None:
-    """The attribute channels, where there is one, is 1 or 2."""
+    """The attribute channels, if there is one, is 1 or 2."""
     channels = channels_of(bench.build())
     good = isinstance(channels, int) and not isinstance(channels, bool) and channels in CHANNELS
     why = "a view of so many channels is put before an encoder of as many."

@@ -31,7 +31,7 @@ OPTIONAL = {"order": "Float64", "recording": "String"}
 """Columns that a reader may leave out: which train clips lie side by side."""
 
 LABEL_WORDS = re.compile(r"(?<![a-z])(label|anomaly|anomalous|abnormal)(?![a-z])")
-WHY_FILES = "what is known of one clip must not depend on which other files there are."
+WHY_FILES = "the facts about one clip must not depend on which other files there are."
 CAUSE_FILES = (
     "names counted or numbered by position, facts taken from the first file, or a list kept from another call."
 )
@@ -40,16 +40,16 @@ CAUSE_FILES = (
 def check_rows_permuted(bench: DatasetBench) -> None:
     """The order in which the files came to be does not matter, neither for the rows nor for their order."""
     forward, backward = bench.copy(), bench.copy(last_first=True)
-    found = _gap(bench.clips(forward), bench.clips(backward)) or _gap(bench.truth(forward), bench.truth(backward))
+    gap = _gap(bench.clips(forward), bench.clips(backward)) or _gap(bench.truth(forward), bench.truth(backward))
     cause = "files are taken in the order in which the file system lists them; sort them."
-    require(not found, f"With its files created in another order, {found}.", WHY_FILES, cause)
+    require(not gap, f"With its files created in another order, {gap}.", WHY_FILES, cause)
     ordered = list(bench.clips(forward)) == list(bench.clips(backward))
     require(ordered, "With its files created in another order, the rows change places.", WHY_FILES, cause)
 
 
 def check_rows_dropped(bench: DatasetBench) -> None:
     """Removing one file removes one row and changes no other."""
-    gone, _ = bench.some()
+    gone, _ = bench.two_clips()
     copied = bench.copy()
     (copied / gone).unlink()
     clips, truth, truth_after = bench.clips(), bench.truth(), bench.truth(copied)
@@ -65,7 +65,7 @@ def check_rows_dropped(bench: DatasetBench) -> None:
 
 def check_rows_appended(bench: DatasetBench) -> None:
     """A file that comes later adds one row and changes no other, for a reader that saw the folder without it."""
-    late, _ = bench.some()
+    late, _ = bench.two_clips()
     copied = bench.copy()
     (copied / late).unlink()
     dataset = bench.build()
@@ -77,19 +77,21 @@ def check_rows_appended(bench: DatasetBench) -> None:
 
 def check_rows_duplicated(bench: DatasetBench) -> None:
     """Two files of the same content are two rows with the same digest, and no other row changes."""
-    one, other = bench.some()
+    original, other = bench.two_clips()
     copied = bench.copy()
-    shutil.copyfile(bench.root / one, copied / other)
+    shutil.copyfile(bench.root / original, copied / other)
     before, after = bench.clips(), bench.clips(copied)
-    twin = {name: before[one][name] for name in ("channels", "sample_rate", "n_samples", "sha256")}
+    twin = {name: before[original][name] for name in ("channels", "sample_rate", "n_samples", "sha256")}
     before[other] = {**before[other], **twin}
     gap = _gap(before, after)
-    require(not gap, f"After {other} was given the content of {one}, {gap}.", WHY_FILES, "rows are matched by content.")
+    require(
+        not gap, f"After {other} was given the content of {original}, {gap}.", WHY_FILES, "rows are matched by content."
+    )
 
 
 def check_no_memory_between_calls(bench: DatasetBench) -> None:
     """One reader gives for each folder what a new reader gives, whatever it has read before."""
-    gone, _ = bench.some()
+    gone, _ = bench.two_clips()
     copied = bench.copy()
     (copied / gone).unlink()
     dataset = bench.build()
@@ -116,9 +118,12 @@ def check_input_unchanged(bench: DatasetBench) -> None:
     bench.truth(copied)
     after = _contents(copied)
     touched = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    found = f"Reading changed {', '.join(touched[:3])} under the root."
+    observed = f"Reading changed {', '.join(touched[:3])} under the root."
     require(
-        not touched, found, "data may be read-only, and its digest is pinned.", "a cache file written beside the data."
+        not touched,
+        observed,
+        "data may be read-only, and its digest is pinned.",
+        "a cache file written beside the data.",
     )
 
 
@@ -127,8 +132,10 @@ def check_clip_index_columns(bench: DatasetBench) -> None:
     schema = {name: str(dtype) for name, dtype in bench.frame().schema.items()}
     expected = COLUMNS | {name: dtype for name, dtype in OPTIONAL.items() if name in schema}
     wrong = sorted(set(schema.items()) ^ set(expected.items()))
-    found = f"The clip index differs from its schema in {wrong}."
-    require(not wrong, found, "every stage reads these columns.", "asdcore.index_clips(root, entries) makes the table.")
+    observed = f"The clip index differs from its schema in {wrong}."
+    require(
+        not wrong, observed, "every stage reads these columns.", "asdcore.index_clips(root, entries) makes the table."
+    )
 
 
 def check_clip_paths(bench: DatasetBench) -> None:
@@ -140,8 +147,8 @@ def check_clip_paths(bench: DatasetBench) -> None:
     for clip in clips:
         path = PurePosixPath(clip)
         good = not path.is_absolute() and ".." not in path.parts and "\\" not in clip and str(path) == clip
-        found = f"{clip!r} is no relative POSIX path of a file under the root."
-        require(good and (bench.root / clip).is_file(), found, "runs move between machines.", cause)
+        observed = f"{clip!r} is not a relative POSIX path of a file under the root."
+        require(good and (bench.root / clip).is_file(), observed, "runs move between machines.", cause)
 
 
 def check_audio_facts(bench: DatasetBench) -> None:
@@ -149,31 +156,35 @@ def check_audio_facts(bench: DatasetBench) -> None:
     for clip, row in bench.clips().items():
         digest = hashlib.sha256((bench.root / clip).read_bytes()).hexdigest()
         good = row["sha256"] == digest and min(row["channels"], row["sample_rate"], row["n_samples"]) > 0
-        found = f"{clip} has {row['channels']} channels, {row['n_samples']} samples and sha256 {row['sha256']}."
+        observed = f"{clip} has {row['channels']} channels, {row['n_samples']} samples and sha256 {row['sha256']}."
         why = "features are kept by this digest, and a manifest pins it."
-        require(good, found, why, "facts made up or taken from another file; asdcore.index_clips reads them.")
+        require(good, observed, why, "facts made up or taken from another file; asdcore.index_clips reads them.")
 
 
 def check_splits_and_domains(bench: DatasetBench) -> None:
     """Every split is train or test, and every train clip's domain source, target or null."""
     for clip, row in bench.clips().items():
         good = row["split"] in ("train", "test") and row["domain"] in ("source", "target", None)
-        found = f"{clip} has split {row['split']!r} and domain {row['domain']!r}."
-        require(good, found, "scorers are fitted by split and domain.", "another spelling, or another split's folder.")
+        observed = f"{clip} has split {row['split']!r} and domain {row['domain']!r}."
+        require(
+            good, observed, "scorers are fitted by split and domain.", "another spelling, or another split's folder."
+        )
 
 
 def check_test_domain_hidden(bench: DatasetBench) -> None:
-    """The domain of every test clip is null, even where its name tells it."""
+    """The domain of every test clip is null, even if its name tells it."""
     told = [clip for clip, row in bench.clips().items() if row["split"] == "test" and row["domain"] is not None]
-    found = f"{len(told)} test clips have a domain, {told[:1]} first."
+    observed = f"{len(told)} test clips have a domain, {told[:1]} first."
     why = "the domain of a test clip is unknown in the challenge; to use it is to leak."
-    require(not told, found, why, "the domain is parsed from the name for both splits; it belongs to the ground truth.")
+    require(
+        not told, observed, why, "the domain is parsed from the name for both splits; it belongs to the ground truth."
+    )
 
 
 def check_order_of_train_clips_alone(bench: DatasetBench) -> None:
     """Order and recording are null for every test clip; either is known of all train clips of a domain or of none."""
     why = "names of test clips may tell a label, and a recording may be named after a fault."
-    known: dict[tuple[str, ...], set[bool]] = {}
+    lacking: dict[tuple[str, ...], set[bool]] = {}
     for clip, row in bench.clips().items():
         for name in OPTIONAL:
             value = row.get(name)
@@ -181,11 +192,11 @@ def check_order_of_train_clips_alone(bench: DatasetBench) -> None:
             cause = "it is parsed from the name for both splits; asdcore.index_clips drops it."
             require(row["split"] != "test" or value is None, told, why, cause)
             if row["split"] == "train":
-                known.setdefault((row["machine"], row["section"], str(row["domain"]), name), set()).add(value is None)
-    partly = [" ".join(place) for place, lacks in known.items() if len(lacks) > 1]
-    found = f"Some train clips have what others lack: {partly[:2]}."
-    why = "a clip without a place among its neighbours cannot be scored without them."
-    require(not partly, found, why, "some names have no index; give it for all of them or for none.")
+                lacking.setdefault((row["machine"], row["section"], str(row["domain"]), name), set()).add(value is None)
+    partly = [" ".join(place) for place, lacks in lacking.items() if len(lacks) > 1]
+    observed = f"Some train clips have what others lack: {partly[:2]}."
+    why = "only a clip with a known place can be scored without its neighbours."
+    require(not partly, observed, why, "some names have no index; give it for all of them or for none.")
 
 
 def check_no_label_in_the_index(bench: DatasetBench) -> None:
@@ -199,8 +210,8 @@ def check_no_label_in_the_index(bench: DatasetBench) -> None:
     require(not named, f"The clip index has the columns {named}.", why, "the label belongs to ground_truth.")
     for clip, row in bench.clips().items():
         tells = row["split"] == "test" and LABEL_WORDS.search(str(row["attributes"] or "").lower())
-        found = f"The attributes of {clip} are {row['attributes']!r}."
-        require(not tells, found, why, "attributes are cut from a name that also spells the label.")
+        observed = f"The attributes of {clip} are {row['attributes']!r}."
+        require(not tells, observed, why, "attributes are cut from a name that also spells the label.")
 
 
 def check_ground_truth(bench: DatasetBench) -> None:
@@ -213,8 +224,8 @@ def check_ground_truth(bench: DatasetBench) -> None:
     require(columns == ["clip", "domain", "label"], f"The ground truth has {columns}.", why, "another column name.")
     clips, seen = bench.clips(), set()
     for row in frame.to_dicts():
-        known = clips.get(row["clip"], {}).get("split") == "test" and row["clip"] not in seen
-        good = known and row["label"] in (0, 1) and row["domain"] in ("source", "target", None)
+        is_new_test = clips.get(row["clip"], {}).get("split") == "test" and row["clip"] not in seen
+        good = is_new_test and row["label"] in (0, 1) and row["domain"] in ("source", "target", None)
         cause = "train clips among them, a clip twice, another path than in the clip index, or labels as words."
         require(good, f"The ground truth has the row {row}.", why, cause)
         seen.add(row["clip"])
@@ -239,14 +250,14 @@ CHECKS = (
 )
 
 
-def _gap(expected: Table, found: Table) -> str:
-    """Name the first clip whose row differs; empty where none does."""
-    for clip in sorted({*expected, *found}):
-        if clip not in found or clip not in expected:
+def _gap(expected: Table, actual: Table) -> str:
+    """Name the first clip whose row differs; empty if none does."""
+    for clip in sorted({*expected, *actual}):
+        if clip not in actual or clip not in expected:
             return f"{clip} is {'missing' if clip in expected else 'new'}"
         for column, value in expected[clip].items():
-            if found[clip].get(column) != value:
-                return f"{column} of {clip} is {found[clip].get(column)!r} instead of {value!r}"
+            if actual[clip].get(column) != value:
+                return f"{column} of {clip} is {actual[clip].get(column)!r} instead of {value!r}"
     return ""
 
 

@@ -18,7 +18,7 @@ from asdcore.errors import AsdcoreError
 
 
 class EncoderBench(Bench):
-    """Asks an encoder for all its layers, or for the first and the last where the batch is large."""
+    """Asks an encoder for all its layers, or for the first and the last if the batch is large."""
 
     steady = 1e-6
     size = 6
@@ -89,7 +89,7 @@ def check_layers(bench: EncoderBench) -> None:
     """Layers names at least one layer, each an int or a string, none twice."""
     layers = list(bench.build().layers)
     named = bool(layers) and all(isinstance(layer, (int, str)) for layer in layers)
-    why = "a portfolio asks for layers by these names, and takes the last one where it names none."
+    why = "a portfolio asks for layers by these names, and takes the last one if it names none."
     cause = "an empty list, names that are neither int nor str, or a name used twice."
     require(named and len(set(layers)) == len(layers), f"layers is {layers!r}.", why, cause)
 
@@ -134,9 +134,9 @@ def check_unknown_layer_is_refused(bench: EncoderBench) -> None:
             encoder.encode(audio, [layer])
         except (AsdcoreError, KeyError, ValueError):
             continue
-        found = f"encode(audio, layers=[{layer!r}]) raised nothing."
+        observed = f"encode(audio, layers=[{layer!r}]) raised nothing."
         why = "a misspelt layer must not pass for another one."
-        require(False, found, why, "layers is ignored, or an unknown name falls back to a default.")
+        require(False, observed, why, "layers is ignored, or an unknown name falls back to a default.")
 
 
 def check_layers_together_equal_single(bench: EncoderBench) -> None:
@@ -147,13 +147,13 @@ def check_layers_together_equal_single(bench: EncoderBench) -> None:
     for layer in dict.fromkeys((layers[0], layers[len(layers) // 2], layers[-1])):
         alone = encoder.encode(audio.copy(), [layer])
         gap = difference(flatten(alone, [layer]), flatten(together, [layer]), bench.rtol)
-        found = f"Layer {layer!r} asked for with others differs from the same layer alone: {gap}."
+        observed = f"Layer {layer!r} asked for with others differs from the same layer alone: {gap}."
         why = "one forward pass serves every layer a portfolio asks for."
-        require(not gap, found, why, "a later layer works in place on the tensor that was kept for an earlier one.")
+        require(not gap, observed, why, "a later layer works in place on the tensor that was kept for an earlier one.")
 
 
 def check_halves_make_the_whole(bench: EncoderBench) -> None:
-    """Clips of two lengths, prepared and then encoded, have the tokens that encode gives each; where it has halves."""
+    """Clips of two lengths, prepared and then encoded, get the tokens that encode gives each, if it has halves."""
     encoder = bench.build()
     has = [hasattr(encoder, name) for name in ("prepare", "encode_prepared")]
     why = "a run uses the halves, and everything else encode: both must mean the same encoder."
@@ -199,6 +199,6 @@ def _check_tokens(tokens: Any, layers: Sequence[Any], n_clips: int) -> None:
                 continue
             good = isinstance(values, np.ndarray) and values.dtype == np.float32
             good = good and values.ndim == n_axes and values.shape[0] == n_clips and 0 not in values.shape
-            found = f"{part} of layer {layer!r} for {n_clips} clips: {describe(values)}."
-            cause = "a missing band axis (one band where there is no frequency axis), a tensor, or float64."
-            require(good, found, why, cause)
+            observed = f"{part} of layer {layer!r} for {n_clips} clips: {describe(values)}."
+            cause = "a missing band axis (one band if there is no frequency axis), a tensor, or float64."
+            require(good, observed, why, cause)

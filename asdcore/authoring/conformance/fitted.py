@@ -11,10 +11,10 @@ def check_fit_returns_self(bench: Bench) -> None:
     """Fit returns the fitted component."""
     component = bench.build()
     fitted = bench.fit(component, bench.inputs(bench.train()))
-    found = f"fit returned {type(fitted).__name__}, not the fitted {type(component).__name__}."
+    observed = f"fit returned {type(fitted).__name__}, not the fitted {type(component).__name__}."
     require(
         hasattr(fitted, bench.call_name),
-        found,
+        observed,
         "the framework goes on with what fit returns.",
         "fit ends without 'return self'.",
     )
@@ -27,9 +27,9 @@ def check_refuses_before_fit(bench: Bench) -> None:
         bench.call(component, bench.inputs(bench.rows(4, seed=1)))
     except Exception:
         return
-    found = f"{bench.call_name} before fit raised nothing."
+    observed = f"{bench.call_name} before fit raised nothing."
     why = "scores that rest on no train normals would pass for real ones."
-    require(False, found, why, "defaults stand in for what fit should set; raise a DataError.")
+    require(False, observed, why, "defaults stand in for what fit should set; raise a DataError.")
 
 
 def check_refit_forgets(bench: Bench) -> None:

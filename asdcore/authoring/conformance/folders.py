@@ -52,13 +52,13 @@ class DatasetBench:
         return self.build().clips(self.root)
 
     def clips(self, root: Path | None = None) -> Table:
-        """Clip index of a folder, by clip. Where a changed copy is refused, what the refusal lists counts."""
+        """Clip index of a folder, by clip. If a changed copy is refused, the clips that the error lists count."""
         dataset = self.build()
         with statics_restored(dataset):
             return read_clips(dataset, root or self.root)
 
     def truth(self, root: Path | None = None) -> Table:
-        """Ground truth of a folder, by clip; empty where there is none."""
+        """Ground truth of a folder, by clip; empty if there is none."""
         frame = self.build().ground_truth(root or self.root)
         return {} if frame is None else {row["clip"]: row for row in frame.to_dicts()}
 
@@ -76,8 +76,8 @@ class DatasetBench:
             shutil.copyfile(file, target)
         return copied
 
-    def some(self, split: str = "test") -> list[str]:
-        """Return two clips of one machine and section, of the test split where it has as many."""
+    def two_clips(self, split: str = "test") -> list[str]:
+        """Return two clips of one machine and section, of the test split if it has as many."""
         cells: dict[tuple[str, ...], list[str]] = {}
         for clip, row in self.clips().items():
             cells.setdefault((str(row["split"] != split), row["machine"], row["section"]), []).append(clip)
@@ -88,7 +88,7 @@ class DatasetBench:
 
 
 def read_clips(dataset: Any, root: Path) -> Table:
-    """Read {clip: row} with one reader; a DatasetError that carries the clips found counts as having read them."""
+    """Read {clip: row} with one reader; a DatasetError that lists clips counts as having read them."""
     try:
         frame = dataset.clips(root)
     except DatasetError as error:
@@ -113,6 +113,6 @@ def _few(root: Path) -> Iterator[Path]:
             sounds.setdefault((file.parent, re.sub("[0-9]+", "0", file.name)), []).append(file)
         else:
             yield file
-    for found in sounds.values():
-        step = max(1.0, (len(found) - 1) / (FEW - 1))
-        yield from (found[round(place * step)] for place in range(min(FEW, len(found))))
+    for alike in sounds.values():
+        step = max(1.0, (len(alike) - 1) / (FEW - 1))
+        yield from (alike[round(place * step)] for place in range(min(FEW, len(alike))))

@@ -79,12 +79,12 @@ class GuardBench(Bench):
         return {"base": np.zeros(3), "hidden": np.zeros((3, HIDDEN))}
 
     def silent_train(self) -> Rows:
-        """Train normals that all have one base score and one z, as a bank of silent clips gives: there is no spread."""
+        """Train normals that all have one base score and one z, without spread, as a bank of silent clips gives."""
         train = self.train()
         return {**train, "base": np.zeros_like(train["base"]), "hidden": np.zeros_like(train["hidden"])}
 
     def inputs(self, rows: Rows) -> Any:
-        """Rows -> base, z by branch, and domain where there is one."""
+        """Rows -> base, z by branch, and domain if there is one."""
         given: dict[str, Any] = {name: array.copy() for name, array in rows.items() if name != "hidden"}
         return {**given, "z": AnyBranch(rows["hidden"].copy())}
 
@@ -124,17 +124,17 @@ def check_penalty_is_float64_rows(bench: GuardBench) -> None:
     for n in (1, bench.size):
         penalty = bench.once(bench.rows(n, seed=1))["penalty"]
         good = penalty.shape == (n,) and penalty.dtype == np.float64
-        found = f"R of {n} clips is {penalty.shape} {penalty.dtype}, not ({n},) float64."
-        require(good, found, "R is subtracted from the base score, clip by clip.", "a bool or float32 result.")
+        observed = f"R of {n} clips is {penalty.shape} {penalty.dtype}, not ({n},) float64."
+        require(good, observed, "R is subtracted from the base score, clip by clip.", "a bool or float32 result.")
 
 
 def check_penalty_is_finite_and_not_negative(bench: GuardBench) -> None:
     """R is finite and >= 0, for ordinary clips and far out in the tail."""
     penalty = bench.once(join(bench.rows(100, seed=2), bench.far(20, seed=2)))["penalty"]
     bad = int(np.sum(~(np.isfinite(penalty) & (penalty >= 0))))
-    found = f"{bad} of {len(penalty)} R are negative or not finite; the smallest is {np.min(penalty):g}."
+    observed = f"{bad} of {len(penalty)} R are negative or not finite; the smallest is {np.min(penalty):g}."
     why = "a guard takes doubtful evidence back; it never adds any."
-    require(not bad, found, why, "a difference that is not clipped at zero.")
+    require(not bad, observed, why, "a difference that is not clipped at zero.")
 
 
 def check_penalty_is_zero_below_the_tail(bench: GuardBench) -> None:
@@ -143,10 +143,13 @@ def check_penalty_is_zero_below_the_tail(bench: GuardBench) -> None:
     penalty = bench.once(low)["penalty"]
     hit = np.flatnonzero(penalty != 0)
     where = f"; the first has base {low['base'][hit[0]]:g} and R {penalty[hit[0]]:g}" if len(hit) else ""
-    found = f"{len(hit)} of {len(penalty)} clips at or below the train-normal median have R != 0{where}."
+    observed = f"{len(hit)} of {len(penalty)} clips at or below the train-normal median have R != 0{where}."
     why = "below its tail a guard must leave every score as it is, to the bit."
     require(
-        not len(hit), found, why, "a smooth gate that never reaches zero, or a tail not taken from the train normals."
+        not len(hit),
+        observed,
+        why,
+        "a smooth gate that never reaches zero, or a tail not taken from the train normals.",
     )
 
 
@@ -157,9 +160,9 @@ def check_ranking_below_the_tail_is_kept(bench: GuardBench) -> None:
     score = clips["base"] - bench.once(clips)["penalty"]
     n = len(low["base"])
     moved = int(np.sum(np.argsort(score[:n], kind="stable") != np.argsort(low["base"], kind="stable")))
-    found = f"Scored beside 100 clips of the tail, {moved} of {n} clips below it changed their rank."
+    observed = f"Scored beside 100 clips of the tail, {moved} of {n} clips below it changed their rank."
     why = "a guard may only reorder clips whose high score is in doubt."
-    require(not moved, found, why, "R is not zero below the tail, or the tail is found in the batch.")
+    require(not moved, observed, why, "R is not zero below the tail, or the tail is found in the batch.")
 
 
 CHECKS = (

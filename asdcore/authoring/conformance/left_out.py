@@ -20,13 +20,13 @@ def check_left_out_has_every_train_clip(bench: ScorerBench) -> None:
         return
     n_train = len(bench.train()["domain"])
     references = sorted(bench.once(bench.rows(3, seed=1)))
-    found = f"score_left_out gave {sorted(left_out)}, score gives {references}."
+    observed = f"score_left_out gave {sorted(left_out)}, score gives {references}."
     why = "every reference a test clip is scored against is calibrated on train normals."
-    require(sorted(left_out) == references, found, why, "a reference was forgotten.")
+    require(sorted(left_out) == references, observed, why, "a reference was forgotten.")
     for name, values in left_out.items():
         good = values.shape == (n_train,) and values.dtype == np.float64 and bool(np.isfinite(values).all())
-        found = f"{name} left-out scores of {n_train} train clips: {values.shape} {values.dtype}, or not finite."
-        require(good, found, why, "only the clips of one domain were scored, or a lone clip met an empty bank.")
+        observed = f"{name} left-out scores of {n_train} train clips: {values.shape} {values.dtype}, or not finite."
+        require(good, observed, why, "only the clips of one domain were scored, or a lone clip met an empty bank.")
 
 
 def check_left_out_matches_refit(bench: ScorerBench) -> None:
@@ -44,13 +44,13 @@ def check_left_out_matches_refit(bench: ScorerBench) -> None:
         for name, values in left_out.items():
             right, scale = float(refit[name][0]), float(np.median(np.abs(values)))
             gap = abs(float(values[place]) - right)
-            found = (
+            observed = (
                 f"The {name} left-out score of train clip {place} ({train['domain'][place]}) is "
                 f"{values[place]:.9g}; a bank fitted without it gives {right:.9g}."
             )
             why = "calibration, guards and decisions rest on these scores as the scores of unheard normal clips."
             cause = "the clip still takes part (a mean, a covariance, a neighbour's density), or k was not kept."
-            require(gap <= RTOL * max(abs(right), scale), found, why, cause)
+            require(gap <= RTOL * max(abs(right), scale), observed, why, cause)
 
 
 def check_left_out_is_not_the_self_match(bench: ScorerBench) -> None:
@@ -63,10 +63,10 @@ def check_left_out_is_not_the_self_match(bench: ScorerBench) -> None:
     for name, values in left_out.items():
         own = train["domain"] == name if name != "pooled" else np.full(len(values), True)
         gap = np.abs(values - held[name])[own]
-        found = f"The {name} left-out scores are the scores against a bank that holds the clip itself."
+        observed = f"The {name} left-out scores are the scores against a bank that holds the clip itself."
         why = "a self-match is too good: calibration would be off by a factor of two to a million."
         scale = float(np.abs(values).max())
-        require(float(np.median(gap)) > 1e-9 * scale, found, why, "score_left_out returns score(features).")
+        require(float(np.median(gap)) > 1e-9 * scale, observed, why, "score_left_out returns score(features).")
 
 
 CHECKS = (
@@ -77,7 +77,7 @@ CHECKS = (
 
 
 def _left_out(bench: ScorerBench) -> Rows | None:
-    """Left-out scores of a newly fitted scorer, or None where it offers none."""
+    """Left-out scores of a newly fitted scorer, or None if it offers none."""
     fitted = bench.fit(bench.build(), bench.inputs(bench.train()))
     if not hasattr(fitted, "score_left_out"):
         return None

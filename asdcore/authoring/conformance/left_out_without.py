@@ -45,9 +45,9 @@ def check_without_is_taken_as_a_whole(bench: ScorerBench) -> None:
     takes = {name: takes_without(getattr(scorer, name)) for name in METHODS if hasattr(scorer, name)}
     whole = takes.get("score_left_out", False) or not any(takes.values())
     whole = whole and takes.get("fit_distances", takes["fit"]) == takes["fit"]
-    found = f"of {', '.join(takes)}, 'without' is taken by {', '.join(one for one in takes if takes[one])}."
+    observed = f"of {', '.join(takes)}, 'without' is taken by {', '.join(name for name in takes if takes[name])}."
     why = "the framework gives it to each of them, or scores train normals in folds."
-    require(whole, found, why, "the parameter was forgotten, or has another name.")
+    require(whole, observed, why, "the parameter was forgotten, or has another name.")
 
 
 def check_left_out_without_matches_refit(bench: ScorerBench) -> None:
@@ -60,18 +60,18 @@ def check_left_out_without_matches_refit(bench: ScorerBench) -> None:
     gone = Without(without, len(without))
     refits = {place: _refit(bench, train, gone, place) for place in SAMPLED}
     names = sorted(set.intersection(*(set(refit) for refit in refits.values())))
-    found = f"score_left_out with 'without' gave {sorted(scores)}; scorers fitted without those clips give {names}."
-    require(set(scores) >= set(names), found, WHY, "a reference was forgotten.")
+    observed = f"score_left_out with 'without' gave {sorted(scores)}; scorers fitted without those clips give {names}."
+    require(set(scores) >= set(names), observed, WHY, "a reference was forgotten.")
     for place, refit in refits.items():
         for name in names:
             mine, right = float(scores[name][place]), float(refit[name][0])
-            found = (
+            observed = (
                 f"Without {gone.mask(np.array([place])).sum()} clips, the {name} score of train clip {place} "
                 f"({train['domain'][place]}) is {mine:.9g}; a scorer fitted without them gives {right:.9g}."
             )
             cause = "'without' is ignored, or clips of it still take part: as neighbours, in a mean, or in a density."
             scale = float(np.median(np.abs(scores[name])))
-            require(abs(mine - right) <= RTOL * max(abs(right), scale), found, WHY, cause)
+            require(abs(mine - right) <= RTOL * max(abs(right), scale), observed, WHY, cause)
 
 
 def check_distances_agree_without_clips(bench: ScorerBench) -> None:
@@ -94,7 +94,7 @@ CHECKS = (
 
 
 def _scores(bench: ScorerBench, *, by_distances: bool) -> Rows | None:
-    """Scores of the train clips, each without its set; None where the scorer does not take sets."""
+    """Scores of the train clips, each without its set; None if the scorer does not take sets."""
     scorer = bench.build()
     if not hasattr(scorer, "score_left_out") or not takes_without(scorer.score_left_out):
         return None
@@ -112,7 +112,7 @@ def _refit(bench: ScorerBench, train: Rows, gone: Without, place: int) -> Rows:
 
 
 def _fit(bench: ScorerBench, train: Rows, without: Sets, *, by_distances: bool = False) -> Any:
-    """Fit a new scorer, told what to leave out where it can be told."""
+    """Fit a new scorer, told what to leave out if its ``fit`` takes that."""
     scorer, inputs = bench.build(), bench.inputs(train)
     given, fit = inputs["features"], scorer.fit
     if by_distances:

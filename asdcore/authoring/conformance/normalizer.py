@@ -15,7 +15,7 @@ N_SOURCE, N_TARGET = 99, 10
 
 
 def _distances(near: NDArray[np.bool_], rng: np.random.Generator, factor: float = 1.0) -> NDArray[np.float64]:
-    """Make (n,) positive scores: small where the clip is of the reference's domain, larger where it is not."""
+    """Make (n,) positive scores: small if the clip is of the reference's domain, else larger."""
     small = rng.gamma(9.0, 0.1, size=len(near))
     result: NDArray[np.float64] = factor * np.where(near, small, 1.8 * small + 0.2)
     return result
@@ -55,7 +55,7 @@ class NormalizerBench(Bench):
         return {name: np.zeros(3) for name in REFERENCES}
 
     def silent_train(self) -> Rows:
-        """Train normals that all have one score, as a bank of silent clips gives: there is no spread."""
+        """Train normals that all have one score, without spread, as a bank of silent clips gives."""
         train = self.train()
         return {name: values if name == "domain" else np.zeros(len(values)) for name, values in train.items()}
 
@@ -73,10 +73,10 @@ def check_z_is_float64_rows(bench: NormalizerBench) -> None:
     """Z is (n_clips,) float64, for one clip and for many."""
     for n in (1, bench.size):
         z = bench.once(bench.rows(n, seed=1))["z"]
-        found = f"z of {n} clips is {z.shape} {z.dtype}, not ({n},) float64."
+        observed = f"z of {n} clips is {z.shape} {z.dtype}, not ({n},) float64."
         why = "z is added up over branches and stored as float64."
         require(
-            z.shape == (n,) and z.dtype == np.float64, found, why, "float32 arithmetic, or one column per reference."
+            z.shape == (n,) and z.dtype == np.float64, observed, why, "float32 arithmetic, or one column per reference."
         )
 
 
@@ -89,7 +89,7 @@ def check_z_is_finite(bench: NormalizerBench) -> None:
 
 
 def check_z_is_non_decreasing(bench: NormalizerBench) -> None:
-    """Z never falls where scores rise, in one reference or in all of them, and rises over their whole range."""
+    """Z never falls when scores rise, in one reference or in all of them, and rises over their whole range."""
     grid = np.concatenate([np.linspace(0.0, 6.0, 150), np.geomspace(7.0, 1000.0, 50)])
     with bench.session() as run:
         for moved in (REFERENCES, (POOLED,), (SOURCE,), (TARGET,)):
@@ -97,21 +97,23 @@ def check_z_is_non_decreasing(bench: NormalizerBench) -> None:
                 scores = {name: grid if name in moved else np.full(len(grid), held) for name in REFERENCES}
                 z = run(bench.inputs(scores))["z"]
                 falls = float(-np.diff(z).min())
-                found = f"While {' and '.join(moved)} scores rise, z falls by {falls:g}."
+                observed = f"While {' and '.join(moved)} scores rise, z falls by {falls:g}."
                 why = "a clip that sounds more anomalous must not come out as more normal."
                 cause = "the sign is turned, or the parts of a piecewise map do not meet."
-                require(falls <= 1e-12 * float(np.abs(z).max()), found, why, cause)
+                require(falls <= 1e-12 * float(np.abs(z).max()), observed, why, cause)
                 if moved == REFERENCES:
-                    found = f"z is {z[0]:g} for the smallest scores and {z[-1]:g} for the largest."
-                    require(bool(z[-1] > z[0]), found, "a z that does not rise says nothing.", "z is constant.")
+                    observed = f"z is {z[0]:g} for the smallest scores and {z[-1]:g} for the largest."
+                    require(bool(z[-1] > z[0]), observed, "a z that does not rise says nothing.", "z is constant.")
 
 
 def check_few_target_clips(bench: NormalizerBench) -> None:
     """With 10 target clips among the train normals, z is finite for clips of either domain."""
     z = bench.once(bench.scores(np.arange(40) % 2 == 1, np.random.default_rng(5)))["z"]
     bad = int(np.sum(~np.isfinite(z)))
-    found = f"With {N_TARGET} target clips to learn from, {bad} of {len(z)} z are not finite."
-    require(not bad, found, "first-shot data has ten target clips.", "a fit that needs more clips, or a tail of none.")
+    observed = f"With {N_TARGET} target clips to learn from, {bad} of {len(z)} z are not finite."
+    require(
+        not bad, observed, "first-shot data has ten target clips.", "a fit that needs more clips, or a tail of none."
+    )
 
 
 def check_no_target_clips(bench: NormalizerBench) -> None:
@@ -123,8 +125,10 @@ def check_no_target_clips(bench: NormalizerBench) -> None:
     except DataError:
         return
     bad = int(np.sum(~np.isfinite(z)))
-    found = f"Without target clips, {bad} of {len(z)} z are not finite."
-    require(not bad, found, "some tasks have no target domain.", "the median of no clips; look at which domains exist.")
+    observed = f"Without target clips, {bad} of {len(z)} z are not finite."
+    require(
+        not bad, observed, "some tasks have no target domain.", "the median of no clips; look at which domains exist."
+    )
 
 
 CHECKS = (

@@ -23,7 +23,7 @@ WHY_ROWS = (
     "(the challenge forbids test-set statistics)."
 )
 CAUSE_BATCH = (
-    "statistics of the batch (mean, deviation, maximum, ranks) enter the outputs. Where the difference is tiny, a "
+    "statistics of the batch (mean, deviation, maximum, ranks) enter the outputs. If the difference is tiny, a "
     "matrix product may round differently with its number of rows: compute in float64, or one clip at a time."
 )
 
@@ -67,8 +67,8 @@ def check_no_batch_statistics(bench: Bench) -> None:
     together = bench.once(rows)
     for place in (0, 1, bench.crowd // 2, bench.crowd - 1):
         gap = difference(take(together, [place]), bench.once(take(rows, [place])), bench.rtol)
-        found = f"Alone instead of among {bench.crowd} clips, clip {place} differs: {gap}."
-        require(not gap, found, WHY_ROWS, CAUSE_BATCH)
+        observed = f"Alone instead of among {bench.crowd} clips, clip {place} differs: {gap}."
+        require(not gap, observed, WHY_ROWS, CAUSE_BATCH)
 
 
 def check_no_way_to_other_rows(bench: Bench) -> None:
@@ -94,8 +94,8 @@ def check_no_test_set_z_scores(bench: Bench) -> None:
     other = bench.once(join(take(rows, np.arange(bench.size // 2)), bench.far(bench.size - bench.size // 2, seed=7)))
     for name, values in before.items():
         alike = name in other and _same_moments(values, other[name])
-        found = f"Two batches, one ordinary and one half of extreme clips, give {name} the same mean and deviation."
-        require(not alike, found, WHY_ROWS, cause)
+        observed = f"Two batches, one ordinary and one half of extreme clips, give {name} the same mean and deviation."
+        require(not alike, observed, WHY_ROWS, cause)
 
 
 def check_no_test_set_rank_normalisation(bench: Bench) -> None:
@@ -110,8 +110,8 @@ def check_no_test_set_rank_normalisation(bench: Bench) -> None:
     for name, values in low.items():
         flat, other = np.sort(_flat(values), axis=0), np.sort(_flat(high[name]), axis=0)
         alike = np.ptp(flat, axis=0).any() and same({name: flat}, {name: other}, 1e-9)
-        found = f"Two different batches of {bench.size} clips give {name} the very same set of values."
-        require(not alike, found, WHY_ROWS, cause)
+        observed = f"Two different batches of {bench.size} clips give {name} the very same set of values."
+        require(not alike, observed, WHY_ROWS, cause)
 
 
 def check_no_memory_between_calls(bench: Bench) -> None:
@@ -223,7 +223,7 @@ def _same_moments(values: NDArray[Any], other: NDArray[Any]) -> bool:
 
 
 def _changed(given: Any, pristine: Any) -> str:
-    """Name the first array of ``given`` that is no longer what it was; empty where all are."""
+    """Name the first array of ``given`` that is no longer what it was; empty if all are."""
     if isinstance(given, Mapping) and not hasattr(given, "asked") and (gone := sorted(set(pristine) - set(given))):
         return f"{gone[0]} (it is gone)"
     before = dict(_leaves(pristine, given))

@@ -30,7 +30,7 @@ def _normals(domain: str, n: int, rng: np.random.Generator) -> NDArray[np.float3
 
 
 class ScorerBench(Bench):
-    """Fits and calls a scorer on pooled features, or on frames where it refuses pooled ones with a DataError."""
+    """Fits and calls a scorer on pooled features, or on frames if it refuses pooled ones with a DataError."""
 
     call_name = "score"
 
@@ -94,7 +94,7 @@ class ScorerBench(Bench):
         return component.fit(inputs["features"], inputs["domain"])
 
     def also(self, fitted: Any) -> None:
-        """Score the train normals left out, where the scorer can."""
+        """Score the train normals left out, if the scorer can."""
         if hasattr(fitted, "score_left_out"):
             fitted.score_left_out()
 
@@ -109,11 +109,11 @@ def _domains() -> NDArray[np.str_]:
 
 def check_references(bench: ScorerBench) -> None:
     """Scores come under pooled, source or target, the same ones for one clip as for many."""
-    many, one = bench.once(bench.rows(bench.size, seed=1)), bench.once(bench.rows(1, seed=1))
-    known = bool(many) and set(many) <= set(REFERENCES)
-    found = f"score returned the references {sorted(many)} for {bench.size} clips and {sorted(one)} for one."
+    many, single = bench.once(bench.rows(bench.size, seed=1)), bench.once(bench.rows(1, seed=1))
+    allowed = bool(many) and set(many) <= set(REFERENCES)
+    observed = f"score returned the references {sorted(many)} for {bench.size} clips and {sorted(single)} for one."
     why = f"calibration is matched by reference; the references are {', '.join(REFERENCES)}."
-    require(known and set(one) == set(many), found, why, "another key, or a bare array instead of a mapping.")
+    require(allowed and set(single) == set(many), observed, why, "another key, or a bare array instead of a mapping.")
 
 
 def check_scores_are_float64_rows(bench: ScorerBench) -> None:
@@ -122,9 +122,9 @@ def check_scores_are_float64_rows(bench: ScorerBench) -> None:
         with bench.session() as run:
             for name, values in run(bench.inputs(bench.rows(n, seed=2))).items():
                 good = values.shape == (n,) and values.dtype == np.float64
-                found = f"{name} scores of {n} clips are {values.shape} {values.dtype}, not ({n},) float64."
+                observed = f"{name} scores of {n} clips are {values.shape} {values.dtype}, not ({n},) float64."
                 why = "ties and tiny differences decide rankings, and tables hold float64."
-                require(good, found, why, "a float32 result, or an axis too many (squeeze, keepdims).")
+                require(good, observed, why, "a float32 result, or an axis too many (squeeze, keepdims).")
 
 
 def check_scores_are_finite(bench: ScorerBench) -> None:
@@ -132,7 +132,7 @@ def check_scores_are_finite(bench: ScorerBench) -> None:
     scores = bench.once(join(bench.rows(50, seed=3), bench.far(10, seed=3)))
     for name, values in scores.items():
         bad = int(np.sum(~np.isfinite(values)))
-        why = "a score that is not finite cannot be calibrated or submitted."
+        why = "calibration and submissions need finite scores."
         require(
             not bad, f"{bad} of {len(values)} {name} scores are not finite.", why, "an overflow or a singular matrix."
         )
@@ -144,9 +144,9 @@ def check_outlier_outranks_normals(bench: ScorerBench) -> None:
     for name, values in outliers.items():
         normals = bench.once(bench.normals("target" if name == "target" else "source", 50, seed=4))[name]
         low = int(np.sum(values <= np.median(normals)))
-        found = f"Against {name}, {low} of {len(values)} far outliers score no higher than the median normal clip."
+        observed = f"Against {name}, {low} of {len(values)} far outliers score no higher than the median normal clip."
         why = "an anomaly score is larger for a more anomalous clip, everywhere."
-        require(not low, found, why, "the sign is turned: a likelihood or a similarity was returned as it is.")
+        require(not low, observed, why, "the sign is turned: a likelihood or a similarity was returned as it is.")
 
 
 def check_train_order_is_irrelevant(bench: ScorerBench) -> None:

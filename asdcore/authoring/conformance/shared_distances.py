@@ -17,11 +17,13 @@ def check_distances_come_whole(bench: ScorerBench) -> None:
     scorer = bench.build()
     takes = [name for name in PARTS if hasattr(scorer, name)]
     whole = takes in ([], ["metric"], list(PARTS))
-    found = f"of {', '.join(PARTS)} this scorer has {', '.join(takes)}."
-    require(whole, found, "a part of them is of no use, so distances would not be shared.", "a misspelt name.")
+    observed = f"of {', '.join(PARTS)} this scorer has {', '.join(takes)}."
+    require(
+        whole, observed, "the framework shares distances only with a scorer that has all of them.", "a misspelt name."
+    )
     if takes == list(PARTS):
-        found = f"metric is {scorer.metric!r}, which is not one of {', '.join(METRICS)}."
-        require(scorer.metric in METRICS, found, "the framework has to measure it.", "another word for a metric.")
+        observed = f"metric is {scorer.metric!r}, which is not one of {', '.join(METRICS)}."
+        require(scorer.metric in METRICS, observed, "the framework has to measure it.", "another word for a metric.")
 
 
 def check_distances_agree_with_features(bench: ScorerBench) -> None:
@@ -52,8 +54,8 @@ def _arrays(scores: object) -> Rows:
 
 def distances_of(features: NDArray[np.float32], bank: NDArray[np.float32], metric: str) -> NDArray[np.float64]:
     """Measure each pair of clips by the definition; the kit's features hold no zero vector."""
-    queries, known = (array.reshape(len(array), -1).astype(np.float64) for array in (features, bank))
+    queries, normals = (array.reshape(len(array), -1).astype(np.float64) for array in (features, bank))
     if metric == "cosine":
-        queries, known = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, known))
-    squares = np.stack([np.square(known - query).sum(axis=1) for query in queries])
+        queries, normals = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, normals))
+    squares = np.stack([np.square(normals - query).sum(axis=1) for query in queries])
     return np.asarray(squares / 4.0 if metric == "cosine" else np.sqrt(squares))

@@ -34,7 +34,7 @@ def _owners(component: Any) -> list[Any]:
     home = str(getattr(component, "__module__", "builtins"))
     if home.partition(".")[0] in sys.stdlib_module_names or home not in sys.modules:
         return []
-    classes = [one for one in type(component).__mro__ if one.__module__ == home]
+    classes = [base for base in type(component).__mro__ if base.__module__ == home]
     return [sys.modules[home], *classes, *([component] if isinstance(component, FunctionType) else [])]
 
 
@@ -48,7 +48,7 @@ def _copy(value: Any) -> Any:
     holder = isinstance(value, dict | list | set) or type(value) is SimpleNamespace
     try:
         return copy.deepcopy(value) if holder else None
-    except Exception:  # a container of what cannot be copied: modules, locks
+    except Exception:  # a container of modules, locks or the like, which do not copy
         return None
 
 

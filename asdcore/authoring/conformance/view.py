@@ -46,18 +46,18 @@ class ViewBench(Bench):
 
 
 def check_waveform_shape_and_type(bench: ViewBench) -> None:
-    """Two channels of 1 s and of 12 s become a float32 waveform of the same length, or two where channels is 2."""
+    """Two channels of 1 s and of 12 s become a float32 waveform of the same length, or two if channels is 2."""
     for seconds in (1, 12):
         n_samples = seconds * SAMPLE_RATE
         audio = hums(2, n_samples, SAMPLE_RATE, seed=seconds)
         view = bench.build()
         shape = (2, n_samples) if channels_of(view) == 2 else (n_samples,)
         waveform = view(audio, SAMPLE_RATE)
-        found = f"{seconds} s of two channels gave {describe(waveform)}, not {shape} float32."
+        observed = f"{seconds} s of two channels gave {describe(waveform)}, not {shape} float32."
         good = isinstance(waveform, np.ndarray) and waveform.shape == shape and waveform.dtype == np.float32
         why = "encoders read float32 waveforms, as many as channels says and as long as the recording."
         cause = "a channel axis was kept and channels does not say 2, samples were cut, or float64 was not cast back."
-        require(good, found, why, cause)
+        require(good, observed, why, cause)
 
 
 def check_waveform_is_finite(bench: ViewBench) -> None:
@@ -66,8 +66,8 @@ def check_waveform_is_finite(bench: ViewBench) -> None:
         waveform = bench.once(rows)["waveform"]
         largest = float(np.abs(waveform).max())
         why = "encoders expect samples of about [-1, 1]; beyond that they saturate."
-        found = f"The waveform of {name} clips reaches {largest:g}."
-        require(bool(largest <= 100.0), found, why, "a division by an energy or a gain that is close to zero.")
+        observed = f"The waveform of {name} clips reaches {largest:g}."
+        require(bool(largest <= 100.0), observed, why, "a division by an energy or a gain that is close to zero.")
 
 
 CHECKS = (check_channels, check_waveform_shape_and_type, check_waveform_is_finite)
