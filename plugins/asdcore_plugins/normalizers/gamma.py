@@ -55,9 +55,9 @@ class Gamma(ByDistribution):
 
     Examples
     --------
-    >>> import asdcore, numpy as np
     z keeps rising where 1 - F is below the smallest number there is:
 
+    >>> import asdcore, numpy as np
     >>> scores = np.random.default_rng(0).gamma(2.0, size=1000)
     >>> surprise = asdcore.load_normalizer("gamma").fit({"pooled": scores}, np.array(["source"] * 1000))
     >>> bool((np.diff(surprise.transform({"pooled": np.array([1.0, 1e3, 1e4])})) > 0).all())

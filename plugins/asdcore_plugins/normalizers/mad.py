@@ -39,9 +39,9 @@ class Mad(LocationScale):
 
     Examples
     --------
-    >>> import asdcore, numpy as np
     One wild train normal does not widen the scale:
 
+    >>> import asdcore, numpy as np
     >>> wild = {"pooled": np.array([1.0, 2.0, 3.0, 4.0, 1000.0])}
     >>> mad = asdcore.load_normalizer("mad").fit(wild, np.array(["source"] * 5))
     >>> mad.transform({"pooled": np.array([3.0, 3.0 + 1.4826])}).round(2)

@@ -50,8 +50,8 @@ class Wiener(SpectralView):
     Notes
     -----
     Mel powers have a floor 120 dB below the clip's loudest, so that a silent channel is a ratio like any other. Two
-    FFTs and one inverse for each frame. The method is described, without
-    the number of bands, in the public 2026 project SCOPE, where it neither helped nor harmed.
+    FFTs and one inverse for each frame. The method is described, without the number of bands, in the public 2026
+    project SCOPE, where it neither helped nor harmed.
 
     Examples
     --------
