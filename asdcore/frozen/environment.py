@@ -1,6 +1,6 @@
-"""What a result was computed with: Python, packages, processor, linear algebra. Recorded, and compared, without torch.
+"""Record and compare what a result was computed with: Python, packages, processor, linear algebra.
 
-What can change a number is compared (``COMPARED``); the rest is on record for whoever asks why.
+Facts that can change a number are compared (``COMPARED``); the rest is only recorded. Nothing imports torch.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from asdcore.contract.sources import imported_names, module_file
 COMPARED = ("python", "packages", "torch", "blas", "libc", "machine", "cpu_features", "deterministic")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
 FEATURES = re.compile(r"(sse4_[12]|avx\w*|fma|f16c|bmi[12]|amx\w*|asimd\w*|sve\w*|bf16|i8mm)")
-"""Flags of a processor on which numerical libraries choose other code, which may round otherwise."""
+"""Flags of a processor by which numerical libraries choose their code; another choice may round differently."""
 
 
 def environment(sources: Iterable[Path], modules: Iterable[str], device: str) -> dict[str, Any]:
-    """Return what the code in ``sources``, with the ``modules`` that it is told by name, runs with on ``device``."""
+    """Return the environment of the code in ``sources`` and ``modules`` (named in parameters) on ``device``."""
     return _environment(_packages(sources, modules), device)
 
 
 def environment_now(recorded: dict[str, Any]) -> dict[str, Any]:
-    """Return the same of this machine today, for the packages that a manifest names."""
+    """Return the present environment, for the packages in a recorded one."""
     packages = {}
     for name in recorded["packages"]:
         try:
@@ -41,7 +41,7 @@ def environment_now(recorded: dict[str, Any]) -> dict[str, Any]:
 
 
 def changes(recorded: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield (what, recorded, found) of everything that can change a number and is not as it was."""
+    """Yield (key, recorded value, present value) of everything that can change a number and has changed."""
     for key in COMPARED:
         before, after = recorded.get(key), now.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
@@ -76,9 +76,9 @@ def _environment(packages: dict[str, str], device: str) -> dict[str, Any]:
 
 
 def _packages(sources: Iterable[Path], modules: Iterable[str]) -> dict[str, str]:
-    """Return {distribution: version} of what sources import, what holds ``modules``, and all that those need.
+    """Return {distribution: version} of imports in ``sources``, of ``modules``, and of everything that those need.
 
-    The numeric libraries are there in any case: a recipe of features holds their versions.
+    The numeric libraries are always included: a recipe of features holds their versions.
     """
     by_module = packages_distributions()
     imported = {name for source in set(sources) if source.suffix == ".py" for name in imported_names(source)}
@@ -97,7 +97,7 @@ def _packages(sources: Iterable[Path], modules: Iterable[str]) -> dict[str, str]
 
 
 def _needs(requirements: Iterable[str]) -> Iterator[str]:
-    """Return the distributions that these requirements name here, extras apart."""
+    """Return the distributions in requirements that apply here, without extras."""
     from packaging.requirements import Requirement
 
     for requirement in map(Requirement, requirements):
@@ -110,7 +110,7 @@ def _plain(name: str) -> str:
 
 
 def _torch_build() -> dict[str, str]:
-    """Return what torch says of its build, read from its version file: importing torch takes seconds."""
+    """Return torch's build, read from its version file, since importing torch takes seconds."""
     init = module_file("torch")
     if init is None:
         return {}
@@ -137,7 +137,7 @@ def _cpuinfo(key: str) -> str:
 
 
 def _apart(before: Any, after: Any) -> tuple[str, str]:
-    """Say two values; of two lists only what one has and the other lacks."""
+    """Return two values as text; of two lists only the items that the other lacks."""
     if isinstance(before, list) and isinstance(after, list):
         lost, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
         return f"with {', '.join(lost) or 'no more'}", f"with {', '.join(new) or 'no more'}"

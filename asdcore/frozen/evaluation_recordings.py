@@ -81,7 +81,7 @@ def unreadable(facts: Mapping[str, AudioFacts | str], test: Collection[str], roo
 
 
 def readable_clips(reader: Dataset, root: Path, skipped: Collection[str], listed: pl.DataFrame) -> pl.DataFrame:
-    """Return the clip index of ``root`` without the clips to be skipped; whatever else is wrong is an error.
+    """Return the clip index of ``root`` without the skipped clips; any other problem is an error.
 
     listed : the clips below ``root``. If only test clips are wrong, the error says how to leave them out.
     """
@@ -90,7 +90,7 @@ def readable_clips(reader: Dataset, root: Path, skipped: Collection[str], listed
     except DatasetError as error:
         if error.clips is None or not _all_about(error.problems, skipped):
             if _all_about(error.problems, of(listed, "test")["clip"]):
-                raise DataError(f"{error}\nTo leave out what cannot be read: the same command with {SKIP}.") from error
+                raise DataError(f"{error}\nTo leave out unreadable clips, add {SKIP} to the command.") from error
             raise
         kept: pl.DataFrame = error.clips.filter(~pl.col("clip").is_in(list(skipped)))
         return kept

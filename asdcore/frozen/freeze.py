@@ -24,7 +24,7 @@ from asdcore.frozen import lineage
 from asdcore.frozen.audio_files import sounds_below
 from asdcore.frozen.complete_tables import check_whole
 from asdcore.frozen.environment import environment
-from asdcore.frozen.hashing import Found, hash_files
+from asdcore.frozen.hashing import HashedFile, hash_files
 from asdcore.frozen.locations import Roots, code_roots, plugin_files, relative_roots
 from asdcore.frozen.manifest import Manifest, Subject, check_name, write_manifest
 from asdcore.frozen.manifest_path import check_place, moment_of
@@ -233,13 +233,13 @@ class _Freeze:
         rows: dict[str, dict[str, Any]] = {}
         for origin in component_origins(self.used, self.plugins):
             row = {key: origin[key] for key in ("plugin", "distribution", "version", "source_sha256")}
-            told = {"modules": named} if (named := self.modules.get(origin["plugin"])) else {}
-            rows.setdefault(origin["plugin"], {**row, **told, "components": []})["components"].append(
+            modules = {"modules": named} if (named := self.modules.get(origin["plugin"])) else {}
+            rows.setdefault(origin["plugin"], {**row, **modules, "components": []})["components"].append(
                 f"{origin['kind']} {origin['name']}"
             )
         return [rows[name] for name in sorted(rows)]
 
-    def _hash(self, names: list[str]) -> dict[str, Found]:
+    def _hash(self, names: list[str]) -> dict[str, HashedFile]:
         """Hash every file; raises ManifestError with all that cannot be pinned."""
         kept = {resource.root: resource.folder for resource in self.resources}
         roots = Roots({**self.places, **kept, **code_roots(self.plugin_names)}, self.sources)

@@ -25,7 +25,7 @@ MISSING = "missing"
 
 
 @dataclass(frozen=True)
-class Found:
+class HashedFile:
     """A file's size and SHA-256, or why it is unreadable."""
 
     size: int = 0
@@ -33,7 +33,7 @@ class Found:
     trouble: str = ""
 
 
-class Known:
+class DigestCache:
     """Digests of earlier verifications, by path, size and time of change; used only if a person trusts those times."""
 
     def __init__(self, path: Path, trusted: bool) -> None:
@@ -66,9 +66,9 @@ class _Buffer(threading.local):
 def hash_files(
     names: Iterable[str],
     locate: Callable[[str], Path | None],
-    seen: Known | None = None,
+    seen: DigestCache | None = None,
     done: Callable[[int], None] = lambda _: None,
-) -> dict[str, Found]:
+) -> dict[str, HashedFile]:
     """Return {name: size and digest of its file}.
 
     locate : returns a name's path, None if there is none; its ManifestError becomes the file's ``trouble``. done :
@@ -76,12 +76,12 @@ def hash_files(
     """
     buffer = _Buffer()
 
-    def look(name: str) -> tuple[str, Found]:
+    def look(name: str) -> tuple[str, HashedFile]:
         try:
             path = locate(name)
-            file = Found(trouble=MISSING) if path is None else _hash(path, seen, buffer.view)
+            file = HashedFile(trouble=MISSING) if path is None else _hash(path, seen, buffer.view)
         except ManifestError as error:
-            file = Found(trouble=str(error))
+            file = HashedFile(trouble=str(error))
         done(1)
         return name, file
 
@@ -89,14 +89,14 @@ def hash_files(
         return dict(threads.map(look, names))
 
 
-def _hash(path: Path, seen: Known | None, buffer: memoryview) -> Found:
+def _hash(path: Path, seen: DigestCache | None, buffer: memoryview) -> HashedFile:
     digest = hashlib.sha256()
     try:
-        # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
+        # Without O_NONBLOCK, opening a pipe would wait for a writer.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:  # noqa: PTH123
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return Found(trouble="it is not a regular file")
+                return HashedFile(trouble="it is not a regular file")
             # Of a file that has just changed, one more change might leave the time of change as it is.
             is_settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > FRESH
             if seen and (recalled := seen.recall(path, status)):
@@ -107,10 +107,10 @@ def _hash(path: Path, seen: Known | None, buffer: memoryview) -> Found:
                 sha256 = digest.hexdigest()
     except OSError as error:
         is_missing = isinstance(error, FileNotFoundError)
-        return Found(trouble=MISSING if is_missing else f"cannot be read: {error.strerror or error}")
+        return HashedFile(trouble=MISSING if is_missing else f"cannot be read: {error.strerror or error}")
     if seen and is_settled:
         seen.note(path, status, sha256)
-    return Found(status.st_size, sha256)
+    return HashedFile(status.st_size, sha256)
 
 
 def _read(path: Path) -> dict[str, list[object]]:

@@ -41,9 +41,9 @@ class Roots:
     _real: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def locate(self, name: str) -> Path | None:
-        """Return where a subject lies, None if its root is not on this machine.
+        """Return the path of a subject, None if its root is not on this machine.
 
-        Raises ManifestError if a link leads out of the root: what is behind it is not what was frozen.
+        Raises ManifestError if a link leads out of the root: its target was not frozen.
         """
         if name in self.files:
             return self.files[name]
@@ -87,7 +87,7 @@ def code_roots(plugins: Iterable[str]) -> dict[str, Path]:
 
 
 def plugin_files(plugins: Mapping[str, Iterable[str]]) -> dict[str, Path]:
-    """Return {subject name: file} of the source of plugins, and of the modules that they are told by name.
+    """Return {subject name: file} of the source of plugins, and of the modules named in their parameters.
 
     plugins : {name: those modules}. None of them is imported.
     """

@@ -94,7 +94,7 @@ def _run_again(run: Run, home: Path, way: Other, workers: int) -> Run:
 def run_fresh(portfolio: Path, home: Path, task: str, device: str = "cpu", workers: int = 1) -> Run:
     """Run a portfolio on ``home / "data"`` in a process of its own, with an empty store, into ``home / "run"``.
 
-    Raises DataError with what that process said last, if it fails.
+    Raises DataError with the last message of that process, if it fails.
     """
     given = {"data": home / "data", "out": home / "run", "store": home / "store", "task": task, "workers": workers}
     options = [text for name, value in given.items() for text in (f"--{name}", str(value))]

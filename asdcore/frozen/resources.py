@@ -72,7 +72,7 @@ def pinned_resources(plan: Portfolio) -> list[Pinned]:
 
 
 def pinned_modules(plan: Portfolio) -> dict[str, list[str]]:
-    """Return {plugin: the modules that its components are told by name}, sorted."""
+    """Return {plugin: the modules named in parameters of its components}, sorted."""
     modules: dict[str, set[str]] = {}
     for choice in plan.choices():
         if component := _component(choice):

@@ -46,7 +46,7 @@ def check_signature(manifest: Path, public_key: Path) -> None:
         )
     try:
         config.set_hashing_config(_hashing()).verify(manifest, signature_of(manifest))
-    except Exception as error:  # the library has no one class for a signature that does not fit
+    except Exception as error:  # the library has several classes for a wrong signature
         raise ManifestError(
             f"{manifest} is not what the owner of {public_key} signed ({_first_line(error)}). Do not use it."
         ) from error
@@ -62,7 +62,7 @@ def check_private_key(path: Path) -> Any:
 
 @contextmanager
 def _usable(path: Path, half: str, command: str) -> Iterator[None]:
-    """Say what is wrong with a key that the library does not take: which half is needed, and what makes one."""
+    """Turn an unusable key into NothingToCheckError, which says which half is needed and how to make one."""
     needed = f"The {half} half of an elliptic-curve key is needed; '{command} -out {path}' makes one."
     if not path.is_file():
         raise NothingToCheckError(f"There is no key {path}. {needed}")

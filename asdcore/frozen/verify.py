@@ -17,7 +17,7 @@ from asdcore.errors import AsdcoreError
 from asdcore.frozen.audio_files import as_text, sounds_below
 from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION, Difference, Verification
 from asdcore.frozen.environment import changes, environment_now
-from asdcore.frozen.hashing import Found, Known, hash_files
+from asdcore.frozen.hashing import DigestCache, HashedFile, hash_files
 from asdcore.frozen.lineage import reached
 from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, Subject, read_manifest
@@ -88,7 +88,7 @@ def verify(
     pinned = read_manifest(given_path(manifest, "the manifest"))
     notes = _signature(pinned, public_key)
     roots = roots_of(pinned, places(data=data, run=run, store=store))
-    seen = Known(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
+    seen = DigestCache(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
     work = _Verify(pinned, roots, seen, recompute, progress or Silent())
     files = list(work.files())
     extras = work.extras({difference.artifact for difference in files})
@@ -110,7 +110,7 @@ class _Verify:
 
     manifest: Manifest
     roots: Roots
-    seen: Known
+    seen: DigestCache
     recompute: bool
     progress: Progress
 
@@ -248,7 +248,7 @@ def _held(path: Path) -> set[str | None] | None:
         return None
 
 
-def _compare(pinned: Subject, file: Found) -> Iterator[Difference]:
+def _compare(pinned: Subject, file: HashedFile) -> Iterator[Difference]:
     if file.trouble == "missing":
         yield Difference(MISSING, pinned.kind, pinned.name)
     elif file.trouble:

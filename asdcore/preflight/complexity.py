@@ -211,10 +211,10 @@ def _cost(branch: Branch, meter: _Meter, train_clips: int) -> BranchCost:
     features = sum(
         pool(pooling["name"], *patches_and_special, **pooling["parameters"]).size for patches_and_special in tokens
     )
-    told = None
+    scorer_macs = None
     if hasattr(scorer, "macs"):
         with blamed("scorer", branch.scorer.name):
-            told = int(scorer.macs(train_clips, features))
+            scorer_macs = int(scorer.macs(train_clips, features))
     macs = measured.macs or Macs(0, 0)
     return BranchCost(
         " and ".join(view.name for view in views),
@@ -225,7 +225,7 @@ def _cost(branch: Branch, meter: _Meter, train_clips: int) -> BranchCost:
         len(views) * macs.torch,
         features,
         branch.scorer.name,
-        told,
+        scorer_macs,
     )
 
 

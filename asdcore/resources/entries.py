@@ -36,7 +36,7 @@ def _web_address(value: str) -> str:
     except ValueError as error:
         raise ValueError(f"an address must have a valid host and port, and plain characters ({error})") from None
     if not value.isprintable() or " " in value:
-        raise ValueError("an address holds no blanks and no control characters")
+        raise ValueError("an address must not hold blanks or control characters")
     return value
 
 
@@ -48,7 +48,7 @@ def _file_name(value: str) -> str:
             "'.part'"
         )
     if "\\" in value or not value.isprintable():
-        raise ValueError("a file name has no '\\' and can be printed")
+        raise ValueError("a file name must be printable and must not hold '\\'")
     if value.endswith(".sha256") or any(len(part.encode()) > LONGEST_NAME for part in parts):
         raise ValueError(f"a file name does not end with '.sha256', and has at most {LONGEST_NAME} bytes")
     return value
@@ -90,7 +90,7 @@ class File(_Strict):
 
 
 class Facts(_Strict):
-    """What an encoder is with a checkpoint, as ``make encoders`` measures it; nobody writes it by hand.
+    """What an encoder is with a checkpoint, as ``make encoders`` measures it; not written by hand.
 
     ``sample_rate`` in Hz. ``layers`` that can be asked for, the last one the default; of that one, for 10 s: ``tokens``
     (time, band), ``special`` tokens beside them, their ``dim``; ``macs``, the multiply-accumulates of a pass to it, and
@@ -165,7 +165,7 @@ def _entry_problems(entry: Resource) -> list[str]:
         f"files: two have the name {name!r}" for name in sorted({name for name in names if names.count(name) > 1})
     ]
     if not (entry.revision or entry.notes or entry.own):
-        problems.append("revision: it is empty; pin a commit, record or release, or say in notes why none is known")
+        problems.append("revision: it is empty; pin a commit, record or release, or say in notes why there is none")
     if any(answer != "unknown" for answer in entry.allowed.values()) and not entry.allowed_because:
         problems.append("allowed_because: 'allowed' says yes or no; say here how that is known")
     if entry.kind == "checkpoint" and len(names) > 1 and not entry.folder:

@@ -20,7 +20,7 @@ import polars as pl
 from asdcore.basics.paths import given_path
 from asdcore.errors import DataError, PortfolioError, StoreError
 from asdcore.portfolio import parse_portfolio
-from asdcore.runs.record import Said, check_record
+from asdcore.runs.record import RunRecord, check_record
 from asdcore.store.atomic import check_writable, fresh_folder, json_text, write_bytes, write_json
 from asdcore.store.digest import table_digest
 from asdcore.store.ownership import (
@@ -185,7 +185,7 @@ def _checked(about: Any, content: bytes) -> dict[str, Any]:
         raise ValueError("it has changed since it was written")
     check_record(about, SCHEMA, set(TABLES))
     parse_portfolio(about["portfolio"])
-    return Said(about)
+    return RunRecord(about)
 
 
 def _refuse(constant: str) -> None:

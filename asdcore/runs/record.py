@@ -87,7 +87,7 @@ class _Portfolio(_Strict):
 
 
 class _Record(_Strict):
-    """The keys of every run, then those that a run may lack; reading a missing key raises, see :class:`Said`."""
+    """The keys of every run, then those that a run may lack; reading a missing key raises, see :class:`RunRecord`."""
 
     portfolio: _Portfolio
     task: Text
@@ -111,7 +111,7 @@ class _Record(_Strict):
     manifest: _Manifest | None = None
 
 
-class Said(dict[str, Any]):
+class RunRecord(dict[str, Any]):
     """A record as a dictionary that raises StoreError for a missing key."""
 
     def __missing__(self, key: str) -> Any:

@@ -31,7 +31,7 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            if not folder.joinpath(CLAIM).stat().st_size:  # what is in it, nobody here has written
+            if not folder.joinpath(CLAIM).stat().st_size:  # a lock file with content is not ours
                 lock.remove()
         lock.release()
         _unmake(made)
@@ -55,6 +55,6 @@ def _claim(folder: Path) -> tuple[Lock | None, list[Path]]:
 
 
 def _unmake(folders: list[Path]) -> None:
-    with suppress(OSError):  # not empty: somebody needs it
+    with suppress(OSError):  # not empty: another process needs it
         for folder in folders:
             folder.rmdir()

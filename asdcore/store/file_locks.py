@@ -60,7 +60,7 @@ def take(path: Path) -> Lock | None:
 
 
 def _open(path: Path) -> int:
-    # Without O_NONBLOCK, opening a pipe would wait for somebody at its other end.
+    # Without O_NONBLOCK, opening a pipe would wait for its other end.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     about = os.fstat(descriptor)
     if stat.S_ISREG(about.st_mode) and about.st_nlink <= 1:

@@ -33,7 +33,7 @@ from asdcore.store.atomic import write_json
 from asdcore.store.canonical import canonical_json
 
 HASH, PREVIOUS, FOUND = "hash", "previous", "found"
-"""Keys of an entry that belong to the chain; ``found`` says what was wrong with the end when the entry was written."""
+"""Keys of an entry that belong to the chain; ``found`` holds a problem with the end before the entry."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def unreadable(path: Path) -> str | None:
 
 @contextmanager
 def _damage() -> Iterator[None]:
-    """Turn whatever the libraries raise at broken bytes into DamagedError: zlib, bz2 and lzma have one class each."""
+    """Turn any error of the libraries on broken bytes into DamagedError: zlib, bz2 and lzma have one class each."""
     try:
         yield
     except FileNotFoundError:

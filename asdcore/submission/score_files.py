@@ -18,11 +18,11 @@ FALLBACK = "DCASE{year}T2{end}_seed13711_id(0_)_Eval"
 Files = Mapping[str, tuple[str, bytes | None]]
 """{name: (the file's name in messages, its content, or None if it is unreadable)}."""
 
-Found = tuple[list[Problem], list[Problem]]
+Findings = tuple[list[Problem], list[Problem]]
 """Problems, and warnings."""
 
 
-def check_scores(files: Files, folder: str, expected: Expected, year: int) -> Found:
+def check_scores(files: Files, folder: str, expected: Expected, year: int) -> Findings:
     """Check one system's files against the expected ones. ``folder`` is the system's folder in messages."""
     problems: list[Problem] = []
     warnings: list[Problem] = []

@@ -14,7 +14,7 @@ import pytest
 
 from asdcore.errors import ManifestError
 from asdcore.frozen import hashing
-from asdcore.frozen.hashing import BLOCK, MISSING, Known, hash_files
+from asdcore.frozen.hashing import BLOCK, MISSING, DigestCache, hash_files
 
 SIZES = (0, 1, 63, 64, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 17)
 
@@ -107,20 +107,20 @@ def test_a_name_that_lies_nowhere_or_is_refused_is_in_trouble_alone(files):
 
 def test_times_are_trusted_only_when_asked(files, tmp_path, settled):
     kept = tmp_path / "kept" / "times.json"
-    known = Known(kept, trusted=False)
+    known = DigestCache(kept, trusted=False)
     before = look(files, known)
     known.save()
     doctored = json.loads(kept.read_text())
     doctored[str(files[5])][-1] = "what was kept"
     kept.write_text(json.dumps(doctored))
-    assert look(files, Known(kept, trusted=False)) == before
-    assert look(files, Known(kept, trusted=True))[str(files[5])].sha256 == "what was kept"
+    assert look(files, DigestCache(kept, trusted=False)) == before
+    assert look(files, DigestCache(kept, trusted=True))[str(files[5])].sha256 == "what was kept"
 
 
 @pytest.mark.parametrize("change", ["content", "size", "time", "another file"])
 def test_a_touched_file_is_read_again_though_times_are_trusted(files, tmp_path, settled, change):
     path, kept = files[5], tmp_path / "times.json"
-    known = Known(kept, trusted=False)
+    known = DigestCache(kept, trusted=False)
     look(files, known)
     known.save()
     times, other = path.stat(), bytes(path.stat().st_size)
@@ -132,12 +132,12 @@ def test_a_touched_file_is_read_again_though_times_are_trusted(files, tmp_path, 
     if change != "time":
         # Whoever changes a file can set its time of modification back, but not its time of change.
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    (found,) = look([path], Known(kept, trusted=True)).values()
+    (found,) = look([path], DigestCache(kept, trusted=True)).values()
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_file_of_a_moment_ago_is_not_kept_for_one_more_change_might_not_show(files, tmp_path):
-    known = Known(tmp_path / "times.json", trusted=False)
+    known = DigestCache(tmp_path / "times.json", trusted=False)
     look(files, known)
     known.save()
     assert json.loads((tmp_path / "times.json").read_text()) == {}
@@ -147,7 +147,7 @@ def test_a_file_of_a_moment_ago_is_not_kept_for_one_more_change_might_not_show(f
 def test_spoiled_times_are_as_good_as_none(files, tmp_path, kept):
     path = tmp_path / "times.json"
     path.write_bytes(kept if isinstance(kept, bytes) else kept.encode())
-    known = Known(path, trusted=True)
+    known = DigestCache(path, trusted=True)
     assert look(files, known) == look(files)
     known.save()
     json.loads(path.read_text())
@@ -155,7 +155,7 @@ def test_spoiled_times_are_as_good_as_none(files, tmp_path, kept):
 
 def test_times_that_cannot_be_kept_are_no_trouble(files, tmp_path, settled):
     (tmp_path / "file").write_text("")
-    known = Known(tmp_path / "file" / "times.json", trusted=True)
+    known = DigestCache(tmp_path / "file" / "times.json", trusted=True)
     look(files, known)
     known.save()
     assert (tmp_path / "file").read_text() == ""

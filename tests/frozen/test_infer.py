@@ -551,7 +551,7 @@ def test_a_half_written_recording_may_be_left_out(world, inferred, tmp_path, mon
     code, _, err = command(monkeypatch, capsys, *arguments)
     assert code == 2
     assert f"fan/test/{bad.name}" in err
-    assert err.rstrip().endswith("To leave out what cannot be read: the same command with --skip-unreadable.")
+    assert err.rstrip().endswith("To leave out unreadable clips, add --skip-unreadable to the command.")
     code, _, err = command(monkeypatch, capsys, *arguments, "--skip-unreadable")
     assert code == 1
     assert f"Left out as unreadable: fan/test/{bad.name}" in err

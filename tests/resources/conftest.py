@@ -10,7 +10,7 @@ import pytest
 
 from asdcore.resources import downloads
 from asdcore.resources.entries import make_entry
-from asdcore.resources.registry import Registry
+from asdcore.resources.registry import Registry, resource_folder
 
 
 class Site:
@@ -117,6 +117,25 @@ def described():
         return {"name": name, "size": len(content), "sha256": sha256, "evidence": "computed: here", **more}
 
     return describe
+
+
+CONTENT = bytes(range(256)) * 40
+"""The bytes of the checkpoint ``tiny`` on the web server."""
+
+
+@pytest.fixture
+def tiny(site, entry, described):
+    """A checkpoint that the web server has."""
+    site.files["tiny.pt"] = CONTENT
+    return entry(base_url=f"{site.address}/", files=[described("tiny.pt", CONTENT)])
+
+
+@pytest.fixture
+def part(tiny):
+    """The file that keeps the bytes of a broken download of ``tiny``."""
+    folder = resource_folder("tiny")
+    folder.mkdir(parents=True)
+    return folder / "tiny.pt.part"
 
 
 @pytest.fixture

@@ -29,19 +29,6 @@ def impatient(monkeypatch):
     monkeypatch.setattr(module, "TIMEOUT", 0.5)
 
 
-@pytest.fixture
-def tiny(site, entry, described):
-    site.files["tiny.pt"] = CONTENT
-    return entry(base_url=f"{site.address}/", files=[described("tiny.pt", CONTENT)])
-
-
-@pytest.fixture
-def part(tiny):
-    folder = resource_folder("tiny")
-    folder.mkdir(parents=True)
-    return folder / "tiny.pt.part"
-
-
 def test_many_at_once_leave_one_whole_file(site, tiny, tmp_path):
     """The second is refused, or finds the file; none removes or writes what another has under way."""
     (tmp_path / "tiny.toml").write_text(entry_text(tiny))

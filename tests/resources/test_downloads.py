@@ -49,21 +49,6 @@ class Heard(Silent):
         self.notes.append(text)
 
 
-@pytest.fixture
-def tiny(site, entry, described):
-    """A checkpoint that the server has."""
-    site.files["tiny.pt"] = CONTENT
-    return entry(base_url=f"{site.address}/", files=[described("tiny.pt", CONTENT)])
-
-
-@pytest.fixture
-def part(tiny):
-    """Where the bytes of a broken download are kept."""
-    folder = resource_folder("tiny")
-    folder.mkdir(parents=True)
-    return folder / "tiny.pt.part"
-
-
 def test_a_file_is_downloaded_checked_and_found(site, tiny, registry):
     heard = Heard()
     (path,) = fetch(tiny, heard)
