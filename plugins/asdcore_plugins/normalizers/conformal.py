@@ -32,19 +32,13 @@ class Conformal(ByDistribution):
 
     Parameters
     ----------
-    scope : str
-        Which train normals count: "pooled", "source", "target", "domain_min"; see
-        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    scope
+        As in :class:`~asdcore_plugins.normalizers.bases.domain_scope.ScopedNormalizer`.
     output : str
         "surprise", -log p, or "probability", 1 - p.
     shrinkage : float
         With the weight of how many source clips the target's p is mixed with the source's, 0 or more. Above 0 the
         target's p-values are finer, and no longer guaranteed.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
 
     Notes
     -----
@@ -56,12 +50,13 @@ class Conformal(ByDistribution):
 
     Examples
     --------
+    Above the highest of 19 train normals p falls from 2 / 20 toward 1 / 20:
+
     >>> import asdcore, numpy as np
-    >>> normals = {"pooled": np.arange(1.0, 22.0)}
-    >>> domain = np.array(["source"] * 21)
-    >>> normalizer = asdcore.load_normalizer("conformal", output="probability").fit(normals, domain)
-    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
-    array([0.45, 0.91])
+    >>> conformal = asdcore.load_normalizer("conformal", output="probability")
+    >>> conformal = conformal.fit({"pooled": np.arange(19.0)}, np.array(["source"] * 19))
+    >>> 1 - conformal.transform({"pooled": np.array([18.0, 18.5, 1e9])}).round(2)
+    array([0.1 , 0.1 , 0.05])
     """
 
     name = "conformal"

@@ -27,11 +27,6 @@ class DomainZ(LocationScale):
         With the weight of how many source clips the target's mean and deviation are drawn toward the source's, 0 or
         more; 0 is the published form.
 
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
-
     Notes
     -----
     Cost: linear in the train normals.

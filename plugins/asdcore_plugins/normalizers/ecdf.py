@@ -22,18 +22,8 @@ class Ecdf(ByDistribution):
 
     Parameters
     ----------
-    scope : str
-        Which train normals count: "pooled", "source", "target", "domain_min"; see
-        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
-    output : str
-        "probability", "normal" or "surprise"; see :mod:`asdcore_plugins.normalizers.bases.by_distribution`.
-    shrinkage : float
-        With the weight of how many source clips the target is drawn toward the source, 0 or more.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
+    scope, output, shrinkage
+        As in :class:`~asdcore_plugins.normalizers.bases.by_distribution.ByDistribution`.
 
     Notes
     -----
@@ -41,12 +31,12 @@ class Ecdf(ByDistribution):
 
     Examples
     --------
+    Four fifths of the way up the sorted train normals, and far beyond them:
+
     >>> import asdcore, numpy as np
-    >>> normals = {"pooled": np.arange(1.0, 22.0)}
-    >>> domain = np.array(["source"] * 21)
-    >>> normalizer = asdcore.load_normalizer("ecdf").fit(normals, domain)
-    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
-    array([0.5 , 0.95])
+    >>> ecdf = asdcore.load_normalizer("ecdf").fit({"pooled": np.arange(1.0, 5.0)}, np.array(["source"] * 4))
+    >>> [round(z, 2) for z in ecdf.transform({"pooled": np.array([4.0, 1e6])}).tolist()]
+    [0.8, 1.0]
     """
 
     name = "ecdf"

@@ -39,18 +39,10 @@ class Gamma(ByDistribution):
 
     Parameters
     ----------
-    scope : str
-        Which train normals count: "pooled", "source", "target", "domain_min"; see
-        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
+    scope, shrinkage
+        As in :class:`~asdcore_plugins.normalizers.bases.domain_scope.ScopedNormalizer`.
     output : str
         "surprise", -log(1 - F), or "probability", F.
-    shrinkage : float
-        With the weight of how many source clips the target is drawn toward the source, 0 or more.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
 
     Notes
     -----
@@ -63,12 +55,13 @@ class Gamma(ByDistribution):
 
     Examples
     --------
+    z keeps rising where 1 - F is below the smallest number there is:
+
     >>> import asdcore, numpy as np
-    >>> normals = {"pooled": np.arange(1.0, 22.0)}
-    >>> domain = np.array(["source"] * 21)
-    >>> normalizer = asdcore.load_normalizer("gamma", output="probability").fit(normals, domain)
-    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
-    array([0.59, 0.9 ])
+    >>> scores = np.random.default_rng(0).gamma(2.0, size=1000)
+    >>> surprise = asdcore.load_normalizer("gamma").fit({"pooled": scores}, np.array(["source"] * 1000))
+    >>> bool((np.diff(surprise.transform({"pooled": np.array([1.0, 1e3, 1e4])})) > 0).all())
+    True
     """
 
     name = "gamma"

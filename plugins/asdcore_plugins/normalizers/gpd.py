@@ -36,20 +36,10 @@ class Gpd(ByDistribution):
 
     Parameters
     ----------
-    scope : str
-        Which train normals count: "pooled", "source", "target", "domain_min"; see
-        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
-    output : str
-        "surprise", "normal" or "probability"; see :mod:`asdcore_plugins.normalizers.bases.by_distribution`.
+    scope, output, shrinkage
+        As in :class:`~asdcore_plugins.normalizers.bases.by_distribution.ByDistribution`.
     threshold : float
         The quantile at which the tail begins, in (0, 1); at least 10 train normals must lie above it.
-    shrinkage : float
-        With the weight of how many source clips the target is drawn toward the source, 0 or more.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
 
     Notes
     -----
@@ -65,9 +55,8 @@ class Gpd(ByDistribution):
     --------
     >>> import asdcore, numpy as np
     >>> normals = {"pooled": np.arange(100.0)}
-    >>> domain = np.array(["source"] * 100)
-    >>> normalizer = asdcore.load_normalizer("gpd", output="probability").fit(normals, domain)
-    >>> normalizer.transform({"pooled": np.array([49.5, 99.0, 1000.0])}).round(2)
+    >>> pareto = asdcore.load_normalizer("gpd", output="probability").fit(normals, np.array(["source"] * 100))
+    >>> pareto.transform({"pooled": np.array([49.5, 99.0, 1000.0])}).round(2)
     array([0.5 , 0.98, 1.  ])
     """
 

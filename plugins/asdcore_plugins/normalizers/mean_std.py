@@ -19,18 +19,8 @@ class MeanStd(LocationScale):
 
     Parameters
     ----------
-    scope : str
-        Which train normals count: "pooled", "source", "target", "domain_min", "domain_soft"; see
-        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
-    shrinkage : float
-        With the weight of how many source clips the target is drawn toward the source, 0 or more.
-    temperature : float
-        Softness of the minimum under "domain_soft", in units of z, above 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
+    scope, shrinkage, temperature
+        As in :class:`~asdcore_plugins.normalizers.bases.location_scale.LocationScale`.
 
     Notes
     -----
@@ -39,17 +29,13 @@ class MeanStd(LocationScale):
     Examples
     --------
     >>> import asdcore, numpy as np
-    >>> normals = {"pooled": np.arange(1.0, 22.0)}
-    >>> domain = np.array(["source"] * 21)
-    >>> normalizer = asdcore.load_normalizer("mean_std").fit(normals, domain)
-    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
-    array([0.  , 1.61])
+    >>> normals = {"pooled": np.array([1.0, 2.0, 3.0])}
+    >>> mean_std = asdcore.load_normalizer("mean_std").fit(normals, np.array(["source"] * 3))
+    >>> mean_std.transform({"pooled": np.array([2.0, 4.0])})
+    array([0., 2.])
     """
 
     name = "mean_std"
-
-    def __init__(self, scope: str = "domain_min", shrinkage: float = 10.0, temperature: float = 1.0) -> None:
-        super().__init__(scope, shrinkage, temperature)
 
     def _location_scale(self, scores: Floats, which: str) -> tuple[float, float]:
         return mean_deviation(scores, which)

@@ -19,18 +19,8 @@ class MedianIQR(LocationScale):
 
     Parameters
     ----------
-    scope : str
-        Which train normals count: "pooled", "source", "target", "domain_min", "domain_soft"; see
-        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
-    shrinkage : float
-        With the weight of how many source clips the target is drawn toward the source, 0 or more.
-    temperature : float
-        Softness of the minimum under "domain_soft", in units of z, above 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
+    scope, shrinkage, temperature
+        As in :class:`~asdcore_plugins.normalizers.bases.location_scale.LocationScale`.
 
     Notes
     -----
@@ -42,18 +32,17 @@ class MedianIQR(LocationScale):
 
     Examples
     --------
+    The target scores higher. A clip counts as one of the domain in which it looks more normal:
+
     >>> import asdcore, numpy as np
-    >>> normals = {"pooled": np.arange(1.0, 22.0)}
-    >>> domain = np.array(["source"] * 21)
-    >>> normalizer = asdcore.load_normalizer("median_iqr").fit(normals, domain)
-    >>> normalizer.transform({"pooled": np.array([11.0, 21.0])}).round(2)
-    array([0., 1.])
+    >>> source, target = np.arange(1.0, 22.0), np.arange(101.0, 122.0)
+    >>> normals, domain = {"pooled": np.append(source, target)}, np.repeat(["source", "target"], 21)
+    >>> by_domain = asdcore.load_normalizer("median_iqr", shrinkage=0).fit(normals, domain)
+    >>> by_domain.transform({"pooled": np.array([111.0, 121.0])}).round(2)
+    array([0.  , 0.93])
     """
 
     name = "median_iqr"
-
-    def __init__(self, scope: str = "domain_min", shrinkage: float = 10.0, temperature: float = 1.0) -> None:
-        super().__init__(scope, shrinkage, temperature)
 
     def _location_scale(self, scores: Floats, which: str) -> tuple[float, float]:
         return median_iqr(scores, which)

@@ -24,16 +24,8 @@ class MedianRatio(ScopedNormalizer):
 
     Parameters
     ----------
-    scope : str
-        Which train normals count: "pooled", "source", "target", "domain_min"; see
-        :mod:`asdcore_plugins.normalizers.bases.domain_scope`.
-    shrinkage : float
-        With the weight of how many source clips the target is drawn toward the source, 0 or more.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
+    scope, shrinkage
+        As in :class:`~asdcore_plugins.normalizers.bases.domain_scope.ScopedNormalizer`.
 
     Notes
     -----
@@ -42,17 +34,13 @@ class MedianRatio(ScopedNormalizer):
     Examples
     --------
     >>> import asdcore, numpy as np
-    >>> normals = {"pooled": np.arange(1.0, 22.0)}
-    >>> domain = np.array(["source"] * 21)
-    >>> normalizer = asdcore.load_normalizer("median_ratio").fit(normals, domain)
-    >>> normalizer.transform({"pooled": np.array([11.0, 22.0])}).round(2)
-    array([1., 2.])
+    >>> distances = np.array([0.1, 0.2, 0.3])
+    >>> ratio = asdcore.load_normalizer("median_ratio").fit({"pooled": distances}, np.array(["source"] * 3))
+    >>> ratio.transform({"pooled": np.array([0.0, 0.2, 0.5])}).tolist()
+    [0.0, 1.0, 2.5]
     """
 
     name = "median_ratio"
-
-    def __init__(self, scope: str = "domain_min", shrinkage: float = 10.0) -> None:
-        super().__init__(scope, shrinkage)
 
     def _curve(self, scores: Floats, which: str) -> Curve:
         return line(0.0, _median(scores, which))

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from asdcore import DataError
 from asdcore_plugins.nn.stft import near_and_far
+from asdcore_plugins.views.bases.view import ChannelView
 
 NEAR, FAR = 0, 1
 
 
-class Channel:
+class Channel(ChannelView):
     """One channel, as recorded.
 
     Parameters
@@ -33,25 +34,7 @@ class Channel:
     def __init__(self, channel: int) -> None:
         self._channel = channel
 
-    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """Return the channel.
-
-        Parameters
-        ----------
-        audio : (n_channels, n_samples) float32
-        sample_rate : int
-            Hz; not used.
-
-        Returns
-        -------
-        (n_samples,) float32
-            A copy of the channel.
-
-        Raises
-        ------
-        DataError
-            If the recording has no such channel.
-        """
+    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         if len(audio) <= self._channel:
             raise DataError(
                 f"the far channel is asked for, but the recording has {len(audio)} channel. "
@@ -61,7 +44,7 @@ class Channel:
         return channel
 
 
-class Mean:
+class Mean(ChannelView):
     """The mean of all channels.
 
     Examples
@@ -71,24 +54,12 @@ class Mean:
     array([2., 3.], dtype=float32)
     """
 
-    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """Return the mean of the channels, computed in float64.
-
-        Parameters
-        ----------
-        audio : (n_channels, n_samples) float32
-        sample_rate : int
-            Hz; not used.
-
-        Returns
-        -------
-        (n_samples,) float32
-        """
+    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         mixed: NDArray[np.float32] = audio.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mixed
 
 
-class Difference:
+class Difference(ChannelView):
     """Near minus far, sample by sample: as a gradient microphone, it is deaf to low sound from afar.
 
     Examples
@@ -98,30 +69,13 @@ class Difference:
     array([ 2., -2.], dtype=float32)
     """
 
-    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """Return the difference of the channels, computed in float64.
-
-        Parameters
-        ----------
-        audio : (2, n_samples) float32
-        sample_rate : int
-            Hz; not used.
-
-        Returns
-        -------
-        (n_samples,) float32
-
-        Raises
-        ------
-        DataError
-            If the recording does not have two channels.
-        """
+    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         channels = near_and_far(audio, "difference")
         difference: NDArray[np.float32] = (channels[0] - channels[1]).astype(np.float32)
         return difference
 
 
-class Stereo:
+class Stereo(ChannelView):
     """Both channels as recorded, for encoders that compare them.
 
     Examples
@@ -133,33 +87,12 @@ class Stereo:
 
     channels = 2
 
-    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """Return both channels, near and far.
-
-        Parameters
-        ----------
-        audio : (2, n_samples) float32
-        sample_rate : int
-            Hz; not used.
-
-        Returns
-        -------
-        (2, n_samples) float32
-
-        Raises
-        ------
-        DataError
-            If the recording does not have two channels.
-        """
+    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         return near_and_far(audio, "stereo").astype(np.float32)
 
 
 def near() -> Channel:
     """The first channel: the microphone near the machine.
-
-    Returns
-    -------
-    Channel
 
     Examples
     --------
@@ -172,10 +105,6 @@ def near() -> Channel:
 
 def far() -> Channel:
     """The second channel: the microphone farther away.
-
-    Returns
-    -------
-    Channel
 
     Examples
     --------

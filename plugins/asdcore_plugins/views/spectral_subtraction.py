@@ -7,10 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore_plugins.nn.stft import Stft, near_and_far
+from asdcore_plugins.nn.stft import near_and_far
+from asdcore_plugins.views.bases.view import SpectralView
 
 
-class SpectralSubtraction:
+class SpectralSubtraction(SpectralView):
     """Magnitude spectral subtraction: the near channel less the far channel's magnitude, at the near channel's phase.
 
     With C and F the short-time spectra of the near and far channel, |Y| = max(|C| - beta |F|, floor |C|) in every
@@ -24,16 +25,11 @@ class SpectralSubtraction:
     floor : float
         The part of the near magnitude that always stays, from 0 to 1.
     n_fft, hop : int
-        Length and distance of frames, in samples; the hop is at most half of n_fft.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
+        Of frames; see :class:`~asdcore_plugins.views.bases.view.SpectralView`.
 
     Notes
     -----
-    Two FFTs and one inverse for each frame. A few spectra of the clip are held at once.
+    Two FFTs and one inverse for each frame.
 
     References
     ----------
@@ -56,27 +52,10 @@ class SpectralSubtraction:
     def __init__(self, beta: float = 1.0, floor: float = 0.1, n_fft: int = 512, hop: int = 256) -> None:
         if not 0 <= beta < math.inf or not 0 <= floor <= 1:
             raise ValueError(f"beta must be 0 or more and floor from 0 to 1, got beta={beta}, floor={floor}")
+        super().__init__(n_fft, hop)
         self._beta, self._floor = beta, floor
-        self._stft = Stft(n_fft, hop)
 
-    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """Return the near channel with the far magnitude subtracted.
-
-        Parameters
-        ----------
-        audio : (2, n_samples) float32
-        sample_rate : int
-            Hz; not used.
-
-        Returns
-        -------
-        (n_samples,) float32
-
-        Raises
-        ------
-        DataError
-            If the recording does not have two channels, or is shorter than a frame.
-        """
+    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         channels = near_and_far(audio, "spectral_subtraction", self._stft.n_fft)
         near, far = self._stft.spectra(channels)
         loudness = np.abs(near)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore_plugins.nn.stft import Stft, near_and_far
+from asdcore_plugins.nn.stft import near_and_far
+from asdcore_plugins.views.bases.view import SpectralView
 
 PEAK = 0.9
 EPSILON = 1e-12
 
 
-class W1:
+class W1(SpectralView):
     """Near minus what the far channel predicts of it: per-clip complex least squares in every frequency bin.
 
     With C and F the short-time spectra of the near and far channel, H[f] = sum_t C F* / (sum_t |F|^2 + eps) is the
@@ -22,12 +23,7 @@ class W1:
     Parameters
     ----------
     n_fft, hop : int
-        Length and distance of frames, in samples; the hop is at most half of n_fft.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
+        Of frames; see :class:`~asdcore_plugins.views.bases.view.SpectralView`.
 
     References
     ----------
@@ -46,28 +42,7 @@ class W1:
     1.00 0.00
     """
 
-    def __init__(self, n_fft: int = 1024, hop: int = 512) -> None:
-        self._stft = Stft(n_fft, hop)
-
-    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """Return the near channel less its prediction.
-
-        Parameters
-        ----------
-        audio : (2, n_samples) float32
-        sample_rate : int
-            Hz; not used.
-
-        Returns
-        -------
-        (n_samples,) float32
-            At the level of the recording.
-
-        Raises
-        ------
-        DataError
-            If the recording does not have two channels, or is shorter than a frame.
-        """
+    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         channels = near_and_far(audio, "w1", self._stft.n_fft)
         peak = float(np.abs(channels).max())
         if peak == 0.0:

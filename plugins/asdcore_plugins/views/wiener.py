@@ -12,7 +12,8 @@ from scipy.sparse import csr_array
 
 from asdcore import DataError
 from asdcore_plugins.nn.mel import slaney_bank
-from asdcore_plugins.nn.stft import Stft, near_and_far, power
+from asdcore_plugins.nn.stft import near_and_far, power
+from asdcore_plugins.views.bases.view import SpectralView
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +21,7 @@ LEAST = 1e-12
 """Mel power that is added everywhere, as a part of the clip's loudest."""
 
 
-class Wiener:
+class Wiener(SpectralView):
     """A Wiener-like gain that a clip calibrates itself: how much louder near than far, against its own calm parts.
 
     With M1 and M2 the mel powers of the near and far channel, rho = M1 / M2 in every frame and band. c is a low
@@ -44,18 +45,13 @@ class Wiener:
     n_mels : int
         Mel bands, 2 or more.
     n_fft, hop : int
-        Length and distance of frames, in samples; the hop is at most half of n_fft.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
+        Of frames; see :class:`~asdcore_plugins.views.bases.view.SpectralView`.
 
     Notes
     -----
     Mel powers have a floor 120 dB below the clip's loudest, so that a silent channel is a ratio like any other. Two
-    FFTs and one inverse for each frame. A few spectra of the clip are held at once. The method is described, without
-    the number of bands, in the public 2026 project SCOPE, where it neither helped nor harmed.
+    FFTs and one inverse for each frame. The method is described, without the number of bands, in the public 2026
+    project SCOPE, where it neither helped nor harmed.
 
     Examples
     --------
@@ -89,26 +85,10 @@ class Wiener:
         if n_mels < 2:
             raise ValueError(f"n_mels must be at least 2, got {n_mels}")
         self._beta, self._alpha, self._floor, self._percentile = beta, alpha, floor, percentile
-        self._n_mels, self._stft = n_mels, Stft(n_fft, hop)
+        self._n_mels = n_mels
+        super().__init__(n_fft, hop)
 
-    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        """Return the near channel with the gain applied.
-
-        Parameters
-        ----------
-        audio : (2, n_samples) float32
-        sample_rate : int
-            Hz.
-
-        Returns
-        -------
-        (n_samples,) float32
-
-        Raises
-        ------
-        DataError
-            If the recording does not have two channels, is shorter than a frame, or a mel band holds no frequency.
-        """
+    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         channels = near_and_far(audio, "wiener", self._stft.n_fft)
         bank, centres = _bands(sample_rate, self._stft.n_fft, self._n_mels)
         spectra = self._stft.spectra(channels)

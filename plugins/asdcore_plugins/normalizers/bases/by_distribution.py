@@ -79,8 +79,13 @@ class ByDistribution(ScopedNormalizer):
     ----------
     scope, shrinkage
         As in :class:`~asdcore_plugins.normalizers.bases.domain_scope.ScopedNormalizer`.
-    output
+    output : str
         "probability", "normal" or "surprise", as above.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
     """
 
     fewest = 2

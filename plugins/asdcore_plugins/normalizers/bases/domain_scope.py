@@ -42,17 +42,22 @@ class ScopedNormalizer(ABC):
 
     Parameters
     ----------
-    scope
-        "pooled", "source", "target" or "domain_min", as above.
-    shrinkage
-        Weight of the source in what is learned of the target, in clips; at least 0.
+    scope : str
+        Which train normals count: "pooled", "source", "target" or "domain_min", as above.
+    shrinkage : float
+        With the weight of how many source clips the target is drawn toward the source, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
     """
 
     name: str
     fewest: int = 1
     scopes: Sequence[str] = SCOPES
 
-    def __init__(self, scope: str, shrinkage: float) -> None:
+    def __init__(self, scope: str = "domain_min", shrinkage: float = 10.0) -> None:
         self._scope = choice("scope", scope, self.scopes)
         self._shrinkage = between("shrinkage", shrinkage, 0, math.inf, low_included=True)
         self._curves: list[tuple[str, Curve]] = []

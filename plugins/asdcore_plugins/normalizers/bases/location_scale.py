@@ -35,13 +35,18 @@ class LocationScale(ScopedNormalizer):
     ----------
     scope, shrinkage
         As in :class:`~asdcore_plugins.normalizers.bases.domain_scope.ScopedNormalizer`; scope may be "domain_soft" too.
-    temperature
-        Of the soft minimum, in units of z; above 0.
+    temperature : float
+        Softness of the minimum under "domain_soft", in units of z, above 0.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
     """
 
     scopes = (*SCOPES, SOFT)
 
-    def __init__(self, scope: str, shrinkage: float, temperature: float = 1.0) -> None:
+    def __init__(self, scope: str = "domain_min", shrinkage: float = 10.0, temperature: float = 1.0) -> None:
         super().__init__(scope, shrinkage)
         self._temperature = between("temperature", temperature, 0, math.inf)
 
