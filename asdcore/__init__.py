@@ -56,14 +56,14 @@ if TYPE_CHECKING:
         load_scorer,
         load_view,
     )
-    from asdcore.contract.without import Without, left_out_by_refit
+    from asdcore.contract.left_out_clips import Without, left_out_by_refit
     from asdcore.data.clips import index_clips
     from asdcore.data.distances import distances
     from asdcore.data.synth import synthesize
     from asdcore.evidence.comparison import compare
     from asdcore.evidence.decisions import decisions
     from asdcore.evidence.ledger import ledger, verdict
-    from asdcore.evidence.official import evaluate, evaluate_scores
+    from asdcore.evidence.logged_evaluation import evaluate, evaluate_scores
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
     from asdcore.evidence.selection.choose import select
     from asdcore.frozen.freeze import freeze
@@ -82,21 +82,21 @@ _LAZY = {
     "Portfolio": "asdcore.portfolio",
     "Run": "asdcore.runs.folder",
     "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
-    "Without": "asdcore.contract.without",
+    "Without": "asdcore.contract.left_out_clips",
     "audit_decide": "asdcore.evidence.selection.audit",
     "audit_plan": "asdcore.evidence.selection.audit",
-    "audit_views": "asdcore.preflight.views",
+    "audit_views": "asdcore.preflight.view_audit",
     "check_submission": "asdcore.submission.check",
     "compare": "asdcore.evidence.comparison",
     "decisions": "asdcore.evidence.decisions",
     "distances": "asdcore.data.distances",
-    "evaluate": "asdcore.evidence.official",
-    "evaluate_scores": "asdcore.evidence.official",
+    "evaluate": "asdcore.evidence.logged_evaluation",
+    "evaluate_scores": "asdcore.evidence.logged_evaluation",
     "freeze": "asdcore.frozen.freeze",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
     "ledger": "asdcore.evidence.ledger",
-    "left_out_by_refit": "asdcore.contract.without",
+    "left_out_by_refit": "asdcore.contract.left_out_clips",
     "load_dataset": "asdcore.components.build",
     "load_encoder": "asdcore.components.build",
     "load_guard": "asdcore.components.build",

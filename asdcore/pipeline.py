@@ -29,19 +29,19 @@ from asdcore.compute.recipes import (
     library_versions,
     takes_device,
 )
-from asdcore.compute.unseen_recordings import check_apart
+from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.errors import clips_named
-from asdcore.evidence.tails import tail_notes
+from asdcore.evidence.tail_notes import tail_notes
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import check_places, out_of_fold, system_groups
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
-from asdcore.stages import calibrate, decide, embed, fuse, score, unheard
+from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, score
 from asdcore.stages.notes import notes_on
 from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
@@ -170,7 +170,7 @@ class Work:
 
     def unheard_notes(self, clips: pl.DataFrame) -> list[str]:
         """Say how much of these clips is beyond what an encoder hears."""
-        return unheard.notes(clips, self.plan.branches, installed(), self.device)
+        return audio_not_heard.notes(clips, self.plan.branches, installed(), self.device)
 
     def tables(self, clips: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """Turn the clip index into every other table."""

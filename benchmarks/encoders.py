@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import asdcore
 from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import PluginError, ResourceError
-from asdcore.preflight.macs import unfused
+from asdcore.preflight.multiply_accumulates import unfused
 from asdcore.resources.entries import Facts, Resource, entry_text, load_entry
 from asdcore.store.atomic import write_text
 from benchmarks import hollow

@@ -25,7 +25,7 @@ def export(rows: Sequence[Mapping[str, Any]], csv: Path | None, latex: Path | No
     """
     if csv is None and latex is None:
         return False
-    from asdcore.evidence.frames import frame
+    from asdcore.evidence.data_frames import frame
     from asdcore.reporting.latex import tabular
 
     table = frame(rows)

@@ -90,7 +90,7 @@ def freeze(
 def _check_same(run: Path, out: Path, workers: int) -> None:
     """Exit with 1 if a run gives other scores when it is run again."""
     from asdcore.frozen.manifest_path import check_place
-    from asdcore.frozen.rerun import check_same
+    from asdcore.frozen.rerun_renamed import check_same
     from asdcore.runs.folder import load_run
     from asdcore.store.digest import recipe_digest
 

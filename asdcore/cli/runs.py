@@ -32,7 +32,7 @@ def demo(
 
     Example: asdcore demo --profile tiny
     """
-    from asdcore.evidence.official import evaluate as evaluate_run
+    from asdcore.evidence.logged_evaluation import evaluate as evaluate_run
     from asdcore.frozen.freeze import freeze
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import run as run_portfolio
@@ -126,8 +126,8 @@ def evaluate(
 
     Example: asdcore evaluate runs/first
     """
-    from asdcore.evidence.official import evaluate as evaluate_run
-    from asdcore.evidence.official import evaluate_scores
+    from asdcore.evidence.logged_evaluation import evaluate as evaluate_run
+    from asdcore.evidence.logged_evaluation import evaluate_scores
 
     more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis, "verdict": verdict}
     if run is not None and scores is None:

@@ -12,7 +12,7 @@ from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import Json, Task, print_json, print_lines, progress
 
 if TYPE_CHECKING:
-    from asdcore.preflight.views import ViewAudit
+    from asdcore.preflight.view_audit import ViewAudit
 
 
 def audit_views(
@@ -32,7 +32,7 @@ def audit_views(
 
     Example: asdcore audit-views demo --data data
     """
-    from asdcore.preflight.views import audit_views as audit
+    from asdcore.preflight.view_audit import audit_views as audit
 
     audited = audit(portfolio, data, task=task, clips=clips, level_db=level, progress=progress())
     if as_json:

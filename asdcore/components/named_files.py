@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from asdcore.contract.folder_files import tree_files
 from asdcore.contract.plugins import Component
 from asdcore.contract.sources import Source, source_of_module
-from asdcore.contract.trees import tree_files
 from asdcore.errors import PluginError, ResourceError
 from asdcore.resources.registry import content_digest
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.compute.outputs import finite, one_value_each
+from asdcore.compute.checked_outputs import finite, one_value_each
 from asdcore.contract.interfaces import REFERENCES
 from asdcore.data.distances import distances
 from asdcore.errors import DataError, PluginError

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from importlib import invalidate_caches
 from pathlib import Path
 
-from asdcore.contract.mentions import Mentions, imported_names, mentions
+from asdcore.contract.folder_files import TOOLS, tree_files
 from asdcore.contract.modules import SUFFIXES, file_below, home_of, module_file, owner
-from asdcore.contract.trees import TOOLS, tree_files
+from asdcore.contract.source_imports import Mentions, imported_names, mentions
 
 BUNDLED_PACKAGE = "asdcore_plugins"
 FRAMEWORK = "asdcore"

@@ -19,12 +19,12 @@ from typing import Any
 import pluggy
 
 from asdcore.contract import hookspecs
-from asdcore.contract.blame import not_built
+from asdcore.contract.build_errors import not_built
 from asdcore.contract.component import Component, Place
 from asdcore.contract.discovery import Offered, check_names, check_present, offered, origin
 from asdcore.contract.interfaces import KINDS, PROTOCOLS
-from asdcore.contract.mentions import FACTORY_PATH
 from asdcore.contract.modules import module_file
+from asdcore.contract.source_imports import FACTORY_PATH
 from asdcore.errors import AsdcoreError, PluginError, did_you_mean
 
 __all__ = ["Component", "Plugins", "installed", "offered", "origin", "restrict", "restricted"]

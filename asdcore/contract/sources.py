@@ -22,9 +22,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asdcore.contract.mentions import imported_names
 from asdcore.contract.modules import home_of, module_file, owner
 from asdcore.contract.plugin_files import BUNDLED_PACKAGE, Search, bundled_files
+from asdcore.contract.source_imports import imported_names
 from asdcore.errors import PluginError
 
 __all__ = [

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.data.audio import AudioFacts, inspect_audio
-from asdcore.data.recordings import SAID_OF_TRAIN, recording_problems, said_of_train
+from asdcore.data.recording_columns import SAID_OF_TRAIN, recording_problems, said_of_train
 from asdcore.errors import DataError, DatasetError
 from asdcore.store.tables import AUDIO_FACTS, CLIP_INDEX
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.errors import EvaluationError
+from asdcore.evidence.data_frames import Tabular
 from asdcore.evidence.evaluate import Evaluation
-from asdcore.evidence.frames import Tabular
 from asdcore.evidence.selection.candidates import Places, Runs, open_candidates, places_of
 from asdcore.evidence.uncertainty import Difference
 from asdcore.evidence.uncertainty.bootstrap import Resampled

@@ -19,8 +19,8 @@ import polars as pl
 
 from asdcore.basics.digits import fixed
 from asdcore.errors import EvaluationError
+from asdcore.evidence.data_frames import Tabular
 from asdcore.evidence.false_positives import clopper_pearson
-from asdcore.evidence.frames import Tabular
 from asdcore.held_out import system_groups
 from asdcore.held_out.promises import effective_clips
 from asdcore.portfolio import Decision, parse_portfolio

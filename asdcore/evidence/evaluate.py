@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 
 from asdcore.errors import located
+from asdcore.evidence.data_frames import Tabular
 from asdcore.evidence.false_positives import target_false_positives
 from asdcore.evidence.files import Section, read_scores, read_truth
-from asdcore.evidence.frames import Tabular
 from asdcore.evidence.ledger import KEPT, Look, Verdict, record_look
 from asdcore.evidence.matching import match_scores
 from asdcore.evidence.metrics import (

@@ -22,7 +22,7 @@ from asdcore.runs.folder import Run
 from asdcore.store.cache import Store, default_store
 from asdcore.store.digest import table_digest
 from asdcore.store.hash_chain import Chain, Line, append, read_chain
-from asdcore.store.seal import FIELD
+from asdcore.store.sealed_json import FIELD
 from asdcore.store.tables import GROUND_TRUTH
 from asdcore.version import __version__
 

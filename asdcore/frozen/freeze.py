@@ -21,14 +21,14 @@ from asdcore.contract.sources import files_digest, framework_files
 from asdcore.errors import ManifestError
 from asdcore.evidence.ledger import count_looks
 from asdcore.frozen import lineage
-from asdcore.frozen.audio_files import sounds_below
 from asdcore.frozen.complete_tables import check_whole
 from asdcore.frozen.environment import environment
 from asdcore.frozen.hashing import HashedFile, hash_files
+from asdcore.frozen.left_out_groups import split_rows
 from asdcore.frozen.locations import Roots, code_roots, plugin_files, relative_roots
 from asdcore.frozen.manifest import Manifest, Subject, check_name, write_manifest
 from asdcore.frozen.manifest_path import check_place, moment_of
-from asdcore.frozen.out_of_fold import split_rows
+from asdcore.frozen.recording_names import sounds_below
 from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent

@@ -24,13 +24,14 @@ import polars as pl
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.paths import places as named
-from asdcore.compute.unseen_recordings import check_apart
+from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import completed, looked_at
 from asdcore.errors import DataError
 from asdcore.execution import executor, run_jobs
+from asdcore.frozen.computes_the_same import prove_features, prove_recipes, prove_scores
 from asdcore.frozen.evaluation_recordings import (
     CELL,
     check_alike,
@@ -53,7 +54,6 @@ from asdcore.frozen.output_folder import (
     mark,
     removed_if_refused,
 )
-from asdcore.frozen.reproduction import prove_features, prove_recipes, prove_scores
 from asdcore.frozen.verify import verify
 from asdcore.pipeline import CURRENT_YEAR, Work
 from asdcore.portfolio import Portfolio, parse_portfolio

@@ -20,12 +20,12 @@ from typing import Any
 
 from asdcore.basics.parse import parse_json
 from asdcore.errors import ManifestError
-from asdcore.frozen.predicate import understood, written
+from asdcore.frozen.manifest_schema import understood, written
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
 from asdcore.store.digest import RECIPE_ALGORITHM, TABLE_ALGORITHM
-from asdcore.store.seal import FIELD, is_sealed, seal, unsealed
+from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:asdcore:frozen-run:v"

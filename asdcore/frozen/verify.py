@@ -10,11 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.basics.paths import given_path, places
+from asdcore.contract.folder_files import tree_files
 from asdcore.contract.plugins import origin
 from asdcore.contract.sources import framework_files
-from asdcore.contract.trees import tree_files
 from asdcore.errors import AsdcoreError
-from asdcore.frozen.audio_files import as_text, sounds_below
 from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION, Difference, Verification
 from asdcore.frozen.environment import changes, environment_now
 from asdcore.frozen.hashing import DigestCache, HashedFile, hash_files
@@ -23,6 +22,7 @@ from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, Subject, read_manifest
 from asdcore.frozen.recompute import Rows
 from asdcore.frozen.recompute import recompute as rebuild
+from asdcore.frozen.recording_names import as_text, sounds_below
 from asdcore.frozen.signing import check_signature, signature_of
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import EVALUATION_FILE, PORTFOLIO_FILE, RUN_FILE, load_run

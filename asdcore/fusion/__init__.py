@@ -21,7 +21,7 @@ import numpy as np
 from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.fusion import combine, correlation
 from asdcore.fusion.gate import gate
-from asdcore.fusion.normals import Fuse, Normals
+from asdcore.fusion.train_normals import Fuse, Normals
 
 __all__ = ["FUSIONS", "Normals", "branches_named", "check_fusion", "fit_fusion"]
 

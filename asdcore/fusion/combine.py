@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from asdcore.fusion.normals import Columns, Floats, Fuse, Normals, added, moments
 from asdcore.fusion.smooth_ecdf import SmoothEcdf
+from asdcore.fusion.train_normals import Columns, Floats, Fuse, Normals, added, moments
 
 
 def weighted_sum(normals: Normals) -> Fuse:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from asdcore.errors import DataError, PortfolioError
-from asdcore.fusion.normals import Columns, Floats, Fuse, Normals, added, check_shares, correlations, curve
 from asdcore.fusion.smooth_ecdf import SmoothEcdf
+from asdcore.fusion.train_normals import Columns, Floats, Fuse, Normals, added, check_shares, correlations, curve
 
 
 def copula(normals: Normals, *, shrinkage: float = 0.1) -> Fuse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asdcore.errors import PortfolioError
-from asdcore.fusion.normals import Fuse, Normals, added
+from asdcore.fusion.train_normals import Fuse, Normals, added
 
 
 def gate(normals: Normals, *, weights: dict[str, float], quantile: float = 0.95) -> Fuse:

@@ -21,10 +21,10 @@ groups of a finished run for some of its branches (machine, section, domain, cli
 those of systems. ``out_of_fold`` in ``run.json`` counts them.
 """
 
-from asdcore.held_out.branches import Scored, leaves_out, out_of_fold
+from asdcore.held_out.by_branch import Scored, leaves_out, out_of_fold
 from asdcore.held_out.dependence import Reach, reaches
-from asdcore.held_out.places import Places, check_places, places
 from asdcore.held_out.plan import HeldOut, assign_folds
+from asdcore.held_out.recording_order import Places, check_places, places
 from asdcore.held_out.run_record import groups_of, held_out_by, held_out_of, system_groups
 from asdcore.held_out.stored_ranges import Kept, kept
 

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.errors import DataError
-from asdcore.held_out.places import Places, as_domains
+from asdcore.held_out.recording_order import Places, as_domains
 
 Rows = NDArray[np.intp]
 

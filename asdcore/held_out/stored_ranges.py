@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from asdcore.compute.recipes import framework_digest, library_versions
 from asdcore.compute.scoring import Recipe, load_features
 from asdcore.held_out.dependence import Reach, reaches
-from asdcore.held_out.places import Places
 from asdcore.held_out.plan import HeldOut
+from asdcore.held_out.recording_order import Places
 from asdcore.store.cache import Store
 from asdcore.store.tables import RANGES
 

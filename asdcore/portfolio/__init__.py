@@ -6,13 +6,13 @@
               -> decision (how a score becomes 0 or 1)
 
 A portfolio is TOML, checked in full when it is loaded: every message names the key, what it got and what it accepts.
-Every default is in :mod:`asdcore.portfolio.parts`. A component can be written as its bare name: ``view = "near"`` is
+Every default is in :mod:`asdcore.portfolio.schema`. A component can be written as its bare name: ``view = "near"`` is
 ``view = { name = "near" }``.
 """
 
 from asdcore.portfolio.files import find_portfolio, load_portfolio, parse_portfolio, shipped_portfolios
 from asdcore.portfolio.model import Portfolio
-from asdcore.portfolio.parts import (
+from asdcore.portfolio.schema import (
     DEFAULT_TASK,
     Branch,
     Choice,

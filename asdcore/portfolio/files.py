@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from asdcore.basics.parse import parse_json, parse_toml
 from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.portfolio.model import Portfolio
-from asdcore.portfolio.parts import Branch, Decision, OutOfFold, System
+from asdcore.portfolio.schema import Branch, Decision, OutOfFold, System
 
 
 def load_portfolio(source: str | Path) -> Portfolio:

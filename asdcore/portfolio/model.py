@@ -13,7 +13,7 @@ from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
 from asdcore.fusion.transforms import check_transform
-from asdcore.portfolio.parts import Branch, Choice, Decision, Label, OutOfFold, Strict, System
+from asdcore.portfolio.schema import Branch, Choice, Decision, Label, OutOfFold, Strict, System
 from asdcore.store.digest import recipe_digest
 
 

@@ -5,7 +5,7 @@ work once, since it is computed once: the parameters of an encoder, its pass ove
 two normalizers calibrate.
 
 Networks and scorers are counted. Decoding, resampling, views, FFTs, filter banks and pooling are not.
-:mod:`asdcore.preflight.macs` says how networks are counted, and why twice.
+:mod:`asdcore.preflight.multiply_accumulates` says how networks are counted, and why twice.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from asdcore.contract.tokens import Tokens
 from asdcore.data.pooling import pool
 from asdcore.errors import AsdcoreError, PortfolioError, blamed, located
 from asdcore.portfolio import Branch, EncoderChoice, Portfolio, load_portfolio
-from asdcore.preflight.macs import TOLERATED, Macs, count_macs, count_parameters
+from asdcore.preflight.multiply_accumulates import TOLERATED, Macs, count_macs, count_parameters
 from asdcore.progress import Progress, Silent
 
 SECONDS = 10.0

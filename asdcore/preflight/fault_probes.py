@@ -1,6 +1,6 @@
 """Inject pseudo-faults into one normal clip, and measure what each view removes, keeps and gains.
 
-:mod:`asdcore.preflight.views` says what these are.
+:mod:`asdcore.preflight.view_audit` says what these are.
 """
 
 from __future__ import annotations

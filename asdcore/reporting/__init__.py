@@ -17,14 +17,14 @@ from asdcore.basics.paths import path_or
 from asdcore.basics.paths import places as optional
 from asdcore.errors import StoreError
 from asdcore.progress import Progress, Silent
-from asdcore.reporting import maps, page, paper
+from asdcore.reporting import maps, page, paper_tables
 from asdcore.reporting.content import gather
 from asdcore.reporting.reported_runs import Subject, open_subjects, places
 from asdcore.reporting.statistics import Statistics, compute_statistics
 from asdcore.runs.folder import REPORT_FILE, Run, load_run
 from asdcore.store.atomic import check_writable, write_text
-from asdcore.store.ownership import check_noted
-from asdcore.store.seal import is_sealed_page, seal_page
+from asdcore.store.own_files import check_noted
+from asdcore.store.sealed_json import is_sealed_page, seal_page
 
 __all__ = ["REPORT_FILE", "report"]
 
@@ -57,7 +57,7 @@ def report(
     umap : bool, optional
         Add maps by UMAP to those by PCA; needs the extra ``umap``.
     csv, latex : path, optional
-        Folders for tables for a paper.
+        Folders for tables for a paper_tables.
     truth : path, optional
         Ground truth, as for :func:`asdcore.evaluate`.
     year : int, optional
@@ -118,16 +118,16 @@ def _write_tables(
     called: Mapping[tuple[str, str], str],
 ) -> None:
     if folder := folders["csv"]:
-        paper.write_csv(folder, subjects, statistics, called)
+        paper_tables.write_csv(folder, subjects, statistics, called)
     if folder := folders["latex"]:
-        paper.write_latex(folder, subjects, called)
+        paper_tables.write_latex(folder, subjects, called)
 
 
 def _check_places(report: Path, tables: Mapping[str, Path | None]) -> None:
     """Raise StoreError if the report or a table would replace a file that asdcore did not write."""
     for what, folder in tables.items():
         if folder is not None:
-            check_noted(folder, paper.CSV if what == "csv" else paper.LATEX, f"--{what}")
+            check_noted(folder, paper_tables.CSV if what == "csv" else paper_tables.LATEX, f"--{what}")
     check_writable(report.parent)
     if (report.exists() or report.is_symlink()) and (report.is_symlink() or not is_sealed_page(report)):
         raise StoreError(

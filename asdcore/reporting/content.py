@@ -12,9 +12,9 @@ from asdcore.reporting.branches import contributions, rank_correlations, trade_o
 from asdcore.reporting.cost import costs
 from asdcore.reporting.machines import Cell, machine_parts
 from asdcore.reporting.maps import clip_parts, feature_recipes, map_parts
-from asdcore.reporting.origin import origin
 from asdcore.reporting.pictures import tail_pictures
 from asdcore.reporting.point_labels import named
+from asdcore.reporting.provenance import origin
 from asdcore.reporting.reported_runs import Subject, called, official_cells
 from asdcore.reporting.statistics import Statistics, ledger_excerpt
 from asdcore.reporting.summary import headline, matrix

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore.evidence import official
+from asdcore.evidence import logged_evaluation
 from asdcore.evidence.evaluate import Evaluation
 from asdcore.evidence.truth import truth_of
 from asdcore.runs.folder import EVALUATION_FILE, Run
@@ -18,6 +18,6 @@ def labels_of(run: Run, truth: Path | None, year: int | None) -> tuple[Evaluatio
 
     Raises EvaluationError if there are no labels, or they do not fit the run.
     """
-    evaluation = official.evaluate(run, truth=truth, year=year)
+    evaluation = logged_evaluation.evaluate(run, truth=truth, year=year)
     looks = json.loads((run.folder / EVALUATION_FILE).read_text(encoding="utf-8"))["looks"]
     return evaluation, truth_of(run, truth), int(looks)

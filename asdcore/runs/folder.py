@@ -23,7 +23,7 @@ from asdcore.portfolio import parse_portfolio
 from asdcore.runs.record import RunRecord, check_record
 from asdcore.store.atomic import check_writable, fresh_folder, json_text, write_bytes, write_json
 from asdcore.store.digest import table_digest
-from asdcore.store.ownership import (
+from asdcore.store.own_files import (
     JOURNAL,
     is_damaged_table,
     is_noted,
@@ -33,7 +33,7 @@ from asdcore.store.ownership import (
     read_journal,
     write_journal,
 )
-from asdcore.store.seal import FIELD, is_sealed, is_sealed_file, is_sealed_page, seal, unsealed
+from asdcore.store.sealed_json import FIELD, is_sealed, is_sealed_file, is_sealed_page, seal, unsealed
 from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_table, write_table
 
 TABLES: dict[str, Table] = {

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from asdcore.components.checkpoints import pinned
 from asdcore.compute import encoding
+from asdcore.compute.code_in_use import Code, Use, check_loaded, check_unchanged, code_of
 from asdcore.compute.encoding import Features, Output, Request
-from asdcore.compute.loaded_code import Code, Use, check_loaded, check_unchanged, code_of
 from asdcore.compute.recipes import FEATURE_CODE, feature_recipe, pooling_recipe
 from asdcore.compute.stateless import check_forgets
 from asdcore.compute.threads import single_threaded

@@ -23,7 +23,7 @@ import polars as pl
 
 from asdcore.components.build import build
 from asdcore.components.checkpoints import pinned
-from asdcore.compute.loaded_code import Code, Use, check_loaded, check_unchanged, code_of
+from asdcore.compute.code_in_use import Code, Use, check_loaded, check_unchanged, code_of
 from asdcore.compute.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Work
 from asdcore.compute.threads import single_threaded
@@ -47,7 +47,7 @@ __all__ = [
     "together",
 ]
 
-HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "places", "plan"))
+HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "recording_order", "plan"))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ScoreJob:
 
 
 SCORING_CODE = framework_digest(
-    "compute/outputs.py", "compute/scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT
+    "compute/checked_outputs.py", "compute/scoring.py", "stages/score.py", "data/distances.py", *HELD_OUT
 )
 """The digest of the code that computes scores, as this process has loaded it."""
 

@@ -85,7 +85,7 @@ CLIP_INDEX = Table(
     unknown=("order", "recording"),
 )
 """``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
-:mod:`asdcore.data.recordings`."""
+:mod:`asdcore.data.recording_columns`."""
 
 GROUND_TRUTH = Table("ground truth", ("clip",), {"clip": pl.String, "label": pl.Int8, "domain": pl.String})
 FEATURES = Table(

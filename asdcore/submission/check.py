@@ -20,8 +20,8 @@ from asdcore.basics.paths import given_path
 from asdcore.components.build import load_dataset
 from asdcore.data.clips import looked_at
 from asdcore.errors import DataError, DatasetError
-from asdcore.evidence.lines import Problem
 from asdcore.evidence.metrics import rule
+from asdcore.evidence.score_lines import Problem
 from asdcore.pipeline import CURRENT_YEAR
 from asdcore.portfolio import DEFAULT_TASK
 from asdcore.submission.archive import Tree, pack, read_tree

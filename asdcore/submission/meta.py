@@ -15,10 +15,10 @@ import yaml
 
 from asdcore.basics.parse import parse_json, shallow
 from asdcore.errors import StoreError
-from asdcore.evidence.lines import Problem, utf8
 from asdcore.evidence.metrics import harmonic_mean, rule
+from asdcore.evidence.score_lines import Problem, utf8
 from asdcore.portfolio import parse_portfolio
-from asdcore.portfolio.parts import DEFAULT_FUSION
+from asdcore.portfolio.schema import DEFAULT_FUSION
 from asdcore.resources.registry import open_registry
 from asdcore.runs.folder import EVALUATION_FILE, Run
 from asdcore.version import __version__

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from asdcore import DataError, PluginError, Tokens
-from asdcore.authoring.conformance.rows import ROW_CHECKS
+from asdcore.authoring.conformance.one_clip_alone import ROW_CHECKS
 from asdcore.contract.plugins import Plugins
 from asdcore.testing import (
     check_installed,

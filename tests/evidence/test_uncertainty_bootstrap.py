@@ -16,7 +16,7 @@ from asdcore.evidence.metrics import cells, harmonic_mean, official_score, rule
 from asdcore.evidence.uncertainty import delong, intervals
 from asdcore.evidence.uncertainty.interval import acceleration, bca, percentile
 from asdcore.evidence.uncertainty.resample import bootstrap_weights
-from asdcore.evidence.uncertainty.sections import sections_of
+from asdcore.evidence.uncertainty.section_arrays import sections_of
 
 KINDS = [("source", 0), ("target", 0), ("source", 1), ("target", 1)]
 

@@ -16,7 +16,7 @@ from asdcore.evidence.uncertainty import differences, intervals
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.paired import holm
 from asdcore.evidence.uncertainty.resample import swaps
-from asdcore.evidence.uncertainty.sections import sections_of
+from asdcore.evidence.uncertainty.section_arrays import sections_of
 
 KINDS = [("source", 0), ("target", 0), ("source", 1), ("target", 1)]
 

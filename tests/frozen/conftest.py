@@ -21,7 +21,7 @@ from asdcore.frozen.verify import verify
 from asdcore.runs.folder import TABLES, Run, load_run, write_run
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
-from asdcore.store.seal import FIELD, seal, unsealed
+from asdcore.store.sealed_json import FIELD, seal, unsealed
 
 TIME = "2026-06-01T00:00:00Z"
 

@@ -12,7 +12,7 @@ from asdcore.frozen.freeze import freeze
 from asdcore.runs.folder import RUN_FILE, TABLES, load_run
 from asdcore.store.atomic import json_text, write_bytes
 from asdcore.store.digest import table_digest
-from asdcore.store.seal import FIELD, seal, unsealed
+from asdcore.store.sealed_json import FIELD, seal, unsealed
 from asdcore.store.tables import write_parquet
 
 

@@ -24,7 +24,7 @@ from asdcore.frozen.manifest import read_manifest
 from asdcore.frozen.verify import verify
 from asdcore.runs.folder import TABLES, load_run, write_run
 from asdcore.store.digest import table_digest
-from asdcore.store.seal import FIELD
+from asdcore.store.sealed_json import FIELD
 
 
 def listing(folder):

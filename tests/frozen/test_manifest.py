@@ -22,7 +22,7 @@ from asdcore.frozen.manifest import (
 )
 from asdcore.runs.folder import TABLES
 from asdcore.store.canonical import canonical_json
-from asdcore.store.seal import FIELD
+from asdcore.store.sealed_json import FIELD
 
 H = [f"{i:064x}" for i in range(9)]
 SUBJECTS = [

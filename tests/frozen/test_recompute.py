@@ -14,7 +14,7 @@ from asdcore.frozen.differences import CHANGED
 from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.runs.folder import TABLES, load_run, write_run
-from asdcore.store.seal import FIELD
+from asdcore.store.sealed_json import FIELD
 
 
 def doctored(frozen, **changes):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asdcore.errors import DataError
-from asdcore.held_out.places import Places
 from asdcore.held_out.plan import HeldOut, in_a_row, largest_gap
+from asdcore.held_out.recording_order import Places
 
 
 def digests(n):

@@ -18,7 +18,7 @@ from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
 from asdcore.preflight import complexity
 from asdcore.preflight.complexity import Complexity
-from asdcore.preflight.macs import count_macs, count_parameters
+from asdcore.preflight.multiply_accumulates import count_macs, count_parameters
 
 NOISE = np.zeros((1, 160000), np.float32)
 

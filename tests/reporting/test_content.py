@@ -8,7 +8,7 @@ import asdcore
 from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.preflight.complexity import complexity
 from asdcore.reporting.cost import costs
-from asdcore.reporting.origin import origin
+from asdcore.reporting.provenance import origin
 from asdcore.reporting.reported_runs import open_subjects
 from asdcore.reporting.statistics import Statistics
 from asdcore.reporting.summary import headline, listed, matrix

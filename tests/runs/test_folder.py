@@ -23,8 +23,8 @@ from asdcore.runs.folder import (
     load_run,
     write_run,
 )
-from asdcore.store.ownership import JOURNAL
-from asdcore.store.seal import FIELD, is_sealed, seal, unsealed
+from asdcore.store.own_files import JOURNAL
+from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from asdcore.authoring.conformance import (
 )
 from asdcore.authoring.conformance.fitted import FITTED_CHECKS
 from asdcore.authoring.conformance.folders import DatasetBench
-from asdcore.authoring.conformance.rows import ROW_CHECKS
+from asdcore.authoring.conformance.one_clip_alone import ROW_CHECKS
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError, did_you_mean

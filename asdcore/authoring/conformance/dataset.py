@@ -12,7 +12,7 @@ import shutil
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from asdcore.authoring.conformance.bench import require
+from asdcore.authoring.conformance.driver import require
 from asdcore.authoring.conformance.folders import DatasetBench, Table, files, read_clips
 
 COLUMNS = {

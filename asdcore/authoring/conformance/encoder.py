@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from asdcore.authoring.conformance.bench import Bench, Rows, describe, difference, require
 from asdcore.authoring.conformance.channels import channels_of, check_channels
+from asdcore.authoring.conformance.driver import Bench, Rows, describe, difference, require
 from asdcore.authoring.conformance.sounds import Sounds, blasts, hums, near_and_far, near_and_far_blasts
 from asdcore.errors import AsdcoreError
 

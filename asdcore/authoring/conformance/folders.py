@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from asdcore.authoring.conformance.statics import statics_restored
+from asdcore.authoring.conformance.outside_state import statics_restored
 from asdcore.errors import DatasetError
 
 Table = dict[str, dict[str, Any]]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.bench import Rows, difference, require, take
+from asdcore.authoring.conformance.driver import Rows, difference, require, take
 from asdcore.authoring.conformance.left_out import RTOL, SAMPLED
 from asdcore.authoring.conformance.scorer import ScorerBench
 from asdcore.authoring.conformance.shared_distances import PARTS, distances_of
-from asdcore.contract.without import Without, takes_without
+from asdcore.contract.left_out_clips import Without, takes_without
 
 REACH = 6
 """Places in the order of ``fit`` up to which clips of one domain are neighbours."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.bench import Rows, difference, require
+from asdcore.authoring.conformance.driver import Rows, difference, require
 from asdcore.authoring.conformance.scorer import ScorerBench
 
 PARTS = ("metric", "fit_distances", "score_distances")

@@ -28,7 +28,7 @@ from asdcore.runs.folder import EVALUATION_FILE, Run, load_run
 from asdcore.store.atomic import json_text, write_bytes
 from asdcore.store.cache import Store
 from asdcore.store.digest import bytes_digest
-from asdcore.store.seal import FIELD, is_sealed, seal, unsealed
+from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
 from asdcore.version import __version__
 
 SCHEMA = 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.criteria import criteria
 from asdcore.evidence.selection.candidates import Candidates, Runs, open_candidates, places_of
-from asdcore.evidence.selection.lomo import lomo
+from asdcore.evidence.selection.leave_one_machine_out import lomo
 from asdcore.evidence.selection.mirror import mirror
 from asdcore.evidence.selection.nested import nested
 from asdcore.evidence.selection.outcome import Outcome

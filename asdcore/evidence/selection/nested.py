@@ -1,8 +1,8 @@
 """The nested protocol: machines are left out of the choice, and train normals are left out of the calibration.
 
 A candidate's scores depend on its train normals through normalizers, transforms, fusions and guards, so a choice may
-also be an accident of which normals there were. Here the outer loop is that of :mod:`asdcore.evidence.selection.lomo`;
-inside it a candidate is judged by its mean official score over K calibrations, each made without one fold of the train
+also be an accident of which normals there were. Here the outer loop is that of
+:mod:`asdcore.evidence.selection.leave_one_machine_out`; inside it a candidate is judged by its mean official score over K calibrations, each made without one fold of the train
 normals. The folds are those of the portfolio, with a gap if train normals depend on their neighbours
 (:mod:`asdcore.held_out`), so they are fixed before any metric is computed. A calibration never saw the train normals
 that it left out, so the share of them that it calls anomalous is an honest false positive rate.
@@ -22,8 +22,8 @@ from asdcore.evidence.evaluate import evaluate_table
 from asdcore.evidence.metrics import official_score
 from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.selection.candidates import Candidates, Cells
-from asdcore.evidence.selection.lomo import DEFINITION as OUTER
-from asdcore.evidence.selection.lomo import leave_machines_out
+from asdcore.evidence.selection.leave_one_machine_out import DEFINITION as OUTER
+from asdcore.evidence.selection.leave_one_machine_out import leave_machines_out
 from asdcore.evidence.selection.outcome import Outcome
 from asdcore.held_out import held_out_of, system_groups
 from asdcore.portfolio import Portfolio, System, parse_portfolio
@@ -65,8 +65,8 @@ class Inner:
 def nested(candidates: Candidates, baseline: str | None = None) -> Outcome:
     """Leave one machine out, choosing by the mean official score over calibrations that lack a fold of normals.
 
-    baseline : see :func:`asdcore.evidence.selection.lomo.lomo`. Raises EvaluationError if a candidate mirrors another,
-    and so has a calibration for each fold already, or if the run would no longer give the same scores.
+    baseline : see :func:`asdcore.evidence.selection.leave_one_machine_out.lomo`. Raises EvaluationError if a candidate
+    mirrors another, and so has a calibration for each fold already, or if the run would no longer give the same scores.
     """
     _refuse_mirrors(candidates)
     inner = {name: _inner(candidates, *place) for name, place in candidates.places.items()}

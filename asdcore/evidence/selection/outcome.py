@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asdcore.basics.digits import fixed
-from asdcore.evidence.frames import Tabular
+from asdcore.evidence.data_frames import Tabular
 
 
 @dataclass(frozen=True)

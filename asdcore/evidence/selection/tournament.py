@@ -29,7 +29,7 @@ from asdcore.evidence.selection.candidates import Candidates
 from asdcore.evidence.selection.outcome import Outcome, points
 from asdcore.evidence.uncertainty.curves import official_scores
 from asdcore.evidence.uncertainty.resample import bootstrap_weights
-from asdcore.evidence.uncertainty.sections import machines_of, sections_of
+from asdcore.evidence.uncertainty.section_arrays import machines_of, sections_of
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.curves import official_scores
 from asdcore.evidence.uncertainty.interval import Interval, acceleration, bca, check_level, jackknife, percentile
 from asdcore.evidence.uncertainty.resample import Stratum, bootstrap_weights, left_out_weights
-from asdcore.evidence.uncertainty.sections import Section, machines_of, sections_of
+from asdcore.evidence.uncertainty.section_arrays import Section, machines_of, sections_of
 
 Floats = NDArray[np.float64]
 FEWEST = 100

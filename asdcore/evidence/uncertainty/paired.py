@@ -30,7 +30,7 @@ from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.curves import cell_values, official_scores
 from asdcore.evidence.uncertainty.interval import NORMAL, Interval, acceleration, bca
 from asdcore.evidence.uncertainty.resample import swaps
-from asdcore.evidence.uncertainty.sections import Section, machines_of
+from asdcore.evidence.uncertainty.section_arrays import Section, machines_of
 
 Floats = NDArray[np.float64]
 SIGNIFICANT, POWER = 0.05, 0.8

@@ -12,7 +12,7 @@ from asdcore import hookimpl
 from asdcore.compute import encoding
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
-from asdcore.stages import unheard
+from asdcore.stages import audio_not_heard
 
 EAT = Path(__file__).parents[1] / "golden" / "encoders" / "eat" / "hf_pretrain"
 
@@ -63,7 +63,7 @@ def notes(monkeypatch):
         samples = [None if one is None else round(16000 * one) for one in seconds]
         schema = {"n_samples": pl.Int64, "sample_rate": pl.Int64}
         clips = pl.DataFrame({"n_samples": samples, "sample_rate": [16000] * len(samples)}, schema=schema)
-        return unheard.notes(clips, plan.branches, known, None)
+        return audio_not_heard.notes(clips, plan.branches, known, None)
 
     yield told
     encoding._encoder.cache_clear()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asdcore.store.canonical import canonical_json
-from asdcore.store.seal import BLANK, FIELD, is_sealed, seal, unsealed
+from asdcore.store.sealed_json import BLANK, FIELD, is_sealed, seal, unsealed
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 value = st.dictionaries(text.filter(lambda key: key != FIELD), st.one_of(text, st.integers(0, 99), st.lists(text)))

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from asdcore.data.clips import completed, count_recordings, index_clips
-from asdcore.data.recordings import recording_problems
+from asdcore.data.recording_columns import recording_problems
 from asdcore.errors import DatasetError
 from asdcore.store.tables import CLIP_INDEX
 

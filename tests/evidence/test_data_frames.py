@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from asdcore.errors import AsdcoreError
-from asdcore.evidence.frames import flat, frame
+from asdcore.evidence.data_frames import flat, frame
 from asdcore.evidence.selection.outcome import Outcome
 
 

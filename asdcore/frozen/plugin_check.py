@@ -20,8 +20,8 @@ from asdcore.authoring.conformance.scorer import ScorerBench
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, DataError
-from asdcore.frozen.linked_recordings import others, place_beside, plant
-from asdcore.frozen.rerun import Differing, rerun, run_fresh
+from asdcore.frozen.recording_links import others, place_beside, plant
+from asdcore.frozen.rerun_renamed import Differing, rerun, run_fresh
 from asdcore.portfolio import DEFAULT_TASK, load_portfolio
 from asdcore.runs.folder import Run
 

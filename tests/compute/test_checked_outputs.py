@@ -1,11 +1,11 @@
-"""asdcore.compute.outputs: a plugin returns one finite value for each clip, or the message says what it returned."""
+"""asdcore.compute.checked_outputs: a plugin returns one finite value for each clip, or is told."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from asdcore.compute.outputs import finite, one_value_each
+from asdcore.compute.checked_outputs import finite, one_value_each
 from asdcore.errors import DataError, PluginError
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asdcore.contract.tokens import Tokens
-from asdcore.preflight.mac_formulas import (
+from asdcore.preflight.counting_rules import (
     count_attention,
     projections,
     thop,

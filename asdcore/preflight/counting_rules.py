@@ -1,4 +1,4 @@
-"""Rules for thop and operations for torch that the counters of :mod:`asdcore.preflight.macs` lack."""
+"""Rules for thop and operations for torch that the counters of :mod:`asdcore.preflight.multiply_accumulates` lack."""
 
 from __future__ import annotations
 

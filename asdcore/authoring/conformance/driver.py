@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.statics import statics_restored
+from asdcore.authoring.conformance.outside_state import statics_restored
 
 Rows = dict[str, NDArray[Any]]
 """A batch: name -> array with one row for each clip. Outputs have the same form."""

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 import asdcore
-from asdcore.frozen import linked_recordings
-from asdcore.frozen.linked_recordings import others, place_beside, plant
+from asdcore.frozen import recording_links
+from asdcore.frozen.recording_links import others, place_beside, plant
 
 
 @pytest.fixture
@@ -94,4 +94,4 @@ def test_a_linked_recording_is_linked_by_what_it_leads_to(root, clips, tmp_path)
 def test_a_place_on_the_same_disk_is_taken(root, tmp_path):
     assert place_beside(root, [tmp_path / "absent", tmp_path]) == tmp_path
     assert place_beside(root, [tmp_path / "absent"]) is None
-    assert linked_recordings.Other("so", {}).how == "so"
+    assert recording_links.Other("so", {}).how == "so"

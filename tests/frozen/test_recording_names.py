@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from asdcore.frozen.audio_files import as_text, sounds_below
+from asdcore.frozen.recording_names import as_text, sounds_below
 
 
 def test_sounds_are_found_and_nothing_hidden_or_silent(tmp_path):

@@ -1,4 +1,4 @@
-"""asdcore.evidence.lines: what a line of a score file may be, to the letter, and every fault of a file at once."""
+"""asdcore.evidence.score_lines: what a line of a score file may be, and every fault of a file at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdcore.evidence.lines import DECISION, SCORE, once, read_rows
+from asdcore.evidence.score_lines import DECISION, SCORE, once, read_rows
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

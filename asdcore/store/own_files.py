@@ -17,7 +17,7 @@ import polars as pl
 from asdcore.errors import StoreError
 from asdcore.store.atomic import check_writable, json_text, write_bytes, write_text
 from asdcore.store.digest import TABLE_ALGORITHM, bytes_digest, file_digest
-from asdcore.store.seal import FIELD, is_sealed, seal, unsealed, was_sealed
+from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed, was_sealed
 
 JOURNAL, NOTES = ".asdcore-unfinished.json", ".asdcore-tables.json"
 

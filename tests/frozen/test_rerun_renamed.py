@@ -17,8 +17,8 @@ import pytest
 from asdcore import pipeline
 from asdcore.cli import main
 from asdcore.errors import DataError
-from asdcore.frozen import rerun
-from asdcore.frozen.rerun import NotTheSameError, check_same
+from asdcore.frozen import rerun_renamed
+from asdcore.frozen.rerun_renamed import NotTheSameError, check_same
 from asdcore.runs.folder import load_run
 
 PLANTED = '''
@@ -182,13 +182,13 @@ def test_what_reaches_beyond_its_clip_is_named_and_nothing_is_frozen(home, plant
 
 HERE = """
 from asdcore import pipeline
-from asdcore.frozen import rerun, small_run
+from asdcore.frozen import plugin_check, rerun_renamed
 
 def here(portfolio, home, task):
     return pipeline.run(portfolio, data=home / "data", out=home / "run", task=task, store=home / "store")
 
-small_run.run_fresh = here
-rerun._run_again = lambda run, home, way, workers: here(run.folder / "portfolio.json", home, run.about["task"])
+plugin_check.run_fresh = here
+rerun_renamed._run_again = lambda run, home, way, workers: here(run.folder / "portfolio.json", home, run.about["task"])
 """
 """Runs in the process of the command: what finds stack frames needs no new one, and each would import torch."""
 
@@ -229,7 +229,7 @@ def honest(tmp_path, make_dataset, monkeypatch):
         where = {"data": home / "data", "store": home / "store", "task": run.about["task"]}
         return pipeline.run(run.folder / "portfolio.json", out=home / "run", **where)
 
-    monkeypatch.setattr(rerun, "_run_again", here)
+    monkeypatch.setattr(rerun_renamed, "_run_again", here)
     data = make_dataset(tmp_path / "data", ("fan",), source=8, target=2, test=2)
     where = {"data": data, "store": tmp_path / "store", "task": "dcase2026"}
     return pipeline.run("logmel-knn", out=tmp_path / "run", **where)

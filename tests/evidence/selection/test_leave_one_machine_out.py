@@ -1,4 +1,4 @@
-"""asdcore.evidence.selection.lomo: each machine is scored by what the others would have chosen."""
+"""asdcore.evidence.selection.leave_one_machine_out: each machine is scored by what the others would have chosen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import official_score
 from asdcore.evidence.selection.candidates import open_candidates, places_of
-from asdcore.evidence.selection.lomo import lomo
+from asdcore.evidence.selection.leave_one_machine_out import lomo
 
 MACHINES = [f"m{i}" for i in range(7)]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdcore.frozen.predicate import understood, written
+from asdcore.frozen.manifest_schema import understood, written
 from asdcore.store.canonical import canonical_json
 
 number = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False))

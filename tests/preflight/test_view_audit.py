@@ -19,8 +19,8 @@ from asdcore.data.synth.probes import FAULTS, heard
 from asdcore.data.synth.profiles import MACHINES
 from asdcore.data.synth.signals import decibels
 from asdcore.portfolio import parse_portfolio
-from asdcore.preflight import views
-from asdcore.preflight.views import _verdict, audit_views
+from asdcore.preflight import view_audit
+from asdcore.preflight.view_audit import _verdict, audit_views
 
 RATE = 16000
 
@@ -268,7 +268,7 @@ def test_the_view_that_a_branch_takes_away_is_audited_too(unrelated):
 def test_the_clips_that_are_listened_to_are_no_neighbours(tmp_path, monkeypatch):
 
     root, listened = write(tmp_path, [apart(seed, RATE // 4) for seed in range(12)]), []
-    heard_as_usual = views.decode
-    monkeypatch.setattr(views, "decode", lambda path, *more: listened.append(path) or heard_as_usual(path, *more))
+    heard_as_usual = view_audit.decode
+    monkeypatch.setattr(view_audit, "decode", lambda path, *more: listened.append(path) or heard_as_usual(path, *more))
     audited(root, "near", clips=3)
     assert sorted(int(path.name.split("_")[5]) for path in listened) == [2, 6, 10]

@@ -1,4 +1,4 @@
-"""asdcore.data.spread: the few clips that are picked are not neighbours."""
+"""asdcore.data.differing_clips: the few clips that are picked are not neighbours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdcore.data.spread import spread
+from asdcore.data.differing_clips import spread
 
 
 def cell(recordings, *, ordered=True, domain="source"):

@@ -35,7 +35,7 @@ from asdcore.compute.encoding import view_channels
 from asdcore.contract.plugins import installed
 from asdcore.data.audio import decode
 from asdcore.data.clips import completed
-from asdcore.data.spread import spread
+from asdcore.data.differing_clips import spread
 from asdcore.data.synth.probes import FAULTS
 from asdcore.errors import AsdcoreError, DataError, PortfolioError, located
 from asdcore.portfolio import DEFAULT_TASK, Component, Portfolio, load_portfolio
@@ -105,7 +105,7 @@ def audit_views(
         A dataset reader such as ``"dcase2026"``; by default the portfolio's.
     clips : int, optional
         Train normals of each machine, section and domain, spread over its recordings
-        (:func:`asdcore.data.spread.spread`).
+        (:func:`asdcore.data.differing_clips.spread`).
     level_db : float, optional
         RMS of a fault relative to the clip's, in dB at the near microphone, from -60 to 20.
     progress : Progress, optional

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from asdcore.errors import DataError
-from asdcore.held_out.places import check_places, places
+from asdcore.held_out.recording_order import check_places, places
 from asdcore.portfolio import OutOfFold
 
 SCHEMA = {

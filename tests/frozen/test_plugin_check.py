@@ -8,8 +8,8 @@ import asdcore
 from asdcore import pipeline
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError
-from asdcore.frozen import rerun, small_run
-from asdcore.frozen.small_run import NAMES, TEST, TRAIN, check_in_a_run, portfolio_around
+from asdcore.frozen import plugin_check, rerun_renamed
+from asdcore.frozen.plugin_check import NAMES, TEST, TRAIN, check_in_a_run, portfolio_around
 from asdcore.portfolio import parse_portfolio
 from asdcore.testing import check_installed
 
@@ -32,8 +32,8 @@ def here(monkeypatch):
         runs.append(done.clips)
         return done
 
-    monkeypatch.setattr(small_run, "run_fresh", run)
-    monkeypatch.setattr(rerun, "run_fresh", run)
+    monkeypatch.setattr(plugin_check, "run_fresh", run)
+    monkeypatch.setattr(rerun_renamed, "run_fresh", run)
     return runs
 
 

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from asdcore.errors import DataError, ManifestError
-from asdcore.frozen.linked_recordings import Other, others, place_beside, plant
+from asdcore.frozen.recording_links import Other, others, place_beside, plant
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import PORTFOLIO_FILE, TABLES, Run, load_run
 from asdcore.store.atomic import disk_trouble
