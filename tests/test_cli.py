@@ -255,6 +255,24 @@ def test_wrong_use_exits_with_2(here, arguments, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_that_a_library_swallows_comes_again():
+    code = (
+        "import os, signal, time\n"
+        "from asdcore import cli\n"
+        "signal.signal(signal.SIGINT, cli._stop)\n"
+        "class Deaf:\n"
+        "    def __del__(self):\n"  # Python drops what is raised here
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        sum(range(1000))\n"
+        "Deaf()\n"
+        "time.sleep(60)\n"
+        "print('went on')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "Stopped. What was computed is kept: the same command goes on from there.\n"
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupt_ends_in_one_message(dataset, fused, tmp_path, workers):
     command = [ASDCORE, "run", fused, "--data", dataset, "--out", tmp_path / "run", "--workers", str(workers)]

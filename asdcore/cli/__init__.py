@@ -7,8 +7,10 @@ Everything heavy is imported inside a command, so that ``asdcore --help`` answer
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from typing import Annotated, Any
 
 import typer
@@ -144,5 +146,19 @@ def _said(error: Exception) -> str:
 
 
 def _stop(*_: object) -> None:
-    typer.echo("Stopped. What was computed is kept: the same command goes on from there.", err=True)
+    """End the command at an interrupt, with one message."""
+    if sys.unraisablehook is not _stop_again:
+        typer.echo("Stopped. What was computed is kept: the same command goes on from there.", err=True)
+        sys.unraisablehook = _stop_again
     sys.exit(INTERRUPTED)
+
+
+def _stop_again(lost: sys.UnraisableHookArgs) -> None:
+    """Interrupt once more if a library's callback has swallowed the end of the command."""
+    if lost.exc_type is SystemExit:
+        # A moment later: what is raised while this hook runs would be swallowed too.
+        later = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+        later.daemon = True
+        later.start()
+    else:
+        sys.__unraisablehook__(lost)

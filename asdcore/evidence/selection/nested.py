@@ -2,10 +2,11 @@
 
 A candidate's scores depend on its train normals through normalizers, transforms, fusions and guards, so a choice may
 also be an accident of which normals there were. Here the outer loop is that of
-:mod:`asdcore.evidence.selection.leave_one_machine_out`; inside it a candidate is judged by its mean official score over K calibrations, each made without one fold of the train
-normals. The folds are those of the portfolio, with a gap if train normals depend on their neighbours
-(:mod:`asdcore.held_out`), so they are fixed before any metric is computed. A calibration never saw the train normals
-that it left out, so the share of them that it calls anomalous is an honest false positive rate.
+:mod:`asdcore.evidence.selection.leave_one_machine_out`; inside it a candidate is judged by its mean official score over
+K calibrations, each made without one fold of the train normals. The folds are those of the portfolio, with a gap if
+train normals depend on their neighbours (:mod:`asdcore.held_out`), so they are fixed before any metric is computed. A
+calibration never saw the train normals that it left out, so the share of them that it calls anomalous is an honest
+false positive rate.
 """
 
 from __future__ import annotations
