@@ -21,9 +21,6 @@ import pytest
 import asdcore
 import asdcore.testing
 
-MISSING: set[str] = set()
-"""Names that lack an example. This list may only shrink."""
-
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -35,7 +32,6 @@ def public_names() -> dict[str, object]:
 
 
 PUBLIC = public_names()
-SHOWN = sorted(set(PUBLIC) - MISSING)
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +100,7 @@ def section(name: str, title: str) -> str:
     return match[1] if match else ""
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_the_example_runs(name, working_folder):
     test = doctest.DocTestParser().get_doctest(
         section(name, "Examples"), {"asdcore": asdcore, "np": np}, name, None, None
@@ -115,7 +111,7 @@ def test_the_example_runs(name, working_folder):
     assert not complaints, "".join(complaints)
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_every_parameter_is_explained(name):
     """A function in its section Parameters; a class may say Attributes."""
     value = PUBLIC[name]
@@ -127,13 +123,8 @@ def test_every_parameter_is_explained(name):
     assert sorted(set(inspect.signature(value).parameters) - explained) == []
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_what_a_function_returns_is_explained(name):
     value = PUBLIC[name]
     if inspect.isfunction(value) and value.__annotations__.get("return") != "None":
         assert section(name, "Returns")
-
-
-def test_the_list_of_missing_examples_only_shrinks():
-    assert set(PUBLIC) >= MISSING
-    assert [name for name in sorted(MISSING) if section(name, "Examples")] == [], "take these out of MISSING"

@@ -276,7 +276,7 @@ class _Inference:
 
     def device_notes(self) -> list[str]:
         """Note what is not verified: off the CPU clips run in batches, which may change the last bit."""
-        unproven = f"features are computed on {self.work.device}: equality with the frozen features was not verified."
+        unproven = f"features were computed on {self.work.device}: equality with the frozen features was not verified."
         return [*self.work.device_notes(), *([unproven] if self.work.device else [])]
 
     def write(self, tables: dict[str, pl.DataFrame], notes: list[str]) -> Run:

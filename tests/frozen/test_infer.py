@@ -810,7 +810,7 @@ def test_train_normals_that_get_other_features_here_are_refused_before_evaluatio
 def test_what_cannot_be_proven_is_said(world, inferred, tmp_path):
     there = doctored(world, tmp_path / "there", lambda root, tables, about: about.update(device="cuda"))
     got = there.infer(world.evaluation, tmp_path / "out")
-    assert "features are computed on cuda: equality with the frozen features was not verified." in got.about["notes"]
+    assert "features were computed on cuda: equality with the frozen features was not verified." in got.about["notes"]
     assert said_of_each(got) == said_of_each(inferred)
 
 
