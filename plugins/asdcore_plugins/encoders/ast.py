@@ -60,6 +60,7 @@ class AST(Windowed):
 
     Examples
     --------
+    >>> import asdcore
     >>> asdcore.load_encoder("ast", checkpoint="ast-audioset").encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 101, 12, 768)
     """

@@ -59,6 +59,7 @@ class AudioMAE(Windowed):
 
     Examples
     --------
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("audiomae", checkpoint="audiomae-pretrained")  # doctest: +SKIP
     >>> encoder.encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 64, 8, 768)

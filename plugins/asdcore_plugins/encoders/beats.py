@@ -86,6 +86,7 @@ class BEATs(TorchEncoder):
 
     Examples
     --------
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("beats", checkpoint="beats-iter3-plus-as2m")  # doctest: +SKIP
     >>> encoder.encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 62, 8, 768)

@@ -69,6 +69,7 @@ class Clap(Windowed):
 
     Examples
     --------
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("clap", checkpoint="clap-htsat-unfused")  # doctest: +SKIP
     >>> encoder.encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 1, 1, 512)

@@ -60,6 +60,7 @@ class Dasheng(TorchEncoder):
 
     Examples
     --------
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("dasheng", checkpoint="dasheng-base")  # doctest: +SKIP
     >>> encoder.encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 250, 1, 768)

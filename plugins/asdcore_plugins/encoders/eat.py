@@ -94,6 +94,7 @@ class EAT(Windowed):
 
     Examples
     --------
+    >>> import asdcore
     >>> asdcore.load_encoder("eat", checkpoint="eat-base-pretrain").encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 64, 8, 768)
     """

@@ -60,6 +60,7 @@ class EfficientAT(TorchEncoder):
 
     Examples
     --------
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("efficientat", checkpoint="efficientat-mn10")  # doctest: +SKIP
     >>> encoder.encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 1, 1, 960)

@@ -65,6 +65,7 @@ class Panns(TorchEncoder):
 
     Examples
     --------
+    >>> import asdcore
     >>> asdcore.load_encoder("panns", checkpoint="panns-cnn14").encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 1, 1, 2048)
     """

@@ -56,6 +56,7 @@ class PaSST(Windowed):
 
     Examples
     --------
+    >>> import asdcore
     >>> asdcore.load_encoder("passt", checkpoint="passt-s-swa").encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 99, 12, 768)
     """

@@ -116,6 +116,7 @@ class WavLM(WaveformEncoder):
 
     Examples
     --------
+    >>> import asdcore
     >>> asdcore.load_encoder("wavlm", checkpoint="wavlm-base-plus").encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 499, 1, 768)
     """
@@ -135,6 +136,7 @@ class Hubert(WaveformEncoder):
 
     Examples
     --------
+    >>> import asdcore
     >>> asdcore.load_encoder("hubert", checkpoint="hubert-base").encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 499, 1, 768)
     """
@@ -154,6 +156,7 @@ class Data2Vec(WaveformEncoder):
 
     Examples
     --------
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("data2vec", checkpoint="data2vec-audio-base-960h")  # doctest: +SKIP
     >>> encoder.encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 499, 1, 768)

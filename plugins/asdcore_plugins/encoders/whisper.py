@@ -48,6 +48,7 @@ class Whisper(Windowed):
 
     Examples
     --------
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("whisper", checkpoint="whisper-base")  # doctest: +SKIP
     >>> encoder.encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 500, 1, 512)
