@@ -95,7 +95,7 @@ class DcaseReader:
         Parameters
         ----------
         root : Path
-            The folder of the machines.
+            As in :meth:`clips`.
 
         Returns
         -------
@@ -113,18 +113,7 @@ class DcaseReader:
         return pl.DataFrame(sorted(whole), schema=schema, orient="row") if whole else None
 
     def supplemental(self, root: Path) -> list[str]:
-        """Return the clips set aside in ``<machine>/supplemental/``.
-
-        Parameters
-        ----------
-        root : Path
-            The folder of the machines.
-
-        Returns
-        -------
-        list of str
-            Paths relative to ``root``, sorted.
-        """
+        """Return the clips set aside in ``<machine>/supplemental/``: paths relative to ``root``, sorted."""
         clips = (path.relative_to(root) for path in root.glob(f"*/{SUPPLEMENTAL}/*") if is_sound(path.name))
         return sorted(clip.as_posix() for clip in clips if not any(part.startswith(HIDDEN) for part in clip.parts))
 

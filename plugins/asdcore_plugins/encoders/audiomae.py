@@ -43,28 +43,14 @@ class AudioMAE(Windowed):
 
     Parameters
     ----------
-    checkpoint : str or Path
-        The file, or the id of a registry entry.
     num_heads : int, optional
         Attention heads; by default the official number for the checkpoint's width.
     target_length : int, optional
         Frames of 10 ms that the network hears at once: what the checkpoint has positions for, and nothing else.
     contextual_depth : int
         Number of the last block, the first being 0, that "contextual" leaves out.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-    beyond : str
-        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
-        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    checkpoint, device, autocast, beyond
+        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
     ----------
@@ -73,12 +59,9 @@ class AudioMAE(Windowed):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("audiomae", checkpoint="audiomae-pretrained")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> encoder.encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 64, 8, 768)
     """
 

@@ -76,17 +76,8 @@ class BEATs(TorchEncoder):
     ----------
     checkpoint : str or Path
         An official file, ``{"cfg", "model"}``, in which all sizes are; or the id of a registry entry.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    device, autocast
+        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
 
     References
     ----------
@@ -95,12 +86,9 @@ class BEATs(TorchEncoder):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("beats", checkpoint="beats-iter3-plus-as2m")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> encoder.encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 62, 8, 768)
     """
 

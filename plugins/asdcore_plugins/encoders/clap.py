@@ -58,20 +58,8 @@ class Clap(Windowed):
     checkpoint : str or Path
         A folder with config.json and model.safetensors, as the Hub has it, or pytorch_model.bin; or the id of a
         registry entry.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-    beyond : str
-        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
-        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    device, autocast, beyond
+        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
     ----------
@@ -81,12 +69,9 @@ class Clap(Windowed):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("clap", checkpoint="clap-htsat-unfused")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> encoder.encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 1, 1, 512)
     """
 

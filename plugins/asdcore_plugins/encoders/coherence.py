@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
-from asdcore_plugins.nn.cross_spectra import FEWEST, FLOOR, CrossSpectra, both_channels, common, unit_bands
+from asdcore_plugins.encoders.bases.two_channels import TwoChannelEncoder
+from asdcore_plugins.encoders.bases.weightless import Audio
+from asdcore_plugins.nn.cross_spectra import FEWEST, FLOOR, common
 from asdcore_plugins.nn.stft import power
 
 
-class Coherence(WeightlessEncoder):
+class Coherence(TwoChannelEncoder):
     """How the near and the far channel are related, band by band: an encoder without weights.
 
     It hears no spectrum, only what differs and what agrees between two microphones. That changes if a sound comes from
@@ -32,23 +33,10 @@ class Coherence(WeightlessEncoder):
 
     Parameters
     ----------
-    sample_rate : int
-        Hz.
-    n_bands : int
-        Mel bands from 0 Hz to half the sample rate.
-    n_fft, hop : int
-        Length (even) and distance of frames, in samples.
+    sample_rate, n_bands, n_fft, hop : int
+        As in :class:`~asdcore_plugins.encoders.bases.two_channels.TwoChannelEncoder`.
     seconds : float
         About how long a segment is.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range, or a mel band holds no frequency.
-
-    Notes
-    -----
-    Costs two FFTs of n_fft samples for every hop. The spectra of one clip are held at once.
 
     References
     ----------
@@ -67,18 +55,11 @@ class Coherence(WeightlessEncoder):
     """
 
     name = "coherence"
-    channels = 2
 
     def __init__(
         self, sample_rate: int = 16000, n_bands: int = 16, n_fft: int = 1024, hop: int = 512, seconds: float = 1.0
     ) -> None:
-        self.sample_rate = sample_rate
-        self._spectra = CrossSpectra(sample_rate, n_fft, hop, seconds)
-        self._bands = unit_bands(sample_rate, n_fft, n_bands)
-
-    def check(self, audio: Audio) -> None:
-        """Raise DataError unless the clips are (n_clips, 2, n_samples)."""
-        both_channels(audio, self.name)
+        super().__init__(sample_rate, n_bands, n_fft, hop, seconds)
 
     def patches(self, clip: Audio) -> Audio:
         """(2, n_samples) -> (segments, n_bands, 4)."""

@@ -46,23 +46,12 @@ class Dasheng(TorchEncoder):
 
     Parameters
     ----------
-    checkpoint : str or Path
-        The file, or the id of a registry entry.
     num_heads : int, optional
         Attention heads; by default what the checkpoint's ``config`` says, or else the official number for its width.
     target_length : int, optional
         Frames of 10 ms that the network hears at once; by default what ``config`` says, or else the table of positions.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    checkpoint, device, autocast
+        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
 
     References
     ----------
@@ -71,12 +60,9 @@ class Dasheng(TorchEncoder):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("dasheng", checkpoint="dasheng-base")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> encoder.encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 250, 1, 768)
     """
 

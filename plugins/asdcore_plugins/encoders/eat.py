@@ -80,26 +80,12 @@ class EAT(Windowed):
 
     Parameters
     ----------
-    checkpoint : str or Path
-        The file, or the id of a registry entry.
     num_heads : int, optional
         Attention heads; by default the official number for the checkpoint's width.
     target_length : int
         Frames of 10 ms that the network hears at once.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-    beyond : str
-        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
-        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    checkpoint, device, autocast, beyond
+        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
     ----------
@@ -108,12 +94,8 @@ class EAT(Windowed):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
-    >>> encoder = asdcore.load_encoder("eat", checkpoint="eat-base-pretrain")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> import asdcore
+    >>> asdcore.load_encoder("eat", checkpoint="eat-base-pretrain").encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 64, 8, 768)
     """
 

@@ -49,17 +49,8 @@ class EfficientAT(TorchEncoder):
         Length and distance of frames, in samples; the window is at most 1024.
     fmin, fmax : float
         Limits of the mel bands, in Hz.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    device, autocast
+        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
 
     References
     ----------
@@ -69,12 +60,9 @@ class EfficientAT(TorchEncoder):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("efficientat", checkpoint="efficientat-mn10")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> encoder.encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 1, 1, 960)
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DataError, PluginError, Tokens
-from asdcore_plugins.nn.layers import checked_layers
+from asdcore_plugins.nn.encoder import LayeredEncoder
 from asdcore_plugins.nn.repeats import check_repeats
 from asdcore_plugins.nn.run import still
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 API = ("load_model", "get_scene_embeddings", "get_timestamp_embeddings")
 
 
-class Hear:
+class Hear(LayeredEncoder):
     """Any encoder with the HEAR API: a module with ``load_model`` and functions for scene and timestamp embeddings.
 
     Architecture, front end, licence, grid and dimension are the module's own. Modules on torch are supported: audio
@@ -46,15 +46,18 @@ class Hear:
     Raises
     ------
     DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+        If there is no such checkpoint.
+    PluginError
+        If there is no such module, or it has not the functions of the API.
 
     Notes
     -----
     The module is code that you have installed. Naming it imports it, and it opens its checkpoint as it likes: asdcore's
     promise that checkpoints run no code does not cover it. Install it as a package: then a frozen run can pin its
     version.
+
+    ``encode`` raises PluginError if the module returns what the API does not allow, and DataError if its embeddings of
+    a clip depend on what it heard before.
 
     References
     ----------
@@ -78,7 +81,7 @@ class Hear:
             raise DataError(
                 f"There is no checkpoint {checkpoint} for the HEAR module {module!r}. Give an existing path."
             )
-        self.module = module
+        self.module, self.name = module, f"HEAR module {module}"
         self.model = _imported(module).load_model(*([] if checkpoint is None else [str(checkpoint)]))
         self.sample_rate = int(self.model.sample_rate)
         self._device = device
@@ -86,39 +89,13 @@ class Hear:
         if isinstance(self.model, nn.Module):
             still(self.model).to(device)
 
-    def encode(self, audio: Floats, layers: Sequence[int | str] = layers[-1:]) -> Mapping[int | str, Tokens]:
-        """Return the tokens of clips.
-
-        Parameters
-        ----------
-        audio : (n_clips, n_samples) float32
-            Sound at ``sample_rate``, in [-1, 1].
-        layers : sequence of str
-            "scene" or "timestamp", or both.
-
-        Returns
-        -------
-        dict
-            {layer: Tokens}, with patches (n_clips, 1, 1, dim) of "scene" and (n_clips, time, 1, dim) of "timestamp".
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-        DataError
-            If clips hold no sound, or the module's embeddings of a clip depend on what it heard before.
-        PluginError
-            If the module returns what the API does not allow.
-        """
-        wanted = checked_layers(layers, self.layers, f"HEAR module {self.module}")
-        if audio.ndim != 2 or 0 in audio.shape:
-            raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
+    def _encode(self, audio: Floats, layers: Sequence[int | str]) -> dict[int | str, Tokens]:
         ask = {"scene": self._scene, "timestamp": self._timestamps}
-        for layer in [layer for layer in wanted if layer not in self._repeats]:
+        for layer in [layer for layer in layers if layer not in self._repeats]:
             embed = ask[str(layer)]
             check_repeats(lambda clip: [embed(clip[None])], audio[0], f"HEAR module {self.module!r}")  # noqa: B023
             self._repeats.add(layer)
-        return {layer: Tokens(np.concatenate([ask[str(layer)](clip[None]) for clip in audio])) for layer in wanted}
+        return {layer: Tokens(np.concatenate([ask[str(layer)](clip[None]) for clip in audio])) for layer in layers}
 
     def _scene(self, clip: Floats) -> Floats:
         """(1, n_samples) -> (1, 1, 1, dim)."""

@@ -30,19 +30,12 @@ class LogMel(WeightlessEncoder):
     ----------
     sample_rate : int
         Hz, even.
-    n_mels : int
-        Mel bands.
-    n_fft, hop : int
-        Length (even) and distance of frames, in samples.
+    n_mels, n_fft, hop : int
+        As in :class:`~asdcore_plugins.encoders.bases.weightless.WeightlessEncoder`.
     power : float
         Exponent of the magnitude spectrum before the mel sum, above 0.
     log : bool
         False gives the ``power``-th root of the mel spectrum instead: an amplitude.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range, or a mel band holds no frequency.
 
     Examples
     --------

@@ -25,20 +25,13 @@ class MelSpec(WeightlessEncoder):
     ----------
     sample_rate : int
         Hz, even.
-    n_mels : int
-        Mel bands.
-    n_fft, hop : int
-        Length (even) and distance of frames, in samples.
+    n_mels, n_fft, hop : int
+        As in :class:`~asdcore_plugins.encoders.bases.weightless.WeightlessEncoder`.
     seconds : float or list of float, optional
         The length that clips are brought to: a shorter clip is repeated until it fills it, and what lies beyond is cut
         off, as ASDKit does. In a mean over time, what comes twice counts twice. ASDKit has one length for a dataset,
         that of its longest clips. Of several lengths the shortest that holds the clip counts, so one portfolio can
         serve datasets of long and of short clips. Without it clips are left as they are.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
 
     Notes
     -----

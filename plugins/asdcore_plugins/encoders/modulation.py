@@ -32,23 +32,14 @@ class Modulation(WeightlessEncoder):
 
     Parameters
     ----------
-    sample_rate : int
-        Hz.
-    n_mels : int
-        Mel bands from 0 Hz to half the sample rate.
-    n_fft, hop : int
-        Length (even) and distance of frames, in samples.
+    sample_rate, n_mels, n_fft, hop : int
+        As in :class:`~asdcore_plugins.encoders.bases.weightless.WeightlessEncoder`.
     n_rates : int
         Bands of modulation.
     low, high : float
         Their limits in Hz; ``high`` is at most half of sample_rate / hop.
     seconds : float
         Length of a window.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range, or a mel band holds no frequency.
 
     Notes
     -----

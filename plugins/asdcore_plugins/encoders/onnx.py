@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, Tokens
+from asdcore_plugins.nn.encoder import LayeredEncoder
 from asdcore_plugins.nn.graph import FREE, graph_files, open_graph
-from asdcore_plugins.nn.layers import checked_layers
 from asdcore_plugins.nn.repeats import check_repeats
 
 Floats = NDArray[np.float32]
@@ -20,7 +20,7 @@ LAYOUTS = {1: "d", 2: "nd", 3: "ntd"}
 """What the axes of an output are where no layout is given, by their number."""
 
 
-class GraphEncoder:
+class GraphEncoder(LayeredEncoder):
     """Any audio model in an ONNX or TFLite file that takes a waveform, for example YAMNet.
 
     Architecture, front end, licence, grid and dimension are those of the file. It runs on the CPU, by onnxruntime or
@@ -52,9 +52,9 @@ class GraphEncoder:
     Raises
     ------
     DataError
-        If the checkpoint is damaged, or not one of this model.
+        If the file is damaged, or its model hears anything but one waveform.
     ValueError
-        If a parameter is out of its range.
+        If a parameter does not go with the model.
 
     Notes
     -----
@@ -74,6 +74,8 @@ class GraphEncoder:
     >>> yamnet.encode(np.zeros((1, 160000), dtype=np.float32))[name].patches.shape  # doctest: +SKIP
     (1, 20, 1, 1024)
     """
+
+    name = "the model"
 
     @staticmethod
     def files(checkpoint: str | Path) -> list[Path]:
@@ -102,35 +104,11 @@ class GraphEncoder:
         self.sample_rate = sample_rate
         self._file, self._repeats = Path(checkpoint), False
 
-    def encode(self, audio: Floats, layers: Sequence[int | str] | None = None) -> Mapping[int | str, Tokens]:
-        """Return the tokens of clips.
+    def _encode(self, audio: Floats, layers: Sequence[int | str]) -> dict[int | str, Tokens]:
+        clips = [self._encode_clip(clip, layers) for clip in audio]
+        return {layer: Tokens(np.stack([clip[layer] for clip in clips])) for layer in layers}
 
-        Parameters
-        ----------
-        audio : (n_clips, n_samples) float32
-            Sound at ``sample_rate``, in [-1, 1].
-        layers : sequence of int or str, optional
-            The layers wanted, by default the last.
-
-        Returns
-        -------
-        dict
-            {layer: Tokens}, with patches (n_clips, time, band, dim) float32.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-        DataError
-            If the model does not take the sound, or an output does not have the axes of its layout.
-        """
-        wanted = checked_layers(self.layers[-1:] if layers is None else layers, self.layers, "the model")
-        if audio.ndim != 2 or 0 in audio.shape:
-            raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
-        clips = [self._encode(clip, wanted) for clip in audio]
-        return {layer: Tokens(np.stack([clip[layer] for clip in clips])) for layer in wanted}
-
-    def _encode(self, clip: Floats, layers: Sequence[int | str]) -> dict[int | str, Floats]:
+    def _encode_clip(self, clip: Floats, layers: Sequence[int | str]) -> dict[int | str, Floats]:
         """(n_samples,) -> {layer: (time, band, dim)}."""
         names = [self._names[layer] for layer in layers]
         if not self._repeats:

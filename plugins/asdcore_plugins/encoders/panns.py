@@ -54,17 +54,8 @@ class Panns(TorchEncoder):
         Their limits in Hz.
     classes_num : int, optional
         Classes of the classifier; by default as many as the checkpoint has.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    device, autocast
+        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
 
     References
     ----------
@@ -74,12 +65,8 @@ class Panns(TorchEncoder):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
-    >>> encoder = asdcore.load_encoder("panns", checkpoint="panns-cnn14")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> import asdcore
+    >>> asdcore.load_encoder("panns", checkpoint="panns-cnn14").encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 1, 1, 2048)
     """
 

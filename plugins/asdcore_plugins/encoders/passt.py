@@ -39,8 +39,6 @@ class PaSST(Windowed):
 
     Parameters
     ----------
-    checkpoint : str or Path
-        The file, or the id of a registry entry.
     num_heads : int, optional
         Attention heads; by default the official number for the checkpoint's width.
     stride : int or (int, int)
@@ -48,20 +46,8 @@ class PaSST(Windowed):
         so on.
     hopsize : int
         Samples from frame to frame; 100 and 160 for the checkpoints named ``stfthop``.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-    beyond : str
-        What is done with a longer clip than the network has positions for: "windows" hears it in windows, "cut" cuts it
-        off; see :class:`asdcore_plugins.nn.windows.Windowed`.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    checkpoint, device, autocast, beyond
+        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
     ----------
@@ -70,12 +56,8 @@ class PaSST(Windowed):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
-    >>> encoder = asdcore.load_encoder("passt", checkpoint="passt-s-swa")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> import asdcore
+    >>> asdcore.load_encoder("passt", checkpoint="passt-s-swa").encode(clips)["final"].patches.shape  # doctest: +SKIP
     (2, 99, 12, 768)
     """
 

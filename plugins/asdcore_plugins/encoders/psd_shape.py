@@ -34,11 +34,6 @@ class PsdShape(WeightlessEncoder):
     low, high : float
         Their limits in Hz; ``high`` is at most half the sample rate.
 
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range.
-
     Notes
     -----
     Costs one FFT of n_fft samples for every n_fft / 2 samples.

@@ -40,9 +40,21 @@ HEADS = (
 class WaveformEncoder(TorchEncoder):
     """WavLM, HuBERT or data2vec.
 
-    Layers: 0 to the number of blocks, and for the large WavLM and HuBERT "final", the output after the last
-    normalisation. Clips may have any length from 400 samples, one token, on; each goes through the network alone or
-    with clips as long, so nothing is padded and no mask is needed.
+    It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
+    10 s; dim is 768 for the base model and 1024 for the large one. Layers: 0 to the number of blocks, and for the large
+    WavLM and HuBERT "final", the output after the last normalisation. Clips may have any length from 400 samples, one
+    token, on; each goes through the network alone or with clips as long, so nothing is padded and no mask is needed.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        A folder with config.json and model.safetensors, as the Hub has it; or the id of a registry entry.
+    normalize : bool, optional
+        Whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says under
+        do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
+        says false: keep it with the weights.
+    device, autocast
+        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
     """
 
     sample_rate = 16000
@@ -95,28 +107,7 @@ class WaveformEncoder(TorchEncoder):
 class WavLM(WaveformEncoder):
     """WavLM: HuBERT with a gated relative position bias, trained on mixed and noisy speech too.
 
-    It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
-    10 s; dim is 768 for the base model and 1024 for the large one. Layers and lengths: see :class:`WaveformEncoder`.
-
-    Parameters
-    ----------
-    checkpoint : str or Path
-        A folder with config.json and model.safetensors, as the Hub has it; or the id of a registry entry.
-    normalize : bool, optional
-        Whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says under
-        do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
-        says false: keep it with the weights.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    Tokens, layers and parameters: see :class:`WaveformEncoder`.
 
     References
     ----------
@@ -125,12 +116,8 @@ class WavLM(WaveformEncoder):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
-    >>> encoder = asdcore.load_encoder("wavlm", checkpoint="wavlm-base-plus")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> import asdcore
+    >>> asdcore.load_encoder("wavlm", checkpoint="wavlm-base-plus").encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 499, 1, 768)
     """
 
@@ -140,28 +127,7 @@ class WavLM(WaveformEncoder):
 class Hubert(WaveformEncoder):
     """HuBERT: predicts cluster labels of masked frames.
 
-    It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
-    10 s; dim is 768 for the base model and 1024 for the large one. Layers and lengths: see :class:`WaveformEncoder`.
-
-    Parameters
-    ----------
-    checkpoint : str or Path
-        A folder with config.json and model.safetensors, as the Hub has it; or the id of a registry entry.
-    normalize : bool, optional
-        Whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says under
-        do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
-        says false: keep it with the weights.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    Tokens, layers and parameters: see :class:`WaveformEncoder`.
 
     References
     ----------
@@ -170,12 +136,8 @@ class Hubert(WaveformEncoder):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
-    >>> encoder = asdcore.load_encoder("hubert", checkpoint="hubert-base")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> import asdcore
+    >>> asdcore.load_encoder("hubert", checkpoint="hubert-base").encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 499, 1, 768)
     """
 
@@ -185,28 +147,7 @@ class Hubert(WaveformEncoder):
 class Data2Vec(WaveformEncoder):
     """data2vec: predicts what its own moving average makes of masked frames.
 
-    It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
-    10 s; dim is 768 for the base model and 1024 for the large one. Layers and lengths: see :class:`WaveformEncoder`.
-
-    Parameters
-    ----------
-    checkpoint : str or Path
-        A folder with config.json and model.safetensors, as the Hub has it; or the id of a registry entry.
-    normalize : bool, optional
-        Whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says under
-        do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
-        says false: keep it with the weights.
-    device : str
-        Where the network runs: "cpu", "cuda", "cuda:1", ...
-    autocast : str, optional
-        "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint is damaged, or not one of this model.
-    ValueError
-        If a parameter is out of its range.
+    Tokens, layers and parameters: see :class:`WaveformEncoder`.
 
     References
     ----------
@@ -215,12 +156,9 @@ class Data2Vec(WaveformEncoder):
 
     Examples
     --------
-    Not run by the tests, which have no checkpoint:
-
-    >>> import asdcore, numpy as np
-    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> import asdcore
     >>> encoder = asdcore.load_encoder("data2vec", checkpoint="data2vec-audio-base-960h")  # doctest: +SKIP
-    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    >>> encoder.encode(clips)[12].patches.shape  # doctest: +SKIP
     (2, 499, 1, 768)
     """
 

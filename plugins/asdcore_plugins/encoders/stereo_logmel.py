@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
-from asdcore_plugins.nn.cross_spectra import FLOOR, CrossSpectra, both_channels, common, unit_bands
+from asdcore_plugins.encoders.bases.two_channels import TwoChannelEncoder
+from asdcore_plugins.encoders.bases.weightless import Audio
+from asdcore_plugins.nn.cross_spectra import FLOOR, common
 from asdcore_plugins.nn.stft import power
 
 
-class StereoLogMel(WeightlessEncoder):
+class StereoLogMel(TwoChannelEncoder):
     """The log-mel spectrograms of both microphones, and how coherent they are: an encoder without weights.
 
     For every frame and mel band there are three values: the near and the far channel's power density in dB, and the
@@ -21,23 +22,12 @@ class StereoLogMel(WeightlessEncoder):
 
     Parameters
     ----------
-    sample_rate : int
-        Hz.
+    sample_rate, n_fft, hop : int
+        As in :class:`~asdcore_plugins.encoders.bases.two_channels.TwoChannelEncoder`.
     n_mels : int
         Mel bands from 0 Hz to half the sample rate.
-    n_fft, hop : int
-        Length (even) and distance of frames, in samples.
     seconds : float
         Length of what the coherence of a frame is estimated from.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range, or a mel band holds no frequency.
-
-    Notes
-    -----
-    Costs two FFTs of n_fft samples for every hop. The spectra of one clip are held at once.
 
     Examples
     --------
@@ -52,18 +42,11 @@ class StereoLogMel(WeightlessEncoder):
     """
 
     name = "stereo_logmel"
-    channels = 2
 
     def __init__(
         self, sample_rate: int = 16000, n_mels: int = 64, n_fft: int = 1024, hop: int = 512, seconds: float = 1.0
     ) -> None:
-        self.sample_rate = sample_rate
-        self._spectra = CrossSpectra(sample_rate, n_fft, hop, seconds)
-        self._bands = unit_bands(sample_rate, n_fft, n_mels)
-
-    def check(self, audio: Audio) -> None:
-        """Raise DataError unless the clips are (n_clips, 2, n_samples)."""
-        both_channels(audio, self.name)
+        super().__init__(sample_rate, n_mels, n_fft, hop, seconds)
 
     def patches(self, clip: Audio) -> Audio:
         """(2, n_samples) -> (time, n_mels, 3)."""

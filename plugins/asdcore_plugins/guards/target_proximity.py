@@ -48,8 +48,7 @@ class TargetProximity(ExcessGuard):
 
     References
     ----------
-    The cue is that of section 3 of the DCASE 2026 report "Robust train-normal calibration for first-shot machine sound
-    anomaly detection"; the formula is ours.
+    Section 3 of the DCASE 2026 report that ``channel_disagreement`` names has the cue; the formula is ours.
 
     Examples
     --------

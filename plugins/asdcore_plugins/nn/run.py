@@ -8,9 +8,9 @@ length go together as fit into the device's memory (:mod:`asdcore_plugins.nn.mem
 from __future__ import annotations
 
 import contextlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DataError, Tokens
+from asdcore_plugins.nn.encoder import LayeredEncoder, check_shape
 from asdcore_plugins.nn.layers import checked_layers
 from asdcore_plugins.nn.memory import Portions
 
@@ -27,27 +28,39 @@ PRECISIONS = ("bfloat16", "float16")
 """What ``autocast`` may name."""
 
 
-class TorchEncoder(ABC):
+class TorchEncoder(LayeredEncoder):
     """An encoder whose tokens a torch module computes from a spectrogram, or from whatever its front end returns.
 
     Parameters
     ----------
     model : torch.nn.Module
-        What :meth:`tokens` runs, in evaluation mode on ``device``.
+        What :meth:`tokens` runs, in evaluation mode on ``device``. A child makes it of its ``checkpoint``.
+    checkpoint : str or Path
+        A child's parameter: the file, or the id of a registry entry.
     device : str
-        "cpu", "cuda", "cuda:1", ...
+        Where the network runs: "cpu", "cuda", "cuda:1", ...
     autocast : str, optional
         "bfloat16" or "float16", the type of matrix products. It changes results. By default float32 throughout.
 
     Raises
     ------
+    DataError
+        If the checkpoint is damaged, or not one of this model.
     ValueError
-        If the device cannot be used, or ``autocast`` names another type.
+        If the device cannot be used, ``autocast`` names another type, or another parameter is out of its range.
+
+    Examples
+    --------
+    All encoders with a checkpoint are used alike. Their own examples are not run by the tests, which have none, and
+    say only what comes back for ``clips`` of 10 s at their sample rate:
+
+    >>> import asdcore, numpy as np
+    >>> clips = np.zeros((2, 160000), dtype=np.float32)
+    >>> encoder = asdcore.load_encoder("beats", checkpoint="beats-iter3-plus-as2m")  # doctest: +SKIP
+    >>> encoder.encode(clips)[encoder.layers[-1]].patches.shape  # doctest: +SKIP
+    (2, 62, 8, 768)
     """
 
-    name: ClassVar[str]
-    sample_rate: int
-    layers: Sequence[int | str]
     model: nn.Module
 
     def __init__(self, model: nn.Module, device: str = "cpu", autocast: str | None = None) -> None:
@@ -66,32 +79,10 @@ class TorchEncoder(ABC):
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> Mapping[int | str, Parts]:
         """What :meth:`front_end` returned -> (patches, special tokens or None) of each layer; see :class:`Tokens`."""
 
-    def encode(self, audio: Audio, layers: Sequence[int | str] | None = None) -> dict[int | str, Tokens]:
-        """Return the tokens of clips.
-
-        Parameters
-        ----------
-        audio : (n_clips, n_samples) float32
-            Sound at ``sample_rate``, in [-1, 1].
-        layers : sequence of int or str, optional
-            The layers wanted, by default the last.
-
-        Returns
-        -------
-        dict
-            {layer: Tokens}, with patches (n_clips, time, band, dim) float32.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-        DataError
-            If a clip is too short, or not finite.
-        """
-        wanted = checked_layers(self.layers[-1:] if layers is None else layers, self.layers, self.name)
+    def _encode(self, audio: Audio, layers: Sequence[int | str]) -> dict[int | str, Tokens]:
         _check(audio)
-        clips = self.encode_prepared([self.prepare(audio[i : i + 1]) for i in range(len(audio))], wanted)
-        return {layer: _joined([clip[layer] for clip in clips]) for layer in wanted}
+        clips = self.encode_prepared([self.prepare(audio[i : i + 1]) for i in range(len(audio))], layers)
+        return {layer: _joined([clip[layer] for clip in clips]) for layer in layers}
 
     def prepare(self, audio: Audio) -> Any:
         """(1, n_samples) float32 -> what the network is given for that clip, (1, ...) float32 on the CPU."""
@@ -132,8 +123,7 @@ Parts = tuple["Tensor", "Tensor | None"]
 
 
 def _check(audio: Audio) -> None:
-    if audio.ndim != 2 or 0 in audio.shape:
-        raise DataError(f"audio of shape {audio.shape} holds no sound to encode: it must be (n_clips, n_samples)")
+    check_shape(audio)
     if not np.isfinite(audio).all():
         raise DataError("audio holds values that are not finite: repair the clip, or leave it out of the dataset")
 

@@ -27,6 +27,14 @@ BEYOND = ("windows", "cut")
 class Windowed(TorchEncoder):
     """An encoder with a table of time positions. What a child adds is a call of :meth:`reach`.
 
+    Parameters
+    ----------
+    model, checkpoint, device, autocast
+        As in :class:`asdcore_plugins.nn.run.TorchEncoder`.
+    beyond : str
+        A child's parameter, which it hands to :meth:`reach`: what is done with a longer clip than the network has
+        positions for. "windows" hears it in windows, "cut" cuts it off.
+
     Attributes
     ----------
     hears : float or None

@@ -24,10 +24,7 @@ class Mad(LocationScale):
     Half of the train normals may lie anywhere. The factor 1.4826 makes the MAD the standard deviation of Gaussian
     values. For few values it is too small by c(n), which is (n - 0.8) / n from 10 values on.
 
-    Parameters
-    ----------
-    scope, shrinkage, temperature
-        As in :class:`~asdcore_plugins.normalizers.bases.location_scale.LocationScale`.
+    Parameters: those of :class:`~asdcore_plugins.normalizers.bases.location_scale.LocationScale`.
 
     Notes
     -----

@@ -17,10 +17,7 @@ class MeanStd(LocationScale):
     The deviation is that with n - 1. One outlier among the train normals moves both. Under shrinkage c(n) is
     c4(n) = sqrt(2 / (n - 1)) Gamma(n / 2) / Gamma((n - 1) / 2).
 
-    Parameters
-    ----------
-    scope, shrinkage, temperature
-        As in :class:`~asdcore_plugins.normalizers.bases.location_scale.LocationScale`.
+    Parameters: those of :class:`~asdcore_plugins.normalizers.bases.location_scale.LocationScale`.
 
     Notes
     -----

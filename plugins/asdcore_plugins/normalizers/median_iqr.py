@@ -17,10 +17,7 @@ class MedianIQR(LocationScale):
     Quantiles are linear, and eps is 1e-6 of the scaled median absolute deviation. The IQR of 10 Gaussian values has a
     relative standard deviation of 36 % and is 13 % too small on average: hence the shrinkage.
 
-    Parameters
-    ----------
-    scope, shrinkage, temperature
-        As in :class:`~asdcore_plugins.normalizers.bases.location_scale.LocationScale`.
+    Parameters: those of :class:`~asdcore_plugins.normalizers.bases.location_scale.LocationScale`.
 
     Notes
     -----

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import soundfile
 
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
@@ -23,18 +22,6 @@ from asdcore_plugins.datasets.dcase import DcaseReader
 
 SHARED = Path(os.environ.get("ASDCORE_SHARED", Path(__file__).parents[3].parent / "shared"))
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no shared data at {SHARED} (set ASDCORE_SHARED)")
-
-
-def wav(path: Path, channels: int = 1) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    samples = np.full((400, channels), 0.1)
-    soundfile.write(path, samples, 16000, format="FLAC" if path.suffix.lower() == ".flac" else "WAV")
-
-
-def lay(root: Path, *clips: str, channels: int = 1) -> Path:
-    for clip in clips:
-        wav(root / clip, channels)
-    return root
 
 
 LAYOUTS: dict[str, tuple[str, ...]] = {
@@ -66,7 +53,7 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("task", LAYOUTS)
-def test_the_layouts_of_the_years_are_indexed(tmp_path: Path, task: str) -> None:
+def test_the_layouts_of_the_years_are_indexed(tmp_path: Path, task: str, lay) -> None:
     lay(tmp_path, *LAYOUTS[task], channels=2 if task == "dcase2026" else 1)
     index = DcaseReader(task).clips(tmp_path)
     assert index.equals(DcaseReader("dcase").clips(tmp_path))
@@ -78,7 +65,7 @@ def test_the_layouts_of_the_years_are_indexed(tmp_path: Path, task: str) -> None
         assert domain == (None if split == "test" else "target" if "target" in clip else "source")
 
 
-def test_train_clips_are_in_the_order_of_their_index_and_test_clips_in_none(tmp_path: Path) -> None:
+def test_train_clips_are_in_the_order_of_their_index_and_test_clips_in_none(tmp_path: Path, lay) -> None:
     names = ("source_train_normal_0012", "target_train_normal_0003")
     lay(tmp_path, *(f"fan/train/section_00_{name}_x.wav" for name in names))
     lay(tmp_path, "fan/test/section_00_source_test_anomaly_0007_x.wav")
@@ -87,7 +74,7 @@ def test_train_clips_are_in_the_order_of_their_index_and_test_clips_in_none(tmp_
     assert index["recording"].is_null().all()
 
 
-def test_attributes_are_the_tail_as_it_stands(tmp_path: Path) -> None:
+def test_attributes_are_the_tail_as_it_stands(tmp_path: Path, lay) -> None:
     index = DcaseReader("dcase2024").clips(lay(tmp_path, *LAYOUTS["dcase2024"]))
     assert dict(index.select("clip", "attributes").rows()) == {
         "3DPrinter/train/section_00_source_train_normal_0001_noAttribute.wav": None,
@@ -97,7 +84,7 @@ def test_attributes_are_the_tail_as_it_stands(tmp_path: Path) -> None:
     }
 
 
-def test_ground_truth_has_the_machines_whose_every_test_clip_is_labelled(tmp_path: Path) -> None:
+def test_ground_truth_has_the_machines_whose_every_test_clip_is_labelled(tmp_path: Path, lay, wav) -> None:
     truth = DcaseReader("dcase2024").ground_truth(lay(tmp_path, *LAYOUTS["dcase2024"]))
     assert truth is not None
     assert GROUND_TRUTH.check(truth).rows() == [(LAYOUTS["dcase2024"][3], 1, "target")]
@@ -107,7 +94,7 @@ def test_ground_truth_has_the_machines_whose_every_test_clip_is_labelled(tmp_pat
     assert DcaseReader("dcase2024").ground_truth(tmp_path) is None
 
 
-def test_ground_truth_of_2021_spans_both_test_folders(tmp_path: Path) -> None:
+def test_ground_truth_of_2021_spans_both_test_folders(tmp_path: Path, lay, wav) -> None:
     lay(tmp_path, *LAYOUTS["dcase2021"], "valve/train/section_03_source_train_normal_0000.wav")
     wav(tmp_path / "valve/source_test/section_03_source_test_0000.wav")
     truth = DcaseReader("dcase2021").ground_truth(tmp_path)
@@ -120,14 +107,14 @@ def test_ground_truth_of_2021_spans_both_test_folders(tmp_path: Path) -> None:
     ]
 
 
-def test_2020_has_labels_but_no_domain(tmp_path: Path) -> None:
+def test_2020_has_labels_but_no_domain(tmp_path: Path, lay) -> None:
     truth = DcaseReader("dcase2020").ground_truth(lay(tmp_path, *LAYOUTS["dcase2020"]))
     assert truth is not None
     assert truth.schema == GROUND_TRUTH.columns
     assert sorted(truth.select("label", "domain").rows()) == [(0, None), (1, None)]
 
 
-def test_what_lies_beside_the_clips_breaks_nothing(tmp_path: Path) -> None:
+def test_what_lies_beside_the_clips_breaks_nothing(tmp_path: Path, lay) -> None:
     lay(tmp_path, *LAYOUTS["dcase2026"], channels=2)
     machine = tmp_path / "NewMachine"
     extra = ["section_00_machine_0002_.wav", "section_00_machine_0001_.wav", "section_00_noise_0001_.wav"]
@@ -149,7 +136,7 @@ def test_what_lies_beside_the_clips_breaks_nothing(tmp_path: Path) -> None:
     assert reader.supplemental(tmp_path) == [f"NewMachine/supplemental/{name}" for name in sorted(extra)]
 
 
-def test_a_machine_or_its_folder_may_be_a_link(tmp_path: Path) -> None:
+def test_a_machine_or_its_folder_may_be_a_link(tmp_path: Path, lay) -> None:
     lay(tmp_path / "disk", *LAYOUTS["dcase2026"], channels=2)
     (tmp_path / "root").mkdir()
     (tmp_path / "root/Linked").symlink_to(tmp_path / "disk/NewMachine")
@@ -164,7 +151,7 @@ def test_a_machine_or_its_folder_may_be_a_link(tmp_path: Path) -> None:
     assert DcaseReader("dcase2026").clips(tmp_path / "root")["clip"].to_list() == found, "a link round is no end"
 
 
-def test_a_folder_of_loose_clips_is_indexed(tmp_path: Path) -> None:
+def test_a_folder_of_loose_clips_is_indexed(tmp_path: Path, lay) -> None:
     clips = (
         "3DPrinter_test_section_00_0000.wav",
         "3DPrinter_train_section_00_source_train_normal_0001_noAttribute.wav",

@@ -5,26 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
-import soundfile
 
 from asdcore.errors import DatasetError
 from asdcore_plugins.datasets.dcase import DcaseReader
-
-
-def wav(path: Path, channels: int = 1) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    samples = np.full((400, channels), 0.1)
-    soundfile.write(path, samples, 16000, format="FLAC" if path.suffix.lower() == ".flac" else "WAV")
-
-
-def lay(root: Path, *clips: str, channels: int = 1) -> Path:
-    for clip in clips:
-        wav(root / clip, channels)
-    return root
-
 
 OF_2020 = (
     "ToyConveyor/test/anomaly_id_01_00000000.wav",
@@ -44,7 +29,7 @@ def refusal(root: Path, task: str = "dcase") -> DatasetError:
     return refused.value
 
 
-def test_all_problems_of_a_dataset_are_said_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_a_dataset_are_said_at_once(tmp_path: Path, lay, wav) -> None:
     lay(
         tmp_path,
         "pump/train/section_00_source_train_normal_0000_x.wav",
@@ -81,7 +66,7 @@ def test_all_problems_of_a_dataset_are_said_at_once(tmp_path: Path) -> None:
     )
 
 
-def test_a_wrong_task_is_said_once_with_the_right_one(tmp_path: Path) -> None:
+def test_a_wrong_task_is_said_once_with_the_right_one(tmp_path: Path, lay) -> None:
     lay(tmp_path, *OF_2020)
     error = refusal(tmp_path, "dcase2026")
     assert str(error).startswith(f"{tmp_path} is not a dataset of dcase2026.\n")
@@ -92,14 +77,14 @@ def test_a_wrong_task_is_said_once_with_the_right_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("task", "channels"), [("dcase2025", 2), ("dcase2026", 1)])
-def test_each_year_has_its_channel_count(tmp_path: Path, task: str, channels: int) -> None:
+def test_each_year_has_its_channel_count(tmp_path: Path, task: str, channels: int, lay) -> None:
     lay(tmp_path, *OF_2026, channels=channels)
     assert len(refusal(tmp_path, task).problems) == 1
     assert "all 2 clips have" in refusal(tmp_path, task).problems[0]
     assert DcaseReader("dcase").clips(tmp_path)["channels"].to_list() == [channels] * 2
 
 
-def test_a_wrong_root_is_answered_with_the_right_one(tmp_path: Path) -> None:
+def test_a_wrong_root_is_answered_with_the_right_one(tmp_path: Path, lay) -> None:
     lay(tmp_path / "dev_data/raw", *OF_2026, channels=2)
     lay(tmp_path / "eval_data/raw", *OF_2026, channels=2)
     raw = tmp_path.resolve() / "dev_data/raw"
@@ -118,7 +103,7 @@ def test_a_wrong_root_is_answered_with_the_right_one(tmp_path: Path) -> None:
     assert str(refusal(tmp_path / "loose")).endswith(f"Give {tmp_path.resolve() / 'loose/samples'} instead.")
 
 
-def test_a_relative_root_is_answered_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_root_is_answered_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lay) -> None:
     lay(tmp_path, *OF_2026, channels=2)
     monkeypatch.chdir(tmp_path / "NewMachine")
     assert str(refusal(Path())).endswith(f"Give {tmp_path.resolve()} instead.")
@@ -139,7 +124,7 @@ def test_a_root_without_sound_is_refused(tmp_path: Path) -> None:
         DcaseReader("dcase").ground_truth(tmp_path / "nowhere")
 
 
-def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lay) -> None:
     lay(tmp_path, *OF_2026, channels=2)
     scandir = os.scandir
 

@@ -1,11 +1,15 @@
-"""What the tests of transformer encoders share: comparing with the authors' token order, and spoiling checkpoints."""
+"""What tests of encoders share: the same bits alone and together, the authors' token order, spoilt checkpoints."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+import asdcore
 from asdcore import DataError, Tokens
 
 
@@ -46,6 +50,38 @@ def _check_refusals(build, state) -> None:
         assert name in str(refused.value)
     with pytest.raises(DataError, match=r"unexpected \(1\): blocks\.0\.attn\.extra"):
         build(state | {"blocks.0.attn.extra": torch.zeros(2)})
+
+
+@pytest.fixture
+def check_same_bits(threads):
+    """A function that encodes five clips alone, together, on two threads and in another memory layout."""
+
+    def check(encode, audio: np.ndarray) -> None:
+        alone = np.concatenate([encode(audio[i : i + 1]) for i in range(5)])
+        with threads(2):
+            assert np.array_equal(encode(audio[[3, 1, 1, 4]]), alone[[3, 1, 1, 4]])
+        assert np.array_equal(encode(np.asfortranarray(audio)), alone)
+
+    return check
+
+
+@pytest.fixture
+def check_misfit(tmp_path):
+    """A function that spoils a folder of the transformers library, which the encoder must refuse with both names."""
+
+    def check(encoder: str, folder: Path, network: str, *, missing: str, unexpected: str) -> None:
+        spoilt = tmp_path / "spoilt"
+        spoilt.mkdir()
+        (spoilt / "config.json").write_text((folder / "config.json").read_text())
+        state = load_file(folder / "model.safetensors")
+        del state[missing]
+        save_file(state | {unexpected: torch.zeros(1)}, spoilt / "model.safetensors")
+        with pytest.raises(DataError, match=f"read as {network}, does not fit") as refused:
+            asdcore.load_encoder(encoder, checkpoint=spoilt)
+        assert f"missing (1): {missing}" in str(refused.value)
+        assert f"unexpected (1): {unexpected}" in str(refused.value)
+
+    return check
 
 
 @pytest.fixture(scope="session")

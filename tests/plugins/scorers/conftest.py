@@ -24,6 +24,17 @@ def data():
 
 
 @pytest.fixture
+def patches(data):
+    """Make (train, domain, test) patches of a shape (time, bands, dim)."""
+
+    def made(shape, **sizes):
+        train, domain, test = data(dim=int(np.prod(shape)), **sizes)
+        return train.reshape(-1, *shape), domain, test.reshape(-1, *shape)
+
+    return made
+
+
+@pytest.fixture
 def leave_one_out():
     """Score every train normal by a scorer that is fitted without it: {reference: (n_train,)}."""
 

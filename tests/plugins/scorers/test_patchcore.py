@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,12 +16,8 @@ TIME, BANDS, DIM = 4, 3, 5
 
 
 @pytest.fixture
-def frames(data):
-    def made(**sizes):
-        train, domain, test = data(dim=TIME * BANDS * DIM, **sizes)
-        return train.reshape(-1, TIME, BANDS, DIM), domain, test.reshape(-1, TIME, BANDS, DIM)
-
-    return made
+def frames(patches):
+    return partial(patches, (TIME, BANDS, DIM))
 
 
 def brute_force(train, test, b):

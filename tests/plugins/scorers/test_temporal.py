@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -12,12 +14,8 @@ TIME, BANDS, DIM = 7, 2, 5
 
 
 @pytest.fixture
-def frames(data):
-    def made(**sizes):
-        train, domain, test = data(dim=TIME * BANDS * DIM, **sizes)
-        return train.reshape(-1, TIME, BANDS, DIM), domain, test.reshape(-1, TIME, BANDS, DIM)
-
-    return made
+def frames(patches):
+    return partial(patches, (TIME, BANDS, DIM))
 
 
 def brute_force(train, test, starts, window, metric, pool):

@@ -22,7 +22,22 @@ LAYER = 0
 
 
 class WeightlessEncoder(ABC):
-    """An encoder without weights. What a child adds: ``name``, as messages say it, and :meth:`patches`."""
+    """An encoder without weights. What a child adds: ``name``, as messages say it, and :meth:`patches`.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz; audio is resampled to it.
+    n_mels : int
+        Mel bands from 0 Hz to half the sample rate, if a child has them.
+    n_fft, hop : int
+        Length (even) and distance of frames, in samples.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or a mel band holds no frequency.
+    """
 
     name: ClassVar[str]
     layers = (LAYER,)
