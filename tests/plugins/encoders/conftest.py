@@ -27,6 +27,12 @@ def _layer_name(layer: int) -> str:
     return f"layer_{layer:02d}" if layer else "layer_00_input"
 
 
+def _check_layers(found, expected, tolerance: float) -> None:
+    """Tokens of integer layers must be within a tolerance of those in a golden file."""
+    for layer, tokens in found.items():
+        assert np.abs(_sequence(tokens) - expected[_layer_name(layer)]).max() < tolerance, layer
+
+
 def _ran(encoder, audio, layers) -> list[int]:
     """Numbers of the blocks, from 1, that run when these layers are asked for."""
     ran: list[int] = []
@@ -94,6 +100,12 @@ def sequence():
 def layer_name():
     """A function that returns the name of an integer layer in the golden files."""
     return _layer_name
+
+
+@pytest.fixture(scope="session")
+def check_layers():
+    """A function that compares integer layers with a golden file."""
+    return _check_layers
 
 
 @pytest.fixture(scope="session")
