@@ -6,7 +6,7 @@ score      scorers fitted on train normals, out-of-fold scores too    -> scores.
 calibrate  each branch on the scale of its train normals              -> calibrated.parquet
 fuse       weights, transforms and guards                             -> systems.parquet
 decide     a threshold from train normals                             -> decisions.parquet
-evaluate   a step of its own (evidence.official): it alone sees labels -> evaluation.json
+evaluate   a step of its own, evidence/logged_evaluation.py: the labels -> evaluation.json
 """
 
 from __future__ import annotations

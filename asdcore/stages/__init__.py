@@ -1,1 +1,5 @@
-"""The stages of a run, one file each. A stage turns one table into the next; stages share tables, never imports."""
+"""The stages of a run, one file each: embed, score, calibrate, fuse, decide.
+
+A stage turns one table into the next; stages share tables, never imports. ``notes`` and ``audio_not_heard`` compute no
+table: they say what a person should know before the first stage begins.
+"""
