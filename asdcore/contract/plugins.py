@@ -178,9 +178,8 @@ class Plugins:
             return
         for name in parameters:
             if name not in accepted:
-                raise PluginError(
-                    f"{component.kind} {component.name!r} takes no parameter {name!r}. {did_you_mean(name, accepted)}"
-                )
+                why = getattr(component.factory, "not_parameters", {}).get(name) or did_you_mean(name, accepted)
+                raise PluginError(f"{component.kind} {component.name!r} takes no parameter {name!r}. {why}")
 
 
 _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
