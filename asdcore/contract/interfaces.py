@@ -25,7 +25,7 @@ store, pinned by a manifest and carried by a detector, so that nothing is fitted
 * ``restore(state) -> self``, of a component built with the same parameters: it scores to the same bits as what was
   saved, in another process too. Arrays are read-only and in C order. DataError if the state does not fit.
 
-A scorer fitted by ``fit_distances`` keeps no features: its caller has them. A component that lacks both is fitted again,
+A scorer fitted by ``fit_distances`` keeps no features: its caller has them. A component without both is fitted again,
 from its train features or its train normals' scores. The check ``restores_exactly`` holds a plugin to this.
 """
 
