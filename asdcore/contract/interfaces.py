@@ -13,6 +13,20 @@ Conventions, everywhere
   and if it is asked before ``fit``; ``ValueError`` for a bad parameter or an unknown layer.
 * Scores are computed in float64 and each clip's alone: a matrix product may round a row differently with the number of
   rows beside it, and a frozen portfolio promises the same bytes whichever clips are scored together.
+
+Fitted state
+------------
+Optional, both or neither, for a scorer, normalizer or guard: what ``fit`` has learnt, as an artifact. It is kept in the
+store, pinned by a manifest and carried by a detector, so that nothing is fitted twice.
+
+* ``state() -> mapping`` after ``fit``: all that ``score`` (``score_distances``, ``transform``, ``penalty``) needs.
+  Values are arrays (bool, int8 to int64, uint8 to uint64, float32, float64), text, numbers, booleans, None, lists of
+  text, whole numbers and booleans, and tables of all these. What ``score_left_out`` alone needs stays out.
+* ``restore(state) -> self``, of a component built with the same parameters: it scores to the same bits as what was
+  saved, in another process too. Arrays are read-only and in C order. DataError if the state does not fit.
+
+A scorer fitted by ``fit_distances`` keeps no features: its caller has them. A component without both is fitted again,
+from its train features or its train normals' scores. The check ``restores_exactly`` holds a plugin to this.
 """
 
 from __future__ import annotations

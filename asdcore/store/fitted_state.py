@@ -1,0 +1,205 @@
+"""Keeps what a component has learnt in one file: arrays as safetensors, the rest as canonical JSON. No pickle.
+
+    header     {"__metadata__": {"asdcore": canonical JSON of format, about, values and sha256}, "<key>": ...}
+    tensors    every array, under its keys joined by "/"
+
+``values`` is the state without its arrays, ``about`` says what was fitted to what, and ``sha256`` covers everything
+else. A Python float is an array without axes, so that it keeps every bit. The same state always gives the same bytes.
+Format of the container: https://github.com/huggingface/safetensors#format
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asdcore.basics.parse import parse_json
+from asdcore.errors import PluginError, StoreError
+from asdcore.store.atomic import write_bytes
+from asdcore.store.canonical import canonical_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMAT = 1
+KEY = "asdcore"
+DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
+LARGEST_HEADER = 16_000_000
+"""Bytes: no fitted component comes near it, and a longer header is not read."""
+ALLOWED = f"arrays ({', '.join(DTYPES)}), text, numbers, booleans, None, lists of these without floats, and tables"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A state, what it is about, and the SHA-256 of the bytes that held it."""
+
+    state: dict[str, Any]
+    about: dict[str, Any]
+    digest: str
+
+
+def pack(state: Mapping[str, Any], about: Mapping[str, Any]) -> bytes:
+    """Return a state as the bytes of one file.
+
+    Parameters
+    ----------
+    state : mapping of str
+        Arrays, text, numbers, booleans, None, lists (of text, whole numbers, booleans) and tables of these.
+    about : mapping of str
+        What was fitted, and to what. A JSON value.
+
+    Raises
+    ------
+    PluginError
+        If the state holds a value of another kind; the message names its key.
+    """
+    from safetensors.numpy import save
+
+    arrays: dict[str, NDArray[Any]] = {}
+    values = _without_arrays(state, "", arrays)
+    head = {"format": FORMAT, "about": dict(about), "values": values}
+    try:
+        text = canonical_json({**head, "sha256": _seal(head, arrays)}).decode()
+    except ValueError as error:
+        raise PluginError(f"its state cannot be kept: {error}") from None
+    if len(text) > LARGEST_HEADER:
+        raise PluginError(f"its state has {len(text):,} bytes besides its arrays. Put long lists into arrays.")
+    return save(arrays, {KEY: text})
+
+
+def unpack(content: bytes, name: str) -> Kept:
+    """Return the state that :func:`pack` made ``content`` of; its arrays are read-only.
+
+    Raises StoreError, beginning with ``name``, if the bytes are not exactly what was packed.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        head = _head(content)
+        tensors = load(content)
+        if _seal({key: head[key] for key in ("format", "about", "values")}, tensors) != head["sha256"]:
+            raise ValueError("its content is not the one it was sealed with")
+        if head["format"] != FORMAT:
+            raise ValueError(f"it has the format {head['format']!r}, this asdcore reads {FORMAT}")
+        state = _with_arrays(head["values"], tensors)
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise StoreError(f"{name} does not hold a fitted state as it was written: {_short(error)}.") from None
+    return Kept(state, head["about"], sha256(content).hexdigest())
+
+
+def write_state(path: Path, state: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Write a state to a file atomically. Raises PluginError as :func:`pack`, StoreError if the disk refuses."""
+    write_bytes(path, pack(state, about))
+
+
+def read_state(path: Path) -> Kept:
+    """Read a state. Raises StoreError if the file is missing, damaged, or was changed."""
+    try:
+        if not path.is_file():  # a pipe could be read for ever
+            raise StoreError(f"{path} is missing, or not a file.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from None
+    return unpack(content, str(path))
+
+
+def _head(content: bytes) -> dict[str, Any]:
+    """Return asdcore's part of the header."""
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > min(len(content) - 8, 2 * LARGEST_HEADER):
+        raise ValueError(f"its header says {length:,} bytes, and the file has {len(content):,}")
+    head = parse_json(parse_json(content[8 : 8 + length])["__metadata__"][KEY])
+    if not isinstance(head, dict) or head.keys() != {"format", "about", "values", "sha256"}:
+        raise ValueError("its header lacks what asdcore writes")
+    return head
+
+
+def _seal(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 (hex) of a head and its arrays: names, kinds, shapes and bytes."""
+    described = {name: [array.dtype.name, list(array.shape)] for name, array in arrays.items()}
+    digest = sha256(canonical_json({**head, "arrays": described}))
+    for name in sorted(arrays):
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
+
+
+def _without_arrays(state: Mapping[str, Any], path: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return the JSON values of a state, and add its arrays to ``arrays``."""
+    import numpy as np
+
+    values: dict[str, Any] = {}
+    for key, value in state.items():
+        if not isinstance(key, str) or "/" in key or not key:
+            raise PluginError(f"its state has a key {key!r}; keys are text without '/'.")
+        where = path + key
+        if isinstance(value, Mapping):
+            values[key] = _without_arrays(value, f"{where}/", arrays)
+        elif isinstance(value, np.ndarray | float | np.floating):
+            arrays[where] = _kept_array(np.asarray(value), where)
+        else:
+            values[key] = _json(value, where)
+    return values
+
+
+def _kept_array(array: NDArray[Any], where: str) -> NDArray[Any]:
+    if array.dtype.name not in DTYPES:
+        raise PluginError(f"its state has at {where!r} an array of {array.dtype}; allowed are {ALLOWED}.")
+    return _ordered(array)
+
+
+def _ordered(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array with its last axis in a row, little-endian, as a file holds it."""
+    import numpy as np
+
+    return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+
+
+def _json(value: Any, where: str) -> Any:
+    """Return a value that JSON keeps exactly. Raises PluginError for others."""
+    import numpy as np
+
+    if isinstance(value, np.bool_ | np.integer):
+        return value.item()
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, list | tuple):
+        return [_json(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    raise PluginError(f"its state has at {where!r} a {type(value).__name__}; allowed are {ALLOWED}.")
+
+
+def _with_arrays(values: Any, tensors: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Put arrays back at their keys."""
+    state: dict[str, Any] = json.loads(json.dumps(values))
+    for path, array in tensors.items():
+        *tables, key = path.split("/")
+        place = state
+        for table in tables:
+            place = place[table]
+        if key in place:
+            raise ValueError(f"it holds {path!r} twice")
+        place[key] = array.item() if not array.ndim else _read_only(array)
+    return dict(_sorted(state))
+
+
+def _sorted(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield keys in order, at every level, so that a state does not depend on how it was written."""
+    for key in sorted(state):
+        value = state[key]
+        yield key, dict(_sorted(value)) if isinstance(value, dict) else value
+
+
+def _read_only(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    array = array.view()
+    array.flags.writeable = False
+    return array
+
+
+def _short(error: Exception) -> str:
+    text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return text.splitlines()[0][:200] if text else type(error).__name__
