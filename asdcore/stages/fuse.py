@@ -149,13 +149,13 @@ def _system(name: str, system: System, cells: Cells, applied: _Applied, plugins:
         left = {cell: grid.rounded(base[cell] - penalty[cell]) for cell in cells}
         for cell, added in _penalties(choice, left, cells, applied, plugins).items():
             penalty[cell] = grid.rounded(penalty[cell] + choice.strength * added)
-    yield _rows(name, OOF, cells[OOF].clips, base[OOF], penalty[OOF], grid)
+    yield _rows(name, OOF, cells[OOF].clips, base[OOF], penalty[OOF], grid=grid)
     if models := [cell for cell in cells if cell != OOF]:
-        means = [grid.rounded(np.mean([values[model] for model in models], axis=0)) for values in (base, penalty)]
-        yield _rows(name, "test", cells[models[0]].clips, *means, grid)
+        means = (grid.rounded(np.mean([values[model] for model in models], axis=0)) for values in (base, penalty))
+        yield _rows(name, "test", cells[models[0]].clips, *means, grid=grid)
 
 
-def _rows(name: str, role: str, clips: pl.Series, base: Floats, penalty: Floats, grid: Grid) -> pl.DataFrame:
+def _rows(name: str, role: str, clips: pl.Series, base: Floats, penalty: Floats, *, grid: Grid) -> pl.DataFrame:
     columns = {"base": base, "penalty": penalty, "score": grid.rounded(base - penalty)}
     return clips.to_frame().with_columns(system=pl.lit(name), role=pl.lit(role), **columns)
 
