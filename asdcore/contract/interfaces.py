@@ -131,16 +131,12 @@ class Encoder(Protocol):
     how much of its audio is beyond that. If a parameter ``beyond = "cut"`` sets it, it is read from the built encoder,
     else from what is registered.
 
-    Optional: ``exact``, True for an encoder that computes in float64 from the waveform on, tokens included. A run pools
-    them in float64 and rounds the features once, to 16 bits (:mod:`asdcore.data.exact_features`), so that they come out
-    the same on every processor and on a GPU. By default False: tokens are float32.
+    Optional: ``exact``, True if everything from the waveform on is float64, tokens included. A run then pools in float64
+    and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.
 
     Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
     that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part
     of the checkpoint. If a folder is named, every file in it does anyway.
-
-    Optional, of what is registered (of any kind of component): ``not_parameters``, {name: sentence} that says why it
-    does not take a parameter that others take.
 
     Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
     parameters published for this encoder; a portfolio's own parameters replace them.
