@@ -77,15 +77,13 @@ def check_restores_exactly(bench: Bench) -> None:
 
 def check_restores_in_a_new_process(bench: Bench) -> None:
     """A process that has not seen the component fitted restores it from the file of its state, to the same bits."""
-    build = recipe(bench)
+    build = recipe(bench) if _has_both(bench) else None
     if build is None:
         return
     with TemporaryDirectory(prefix="asdcore-restore-") as name:
         folder = Path(name)
         begin(folder)
         fitted = {each.way.name: each for each in _fitted(bench)}
-        if not fitted:
-            return
         states = {way: _packed(each.state) for way, each in fitted.items()}
         answer = ask(folder, build, states, {way: each.rows for way, each in fitted.items()})
     cause = "something that fit learned lies elsewhere: in a class, in a module, or in a file."
@@ -172,8 +170,7 @@ CHECKS = (
 
 def _fitted(bench: Bench) -> Iterator[Fitted]:
     """Yield a newly fitted component for each way, if it has both methods; what it left outside itself is put back."""
-    component = bench.build()
-    if not all(hasattr(component, name) for name in METHODS):
+    if not _has_both(bench):
         return
     for way in ways(bench):
         component, inputs, rows = bench.build(), way.inputs(way.train()), way.rows()
@@ -182,6 +179,11 @@ def _fitted(bench: Bench) -> Iterator[Fitted]:
             state = fitted.state()
             said = answers(way, fitted, rows)
         yield Fitted(way, fitted, inputs, state, rows, said)
+
+
+def _has_both(bench: Bench) -> bool:
+    component = bench.build()
+    return all(hasattr(component, name) for name in METHODS)
 
 
 def _refuses(method: Any) -> bool:
