@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,9 @@ FINE = (EQUAL, LACKS, None)
 
 def portfolios(folder: Path) -> dict[str, str]:
     """Write the portfolios of the network and return {column: portfolio} of all."""
-    network = {"exact network": ", exact = true", INEXACT: ""}
+    takes = signature(installed().component("encoder", "dasheng").factory).parameters
+    network = {"exact network": ", exact = true"} if "exact" in takes else {}
+    network |= {INEXACT: ""}
     for name, exact in network.items():
         (folder / f"{name}.toml").write_text(NETWORK.format(checkpoint=DASHENG, exact=exact))
     named = dict.fromkeys(network)
