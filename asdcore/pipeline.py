@@ -198,7 +198,7 @@ class Work:
         embed.try_out(chunks, clips, self.root)
         jobs = {name: score.plan(clips, name, self.plan, self.store, plugins, self.device) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
-        missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
+        missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
         names = dict(clips.select("sha256", "clip").rows())
         with clips_named(names), executor(self.workers if chunks or missing else 1, self.prepare) as pool:
             with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:
