@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,11 +53,68 @@ class SmoothEcdf:
         self._values = values
         self._rank = (upper - (counts - 1) / 2) / (counts.sum() + 1)
         median = float(np.median(normals))
-        spread = values[-1] - values[0]
+        spread = float(values[-1] - values[0])
         # With half of the sample at one end its distance to the median is nothing; the spread then sets the scale.
         self._low_scale, self._high_scale = (
-            distance if distance > 1e-9 * spread else spread for distance in (median - values[0], values[-1] - median)
+            distance if distance > 1e-9 * spread else spread
+            for distance in (median - float(values[0]), float(values[-1]) - median)
         )
+
+    def state(self) -> dict[str, Any]:
+        """Return the curve as two arrays and two numbers, copies that nothing here changes.
+
+        Returns
+        -------
+        dict of str to value
+            "values" and "rank", (n,) float64 arrays; "low_scale" and "high_scale".
+
+        Examples
+        --------
+        >>> sorted(asdcore.SmoothEcdf(np.array([0.0, 1.0, 2.0])).state())
+        ['high_scale', 'low_scale', 'rank', 'values']
+        """
+        scales = {"low_scale": self._low_scale, "high_scale": self._high_scale}
+        return {"values": self._values.copy(), "rank": self._rank.copy(), **scales}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> Self:
+        """Return the curve that gave this state, to the bit.
+
+        Parameters
+        ----------
+        state : dict of str to value
+            What :meth:`state` returned.
+
+        Returns
+        -------
+        SmoothEcdf
+            The curve.
+
+        Raises
+        ------
+        DataError
+            If a key is missing or unknown, or a value has another type or shape.
+
+        Examples
+        --------
+        >>> curve = asdcore.SmoothEcdf(np.array([0.0, 1.0, 2.0]))
+        >>> asdcore.SmoothEcdf.restored(curve.state()).cdf(np.array([1.5])).tolist()
+        [0.625]
+        """
+        keys = {"values", "rank", "low_scale", "high_scale"}
+        if state.keys() != keys:
+            differ = ", ".join(map(repr, sorted(state.keys() ^ keys)))
+            raise DataError(f"an empirical CDF has the keys {', '.join(sorted(keys))}; {differ} is missing or unknown")
+        arrays = [state["values"], state["rank"]]
+        whole = all(isinstance(array, np.ndarray) and array.dtype == np.float64 for array in arrays)
+        if not whole or arrays[0].ndim != 1 or len(arrays[0]) < 2 or arrays[0].shape != arrays[1].shape:
+            raise DataError("values and rank of an empirical CDF are float64 arrays of one length, at least 2")
+        if not all(isinstance(state[name], float) for name in ("low_scale", "high_scale")):
+            raise DataError("low_scale and high_scale of an empirical CDF are numbers")
+        curve = cls.__new__(cls)
+        curve._values, curve._rank = (array.copy() for array in arrays)
+        curve._low_scale, curve._high_scale = float(state["low_scale"]), float(state["high_scale"])
+        return curve
 
     def cdf(self, scores: Floats) -> Floats:
         """Return F(s) in (0, 1) for scores s, shape (n_clips,) in and out."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import SmoothEcdf
+from asdcore_plugins.fitted.learned import attributes
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import ramp
@@ -64,6 +65,7 @@ class ChannelDisagreement(ExcessGuard):
     """
 
     name = "channel disagreement"
+    learned = attributes(_disagreement=SmoothEcdf)
 
     def __init__(self, branches: list[str], quantile: float = 0.95, disagreement_quantile: float = 0.95) -> None:
         if not isinstance(branches, list | tuple):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import SmoothEcdf
+from asdcore_plugins.fitted.learned import attributes
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import ramp
@@ -58,6 +59,7 @@ class TailGuard(ExcessGuard):
     """
 
     name = "tail guard"
+    learned = attributes(_evidence=SmoothEcdf)
 
     def __init__(self, support: str, quantile: float = 0.95, support_quantile: float = 0.8) -> None:
         check_branch("support", support)

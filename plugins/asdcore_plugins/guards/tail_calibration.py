@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
+from asdcore_plugins.fitted.learned import attributes
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 
@@ -50,6 +51,7 @@ class TailCalibration(ExcessGuard):
     """
 
     name = "tail calibration"
+    learned = attributes(_beta=float)
 
     def _fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> None:
         over = base[base > self._threshold] - self._threshold

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, SmoothEcdf
+from asdcore_plugins.fitted.learned import attributes
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import ramp
@@ -64,6 +65,7 @@ class TargetProximity(ExcessGuard):
     """
 
     name = "target proximity"
+    learned = attributes(_middle=float, _far=float, _evidence=SmoothEcdf)
 
     def __init__(
         self,

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError
+from asdcore_plugins.fitted.learned import Fitted, attributes
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import excess
 from asdcore_plugins.stats.parameters import check_quantiles
 
 
-class ExcessGuard(ABC):
+class ExcessGuard(Fitted):
     """A guard of the normal tail. A subclass sets ``name``, as messages say it, and implements two methods.
 
-    These are :meth:`_fit`, which may rely on ``_threshold``, and :meth:`_penalty`.
+    These are :meth:`_fit`, which may rely on ``_threshold``, and :meth:`_penalty`. What :meth:`_fit` learns it declares
+    in ``learned``.
 
     Parameters
     ----------
@@ -31,8 +32,8 @@ class ExcessGuard(ABC):
         If a parameter is out of its range.
     """
 
-    name: str
-    _is_fitted = False
+    fit_call = "fit(base, z, domain)"
+    learned = attributes(_threshold=float)
     _threshold: float
 
     def __init__(self, quantile: float = 0.95) -> None:
@@ -87,8 +88,7 @@ class ExcessGuard(ABC):
         DataError
             Before ``fit``.
         """
-        if not self._is_fitted:
-            raise DataError(f"this {self.name} has no train normals yet: call fit(base, z, domain) first")
+        self._check_fitted()
         return self._penalty(excess(base, self._threshold), z)
 
     @abstractmethod
