@@ -31,9 +31,6 @@ FITTED_CODE = framework_digest(
 AGREES = 2.0**-24
 """Relative difference of a probe's scores within which two processors' kernels may round."""
 
-PROBE = 0
-"""Which of the fitted train normals is the probe."""
-
 
 @dataclass(frozen=True)
 class Model:
@@ -46,6 +43,11 @@ class Model:
     def fitted(self) -> Rows:
         """The rows as an array."""
         return np.array(self.rows, dtype=np.intp)
+
+    @property
+    def probe(self) -> int:
+        """The row of the train normal whose scores are kept with the state."""
+        return self.rows[0]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def keep(work: Work, scorer: Any, model: Model) -> None:
     """Write a fitted scorer's state, if it has one, and the scores of its probe."""
     has_state = remembers(scorer)
     state = scorer.state() if has_state else {}
-    probe = work.normal(scorer, model.fitted, model.rows[PROBE])
+    probe = work.normal(scorer, model.fitted, model.probe)
     about = {
         "kind": "scorer",
         "name": work.name,
@@ -102,7 +104,7 @@ def bring_back(work: Work, model: Model) -> Restored:
     kept = read_kept(work, model)
     has_state = kept.about["restores"]
     scorer = restored(work, kept.state["state"], str(model.path)) if has_state else work.fit(model.fitted)
-    now = work.normal(scorer, model.fitted, model.rows[PROBE])
+    now = work.normal(scorer, model.fitted, model.probe)
     return Restored(scorer, {name: np.array([score]) for name, score in kept.state["probe"].items()}, now)
 
 

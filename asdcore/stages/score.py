@@ -53,7 +53,7 @@ def score_together(jobs: tuple[ScoreJob, ...]) -> int:
     with single_threaded():
         with located(jobs[0].where):
             cell = Cell(jobs[0].features, jobs[0].train, jobs[0].domain, jobs[0].test)
-            works = [_work(job, cell) for job in jobs]
+            works = [work_of(job, cell) for job in jobs]
             check_loaded(jobs[0].code, jobs[0].uses, SCORING_CODE, installed())  # ranges are stored, too
             held = jobs[0].kept.held_out(cell.train)
         for job, work in zip(jobs, works, strict=True):
@@ -69,7 +69,8 @@ def score(job: ScoreJob) -> Path:
     return job.path
 
 
-def _work(job: ScoreJob, cell: Cell) -> Work:
+def work_of(job: ScoreJob, cell: Cell) -> Work:
+    """Return what fits the scorer of a job, and scores with it."""
     make = partial(build, "scorer", job.scorer, json.loads(job.parameters), installed())
     return Work(job.scorer, make, cell, partial(check_unchanged, job.uses, installed()))
 
@@ -167,14 +168,14 @@ def _kept_fold(job: ScoreJob, k: int, make: Callable[[], Fold]) -> Fold:
         fold = make()
         check_unchanged(job.uses, installed())
         blocks = (fold.held_out, fold.tested)
-        return pl.concat([_rows(block, reference) for block in blocks for reference in sorted(block.scores)])
+        return pl.concat([chunk_rows(block, reference) for block in blocks for reference in sorted(block.scores)])
 
     part = Parts(job.path).get(f"fold_{k}", made)
     return Fold(*(_block(part, role, k) for role in ("oof", "test")))
 
 
 def _block(part: pl.DataFrame, role: str, fold: int) -> Block:
-    """Return the block that rows were made of by :func:`_rows`."""
+    """Return the block that rows were made of by :func:`chunk_rows`."""
     of_role = part.filter(pl.col("role") == role)
     scores = {
         str(reference): rows.sort("row")["score"].to_numpy()
@@ -189,10 +190,11 @@ def _chunk(blocks: list[Block]) -> pl.DataFrame:
     shared = set.intersection(*(set(block.scores) for block in blocks))
     if not shared:
         raise DataError("no reference has scores of every fold: there are too few train normals")
-    return pl.concat([_rows(block, reference) for reference in sorted(shared) for block in blocks])
+    return pl.concat([chunk_rows(block, reference) for reference in sorted(shared) for block in blocks])
 
 
-def _rows(block: Block, reference: str) -> pl.DataFrame:
+def chunk_rows(block: Block, reference: str) -> pl.DataFrame:
+    """Lay out the scores of one block by one reference."""
     columns = {
         "role": block.role,
         "row": block.rows.astype(np.int32),

@@ -25,6 +25,7 @@ from asdcore.portfolio import Branch, Portfolio
 from asdcore.store.cache import Store
 from asdcore.store.tables import FULL
 
+CELL = ["machine", "section"]
 HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "recording_order", "plan"))
 
 
@@ -117,7 +118,7 @@ def plan(
         code=code_of([("scorer", scorer.name, parameters)], SCORING_CODE, plugins),
     )
     jobs = []
-    for (machine, section), cell in clips.group_by("machine", "section", maintain_order=True):
+    for (machine, section), cell in clips.group_by(CELL, maintain_order=True):
         train, test = ordered(cell, "train"), ordered(cell, "test")
         normals, domain, unknown = tuple(train["sha256"]), tuple(train["domain"]), tuple(test["sha256"])
         lying = places(train, portfolio.out_of_fold)
