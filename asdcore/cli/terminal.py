@@ -53,7 +53,8 @@ def verification(result: Verification) -> list[str]:
         lines += ["Built anew from the recordings (0 is allowed):"]
         lines += [f"  {line}" for line in table(rows, ("table", "pinned", "same", "max_abs_diff"))]
     if result.passed:
-        return [*lines, f"Verified: {result.pinned} pinned artifacts and the environment are as they were frozen."]
+        same = "are" if result.kernels else "and the environment are"
+        return [*lines, f"Verified: {result.pinned} pinned artifacts {same} as they were frozen."]
     reached = f"Results affected: {len(result.affected)}" if result.affected else "No result is affected."
     lines += ["", reached, *shortened(list(result.affected))]
     lines += ["", f"Not as frozen: {len(result.differences)} difference{'s' * (len(result.differences) > 1)}."]

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asdcore.frozen.kernels import KernelChange
+
 MISSING, EXTRA, CHANGED, VERSION = "missing", "extra", "changed", "wrong version"
 
 GROUPS = {
@@ -20,6 +22,7 @@ GROUPS = {
     "table": "tables",
     "environment": "environment",
     "recomputed": "recomputed tables",
+    "kernels": "what this processor computes",
 }
 """The kinds of artifact, in the order in which differences are listed, and what a person calls them."""
 
@@ -57,6 +60,9 @@ class Verification:
         One row for each table that was built anew.
     absent : mapping
         {root: folder} of the roots ("data", "run", "store") without a single pinned file: they may have been moved.
+    kernels : sequence of KernelChange
+        The kernels of libraries, and what else of the processor, that are not those of the freeze. They are no
+        differences: a proof that other bytes come out is.
     """
 
     manifest: str
@@ -67,6 +73,7 @@ class Verification:
     notes: Sequence[str] = ()
     recomputed: Sequence[dict[str, Any]] = field(default=())
     absent: Mapping[str, str] = field(default_factory=dict)
+    kernels: Sequence[KernelChange] = ()
 
     @property
     def passed(self) -> bool:
@@ -85,6 +92,7 @@ class Verification:
             "notes": list(self.notes),
             "recomputed": list(self.recomputed),
             "absent": dict(self.absent),
+            "kernels": [change._asdict() for change in self.kernels],
         }
 
 

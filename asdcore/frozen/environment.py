@@ -1,6 +1,7 @@
 """Record and compare what a result was computed with: Python, packages, processor, linear algebra.
 
-Facts that can change a number are compared (``COMPARED``); the rest is only recorded. Nothing imports torch.
+``COMPARED`` must be as it was. Another processor, or another kernel of a library (:mod:`asdcore.frozen.kernels`), is a
+reason to prove that the same bytes come out. The rest is only recorded. Nothing imports torch.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ from typing import Any
 
 from asdcore.compute.recipes import NUMERIC_LIBRARIES
 from asdcore.contract.sources import imported_names, module_file
+from asdcore.frozen.kernels import processor
 
-COMPARED = ("python", "packages", "torch", "blas", "libc", "machine", "cpu_features", "deterministic")
+COMPARED = ("python", "packages", "torch", "blas", "libc", "machine", "deterministic")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
-FEATURES = re.compile(r"(sse4_[12]|avx\w*|fma|f16c|bmi[12]|amx\w*|asimd\w*|sve\w*|bf16|i8mm)")
-"""Flags of a processor by which numerical libraries choose their code; another choice may round differently."""
 
 
 def environment(sources: Iterable[Path], modules: Iterable[str], device: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def environment_now(recorded: dict[str, Any]) -> dict[str, Any]:
 
 
 def changes(recorded: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield (key, recorded value, present value) of everything that can change a number and has changed."""
+    """Yield (key, recorded value, present value) of everything that must be as it was and is not."""
     for key in COMPARED:
         before, after = recorded.get(key), now.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
@@ -49,7 +49,7 @@ def changes(recorded: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str
                 if before.get(name) != after.get(name):
                     yield f"{key}: {name}", str(before.get(name)), str(after.get(name))
         elif before != after:
-            yield key, *_apart(before, after)
+            yield key, str(before), str(after)
 
 
 def _environment(packages: dict[str, str], device: str) -> dict[str, Any]:
@@ -63,8 +63,7 @@ def _environment(packages: dict[str, str], device: str) -> dict[str, Any]:
         "blas": {"name": str(blas.get("name")), "version": str(blas.get("version"))},
         "libc": " ".join(platform.libc_ver()),
         "machine": f"{platform.system()} {platform.machine()}",
-        "cpu_features": _cpu_features(),
-        "cpu": _cpuinfo("model name"),
+        **processor(),
         "cpus": os.cpu_count(),
         "thread_settings": {name: os.environ.get(name, "") for name in THREADS},
         "deterministic": {
@@ -120,25 +119,3 @@ def _torch_build() -> dict[str, str]:
         return {}
     fields = dict(re.findall(r"^(__version__|git_version|cuda|hip)\b[^=\n]*= *(.+)$", text, re.MULTILINE))
     return {name.strip("_"): value.strip().strip("'") for name, value in fields.items()}
-
-
-def _cpu_features() -> list[str]:
-    flags = _cpuinfo("flags") or _cpuinfo("Features")
-    return sorted(flag for flag in flags.split() if FEATURES.fullmatch(flag))
-
-
-def _cpuinfo(key: str) -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor()
-    match = re.search(rf"^{key}\s*: (.*)$", text, re.MULTILINE)
-    return match[1] if match else ""
-
-
-def _apart(before: Any, after: Any) -> tuple[str, str]:
-    """Return two values as text; of two lists only the items that the other lacks."""
-    if isinstance(before, list) and isinstance(after, list):
-        lost, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
-        return f"with {', '.join(lost) or 'no more'}", f"with {', '.join(new) or 'no more'}"
-    return str(before), str(after)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from asdcore.errors import ManifestError
 from asdcore.frozen.differences import GROUPS, Difference, Verification, grouped
+from asdcore.frozen.kernel_settings import settings
 
 SHOWN = 10
 """Differences of a group, and results, that are shown one by one. ``verify --json`` lists all."""
@@ -41,6 +42,8 @@ NEXT = {
     "table": "Tables: asdcore verify MANIFEST --recompute --run NEW builds them anew and compares.",
     "environment": f"Environment: install the pinned versions in a new virtual environment, {ANEW}",
     "recomputed": "Recomputed tables: this machine gets other numbers. Use the one that froze them, or freeze anew.",
+    "kernels": "Processor: asdcore verify MANIFEST --recompute says how far every table is. Use the kernels of the "
+    "freeze, the machine that froze it, or freeze anew.",
 }
 """What to do about each group of differences."""
 
@@ -66,6 +69,9 @@ def next_steps(result: Verification, command: Command) -> list[str]:
         steps.append(f"Next: asdcore {command.name} {result.manifest} {rest}{options}")
     differing = {difference.group for difference in _elsewhere(result)}
     steps += [NEXT[group].replace("MANIFEST", result.manifest) for group in GROUPS if group in differing]
+    if differing & {"kernels", "recomputed"} and (back := settings(result.kernels)):
+        rest = f" {command.rest}" * bool(command.rest)
+        steps.append(f"With the kernels of the freeze: {back} asdcore {command.name} {result.manifest}{rest}")
     if differing:
         steps.append("To freeze anew: asdcore run PORTFOLIO --data ROOT --out RUN; asdcore freeze RUN --out NEW.json")
     return steps

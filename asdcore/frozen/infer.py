@@ -45,6 +45,7 @@ from asdcore.frozen.evaluation_recordings import (
 from asdcore.frozen.evaluation_scores import evaluation_scores
 from asdcore.frozen.explain import check_passed
 from asdcore.frozen.inference_inputs import needed_by_inference
+from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, read_manifest
 from asdcore.frozen.output_folder import (
@@ -55,7 +56,7 @@ from asdcore.frozen.output_folder import (
     mark,
     removed_if_refused,
 )
-from asdcore.frozen.verify import verify
+from asdcore.frozen.verify import compare
 from asdcore.pipeline import CURRENT_YEAR, Work
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
@@ -133,10 +134,10 @@ def infer(
     """
     target, root, shown = given_path(out, "out"), given_path(data, "data"), progress or Silent()
     check_unfinished(target)
-    verified = verify(manifest, data=frozen_data, run=run, store=store, public_key=public_key, progress=shown)
     pinned = read_manifest(given_path(manifest, "the manifest"))
     names = [row["plugin"] for row in pinned.predicate["plugins"]]
     roots = roots_of(pinned, named(data=frozen_data, run=run, store=store))
+    verified = compare(pinned, roots, str(manifest), shown, public_key)
     check_passed(needed_by_inference(verified, roots.folders["run"]), f"--data {root} --out {target}")
     check_unfrozen(target, roots)
     with restricted(names), claimed(target):
@@ -249,12 +250,7 @@ class _Inference:
         with disk_trouble(root):
             root.mkdir(parents=True, exist_ok=True)
             mark(root)
-            for subject in self.manifest.of_kind("features", "fitted"):
-                if source := self.roots.locate(subject.name):
-                    link = root / subject.name.removeprefix("store/")
-                    link.parent.mkdir(parents=True, exist_ok=True)
-                    link.unlink(missing_ok=True)
-                    link.symlink_to(source.resolve())
+        link_store(self.manifest, self.roots, root)
 
     def development_notes(self, listed: pl.DataFrame) -> list[str]:
         """Note if these look like development recordings, which may be the frozen ones."""

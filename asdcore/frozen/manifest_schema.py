@@ -52,9 +52,17 @@ class _Deterministic(_Part):
     device: str
 
 
+class _Kernels(_Part):
+    openblas: dict[str, str] = {}
+    numpy_simd: list[str] = []
+    torch_capability: str = ""
+    variables: dict[str, str] = {}
+
+
 class _Environment(_Part):
     packages: dict[str, str]
     deterministic: _Deterministic
+    kernels: _Kernels | None = None
 
 
 class _Roots(_Part):

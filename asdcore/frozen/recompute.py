@@ -13,6 +13,7 @@ from asdcore.contract.plugins import restrict, restricted
 from asdcore.data.clips import completed
 from asdcore.errors import AsdcoreError
 from asdcore.frozen.differences import CHANGED, Difference
+from asdcore.frozen.how_far import tables_apart
 from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
 from asdcore.pipeline import Work
@@ -115,21 +116,12 @@ def _compared(name: str, again: pl.DataFrame, manifest: Manifest, roots: Roots) 
 
 def _largest_difference(name: str, again: pl.DataFrame, folder: Path) -> float | None:
     """Return the largest absolute difference of any number, None if rows or words differ or cannot be compared."""
-    table = TABLES[name]
     try:
-        frozen = read_table(table, folder / f"{name}.parquet", "")
+        frozen = read_table(TABLES[name], folder / f"{name}.parquet", "")
     except AsdcoreError:
         return None
-    numbers = [
-        column for column, kind in table.columns.items() if kind in (pl.Float64, pl.Int8) and column not in table.key
-    ]
-    frozen, again = frozen.sort(table.key), again.sort(table.key)
-    if not numbers or len(frozen) != len(again) or not frozen.drop(numbers).equals(again.drop(numbers)):
-        return None
-    apart = (
-        frozen[column].cast(pl.Float64).to_numpy() - again[column].cast(pl.Float64).to_numpy() for column in numbers
-    )
-    return max((float(abs(difference).max()) for difference in apart if len(difference)), default=0.0)
+    apart = tables_apart(name, frozen, again)
+    return None if apart is None else apart.absolute
 
 
 def _how_far(row: dict[str, Any]) -> str:

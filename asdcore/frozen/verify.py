@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-
-import polars as pl
+from typing import Any
 
 from asdcore.basics.paths import given_path, places
-from asdcore.contract.folder_files import tree_files
 from asdcore.contract.plugins import origin
-from asdcore.contract.sources import framework_files
 from asdcore.errors import AsdcoreError
-from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION, Difference, Verification
+from asdcore.frozen.differences import CHANGED, MISSING, VERSION, Difference, Verification
 from asdcore.frozen.environment import changes, environment_now
 from asdcore.frozen.hashing import DigestCache, HashedFile, hash_files
+from asdcore.frozen.kernels import kernel_changes
 from asdcore.frozen.lineage import reached
 from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, Subject, read_manifest
-from asdcore.frozen.recompute import Rows
+from asdcore.frozen.new_files import new_files
+from asdcore.frozen.proof import prove, recomputed_note, unproven_note
 from asdcore.frozen.recompute import recompute as rebuild
-from asdcore.frozen.recording_names import as_text, sounds_below
 from asdcore.frozen.signing import check_signature, signature_of
 from asdcore.progress import Progress, Silent
-from asdcore.runs.folder import EVALUATION_FILE, PORTFOLIO_FILE, RUN_FILE, load_run
+from asdcore.runs.folder import RUN_FILE, load_run
 from asdcore.store.cache import default_store
 from asdcore.store.digest import recipe_digest
 from asdcore.version import __version__
-
-BESIDE = {RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE, "report.html"}
-"""Files that may lie in a run folder without being pinned as tables."""
 
 
 def verify(
@@ -46,7 +42,10 @@ def verify(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Verification:
-    """Compare everything that a manifest pins with what is here. No code of a plugin runs.
+    """Compare everything that a manifest pins with what is here.
+
+    No code of a plugin runs, unless the processor or the kernels of a library are others: then a sample is computed
+    again, to prove that the frozen bytes come out here too.
 
     Parameters
     ----------
@@ -61,14 +60,14 @@ def verify(
     public_key : path, optional
         Check the manifest's signature with this key.
     workers : int, optional
-        Processes for ``recompute``.
+        Processes to recompute or prove in.
     progress : Progress, optional
         Reports progress; silent by default.
 
     Returns
     -------
     Verification
-        ``passed``, all ``differences`` at once, and the results that they affect.
+        ``passed``, all ``differences`` at once, the results that they affect, and the ``kernels`` that are others.
 
     Raises
     ------
@@ -88,20 +87,27 @@ def verify(
     pinned = read_manifest(given_path(manifest, "the manifest"))
     notes = _signature(pinned, public_key)
     roots = roots_of(pinned, places(data=data, run=run, store=store))
-    seen = DigestCache(default_store() / "verified" / f"{pinned.sha256}.json", trust_mtime)
-    work = _Verify(pinned, roots, seen, recompute, progress or Silent())
-    files = list(work.files())
-    extras = work.extras({difference.artifact for difference in files})
-    differences = [*files, *extras, *work.record(), *work.plugins(), *work.environment()]
-    seen.save()
-    rows: Rows = []
+    work = _Verify(pinned, roots, recompute, progress or Silent(), trust_mtime)
+    result = work.compared(str(manifest), notes)
     if recompute:
         rows, changed = rebuild(pinned, roots, workers, work.progress)
-        differences += changed
-    counted, all_notes = (pinned.sha256, len(pinned.subjects)), [*notes, *work.notes()]
-    return Verification(
-        str(manifest), *counted, differences, work.affected(differences), all_notes, rows, work.absent(files)
-    )
+        return work.with_proof(replace(result, recomputed=rows), changed, recomputed_note(result.kernels, changed))
+    if not result.kernels:
+        return result
+    if result.differences:
+        return work.with_proof(result, [], unproven_note(result.kernels))
+    proof = prove(pinned, roots, result.kernels, workers, work.progress)
+    return work.with_proof(result, proof.differences, proof.note)
+
+
+def compare(
+    manifest: Manifest, roots: Roots, shown: str, progress: Progress, public_key: str | Path | None
+) -> Verification:
+    """Do what :func:`verify` does, but prove nothing on another processor: who calls this proves by itself.
+
+    shown : the manifest's path, as given.
+    """
+    return _Verify(manifest, roots, False, progress, False).compared(shown, _signature(manifest, public_key))
 
 
 @dataclass
@@ -110,9 +116,41 @@ class _Verify:
 
     manifest: Manifest
     roots: Roots
-    seen: DigestCache
     recompute: bool
     progress: Progress
+    trust_mtime: bool
+
+    @cached_property
+    def seen(self) -> DigestCache:
+        return DigestCache(default_store() / "verified" / f"{self.manifest.sha256}.json", self.trust_mtime)
+
+    @cached_property
+    def now(self) -> dict[str, Any]:
+        """The present environment."""
+        return environment_now(self.manifest.predicate["environment"])
+
+    def compared(self, shown: str, notes: list[str]) -> Verification:
+        """Compare everything that is pinned, and find the kernels that are others."""
+        files = list(self.files())
+        extras = new_files(self.manifest, self.roots, {difference.artifact for difference in files})
+        differences = [*files, *extras, *self.record(), *self.plugins(), *self.environment()]
+        self.seen.save()
+        return Verification(
+            shown,
+            self.manifest.sha256,
+            len(self.manifest.subjects),
+            differences,
+            self.affected(differences),
+            [*notes, *self.notes()],
+            absent=self.absent(files),
+            kernels=kernel_changes(self.manifest.predicate["environment"], self.now),
+        )
+
+    def with_proof(self, result: Verification, more: list[Difference], note: str) -> Verification:
+        """Return a verification with the differences that a proof found, and its note."""
+        differences = [*result.differences, *more]
+        notes = [*result.notes, *([note] if note else [])]
+        return replace(result, differences=differences, affected=self.affected(differences), notes=notes)
 
     def files(self) -> Iterator[Difference]:
         """Hash every pinned file and compare."""
@@ -125,24 +163,6 @@ class _Verify:
             files = hash_files(names, self.roots.locate, self.seen, advance)
         for name, file in files.items():
             yield from _compare(subjects[name], file)
-
-    def extras(self, damaged: set[str]) -> Iterator[Difference]:
-        """Yield files that are new since the freeze and would be read. Files in ``damaged`` are not opened."""
-        names = self.manifest.subjects.keys()
-        data, run = self.roots.folders["data"], self.roots.folders["run"]
-        if data.is_dir():
-            before = {*names, *(f"data/{clip}" for clip in self.manifest.predicate["set_aside"])}
-            yield from _extra("audio", {f"data/{clip}" for clip in sounds_below(data)} - before)
-        if run.is_dir():
-            yield from self._extra_tables(run)
-        yield from _extra("features", set(self._other_shards(damaged)))
-        yield from _extra("code", {f"asdcore/{path}" for path in _below(*framework_files())} - names)
-        yield from _extra("plugin", self.roots.files.keys() - names)
-        for resource in self.manifest.predicate["resources"]:
-            root = f"resource/{resource['id']}"
-            if resource.get("folder") is True and self.roots.folders[root].is_dir():
-                here = {f"{root}/{path}" for path, _ in tree_files(self.roots.folders[root])}
-                yield from _extra("checkpoint", here - names)
 
     def absent(self, files: list[Difference]) -> dict[str, str]:
         """Return {root: folder} of the roots without a single pinned file."""
@@ -184,9 +204,8 @@ class _Verify:
                 yield Difference(VERSION, "plugin", artifact, f"{before}, here {after}")
 
     def environment(self) -> Iterator[Difference]:
-        """Compare Python, packages and processor."""
-        recorded = self.manifest.predicate["environment"]
-        for what, before, after in changes(recorded, environment_now(recorded)):
+        """Compare Python and packages."""
+        for what, before, after in changes(self.manifest.predicate["environment"], self.now):
             yield Difference(VERSION, "environment", "environment", f"{what}: {before}, here {after}")
 
     def affected(self, differences: list[Difference]) -> list[str]:
@@ -210,43 +229,6 @@ class _Verify:
     def _will_be_rebuilt(self, root: str) -> bool:
         return self.recompute and not self.roots.folders[root].exists()
 
-    def _extra_tables(self, run: Path) -> Iterator[Difference]:
-        ours = {f"run/{name}" for name in BESIDE} | self.manifest.subjects.keys()
-        if self.manifest.path.resolve().parent == run.resolve():
-            ours |= {f"run/{self.manifest.path.name}", f"run/{signature_of(self.manifest.path).name}"}
-        try:
-            here = {f"run/{path.name}" for path in run.iterdir() if path.is_file() and not path.name.startswith(".")}
-        except OSError as error:
-            yield Difference(CHANGED, "table", "run", f"cannot be listed: {error.strerror}")
-        else:
-            yield from _extra("table", here - ours)
-
-    def _other_shards(self, damaged: set[str]) -> Iterator[str]:
-        """Yield feature files that are not pinned and would be read for a pinned clip, or are unreadable."""
-        clips = {subject.sha256 for subject in self.manifest.of_kind("audio")}
-        names = {subject.name for subject in self.manifest.of_kind("features")}
-        store = self.roots.folders["store"]
-        for folder in sorted({name.rpartition("/")[0] for name in names}):
-            files = sorted((store / folder.partition("/")[2]).glob("*.parquet"))
-            here = {f"{folder}/{path.name}": path for path in files}
-            held = {name: _held(path) for name, path in here.items() if name not in names}
-            yield from (name for name, audio in held.items() if audio is None)
-            if all(clips.isdisjoint(audio or ()) for audio in held.values()):
-                continue
-            held |= {name: _held(here[name]) for name in (here.keys() & names) - damaged}
-            # Of two files that hold a clip, FeatureSet reads the last.
-            read_from = {clip: name for name in here for clip in clips & (held.get(name) or set())}
-            yield from set(read_from.values()) - names
-
-
-def _held(path: Path) -> set[str | None] | None:
-    """Return the audio digests of a feature file, None if it is unreadable."""
-    try:
-        # polars would wait for a writer on a pipe that ends in .parquet.
-        return set(pl.read_parquet(path, columns=["audio_sha256"])["audio_sha256"]) if path.is_file() else None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
-        return None
-
 
 def _compare(pinned: Subject, file: HashedFile) -> Iterator[Difference]:
     if file.trouble == "missing":
@@ -258,14 +240,6 @@ def _compare(pinned: Subject, file: HashedFile) -> Iterator[Difference]:
     elif file.sha256 != pinned.sha256:
         detail = f"sha256 {str(pinned.sha256)[:12]}..., here {file.sha256[:12]}..."
         yield Difference(CHANGED, pinned.kind, pinned.name, detail)
-
-
-def _extra(group: str, names: set[str]) -> Iterator[Difference]:
-    return (Difference(EXTRA, group, name) for name in sorted(map(as_text, names)))
-
-
-def _below(top: Path, files: tuple[Path, ...]) -> list[str]:
-    return [file.relative_to(top).as_posix() for file in files]
 
 
 def _signature(manifest: Manifest, public_key: str | Path | None) -> list[str]:

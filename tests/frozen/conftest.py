@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import asdcore
@@ -88,9 +89,30 @@ class Frozen:
         """Freeze the run once more, and return where."""
         return freeze(self.run(), self.home / name, time=time).path
 
+    def doctored(self, **changes: Callable[[pl.DataFrame], pl.DataFrame]) -> Path:
+        """Freeze the run with tables that say something else; everything in the folder fits together. Return where."""
+        run = self.run()
+        about = {key: value for key, value in run.about.items() if key not in ("schema", "tables", FIELD)}
+        tables = {name: changes.get(name, pl.DataFrame.clone)(getattr(run, name)) for name in TABLES}
+        write_run(run.folder, tables, about)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("asdcore.frozen.freeze.check_whole", lambda *_: None)  # which would refuse to freeze them
+            return self.freeze("doctored.json")
+
     def name_of(self, path: Path) -> str:
         """The subject name of a file below data, run or store."""
         return path.relative_to(self.home).as_posix()
+
+
+@pytest.fixture
+def nudged() -> Callable[[str, float], Callable[[pl.DataFrame], pl.DataFrame]]:
+    """A function (column, by) that returns one which moves one row's number."""
+
+    def nudge(column: str, by: float) -> Callable[[pl.DataFrame], pl.DataFrame]:
+        moved = pl.when(pl.int_range(pl.len()) == 3).then(pl.col(column) + by).otherwise(pl.col(column))
+        return lambda frame: frame.with_columns(moved.alias(column))
+
+    return nudge
 
 
 @pytest.fixture(scope="session")

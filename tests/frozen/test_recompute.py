@@ -17,24 +17,6 @@ from asdcore.runs.folder import TABLES, load_run, write_run
 from asdcore.store.sealed_json import FIELD
 
 
-def doctored(frozen, **changes):
-    """Freeze a run some tables of which say something else; everything in the folder fits together."""
-    run = load_run(frozen.home / "run")
-    about = {key: value for key, value in run.about.items() if key not in ("schema", "tables", FIELD)}
-    tables = {name: getattr(run, name) for name in TABLES}
-    write_run(run.folder, {name: changes.get(name, pl.DataFrame.clone)(one) for name, one in tables.items()}, about)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asdcore.frozen.freeze.check_whole", lambda *_: None)  # which would refuse to freeze them
-        return frozen.freeze("doctored.json")
-
-
-def nudged(column, by):
-    """Move one row's number."""
-    return lambda frame: frame.with_columns(
-        pl.when(pl.int_range(pl.len()) == 3).then(pl.col(column) + by).otherwise(pl.col(column)).alias(column)
-    )
-
-
 def test_a_run_comes_out_again_to_the_last_bit(whole):
     result = whole.verify(recompute=True)
     assert result.differences == []
@@ -56,11 +38,10 @@ def test_run_folder_and_store_may_be_absent(frozen):
     assert not (frozen.home / "store").exists()
 
 
-def test_numbers_that_do_not_come_out_again_are_said_with_their_distance(frozen):
+def test_numbers_that_do_not_come_out_again_are_said_with_their_distance(frozen, nudged):
     moved = {"scores": ("score", 1e-9), "calibrated": ("z", 0.25), "systems": ("penalty", 0.5)}
     turned = pl.when(pl.int_range(pl.len()) == 0).then(1 - pl.col("decision")).otherwise(pl.col("decision"))
-    path = doctored(
-        frozen,
+    path = frozen.doctored(
         **{table: nudged(*change) for table, change in moved.items()},
         decisions=lambda frame: frame.with_columns(turned.cast(pl.Int8).alias("decision")),
     )
@@ -80,7 +61,7 @@ def test_numbers_that_do_not_come_out_again_are_said_with_their_distance(frozen)
 
 @pytest.mark.parametrize("change", [lambda frame: frame[1:], lambda frame: frame.with_columns(role=pl.lit("test"))])
 def test_rows_that_do_not_come_out_again_have_no_distance(frozen, change):
-    path = doctored(frozen, calibrated=lambda frame: change(frame.filter(role="oof")))
+    path = frozen.doctored(calibrated=lambda frame: change(frame.filter(role="oof")))
     result = verify(path, recompute=True)
     assert [row["max_abs_diff"] for row in result.recomputed if not row["same"]] == [None]
     assert "it differs in its rows, or the frozen one is not here to compare" in str(result.differences[0])

@@ -32,8 +32,8 @@ def test_its_code_and_plugins_are_those_of_this_checkout(places):
 
 def test_it_verifies_and_recomputes_exactly(places):
     recorded = read_manifest(TINY).predicate["environment"]
-    if elsewhere := list(changes(recorded, environment_now(recorded))):
-        pytest.skip(f"frozen in another environment, where bits may differ: {elsewhere[:3]}")
+    if other_versions := list(changes(recorded, environment_now(recorded))):
+        pytest.skip(f"frozen with other versions, where bits may differ: {other_versions[:3]}")
     result = verify(TINY, **places, recompute=True)
     assert result.differences == [], STALE
     assert [row["max_abs_diff"] for row in result.recomputed] == [0.0] * 5

@@ -18,7 +18,7 @@ from asdcore.stages.score_new import assemble_new, score_new
 from asdcore.store.cache import Store
 from asdcore.store.tables import SCORES
 
-SCORERS = ["knn", "mahalanobis", "lof", "gmm"]
+SCORERS = ["knn", "mahalanobis", "lof", "kmeans"]
 
 
 def digest(i):

@@ -91,6 +91,7 @@ def read_fields(kinds: Mapping[str, AnyKind], state: Mapping[str, Any]) -> dict[
 
     Examples
     --------
+    >>> import numpy as np
     >>> read_fields({"mean": Array("d")}, {"mean": np.zeros((3, 3))})
     Traceback (most recent call last):
         ...
@@ -118,6 +119,7 @@ class Array:
 
     Examples
     --------
+    >>> import numpy as np
     >>> Array("n n").read(np.eye(2), {}).flags.writeable
     False
     """

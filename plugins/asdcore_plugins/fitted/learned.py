@@ -12,6 +12,7 @@ with the same ones; nor is what only ``score_left_out`` needs.
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -44,8 +45,8 @@ class Learned:
     ...     learned = attributes(_centre=float)
     ...
     ...     def __init__(self, values):
-    ...         self._centre = values.mean()
-    >>> line = Line(np.arange(3.0))
+    ...         self._centre = sum(values) / len(values)
+    >>> line = Line([0.0, 1.0, 2.0])
     >>> line.state()
     {'centre': 1.0}
     >>> Line.restored(line.state())._centre
@@ -102,7 +103,7 @@ class Learned:
         return kinds
 
 
-class Fitted(Learned):
+class Fitted(Learned, ABC):
     """A component that learns from train normals. ``name`` is what messages call it.
 
     A subclass sets ``_is_fitted`` in its ``fit``: to False at the beginning, and to True at the end.

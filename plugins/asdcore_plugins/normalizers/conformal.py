@@ -6,10 +6,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
-from asdcore_plugins.normalizers.bases.domain_scope import Curve
+from asdcore_plugins.fitted.kinds import Array
+from asdcore_plugins.fitted.learned import Learned, attributes
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Distribution, alone_or_mixed
 
 Floats = NDArray[np.float64]
+
+
+class PValues(Learned):
+    """1 - p as a distribution function; raises DataError if all normals are the same."""
+
+    learned = attributes(_values=Array("n"), _p=Array("n"), _least=float, _scale=float)
+
+    def __init__(self, normals: Floats) -> None:
+        values, counts = np.unique(normals, return_counts=True)
+        if len(values) < 2:
+            raise DataError(f"conformal needs at least 2 different train-normal scores, found {len(values)}")
+        n = len(normals)
+        reached = np.cumsum(counts[::-1])[::-1]
+        self._values, self._p = values, (1.0 + reached) / (n + 1.0)
+        self._least = 1.0 / (n + 1.0)
+        spread = float(values[-1] - values[0])
+        distance = float(values[-1] - np.median(normals))
+        # With half of the sample at the top its distance to the median is nothing; the spread then sets the scale.
+        self._scale = distance if distance > 1e-9 * spread else spread
+
+    def below(self, scores: Floats) -> Floats:
+        """Return 1 - p (n_clips,)."""
+        return 1.0 - self._above(scores)
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log p (n_clips,)."""
+        p: Floats = np.log(self._above(scores))
+        return p
+
+    def _above(self, scores: Floats) -> Floats:
+        inside = np.interp(scores, self._values, self._p)
+        over = np.maximum(scores - self._values[-1], 0.0)
+        far = self._least + (self._p[-1] - self._least) * (self._scale / (over + self._scale))
+        p: Floats = np.where(over > 0, far, inside)
+        return p
 
 
 class Conformal(ByDistribution):
@@ -60,46 +96,14 @@ class Conformal(ByDistribution):
     """
 
     name = "conformal"
+    learned = attributes(_scales=alone_or_mixed(PValues))
     outputs = ("surprise", "probability")
 
     def __init__(self, scope: str = "pooled", output: str = "surprise", shrinkage: float = 0.0) -> None:
         super().__init__(scope, output, shrinkage)
 
-    def _curve(self, scores: Floats, which: str) -> Curve:
-        return expressed(PValues(scores), self._output)
+    def _scale(self, scores: Floats, which: str) -> Distribution:
+        return PValues(scores)
 
-    def _target_curve(self, target: Floats, source: Floats) -> Curve:
+    def _target_scale(self, target: Floats, source: Floats) -> Distribution:
         return self._mixed(PValues(target), PValues(source), len(target))
-
-
-class PValues:
-    """1 - p as a distribution function; raises DataError where all normals are the same."""
-
-    def __init__(self, normals: Floats) -> None:
-        values, counts = np.unique(normals, return_counts=True)
-        if len(values) < 2:
-            raise DataError(f"conformal needs at least 2 different train-normal scores, found {len(values)}")
-        n = len(normals)
-        reached = np.cumsum(counts[::-1])[::-1]
-        self._values, self._p = values, (1.0 + reached) / (n + 1.0)
-        self._least = 1.0 / (n + 1.0)
-        spread = float(values[-1] - values[0])
-        distance = float(values[-1] - np.median(normals))
-        # With half of the sample at the top its distance to the median is nothing; the spread then sets the scale.
-        self._scale = distance if distance > 1e-9 * spread else spread
-
-    def below(self, scores: Floats) -> Floats:
-        """Return 1 - p (n_clips,)."""
-        return 1.0 - self._above(scores)
-
-    def log_above(self, scores: Floats) -> Floats:
-        """Return log p (n_clips,)."""
-        p: Floats = np.log(self._above(scores))
-        return p
-
-    def _above(self, scores: Floats) -> Floats:
-        inside = np.interp(scores, self._values, self._p)
-        over = np.maximum(scores - self._values[-1], 0.0)
-        far = self._least + (self._p[-1] - self._least) * (self._scale / (over + self._scale))
-        p: Floats = np.where(over > 0, far, inside)
-        return p

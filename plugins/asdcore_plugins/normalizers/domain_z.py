@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.normalizers.bases.domain_scope import Curve
-from asdcore_plugins.normalizers.bases.location_scale import LocationScale, line
+from asdcore_plugins.normalizers.bases.location_scale import Line, LocationScale
 from asdcore_plugins.stats.distributions.spread import c4, mean_deviation
 
 Floats = NDArray[np.float64]
@@ -57,10 +56,10 @@ class DomainZ(LocationScale):
     def _bias(self, n: int) -> float:
         return c4(n)
 
-    def _domain_curves(self, chosen: Mapping[str, Floats]) -> dict[str, Curve]:
+    def _domain_scales(self, chosen: Mapping[str, Floats]) -> dict[str, Line]:
         missing = [name for name in ("source", "target") if name not in chosen]
         if missing:
             raise DataError(f"domain_z has no train normals of the {missing[0]} domain. Use mean_std, which needs one.")
         source = self._location_scale(chosen["source"], "source")
         mean, deviation = self._shrunk(chosen["target"], source)
-        return {"source": line(source[0], deviation), "target": line(mean, deviation)}
+        return {"source": Line(source[0], deviation), "target": Line(mean, deviation)}

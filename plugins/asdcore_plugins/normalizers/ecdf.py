@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import SmoothEcdf
-from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Smooth, expressed
-from asdcore_plugins.normalizers.bases.domain_scope import Curve
+from asdcore_plugins.fitted.kinds import Fields
+from asdcore_plugins.fitted.learned import attributes
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Distribution, alone_or_mixed
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """The smooth empirical distribution function."""
+
+    ecdf: SmoothEcdf
+
+    def below(self, scores: Floats) -> Floats:
+        """Return F (n_clips,)."""
+        return self.ecdf.cdf(scores)
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log(1 - F) (n_clips,)."""
+        above: Floats = np.log(self.ecdf.survival(scores))
+        return above
 
 
 class Ecdf(ByDistribution):
@@ -40,16 +59,13 @@ class Ecdf(ByDistribution):
     """
 
     name = "ecdf"
+    learned = attributes(_scales=alone_or_mixed(Fields(Smooth, ecdf=SmoothEcdf)))
 
     def __init__(self, scope: str = "pooled", output: str = "probability", shrinkage: float = 10.0) -> None:
         super().__init__(scope, output, shrinkage)
 
-    def _curve(self, scores: Floats, which: str) -> Curve:
-        return expressed(_smooth(scores), self._output)
+    def _scale(self, scores: Floats, which: str) -> Distribution:
+        return Smooth(SmoothEcdf(scores))
 
-    def _target_curve(self, target: Floats, source: Floats) -> Curve:
-        return self._mixed(_smooth(target), _smooth(source), len(target))
-
-
-def _smooth(scores: Floats) -> Smooth:
-    return Smooth(SmoothEcdf(scores))
+    def _target_scale(self, target: Floats, source: Floats) -> Distribution:
+        return self._mixed(Smooth(SmoothEcdf(target)), Smooth(SmoothEcdf(source)), len(target))

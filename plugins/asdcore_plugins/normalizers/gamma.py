@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import digamma, gammainc, gammaincc, polygamma
 
 from asdcore import DataError
-from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
-from asdcore_plugins.normalizers.bases.domain_scope import Curve
+from asdcore_plugins.fitted.kinds import Each, Fields
+from asdcore_plugins.fitted.learned import attributes
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Distribution
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +22,28 @@ SMALLEST = 1e-290
 
 LEAST_SPREAD = 1e-9
 """A log m - l below this (scores within 5e-5 of one another) is lost in the rounding of the logarithms."""
+
+
+@dataclass(frozen=True)
+class GammaDistribution:
+    """A gamma distribution with its origin at 0."""
+
+    shape: float
+    scale: float
+
+    def below(self, scores: Floats) -> Floats:
+        """Return F (n_clips,)."""
+        below: Floats = gammainc(self.shape, np.maximum(scores, 0.0) / self.scale)
+        return below
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log(1 - F) (n_clips,)."""
+        x = np.maximum(scores, 0.0) / self.scale
+        above = gammaincc(self.shape, x)
+        far = above < SMALLEST
+        logs: Floats = np.log(np.where(far, 1.0, above))
+        logs[far] = [_log_upper(self.shape, float(value)) for value in x[far]]
+        return logs
 
 
 class Gamma(ByDistribution):
@@ -65,40 +88,19 @@ class Gamma(ByDistribution):
     """
 
     name = "gamma"
+    learned = attributes(_scales=Each(Fields(GammaDistribution, shape=float, scale=float)))
     outputs = ("surprise", "probability")
 
     def __init__(self, scope: str = "domain_min", output: str = "surprise", shrinkage: float = 10.0) -> None:
         super().__init__(scope, output, shrinkage)
 
-    def _curve(self, scores: Floats, which: str) -> Curve:
-        return expressed(fit_gamma(*_moments(scores, which), which), self._output)
+    def _scale(self, scores: Floats, which: str) -> Distribution:
+        return fit_gamma(*_moments(scores, which), which)
 
-    def _target_curve(self, target: Floats, source: Floats) -> Curve:
+    def _target_scale(self, target: Floats, source: Floats) -> Distribution:
         share, own, other = self._drawn(len(target)), _moments(target, "target"), _moments(source, "source")
         mean, log_mean = ((1.0 - share) * mine + share * theirs for mine, theirs in zip(own, other, strict=True))
-        return expressed(fit_gamma(mean, log_mean, "target"), self._output)
-
-
-@dataclass(frozen=True)
-class GammaDistribution:
-    """A gamma distribution with its origin at 0."""
-
-    shape: float
-    scale: float
-
-    def below(self, scores: Floats) -> Floats:
-        """Return F (n_clips,)."""
-        below: Floats = gammainc(self.shape, np.maximum(scores, 0.0) / self.scale)
-        return below
-
-    def log_above(self, scores: Floats) -> Floats:
-        """Return log(1 - F) (n_clips,)."""
-        x = np.maximum(scores, 0.0) / self.scale
-        above = gammaincc(self.shape, x)
-        far = above < SMALLEST
-        logs: Floats = np.log(np.where(far, 1.0, above))
-        logs[far] = [_log_upper(self.shape, float(value)) for value in x[far]]
-        return logs
+        return fit_gamma(mean, log_mean, "target")
 
 
 def fit_gamma(mean: float, log_mean: float, which: str) -> GammaDistribution:

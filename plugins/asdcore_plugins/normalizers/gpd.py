@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, SmoothEcdf
-from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, expressed
-from asdcore_plugins.normalizers.bases.domain_scope import Curve
+from asdcore_plugins.fitted.kinds import Each, Fields, OneOf
+from asdcore_plugins.fitted.learned import Learned, attributes
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Distribution
 from asdcore_plugins.normalizers.bases.location_scale import shrunk
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
 from asdcore_plugins.stats.parameters import check_quantiles
@@ -16,6 +19,61 @@ Floats = NDArray[np.float64]
 
 FEWEST = 10
 """Train normals that a tail is fitted to, at least."""
+
+
+class ParetoTail(Learned):
+    """The smooth CDF of train normals (n,) up to their quantile ``threshold``, a generalised Pareto tail above it."""
+
+    learned = attributes(_start=float, _body=SmoothEcdf, _log_share=float, _shape=float, _scale=float)
+
+    def __init__(self, normals: Floats, threshold: float, which: str) -> None:
+        self._start = float(np.quantile(normals, threshold))
+        over = np.sort(normals[normals > self._start]) - self._start
+        if len(over) < FEWEST:
+            raise DataError(
+                f"{len(over)} of the {len(normals)} train-normal scores ({which}) lie above their quantile "
+                f"{threshold}; a tail needs {FEWEST}. Choose a lower threshold, or ecdf."
+            )
+        self._body = SmoothEcdf(normals)
+        self._log_share = float(np.log(self._body.survival(np.array([self._start]))[0]))
+        self._shape, self._scale = pareto_moments(over)
+
+    def below(self, scores: Floats) -> Floats:
+        """Return F (n_clips,)."""
+        below: Floats = np.where(scores > self._start, -np.expm1(self._tail(scores)), self._body.cdf(scores))
+        return below
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log(1 - F) (n_clips,)."""
+        above: Floats = np.where(scores > self._start, self._tail(scores), np.log(self._body.survival(scores)))
+        return above
+
+    def _tail(self, scores: Floats) -> Floats:
+        """Return log(1 - F) of the tail (n_clips,), held at its start."""
+        over = np.maximum(scores - self._start, 0.0) / self._scale
+        falls: Floats = over if self._shape == 0 else np.log1p(self._shape * over) / self._shape
+        return self._log_share - falls
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A distribution for scores at another location and scale: it is read at (s - here) * ratio + there."""
+
+    distribution: ParetoTail
+    here: float
+    ratio: float
+    there: float
+
+    def below(self, scores: Floats) -> Floats:
+        """Return F (n_clips,)."""
+        return self.distribution.below(self._moved(scores))
+
+    def log_above(self, scores: Floats) -> Floats:
+        """Return log(1 - F) (n_clips,)."""
+        return self.distribution.log_above(self._moved(scores))
+
+    def _moved(self, scores: Floats) -> Floats:
+        return (scores - self.here) * self.ratio + self.there
 
 
 class Gpd(ByDistribution):
@@ -61,6 +119,9 @@ class Gpd(ByDistribution):
     """
 
     name = "gpd"
+    learned = attributes(
+        _scales=Each(OneOf(ParetoTail, Fields(Moved, distribution=ParetoTail, here=float, ratio=float, there=float)))
+    )
 
     def __init__(
         self, scope: str = "pooled", output: str = "surprise", threshold: float = 0.85, shrinkage: float = 10.0
@@ -69,46 +130,14 @@ class Gpd(ByDistribution):
         check_quantiles(threshold=threshold)
         self._threshold = threshold
 
-    def _curve(self, scores: Floats, which: str) -> Curve:
-        return expressed(ParetoTail(scores, self._threshold, which), self._output)
+    def _scale(self, scores: Floats, which: str) -> Distribution:
+        return ParetoTail(scores, self._threshold, which)
 
-    def _target_curve(self, target: Floats, source: Floats) -> Curve:
-        curve, there = self._curve(source, "source"), median_iqr(source, "source")
+    def _target_scale(self, target: Floats, source: Floats) -> Distribution:
+        tail, there = ParetoTail(source, self._threshold, "source"), median_iqr(source, "source")
         own = median_iqr(target, "target")
         here = shrunk(len(target), own, there, small_sample_iqr(len(target)), self._shrinkage)
-        return lambda scores: curve((scores - here[0]) * (there[1] / here[1]) + there[0])
-
-
-class ParetoTail:
-    """The smooth CDF of train normals (n,) up to their quantile ``threshold``, a generalised Pareto tail above it."""
-
-    def __init__(self, normals: Floats, threshold: float, which: str) -> None:
-        self._start = float(np.quantile(normals, threshold))
-        over = np.sort(normals[normals > self._start]) - self._start
-        if len(over) < FEWEST:
-            raise DataError(
-                f"{len(over)} of the {len(normals)} train-normal scores ({which}) lie above their quantile "
-                f"{threshold}; a tail needs {FEWEST}. Choose a lower threshold, or ecdf."
-            )
-        self._body = SmoothEcdf(normals)
-        self._log_share = float(np.log(self._body.survival(np.array([self._start]))[0]))
-        self._shape, self._scale = pareto_moments(over)
-
-    def below(self, scores: Floats) -> Floats:
-        """Return F (n_clips,)."""
-        below: Floats = np.where(scores > self._start, -np.expm1(self._tail(scores)), self._body.cdf(scores))
-        return below
-
-    def log_above(self, scores: Floats) -> Floats:
-        """Return log(1 - F) (n_clips,)."""
-        above: Floats = np.where(scores > self._start, self._tail(scores), np.log(self._body.survival(scores)))
-        return above
-
-    def _tail(self, scores: Floats) -> Floats:
-        """Return log(1 - F) of the tail (n_clips,), held at its start."""
-        over = np.maximum(scores - self._start, 0.0) / self._scale
-        falls: Floats = over if self._shape == 0 else np.log1p(self._shape * over) / self._shape
-        return self._log_share - falls
+        return Moved(tail, here[0], there[1] / here[1], there[0])
 
 
 def pareto_moments(over: Floats) -> tuple[float, float]:

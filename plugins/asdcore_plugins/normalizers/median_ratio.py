@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.normalizers.bases.domain_scope import Curve, ScopedNormalizer
-from asdcore_plugins.normalizers.bases.location_scale import line
+from asdcore_plugins.normalizers.bases.location_scale import ByLine, Line
 
 Floats = NDArray[np.float64]
 
 
-class MedianRatio(ScopedNormalizer):
+class MedianRatio(ByLine):
     """Scores as multiples of the median train normal: z = s / median.
 
     What the score of a normal clip is worth differs by domain: against ten target clips every clip is far. By domain,
@@ -42,13 +41,13 @@ class MedianRatio(ScopedNormalizer):
 
     name = "median_ratio"
 
-    def _curve(self, scores: Floats, which: str) -> Curve:
-        return line(0.0, _median(scores, which))
+    def _scale(self, scores: Floats, which: str) -> Line:
+        return Line(0.0, _median(scores, which))
 
-    def _target_curve(self, target: Floats, source: Floats) -> Curve:
+    def _target_scale(self, target: Floats, source: Floats) -> Line:
         drawn = self._drawn(len(target))
         own, other = math.log(_median(target, "target")), math.log(_median(source, "source"))
-        return line(0.0, math.exp((1.0 - drawn) * own + drawn * other))
+        return Line(0.0, math.exp((1.0 - drawn) * own + drawn * other))
 
 
 def _median(scores: Floats, which: str) -> float:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from asdcore import DataError, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.scorers.bases.references import references_left, too_few_left
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Indices
+from asdcore_plugins.stats.learned import LEARNED
 from asdcore_plugins.stats.masked import medians
 from asdcore_plugins.stats.neighbours.exact import Banks
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
@@ -64,6 +66,8 @@ class KDE(NeighbourScorer):
     >>> scorer.score(np.array([[1.0], [6.0]], np.float32))["pooled"].round(3).tolist()
     [0.533, 5.856]
     """
+
+    _bandwidth: Annotated[Mapping[str, float], LEARNED]
 
     def __init__(self, width: float = 1.0, metric: str = "euclidean", references: Sequence[str] = REFERENCES) -> None:
         self._width = between("width", width, 0, math.inf)
@@ -128,13 +132,14 @@ class KDE(NeighbourScorer):
         return _summed(rows, members, bandwidth, least, others)
 
     def _learn(self, rows: DistanceRows, domain: NDArray[np.str_]) -> None:
-        self._neighbours, self._bandwidth = {}, {}
+        self._neighbours, bandwidth = {}, {}
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
             near = self._neighbours[name] = self._nearest_others(name, rows, group, 1, self._apart)
-            self._bandwidth[name] = float(self._bandwidths(name, near.without(np.array([-1])))[0])
-        self._keep({name: clips for name, clips in self._members.items() if not np.isnan(self._bandwidth[name])})
+            bandwidth[name] = float(self._bandwidths(name, near.without(np.array([-1])))[0])
+        self._keep({name: clips for name, clips in self._members.items() if not np.isnan(bandwidth[name])})
+        self._bandwidth = {name: bandwidth[name] for name in self._members}
 
     def _bandwidths(self, name: str, banks: Banks | BanksWithout) -> Floats:
         """Return h of a reference in each of its banks (b,); nan if no clip has others that it may be compared with.

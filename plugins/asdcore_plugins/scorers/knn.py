@@ -12,7 +12,7 @@ bank in single precision. So a bank may be large.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from asdcore_plugins.scorers.bases.references import large_enough, members_of, r
 from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat, other_width
+from asdcore_plugins.stats.learned import Count, State, Stored, read_only
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import REFERENCES, metric_name, reference_names, whole
@@ -60,17 +61,31 @@ class KNN(LeaveOutScorer):
 
     name = "knn"
 
+    _n: Count
+    _banks: Annotated[Mapping[str, Indices], "*", "n"]
+
     def __init__(self, k: int = 1, metric: str = "cosine", references: Sequence[str] = REFERENCES) -> None:
         self.metric, self._references = metric_name(metric), reference_names(references)
         self._k = whole("k", k)
-        self._banks: dict[str, Indices] = {}
         self._nearest: NearestRows | None = None
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         self._learn(domain)
-        rows = flat(features)
+        self._remember(flat(features))
+
+    def _remember(self, rows: Floats32) -> None:
+        """Lay out the features of the bank (n_train, D) to be searched."""
         self._width = rows.shape[1]
         self._nearest = NearestRows(rows, self.metric, self._banks, np.arange(len(rows)), self._k)
+
+    def _state(self) -> State:
+        return {**super()._state(), "rows": None if self._nearest is None else read_only(self._nearest.rows)}
+
+    def _restore(self, stored: Stored) -> None:
+        super()._restore(stored)
+        self._nearest = None
+        if (rows := stored.read("rows", Floats32 | None, "n D")) is not None:
+            self._remember(rows)
 
     def fit_distances(self, distances: Floats, domain: NDArray[np.str_]) -> Self:
         """Keep distances that are measured already.
@@ -89,7 +104,8 @@ class KNN(LeaveOutScorer):
         """
         self._is_fitted = False
         self._learn(domain)
-        self._nearest, self._within, self._is_fitted = None, distances, True
+        self._nearest, self._within = None, distances
+        self._is_fitted, self._is_restored = True, False
         return self
 
     def _score(self, features: Floats32) -> Mapping[str, Floats]:

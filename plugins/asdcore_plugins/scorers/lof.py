@@ -19,6 +19,8 @@ distance matrix of n_train^2, then n_train + k^2 for a clip left out and n_train
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 from asdcore import Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
+from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 from asdcore_plugins.stats.masked import medians
 from asdcore_plugins.stats.neighbours.exact import nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
@@ -69,6 +72,8 @@ class LOF(NeighbourScorer):
     [0.83, 4.33]
     """
 
+    _surroundings: Annotated[Mapping[str, _Surroundings], LEARNED]
+
     def __init__(self, k: int = 20, metric: str = "cosine", references: Sequence[str] = REFERENCES) -> None:
         self._k = whole("k", k)
         super().__init__("lof", metric, references, fewest=3)
@@ -76,7 +81,7 @@ class LOF(NeighbourScorer):
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
         self._check_fitted()
-        return {name: self._scores(name, distances) for name in self._members}
+        return {name: self._scores(name, distances) for name in self._surroundings}
 
     def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each among the others as they are without it."""
@@ -142,20 +147,20 @@ class LOF(NeighbourScorer):
 
     def _scores(self, name: str, distances: Floats) -> Floats:
         """(n_clips, n_train) distances of clips that do not belong to a reference -> (n_clips,)."""
-        clips = self._distinct[name].clips
+        clips = self._surroundings[name].clips
         column, distance = nearest(np.take(distances, clips, axis=1), self._k)
         return self._judged(name, clips[column], distance)
 
     def _judged(self, name: str, near: Indices, distance: Floats) -> Floats:
         """Score clips (n,) that do not belong to a reference by their nearest in it, and how far these are, (n, k)."""
-        furthest, density, least = self._surroundings[name]
-        return _factors(distance, furthest[near], density[near], least)
+        around = self._surroundings[name]
+        return _factors(distance, around.furthest[near], around.density[near], around.least)
 
     def _alone(self, name: str, clips: Indices) -> Floats:
         """Score clips (b,) of a reference by the reference without each."""
         near, bank = self._neighbours[name], np.arange(len(clips))[:, None]
         banks = near.without(clips)
-        furthest = banks.filled(self._surroundings[name][0], _furthest(banks.distances()))
+        furthest = banks.filled(self._surroundings[name].furthest, _furthest(banks.distances()))
         least = self._least(furthest, banks.among(self._distinct[name].first == np.arange(self._n)))
         chosen, distance = near.index[clips, :-1], near.distance[clips, :-1]
         # The neighbours' neighbours: the nearest k + 1 without the clip, or without the last if it is not there.
@@ -167,7 +172,7 @@ class LOF(NeighbourScorer):
         return _factors(distance, furthest[bank, chosen], density, least)
 
     def _learn(self, rows: DistanceRows, domain: NDArray[np.str_]) -> None:
-        self._neighbours, self._surroundings, self._distinct = {}, {}, {}
+        self._neighbours, self._distinct, surroundings, kept = {}, {}, {}, {}
         for name, members in self._members.items():
             group = np.full(len(domain), -1)
             group[members] = 0
@@ -180,9 +185,11 @@ class LOF(NeighbourScorer):
             furthest, there = _furthest(distance), (distinct.of(group) == 0) & np.isfinite(distance[:, 0])
             least = self._least(furthest[None], there[None])[0]
             self._neighbours[name] = near
-            self._surroundings[name] = furthest, _densities(distance, furthest[index], least), least
-            self._members[name] = distinct.clips[there[distinct.clips]]
-        self._keep(self._members)
+            density = _densities(distance, furthest[index], least)
+            surroundings[name] = _Surroundings(distinct.clips, furthest, density, float(least))
+            kept[name] = distinct.clips[there[distinct.clips]]
+        self._keep(kept)
+        self._surroundings = {name: surroundings[name] for name in self._members}
 
     @staticmethod
     def _least(furthest: Floats, counted: Flags) -> Floats:
@@ -191,6 +198,26 @@ class LOF(NeighbourScorer):
         1 for a bank in which no clip counts.
         """
         return np.asarray(np.where(counted.any(axis=1), LEAST * medians(furthest, counted), 1.0))
+
+
+@dataclass(frozen=True)
+class _Surroundings(Learned):
+    """What a reference tells of its clips.
+
+    Parameters
+    ----------
+    clips
+        (m,) the clips of the reference, copies left out.
+    furthest, density
+        (n_train,) the distance of each to its k-th nearest other, and its local reachability density.
+    least
+        The least reach that counts.
+    """
+
+    clips: Annotated[Indices, "*", "n"]
+    furthest: Annotated[Floats, "n"]
+    density: Annotated[Floats, "n"]
+    least: Number
 
 
 def _furthest(distance: Floats) -> Floats:
@@ -205,7 +232,7 @@ def _densities(distance: Floats, furthest: Floats, least: Floats) -> Floats:
     return np.asarray(1.0 / np.maximum(reach.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1), least))
 
 
-def _factors(distance: Floats, furthest: Floats, density: Floats, least: Floats) -> Floats:
+def _factors(distance: Floats, furthest: Floats, density: Floats, least: Floats | float) -> Floats:
     """LOF (n,) of clips by the distances of their neighbours, these ones' furthest and density, each (n, k)."""
     there = np.isfinite(distance)
     count = np.maximum(there.sum(axis=1), 1)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,9 @@ from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat, other_width
 from asdcore_plugins.stats.gaussians.downdate import DowndatedGaussian
-from asdcore_plugins.stats.gaussians.gaussian import Gaussian, estimate
-from asdcore_plugins.stats.parameters import between, choice, reference_names
+from asdcore_plugins.stats.gaussians.gaussian import BankGaussian, Gaussian, estimate
+from asdcore_plugins.stats.learned import LEARNED, Learned
+from asdcore_plugins.stats.parameters import REFERENCES, between, choice, reference_names
 
 DOMAINS = ("source", "target")
 COVARIANCES = ("reference", "selective", "tied")
@@ -82,6 +84,9 @@ class Mahalanobis(LeaveOutScorer):
 
     name = "mahalanobis"
 
+    _shape: Annotated[tuple[int, ...], "D"]
+    _parts: Annotated[Mapping[str, _Part], LEARNED]
+
     def __init__(
         self,
         references: Sequence[str] = ("pooled",),
@@ -92,7 +97,6 @@ class Mahalanobis(LeaveOutScorer):
         if isinstance(shrinkage, str) and shrinkage not in SHRINKAGES:
             raise ValueError(f"shrinkage must be one of {', '.join(SHRINKAGES)}, or a number, got {shrinkage!r}")
         self._shrinkage = shrinkage if isinstance(shrinkage, str) else between("shrinkage", shrinkage, 0, 1)
-        self._parts: list[_Part] = []
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         rows = flat(features).astype(np.float64)
@@ -102,17 +106,20 @@ class Mahalanobis(LeaveOutScorer):
                 f"mahalanobis needs at least {FEWEST} train normals in one of its references "
                 f"{', '.join(self._references)}"
             )
-        self._parts = [
-            _Part(names, members, group, estimate(rows[members], group, self._shrinkage))
+        self._banked = [
+            _BankPart(names, estimate(rows[members], group, self._shrinkage), members)
             for names, members, group in groupings
         ]
-        self._rows = rows
+        self._rows, self._shape, self._parts = rows, rows.shape[1:], {part.names[0]: part for part in self._banked}
 
     def _score(self, features: Floats32) -> Mapping[str, Floats]:
         rows = flat(features).astype(np.float64)
-        if rows.shape[1] != self._rows.shape[1]:
-            raise other_width(rows.shape[1], self._rows.shape[1])
-        return self._by_reference([part.gaussian.distances(rows) for part in self._parts])
+        if rows.shape[1:] != self._shape:
+            raise other_width(rows.shape[1], *self._shape)
+        return self._by_reference([part.gaussian.distances(rows) for part in self._parts.values()])
+
+    def _named(self) -> Sequence[str]:
+        return REFERENCES
 
     def macs(self, n_train: int, dim: int) -> int:
         """Return the multiply-accumulates to score one clip: its projection on the basis of each Gaussian."""
@@ -121,9 +128,9 @@ class Mahalanobis(LeaveOutScorer):
 
     def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         if without is None:
-            return self._by_reference([self._left_out(part) for part in self._parts])
+            return self._by_reference([self._left_out(part) for part in self._banked])
         gone = Without(without, len(self._rows))
-        return self._complete([self._left_out_without(part, gone) for part in self._parts])
+        return self._complete([self._left_out_without(part, gone) for part in self._banked])
 
     def _groupings(self, domain: NDArray[np.str_]) -> list[tuple[tuple[str, ...], Indices, Indices]]:
         """Return (names of the means, train clips, which mean each belongs to) of every Gaussian."""
@@ -140,7 +147,7 @@ class Mahalanobis(LeaveOutScorer):
             if len(members) >= FEWEST
         ]
 
-    def _left_out(self, part: _Part) -> Floats:
+    def _left_out(self, part: _BankPart) -> Floats:
         """Score clips of the part without themselves, the others as they are: (n_train, means)."""
         scores = np.empty((len(self._rows), len(part.names)))
         others = np.setdiff1d(np.arange(len(self._rows)), part.members)
@@ -149,13 +156,13 @@ class Mahalanobis(LeaveOutScorer):
         for i in np.flatnonzero(lost):
             rest = np.arange(len(part.members)) != i
             try:
-                refitted = estimate(self._rows[part.members[rest]], part.group[rest], self._shrinkage)
+                refitted = estimate(self._rows[part.members[rest]], part.gaussian.group[rest], self._shrinkage)
             except DataError as error:
                 raise DataError(f"one train normal cannot be scored by the others: {error}") from error
             scores[part.members[i]] = refitted.distances(self._rows[part.members[[i]]])[0]
         return scores
 
-    def _left_out_without(self, part: _Part, without: Without) -> Floats:
+    def _left_out_without(self, part: _BankPart, without: Without) -> Floats:
         """Score every clip without its set: (n_train, means); inf under a Gaussian with too few clips left."""
         place = np.full(len(self._rows), -1)
         place[part.members] = np.arange(len(part.members))
@@ -167,10 +174,10 @@ class Mahalanobis(LeaveOutScorer):
             scores[clips[i]] = self._refitted(part, sets[i], clips[i])
         return scores
 
-    def _refitted(self, part: _Part, gone: Indices, clips: Indices) -> Floats:
+    def _refitted(self, part: _BankPart, gone: Indices, clips: Indices) -> Floats:
         """Score clips (b,) by a Gaussian estimated without some of the part's clips: (b, means)."""
         rest = np.setdiff1d(np.arange(len(part.members)), gone)
-        names, group = np.unique(part.group[rest], return_inverse=True)
+        names, group = np.unique(part.gaussian.group[rest], return_inverse=True)
         scores = np.full((len(clips), len(part.names)), np.inf)
         try:
             refitted = estimate(self._rows[part.members[rest]], group, self._shrinkage)
@@ -190,7 +197,7 @@ class Mahalanobis(LeaveOutScorer):
         """Distances (n, means) of every Gaussian -> {reference: (n,)}."""
         scores = {
             name: np.ascontiguousarray(column)
-            for part, columns in zip(self._parts, distances, strict=True)
+            for part, columns in zip(self._parts.values(), distances, strict=True)
             for name, column in zip(part.names, columns.T, strict=True)
         }
         if self._covariance != "reference":
@@ -199,13 +206,19 @@ class Mahalanobis(LeaveOutScorer):
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One Gaussian: the names of its means, its train clips, and the mean that each clip belongs to."""
+class _Part(Learned):
+    """One Gaussian, and the names of its means."""
 
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], "groups"]
+    gaussian: Annotated[Gaussian, LEARNED]
+
+
+@dataclass(frozen=True)
+class _BankPart(_Part):
+    """The same with the train clips (n,) of the Gaussian, which tell what it is without each."""
+
+    gaussian: Annotated[BankGaussian, LEARNED]
     members: Indices
-    group: Indices
-    gaussian: Gaussian
 
 
 def _shared(sets: list[Indices], of: Indices) -> tuple[list[Indices], list[Indices]]:

@@ -31,6 +31,21 @@ CASES = [
 ]
 
 
+ALONE = [
+    (name, {"scope": scope})
+    for name in ("median_ratio", "ecdf", "conformal", "gamma", "gpd")
+    for scope in ("source", "pooled")
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), CASES + ALONE, ids=str)
+def test_same_bits_from_a_state(name, parameters):
+    fitted = asdcore.load_normalizer(name, **parameters).fit(TRAIN, DOMAIN)
+    other = {reference: scores + 1.0 for reference, scores in TRAIN.items()}
+    restored = asdcore.load_normalizer(name, **parameters).fit(other, DOMAIN).restore(fitted.state())
+    assert restored.transform(CLIPS).tobytes() == fitted.transform(CLIPS).tobytes()
+
+
 @pytest.mark.parametrize(("name", "parameters"), CASES, ids=str)
 def test_same_bits_in_any_company(name, parameters):
     normalizer = asdcore.load_normalizer(name, **parameters).fit(TRAIN, DOMAIN)

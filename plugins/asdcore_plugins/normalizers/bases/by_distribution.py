@@ -17,8 +17,8 @@ from typing import Protocol
 import numpy as np
 from scipy.special import ndtri, ndtri_exp
 
-from asdcore import SmoothEcdf
-from asdcore_plugins.normalizers.bases.domain_scope import Curve, ScopedNormalizer
+from asdcore_plugins.fitted.kinds import Each, Fields, OneOf, Part
+from asdcore_plugins.normalizers.bases.domain_scope import ScopedNormalizer
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import choice
 
@@ -35,22 +35,6 @@ class Distribution(Protocol):
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,), finite."""
         ...
-
-
-@dataclass(frozen=True)
-class Smooth:
-    """The smooth empirical distribution function."""
-
-    ecdf: SmoothEcdf
-
-    def below(self, scores: Floats) -> Floats:
-        """Return F (n_clips,)."""
-        return self.ecdf.cdf(scores)
-
-    def log_above(self, scores: Floats) -> Floats:
-        """Return log(1 - F) (n_clips,)."""
-        above: Floats = np.log(self.ecdf.survival(scores))
-        return above
 
 
 @dataclass(frozen=True)
@@ -72,8 +56,13 @@ class Mixture:
         return above
 
 
-class ByDistribution(ScopedNormalizer):
-    """A normalizer by a distribution function. A subclass implements :meth:`_curve`, often by :func:`expressed`.
+def alone_or_mixed(distribution: Fields | type[Part]) -> Each:
+    """Return the kind of ``_scales`` for distributions of one kind, or mixtures of two of them."""
+    return Each(OneOf(distribution, Fields(Mixture, first=distribution, second=distribution, share=float)))
+
+
+class ByDistribution(ScopedNormalizer[Distribution]):
+    """A normalizer by a distribution function.
 
     Parameters
     ----------
@@ -96,21 +85,22 @@ class ByDistribution(ScopedNormalizer):
         super().__init__(scope, shrinkage)
         self._output = choice("output", output, self.outputs)
 
-    def _mixed(self, target: Distribution, source: Distribution, n: int) -> Curve:
-        """Return the curve of a target of n clips, drawn toward the source."""
+    def _mixed(self, target: Distribution, source: Distribution, n: int) -> Distribution:
+        """Return the distribution of a target of n clips, drawn toward the source's."""
         share = self._drawn(n)
-        return expressed(Mixture(target, source, share) if share else target, self._output)
+        return Mixture(target, source, share) if share else target
+
+    def _z(self, scale: Distribution, scores: Floats) -> Floats:
+        return expressed(scale, self._output, scores)
 
 
-def expressed(distribution: Distribution, output: str) -> Curve:
-    """Return the curve of a distribution for one of the outputs."""
-
-    def normal(scores: Floats) -> Floats:
-        below, above = distribution.below(scores), distribution.log_above(scores)
-        quantile: Floats = np.where(below < 0.5, ndtri(np.minimum(below, 0.5)), -ndtri_exp(above))
-        return quantile
-
-    def surprise(scores: Floats) -> Floats:
-        return -distribution.log_above(scores)
-
-    return {"probability": distribution.below, "normal": normal, "surprise": surprise}[output]
+def expressed(distribution: Distribution, output: str, scores: Floats) -> Floats:
+    """Return one of the outputs (n_clips,) that a distribution has for scores."""
+    if output == "probability":
+        return distribution.below(scores)
+    above = distribution.log_above(scores)
+    if output == "surprise":
+        return -above
+    below = distribution.below(scores)
+    quantile: Floats = np.where(below < 0.5, ndtri(np.minimum(below, 0.5)), -ndtri_exp(above))
+    return quantile

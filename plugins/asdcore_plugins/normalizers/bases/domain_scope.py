@@ -15,30 +15,33 @@ source, with the weight of that many clips; 0 trusts the target clips alone.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
+from asdcore_plugins.fitted.kinds import Each
+from asdcore_plugins.fitted.learned import Fitted, attributes
 from asdcore_plugins.stats.arrays import Floats
-from asdcore_plugins.stats.distributions.extremes import warn_of_extremes
+from asdcore_plugins.stats.distributions.extremes import Curve, warn_of_extremes
 from asdcore_plugins.stats.parameters import between, choice
 
-Curve = Callable[["Floats"], "Floats"]
-"""Scores (n_clips,) -> z (n_clips,), non-decreasing, each clip by itself."""
+Scale = TypeVar("Scale")
+"""What is learned of the scores of one domain."""
 
 SCOPES = ("pooled", "source", "target", "domain_min")
 
 
-class ScopedNormalizer(ABC):
-    """A normalizer that learns a curve of the train normals of each domain.
+class ScopedNormalizer(Fitted, Generic[Scale]):
+    """A normalizer that learns a scale of the train normals of each domain.
 
-    A subclass sets ``name``, as messages say it, and ``fewest``, the clips that a domain needs. It implements
-    :meth:`_curve`, and :meth:`_target_curve` for target clips beside source clips.
+    A subclass sets ``name``, as messages say it, and ``fewest``, the clips that a domain needs; ``learned`` has the
+    kind of ``_scales``. It implements :meth:`_scale`, :meth:`_target_scale` for target clips beside source clips, and
+    :meth:`_z`, which puts scores on a scale.
 
     Parameters
     ----------
@@ -53,17 +56,19 @@ class ScopedNormalizer(ABC):
         If a parameter is out of its range.
     """
 
-    name: str
+    fit_call = "fit(scores, domain)"
+    learned = attributes(_references=Each(str))
     fewest: int = 1
     scopes: Sequence[str] = SCOPES
 
     def __init__(self, scope: str = "domain_min", shrinkage: float = 10.0) -> None:
         self._scope = choice("scope", scope, self.scopes)
         self._shrinkage = between("shrinkage", shrinkage, 0, math.inf, low_included=True)
-        self._curves: list[tuple[str, Curve]] = []
+        self._references: dict[str, str] = {}
+        self._scales: dict[str, Scale] = {}
 
     def fit(self, scores: Mapping[str, Floats], domain: NDArray[np.str_]) -> Self:
-        """Learn the curves of train normals.
+        """Learn the scales of train normals.
 
         Parameters
         ----------
@@ -82,28 +87,11 @@ class ScopedNormalizer(ABC):
         DataError
             If the scope has too few train normals, or their scores do not vary.
         """
-        self._curves = []
-        if self._scope == "pooled":
-            reference = _pooled(scores)
-            curve = self._curve(scores[reference], "all")
-            warn_of_extremes(self.name, "all", scores[reference], curve, lambda rest: self._curve(rest, "all"))
-            self._curves = [(reference, curve)]
-            return self
-        chosen = {}
-        for name in ("source", "target"):
-            reference = name if name in scores else "pooled"
-            # Without a bank to score the domain against, or with too few clips of it, the other domain stands for both.
-            if reference in scores and (domain == name).sum() >= self.fewest:
-                chosen[name] = (reference, scores[reference][domain == name])
-        alone = self._scope in ("source", "target")
-        if not chosen or (alone and self._scope not in chosen):
-            wanted = self._scope if alone else "source or the target"
-            raise DataError(f"{self._scope} needs at least {self.fewest} train normals of the {wanted} domain")
-        values = {name: normals for name, (_, normals) in chosen.items()}
-        curves = self._domain_curves(values)
-        for name, curve in curves.items():
-            warn_of_extremes(self.name, name, values[name], curve, partial(self._curve_of, name, values))
-        self._curves = [(chosen[name][0], curve) for name, curve in curves.items() if self._scope == name or not alone]
+        self._is_fitted = False
+        self._references, self._scales = (
+            self._pooled(scores) if self._scope == "pooled" else self._by_domain(scores, domain)
+        )
+        self._is_fitted = True
         return self
 
     def transform(self, scores: Mapping[str, Floats]) -> Floats:
@@ -124,41 +112,79 @@ class ScopedNormalizer(ABC):
         DataError
             Before ``fit``.
         """
-        if not self._curves:
-            raise DataError(f"this {self.name} has no train normals yet: call fit(scores, domain) first")
-        return self._combined([curve(scores[reference]) for reference, curve in self._curves])
+        self._check_fitted()
+        return self._combined([self._z(scale, scores[self._references[name]]) for name, scale in self._scales.items()])
+
+    def _pooled(self, scores: Mapping[str, Floats]) -> tuple[dict[str, str], dict[str, Scale]]:
+        """Return the reference and the scale of all train normals, each by the name "all"."""
+        reference = _pooled_reference(scores)
+        scale = self._scale(scores[reference], "all")
+        self._warn("all", scores[reference], scale, lambda rest: self._scale(rest, "all"))
+        return {"all": reference}, {"all": scale}
+
+    def _by_domain(
+        self, scores: Mapping[str, Floats], domain: NDArray[np.str_]
+    ) -> tuple[dict[str, str], dict[str, Scale]]:
+        """Return reference and scale of each domain that counts."""
+        # Without a bank to score the domain against, or with too few clips of it, the other domain stands for both.
+        references = {
+            name: name if name in scores else "pooled"
+            for name in ("source", "target")
+            if {name, "pooled"} & scores.keys() and (domain == name).sum() >= self.fewest
+        }
+        alone = self._scope in ("source", "target")
+        if not references or (alone and self._scope not in references):
+            wanted = self._scope if alone else "source or the target"
+            raise DataError(f"{self._scope} needs at least {self.fewest} train normals of the {wanted} domain")
+        values = {name: scores[reference][domain == name] for name, reference in references.items()}
+        scales = self._domain_scales(values)
+        for name, scale in scales.items():
+            self._warn(name, values[name], scale, partial(self._scale_of, name, values))
+        kept = [name for name in scales if self._scope == name or not alone]
+        return {name: references[name] for name in kept}, {name: scales[name] for name in kept}
+
+    def _warn(self, which: str, values: Floats, scale: Scale, refit: Callable[[Floats], Scale]) -> None:
+        """Warn if a few extreme scores set the scale of all others."""
+        warn_of_extremes(self.name, which, values, self._curve(scale), lambda rest: self._curve(refit(rest)))
+
+    def _curve(self, scale: Scale) -> Curve:
+        return partial(self._z, scale)
 
     def _combined(self, z: Sequence[Floats]) -> Floats:
         """Combine the z of the domains into one (n_clips,): the smallest."""
         smallest: Floats = np.minimum.reduce(z)
         return smallest
 
-    def _curve_of(self, name: str, values: Mapping[str, Floats], normals: Floats) -> Curve:
-        """Return the curve of one domain, if it had these train-normal scores (n,)."""
-        return self._domain_curves({**values, name: normals})[name]
+    def _scale_of(self, name: str, values: Mapping[str, Floats], normals: Floats) -> Scale:
+        """Return the scale of one domain, if it had these train-normal scores (n,)."""
+        return self._domain_scales({**values, name: normals})[name]
 
-    def _domain_curves(self, chosen: Mapping[str, Floats]) -> dict[str, Curve]:
-        """{domain: train-normal scores} -> {domain: curve}."""
-        curves = {name: self._curve(scores, name) for name, scores in chosen.items() if name == "source"}
+    def _domain_scales(self, chosen: Mapping[str, Floats]) -> dict[str, Scale]:
+        """{domain: train-normal scores} -> {domain: scale}."""
+        scales = {name: self._scale(scores, name) for name, scores in chosen.items() if name == "source"}
         if "target" in chosen:
             target, source = chosen["target"], chosen.get("source")
-            curves["target"] = self._curve(target, "target") if source is None else self._target_curve(target, source)
-        return curves
+            scales["target"] = self._scale(target, "target") if source is None else self._target_scale(target, source)
+        return scales
 
     @abstractmethod
-    def _curve(self, scores: Floats, which: str) -> Curve:
-        """Train-normal scores (n,) and whose they are -> their curve; raise DataError if they have none."""
+    def _scale(self, scores: Floats, which: str) -> Scale:
+        """Train-normal scores (n,) and whose they are -> their scale; raise DataError if they have none."""
 
     @abstractmethod
-    def _target_curve(self, target: Floats, source: Floats) -> Curve:
-        """Train-normal scores of both domains -> the target's curve, drawn toward the source."""
+    def _target_scale(self, target: Floats, source: Floats) -> Scale:
+        """Train-normal scores of both domains -> the target's scale, drawn toward the source's."""
+
+    @abstractmethod
+    def _z(self, scale: Scale, scores: Floats) -> Floats:
+        """Put scores (n_clips,) on a scale: z (n_clips,), non-decreasing, each clip by itself."""
 
     def _drawn(self, n: int) -> float:
         """Return the source's share in what is learned of n target clips."""
         return self._shrinkage / (n + self._shrinkage)
 
 
-def _pooled(scores: Mapping[str, Floats]) -> str:
+def _pooled_reference(scores: Mapping[str, Floats]) -> str:
     """Return the reference that stands for all train normals: the pooled one, or the only one."""
     if "pooled" in scores or len(scores) == 1:
         return "pooled" if "pooled" in scores else next(iter(scores))

@@ -18,17 +18,37 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from asdcore_plugins.normalizers.bases.domain_scope import SCOPES, Curve, ScopedNormalizer
+from asdcore_plugins.fitted.kinds import Each, Fields
+from asdcore_plugins.fitted.learned import attributes
+from asdcore_plugins.normalizers.bases.domain_scope import SCOPES, ScopedNormalizer
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.parameters import between
 
 SOFT = "domain_soft"
 
 
-class LocationScale(ScopedNormalizer):
+@dataclass(frozen=True)
+class Line:
+    """A centre and a scale."""
+
+    centre: float
+    scale: float
+
+
+class ByLine(ScopedNormalizer[Line]):
+    """A normalizer whose z is (s - centre) / scale."""
+
+    learned = attributes(_scales=Each(Fields(Line, centre=float, scale=float)))
+
+    def _z(self, scale: Line, scores: Floats) -> Floats:
+        return (scores - scale.centre) / scale.scale
+
+
+class LocationScale(ByLine):
     """A normalizer by centre and scale. A subclass implements :meth:`_location_scale` and :meth:`_bias`.
 
     Parameters
@@ -58,11 +78,11 @@ class LocationScale(ScopedNormalizer):
     def _bias(self, n: int) -> float:
         """Return c(n) for n >= 2."""
 
-    def _curve(self, scores: Floats, which: str) -> Curve:
-        return line(*self._location_scale(scores, which))
+    def _scale(self, scores: Floats, which: str) -> Line:
+        return Line(*self._location_scale(scores, which))
 
-    def _target_curve(self, target: Floats, source: Floats) -> Curve:
-        return line(*self._shrunk(target, self._location_scale(source, "source")))
+    def _target_scale(self, target: Floats, source: Floats) -> Line:
+        return Line(*self._shrunk(target, self._location_scale(source, "source")))
 
     def _shrunk(self, target: Floats, source: tuple[float, float]) -> tuple[float, float]:
         """The target's centre and scale, drawn toward the source's."""
@@ -96,8 +116,3 @@ def shrunk(
     own, drawn = n / (n + kappa), kappa / (n + kappa)
     log_scale = own * math.log(target[1] / bias) + drawn * math.log(source[1])
     return own * target[0] + drawn * source[0], math.exp(log_scale)
-
-
-def line(centre: float, scale: float) -> Curve:
-    """Return the curve (s - centre) / scale."""
-    return lambda scores: (scores - centre) / scale

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from asdcore import DataError, Without, distances
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import DependentScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Floats32, Indices
+from asdcore_plugins.stats.learned import Count
 from asdcore_plugins.stats.neighbours.exact import BLOCK
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
 from asdcore_plugins.stats.parameters import metric_name, reference_names
@@ -40,17 +41,20 @@ class DistanceScorer(DependentScorer):
         A reference with fewer train clips is left out.
     """
 
+    _n: Count
+    _members: Annotated[Mapping[str, Indices], "*", "n"]
+    _bank: Annotated[Floats32 | None, "n ..."]
+
     def __init__(self, name: str, metric: str, references: Sequence[str], fewest: int = 2) -> None:
         self.metric, self._references = metric_name(metric), reference_names(references)
         self.name, self._fewest = name, fewest
-        self._members: dict[str, Indices] = {}
 
     def _fit_without(self, features: Floats32, domain: NDArray[np.str_], without: Sequence[Indices] | None) -> None:
-        bank = np.array(features)
+        bank = np.array(features, order="C")
         fits = 8 * len(bank) ** 2 <= HELD_BYTES
         rows = distances(bank, bank, self.metric).__getitem__ if fits else LazyDistances(bank, self.metric)
         self._begin(rows, domain, None if without is None else Without(without, len(bank)))
-        self._bank: Floats32 | None = bank
+        self._bank = bank
 
     def fit_distances(
         self, distances: Floats, domain: NDArray[np.str_], without: Sequence[Indices] | None = None
@@ -71,7 +75,7 @@ class DistanceScorer(DependentScorer):
         """
         self._is_fitted = False
         self._begin(distances.__getitem__, domain, None if without is None else Without(without, len(domain)))
-        self._bank, self._is_fitted = None, True
+        self._bank, self._is_fitted, self._is_restored = None, True, False
         return self
 
     def _score(self, features: Floats32) -> Mapping[str, Floats]:

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from asdcore import DataError, Without
 from asdcore_plugins.scorers.bases.distance import DistanceScorer
 from asdcore_plugins.scorers.bases.references import references_left
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
+from asdcore_plugins.stats.learned import LEARNED, Learned
 from asdcore_plugins.stats.neighbours.exact import BLOCK, mean_nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
 from asdcore_plugins.stats.parameters import whole
@@ -31,7 +33,7 @@ ENDS = 1024
 
 
 @dataclass(frozen=True)
-class Points:
+class Points(Learned):
     """Points between two train clips each.
 
     Parameters
@@ -44,10 +46,10 @@ class Points:
         (n_points,) distance of a and b.
     """
 
-    a: Indices
-    b: Indices
-    share: Floats
-    apart: Floats
+    a: Annotated[Indices, "points", "n"]
+    b: Annotated[Indices, "points", "n"]
+    share: Annotated[Floats, "points"]
+    apart: Annotated[Floats, "points"]
 
     def nearest(self, row: Floats, metric: str, k: int, lost: Flags | None = None) -> Floats:
         """Return the k smallest distances of one clip to the points, in any order.
@@ -108,6 +110,8 @@ class InterpolatedBank(DistanceScorer):
     metric, references
         As in :class:`~asdcore_plugins.scorers.bases.distance.DistanceScorer`.
     """
+
+    _points: Annotated[Points, LEARNED]
 
     def __init__(self, name: str, k: int, metric: str, references: Sequence[str]) -> None:
         self._k = whole("k", k)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,9 @@ class LocalDensity(NeighbourScorer):
         As in :class:`~asdcore_plugins.scorers.bases.distance.DistanceScorer`.
     """
 
+    _scale: Annotated[Floats, "n"]
+    _offset: Annotated[Floats, "n"]
+
     def __init__(self, name: str, k: int, among: str, metric: str, references: Sequence[str]) -> None:
         self._among = choice("among", among, AMONG)
         super().__init__(name, metric, references, fewest=3)
@@ -200,7 +203,8 @@ class LocalDensity(NeighbourScorer):
             self._counted &= np.isfinite(near.distance[:, 0])
             self._keep({name: members[self._counted[members]] for name, members in self._members.items()})
         self._rho = self._density(self._neighbours, self._counted, domain == "target")
-        self._scale, self._offset = self._judge(self._neighbours.without(np.array([-1])))
+        whole = self._judge(self._neighbours.without(np.array([-1])))
+        self._scale, self._offset = (np.broadcast_to(term, (1, len(domain)))[0].copy() for term in whole)
 
     def _distinct_of(self, rows: DistanceRows, near: Neighbours, domain: NDArray[np.str_]) -> DistinctClips:
         """Say which clips are copies of others of their domain."""

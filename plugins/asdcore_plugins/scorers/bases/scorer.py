@@ -1,19 +1,24 @@
 """The base of scorers: fit on train normals, then score clips against references.
 
 A reference is a bank of train normals: all of them (``pooled``), or those of one domain (``source``, ``target``).
+
+What a scorer's fit learns is its state: the attributes that its class annotates, as
+:mod:`asdcore_plugins.stats.learned` has it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
+from asdcore_plugins.stats.learned import State, Stored, state_of
+from asdcore_plugins.stats.parameters import REFERENCES
 
 
 class ReferenceScorer(ABC):
@@ -23,7 +28,8 @@ class ReferenceScorer(ABC):
     """
 
     name: str
-    _is_fitted = False
+    _references: tuple[str, ...] = REFERENCES
+    _is_fitted = _is_restored = False
 
     def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
         """Learn from train normals; an earlier fit is forgotten.
@@ -47,7 +53,7 @@ class ReferenceScorer(ABC):
         """
         self._is_fitted = False
         self._fit(features, domain)
-        self._is_fitted = True
+        self._is_fitted, self._is_restored = True, False
         return self
 
     def score(self, features: Floats32) -> Mapping[str, Floats]:
@@ -70,6 +76,64 @@ class ReferenceScorer(ABC):
         """
         self._check_fitted()
         return self._score(features)
+
+    def state(self) -> Mapping[str, Any]:
+        """Return what the scorer learned, as plain values and read-only arrays.
+
+        Returns
+        -------
+        Mapping[str, Any]
+            All that ``score`` needs besides the parameters, and nothing that ``score_left_out`` alone needs.
+
+        Raises
+        ------
+        DataError
+            Before ``fit``.
+        """
+        self._check_fitted()
+        return self._state()
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Take back what a scorer with the same parameters learned; an earlier fit is forgotten.
+
+        Parameters
+        ----------
+        state
+            What :meth:`state` returned, in this process or another.
+
+        Returns
+        -------
+        Self
+            The scorer. It scores clips to the same bits, but no train normals left out.
+
+        Raises
+        ------
+        DataError
+            If a value is missing, or of another kind or shape.
+        """
+        self._is_fitted = False
+        stored = Stored(self.name, state, self._named(), self._parameters())
+        self._restore(stored)
+        stored.done()
+        self._is_fitted = self._is_restored = True
+        return self
+
+    def _state(self) -> State:
+        """Return what ``fit`` learned: the annotated attributes, unless a scorer adds to them."""
+        return state_of(self)
+
+    def _restore(self, stored: Stored) -> None:
+        """Set the attributes that ``fit`` sets and ``score`` reads."""
+        for name, value in stored.attributes(type(self)).items():
+            setattr(self, name, value)
+
+    def _named(self) -> Sequence[str]:
+        """Return the references of which something may be learned, in the order of their scores."""
+        return self._references
+
+    def _parameters(self) -> Mapping[str, Any]:
+        """Return the parameters that objects in the state have as fields."""
+        return {}
 
     @abstractmethod
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
@@ -104,9 +168,14 @@ class LeaveOutScorer(ReferenceScorer):
         Raises
         ------
         DataError
-            Before ``fit``, or if no reference has enough clips left for each clip.
+            Before ``fit``, after ``restore``, or if no reference has enough clips left for each clip.
         """
         self._check_fitted()
+        if self._is_restored:
+            raise DataError(
+                f"this {self.name} was restored from its state, which holds what scores other clips and no more: fit "
+                "it to score train normals left out"
+            )
         return self._score_left_out(without)
 
     @abstractmethod
@@ -134,7 +203,7 @@ class DependentScorer(LeaveOutScorer):
         """
         self._is_fitted = False
         self._fit_without(features, domain, without)
-        self._is_fitted = True
+        self._is_fitted, self._is_restored = True, False
         return self
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:

@@ -67,7 +67,7 @@ def warn_of_extremes(name: str, which: str, scores: Floats, curve: Curve, refit:
             f"farthest is {farthest:.3g}, the median {np.median(scores):.3g}. Without them the z of other clips would "
             "lie far wider apart. Look for repeated clips or a broken recording among the train normals, or use the "
             "normalizer ecdf, which bears them.",
-            stacklevel=4,
+            stacklevel=6,
         )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore_plugins.stats.arrays import Flags, Floats, Indices
-from asdcore_plugins.stats.gaussians.gaussian import CANCELLED, Gaussian, shrinkage_of
+from asdcore_plugins.stats.gaussians.gaussian import CANCELLED, BankGaussian, shrinkage_of
 
 AT_ONCE = 1 << 19
 """Values of centred clips that go, in sets that are handled together: 4 MiB."""
@@ -37,7 +37,7 @@ class DowndatedGaussian:
         (n_rows, D) rows to score.
     """
 
-    gaussian: Gaussian
+    gaussian: BankGaussian
     rows: Floats
 
     def distances(self, sets: Sequence[Indices], clips: Sequence[Indices]) -> tuple[Floats, Flags]:

@@ -17,12 +17,14 @@ vectors of the centred bank, so features with more dimensions than clips cost no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.learned import Learned, Number
 
 CANCELLED = 1e-6
 """A clip is refitted if less than this share of the scatter remains without it: the closed form loses its digits."""
@@ -32,35 +34,26 @@ INVERTIBLE = 1e-12
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(Learned):
     """A Gaussian in the singular vectors of its centred bank.
 
     Parameters
     ----------
     means
         (groups, D) mean of each group.
-    group
-        (n,) the group that each clip of the bank belongs to.
     basis
         (r, D) singular vectors.
-    projected
-        (n, r) the centred bank @ basis.T.
     variances
         (r,) the eigenvalues of S.
     amount, mu
         The shrinkage a, and the variance that it shrinks toward.
-    shrinkage
-        How the shrinkage is estimated.
     """
 
-    means: Floats
-    group: NDArray[np.intp]
-    basis: Floats
-    projected: Floats
-    variances: Floats
-    amount: float
-    mu: float
-    shrinkage: str | float
+    means: Annotated[Floats, "groups D"]
+    basis: Annotated[Floats, "r D"]
+    variances: Annotated[Floats, "r"]
+    amount: Number
+    mu: Number
 
     def distances(self, rows: Floats) -> Floats:
         """(n, D) -> squared Mahalanobis distances from every mean (n, groups)."""
@@ -75,6 +68,32 @@ class Gaussian:
                 outside = max(float(np.square(centred).sum() - inside.sum()), 0.0)
                 scores[i, g] = (inside * weights).sum() + (outside / floor if self._flat else 0.0)
         return scores
+
+    @property
+    def _flat(self) -> bool:
+        """Whether some directions have no spread. If the bank spans all, the rest outside is rounding."""
+        return len(self.variances) < int(self.means.shape[1])
+
+
+@dataclass(frozen=True)
+class BankGaussian(Gaussian):
+    """A Gaussian that knows the clips of its bank, and so what it is without each.
+
+    Parameters
+    ----------
+    means, basis, variances, amount, mu
+        As of :class:`Gaussian`.
+    group
+        (n,) the group that each clip of the bank belongs to.
+    projected
+        (n, r) the centred bank @ basis.T.
+    shrinkage
+        How the shrinkage is estimated.
+    """
+
+    group: NDArray[np.intp]
+    projected: Floats
+    shrinkage: str | float
 
     def distances_left_out(self) -> tuple[Floats, NDArray[np.bool_]]:
         """Measure each clip of the bank by the Gaussian of the others.
@@ -127,13 +146,8 @@ class Gaussian:
                 scores[others, g] += np.maximum(outside, 0.0) / floor[others]
         return scores
 
-    @property
-    def _flat(self) -> bool:
-        """Whether some directions have no spread. If the bank spans all, the rest outside is rounding."""
-        return len(self.variances) < int(self.means.shape[1])
 
-
-def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "ledoit_wolf") -> Gaussian:
+def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "ledoit_wolf") -> BankGaussian:
     """Estimate the Gaussian of rows.
 
     Parameters
@@ -147,7 +161,7 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
 
     Returns
     -------
-    Gaussian
+    BankGaussian
         With one mean for each group.
 
     Raises
@@ -183,7 +197,7 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
             f"the {len(rows)} train normals hold too few different features for a covariance: the shrinkage is "
             f"{float(amount):.1g}, so it has no inverse. Look for repeated clips."
         )
-    return Gaussian(means, group, basis, projected, variances, float(amount), float(mu), shrinkage)
+    return BankGaussian(means, basis, variances, float(amount), float(mu), group, projected, shrinkage)
 
 
 def shrinkage_of(

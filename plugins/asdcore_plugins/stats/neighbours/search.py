@@ -95,6 +95,11 @@ class NearestRows:
         self._rows, self._owner = rows[order], owner[order]
         self._draw()
 
+    @property
+    def rows(self) -> Features:
+        """The features of the rows (m, D), a copy."""
+        return self._rows[self._place]
+
     def distances(
         self, rows: Features, owner: Indices | None = None, without: Without | None = None
     ) -> dict[str, Floats]:

@@ -26,11 +26,11 @@ SCORES = np.linspace(-30, 30, 301)
 
 
 def test_the_normal_output_of_a_gaussian_is_the_score_itself_in_both_tails():
-    assert np.allclose(expressed(Gaussian(0.0), "normal")(SCORES), SCORES, rtol=1e-9, atol=1e-9)
+    assert np.allclose(expressed(Gaussian(0.0), "normal", SCORES), SCORES, rtol=1e-9, atol=1e-9)
 
 
 def test_surprise_goes_on_where_the_probability_has_run_out():
-    probability, surprise = (expressed(Gaussian(0.0), one)(SCORES) for one in ("probability", "surprise"))
+    probability, surprise = (expressed(Gaussian(0.0), output, SCORES) for output in ("probability", "surprise"))
     assert (probability[SCORES > 9] == 1.0).all()
     assert (np.diff(surprise[SCORES > 9]) > 0).all()
     middle = np.abs(SCORES) < 5

@@ -21,13 +21,16 @@ class Noted(ScopedNormalizer):
         super().__init__(scope, shrinkage)
         self.seen = []
 
-    def _curve(self, scores, which):
+    def _scale(self, scores, which):
         self.seen.append((which, scores.tolist()))
-        return lambda clips: clips + 100.0 * len(scores)
+        return 100.0 * len(scores)
 
-    def _target_curve(self, target, source):
+    def _target_scale(self, target, source):
         self.seen.append(("drawn", target.tolist(), source.tolist(), self._drawn(len(target))))
-        return lambda clips: clips + 200.0
+        return 200.0
+
+    def _z(self, scale, scores):
+        return scores + scale
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,219 @@
+"""Prove that this machine computes the frozen bytes: a sample of the run is computed again and compared, bit for bit.
+
+features    one train normal of every machine and section, in every branch, from its recording
+scores      every train normal's out-of-fold scores in every branch, from the frozen features
+tables      calibrated, systems and decisions, each from the frozen table before it
+
+It is asked for by another processor, or other kernels (:mod:`asdcore.frozen.kernels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from asdcore.compute.recipes import feature_recipe
+from asdcore.contract.plugins import installed, restrict, restricted
+from asdcore.errors import AsdcoreError
+from asdcore.execution import executor, run_jobs
+from asdcore.frozen.differences import CHANGED, Difference
+from asdcore.frozen.how_far import Apart, arrays_apart, tables_apart
+from asdcore.frozen.kernels import KernelChange, in_short
+from asdcore.frozen.linked_store import link_store
+from asdcore.frozen.locations import Roots
+from asdcore.frozen.manifest import Manifest
+from asdcore.held_out import system_groups
+from asdcore.pipeline import Work
+from asdcore.portfolio import parse_portfolio
+from asdcore.progress import Progress
+from asdcore.runs.folder import TABLES, Run, load_run
+from asdcore.stages import calibrate, decide, embed, fuse, score
+from asdcore.store.cache import Store
+from asdcore.store.tables import SCORES
+
+CELL = ["machine", "section"]
+GROUP = "kernels"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a proof found: the differences, and a note on what was compared."""
+
+    differences: list[Difference]
+    note: str
+
+
+def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], workers: int, progress: Progress) -> Proof:
+    """Compute a sample of a frozen run again, with the pinned plugins alone.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The frozen run, all of whose files are here and as they were frozen.
+    roots : Roots
+        Where they are.
+    kernels : sequence of KernelChange
+        Why a proof is needed.
+    workers : int
+        Processes to work in.
+    progress : Progress
+        Reports progress.
+
+    Returns
+    -------
+    Proof
+        Without differences if every byte of the sample is the frozen one.
+    """
+    names = [row["plugin"] for row in manifest.predicate["plugins"]]
+    with TemporaryDirectory(prefix="asdcore-proof-") as folder, restricted(names):
+        run, again, frozen = manifest.predicate["run"], Path(folder) / "again", Path(folder) / "frozen"
+        link_store(manifest, roots, frozen)
+        work = Work(
+            parse_portfolio(manifest.predicate["portfolio"]),
+            run["task"],
+            roots.folders["data"],
+            Store(again),
+            workers,
+            None if run["device"] == "cpu" else run["device"],
+            progress,
+            partial(restrict, names),
+        )
+        sample = _Sample(work, load_run(roots.folders["run"]), Store(frozen), in_short(kernels))
+        try:
+            differences = list(sample.differences())
+        except AsdcoreError as error:
+            detail = f"cannot be computed again: {error} ({sample.kernels})"
+            differences = [Difference(CHANGED, GROUP, "run/scores.parquet", detail)]
+        verb = "does not compute" if differences else "computes"
+        return Proof(
+            differences, f"this machine {verb} the frozen bytes ({sample.in_words()}), though {sample.kernels}."
+        )
+
+
+def recomputed_note(kernels: Sequence[KernelChange], changed: Sequence[Difference]) -> str:
+    """Say that every table came out again, or on which kernels it did not; "" on the kernels of the freeze."""
+    if not kernels:
+        return ""
+    if changed:
+        return f"these tables were built anew on other kernels: {in_short(kernels)}."
+    return f"this machine computes the frozen bytes (every table was built anew), though {in_short(kernels)}."
+
+
+def unproven_note(kernels: Sequence[KernelChange]) -> str:
+    """Say that nothing was proven, because other things differ."""
+    unproven = "whether this machine computes the frozen bytes was not proven, since files or versions differ"
+    return f"{unproven}: {in_short(kernels)}."
+
+
+@dataclass
+class _Sample:
+    """A sample of a frozen run, computed again.
+
+    work : computes features into an empty store. store : links to the frozen features, for scores.
+    """
+
+    work: Work
+    frozen: Run
+    store: Store
+    kernels: str
+
+    @cached_property
+    def normals(self) -> pl.DataFrame:
+        """The frozen train normals."""
+        return self.frozen.clips.filter(pl.col("split") == "train")
+
+    @cached_property
+    def samples(self) -> pl.DataFrame:
+        """One train normal of every machine and section."""
+        return self.normals.unique(CELL, keep="first", maintain_order=True)
+
+    def differences(self) -> Iterator[Difference]:
+        """Compute the sample again and yield what differs."""
+        with executor(self.work.workers, self.work.prepare) as pool:
+            if self.work.device is None:
+                yield from self.features(pool)
+            yield from self.scores(pool)
+        yield from self.tables()
+
+    def features(self, pool: Any) -> Iterator[Difference]:
+        """Compare the features of the sample, made from its recordings."""
+        paths = [self.work.root / clip for clip in self.samples["clip"]]
+        jobs = embed.plan_new(paths, self.work.plan.branches.values(), self.work.store, installed(), None)
+        with self.work.stage("prove features", len(paths)) as advance:
+            for heard in run_jobs(pool, embed.embed_new, jobs):
+                for path, facts in heard:
+                    if isinstance(facts, str):
+                        raise AsdcoreError(f"{path} has no features here. {facts}")
+                advance(len(heard))
+        for name, branch in self.work.plan.branches.items():
+            for machine, section, clip, sha256 in self.samples.select(*CELL, "clip", "sha256").rows():
+                for part in branch.parts:
+                    recipe = feature_recipe(part, installed(), None)
+                    then, now = (store.features(recipe).load([sha256]) for store in (self.store, self.work.store))
+                    if then.shape != now.shape or then.tobytes() != now.tobytes():
+                        yield self._of_branch(
+                            name, machine, section, f"the features of {clip}", arrays_apart(then, now)
+                        )
+                        break
+
+    def scores(self, pool: Any) -> Iterator[Difference]:
+        """Compare the out-of-fold scores of all train normals, from the frozen features."""
+        plan, device = self.work.plan, self.work.device
+        jobs = {name: score.plan(self.normals, name, plan, self.store, installed(), device) for name in plan.branches}
+        wanted = {job.path: job for group in jobs.values() for job in group}
+        with self.work.stage("prove scores", len(wanted)) as advance:
+            for count in run_jobs(pool, score.score_together, score.together(wanted.values())):
+                advance(count)
+        for name, group in jobs.items():
+            again = score.assemble(self.normals, name, group, self.store)
+            frozen = self.frozen.scores.filter((pl.col("branch") == name) & (pl.col("role") == "oof"))
+            for (machine, section), then in frozen.group_by(CELL, maintain_order=True):
+                # A reference that test clips have not is in no frozen table.
+                now = again.join(then, on=list(SCORES.key), how="semi")
+                if not _same("scores", then, now):
+                    yield self._of_branch(name, machine, section, "its scores", tables_apart("scores", then, now))
+
+    def tables(self) -> Iterator[Difference]:
+        """Compare each table that is made of the one before it, test clips included."""
+        plan, plugins, frozen, clips = self.work.plan, installed(), self.frozen, self.frozen.clips
+        mirrors = {name: plan.branches[name] for name in sorted(plan.mirrored)}
+        mirrored = calibrate.mirror(frozen.scores, clips, mirrors, plugins) if mirrors else None
+        groups = system_groups(clips, plan, frozen.about["out_of_fold"])
+        again = {
+            "calibrated": calibrate.calibrate(frozen.scores, clips, plan.branches, plugins),
+            "systems": fuse.fuse(frozen.calibrated, clips, plan.systems, plugins, mirrored),
+            "decisions": decide.decide(frozen.systems, clips, plan.decision, groups),
+        }
+        for name, table in again.items():
+            then: pl.DataFrame = getattr(frozen, name)
+            if not _same(name, then, table):
+                yield self._difference(f"run/{name}.parquet", "its rows", tables_apart(name, then, table))
+
+    def in_words(self) -> str:
+        """Say of what the sample consists."""
+        branches = len(self.work.plan.branches)
+        features = f"features of {len(self.samples)} train normals from their recordings"
+        if self.work.device is not None:
+            features = f"no features, which {self.work.device} computed"
+        return (
+            f"sample: {features}, scores of {len(self.normals)} train normals, {branches} "
+            f"branch{'es' * (branches > 1)}, and the tables calibrated, systems and decisions"
+        )
+
+    def _of_branch(self, branch: str, machine: object, section: object, what: str, apart: Apart | None) -> Difference:
+        return self._difference(f"branch/{branch}/{machine}/{section}", what, apart)
+
+    def _difference(self, artifact: str, what: str, apart: Apart | None) -> Difference:
+        far = "in their form" if apart is None else str(apart)
+        return Difference(CHANGED, GROUP, artifact, f"{what} differ here {far}, 0 is allowed; {self.kernels}")
+
+
+def _same(name: str, then: pl.DataFrame, now: pl.DataFrame) -> bool:
+    key = list(TABLES[name].key)
+    return then.sort(key).equals(now.select(then.columns).sort(key))

@@ -1,0 +1,172 @@
+"""Another processor is a reason to prove: the frozen bytes come out here too, or what differs is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from asdcore.frozen import proof
+from asdcore.frozen.kernels import UNSET
+from asdcore.frozen.verify import verify
+from asdcore.store.cache import FeatureSet
+from asdcore.store.sealed_json import FIELD
+
+ZEN = "OPENBLAS_CORETYPE was Zen, is unset"
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch):
+    """The variable that these manifests say was set is not."""
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+
+
+@pytest.fixture
+def on_zen(resealed):
+    """A function that makes a manifest say that it was frozen with another kernel."""
+
+    def edit(path):
+        def change(statement):
+            statement["predicate"]["environment"]["kernels"]["variables"] = {"OPENBLAS_CORETYPE": "Zen"}
+
+        return resealed(path, change)
+
+    return edit
+
+
+def test_on_the_kernels_of_the_freeze_nothing_is_computed(frozen, monkeypatch):
+    monkeypatch.setattr(proof, "prove", None)
+    monkeypatch.setattr("asdcore.frozen.verify.prove", None)
+    result = frozen.verify()
+    assert (result.passed, list(result.kernels), list(result.notes)) == (True, [], [])
+
+
+def test_on_another_kernel_the_sample_is_said_with_the_kernel(frozen, on_zen):
+    result = verify(on_zen(frozen.path))
+    assert (result.passed, list(result.differences)) == (True, [])
+    assert result.notes == [
+        "this machine computes the frozen bytes (sample: features of 2 train normals from their recordings, scores of "
+        f"24 train normals, 2 branches, and the tables calibrated, systems and decisions), though {ZEN}."
+    ]
+    assert [tuple(change) for change in result.kernels] == [("OPENBLAS_CORETYPE", "Zen", UNSET)]
+    assert result.as_json()["kernels"] == [{"kernel": "OPENBLAS_CORETYPE", "was": "Zen", "now": UNSET}]
+
+
+def test_the_command_says_it_too(frozen, on_zen, asdcore_command):
+    done = asdcore_command("verify", on_zen(frozen.path))
+    assert done.code == 0
+    assert f"though {ZEN}" in done.out
+    assert "pinned artifacts are as they were frozen" in done.out
+
+
+def test_a_manifest_older_than_the_record_of_kernels_is_proven(frozen, resealed):
+    path = resealed(frozen.path, lambda statement: statement["predicate"]["environment"].pop("kernels"))
+    result = verify(path)
+    assert result.passed
+    assert "though kernels was not recorded, is " in result.notes[0]
+
+
+@pytest.mark.parametrize("kernels", [1, {"variables": []}, {"openblas": {"numpy": 3}}, {"numpy_simd": "X86_V3"}])
+def test_a_record_of_another_form_is_refused_in_one_message(frozen, resealed, kernels):
+    path = resealed(frozen.path, lambda statement: statement["predicate"]["environment"].update(kernels=kernels))
+    with pytest.raises(Exception, match=r"predicate\.environment\.kernels"):
+        verify(path)
+
+
+def test_scores_that_do_not_come_out_are_named_with_branch_machine_distance_and_kernel(frozen, on_zen):
+    def moved(frame):
+        here = (pl.col("branch") == "far_gauss") & (pl.col("machine") == "fan") & (pl.col("role") == "oof")
+        return frame.with_columns(pl.when(here).then(pl.col("score") + 1e-9).otherwise("score").alias("score"))
+
+    result = verify(on_zen(frozen.doctored(scores=moved)))
+    differing = {difference.artifact: difference for difference in result.differences}
+    assert set(differing) == {"branch/far_gauss/fan/00", "run/calibrated.parquet"}
+    detail = differing["branch/far_gauss/fan/00"].detail
+    assert detail.startswith("its scores differ here by up to 1e-09 (")
+    assert detail.endswith(f"0 is allowed; {ZEN}")
+    assert "guarded/fan/00" in result.affected
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "shown"),
+    [("calibrated", "z", ["calibrated", "systems"]), ("systems", "score", ["systems"])],
+)
+def test_a_table_that_does_not_follow_from_the_one_before_is_named(frozen, on_zen, table, column, shown, nudged):
+    result = verify(on_zen(frozen.doctored(**{table: nudged(column, 0.25)})))
+    named = [difference.artifact for difference in result.differences]
+    assert named[: len(shown)] == [f"run/{name}.parquet" for name in shown]
+    assert "by up to 0.25" in result.differences[0].detail
+
+
+def test_features_that_do_not_come_out_are_named_with_the_recording(frozen, on_zen):
+    clip = frozen.run().clips.filter(pl.col("split") == "train").row(0, named=True)
+    for shard in sorted((frozen.home / "store" / "features").rglob("*.parquet")):
+        table = pl.read_parquet(shard)
+        if clip["sha256"] in table["audio_sha256"]:
+            vectors = FeatureSet(shard.parent).load(table["audio_sha256"].to_list())
+            shard.unlink()
+            FeatureSet(shard.parent).write(table["audio_sha256"].to_list(), list(vectors * np.float32(1 + 1e-6)))
+            break
+    result = verify(on_zen(frozen.freeze()))
+    features = [difference for difference in result.differences if "the features of" in difference.detail]
+    assert len({difference.artifact.split("/")[1] for difference in features}) == 1
+    assert f"the features of {clip['clip']} differ here by up to" in features[0].detail
+    assert "e-0" in features[0].detail
+
+
+def test_what_to_type_next_names_the_variable(frozen, on_zen, asdcore_command, nudged):
+    path = on_zen(frozen.doctored(systems=nudged("score", 1e-12)))
+    done = asdcore_command("verify", path)
+    assert done.code == 1
+    assert "What this processor computes" in done.out or "what this processor computes: " in done.out
+    assert f"asdcore verify {path} --recompute says how far every table is" in done.out
+    assert f"With the kernels of the freeze: env OPENBLAS_CORETYPE=Zen asdcore verify {path}" in done.out
+
+
+def test_nothing_is_proven_while_files_differ_and_that_is_said(frozen, on_zen):
+    path = on_zen(frozen.path)
+    frozen.clip.unlink()
+    result = verify(path)
+    assert [difference.group for difference in result.differences] == ["audio"]
+    assert result.notes == [
+        f"whether this machine computes the frozen bytes was not proven, since files or versions differ: {ZEN}."
+    ]
+
+
+def test_a_recording_that_fails_meanwhile_is_no_proof(frozen, on_zen, monkeypatch):
+    monkeypatch.setattr(proof.embed, "embed_new", lambda job: [(path, "it is cut short") for path, _ in job.clips])
+    result = verify(on_zen(frozen.path))
+    assert not result.passed
+    assert "cannot be computed again" in result.differences[0].detail
+    assert "it is cut short" in result.differences[0].detail
+
+
+def test_recomputing_is_the_proof(frozen, on_zen, nudged):
+    result = verify(on_zen(frozen.path), recompute=True)
+    assert result.passed
+    assert result.notes == [f"this machine computes the frozen bytes (every table was built anew), though {ZEN}."]
+    spoilt = verify(on_zen(frozen.doctored(systems=nudged("score", 1e-12))), recompute=True)
+    assert spoilt.notes == [f"these tables were built anew on other kernels: {ZEN}."]
+    assert "e-12, 0 is allowed" in spoilt.differences[0].detail
+
+
+def test_the_variable_that_no_manifest_knew_is_named(frozen):
+    """Found on 2026-11-28: with this variable changed on one machine, verify said that all was as frozen."""
+    other = {**os.environ, "OPENBLAS_CORETYPE": "Nehalem"}
+    command = [sys.executable, "-m", "asdcore", "verify", str(frozen.path), "--json"]
+    done = subprocess.run(command, env=other, capture_output=True, text=True, check=False)
+    result = json.loads(done.stdout)
+    assert result["kernels"][0] == {"kernel": "OPENBLAS_CORETYPE", "was": UNSET, "now": "Nehalem"}
+    assert "OPENBLAS_CORETYPE was unset, is Nehalem" in " ".join(result["notes"])
+    assert {difference["group"] for difference in result["differences"]} <= {"kernels"}
+
+
+def test_the_record_is_what_the_seal_covers(frozen, on_zen):
+    statement = json.loads(on_zen(frozen.path).read_bytes())
+    assert statement["predicate"][FIELD]
+    assert statement["predicate"]["environment"]["kernels"]["variables"] == {"OPENBLAS_CORETYPE": "Zen"}
