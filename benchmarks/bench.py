@@ -17,6 +17,7 @@ from pathlib import Path
 
 from block_maps import block_maps
 from embedding import embedding
+from exact import exact
 from freezing import hashing, manifest
 from held_out import held_out
 from scoring import scoring
@@ -189,6 +190,7 @@ def main() -> None:
         reading,
         fusing,
         embedding,
+        exact,
         scoring,
         held_out,
         block_maps,

@@ -40,22 +40,27 @@ def embedding() -> list[bool]:
     however busy the machine. And the small mn04, where its weights are at hand: reading a clip and its front end take
     nearly as long as its network, which only a second core can hide; wall times say nothing where none is free.
     """
-    import torch
-
     kept: list[bool] = []
-    keys = json.loads((ROOT / "tests" / "golden" / "encoders" / "beats" / "keys.json").read_text())
-    generator = torch.Generator().manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        weights = {name: 0.02 * torch.randn(shape, generator=generator) for name, shape in keys["keys"].items()}
-        bias = next(name for name in weights if "relative_attention_bias" in name)
-        weights |= {name: weights[bias] for name in weights if "relative_attention_bias" in name}
-        torch.save({"cfg": keys["cfg"], "model": weights}, Path(folder) / "beats.pt")
-        large = {"name": "beats", "checkpoint": str(Path(folder) / "beats.pt")}
+        large = {"name": "beats", "checkpoint": str(beats_of_full_size(Path(folder)))}
         kept += _embedding("BEATs", large, 2, Path(folder) / "beats", cpu=SLOWER, wall=SLOWER)
         if MN04.is_file():
             small = {"name": "efficientat", "checkpoint": str(MN04), "layer": 13}
             kept += _embedding("mn04", small, 64, Path(folder) / "mn04", cpu=None, wall=SLOWER)
     return kept
+
+
+def beats_of_full_size(folder: Path) -> Path:
+    """Write a checkpoint of BEATs in its published size, with random weights; returns the file."""
+    import torch
+
+    keys = json.loads((ROOT / "tests" / "golden" / "encoders" / "beats" / "keys.json").read_text())
+    generator = torch.Generator().manual_seed(0)
+    weights = {name: 0.02 * torch.randn(shape, generator=generator) for name, shape in keys["keys"].items()}
+    bias = next(name for name in weights if "relative_attention_bias" in name)
+    weights |= {name: weights[bias] for name in weights if "relative_attention_bias" in name}
+    torch.save({"cfg": keys["cfg"], "model": weights}, folder / "beats.pt")
+    return folder / "beats.pt"
 
 
 def _crowded() -> float:

@@ -236,6 +236,8 @@ make of 10 s of sound. A portfolio names both:
 * On a GPU (`asdcore run --device cuda`) as many clips go together as its memory holds, and fewer where that was
   too many. `autocast = "bfloat16"` or `"float16"`, a parameter of every encoder on torch, computes matrix products in
   that precision. It changes results, so the portfolio says it.
+* `exact = true`, a parameter of every encoder on torch, computes in float64 and keeps 16 bits of a feature: it comes
+  out the same on every processor and on a GPU. [Freeze and infer](../docs/freeze.md) has a section on it.
 * A **year** says whether the rules of that challenge allow the checkpoint: unknown where no list of them was read.
 * **hash** is what a file is checked by. Without a SHA-256 a file must be
   [added](../registry/README.md#evidence) before it is used.

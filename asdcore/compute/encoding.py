@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from asdcore.components.build import build
 from asdcore.contract.interfaces import CHANNELS, Encoder
 from asdcore.contract.plugins import Component, installed
-from asdcore.contract.tokens import Tokens
+from asdcore.contract.tokens import Tokens, is_exact
 from asdcore.data.audio import resample
 from asdcore.data.pooling import pool
 from asdcore.errors import DataError, PluginError, PortfolioError, blamed, located
 
 Array = NDArray[np.float32]
+AnyFloats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
     for i, request in enumerate(requests):
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
             encoder = _encoder_of(request, device)
-            layers = _layers(encoder, request.outputs)
+            layers, exact = _layers(encoder, request.outputs), is_exact(encoder)
             wanted = list(dict.fromkeys(layers.values()))
             inputs = [clip[i] for clip in clips]
             tokens = (
@@ -102,9 +103,9 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
             )
             for features, of_clip in zip(encoded, tokens, strict=True):
                 for output in request.outputs:
-                    patches, special = tokens_of_clip(of_clip, layers[output])
+                    patches, special = tokens_of_clip(of_clip, layers[output], exact=exact)
                     parameters = json.loads(output.pooling_parameters)
-                    features[output] = pool(output.pooling, patches, special, **parameters)
+                    features[output] = pool(output.pooling, patches, special, exact=exact, **parameters)
     return encoded
 
 
@@ -141,13 +142,18 @@ def channels_of(kind: str, name: str, component: Any) -> int:
     return channels
 
 
-def tokens_of_clip(tokens: Mapping[int | str, Tokens], layer: int | str) -> tuple[Array, Array | None]:
-    """Return the patches (time, band, dim) and special tokens (n_special, dim) or None of the one clip encoded."""
+def tokens_of_clip(
+    tokens: Mapping[int | str, Tokens], layer: int | str, *, exact: bool = False
+) -> tuple[AnyFloats, AnyFloats | None]:
+    """Return the patches (time, band, dim) and special tokens (n_special, dim) or None of the one clip encoded.
+
+    They are float32, or float64 of an exact encoder.
+    """
     if layer not in tokens:
         raise PluginError(f"layer {layer!r} was asked for, but the encoder gave {sorted(map(str, tokens))}.")
     of_layer = tokens[layer]
-    special = None if of_layer.special is None else _first(of_layer.special, "special tokens", "n_special, dim")
-    return _first(of_layer.patches, "patches", "time, band, dim"), special
+    special = None if of_layer.special is None else _first(of_layer.special, "special tokens", "n_special, dim", exact)
+    return _first(of_layer.patches, "patches", "time, band, dim", exact), special
 
 
 def _has_halves(encoder: Encoder) -> bool:
@@ -194,12 +200,15 @@ def _resampled(waveform: Array, rate: int, target: int) -> Array:
     return np.stack([resample(channel, rate, target) for channel in waveform])
 
 
-def _first(values: Any, what: str, axes: str) -> Array:
+def _first(values: Any, what: str, axes: str, exact: bool) -> AnyFloats:
     """Return the array of the single clip encoded, whatever array library it comes from."""
-    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float32)
+    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    if exact and array.dtype != np.float64:
+        raise PluginError(f"the encoder says exact = True and gave {what} of {array.dtype}; float64 is the contract.")
+    array = array.astype(np.float64 if exact else np.float32, copy=False)
     if array.ndim != 1 + len(axes.split(",")) or len(array) != 1:
         raise PluginError(f"the encoder gave {what} {array.shape} for one clip; (1, {axes}) is the contract.")
-    first: Array = array[0]
+    first: AnyFloats = array[0]
     return first
 
 

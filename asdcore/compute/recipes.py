@@ -45,7 +45,12 @@ def framework_digest(*modules: str) -> str:
 
 
 FEATURE_CODE = framework_digest(
-    "data/audio.py", "data/pooling.py", "data/wav.py", "compute/encoding.py", "stages/embed.py"
+    "data/audio.py",
+    "data/exact_features.py",
+    "data/pooling.py",
+    "data/wav.py",
+    "compute/encoding.py",
+    "stages/embed.py",
 )
 """The digest of the code that computes features, as this process has loaded it."""
 

@@ -131,6 +131,9 @@ class Encoder(Protocol):
     how much of its audio is beyond that. If a parameter ``beyond = "cut"`` sets it, it is read from the built encoder,
     else from what is registered.
 
+    Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
+    and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.
+
     Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
     that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part
     of the checkpoint. If a folder is named, every file in it does anyway.

@@ -170,7 +170,10 @@ class Plugins:
 
     @staticmethod
     def check_parameters(component: Component, parameters: dict[str, Any]) -> None:
-        """Refuse a parameter that the component does not take, before anything is built."""
+        """Refuse a parameter that the component does not take, before anything is built.
+
+        If what is registered has ``not_parameters``, {name: sentence}, the sentence says why it lacks that parameter.
+        """
         accepted = inspect.signature(component.factory).parameters
         if missing := [name for name in Plugins.needed(component) if name not in parameters]:
             raise PluginError(f"{component.kind} {component.name!r} needs the parameter {missing[0]!r}.")
@@ -178,9 +181,8 @@ class Plugins:
             return
         for name in parameters:
             if name not in accepted:
-                raise PluginError(
-                    f"{component.kind} {component.name!r} takes no parameter {name!r}. {did_you_mean(name, accepted)}"
-                )
+                why = getattr(component.factory, "not_parameters", {}).get(name) or did_you_mean(name, accepted)
+                raise PluginError(f"{component.kind} {component.name!r} takes no parameter {name!r}. {why}")
 
 
 _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

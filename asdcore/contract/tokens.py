@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Floats32 = NDArray[np.float32]
+    Floats = NDArray[np.float32 | np.float64]
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,10 @@ class Tokens:
     Attributes
     ----------
     patches : (n_clips, time, band, dim) float32 array
-        One vector for each step of time and band of frequency. An encoder without a frequency axis has one band.
-    special : (n_clips, k, dim) float32 array or None
-        Class-like tokens, which belong to the whole clip.
+        One vector for each step of time and band of frequency. An encoder without a frequency axis has one band. Of an
+        exact encoder float64 (:class:`asdcore.contract.interfaces.Encoder`).
+    special : (n_clips, k, dim) array or None
+        Class-like tokens, which belong to the whole clip; of the same type.
 
     Examples
     --------
@@ -38,5 +39,10 @@ class Tokens:
     (2, ..., 64, 1)
     """
 
-    patches: Floats32
-    special: Floats32 | None = None
+    patches: Floats
+    special: Floats | None = None
+
+
+def is_exact(encoder: Any) -> bool:
+    """Whether an encoder declares that it computes in float64 throughout, so that its tokens are float64."""
+    return getattr(encoder, "exact", False) is True

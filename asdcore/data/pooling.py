@@ -1,7 +1,8 @@
 """Pools tokens into features: reduces time, and bands if asked, to one vector for each clip.
 
-patches (time, band, dim) float32 of one clip -> features float32. Every band is pooled over ``time`` for itself, in
-float64 and one clip at a time, so that a clip's features do not depend on which others were encoded with it.
+patches (time, band, dim) of one clip -> features float32. Every band is pooled over ``time`` for itself, in float64 and
+one clip at a time, so that a clip's features do not depend on which others were encoded with it. Features are then
+rounded once, to float32; those of an exact encoder to 16 bits (:mod:`asdcore.data.exact_features`).
 
 Parameters: ``gamma`` of rdp and rdp_gem, ``p`` of gem and rdp_gem, ``r`` of gwrp, and ``clean_up``, true or false, of
 all. Their defaults here serve any encoder. An encoder with other published values names them itself
@@ -20,10 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.data.exact_features import to_16_bits
 from asdcore.errors import DataError, PortfolioError, did_you_mean
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
+AnyFloats = NDArray[np.floating[Any]]
 
 FLOOR, SPIKE = 0.1, 0.5
 """Values between these two pass the clean-up unchanged."""
@@ -175,8 +178,12 @@ def complete(name: str, *given: Mapping[str, Any]) -> dict[str, Any]:
     return parameters
 
 
-def pool(name: str, patches: Floats32, special: Floats32 | None = None, **parameters: Any) -> Floats32:
-    """Pool one clip's patches (time, band, dim) float32, or with ``cls`` its special tokens (n_special, dim) float32.
+def pool(
+    name: str, patches: AnyFloats, special: AnyFloats | None = None, *, exact: bool = False, **parameters: Any
+) -> Floats32:
+    """Pool one clip's patches (time, band, dim), or with ``cls`` its special tokens (n_special, dim).
+
+    They are float32 or float64. ``exact`` rounds the features to 16 bits.
 
     Raises DataError if the tokens are not finite, PortfolioError for a wrong name or parameter, or if special tokens
     are needed and missing.
@@ -196,10 +203,11 @@ def pool(name: str, patches: Floats32, special: Floats32 | None = None, **parame
     values = np.array(tokens, dtype=np.float64, order="C")
     if parameters.pop("clean_up"):
         values = clean_up(values)
-    return POOLINGS[name].function(values, **parameters).astype(np.float32)
+    features = POOLINGS[name].function(values, **parameters)
+    return to_16_bits(features) if exact else features.astype(np.float32)
 
 
-def _special_frames(special: Floats32 | None) -> Floats32:
+def _special_frames(special: AnyFloats | None) -> AnyFloats:
     """(n_special, dim) -> (n_special, 1, dim): special tokens as the frames of one band."""
     if special is None or not special.size:
         others = ", ".join(name for name, pooling in POOLINGS.items() if not pooling.special)

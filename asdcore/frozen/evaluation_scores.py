@@ -52,14 +52,15 @@ def _by_frozen_scorers(work: Work, frozen: Run, clips: pl.DataFrame) -> pl.DataF
         for of_group in run_jobs(pool, score_new, groups):
             scored |= of_group
             advance(1)
-    prove_probes([probe for new in scored.values() for probe in new.probes], names)
+    assembled = [assemble_new(clips, name, jobs[name], scored, frozen.scores) for name in jobs]
+    prove_probes([probe for _, probes in assembled for probe in probes], names)
     rows = [row for row in frozen.about["out_of_fold"] if (row["machine"], row["section"]) in set(_cells(clips))]
     work.out_of_fold = [*work.out_of_fold, *rows]
     notes = [*record_notes(rows), *group_notes(rows, work.plan.decision)]
     work.findings += notes
     for note in notes:
         work.progress.note(note)
-    return pl.concat([assemble_new(clips, name, jobs[name], scored, frozen.scores) for name in jobs])
+    return pl.concat([table for table, _ in assembled])
 
 
 def _cells(clips: pl.DataFrame) -> list[tuple[str, str]]:

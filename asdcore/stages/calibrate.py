@@ -1,7 +1,7 @@
 """Calibrates the score table: puts each branch on the scale of its own train normals.
 
 A normalizer is fitted on the out-of-fold scores of the train normals of one machine, section and branch, and then
-applied to each clip alone.
+applied to each clip alone. z is rounded on the grid of the train normals' z (:mod:`asdcore.basics.rounding`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.basics.rounding import settled
 from asdcore.components.build import build
 from asdcore.compute.checked_outputs import finite, one_value_each
 from asdcore.compute.clip_by_clip import Call, Looks, Step
@@ -62,10 +63,12 @@ def _calibrated(
             step = _step(branches[str(name)].normalizer, normals, plugins)
             transform = step.fit()
             with blamed(step.kind, step.name):
-                calibrated = [(normals, transform(normals.copies()))]
-                calibrated += [(each, looks.first(step, transform, each.scores, each.clips, where)) for each in tested]
-            for rows, z in calibrated:
-                parts.append(rows.names.with_columns(branch=pl.lit(name), z=finite(z, str(step), "values")))
+                of_normals = transform(normals.copies())
+                of_tested = [looks.first(step, transform, each.scores, each.clips, where) for each in tested]
+            z, grid = settled(finite(of_normals, str(step), "values"))
+            calibrated = [z, *(grid.rounded(finite(values, str(step), "values")) for values in of_tested)]
+            for rows, z in zip([normals, *tested], calibrated, strict=True):
+                parts.append(rows.names.with_columns(branch=pl.lit(name), z=z))
     looks.second()
     return pl.concat(parts)
 

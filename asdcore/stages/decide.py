@@ -1,7 +1,7 @@
 """Sets thresholds from the out-of-fold scores of train normals, and decides which test clips are anomalous.
 
-The threshold of a machine, section and system is one of its n train-normal scores; a test clip above it is anomalous.
-Test scores have no influence on it.
+The threshold of a machine, section and system is one of its n train-normal scores, by every rule, so it is rounded as
+they are. A test clip above it is anomalous. Test scores have no influence on it.
 
 ecdf : the smallest score at which the empirical CDF reaches the quantile q: the ceil(n q)-th of the sorted scores, q
     being the decimal number of the portfolio (0.54 of 450 is the 243rd; in floats the product is above 243).

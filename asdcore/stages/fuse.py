@@ -3,7 +3,8 @@
 Everything that is fitted (transforms, fusions, guards) is fitted on the out-of-fold train normals of one machine and
 section. Guards act one after another, each on the scores that the one before left, so each keeps its own promise about
 the tail. A mirror is fitted once, on normals scored by models that had not seen them. It fuses each model's scores of a
-test clip, and the clip's score is the mean over the models.
+test clip, and the clip's score is the mean over the models. Base, penalty and score are rounded on one grid, that of
+the train normals' base (:mod:`asdcore.basics.rounding`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.basics.rounding import Grid, settled
 from asdcore.components.build import build
 from asdcore.compute.checked_outputs import finite, one_value_each
 from asdcore.compute.clip_by_clip import Call, Looks, Step
@@ -140,19 +142,21 @@ def _system(name: str, system: System, cells: Cells, applied: _Applied, plugins:
     base = _fused(system, cells, applied)
     if lost := sum(int((~np.isfinite(values)).sum()) for values in base.values()):
         raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
+    normals, grid = settled(base[OOF])
+    base = {**{cell: grid.rounded(values) for cell, values in base.items()}, OOF: normals}
     penalty = {cell: np.zeros_like(values) for cell, values in base.items()}
     for choice in system.guards:
-        left = {cell: base[cell] - penalty[cell] for cell in cells}
+        left = {cell: grid.rounded(base[cell] - penalty[cell]) for cell in cells}
         for cell, added in _penalties(choice, left, cells, applied, plugins).items():
-            penalty[cell] += choice.strength * added
-    yield _rows(name, OOF, cells[OOF].clips, base[OOF], penalty[OOF])
+            penalty[cell] = grid.rounded(penalty[cell] + choice.strength * added)
+    yield _rows(name, OOF, cells[OOF].clips, base[OOF], penalty[OOF], grid=grid)
     if models := [cell for cell in cells if cell != OOF]:
-        means = (np.mean([values[model] for model in models], axis=0) for values in (base, penalty))
-        yield _rows(name, "test", cells[models[0]].clips, *means)
+        means = (grid.rounded(np.mean([values[model] for model in models], axis=0)) for values in (base, penalty))
+        yield _rows(name, "test", cells[models[0]].clips, *means, grid=grid)
 
 
-def _rows(name: str, role: str, clips: pl.Series, base: Floats, penalty: Floats) -> pl.DataFrame:
-    columns = {"base": base, "penalty": penalty, "score": base - penalty}
+def _rows(name: str, role: str, clips: pl.Series, base: Floats, penalty: Floats, *, grid: Grid) -> pl.DataFrame:
+    columns = {"base": base, "penalty": penalty, "score": grid.rounded(base - penalty)}
     return clips.to_frame().with_columns(system=pl.lit(name), role=pl.lit(role), **columns)
 
 

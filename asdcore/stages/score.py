@@ -7,7 +7,8 @@ One (machine, section, branch) is the unit of work, kept and resumed by itself; 
 Branches that score the same clips by the same features are computed together: features are loaded once, and all scorers
 that need only distances share one matrix. Whatever runs together, a branch's scores are the same to the last bit. The
 scorer sees arrays and nothing else; test clips reach it in the order of their audio digests, so names and folders tell
-it nothing. For a mirror, each fold's model scores the test clips as well.
+it nothing. For a mirror, each fold's model scores the test clips as well. Scores are rounded by the spread of train
+normals (:mod:`asdcore.basics.rounding`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from asdcore.basics.rounding import rounded_column
 from asdcore.components.build import build
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
 from asdcore.compute.fitted import fit_and_keep, fit_once
@@ -190,7 +192,14 @@ def _chunk(blocks: list[Block]) -> pl.DataFrame:
     shared = set.intersection(*(set(block.scores) for block in blocks))
     if not shared:
         raise DataError("no reference has scores of every fold: there are too few train normals")
-    return pl.concat([chunk_rows(block, reference) for reference in sorted(shared) for block in blocks])
+    return pl.concat(
+        [_rounded(pl.concat([chunk_rows(block, reference) for block in blocks])) for reference in sorted(shared)]
+    )
+
+
+def _rounded(rows: pl.DataFrame) -> pl.DataFrame:
+    """Round the scores of one reference on the grid of its train normals."""
+    return rows.with_columns(score=rounded_column(rows["score"].to_numpy(), (rows["role"] == "oof").to_numpy()))
 
 
 def chunk_rows(block: Block, reference: str) -> pl.DataFrame:

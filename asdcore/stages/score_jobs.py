@@ -78,6 +78,7 @@ class ScoreJob:
 
 
 SCORING_CODE = framework_digest(
+    "basics/rounding.py",
     "compute/checked_outputs.py",
     "compute/fitted.py",
     "compute/scoring.py",

@@ -7,12 +7,13 @@ again, on the frozen train features.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from asdcore.basics.rounding import Grid
 from asdcore.compute.code_in_use import check_loaded
 from asdcore.compute.fitted import Model, Restored, bring_back
 from asdcore.compute.scoring import Cell, Scores
@@ -81,8 +82,10 @@ def _probe(job: ScoreJob, fold: int, model: Model, back: Restored) -> Probe:
 
 def assemble_new(
     clips: pl.DataFrame, name: str, jobs: list[ScoreJob], scored: Mapping[Path, NewScores], frozen: pl.DataFrame
-) -> pl.DataFrame:
-    """Return a branch's score table: the frozen rows of train normals, and the rows of new clips.
+) -> tuple[pl.DataFrame, list[Probe]]:
+    """Return a branch's score table, and its probes, all rounded as the frozen scores were.
+
+    The table has the frozen rows of train normals, and the rows of new clips.
 
     Parameters
     ----------
@@ -99,23 +102,52 @@ def assemble_new(
     """
     normals = clips.filter(pl.col("split") == "train").select("clip")
     kept = frozen.filter((pl.col("branch") == name) & (pl.col("role") == "oof")).join(normals, on="clip", how="semi")
-    parts = [kept]
+    parts, probes = [kept], []
     for job, ((machine, section), cell) in zip(jobs, clips.group_by(CELL, maintain_order=True), strict=True):
+        frozen_grids = grids(kept.filter((pl.col("machine") == machine) & (pl.col("section") == section)))
         numbered = ordered(cell, "test").with_row_index("row").cast({"row": pl.Int32})
-        rows = scored[job.path].chunk.join(numbered, on="row", how="inner", validate="m:1")
-        mine = kept.filter((pl.col("machine") == machine) & (pl.col("section") == section))
-        parts.append(_by_frozen_references(rows, mine, job).with_columns(branch=pl.lit(name)))
-    return pl.concat([part.select(list(SCORES.columns)) for part in parts])
+        rows = _rounded(scored[job.path].chunk, frozen_grids, job).join(numbered, on="row", validate="m:1")
+        parts.append(rows.with_columns(branch=pl.lit(name)))
+        probes += [_on_grids(probe, frozen_grids) for probe in scored[job.path].probes]
+    return pl.concat([part.select(list(SCORES.columns)) for part in parts]), probes
 
 
-def _by_frozen_references(rows: pl.DataFrame, kept: pl.DataFrame, job: ScoreJob) -> pl.DataFrame:
-    """Keep the scores by references that the frozen train normals have, too."""
-    by_fold = pl.col("fold") != FULL
-    closed = kept.filter(~by_fold)
-    full = set((closed if len(closed) else kept)["reference"])
-    folds = set(kept.filter(by_fold)["reference"])
-    if lost := sorted(full - set(rows.filter(~by_fold)["reference"])):
-        raise DataError(f"{job.where}: its scorer gives no {lost[0]} scores, which the frozen train normals have")
-    return rows.filter(
-        pl.when(by_fold).then(pl.col("reference").is_in(folds)).otherwise(pl.col("reference").is_in(full))
+Grids = dict[tuple[bool, str], Grid]
+"""{(whether by a fold's scorer, reference): the grid of the scores}."""
+
+
+def grids(kept: pl.DataFrame) -> Grids:
+    """Return the grids of the frozen scores of one branch, machine and section; ``kept`` has its train normals.
+
+    If train normals were scored in folds alone, the scorer of all of them gets the grid of these scores.
+    """
+    folds, closed = (kept.filter(pl.col("fold") != FULL), kept.filter(pl.col("fold") == FULL))
+    by_kind = {True: folds, False: closed if len(closed) else folds}
+    return {
+        (is_fold, str(reference)): Grid.of(rows["score"].to_numpy())
+        for is_fold, of_kind in by_kind.items()
+        for (reference,), rows in of_kind.group_by("reference", maintain_order=True)
+    }
+
+
+def _rounded(chunk: pl.DataFrame, by: Grids, job: ScoreJob) -> pl.DataFrame:
+    """Round scores, by those references alone that the frozen train normals have, too."""
+    parts = []
+    for (is_fold, reference), grid in by.items():
+        of_kind = (pl.col("fold") != FULL) if is_fold else (pl.col("fold") == FULL)
+        rows = chunk.filter(of_kind & (pl.col("reference") == reference))
+        if rows.is_empty() and not is_fold:
+            raise DataError(f"{job.where}: its scorer gives no {reference} scores, which the frozen train normals have")
+        parts.append(rows.with_columns(score=grid.rounded(rows["score"].to_numpy())))
+    return pl.concat(parts)
+
+
+def _on_grids(probe: Probe, by: Grids) -> Probe:
+    """Round the scores of a probe, by the references that the frozen train normals have."""
+    is_fold = probe.fold != FULL
+    shared = [reference for kind, reference in by if kind == is_fold]
+    then, now = (
+        {reference: by[is_fold, reference].rounded(scores[reference]) for reference in shared if reference in scores}
+        for scores in (probe.then, probe.now)
     )
+    return replace(probe, then=then, now=now)

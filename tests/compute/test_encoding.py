@@ -160,3 +160,34 @@ def test_mono_recordings_are_refused_by_name(tmp_path, make_dataset):
         DataError, match=r"'stereo' needs a near and a far channel, but the recording has 1\. Use .*'near'"
     ):
         encoding.waveform("stereo", "{}", audio.T, rate)
+
+
+class Exact:
+    """Two frames that cancel but for what float32 does not hold, and a value of more than 16 bits."""
+
+    sample_rate, layers = 16000, [0]
+
+    def __init__(self, exact, patches="float64", special="float64"):
+        self.exact, self.types = exact, (patches, special)
+
+    def encode(self, audio, layers):
+        patches = np.array([[1e8 + 1.0, 1.0 + 2.0**-18], [-1e8, 1.0 + 2.0**-18]])
+        return {0: asdcore.Tokens(patches.reshape(1, 2, 1, 2).astype(self.types[0]), np.ones((1, 1, 2), self.types[1]))}
+
+
+def test_tokens_of_an_exact_encoder_are_pooled_in_float64_and_rounded_to_16_bits(odd):
+    pooled = {}
+    for exact in (True, False):
+        odd("encoder", Exact(exact))
+        (features,) = encoding.encode([[stereo()[:1]]], [request("near", "exact")], None)
+        pooled[exact] = features[OUTPUT].tolist()
+        assert features[OUTPUT].dtype == np.float32
+    assert pooled == {True: [0.5, 1.0], False: [0.0, 1.0 + 2.0**-18]}
+
+
+@pytest.mark.parametrize("types", [("float32", "float64"), ("float64", "float32")])
+def test_an_exact_encoder_whose_tokens_are_not_float64_is_a_fault_of_the_plugin(odd, types):
+    odd("encoder", Exact(True, *types))
+    what = "patches" if types[0] == "float32" else "special tokens"
+    with pytest.raises(PluginError, match=rf"says exact = True and gave {what} of float32; float64 is the contract"):
+        encoding.encode([[stereo()[:1]]], [request("near", "exact")], None)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from asdcore import DataError, PortfolioError
+from asdcore.data.exact_features import to_16_bits
 from asdcore.data.pooling import POOLINGS, complete, deviation_weights
 from asdcore.data.pooling import pool as pool_tokens
 
@@ -298,3 +299,15 @@ def test_sizes(time, band, dim):
     flat = band * dim
     others = {"cls": (dim,), "frames": patches.shape, "mean_all": (dim,), "mean_std": (2 * flat,)}
     assert sizes == dict.fromkeys(NAMES, (flat,)) | others
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_exact_features_are_pooled_in_float64_and_rounded_once(name):
+    wide = 1.0 + 1e-9 * np.random.default_rng(0).standard_normal((6, 2, 3))  # all alike in float32
+    special = wide.reshape(-1, 3)
+    expected = POOLINGS[name].function(special[:, None] if name == "cls" else wide, **POOLINGS[name].defaults)
+    exact = pool_tokens(name, wide, special, exact=True)
+    assert exact.dtype == np.float32
+    assert np.array_equal(exact, to_16_bits(expected))
+    shifted = pool_tokens("mean_std", wide - 1.0, exact=True)
+    assert np.ptp(shifted) > 0  # what float32 would have lost is there

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from asdcore import hookimpl
+from asdcore.basics.rounding import Grid
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.errors import DataError, PluginError
 from asdcore.portfolio import parse_portfolio
@@ -103,6 +104,23 @@ def test_pooled_median_and_iqr_by_hand(plugins):
     low, median, high = np.quantile(normals, [0.25, 0.5, 0.75])
     both = z.filter(pl.col("clip").str.starts_with("a/")).join(cell.select("clip", "score"), on="clip")
     np.testing.assert_allclose(both["z"], (both["score"] - median) / (high - low), rtol=1e-5)
+
+
+@pytest.mark.parametrize("normalizer", ["median_iqr", {"name": "ecdf", "output": "normal"}, "gamma", "spy"])
+def test_z_lies_on_the_grid_of_the_train_normals(plugins, normalizer):
+    scores, clips = tables()
+    z = calibrate(scores, clips, branches(normalizer), plugins)
+    for machine in "ab":
+        cell = z.filter(pl.col("clip").str.starts_with(machine))
+        grid = Grid.of(cell.filter(pl.col("role") == "oof")["z"])
+        np.testing.assert_array_equal(grid.rounded(cell["z"]), cell["z"])
+
+
+def test_last_bits_of_a_normalizer_do_not_reach_z(plugins, monkeypatch):
+    scores, clips = tables()
+    before = calibrate(scores, clips, branches("spy"), plugins)
+    monkeypatch.setattr(Spy, "transform", lambda self, scores: scores["pooled"] * (2 + 1e-15))
+    assert calibrate(scores, clips, branches("spy"), plugins).equals(before)
 
 
 def test_a_normalizer_sees_train_normals_of_one_cell_in_digest_order(plugins):

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import asdcore
+from asdcore.basics.rounding import settled
 from asdcore.errors import DataError
 from asdcore.evidence.group_thresholds import group_thresholds
-from asdcore.held_out.promises import bound
+from asdcore.held_out.promises import bound, estimate
 from asdcore.portfolio import Decision, OutOfFold, parse_portfolio
 from asdcore.stages.decide import (
     check_attainable,
@@ -71,6 +72,16 @@ def test_each_machine_has_its_own_threshold():
     one, other = tables(np.arange(20.0), [1.0], "a"), tables(100 + np.arange(20.0), [1.0], "b")
     out = decide(pl.concat([one[0], other[0]]), pl.concat([one[1], other[1]]), Decision(quantile=0.5))
     assert out.sort("clip")["threshold"].to_list() == [9.0, 109.0]
+
+
+@pytest.mark.parametrize("decision", [Decision(quantile=0.9), Decision(rule="conformal", quantile=0.9)])
+@pytest.mark.parametrize("sizes", [[1] * 30, [3] * 20, [1, 2, 3] * 7])
+def test_a_threshold_is_a_train_normals_score_so_it_is_rounded_as_that_is(decision, sizes):
+    normals, _ = settled(1e6 + np.random.default_rng(1).standard_normal(sum(sizes)))
+    out = decide(*tables(normals, [0.0]), decision, in_groups(sizes))
+    assert out["threshold"].item() in normals
+    numbers = in_groups(sizes)["group"]
+    assert {bound(normals, numbers, 0.1), estimate(normals, numbers, 0.1)} <= {*normals.tolist(), np.inf}
 
 
 # --- the conformal rule ---

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asdcore import hookimpl
+from asdcore.basics.rounding import BITS, Grid
 from asdcore.components.build import build
 from asdcore.compute import scoring
 from asdcore.compute.recipes import feature_recipe
@@ -127,6 +128,7 @@ class Theirs:
     @hookimpl
     def register_scorers(self, register):
         register("mean", Mean)
+        register("far", Far)
         register("base", Base)
         register("running", Running)
         register("first", First)
@@ -516,6 +518,52 @@ def test_a_mirror_beside_it_changes_no_score_of_a_system(tmp_path, plugins, scor
     assert set(more["fold"]) == set(range(5))
 
 
+class Far(Mean):
+    """Distances many spreads from 0, and with a seed their last bits as another kernel might compute them."""
+
+    def __init__(self, seed=None):
+        self.seed = seed
+
+    def score(self, features):
+        scores = {name: np.sqrt(values) + 99 for name, values in super().score(features).items()}
+        if self.seed is None:
+            return scores
+        draws = np.random.default_rng([self.seed, *features.astype(int).ravel()])
+        return {name: values * (1 + draws.uniform(-5e-14, 5e-14, len(values))) for name, values in scores.items()}
+
+
+def scheme(scores, folds, role=None):
+    """The pooled scores of the models that lack a fold, or of the others."""
+    rows = scores.filter((pl.col("reference") == "pooled") & ((pl.col("fold") >= 0) == folds))
+    return rows.filter(pl.col("role") == role)["score"] if role else rows["score"]
+
+
+@pytest.mark.parametrize("scorer", ["knn", "mahalanobis", "mean", "far"])
+def test_scores_lie_on_the_grid_of_the_train_normals_that_they_are_compared_with(tmp_path, plugins, scorer):
+    scores = table(index(20, 5, test=9), scorer, Store(tmp_path), plugins, mirrored=True)
+    by_fold = Grid.of(scheme(scores, True, "oof"))
+    alone = scheme(scores, False, "oof")
+    straight = Grid.of(alone) if len(alone) else by_fold
+    for grid, rows in ((straight, scheme(scores, False)), (by_fold, scheme(scores, True))):
+        np.testing.assert_array_equal(grid.rounded(rows), rows)
+    finer_than_float32 = (scores["score"].to_numpy().astype(np.float32) != scores["score"].to_numpy()).any()
+    assert finer_than_float32 == (scorer == "far")
+
+
+def test_last_bits_of_a_kernel_reach_no_table(tmp_path, plugins):
+    raw = Far().fit(features := np.stack([vector(digest(i)) for i in range(25)]), np.array(["source"] * 25))
+    other = [
+        Far(seed).fit(features, np.array(["source"] * 25)).score(features[:1])["pooled"].item() for seed in range(9)
+    ]
+    assert {*other} != {raw.score(features[:1])["pooled"].item()}
+    clips = index(20, 5, test=9)
+    one, *others = (
+        table(clips, {"name": "far", **seed}, Store(tmp_path), plugins, mirrored=True)
+        for seed in ({}, {"seed": 1}, {"seed": 2})
+    )
+    assert all(one.equals(other) for other in others)
+
+
 def test_features_of_several_layers_stand_side_by_side_and_a_residual_is_taken_away(tmp_path, plugins):
     clips = index()
     residual = {"view": "far", "alpha": 0.25}
@@ -682,7 +730,8 @@ def test_where_order_means_nothing_all_is_as_by_clip_to_the_bit(tmp_path, told, 
         for reference, values in expected.items():
             full = found[name].filter((pl.col("fold") == -1) & (pl.col("role") == "oof"))
             got = full.filter(pl.col("reference") == reference).sort("clip")["score"].to_numpy()
-            np.testing.assert_allclose(got, values, rtol=1e-12)
+            np.testing.assert_allclose(got, values, rtol=2.0**-BITS)  # rounding moves a score by half a step at most
+            np.testing.assert_array_equal(Grid.of(got).rounded(got), got)
     fold = score.assign_folds(tuple(train["sha256"]), domain, 5, 0)
     assert oof(found["mean"])[1].tolist() == fold.tolist()
     assert all(one is None for one in (*Told.fitted, *Told.asked))

@@ -62,11 +62,12 @@ def test_new_clips_get_the_scores_of_the_run_by_every_model(run):
     every = [job for of_branch in jobs.values() for job in of_branch]
     scored = {path: new for group in together(every) for path, new in score_new(group).items()}
     frozen = table.filter(pl.col("role") == "oof")
-    new = pl.concat([assemble_new(clips, name, jobs[name], scored, frozen) for name in jobs])
+    assembled = [assemble_new(clips, name, jobs[name], scored, frozen) for name in jobs]
+    new = pl.concat([table for table, _ in assembled])
     assert new.sort(SCORES.key).equals(table.sort(SCORES.key))
-    for probe in (probe for new in scored.values() for probe in new.probes):
-        assert probe.then == probe.now
-    assert {probe.fold for new in scored.values() for probe in new.probes} == {-1, 0, 1, 2}
+    probes = [probe for _, of_branch in assembled for probe in of_branch]
+    assert all(probe.then and probe.then == probe.now for probe in probes)
+    assert {probe.fold for probe in probes} == {-1, 0, 1, 2}
 
 
 def test_a_state_that_the_store_lacks_is_not_fitted_anew(run):
@@ -80,6 +81,6 @@ def test_a_state_that_the_store_lacks_is_not_fitted_anew(run):
 def test_references_that_the_frozen_normals_lack_are_left_out(run):
     clips, jobs, table = run
     frozen = table.filter((pl.col("role") == "oof") & (pl.col("reference") != "target"))
-    new = assemble_new(clips, "knn", jobs["knn"], score_new(tuple(jobs["knn"])), frozen)
+    new, _ = assemble_new(clips, "knn", jobs["knn"], score_new(tuple(jobs["knn"])), frozen)
     assert set(new["reference"]) == set(frozen.filter(pl.col("branch") == "knn")["reference"])
     assert np.isfinite(new["score"].to_numpy()).all()

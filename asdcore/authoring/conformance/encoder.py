@@ -14,6 +14,7 @@ import numpy as np
 from asdcore.authoring.conformance.channels import channels_of, check_channels
 from asdcore.authoring.conformance.driver import Bench, Rows, describe, difference, require
 from asdcore.authoring.conformance.sounds import Sounds, blasts, hums, near_and_far, near_and_far_blasts
+from asdcore.contract.tokens import is_exact
 from asdcore.errors import AsdcoreError
 
 
@@ -95,10 +96,10 @@ def check_layers(bench: EncoderBench) -> None:
 
 
 def check_one_tokens_per_layer(bench: EncoderBench) -> None:
-    """Every layer asked for comes back, as patches (n_clips, time, band, dim) float32 and special tokens or None."""
+    """Every layer asked for comes back: patches (n_clips, time, band, dim) float32, exact float64; special or None."""
     encoder = bench.build()
     layers = list(encoder.layers)
-    _check_tokens(encoder.encode(bench.rows(3, seed=1)["audio"], layers), layers, n_clips=3)
+    _check_tokens(encoder, encoder.encode(bench.rows(3, seed=1)["audio"], layers), layers, n_clips=3)
 
 
 def check_one_clip_and_a_batch(bench: EncoderBench) -> None:
@@ -106,7 +107,7 @@ def check_one_clip_and_a_batch(bench: EncoderBench) -> None:
     encoder = bench.build()
     for n_clips in (1, 5):
         layer = encoder.layers[-1]
-        _check_tokens(encoder.encode(bench.rows(n_clips, seed=2)["audio"], [layer]), [layer], n_clips)
+        _check_tokens(encoder, encoder.encode(bench.rows(n_clips, seed=2)["audio"], [layer]), [layer], n_clips)
 
 
 def check_short_and_long_clips(bench: EncoderBench) -> None:
@@ -114,7 +115,7 @@ def check_short_and_long_clips(bench: EncoderBench) -> None:
     encoder = bench.build()
     for seconds in (1, 12, 1):
         audio = bench.sounds(1, seconds * bench.sample_rate, seed=seconds)
-        _check_tokens(encoder.encode(audio, [encoder.layers[-1]]), [encoder.layers[-1]], n_clips=1)
+        _check_tokens(encoder, encoder.encode(audio, [encoder.layers[-1]]), [encoder.layers[-1]], n_clips=1)
 
 
 def check_tokens_are_finite(bench: EncoderBench) -> None:
@@ -184,8 +185,10 @@ CHECKS = (
 )
 
 
-def _check_tokens(tokens: Any, layers: Sequence[Any], n_clips: int) -> None:
-    why = "pooling reads patches (n_clips, time, band, dim) and special (n_clips, k, dim), both float32."
+def _check_tokens(encoder: Any, tokens: Any, layers: Sequence[Any], n_clips: int) -> None:
+    dtype, other = ("float64", "float32") if is_exact(encoder) else ("float32", "float64")
+    who = "of an exact encoder " if is_exact(encoder) else ""
+    why = f"pooling reads {who}patches (n_clips, time, band, dim) and special (n_clips, k, dim), both {dtype}."
     missing = [layer for layer in layers if layer not in tokens]
     require(
         not missing, f"Layers {missing} were asked for and did not come back.", why, "another key, or a skipped layer."
@@ -197,8 +200,8 @@ def _check_tokens(tokens: Any, layers: Sequence[Any], n_clips: int) -> None:
             values: Any = getattr(tokens[layer], part, None)
             if values is None and part == "special":
                 continue
-            good = isinstance(values, np.ndarray) and values.dtype == np.float32
+            good = isinstance(values, np.ndarray) and values.dtype == np.dtype(dtype)
             good = good and values.ndim == n_axes and values.shape[0] == n_clips and 0 not in values.shape
             observed = f"{part} of layer {layer!r} for {n_clips} clips: {describe(values)}."
-            cause = "a missing band axis (one band if there is no frequency axis), a tensor, or float64."
+            cause = f"a missing band axis (one band if there is no frequency axis), a tensor, or {other}."
             require(good, observed, why, cause)

@@ -50,7 +50,7 @@ class AST(Windowed):
     checkpoint : str or Path
         A folder with config.json and model.safetensors, as the Hub has it; the classifier in it is left out; or the id
         of a registry entry.
-    device, autocast, beyond
+    device, autocast, beyond, exact
         As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
@@ -70,7 +70,12 @@ class AST(Windowed):
     model: Any
 
     def __init__(
-        self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None, beyond: str = "windows"
+        self,
+        checkpoint: str | Path,
+        device: str = "cpu",
+        autocast: str | None = None,
+        beyond: str = "windows",
+        exact: bool = False,
     ) -> None:
         from transformers import ASTModel
 
@@ -78,7 +83,7 @@ class AST(Windowed):
         config = hub.configure("ASTConfig", saved)
         inside = ["audio_spectrogram_transformer."]
         model = hub.build(lambda: ASTModel(config), saved, prefixes=inside, older=FORMER_NAMES, ignore=["classifier."])
-        super().__init__(model, device, autocast)
+        super().__init__(model, device, autocast, exact)
         settings = AUDIOSET | saved.preprocessor
         self.sample_rate = int(settings["sampling_rate"])
         self.layers = (*range(config.num_hidden_layers + 1), hub.FINAL)

@@ -49,7 +49,7 @@ class AudioMAE(Windowed):
         Frames of 10 ms that the network hears at once: what the checkpoint has positions for, and nothing else.
     contextual_depth : int
         Number of the last block, the first being 0, that "contextual" leaves out.
-    checkpoint, device, autocast, beyond
+    checkpoint, device, autocast, beyond, exact
         As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
@@ -78,10 +78,11 @@ class AudioMAE(Windowed):
         device: str = "cpu",
         autocast: str | None = None,
         beyond: str = "windows",
+        exact: bool = False,
     ) -> None:
         where = f"Checkpoint {checkpoint}, read as AudioMAE,"
         content = checkpoints.read(checkpoint)
-        super().__init__(network(content, where=where, num_heads=num_heads), device, autocast)
+        super().__init__(network(content, where=where, num_heads=num_heads), device, autocast, exact)
         self._target_length = (self.model.tables["pos_embed"].shape[1] - 1) // BANDS * PATCH
         if target_length not in (None, self._target_length):
             raise ValueError(

@@ -76,7 +76,7 @@ class BEATs(TorchEncoder):
     ----------
     checkpoint : str or Path
         An official file, ``{"cfg", "model"}``, in which all sizes are; or the id of a registry entry.
-    device, autocast
+    device, autocast, exact
         As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
 
     References
@@ -98,9 +98,12 @@ class BEATs(TorchEncoder):
     # arXiv 2603.04605, Table III.
     pooling_defaults: ClassVar = {"gem": {"p": 10}, "gwrp": {"r": 0.4}, "rdp": {"gamma": 16}, "rdp_gem": {"gamma": 16}}
 
-    def __init__(self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None) -> None:
+    def __init__(
+        self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None, exact: bool = False
+    ) -> None:
         content = checkpoints.read(checkpoint)
-        super().__init__(network(content, where=f"Checkpoint {checkpoint}, read as BEATs,"), device, autocast)
+        model = network(content, where=f"Checkpoint {checkpoint}, read as BEATs,", exact=exact)
+        super().__init__(model, device, autocast, exact)
         self.layers = tuple(range(len(self.model.blocks) + 1))
 
     def front_end(self, audio: Tensor) -> Tensor:
@@ -116,7 +119,7 @@ class BEATs(TorchEncoder):
         return {layer: vit.split(tokens, 0, grid) for layer, tokens in hidden.items()}
 
 
-def network(content: Any, *, where: str) -> Beats:
+def network(content: Any, *, where: str, exact: bool = False) -> Beats:
     """Build the network that ``cfg`` describes and fill it: raises DataError where the two do not fit."""
     cfg, state = (checkpoints.entry(content, key, where=where) for key in ("cfg", "model"))
     check_config(cfg, where)
@@ -124,6 +127,8 @@ def network(content: Any, *, where: str) -> Beats:
         model = Beats(cfg)
     checkpoints.fit(model, state, where=where, names=NAMES, ignore=("predictor.",))
     share_bias(model, where)
+    if exact:
+        model.double()  # before the norm of weights is taken: it is a sum, and must not be one of float32
     parametrize.remove_parametrizations(model.pos_conv, "weight")  # weight_g * weight_v / |weight_v|, once for all
     return model
 

@@ -58,7 +58,7 @@ class Clap(Windowed):
     checkpoint : str or Path
         A folder with config.json and model.safetensors, as the Hub has it, or pytorch_model.bin; or the id of a
         registry entry.
-    device, autocast, beyond
+    device, autocast, beyond, exact
         As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
@@ -80,7 +80,12 @@ class Clap(Windowed):
     model: Any
 
     def __init__(
-        self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None, beyond: str = "windows"
+        self,
+        checkpoint: str | Path,
+        device: str = "cpu",
+        autocast: str | None = None,
+        beyond: str = "windows",
+        exact: bool = False,
     ) -> None:
         from transformers import ClapAudioModelWithProjection
 
@@ -88,7 +93,7 @@ class Clap(Windowed):
         whole = saved.config["model_type"] == "clap"
         config = hub.configure("ClapConfig", saved).audio_config if whole else hub.configure("ClapAudioConfig", saved)
         model = hub.build(lambda: ClapAudioModelWithProjection(config), saved, ignore=CAPTIONS)
-        super().__init__(model, device, autocast)
+        super().__init__(model, device, autocast, exact)
         self._settings = LAION | saved.preprocessor
         if self._settings["padding"] not in ("repeatpad", "repeat", "pad"):
             raise DataError(f"{checkpoint}: padding is {self._settings['padding']!r}, not repeatpad, repeat or pad.")

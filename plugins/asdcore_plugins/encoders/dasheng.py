@@ -50,7 +50,7 @@ class Dasheng(TorchEncoder):
         Attention heads; by default what the checkpoint's ``config`` says, or else the official number for its width.
     target_length : int, optional
         Frames of 10 ms that the network hears at once; by default what ``config`` says, or else the table of positions.
-    checkpoint, device, autocast
+    checkpoint, device, autocast, exact
         As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
 
     References
@@ -79,13 +79,14 @@ class Dasheng(TorchEncoder):
         target_length: int | None = None,
         device: str = "cpu",
         autocast: str | None = None,
+        exact: bool = False,
     ) -> None:
         where = f"Checkpoint {checkpoint}, read as Dasheng,"
         content = checkpoints.read(checkpoint)
         state = checkpoints.entry(content, "model", where=where)
         config = checkpoints.entry(content, "config", where=where)
         check_front_end(state, config, where)
-        super().__init__(network(state, config, where=where, num_heads=num_heads), device, autocast)
+        super().__init__(network(state, config, where=where, num_heads=num_heads), device, autocast, exact)
         self._stride = self.model.patch_embed.proj.stride[1]
         self._positions = self.model.tables["time_pos_embed"].shape[3]
         table = self._positions * self._stride

@@ -84,7 +84,7 @@ class EAT(Windowed):
         Attention heads; by default the official number for the checkpoint's width.
     target_length : int
         Frames of 10 ms that the network hears at once.
-    checkpoint, device, autocast, beyond
+    checkpoint, device, autocast, beyond, exact
         As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
@@ -112,6 +112,7 @@ class EAT(Windowed):
         device: str = "cpu",
         autocast: str | None = None,
         beyond: str = "windows",
+        exact: bool = False,
     ) -> None:
         content = checkpoints.read(checkpoint)
         model = network(content, where=f"Checkpoint {checkpoint}, read as EAT,", num_heads=num_heads)
@@ -120,7 +121,7 @@ class EAT(Windowed):
             raise ValueError(
                 f"target_length is {target_length}; this checkpoint has positions for 16 to {longest} frames"
             )
-        super().__init__(model, device, autocast)
+        super().__init__(model, device, autocast, exact)
         self._target_length = target_length
         self.reach(beyond, fits=samples(target_length + 1) - 1, window=samples(target_length // PATCH * PATCH))
         self.layers = (*range(len(model.blocks) + 1), *(["final"] if "fc_norm" in model.norms else []))

@@ -49,7 +49,7 @@ class EfficientAT(TorchEncoder):
         Length and distance of frames, in samples; the window is at most 1024.
     fmin, fmax : float
         Limits of the mel bands, in Hz.
-    device, autocast
+    device, autocast, exact
         As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
 
     References
@@ -81,6 +81,7 @@ class EfficientAT(TorchEncoder):
         fmax: float = 15000.0,
         device: str = "cpu",
         autocast: str | None = None,
+        exact: bool = False,
     ) -> None:
         if min(sample_rate, window_size, hop_size) < 1 or window_size > N_FFT:
             raise ValueError(f"sample_rate, window_size and hop_size must be above 0, window_size at most {N_FFT}")
@@ -99,7 +100,7 @@ class EfficientAT(TorchEncoder):
         state, where = read(checkpoint), f"checkpoint {checkpoint}, taken for one of EfficientAT,"
         model = _network(state, where)
         fit(model, state, where=where)
-        super().__init__(model, device, autocast)
+        super().__init__(model, device, autocast, exact)
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, 1 + (n_samples - 1) // hop_size, n_mels)."""

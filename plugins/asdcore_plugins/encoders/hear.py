@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from asdcore import DataError, PluginError, Tokens
 from asdcore_plugins.nn.encoder import LayeredEncoder
+from asdcore_plugins.nn.exact import refuse
 from asdcore_plugins.nn.repeats import check_repeats
 from asdcore_plugins.nn.run import still
 
@@ -42,6 +43,8 @@ class Hear(LayeredEncoder):
         A file for its ``load_model``, which without one takes its own default.
     device : str
         Where the model runs: "cpu", "cuda", "cuda:1", ...
+    exact : bool
+        Only false: the module decides in which precision it computes. With true it is refused.
 
     Raises
     ------
@@ -76,7 +79,15 @@ class Hear(LayeredEncoder):
 
     layers = ("scene", "timestamp")
 
-    def __init__(self, module: str, checkpoint: str | Path | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, module: str, checkpoint: str | Path | None = None, device: str = "cpu", exact: bool = False
+    ) -> None:
+        if exact:
+            refuse(
+                f"the HEAR module {module!r}",
+                "its own code decides in which precision each step is computed, and asdcore sees no more of it than "
+                "what comes out",
+            )
         if checkpoint is not None and not Path(checkpoint).exists():
             raise DataError(
                 f"There is no checkpoint {checkpoint} for the HEAR module {module!r}. Give an existing path."

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asdcore import DataError, Tokens
 from asdcore_plugins.nn.encoder import LayeredEncoder
+from asdcore_plugins.nn.exact import refuse
 from asdcore_plugins.nn.graph import FREE, graph_files, open_graph
 from asdcore_plugins.nn.repeats import check_repeats
 
@@ -48,6 +49,8 @@ class GraphEncoder(LayeredEncoder):
     layout : str or list of str, optional
         What the axes of an output are, a letter each: n the clip (of length 1), t time, b band, d dim. One word for all
         outputs, or a list with one for each; by default d, nd or ntd, by the number of axes.
+    exact : bool
+        Only false: a graph computes in the types with which it was exported. With true it is refused.
 
     Raises
     ------
@@ -90,7 +93,14 @@ class GraphEncoder(LayeredEncoder):
         hop: int | None = None,
         outputs: Sequence[int | str] | None = None,
         layout: str | Sequence[str] | None = None,
+        exact: bool = False,
     ) -> None:
+        if exact:
+            refuse(
+                f"the graph {checkpoint}",
+                "it computes in the types with which it was exported, float32 or smaller, and its runtime rounds "
+                "differently on other processors",
+            )
         named = [output for output in outputs or () if isinstance(output, str)]
         self._graph = open_graph(checkpoint, named)
         self.layers: Sequence[int | str] = tuple(self._graph.outputs if outputs is None else outputs)

@@ -54,7 +54,7 @@ class Panns(TorchEncoder):
         Their limits in Hz.
     classes_num : int, optional
         Classes of the classifier; by default as many as the checkpoint has.
-    device, autocast
+    device, autocast, exact
         As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
 
     References
@@ -85,6 +85,7 @@ class Panns(TorchEncoder):
         classes_num: int | None = None,
         device: str = "cpu",
         autocast: str | None = None,
+        exact: bool = False,
     ) -> None:
         if min(sample_rate, window_size, hop_size) < 1 or window_size % 2:
             raise ValueError("sample_rate, window_size and hop_size must be above 0, window_size even")
@@ -100,7 +101,7 @@ class Panns(TorchEncoder):
         self.layers = (*range(len(model.stages())), "final")
         self._mel = functools.partial(mel_db, bank=bank, sample_rate=sample_rate, n_fft=window_size, hop=hop_size)
         self._needed = (model.shrink - 1) * hop_size
-        super().__init__(model, device, autocast)
+        super().__init__(model, device, autocast, exact)
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, 1 + n_samples // hop_size, mel_bins) dB."""

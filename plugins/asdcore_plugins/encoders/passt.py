@@ -46,7 +46,7 @@ class PaSST(Windowed):
         so on.
     hopsize : int
         Samples from frame to frame; 100 and 160 for the checkpoints named ``stfthop``.
-    checkpoint, device, autocast, beyond
+    checkpoint, device, autocast, beyond, exact
         As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
@@ -74,13 +74,14 @@ class PaSST(Windowed):
         device: str = "cpu",
         autocast: str | None = None,
         beyond: str = "windows",
+        exact: bool = False,
     ) -> None:
         rows, columns = (stride, stride) if isinstance(stride, int) else stride
         if min(rows, columns, hopsize) < 1:
             raise ValueError(f"stride ({stride}) and hopsize ({hopsize}) must be at least 1")
         where = f"Checkpoint {checkpoint}, read as PaSST,"
         state = checkpoints.weights(checkpoints.read(checkpoint))
-        super().__init__(network(state, (rows, columns), where=where, num_heads=num_heads), device, autocast)
+        super().__init__(network(state, (rows, columns), where=where, num_heads=num_heads), device, autocast, exact)
         self._hop = hopsize
         last, patch = self.model.tables["time_new_pos_embed"].shape[3] - 1, self.model.patch_embed.proj.kernel_size[1]
         whole = last * columns + patch  # frames

@@ -53,7 +53,7 @@ class WaveformEncoder(TorchEncoder):
         Whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says under
         do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
         says false: keep it with the weights.
-    device, autocast
+    device, autocast, exact
         As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
     """
 
@@ -69,6 +69,7 @@ class WaveformEncoder(TorchEncoder):
         normalize: bool | None = None,
         device: str = "cpu",
         autocast: str | None = None,
+        exact: bool = False,
     ) -> None:
         import transformers
 
@@ -77,7 +78,7 @@ class WaveformEncoder(TorchEncoder):
         made = getattr(transformers, f"{self.library}Model")
         inside = f"{self.model_type.replace('-', '_')}."
         model = hub.build(lambda: made(config), saved, prefixes=[inside], older=hub.WEIGHT_NORM, ignore=HEADS)
-        super().__init__(model, device, autocast)
+        super().__init__(model, device, autocast, exact)
         headed = getattr(config, "do_stable_layer_norm", False) or getattr(config, "add_adapter", False)
         blocks = tuple(range(config.num_hidden_layers + 1))
         self.layers = (*blocks, hub.FINAL) if headed else blocks
@@ -96,7 +97,7 @@ class WaveformEncoder(TorchEncoder):
         # In float64, so that the mean does not depend on the memory layout; 1e-7 keeps digital silence at zero.
         clips = audio.double()
         centred = clips - clips.mean(dim=1, keepdim=True)
-        return (centred / (centred.square().mean(dim=1, keepdim=True) + 1e-7).sqrt()).float()
+        return (centred / (centred.square().mean(dim=1, keepdim=True) + 1e-7).sqrt()).to(audio.dtype)
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> Mapping[int | str, Parts]:
         """Waveforms (n_clips, n_samples) -> patches (n_clips, time, 1, dim) of each layer."""

@@ -38,7 +38,7 @@ class Whisper(Windowed):
     checkpoint : str or Path
         A folder with config.json and model.safetensors, as the Hub has it; the decoder in it is left out; or the id of
         a registry entry.
-    device, autocast, beyond
+    device, autocast, beyond, exact
         As in :class:`~asdcore_plugins.nn.windows.Windowed`.
 
     References
@@ -60,7 +60,12 @@ class Whisper(Windowed):
     model: Any
 
     def __init__(
-        self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None, beyond: str = "windows"
+        self,
+        checkpoint: str | Path,
+        device: str = "cpu",
+        autocast: str | None = None,
+        beyond: str = "windows",
+        exact: bool = False,
     ) -> None:
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -68,7 +73,7 @@ class Whisper(Windowed):
         config = hub.configure("WhisperConfig", saved)
         inside, beside = ("model.encoder.", "encoder."), ("model.decoder.", "decoder.", "proj_out.")
         model = hub.build(lambda: WhisperEncoder(config), saved, prefixes=inside, ignore=beside)
-        super().__init__(model, device, autocast)
+        super().__init__(model, device, autocast, exact)
         self.layers = (*range(config.encoder_layers + 1), hub.FINAL)
         self._n_mels, self._longest = config.num_mel_bins, config.max_source_positions * TOKEN
         self.reach(beyond, fits=self._longest, window=self._longest)

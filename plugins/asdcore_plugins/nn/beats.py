@@ -63,8 +63,10 @@ def buckets(tokens: int, num_buckets: int, max_distance: int) -> Tensor:
     place = torch.arange(tokens)
     offset = place[None, :] - place[:, None]
     distance = offset.abs()
-    # In float32, as the authors compute it: at the edge of a bucket the rounding decides.
-    growth = torch.log(distance.float() / exact) / math.log(max_distance / exact) * (half - exact)
+    # In float32, as the authors compute it: at the edge of a bucket the rounding decides. The logarithm alone is taken
+    # in float64 and rounded: torch's float32 logarithm rounds differently on other processors.
+    logarithm = (distance.float() / exact).double().log().float()
+    growth = logarithm / math.log(max_distance / exact) * (half - exact)
     far = (exact + growth.clamp(min=0.0).long()).clamp(max=half - 1)
     return torch.where(distance < exact, distance, far) + half * (offset > 0)
 

@@ -25,11 +25,14 @@ class LayeredEncoder(ABC):
         Hz of the sound that it hears.
     layers : sequence of int or str
         What may be asked for; the last is the default.
+    exact : bool
+        Whether it computes in float64, so that a run may keep features that are the same on every processor.
     """
 
     name: str
     sample_rate: int
     layers: Sequence[int | str]
+    exact: bool = False
 
     def encode(self, audio: Audio, layers: Sequence[int | str] | None = None) -> dict[int | str, Tokens]:
         """Return the tokens of clips.
@@ -44,7 +47,7 @@ class LayeredEncoder(ABC):
         Returns
         -------
         dict
-            {layer: Tokens}, with patches (n_clips, time, band, dim) float32.
+            {layer: Tokens}, with patches (n_clips, time, band, dim) float32, or float64 if it is exact.
 
         Raises
         ------

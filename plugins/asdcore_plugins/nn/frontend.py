@@ -1,9 +1,10 @@
 """Front ends: waveforms -> log-mel spectrograms, as the authors of the encoders define them.
 
-All take (n_clips, n_samples) float32 and return (n_clips, frames, n_mels) float32 on the same device. Everything is
-computed on the CPU in float64, a clip at a time and with sparse filter banks, so that a clip's spectrogram is the same
-bits in any batch, with any number of threads and wherever the network runs; torch alone computes it, whatever else is
-installed. The authors' float32 differs from it by at most 3e-4 (natural logarithm), where a band is near its floor.
+All take (n_clips, n_samples) and return (n_clips, frames, n_mels) on the same device and of the same type: float32, or
+float64 for an encoder that is asked to be exact. Everything is computed on the CPU in float64, a clip at a time and
+with sparse filter banks, so that a clip's spectrogram is the same bits in any batch, with any number of threads and
+wherever the network runs; torch alone computes it, whatever else is installed. The authors' float32 differs from it by
+at most 3e-4 (natural logarithm), where a band is near its floor.
 Frames are transformed in blocks that fit into a core's cache, which is faster than all of a clip at once.
 
 A clip too short for one frame raises DataError; the authors' code fails there too.
@@ -125,9 +126,9 @@ def check_length(n_samples: int, needed: int, sample_rate: int) -> None:
 
 
 def _each(waveform: Tensor, front_end: Callable[[Tensor], Tensor], *, needed: int, sample_rate: int) -> Tensor:
-    """(n_clips, n_samples) -> (n_clips, frames, n_mels) float32 by a front end of one float64 clip."""
+    """(n_clips, n_samples) -> (n_clips, frames, n_mels) of the same type, by a front end of one float64 clip."""
     check_length(waveform.shape[1], needed, sample_rate)
-    return torch.stack([front_end(clip).T.float() for clip in waveform.cpu().double()]).to(waveform.device)
+    return torch.stack([front_end(clip).T.to(waveform.dtype) for clip in waveform.cpu().double()]).to(waveform.device)
 
 
 def _centred(clip: Tensor, length: int, n_fft: int, hop: int) -> Tensor:

@@ -19,6 +19,7 @@ from asdcore import Tokens
 from asdcore_plugins.nn.run import TorchEncoder
 
 Audio = NDArray[np.float32]
+Floats = NDArray[np.float32 | np.float64]
 
 BEYOND = ("windows", "cut")
 """What may be done with the part of a clip that is beyond the table."""
@@ -29,7 +30,7 @@ class Windowed(TorchEncoder):
 
     Parameters
     ----------
-    model, checkpoint, device, autocast
+    model, checkpoint, device, autocast, exact
         As in :class:`asdcore_plugins.nn.run.TorchEncoder`.
     beyond : str
         A child's parameter, which it hands to :meth:`reach`: what is done with a longer clip than the network has
@@ -123,5 +124,5 @@ def _layer(windows: Sequence[Tokens]) -> Tokens:
     return Tokens(together, _mean(special) if special else None)
 
 
-def _mean(arrays: Sequence[Audio]) -> Audio:
-    return np.asarray(np.mean(np.stack(arrays), axis=0, dtype=np.float64), dtype=np.float32)
+def _mean(arrays: Sequence[Floats]) -> Floats:
+    return np.asarray(np.mean(np.stack(arrays), axis=0, dtype=np.float64), dtype=arrays[0].dtype)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from asdcore import DataError
+from asdcore import DataError, PluginError
+from asdcore.data.exact_features import to_16_bits
 from asdcore_plugins.nn.layers import checked_layers
 from asdcore_plugins.nn.run import TorchEncoder
 
@@ -119,3 +120,69 @@ def test_a_layer_has_only_its_own_name():
             checked_layers([0, asked], (0, 1, "final"), "it")
     with pytest.raises(ValueError, match="it was asked for no layer"):
         checked_layers([], (0, 1), "it")
+
+
+def test_an_exact_encoder_computes_in_float64_from_the_waveform_to_the_tokens():
+    plain, exact = Doubled(), Doubled(exact=True)
+    tokens = exact.encode(audio(), [1, "final"])
+    assert (plain.exact, exact.exact) == (False, True)
+    assert exact.portions == [(1, torch.float64, False)] * 3
+    assert exact.model.weight.dtype == torch.float64
+    assert tokens[1].patches.dtype == tokens["final"].special.dtype == np.float64
+    expected = audio().astype(np.float64).reshape(3, 4, 4) @ exact.model.weight.numpy().T + exact.model.bias.numpy()
+    assert np.abs(tokens[1].patches[:, :, 0] - expected).max() < 1e-13
+    assert np.abs(plain.encode(audio(), [1])[1].patches[:, :, 0] - expected).max() > 1e-13
+
+
+def test_audio_has_24_bits_for_an_exact_encoder_too():
+    clips = audio(dtype=np.float64) + 1e-12
+    exact = Doubled(exact=True)
+    found, expected = exact.encode(clips)["final"].patches, exact.encode(clips.astype(np.float32))["final"].patches
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("exact", [1, "true", None])
+def test_exact_is_true_or_false(exact):
+    with pytest.raises(ValueError, match=f"exact is {exact!r}; allowed are true and false"):
+        Doubled(exact=exact)
+
+
+def test_exact_and_autocast_do_not_go_together():
+    with pytest.raises(ValueError, match="exact is true, .* and autocast is 'bfloat16': leave one out"):
+        Doubled(exact=True, autocast="bfloat16")
+
+
+class Narrowing(Doubled):
+    """Its tokens are computed, or come out, in float32."""
+
+    how = "result"
+
+    def tokens(self, spectrogram, layers):
+        if self.how == "error":
+            spectrogram = spectrogram.float()
+        if self.how == "shape":
+            spectrogram = spectrogram[..., :3]
+        parts = super().tokens(spectrogram, layers)
+        return {layer: (patches, None if token is None else token.float()) for layer, (patches, token) in parts.items()}
+
+
+@pytest.mark.parametrize("how", ["result", "error"])
+def test_a_network_that_is_not_float64_throughout_is_refused(monkeypatch, how):
+    monkeypatch.setattr(Narrowing, "how", how)
+    Narrowing().encode(audio())
+    with pytest.raises(PluginError, match=r"exact = true is not possible for doubled: .*\(.+\)\. Instead, leave exact"):
+        Narrowing(exact=True).encode(audio())
+
+
+def test_an_error_that_has_nothing_to_do_with_types_stays_as_it_is(monkeypatch):
+    monkeypatch.setattr(Narrowing, "how", "shape")
+    with pytest.raises(RuntimeError, match="shape"):
+        Narrowing(exact=True).encode(audio())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_gives_the_features_of_the_cpu():
+    features = [
+        to_16_bits(Doubled(exact=True, device=device).encode(audio(), [1])[1].patches) for device in ("cpu", "cuda")
+    ]
+    assert np.array_equal(*features)

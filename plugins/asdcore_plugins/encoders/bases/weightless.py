@@ -42,6 +42,10 @@ class WeightlessEncoder(ABC):
     name: ClassVar[str]
     layers = (LAYER,)
     sample_rate: int
+    not_parameters: ClassVar = {
+        "exact": "It has no network, and computes in float64 as it is: its features are rounded once, to float32. "
+        "Leave exact out."
+    }
 
     def encode(self, audio: Audio, layers: Sequence[int | str] = layers) -> Mapping[int | str, Tokens]:
         """Return the tokens of clips.
