@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check docs pictures links bench encoders plugins refreeze venv clean
+.PHONY: demo test check docs pictures links bench processors encoders plugins refreeze venv clean
 
 demo: venv
 	$(BIN)/asdcore demo
@@ -33,6 +33,10 @@ links: venv
 
 bench: venv
 	$(BIN)/python benchmarks/bench.py
+
+# The frozen tiny run, two portfolios and a network under every variable that chooses another processor's code: all equal.
+processors: venv
+	$(BIN)/python -m benchmarks.processors
 
 # After a change of an encoder or a checkpoint's entry, the facts in registry/ and plugins/ENCODERS.md are made anew.
 encoders: venv
