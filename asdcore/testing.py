@@ -40,8 +40,14 @@ relative to their scale: 1e-12 for normalizers and guards, 1e-5 for scores and t
 1e-6 for waveforms. No difference at all is better: a frozen portfolio promises the same bytes whichever clips are
 scored together, so compute scores in float64 and each clip's alone.
 
+A scorer, normalizer or guard with ``state`` and ``restore`` is restored too: from its state, from its state's file, and
+in a new process with a home, a temporary and a working folder of its own. There it must give the same bits as the one
+that was fitted, for many clips and for one. A state must not change once it was taken, and restore must refuse a state
+that lacks a key. A class that a new process cannot import (from a notebook, a script, the inside of a function)
+is checked in this process alone; under its registered name it is checked in both.
+
 A failed check says what was observed, why it matters, and the likely cause. Its name says what is wrong:
-``check_no_test_set_z_scores``, ``check_left_out_matches_refit``, ``check_input_unchanged``, ...
+``check_no_test_set_z_scores``, ``check_left_out_matches_refit``, ``check_restores_exactly``, ...
 """
 
 from __future__ import annotations

@@ -504,7 +504,8 @@ def test_for_a_mirror_each_folds_model_scores_its_fold_and_the_test_clips(tmp_pa
         expected = expected.filter((pl.col("role") == "test") & (pl.col("reference") == "pooled")).sort("clip")
         found = folds.filter(pl.col("fold") == fold).sort("clip")
         assert found["clip"].to_list() == expected["clip"].to_list()
-        np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-9, atol=1e-9)
+        # Each is rounded on the grid of its own train normals, by half a step at most.
+        np.testing.assert_allclose(found["score"], expected["score"], rtol=2 * 2.0**-BITS)
 
 
 @pytest.mark.parametrize("scorer", ["mean", "knn"])
@@ -546,16 +547,14 @@ def test_scores_lie_on_the_grid_of_the_train_normals_that_they_are_compared_with
     straight = Grid.of(alone) if len(alone) else by_fold
     for grid, rows in ((straight, scheme(scores, False)), (by_fold, scheme(scores, True))):
         np.testing.assert_array_equal(grid.rounded(rows), rows)
-    finer_than_float32 = (scores["score"].to_numpy().astype(np.float32) != scores["score"].to_numpy()).any()
-    assert finer_than_float32 == (scorer == "far")
+    if scorer == "far":  # finer than float32, since it is far from 0
+        assert (scores["score"].to_numpy().astype(np.float32) != scores["score"].to_numpy()).any()
 
 
 def test_last_bits_of_a_kernel_reach_no_table(tmp_path, plugins):
-    raw = Far().fit(features := np.stack([vector(digest(i)) for i in range(25)]), np.array(["source"] * 25))
-    other = [
-        Far(seed).fit(features, np.array(["source"] * 25)).score(features[:1])["pooled"].item() for seed in range(9)
-    ]
-    assert {*other} != {raw.score(features[:1])["pooled"].item()}
+    bank, domain = np.stack([vector(digest(i)) for i in range(25)]), np.array(["source"] * 25)
+    raw, other = (Far(seed).fit(bank, domain).score(bank)["pooled"] for seed in (None, 1))
+    assert not np.array_equal(raw, other)
     clips = index(20, 5, test=9)
     one, *others = (
         table(clips, {"name": "far", **seed}, Store(tmp_path), plugins, mirrored=True)

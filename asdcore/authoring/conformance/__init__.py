@@ -1,8 +1,9 @@
 """The checks that a plugin must pass, by kind. :mod:`asdcore.testing` is the page to read first.
 
-``bench.py`` drives a component, ``rows.py`` holds the checks of every kind whose rows are clips (no test-set
-statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, ``channels.py`` the one of views and
-encoders, one file for each kind the rest, and ``decorators.py`` what a test file uses.
+``driver.py`` drives a component, ``one_clip_alone.py`` holds the checks of every kind whose rows are clips (no test-set
+statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, ``restores.py`` those of a fitted
+state, ``channels.py`` the one of views and encoders, one file for each kind the rest, and ``decorators.py`` what a test
+file uses.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from asdcore.authoring.conformance import (
     left_out,
     left_out_without,
     normalizer,
+    restores,
     scorer,
     shared_distances,
     view,
@@ -53,11 +55,12 @@ _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
             *left_out.CHECKS,
             *left_out_without.CHECKS,
             *shared_distances.CHECKS,
+            *restores.CHECKS,
             *ROW_CHECKS,
         ),
     ),
-    "normalizer": (normalizer.NormalizerBench, (*FITTED_CHECKS, *normalizer.CHECKS, *ROW_CHECKS)),
-    "guard": (guard.GuardBench, (*FITTED_CHECKS, *guard.CHECKS, *ROW_CHECKS)),
+    "normalizer": (normalizer.NormalizerBench, (*FITTED_CHECKS, *normalizer.CHECKS, *restores.CHECKS, *ROW_CHECKS)),
+    "guard": (guard.GuardBench, (*FITTED_CHECKS, *guard.CHECKS, *restores.CHECKS, *ROW_CHECKS)),
 }
 
 
@@ -196,7 +199,12 @@ def _bound(kind: str, bench: type[Any], function: Callable[[Any], None]) -> Chec
 def _factory(kind: str, make: Make) -> Callable[[], Any]:
     if not isinstance(make, str):
         return make
-    return functools.partial(installed().build, kind, make, required(kind, make))
+    return functools.partial(build_by_name, kind, make)
+
+
+def build_by_name(kind: str, name: str) -> Any:
+    """Build an installed component with the parameters that it needs at least."""
+    return installed().build(kind, name, required(kind, name))
 
 
 def required(kind: str, name: str) -> dict[str, Any]:

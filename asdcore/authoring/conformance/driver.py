@@ -66,7 +66,7 @@ class Bench(ABC):
     call_name: ClassVar[str]
 
     def __init__(self, make: Make) -> None:
-        self._make = make
+        self.make = make
         self._leaving = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -77,7 +77,7 @@ class Bench(ABC):
 
     def build(self) -> Any:
         """Build a new component; what it leaves in class attributes and module variables is undone in the end."""
-        component = self._make()
+        component = self.make()
         self._leaving.enter_context(statics_restored(component))
         return component
 

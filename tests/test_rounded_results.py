@@ -1,0 +1,93 @@
+"""Rounding costs nothing that counts: with shipped portfolios, official scores and the order of clips stay."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+
+import numpy as np
+import pytest
+
+import asdcore
+from asdcore.basics.rounding import Grid
+from asdcore.portfolio import load_portfolio, parse_portfolio, shipped_portfolios
+from asdcore.stages import score
+
+
+def portfolio(name):
+    """A shipped portfolio; networks are trained for one epoch, since what they learn does not matter here."""
+    values = tomllib.loads(shipped_portfolios()[name].read_text())
+    for branch in values["branches"].values():
+        if isinstance(branch["scorer"], dict) and branch["scorer"]["name"] == "autoencoder":
+            branch["scorer"]["epochs"] = 1
+    return parse_portfolio(values)
+
+
+def needs_no_download(name):
+    branches = load_portfolio(name).branches.values()
+    return not any("checkpoint" in branch.encoder.parameters for branch in branches)
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*smote_knn has")  # the set is that small
+
+CELL = ["machine", "section"]
+NAMES = sorted(filter(needs_no_download, shipped_portfolios()))
+
+
+def test_there_are_portfolios_to_test():
+    assert {"default", "portfolio-2026-small", "baseline/dcase-ae", "asdkit/raw-spec"} <= set(NAMES)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    root = asdcore.synthesize(tmp_path_factory.mktemp("tiny") / "data", profile="tiny")
+    shutil.rmtree(root / "SynBearing")  # two machines do
+    return root
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def both(request, tiny, tmp_path_factory):
+    """Two runs of a portfolio: as it is, and without rounding."""
+    folder, plan = tmp_path_factory.mktemp("runs"), portfolio(request.param)
+    places = {"data": tiny, "task": "dcase2026", "store": folder / "store"}
+    rounded = asdcore.run(plan, out=folder / "rounded", **places)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Grid, "rounded", lambda self, values: np.array(values, dtype=np.float64))
+        patch.setattr(score, "SCORING_CODE", "without rounding")  # so that no score is read from the store
+        unrounded = asdcore.run(plan, out=folder / "unrounded", **places)
+    return rounded, unrounded
+
+
+def test_official_scores_stay_within_a_hundredth_of_a_percent(both):
+    rounded, unrounded = (asdcore.evaluate(run, replicates=0).systems for run in both)
+    assert rounded.keys() == unrounded.keys()
+    for name, system in rounded.items():
+        assert abs(system.official_score - unrounded[name].official_score) <= 1e-4
+
+
+def spread(values):
+    return np.subtract(*np.quantile(values, [0.75, 0.25])) or np.ptp(values)
+
+
+COLUMNS = {
+    "scores": ("score", ["branch", "reference"], ["fold"]),
+    "calibrated": ("z", ["branch"], []),
+    "systems": ("score", ["system"], []),
+}
+"""{table: column, what else has its own scale besides machine and section, what else identifies a row}"""
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_clips_keep_their_order_but_for_a_millionth_of_the_spread(both, name):
+    column, scale, more = COLUMNS[name]
+    frames = (getattr(run, name).sort("clip", "role", *scale, *more) for run in both)
+    rounded, unrounded = (frame.select("clip", "role", *scale, column) for frame in frames)
+    table = rounded.with_columns(exact=unrounded[column]).join(both[0].clips.select("clip", *CELL), on="clip")
+    assert (table[column] != table["exact"]).mean() > 0.5
+    for _, cell in table.group_by(*CELL, *scale):
+        before, after = cell.sort("exact").select("exact", column).to_numpy().T
+        apart = before + 1e-6 * spread(cell.filter(role="oof")["exact"])
+        lowest_from = np.minimum.accumulate(after[::-1])[::-1]
+        clearly_above = np.searchsorted(before, apart, side="right")
+        pairs = clearly_above < len(before)
+        assert (after[pairs] < lowest_from[clearly_above[pairs]]).all()
