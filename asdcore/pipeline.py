@@ -21,6 +21,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
+from asdcore.compute.kernels import processor
 from asdcore.compute.recipes import (
     component_origins,
     feature_recipe,
@@ -236,6 +237,7 @@ class Work:
             "store": str(self.store.root.resolve()),
             "digest_algorithm": TABLE_ALGORITHM,
             "libraries": library_versions(),
+            "processor": processor(),
             "seconds": self.seconds,
         }
 

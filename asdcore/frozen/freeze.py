@@ -205,11 +205,17 @@ class _Freeze:
             "set_aside": self._set_aside(),
             "plugins": self._plugin_rows(),
             "resources": [resource.as_json() for resource in self.resources],
-            "environment": environment([*framework_files()[1], *self.sources.values()], named, about["device"]),
+            "environment": self._environment(named),
             "splits": split_rows(self.run.scores, about["out_of_fold"]),
             "looks": count_looks(Store(self.places["store"]).looks, about["tables"]["systems"]),
             "lineage": self._lineage(),
         }
+
+    def _environment(self, modules: list[str]) -> dict[str, Any]:
+        """Return the environment; its processor is the one that the run noted, if it did."""
+        sources, about = [*framework_files()[1], *self.sources.values()], self.run.about
+        processor: dict[str, Any] = about.get("processor", {})
+        return environment(sources, modules, about["device"]) | processor
 
     @cached_property
     def modules(self) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ features    one train normal of every machine and section, in every branch, from
 scores      every train normal's out-of-fold scores in every branch, from the frozen features
 tables      calibrated, systems and decisions, each from the frozen table before it
 
-It is asked for by another processor, or other kernels (:mod:`asdcore.frozen.kernels`).
+It is asked for by another processor, or other kernels (:mod:`asdcore.compute.kernels`).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.compute.kernels import KernelChange, in_short
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.errors import AsdcoreError
 from asdcore.execution import executor, run_jobs
 from asdcore.frozen.differences import CHANGED, Difference
 from asdcore.frozen.how_far import Apart, arrays_apart, tables_apart
-from asdcore.frozen.kernels import KernelChange, in_short
 from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
