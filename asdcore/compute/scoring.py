@@ -186,9 +186,12 @@ class Work:
     def normal(self, scorer: Any, fitted: Rows, row: int) -> Scores:
         """Score one train normal by a scorer, alone, as if it were a test clip."""
         if self.metric is None:
-            return _checked(scorer.score(self._cell.normal(row)), 1, self.name)
-        to_bank = self._cell.from_normal(self.metric, row)
-        return self._by_distances(scorer, fitted, to_bank)
+            return score_alone(scorer, self._cell.normal(row), self.name)
+        return score_by_distances(scorer, self._cell.from_normal(self.metric, row), fitted, self.name)
+
+    def features_of(self, row: int) -> NDArray[np.float32] | None:
+        """Return the features (1, ...) of one train normal; None for a scorer that works with distances."""
+        return self._cell.normal(row) if self.metric is None else None
 
     def tested(self, scorer: Any, fitted: Rows, first: Rows) -> Scores:
         """Score the test clips by a scorer, each alone: a copy of one clip at a time.
@@ -211,12 +214,8 @@ class Work:
     def _alone(self, scorer: Any, fitted: Rows, i: int) -> Scores:
         """Score a copy of one test clip."""
         if self.metric is None:
-            return _checked(scorer.score(self._cell.test[i : i + 1].copy()), 1, self.name)
-        return self._by_distances(scorer, fitted, self._cell.to_train(self.metric, i))
-
-    def _by_distances(self, scorer: Any, fitted: Rows, row: NDArray[np.float64]) -> Scores:
-        """Score one clip by its distances (1, n_train) to all train normals of the cell."""
-        return _checked(scorer.score_distances(row if len(fitted) == row.shape[1] else row[:, fitted]), 1, self.name)
+            return score_alone(scorer, self._cell.test[i : i + 1].copy(), self.name)
+        return score_by_distances(scorer, self._cell.to_train(self.metric, i), fitted, self.name)
 
     def _check_same(self, i: int, first: Scores, again: Scores) -> None:
         for reference in sorted(set(first) | set(again)):
@@ -233,6 +232,17 @@ class Work:
 def _read_only(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the same numbers as an array that stays read-only, whatever flags are set."""
     return np.asarray(matrix.data.toreadonly())
+
+
+def score_alone(scorer: Any, features: NDArray[np.float32], name: str) -> Scores:
+    """Score one clip by its features (1, ...), with a fitted scorer."""
+    return _checked(scorer.score(features), 1, name)
+
+
+def score_by_distances(scorer: Any, to_bank: NDArray[np.float64], fitted: Rows, name: str) -> Scores:
+    """Score one clip by its distances (1, n_train) to all train normals, with a scorer fitted on some rows of them."""
+    own = to_bank if len(fitted) == to_bank.shape[1] else to_bank[:, fitted]
+    return _checked(scorer.score_distances(own), 1, name)
 
 
 def takes_distances(scorer: object) -> bool:

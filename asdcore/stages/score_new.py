@@ -70,7 +70,7 @@ def _scored(job: ScoreJob, cell: Cell) -> NewScores:
             )
         back = bring_back(work, model)
         probes.append(_probe(job, fold, model, back))
-        tested = work.tested(back.scorer, model.fitted, model.fitted[:1])
+        tested = work.tested(back.scorer, model.fitted, model.fitted[:0])  # the probe went first
         blocks.append(Block("test", fold, np.arange(len(job.test)), tested))
     rows = [chunk_rows(block, reference) for block in blocks for reference in sorted(block.scores)]
     return NewScores(pl.concat(rows), tuple(probes))
