@@ -104,13 +104,17 @@ def bring_back(work: Work, model: Model) -> Restored:
 
     Raises StoreError if the file is damaged or of another scorer, PluginError if the scorer refuses its state.
     """
-    kept = read_kept(work, model)
+    return revive(work, model.fitted, read_kept(work, model), str(model.path))
+
+
+def revive(work: Work, fitted: Rows, kept: Kept, where: str) -> Restored:
+    """Return a scorer from what was kept of it; ``where`` is where that was read, for messages."""
     has_state = kept.about["restores"]
-    scorer = restored(work, kept.state["state"], str(model.path)) if has_state else work.fit(model.fitted)
+    scorer = restored(work, kept.state["state"], where) if has_state else work.fit(fitted)
     if "probe_features" in kept.state:
         now = score_alone(scorer, kept.state["probe_features"].copy(), work.name)
     else:
-        now = work.normal(scorer, model.fitted, model.probe)
+        now = work.normal(scorer, fitted, int(fitted[0]))
     return Restored(scorer, {name: np.array([score]) for name, score in kept.state["probe"].items()}, now)
 
 

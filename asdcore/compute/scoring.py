@@ -39,7 +39,12 @@ SHARED = 200_000_000
 
 def load_features(recipe: Recipe, clips: tuple[str, ...]) -> NDArray[np.float32]:
     """Return (n_clips, D), or (n_clips, time, band, dim) of frames, for clips named by their audio digests."""
-    blocks = [_added(terms, clips) for terms in recipe]
+    return combined(recipe, lambda folder: FeatureSet(folder).load(clips))
+
+
+def combined(recipe: Recipe, load: Callable[[Path], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Combine feature sets as a recipe says; ``load`` returns the features (n_clips, ...) of the set of a folder."""
+    blocks = [_added(terms, load) for terms in recipe]
     if len(blocks) == 1:
         return blocks[0]
     if len({block.shape[:-1] for block in blocks}) > 1:
@@ -50,14 +55,14 @@ def load_features(recipe: Recipe, clips: tuple[str, ...]) -> NDArray[np.float32]
     return np.concatenate(blocks, axis=-1)
 
 
-def _added(terms: tuple[tuple[Path, float], ...], clips: tuple[str, ...]) -> NDArray[np.float32]:
+def _added(terms: tuple[tuple[Path, float], ...], load: Callable[[Path], NDArray[np.float32]]) -> NDArray[np.float32]:
     """Add up weighted feature sets."""
     (first, weight), *more = terms
-    total = FeatureSet(first).load(clips)
+    total = load(first)
     if weight != 1:
         total = total * np.float32(weight)
     for folder, weight in more:
-        total = total + np.float32(weight) * FeatureSet(folder).load(clips)
+        total = total + np.float32(weight) * load(folder)
     return total
 
 
@@ -174,6 +179,10 @@ class Work:
         """Score the train normals a scorer was fitted on, each as if fitted without it, and without its ``without``."""
         given = scorer.score_left_out() if without is None else scorer.score_left_out(without=without)
         return _checked(given, len(self._cell.train), self.name)
+
+    def clip(self, scorer: Any, fitted: Rows) -> Scores:
+        """Score the first test clip."""
+        return self._alone(scorer, fitted, 0)
 
     def held_out(self, scorer: Any, fitted: Rows, rows: Rows) -> Scores:
         """Score train normals by a scorer fitted on others."""
