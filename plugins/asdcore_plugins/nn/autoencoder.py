@@ -59,15 +59,25 @@ def batches(rows: Rows, size: int, draw: torch.Generator) -> Iterator[Rows]:
 
 def network(dim: int, seed: int) -> nn.Sequential:
     """Return the untrained network for vectors of ``dim`` values, with torch's usual weights for this seed."""
-    sizes = [dim, *[WIDTH] * 4, BOTTLENECK, *[WIDTH] * 4]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        layers = [
-            layer
-            for inside, out in itertools.pairwise(sizes)
-            for layer in (nn.Linear(inside, out), nn.BatchNorm1d(out, eps=EPSILON, momentum=MOMENTUM), nn.ReLU(True))
-        ]
-        return nn.Sequential(*layers, nn.Linear(WIDTH, dim))
+        return _layers(dim)
+
+
+def weightless(dim: int) -> nn.Sequential:
+    """Return the network for vectors of ``dim`` values without its weights: they have shapes and take no memory."""
+    with torch.device("meta"):
+        return _layers(dim)
+
+
+def _layers(dim: int) -> nn.Sequential:
+    sizes = [dim, *[WIDTH] * 4, BOTTLENECK, *[WIDTH] * 4]
+    layers = [
+        layer
+        for inside, out in itertools.pairwise(sizes)
+        for layer in (nn.Linear(inside, out), nn.BatchNorm1d(out, eps=EPSILON, momentum=MOMENTUM), nn.ReLU(True))
+    ]
+    return nn.Sequential(*layers, nn.Linear(WIDTH, dim))
 
 
 def train(vectors: Floats32, rows: Rows, *, epochs: int, batch_size: int, seed: int) -> nn.Sequential:

@@ -37,7 +37,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Mapping
+import types
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -45,12 +46,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DataError
-from asdcore_plugins.nn.autoencoder import batches, gather, train, windows
+from asdcore_plugins.nn.autoencoder import batches, gather, train, weightless, windows
 from asdcore_plugins.nn.one_thread import one_thread
 from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
 from asdcore_plugins.scorers.bases.residuals import DOMAINS, SCORES
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.learned import State, Stored, read_only
 from asdcore_plugins.stats.parameters import between, choice, share_of, whole
 
 Rows = NDArray[np.intp]
@@ -130,6 +132,42 @@ class Autoencoder(ReferenceScorer):
                 self._inverses = self._inverted(model, vectors, rows, domain)
         self._width, self._model = math.prod(features.shape[2:]), model
 
+    def _state(self) -> State:
+        # The network was trained in single precision, and doubles of that fit back.
+        weights = {name: read_only(values.float().numpy()) for name, values in _weights(self._model).items()}
+        if self._kind == "mse":
+            return {"weights": weights, "inverses": None}
+        return {
+            "weights": weights,
+            "inverses": {name: read_only(each.numpy()) for name, each in self._inverses.items()},
+        }
+
+    def _restore(self, stored: Stored) -> None:
+        part = stored.part("weights")
+        part.read("0.weight", Floats32, "hidden D")
+        dim = part.sizes["D"]
+        model = weightless(dim)
+        arrays = {
+            name: part.read(name, Floats32, " ".join(map(str, values.shape)))
+            for name, values in _weights(model).items()
+        }
+        part.done()
+        self._width = dim // self._frames
+        if self._width * self._frames != dim:
+            raise part.refused("0.weight", f"for vectors of {dim} values", f"a multiple of {self._frames} frames")
+        weights = {
+            name: torch.tensor(arrays[name]) if name in arrays else torch.tensor(0) for name in model.state_dict()
+        }
+        model.load_state_dict(weights, assign=True)
+        self._model = model.eval().requires_grad_(False).double()
+        stored.sizes["row"] = dim if self._kind == "mahalanobis_paper" else self._width
+        kind = types.NoneType if self._kind == "mse" else Mapping[str, Floats]
+        inverses = stored.read("inverses", kind, "row row") or {}
+        self._inverses = {name: torch.tensor(inverse) for name, inverse in inverses.items()}
+
+    def _named(self) -> Sequence[str]:
+        return DOMAINS
+
     def _score(self, features: Floats32) -> Mapping[str, Floats]:
         vectors = self._vectors(features)
         if (width := math.prod(features.shape[2:])) != self._width:
@@ -204,6 +242,11 @@ class Autoencoder(ReferenceScorer):
         distances = {name: ((residuals @ inverse) * residuals).mean(1) for name, inverse in self._inverses.items()}
         nearest = torch.stack(list(distances.values())).amin(0)
         return {name: float(values.mean()) for name, values in {"pooled": nearest, **distances}.items()}
+
+
+def _weights(model: nn.Sequential) -> dict[str, Tensor]:
+    """Return the parameters and running statistics of a network, without its counts of batches."""
+    return {name: values for name, values in model.state_dict().items() if values.is_floating_point()}
 
 
 def _residuals(model: nn.Sequential, vectors: Floats32, rows: Rows) -> Tensor:

@@ -15,7 +15,8 @@ EAT). Leave-one-out is exact. Time: the products of one nearest-neighbour search
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +26,11 @@ from asdcore_plugins.scorers.bases.least_variance import LeastVariance
 from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
 from asdcore_plugins.scorers.bases.scorer import DependentScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
+from asdcore_plugins.stats.learned import Count, State, Stored, read_only
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import REFERENCES, choice, metric_name, reference_names, whole
 
 Scores = Mapping[str, Floats]
-Left = Sequence[Indices] | None
-Band = tuple[Callable[[Floats32], Scores], Callable[[Left], Scores]]
-"""What scores clips by their part in a band, and the train clips left out."""
-
 
 REDUCTIONS = ("mean", "max")
 
@@ -75,6 +73,10 @@ class Beam(DependentScorer):
 
     name = "beam"
 
+    _n: Count
+    _width: Count
+    _members: Annotated[Mapping[str, Indices], "+", "n"]
+
     def __init__(
         self,
         bands: int = 8,
@@ -86,48 +88,70 @@ class Beam(DependentScorer):
         self._n_bands, self._varmin = whole("bands", bands), whole("varmin", varmin, least=0)
         self._reduce = choice("reduce", reduce, REDUCTIONS)
         self._metric, self._references = metric_name(metric), reference_names(references)
-        self._bands: list[Band] = []
 
-    def _fit_without(self, features: Floats32, domain: NDArray[np.str_], without: Left) -> None:
-        members = large_enough("beam", members_of(domain, self._references), 3 if self._varmin else 2)
+    def _fit_without(self, features: Floats32, domain: NDArray[np.str_], without: Sequence[Indices] | None) -> None:
+        self._members = large_enough("beam", members_of(domain, self._references), 3 if self._varmin else 2)
         train = self._split(features)
-        self._width = train.shape[2]
+        self._n, _, self._width = train.shape
         if self._metric == "cosine" and self._width == 1:
             raise DataError("a band of one value has no direction: use metric = 'euclidean'")
-        self._bands = [self._band(train[:, band], domain, members, without) for band in range(self._n_bands)]
-
-    def _band(self, part: Floats32, domain: NDArray[np.str_], members: Mapping[str, Indices], without: Left) -> Band:
         if self._varmin:
-            dense = LeastVariance(self._varmin, metric=self._metric, references=tuple(members))
-            return dense.fit(part, domain, without).score, dense.score_left_out
-        memory = NearestRows(part, self._metric, members, np.arange(len(part)))
+            self._bands = [self._dense().fit(train[:, band], domain, without) for band in range(self._n_bands)]
+        else:
+            self._remember(train)
 
-        def left_out(without: Left) -> Scores:
-            gone = None if without is None else Without(without, len(part))
-            scores = memory.distances_left_out(gone)
-            return {name: scores[name] for name in references_left(gone, members, 1, "beam")}
+    def _dense(self) -> LeastVariance:
+        """Return what scores one band less its local density."""
+        return LeastVariance(self._varmin, metric=self._metric, references=tuple(self._members))
 
-        return memory.distances, left_out
+    def _remember(self, train: Floats32) -> None:
+        """Lay each band of the train normals (n_train, bands, dim) out to be searched."""
+        owner = np.arange(len(train))
+        bands = np.moveaxis(train, 1, 0)
+        self._memories = [NearestRows(band, self._metric, self._members, owner) for band in bands]
 
-    def _score(self, features: Floats32) -> Mapping[str, Floats]:
+    def _state(self) -> State:
+        if self._varmin:
+            return {**super()._state(), "bands": {str(i): band.state() for i, band in enumerate(self._bands)}}
+        return {**super()._state(), "train": read_only(np.stack([memory.rows for memory in self._memories], axis=1))}
+
+    def _restore(self, stored: Stored) -> None:
+        super()._restore(stored)
+        if self._varmin:
+            parts = stored.part("bands")
+            self._bands = [self._dense().restore_part(parts.part(str(i))) for i in range(self._n_bands)]
+            parts.done()
+        else:
+            self._remember(stored.read("train", Floats32, f"n {self._n_bands} width"))
+
+    def _score(self, features: Floats32) -> Scores:
         parts = self._split(features)
         if parts.shape[2] != self._width:
             raise DataError(
                 f"features of {parts.shape[2]} values a band cannot be compared with train normals of {self._width}"
             )
-        return self._reduced([score(parts[:, band]) for band, (score, _) in enumerate(self._bands)])
+        by_band = np.moveaxis(parts, 1, 0)
+        if self._varmin:
+            return self._reduced([dense.score(part) for dense, part in zip(self._bands, by_band, strict=True)])
+        return self._reduced([memory.distances(part) for memory, part in zip(self._memories, by_band, strict=True)])
 
-    def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
-        return self._reduced([score_left_out(without) for _, score_left_out in self._bands])
+    def _score_left_out(self, without: Sequence[Indices] | None) -> Scores:
+        if self._varmin:
+            return self._reduced([dense.score_left_out(without) for dense in self._bands])
+        gone = None if without is None else Without(without, self._n)
+        kept = references_left(gone, self._members, 1, "beam")
+        by_band = [memory.distances_left_out(gone) for memory in self._memories]
+        return self._reduced([{name: scores[name] for name in kept} for scores in by_band])
 
     def macs(self, n_train: int, dim: int) -> int:
         """Return the multiply-accumulates to score one clip: its products with the bank."""
         return n_train * dim
 
     def _reduced(self, by_band: Sequence[Scores]) -> dict[str, Floats]:
-        """{reference: scores (n,)} of every band -> one of all."""
+        """{reference: scores (n,)} of every band -> one of all, for the references that all bands have."""
         # Contiguous by clip, so that the order of a clip's sum does not depend on how many clips there are.
-        by_clip = {name: np.ascontiguousarray(np.stack([band[name] for band in by_band]).T) for name in by_band[0]}
+        kept = [name for name in by_band[0] if all(name in band for band in by_band)]
+        by_clip = {name: np.ascontiguousarray(np.stack([band[name] for band in by_band]).T) for name in kept}
         over_bands = np.max if self._reduce == "max" else np.mean
         return {name: np.asarray(over_bands(bands, axis=1)) for name, bands in by_clip.items()}
 

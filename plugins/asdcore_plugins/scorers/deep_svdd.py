@@ -14,8 +14,9 @@ Memory: n D. Train normals are scored in folds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from asdcore import DataError
 from asdcore_plugins.nn.one_thread import one_thread
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.learned import LEARNED, Learned
 from asdcore_plugins.stats.parameters import between, whole
 
 HIDDEN, OUTPUTS = 128, 64
@@ -75,6 +77,8 @@ class DeepSVDD(PerReference):
 
     name = "deep_svdd"
 
+    _models: Annotated[Mapping[str, _Network], LEARNED]
+
     def __init__(
         self,
         epochs: int = 50,
@@ -122,7 +126,7 @@ class DeepSVDD(PerReference):
 
 
 @dataclass(frozen=True)
-class _Network:
+class _Network(Learned):
     """A trained network.
 
     Parameters
@@ -135,11 +139,11 @@ class _Network:
         (64,) the point that normal clips are sent to.
     """
 
-    mean: Floats
-    scale: Floats
-    hidden: Floats
-    last: Floats
-    centre: Floats
+    mean: Annotated[Floats, "D"]
+    scale: Annotated[Floats, "D"]
+    hidden: Annotated[Floats, f"{HIDDEN} D"]
+    last: Annotated[Floats, f"{OUTPUTS} {HIDDEN}"]
+    centre: Annotated[Floats, f"{OUTPUTS}"]
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> squared distance from the centre (n,)."""

@@ -12,11 +12,13 @@ in folds: a mixture without one clip has no closed form.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
+from asdcore_plugins.stats.learned import LEARNED
 from asdcore_plugins.stats.parameters import whole
 
 FLOOR = 1e-6
@@ -59,6 +61,9 @@ class GMM(PerReference):
     """
 
     name = "gmm"
+
+    _shape: Annotated[tuple[int, ...], "width"]
+    _models: Annotated[Mapping[str, Mixture], LEARNED]
 
     def __init__(self, components: int = 2, seed: int = 0, references: Sequence[str] = ("pooled",)) -> None:
         super().__init__(references)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from threadpoolctl import threadpool_limits
 from asdcore import distances
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
-from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat
 from asdcore_plugins.stats.parameters import REFERENCES, metric_name, reference_names, whole, whole_or_none
 
@@ -76,12 +77,14 @@ class KMeans(ReferenceScorer):
 
     name = "kmeans"
 
+    _bank: Annotated[Floats32, "rows D"]
+    _banks: Annotated[Mapping[str, Indices], "+", "rows"]
+
     def __init__(
         self, k: int = 16, metric: str = "cosine", references: Sequence[str] = REFERENCES, seed: int | None = None
     ) -> None:
         self._metric, self._references = metric_name(metric), reference_names(references)
         self._k, self._seed = whole("k", k), whole_or_none("seed", seed, least=0)
-        self._banks: dict[str, slice] = {}
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         clips = flat(np.array(features, dtype=np.float32, order="C"))
@@ -89,12 +92,12 @@ class KMeans(ReferenceScorer):
         wanted = large_enough("kmeans", members_of(np.where(target, "target", "source"), self._references), FEWEST)
         centres = self._centres(clips[~target])
         self._bank = np.concatenate([centres, clips[target]])
-        parts = {"pooled": slice(None), "source": slice(len(centres)), "target": slice(len(centres), None)}
-        self._banks = {name: parts[name] for name in wanted}
+        of = np.where(np.arange(len(self._bank)) < len(centres), "source", "target")
+        self._banks = members_of(of, list(wanted))
 
     def _score(self, features: Floats32) -> Mapping[str, Floats]:
         apart = distances(features, self._bank, self._metric)
-        return {name: apart[:, part].min(axis=1) for name, part in self._banks.items()}
+        return {name: apart[:, rows].min(axis=1) for name, rows in self._banks.items()}
 
     def macs(self, n_train: int, dim: int) -> int:
         """Return the multiply-accumulates to score one clip: to the centres and ten target clips."""

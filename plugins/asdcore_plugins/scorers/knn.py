@@ -62,7 +62,7 @@ class KNN(LeaveOutScorer):
     name = "knn"
 
     _n: Count
-    _banks: Annotated[Mapping[str, Indices], "*", "n"]
+    _banks: Annotated[Mapping[str, Indices], "+", "n"]
 
     def __init__(self, k: int = 1, metric: str = "cosine", references: Sequence[str] = REFERENCES) -> None:
         self.metric, self._references = metric_name(metric), reference_names(references)

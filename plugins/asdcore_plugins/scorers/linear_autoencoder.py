@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,11 @@ from threadpoolctl import threadpool_limits
 
 from asdcore import DataError
 from asdcore_plugins.scorers.bases.frame_windows import BLOCK, MOST, windows
-from asdcore_plugins.scorers.bases.per_reference import Model, PerReference, with_spread
+from asdcore_plugins.scorers.bases.per_reference import PerReference, with_spread
 from asdcore_plugins.scorers.bases.residuals import DOMAINS, SCORES, SMALLEST, no_variance
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.features import frames
+from asdcore_plugins.stats.learned import LEARNED, Learned, Stored
 from asdcore_plugins.stats.parameters import REFERENCES, choice, whole
 
 
@@ -80,6 +82,10 @@ class LinearAutoencoder(PerReference):
 
     name = "linear_autoencoder"
 
+    _shape: Annotated[tuple[int, ...], "time band dim"]
+    _models: Annotated[Mapping[str, _Autoencoder], LEARNED]
+    _spread: Annotated[_Spread | None, LEARNED]
+
     def __init__(
         self, components: int = 8, stacked: int = 5, references: Sequence[str] = ("pooled",), score: str = "mse"
     ) -> None:
@@ -100,27 +106,44 @@ class LinearAutoencoder(PerReference):
     def _clips(self, features: Floats32) -> Floats32:
         return frames(features, self.name)
 
-    def _estimated(self, clips: Floats32, members: Mapping[str, NDArray[np.intp]]) -> dict[str, Model]:
+    def _parameters(self) -> Mapping[str, Any]:
+        return {"stacked": self._stacked, "by_frame": self._kind == "mahalanobis"}
+
+    def _restore(self, stored: Stored) -> None:
+        _, band, dim = stored.read("shape", tuple[int, ...], "time band dim")
+        stored.sizes.update(M=self._stacked * band * dim, row=self._row(band * dim))
+        super()._restore(stored)
+        if (self._spread is None) != (self._kind == "mse"):
+            raise stored.refused("spread", "None" if self._spread is None else "there", f"that of score {self._kind!r}")
+
+    def _row(self, of_frame: int) -> int:
+        """Return how many values one residual has whose covariance counts: those of a frame, or of a window."""
+        return of_frame if self._kind == "mahalanobis" else self._stacked * of_frame
+
+    def _estimated(self, clips: Floats32, members: Mapping[str, NDArray[np.intp]]) -> Mapping[str, _Autoencoder]:
+        self._spread = None
         if self._kind == "mse":
-            return super()._estimated(clips, members)
+            return {name: self._estimate(with_spread(clips[rows])) for name, rows in members.items()}
         common, whiteners = self._estimate(with_spread(clips[members["pooled"]])), {}
         for name in DOMAINS:
             if name in members and (whitener := self._whitener(common, clips[members[name]], name)) is not None:
                 whiteners[name] = whitener
-        by_frame = self._kind == "mahalanobis"
-        models: dict[str, Model] = {name: _Selective(common, (each,), by_frame) for name, each in whiteners.items()}
-        models["pooled"] = _Selective(common, tuple(whiteners.values()), by_frame)
-        models = {name: models[name] for name in self._references if name in models and whiteners}
-        if not models:
+        self._spread = _Spread(whiteners, self._kind == "mahalanobis")
+        if not whiteners or not self._spread.references(self._references):
             raise DataError(
                 f"{self.name} with score {self._kind!r} finds too few residuals in {', '.join(self._references)} to "
                 "invert their covariance: give it more train normals, or take score 'mse'"
             )
-        return models
+        return {"pooled": common}
+
+    def _scored(self, clips: Floats32) -> dict[str, Floats]:
+        if self._spread is None:
+            return super()._scored(clips)
+        return self._spread.scores(self._models["pooled"], clips, self._spread.references(self._references))
 
     def _whitener(self, common: _Autoencoder, clips: Floats32, name: str) -> Floats | None:
-        """(n, time, band, dim) of one domain -> W with W'W = S_d^-1, or None for too few residuals."""
-        width = len(common.mean) // (self._stacked if self._kind == "mahalanobis" else 1)
+        """(n, time, band, dim) of one domain -> W with W W' = S_d^-1, or None for too few residuals."""
+        width = self._row(len(common.mean) // self._stacked)
         total, scatter, count = np.zeros(width), np.zeros((width, width)), 0
         for clip in clips:
             rows = common.residuals(clip).reshape(-1, width)
@@ -131,7 +154,7 @@ class LinearAutoencoder(PerReference):
         variances, directions = np.linalg.eigh((scatter - np.outer(total, total) / count) / (count - 1))
         if not variances[-1] > SMALLEST * power:
             raise no_variance(name)
-        return np.asarray(directions.T / np.sqrt(np.maximum(variances, SMALLEST * variances[-1]))[:, None])
+        return np.asarray(directions / np.sqrt(np.maximum(variances, SMALLEST * variances[-1])))
 
     def _estimate(self, clips: Floats32) -> _Autoencoder:
         time, width = clips.shape[1], self._stacked * clips.shape[2] * clips.shape[3]
@@ -156,11 +179,11 @@ class LinearAutoencoder(PerReference):
 
 
 @dataclass(frozen=True)
-class _Autoencoder:
+class _Autoencoder(Learned):
     """The mean (M,), a basis (components, M) of orthonormal rows, and the frames that a window stacks."""
 
-    mean: Floats
-    basis: Floats
+    mean: Annotated[Floats, "M"]
+    basis: Annotated[Floats, "components M"]
     stacked: int
 
     def scores(self, clips: Floats32) -> Floats:
@@ -176,32 +199,37 @@ class _Autoencoder:
 
 
 @dataclass(frozen=True)
-class _Selective:
-    """The smaller distance of residuals by one or two covariances.
+class _Spread(Learned):
+    """How the residuals of each domain vary.
 
     Parameters
     ----------
-    common
-        The autoencoder.
     whiteners
-        For each covariance a matrix W with W'W its inverse.
+        For each domain a matrix W (row, row) with W W' the inverse covariance.
     by_frame
         Take the mean residual of a frame, instead of whole windows one by one.
     """
 
-    common: _Autoencoder
-    whiteners: tuple[Floats, ...]
+    whiteners: Annotated[Mapping[str, Floats], "row row"]
     by_frame: bool
 
-    def scores(self, clips: Floats32) -> Floats:
-        """(n, time, band, dim) -> (n,)."""
-        scores = np.empty(len(clips))
+    def references(self, wanted: Sequence[str]) -> list[str]:
+        """Return those of the wanted references that have a score."""
+        return [name for name in wanted if name == "pooled" or name in self.whiteners]
+
+    def scores(self, common: _Autoencoder, clips: Floats32, references: Sequence[str]) -> dict[str, Floats]:
+        """(n, time, band, dim) -> {reference: (n,)}; pooled is the nearer domain of each residual."""
+        scores = {name: np.empty(len(clips)) for name in references}
         # One clip at a time, on one thread: its rounding must not depend on the others.
         with threadpool_limits(1):
             for i, clip in enumerate(clips):
-                rows = self.common.residuals(clip)
+                rows = common.residuals(clip)
                 if self.by_frame:
-                    rows = rows.reshape(-1, len(self.whiteners[0])).mean(axis=0, keepdims=True)
-                distances = [np.square(rows @ whitener.T).sum(axis=1) for whitener in self.whiteners]
-                scores[i] = np.minimum.reduce(distances).mean()
-        return scores if self.by_frame else scores / len(self.common.mean)
+                    width = len(next(iter(self.whiteners.values())))
+                    rows = rows.reshape(-1, width).mean(axis=0, keepdims=True)
+                distances = {name: np.square(rows @ each).sum(axis=1) for name, each in self.whiteners.items()}
+                distances["pooled"] = np.minimum.reduce(list(distances.values()))
+                for name in references:
+                    scores[name][i] = distances[name].mean()
+        size = 1 if self.by_frame else len(common.mean)
+        return {name: values / size for name, values in scores.items()}

@@ -214,7 +214,7 @@ class _Surroundings(Learned):
         The least reach that counts.
     """
 
-    clips: Annotated[Indices, "*", "n"]
+    clips: Annotated[Indices, "+", "n"]
     furthest: Annotated[Floats, "n"]
     density: Annotated[Floats, "n"]
     least: Number

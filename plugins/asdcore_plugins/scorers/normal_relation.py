@@ -27,8 +27,9 @@ in folds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from scipy.linalg import solve
@@ -40,6 +41,7 @@ from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.features import frames
 from asdcore_plugins.stats.gaussians.gaussian import Gaussian, estimate
 from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
+from asdcore_plugins.stats.learned import LEARNED, Learned, Stored
 from asdcore_plugins.stats.parameters import between, whole
 
 FEWEST = 4
@@ -99,6 +101,9 @@ class NormalRelation(PerReference):
 
     name = "normal_relation"
 
+    _shape: Annotated[tuple[int, ...], "time band dim"]
+    _models: Annotated[Mapping[str, _Relation], LEARNED]
+
     def __init__(
         self,
         context: int = 2,
@@ -113,6 +118,16 @@ class NormalRelation(PerReference):
         self._bands, self._seed = whole("bands", bands), whole("seed", seed, least=0)
         self._components = whole("components", components)
         self.fewest = max(FEWEST, 2 * self._components)
+
+    def _parameters(self) -> Mapping[str, Any]:
+        return {"context": self._context, "bands": self._bands}
+
+    def _restore(self, stored: Stored) -> None:
+        _, band, dim = stored.read("shape", tuple[int, ...], "time band dim")
+        third = dim // 3
+        far = (2 * self._context + 1) * band * third
+        stored.sizes.update(groups=1, D=band * third, far=far, width=2 * min(self._bands, band) * third)
+        super()._restore(stored)
 
     def _clips(self, features: Floats32) -> Floats32:
         clips = frames(features, self.name)
@@ -147,7 +162,7 @@ class NormalRelation(PerReference):
         scale = np.maximum(spread, LEAST)
         mixture = fit_mixture((relation - centre) / scale, self._components, self._seed, FLOOR)
         gaussian = estimate(residuals, np.zeros(len(residuals), np.intp))
-        return _Relation(prediction, gaussian, self._bands, centre, scale, mixture)
+        return _Relation(prediction, gaussian, centre, scale, mixture, self._bands)
 
     def _learned(self, clips: Floats32) -> _Prediction:
         """Fit the ridge regression of near levels on windows of far ones, over all frames of all clips."""
@@ -164,7 +179,8 @@ class NormalRelation(PerReference):
             scatter += centred.T @ centred
             cross += centred.T @ (near - near_mean)
         scatter[np.diag_indices(width)] += self._ridge * np.trace(scatter) / width
-        return _Prediction(self._context, near_mean, far_mean, solve(scatter, cross, assume_a="pos"))
+        weights = np.ascontiguousarray(solve(scatter, cross, assume_a="pos"))
+        return _Prediction(near_mean, far_mean, weights, self._context)
 
     def _blocks(self, clips: Floats32) -> Iterator[tuple[Floats, Floats]]:
         """Yield near levels (frames, D) and windows of far ones (frames, W), block by block of clips."""
@@ -177,13 +193,13 @@ class NormalRelation(PerReference):
 
 
 @dataclass(frozen=True)
-class _Prediction:
-    """Near levels from windows of far ones: the means of both, and weights (W, D)."""
+class _Prediction(Learned):
+    """Near levels (D,) from windows of far ones: the means of both, and weights (far, D)."""
 
+    near: Annotated[Floats, "D"]
+    far: Annotated[Floats, "far"]
+    weights: Annotated[Floats, "far D"]
     context: int
-    near: Floats
-    far: Floats
-    weights: Floats
 
     def residual(self, clip: Floats32) -> Floats:
         """(time, band, dim) -> near levels less the predicted ones, mean over time (D,).
@@ -197,15 +213,15 @@ class _Prediction:
 
 
 @dataclass(frozen=True)
-class _Relation:
+class _Relation(Learned):
     """What was learned of train normals: a Gaussian of residuals, and a mixture of standardized relations."""
 
-    prediction: _Prediction
-    residuals: Gaussian
+    prediction: Annotated[_Prediction, LEARNED]
+    residuals: Annotated[Gaussian, LEARNED]
+    centre: Annotated[Floats, "width"]
+    scale: Annotated[Floats, "width"]
+    mixture: Annotated[Mixture, LEARNED]
     bands: int
-    centre: Floats
-    scale: Floats
-    mixture: Mixture
 
     def scores(self, clips: Floats32) -> Floats:
         """(n, time, band, dim) -> d(r)^2 / 2 - log p(q) (n,)."""

@@ -16,14 +16,16 @@ distance to each of at least nu n support vectors. Train normals are scored in f
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from sklearn import svm
 
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 from asdcore_plugins.stats.parameters import between
 
 
@@ -60,6 +62,8 @@ class OneClassSVM(PerReference):
 
     name = "ocsvm"
 
+    _models: Annotated[Mapping[str, _Boundary], LEARNED]
+
     def __init__(self, nu: float = 0.05, references: Sequence[str] = ("pooled",)) -> None:
         super().__init__(references)
         self._nu = between("nu", nu, 0, 1)
@@ -77,13 +81,13 @@ class OneClassSVM(PerReference):
 
 
 @dataclass(frozen=True)
-class _Boundary:
+class _Boundary(Learned):
     """support (m, D) and the logarithms of their weights (m,); gamma of the kernel, log_rho of the boundary."""
 
-    support: Floats
-    weights: Floats
-    gamma: float
-    log_rho: float
+    support: Annotated[Floats, "M D"]
+    weights: Annotated[Floats, "M"]
+    gamma: Number
+    log_rho: Number
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> (n,), 0 on the boundary."""

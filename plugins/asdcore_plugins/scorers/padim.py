@@ -14,15 +14,16 @@ float64 while fitting. Train normals are scored in folds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asdcore_plugins.scorers.bases.per_reference import PerReference
-from asdcore_plugins.stats.arrays import Floats, Floats32
+from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import frames
+from asdcore_plugins.stats.learned import LEARNED, Learned
 from asdcore_plugins.stats.parameters import between, share_of, whole, whole_or_none
 
 
@@ -69,6 +70,9 @@ class PaDiM(PerReference):
 
     name = "padim"
 
+    _shape: Annotated[tuple[int, ...], "time band dim"]
+    _models: Annotated[Mapping[str, _BandGaussians], LEARNED]
+
     def __init__(
         self,
         channels: int = 100,
@@ -88,6 +92,9 @@ class PaDiM(PerReference):
         """Return the most multiply-accumulates to score one clip: every value of a patch with each channel."""
         return len(self._references) * self._channels * dim
 
+    def _parameters(self) -> Mapping[str, Any]:
+        return {"top": self._top}
+
     def _clips(self, features: Floats32) -> Floats32:
         return frames(features, self.name, self._bands)
 
@@ -106,7 +113,7 @@ class PaDiM(PerReference):
 
 
 @dataclass(frozen=True)
-class _BandGaussians:
+class _BandGaussians(Learned):
     """A Gaussian for each band.
 
     Parameters
@@ -121,9 +128,9 @@ class _BandGaussians:
         Share of a clip's patches that counts.
     """
 
-    chosen: NDArray[np.intp]
-    means: Floats
-    whiteners: Floats
+    chosen: Annotated[Indices, "d", "dim"]
+    means: Annotated[Floats, "band d"]
+    whiteners: Annotated[Floats, "band d d"]
     top: float
 
     def scores(self, clips: Floats32) -> Floats:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import check_frames
+from asdcore_plugins.stats.learned import Stored
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import between, reference_names, share_of, whole
 
@@ -79,6 +81,8 @@ class PatchCore(ReferenceScorer):
 
     name = "patchcore"
 
+    _coresets: Annotated[Mapping[str, Floats], "+ dim"]
+
     def __init__(
         self,
         fraction: float = 0.01,
@@ -96,12 +100,19 @@ class PatchCore(ReferenceScorer):
         self._memory = float(memory)
         self._candidates, self._seed = whole("candidates", candidates), whole("seed", seed, least=0)
         self._references = reference_names(references)
-        self._coresets: dict[str, Floats] = {}
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         patches = self._patches(features)
         members = large_enough("patchcore", members_of(domain, self._references), 2)
         self._coresets = {name: self._coreset(patches[clips]) for name, clips in members.items()}
+        self._remember()
+
+    def _restore(self, stored: Stored) -> None:
+        super()._restore(stored)
+        self._remember()
+
+    def _remember(self) -> None:
+        """Lay the coresets out to be searched."""
         self._nearest = {
             name: NearestRows(rows, "euclidean", {name: np.arange(len(rows))}, np.arange(len(rows)))
             for name, rows in self._coresets.items()

@@ -10,14 +10,16 @@ are scored in folds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from asdcore import DataError
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.learned import LEARNED, Learned
 from asdcore_plugins.stats.parameters import between, whole
 
 
@@ -58,6 +60,8 @@ class PCAResidual(PerReference):
     name = "pca_residual"
     fewest = 3
 
+    _models: Annotated[Mapping[str, _Subspace], LEARNED]
+
     def __init__(self, components: float = 0.95, references: Sequence[str] = ("pooled",)) -> None:
         super().__init__(references)
         share = isinstance(components, float)
@@ -89,11 +93,11 @@ class PCAResidual(PerReference):
 
 
 @dataclass(frozen=True)
-class _Subspace:
+class _Subspace(Learned):
     """The mean (D,) and a basis (K, D) of orthonormal rows."""
 
-    mean: Floats
-    basis: Floats
+    mean: Annotated[Floats, "D"]
+    basis: Annotated[Floats, "K D"]
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> squared length outside the subspace (n,)."""

@@ -15,6 +15,7 @@ Memory: all windows in float64 and in float32.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from asdcore_plugins.scorers.bases.references import large_enough, members_of, r
 from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import check_frames
+from asdcore_plugins.stats.learned import Count, State, Stored, read_only
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import (
     REFERENCES,
@@ -75,6 +77,9 @@ class Temporal(LeaveOutScorer):
 
     name = "temporal"
 
+    _n: Count
+    _members: Annotated[Mapping[str, Indices], "+", "n"]
+
     def __init__(
         self,
         window: int = 12,
@@ -87,17 +92,28 @@ class Temporal(LeaveOutScorer):
         self._window, self._hop, self._share = whole("window", window), whole("hop", hop), fraction("share", share)
         self._pool = choice("pool", pool, POOLS)
         self._metric, self._references = metric_name(metric), reference_names(references)
-        self._memories: list[NearestRows] = []
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         members = large_enough("temporal", members_of(domain, self._references), 2)
         if self._metric == "cosine" and features.shape[-1] == 1:
             raise DataError("a band of one value has no direction: use metric = 'euclidean'")
-        windows = self._windows(features)
-        (self._n, self._count), self._shape = windows.shape[:2], windows.shape[2:]
         self._members = members
+        self._remember(self._windows(features))
+
+    def _state(self) -> State:
+        shape = self._n, self._count, self._shape[1]
+        windows = np.stack([memory.rows.reshape(shape) for memory in self._memories], axis=2)
+        return {**super()._state(), "windows": read_only(windows)}
+
+    def _restore(self, stored: Stored) -> None:
+        super()._restore(stored)
+        self._remember(stored.read("windows", Floats, "n + + +"))
+
+    def _remember(self, windows: Floats) -> None:
+        """Lay the windows (n_train, n_windows, band, dim) out to be searched, band by band."""
+        (self._n, self._count), self._shape = windows.shape[:2], windows.shape[2:]
         owner = np.repeat(np.arange(self._n), self._count)
-        rows = {name: np.flatnonzero(np.isin(owner, clips)) for name, clips in members.items()}
+        rows = {name: np.flatnonzero(np.isin(owner, clips)) for name, clips in self._members.items()}
         self._memories = [
             NearestRows(windows[:, :, band].reshape(len(owner), -1), self._metric, rows, owner)
             for band in range(self._shape[0])

@@ -9,9 +9,9 @@ A class says in the annotations of its attributes which of them its fit learns, 
     n: Count                                             # gives the length that shapes call n
     gamma: Number
 
-In a shape, a name that comes twice is the same length, ``*`` is any length, and ``...`` any further axes. Everything
-else that a class keeps is a parameter, or follows from what it learned. In a state an attribute has its name without
-the underscore before it.
+In a shape, a name that comes twice is the same length, a number is that length, ``*`` any length, ``+`` any but none,
+and ``...`` any further axes. Everything else that a class keeps is a parameter, or follows from what it learned. In a
+state an attribute has its name without the underscore before it.
 """
 
 from __future__ import annotations
@@ -193,6 +193,8 @@ class Stored:
         if value is None and types.NoneType in options:
             return None
         kinds = [option for option in options if option is not types.NoneType]
+        if not kinds:
+            raise self.refused(key, _described(value), "None")
         first, origin = kinds[0], get_origin(kinds[0])
         if origin is np.ndarray:
             return self._array(key, value, [_dtype(option) for option in kinds], shape, below)
@@ -221,10 +223,13 @@ class Stored:
         if len(shape) != len(names):
             return False
         sizes = dict(self.sizes)
-        if any(
-            name != "*" and sizes.setdefault(name, length) != length for name, length in zip(names, shape, strict=True)
-        ):
-            return False
+        for name, length in zip(names, shape, strict=True):
+            if name in ("*", "+"):
+                fits = length > 0 or name == "*"
+            else:
+                fits = length == (int(name) if name.isdigit() else sizes.setdefault(name, length))
+            if not fits:
+                return False
         self.sizes.update(sizes)
         return True
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
+from sklearn import ensemble
 
 import asdcore
+from asdcore import DataError
 
 
 def data(n=300, dim=6, seed=0):
@@ -30,14 +34,36 @@ def by_hand(forest, clip):
     return 2.0 ** (-np.mean(depths) / mean_depth(forest.max_samples_))
 
 
-@pytest.mark.parametrize("n", [300, 40])
-def test_equals_the_formula_on_its_own_trees(n):
+def grown(train, trees):
+    """The library's forest of the same trees: of clips in an order that their features alone determine."""
+    clips = sorted(train.astype(np.float64), key=lambda clip: hashlib.sha256(clip.tobytes()).digest())
+    return ensemble.IsolationForest(n_estimators=trees, max_samples=min(len(train), 256), random_state=0).fit(clips)
+
+
+@pytest.mark.parametrize("n", [300, 40, 2])
+def test_equals_the_formula_on_the_trees_of_the_library(n):
     train, domain = data(n)
-    scorer = asdcore.load_scorer("isolation_forest", trees=25).fit(train, domain)
-    forest = scorer._models["pooled"].forest
+    scorer, forest = asdcore.load_scorer("isolation_forest", trees=25).fit(train, domain), grown(train, 25)
     clips = np.concatenate([train[:10], 3.0 * train[10:20]])
-    assert forest.max_samples_ == min(n, 256)
     assert scorer.score(clips)["pooled"] == pytest.approx([by_hand(forest, clip) for clip in clips], rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [300, 40, 2])
+def test_goes_down_the_trees_as_the_library_does(n):
+    train, domain = data(n)
+    scorer, forest = asdcore.load_scorer("isolation_forest", trees=25).fit(train, domain), grown(train, 25)
+    clips = np.concatenate([train, 3.0 * data(600, seed=1)[0]])
+    assert scorer.score(clips)["pooled"].tobytes() == (-forest.score_samples(clips)).tobytes()
+
+
+def test_a_forest_without_an_end_is_refused():
+    scorer = asdcore.load_scorer("isolation_forest", trees=2)
+    state = scorer.fit(*data()).state()
+    left = state["models"]["pooled"]["left"].copy()
+    left[1] = 0
+    state["models"]["pooled"]["left"] = left
+    with pytest.raises(DataError, match=r"models\.pooled\.left or right is a way back, and a way on"):
+        scorer.restore(state)
 
 
 def test_outliers_score_above_normals_and_in_the_unit_interval():

@@ -42,7 +42,7 @@ class DistanceScorer(DependentScorer):
     """
 
     _n: Count
-    _members: Annotated[Mapping[str, Indices], "*", "n"]
+    _members: Annotated[Mapping[str, Indices], "+", "n"]
     _bank: Annotated[Floats32 | None, "n ..."]
 
     def __init__(self, name: str, metric: str, references: Sequence[str], fewest: int = 2) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,9 @@ class PerReference(ReferenceScorer):
     """A scorer that estimates one model for each reference and scores clips by it.
 
     A subclass sets ``name``, as messages say it, and ``fewest``, the train clips that a reference needs to be kept. It
-    implements :meth:`_estimate`. The clips come to that method in an order that their features alone determine. So
-    neither the order of files nor a seed that goes by position changes a bit of the model.
+    implements :meth:`_estimate`, and says by the annotation of ``_models`` of what class its models are. The clips come
+    to that method in an order that their features alone determine. So neither the order of files nor a seed that goes
+    by position changes a bit of the model.
 
     Parameters
     ----------
@@ -43,9 +44,11 @@ class PerReference(ReferenceScorer):
 
     fewest: int = 2
 
+    _shape: Annotated[tuple[int, ...], "D"]
+    _models: Mapping[str, Model]
+
     def __init__(self, references: Sequence[str]) -> None:
         self._references = self._banked = reference_names(references)
-        self._models: dict[str, Model] = {}
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         clips = self._clips(features)
@@ -60,9 +63,16 @@ class PerReference(ReferenceScorer):
         clips = self._clips(features)
         if clips.shape[1:] != self._shape:
             raise other_width(math.prod(clips.shape[1:]), math.prod(self._shape))
+        return self._scored(clips)
+
+    def _scored(self, clips: NDArray[Any]) -> dict[str, Floats]:
+        """Score clips, as :meth:`_clips` gives them, by the model of each reference."""
         return {name: model.scores(clips) for name, model in self._models.items()}
 
-    def _estimated(self, clips: NDArray[Any], members: Mapping[str, Indices]) -> dict[str, Model]:
+    def _named(self) -> Sequence[str]:
+        return self._banked
+
+    def _estimated(self, clips: NDArray[Any], members: Mapping[str, Indices]) -> Mapping[str, Model]:
         """Learn the model of each reference from its train clips; ``members`` are their places in ``clips``."""
         return {name: self._estimate(with_spread(clips[rows])) for name, rows in members.items()}
 

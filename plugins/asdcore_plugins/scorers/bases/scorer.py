@@ -111,8 +111,11 @@ class ReferenceScorer(ABC):
         DataError
             If a value is missing, or of another kind or shape.
         """
+        return self.restore_part(Stored(self.name, state, self._named(), self._parameters()))
+
+    def restore_part(self, stored: Stored) -> Self:
+        """Restore as :meth:`restore` from what is a part of another scorer's state."""
         self._is_fitted = False
-        stored = Stored(self.name, state, self._named(), self._parameters())
         self._restore(stored)
         stored.done()
         self._is_fitted = self._is_restored = True

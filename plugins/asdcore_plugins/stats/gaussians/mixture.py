@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -15,18 +16,19 @@ from sklearn.mixture import GaussianMixture
 
 from asdcore import DataError
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.learned import Learned
 
 ROUNDS = 200
 """The most rounds of expectation-maximization; it stops when the mean log-likelihood grows by less than 0.001."""
 
 
 @dataclass(frozen=True)
-class Mixture:
+class Mixture(Learned):
     """A mixture of Gaussians: weights (K,), means (K, D) and variances (K, D)."""
 
-    weights: Floats
-    means: Floats
-    variances: Floats
+    weights: Annotated[Floats, "K"]
+    means: Annotated[Floats, "K width"]
+    variances: Annotated[Floats, "K width"]
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> -log p (n,)."""
