@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from asdcore.frozen.kernels import KernelChange
+from asdcore.compute.kernels import KernelChange
 
 MISSING, EXTRA, CHANGED, VERSION = "missing", "extra", "changed", "wrong version"
 
@@ -18,6 +18,7 @@ GROUPS = {
     "portfolio": "portfolio",
     "record": "record of the run",
     "features": "features",
+    "fitted": "fitted scorers",
     "table": "tables",
     "environment": "environment",
     "recomputed": "recomputed tables",

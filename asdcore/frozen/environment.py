@@ -1,6 +1,6 @@
 """Record and compare what a result was computed with: Python, packages, processor, linear algebra.
 
-``COMPARED`` must be as it was. Another processor, or another kernel of a library (:mod:`asdcore.frozen.kernels`), is a
+``COMPARED`` must be as it was. Another processor, or another kernel of a library (:mod:`asdcore.compute.kernels`), is a
 reason to prove that the same bytes come out. The rest is only recorded. Nothing imports torch.
 """
 
@@ -16,9 +16,9 @@ from importlib.metadata import PackageNotFoundError, distribution, packages_dist
 from pathlib import Path
 from typing import Any
 
+from asdcore.compute.kernels import processor
 from asdcore.compute.recipes import NUMERIC_LIBRARIES
 from asdcore.contract.sources import imported_names, module_file
-from asdcore.frozen.kernels import processor
 
 COMPARED = ("python", "packages", "torch", "blas", "libc", "machine", "deterministic")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")

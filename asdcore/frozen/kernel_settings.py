@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from asdcore.frozen.kernels import OPENBLAS, UNKNOWN, UNSET, VARIABLES, KernelChange
+from asdcore.compute.kernels import OPENBLAS, UNKNOWN, UNSET, VARIABLES, KernelChange
 
 NEEDS = {
     "Haswell": "avx2",
@@ -28,12 +28,12 @@ def settings(changes: Iterable[KernelChange]) -> str:
     Parameters
     ----------
     changes : iterable of KernelChange
-        What :func:`asdcore.frozen.kernels.kernel_changes` found.
+        What :func:`asdcore.compute.kernels.kernel_changes` found.
 
     Examples
     --------
     >>> from asdcore.frozen.kernel_settings import settings
-    >>> from asdcore.frozen.kernels import KernelChange
+    >>> from asdcore.compute.kernels import KernelChange
     >>> settings([KernelChange("OPENBLAS_CORETYPE", "SkylakeX", "Haswell"), KernelChange("MKL_CBWR", "unset", "AVX2")])
     'env -u MKL_CBWR OPENBLAS_CORETYPE=SkylakeX'
     """

@@ -4,7 +4,7 @@ features    one train normal of every machine and section, in every branch, from
 scores      every train normal's out-of-fold scores in every branch, from the frozen features
 tables      calibrated, systems and decisions, each from the frozen table before it
 
-It is asked for by another processor, or other kernels (:mod:`asdcore.frozen.kernels`).
+It is asked for by another processor, or other kernels (:mod:`asdcore.compute.kernels`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.compute.kernels import KernelChange, in_short
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.errors import AsdcoreError
 from asdcore.execution import executor, run_jobs
 from asdcore.frozen.differences import CHANGED, Difference
 from asdcore.frozen.how_far import Apart, arrays_apart, tables_apart
-from asdcore.frozen.kernels import KernelChange, in_short
-from asdcore.frozen.linked_features import link_features
+from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
 from asdcore.held_out import system_groups
@@ -73,7 +73,7 @@ def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], wor
     names = [row["plugin"] for row in manifest.predicate["plugins"]]
     with TemporaryDirectory(prefix="asdcore-proof-") as folder, restricted(names):
         run, again, frozen = manifest.predicate["run"], Path(folder) / "again", Path(folder) / "frozen"
-        link_features(manifest, roots, frozen)
+        link_store(manifest, roots, frozen)
         work = Work(
             parse_portfolio(manifest.predicate["portfolio"]),
             run["task"],

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.basics.paths import given_path, places
+from asdcore.compute.kernels import kernel_changes
 from asdcore.contract.plugins import origin
 from asdcore.errors import AsdcoreError
 from asdcore.frozen.differences import CHANGED, MISSING, VERSION, Difference, Verification
 from asdcore.frozen.environment import changes, environment_now
 from asdcore.frozen.hashing import DigestCache, HashedFile, hash_files
-from asdcore.frozen.kernels import kernel_changes
 from asdcore.frozen.lineage import reached
 from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, Subject, read_manifest

@@ -57,8 +57,8 @@ PROOFS: dict[str, Callable[[Path], bool]] = {
 }
 """Every file of a run, and the check that asdcore wrote it."""
 
-VOLATILE = ("data", "seconds", "store", FIELD)
-"""What in ``run.json`` may differ between two runs with the same result: where things lay, and how long it took."""
+VOLATILE = ("data", "processor", "seconds", "store", FIELD)
+"""What in ``run.json`` may differ between two runs with the same result: where things lay, on what, and how long."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from asdcore.compute.kernels import UNSET
 from asdcore.frozen import proof
-from asdcore.frozen.kernels import UNSET
+from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.store.cache import FeatureSet
 from asdcore.store.sealed_json import FIELD
@@ -153,6 +154,22 @@ def test_recomputing_is_the_proof(frozen, on_zen, nudged):
     spoilt = verify(on_zen(frozen.doctored(systems=nudged("score", 1e-12))), recompute=True)
     assert spoilt.notes == [f"these tables were built anew on other kernels: {ZEN}."]
     assert "e-12, 0 is allowed" in spoilt.differences[0].detail
+
+
+def test_the_kernels_are_those_of_the_run_and_not_of_the_freeze(frozen):
+    """A run on one machine may be frozen on another."""
+    processor = frozen.run().about["processor"]
+    processor["kernels"]["variables"] = {"OPENBLAS_CORETYPE": "Zen"}
+    run = frozen.run(processor=processor)
+    assert "processor" not in run.meaning
+    path = freeze(run, frozen.home / "again.json").path
+    assert [str(change) for change in verify(path).kernels] == [ZEN]
+
+
+def test_a_run_older_than_the_record_is_frozen_with_the_kernels_of_now(frozen):
+    run = frozen.run(processor={})
+    path = freeze(run, frozen.home / "again.json").path
+    assert list(verify(path).kernels) == []
 
 
 def test_the_variable_that_no_manifest_knew_is_named(frozen):

@@ -98,7 +98,7 @@ def processor() -> dict[str, Any]:
 
     Examples
     --------
-    >>> from asdcore.frozen.kernels import processor
+    >>> from asdcore.compute.kernels import processor
     >>> sorted(processor()["kernels"])
     ['numpy_simd', 'openblas', 'torch_capability', 'variables']
     """
@@ -131,7 +131,7 @@ def kernel_changes(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[
 
     Examples
     --------
-    >>> from asdcore.frozen.kernels import kernel_changes, processor
+    >>> from asdcore.compute.kernels import kernel_changes, processor
     >>> kernel_changes(processor(), processor())
     []
     """
@@ -149,7 +149,7 @@ def in_short(changes: Sequence[KernelChange]) -> str:
 
     Examples
     --------
-    >>> from asdcore.frozen.kernels import KernelChange, in_short
+    >>> from asdcore.compute.kernels import KernelChange, in_short
     >>> in_short([KernelChange("OPENBLAS_CORETYPE", "unset", "Haswell")])
     'OPENBLAS_CORETYPE was unset, is Haswell'
     """

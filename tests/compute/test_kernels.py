@@ -10,9 +10,7 @@ import sys
 
 import pytest
 
-from asdcore.frozen.environment import changes
-from asdcore.frozen.kernel_settings import settings
-from asdcore.frozen.kernels import (
+from asdcore.compute.kernels import (
     FEATURES,
     UNSET,
     VARIABLES,
@@ -22,6 +20,8 @@ from asdcore.frozen.kernels import (
     processor,
     torch_capability,
 )
+from asdcore.frozen.environment import changes
+from asdcore.frozen.kernel_settings import settings
 
 OURS = (
     "OPENBLAS_CORETYPE",
@@ -72,7 +72,7 @@ def test_where_a_library_lies_is_not_recorded(monkeypatch):
 def test_each_openblas_is_recorded_with_its_core_type_and_scipy_is_not_imported():
     code = (
         "import sys\n"
-        "from asdcore.frozen.kernels import processor\n"
+        "from asdcore.compute.kernels import processor\n"
         "kernels = processor()['kernels']['openblas']\n"
         "print([name for name in ('scipy', 'torch') if name in sys.modules], len(kernels))\n"
         "import scipy.linalg\n"
@@ -87,7 +87,7 @@ def test_the_derived_capability_is_the_one_that_torch_chooses(asked):
     """An unknown value is ignored by torch, and an upper-case one is unknown."""
     code = (
         "import torch\n"
-        "from asdcore.frozen.kernels import processor\n"
+        "from asdcore.compute.kernels import processor\n"
         "kernels = processor()['kernels']\n"
         "print(kernels['torch_capability'], torch.backends.cpu.get_cpu_capability())"
     )
