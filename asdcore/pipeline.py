@@ -32,7 +32,7 @@ from asdcore.compute.recipes import (
 )
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
-from asdcore.contract.plugins import Plugins, installed
+from asdcore.contract.plugins import installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.errors import clips_named
@@ -175,9 +175,12 @@ class Work:
 
     def tables(self, clips: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """Turn the clip index into every other table."""
-        plugins = installed()
         self.store.sweep()
-        scores = self.scores(clips, plugins)
+        return self.fused(clips, self.scores(clips))
+
+    def fused(self, clips: pl.DataFrame, scores: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """Turn the clip index and the score table of all branches into every other table."""
+        plugins = installed()
         groups = system_groups(clips, self.plan, self.out_of_fold)
         decide.check_groups(clips, self.plan.decision, groups)
         self.findings += (doubts := tail_notes(scores, clips, self.plan, self.out_of_fold, plugins))
@@ -192,14 +195,14 @@ class Work:
             advance(len(self.plan.systems))
         return {"clips": clips, "scores": scores, "calibrated": calibrated, "systems": systems, "decisions": decisions}
 
-    def scores(self, clips: pl.DataFrame, plugins: Plugins) -> pl.DataFrame:
+    def scores(self, clips: pl.DataFrame) -> pl.DataFrame:
         """Embed and score whatever the store lacks, and return the score table of all branches."""
-        branches = self.plan.branches
+        plugins, branches = installed(), self.plan.branches
         chunks = embed.plan(clips, self.root, branches.values(), self.store, plugins, self.device)
         embed.try_out(chunks, clips, self.root)
         jobs = {name: score.plan(clips, name, self.plan, self.store, plugins, self.device) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
-        missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
+        missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
         names = dict(clips.select("sha256", "clip").rows())
         with clips_named(names), executor(self.workers if chunks or missing else 1, self.prepare) as pool:
             with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:

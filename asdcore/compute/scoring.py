@@ -78,20 +78,33 @@ class Cell:
     def __init__(
         self, features: Recipe, train: tuple[str, ...], domain: tuple[str, ...], test: tuple[str, ...]
     ) -> None:
-        self.train = load_features(features, train)
-        self.test = load_features(features, test) if test else self.train[:0]
+        self._features, self.normals, self.digests = features, train, test
         self.domain = np.array(domain, dtype=np.str_)
-        self.digests = test
         self._within: dict[str, NDArray[np.float64]] = {}
         self._blocks: dict[str, tuple[int, NDArray[np.float64]]] = {}
+
+    @cached_property
+    def train(self) -> NDArray[np.float32]:
+        """The features (n_train, ...) of the train normals, loaded when they are first asked for."""
+        return load_features(self._features, self.normals)
+
+    @cached_property
+    def test(self) -> NDArray[np.float32]:
+        """The features (n_test, ...) of the test clips."""
+        return load_features(self._features, self.digests) if self.digests else self.train[:0]
+
+    def normal(self, row: int) -> NDArray[np.float32]:
+        """Return a copy of the features (1, ...) of one train normal; the others need not be loaded."""
+        if "train" in vars(self):
+            return self.train[row : row + 1].copy()
+        return load_features(self._features, self.normals[row : row + 1])
 
     def shares(self, scorer: object) -> bool:
         """Whether a scorer takes distances, and the matrix of train normals is small enough.
 
         The number of test clips does not count: a clip's score must not depend on it, not even in the last bit.
         """
-        wants = all(hasattr(scorer, name) for name in ("metric", "fit_distances", "score_distances"))
-        return wants and 8 * len(self.train) ** 2 <= SHARED
+        return takes_distances(scorer) and 8 * len(self.normals) ** 2 <= SHARED
 
     def within(self, metric: str) -> NDArray[np.float64]:
         """Return the distances (n_train, n_train), read-only."""
@@ -99,10 +112,16 @@ class Cell:
             self._within[metric] = _read_only(distances(self.train, self.train, metric))
         return self._within[metric]
 
+    def from_normal(self, metric: str, row: int) -> NDArray[np.float64]:
+        """Return the distances (1, n_train) of one train normal, as a copy."""
+        if metric in self._within:
+            return self._within[metric][row : row + 1].copy()
+        return distances(self.train[row : row + 1], self.train, metric)
+
     def to_train(self, metric: str, i: int) -> NDArray[np.float64]:
         """Return the distances (1, n_train) of a test clip, as a copy that gives no access to other clips."""
-        size = max(1, SHARED // (8 * max(1, len(self.train))))
-        start, block = self._blocks.get(metric, (-1, self.train[:0].astype(np.float64)))
+        size = max(1, SHARED // (8 * max(1, len(self.normals))))
+        start, block = self._blocks.get(metric, (-1, np.empty((0, 0))))
         if i // size * size != start:
             start = i // size * size
             block = _read_only(distances(self.test[start : start + size], self.train, metric))
@@ -111,15 +130,30 @@ class Cell:
 
 
 class Work:
-    """Fits one scorer on some or all train normals of a cell, by features or by distances, and scores with it."""
+    """Fits one scorer on some or all train normals of a cell, by features or by distances, and scores with it.
 
-    def __init__(self, scorer: str, build: Callable[[], Any], cell: Cell) -> None:
-        self._name, self._build, self._cell = scorer, build, cell
+    Parameters
+    ----------
+    scorer : str
+        Its name, for messages.
+    build : function
+        Builds it from its parameters.
+    cell : Cell
+        The features of train normals and test clips.
+    check_code : function, optional
+        Raises PluginError if the scorer's code has changed since this process loaded it.
+
+    """
+
+    def __init__(
+        self, scorer: str, build: Callable[[], Any], cell: Cell, check_code: Callable[[], None] = lambda: None
+    ) -> None:
+        self.name, self.build, self._cell, self.check_code = scorer, build, cell, check_code
 
     @cached_property
     def metric(self) -> str | None:
         """The metric of the distances that the scorer works with, None if it works with features."""
-        scorer = self._build()
+        scorer = self.build()
         return str(scorer.metric) if self._cell.shares(scorer) else None
 
     def fit(self, rows: Rows) -> Any:
@@ -129,7 +163,7 @@ class Work:
         same way for a new clip and, refitted, for a train normal left out. Leaving neighbours out of these as well
         would thin the bank of a left-out clip twice, and that of a new clip once.
         """
-        domain, scorer = self._cell.domain[rows], self._build()
+        domain, scorer = self._cell.domain[rows], self.build()
         if self.metric is None:
             return scorer.fit(self._cell.train[rows], domain)
         within = self._cell.within(self.metric)
@@ -139,7 +173,7 @@ class Work:
     def left_out(self, scorer: Any, without: Without = None) -> Scores:
         """Score the train normals a scorer was fitted on, each as if fitted without it, and without its ``without``."""
         given = scorer.score_left_out() if without is None else scorer.score_left_out(without=without)
-        return _checked(given, len(self._cell.train), self._name)
+        return _checked(given, len(self._cell.train), self.name)
 
     def held_out(self, scorer: Any, fitted: Rows, rows: Rows) -> Scores:
         """Score train normals by a scorer fitted on others."""
@@ -147,20 +181,27 @@ class Work:
             given = scorer.score(self._cell.train[rows])
         else:
             given = scorer.score_distances(self._cell.within(self.metric)[np.ix_(rows, fitted)])
-        return _checked(given, len(rows), self._name)
+        return _checked(given, len(rows), self.name)
 
-    def tested(self, scorer: Any, fitted: Rows) -> Scores:
+    def normal(self, scorer: Any, fitted: Rows, row: int) -> Scores:
+        """Score one train normal by a scorer, alone, as if it were a test clip."""
+        if self.metric is None:
+            return _checked(scorer.score(self._cell.normal(row)), 1, self.name)
+        to_bank = self._cell.from_normal(self.metric, row)
+        return self._by_distances(scorer, fitted, to_bank)
+
+    def tested(self, scorer: Any, fitted: Rows, first: Rows) -> Scores:
         """Score the test clips by a scorer, each alone: a copy of one clip at a time.
 
-        Scoring one clip at a time keeps a matrix product from rounding a row differently with the number of rows. A few
-        train normals go first, so that a scorer cannot learn from test clips as the first ones it scores. Then all
+        Scoring one clip at a time keeps a matrix product from rounding a row differently with the number of rows. Some
+        train normals go ``first``, so that a scorer cannot learn from test clips as the first ones it scores. Then all
         clips are scored again, the last one first. Raises PluginError unless a clip's scores are the same to the bit.
         """
-        clips = range(len(self._cell.test))
+        clips = range(len(self._cell.digests))
         if not clips:
             return {}
-        for row in fitted[:TRAIN_FIRST]:
-            self.held_out(scorer, fitted, np.array([row]))
+        for row in first:
+            self.normal(scorer, fitted, int(row))
         alone = [self._alone(scorer, fitted, i) for i in clips]
         for i in reversed(clips):
             self._check_same(i, alone[i], self._alone(scorer, fitted, i))
@@ -170,25 +211,33 @@ class Work:
     def _alone(self, scorer: Any, fitted: Rows, i: int) -> Scores:
         """Score a copy of one test clip."""
         if self.metric is None:
-            return _checked(scorer.score(self._cell.test[i : i + 1].copy()), 1, self._name)
-        row = self._cell.to_train(self.metric, i)
-        return _checked(scorer.score_distances(row if len(fitted) == row.shape[1] else row[:, fitted]), 1, self._name)
+            return _checked(scorer.score(self._cell.test[i : i + 1].copy()), 1, self.name)
+        return self._by_distances(scorer, fitted, self._cell.to_train(self.metric, i))
+
+    def _by_distances(self, scorer: Any, fitted: Rows, row: NDArray[np.float64]) -> Scores:
+        """Score one clip by its distances (1, n_train) to all train normals of the cell."""
+        return _checked(scorer.score_distances(row if len(fitted) == row.shape[1] else row[:, fitted]), 1, self.name)
 
     def _check_same(self, i: int, first: Scores, again: Scores) -> None:
         for reference in sorted(set(first) | set(again)):
             before, after = (scores[reference].item() if reference in scores else None for scores in (first, again))
             if before != after:
                 raise PluginError(
-                    f"scorer {self._name!r} gives sha256:{self._cell.digests[i]} the {reference} score {before!r}, and "
+                    f"scorer {self.name!r} gives sha256:{self._cell.digests[i]} the {reference} score {before!r}, and "
                     f"{after!r} after other test clips were scored. It keeps something of the clips that it scores, or "
                     "draws random numbers without a seed: learn from the train normals in fit, and from nothing else. "
-                    f"'asdcore check-plugin {self._name}' may show more."
+                    f"'asdcore check-plugin {self.name}' may show more."
                 )
 
 
 def _read_only(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the same numbers as an array that stays read-only, whatever flags are set."""
     return np.asarray(matrix.data.toreadonly())
+
+
+def takes_distances(scorer: object) -> bool:
+    """Whether a scorer can be fitted on distances, and score by them."""
+    return all(hasattr(scorer, name) for name in ("metric", "fit_distances", "score_distances"))
 
 
 def takes_without(method: Callable[..., Any]) -> bool:

@@ -8,8 +8,8 @@ unless a value lies so near to the middle between two points of the grid that th
 The grid of a value follows its own magnitude: 16 significant bits, a step of 2^-16 to 2^-15 of it. That alone would not
 do: a value that is nearly zero is the rest of larger ones that cancel, so it has their error, and a fine grid of its
 own. Hence no step is finer than 2^-24 of the power of two above the clip's largest magnitude, which is what float32
-would keep of that one. In the networks above, two processors then differ in about one value of 2e9 to 1e10, so in one
-clip of some million; the worst case, values near zero with an error of 1e-14, is one in 6e6.
+would keep of that one. In the networks above, two processors then differ in about one value of 2e9 to 1e10; the worst
+case, values near zero with an error of 1e-14, is one in 6e6.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def _jobs(run: Run, plan: Portfolio, train: pl.DataFrame, plugins: Plugins) -> d
 
 def _left_out_alone(jobs: dict[str, list[score.ScoreJob]], train: pl.DataFrame, store: Store) -> pl.DataFrame:
     """Return the out-of-fold rows of a score table of train normals, left out as the jobs say."""
-    missing = {job.path: job for group in jobs.values() for job in group if not job.path.exists()}
+    missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
     with executor(1) as pool:
         for _ in run_jobs(pool, score.score_together, score.together(missing.values())):
             pass

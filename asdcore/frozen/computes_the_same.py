@@ -2,11 +2,13 @@
 
 recipes     each branch's features would be made by the same code, libraries and parameters
 features    one train normal of every machine and section, encoded again, gets its frozen features
-scores      every train normal gets its frozen out-of-fold scores, in each branch, calibrated, and in each system
+probes      the frozen scorers, brought back, give one train normal each the scores that they gave when they were kept
+tables      every train normal gets its frozen values, calibrated and in each system
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,10 +22,11 @@ from asdcore.execution import run_jobs
 from asdcore.pipeline import Work
 from asdcore.runs.folder import TABLES, Run
 from asdcore.stages import embed
+from asdcore.stages.score_new import Probe
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
 
-SCORED = ("scores", "calibrated", "systems")
+SCORED = ("calibrated", "systems")
 APART = "'asdcore verify MANIFEST --recompute' says how far apart they are."
 
 
@@ -72,8 +75,26 @@ def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Ex
                     )
 
 
-def prove_scores(frozen: Run, normals: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> None:
-    """Raise ManifestError unless all of ``normals``, frozen train clips, get the scores that were frozen."""
+def prove_probes(probes: Iterable[Probe], clips: Mapping[str, str]) -> None:
+    """Raise ManifestError unless every scorer that was brought back scores its probe as it did when it was kept.
+
+    clips : {audio digest: clip}.
+    """
+    for probe in probes:
+        for reference in sorted({*probe.then, *probe.now}):
+            then, now = (
+                scores[reference].item() if reference in scores else None for scores in (probe.then, probe.now)
+            )
+            if then != now:
+                clip = clips.get(probe.clip, probe.clip)
+                raise ManifestError(
+                    f"{probe.where}: {clip}, a frozen train normal, has the {reference} score {now!r} on this machine; "
+                    f"it was {then!r} when its scorer was frozen. Nothing was written. {APART}"
+                )
+
+
+def prove_tables(frozen: Run, normals: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> None:
+    """Raise ManifestError unless all of ``normals``, frozen train clips, get the values that were frozen."""
     for name in SCORED:
         key = list(TABLES[name].key)
         then, now = (

@@ -18,6 +18,7 @@ GROUPS = {
     "portfolio": "portfolio",
     "record": "record of the run",
     "features": "features",
+    "fitted": "fitted scorers",
     "table": "tables",
     "environment": "environment",
     "recomputed": "recomputed tables",

@@ -11,7 +11,6 @@ from asdcore.basics.paths import given_path
 from asdcore.compute.recipes import (
     changed_sources,
     component_origins,
-    feature_recipe,
     features_digest,
     inputs_digest,
     library_versions,
@@ -30,6 +29,7 @@ from asdcore.frozen.manifest import Manifest, Subject, check_name, write_manifes
 from asdcore.frozen.manifest_path import check_place, moment_of
 from asdcore.frozen.recording_names import sounds_below
 from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
+from asdcore.frozen.stored_parts import Shards, States, StoredParts
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
@@ -118,22 +118,16 @@ class _Freeze:
         return places | {resource.root: resource.folder for resource in self.resources if resource.is_elsewhere}
 
     @cached_property
-    def shards(self) -> dict[str, dict[str, set[str]]]:
-        """{branch: {subject name of a shard: audio digests in it}}, of the shards that the run reads."""
-        store, wanted = Store(self.places["store"]), set(self.run.clips["sha256"])
-        shards: dict[str, dict[str, set[str]]] = {}
-        for name, branch in self.plan.branches.items():
-            shards[name] = {}
-            for part in branch.parts:
-                features = store.features(feature_recipe(part, self.plugins, self.run.about["device"]))
-                if lost := features.missing(sorted(wanted)):
-                    raise ManifestError(
-                        f"{features.folder} lacks the features of {len(lost)} clips of this run. Run the portfolio "
-                        f"again into {self.run.folder}, with the same --store."
-                    )
-                for path, held in features.shards_of(wanted).items():
-                    shards[name][f"store/{path.relative_to(store.root).as_posix()}"] = held
-        return shards
+    def shards(self) -> Shards:
+        return self.stored.shards()
+
+    @cached_property
+    def states(self) -> States:
+        return self.stored.states()
+
+    @cached_property
+    def stored(self) -> StoredParts:
+        return StoredParts(self.run, self.plan, self.plugins, self.places["store"])
 
     def check_unchanged(self) -> None:
         """Raise ManifestError if code, a plugin or a library is not the one that made the run."""
@@ -182,6 +176,7 @@ class _Freeze:
         kinds = dict.fromkeys(tables, "table") | {f"run/{PORTFOLIO_FILE}": "portfolio"}
         kinds |= {f"data/{clip}": "audio" for clip in self.run.clips["clip"]}
         kinds |= {name: "features" for shards in self.shards.values() for name in shards}
+        kinds |= {state: "fitted" for cells in self.states.values() for names in cells.values() for state in names}
         kinds |= {name: "checkpoint" for resource in self.resources for name in resource.subjects}
         kinds |= {name: "code" if name.startswith("asdcore/") else "plugin" for name in self.source_names()}
         files = self._hash(sorted(kinds))
@@ -284,6 +279,6 @@ class _Freeze:
                 resources.setdefault(branch, []).extend(resource.subjects)
         made_by = {component: self.plugins.component(*component).plugin for component in self.used}
         made = lineage.Ingredients(
-            self.plan, self.run.about["task"], self.run.clips, made_by, files, self.shards, resources
+            self.plan, self.run.about["task"], self.run.clips, made_by, files, self.shards, resources, self.states
         )
         return lineage.draw(made)

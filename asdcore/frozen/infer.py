@@ -3,7 +3,7 @@
 verify     everything pinned must be as it was frozen
 list       the clips by their names; train clips of new machines are inspected
 read       each evaluation clip once: digest, decode, views, encoders                -> features
-score      scorers fitted on train normals: the frozen ones, or those of a machine that is new
+score      the frozen scorers, brought back from their states; those of a machine that is new are fitted
 prove      this machine computes what was frozen, bit for bit: features before reading, scores before writing
 write      the tables of a run, and score and decision files of every system
 
@@ -31,7 +31,7 @@ from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import completed, looked_at
 from asdcore.errors import DataError
 from asdcore.execution import executor, run_jobs
-from asdcore.frozen.computes_the_same import prove_features, prove_recipes, prove_scores
+from asdcore.frozen.computes_the_same import prove_features, prove_recipes, prove_tables
 from asdcore.frozen.evaluation_recordings import (
     CELL,
     check_alike,
@@ -42,9 +42,10 @@ from asdcore.frozen.evaluation_recordings import (
     train_facts,
     unreadable,
 )
+from asdcore.frozen.evaluation_scores import evaluation_scores
 from asdcore.frozen.explain import check_passed
 from asdcore.frozen.inference_inputs import needed_by_inference
-from asdcore.frozen.linked_features import link_features
+from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, read_manifest
 from asdcore.frozen.output_folder import (
@@ -210,8 +211,8 @@ class _Inference:
             notes += [f"left out as unreadable: {problem}" for problem in self.skipped.values()]
             for note in notes:
                 self.progress.note(note)
-            tables = self.work.tables(clips)
-            prove_scores(self.frozen, self.frozen_normals(listed), tables)
+            tables = self.work.fused(clips, evaluation_scores(self.work, self.frozen, clips))
+            prove_tables(self.frozen, self.frozen_normals(listed), tables)
             return self.write(tables, [*notes, *self.work.findings])
 
     def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
@@ -244,12 +245,12 @@ class _Inference:
         return like_test(of(self.frozen.clips, "train"), listed)
 
     def bring_features(self) -> None:
-        """Link the frozen features into this inference's store, so that the frozen store never changes."""
+        """Link frozen features and states into this inference's store, so that the frozen store never changes."""
         root = self.work.store.root
         with disk_trouble(root):
             root.mkdir(parents=True, exist_ok=True)
             mark(root)
-        link_features(self.manifest, self.roots, root)
+        link_store(self.manifest, self.roots, root)
 
     def development_notes(self, listed: pl.DataFrame) -> list[str]:
         """Note if these look like development recordings, which may be the frozen ones."""

@@ -4,7 +4,8 @@
     asdcore/<file>                    -> code
     plugin/<P>/<file>                 -> plugin/<P>
     clips, plugins, checkpoint, code  -> store/features/<recipe>/<shard>
-    features, scorer's plugin         -> branch/<branch>/<machine>/<section>
+    features, scorer's plugin         -> store/fitted/<recipe>: what a scorer has learnt
+    fitted scorer, features           -> branch/<branch>/<machine>/<section>
     branches, guards, normalizers     -> result/<system>/<machine>/<section>
     branches of all machines          -> run/scores.parquet -> calibrated -> systems -> decisions
 
@@ -37,6 +38,7 @@ class Ingredients:
 
     clips : the clip index. plugin : {(kind, name): its plugin}. files : {group node: names of the files in it}.
     shards : {branch: {name of a shard: audio digests in it}}. resources : {branch: names of its checkpoint files}.
+    fitted : {branch: {machine/section: names of the states of its scorers}}.
     """
 
     plan: Portfolio
@@ -46,6 +48,7 @@ class Ingredients:
     files: Mapping[str, list[str]]
     shards: Mapping[str, Mapping[str, set[str]]]
     resources: Mapping[str, list[str]] = field(default_factory=dict)
+    fitted: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
 
 
 def draw(made: Ingredients) -> Lineage:
@@ -112,7 +115,11 @@ def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], l
         holding = [name for name, held in made.shards[branch].items() if not held.isdisjoint(mine)]
         for name in holding:
             lineage[name] |= {*makers, f"clips/{where}"}
-        lineage[f"branch/{branch}/{where}"] |= {*holding, scorer, *EVERYTHING, f"clips/{where}"}
+        parents = {*holding, scorer, *EVERYTHING, f"clips/{where}"}
+        states = made.fitted.get(branch, {}).get(where, [])
+        for state in states:
+            lineage[state] |= parents
+        lineage[f"branch/{branch}/{where}"] |= {*parents, *states}
 
 
 def _results(made: Ingredients, system: str, audio: Mapping[str, Any], lineage: dict[str, set[str]]) -> None:

@@ -29,8 +29,11 @@ from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:asdcore:frozen-run:v"
-SCHEMA = 1
-KINDS = ("audio", "checkpoint", "plugin", "code", "portfolio", "record", "features", "table")
+SCHEMA = 2
+READ = ("1", "2")
+"""The schemas that are read. The first pinned no fitted state."""
+
+KINDS = ("audio", "checkpoint", "plugin", "code", "portfolio", "record", "features", "fitted", "table")
 
 LARGEST = 1 << 28
 """Bytes: no manifest comes near it (20,000 clips make some 6 MB), and nothing larger is read."""
@@ -142,9 +145,9 @@ def read_manifest(path: Path) -> Manifest:
         ) from None
     if _SEAL in content and not is_sealed(content):
         raise changed
-    if kind != f"{PREDICATE}{SCHEMA}":
+    if (schema := kind.removeprefix(PREDICATE)) not in READ:
         raise NothingToCheckError(
-            f"{path} has schema {kind.removeprefix(PREDICATE)!r}, this asdcore reads schema {SCHEMA}. Use the asdcore "
+            f"{path} has schema {schema!r}, this asdcore reads schema {' and '.join(READ)}. Use the asdcore "
             f"that froze it ({_version(statement)}), or freeze the run again."
         )
     if not is_sealed(content):

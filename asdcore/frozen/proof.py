@@ -25,7 +25,7 @@ from asdcore.errors import AsdcoreError
 from asdcore.execution import executor, run_jobs
 from asdcore.frozen.differences import CHANGED, Difference
 from asdcore.frozen.how_far import Apart, arrays_apart, tables_apart
-from asdcore.frozen.linked_features import link_features
+from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
 from asdcore.held_out import system_groups
@@ -73,7 +73,7 @@ def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], wor
     names = [row["plugin"] for row in manifest.predicate["plugins"]]
     with TemporaryDirectory(prefix="asdcore-proof-") as folder, restricted(names):
         run, again, frozen = manifest.predicate["run"], Path(folder) / "again", Path(folder) / "frozen"
-        link_features(manifest, roots, frozen)
+        link_store(manifest, roots, frozen)
         work = Work(
             parse_portfolio(manifest.predicate["portfolio"]),
             run["task"],

@@ -6,6 +6,7 @@ applied to each clip alone. z is rounded on the grid of the train normals' z (:m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,17 +61,54 @@ def _calibrated(
         where = f"branch {name!r}, {machine} section {section}"
         with located(where), warned(where):
             normals, *tested = _at_once(cell)
-            step = _step(branches[str(name)].normalizer, normals, plugins)
-            transform = step.fit()
+            fitted = Calibration(branches[str(name)].normalizer, normals.scores, normals.domain, plugins)
+            step, transform = fitted.step, fitted.transform
             with blamed(step.kind, step.name):
-                of_normals = transform(normals.copies())
                 of_tested = [looks.first(step, transform, each.scores, each.clips, where) for each in tested]
-            z, grid = settled(finite(of_normals, str(step), "values"))
-            calibrated = [z, *(grid.rounded(finite(values, str(step), "values")) for values in of_tested)]
+            calibrated = [fitted.z, *map(fitted.rounded, of_tested)]
             for rows, z in zip([normals, *tested], calibrated, strict=True):
                 parts.append(rows.names.with_columns(branch=pl.lit(name), z=z))
     looks.second()
     return pl.concat(parts)
+
+
+class Calibration:
+    """The normalizer of a branch, fitted on the out-of-fold scores of the train normals of one machine and section.
+
+    Parameters
+    ----------
+    choice : Component
+        The normalizer and its parameters.
+    scores : mapping of str to ndarray of float64, shape (n_train,)
+        The scores of the train normals by reference.
+    domain : ndarray of str, shape (n_train,)
+        "source" or "target".
+    plugins : Plugins
+        Where it is looked up.
+
+    Attributes
+    ----------
+    z : ndarray of float64, shape (n_train,)
+        The train normals on the new scale, rounded.
+    """
+
+    def __init__(
+        self, choice: Component, scores: Mapping[str, Floats], domain: NDArray[np.str_], plugins: Plugins
+    ) -> None:
+        self.step = _step(choice, scores, domain, plugins)
+        self.transform = self.step.fit()
+        with blamed(self.step.kind, self.step.name):
+            of_normals = self.transform(_copies(scores))
+        self.z, self._grid = settled(finite(of_normals, str(self.step), "values"))
+
+    def __call__(self, scores: Mapping[str, Floats]) -> Floats:
+        """Return z (n_clips,) of new clips, rounded."""
+        with blamed(self.step.kind, self.step.name):
+            return self.rounded(self.transform(_copies(scores)))
+
+    def rounded(self, values: Floats) -> Floats:
+        """Round what the normalizer gave new clips."""
+        return self._grid.rounded(finite(values, str(self.step), "values"))
 
 
 @dataclass(frozen=True)
@@ -85,18 +123,19 @@ class _Rows:
     def clips(self) -> list[str]:
         return self.names["clip"].to_list()
 
-    def copies(self) -> dict[str, Floats]:
-        """Return copies of the scores, so that a normalizer cannot change them for others."""
-        return {reference: values.copy() for reference, values in self.scores.items()}
+
+def _copies(scores: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return copies of scores, so that a normalizer cannot change them for others."""
+    return {reference: values.copy() for reference, values in scores.items()}
 
 
-def _step(choice: Component, normals: _Rows, plugins: Plugins) -> Step:
+def _step(choice: Component, scores: Mapping[str, Floats], domain: NDArray[np.str_], plugins: Plugins) -> Step:
     """Return the normalizer of a branch, to be fitted on the out-of-fold train normals of a cell."""
 
     def fit() -> Call:
         normalizer = build("normalizer", choice.name, choice.parameters, plugins)
         with blamed("normalizer", choice.name):
-            fitted = normalizer.fit(normals.copies(), normals.domain.copy())
+            fitted = normalizer.fit(_copies(scores), domain.copy())
         who = f"normalizer {choice.name!r}"
         return lambda scores: one_value_each(fitted.transform(scores), _length(scores), who, "z")
 

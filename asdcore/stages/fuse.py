@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -106,7 +107,8 @@ def _fused_systems(
             # Overflow is refused below, with the system's name.
             where = f"system {name!r}, {machine} section {section}"
             with located(where), np.errstate(over="ignore", invalid="ignore"):
-                yield from _system(name, system, cells, _Applied(looks, where), plugins)
+                fused = fuse_cells(system, cells, _Applied(looks, where), plugins)
+                yield from _frames(name, fused, cells)
     looks.second()
 
 
@@ -137,8 +139,51 @@ class _Applied:
         return results
 
 
-def _system(name: str, system: System, cells: Cells, applied: _Applied, plugins: Plugins) -> Iterator[pl.DataFrame]:
-    """Fuse one system in one cell: a frame for each role that has clips."""
+class Applied(Protocol):
+    """Applies a fitted step to the train normals and to other clips: {cell: columns} -> {cell: values}."""
+
+    def __call__(self, step: Step, columns: dict[str, dict[str, Floats]], cells: Cells) -> dict[str, Floats]:
+        """Return {cell: values (n,)} of {cell: columns (n,) by name}."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A system's base scores and penalties (n,) by cell, and the mean over the models of a mirror, all rounded."""
+
+    base: dict[str, Floats]
+    penalty: dict[str, Floats]
+    grid: Grid
+
+    def of_normals(self) -> dict[str, Floats]:
+        """Return base, penalty and score (n_train,) of the train normals."""
+        return self._columns(self.base[OOF], self.penalty[OOF])
+
+    def of_tested(self) -> dict[str, Floats] | None:
+        """Return base, penalty and score (n_clips,) of the other clips; None if there are none."""
+        if not (models := [cell for cell in self.base if cell != OOF]):
+            return None
+        means = (np.mean([values[model] for model in models], axis=0) for values in (self.base, self.penalty))
+        return self._columns(*(self.grid.rounded(mean) for mean in means))
+
+    def _columns(self, base: Floats, penalty: Floats) -> dict[str, Floats]:
+        return {"base": base, "penalty": penalty, "score": self.grid.rounded(base - penalty)}
+
+
+def fuse_cells(system: System, cells: Cells, applied: Applied, plugins: Plugins) -> Fused:
+    """Fuse one system in one machine and section.
+
+    Parameters
+    ----------
+    system : System
+        Its weights, transform, fusion and guards.
+    cells : Cells
+        z of the train normals, on which everything is fitted, and of other clips.
+    applied : Applied
+        Applies each fitted step.
+    plugins : Plugins
+        Where guards are looked up.
+    """
     base = _fused(system, cells, applied)
     if lost := sum(int((~np.isfinite(values)).sum()) for values in base.values()):
         raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
@@ -149,19 +194,19 @@ def _system(name: str, system: System, cells: Cells, applied: _Applied, plugins:
         left = {cell: grid.rounded(base[cell] - penalty[cell]) for cell in cells}
         for cell, added in _penalties(choice, left, cells, applied, plugins).items():
             penalty[cell] = grid.rounded(penalty[cell] + choice.strength * added)
-    yield _rows(name, OOF, cells[OOF].clips, base[OOF], penalty[OOF], grid=grid)
-    if models := [cell for cell in cells if cell != OOF]:
-        means = (grid.rounded(np.mean([values[model] for model in models], axis=0)) for values in (base, penalty))
-        yield _rows(name, "test", cells[models[0]].clips, *means, grid=grid)
+    return Fused(base, penalty, grid)
 
 
-def _rows(name: str, role: str, clips: pl.Series, base: Floats, penalty: Floats, *, grid: Grid) -> pl.DataFrame:
-    columns = {"base": base, "penalty": penalty, "score": grid.rounded(base - penalty)}
-    return clips.to_frame().with_columns(system=pl.lit(name), role=pl.lit(role), **columns)
+def _frames(name: str, fused: Fused, cells: Cells) -> Iterator[pl.DataFrame]:
+    """Lay out a fused system: a frame for each role that has clips."""
+    for role, columns in ((OOF, fused.of_normals()), ("test", fused.of_tested())):
+        if columns is not None:
+            clips = next(given.clips for cell, given in cells.items() if (cell == OOF) == (role == OOF))
+            yield clips.to_frame().with_columns(system=pl.lit(name), role=pl.lit(role), **columns)
 
 
 def _penalties(
-    choice: GuardChoice, left: dict[str, Floats], cells: Cells, applied: _Applied, plugins: Plugins
+    choice: GuardChoice, left: dict[str, Floats], cells: Cells, applied: Applied, plugins: Plugins
 ) -> dict[str, Floats]:
     """Fit one guard on train normals and return {cell: R (n,)}. The guard gets copies, so it cannot change others."""
 
@@ -191,7 +236,7 @@ class _Branches(dict[str, Floats]):
         raise PluginError(f"a branch {branch!r} is asked for. {did_you_mean(branch, self)}")
 
 
-def _fused(system: System, cells: Cells, applied: _Applied) -> dict[str, Floats]:
+def _fused(system: System, cells: Cells, applied: Applied) -> dict[str, Floats]:
     """Return {cell: the fused phi(z_b) of the branches (n,)}."""
     phi: dict[str, dict[str, Floats]] = {cell: {} for cell in cells}
     for branch in sorted(system.fused):

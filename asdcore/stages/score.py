@@ -3,18 +3,18 @@
 Out of fold means without the clips that were recorded beside it; :mod:`asdcore.held_out` decides which. A scorer that
 supports it leaves them out in closed form. Others are fitted without one fold at a time, and a gap around it.
 
-One (machine, section, branch) is the unit of work, kept and resumed by itself. Branches that score the same clips by
-the same features are computed together: features are loaded once, and all scorers that need only distances share one
-matrix. Whatever runs together, a branch's scores are the same to the last bit. The scorer sees arrays and nothing else;
-test clips reach it in the order of their audio digests, so names and folders tell it nothing. For a mirror, each fold's
-model scores the test clips as well. Scores are rounded by the spread of train normals
-(:mod:`asdcore.basics.rounding`).
+One (machine, section, branch) is the unit of work, kept and resumed by itself; so is what its scorer has learnt.
+Branches that score the same clips by the same features are computed together: features are loaded once, and all scorers
+that need only distances share one matrix. Whatever runs together, a branch's scores are the same to the last bit. The
+scorer sees arrays and nothing else; test clips reach it in the order of their audio digests, so names and folders tell
+it nothing. For a mirror, each fold's model scores the test clips as well. Scores are rounded by the spread of train
+normals (:mod:`asdcore.basics.rounding`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,21 +24,21 @@ import polars as pl
 
 from asdcore.basics.rounding import rounded_column
 from asdcore.components.build import build
-from asdcore.components.checkpoints import pinned
-from asdcore.compute.code_in_use import Code, Use, check_loaded, check_unchanged, code_of
-from asdcore.compute.recipes import component_recipe, feature_recipe, framework_digest, library_versions
-from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Work
+from asdcore.compute.code_in_use import check_loaded, check_unchanged
+from asdcore.compute.fitted import fit_and_keep, fit_once
+from asdcore.compute.scoring import TRAIN_FIRST, Cell, Rows, Scores, Work
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
-from asdcore.held_out import HeldOut, Kept, Scored, assign_folds, kept, leaves_out, places
-from asdcore.portfolio import Branch, Portfolio
+from asdcore.held_out import HeldOut, Scored, assign_folds, leaves_out
 from asdcore.progress import doing
+from asdcore.stages.score_jobs import SCORING_CODE, ScoreJob, ordered, plan, together
 from asdcore.store.cache import Store
 from asdcore.store.finished_folds import Parts
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
 
 __all__ = [
+    "SCORING_CODE",
     "ScoreJob",
     "assemble",
     "assign_folds",
@@ -49,101 +49,13 @@ __all__ = [
     "together",
 ]
 
-HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "recording_order", "plan"))
-
-
-@dataclass(frozen=True)
-class ScoreJob:
-    """The work on one (machine, section, branch): its features, train normals with their domains, and test clips."""
-
-    where: str
-    features: Recipe
-    train: tuple[str, ...]
-    domain: tuple[str, ...]
-    test: tuple[str, ...]
-    kept: Kept
-    scorer: str
-    parameters: str
-    folds: int
-    seed: int
-    mirrored: bool
-    store: Path
-    path: Path
-    code: Code = ()
-
-    @property
-    def uses(self) -> tuple[Use, ...]:
-        """The component that computes it."""
-        return (("scorer", self.scorer, self.parameters),)
-
-
-SCORING = ("basics/rounding.py", "compute/checked_outputs.py", "compute/scoring.py", "data/distances.py")
-SCORING_CODE = framework_digest(*SCORING, "stages/score.py", *HELD_OUT)
-"""The digest of the code that computes scores, as this process has loaded it."""
-
-
-def plan(
-    clips: pl.DataFrame, name: str, portfolio: Portfolio, store: Store, plugins: Plugins, device: str | None
-) -> list[ScoreJob]:
-    """Return one job for each machine and section of a branch, cached or not."""
-    branch, mirrored = portfolio.branches[name], name in portfolio.mirrored
-    features = _features(branch, store, plugins, device)
-    scorer = plugins.component("scorer", branch.scorer.name)
-    recipe = {
-        "kind": "scores",
-        "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
-        "scorer": component_recipe(scorer, branch.scorer.parameters),
-        "folds": portfolio.folds,
-        "seed": portfolio.seed,
-        "mirrored": mirrored,
-        "framework": SCORING_CODE,
-        "libraries": library_versions(),
-    }
-    parameters = json.dumps(pinned(branch.scorer.parameters, scorer), sort_keys=True)
-    job = partial(
-        ScoreJob,
-        features=features,
-        scorer=branch.scorer.name,
-        parameters=parameters,
-        folds=portfolio.folds,
-        seed=portfolio.seed,
-        mirrored=mirrored,
-        store=store.root,
-        code=code_of([("scorer", scorer.name, parameters)], SCORING_CODE, plugins),
-    )
-    jobs = []
-    for (machine, section), cell in clips.group_by("machine", "section", maintain_order=True):
-        train, test = _ordered(cell, "train"), _ordered(cell, "test")
-        normals, domain, unknown = tuple(train["sha256"]), tuple(train["domain"]), tuple(test["sha256"])
-        lying = places(train, portfolio.out_of_fold)
-        of = {"train": list(zip(normals, domain, strict=True)), "test": list(unknown), "places": lying.recipe}
-        where, path = f"branch {name!r}, {machine} section {section}", store.scores_path({**recipe, **of})
-        ranges = kept(features, normals, lying, store)
-        jobs.append(job(where, train=normals, domain=domain, test=unknown, kept=ranges, path=path))
-    return jobs
-
-
-def _features(branch: Branch, store: Store, plugins: Plugins, device: str | None) -> Recipe:
-    return tuple(
-        tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
-        for terms in branch.features
-    )
-
-
-def together(jobs: Iterable[ScoreJob]) -> list[tuple[ScoreJob, ...]]:
-    """Group jobs that score the same clips by the same features, for :func:`score_together`."""
-    groups: dict[tuple[object, ...], list[ScoreJob]] = {}
-    for job in jobs:
-        groups.setdefault((job.features, job.train, job.domain, job.test, job.kept), []).append(job)
-    return [tuple(group) for group in groups.values()]
-
 
 def score_together(jobs: tuple[ScoreJob, ...]) -> int:
     """Compute chunks of scores from the same features, each written when it is done; returns how many."""
     with single_threaded():
         with located(jobs[0].where):
             cell = Cell(jobs[0].features, jobs[0].train, jobs[0].domain, jobs[0].test)
-            works = [_work(job, cell) for job in jobs]
+            works = [work_of(job, cell) for job in jobs]
             check_loaded(jobs[0].code, jobs[0].uses, SCORING_CODE, installed())  # ranges are stored, too
             held = jobs[0].kept.held_out(cell.train)
         for job, work in zip(jobs, works, strict=True):
@@ -159,21 +71,26 @@ def score(job: ScoreJob) -> Path:
     return job.path
 
 
-def _work(job: ScoreJob, cell: Cell) -> Work:
-    return Work(job.scorer, partial(build, "scorer", job.scorer, json.loads(job.parameters), installed()), cell)
+def work_of(job: ScoreJob, cell: Cell) -> Work:
+    """Return what fits the scorer of a job, and scores with it."""
+    make = partial(build, "scorer", job.scorer, json.loads(job.parameters), installed())
+    return Work(job.scorer, make, cell, partial(check_unchanged, job.uses, installed()))
 
 
 def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut) -> None:
-    everyone = np.arange(len(cell.train))
+    everyone = np.arange(len(job.train))
+    full = job.models(held)[FULL]
     with blamed("scorer", job.scorer):
-        fitted = work.fit(everyone)
-        in_closed_form = leaves_out(fitted, held)
+        in_closed_form = leaves_out(work.build(), held)
+        # Leaving out needs more than a state holds.
+        fitted = (fit_and_keep if in_closed_form else fit_once)(work, full)
         folds = _folds(job, work, held) if job.mirrored or not in_closed_form else []
         if in_closed_form:
             left_out = [Block("oof", FULL, everyone, work.left_out(fitted, held.without))]
         else:
             left_out = [fold.held_out for fold in folds]
-        rows = [_chunk([*left_out, Block("test", FULL, np.arange(len(cell.test)), work.tested(fitted, everyone))])]
+        tested = work.tested(fitted, everyone, everyone[:TRAIN_FIRST])
+        rows = [_chunk([*left_out, Block("test", FULL, np.arange(len(job.test)), tested)])]
         if job.mirrored:
             heard = [fold.held_out for fold in folds]
             rows.append(_chunk([*heard, *(fold.tested for fold in folds)]))
@@ -201,15 +118,10 @@ def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store)
     for job, (_, cell) in zip(jobs, cells, strict=True):
         chunk = store.read_scores(job.path, (len(job.train), len(job.test)))
         for role, split in (("oof", "train"), ("test", "test")):
-            ordered = _ordered(cell, split).with_row_index("row").cast({"row": pl.Int32})
-            rows = chunk.filter(pl.col("role") == role).join(ordered, on="row", how="inner", validate="m:1")
+            numbered = ordered(cell, split).with_row_index("row").cast({"row": pl.Int32})
+            rows = chunk.filter(pl.col("role") == role).join(numbered, on="row", how="inner", validate="m:1")
             parts.append(rows.with_columns(branch=pl.lit(name)).select(list(SCORES.columns)))
     return pl.concat(parts)
-
-
-def _ordered(cell: pl.DataFrame, split: str) -> pl.DataFrame:
-    """Return train clips by name, as other tools do, and test clips by audio digest, since names may spell a label."""
-    return cell.filter(pl.col("split") == split).sort("clip" if split == "train" else ["sha256", "clip"])
 
 
 @dataclass(frozen=True)
@@ -242,8 +154,9 @@ def _folds(job: ScoreJob, work: Work, held: HeldOut) -> list[Fold]:
 
 def _fold(job: ScoreJob, work: Work, k: int, held_out: Rows, rest: Rows) -> Fold:
     """Fit a scorer on the rest of the train normals, and score those held out; test clips too, for a mirror."""
-    fitted = work.fit(rest)
-    tested = work.tested(fitted, rest) if job.mirrored else {}
+    # A mirror scores test clips by the scorers of all folds, so these are kept, too.
+    fitted = fit_once(work, job.model(rest.tolist())) if job.mirrored else work.fit(rest)
+    tested = work.tested(fitted, rest, rest[:TRAIN_FIRST]) if job.mirrored else {}
     return Fold(
         Block("oof", k, held_out, work.held_out(fitted, rest, held_out)),
         Block("test", k, np.arange(len(job.test)), tested),
@@ -257,14 +170,14 @@ def _kept_fold(job: ScoreJob, k: int, make: Callable[[], Fold]) -> Fold:
         fold = make()
         check_unchanged(job.uses, installed())
         blocks = (fold.held_out, fold.tested)
-        return pl.concat([_rows(block, reference) for block in blocks for reference in sorted(block.scores)])
+        return pl.concat([chunk_rows(block, reference) for block in blocks for reference in sorted(block.scores)])
 
     part = Parts(job.path).get(f"fold_{k}", made)
     return Fold(*(_block(part, role, k) for role in ("oof", "test")))
 
 
 def _block(part: pl.DataFrame, role: str, fold: int) -> Block:
-    """Return the block that rows were made of by :func:`_rows`."""
+    """Return the block that rows were made of by :func:`chunk_rows`."""
     of_role = part.filter(pl.col("role") == role)
     scores = {
         str(reference): rows.sort("row")["score"].to_numpy()
@@ -280,7 +193,7 @@ def _chunk(blocks: list[Block]) -> pl.DataFrame:
     if not shared:
         raise DataError("no reference has scores of every fold: there are too few train normals")
     return pl.concat(
-        [_rounded(pl.concat([_rows(block, reference) for block in blocks])) for reference in sorted(shared)]
+        [_rounded(pl.concat([chunk_rows(block, reference) for block in blocks])) for reference in sorted(shared)]
     )
 
 
@@ -289,7 +202,8 @@ def _rounded(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(score=rounded_column(rows["score"].to_numpy(), (rows["role"] == "oof").to_numpy()))
 
 
-def _rows(block: Block, reference: str) -> pl.DataFrame:
+def chunk_rows(block: Block, reference: str) -> pl.DataFrame:
+    """Lay out the scores of one block by one reference."""
     columns = {
         "role": block.role,
         "row": block.rows.astype(np.int32),

@@ -1,6 +1,7 @@
 """The store of computed artifacts, each named by the digest of its recipe.
 
     STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
+    STORE/fitted/<recipe>.safetensors         what the scorer of one (machine, section, branch) has learnt
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
     STORE/ranges/<recipe>.parquet             how far train normals of one (machine, section) and feature set depend on
                                               their neighbours
@@ -72,6 +73,10 @@ class Store:
     def features(self, recipe: dict[str, object]) -> FeatureSet:
         """Return the feature set of one (view, encoder, layer, pooling)."""
         return FeatureSet(self.root / "features" / recipe_digest(recipe))
+
+    def fitted_path(self, recipe: dict[str, object]) -> Path:
+        """Return the path of the state of a scorer fitted on one (machine, section) by one branch."""
+        return self.root / "fitted" / f"{recipe_digest(recipe)}.safetensors"
 
     def scores_path(self, recipe: dict[str, object]) -> Path:
         """Return the path of the scores of one (machine, section, branch)."""

@@ -77,7 +77,7 @@ def test_of_a_thousand_flipped_bytes_a_thousand_are_told_and_nothing_else(frozen
     assert json.loads(done.stdout) == {
         "flips": FLIPS,
         "missed": [],
-        "kinds": ["audio", "code", "features", "manifest", "plugin", "portfolio", "record", "table"],
+        "kinds": ["audio", "code", "features", "fitted", "manifest", "plugin", "portfolio", "record", "table"],
     }
 
 

@@ -32,6 +32,7 @@ from asdcore.progress import Silent
 from asdcore.runs.folder import RUN_FILE, TABLES, Run, load_run, write_run
 from asdcore.stages import embed
 from asdcore.store.cache import FeatureSet
+from asdcore.store.fitted_state import read_state, write_state
 from asdcore.submission.layout import clip_name
 from asdcore.submission.package import package
 
@@ -395,6 +396,13 @@ class Scorer:
         note("scorer.score", features)
         return {"pooled": np.abs(features - self.mean).sum(1)}
 
+class Remembering(Scorer):
+    def state(self):
+        return {"mean": self.mean}
+    def restore(self, state):
+        self.mean = state["mean"]
+        return self
+
 class Normalizer:
     def fit(self, scores, domain):
         note("normalizer.fit", scores["pooled"], domain)
@@ -417,6 +425,7 @@ def register_encoders(register):
 @hookimpl
 def register_scorers(register):
     register("spying", Scorer)
+    register("remembering", Remembering)
 
 @hookimpl
 def register_normalizers(register):
@@ -434,7 +443,7 @@ folds = 3
 [branches.b]
 view = "near"
 encoder = "spying"
-scorer = "spying"
+scorer = "SCORER"
 normalizer = "spying"
 
 [systems.S]
@@ -459,22 +468,25 @@ infer(home / "m.json", evaluation, home / "out")
 """
 
 
-def test_nothing_is_fitted_on_a_test_clip(world, tmp_path):
+@pytest.mark.parametrize(("scorer", "fits_again"), [("spying", 2), ("remembering", 0)])
+def test_nothing_is_fitted_on_a_test_clip(world, tmp_path, scorer, fits_again):
     distribution(tmp_path / "site", "spying", SPYING, spying="spying")
-    (tmp_path / "spied.toml").write_text(SPIED)
+    (tmp_path / "spied.toml").write_text(SPIED.replace("SCORER", scorer))
     arguments = [sys.executable, "-c", SPIED_ON, tmp_path, world.root / "data", world.evaluation]
     subprocess.run(arguments, env=with_site(tmp_path / "site"), check=True)
     before, now = (noted(tmp_path / step) for step in ("run", "infer"))
-    fits = ("scorer.fit", "normalizer.fit", "guard.fit")
-    for what in fits:
+    for what in ("normalizer.fit", "guard.fit"):
         assert sorted(map(pickle.dumps, now[what])) == sorted(map(pickle.dumps, before[what]))
-    # On all train normals and on each of three folds, of two machines; then once a machine, and once to look again.
-    assert [len(now[what]) for what in fits] == [8, 4, 4]
-    fitted = {row.tobytes() for features, _ in now["scorer.fit"] for row in features}
+        # Once for each of two machines, and once more to look again.
+        assert len(now[what]) == 4
+    # In the run on all train normals and on each of three folds, of two machines. Without a state once more.
+    assert [len(before["scorer.fit"]), len(now["scorer.fit"])] == [8, fits_again]
+    assert set(map(pickle.dumps, now["scorer.fit"])) <= set(map(pickle.dumps, before["scorer.fit"]))
+    fitted = {row.tobytes() for features, _ in before["scorer.fit"] for row in features}
     scored = {row.tobytes() for (features,) in now["scorer.score"] for row in features}
     assert len(fitted) == 24
     assert len(scored - fitted) == 20
-    assert fitted <= scored
+    assert len(scored & fitted) == 2  # the probe of each machine
 
 
 def noted(folder: Path) -> dict[str, list[tuple]]:
@@ -499,6 +511,7 @@ def flip(path: Path) -> None:
     [
         ("data/fan/train/*.wav", "recordings: 1"),
         ("store/features/*/*.parquet", "features: 1"),
+        ("store/fitted/*.safetensors", "fitted scorers: 1"),
         ("run/scores.parquet", "tables: 1"),
         ("run/portfolio.json", "portfolio: 1"),
         ("run/run.json", "record of the run: 1"),
@@ -775,15 +788,34 @@ def nudged(values: np.ndarray, at: int) -> np.ndarray:
     return values
 
 
-@pytest.mark.parametrize(("table", "column"), [("scores", "score"), ("systems", "base")])
-def test_train_normals_that_get_other_scores_here_are_refused(world, tmp_path, table, column):
+@pytest.mark.parametrize(
+    ("table", "column", "named"),
+    [("scores", "score", "calibrated"), ("calibrated", "z", "calibrated"), ("systems", "base", "systems")],
+)
+def test_train_normals_that_get_other_scores_here_are_refused(world, tmp_path, table, column, named):
     def change(root, tables, about):
-        frame = tables[table]
-        first = frame["role"].to_list().index("oof")
-        tables[table] = frame.with_columns(pl.Series(column, nudged(frame[column].to_numpy(writable=True), first)))
+        is_first = pl.int_range(pl.len()) == tables[table]["role"].to_list().index("oof")
+        tables[table] = tables[table].with_columns(pl.when(is_first).then(pl.col(column) * 1.001).otherwise(column))
 
     there = doctored(world, tmp_path / "there", change)
-    with pytest.raises(ManifestError, match=rf"do not get the frozen {table} on this machine.*--recompute"):
+    with pytest.raises(ManifestError, match=rf"do not get the frozen {named} on this machine.*--recompute"):
+        there.infer(world.evaluation, tmp_path / "out")
+    assert nothing_left(tmp_path, "there")
+
+
+def test_a_scorer_that_scores_otherwise_here_than_when_it_was_frozen_is_refused(world, tmp_path):
+    def change(root, tables, about):
+        path = sorted((root / "store" / "fitted").iterdir())[0]
+        kept = read_state(path)
+        kept.state["probe"] = {name: score * 1.001 for name, score in kept.state["probe"].items()}
+        write_state(path, kept.state, kept.about)
+
+    there = doctored(world, tmp_path / "there", change)
+    with pytest.raises(
+        ManifestError,
+        match=r"branch '\w+', \w+ section 00: \w+/train/.*wav, a frozen train normal, has the \w+ score [\d.e-]+ on "
+        r"this machine; it was [\d.e-]+ when its scorer was frozen. Nothing was written.*--recompute",
+    ):
         there.infer(world.evaluation, tmp_path / "out")
     assert nothing_left(tmp_path, "there")
 

@@ -128,8 +128,22 @@ def test_what_everything_rests_on_reaches_every_result(whole, name):
 def test_features_reach_the_results_of_the_branches_that_read_them(whole):
     lineage = whole.manifest.predicate["lineage"]
     for one in whole.manifest.of_kind("features"):
-        branches = {node.split("/")[1] for node, parents in lineage.items() if one.name in parents}
+        children = {node for node, parents in lineage.items() if one.name in parents}
+        branches = {node.split("/")[1] for node in children if node.startswith("branch/")}
         assert results(whole, one.name) == (EVERY if branches == {"near_knn"} else GUARDED)
+
+
+def test_what_a_scorer_has_learnt_reaches_the_results_of_its_branch_and_machine(whole):
+    lineage = whole.manifest.predicate["lineage"]
+    states = whole.manifest.of_kind("fitted")
+    assert len(states) == len([node for node in lineage if node.startswith("branch/")])
+    for state in states:
+        (branch,) = (node for node, parents in lineage.items() if state.name in parents)
+        _, name, machine, section = branch.split("/")
+        expected = EVERY if name == "near_knn" else GUARDED
+        assert results(whole, state.name) == {result for result in expected if result.endswith(f"/{machine}/{section}")}
+        assert {"environment", "code"} < set(lineage[state.name])
+        assert any(parent.startswith("store/features/") for parent in lineage[state.name])
 
 
 def test_the_record_reaches_nothing(whole):

@@ -76,7 +76,7 @@ def test_numbers_of_the_portfolio_keep_their_kind(path):
 def test_it_is_an_in_toto_statement_in_canonical_json(path):
     statement = json.loads(path.read_bytes())
     assert canonical_json(statement) == path.read_bytes()
-    assert (statement["_type"], statement["predicateType"]) == (STATEMENT, f"{PREDICATE}1")
+    assert (statement["_type"], statement["predicateType"]) == (STATEMENT, f"{PREDICATE}2")
     names = [one["name"] for one in statement["subject"]]
     assert names == sorted(one.name for one in SUBJECTS)
     audio = next(one for one in statement["subject"] if one["name"].startswith("data/"))
@@ -127,7 +127,7 @@ def test_no_part_of_it_passes_for_it(path):
 def test_a_changed_manifest_failed_the_check_and_is_no_wrong_use(path):
     content = path.read_bytes()
     for old, new in (
-        (b"frozen-run:v1", b"frozen-run:v2"),
+        (b"frozen-run:v2", b"frozen-run:v3"),
         (H[4].encode(), H[7].encode()),
         (b"{", b"["),
         (b"in-toto", b"in-t0to"),
@@ -193,13 +193,18 @@ def test_a_manifest_that_may_not_be_read_is_said_so(path):
         read_manifest(path)
 
 
-@pytest.mark.parametrize("schema", ["0", "2", "1.5", "one"])
+@pytest.mark.parametrize("schema", ["0", "3", "1.5", "one"])
 def test_another_schema_is_named_with_the_asdcore_that_wrote_it(path, resealed, schema):
     resealed(path, lambda said: said.update(predicateType=f"{PREDICATE}{schema}"))
     with pytest.raises(
-        NothingToCheckError, match=rf"schema '{schema}', this asdcore reads schema 1.*\(asdcore 0.1.0\)"
+        NothingToCheckError, match=rf"schema '{schema}', this asdcore reads schema 1 and 2.*\(asdcore 0.1.0\)"
     ):
         read_manifest(path)
+
+
+def test_the_first_schema_is_read_as_well(path, resealed):
+    resealed(path, lambda said: said.update(predicateType=f"{PREDICATE}1"))
+    assert read_manifest(path).predicate["name"] == PREDICATE_SAID["name"]
 
 
 def test_an_older_schema_without_a_seal_is_named_too(path):

@@ -1,4 +1,4 @@
-"""Link frozen features into another store, so that the frozen store never changes."""
+"""Link frozen features and states of scorers into another store, so that the frozen store never changes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from asdcore.frozen.manifest import Manifest
 from asdcore.store.atomic import disk_trouble
 
 
-def link_features(manifest: Manifest, roots: Roots, store: Path) -> None:
-    """Link every file of features that a manifest pins into the store at ``store``.
+def link_store(manifest: Manifest, roots: Roots, store: Path) -> None:
+    """Link every file of a store that a manifest pins into the store at ``store``.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def link_features(manifest: Manifest, roots: Roots, store: Path) -> None:
         The folder of another store.
     """
     with disk_trouble(store):
-        for subject in manifest.of_kind("features"):
+        for subject in manifest.of_kind("features", "fitted"):
             if source := roots.locate(subject.name):
                 link = store / subject.name.removeprefix("store/")
                 link.parent.mkdir(parents=True, exist_ok=True)

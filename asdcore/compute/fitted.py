@@ -1,0 +1,156 @@
+"""Keeps a fitted scorer in the store, and brings it back instead of fitting it again.
+
+A file holds the scorer's state, and the scores of one train normal, its probe: what is brought back must score the
+probe as what was kept did. A scorer without ``state`` is fitted again on the same train features; then the file holds
+the probe alone. The path follows from the recipe: features, train normals, scorer, code and libraries.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asdcore.compute.recipes import framework_digest
+from asdcore.compute.scoring import Rows, Scores, Work
+from asdcore.errors import AsdcoreError, PluginError, StoreError
+from asdcore.store.fitted_state import Kept, read_state, write_state
+
+FITTED_CODE = framework_digest(
+    "compute/checked_outputs.py",
+    "compute/fitted.py",
+    "compute/scoring.py",
+    "data/distances.py",
+    "store/fitted_state.py",
+)
+"""The digest of the code that fits scorers and keeps them, as this process has loaded it."""
+
+AGREES = 2.0**-24
+"""Relative difference of a probe's scores within which two processors' kernels may round."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One fitted scorer: the train normals (rows of its cell) that it is fitted on, and the file that keeps it."""
+
+    rows: tuple[int, ...]
+    path: Path
+
+    @property
+    def fitted(self) -> Rows:
+        """The rows as an array."""
+        return np.array(self.rows, dtype=np.intp)
+
+    @property
+    def probe(self) -> int:
+        """The row of the train normal whose scores are kept with the state."""
+        return self.rows[0]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A scorer that scores as the one that was kept, and the scores of its probe, then and now."""
+
+    scorer: Any
+    then: Scores
+    now: Scores
+
+
+def fit_and_keep(work: Work, model: Model) -> Any:
+    """Fit a scorer, and keep its state unless it is kept already."""
+    scorer = work.fit(model.fitted)
+    if not model.path.exists():
+        keep(work, scorer, model)
+    return scorer
+
+
+def fit_once(work: Work, model: Model) -> Any:
+    """Return a scorer: brought back if its state is kept, else fitted and kept. It need not be able to leave out."""
+    if not model.path.exists():
+        return fit_and_keep(work, model)
+    back = bring_back(work, model)
+    check_alike(work.name, back)
+    return back.scorer
+
+
+def keep(work: Work, scorer: Any, model: Model) -> None:
+    """Write a fitted scorer's state, if it has one, and the scores of its probe."""
+    has_state = remembers(scorer)
+    state = scorer.state() if has_state else {}
+    probe = work.normal(scorer, model.fitted, model.probe)
+    about = {
+        "kind": "scorer",
+        "name": work.name,
+        "recipe": model.path.stem,
+        "fitted_on": "features" if work.metric is None else f"{work.metric} distances",
+        "train": len(model.rows),
+        "restores": has_state,
+    }
+    work.check_code()
+    try:
+        write_state(model.path, {"state": state, "probe": {name: _one(score) for name, score in probe.items()}}, about)
+    except PluginError as error:
+        raise PluginError(f"scorer {work.name!r}: {error}") from None
+
+
+def bring_back(work: Work, model: Model) -> Restored:
+    """Return a scorer from its file, or fitted again if it has no state, with the scores of its probe.
+
+    Raises StoreError if the file is damaged or of another scorer, PluginError if the scorer refuses its state.
+    """
+    kept = read_kept(work, model)
+    has_state = kept.about["restores"]
+    scorer = restored(work, kept.state["state"], str(model.path)) if has_state else work.fit(model.fitted)
+    now = work.normal(scorer, model.fitted, model.probe)
+    return Restored(scorer, {name: np.array([score]) for name, score in kept.state["probe"].items()}, now)
+
+
+def read_kept(work: Work, model: Model) -> Kept:
+    """Read the file of a fitted scorer; raises StoreError if it does not hold what its name says."""
+    repair = f"Remove it with 'rm {model.path}' and run again: it is then fitted anew."
+    try:
+        kept = read_state(model.path)
+    except StoreError as error:
+        raise StoreError(f"{error} {repair}") from None
+    about = kept.about
+    if (about.get("recipe"), about.get("name")) != (model.path.stem, work.name):
+        raise StoreError(f"{model.path} holds the state of another scorer, {about.get('name')!r}. {repair}")
+    return kept
+
+
+def restored(work: Work, state: Any, where: str) -> Any:
+    """Build a scorer and restore its state; raises PluginError if it refuses."""
+    scorer = work.build()
+    try:
+        return scorer.restore(state)
+    except AsdcoreError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"scorer {work.name!r} does not take back its state in {where}: {type(error).__name__}: {error}. "
+            f"'asdcore check-plugin {work.name}' shows whether state and restore fit together."
+        ) from error
+
+
+def check_alike(name: str, back: Restored) -> None:
+    """Raise PluginError if a scorer that was brought back scores its probe differently, beyond a kernel's rounding."""
+    for reference in sorted({*back.then, *back.now}):
+        then, now = (_one(scores[reference]) if reference in scores else None for scores in (back.then, back.now))
+        if then is None or now is None or not math.isclose(then, now, rel_tol=AGREES, abs_tol=0.0):
+            raise PluginError(
+                f"scorer {name!r}, brought back from its state, gives a train normal the {reference} score {now!r}; "
+                f"fitted, it gave {then!r}. Its state lacks something, or rounds it. 'asdcore check-plugin {name}' "
+                "shows it (restores_exactly)."
+            )
+
+
+def remembers(scorer: object) -> bool:
+    """Whether a scorer, normalizer or guard has ``state`` and ``restore``."""
+    return hasattr(scorer, "state") and hasattr(scorer, "restore")
+
+
+def _one(score: Any) -> float:
+    return float(np.asarray(score).item())

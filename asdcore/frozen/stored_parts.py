@@ -1,0 +1,76 @@
+"""List what a run took from its store: files of features, and the states of fitted scorers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from asdcore.compute.recipes import feature_recipe
+from asdcore.contract.plugins import Plugins
+from asdcore.errors import ManifestError
+from asdcore.portfolio import Portfolio
+from asdcore.runs.folder import Run
+from asdcore.stages.score_jobs import CELL, plan
+from asdcore.store.cache import Store
+
+Shards = dict[str, dict[str, set[str]]]
+"""{branch: {subject name of a file of features: audio digests in it}}."""
+
+States = dict[str, dict[str, list[str]]]
+"""{branch: {machine/section: subject names of the states of its scorers}}."""
+
+
+@dataclass(frozen=True)
+class StoredParts:
+    """What a finished run took from its store."""
+
+    run: Run
+    portfolio: Portfolio
+    plugins: Plugins
+    root: Path
+
+    def shards(self) -> Shards:
+        """Return the files of features that the run reads. Raises ManifestError if the store lacks a clip's."""
+        store, wanted = Store(self.root), set(self.run.clips["sha256"])
+        shards: Shards = {}
+        for name, branch in self.portfolio.branches.items():
+            shards[name] = {}
+            for part in branch.parts:
+                features = store.features(feature_recipe(part, self.plugins, self.run.about["device"]))
+                if lost := features.missing(sorted(wanted)):
+                    raise ManifestError(
+                        f"{features.folder} lacks the features of {len(lost)} clips of this run. {self._again}"
+                    )
+                for path, held in features.shards_of(wanted).items():
+                    shards[name][self._name(path)] = held
+        return shards
+
+    def states(self) -> States:
+        """Return the states of the scorers that test clips are scored by. Raises ManifestError if one is missing."""
+        cells = [f"{machine}/{section}" for machine, section in self.run.clips.select(CELL).unique().sort(CELL).rows()]
+        states: States = {}
+        for branch in self.portfolio.branches:
+            by_cell = dict(self._paths(branch))
+            if lost := [path for paths in by_cell.values() for path in paths if not path.exists()]:
+                raise ManifestError(
+                    f"{lost[0].parent} lacks what {len(lost)} scorers of branch {branch!r} have learnt. {self._again}"
+                )
+            states[branch] = {cell: [self._name(path) for path in by_cell[cell]] for cell in cells}
+        return states
+
+    def _paths(self, branch: str) -> Iterator[tuple[str, list[Path]]]:
+        """Yield (machine/section, paths of the states of its scorers)."""
+        device = self.run.about["device"]
+        store, on = Store(self.root), None if device == "cpu" else str(device)
+        jobs = plan(self.run.clips, branch, self.portfolio, store, self.plugins, on)
+        cells = self.run.clips.select(CELL).unique(maintain_order=True).rows()
+        for (machine, section), job in zip(cells, jobs, strict=True):
+            yield f"{machine}/{section}", [model.path for model in job.models().values()]
+
+    def _name(self, path: Path) -> str:
+        return f"store/{path.relative_to(self.root).as_posix()}"
+
+    @property
+    def _again(self) -> str:
+        return f"Run the portfolio again into {self.run.folder}, with the same --store."

@@ -1,0 +1,150 @@
+"""Lists what there is to score: one job for each machine, section and branch, named by its recipe.
+
+A job holds everything that its process needs: features, train normals, test clips, the scorer and its parameters, and
+the paths of what it will write.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from asdcore.components.checkpoints import pinned
+from asdcore.compute.code_in_use import Code, Use, code_of
+from asdcore.compute.fitted import FITTED_CODE, Model
+from asdcore.compute.recipes import component_recipe, feature_recipe, framework_digest, library_versions
+from asdcore.compute.scoring import Recipe
+from asdcore.contract.plugins import Plugins
+from asdcore.held_out import HeldOut, Kept, kept, places
+from asdcore.portfolio import Branch, Portfolio
+from asdcore.store.cache import Store
+from asdcore.store.tables import FULL
+
+CELL = ["machine", "section"]
+HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "recording_order", "plan"))
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """The work on one (machine, section, branch): its features, train normals with their domains, and test clips."""
+
+    where: str
+    features: Recipe
+    train: tuple[str, ...]
+    domain: tuple[str, ...]
+    test: tuple[str, ...]
+    kept: Kept
+    scorer: str
+    parameters: str
+    folds: int
+    seed: int
+    mirrored: bool
+    store: Path
+    path: Path
+    fitted: str
+    code: Code = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the store has its scores, and the state of every scorer that test clips are scored by."""
+        return self.path.exists() and all(model.path.exists() for model in self.models().values())
+
+    def models(self, held: HeldOut | None = None) -> dict[int, Model]:
+        """Return {fold: the scorer that test clips are scored by}: FULL, and for a mirror one for each fold.
+
+        held : what every train normal is scored without, if it is at hand.
+        """
+        models = {FULL: self.model(range(len(self.train)))}
+        if self.mirrored:
+            folds = (held or self.kept.held_out()).folds(self.train, self.folds, self.seed)
+            models |= {k: self.model(rest.tolist()) for k, (_, rest) in enumerate(folds)}
+        return models
+
+    def model(self, rows: Iterable[int]) -> Model:
+        """Return the scorer that is fitted on some of the train normals."""
+        fitted = tuple(rows)
+        of = {"train": [(self.train[row], self.domain[row]) for row in fitted]}
+        return Model(fitted, Store(self.store).fitted_path({**json.loads(self.fitted), **of}))
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """The component that computes it."""
+        return (("scorer", self.scorer, self.parameters),)
+
+
+SCORING_CODE = framework_digest(
+    "basics/rounding.py",
+    "compute/checked_outputs.py",
+    "compute/fitted.py",
+    "compute/scoring.py",
+    "stages/score.py",
+    "stages/score_jobs.py",
+    "data/distances.py",
+    "store/fitted_state.py",
+    *HELD_OUT,
+)
+"""The digest of the code that computes scores, as this process has loaded it."""
+
+
+def plan(
+    clips: pl.DataFrame, name: str, portfolio: Portfolio, store: Store, plugins: Plugins, device: str | None
+) -> list[ScoreJob]:
+    """Return one job for each machine and section of a branch, cached or not."""
+    branch, mirrored = portfolio.branches[name], name in portfolio.mirrored
+    features = _features(branch, store, plugins, device)
+    scorer = plugins.component("scorer", branch.scorer.name)
+    shared = {
+        "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
+        "scorer": component_recipe(scorer, branch.scorer.parameters),
+        "libraries": library_versions(),
+    }
+    ways = {"folds": portfolio.folds, "seed": portfolio.seed, "mirrored": mirrored}
+    recipe = {"kind": "scores", "framework": SCORING_CODE, **shared, **ways}
+    parameters = json.dumps(pinned(branch.scorer.parameters, scorer), sort_keys=True)
+    job = partial(
+        ScoreJob,
+        features=features,
+        scorer=branch.scorer.name,
+        parameters=parameters,
+        folds=portfolio.folds,
+        seed=portfolio.seed,
+        mirrored=mirrored,
+        store=store.root,
+        fitted=json.dumps({"kind": "fitted", "framework": FITTED_CODE, **shared}, sort_keys=True),
+        code=code_of([("scorer", scorer.name, parameters)], SCORING_CODE, plugins),
+    )
+    jobs = []
+    for (machine, section), cell in clips.group_by(CELL, maintain_order=True):
+        train, test = ordered(cell, "train"), ordered(cell, "test")
+        normals, domain, unknown = tuple(train["sha256"]), tuple(train["domain"]), tuple(test["sha256"])
+        lying = places(train, portfolio.out_of_fold)
+        of = {"train": list(zip(normals, domain, strict=True)), "test": list(unknown), "places": lying.recipe}
+        where, path = f"branch {name!r}, {machine} section {section}", store.scores_path({**recipe, **of})
+        ranges = kept(features, normals, lying, store)
+        jobs.append(job(where, train=normals, domain=domain, test=unknown, kept=ranges, path=path))
+    return jobs
+
+
+def _features(branch: Branch, store: Store, plugins: Plugins, device: str | None) -> Recipe:
+    return tuple(
+        tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
+        for terms in branch.features
+    )
+
+
+def together(jobs: Iterable[ScoreJob]) -> list[tuple[ScoreJob, ...]]:
+    """Group jobs that score the same clips by the same features, for :func:`score_together`."""
+    groups: dict[tuple[object, ...], list[ScoreJob]] = {}
+    for job in jobs:
+        groups.setdefault((job.features, job.train, job.domain, job.test, job.kept), []).append(job)
+    return [tuple(group) for group in groups.values()]
+
+
+def ordered(cell: pl.DataFrame, split: str) -> pl.DataFrame:
+    """Return train clips by name, as other tools do, and test clips by audio digest, since names may spell a label."""
+    return cell.filter(pl.col("split") == split).sort("clip" if split == "train" else ["sha256", "clip"])
