@@ -181,8 +181,8 @@ class Stored:
 
     def _refusal(self, why: str) -> DataError:
         return DataError(
-            f"this is not the state of a {self.owner} with these parameters: {why}. Give restore what state() "
-            f"returned of a {self.owner} that was built in the same way."
+            f"this is not the state of a {self.owner} with these parameters: {why}. Give restore what state() of such "
+            f"a {self.owner} returned."
         )
 
     def _below(self, key: str, values: Any) -> Stored:
