@@ -38,7 +38,7 @@ usual scale lies near 1.1456 times a power of two: not 10**k, ln 2, ln 3 (expone
 """
 
 NOISE = 2.0**-40
-"""A spread below this share of the values is taken for noise of their last bits, and no grid goes by it."""
+"""A spread below this share of the largest value is taken for noise of last bits, and no grid goes by it."""
 
 LOWEST, SIGNIFICAND = -1074, 53
 """float64: the exponent of the smallest number, and the bits of any other."""
@@ -69,7 +69,8 @@ class Grid:
     def of(cls, normals: ArrayLike) -> Self:
         """Return the grid that goes by the spread of train normals.
 
-        The spread is the range of the middle half; if that is 0, the range of all; if that is 0, none.
+        The spread is the range of the middle half; if that is 0 up to last bits, the range of all; if that is 0 as
+        well, there is none.
 
         Parameters
         ----------
@@ -90,10 +91,10 @@ class Grid:
 
         """
         ordered = np.sort(np.asarray(normals, dtype=np.float64))
+        noise = NOISE * max(abs(float(ordered[0])), abs(float(ordered[-1])))
         for left in (len(ordered) // 4, 0):
-            low, high = float(ordered[left]), float(ordered[-1 - left])
-            half = high / 2 - low / 2  # the whole might overflow
-            if half > NOISE * max(abs(low), abs(high)):
+            half = float(ordered[-1 - left]) / 2 - float(ordered[left]) / 2  # the whole might overflow
+            if half > noise:
                 mantissa, exponent = math.frexp(half)
                 return cls(exponent + (mantissa >= EDGE) - FINER)
         return cls()

@@ -47,9 +47,7 @@ def verification(result: Verification) -> list[str]:
     lines = [f"note: {note}" for note in result.notes]
     lines += explain(result, VERIFY)
     if result.recomputed:
-        rows = [
-            {**row, "same": "yes" if row["same"] else "NO", "pinned": row["pinned"][:12]} for row in result.recomputed
-        ]
+        rows = [_rebuilt(row) for row in result.recomputed]
         lines += ["Built anew from the recordings (0 is allowed):"]
         lines += [f"  {line}" for line in table(rows, ("table", "pinned", "same", "max_abs_diff"))]
     if result.passed:
@@ -59,6 +57,17 @@ def verification(result: Verification) -> list[str]:
     lines += ["", reached, *shortened(list(result.affected))]
     lines += ["", f"Not as frozen: {len(result.differences)} difference{'s' * (len(result.differences) > 1)}."]
     return [*lines, *next_steps(result, VERIFY)]
+
+
+def _rebuilt(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row on a table that was built anew; how far it is from the frozen one has its exponent."""
+    far = row["max_abs_diff"]
+    return {
+        **row,
+        "same": "yes" if row["same"] else "NO",
+        "pinned": row["pinned"][:12],
+        "max_abs_diff": f"{far:.1e}" if far else "-" if far is None else "0",
+    }
 
 
 def _text(value: Any) -> str:

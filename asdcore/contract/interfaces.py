@@ -16,8 +16,8 @@ Conventions, everywhere
 
 Fitted state
 ------------
-Optional, both or neither, for a scorer, normalizer or guard: what ``fit`` has learnt, as an artifact. It is kept in the
-store, pinned by a manifest and carried by a detector, so that nothing is fitted twice.
+Optional, both or neither, for a scorer, normalizer or guard; needed of a trainable encoder: what ``fit`` has learnt, as
+an artifact. It is kept in the store, pinned by a manifest and carried by a detector, so that nothing is fitted twice.
 
 * ``state() -> mapping`` after ``fit``: all that ``score`` (``score_distances``, ``transform``, ``penalty``) needs.
   Values are arrays (bool, int8 to int64, uint8 to uint64, float32, float64), text, numbers, booleans, None, lists of
@@ -26,7 +26,7 @@ store, pinned by a manifest and carried by a detector, so that nothing is fitted
   saved, in another process too. Arrays are read-only and in C order. DataError if the state does not fit.
 
 A scorer fitted by ``fit_distances`` keeps no features: its caller has them. A component without both is fitted again,
-from its train features or its train normals' scores. The check ``restores_exactly`` holds a plugin to this.
+from its train features or its train normals' scores. ``check_restores_exactly`` and others hold a plugin to this.
 """
 
 from __future__ import annotations
@@ -170,12 +170,12 @@ class TrainableEncoder(Encoder, Protocol):
         """Fit on train-normal clips with their machine, section, domain and attributes."""
         ...
 
-    def save(self, folder: Path) -> None:
-        """Write the fitted model as safetensors and JSON."""
+    def state(self) -> Mapping[str, Any]:
+        """Return the fitted model, as the fitted state above: all that ``encode`` needs besides the parameters."""
         ...
 
-    def load(self, folder: Path) -> TrainableEncoder:
-        """Read what :meth:`save` wrote."""
+    def restore(self, state: Mapping[str, Any]) -> TrainableEncoder:
+        """Take over what :meth:`state` returned of an encoder with the same parameters; it encodes to the same bits."""
         ...
 
 

@@ -182,6 +182,10 @@ def test_a_spread_of_last_bits_alone_is_none(offset):
     assert len(set(settled(normals)[0])) == 1
 
 
+def test_zeros_that_are_none_in_their_last_bits_have_no_spread_of_their_own():
+    assert Grid.of([0.0] * 8 + [1.0]) == Grid.of([-1e-17, 1e-17] * 4 + [1.0])
+
+
 def test_if_half_the_normals_are_alike_the_whole_range_counts():
     assert Grid.of([1.0] * 8 + [3.0]) == Grid.of([1.0, 1.0, 3.0, 3.0])
 

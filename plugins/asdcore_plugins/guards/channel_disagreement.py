@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import SmoothEcdf
-from asdcore_plugins.fitted.learned import attributes
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import ramp
+from asdcore_plugins.stats.learned import LEARNED
 from asdcore_plugins.stats.parameters import check_branch, check_quantiles
 
 
@@ -65,7 +66,8 @@ class ChannelDisagreement(ExcessGuard):
     """
 
     name = "channel disagreement"
-    learned = attributes(_disagreement=SmoothEcdf)
+
+    _disagreement: Annotated[SmoothEcdf, LEARNED]
 
     def __init__(self, branches: list[str], quantile: float = 0.95, disagreement_quantile: float = 0.95) -> None:
         if not isinstance(branches, list | tuple):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import SmoothEcdf
-from asdcore_plugins.fitted.learned import attributes
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import ramp
+from asdcore_plugins.stats.learned import LEARNED
 from asdcore_plugins.stats.parameters import check_branch, check_quantiles
 
 
@@ -59,7 +60,8 @@ class TailGuard(ExcessGuard):
     """
 
     name = "tail guard"
-    learned = attributes(_evidence=SmoothEcdf)
+
+    _evidence: Annotated[SmoothEcdf, LEARNED]
 
     def __init__(self, support: str, quantile: float = 0.95, support_quantile: float = 0.8) -> None:
         check_branch("support", support)

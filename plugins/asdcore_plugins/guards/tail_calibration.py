@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.fitted.learned import attributes
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.learned import Number
 
 
 class TailCalibration(ExcessGuard):
@@ -51,7 +51,8 @@ class TailCalibration(ExcessGuard):
     """
 
     name = "tail calibration"
-    learned = attributes(_beta=float)
+
+    _beta: Number
 
     def _fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> None:
         over = base[base > self._threshold] - self._threshold

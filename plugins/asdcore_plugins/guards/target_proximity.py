@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, SmoothEcdf
-from asdcore_plugins.fitted.learned import attributes
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import ramp
+from asdcore_plugins.stats.learned import LEARNED, Number
 from asdcore_plugins.stats.parameters import check_branch, check_quantiles
 
 
@@ -65,7 +66,10 @@ class TargetProximity(ExcessGuard):
     """
 
     name = "target proximity"
-    learned = attributes(_middle=float, _far=float, _evidence=SmoothEcdf)
+
+    _middle: Number
+    _far: Number
+    _evidence: Annotated[SmoothEcdf, LEARNED]
 
     def __init__(
         self,

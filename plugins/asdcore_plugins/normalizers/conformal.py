@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.fitted.kinds import Array
-from asdcore_plugins.fitted.learned import Learned, attributes
-from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Distribution, alone_or_mixed
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Mixture
+from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
 class PValues(Learned):
-    """1 - p as a distribution function; raises DataError if all normals are the same."""
+    """1 - p as a distribution function: p at the sorted train normals, the smallest p, and the scale of its fall."""
 
-    learned = attributes(_values=Array("n"), _p=Array("n"), _least=float, _scale=float)
+    values: Annotated[Floats, "n"]
+    p: Annotated[Floats, "n"]
+    least: Number
+    scale: Number
 
-    def __init__(self, normals: Floats) -> None:
+    @classmethod
+    def of(cls, normals: Floats) -> PValues:
+        """Return those of train normals (n,); raise DataError if all are the same."""
         values, counts = np.unique(normals, return_counts=True)
         if len(values) < 2:
             raise DataError(f"conformal needs at least 2 different train-normal scores, found {len(values)}")
         n = len(normals)
         reached = np.cumsum(counts[::-1])[::-1]
-        self._values, self._p = values, (1.0 + reached) / (n + 1.0)
-        self._least = 1.0 / (n + 1.0)
         spread = float(values[-1] - values[0])
         distance = float(values[-1] - np.median(normals))
         # With half of the sample at the top its distance to the median is nothing; the spread then sets the scale.
-        self._scale = distance if distance > 1e-9 * spread else spread
+        scale = distance if distance > 1e-9 * spread else spread
+        p = np.asarray((1.0 + reached) / (n + 1.0), np.float64)
+        return cls(values, p, 1.0 / (n + 1.0), scale)
 
     def below(self, scores: Floats) -> Floats:
         """Return 1 - p (n_clips,)."""
@@ -41,11 +50,19 @@ class PValues(Learned):
         return p
 
     def _above(self, scores: Floats) -> Floats:
-        inside = np.interp(scores, self._values, self._p)
-        over = np.maximum(scores - self._values[-1], 0.0)
-        far = self._least + (self._p[-1] - self._least) * (self._scale / (over + self._scale))
+        inside = np.interp(scores, self.values, self.p)
+        over = np.maximum(scores - self.values[-1], 0.0)
+        far = self.least + (self.p[-1] - self.least) * (self.scale / (over + self.scale))
         p: Floats = np.where(over > 0, far, inside)
         return p
+
+
+@dataclass(frozen=True)
+class PMixture(Mixture):
+    """The p-values by one or two samples of train normals."""
+
+    first: Annotated[PValues, LEARNED]
+    second: Annotated[PValues | None, LEARNED] = None
 
 
 class Conformal(ByDistribution):
@@ -96,14 +113,16 @@ class Conformal(ByDistribution):
     """
 
     name = "conformal"
-    learned = attributes(_scales=alone_or_mixed(PValues))
+
+    _scales: Annotated[Mapping[str, PMixture], LEARNED]
     outputs = ("surprise", "probability")
 
     def __init__(self, scope: str = "pooled", output: str = "surprise", shrinkage: float = 0.0) -> None:
         super().__init__(scope, output, shrinkage)
 
-    def _scale(self, scores: Floats, which: str) -> Distribution:
-        return PValues(scores)
+    def _scale(self, scores: Floats, which: str) -> PMixture:
+        return PMixture(PValues.of(scores))
 
-    def _target_scale(self, target: Floats, source: Floats) -> Distribution:
-        return self._mixed(PValues(target), PValues(source), len(target))
+    def _target_scale(self, target: Floats, source: Floats) -> PMixture:
+        share = self._drawn(len(target))
+        return PMixture(PValues.of(target), PValues.of(source) if share else None, share)

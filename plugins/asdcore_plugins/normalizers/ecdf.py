@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import SmoothEcdf
-from asdcore_plugins.fitted.kinds import Fields
-from asdcore_plugins.fitted.learned import attributes
-from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Distribution, alone_or_mixed
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Mixture
+from asdcore_plugins.stats.learned import LEARNED, Learned
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Smooth:
+class Smooth(Learned):
     """The smooth empirical distribution function."""
 
-    ecdf: SmoothEcdf
+    ecdf: Annotated[SmoothEcdf, LEARNED]
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
@@ -29,6 +30,14 @@ class Smooth:
         """Return log(1 - F) (n_clips,)."""
         above: Floats = np.log(self.ecdf.survival(scores))
         return above
+
+
+@dataclass(frozen=True)
+class SmoothMixture(Mixture):
+    """One or two of them."""
+
+    first: Annotated[Smooth, LEARNED]
+    second: Annotated[Smooth | None, LEARNED] = None
 
 
 class Ecdf(ByDistribution):
@@ -59,13 +68,15 @@ class Ecdf(ByDistribution):
     """
 
     name = "ecdf"
-    learned = attributes(_scales=alone_or_mixed(Fields(Smooth, ecdf=SmoothEcdf)))
+
+    _scales: Annotated[Mapping[str, SmoothMixture], LEARNED]
 
     def __init__(self, scope: str = "pooled", output: str = "probability", shrinkage: float = 10.0) -> None:
         super().__init__(scope, output, shrinkage)
 
-    def _scale(self, scores: Floats, which: str) -> Distribution:
-        return Smooth(SmoothEcdf(scores))
+    def _scale(self, scores: Floats, which: str) -> SmoothMixture:
+        return SmoothMixture(Smooth(SmoothEcdf(scores)))
 
-    def _target_scale(self, target: Floats, source: Floats) -> Distribution:
-        return self._mixed(Smooth(SmoothEcdf(target)), Smooth(SmoothEcdf(source)), len(target))
+    def _target_scale(self, target: Floats, source: Floats) -> SmoothMixture:
+        share = self._drawn(len(target))
+        return SmoothMixture(Smooth(SmoothEcdf(target)), Smooth(SmoothEcdf(source)) if share else None, share)

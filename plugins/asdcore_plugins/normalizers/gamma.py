@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammainc, gammaincc, polygamma
 
 from asdcore import DataError
-from asdcore_plugins.fitted.kinds import Each, Fields
-from asdcore_plugins.fitted.learned import attributes
-from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Distribution
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution
+from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 
 Floats = NDArray[np.float64]
 
@@ -25,11 +26,11 @@ LEAST_SPREAD = 1e-9
 
 
 @dataclass(frozen=True)
-class GammaDistribution:
+class GammaDistribution(Learned):
     """A gamma distribution with its origin at 0."""
 
-    shape: float
-    scale: float
+    shape: Number
+    scale: Number
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
@@ -88,16 +89,17 @@ class Gamma(ByDistribution):
     """
 
     name = "gamma"
-    learned = attributes(_scales=Each(Fields(GammaDistribution, shape=float, scale=float)))
+
+    _scales: Annotated[Mapping[str, GammaDistribution], LEARNED]
     outputs = ("surprise", "probability")
 
     def __init__(self, scope: str = "domain_min", output: str = "surprise", shrinkage: float = 10.0) -> None:
         super().__init__(scope, output, shrinkage)
 
-    def _scale(self, scores: Floats, which: str) -> Distribution:
+    def _scale(self, scores: Floats, which: str) -> GammaDistribution:
         return fit_gamma(*_moments(scores, which), which)
 
-    def _target_scale(self, target: Floats, source: Floats) -> Distribution:
+    def _target_scale(self, target: Floats, source: Floats) -> GammaDistribution:
         share, own, other = self._drawn(len(target)), _moments(target, "target"), _moments(source, "source")
         mean, log_mean = ((1.0 - share) * mine + share * theirs for mine, theirs in zip(own, other, strict=True))
         return fit_gamma(mean, log_mean, "target")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, SmoothEcdf
-from asdcore_plugins.fitted.kinds import Each, Fields, OneOf
-from asdcore_plugins.fitted.learned import Learned, attributes
-from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Distribution
+from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution
 from asdcore_plugins.normalizers.bases.location_scale import shrunk
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
+from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 from asdcore_plugins.stats.parameters import check_quantiles
 
 Floats = NDArray[np.float64]
@@ -21,48 +22,54 @@ FEWEST = 10
 """Train normals that a tail is fitted to, at least."""
 
 
+@dataclass(frozen=True)
 class ParetoTail(Learned):
-    """The smooth CDF of train normals (n,) up to their quantile ``threshold``, a generalised Pareto tail above it."""
+    """A smooth CDF up to where the tail starts, a generalised Pareto tail of some shape and scale above it."""
 
-    learned = attributes(_start=float, _body=SmoothEcdf, _log_share=float, _shape=float, _scale=float)
+    start: Number
+    body: Annotated[SmoothEcdf, LEARNED]
+    log_share: Number
+    shape: Number
+    scale: Number
 
-    def __init__(self, normals: Floats, threshold: float, which: str) -> None:
-        self._start = float(np.quantile(normals, threshold))
-        over = np.sort(normals[normals > self._start]) - self._start
+    @classmethod
+    def of(cls, normals: Floats, threshold: float, which: str) -> ParetoTail:
+        """Return that of train normals (n,), its tail starting at their quantile ``threshold``."""
+        start = float(np.quantile(normals, threshold))
+        over = np.sort(normals[normals > start]) - start
         if len(over) < FEWEST:
             raise DataError(
                 f"{len(over)} of the {len(normals)} train-normal scores ({which}) lie above their quantile "
                 f"{threshold}; a tail needs {FEWEST}. Choose a lower threshold, or ecdf."
             )
-        self._body = SmoothEcdf(normals)
-        self._log_share = float(np.log(self._body.survival(np.array([self._start]))[0]))
-        self._shape, self._scale = pareto_moments(over)
+        body = SmoothEcdf(normals)
+        return cls(start, body, float(np.log(body.survival(np.array([start]))[0])), *pareto_moments(over))
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
-        below: Floats = np.where(scores > self._start, -np.expm1(self._tail(scores)), self._body.cdf(scores))
+        below: Floats = np.where(scores > self.start, -np.expm1(self._tail(scores)), self.body.cdf(scores))
         return below
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
-        above: Floats = np.where(scores > self._start, self._tail(scores), np.log(self._body.survival(scores)))
+        above: Floats = np.where(scores > self.start, self._tail(scores), np.log(self.body.survival(scores)))
         return above
 
     def _tail(self, scores: Floats) -> Floats:
         """Return log(1 - F) of the tail (n_clips,), held at its start."""
-        over = np.maximum(scores - self._start, 0.0) / self._scale
-        falls: Floats = over if self._shape == 0 else np.log1p(self._shape * over) / self._shape
-        return self._log_share - falls
+        over = np.maximum(scores - self.start, 0.0) / self.scale
+        falls: Floats = over if self.shape == 0 else np.log1p(self.shape * over) / self.shape
+        return self.log_share - falls
 
 
 @dataclass(frozen=True)
-class Moved:
+class Moved(Learned):
     """A distribution for scores at another location and scale: it is read at (s - here) * ratio + there."""
 
-    distribution: ParetoTail
-    here: float
-    ratio: float
-    there: float
+    distribution: Annotated[ParetoTail, LEARNED]
+    here: Number = 0.0
+    ratio: Number = 1.0
+    there: Number = 0.0
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
@@ -119,9 +126,8 @@ class Gpd(ByDistribution):
     """
 
     name = "gpd"
-    learned = attributes(
-        _scales=Each(OneOf(ParetoTail, Fields(Moved, distribution=ParetoTail, here=float, ratio=float, there=float)))
-    )
+
+    _scales: Annotated[Mapping[str, Moved], LEARNED]
 
     def __init__(
         self, scope: str = "pooled", output: str = "surprise", threshold: float = 0.85, shrinkage: float = 10.0
@@ -130,11 +136,11 @@ class Gpd(ByDistribution):
         check_quantiles(threshold=threshold)
         self._threshold = threshold
 
-    def _scale(self, scores: Floats, which: str) -> Distribution:
-        return ParetoTail(scores, self._threshold, which)
+    def _scale(self, scores: Floats, which: str) -> Moved:
+        return Moved(ParetoTail.of(scores, self._threshold, which))
 
-    def _target_scale(self, target: Floats, source: Floats) -> Distribution:
-        tail, there = ParetoTail(source, self._threshold, "source"), median_iqr(source, "source")
+    def _target_scale(self, target: Floats, source: Floats) -> Moved:
+        tail, there = ParetoTail.of(source, self._threshold, "source"), median_iqr(source, "source")
         own = median_iqr(target, "target")
         here = shrunk(len(target), own, there, small_sample_iqr(len(target)), self._shrinkage)
         return Moved(tail, here[0], there[1] / here[1], there[0])

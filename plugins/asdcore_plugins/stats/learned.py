@@ -148,7 +148,7 @@ class Stored:
             Its key.
         kind
             Its type: an array, float, int, bool, str, a tuple of whole numbers or of references, a class with
-            ``from_state``, a mapping of these by reference, or one of these or None.
+            ``from_state`` or a public one with ``restored``, a mapping of these by reference, or one of these or None.
         shape
             Shape of an array; of a tuple of whole numbers, the names of the lengths that it says; of one of
             references, how many there are.
@@ -181,8 +181,8 @@ class Stored:
 
     def _refusal(self, why: str) -> DataError:
         return DataError(
-            f"this is not the state of a {self.owner} with these parameters: {why}. Give restore what state() "
-            f"returned of a {self.owner} that was built in the same way."
+            f"this is not the state of a {self.owner} with these parameters: {why}. Give restore what state() of such "
+            f"a {self.owner} returned."
         )
 
     def _below(self, key: str, values: Any) -> Stored:
@@ -204,6 +204,8 @@ class Stored:
             return self._row(key, value, get_args(first)[0], shape)
         if hasattr(first, "from_state"):
             return first.from_state(self._below(key, value))
+        if hasattr(first, "restored"):
+            return self._public(key, self._below(key, value).values, first)
         return self._single(key, value, first)
 
     def _array(self, key: str, value: Any, dtypes: list[np.dtype[Any]], shape: str, below: str | None) -> NDArray[Any]:
@@ -254,6 +256,13 @@ class Stored:
         if kind is str and (row is None or not set(row) <= set(self.names) or not self._fits((len(row),), shape)):
             raise self.refused(key, _described(value), f"some of {', '.join(self.names)}")
         return row or ()
+
+    def _public(self, key: str, value: Mapping[str, Any], kind: Any) -> Any:
+        """Read an object of a class of asdcore, which checks its state itself."""
+        try:
+            return kind.restored(value)
+        except DataError as error:
+            raise self._refusal(f"{self.path}{key} does not fit: {error}") from None
 
     def _single(self, key: str, value: Any, kind: Any) -> Any:
         if type(value) is not kind or (kind is int and value < 0):

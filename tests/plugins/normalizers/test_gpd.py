@@ -79,7 +79,7 @@ def test_strictly_increasing_without_a_seam_and_finite_far_out(output):
 def test_the_target_has_the_sources_shape_at_its_own_place_and_scale():
     (m_s, iqr_s), (m_t, iqr_t) = median_iqr(SOURCE, "source"), median_iqr(TARGET, "target")
     scores = {"source": np.full(40, 1e9), "target": np.linspace(0, 60, 40)}
-    curve = ParetoTail(SOURCE, 0.85, "source")
+    curve = ParetoTail.of(SOURCE, 0.85, "source")
     for kappa in (0.0, 10.0):
         place = (10 * m_t + kappa * m_s) / (10 + kappa)
         scale = np.exp((10 * np.log(iqr_t / small_sample_iqr(10)) + kappa * np.log(iqr_s)) / (10 + kappa))

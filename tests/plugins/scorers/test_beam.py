@@ -107,3 +107,12 @@ def test_a_bank_of_100_000_clips(data):
     for i in range(2):
         apart = np.square(train.astype(float) - test[i].astype(float)).reshape(-1, 2, 4).sum(axis=2)
         assert scores["pooled"][i] == pytest.approx(np.sqrt(apart.min(axis=0)).mean(), rel=1e-12)
+
+
+def test_a_domain_that_one_band_cannot_judge_is_left_out():
+    """All target clips are the same in the second band, so nothing says how far they lie from one another there."""
+    rng = np.random.default_rng(0)
+    train, domain = rng.normal(size=(20, 8)).astype(np.float32), np.array(["source"] * 14 + ["target"] * 6)
+    train[14:, 4:] = 1.0
+    fitted = asdcore.load_scorer("beam", bands=2, varmin=3, metric="euclidean").fit(train, domain)
+    assert list(fitted.score(train)) == list(fitted.score_left_out()) == ["pooled", "source"]

@@ -9,17 +9,18 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore_plugins.fitted.learned import Fitted, attributes
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import excess
+from asdcore_plugins.stats.fitted import Fitted
+from asdcore_plugins.stats.learned import Number
 from asdcore_plugins.stats.parameters import check_quantiles
 
 
 class ExcessGuard(Fitted):
     """A guard of the normal tail. A subclass sets ``name``, as messages say it, and implements two methods.
 
-    These are :meth:`_fit`, which may rely on ``_threshold``, and :meth:`_penalty`. What :meth:`_fit` learns it declares
-    in ``learned``.
+    These are :meth:`_fit`, which may rely on ``_threshold``, and :meth:`_penalty`. What :meth:`_fit` learns it
+    annotates, as :mod:`asdcore_plugins.stats.learned` has it.
 
     Parameters
     ----------
@@ -33,8 +34,7 @@ class ExcessGuard(Fitted):
     """
 
     fit_call = "fit(base, z, domain)"
-    learned = attributes(_threshold=float)
-    _threshold: float
+    _threshold: Number
 
     def __init__(self, quantile: float = 0.95) -> None:
         check_quantiles(quantile=quantile)
@@ -65,7 +65,7 @@ class ExcessGuard(Fitted):
         self._is_fitted = False
         self._threshold = float(np.quantile(base, self._quantile))
         self._fit(base, z, domain)
-        self._is_fitted = True
+        self._is_fitted, self._is_restored = True, False
         return self
 
     def penalty(self, base: Floats, z: Mapping[str, Floats]) -> Floats:

@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 from scipy.special import ndtri, ndtri_exp
 
-from asdcore_plugins.fitted.kinds import Each, Fields, OneOf, Part
 from asdcore_plugins.normalizers.bases.domain_scope import ScopedNormalizer
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.learned import Learned, Number
 from asdcore_plugins.stats.parameters import choice
 
 OUTPUTS = ("probability", "normal", "surprise")
@@ -38,27 +38,29 @@ class Distribution(Protocol):
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """A mixture of two distributions; ``share`` is the weight of the second, between 0 and 1."""
+class Mixture(Learned):
+    """A distribution, or a mixture of two; ``share`` is the weight of the second, between 0 and 1.
+
+    A subclass says by the annotations of ``first`` and ``second`` of what class they are.
+    """
 
     first: Distribution
-    second: Distribution
-    share: float
+    second: Distribution | None = None
+    share: Number = 0.0
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
+        if self.second is None:
+            return self.first.below(scores)
         return (1.0 - self.share) * self.first.below(scores) + self.share * self.second.below(scores)
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
+        if self.second is None:
+            return self.first.log_above(scores)
         first, second = self.first.log_above(scores), self.second.log_above(scores)
         above: Floats = np.logaddexp(np.log1p(-self.share) + first, np.log(self.share) + second)
         return above
-
-
-def alone_or_mixed(distribution: Fields | type[Part]) -> Each:
-    """Return the kind of ``_scales`` for distributions of one kind, or mixtures of two of them."""
-    return Each(OneOf(distribution, Fields(Mixture, first=distribution, second=distribution, share=float)))
 
 
 class ByDistribution(ScopedNormalizer[Distribution]):
@@ -84,11 +86,6 @@ class ByDistribution(ScopedNormalizer[Distribution]):
     def __init__(self, scope: str, output: str, shrinkage: float) -> None:
         super().__init__(scope, shrinkage)
         self._output = choice("output", output, self.outputs)
-
-    def _mixed(self, target: Distribution, source: Distribution, n: int) -> Distribution:
-        """Return the distribution of a target of n clips, drawn toward the source's."""
-        share = self._drawn(n)
-        return Mixture(target, source, share) if share else target
 
     def _z(self, scale: Distribution, scores: Floats) -> Floats:
         return expressed(scale, self._output, scores)

@@ -18,16 +18,16 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Generic, Self, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.fitted.kinds import Each
-from asdcore_plugins.fitted.learned import Fitted, attributes
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.extremes import Curve, warn_of_extremes
+from asdcore_plugins.stats.fitted import Fitted
+from asdcore_plugins.stats.learned import LEARNED
 from asdcore_plugins.stats.parameters import between, choice
 
 Scale = TypeVar("Scale")
@@ -39,8 +39,8 @@ SCOPES = ("pooled", "source", "target", "domain_min")
 class ScopedNormalizer(Fitted, Generic[Scale]):
     """A normalizer that learns a scale of the train normals of each domain.
 
-    A subclass sets ``name``, as messages say it, and ``fewest``, the clips that a domain needs; ``learned`` has the
-    kind of ``_scales``. It implements :meth:`_scale`, :meth:`_target_scale` for target clips beside source clips, and
+    A subclass sets ``name``, as messages say it, and ``fewest``, the clips that a domain needs; it
+    annotates ``_scales``. It implements :meth:`_scale`, :meth:`_target_scale` for target clips beside source clips, and
     :meth:`_z`, which puts scores on a scale.
 
     Parameters
@@ -57,15 +57,15 @@ class ScopedNormalizer(Fitted, Generic[Scale]):
     """
 
     fit_call = "fit(scores, domain)"
-    learned = attributes(_references=Each(str))
     fewest: int = 1
     scopes: Sequence[str] = SCOPES
+
+    _references: Annotated[Mapping[str, str], LEARNED]
+    _scales: Mapping[str, Scale]
 
     def __init__(self, scope: str = "domain_min", shrinkage: float = 10.0) -> None:
         self._scope = choice("scope", scope, self.scopes)
         self._shrinkage = between("shrinkage", shrinkage, 0, math.inf, low_included=True)
-        self._references: dict[str, str] = {}
-        self._scales: dict[str, Scale] = {}
 
     def fit(self, scores: Mapping[str, Floats], domain: NDArray[np.str_]) -> Self:
         """Learn the scales of train normals.
@@ -91,7 +91,7 @@ class ScopedNormalizer(Fitted, Generic[Scale]):
         self._references, self._scales = (
             self._pooled(scores) if self._scope == "pooled" else self._by_domain(scores, domain)
         )
-        self._is_fitted = True
+        self._is_fitted, self._is_restored = True, False
         return self
 
     def transform(self, scores: Mapping[str, Floats]) -> Floats:
@@ -178,6 +178,9 @@ class ScopedNormalizer(Fitted, Generic[Scale]):
     @abstractmethod
     def _z(self, scale: Scale, scores: Floats) -> Floats:
         """Put scores (n_clips,) on a scale: z (n_clips,), non-decreasing, each clip by itself."""
+
+    def _named(self) -> Sequence[str]:
+        return ("all", "source", "target")
 
     def _drawn(self, n: int) -> float:
         """Return the source's share in what is learned of n target clips."""

@@ -17,32 +17,32 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from asdcore_plugins.fitted.kinds import Each, Fields
-from asdcore_plugins.fitted.learned import attributes
 from asdcore_plugins.normalizers.bases.domain_scope import SCOPES, ScopedNormalizer
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 from asdcore_plugins.stats.parameters import between
 
 SOFT = "domain_soft"
 
 
 @dataclass(frozen=True)
-class Line:
+class Line(Learned):
     """A centre and a scale."""
 
-    centre: float
-    scale: float
+    centre: Number
+    scale: Number
 
 
 class ByLine(ScopedNormalizer[Line]):
     """A normalizer whose z is (s - centre) / scale."""
 
-    learned = attributes(_scales=Each(Fields(Line, centre=float, scale=float)))
+    _scales: Annotated[Mapping[str, Line], LEARNED]
 
     def _z(self, scale: Line, scores: Floats) -> Floats:
         return (scores - scale.centre) / scale.scale

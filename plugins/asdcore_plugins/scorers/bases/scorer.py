@@ -1,35 +1,30 @@
 """The base of scorers: fit on train normals, then score clips against references.
 
 A reference is a bank of train normals: all of them (``pooled``), or those of one domain (``source``, ``target``).
-
-What a scorer's fit learns is its state: the attributes that its class annotates, as
-:mod:`asdcore_plugins.stats.learned` has it.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
-from asdcore_plugins.stats.learned import State, Stored, state_of
+from asdcore_plugins.stats.fitted import Fitted
 from asdcore_plugins.stats.parameters import REFERENCES
 
 
-class ReferenceScorer(ABC):
+class ReferenceScorer(Fitted):
     """A scorer against references. A subclass sets ``name``, as messages say it, and implements two methods.
 
     These are :meth:`_fit` and :meth:`_score`.
     """
 
-    name: str
     _references: tuple[str, ...] = REFERENCES
-    _is_fitted = _is_restored = False
 
     def fit(self, features: Floats32, domain: NDArray[np.str_]) -> Self:
         """Learn from train normals; an earlier fit is forgotten.
@@ -77,66 +72,9 @@ class ReferenceScorer(ABC):
         self._check_fitted()
         return self._score(features)
 
-    def state(self) -> Mapping[str, Any]:
-        """Return what the scorer learned, as plain values and read-only arrays.
-
-        Returns
-        -------
-        Mapping[str, Any]
-            All that ``score`` needs besides the parameters, and nothing that ``score_left_out`` alone needs.
-
-        Raises
-        ------
-        DataError
-            Before ``fit``.
-        """
-        self._check_fitted()
-        return self._state()
-
-    def restore(self, state: Mapping[str, Any]) -> Self:
-        """Take back what a scorer with the same parameters learned; an earlier fit is forgotten.
-
-        Parameters
-        ----------
-        state
-            What :meth:`state` returned, in this process or another.
-
-        Returns
-        -------
-        Self
-            The scorer. It scores clips to the same bits, but no train normals left out.
-
-        Raises
-        ------
-        DataError
-            If a value is missing, or of another kind or shape.
-        """
-        return self.restore_part(Stored(self.name, state, self._named(), self._parameters()))
-
-    def restore_part(self, stored: Stored) -> Self:
-        """Restore as :meth:`restore` from what is a part of another scorer's state."""
-        self._is_fitted = False
-        self._restore(stored)
-        stored.done()
-        self._is_fitted = self._is_restored = True
-        return self
-
-    def _state(self) -> State:
-        """Return what ``fit`` learned: the annotated attributes, unless a scorer adds to them."""
-        return state_of(self)
-
-    def _restore(self, stored: Stored) -> None:
-        """Set the attributes that ``fit`` sets and ``score`` reads."""
-        for name, value in stored.attributes(type(self)).items():
-            setattr(self, name, value)
-
     def _named(self) -> Sequence[str]:
         """Return the references of which something may be learned, in the order of their scores."""
         return self._references
-
-    def _parameters(self) -> Mapping[str, Any]:
-        """Return the parameters that objects in the state have as fields."""
-        return {}
 
     @abstractmethod
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
@@ -145,10 +83,6 @@ class ReferenceScorer(ABC):
     @abstractmethod
     def _score(self, features: Floats32) -> Mapping[str, Floats]:
         """Return {reference: scores (n_clips,)}."""
-
-    def _check_fitted(self) -> None:
-        if not self._is_fitted:
-            raise DataError(f"this {self.name} has no train normals yet: call fit(features, domain) first")
 
 
 class LeaveOutScorer(ReferenceScorer):

@@ -2,25 +2,25 @@
 
 Products in single precision approximate the distances of all rows, fast. Given the largest rounding error, few rows may
 be among the nearest: their distances are summed anew in double precision from differences, in an order that depends on
-the pair alone. Rows are centred on the middle of the bank beforehand, so that rounding is small beside their
-differences.
+the pair alone.
 
 Time: n * m * D products. Memory: the bank twice, in its own and in single precision, and some 50 MB.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
 from asdcore import Without
-from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
+from asdcore_plugins.stats.arrays import Floats, Indices
 from asdcore_plugins.stats.neighbours.candidates import add_block, bound, smallest
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.excluded_rows import ExcludedRows
 from asdcore_plugins.stats.neighbours.prepared_rows import Features, prepared
+from asdcore_plugins.stats.neighbours.single_precision import PREPARED, SinglePrecision, laid_out
 
 QUERIES = 256
 """Queries that are searched together."""
@@ -28,17 +28,8 @@ QUERIES = 256
 ROUGH = 1 << 19
 """Approximate distances that are held at once: 2 MiB stay in a core's cache."""
 
-PREPARED = 1 << 17
-"""Values of rows in double precision that are held at once: 1 MiB."""
-
-SAMPLED = 1024
-"""The most rows whose mean is taken for the middle of the bank."""
-
 PAIRS = 1 << 20
 """Pairs of a query and a candidate row; with more, fewer queries are searched together."""
-
-FAR = 1e6
-"""In radii of the bank: for a query farther away, single precision is useless, and all rows are measured."""
 
 
 class NearestRows:
@@ -93,7 +84,6 @@ class NearestRows:
             for bit, name in enumerate(members)
         }
         self._rows, self._owner = rows[order], owner[order]
-        self._draw()
 
     @property
     def rows(self) -> Features:
@@ -167,14 +157,15 @@ class NearestRows:
     def at_least(self, rows: Features) -> Floats:
         """(n, D) -> lower bounds (n, m) of the distances to all rows of the bank."""
         queries = prepared(rows, self._metric)
-        far, slack = self._seen(queries)
-        lengths = np.square((queries - self._middle) * self._scale).sum(axis=1, keepdims=True)
+        single = self._single
+        far, slack = single.seen(queries)
+        lengths = np.square((queries - single.middle) * single.scale).sum(axis=1, keepdims=True)
         # What is added leaves room for the rounding of the roots.
-        squares = (far @ self._drawn.T).astype(np.float64)
-        squares += self._lengths
+        squares = (far @ single.rows.T).astype(np.float64)
+        squares += single.lengths
         squares += lengths - 2.0 * slack
         np.maximum(squares, 0.0, out=squares)
-        squares *= self._scale**-2
+        squares *= single.scale**-2
         return self._measured(squares)[:, self._place]
 
     def exactly(self, row: Features, indices: Indices) -> Floats:
@@ -183,26 +174,10 @@ class NearestRows:
             self._squares(prepared(row[None], self._metric), np.zeros_like(indices), self._place[indices])
         )
 
-    def _draw(self) -> None:
-        """Lay the bank out in single precision: about its middle, shrunk by a power of two to a radius of at most 1."""
-        # Any middle will do, so that of some rows does.
-        self._middle = prepared(self._rows[:: -(-len(self._rows) // SAMPLED)], self._metric).mean(axis=0)
-        largest = 1.0 if self._metric == "cosine" else float(max(self._rows.max(), -self._rows.min()))
-        self._scale = _shrinking(largest)
-        self._drawn = np.empty((len(self._rows), len(self._middle)), np.float32)
-        lengths = np.empty(len(self._rows))
-        size = max(1, PREPARED // len(self._middle))
-        for block in (slice(start, start + size) for start in range(0, len(lengths), size)):
-            rows = prepared(self._rows[block], self._metric)
-            rows -= self._middle
-            rows *= self._scale
-            self._drawn[block] = rows
-            lengths[block] = np.square(rows, out=rows).sum(axis=1)
-        again = _shrinking(float(np.sqrt(lengths.max())))
-        self._drawn *= np.float32(again)
-        self._lengths = (lengths * again**2).astype(np.float32)
-        self._scale *= again
-        self._reach = 1.0 + self._scale * float(np.sqrt(np.square(self._middle).sum()))
+    @cached_property
+    def _single(self) -> SinglePrecision:
+        """The bank in single precision: laid out for the first search, so that a bank to be searched opens at once."""
+        return laid_out(self._rows, self._metric)
 
     def _nearest(self, queries: Floats, excluded: ExcludedRows | None) -> dict[str, tuple[Indices, Floats]]:
         """Prepared queries (n, D) -> {reference: the k nearest rows and their distances (n, k)}, -1 and inf missing."""
@@ -251,14 +226,15 @@ class NearestRows:
 
     def _possible(self, queries: Floats, excluded: ExcludedRows | None) -> tuple[Indices, Indices] | None:
         """Find the rows that may be among the k nearest of a query: (query, row), (p,) each; None if too many."""
-        n, (far, slack) = len(queries), self._seen(queries)
+        n, single = len(queries), self._single
+        far, slack = single.seen(queries)
         width, least, blocks = max(1, ROUGH // n), {}, []
         for place, part in enumerate(self._parts):
             least[place] = np.full((n, self._k), np.inf, np.float32)
             for start in range(part.start, part.stop, width):
                 block = slice(start, min(start + width, part.stop))
-                rough = far @ self._drawn[block].T
-                rough += self._lengths[block]
+                rough = far @ single.rows[block].T
+                rough += single.lengths[block]
                 if excluded is not None:
                     excluded.exclude(rough, block)
                 flat, least[place] = add_block(rough, least[place], slack)
@@ -273,23 +249,3 @@ class NearestRows:
             highest = bound(smallest(*(least[place] for place in places)), slack)[query, 0]
             possible |= np.isin(part_of, places) & (values <= highest)
         return query[possible], row[possible]
-
-    def _seen(self, queries: Floats) -> tuple[Floats32, Floats]:
-        """Return prepared queries (n, D) times -2 in the bank's scale, and how much two approximations may be off.
-
-        The difference of two approximate squared distances is off by no more than the second result (n, 1), inf for a
-        query that is too far. A sum of D products is off by at most D eps times the sum of their sizes, in any order.
-        Single precision moves a row by eps of its distance from the middle, or by the rounding of double precision.
-        """
-        reach = np.sqrt(np.square(queries).sum(axis=1, keepdims=True)) * self._scale + self._reach
-        drawn = (queries - self._middle) * self._scale
-        span = np.sqrt(np.square(drawn).sum(axis=1, keepdims=True)) + 1.0
-        eps, fine = np.finfo(np.float32).eps, np.finfo(np.float64).eps
-        slack = 2.0 * span * ((drawn.shape[1] + 16) * eps * span + 8.0 * fine * reach)
-        too_far = ~(span < FAR)
-        return np.where(too_far, 0.0, -2.0 * drawn).astype(np.float32), np.where(too_far, np.inf, slack)
-
-
-def _shrinking(largest: float) -> float:
-    """Return the power of two that shrinks ``largest`` to between 1/2 and 1; 1 if it is 0."""
-    return 2.0 ** -math.ceil(math.log2(largest)) if largest > 0 else 1.0
