@@ -84,7 +84,7 @@ class FrozenMachine:
         self.machine, self.section, self._plan = machine, section, frozen.plan
         here = (pl.col("machine") == machine) & (pl.col("section") == section)
         self._clips = frozen.clips.filter(here)
-        scores = frozen.scores.filter(here)
+        scores = frozen.scores.filter(here).join(self._clips.select("clip", "sha256"), on="clip", validate="m:1")
         self._cells: dict[Recipe, FrozenCell] = {}
         self._branches = {
             name: self._branch(name, recipes[name], frozen.container, scores, plugins) for name in self._plan.branches
