@@ -469,6 +469,11 @@ def test_a_fault_fails_the_check_named_after_it(make, check, words):
         checks(kind_of(make))[check](make)
 
 
+@pytest.mark.parametrize("make", [RoundsTheBank, DropsAReference, ForgetsTheDomains])
+def test_what_is_lost_fails_one_check_and_no_other(make):
+    assert [result.name for result in run_checks("scorer", make) if not result.passed] == ["check_restores_exactly"]
+
+
 @pytest.mark.parametrize("check", [check.__name__ for check in CHECKS])
 def test_a_component_without_both_passes(check):
     class Neither(Standard):
