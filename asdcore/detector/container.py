@@ -136,7 +136,7 @@ def open_container(path: Path, public_key: Path | None = None) -> Container:
         with opened_zip(path) as opened:
             return _checked(opened, path, public_key)
     except DamagedError as error:
-        raise ManifestError(f"{path} is not a detector, or was cut short ({error}). {_AGAIN}") from None
+        raise ManifestError(f"{path} is not a detector, or was cut short or edited ({error}). {_AGAIN}") from None
 
 
 def _checked(opened: zipfile.ZipFile, path: Path, public_key: Path | None) -> Container:

@@ -53,7 +53,7 @@ def load_detector(path: str | Path, *, public_key: str | Path | None = None) -> 
     >>> path = asdcore.export("first.json", "first.asd")
     >>> detector = asdcore.load_detector("first.asd")
     >>> detector.systems
-    ['mean']
+    ['knn']
     """
     key = None if public_key is None else given_path(public_key, "the public key")
     container = open_container(given_path(path, "the detector"), key)
@@ -90,10 +90,14 @@ class Detector:
 
     Examples
     --------
-    >>> detector = asdcore.load_detector("first.asd")
-    >>> verdict = detector.score(audio, 16000, "SynFan")
+    Noise sounds like no fan:
+
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> detector = asdcore.load_detector(asdcore.export("first.json", "first.asd"))
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 160000)).astype(np.float32)
+    >>> verdict = detector.score(noise, 16000, "SynFan")
     >>> verdict.score > verdict.threshold, verdict.anomalous
-    (False, False)
+    (True, True)
     """
 
     def __init__(self, container: Container) -> None:

@@ -61,6 +61,17 @@ class Verdict:
         The branches that the system fuses.
     guards : dict of str to float
         What each guard takes off the score, as a number of at most 0.
+
+    Examples
+    --------
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> detector = asdcore.load_detector(asdcore.export("first.json", "first.asd"))
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 160000)).astype(np.float32)
+    >>> verdict = detector.score(noise, 16000, "SynFan")
+    >>> list(verdict.branches), verdict.guards
+    (['near_knn'], {})
+    >>> verdict.p_value  # of 50 train normals none scores as high
+    0.0196...
     """
 
     machine: str
