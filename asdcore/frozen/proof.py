@@ -26,7 +26,7 @@ from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.errors import AsdcoreError
 from asdcore.execution import executor, run_jobs
 from asdcore.frozen.differences import CHANGED, Difference
-from asdcore.frozen.how_far import Apart, arrays_apart, tables_apart
+from asdcore.frozen.how_far import Apart, arrays_apart, in_words, tables_apart
 from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
@@ -95,7 +95,7 @@ def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], wor
             differences = [Difference(CHANGED, GROUP, "run/scores.parquet", detail)]
         verb = "does not compute" if differences else "computes"
         return Proof(
-            differences, f"this machine {verb} the frozen bytes ({sample.in_words()}), though {sample.kernels}."
+            differences, f"this machine {verb} the frozen bytes ({sample.contents()}), though {sample.kernels}."
         )
 
 
@@ -216,7 +216,7 @@ class _Sample:
             if not _same(name, then, table):
                 yield self._difference(f"run/{name}.parquet", "its rows", tables_apart(name, then, table))
 
-    def in_words(self) -> str:
+    def contents(self) -> str:
         """Say of what the sample consists."""
         branches = len(self.work.plan.branches)
         features = f"features of {len(self.samples)} train normals from their recordings"
@@ -231,8 +231,8 @@ class _Sample:
         return self._difference(f"branch/{branch}/{machine}/{section}", what, apart)
 
     def _difference(self, artifact: str, what: str, apart: Apart | None) -> Difference:
-        far = "in their form" if apart is None else str(apart)
-        return Difference(CHANGED, GROUP, artifact, f"{what} differ here {far}, 0 is allowed; {self.kernels}")
+        detail = f"{what} differ here {in_words(apart)}, 0 is allowed; {self.kernels}"
+        return Difference(CHANGED, GROUP, artifact, detail)
 
 
 def _probe_apart(probe: Probe) -> Apart | None:
