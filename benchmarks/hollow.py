@@ -115,11 +115,12 @@ def _beats(entry: Resource) -> dict[str, Any]:
 
 def _dasheng(entry: Resource) -> dict[str, Any]:
     """Dasheng: window and filter bank have values, because the encoder compares them with its own."""
+    from asdcore_plugins.nn.frontend import torch_bank
     from asdcore_plugins.nn.mel import htk_bank
 
     front_end = {
         "front_end.0.spectrogram.window": torch.hann_window(512),
-        "front_end.0.mel_scale.fb": htk_bank(16000, 512, 64, 0.0, 8000.0).to_dense().T.float(),
+        "front_end.0.mel_scale.fb": torch_bank(htk_bank, 16000, 512, 64, 0.0, 8000.0).to_dense().T.float(),
     }
     return {"config": {}, "model": _listed(entry)["model"] | front_end}
 
@@ -152,16 +153,18 @@ def _efficientat(entry: Resource) -> dict[str, Tensor]:
 def _panns(entry: Resource) -> dict[str, Any]:
     """PANNs: Fourier matrices and mel bands have values, because the encoder compares them with its own."""
     from asdcore_plugins.nn import panns
+    from asdcore_plugins.nn.frontend import torch_bank
     from asdcore_plugins.nn.mel import slaney_bank
 
     settings: dict[str, Any] = {"sample_rate": 32000, "window_size": 1024, "fmax": 14000.0, **entry.use}
     size = settings["window_size"]
     phase = torch.outer(torch.arange(size // 2 + 1), torch.arange(size)).double() * (2.0 * math.pi / size)
     window = torch.hann_window(size, dtype=torch.float64)
+    bank = torch_bank(slaney_bank, settings["sample_rate"], size, 64, 50.0, settings["fmax"])
     front_end = {
         "spectrogram_extractor.stft.conv_real.weight": (phase.cos() * window)[:, None],
         "spectrogram_extractor.stft.conv_imag.weight": (-phase.sin() * window)[:, None],
-        "logmel_extractor.melW": slaney_bank(settings["sample_rate"], size, 64, 50.0, settings["fmax"]).to_dense().T,
+        "logmel_extractor.melW": bank.to_dense().T,
     }
     kind: Any = panns.MobileNetV1 if entry.id == "panns-mobilenetv1" else panns.Cnn
     with torch.device("meta"):

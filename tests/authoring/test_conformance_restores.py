@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import re
 import sys
 import tempfile
@@ -270,6 +271,22 @@ class AtAFixedPlace(Standard):
         return self
 
 
+class InTheEnvironment(Standard):
+    def state(self):
+        os.environ["ASDCORE_TEST_MEAN"] = repr(super().state()["mean"])
+        return {"deviation": self._deviation}
+
+    def restore(self, state):
+        return super().restore({"mean": float(os.environ["ASDCORE_TEST_MEAN"]), **state})
+
+
+class EndsTheProcess(Standard):
+    def restore(self, state):
+        if Path.cwd().name == "fresh":
+            os._exit(3)
+        return super().restore(state)
+
+
 class CountsCalls(Standard):
     calls = 0
 
@@ -399,15 +416,17 @@ FAULTS = [
     ),
     (DiffersForOneClip, "check_restores_exactly", r"one clip at a time: pooled of row \d is"),
     (NotFromAFile, "check_restores_exactly", "'float' object has no attribute 'astype'"),
-    (InItsModule, "check_restores_in_a_new_process", "In a new process it raised KeyError: 'bank' .*MODULE"),
-    (InItsClass, "check_restores_in_a_new_process", "In a new process it raised TypeError: 'NoneType'"),
-    (InATemporaryFile, "check_restores_in_a_new_process", "In a new process it raised FileNotFoundError"),
-    (BesideTheProgram, "check_restores_in_a_new_process", "In a new process it raised FileNotFoundError"),
+    (InItsModule, "check_restores_in_a_new_process", "In a new process there came KeyError: 'bank' .*MODULE"),
+    (InItsClass, "check_restores_in_a_new_process", "In a new process there came TypeError: 'NoneType'"),
+    (InATemporaryFile, "check_restores_in_a_new_process", "In a new process there came FileNotFoundError"),
+    (BesideTheProgram, "check_restores_in_a_new_process", "In a new process there came FileNotFoundError"),
     (
         AtAFixedPlace,
         "check_restores_in_a_new_process",
         "it opened .*standard.npy, written while",
     ),
+    (InTheEnvironment, "check_restores_in_a_new_process", "KeyError: 'ASDCORE_TEST_MEAN'"),
+    (EndsTheProcess, "check_restores_in_a_new_process", "there came the exit code 3"),
     (CountsCalls, "check_state_stays_as_it_was", "After it scored clips, state returns another 'calls'"),
     (
         KeepsTheArraysOfFit,
@@ -435,6 +454,8 @@ def kind_of(component):
 def own_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("ASDCORE_TEST_MEAN", "0")
+    monkeypatch.delenv("ASDCORE_TEST_MEAN")
 
 
 @pytest.mark.parametrize(("kind", "make"), HONEST, ids=str)
@@ -446,6 +467,11 @@ def test_an_honest_component_passes_every_check(kind, make):
 def test_a_fault_fails_the_check_named_after_it(make, check, words):
     with pytest.raises(Exception, match=words):
         checks(kind_of(make))[check](make)
+
+
+@pytest.mark.parametrize("make", [RoundsTheBank, DropsAReference, ForgetsTheDomains])
+def test_what_is_lost_fails_one_check_and_no_other(make):
+    assert [result.name for result in run_checks("scorer", make) if not result.passed] == ["check_restores_exactly"]
 
 
 @pytest.mark.parametrize("check", [check.__name__ for check in CHECKS])
@@ -513,7 +539,7 @@ def test_a_plugin_in_a_single_file_is_built_in_the_new_process(single_file):
     check(functools.partial(single_file.Lowest, gain=2.0))
     check(lambda: single_file.Lowest(gain=2.0))
     for make in (single_file.Remembers, lambda: single_file.Remembers(gain=2.0)):
-        with pytest.raises(AssertionError, match="In a new process it raised KeyError: 'lowest'"):
+        with pytest.raises(AssertionError, match="In a new process there came KeyError: 'lowest'"):
             check(make)
 
 

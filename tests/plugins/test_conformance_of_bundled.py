@@ -173,3 +173,11 @@ def test_no_bundled_component_is_forgotten(kind):
     for name, one in elsewhere.items():
         tests = Path(__file__).parent / f"{kind}s" / f"test_{one.source.stem}.py"
         assert "asdcore.testing" in tests.read_text(), f"{tests} does not check {name} for conformance"
+
+
+@pytest.mark.parametrize("kind", ["scorer", "normalizer", "guard"])
+def test_every_bundled_component_that_is_fitted_has_a_state(kind):
+    load, components = BUNDLED[kind]
+    built = {name: load(name, **parameters) for name, parameters in components}
+    assert [name for name, component in built.items() if not hasattr(component, "state")] == []
+    assert [name for name, component in built.items() if not hasattr(component, "restore")] == []

@@ -1,8 +1,9 @@
 """Restores components in a process that has never seen them fitted, with nothing on disk but what was there before.
 
 :func:`ask` starts that process, which runs :func:`main`. It builds the component anew, restores it from the file of its
-state, and writes down what it says of the clips. Home, temporary and working folder are new and
-empty. A file that it opens, and that was written since the component began to be fitted, is told.
+state, and writes down what it says of the clips. Home, temporary and working folder are new and empty. A file that it
+opens, and that was written since the component began to be fitted, is told; what a library opens by other ways than
+Python's own is not seen.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ class Answer:
     error: str
 
 
-def begin(folder: Path) -> None:
-    """Note that components are fitted from now on."""
+def begin(folder: Path) -> dict[str, str]:
+    """Note that components are fitted from now on; returns the environment variables as they are before."""
     (folder / BEGIN).touch()
+    return dict(os.environ)
 
 
 def recipe(bench: Bench) -> bytes | None:
@@ -67,30 +69,31 @@ def _copier(bench: Bench) -> Make:
     return functools.partial(pickle.loads, pickle.dumps(bench.build()))
 
 
-def ask(folder: Path, recipe: bytes, states: Mapping[str, bytes], rows: Mapping[str, Rows]) -> Answer:
-    """Have each state, by the name of its way, restored in a new process and asked about these clips."""
+def ask(
+    folder: Path, variables: Mapping[str, str], recipe: bytes, states: Mapping[str, bytes], rows: Mapping[str, Rows]
+) -> Answer:
+    """Have each state, by the name of its way, restored in a new process and asked about these clips.
+
+    ``folder`` and ``variables`` are those of :func:`begin`.
+    """
     (folder / REQUEST).write_bytes(pickle.dumps((_files(), recipe, dict(states), dict(rows))))
     fresh = folder / "fresh"
     fresh.mkdir()
     environment = {
-        **os.environ,
+        **variables,
         **dict.fromkeys(FRESH, str(fresh)),
         "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import main; main()", str(folder)],
-        cwd=fresh,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=LONGEST,
-    )
+    command = [sys.executable, "-c", f"from {__name__} import main; main()", str(folder)]
+    plain: Any = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "replace"}
+    try:
+        done = subprocess.run(command, cwd=fresh, env=environment, timeout=LONGEST, **plain)
+    except subprocess.TimeoutExpired:
+        return Answer({}, [], f"nothing within {LONGEST} s")
     answer = folder / ANSWER
     if not answer.exists():
-        return Answer({}, [], f"the process ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+        return Answer({}, [], f"the exit code {done.returncode}: {done.stderr.strip()[-500:]}")
     said = unpack(answer.read_bytes(), str(answer)).state
     return Answer(said["outputs"], list(said["opened"]), said["error"])
 

@@ -37,8 +37,8 @@ class Way:
         """Fit a component; returns what ``fit`` returned."""
         return self.bench.fit(component, inputs)
 
-    def rows(self) -> Rows:
-        """Make ordinary and extreme clips."""
+    def rows(self, seed: int = 0) -> Rows:
+        """Make ordinary and extreme clips, to be asked about after a fit to the train normals of this seed."""
         return join(self.bench.rows(40, seed=7), self.bench.far(4, seed=7))
 
     def call(self, fitted: Any, rows: Rows) -> Rows:
@@ -69,9 +69,9 @@ class ByDistances(Way):
         """Fit a scorer; returns what ``fit_distances`` returned."""
         return component.fit_distances(inputs["distances"], inputs["domain"])
 
-    def rows(self) -> Rows:
-        """Measure the distances of clips to the train normals."""
-        return {"distances": self._distances(super().rows(), self.bench.train())}
+    def rows(self, seed: int = 0) -> Rows:
+        """Measure the distances of clips to the train normals of a seed."""
+        return {"distances": self._distances(super().rows(), self.bench.train(seed))}
 
     def call(self, fitted: Any, rows: Rows) -> Rows:
         """Distances -> {reference: score (n_clips,)}."""

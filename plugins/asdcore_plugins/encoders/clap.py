@@ -12,7 +12,7 @@ from torch import Tensor
 
 from asdcore import DataError
 from asdcore_plugins.nn import hub
-from asdcore_plugins.nn.frontend import mel_db
+from asdcore_plugins.nn.frontend import mel_db, torch_bank
 from asdcore_plugins.nn.mel import htk_bank, slaney_bank
 from asdcore_plugins.nn.run import Parts
 from asdcore_plugins.nn.windows import Windowed
@@ -142,7 +142,7 @@ class Clap(Windowed):
         n_fft, hop = settings["fft_window_size"], settings["hop_length"]
         bank = htk_bank if self._fused else slaney_bank
         low, high = float(settings["frequency_min"]), float(settings["frequency_max"])
-        bands = bank(self.sample_rate, n_fft, self._n_mels, low, high)
+        bands = torch_bank(bank, self.sample_rate, n_fft, self._n_mels, low, high)
         return mel_db(audio, bands, sample_rate=self.sample_rate, n_fft=n_fft, hop=hop)
 
     def _views(self, mel: Tensor) -> Tensor:

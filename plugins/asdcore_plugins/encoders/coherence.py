@@ -68,7 +68,7 @@ class Coherence(TwoChannelEncoder):
         segments = max(1, min(round(time / self._spectra.frames), time // FEWEST))
         borders = np.linspace(0, time, segments + 1).astype(np.intp)
         shared = common(spectra, borders[:-1], borders[1:])
-        near, far = (self._bands @ density.T + FLOOR for density in (shared.near, shared.far))
+        near, far = (self._bands(density) + FLOOR for density in (shared.near, shared.far))
         phase = shared.coherency
-        means = (self._bands @ part.T for part in (phase.real, phase.imag, power(phase)))
+        means = (self._bands(part) for part in (phase.real, phase.imag, power(phase)))
         return np.stack([np.log10(near / far), *means], axis=-1).transpose(1, 0, 2).astype(np.float32, order="C")

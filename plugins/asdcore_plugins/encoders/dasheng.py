@@ -12,7 +12,7 @@ from torch import Tensor
 from asdcore import DataError
 from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
-from asdcore_plugins.nn.frontend import check_length, mel_db
+from asdcore_plugins.nn.frontend import check_length, mel_db, torch_bank
 from asdcore_plugins.nn.mel import htk_bank
 from asdcore_plugins.nn.run import Parts, TorchEncoder
 from asdcore_plugins.nn.vit import ViT
@@ -100,7 +100,7 @@ class Dasheng(TorchEncoder):
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> mel spectrogram in dB (n_clips, 1 + n_samples // 160, 64)."""
         check_length(audio.shape[1], (self._stride - 1) * HOP, RATE)
-        bank = htk_bank(RATE, N_FFT, BANDS, 0.0, RATE / 2)
+        bank = torch_bank(htk_bank, RATE, N_FFT, BANDS, 0.0, RATE / 2)
         return mel_db(audio, bank, sample_rate=RATE, n_fft=N_FFT, hop=HOP, top_db=120.0)
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
@@ -145,7 +145,7 @@ def check_front_end(state: Mapping[str, Any], config: Mapping[str, Any], where: 
     """Raise DataError where a checkpoint was trained with another front end than the official one."""
     official = {
         "front_end.0.spectrogram.window": torch.hann_window(N_FFT),
-        "front_end.0.mel_scale.fb": htk_bank(RATE, N_FFT, BANDS, 0.0, RATE / 2).to_dense().T.float(),
+        "front_end.0.mel_scale.fb": torch_bank(htk_bank, RATE, N_FFT, BANDS, 0.0, RATE / 2).to_dense().T.float(),
     }
     others = [
         name

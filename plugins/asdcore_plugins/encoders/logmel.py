@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder, check_frames
-from asdcore_plugins.nn.mel import check_filled
+from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
+from asdcore_plugins.nn.stft import Floats, framed, hann
 from asdcore_plugins.nn.stft import power as squared
-
-Floats = NDArray[np.float64]
 
 FLOOR = 2.220446049250313e-16
 """The smallest mel value before the logarithm: float64 epsilon, as the baseline has it."""
@@ -63,41 +59,17 @@ class LogMel(WeightlessEncoder):
             raise ValueError(f"{names} must be above 0, sample_rate and n_fft even")
         self.sample_rate = sample_rate
         self._n_fft, self._hop, self._power, self._log = n_fft, hop, power, log
-        self._bank = csr_array(mel_bank(sample_rate, n_fft, n_mels))
+        self._window = hann(n_fft)
+        self._mel = MelSums(filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft))
 
     def patches(self, clip: Audio) -> Audio:
         """(n_samples,) -> (time, n_mels, 1)."""
-        import torch  # here, so that the encoder is imported without it
-
-        spectrum = torch.stft(
-            torch.from_numpy(clip.astype(np.float64)),
-            self._n_fft,
-            self._hop,
-            window=torch.hann_window(self._n_fft, dtype=torch.float64),
-            center=True,
-            pad_mode="constant",
-            return_complex=True,
-        ).numpy()
-        energy = squared(spectrum)
-        mel = self._bank @ (energy if self._power == 2.0 else energy ** (self._power / 2.0))
+        energy = self.energy(clip)
+        mel = self._mel(energy if self._power == 2.0 else energy ** (self._power / 2.0))
         scaled = 20.0 / self._power * np.log10(np.maximum(mel, FLOOR)) if self._log else mel ** (1.0 / self._power)
         return np.ascontiguousarray(scaled.T, dtype=np.float32)[..., None]
 
-
-def mel_bank(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
-    """Triangles of unit area, evenly spaced on the Slaney mel scale: (n_mels, n_fft // 2 + 1)."""
-    from transformers.audio_utils import mel_filter_bank  # heavy, and needed once
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an empty band is refused below
-        bank: Floats = mel_filter_bank(
-            num_frequency_bins=n_fft // 2 + 1,
-            num_mel_filters=n_mels,
-            min_frequency=0.0,
-            max_frequency=sample_rate / 2.0,
-            sampling_rate=sample_rate,
-            norm="slaney",
-            mel_scale="slaney",
-        ).T
-    check_filled(bank, n_fft)
-    return bank
+    def energy(self, clip: Audio) -> Floats:
+        """(n_samples,) -> squared magnitudes (time, n_fft // 2 + 1), a frame centred on every ``hop``-th sample."""
+        padded = np.pad(clip.astype(np.float64), self._n_fft // 2)
+        return squared(np.fft.rfft(framed(padded, self._n_fft, self._hop) * self._window))

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder, check_frames
-from asdcore_plugins.nn.mel import htk_bank
+from asdcore_plugins.nn.mel import MelSums, htk_bank
 from asdcore_plugins.nn.stft import framed, hann, power
 
 
@@ -65,7 +64,7 @@ class MelSpec(WeightlessEncoder):
         self.sample_rate = sample_rate
         self._n_fft, self._hop = n_fft, hop
         self._lengths = _lengths(seconds, sample_rate)
-        self._bank = csr_array(htk_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0).to_dense().numpy())
+        self._mel = MelSums(htk_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0))
         window = hann(n_fft)
         self._window = window / np.sqrt(np.square(window).sum())
 
@@ -74,7 +73,7 @@ class MelSpec(WeightlessEncoder):
         n_samples = next((n for n in self._lengths if len(clip) <= n), max(self._lengths, default=len(clip)))
         padded = np.pad(np.resize(clip, n_samples).astype(np.float64), self._n_fft // 2)
         amplitude = np.sqrt(power(np.fft.rfft(framed(padded, self._n_fft, self._hop) * self._window)))
-        return np.ascontiguousarray((self._bank @ amplitude.T).T, dtype=np.float32)[..., None]
+        return np.ascontiguousarray(self._mel(amplitude).T, dtype=np.float32)[..., None]
 
 
 def _lengths(seconds: float | Sequence[float] | None, sample_rate: int) -> list[int]:

@@ -6,13 +6,12 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import welch
-from scipy.sparse import csr_array
 
 from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
 from asdcore_plugins.nn.bands import LogBands
-from asdcore_plugins.nn.mel import filled, slaney_bank
+from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
 from asdcore_plugins.nn.stft import framed, hann, power
+from asdcore_plugins.nn.welch import density
 
 Floats = NDArray[np.float64]
 
@@ -83,7 +82,7 @@ class Modulation(WeightlessEncoder):
         self._n_fft, self._hop, self._rate = n_fft, hop, sample_rate / hop
         self._width = max(2, round(seconds * self._rate))
         self._rates = LogBands(self._width // 2 + 1, self._rate / self._width, n_rates, low, high)
-        self._bank = csr_array(filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft))
+        self._mel = MelSums(filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft))
         self._window = hann(n_fft)
 
     def patches(self, clip: Audio) -> Audio:
@@ -92,12 +91,12 @@ class Modulation(WeightlessEncoder):
         mean = envelopes.mean(axis=1, keepdims=True)
         depth = np.divide(envelopes, mean, out=np.ones_like(envelopes), where=mean > 0) - 1.0
         padded = np.pad(depth, ((0, 0), (0, max(0, self._width - depth.shape[1]))))
-        _, density = welch(padded, self._rate, nperseg=self._width)
-        return (10.0 * np.log10(np.maximum(self._rates(density), FLOOR))).astype(np.float32)[None]
+        rates = self._rates(density(padded, self._rate, self._width))
+        return (10.0 * np.log10(np.maximum(rates, FLOOR))).astype(np.float32)[None]
 
     def _envelopes(self, clip: Audio) -> Floats:
         """(n_samples,) -> mel amplitudes (n_mels, time), frames without padding."""
         padded = np.pad(clip.astype(np.float64), (0, max(0, self._n_fft - len(clip))))
         energy = power(np.fft.rfft(framed(padded, self._n_fft, self._hop) * self._window))
-        envelopes: Floats = np.sqrt(self._bank @ energy.T)
+        envelopes: Floats = np.sqrt(self._mel(energy))
         return envelopes

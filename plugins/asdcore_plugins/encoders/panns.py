@@ -13,7 +13,7 @@ from torch import Tensor
 from asdcore import DataError
 from asdcore_plugins.nn import panns
 from asdcore_plugins.nn.checkpoint import fit, read, shape
-from asdcore_plugins.nn.frontend import check_length, mel_db
+from asdcore_plugins.nn.frontend import check_length, mel_db, torch_bank
 from asdcore_plugins.nn.mel import slaney_bank
 from asdcore_plugins.nn.panns import Pann
 from asdcore_plugins.nn.run import Parts, TorchEncoder
@@ -89,7 +89,7 @@ class Panns(TorchEncoder):
     ) -> None:
         if min(sample_rate, window_size, hop_size) < 1 or window_size % 2:
             raise ValueError("sample_rate, window_size and hop_size must be above 0, window_size even")
-        bank = slaney_bank(sample_rate, window_size, mel_bins, fmin, fmax)
+        bank = torch_bank(slaney_bank, sample_rate, window_size, mel_bins, fmin, fmax)
         content = read(checkpoint)
         state = content["model"] if isinstance(content, Mapping) and "model" in content else content
         model, where = _network(state, mel_bins, classes_num, f"checkpoint {checkpoint}")

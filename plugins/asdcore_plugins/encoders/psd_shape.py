@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import welch
 
 from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
 from asdcore_plugins.nn.bands import LogBands
+from asdcore_plugins.nn.welch import density
 
 FLOOR = 1e-16
 """The smallest density before the logarithm, full scale squared per Hz: 20 dB below what rounding to 16 bits makes."""
@@ -69,7 +69,7 @@ class PsdShape(WeightlessEncoder):
     def patches(self, clip: Audio) -> Audio:
         """(n_samples,) -> (1, n_bands, 1) in dB, of mean 0."""
         padded = np.pad(clip.astype(np.float64), (0, max(0, self._n_fft - len(clip))))
-        _, density = welch(padded, self.sample_rate, nperseg=self._n_fft)
-        decibels = 10.0 * np.log10(np.maximum(self._bands(density), FLOOR))
+        banded = self._bands(density(padded, self.sample_rate, self._n_fft))
+        decibels = 10.0 * np.log10(np.maximum(banded, FLOOR))
         shape: Audio = (decibels - decibels.mean()).astype(np.float32)
         return shape[None, :, None]

@@ -51,10 +51,10 @@ class StereoLogMel(TwoChannelEncoder):
     def patches(self, clip: Audio) -> Audio:
         """(2, n_samples) -> (time, n_mels, 3)."""
         spectra = self._spectra(clip)
-        powers = (self._bands @ power(channel).T for channel in spectra)
+        powers = (self._bands(power(channel)) for channel in spectra)
         levels = [10.0 * np.log10(np.maximum(density, FLOOR)) for density in powers]
         starts, stops = around(spectra.shape[1], self._spectra.frames)
-        coherence = self._bands @ power(common(spectra, starts, stops).coherency).T
+        coherence = self._bands(power(common(spectra, starts, stops).coherency))
         return np.stack([*levels, coherence], axis=-1).transpose(1, 0, 2).astype(np.float32, order="C")
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from asdcore import Tokens
 from asdcore_plugins.nn import hub
-from asdcore_plugins.nn.frontend import mel_db
+from asdcore_plugins.nn.frontend import mel_db, torch_bank
 from asdcore_plugins.nn.mel import slaney_bank
 from asdcore_plugins.nn.run import Parts
 from asdcore_plugins.nn.windows import Windowed
@@ -95,7 +95,7 @@ class Whisper(Windowed):
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> log-mel spectrograms (n_clips, n_mels, frames) of 30 s."""
         whole = torch.nn.functional.pad(audio, (0, self._longest - audio.shape[1]))  # negative where it cuts
-        bank = slaney_bank(self.sample_rate, 400, self._n_mels, 0.0, 8000.0)
+        bank = torch_bank(slaney_bank, self.sample_rate, 400, self._n_mels, 0.0, 8000.0)
         # The last frame begins where the sound ends; the authors drop it.
         log10 = mel_db(whole, bank, sample_rate=self.sample_rate, n_fft=400, hop=160)[:, :-1].mT / 10.0
         return (torch.maximum(log10, log10.amax(dim=(1, 2), keepdim=True) - 8.0) + 4.0) / 4.0

@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from asdcore import DataError
-from asdcore_plugins.nn.mel import filled, slaney_bank
+from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
 from asdcore_plugins.nn.stft import framed, hann, power
 
 Floats = NDArray[np.float64]
@@ -95,10 +94,10 @@ def common(spectra: Complex, starts: Rows, stops: Rows) -> Common:
     return Common(near, far, coherency / np.maximum(np.abs(coherency), 1.0))
 
 
-def unit_bands(sample_rate: int, n_fft: int, n_bands: int) -> Any:
-    """Mel triangles (n_bands, bins) from 0 Hz to half the sample rate, sparse, each with weights that sum to 1."""
+def unit_bands(sample_rate: int, n_fft: int, n_bands: int) -> MelSums:
+    """Mel triangles from 0 Hz to half the sample rate, each with weights that sum to 1."""
     bank = filled(slaney_bank(sample_rate, n_fft, n_bands, 0.0, sample_rate / 2.0), n_fft)
-    return csr_array(bank / bank.sum(axis=1, keepdims=True))
+    return MelSums(bank / bank.sum(axis=1, keepdims=True))
 
 
 def both_channels(audio: NDArray[np.float32], encoder: str) -> NDArray[np.float32]:

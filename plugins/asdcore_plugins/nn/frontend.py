@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from asdcore import DataError
-from asdcore_plugins.nn.mel import kaldi_bank
+from asdcore_plugins.nn.mel import Floats, kaldi_bank
 
 KALDI_FLOOR = 1.1920928955078125e-07
 """The smallest energy before Kaldi's logarithm: float32 epsilon."""
@@ -55,7 +55,8 @@ def kaldi_fbank(
     """
     length, shift = int(sample_rate * frame_length * 0.001), int(sample_rate * frame_shift * 0.001)
     n_fft = 1 << (length - 1).bit_length()
-    bank = kaldi_bank(sample_rate, n_fft, n_mels, low, high if high > 0.0 else sample_rate / 2.0 + high)
+    upper = high if high > 0.0 else sample_rate / 2.0 + high
+    bank = torch_bank(kaldi_bank, sample_rate, n_fft, n_mels, low, upper)
     taper = _kaldi_window(window, length)
 
     def shaped(frames: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ def passt_mel(
     ``win_length`` samples, the clip mirrored at its ends); Kaldi's mel bands from ``low`` to ``high`` Hz; then
     (ln(x + 1e-5) + 4.5) / 5.
     """
-    bank = kaldi_bank(sample_rate, n_fft, n_mels, low, high)
+    bank = torch_bank(kaldi_bank, sample_rate, n_fft, n_mels, low, high)
     taper = torch.hann_window(win_length, periodic=False, dtype=torch.float64, device="cpu")
 
     def mel(clip: Tensor) -> Tensor:
@@ -102,9 +103,9 @@ def mel_db(
 ) -> Tensor:
     """The mel spectrogram in dB of PANNs and Dasheng: (n_clips, 1 + n_samples // hop, n_mels).
 
-    bank : a filter bank of :mod:`asdcore_plugins.nn.mel` for ``n_fft``. The power of a centred spectrum (periodic Hann
-    window of ``n_fft`` samples, the clip mirrored at its ends), 10 log10(max(x, 1e-10)); with ``top_db``, nothing lies
-    further than that below the clip's own maximum.
+    bank : what :func:`torch_bank` returns for ``n_fft``. The power of a centred spectrum (periodic Hann window of
+    ``n_fft`` samples, the clip mirrored at its ends), 10 log10(max(x, 1e-10)); with ``top_db``, nothing lies further
+    than that below the clip's own maximum.
     """
     taper = torch.hann_window(n_fft, dtype=torch.float64, device="cpu")
 
@@ -151,6 +152,20 @@ def _energies(frames: Tensor, shaped: Callable[[Tensor], Tensor], n_fft: int, ba
         power = squares[..., 0].add_(squares[..., 1])
         energies[:, start : start + BLOCK] = torch.sparse.mm(bank, power.T)
     return energies
+
+
+@functools.cache
+def torch_bank(
+    bank: Callable[[int, int, int, float, float], Floats],
+    sample_rate: int,
+    n_fft: int,
+    n_mels: int,
+    low: float,
+    high: float,
+) -> Tensor:
+    """Return a filter bank of :mod:`asdcore_plugins.nn.mel` as a sparse float64 tensor (n_mels, n_fft // 2 + 1)."""
+    # A copy, since torch warns of arrays that it may not write to.
+    return torch.from_numpy(bank(sample_rate, n_fft, n_mels, low, high).copy()).to_sparse().coalesce()
 
 
 @functools.cache

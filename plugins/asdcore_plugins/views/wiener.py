@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from asdcore import DataError
-from asdcore_plugins.nn.mel import slaney_bank
+from asdcore_plugins.nn.mel import MelSums, slaney_bank
 from asdcore_plugins.nn.stft import near_and_far, power
 from asdcore_plugins.views.bases.view import SpectralView
 
@@ -90,9 +88,9 @@ class Wiener(SpectralView):
 
     def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         channels = near_and_far(audio, "wiener", self._stft.n_fft)
-        bank, centres = _bands(sample_rate, self._stft.n_fft, self._n_mels)
+        mel, centres = _bands(sample_rate, self._stft.n_fft, self._n_mels)
         spectra = self._stft.spectra(channels)
-        mels = np.stack([(bank @ power(channel).T).T for channel in spectra])
+        mels = np.stack([mel(power(channel)).T for channel in spectra])
         loudest = float(mels.max())
         if loudest == 0.0:
             silence: NDArray[np.float32] = audio[0].copy()
@@ -111,9 +109,9 @@ class Wiener(SpectralView):
 
 
 @functools.lru_cache(maxsize=8)
-def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[Any, Floats]:
-    """Return the filter bank (n_mels, bins), sparse, and the frequency in Hz at which each band is widest open."""
-    bank = slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0).to_dense().numpy()
+def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[MelSums, Floats]:
+    """Return the sums over mel bands, and the frequency in Hz at which each band is widest open."""
+    bank = slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0)
     if empty := int((~bank.any(axis=1)).sum()):
         raise DataError(
             f"{empty} of {n_mels} mel bands of the view 'wiener' hold no frequency of an FFT of {n_fft} samples at "
@@ -122,4 +120,4 @@ def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[Any, Floats]:
     weights = bank / bank.sum(axis=1, keepdims=True)
     # A band's own mean frequency: distinct for every band, however few bins it has.
     centres: Floats = (weights * (np.arange(bank.shape[1]) * (sample_rate / n_fft))).sum(axis=1)
-    return csr_array(bank), centres
+    return MelSums(bank), centres

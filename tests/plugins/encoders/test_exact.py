@@ -33,6 +33,7 @@ from asdcore.testing import encoder_checks
 from asdcore_plugins.encoders.bases.weightless import WeightlessEncoder
 from asdcore_plugins.nn import panns
 from asdcore_plugins.nn.dymn import DyMN
+from asdcore_plugins.nn.frontend import torch_bank
 from asdcore_plugins.nn.mel import slaney_bank
 from asdcore_plugins.nn.mobilenet import MobileNetV3
 from asdcore_plugins.nn.run import TorchEncoder
@@ -108,7 +109,7 @@ def panns_state(random_state):
     return {
         "spectrogram_extractor.stft.conv_real.weight": (phase.cos() * taper)[:, None],
         "spectrogram_extractor.stft.conv_imag.weight": (-phase.sin() * taper)[:, None],
-        "logmel_extractor.melW": slaney_bank(32000, 512, 32, 50.0, 14000.0).to_dense().T.float(),
+        "logmel_extractor.melW": torch_bank(slaney_bank, 32000, 512, 32, 50.0, 14000.0).to_dense().T.float(),
         **random_state(panns.MobileNetV1(32, 64, 10)),
     }
 

@@ -27,11 +27,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asdcore
 from asdcore import DataError
+from asdcore_plugins.encoders.logmel import LogMel
 
 GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "logmel_librosa.npz")
 SILENCE_DB = 10 * np.log10(np.finfo(np.float64).eps)
@@ -60,6 +62,25 @@ def test_equals_librosa_in_amplitude(name, power):
     audio = GOLDEN[name].astype(np.float32) / 32768
     amplitude = encode(audio[None], power=power, log=False)[0, :, :, 0].T
     assert np.allclose(amplitude, GOLDEN[f"{name}_amplitude_{power:g}"], rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_samples", [1, 511, 16000, 50_001])
+@pytest.mark.parametrize(("n_fft", "hop"), [(1024, 512), (1000, 333), (64, 64)])
+def test_spectra_are_those_of_torch(n_samples, n_fft, hop):
+    audio = clips(1, n_samples)[0]
+    spectrum = torch.stft(
+        torch.from_numpy(audio.astype(np.float64)),
+        n_fft,
+        hop,
+        window=torch.hann_window(n_fft, dtype=torch.float64),
+        center=True,
+        pad_mode="constant",
+        return_complex=True,
+    )
+    expected = spectrum.abs().square().T.numpy()
+    energy = LogMel(n_mels=8, n_fft=n_fft, hop=hop).energy(audio)
+    assert energy.shape == expected.shape
+    assert np.allclose(energy, expected, rtol=1e-12, atol=1e-12 * expected.max())
 
 
 def test_golden_file_ends_in_digital_silence():

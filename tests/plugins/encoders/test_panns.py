@@ -16,6 +16,7 @@ import torch
 import asdcore
 from asdcore import DataError, PluginError
 from asdcore.testing import encoder_checks
+from asdcore_plugins.nn.frontend import torch_bank
 from asdcore_plugins.nn.mel import slaney_bank
 from asdcore_plugins.nn.panns import Cnn, MobileNetV1
 
@@ -45,7 +46,7 @@ def spectrogram_tensors(sample_rate=32000, n_fft=1024, n_mels=64, low=50.0, high
     return {
         "spectrogram_extractor.stft.conv_real.weight": torch.from_numpy(windowed.real.astype(np.float32)),
         "spectrogram_extractor.stft.conv_imag.weight": torch.from_numpy(windowed.imag.astype(np.float32)),
-        "logmel_extractor.melW": slaney_bank(sample_rate, n_fft, n_mels, low, high).to_dense().T.float(),
+        "logmel_extractor.melW": torch_bank(slaney_bank, sample_rate, n_fft, n_mels, low, high).to_dense().T.float(),
     }
 
 

@@ -14,16 +14,17 @@ import torch
 
 from asdcore import DataError
 from asdcore_plugins.nn import frontend
-from asdcore_plugins.nn.frontend import kaldi_fbank, mel_db, passt_mel
+from asdcore_plugins.nn.frontend import kaldi_fbank, mel_db, passt_mel, torch_bank
 from asdcore_plugins.nn.mel import htk_bank, kaldi_bank, slaney_bank
 
 
 def panns_mel(waveform):
-    return mel_db(waveform, slaney_bank(32000, 1024, 64, 50.0, 14000.0), sample_rate=32000, n_fft=1024, hop=320)
+    bank = torch_bank(slaney_bank, 32000, 1024, 64, 50.0, 14000.0)
+    return mel_db(waveform, bank, sample_rate=32000, n_fft=1024, hop=320)
 
 
 def dasheng_mel(waveform):
-    bank = htk_bank(16000, 512, 64, 0.0, 8000.0)
+    bank = torch_bank(htk_bank, 16000, 512, 64, 0.0, 8000.0)
     return mel_db(waveform, bank, sample_rate=16000, n_fft=512, hop=160, top_db=120.0)
 
 
@@ -195,7 +196,7 @@ def test_equals_the_definition_of_passt(win_length, hop, n_mels, high):
 
 def test_equals_the_definition_in_db():
     audio = sounds(2, 3000)
-    bank = slaney_bank(32000, 1024, 64, 50.0, 14000.0).to_dense().numpy()
+    bank = slaney_bank(32000, 1024, 64, 50.0, 14000.0)
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
     power = np.stack([centred_in_numpy(clip, 1024, 320, taper) for clip in audio.double().numpy()])
     expected = 10 * np.log10(np.maximum(power @ bank.T, 1e-10))
@@ -206,7 +207,7 @@ def test_top_db_is_below_the_clips_own_maximum():
     audio = sounds(2, 16000)
     audio[0] *= 1e-3
     audio[:, 4000:12000] = 0.0
-    bank = htk_bank(16000, 512, 64, 0.0, 8000.0)
+    bank = torch_bank(htk_bank, 16000, 512, 64, 0.0, 8000.0)
     open_below = mel_db(audio, bank, sample_rate=16000, n_fft=512, hop=160)
     clipped = mel_db(audio, bank, sample_rate=16000, n_fft=512, hop=160, top_db=50.0)
     assert (open_below.amin(dim=(1, 2)) == -100.0).all()
@@ -241,7 +242,7 @@ def test_same_bits_for_any_number_of_threads_and_memory_layout(name, threads):
 def test_same_bits_where_other_audio_libraries_are_absent(name, monkeypatch):
     audio = sounds(1, 4000)
     before = FRONT_ENDS[name](audio)
-    for bank in (htk_bank, kaldi_bank, slaney_bank):
+    for bank in (htk_bank, kaldi_bank, slaney_bank, torch_bank):
         bank.cache_clear()
     for library in ("librosa", "scipy", "torchaudio", "torchlibrosa", "transformers"):
         monkeypatch.setitem(sys.modules, library, None)
@@ -252,7 +253,7 @@ def test_same_bits_where_other_audio_libraries_are_absent(name, monkeypatch):
 def test_same_bits_where_torch_has_another_default_device(name):
     audio = sounds(1, 4000)
     before = FRONT_ENDS[name](audio)
-    for bank in (htk_bank, kaldi_bank, slaney_bank):
+    for bank in (htk_bank, kaldi_bank, slaney_bank, torch_bank):
         bank.cache_clear()
     with torch.device("meta"):
         assert torch.equal(FRONT_ENDS[name](audio), before)
