@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +53,14 @@ weights = {{ network = 1.0 }}
 
 @dataclass(frozen=True)
 class Setting:
-    """Variables to set, and the flag of the processor without which they cannot take effect."""
+    """Variables to set, what a person calls them, and the flag of the processor without which they take no effect."""
 
     variables: Mapping[str, str]
     needs: str = ""
+    called: str = ""
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in self.variables.items())
+        return self.called or " ".join(f"{name}={value}" for name, value in self.variables.items())
 
     @property
     def lacks(self) -> bool:
@@ -71,10 +71,10 @@ class Setting:
 def settings() -> Iterator[Setting]:
     """Yield every setting, the last one as little of the processor as can be."""
     simd = processor()["kernels"]["numpy_simd"]
-    wide = " ".join(name for name in simd if name.startswith(("AVX512", "X86_V4")))
-    if wide:
-        yield Setting({"NPY_DISABLE_CPU_FEATURES": wide})
-    yield Setting({"NPY_DISABLE_CPU_FEATURES": " ".join(simd)})
+    wide = [name for name in simd if name.startswith(("AVX512", "X86_V4"))]
+    disabled = "NPY_DISABLE_CPU_FEATURES"
+    yield Setting({disabled: " ".join(wide)}, called=f"{disabled}: AVX-512")
+    yield Setting({disabled: " ".join(simd)}, called=f"{disabled}: all")
     for core in ("Haswell", "SkylakeX", "Zen", "Nehalem", "Prescott"):
         yield Setting({"OPENBLAS_CORETYPE": core}, NEEDS[core])
     yield Setting({"ATEN_CPU_CAPABILITY": "default"})
@@ -85,10 +85,11 @@ def settings() -> Iterator[Setting]:
         yield Setting({name: "SSE41"})
         yield Setting({name: "AVX2"}, "avx2")
     without_fma = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA"}
-    yield Setting(without_fma)
+    yield Setting(without_fma, called="GLIBC_TUNABLES: no AVX2, no FMA")
     yield Setting({"SOXR_USE_SIMD": "0"})
     least = {"OPENBLAS_CORETYPE": "Prescott", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
-    yield Setting({"NPY_DISABLE_CPU_FEATURES": " ".join(simd), **least, "ONEDNN_MAX_CPU_ISA": "SSE41", **without_fma})
+    least |= {disabled: " ".join(simd), "ONEDNN_MAX_CPU_ISA": "SSE41", **without_fma}
+    yield Setting(least, called="the least of all of them")
 
 
 def main() -> int:
@@ -112,9 +113,7 @@ FINE = (EQUAL, LACKS, None)
 
 def portfolios(folder: Path) -> dict[str, str]:
     """Write the portfolios of the network and return {column: portfolio} of all."""
-    takes = signature(installed().component("encoder", "dasheng").factory).parameters
-    network = {"exact network": ", exact = true"} if "exact" in takes else {}
-    network |= {INEXACT: ""}
+    network = {"exact network": ", exact = true", INEXACT: ""}
     for name, exact in network.items():
         (folder / f"{name}.toml").write_text(NETWORK.format(checkpoint=DASHENG, exact=exact))
     named = dict.fromkeys(network)
@@ -175,13 +174,22 @@ class Board:
         return kernels
 
     def compared(self, name: str, setting: str) -> str:
-        """Say whether a portfolio gave the same features and tables under a setting, or how far they are apart."""
+        """Say whether a portfolio gave the same features and tables under a setting, or how far they are apart.
+
+        Of tables the first that differs is named, since the others are made of it, and the largest difference of all.
+        """
         here, there = (load_run(self.place(each) / name) for each in ("as it is", setting))
-        told = [f"features {far}"] if (far := self._features_apart(name, setting, here)) else []
-        for each in TABLES:
-            if here.about["tables"][each] != there.about["tables"][each]:
-                apart = tables_apart(each, getattr(here, each), getattr(there, each))
-                told.append(f"{each} {'other rows' if apart is None else f'{apart.absolute:.1e}'}")
+        far = self._features_apart(name, setting, here)
+        told = [f"features {far}"] if far else []
+        apart = {
+            each: tables_apart(each, getattr(here, each), getattr(there, each))
+            for each in TABLES
+            if here.about["tables"][each] != there.about["tables"][each]
+        }
+        if lost := [each for each, how_far in apart.items() if how_far is None]:
+            told.append(f"other rows in {', '.join(lost)}")
+        elif apart:
+            told.append(f"{next(iter(apart))} {max(apart.values()).absolute:.1e}")
         return ", ".join(told) or EQUAL
 
     def _features_apart(self, name: str, setting: str, here: Run) -> str:

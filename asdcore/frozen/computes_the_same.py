@@ -8,18 +8,23 @@ tables      every train normal gets its frozen values, calibrated and in each sy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from asdcore.compute.kernels import KernelChange, in_short
 from asdcore.compute.recipes import feature_recipe, features_digest, library_versions
 from asdcore.contract.plugins import installed
 from asdcore.errors import ManifestError
 from asdcore.execution import run_jobs
+from asdcore.frozen.how_far import arrays_apart, in_words, tables_apart
+from asdcore.frozen.kernel_settings import settings
 from asdcore.pipeline import Work
+from asdcore.progress import Progress
 from asdcore.runs.folder import TABLES, Run
 from asdcore.stages import embed
 from asdcore.stages.score_new import Probe
@@ -27,7 +32,28 @@ from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
 
 SCORED = ("calibrated", "systems")
-APART = "'asdcore verify MANIFEST --recompute' says how far apart they are."
+
+
+class OtherBytesError(ManifestError):
+    """Says that this machine computes other bytes than were frozen, and which; the text has no full stop."""
+
+
+@contextmanager
+def kernels_named(kernels: Sequence[KernelChange], manifest: str, given: str) -> Iterator[None]:
+    """Say with an :class:`OtherBytesError` which kernels are not those of the freeze, and what to type next.
+
+    given : the options of ``infer``.
+    """
+    try:
+        yield
+    except OtherBytesError as error:
+        because = f"Not as when it was frozen: {in_short(kernels)}" if kernels else "Everything pinned is the same"
+        command = settings(kernels)
+        back = f" With the kernels of the freeze: {command} asdcore infer {manifest} {given}" if command else ""
+        raise ManifestError(
+            f"{error}. Nothing was written. {because}. 'asdcore verify {manifest} --recompute' says how far every "
+            f"table is.{back}"
+        ) from None
 
 
 def prove_recipes(work: Work, frozen: Run) -> None:
@@ -51,7 +77,7 @@ def prove_recipes(work: Work, frozen: Run) -> None:
 
 
 def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Executor) -> None:
-    """Raise ManifestError unless one train normal of each cell gets, here and now, the features that were frozen.
+    """Raise OtherBytesError unless one train normal of each cell gets, here and now, the features that were frozen.
 
     normals : the frozen train clips of every machine and section to be scored. recordings : where they lie.
     """
@@ -62,21 +88,21 @@ def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Ex
         jobs = embed.plan_new(paths, work.plan.branches.values(), again, installed(), work.device)
         heard = [facts for chunk in run_jobs(pool, embed.embed_new, jobs) for _, facts in chunk]
         if lost := [facts for facts in heard if isinstance(facts, str)]:
-            raise ManifestError(f"Frozen train normals have no features on this machine. {lost[0]}. {APART}")
+            raise OtherBytesError(f"Frozen train normals have no features on this machine: {lost[0]}")
         parts = [(name, part) for name, branch in work.plan.branches.items() for part in branch.parts]
         for name, part in parts:
             recipe = feature_recipe(part, installed(), work.device)
             for clip, sha256 in samples.select("clip", "sha256").rows():
                 then, now = (store.features(recipe).load([sha256]) for store in (work.store, again))
                 if then.shape != now.shape or then.tobytes() != now.tobytes():
-                    raise ManifestError(
-                        f"{clip} does not get the features that were frozen, in branch {name!r}, on this machine, "
-                        f"though everything pinned is the same. Nothing was written. {APART}"
+                    raise OtherBytesError(
+                        f"{clip} does not get the features that were frozen, in branch {name!r}, on this machine: "
+                        f"they differ {in_words(arrays_apart(then, now))}"
                     )
 
 
 def prove_probes(probes: Iterable[Probe], clips: Mapping[str, str]) -> None:
-    """Raise ManifestError unless every scorer that was brought back scores its probe as it did when it was kept.
+    """Raise OtherBytesError unless every scorer that was brought back scores its probe as it did when it was kept.
 
     clips : {audio digest: clip}.
     """
@@ -87,14 +113,14 @@ def prove_probes(probes: Iterable[Probe], clips: Mapping[str, str]) -> None:
             )
             if then != now:
                 clip = clips.get(probe.clip, probe.clip)
-                raise ManifestError(
+                raise OtherBytesError(
                     f"{probe.where}: {clip}, a frozen train normal, has the {reference} score {now!r} on this machine; "
-                    f"it was {then!r} when its scorer was frozen. Nothing was written. {APART}"
+                    f"it was {then!r} when its scorer was frozen"
                 )
 
 
 def prove_tables(frozen: Run, normals: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> None:
-    """Raise ManifestError unless all of ``normals``, frozen train clips, get the values that were frozen."""
+    """Raise OtherBytesError unless all of ``normals``, frozen train clips, get the values that were frozen."""
     for name in SCORED:
         key = list(TABLES[name].key)
         then, now = (
@@ -102,7 +128,16 @@ def prove_tables(frozen: Run, normals: pl.DataFrame, tables: dict[str, pl.DataFr
             for frame in (getattr(frozen, name), tables[name])
         )
         if not then.equals(now):
-            raise ManifestError(
-                f"The frozen train normals do not get the frozen {name} on this machine, though everything pinned is "
-                f"the same. Nothing was written. {APART}"
+            raise OtherBytesError(
+                f"The frozen train normals do not get the frozen {name} on this machine: they differ "
+                f"{in_words(tables_apart(name, then, now))}"
             )
+
+
+def proven_notes(kernels: Sequence[KernelChange], progress: Progress) -> list[str]:
+    """Say, once it is proven, that the frozen bytes came out on other kernels than those of the freeze."""
+    if not kernels:
+        return []
+    note = f"the frozen train normals get the frozen bytes on this machine, though {in_short(kernels)}."
+    progress.note(note)
+    return [note]

@@ -22,6 +22,11 @@ class Apart(NamedTuple):
         return f"by up to {self.absolute:.3g}{of}"
 
 
+def in_words(apart: Apart | None) -> str:
+    """Return how far two arrays or tables are apart, to follow the words "they differ"."""
+    return "in their form" if apart is None else str(apart)
+
+
 def arrays_apart(frozen: NDArray[Any], again: NDArray[Any]) -> Apart | None:
     """Return how far two arrays of one shape are apart, None if shapes differ or a number is not finite.
 

@@ -14,7 +14,7 @@ stopped; a refused one leaves nothing.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,6 +24,7 @@ import polars as pl
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.paths import places as named
+from asdcore.compute.kernels import KernelChange
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict, restricted
@@ -31,7 +32,7 @@ from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import completed, looked_at
 from asdcore.errors import DataError
 from asdcore.execution import executor, run_jobs
-from asdcore.frozen.computes_the_same import prove_features, prove_recipes, prove_tables
+from asdcore.frozen.computes_the_same import kernels_named, prove_features, prove_recipes, prove_tables, proven_notes
 from asdcore.frozen.evaluation_recordings import (
     CELL,
     check_alike,
@@ -138,12 +139,14 @@ def infer(
     names = [row["plugin"] for row in pinned.predicate["plugins"]]
     roots = roots_of(pinned, named(data=frozen_data, run=run, store=store))
     verified = compare(pinned, roots, str(manifest), shown, public_key)
-    check_passed(needed_by_inference(verified, roots.folders["run"]), f"--data {root} --out {target}")
+    given = f"--data {root} --out {target}"
+    check_passed(needed_by_inference(verified, roots.folders["run"]), given)
     check_unfrozen(target, roots)
-    with restricted(names), claimed(target):
+    with restricted(names), claimed(target), kernels_named(verified.kernels, str(manifest), given):
         check_unfinished(target)
         again = partial(restrict, names)
-        return _Inference(pinned, roots, root, target, workers, shown, again, skip_unreadable).finish()
+        work = _Inference(pinned, roots, root, target, workers, shown, again, verified.kernels, skip_unreadable)
+        return work.finish()
 
 
 @dataclass
@@ -157,6 +160,7 @@ class _Inference:
     workers: int
     progress: Progress
     prepare: Callable[[], None]
+    kernels: Sequence[KernelChange] = ()
     skip_unreadable: bool = False
     skipped: dict[str, str] = field(default_factory=dict)
 
@@ -213,7 +217,7 @@ class _Inference:
                 self.progress.note(note)
             tables = self.work.fused(clips, evaluation_scores(self.work, self.frozen, clips))
             prove_tables(self.frozen, self.frozen_normals(listed), tables)
-            return self.write(tables, [*notes, *self.work.findings])
+            return self.write(tables, [*notes, *self.work.findings, *proven_notes(self.kernels, self.progress)])
 
     def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
         """Read and embed every test clip, and return the clip index: what scorers are fitted on, and the test clips."""

@@ -18,8 +18,9 @@ NEEDS = {
     "Sandybridge": "avx",
     "Nehalem": "sse4_2",
     "Prescott": "",
+    "Katmai": "",
 }
-"""OpenBLAS core types on x86-64, and the flag without which their instructions are missing."""
+"""OpenBLAS core types on x86-64, and the flag without which their instructions are missing. Prescott says Katmai."""
 
 
 def settings(changes: Iterable[KernelChange]) -> str:

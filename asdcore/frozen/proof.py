@@ -1,7 +1,8 @@
 """Prove that this machine computes the frozen bytes: a sample of the run is computed again and compared, bit for bit.
 
 features    one train normal of every machine and section, in every branch, from its recording
-scores      every train normal's out-of-fold scores in every branch, from the frozen features
+scores      by the frozen scorers, brought back: each one's probe, and one test clip of every machine and section, from
+            their frozen features
 tables      calibrated, systems and decisions, each from the frozen table before it
 
 It is asked for by another processor, or other kernels (:mod:`asdcore.compute.kernels`).
@@ -16,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from asdcore.compute.kernels import KernelChange, in_short
@@ -24,7 +26,7 @@ from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.errors import AsdcoreError
 from asdcore.execution import executor, run_jobs
 from asdcore.frozen.differences import CHANGED, Difference
-from asdcore.frozen.how_far import Apart, arrays_apart, tables_apart
+from asdcore.frozen.how_far import Apart, arrays_apart, in_words, tables_apart
 from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
@@ -33,7 +35,8 @@ from asdcore.pipeline import Work
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Progress
 from asdcore.runs.folder import TABLES, Run, load_run
-from asdcore.stages import calibrate, decide, embed, fuse, score
+from asdcore.stages import calibrate, decide, embed, fuse, score_jobs
+from asdcore.stages.score_new import NewScores, Probe, assemble_new, score_new
 from asdcore.store.cache import Store
 from asdcore.store.tables import SCORES
 
@@ -92,7 +95,7 @@ def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], wor
             differences = [Difference(CHANGED, GROUP, "run/scores.parquet", detail)]
         verb = "does not compute" if differences else "computes"
         return Proof(
-            differences, f"this machine {verb} the frozen bytes ({sample.in_words()}), though {sample.kernels}."
+            differences, f"this machine {verb} the frozen bytes ({sample.contents()}), though {sample.kernels}."
         )
 
 
@@ -133,6 +136,13 @@ class _Sample:
         """One train normal of every machine and section."""
         return self.normals.unique(CELL, keep="first", maintain_order=True)
 
+    @cached_property
+    def tested(self) -> pl.DataFrame:
+        """One test clip of every machine and section; if there is none, the sampled train normal takes its place."""
+        test = self.frozen.clips.filter(pl.col("split") == "test").unique(CELL, keep="first", maintain_order=True)
+        others = self.samples.join(test, on=CELL, how="anti").with_columns(split=pl.lit("test"))
+        return pl.concat([test, others])
+
     def differences(self) -> Iterator[Difference]:
         """Compute the sample again and yield what differs."""
         with executor(self.work.workers, self.work.prepare) as pool:
@@ -163,21 +173,32 @@ class _Sample:
                         break
 
     def scores(self, pool: Any) -> Iterator[Difference]:
-        """Compare the out-of-fold scores of all train normals, from the frozen features."""
-        plan, device = self.work.plan, self.work.device
-        jobs = {name: score.plan(self.normals, name, plan, self.store, installed(), device) for name in plan.branches}
-        wanted = {job.path: job for group in jobs.values() for job in group}
-        with self.work.stage("prove scores", len(wanted)) as advance:
-            for count in run_jobs(pool, score.score_together, score.together(wanted.values())):
-                advance(count)
-        for name, group in jobs.items():
-            again = score.assemble(self.normals, name, group, self.store)
-            frozen = self.frozen.scores.filter((pl.col("branch") == name) & (pl.col("role") == "oof"))
-            for (machine, section), then in frozen.group_by(CELL, maintain_order=True):
-                # A reference that test clips have not is in no frozen table.
-                now = again.join(then, on=list(SCORES.key), how="semi")
+        """Compare what the frozen scorers give their probes and one test clip of every machine and section."""
+        plan, device, clips = self.work.plan, self.work.device, pl.concat([self.normals, self.tested])
+        jobs = {name: score_jobs.plan(clips, name, plan, self.store, installed(), device) for name in plan.branches}
+        groups = score_jobs.together({job.path: job for of_branch in jobs.values() for job in of_branch}.values())
+        scored: dict[Path, NewScores] = {}
+        with self.work.stage("prove scores", len(groups)) as advance:
+            for of_group in run_jobs(pool, score_new, groups):
+                scored |= of_group
+                advance(1)
+        cells = clips.select(CELL).unique(maintain_order=True).rows()
+        # Branches that differ in their normalizer alone share jobs.
+        places = {job.where: cell for of_branch in jobs.values() for job, cell in zip(of_branch, cells, strict=True)}
+        for name, of_branch in jobs.items():
+            table, probes = assemble_new(clips, name, of_branch, scored, self.frozen.scores)
+            for probe in probes:
+                if (apart := _probe_apart(probe)) != Apart(0.0, 0.0):
+                    machine, section = places[probe.where]
+                    yield self._of_branch(name, machine, section, "the scores of its probe", apart)
+            frozen = self.frozen.scores.filter((pl.col("branch") == name) & (pl.col("role") == "test"))
+            for (machine, section), then in frozen.join(self.tested, on="clip", how="semi").group_by(
+                CELL, maintain_order=True
+            ):
+                now = table.filter(pl.col("role") == "test").join(then, on=list(SCORES.key), how="semi")
                 if not _same("scores", then, now):
-                    yield self._of_branch(name, machine, section, "its scores", tables_apart("scores", then, now))
+                    what = f"the scores of {then['clip'][0]}"
+                    yield self._of_branch(name, machine, section, what, tables_apart("scores", then, now))
 
     def tables(self) -> Iterator[Difference]:
         """Compare each table that is made of the one before it, test clips included."""
@@ -195,14 +216,14 @@ class _Sample:
             if not _same(name, then, table):
                 yield self._difference(f"run/{name}.parquet", "its rows", tables_apart(name, then, table))
 
-    def in_words(self) -> str:
+    def contents(self) -> str:
         """Say of what the sample consists."""
         branches = len(self.work.plan.branches)
         features = f"features of {len(self.samples)} train normals from their recordings"
         if self.work.device is not None:
             features = f"no features, which {self.work.device} computed"
         return (
-            f"sample: {features}, scores of {len(self.normals)} train normals, {branches} "
+            f"sample: {features}, scores of {len(self.tested)} test clips and every scorer's probe, {branches} "
             f"branch{'es' * (branches > 1)}, and the tables calibrated, systems and decisions"
         )
 
@@ -210,8 +231,18 @@ class _Sample:
         return self._difference(f"branch/{branch}/{machine}/{section}", what, apart)
 
     def _difference(self, artifact: str, what: str, apart: Apart | None) -> Difference:
-        far = "in their form" if apart is None else str(apart)
-        return Difference(CHANGED, GROUP, artifact, f"{what} differ here {far}, 0 is allowed; {self.kernels}")
+        detail = f"{what} differ here {in_words(apart)}, 0 is allowed; {self.kernels}"
+        return Difference(CHANGED, GROUP, artifact, detail)
+
+
+def _probe_apart(probe: Probe) -> Apart | None:
+    """Return how far the scores of a probe are from those that were kept: 0 if they are equal."""
+    if set(probe.then) != set(probe.now):
+        return None
+    pairs = [(probe.then[reference], probe.now[reference]) for reference in sorted(probe.then)]
+    if all(then.tobytes() == now.tobytes() for then, now in pairs):
+        return Apart(0.0, 0.0)
+    return arrays_apart(*(np.concatenate(values) for values in zip(*pairs, strict=True)))
 
 
 def _same(name: str, then: pl.DataFrame, now: pl.DataFrame) -> bool:

@@ -839,6 +839,41 @@ def test_train_normals_that_get_other_features_here_are_refused_before_evaluatio
     assert nothing_left(tmp_path, "there", "data")
 
 
+def frozen_on_zen(about):
+    """Let a run say that it was computed with another kernel."""
+    about["processor"]["kernels"]["variables"] = {"OPENBLAS_CORETYPE": "Zen"}
+
+
+def test_another_kernel_does_not_refuse_and_the_proof_is_noted(world, inferred, tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    there = doctored(world, tmp_path / "there", lambda root, tables, about: frozen_on_zen(about))
+    got = there.infer(world.evaluation, tmp_path / "out")
+    assert said_of_each(got) == said_of_each(inferred)
+    assert got.about["notes"][-1] == (
+        "the frozen train normals get the frozen bytes on this machine, though OPENBLAS_CORETYPE was Zen, is unset."
+    )
+
+
+def test_if_the_proof_fails_the_kernel_is_named_with_the_distance_and_the_variable(world, tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+
+    def change(root, tables, about):
+        frozen_on_zen(about)
+        is_first = pl.int_range(pl.len()) == tables["systems"]["role"].to_list().index("oof")
+        tables["systems"] = tables["systems"].with_columns(
+            pl.when(is_first).then(pl.col("base") + 2e-9).otherwise("base")
+        )
+
+    there = doctored(world, tmp_path / "there", change)
+    with pytest.raises(ManifestError) as refused:
+        there.infer(world.evaluation, tmp_path / "out")
+    told = str(refused.value)
+    assert "do not get the frozen systems on this machine: they differ by up to 2e-09 (" in told
+    assert "Not as when it was frozen: OPENBLAS_CORETYPE was Zen, is unset." in told
+    assert f"env OPENBLAS_CORETYPE=Zen asdcore infer {there.manifest} --data {world.evaluation} --out" in told
+    assert nothing_left(tmp_path, "there")
+
+
 def test_what_cannot_be_proven_is_said(world, inferred, tmp_path):
     there = doctored(world, tmp_path / "there", lambda root, tables, about: about.update(device="cuda"))
     got = there.infer(world.evaluation, tmp_path / "out")

@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+import asdcore
 from asdcore.compute.kernels import UNSET
 from asdcore.frozen import proof
 from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.store.cache import FeatureSet
+from asdcore.store.fitted_state import read_state, write_state
 from asdcore.store.sealed_json import FIELD
 
 ZEN = "OPENBLAS_CORETYPE was Zen, is unset"
@@ -52,7 +54,8 @@ def test_on_another_kernel_the_sample_is_said_with_the_kernel(frozen, on_zen):
     assert (result.passed, list(result.differences)) == (True, [])
     assert result.notes == [
         "this machine computes the frozen bytes (sample: features of 2 train normals from their recordings, scores of "
-        f"24 train normals, 2 branches, and the tables calibrated, systems and decisions), though {ZEN}."
+        "2 test clips and every scorer's probe, 2 branches, and the tables calibrated, systems and decisions), "
+        f"though {ZEN}."
     ]
     assert [tuple(change) for change in result.kernels] == [("OPENBLAS_CORETYPE", "Zen", UNSET)]
     assert result.as_json()["kernels"] == [{"kernel": "OPENBLAS_CORETYPE", "was": "Zen", "now": UNSET}]
@@ -81,16 +84,69 @@ def test_a_record_of_another_form_is_refused_in_one_message(frozen, resealed, ke
 
 def test_scores_that_do_not_come_out_are_named_with_branch_machine_distance_and_kernel(frozen, on_zen):
     def moved(frame):
-        here = (pl.col("branch") == "far_gauss") & (pl.col("machine") == "fan") & (pl.col("role") == "oof")
+        here = (pl.col("branch") == "far_gauss") & (pl.col("machine") == "fan") & (pl.col("role") == "test")
         return frame.with_columns(pl.when(here).then(pl.col("score") + 1e-9).otherwise("score").alias("score"))
 
     result = verify(on_zen(frozen.doctored(scores=moved)))
     differing = {difference.artifact: difference for difference in result.differences}
     assert set(differing) - {"run/calibrated.parquet"} == {"branch/far_gauss/fan/00"}
     detail = differing["branch/far_gauss/fan/00"].detail
-    assert detail.startswith("its scores differ here by up to 1e-09 (")
+    assert detail.startswith("the scores of fan/test/")
+    assert " differ here by up to 1e-09 (" in detail
     assert detail.endswith(f"0 is allowed; {ZEN}")
     assert "guarded/fan/00" in result.affected
+
+
+def test_a_scorer_whose_probe_does_not_come_out_is_named(frozen, on_zen):
+    path = next(
+        path
+        for path in sorted((frozen.home / "store" / "fitted").glob("*"))
+        if read_state(path).about["name"] == "mahalanobis"
+    )
+    kept = read_state(path)
+    probe = {reference: score * 1.001 for reference, score in kept.state["probe"].items()}
+    write_state(path, {**kept.state, "probe": probe}, kept.about)
+    result = verify(on_zen(frozen.freeze()))
+    (difference,) = result.differences
+    assert difference.artifact.startswith("branch/far_gauss/")
+    assert difference.detail.startswith("the scores of its probe differ here by up to ")
+    assert "(1.0e-03 of the largest)" in difference.detail
+
+
+EVERY_KIND = """
+name = "every-kind"
+folds = 3
+
+[branches.plain]
+encoder = { name = "logmel", n_mels = 16 }
+scorer = { name = "knn" }
+
+[branches.by_domain]
+encoder = { name = "logmel", n_mels = 16 }
+scorer = { name = "knn" }
+normalizer = { name = "median_iqr", scope = "domain_min" }
+
+[branches.in_folds]
+encoder = { name = "logmel", n_mels = 16 }
+scorer = { name = "gmm", components = 1 }
+
+[systems.apart]
+weights = { plain = 1.0, by_domain = 1.0, in_folds = 1.0 }
+
+[systems.mirror]
+out_of_fold_mirror_of = "apart"
+"""
+
+
+def test_shared_scores_folds_a_mirror_and_a_machine_without_test_clips_are_proven(make_dataset, on_zen, tmp_path):
+    data = make_dataset(tmp_path / "data", source=8, target=4, test=2)
+    for clip in (data / "fan" / "test").iterdir():
+        clip.unlink()
+    (tmp_path / "portfolio.toml").write_text(EVERY_KIND)
+    run = asdcore.run(tmp_path / "portfolio.toml", data, tmp_path / "run", task="dcase2026", store=tmp_path / "store")
+    result = verify(on_zen(freeze(run, tmp_path / "frozen.json").path))
+    assert list(result.differences) == []
+    assert "2 test clips and every scorer's probe, 3 branches" in result.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from asdcore import Without
 from asdcore_plugins.stats.arrays import DistanceRows, Indices
@@ -81,12 +79,8 @@ def distinct_clips(rows: DistanceRows, group: Indices, near: Neighbours) -> Dist
     n, every = len(group), np.arange(len(group))
     first = np.where(group >= 0, every, -1)
     while len(same := _same(near)):
-        index = near.index[:, 0]
-        links = coo_array((np.ones(len(same)), (same, index[same])), shape=(n, n))
-        label = connected_components(links, directed=False)[1]
-        lowest = np.full(n, n)
-        np.minimum.at(lowest, label, every)
-        first = np.where(first >= 0, lowest[label[np.maximum(first, 0)]], -1)
+        lowest = lowest_linked(same, near.index[same, 0], n)
+        first = np.where(first >= 0, lowest[np.maximum(first, 0)], -1)
         near = find_neighbours(rows, DistinctClips(first, every).of(group), 0)
     other, copies = every.copy(), np.flatnonzero((first >= 0) & (first != every))
     other[first[copies]] = copies
@@ -96,6 +90,31 @@ def distinct_clips(rows: DistanceRows, group: Indices, near: Neighbours) -> Dist
 def some_repeated(near: Neighbours) -> bool:
     """Whether the nearest other of some clip is a copy of it."""
     return len(_same(near)) > 0
+
+
+def lowest_linked(clips: Indices, others: Indices, n: int) -> Indices:
+    """Return, for each of n clips, the lowest that links lead to, in either direction: (n,).
+
+    Parameters
+    ----------
+    clips, others
+        (m,) the two ends of each link.
+
+    Examples
+    --------
+    >>> lowest_linked(np.array([4, 3, 1]), np.array([3, 1, 5]), 6)
+    array([0, 1, 2, 1, 1, 1])
+    """
+    lowest = np.arange(n)
+    while True:
+        lower = lowest.copy()
+        np.minimum.at(lower, clips, lowest[others])
+        np.minimum.at(lower, others, lowest[clips])
+        # What a clip leads to leads on: long chains take few rounds.
+        lower = lower[lower]
+        if np.array_equal(lower, lowest):
+            return lower
+        lowest = lower
 
 
 def _same(near: Neighbours) -> Indices:
