@@ -15,6 +15,11 @@ Freeze it, prove it, run it once::
     asdcore.verify("demo.json").passed           # and .differences, and the results that they reach
     asdcore.infer("demo.json", data="evaluation", out="runs/final")
 
+Carry it to the machines::
+
+    asdcore.export("demo.json", "demo.asd")
+    asdcore.load_detector("demo.asd").score(audio, 16000, "fan")    # score, p-value, decision, shares
+
 Build one component by name::
 
     knn = asdcore.load_scorer("knn", k=1, metric="cosine")
@@ -56,10 +61,14 @@ if TYPE_CHECKING:
         load_scorer,
         load_view,
     )
+    from asdcore.contract.interfaces import REFERENCES
     from asdcore.contract.left_out_clips import Without, left_out_by_refit
     from asdcore.data.clips import index_clips
-    from asdcore.data.distances import distances
+    from asdcore.data.distances import DISTANCE_BYTES, METRICS, distances
     from asdcore.data.synth import synthesize
+    from asdcore.detector.detector import Detector, load_detector
+    from asdcore.detector.export import export
+    from asdcore.detector.verdict import Verdict
     from asdcore.evidence.comparison import compare
     from asdcore.evidence.decisions import decisions
     from asdcore.evidence.ledger import ledger, verdict
@@ -79,9 +88,14 @@ if TYPE_CHECKING:
 
 # Looked up on first use: importing asdcore (every plugin does) must not load polars or pydantic.
 _LAZY = {
+    "DISTANCE_BYTES": "asdcore.data.distances",
+    "Detector": "asdcore.detector.detector",
+    "METRICS": "asdcore.data.distances",
     "Portfolio": "asdcore.portfolio",
+    "REFERENCES": "asdcore.contract.interfaces",
     "Run": "asdcore.runs.folder",
     "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
+    "Verdict": "asdcore.detector.verdict",
     "Without": "asdcore.contract.left_out_clips",
     "audit_decide": "asdcore.evidence.selection.audit",
     "audit_plan": "asdcore.evidence.selection.audit",
@@ -92,12 +106,14 @@ _LAZY = {
     "distances": "asdcore.data.distances",
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
+    "export": "asdcore.detector.export",
     "freeze": "asdcore.frozen.freeze",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
     "ledger": "asdcore.evidence.ledger",
     "left_out_by_refit": "asdcore.contract.left_out_clips",
     "load_dataset": "asdcore.components.build",
+    "load_detector": "asdcore.detector.detector",
     "load_encoder": "asdcore.components.build",
     "load_guard": "asdcore.components.build",
     "load_normalizer": "asdcore.components.build",
@@ -115,9 +131,13 @@ _LAZY = {
 }
 
 __all__ = [
+    "DISTANCE_BYTES",
+    "METRICS",
+    "REFERENCES",
     "AsdcoreError",
     "DataError",
     "DatasetError",
+    "Detector",
     "EvaluationError",
     "ManifestError",
     "PluginError",
@@ -128,6 +148,7 @@ __all__ = [
     "SmoothEcdf",
     "StoreError",
     "Tokens",
+    "Verdict",
     "Without",
     "__version__",
     "audit_decide",
@@ -139,6 +160,7 @@ __all__ = [
     "distances",
     "evaluate",
     "evaluate_scores",
+    "export",
     "freeze",
     "hookimpl",
     "index_clips",
@@ -146,6 +168,7 @@ __all__ = [
     "ledger",
     "left_out_by_refit",
     "load_dataset",
+    "load_detector",
     "load_encoder",
     "load_guard",
     "load_normalizer",

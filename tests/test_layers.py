@@ -17,6 +17,7 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["testing"],
+    ["detector"],
     ["frozen", "reporting"],
     ["submission"],
     ["pipeline"],

@@ -1,4 +1,4 @@
-"""Rounding costs nothing that counts: with shipped portfolios, official scores and the order of clips stay."""
+"""With every shipped portfolio rounding costs nothing that counts, and a detector says what the run says."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 import asdcore
 from asdcore.basics.rounding import Grid
+from asdcore.data.audio import decode
 from asdcore.portfolio import load_portfolio, parse_portfolio, shipped_portfolios
-from asdcore.stages import score
 
 
 def portfolio(name):
@@ -51,11 +51,26 @@ def both(request, tiny, tmp_path_factory):
     folder, plan = tmp_path_factory.mktemp("runs"), portfolio(request.param)
     places = {"data": tiny, "task": "dcase2026", "store": folder / "store"}
     rounded = asdcore.run(plan, out=folder / "rounded", **places)
+    shutil.rmtree(places["store"] / "scores")  # rounded ones; features may stay
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Grid, "rounded", lambda self, values: np.array(values, dtype=np.float64))
-        patch.setattr(score, "SCORING_CODE", "without rounding")  # so that no score is read from the store
         unrounded = asdcore.run(plan, out=folder / "unrounded", **places)
     return rounded, unrounded
+
+
+def test_a_detector_gives_every_clip_what_the_run_gave_it_to_the_last_bit(both, tiny, tmp_path):
+    run, _ = both
+    asdcore.freeze(run, tmp_path / "frozen.json")
+    detector = asdcore.load_detector(asdcore.export(tmp_path / "frozen.json", tmp_path / "frozen.asd"))
+    decisions = run.decisions.join(run.clips.select("clip", *CELL), on="clip").partition_by("clip", as_dict=True)
+    few = sorted(decisions)[::5]
+    for (clip,) in few:
+        audio, rate = decode(tiny / clip)
+        verdicts = detector.score_all(audio, rate, *decisions[clip,].select(CELL).row(0))
+        said = {name: (verdict.score, verdict.threshold, verdict.anomalous) for name, verdict in verdicts.items()}
+        rows = decisions[clip,].select("system", "score", "threshold", "decision").rows()
+        assert said == {name: (score, limit, bool(decision)) for name, score, limit, decision in rows}
+    assert len({clip.split("/")[0] for (clip,) in few}) == 2
 
 
 def test_official_scores_stay_within_a_hundredth_of_a_percent(both):

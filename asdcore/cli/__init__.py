@@ -20,6 +20,7 @@ from asdcore.cli import (
     complexity,
     data,
     decisions,
+    detector,
     freeze,
     ledger,
     plugins,
@@ -75,6 +76,8 @@ app.command()(decisions.decisions)
 app.command()(freeze.freeze)
 app.command()(freeze.verify)
 app.command()(freeze.infer)
+app.command()(detector.export)
+app.command()(detector.detect)
 app.command()(submission.package)
 app.command("check-submission")(submission.check_submission)
 app.command()(plugins.plugins)

@@ -33,7 +33,7 @@ PublicKey = Annotated[
 
 
 @contextmanager
-def _failing() -> Iterator[None]:
+def failing() -> Iterator[None]:
     """Exit with 1 if a manifest does not fit. Wrong use exits with 2, as everywhere."""
     from asdcore.frozen.manifest import NothingToCheckError
 
@@ -97,7 +97,7 @@ def _check_same(run: Path, out: Path, workers: int) -> None:
     done = load_run(run)
     # What will not be frozen anyway is said before the long work.
     check_place(out, recipe_digest(done.meaning))
-    with _failing():
+    with failing():
         ways = check_same(done, workers=workers, progress=progress())
     typer.echo(f"Run again in {ways} other ways, with the same scores to the last bit.")
 
@@ -124,7 +124,7 @@ def verify(
     """
     from asdcore.frozen.verify import verify as verify_manifest
 
-    with _failing():
+    with failing():
         result = verify_manifest(
             manifest,
             data=data,
@@ -167,7 +167,7 @@ def infer(
     """
     from asdcore.frozen.infer import infer as infer_manifest
 
-    with _failing():
+    with failing():
         finished = infer_manifest(
             manifest,
             data,

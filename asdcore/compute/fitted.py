@@ -1,8 +1,8 @@
 """Keeps a fitted scorer in the store, and brings it back instead of fitting it again.
 
-A file holds the scorer's state, and the scores of one train normal, its probe: what is brought back must score the
-probe as what was kept did. A scorer without ``state`` is fitted again on the same train features; then the file holds
-the probe alone. The path follows from the recipe: features, train normals, scorer, code and libraries.
+A file holds the scorer's state, and the features and scores of one train normal, its probe: what is brought back must
+score the probe as what was kept did. A scorer without ``state`` is fitted again on the same train features; then the
+file holds the probe's scores alone. The path follows from the recipe: features, train normals, scorer, code, libraries.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from asdcore.compute.recipes import framework_digest
-from asdcore.compute.scoring import Rows, Scores, Work
+from asdcore.compute.scoring import Rows, Scores, Work, score_alone
 from asdcore.errors import AsdcoreError, PluginError, StoreError
 from asdcore.store.fitted_state import Kept, read_state, write_state
 
@@ -86,12 +86,15 @@ def keep(work: Work, scorer: Any, model: Model) -> None:
         "name": work.name,
         "recipe": model.path.stem,
         "fitted_on": "features" if work.metric is None else f"{work.metric} distances",
-        "train": len(model.rows),
+        "rows": list(model.rows) if model.rows != tuple(range(len(model.rows))) else len(model.rows),
         "restores": has_state,
     }
     work.check_code()
+    kept: dict[str, Any] = {"state": state, "probe": {name: _one(score) for name, score in probe.items()}}
+    if (features := work.features_of(model.probe)) is not None and has_state:
+        kept["probe_features"] = features
     try:
-        write_state(model.path, {"state": state, "probe": {name: _one(score) for name, score in probe.items()}}, about)
+        write_state(model.path, kept, about)
     except PluginError as error:
         raise PluginError(f"scorer {work.name!r}: {error}") from None
 
@@ -101,10 +104,17 @@ def bring_back(work: Work, model: Model) -> Restored:
 
     Raises StoreError if the file is damaged or of another scorer, PluginError if the scorer refuses its state.
     """
-    kept = read_kept(work, model)
+    return revive(work, model.fitted, read_kept(work, model), str(model.path))
+
+
+def revive(work: Work, fitted: Rows, kept: Kept, where: str) -> Restored:
+    """Return a scorer from what was kept of it; ``where`` is where that was read, for messages."""
     has_state = kept.about["restores"]
-    scorer = restored(work, kept.state["state"], str(model.path)) if has_state else work.fit(model.fitted)
-    now = work.normal(scorer, model.fitted, model.probe)
+    scorer = restored(work, kept.state["state"], where) if has_state else work.fit(fitted)
+    if "probe_features" in kept.state:
+        now = score_alone(scorer, kept.state["probe_features"].copy(), work.name)
+    else:
+        now = work.normal(scorer, fitted, int(fitted[0]))
     return Restored(scorer, {name: np.array([score]) for name, score in kept.state["probe"].items()}, now)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from asdcore.compute.checked_outputs import finite, one_value_each
 from asdcore.contract.interfaces import REFERENCES
-from asdcore.data.distances import distances
+from asdcore.data.distances import DISTANCE_BYTES, distances
 from asdcore.errors import DataError, PluginError
 from asdcore.store.cache import FeatureSet
 
@@ -33,13 +33,15 @@ Recipe = tuple[tuple[tuple[Path, float], ...], ...]
 TRAIN_FIRST = 6
 """Train normals that a scorer scores before its first test clip."""
 
-SHARED = 200_000_000
-"""Largest distance matrix that is made, in bytes; with a larger bank a scorer gets features instead."""
-
 
 def load_features(recipe: Recipe, clips: tuple[str, ...]) -> NDArray[np.float32]:
     """Return (n_clips, D), or (n_clips, time, band, dim) of frames, for clips named by their audio digests."""
-    blocks = [_added(terms, clips) for terms in recipe]
+    return combined(recipe, lambda folder: FeatureSet(folder).load(clips))
+
+
+def combined(recipe: Recipe, load: Callable[[Path], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Combine feature sets as a recipe says; ``load`` returns the features (n_clips, ...) of the set of a folder."""
+    blocks = [_added(terms, load) for terms in recipe]
     if len(blocks) == 1:
         return blocks[0]
     if len({block.shape[:-1] for block in blocks}) > 1:
@@ -50,14 +52,14 @@ def load_features(recipe: Recipe, clips: tuple[str, ...]) -> NDArray[np.float32]
     return np.concatenate(blocks, axis=-1)
 
 
-def _added(terms: tuple[tuple[Path, float], ...], clips: tuple[str, ...]) -> NDArray[np.float32]:
+def _added(terms: tuple[tuple[Path, float], ...], load: Callable[[Path], NDArray[np.float32]]) -> NDArray[np.float32]:
     """Add up weighted feature sets."""
     (first, weight), *more = terms
-    total = FeatureSet(first).load(clips)
+    total = load(first)
     if weight != 1:
         total = total * np.float32(weight)
     for folder, weight in more:
-        total = total + np.float32(weight) * FeatureSet(folder).load(clips)
+        total = total + np.float32(weight) * load(folder)
     return total
 
 
@@ -104,7 +106,7 @@ class Cell:
 
         The number of test clips does not count: a clip's score must not depend on it, not even in the last bit.
         """
-        return takes_distances(scorer) and 8 * len(self.normals) ** 2 <= SHARED
+        return takes_distances(scorer) and 8 * len(self.normals) ** 2 <= DISTANCE_BYTES
 
     def within(self, metric: str) -> NDArray[np.float64]:
         """Return the distances (n_train, n_train), read-only."""
@@ -120,7 +122,7 @@ class Cell:
 
     def to_train(self, metric: str, i: int) -> NDArray[np.float64]:
         """Return the distances (1, n_train) of a test clip, as a copy that gives no access to other clips."""
-        size = max(1, SHARED // (8 * max(1, len(self.normals))))
+        size = max(1, DISTANCE_BYTES // (8 * max(1, len(self.normals))))
         start, block = self._blocks.get(metric, (-1, np.empty((0, 0))))
         if i // size * size != start:
             start = i // size * size
@@ -175,6 +177,10 @@ class Work:
         given = scorer.score_left_out() if without is None else scorer.score_left_out(without=without)
         return _checked(given, len(self._cell.train), self.name)
 
+    def clip(self, scorer: Any, fitted: Rows) -> Scores:
+        """Score the first test clip."""
+        return self._alone(scorer, fitted, 0)
+
     def held_out(self, scorer: Any, fitted: Rows, rows: Rows) -> Scores:
         """Score train normals by a scorer fitted on others."""
         if self.metric is None:
@@ -186,9 +192,12 @@ class Work:
     def normal(self, scorer: Any, fitted: Rows, row: int) -> Scores:
         """Score one train normal by a scorer, alone, as if it were a test clip."""
         if self.metric is None:
-            return _checked(scorer.score(self._cell.normal(row)), 1, self.name)
-        to_bank = self._cell.from_normal(self.metric, row)
-        return self._by_distances(scorer, fitted, to_bank)
+            return score_alone(scorer, self._cell.normal(row), self.name)
+        return score_by_distances(scorer, self._cell.from_normal(self.metric, row), fitted, self.name)
+
+    def features_of(self, row: int) -> NDArray[np.float32] | None:
+        """Return the features (1, ...) of one train normal; None for a scorer that works with distances."""
+        return self._cell.normal(row) if self.metric is None else None
 
     def tested(self, scorer: Any, fitted: Rows, first: Rows) -> Scores:
         """Score the test clips by a scorer, each alone: a copy of one clip at a time.
@@ -211,12 +220,8 @@ class Work:
     def _alone(self, scorer: Any, fitted: Rows, i: int) -> Scores:
         """Score a copy of one test clip."""
         if self.metric is None:
-            return _checked(scorer.score(self._cell.test[i : i + 1].copy()), 1, self.name)
-        return self._by_distances(scorer, fitted, self._cell.to_train(self.metric, i))
-
-    def _by_distances(self, scorer: Any, fitted: Rows, row: NDArray[np.float64]) -> Scores:
-        """Score one clip by its distances (1, n_train) to all train normals of the cell."""
-        return _checked(scorer.score_distances(row if len(fitted) == row.shape[1] else row[:, fitted]), 1, self.name)
+            return score_alone(scorer, self._cell.test[i : i + 1].copy(), self.name)
+        return score_by_distances(scorer, self._cell.to_train(self.metric, i), fitted, self.name)
 
     def _check_same(self, i: int, first: Scores, again: Scores) -> None:
         for reference in sorted(set(first) | set(again)):
@@ -233,6 +238,17 @@ class Work:
 def _read_only(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the same numbers as an array that stays read-only, whatever flags are set."""
     return np.asarray(matrix.data.toreadonly())
+
+
+def score_alone(scorer: Any, features: NDArray[np.float32], name: str) -> Scores:
+    """Score one clip by its features (1, ...), with a fitted scorer."""
+    return _checked(scorer.score(features), 1, name)
+
+
+def score_by_distances(scorer: Any, to_bank: NDArray[np.float64], fitted: Rows, name: str) -> Scores:
+    """Score one clip by its distances (1, n_train) to all train normals, with a scorer fitted on some rows of them."""
+    own = to_bank if len(fitted) == to_bank.shape[1] else to_bank[:, fitted]
+    return _checked(scorer.score_distances(own), 1, name)
 
 
 def takes_distances(scorer: object) -> bool:

@@ -12,6 +12,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -214,11 +215,16 @@ def _missing(kind: str, built: object) -> str:
 
 
 _restriction: tuple[str, ...] | None = None
+_chosen: ContextVar[Plugins | None] = ContextVar("plugins", default=None)
+
+
+def installed() -> Plugins:
+    """Return every installed plugin, loaded once; inside :func:`restricted` or :func:`chosen`, those named there."""
+    return _chosen.get() or _installed()
 
 
 @functools.cache
-def installed() -> Plugins:
-    """Return every installed plugin, loaded once; inside :func:`restricted`, those named there."""
+def _installed() -> Plugins:
     since = time.time_ns()
     plugins = Plugins(offered(_restriction), _restriction)
     plugins.since = since
@@ -232,7 +238,7 @@ def restrict(names: Iterable[str] | None) -> None:
     """
     global _restriction
     _restriction = None if names is None else tuple(sorted(names))
-    installed.cache_clear()
+    _installed.cache_clear()
 
 
 @contextmanager
@@ -244,3 +250,13 @@ def restricted(names: Iterable[str]) -> Iterator[Plugins]:
         yield installed()
     finally:
         restrict(before)
+
+
+@contextmanager
+def chosen(plugins: Plugins) -> Iterator[None]:
+    """Let :func:`installed` return these plugins inside, in this thread, without loading any anew."""
+    token = _chosen.set(plugins)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)

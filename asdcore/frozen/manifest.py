@@ -128,9 +128,16 @@ def read_manifest(path: Path) -> Manifest:
     Raises ManifestError if it was changed after it was sealed, NothingToCheckError if there is no manifest or one of
     another schema.
     """
+    return parse_manifest(_content(path), path)
+
+
+def parse_manifest(content: bytes, path: Path) -> Manifest:
+    """Return the manifest that some bytes are; ``path`` is where they come from, for messages.
+
+    Raises as :func:`read_manifest`.
+    """
     from hashlib import sha256
 
-    content = _content(path)
     changed = ManifestError(f"{path} was changed after it was sealed: do not use it. Get the manifest that was frozen.")
     try:
         statement = parse_json(content)

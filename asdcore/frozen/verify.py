@@ -110,6 +110,15 @@ def compare(
     return _Verify(manifest, roots, False, progress, False).compared(shown, _signature(manifest, public_key))
 
 
+def code_differences(manifest: Manifest, roots: Roots) -> list[Difference]:
+    """Compare asdcore, plugins, Python and packages with those that a manifest pins, and nothing else."""
+    names = [subject.name for subject in manifest.of_kind("code", "plugin")]
+    work = _Verify(manifest, roots, False, Silent(), False)
+    files = hash_files(names, roots.locate)
+    changed = [change for name, file in files.items() for change in _compare(manifest.subjects[name], file)]
+    return [*changed, *work.plugins(), *work.environment()]
+
+
 @dataclass
 class _Verify:
     """One verification under way."""

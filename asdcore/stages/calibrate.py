@@ -112,7 +112,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class ByReference:
     """Clips of one cell and branch: scores (n,) by reference, clip, role and fold (n,), and domain (n,)."""
 
     scores: dict[str, Floats]
@@ -121,6 +121,7 @@ class _Rows:
 
     @property
     def clips(self) -> list[str]:
+        """The names of the clips."""
         return self.names["clip"].to_list()
 
 
@@ -142,20 +143,20 @@ def _step(choice: Component, scores: Mapping[str, Floats], domain: NDArray[np.st
     return Step("normalizer", choice.name, fit, plugins.component("normalizer", choice.name).bundled)
 
 
-def _at_once(cell: pl.DataFrame) -> list[_Rows]:
+def _at_once(cell: pl.DataFrame) -> list[ByReference]:
     """Return the rows of the train normals, then those of the test clips by each model, with one row for each clip."""
     test = cell.filter(pl.col("role") == "test")
     together = [cell.filter(pl.col("role") == "oof"), *test.partition_by("fold", maintain_order=True)]
-    return [_by_reference(rows) for rows in together]
+    return [by_reference(rows) for rows in together]
 
 
-def _by_reference(rows: pl.DataFrame) -> _Rows:
+def by_reference(rows: pl.DataFrame) -> ByReference:
     """Lay scores out by reference, in the order of audio digests."""
     rows = rows.sort("sha256", "clip")
     by_reference = {str(key[0]): part for key, part in rows.group_by("reference", maintain_order=True)}
     first = next(iter(by_reference.values()))
     scores = {reference: part["score"].to_numpy() for reference, part in sorted(by_reference.items())}
-    return _Rows(scores, first.select("clip", "role", "fold"), first["domain"].to_numpy().astype(np.str_))
+    return ByReference(scores, first.select("clip", "role", "fold"), first["domain"].to_numpy().astype(np.str_))
 
 
 def _length(scores: dict[str, Floats]) -> int:

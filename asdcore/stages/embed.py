@@ -72,6 +72,11 @@ def plan(
     return jobs
 
 
+def requests_of(branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None) -> tuple[Request, ...]:
+    """Return what is asked of each view and encoder for the features of some branches."""
+    return _requests(_sets(branches, store, plugins, device).values(), plugins)
+
+
 def embed(job: EmbedJob) -> int:
     """Compute one chunk and write its shards; returns the number of clips."""
     rows: dict[Output, dict[str, NDArray[np.float32]]] = {}
@@ -86,8 +91,7 @@ def plan_new(
     paths: Sequence[Path], branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
 ) -> list[EmbedJob]:
     """Return chunks of work for clips that have not been read yet: their audio digests are empty."""
-    sets = _sets(branches, store, plugins, device)
-    requests = _requests(sets.values(), plugins)
+    requests = requests_of(branches, store, plugins, device)
     chunks = (paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK))
     return [_job(tuple((path, "") for path in chunk), requests, device, plugins) for chunk in chunks]
 

@@ -96,7 +96,7 @@ def plan(
 ) -> list[ScoreJob]:
     """Return one job for each machine and section of a branch, cached or not."""
     branch, mirrored = portfolio.branches[name], name in portfolio.mirrored
-    features = _features(branch, store, plugins, device)
+    features = features_recipe(branch, store, plugins, device)
     scorer = plugins.component("scorer", branch.scorer.name)
     shared = {
         "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
@@ -130,7 +130,8 @@ def plan(
     return jobs
 
 
-def _features(branch: Branch, store: Store, plugins: Plugins, device: str | None) -> Recipe:
+def features_recipe(branch: Branch, store: Store, plugins: Plugins, device: str | None) -> Recipe:
+    """Return the feature sets of a branch, and how they are combined."""
     return tuple(
         tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
         for terms in branch.features

@@ -70,7 +70,7 @@ def _scored(job: ScoreJob, cell: Cell) -> NewScores:
             )
         back = bring_back(work, model)
         probes.append(_probe(job, fold, model, back))
-        tested = work.tested(back.scorer, model.fitted, model.fitted[:1])
+        tested = work.tested(back.scorer, model.fitted, model.fitted[:0])  # the probe went first
         blocks.append(Block("test", fold, np.arange(len(job.test)), tested))
     rows = [chunk_rows(block, reference) for block in blocks for reference in sorted(block.scores)]
     return NewScores(pl.concat(rows), tuple(probes))
@@ -108,7 +108,7 @@ def assemble_new(
         numbered = ordered(cell, "test").with_row_index("row").cast({"row": pl.Int32})
         rows = _rounded(scored[job.path].chunk, frozen_grids, job).join(numbered, on="row", validate="m:1")
         parts.append(rows.with_columns(branch=pl.lit(name)))
-        probes += [_on_grids(probe, frozen_grids) for probe in scored[job.path].probes]
+        probes += [on_grids(probe, frozen_grids) for probe in scored[job.path].probes]
     return pl.concat([part.select(list(SCORES.columns)) for part in parts]), probes
 
 
@@ -142,7 +142,7 @@ def _rounded(chunk: pl.DataFrame, by: Grids, job: ScoreJob) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _on_grids(probe: Probe, by: Grids) -> Probe:
+def on_grids(probe: Probe, by: Grids) -> Probe:
     """Round the scores of a probe, by the references that the frozen train normals have."""
     is_fold = probe.fold != FULL
     shared = [reference for kind, reference in by if kind == is_fold]

@@ -206,16 +206,21 @@ class FeatureSet:
     def _read(self, shard: Path) -> dict[str, NDArray[np.float32]]:
         frame = self._frame(shard)
         check_content(frame, FEATURES.key, shard, _repair(shard))
-        try:
-            rows = {
-                name: values.to_numpy().reshape([_length(length) for length in shape])
-                for name, shape, values in zip(frame["audio_sha256"], frame["shape"], frame["values"], strict=True)
-            }
-        except (TypeError, ValueError, AttributeError):  # of a null, or a shape that its values do not have
-            rows = {}
-        if len(rows) < len(frame) or not all(np.isfinite(array).all() for array in rows.values()):
-            raise StoreError(f"{shard} holds rows that are not features of a clip. {_repair(shard)}")
-        return rows
+        return rows_of(frame, f"{shard} holds rows that are not features of a clip. {_repair(shard)}")
+
+
+def rows_of(frame: pl.DataFrame, damage: str) -> dict[str, NDArray[np.float32]]:
+    """Return {audio digest: features} of a shard's rows; raises StoreError, saying ``damage``, if they are none."""
+    try:
+        rows = {
+            name: values.to_numpy().reshape([_length(length) for length in shape])
+            for name, shape, values in zip(frame["audio_sha256"], frame["shape"], frame["values"], strict=True)
+        }
+    except (TypeError, ValueError, AttributeError):  # of a null, or a shape that its values do not have
+        rows = {}
+    if len(rows) < len(frame) or not all(np.isfinite(array).all() for array in rows.values()):
+        raise StoreError(damage)
+    return rows
 
 
 def _length(value: object) -> int:

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 import pytest
 
 import asdcore
-from asdcore.contract.plugins import installed
+from asdcore.contract.plugins import installed, restrict
 from asdcore.errors import PluginError
 from asdcore.portfolio import load_portfolio
 from asdcore.stages import embed, score
@@ -89,7 +89,7 @@ def portfolio(tmp_path):
 def forget():
     """Forget what was imported, as a new process would."""
     sys.modules.pop("lasting_plugin", None)
-    installed.cache_clear()
+    restrict(None)
 
 
 def shards(tmp_path):

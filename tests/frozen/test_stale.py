@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore.contract.plugins import installed
+from asdcore.contract.plugins import restrict
 from asdcore.errors import AsdcoreError, ManifestError, PluginError, PortfolioError
 from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
@@ -117,7 +117,7 @@ class Bench:
         """Forget what was imported, as a new process would."""
         for name in ("stale_plugin", "helper", "stale_ear"):
             sys.modules.pop(name, None)
-        installed.cache_clear()
+        restrict(None)
 
     def run(self, **parameters: str) -> Any:
         self.forget()

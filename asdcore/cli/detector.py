@@ -1,0 +1,117 @@
+"""Commands that carry a frozen portfolio to the machines: export, detect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from asdcore.cli.freeze import Manifest, PublicKey, RunDir, Store, failing
+from asdcore.cli.shared import FAILED, Json, print_json, progress
+from asdcore.errors import DataError
+
+if TYPE_CHECKING:
+    from asdcore.detector.detector import Detector
+    from asdcore.detector.verdict import Verdict
+
+
+def export(
+    manifest: Manifest,
+    out: Annotated[Path, typer.Option(help="Detector to write (.asd).")],
+    with_checkpoints: Annotated[
+        bool, typer.Option("--with-checkpoints", help="Put the encoders' checkpoints inside, too.")
+    ] = False,
+    run: RunDir = None,
+    store: Store = None,
+) -> None:
+    """Write a frozen run as a detector.
+
+    Reads a manifest and what its scorers have learnt. Writes one file that scores a clip as infer would, and needs
+    neither the store nor the recordings.
+
+    Example: asdcore export first.json --out first.asd
+    """
+    from asdcore.detector.export import export as export_detector
+
+    with failing():
+        path = export_detector(
+            manifest, out, with_checkpoints=with_checkpoints, run=run, store=store, progress=progress()
+        )
+    typer.echo(f"Detector: {path}, {path.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"Next: asdcore detect {path} --machine MACHINE FILE.wav")
+
+
+def detect(
+    detector: Annotated[Path, typer.Argument(help="A detector (.asd).")],
+    files: Annotated[list[Path], typer.Argument(help="Recordings, one clip each.")],
+    machine: Annotated[
+        str | None, typer.Option(help="The machine that they are of. Default: the only one that is known.")
+    ] = None,
+    section: Annotated[str | None, typer.Option(help="Its section. Default: the only one.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="The system. Default: the only one, or the one with the portfolio's name.")
+    ] = None,
+    key: PublicKey = None,
+    as_json: Json = False,
+) -> None:
+    """Score recordings with a detector.
+
+    Reads a detector and recordings. Prints a line of CSV for each: score, p-value among train normals, threshold and
+    decision (1: anomalous). --json adds the share of every branch and guard. Exits with 1 if a recording was not
+    scored.
+
+    Example: asdcore detect first.asd --machine SynFan clip.wav
+    """
+    from asdcore.detector.detector import load_detector
+
+    with failing():
+        loaded = load_detector(detector, public_key=key)
+        scored, troubles = _verdicts(loaded, files, machine, section, system)
+    if as_json:
+        clips = [{"file": str(file), **verdict.as_json()} for file, verdict in scored]
+        print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": clips})
+    else:
+        typer.echo(_csv(scored), nl=False)
+    for trouble in troubles:
+        typer.echo(f"Error: {trouble}", err=True)
+    if troubles:
+        raise typer.Exit(FAILED)
+
+
+def _verdicts(
+    detector: Detector, files: list[Path], machine: str | None, section: str | None, system: str | None
+) -> tuple[list[tuple[Path, Verdict]], list[str]]:
+    """Return the verdict on every recording, and what is wrong with those that have none."""
+    from asdcore.data.audio import decode_new
+
+    detector.check_asked(machine, section, system)
+    scored, troubles = [], []
+    for file in files:
+        try:
+            audio, facts = decode_new(file)
+            scored.append((file, detector.score(audio, facts.sample_rate, machine, section, system=system)))
+        except DataError as error:
+            troubles.append(f"{file}: {str(error).removeprefix(f'{file}: ')}")
+    return scored, troubles
+
+
+def _csv(scored: list[tuple[Path, Verdict]]) -> str:
+    """Return a line for each recording."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["file", "machine", "section", "system", "score", "p_value", "threshold", "decision", "nearest"])
+    for file, verdict in scored:
+        values: list[Any] = [verdict.machine, verdict.section, verdict.system, verdict.score, verdict.p_value]
+        rows.writerow([file, *values, verdict.threshold, int(verdict.anomalous), _nearest(verdict)])
+    return text.getvalue()
+
+
+def _nearest(verdict: Verdict) -> str:
+    """Return the nearest train normal by the branch with the largest share that compares distances."""
+    near = [share for share in verdict.branches.values() if share.nearest is not None]
+    best = max(near, key=lambda share: share.share, default=None)
+    return best.nearest.clip if best is not None and best.nearest is not None else ""

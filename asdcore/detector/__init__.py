@@ -1,0 +1,10 @@
+"""A frozen portfolio in one file, to carry to where the machines are, and to ask for the score of one clip.
+
+container   the file: a zip of a manifest and of pinned files, each checked by its hash
+export      writes it, from a manifest
+listen      sound -> features of every branch
+branches    features -> scores of every branch, by frozen scorers
+systems     scores -> calibrated, fused, decided, and the share of every branch and guard
+verdict     what is said of one clip
+detector    all of it: load_detector(path).score(audio, sample_rate, machine)
+"""

@@ -1,0 +1,186 @@
+"""Scores one clip by the branches of one machine and section, with the frozen scorers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property, partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from asdcore.components.build import build
+from asdcore.compute.fitted import Restored, revive
+from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Work, combined
+from asdcore.contract.plugins import Plugins
+from asdcore.data.distances import distances
+from asdcore.detector.container import Container
+from asdcore.detector.listen import Features
+from asdcore.detector.verdict import Nearest
+from asdcore.errors import ManifestError, blamed, located
+from asdcore.frozen.computes_the_same import prove_probes
+from asdcore.portfolio import Branch
+from asdcore.stages.score_new import Grids, Probe, grids, on_grids
+from asdcore.store.cache import rows_of
+from asdcore.store.fitted_state import unpack
+from asdcore.store.tables import FEATURES, FULL
+
+Floats = NDArray[np.float64]
+
+
+class FrozenCell(Cell):
+    """The train features of one machine and section by one feature set, and the features of one clip.
+
+    Train features are read from the detector's file when a scorer asks for them: those that keep all they need never
+    do. All branches with these features share the clip's distances to them.
+
+    Parameters
+    ----------
+    container : Container
+        The detector's file.
+    recipe : Recipe
+        The feature sets.
+    members : tuple of str
+        The files of train features.
+    normals : polars.DataFrame
+        clip, sha256 and domain of the train normals, by name.
+    """
+
+    def __init__(self, container: Container, recipe: Recipe, members: tuple[str, ...], normals: pl.DataFrame) -> None:
+        super().__init__(recipe, tuple(normals["sha256"]), tuple(normals["domain"]), ("clip",))
+        self._container, self._recipe, self._members = container, recipe, members
+        self.names = normals["clip"].to_list()
+        self._heard: NDArray[np.float32] = np.empty((0, 0), np.float32)
+        self._to_train: dict[str, Floats] = {}
+
+    def hear(self, features: Features) -> None:
+        """Take the features of another clip."""
+        self._heard, self._to_train = combined(self._recipe, features.__getitem__), {}
+
+    @cached_property
+    def train(self) -> NDArray[np.float32]:
+        """The train features (n_train, ...)."""
+        return combined(self._recipe, self._read)
+
+    @property
+    def test(self) -> NDArray[np.float32]:
+        """The features (1, ...) of the clip."""
+        return self._heard
+
+    def to_train(self, metric: str, i: int) -> Floats:
+        """Return the distances (1, n_train) of the clip, as a copy."""
+        if metric not in self._to_train:
+            self._to_train[metric] = distances(self._heard, self.train, metric)
+        return self._to_train[metric].copy()
+
+    def nearest(self, metric: str) -> Nearest:
+        """Return the train normal nearest to the clip."""
+        to_train = self.to_train(metric, 0)[0]
+        row = int(to_train.argmin())
+        return Nearest(self.names[row], float(to_train[row]))
+
+    def _read(self, folder: Path) -> NDArray[np.float32]:
+        rows: dict[str, NDArray[np.float32]] = {}
+        for name in self._members:
+            if name.startswith(f"store/features/{folder.name}/"):
+                frame = FEATURES.check(pl.read_parquet(BytesIO(self._container.read(name))))
+                rows |= rows_of(frame, f"{self._container.path}: {name} holds rows that are not features of a clip")
+        if lost := [normal for normal in self.normals if normal not in rows]:
+            raise ManifestError(f"{self._container.path} lacks the train features of {len(lost)} clips")
+        return np.stack([rows[normal] for normal in self.normals])
+
+
+class FrozenBranch:
+    """One branch of one machine and section: its scorer of all train normals, and for a mirror those of folds.
+
+    Parameters
+    ----------
+    where : str
+        Branch, machine and section, for messages.
+    choice : Branch
+        Its entry in the portfolio.
+    cell : FrozenCell
+        Its features.
+    kept : polars.DataFrame
+        The frozen score rows of its train normals.
+    states : mapping of str to bytes
+        {member: the file of a scorer's state}.
+    plugins : Plugins
+        Where its scorer is looked up.
+
+    Raises
+    ------
+    ManifestError
+        If a scorer gives its probe another score than when it was frozen.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        choice: Branch,
+        cell: FrozenCell,
+        kept: pl.DataFrame,
+        states: Mapping[str, bytes],
+        plugins: Plugins,
+    ) -> None:
+        make = partial(build, "scorer", choice.scorer.name, choice.scorer.parameters, plugins)
+        self._where, self._cell, self._work = where, cell, Work(choice.scorer.name, make, cell)
+        self._grids, self._folds = grids(kept), _held_out(kept, cell.names)
+        with located(where), blamed("scorer", choice.scorer.name):
+            self._models = dict(sorted(self._restored(states)))
+
+    def __call__(self) -> dict[int, Scores]:
+        """Return {fold: the scores (1,) of the clip by reference}, rounded as the frozen ones; FULL is no fold."""
+        with located(self._where), blamed("scorer", self._work.name):
+            return {
+                fold: _rounded(self._work.clip(scorer, rows), fold, self._grids)
+                for fold, (scorer, rows) in self._models.items()
+            }
+
+    def nearest(self) -> Nearest | None:
+        """Return the nearest train normal; None if the scorer does not compare distances."""
+        return None if self._work.metric is None else self._cell.nearest(self._work.metric)
+
+    def _restored(self, states: Mapping[str, bytes]) -> Iterator[tuple[int, tuple[object, Rows]]]:
+        """Yield {fold: the scorer, and the rows of the train normals it was fitted on}."""
+        for member, content in states.items():
+            kept = unpack(content, member)
+            rows = kept.about["rows"]
+            fitted = np.arange(rows) if isinstance(rows, int) else np.array(rows, dtype=np.intp)
+            fold = self._fold(fitted)
+            back = revive(self._work, fitted, kept, member)
+            self._prove(back, fold, int(fitted[0]))
+            yield fold, (back.scorer, fitted)
+
+    def _fold(self, fitted: Rows) -> int:
+        """Return the fold that a scorer was fitted without."""
+        if len(fitted) == len(self._cell.normals):
+            return FULL
+        inside = set(fitted.tolist())
+        return next(fold for fold, rows in self._folds.items() if inside.isdisjoint(rows))
+
+    def _prove(self, back: Restored, fold: int, row: int) -> None:
+        probe = Probe(self._where, self._cell.normals[row], fold, back.then, back.now)
+        prove_probes([on_grids(probe, self._grids)], dict(zip(self._cell.normals, self._cell.names, strict=True)))
+
+
+def _held_out(kept: pl.DataFrame, names: list[str]) -> dict[int, set[int]]:
+    """Return {fold: the rows of the train normals that were scored in it}."""
+    row = {name: i for i, name in enumerate(names)}
+    pairs = kept.filter(pl.col("fold") != FULL).select("fold", "clip").unique().rows()
+    held_out: dict[int, set[int]] = {}
+    for fold, clip in pairs:
+        held_out.setdefault(fold, set()).add(row[clip])
+    return held_out
+
+
+def _rounded(scores: Scores, fold: int, by: Grids) -> Scores:
+    """Round scores by the references that the frozen train normals have, and leave out others."""
+    is_fold = fold != FULL
+    return {
+        reference: grid.rounded(scores[reference])
+        for (kind, reference), grid in sorted(by.items(), key=lambda item: item[0])
+        if kind == is_fold and reference in scores
+    }

@@ -1,0 +1,218 @@
+"""The file of a detector: a zip of a frozen manifest and the pinned files that a score needs.
+
+    detector.json       sealed: the format, the manifest's name and SHA-256, and the names of the other members
+    manifest.json       the manifest, byte for byte; beside it ``manifest.json.sig`` if it was signed
+    run/...             tables: clips, scores, systems
+    store/fitted/...    what scorers have learnt
+    store/features/...  train features, for scorers that compare distances
+    resource/R/...      checkpoints, if they travel inside
+
+Every member but the first is named as the manifest names it, and is used only if its SHA-256 is the pinned one. So the
+manifest's seal and signature hold for all of the file. Members are stored as they are, not compressed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from asdcore.basics.parse import parse_json
+from asdcore.errors import ManifestError
+from asdcore.frozen.manifest import Manifest, NothingToCheckError, check_name, parse_manifest
+from asdcore.frozen.signing import check_signature
+from asdcore.store.atomic import atomic_path
+from asdcore.store.canonical import canonical_json
+from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
+from asdcore.store.zips import DamagedError, blocks_of, opened_zip
+
+FORMAT = 1
+ABOUT, MANIFEST, SIGNATURE = "detector.json", "manifest.json", "manifest.json.sig"
+LARGEST_ABOUT = 1 << 28
+MOMENT = (1980, 1, 1, 0, 0, 0)
+"""The time of every member, so that the same manifest always gives the same file."""
+
+Content = bytes | Path
+
+
+@dataclass(frozen=True)
+class Container:
+    """A detector's file whose every member is as it was frozen."""
+
+    path: Path
+    manifest: Manifest
+    members: frozenset[str]
+    checkpoints: Mapping[str, str]
+    """{a checkpoint as the portfolio names it: the member that is its file, or the folder of members}."""
+
+    def read(self, name: str) -> bytes:
+        """Return a member's bytes. Raises ManifestError if the file lacks it, or was changed since it was opened."""
+        if name not in self.members:
+            raise ManifestError(f"{self.path} does not hold {name}. {_AGAIN}")
+        try:
+            with opened_zip(self.path) as opened:
+                content = b"".join(blocks_of(opened, opened.getinfo(name)))
+        except (DamagedError, OSError, KeyError) as error:
+            raise ManifestError(f"{self.path} cannot be read any more: {error}. {_AGAIN}") from None
+        if hashlib.sha256(content).hexdigest() != self.manifest.subjects[name].sha256:
+            raise ManifestError(f"{self.path} was changed while it was in use: {name} is another. {_AGAIN}")
+        return content
+
+    def unpack(self, root: str, folder: Path) -> None:
+        """Write all members whose names begin with ``root`` below a folder; each is checked as it is read."""
+        for name in sorted(self.members):
+            if name.startswith(root):
+                target = folder / check_name(name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(self.read(name))
+
+
+_AGAIN = "'asdcore export MANIFEST --out NAME.asd' makes it anew."
+
+
+def write_container(
+    path: Path,
+    manifest: tuple[str, bytes],
+    signature: bytes | None,
+    members: Mapping[str, Content],
+    checkpoints: Mapping[str, str],
+) -> None:
+    """Write a detector's file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    manifest : tuple of str and bytes
+        The manifest's file name, which its signature covers, and its bytes.
+    signature : bytes, optional
+        Its signature.
+    members : mapping of str to bytes or Path
+        The content of every other member.
+    checkpoints : mapping of str to str
+        {a checkpoint as the portfolio names it: the member that is its file, or the folder of members}.
+    """
+    name, content = manifest
+    about = {
+        "format": FORMAT,
+        "manifest": {"name": name, "sha256": hashlib.sha256(content).hexdigest()},
+        "members": sorted(members),
+        "checkpoints": dict(checkpoints),
+        FIELD: unsealed(),
+    }
+    head: dict[str, Content] = {ABOUT: seal(canonical_json(about)), MANIFEST: content}
+    head |= {SIGNATURE: signature} if signature is not None else {}
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as packed:
+        for member, held in [*head.items(), *sorted(members.items())]:
+            info = zipfile.ZipInfo(member, MOMENT)
+            info.external_attr = 0o644 << 16
+            with (
+                packed.open(info, "w", force_zip64=True) as target,
+                BytesIO(held) if isinstance(held, bytes) else held.open("rb") as source,
+            ):
+                shutil.copyfileobj(source, target)
+
+
+def open_container(path: Path, public_key: Path | None = None) -> Container:
+    """Open a detector's file and check every byte of it against its manifest.
+
+    Raises
+    ------
+    NothingToCheckError
+        If there is no such file, or it is none of asdcore.
+    ManifestError
+        If it was cut short, edited, or does not carry the signature of the key's owner.
+    """
+    if not path.is_file():
+        raise NothingToCheckError(f"There is no detector {path}. {_AGAIN}")
+    try:
+        with opened_zip(path) as opened:
+            return _checked(opened, path, public_key)
+    except DamagedError as error:
+        raise ManifestError(f"{path} is not a detector, or was cut short or edited ({error}). {_AGAIN}") from None
+
+
+def _checked(opened: zipfile.ZipFile, path: Path, public_key: Path | None) -> Container:
+    infos = {info.filename: info for info in opened.infolist()}
+    if ABOUT not in infos or MANIFEST not in infos:
+        raise NothingToCheckError(f"{path} is a zip file, but not a detector of asdcore. {_AGAIN}")
+    times = Counter(info.filename for info in opened.infolist())
+    for info in opened.infolist():
+        if times[info.filename] > 1:
+            raise _edited(path, f"it holds {info.filename} twice")
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+            raise _edited(path, f"{info.filename} is compressed or encrypted")
+    about = _about(_small(opened, infos[ABOUT], path), path)
+    content = _small(opened, infos[MANIFEST], path)
+    if hashlib.sha256(content).hexdigest() != about["manifest"]["sha256"]:
+        raise _edited(path, "its manifest is another")
+    manifest = parse_manifest(content, path.with_name(f"{path.name}, manifest.json"))
+    if public_key is not None:
+        signature = _small(opened, infos[SIGNATURE], path) if SIGNATURE in infos else None
+        _check_signed(content, str(about["manifest"]["name"]), signature, public_key, path)
+    members = _members(infos, about["members"], manifest, path)
+    for name in sorted(members):
+        _check_member(opened, infos[name], manifest, path)
+    return Container(path, manifest, frozenset(members), about["checkpoints"])
+
+
+def _members(infos: Mapping[str, zipfile.ZipInfo], listed: Iterable[str], manifest: Manifest, path: Path) -> set[str]:
+    """Return the names of the members that the manifest pins; raises ManifestError unless these are all."""
+    inside, expected = set(infos) - {ABOUT, MANIFEST, SIGNATURE}, set(listed)
+    if lost := sorted(expected - inside):
+        raise _edited(path, f"it lacks {lost[0]}")
+    for name in sorted(inside):
+        check_name(name)
+        if name not in expected or name not in manifest.subjects:
+            raise _edited(path, f"it holds {name}, which was not frozen")
+    return inside
+
+
+def _check_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, manifest: Manifest, path: Path) -> None:
+    pinned, digest = manifest.subjects[info.filename], hashlib.sha256()
+    if info.file_size != pinned.size:
+        raise _edited(path, f"{info.filename} has {info.file_size} bytes, {pinned.size} were frozen")
+    for block in blocks_of(opened, info):
+        digest.update(block)
+    if digest.hexdigest() != pinned.sha256:
+        raise _edited(path, f"{info.filename} is not the file that was frozen")
+
+
+def _about(content: bytes, path: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = parse_json(content)
+        if not is_sealed(content) or about["format"] != FORMAT:
+            raise ValueError("its seal or format is another")
+        name, digest, members = about["manifest"]["name"], about["manifest"]["sha256"], about["members"]
+        inside = [text for pair in about["checkpoints"].items() for text in pair]
+        if not all(isinstance(value, str) for value in (name, digest, *members, *inside)) or Path(name).name != name:
+            raise ValueError("a name in it is none")
+    except (ValueError, KeyError, TypeError) as error:
+        raise _edited(path, f"{ABOUT}: {error}") from None
+    return about
+
+
+def _check_signed(manifest: bytes, name: str, signature: bytes | None, public_key: Path, path: Path) -> None:
+    if signature is None:
+        raise ManifestError(f"{path} has no signature. 'asdcore freeze --sign KEY' makes one; export it again.")
+    with TemporaryDirectory(prefix="asdcore-detector-") as folder:
+        (Path(folder) / name).write_bytes(manifest)
+        (Path(folder) / f"{name}.sig").write_bytes(signature)
+        check_signature(Path(folder) / name, public_key)
+
+
+def _small(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bytes:
+    if info.file_size > LARGEST_ABOUT:
+        raise _edited(path, f"{info.filename} has {info.file_size:,} bytes")
+    return b"".join(blocks_of(opened, info))
+
+
+def _edited(path: Path, what: str) -> ManifestError:
+    return ManifestError(f"{path} was edited or damaged: {what}. Nothing of it is used. {_AGAIN}")

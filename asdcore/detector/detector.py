@@ -1,0 +1,242 @@
+"""A frozen portfolio as an object: it is loaded from one file, and says of a clip how anomalous it sounds."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from asdcore.basics.paths import given_path
+from asdcore.components.checkpoints import CHECKPOINT
+from asdcore.compute.recipes import features_digest
+from asdcore.compute.threads import single_threaded
+from asdcore.contract.plugins import chosen, restricted
+from asdcore.detector.container import Container, open_container
+from asdcore.detector.listen import Listener, checked_audio
+from asdcore.detector.machine import Frozen, FrozenMachine
+from asdcore.detector.verdict import Verdict
+from asdcore.errors import DataError, ManifestError, located
+from asdcore.frozen.explain import shortened
+from asdcore.frozen.locations import roots_of
+from asdcore.frozen.verify import code_differences
+from asdcore.portfolio import Portfolio, parse_portfolio
+
+
+def load_detector(path: str | Path, *, public_key: str | Path | None = None) -> Detector:
+    """Load a detector from its file.
+
+    Parameters
+    ----------
+    path : path
+        The file that ``asdcore export`` wrote (``.asd``).
+    public_key : path, optional
+        Check with this key (PEM) that its manifest was signed by the key's owner.
+
+    Returns
+    -------
+    Detector
+        It needs neither store nor run folder nor recordings.
+
+    Raises
+    ------
+    ManifestError
+        If the file was cut short or edited, is not signed by the key's owner, or was frozen with other code, plugins or
+        libraries. Nothing of it is used then.
+
+    Examples
+    --------
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> path = asdcore.export("first.json", "first.asd")
+    >>> detector = asdcore.load_detector("first.asd")
+    >>> detector.systems
+    ['knn']
+    """
+    key = None if public_key is None else given_path(public_key, "the public key")
+    container = open_container(given_path(path, "the detector"), key)
+    manifest = container.manifest
+    if differences := code_differences(manifest, roots_of(manifest, {})):
+        lines = shortened([str(difference) for difference in differences])
+        raise ManifestError(
+            "\n".join(
+                [
+                    f"{container.path} was frozen with other code than is installed here, so nothing of it is used:",
+                    *lines,
+                    "Install the versions that are named, or run, freeze and export anew.",
+                ]
+            )
+        )
+    return Detector(container)
+
+
+class Detector:
+    """A frozen portfolio that scores one clip after another.
+
+    :func:`asdcore.load_detector` returns one. It fits nothing: what scorers have learnt is in its file.
+
+    Attributes
+    ----------
+    name : str
+        The portfolio's name.
+    machines : list of tuple of str
+        (machine, section) that it knows.
+    systems : list of str
+        The systems of its portfolio.
+    manifest_sha256 : str
+        The SHA-256 (hex) of the manifest that it was exported from.
+
+    Examples
+    --------
+    Noise sounds like no fan:
+
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> detector = asdcore.load_detector(asdcore.export("first.json", "first.asd"))
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 160000)).astype(np.float32)
+    >>> verdict = detector.score(noise, 16000, "SynFan")
+    >>> verdict.score > verdict.threshold, verdict.anomalous
+    (True, True)
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._container, self._lock = container, threading.RLock()
+        self._machines: dict[tuple[str, str], FrozenMachine] = {}
+        self._unpacked: TemporaryDirectory[str] | None = None
+        predicate = container.manifest.predicate
+        self.name = str(predicate["name"])
+        self.manifest_sha256 = container.manifest.sha256
+        with restricted([row["plugin"] for row in predicate["plugins"]]) as self._plugins:
+            self._plan = self._portfolio()
+        self.systems = sorted(self._plan.systems)
+        nodes = (node.split("/") for node in predicate["lineage"] if node.startswith("clips/"))
+        self.machines = sorted((machine, section) for _, machine, section in nodes)
+
+    def score(
+        self,
+        audio: ArrayLike,
+        sample_rate: int,
+        machine: str | None = None,
+        section: str | None = None,
+        *,
+        system: str | None = None,
+    ) -> Verdict:
+        """Score one clip by one system.
+
+        Parameters
+        ----------
+        audio : array_like of float, shape (n_samples,) or (n_channels, n_samples)
+            In [-1, 1], with as many channels as the machine's train clips.
+        sample_rate : int
+            Hz. Encoders resample from it, as in a run.
+        machine, section : str, optional
+            Which machine the clip is of. Not needed if the detector knows one only.
+        system : str, optional
+            The system. By default the only one, or the one with the portfolio's name.
+
+        Returns
+        -------
+        Verdict
+            Score, p-value among train normals, threshold and decision, and the share of every branch and guard: to the
+            last bit what ``asdcore infer`` gives the same clip.
+
+        Raises
+        ------
+        DataError
+            If the clip is too short, silent, not finite or of another number of channels, or the machine is unknown.
+        ManifestError
+            If this machine computes other numbers than were frozen.
+        """
+        name = self._system(system)
+        return self._verdicts(audio, sample_rate, machine, section, [name])[name]
+
+    def score_all(
+        self, audio: ArrayLike, sample_rate: int, machine: str | None = None, section: str | None = None
+    ) -> dict[str, Verdict]:
+        """Score one clip by every system; parameters and errors as of :meth:`score`."""
+        return self._verdicts(audio, sample_rate, machine, section, self.systems)
+
+    def check_asked(self, machine: str | None, section: str | None, system: str | None) -> None:
+        """Raise DataError unless machine, section and system name one of each that this detector knows."""
+        self._cell(machine, section)
+        self._system(system)
+
+    def _verdicts(
+        self, audio: ArrayLike, sample_rate: int, machine: str | None, section: str | None, systems: list[str]
+    ) -> dict[str, Verdict]:
+        with self._lock, chosen(self._plugins), single_threaded():
+            known = self._machine(*self._cell(machine, section))
+            where = f"{known.machine} section {known.section}"
+            sound = checked_audio(audio, sample_rate, known.channels, known.seconds, where)
+            with located(where):
+                return known.verdicts(self._listener(sound, int(sample_rate)), systems)
+
+    def _machine(self, machine: str, section: str) -> FrozenMachine:
+        """Return what is known of a machine, brought back when it is first asked for."""
+        if (machine, section) not in self._machines:
+            recipes = self._listener.recipes
+            known = FrozenMachine(self._frozen, recipes, machine, section, self._plugins)
+            self._machines[machine, section] = known
+        return self._machines[machine, section]
+
+    @cached_property
+    def _frozen(self) -> Frozen:
+        return Frozen(self._container, self._plan)
+
+    @cached_property
+    def _listener(self) -> Listener:
+        """Views and encoders; raises ManifestError if features would be made otherwise than they were frozen."""
+        frozen = self._container.manifest.predicate["run"]
+        device = None if frozen["device"] == "cpu" else str(frozen["device"])
+        for name, branch in self._plan.branches.items():
+            if features_digest(branch, self._plugins, device) != frozen["features"].get(name):
+                raise ManifestError(
+                    f"{self._container.path}: the features of branch {name} would not be made as they were frozen. "
+                    "Restore the checkpoints and libraries that they were frozen with, or freeze and export anew."
+                )
+        return Listener(self._plan, self._plugins, device)
+
+    def _cell(self, machine: str | None, section: str | None) -> tuple[str, str]:
+        """Return the machine and section that are asked for."""
+        fitting = [cell for cell in self.machines if machine in (None, cell[0]) and section in (None, cell[1])]
+        if len(fitting) == 1:
+            return fitting[0]
+        known = ", ".join(f"{name} section {number}" for name, number in self.machines)
+        asked = " section ".join(word for word in (machine or "no machine", section) if word)
+        ask = "says too little" if fitting else "is unknown"
+        raise DataError(
+            f"{asked} {ask}: this detector knows {known}. Name the machine, and the section if it has several."
+        )
+
+    def _system(self, name: str | None) -> str:
+        """Return the system that is asked for."""
+        if name in self.systems:
+            return str(name)
+        if name is None and (len(self.systems) == 1 or self.name in self.systems):
+            return self.systems[0] if len(self.systems) == 1 else self.name
+        asked = "No system is named" if name is None else f"There is no system {name!r}"
+        raise DataError(f"{asked}: this detector has {', '.join(self.systems)}. Choose one of them.")
+
+    def _portfolio(self) -> Portfolio:
+        """Return the portfolio, its checkpoints replaced by the files that travel inside."""
+        choices = self._container.manifest.predicate["portfolio"]
+        if self._container.checkpoints:
+            self._unpacked = TemporaryDirectory(prefix="asdcore-detector-")
+            folder = Path(self._unpacked.name)
+            self._container.unpack("resource/", folder)
+            inside = {name: str(folder / member) for name, member in self._container.checkpoints.items()}
+            choices = _replaced(choices, inside)
+        return parse_portfolio(choices)
+
+
+def _replaced(choices: Any, inside: dict[str, str]) -> Any:
+    """Return a portfolio with other checkpoints."""
+    if isinstance(choices, list):
+        return [_replaced(choice, inside) for choice in choices]
+    if not isinstance(choices, dict):
+        return choices
+    return {
+        key: inside.get(value, value) if key == CHECKPOINT and isinstance(value, str) else _replaced(value, inside)
+        for key, value in choices.items()
+    }

@@ -1,0 +1,205 @@
+"""Writes a detector: what a frozen run has learnt, in one file that needs neither its store nor its recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from asdcore.basics.paths import given_path, places
+from asdcore.components.checkpoints import CHECKPOINT, resolved
+from asdcore.contract.plugins import restricted
+from asdcore.detector.container import open_container, write_container
+from asdcore.errors import ManifestError, StoreError
+from asdcore.frozen.explain import shortened
+from asdcore.frozen.hashing import hash_files
+from asdcore.frozen.locations import Roots, roots_of
+from asdcore.frozen.manifest import Manifest, NothingToCheckError, read_manifest
+from asdcore.frozen.resources import Pinned, pinned_resources
+from asdcore.frozen.signing import signature_of
+from asdcore.frozen.verify import code_differences
+from asdcore.portfolio import Portfolio, parse_portfolio
+from asdcore.progress import Progress, Silent
+from asdcore.runs.folder import RUN_FILE
+from asdcore.store.fitted_state import read_state
+
+TABLES = ("run/clips.parquet", "run/scores.parquet", "run/systems.parquet")
+SUFFIX = ".asd"
+
+
+def export(
+    manifest: str | Path,
+    out: str | Path,
+    *,
+    with_checkpoints: bool = False,
+    run: str | Path | None = None,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a frozen run as a detector: one file that scores a clip as ``infer`` would, without store or recordings.
+
+    Parameters
+    ----------
+    manifest : path
+        The manifest that :func:`asdcore.freeze` wrote. If it is signed, its signature goes along.
+    out : path
+        The file to write, with the suffix ``.asd``. A detector of the same manifest is replaced.
+    with_checkpoints : bool, optional
+        Put the checkpoints of encoders inside. By default the registry of the other machine must have them.
+    run, store : path, optional
+        The frozen run folder and store, if they have moved since.
+    progress : Progress, optional
+        Reports progress; silent by default.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ManifestError
+        If this is not the manifest of a frozen run, or what it pins has changed. Nothing is written then.
+    StoreError
+        If ``out`` holds another file.
+
+    Examples
+    --------
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> asdcore.export("first.json", "first.asd").name
+    'first.asd'
+    """
+    source, target = given_path(manifest, "the manifest"), given_path(out, "out")
+    _check_frozen(source)
+    pinned = read_manifest(source)
+    _check_place(target, pinned)
+    roots = roots_of(pinned, places(run=run, store=store))
+    with restricted([row["plugin"] for row in pinned.predicate["plugins"]]):
+        _Export(pinned, roots, with_checkpoints, progress or Silent()).write(target)
+    return target
+
+
+def _check_frozen(path: Path) -> None:
+    """Raise NothingToCheckError for a run that was not frozen."""
+    folder = path if path.is_dir() else path.parent
+    if (path.is_dir() and (path / RUN_FILE).is_file()) or path.name == RUN_FILE:
+        raise NothingToCheckError(
+            f"{folder} is a run that is not frozen. 'asdcore freeze {folder} --out MANIFEST.json' freezes it; export "
+            "that manifest."
+        )
+
+
+def _check_place(path: Path, manifest: Manifest) -> None:
+    """Raise StoreError unless a detector can be written here without losing another file."""
+    if path.suffix != SUFFIX:
+        raise StoreError(f"{path} does not end in {SUFFIX}. Choose a name such as {path.with_suffix(SUFFIX).name}.")
+    if not path.exists() and not path.is_symlink():
+        return
+    try:
+        replaced = open_container(path).manifest.sha256 == manifest.sha256
+    except ManifestError:
+        replaced = False
+    if not replaced:
+        raise StoreError(f"{path} exists, and is not a detector of this manifest. Choose another name, or remove it.")
+
+
+@dataclass
+class _Export:
+    """One export under way."""
+
+    manifest: Manifest
+    roots: Roots
+    with_checkpoints: bool
+    progress: Progress
+
+    def write(self, target: Path) -> None:
+        """Check everything that goes inside, and write it."""
+        self._refuse([str(difference) for difference in code_differences(self.manifest, self.roots)])
+        names = [*TABLES, *self.states, *self.features]
+        checkpoints = self.checkpoints if self.with_checkpoints else {}
+        names += [subject.name for subject in self.manifest.of_kind("checkpoint")] if checkpoints else []
+        self._check(names)
+        signature = signature_of(self.manifest.path)
+        write_container(
+            target,
+            (self.manifest.path.name, self.manifest.path.read_bytes()),
+            signature.read_bytes() if signature.is_file() else None,
+            {name: self._path(name) for name in names},
+            checkpoints,
+        )
+
+    @cached_property
+    def plan(self) -> Portfolio:
+        return parse_portfolio(self.manifest.predicate["portfolio"])
+
+    @cached_property
+    def states(self) -> list[str]:
+        """The states of all scorers."""
+        names = [subject.name for subject in self.manifest.of_kind("fitted")]
+        if not names:
+            raise ManifestError(
+                f"{self.manifest.path} pins no fitted state: it is older than these are. Run the portfolio again and "
+                "freeze it anew."
+            )
+        return names
+
+    @cached_property
+    def features(self) -> list[str]:
+        """The files of train features that scorers need who keep no features themselves."""
+        self._check(self.states)
+        needed = {name for name in self.states if self._needs_features(name)}
+        parents = (
+            parent
+            for node, above in self.manifest.predicate["lineage"].items()
+            if node in needed
+            for parent in above
+            if parent.startswith("store/features/")
+        )
+        return sorted(set(parents))
+
+    def _needs_features(self, state: str) -> bool:
+        about = read_state(self._path(state)).about
+        return about["fitted_on"] != "features" or not about["restores"]
+
+    @cached_property
+    def checkpoints(self) -> dict[str, str]:
+        """{a checkpoint as the portfolio names it: the member that is its file, or the folder of members}."""
+        resources = pinned_resources(self.plan)
+        return dict(self._named(resources))
+
+    def _named(self, resources: list[Pinned]) -> Iterator[tuple[str, str]]:
+        for choice in self.plan.choices():
+            path = resolved(choice.named.parameters).get(CHECKPOINT)
+            for resource in resources:
+                if isinstance(path, Path) and (path == resource.folder or path.is_relative_to(resource.folder)):
+                    inside = path.relative_to(resource.folder).as_posix()
+                    yield (
+                        str(choice.named.parameters[CHECKPOINT]),
+                        resource.root if inside == "." else f"{resource.root}/{inside}",
+                    )
+
+    def _check(self, names: list[str]) -> None:
+        """Raise ManifestError unless these files are as they were frozen."""
+        with self.progress.stage("verify", len(names)) as advance:
+            files = hash_files(names, self.roots.locate, done=advance)
+        changed = [
+            f"{name}: {file.trouble or 'changed'}"
+            for name, file in files.items()
+            if file.sha256 != self.manifest.subjects[name].sha256
+        ]
+        self._refuse(changed)
+
+    def _refuse(self, changed: list[str]) -> None:
+        """Raise ManifestError with everything that has changed, if there is anything."""
+        if changed:
+            path = self.manifest.path
+            first = f"{path} does not fit what is here, so nothing was exported:"
+            last = f"'asdcore verify {path}' says more. If run or store lie elsewhere now: --run DIR, --store DIR."
+            raise ManifestError("\n".join([first, *shortened(changed), last]))
+
+    def _path(self, name: str) -> Path:
+        path = self.roots.locate(name)
+        if path is None:
+            raise ManifestError(f"{name} is not on this machine")
+        return path

@@ -1,0 +1,181 @@
+"""Everything that a detector knows of one machine and section, brought back once and then asked clip after clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from io import BytesIO
+from typing import Any
+
+import polars as pl
+
+from asdcore.compute.scoring import Recipe
+from asdcore.contract.plugins import Plugins
+from asdcore.detector.branches import FrozenBranch, FrozenCell
+from asdcore.detector.container import Container
+from asdcore.detector.listen import Features
+from asdcore.detector.systems import BranchScores, FrozenSystem, Scale
+from asdcore.detector.verdict import BranchShare, Nearest, Verdict
+from asdcore.errors import ManifestError, located
+from asdcore.held_out import system_groups
+from asdcore.portfolio import Portfolio
+from asdcore.runs.folder import TABLES
+from asdcore.stages.calibrate import straight
+from asdcore.stages.decide import thresholds
+from asdcore.store.tables import FULL
+
+
+class Frozen:
+    """The tables of a detector's file: the train normals of all machines.
+
+    Parameters
+    ----------
+    container : Container
+        The file.
+    plan : Portfolio
+        Its portfolio.
+    """
+
+    def __init__(self, container: Container, plan: Portfolio) -> None:
+        self.container, self.plan = container, plan
+
+    @cached_property
+    def clips(self) -> pl.DataFrame:
+        """The clip index of the train normals."""
+        return self._table("clips").filter(pl.col("split") == "train").sort("clip")
+
+    @cached_property
+    def scores(self) -> pl.DataFrame:
+        """Their out-of-fold scores."""
+        return self._table("scores").filter(pl.col("role") == "oof")
+
+    @cached_property
+    def systems(self) -> pl.DataFrame:
+        """Their system scores."""
+        return self._table("systems").filter(pl.col("role") == "oof")
+
+    def _table(self, name: str) -> pl.DataFrame:
+        return TABLES[name].check(pl.read_parquet(BytesIO(self.container.read(f"run/{name}.parquet"))))
+
+
+class FrozenMachine:
+    """One machine and section of a detector.
+
+    Parameters
+    ----------
+    frozen : Frozen
+        The tables of the detector's file.
+    recipes : mapping of str to Recipe
+        {branch: its feature sets}.
+    machine, section : str
+        Which one.
+    plugins : Plugins
+        Where components are looked up.
+
+    Raises
+    ------
+    ManifestError
+        If this machine computes other numbers than were frozen.
+    """
+
+    def __init__(
+        self, frozen: Frozen, recipes: Mapping[str, Recipe], machine: str, section: str, plugins: Plugins
+    ) -> None:
+        self.machine, self.section, self._plan = machine, section, frozen.plan
+        here = (pl.col("machine") == machine) & (pl.col("section") == section)
+        self._clips = frozen.clips.filter(here)
+        scores = frozen.scores.filter(here).join(self._clips.select("clip", "sha256"), on="clip", validate="m:1")
+        self._cells: dict[Recipe, FrozenCell] = {}
+        self._branches = {
+            name: self._branch(name, recipes[name], frozen.container, scores, plugins) for name in self._plan.branches
+        }
+        self._scales = self._fit_scales(scores, plugins)
+        self._systems = {
+            name: FrozenSystem(system, self._scale(name), plugins) for name, system in self._plan.systems.items()
+        }
+        self._thresholds = self._prove_systems(frozen)
+
+    @property
+    def channels(self) -> int:
+        """How many channels its train clips have."""
+        return int(self._clips["channels"][0])
+
+    @property
+    def seconds(self) -> float:
+        """How long the shortest train clip is."""
+        return float((self._clips["n_samples"] / self._clips["sample_rate"]).min() or 0.0)  # type: ignore[arg-type]
+
+    def verdicts(self, features: Features, systems: list[str]) -> dict[str, Verdict]:
+        """Return what some systems say of one clip."""
+        for cell in self._cells.values():
+            cell.hear(features)
+        scores = {name: branch() for name, branch in self._branches.items()}
+        nearest = {name: branch.nearest() for name, branch in self._branches.items()}
+        return {name: self._verdict(name, scores, nearest) for name in systems}
+
+    def _verdict(self, name: str, scores: BranchScores, nearest: Mapping[str, Nearest | None]) -> Verdict:
+        system, scale = self._systems[name], self._scale(name)
+        cells = scale.cells(scores)
+        with located(f"system {name!r}, {self.machine} section {self.section}"):
+            score = system(cells)["score"]
+        shares, guards = system.shares()
+        z = {branch: scale.mean(cells, branch) for branch in shares}
+        branches = {branch: BranchShare(z[branch], share, nearest[branch]) for branch, share in shares.items()}
+        threshold = self._thresholds[name]
+        return Verdict(
+            self.machine,
+            self.section,
+            name,
+            score,
+            system.p_value(score),
+            threshold,
+            score > threshold,
+            branches,
+            guards,
+        )
+
+    def _branch(
+        self, name: str, recipe: Recipe, container: Container, scores: pl.DataFrame, plugins: Plugins
+    ) -> FrozenBranch:
+        parents = container.manifest.predicate["lineage"][f"branch/{name}/{self.machine}/{self.section}"]
+        inside = tuple(parent for parent in parents if parent in container.members)
+        if recipe not in self._cells:
+            self._cells[recipe] = FrozenCell(container, recipe, inside, self._clips)
+        states = {member: container.read(member) for member in inside if member.startswith("store/fitted/")}
+        where = f"branch {name!r}, {self.machine} section {self.section}"
+        kept = scores.filter(pl.col("branch") == name)
+        return FrozenBranch(where, self._plan.branches[name], self._cells[recipe], kept, states, plugins)
+
+    def _fit_scales(self, scores: pl.DataFrame, plugins: Plugins) -> dict[bool, Scale]:
+        """Return the calibrations by the scorers of all train normals, and those by the scorers of folds."""
+        scales = {False: Scale(self._plan.branches, straight(scores), plugins, (FULL,))}
+        if self._plan.mirrored:
+            mirrored = {name: self._plan.branches[name] for name in sorted(self._plan.mirrored)}
+            in_folds = scores.filter((pl.col("fold") != FULL) & pl.col("branch").is_in(list(mirrored)))
+            folds = tuple(sorted(in_folds["fold"].unique().to_list()))
+            scales[True] = Scale(mirrored, in_folds, plugins, folds)
+        return scales
+
+    def _scale(self, system: str) -> Scale:
+        return self._scales[self._plan.systems[system].out_of_fold_mirror_of is not None]
+
+    def _prove_systems(self, frozen: Frozen) -> dict[str, float]:
+        """Return {system: threshold}; raises ManifestError unless train normals get their frozen system scores."""
+        clips = self._scales[False].normals.clips
+        again = pl.concat(
+            [
+                pl.DataFrame({"clip": clips, "system": [name] * len(clips), "role": "oof", **system.normals})
+                for name, system in self._systems.items()
+            ]
+        )
+        then = frozen.systems.join(self._clips.select("clip"), on="clip", how="semi")
+        key = ["system", "clip"]
+        if not then.sort(key).equals(again.select(then.columns).sort(key)):
+            raise ManifestError(
+                f"{self.machine} section {self.section}: the frozen train normals do not get their frozen system "
+                "scores on this machine. Other kernels may be why: 'asdcore verify MANIFEST' names them."
+            )
+        recorded: list[dict[str, Any]] = frozen.container.manifest.predicate["run"]["out_of_fold"]
+        groups = system_groups(self._clips, self._plan, recorded)
+        limits = thresholds(again, self._clips, self._plan.decision, groups)
+        return dict(limits.select("system", "threshold").rows())

@@ -1,0 +1,157 @@
+"""Calibrates, fuses and decides one clip, with everything fitted once on the frozen train normals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from asdcore.compute.clip_by_clip import Call, Step
+from asdcore.compute.scoring import Scores
+from asdcore.contract.plugins import Plugins
+from asdcore.portfolio import Branch, System
+from asdcore.stages.calibrate import Calibration, by_reference
+from asdcore.stages.fuse import OOF, Cell, Cells, Fused, fuse_cells
+
+Floats = NDArray[np.float64]
+BranchScores = Mapping[str, Mapping[int, Scores]]
+"""{branch: {fold: the scores (1,) of a clip by reference}}."""
+
+
+class Scale:
+    """The calibrations of some branches of one machine and section, by the scorers of all train normals or of folds.
+
+    Parameters
+    ----------
+    branches : mapping of str to Branch
+        Their entries in the portfolio.
+    scores : polars.DataFrame
+        The frozen score rows of train normals that count for these systems.
+    plugins : Plugins
+        Where normalizers are looked up.
+    folds : tuple of int
+        The folds of the scorers: FULL alone, or those of a mirror.
+    """
+
+    def __init__(
+        self, branches: Mapping[str, Branch], scores: pl.DataFrame, plugins: Plugins, folds: tuple[int, ...]
+    ) -> None:
+        self.folds = folds
+        self._calibrations: dict[str, Calibration] = {}
+        z: dict[str, Floats] = {}
+        for name, branch in sorted(branches.items()):
+            normals = by_reference(scores.filter(pl.col("branch") == name))
+            self._calibrations[name] = Calibration(branch.normalizer, normals.scores, normals.domain, plugins)
+            z[name] = self._calibrations[name].z
+        self.normals = Cell(normals.names["clip"], normals.domain, z)
+
+    def cells(self, scores: BranchScores) -> Cells:
+        """Return z of the train normals, and of the clip by every scorer."""
+        clip, domain = pl.Series(["clip"]), np.array([""])
+        cells = {OOF: self.normals}
+        for fold in self.folds:
+            z = {name: calibration(scores[name][fold]) for name, calibration in self._calibrations.items()}
+            cells[f"test {fold}"] = Cell(clip, domain, z)
+        return cells
+
+    def mean(self, cells: Cells, branch: str) -> float:
+        """Return z of the clip, the mean over its scorers."""
+        return float(np.mean([cells[f"test {fold}"].z[branch].item() for fold in self.folds]))
+
+
+@dataclass
+class _Remembered:
+    """Applies steps that are fitted in the first pass and used again in every later one, in the same order.
+
+    As :class:`asdcore.stages.fuse.Applied`.
+    """
+
+    steps: list[tuple[Step, Call, Floats]] = field(default_factory=list)
+    columns: list[dict[str, dict[str, Floats]]] = field(default_factory=list)
+    """What every step was given in the last pass."""
+
+    def __call__(self, step: Step, columns: dict[str, dict[str, Floats]], cells: Cells) -> dict[str, Floats]:
+        place = len(self.columns)
+        self.columns.append(columns)
+        if place == len(self.steps):
+            call = step.fit()
+            self.steps.append((step, call, call(_copies(columns[OOF]))))
+        _, call, of_normals = self.steps[place]
+        others = {cell: call(_copies(given)) for cell, given in columns.items() if cell != OOF}
+        return {OOF: of_normals.copy(), **others}
+
+    def again(self) -> None:
+        """Begin another pass."""
+        self.columns = []
+
+
+class FrozenSystem:
+    """One system of one machine and section.
+
+    Parameters
+    ----------
+    system : System
+        Its entry in the portfolio.
+    scale : Scale
+        The calibrations of its branches.
+    plugins : Plugins
+        Where guards are looked up.
+
+    Attributes
+    ----------
+    normals : dict of str to ndarray of float64, shape (n_train,)
+        base, penalty and score of the train normals.
+    """
+
+    def __init__(self, system: System, scale: Scale, plugins: Plugins) -> None:
+        self._system, self._scale, self._plugins = system, scale, plugins
+        self._applied = _Remembered()
+        self.normals = self._fused({OOF: scale.normals}).of_normals()
+        self._sorted = np.sort(self.normals["score"])
+
+    def __call__(self, cells: Cells) -> dict[str, float]:
+        """Return base, penalty and score of the clip."""
+        columns = self._fused(cells).of_tested() or {}
+        return {name: values.item() for name, values in columns.items()}
+
+    def p_value(self, score: float) -> float:
+        """Return (1 + the train normals that score at least as high) / (1 + all of them)."""
+        n = len(self._sorted)
+        return (1 + n - int(np.searchsorted(self._sorted, score, side="left"))) / (1 + n)
+
+    def shares(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Return the share of every branch in the score of the last clip, and what every guard takes off.
+
+        A branch's share is what the fused score loses if the branch takes the median of its train normals.
+        """
+        place = next(i for i, (step, _, _) in enumerate(self._applied.steps) if step.kind == "fusion")
+        return self._branch_shares(place), self._guard_shares(place + 1)
+
+    def _branch_shares(self, place: int) -> dict[str, float]:
+        (_, fuse, _), columns = self._applied.steps[place], self._applied.columns[place]
+        clips = [phi for cell, phi in columns.items() if cell != OOF]
+        shares = {}
+        for branch, of_normals in sorted(columns[OOF].items()):
+            usual = {branch: np.array([np.median(of_normals)])}
+            shares[branch] = float(np.mean([fuse(_copies(phi)) - fuse(_copies({**phi, **usual})) for phi in clips]))
+        return shares
+
+    def _guard_shares(self, place: int) -> dict[str, float]:
+        shares: dict[str, float] = {}
+        steps, columns = self._applied.steps[place:], self._applied.columns[place:]
+        for choice, (_, penalty, _), given in zip(self._system.guards, steps, columns, strict=True):
+            taken = [choice.strength * penalty(_copies(columns)) for cell, columns in given.items() if cell != OOF]
+            shares[choice.name] = shares.get(choice.name, 0.0) - float(np.mean(taken))
+        return shares
+
+    def _fused(self, cells: Cells) -> Fused:
+        self._applied.again()
+        with np.errstate(over="ignore", invalid="ignore"):
+            return fuse_cells(self._system, cells, self._applied, self._plugins)
+
+
+def _copies(columns: Mapping[str, Floats]) -> dict[str, Floats]:
+    return {name: values.copy() for name, values in columns.items()}

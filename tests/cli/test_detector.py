@@ -1,0 +1,121 @@
+"""export and detect: one file out, one line for each recording, and a clear exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+import asdcore
+from asdcore.cli import main
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, make_dataset):
+    """A frozen run of two machines and its detector."""
+    root = tmp_path_factory.mktemp("detector")
+    make_dataset(root / "data", source=8, target=4, test=2)
+    portfolio = asdcore.Portfolio(
+        name="simple",
+        branches={"near_knn": {"encoder": "logmel", "scorer": "knn"}},
+        systems={"knn": {"weights": {"near_knn": 1.0}}},
+    )
+    asdcore.run(portfolio, root / "data", root / "run", task="dcase2026", store=root / "store")
+    asdcore.freeze(root / "run", root / "frozen.json")
+    asdcore.export(root / "frozen.json", root / "frozen.asd")
+    return root
+
+
+def asd(capsys, monkeypatch, *words):
+    """Exit code, stdout and stderr of a command."""
+    monkeypatch.setattr("sys.argv", ["asdcore", *map(str, words)])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return exit_.value.code or 0, *capsys.readouterr()
+
+
+def fans(root):
+    return sorted((root / "data" / "fan" / "test").iterdir())
+
+
+def test_export_says_what_it_wrote_and_what_to_type_next(root, tmp_path, capsys, monkeypatch):
+    code, out, _ = asd(capsys, monkeypatch, "export", root / "frozen.json", "--out", tmp_path / "new.asd")
+    assert code == 0
+    assert f"Next: asdcore detect {tmp_path / 'new.asd'} --machine MACHINE FILE.wav" in out
+    assert (tmp_path / "new.asd").read_bytes() == (root / "frozen.asd").read_bytes()
+
+
+def test_export_of_a_run_exits_with_2_and_names_freeze(root, tmp_path, capsys, monkeypatch):
+    code, _, err = asd(capsys, monkeypatch, "export", root / "run", "--out", tmp_path / "new.asd")
+    assert code == 2
+    assert "is a run that is not frozen. 'asdcore freeze" in err
+
+
+def test_each_recording_has_a_line_with_the_scores_of_the_run(root, capsys, monkeypatch):
+    code, out, err = asd(capsys, monkeypatch, "detect", root / "frozen.asd", *fans(root), "--machine", "fan")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    frozen = asdcore.load_run(root / "run").decisions.drop("system").rows()
+    decisions = {clip.split("/")[-1]: row for clip, *row in frozen}
+    assert len(rows) == len(fans(root))
+    for path, row in zip(fans(root), rows, strict=True):
+        score, threshold, decision = decisions[path.name]
+        assert row["file"] == str(path)
+        assert (float(row["score"]), float(row["threshold"]), int(row["decision"])) == (score, threshold, decision)
+        assert 0 < float(row["p_value"]) <= 1
+        assert row["nearest"].startswith("fan/train/")
+
+
+def test_json_has_the_shares_of_branches_and_guards(root, capsys, monkeypatch):
+    code, out, _ = asd(capsys, monkeypatch, "detect", root / "frozen.asd", fans(root)[0], "--machine", "fan", "--json")
+    assert code == 0
+    said = json.loads(out)
+    (clip,) = said["clips"]
+    assert said["detector"] == "simple"
+    assert clip["branches"]["near_knn"].keys() == {"z", "share", "nearest"}
+    assert clip["guards"] == {}
+
+
+def test_a_bad_recording_is_named_and_the_others_are_scored(root, tmp_path, capsys, monkeypatch):
+    (tmp_path / "text.wav").write_text("no sound")
+    soundfile.write(tmp_path / "silent.wav", np.zeros((4000, 2)), 16000)
+    files = [tmp_path / "none.wav", tmp_path / "text.wav", tmp_path / "silent.wav", fans(root)[0]]
+    code, out, err = asd(capsys, monkeypatch, "detect", root / "frozen.asd", *files, "--machine", "fan")
+    assert code == 1
+    assert len(list(csv.reader(io.StringIO(out)))) == 2
+    lines = err.splitlines()
+    assert len(lines) == 3
+    for line, file in zip(lines, files, strict=False):
+        assert line.startswith("Error: ")
+        assert str(file) in line
+    assert lines[2].endswith("every sample is 0: the recording is silent. Check the microphone and the file")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--machine", "pump"], "pump is unknown: this detector knows 3DPrinter section 00, fan section 00"),
+        ([], "no machine says too little"),
+        (["--machine", "fan", "--system", "none"], "There is no system 'none': this detector has knn"),
+    ],
+)
+def test_wrong_use_exits_with_2_before_anything_is_scored(root, capsys, monkeypatch, words, message):
+    code, out, err = asd(capsys, monkeypatch, "detect", root / "frozen.asd", *fans(root), *words)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_an_edited_detector_exits_with_1_and_no_detector_with_2(root, tmp_path, capsys, monkeypatch):
+    content = bytearray((root / "frozen.asd").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "edited.asd").write_bytes(content)
+    code, out, err = asd(capsys, monkeypatch, "detect", tmp_path / "edited.asd", fans(root)[0], "--machine", "fan")
+    assert (code, out) == (1, "")
+    assert "is not a detector, or was cut short or edited" in err
+    code, _, err = asd(capsys, monkeypatch, "detect", tmp_path / "none.asd", fans(root)[0], "--machine", "fan")
+    assert code == 2
+    assert "There is no detector" in err

@@ -1,0 +1,168 @@
+"""A detector says of every clip what the run and infer say, bit for bit, and refuses what it cannot judge."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import asdcore
+from asdcore.data.audio import decode
+from asdcore.errors import DataError, ManifestError
+from asdcore_plugins.normalizers.median_iqr import MedianIQR
+from asdcore_plugins.scorers.mahalanobis import Mahalanobis
+
+
+def rows(run, clip):
+    table = run.decisions.filter(clip=clip).select("system", "score", "threshold", "decision")
+    return {system: (score, threshold, bool(decision)) for system, score, threshold, decision in table.rows()}
+
+
+def said(verdicts):
+    return {name: (verdict.score, verdict.threshold, verdict.anomalous) for name, verdict in verdicts.items()}
+
+
+def test_every_clip_gets_what_the_run_gave_it_to_the_last_bit(carried, detector):
+    for clip, machine, section, audio, rate in carried.clips():
+        assert said(detector.score_all(audio, rate, machine, section)) == rows(carried.run, clip)
+
+
+def test_clips_in_another_order_get_the_same(carried, detector):
+    for clip, machine, section, audio, rate in reversed(carried.clips()):
+        verdict = detector.score(audio, rate, machine, section, system="mirrored")
+        assert said({"mirrored": verdict})["mirrored"] == rows(carried.run, clip)["mirrored"]
+
+
+def test_threads_share_a_detector(carried, detector):
+    clips = carried.clips()
+    with ThreadPoolExecutor(4) as threads:
+        scores = list(threads.map(lambda clip: said(detector.score_all(clip[3], clip[4], clip[1], clip[2])), clips))
+    assert scores == [rows(carried.run, clip[0]) for clip in clips]
+
+
+ELSEWHERE = """
+import sys
+import numpy as np
+import asdcore
+detector = asdcore.load_detector(sys.argv[1])
+audio = np.load(sys.argv[2])
+print(repr(detector.score(audio, 16000, "fan").score))
+"""
+
+
+def test_it_needs_neither_store_nor_run_nor_recordings(carried, tmp_path):
+    shutil.copy(carried.path, tmp_path / "alone.asd")
+    clip, *_, audio, rate = next(row for row in carried.clips() if row[1] == "fan")
+    np.save(tmp_path / "clip.npy", audio)
+    assert rate == 16000
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, "alone.asd", "clip.npy"],
+        cwd=tmp_path,
+        env={"PATH": "", "HOME": str(tmp_path / "home"), "ASDCORE_STORE": str(tmp_path / "no store")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == rows(carried.run, clip)["carried"][0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.asd", "clip.npy"]
+
+
+def test_what_it_knows_of_itself(carried, detector):
+    assert detector.name == "carried"
+    assert detector.machines == [("3DPrinter", "00"), ("fan", "00")]
+    assert detector.systems == ["carried", "largest", "mirrored"]
+    assert len(detector.manifest_sha256) == 64
+
+
+def test_p_values_count_train_normals_that_score_as_high(carried, detector):
+    normals = carried.run.systems.filter(system="carried", role="oof").join(carried.run.clips, on="clip")
+    for _, machine, section, audio, rate in carried.clips():
+        verdict = detector.score(audio, rate, machine, section)
+        scores = normals.filter(machine=machine, section=section)["score"].to_numpy()
+        assert verdict.p_value == (1 + (scores >= verdict.score).sum()) / (1 + len(scores))
+
+
+def test_a_clip_of_the_bank_is_nearest_to_itself(carried, detector):
+    clip, machine = carried.run.clips.filter(split="train").select("clip", "machine").row(3)
+    audio, rate = decode(carried.root / "data" / clip)
+    branches = detector.score(audio, rate, machine).branches
+    assert (branches["knn"].nearest.clip, branches["knn"].nearest.distance) == (clip, 0.0)
+    assert branches["gauss"].nearest is None
+
+
+def test_shares_of_a_weighted_sum_are_weighted_distances_from_the_usual(carried, detector):
+    run = carried.run
+    for clip, machine, section, audio, rate in carried.clips():
+        verdict = detector.score(audio, rate, machine, section)
+        z = dict(run.calibrated.filter(clip=clip, role="test").select("branch", "z").rows())
+        assert all(share.z == z[name] for name, share in verdict.branches.items())
+        base = run.systems.filter(clip=clip, system="carried", role="test")
+        assert sum(verdict.guards.values()) == pytest.approx(-base["penalty"].item(), rel=1e-6, abs=1e-12)
+        assert all(share <= 0 for share in verdict.guards.values())
+
+
+def test_another_sample_rate_is_resampled(carried, detector):
+    _, machine, section, audio, rate = carried.clips()[0]
+    twice = np.repeat(audio, 2, axis=1)
+    assert np.isfinite(detector.score(twice, 2 * rate, machine, section).score)
+
+
+CLIP = np.random.default_rng(0).normal(size=(2, 4000)).astype(np.float32)
+REFUSED = {
+    "too short": (CLIP[:, :1000], 16000, r"the clip has 0.0625 s; at least 0.125 s are allowed"),
+    "empty": (CLIP[:, :0], 16000, "the clip has 0 s"),
+    "silent": (np.zeros_like(CLIP), 16000, "every sample is 0: the recording is silent"),
+    "not finite": (np.where(CLIP > 2, np.nan, CLIP), 16000, r"\d+ samples are NaN or infinite"),
+    "one channel": (CLIP[0], 16000, r"the clip has 1 channels; fan section 00 has clips of 2, so an array \(2, n_"),
+    "turned": (CLIP.T, 16000, r"the clip has 4000 channels; .*transpose it"),
+    "three axes": (CLIP[None], 16000, r"the clip has an array \(1, 2, 4000\)"),
+    "whole numbers": ((CLIP * 1000).astype(np.int16), 16000, r"an array of int16; floats in \[-1, 1\] are allowed"),
+    "no sound": (None, 16000, "an array of object"),
+    "rate of zero": (CLIP, 0, "the sample rate is 0; a whole number of Hz is allowed"),
+    "rate of text": (CLIP, "16000", "the sample rate is '16000'"),
+    "broken rate": (CLIP, 16000.5, "the sample rate is 16000.5"),
+}
+
+
+@pytest.mark.parametrize(("audio", "rate", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_such_clip_is_refused_in_one_message(detector, audio, rate, message):
+    with pytest.raises(DataError, match=message):
+        detector.score(audio, rate, "fan")
+
+
+def test_unknown_machines_sections_and_systems_are_named(detector):
+    with pytest.raises(DataError, match="pump is unknown: this detector knows 3DPrinter section 00, fan section 00"):
+        detector.score(CLIP, 16000, "pump")
+    with pytest.raises(DataError, match="fan section 01 is unknown"):
+        detector.score(CLIP, 16000, "fan", "01")
+    with pytest.raises(DataError, match="no machine says too little: this detector knows"):
+        detector.score(CLIP, 16000)
+    with pytest.raises(DataError, match="There is no system 'sum': this detector has carried, largest, mirrored"):
+        detector.score(CLIP, 16000, "fan", system="sum")
+
+
+def test_other_code_than_was_frozen_is_refused(carried, monkeypatch):
+    monkeypatch.setattr("asdcore.frozen.verify.__version__", "9.9")
+    with pytest.raises(ManifestError, match=r"was frozen with other code than is installed.*\n.*asdcore .*here 9.9"):
+        asdcore.load_detector(carried.path)
+
+
+def test_normals_that_get_other_scores_here_are_refused(carried, monkeypatch):
+    plain = MedianIQR.transform
+    monkeypatch.setattr(MedianIQR, "transform", lambda self, scores: plain(self, scores) * 1.001)
+    fresh = asdcore.load_detector(carried.path)
+    with pytest.raises(ManifestError, match="fan section 00: the frozen train normals do not get their frozen system"):
+        fresh.score(CLIP, 16000, "fan")
+
+
+def test_a_scorer_that_scores_otherwise_here_is_refused(carried, monkeypatch):
+    plain = Mahalanobis.score
+    doubled = lambda self, features: {name: 2 * score for name, score in plain(self, features).items()}  # noqa: E731
+    monkeypatch.setattr(Mahalanobis, "score", doubled)
+    fresh = asdcore.load_detector(carried.path)
+    with pytest.raises(ManifestError, match=r"branch 'gauss', fan section 00: fan/train/.* when its scorer was frozen"):
+        fresh.score(CLIP, 16000, "fan")
