@@ -56,7 +56,7 @@ def test_a_quick_answer_imports_nothing_heavy(arguments):
         f"sys.argv = ['asdcore', *{arguments!r}]\n"
         "try: asdcore.cli.main()\n"
         "except SystemExit: pass\n"
-        "heavy = ('torch', 'transformers', 'sklearn', 'scipy.stats', 'polars')\n"
+        "heavy = ('torch', 'transformers', 'sklearn', 'scipy', 'polars', 'pydantic', 'numpy')\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -66,7 +66,7 @@ def test_a_quick_answer_imports_nothing_heavy(arguments):
 
 def test_every_command_has_a_help_text(here):
     single = "demo run evaluate freeze verify infer package check-submission plugins new-plugin check-plugin complexity"
-    single += " compare report audit-views ledger verdict select decisions"
+    single += " compare report audit-views ledger verdict select decisions export detect"
     grouped = [f"data {one}" for one in ("synth", "index", "fetch")]
     grouped += [f"registry {one}" for one in ("list", "verify", "add", "fetch")]
     grouped += [f"audit {one}" for one in ("plan", "decide")]
