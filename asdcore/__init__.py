@@ -61,9 +61,10 @@ if TYPE_CHECKING:
         load_scorer,
         load_view,
     )
+    from asdcore.contract.interfaces import REFERENCES
     from asdcore.contract.left_out_clips import Without, left_out_by_refit
     from asdcore.data.clips import index_clips
-    from asdcore.data.distances import distances
+    from asdcore.data.distances import DISTANCE_BYTES, METRICS, distances
     from asdcore.data.synth import synthesize
     from asdcore.detector.detector import Detector, load_detector
     from asdcore.detector.export import export
@@ -87,8 +88,11 @@ if TYPE_CHECKING:
 
 # Looked up on first use: importing asdcore (every plugin does) must not load polars or pydantic.
 _LAZY = {
+    "DISTANCE_BYTES": "asdcore.data.distances",
     "Detector": "asdcore.detector.detector",
+    "METRICS": "asdcore.data.distances",
     "Portfolio": "asdcore.portfolio",
+    "REFERENCES": "asdcore.contract.interfaces",
     "Run": "asdcore.runs.folder",
     "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
     "Verdict": "asdcore.detector.verdict",
@@ -127,6 +131,9 @@ _LAZY = {
 }
 
 __all__ = [
+    "DISTANCE_BYTES",
+    "METRICS",
+    "REFERENCES",
     "AsdcoreError",
     "DataError",
     "DatasetError",

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from block_maps import block_maps
+from detectors import detectors
 from embedding import embedding
 from exact import exact
 from freezing import hashing, manifest
@@ -196,6 +197,7 @@ def main() -> None:
         block_maps,
         hashing,
         manifest,
+        detectors,
     )
     kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")

@@ -86,7 +86,6 @@ def settings() -> Iterator[Setting]:
         yield Setting({name: "AVX2"}, "avx2")
     without_fma = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA"}
     yield Setting(without_fma, called="GLIBC_TUNABLES: no AVX2, no FMA")
-    yield Setting({"SOXR_USE_SIMD": "0"})
     least = {"OPENBLAS_CORETYPE": "Prescott", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
     least |= {disabled: " ".join(simd), "ONEDNN_MAX_CPU_ISA": "SSE41", **without_fma}
     yield Setting(least, called="the least of all of them")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 # Tests run side by side, one process a core: threads of linear algebra would only get in each other's way.
@@ -30,6 +32,13 @@ def _shared(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"{path} is absent: set ASDCORE_SHARED to the folder that holds it")
     return path
+
+
+def _imported_by(code: str, cwd: Path | None = None) -> set[str]:
+    """Return the names of all modules that a new process has imported after this code."""
+    code = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines()[-1].split())
 
 
 def _write_clip(path: Path, seed: int, *, tone: float = 440.0, channels: int = 2, seconds: float = 0.25) -> None:
@@ -70,6 +79,12 @@ def _make_dataset(
 def shared():
     """A function that returns a path of the data beside the project, or skips the test where it is absent."""
     return _shared
+
+
+@pytest.fixture(scope="session")
+def imported_by():
+    """A function that returns what a new process imports when it runs some code."""
+    return _imported_by
 
 
 @pytest.fixture(scope="session")

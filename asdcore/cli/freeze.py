@@ -117,8 +117,8 @@ def verify(
 ) -> None:
     """Compare what is here with a manifest.
 
-    Reads a manifest and all that it pins. Prints every difference at once and the results that it reaches. Exits with 1
-    if there is any.
+    Reads a manifest and all that it pins. Prints every difference at once and the results that it reaches. On another
+    processor it also computes a sample again. Exits with 1 if anything differs.
 
     Example: asdcore verify first.json --recompute
     """

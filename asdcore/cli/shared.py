@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -36,7 +38,15 @@ class Command(TyperCommand):
                 given_path("", option)
             if not typed and (before in options or not before.startswith("-")):
                 given_path("", before if before in options else "an argument")
+        for param in self.params:
+            vars(param)["process_value"] = partial(_processed, param, param.process_value)
         return super().parse_args(ctx, args)
+
+
+def _processed(param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    """Process the value of an option. typer would load pydantic, for 0.1 s, to find that None is None."""
+    untouched = value is None and not param.required and param.callback is None
+    return None if untouched else process(ctx, value)
 
 
 def progress() -> Any:

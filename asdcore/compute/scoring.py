@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from asdcore.compute.checked_outputs import finite, one_value_each
 from asdcore.contract.interfaces import REFERENCES
-from asdcore.data.distances import distances
+from asdcore.data.distances import DISTANCE_BYTES, distances
 from asdcore.errors import DataError, PluginError
 from asdcore.store.cache import FeatureSet
 
@@ -32,9 +32,6 @@ Recipe = tuple[tuple[tuple[Path, float], ...], ...]
 
 TRAIN_FIRST = 6
 """Train normals that a scorer scores before its first test clip."""
-
-SHARED = 200_000_000
-"""Largest distance matrix that is made, in bytes; with a larger bank a scorer gets features instead."""
 
 
 def load_features(recipe: Recipe, clips: tuple[str, ...]) -> NDArray[np.float32]:
@@ -109,7 +106,7 @@ class Cell:
 
         The number of test clips does not count: a clip's score must not depend on it, not even in the last bit.
         """
-        return takes_distances(scorer) and 8 * len(self.normals) ** 2 <= SHARED
+        return takes_distances(scorer) and 8 * len(self.normals) ** 2 <= DISTANCE_BYTES
 
     def within(self, metric: str) -> NDArray[np.float64]:
         """Return the distances (n_train, n_train), read-only."""
@@ -125,7 +122,7 @@ class Cell:
 
     def to_train(self, metric: str, i: int) -> NDArray[np.float64]:
         """Return the distances (1, n_train) of a test clip, as a copy that gives no access to other clips."""
-        size = max(1, SHARED // (8 * max(1, len(self.normals))))
+        size = max(1, DISTANCE_BYTES // (8 * max(1, len(self.normals))))
         start, block = self._blocks.get(metric, (-1, np.empty((0, 0))))
         if i // size * size != start:
             start = i // size * size

@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 
 METRICS = ("cosine", "euclidean")
 
+DISTANCE_BYTES = 200_000_000
+"""Bytes that one matrix of distances may take; of a larger bank, distances are measured where they are needed."""
+
 IN_CACHE = 1 << 16
 """Numbers in a block of the bank that each query is compared with: half a MiB stays in a core's cache."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+import weakref
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -103,7 +105,6 @@ class Detector:
     def __init__(self, container: Container) -> None:
         self._container, self._lock = container, threading.RLock()
         self._machines: dict[tuple[str, str], FrozenMachine] = {}
-        self._unpacked: TemporaryDirectory[str] | None = None
         predicate = container.manifest.predicate
         self.name = str(predicate["name"])
         self.manifest_sha256 = container.manifest.sha256
@@ -222,8 +223,8 @@ class Detector:
         """Return the portfolio, its checkpoints replaced by the files that travel inside."""
         choices = self._container.manifest.predicate["portfolio"]
         if self._container.checkpoints:
-            self._unpacked = TemporaryDirectory(prefix="asdcore-detector-")
-            folder = Path(self._unpacked.name)
+            folder = Path(mkdtemp(prefix="asdcore-detector-"))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             self._container.unpack("resource/", folder)
             inside = {name: str(folder / member) for name, member in self._container.checkpoints.items()}
             choices = _replaced(choices, inside)

@@ -109,6 +109,7 @@ class FrozenSystem:
     def __init__(self, system: System, scale: Scale, plugins: Plugins) -> None:
         self._system, self._scale, self._plugins = system, scale, plugins
         self._applied = _Remembered()
+        self._medians: dict[str, float] = {}
         self.normals = self._fused({OOF: scale.normals}).of_normals()
         self._sorted = np.sort(self.normals["score"])
 
@@ -132,12 +133,24 @@ class FrozenSystem:
 
     def _branch_shares(self, place: int) -> dict[str, float]:
         (_, fuse, _), columns = self._applied.steps[place], self._applied.columns[place]
-        clips = [phi for cell, phi in columns.items() if cell != OOF]
-        shares = {}
-        for branch, of_normals in sorted(columns[OOF].items()):
-            usual = {branch: np.array([np.median(of_normals)])}
-            shares[branch] = float(np.mean([fuse(_copies(phi)) - fuse(_copies({**phi, **usual})) for phi in clips]))
-        return shares
+        branches = sorted(columns[OOF])
+        lost = np.zeros(len(branches))
+        models = [phi for cell, phi in columns.items() if cell != OOF]
+        for phi in models:
+            # Row 0 is the clip, row i + 1 the clip with branch i as usual.
+            rows = {name: np.repeat(phi[name], 1 + len(branches)) for name in phi}
+            for i, branch in enumerate(branches):
+                rows[branch][i + 1] = self._usual(place)[branch]
+            fused = fuse(rows)
+            lost += fused[0] - fused[1:]
+        return dict(zip(branches, (lost / len(models)).tolist(), strict=True))
+
+    def _usual(self, place: int) -> dict[str, float]:
+        """Return the median of the train normals by every branch, as the fusion gets it."""
+        if not self._medians:
+            of_normals = self._applied.columns[place][OOF]
+            self._medians = {branch: float(np.median(values)) for branch, values in of_normals.items()}
+        return self._medians
 
     def _guard_shares(self, place: int) -> dict[str, float]:
         shares: dict[str, float] = {}

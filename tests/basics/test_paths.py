@@ -100,17 +100,7 @@ def paths():
     for names, command in commands(typer.main.get_command(app)):
         for one in command.params:
             named = one.opts[0]
-            if named in (
-                "--data",
-                "--out",
-                "--store",
-                "--registry",
-                "--truth",
-                "--run",
-                "--csv",
-                "--latex",
-                "--scores",
-            ):
+            if named in PATHS:
                 yield [*names, named]
 
 

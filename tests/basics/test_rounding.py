@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdcore.basics.rounding import BITS, Grid, rounded_column, settled
+from asdcore.basics.rounding import BITS, NOISE, Grid, rounded_column, settled
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 COLUMNS = st.lists(FINITE, min_size=1, max_size=30)
@@ -19,10 +19,11 @@ ULP = 2.0**-52
 
 
 def spread(normals):
-    """The range of the middle half of some numbers, else of all, exactly."""
+    """The range of the middle half of some numbers; of all, if that is 0 beside the largest up to last bits."""
     ordered = sorted(map(Fraction, normals))
     left = len(ordered) // 4
-    return ordered[-1 - left] - ordered[left] or ordered[-1] - ordered[0]
+    middle, largest = ordered[-1 - left] - ordered[left], max(map(abs, ordered))
+    return middle if middle > 2 * Fraction(NOISE) * largest else ordered[-1] - ordered[0]
 
 
 @given(GRIDS, COLUMNS)

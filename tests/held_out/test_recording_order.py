@@ -8,17 +8,10 @@ import pytest
 from asdcore.errors import DataError
 from asdcore.held_out.recording_order import check_places, places
 from asdcore.portfolio import OutOfFold
+from asdcore.store.tables import CLIP_INDEX
 
-SCHEMA = {
-    "clip": pl.String,
-    "machine": pl.String,
-    "section": pl.String,
-    "split": pl.String,
-    "domain": pl.String,
-    "attributes": pl.String,
-    "order": pl.Float64,
-    "recording": pl.String,
-}
+COLUMNS = ("clip", "machine", "section", "split", "domain", "attributes", "order", "recording")
+SCHEMA = {name: CLIP_INDEX.columns[name] for name in COLUMNS}
 
 
 def train(*rows):

@@ -224,7 +224,7 @@ def test_how_many_test_clips_there_are_does_not_decide_how_they_are_scored(tmp_p
     plugins, measured = sharing
     few = table(index(), "shared", Store(tmp_path / "few"), plugins)
     measured.clear()
-    monkeypatch.setattr(scoring, "SHARED", 8 * 13 * 13)
+    monkeypatch.setattr(scoring, "DISTANCE_BYTES", 8 * 13 * 13)
     many = table(index(test=40), "shared", Store(tmp_path / "many"), plugins)
     assert set(measured) == {"euclidean"}
     assert many.join(few, on="clip", how="semi").sort("clip", "reference").equals(few.sort("clip", "reference"))
@@ -433,7 +433,7 @@ def test_banks_too_large_for_a_matrix_are_scored_by_features(tmp_path, sharing, 
     for job in jobs:
         score.score(job)
     measured.clear()
-    monkeypatch.setattr(scoring, "SHARED", 8 * 13 * 13 - 1)
+    monkeypatch.setattr(scoring, "DISTANCE_BYTES", 8 * 13 * 13 - 1)
     for job, again in zip(jobs, planned(index(), some, Store(tmp_path / "b"), plugins), strict=True):
         score.score(again)
         assert Store(tmp_path / "a").read_scores(job.path).equals(Store(tmp_path / "b").read_scores(again.path))

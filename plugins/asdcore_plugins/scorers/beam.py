@@ -21,14 +21,14 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Without
+from asdcore import REFERENCES, DataError, Without
 from asdcore_plugins.scorers.bases.least_variance import LeastVariance
 from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
 from asdcore_plugins.scorers.bases.scorer import DependentScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.learned import Count, State, Stored, read_only
 from asdcore_plugins.stats.neighbours.search import NearestRows
-from asdcore_plugins.stats.parameters import REFERENCES, choice, metric_name, reference_names, whole
+from asdcore_plugins.stats.parameters import choice, metric_name, reference_names, whole
 
 Scores = Mapping[str, Floats]
 

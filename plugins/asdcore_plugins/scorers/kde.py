@@ -20,19 +20,16 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Without
+from asdcore import REFERENCES, DataError, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.scorers.bases.references import references_left, too_few_left
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Indices
 from asdcore_plugins.stats.learned import LEARNED
 from asdcore_plugins.stats.masked import medians
 from asdcore_plugins.stats.neighbours.exact import Banks
-from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
+from asdcore_plugins.stats.neighbours.lazy_distances import MEASURED, LazyDistances
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
-from asdcore_plugins.stats.parameters import REFERENCES, between
-
-MEASURED = 30_000
-"""Train normals up to which all their distances are measured; for more, products of features approximate them."""
+from asdcore_plugins.stats.parameters import between
 
 
 class KDE(NeighbourScorer):

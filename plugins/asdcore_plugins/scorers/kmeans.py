@@ -28,12 +28,12 @@ from sklearn import cluster
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from asdcore import distances
+from asdcore import REFERENCES, distances
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat
-from asdcore_plugins.stats.parameters import REFERENCES, metric_name, reference_names, whole, whole_or_none
+from asdcore_plugins.stats.parameters import metric_name, reference_names, whole, whole_or_none
 
 FEWEST = 2
 """Train clips of a reference without which it is left out."""

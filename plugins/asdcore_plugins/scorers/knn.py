@@ -17,7 +17,7 @@ from typing import Annotated, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Without
+from asdcore import REFERENCES, DataError, Without
 from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
 from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
@@ -25,7 +25,7 @@ from asdcore_plugins.stats.features import flat, other_width
 from asdcore_plugins.stats.learned import Count, State, Stored, read_only
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.search import NearestRows
-from asdcore_plugins.stats.parameters import REFERENCES, metric_name, reference_names, whole
+from asdcore_plugins.stats.parameters import metric_name, reference_names, whole
 
 
 class KNN(LeaveOutScorer):

@@ -27,13 +27,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import Without
+from asdcore import REFERENCES, Without
 from asdcore_plugins.scorers.bases.local_density import LocalDensity, MeanDensity, floor
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats
 from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
-from asdcore_plugins.stats.parameters import REFERENCES, choice, fraction, whole
+from asdcore_plugins.stats.parameters import choice, fraction, whole
 
 VARIANTS = ("ratio", "difference")
 SCALES = ("mean", "sum")

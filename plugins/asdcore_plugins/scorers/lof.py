@@ -25,7 +25,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import Without
+from asdcore import REFERENCES, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
@@ -33,7 +33,7 @@ from asdcore_plugins.stats.masked import medians
 from asdcore_plugins.stats.neighbours.exact import nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
 from asdcore_plugins.stats.neighbours.repeated_clips import distinct_clips
-from asdcore_plugins.stats.parameters import REFERENCES, whole
+from asdcore_plugins.stats.parameters import whole
 
 LEAST = 0.01
 """The smallest mean reach that counts, as a share of the median distance to the k-th nearest other."""

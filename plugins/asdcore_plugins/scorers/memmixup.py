@@ -18,10 +18,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import Without
+from asdcore import REFERENCES, Without
 from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points, PointsOf
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Indices
-from asdcore_plugins.stats.parameters import REFERENCES, fraction, whole_or_none
+from asdcore_plugins.stats.parameters import fraction, whole_or_none
 
 
 class MemMixup(InterpolatedBank):

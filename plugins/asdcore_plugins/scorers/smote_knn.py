@@ -28,9 +28,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore import REFERENCES
 from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points
 from asdcore_plugins.stats.arrays import DistanceRows, Indices
-from asdcore_plugins.stats.parameters import REFERENCES, exact, fraction, whole, whole_or_none
+from asdcore_plugins.stats.parameters import exact, fraction, whole, whole_or_none
 
 
 class SmoteKNN(InterpolatedBank):

@@ -20,7 +20,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Without
+from asdcore import REFERENCES, DataError, Without
 from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
 from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
@@ -28,7 +28,6 @@ from asdcore_plugins.stats.features import check_frames
 from asdcore_plugins.stats.learned import Count, State, Stored, read_only
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import (
-    REFERENCES,
     choice,
     exact,
     fraction,

@@ -10,9 +10,8 @@ from abc import ABC
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from asdcore import DataError
+from asdcore import REFERENCES, DataError
 from asdcore_plugins.stats.learned import State, Stored, state_of
-from asdcore_plugins.stats.parameters import REFERENCES
 
 
 class Fitted(ABC):

@@ -1,7 +1,4 @@
-"""Checks of a component's parameters. Each returns the value, or raises a ValueError that names the parameter.
-
-Also the metrics and the references that scorers offer.
-"""
+"""Checks of a component's parameters. Each returns the value, or raises a ValueError that names the parameter."""
 
 from __future__ import annotations
 
@@ -10,8 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TypeGuard
 
-METRICS = ("cosine", "euclidean")
-REFERENCES = ("pooled", "source", "target")
+from asdcore import METRICS, REFERENCES
 
 MOST = 2**32 - 1
 """The largest seed that random generators take."""

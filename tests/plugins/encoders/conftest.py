@@ -90,6 +90,18 @@ def check_misfit(tmp_path):
     return check
 
 
+@pytest.fixture(scope="module")
+def expected(request):
+    """What the authors' code gives, by name: the golden file that the test module names as EXPECTED."""
+    return dict(np.load(request.module.EXPECTED))
+
+
+@pytest.fixture(scope="module")
+def audio(request, wave):
+    """The two waveforms of a golden case: the seed, samples and sample rate that the test module names as WAVES."""
+    return wave(*request.module.WAVES)
+
+
 @pytest.fixture(scope="session")
 def sequence():
     """A function that puts the tokens of a layer into the order of the authors' code."""

@@ -18,6 +18,8 @@ from asdcore.testing import encoder_checks
 from asdcore_plugins.encoders.audiomae import network
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "audiomae"
+EXPECTED = GOLDEN / "expected_pretrained.npz"
+WAVES = (91, 40000, 16000)
 LAYERS = [0, 1, 2, 3, "contextual", "final"]
 NAMES = {"contextual": "contextual_emb", "final": "final_norm"}
 
@@ -30,16 +32,6 @@ def load(kind="pretrained", **parameters):
 @pytest.fixture(scope="module")
 def encoder():
     return load(contextual_depth=0)
-
-
-@pytest.fixture(scope="module")
-def expected():
-    return dict(np.load(GOLDEN / "expected_pretrained.npz"))
-
-
-@pytest.fixture(scope="module")
-def audio(wave):
-    return wave(91, 40000, 16000)
 
 
 def content(kind="pretrained"):

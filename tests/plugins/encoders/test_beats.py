@@ -20,21 +20,13 @@ from asdcore_plugins.nn.beats import Beats
 from asdcore_plugins.nn.checkpoint import fit
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "beats"
+EXPECTED = GOLDEN / "expected_pretrained.npz"
+WAVES = (1, 40000, 16000)
 
 
 @pytest.fixture(scope="module")
 def encoder():
     return asdcore.load_encoder("beats", checkpoint=GOLDEN / "checkpoint_pretrained.pt")
-
-
-@pytest.fixture(scope="module")
-def expected():
-    return dict(np.load(GOLDEN / "expected_pretrained.npz"))
-
-
-@pytest.fixture(scope="module")
-def audio(wave):
-    return wave(1, 40000, 16000)
 
 
 def content():

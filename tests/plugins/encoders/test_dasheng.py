@@ -18,6 +18,7 @@ from asdcore.testing import encoder_checks
 from asdcore_plugins.encoders.dasheng import check_front_end, network
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "dasheng"
+EXPECTED = GOLDEN / "expected_short.npz"
 SHORT = 22000
 LAYERS = [0, 1, 2, 3, "final"]
 
@@ -29,11 +30,6 @@ def load(**parameters):
 @pytest.fixture(scope="module")
 def encoder():
     return load()
-
-
-@pytest.fixture(scope="module")
-def expected():
-    return dict(np.load(GOLDEN / "expected_short.npz"))
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from asdcore.testing import encoder_checks
 from asdcore_plugins.encoders.eat import network
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "eat"
+EXPECTED = GOLDEN / "expected_pretrain.npz"
+WAVES = (11, 40000, 16000)
 PRETRAINED = ["hf_pretrain/model.safetensors", "hf_pretrain", "fairseq_pretrain.pt"]
 FINE_TUNED = {"hf_finetune/model.safetensors": "logits", "fairseq_finetune.pt": "logits_fairseq_fcnorm_eps1e-6"}
 
@@ -30,16 +32,6 @@ def load(file, **parameters):
 @pytest.fixture(scope="module")
 def encoder():
     return load("hf_pretrain")
-
-
-@pytest.fixture(scope="module")
-def expected():
-    return dict(np.load(GOLDEN / "expected_pretrain.npz"))
-
-
-@pytest.fixture(scope="module")
-def audio(wave):
-    return wave(11, 40000, 16000)
 
 
 def test_the_front_end_equals_the_authors(encoder, expected, audio):

@@ -18,6 +18,8 @@ from asdcore.testing import encoder_checks
 from asdcore_plugins.encoders.passt import network
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "passt"
+EXPECTED = GOLDEN / "expected.npz"
+WAVES = (81, 48000, 32000)
 LAYERS = [0, 1, 2, 3, "final"]
 
 
@@ -28,16 +30,6 @@ def load(**parameters):
 @pytest.fixture(scope="module")
 def encoder():
     return load()
-
-
-@pytest.fixture(scope="module")
-def expected():
-    return dict(np.load(GOLDEN / "expected.npz"))
-
-
-@pytest.fixture(scope="module")
-def audio(wave):
-    return wave(81, 48000, 32000)
 
 
 def state():

@@ -50,6 +50,19 @@ def leave_one_out():
 
 
 @pytest.fixture
+def left_out_is_refitted(data, leave_one_out):
+    """Hold the own scores of 14 source and 6 target clips to those of scorers that are fitted without each."""
+
+    def hold(name, *, rtol, sizes=(14, 6), **parameters):
+        train, domain, _ = data(n_source=sizes[0], n_target=sizes[1])
+        left_out = asdcore.load_scorer(name, **parameters).fit(train, domain).score_left_out()
+        for reference, scores in leave_one_out(name, train, domain, **parameters).items():
+            np.testing.assert_allclose(left_out[reference], scores, rtol=rtol)
+
+    return hold
+
+
+@pytest.fixture
 def same_bits_in_any_company(data):
     """Hold a scorer to the same bits for a clip alone, in a part, with more threads, and fitted on distances."""
 

@@ -120,7 +120,7 @@ def test_domains_of_fewer_than_3_clips_are_left_out(data, n_target):
 def test_a_bank_too_large_to_hold_gives_the_same_bits(data, monkeypatch):
     train, domain, test = data(n_source=100)
     held = asdcore.load_scorer("ldn", k=3).fit(train, domain)
-    monkeypatch.setattr(distance, "HELD_BYTES", 0)
+    monkeypatch.setattr(distance, "DISTANCE_BYTES", 0)
     measured = asdcore.load_scorer("ldn", k=3).fit(train, domain)
     assert held.score_left_out()["pooled"].tobytes() == measured.score_left_out()["pooled"].tobytes()
     assert held.score(test)["pooled"].tobytes() == measured.score(test)["pooled"].tobytes()
@@ -128,7 +128,7 @@ def test_a_bank_too_large_to_hold_gives_the_same_bits(data, monkeypatch):
 
 @pytest.mark.parametrize("name", ["ldn", "varmin", "ced", "aldn", "lof", "kde"])
 def test_a_bank_too_large_to_hold_takes_less_memory_than_its_distances(data, name, monkeypatch):
-    monkeypatch.setattr(distance, "HELD_BYTES", 0)
+    monkeypatch.setattr(distance, "DISTANCE_BYTES", 0)
     train, domain, test = data(n_source=1_990, dim=3)
     tracemalloc.start()
     try:

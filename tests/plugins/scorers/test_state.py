@@ -149,7 +149,7 @@ def test_every_bundled_scorer_is_among_the_cases(scorers):
 def test_the_state_does_not_tell_whether_a_bank_was_measured_or_searched(name, monkeypatch):
     rows = CLIPS["pooled"]
     measured = asdcore.load_scorer(name).fit(rows["train"], rows["domain"])
-    monkeypatch.setattr("asdcore_plugins.scorers.bases.distance.HELD_BYTES", 0)
+    monkeypatch.setattr("asdcore_plugins.scorers.bases.distance.DISTANCE_BYTES", 0)
     searched = asdcore.load_scorer(name).fit(rows["train"], rows["domain"])
     assert pack(searched.state(), {}) == pack(measured.state(), {})
 

@@ -205,7 +205,7 @@ def test_a_searched_bank_leaves_out_the_same(name, monkeypatch):
         without = shape(recording, domain, np.random.default_rng(1))
         expected = left_out(name, parameters, features, domain, without, without)
         with monkeypatch.context() as patched:
-            patched.setattr(distance, "HELD_BYTES", 0)
+            patched.setattr(distance, "DISTANCE_BYTES", 0)
             patched.setattr(kde, "MEASURED", 0)
             assert_same(left_out(name, parameters, features, domain, without, without), expected)
 
@@ -241,7 +241,7 @@ def test_points_that_only_a_bank_without_a_set_needs_are_added(name, parameters,
     """48 source and 12 target clips need no points, 47 and 9 do."""
     from asdcore_plugins.scorers.bases import distance
 
-    monkeypatch.setattr(distance, "HELD_BYTES", held)
+    monkeypatch.setattr(distance, "DISTANCE_BYTES", held)
     domain, rng = np.repeat(["source", "target"], [48, 12]), np.random.default_rng(4)
     features = rng.normal(size=(60, 5)).astype(np.float32)
     without = [np.arange(i - i % 3, i - i % 3 + 3) for i in range(60)]

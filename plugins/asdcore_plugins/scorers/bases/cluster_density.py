@@ -18,12 +18,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from asdcore import REFERENCES
 from asdcore_plugins.scorers.bases.local_density import LocalDensity
 from asdcore_plugins.stats.arrays import Flags, Floats, Indices
 from asdcore_plugins.stats.distributions.quantiles import ChangedQuantile, exact_quantile
 from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
-from asdcore_plugins.stats.parameters import REFERENCES, fraction, whole
+from asdcore_plugins.stats.parameters import fraction, whole
 
 
 class ClusterScorer(LocalDensity):

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Without, distances
+from asdcore import DISTANCE_BYTES, DataError, Without, distances
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import DependentScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Floats32, Indices
@@ -21,9 +21,6 @@ from asdcore_plugins.stats.learned import Count
 from asdcore_plugins.stats.neighbours.exact import BLOCK
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
 from asdcore_plugins.stats.parameters import metric_name, reference_names
-
-HELD_BYTES = 200_000_000
-"""Bytes that a bank's distances to itself may take; those of a larger bank are searched where they are needed."""
 
 
 class DistanceScorer(DependentScorer):
@@ -51,7 +48,7 @@ class DistanceScorer(DependentScorer):
 
     def _fit_without(self, features: Floats32, domain: NDArray[np.str_], without: Sequence[Indices] | None) -> None:
         bank = np.array(features, order="C")
-        fits = 8 * len(bank) ** 2 <= HELD_BYTES
+        fits = 8 * len(bank) ** 2 <= DISTANCE_BYTES
         rows = distances(bank, bank, self.metric).__getitem__ if fits else LazyDistances(bank, self.metric)
         self._begin(rows, domain, None if without is None else Without(without, len(bank)))
         self._bank = bank

@@ -22,11 +22,8 @@ from asdcore_plugins.scorers.bases.references import references_left
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.learned import LEARNED, Learned
 from asdcore_plugins.stats.neighbours.exact import BLOCK, mean_nearest
-from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
+from asdcore_plugins.stats.neighbours.lazy_distances import MEASURED, LazyDistances
 from asdcore_plugins.stats.parameters import whole
-
-MEASURED = 30_000
-"""Train normals up to which all their distances are measured, if points lie between many of them."""
 
 ENDS = 1024
 """The most ends of points: with fewer, only distances to the ends are measured; a larger bank refuses more."""

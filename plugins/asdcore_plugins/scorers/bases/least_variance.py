@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from asdcore import REFERENCES
 from asdcore_plugins.scorers.bases.local_density import LocalDensity, MeanDensity
 from asdcore_plugins.stats.arrays import Flags, Floats
 from asdcore_plugins.stats.masked import slopes
 from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
-from asdcore_plugins.stats.parameters import REFERENCES, whole
+from asdcore_plugins.stats.parameters import whole
 
 
 class LeastVariance(LocalDensity):

@@ -12,10 +12,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError
+from asdcore import REFERENCES, DataError
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.fitted import Fitted
-from asdcore_plugins.stats.parameters import REFERENCES
 
 
 class ReferenceScorer(Fitted):

@@ -19,6 +19,9 @@ from asdcore_plugins.stats.neighbours.exact import Neighbours, neighbours
 from asdcore_plugins.stats.neighbours.kernel_sums import kernel_sums
 from asdcore_plugins.stats.neighbours.search import NearestRows
 
+MEASURED = 30_000
+"""Train normals of which all distances are still measured, block by block; of a larger bank a scorer spares most."""
+
 
 class LazyDistances:
     """A bank's distances to itself; a row of them is measured when it is asked for.
@@ -83,7 +86,7 @@ class LazyDistances:
         return np.asarray(np.sqrt(rows)) if self._root else rows
 
     def kernel_sums(self, members: Indices, bandwidth: Floats, least: Floats, without: Without | None = None) -> Floats:
-        """Return :func:`asdcore_plugins.stats.kernels.kernel_sums` of all clips (n_train,)."""
+        """Return :func:`asdcore_plugins.stats.neighbours.kernel_sums.kernel_sums` of all clips (n_train,)."""
         return kernel_sums(self._flat, self._metric, members, bandwidth, least, without)
 
     def least(

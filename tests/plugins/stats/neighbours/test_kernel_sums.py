@@ -37,7 +37,7 @@ def test_equals_brute_force(metric, blocks, monkeypatch):
 def test_a_large_bank_is_left_out_clip_by_clip_as_a_small_one(metric, monkeypatch):
     train, domain = made()
     small = asdcore.load_scorer("kde", metric=metric).fit(train, domain).score_left_out()
-    monkeypatch.setattr(distance, "HELD_BYTES", 0)
+    monkeypatch.setattr(distance, "DISTANCE_BYTES", 0)
     monkeypatch.setattr(kde, "MEASURED", 0)
     large = asdcore.load_scorer("kde", metric=metric).fit(train, domain).score_left_out()
     assert list(small) == list(large)

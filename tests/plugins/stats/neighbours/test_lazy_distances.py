@@ -47,7 +47,7 @@ def test_a_searched_bank_gives_the_bits_of_the_matrix(name, parameters, kind, mo
     train, domain = bank(kind)
     test = bank(kind, seed=1)[0][:10]
     held = asdcore.load_scorer(name, **parameters).fit(train, domain)
-    monkeypatch.setattr(distance, "HELD_BYTES", 0)
+    monkeypatch.setattr(distance, "DISTANCE_BYTES", 0)
     searched = asdcore.load_scorer(name, **parameters).fit(train, domain)
     for expected, found in (
         (held.score(test), searched.score(test)),
