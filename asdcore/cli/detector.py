@@ -92,22 +92,30 @@ def _verdicts(
             audio, facts = decode_new(file)
             scored.append((file, detector.score(audio, facts.sample_rate, machine, section, system=system)))
         except DataError as error:
-            troubles.append(f"{file}: {str(error).removeprefix(f'{file}: ')}")
+            troubles.append(f"{file}: {str(error).removeprefix(f'{file.name}: ')}")
     return scored, troubles
+
+
+COLUMNS = ["file", "machine", "section", "system", "score", "p_value", "threshold", "decision", "nearest"]
 
 
 def _csv(scored: list[tuple[Path, Verdict]]) -> str:
     """Return a line for each recording."""
+    lines = [_line(COLUMNS)]
+    for file, verdict in scored:
+        values: list[Any] = [verdict.machine, verdict.section, verdict.system, verdict.score, verdict.p_value]
+        lines.append(_line([file, *values, verdict.threshold, int(verdict.anomalous), _nearest(verdict)]))
+    return "".join(lines)
+
+
+def _line(values: list[Any]) -> str:
+    """Return one line of CSV. A file's name may hold either character that ends a line; csv quotes its own alone."""
     import csv
     import io
 
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["file", "machine", "section", "system", "score", "p_value", "threshold", "decision", "nearest"])
-    for file, verdict in scored:
-        values: list[Any] = [verdict.machine, verdict.section, verdict.system, verdict.score, verdict.p_value]
-        rows.writerow([file, *values, verdict.threshold, int(verdict.anomalous), _nearest(verdict)])
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(values)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _nearest(verdict: Verdict) -> str:

@@ -225,8 +225,16 @@ def installed() -> Plugins:
 
 @functools.cache
 def _installed() -> Plugins:
-    since = time.time_ns()
-    plugins = Plugins(offered(_restriction), _restriction)
+    return loaded(_restriction)
+
+
+def loaded(names: Iterable[str] | None) -> Plugins:
+    """Load the plugins named (None: all that are installed) and no others; :func:`chosen` lets them be used.
+
+    Unlike :func:`restricted` it changes nothing for other threads.
+    """
+    since, only = time.time_ns(), None if names is None else tuple(sorted(names))
+    plugins = Plugins(offered(only), only)
     plugins.since = since
     return plugins
 

@@ -107,13 +107,15 @@ class FrozenBranch:
         The frozen score rows of its train normals.
     states : mapping of str to bytes
         {member: the file of a scorer's state}.
+    fitted : mapping of int to Rows
+        {fold: the rows of the train normals that its scorer is fitted on}; FULL is no fold.
     plugins : Plugins
         Where its scorer is looked up.
 
     Raises
     ------
     ManifestError
-        If a scorer gives its probe another score than when it was frozen.
+        If a scorer gives its probe another score than when it was frozen, or has no state here.
     """
 
     def __init__(
@@ -123,13 +125,14 @@ class FrozenBranch:
         cell: FrozenCell,
         kept: pl.DataFrame,
         states: Mapping[str, bytes],
+        fitted: Mapping[int, Rows],
         plugins: Plugins,
     ) -> None:
         make = partial(build, "scorer", choice.scorer.name, choice.scorer.parameters, plugins)
         self._where, self._cell, self._work = where, cell, Work(choice.scorer.name, make, cell)
-        self._grids, self._folds = grids(kept), _held_out(kept, cell.names)
+        self._grids = grids(kept)
         with located(where), blamed("scorer", choice.scorer.name):
-            self._models = dict(sorted(self._restored(states)))
+            self._models = dict(self._restored(states, fitted))
 
     def __call__(self) -> dict[int, Scores]:
         """Return {fold: the scores (1,) of the clip by reference}, rounded as the frozen ones; FULL is no fold."""
@@ -143,37 +146,26 @@ class FrozenBranch:
         """Return the nearest train normal; None if the scorer does not compare distances."""
         return None if self._work.metric is None else self._cell.nearest(self._work.metric)
 
-    def _restored(self, states: Mapping[str, bytes]) -> Iterator[tuple[int, tuple[object, Rows]]]:
+    def _restored(
+        self, states: Mapping[str, bytes], fitted: Mapping[int, Rows]
+    ) -> Iterator[tuple[int, tuple[object, Rows]]]:
         """Yield {fold: the scorer, and the rows of the train normals it was fitted on}."""
+        by_rows = {}
         for member, content in states.items():
             kept = unpack(content, member)
             rows = kept.about["rows"]
-            fitted = np.arange(rows) if isinstance(rows, int) else np.array(rows, dtype=np.intp)
-            fold = self._fold(fitted)
-            back = revive(self._work, fitted, kept, member)
-            self._prove(back, fold, int(fitted[0]))
-            yield fold, (back.scorer, fitted)
-
-    def _fold(self, fitted: Rows) -> int:
-        """Return the fold that a scorer was fitted without."""
-        if len(fitted) == len(self._cell.normals):
-            return FULL
-        inside = set(fitted.tolist())
-        return next(fold for fold, rows in self._folds.items() if inside.isdisjoint(rows))
+            by_rows[tuple(range(rows) if isinstance(rows, int) else rows)] = member, kept
+        for fold, rows in sorted(fitted.items()):
+            if (key := tuple(rows.tolist())) not in by_rows:
+                raise ManifestError("the detector's file lacks the state of a scorer. Export the manifest again")
+            member, kept = by_rows[key]
+            back = revive(self._work, rows, kept, member)
+            self._prove(back, fold, int(rows[0]))
+            yield fold, (back.scorer, rows)
 
     def _prove(self, back: Restored, fold: int, row: int) -> None:
         probe = Probe(self._where, self._cell.normals[row], fold, back.then, back.now)
         prove_probes([on_grids(probe, self._grids)], dict(zip(self._cell.normals, self._cell.names, strict=True)))
-
-
-def _held_out(kept: pl.DataFrame, names: list[str]) -> dict[int, set[int]]:
-    """Return {fold: the rows of the train normals that were scored in it}."""
-    row = {name: i for i, name in enumerate(names)}
-    pairs = kept.filter(pl.col("fold") != FULL).select("fold", "clip").unique().rows()
-    held_out: dict[int, set[int]] = {}
-    for fold, clip in pairs:
-        held_out.setdefault(fold, set()).add(row[clip])
-    return held_out
 
 
 def _rounded(scores: Scores, fold: int, by: Grids) -> Scores:

@@ -19,7 +19,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,6 +36,10 @@ from asdcore.store.zips import DamagedError, blocks_of, opened_zip
 FORMAT = 1
 ABOUT, MANIFEST, SIGNATURE = "detector.json", "manifest.json", "manifest.json.sig"
 LARGEST_ABOUT = 1 << 28
+LONGEST_NAME = 250
+"""Bytes of a file's name that leave room for ``.sig``: file systems allow 255."""
+LAST = b"PK\x05\x06"
+"""What the last record of a zip begins with; without a comment it is the last 22 bytes of the file."""
 MOMENT = (1980, 1, 1, 0, 0, 0)
 """The time of every member, so that the same manifest always gives the same file."""
 
@@ -57,6 +61,8 @@ class Container:
         if name not in self.members:
             raise ManifestError(f"{self.path} does not hold {name}. {_AGAIN}")
         try:
+            if not self.path.is_file():  # a pipe would be waited for
+                raise DamagedError("it is missing, or not a file")
             with opened_zip(self.path) as opened:
                 content = b"".join(blocks_of(opened, opened.getinfo(name)))
         except (DamagedError, OSError, KeyError) as error:
@@ -130,11 +136,13 @@ def open_container(path: Path, public_key: Path | None = None) -> Container:
     ManifestError
         If it was cut short, edited, or does not carry the signature of the key's owner.
     """
-    if not path.is_file():
-        raise NothingToCheckError(f"There is no detector {path}. {_AGAIN}")
     try:
+        if not path.is_file():
+            raise NothingToCheckError(f"There is no detector {path}. {_AGAIN}")
         with opened_zip(path) as opened:
             return _checked(opened, path, public_key)
+    except OSError as error:
+        raise NothingToCheckError(f"{path} cannot be read: {error.strerror}. {_AGAIN}") from None
     except DamagedError as error:
         raise ManifestError(f"{path} is not a detector, or was cut short or edited ({error}). {_AGAIN}") from None
 
@@ -149,6 +157,8 @@ def _checked(opened: zipfile.ZipFile, path: Path, public_key: Path | None) -> Co
             raise _edited(path, f"it holds {info.filename} twice")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             raise _edited(path, f"{info.filename} is compressed or encrypted")
+    if opened.comment or opened.infolist()[0].header_offset or not _ends_with_its_list(path):
+        raise _edited(path, "there are bytes before or behind what was written")
     about = _about(_small(opened, infos[ABOUT], path), path)
     content = _small(opened, infos[MANIFEST], path)
     if hashlib.sha256(content).hexdigest() != about["manifest"]["sha256"]:
@@ -160,6 +170,9 @@ def _checked(opened: zipfile.ZipFile, path: Path, public_key: Path | None) -> Co
     members = _members(infos, about["members"], manifest, path)
     for name in sorted(members):
         _check_member(opened, infos[name], manifest, path)
+    for name in about["checkpoints"].values():
+        if not any(f"{member}/".startswith(f"{name}/") for member in members):
+            raise _edited(path, f"{name}, a checkpoint, is not inside")
     return Container(path, manifest, frozenset(members), about["checkpoints"])
 
 
@@ -169,7 +182,10 @@ def _members(infos: Mapping[str, zipfile.ZipInfo], listed: Iterable[str], manife
     if lost := sorted(expected - inside):
         raise _edited(path, f"it lacks {lost[0]}")
     for name in sorted(inside):
-        check_name(name)
+        try:
+            check_name(name)
+        except ManifestError as error:
+            raise _edited(path, str(error)) from None
         if name not in expected or name not in manifest.subjects:
             raise _edited(path, f"it holds {name}, which was not frozen")
     return inside
@@ -192,9 +208,11 @@ def _about(content: bytes, path: Path) -> dict[str, Any]:
             raise ValueError("its seal or format is another")
         name, digest, members = about["manifest"]["name"], about["manifest"]["sha256"], about["members"]
         inside = [text for pair in about["checkpoints"].items() for text in pair]
-        if not all(isinstance(value, str) for value in (name, digest, *members, *inside)) or Path(name).name != name:
-            raise ValueError("a name in it is none")
-    except (ValueError, KeyError, TypeError) as error:
+        if not all(isinstance(value, str) for value in (name, digest, *members, *inside)):
+            raise ValueError("a name in it is not text")
+        if not 0 < len(name.encode()) <= LONGEST_NAME or name in (".", "..") or "/" in name or "\0" in name:
+            raise ValueError(f"{name[:80]!r} is not the name of a file")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _edited(path, f"{ABOUT}: {error}") from None
     return about
 
@@ -206,6 +224,12 @@ def _check_signed(manifest: bytes, name: str, signature: bytes | None, public_ke
         (Path(folder) / name).write_bytes(manifest)
         (Path(folder) / f"{name}.sig").write_bytes(signature)
         check_signature(Path(folder) / name, public_key)
+
+
+def _ends_with_its_list(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-22, SEEK_END)
+        return file.read(4) == LAST
 
 
 def _small(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bytes:

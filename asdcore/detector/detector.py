@@ -16,7 +16,7 @@ from asdcore.basics.paths import given_path
 from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.compute.recipes import features_digest
 from asdcore.compute.threads import single_threaded
-from asdcore.contract.plugins import chosen, restricted
+from asdcore.contract.plugins import chosen, loaded
 from asdcore.detector.container import Container, open_container
 from asdcore.detector.listen import Listener, checked_audio
 from asdcore.detector.machine import Frozen, FrozenMachine
@@ -74,6 +74,14 @@ def load_detector(path: str | Path, *, public_key: str | Path | None = None) -> 
     return Detector(container)
 
 
+def _loaded_again(path: Path, manifest_sha256: str) -> Detector:
+    """Load a detector that was pickled; raises ManifestError if its file is another by now."""
+    detector = load_detector(path)
+    if detector.manifest_sha256 != manifest_sha256:
+        raise ManifestError(f"{path} was replaced by a detector of another manifest. Load it anew with load_detector.")
+    return detector
+
+
 class Detector:
     """A frozen portfolio that scores one clip after another.
 
@@ -108,11 +116,16 @@ class Detector:
         predicate = container.manifest.predicate
         self.name = str(predicate["name"])
         self.manifest_sha256 = container.manifest.sha256
-        with restricted([row["plugin"] for row in predicate["plugins"]]) as self._plugins:
+        self._plugins = loaded(row["plugin"] for row in predicate["plugins"])
+        with chosen(self._plugins):
             self._plan = self._portfolio()
         self.systems = sorted(self._plan.systems)
         nodes = (node.split("/") for node in predicate["lineage"] if node.startswith("clips/"))
         self.machines = sorted((machine, section) for _, machine, section in nodes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process load the same file, where a detector is pickled or copied."""
+        return _loaded_again, (self._container.path.absolute(), self.manifest_sha256)
 
     def score(
         self,
@@ -204,7 +217,7 @@ class Detector:
         if len(fitting) == 1:
             return fitting[0]
         known = ", ".join(f"{name} section {number}" for name, number in self.machines)
-        asked = " section ".join(word for word in (machine or "no machine", section) if word)
+        asked = _as_asked(machine, section)
         ask = "says too little" if fitting else "is unknown"
         raise DataError(
             f"{asked} {ask}: this detector knows {known}. Name the machine, and the section if it has several."
@@ -229,6 +242,12 @@ class Detector:
             inside = {name: str(folder / member) for name, member in self._container.checkpoints.items()}
             choices = _replaced(choices, inside)
         return parse_portfolio(choices)
+
+
+def _as_asked(machine: object, section: object) -> str:
+    """Return a machine and section as words: plain if they are names, else as Python shows them."""
+    shown = [word if isinstance(word, str) and word else repr(word) for word in (machine, section)]
+    return " section ".join(["no machine" if machine is None else shown[0], *([] if section is None else [shown[1]])])
 
 
 def _replaced(choices: Any, inside: dict[str, str]) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asdcore.basics.paths import given_path, places
 from asdcore.components.checkpoints import CHECKPOINT, resolved
-from asdcore.contract.plugins import restricted
+from asdcore.contract.plugins import chosen, loaded
 from asdcore.detector.container import open_container, write_container
 from asdcore.errors import ManifestError, StoreError
 from asdcore.frozen.explain import shortened
@@ -75,7 +75,7 @@ def export(
     pinned = read_manifest(source)
     _check_place(target, pinned)
     roots = roots_of(pinned, places(run=run, store=store))
-    with restricted([row["plugin"] for row in pinned.predicate["plugins"]]):
+    with chosen(loaded(row["plugin"] for row in pinned.predicate["plugins"])):
         _Export(pinned, roots, with_checkpoints, progress or Silent()).write(target)
     return target
 

@@ -13,6 +13,7 @@ from asdcore.compute import encoding
 from asdcore.compute.encoding import Request
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.plugins import Plugins
+from asdcore.data.audio import LOUDEST, RATES
 from asdcore.errors import DataError
 from asdcore.portfolio import Portfolio
 from asdcore.stages.embed import requests_of
@@ -73,7 +74,7 @@ def checked_audio(audio: Any, sample_rate: Any, channels: int, seconds: float, w
     audio : array_like of float, shape (n_samples,) or (n_channels, n_samples)
         In [-1, 1].
     sample_rate : int
-        Hz.
+        Hz, within the limits of audio files.
     channels, seconds : int, float
         How many channels the train clips of this machine have, and how long the shortest of them is.
     where : str
@@ -85,28 +86,51 @@ def checked_audio(audio: Any, sample_rate: Any, channels: int, seconds: float, w
         If the clip is not sound of this kind; the message says what is allowed.
     """
     rate = sample_rate.item() if isinstance(sample_rate, np.generic) else sample_rate
-    if isinstance(rate, bool) or not isinstance(rate, int) or rate < 1:
-        raise DataError(f"the sample rate is {sample_rate!r}; a whole number of Hz is allowed")
-    samples = np.asarray(audio)
-    if samples.dtype.kind != "f":
-        raise DataError(
-            f"the audio is an array of {samples.dtype}; floats in [-1, 1] are allowed, such as soundfile.read gives"
-        )
+    if isinstance(rate, bool) or not isinstance(rate, int) or not RATES[0] <= rate <= RATES[1]:
+        low, high = RATES
+        raise DataError(f"the sample rate is {sample_rate!r}; a whole number of Hz from {low:,} to {high:,} is allowed")
+    samples = _array(audio)
     samples = samples[None] if samples.ndim == 1 else samples
     if samples.ndim != 2 or len(samples) != channels:
         given = f"{len(samples)} channels" if samples.ndim == 2 else f"an array {samples.shape}"
+        is_turned = samples.ndim == 2 and samples.shape[1] == channels
+        turn = ". soundfile.read gives (n_samples, n_channels): transpose it" if is_turned else ""
         raise DataError(
-            f"the clip has {given}; {where} has clips of {channels}, so an array ({channels}, n_samples) is allowed. "
-            "soundfile.read gives (n_samples, n_channels): transpose it"
+            f"the clip has {given}; {where} has clips of {channels}, so an array ({channels}, n_samples) is allowed"
+            f"{turn}"
         )
     shortest = SHORTEST * seconds
     if samples.shape[1] < shortest * rate:
         raise DataError(
-            f"the clip has {samples.shape[1] / rate:.3g} s; at least {shortest:.3g} s are allowed, half of the "
+            f"the clip has {samples.shape[1] / rate:.6g} s; at least {shortest:.6g} s are allowed, half of the "
             f"shortest train clip of {where}"
         )
+    return _sound(samples)
+
+
+def _array(audio: Any) -> NDArray[Any]:
+    """Return what was given as an array of floats."""
+    try:
+        samples = np.asarray(audio)
+    except Exception as error:  # nested lists of unequal lengths, or an array library that refuses
+        reason = str(error).partition(".")[0]
+        raise DataError(f"the audio is not an array ({type(error).__name__}: {reason}); {_ALLOWED}") from error
+    if samples.dtype.kind != "f":
+        raise DataError(f"the audio is an array of {samples.dtype}; {_ALLOWED}")
+    return samples
+
+
+def _sound(samples: NDArray[Any]) -> NDArray[np.float32]:
+    """Return samples as a run reads them from a file, in single precision."""
+    with np.errstate(over="ignore"):
+        sound = np.ascontiguousarray(samples, dtype=np.float32)
     if lost := int((~np.isfinite(samples)).sum()):
         raise DataError(f"{lost} samples are NaN or infinite; finite numbers in [-1, 1] are allowed")
-    if not samples.any():
+    if (largest := float(np.abs(samples).max())) > LOUDEST:
+        raise DataError(f"the audio holds a sample of {largest:.3g}, and full scale is 1; {_ALLOWED}")
+    if not sound.any():
         raise DataError("every sample is 0: the recording is silent. Check the microphone and the file")
-    return np.ascontiguousarray(samples, dtype=np.float32)
+    return sound
+
+
+_ALLOWED = "floats in [-1, 1] are allowed, such as soundfile.read gives"

@@ -7,9 +7,10 @@ from functools import cached_property
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from asdcore.compute.scoring import Recipe
+from asdcore.compute.scoring import Recipe, Rows
 from asdcore.contract.plugins import Plugins
 from asdcore.detector.branches import FrozenBranch, FrozenCell
 from asdcore.detector.container import Container
@@ -17,7 +18,7 @@ from asdcore.detector.listen import Features
 from asdcore.detector.systems import BranchScores, FrozenSystem, Scale
 from asdcore.detector.verdict import BranchShare, Nearest, Verdict
 from asdcore.errors import ManifestError, located
-from asdcore.held_out import system_groups
+from asdcore.held_out import held_out_by, system_groups
 from asdcore.portfolio import Portfolio
 from asdcore.runs.folder import TABLES
 from asdcore.stages.calibrate import straight
@@ -143,8 +144,21 @@ class FrozenMachine:
             self._cells[recipe] = FrozenCell(container, recipe, inside, self._clips)
         states = {member: container.read(member) for member in inside if member.startswith("store/fitted/")}
         where = f"branch {name!r}, {self.machine} section {self.section}"
-        kept = scores.filter(pl.col("branch") == name)
-        return FrozenBranch(where, self._plan.branches[name], self._cells[recipe], kept, states, plugins)
+        kept, fitted = scores.filter(pl.col("branch") == name), self._fitted(name, container)
+        return FrozenBranch(where, self._plan.branches[name], self._cells[recipe], kept, states, fitted, plugins)
+
+    def _fitted(self, branch: str, container: Container) -> dict[int, Rows]:
+        """Return {fold: the rows of the train normals that the scorer of a branch is fitted on}, as the run chose them.
+
+        Folds are dealt again: with a gap around it a fold's scorer lacks clips of other folds, too.
+        """
+        everyone = {FULL: np.arange(len(self._clips), dtype=np.intp)}
+        if branch not in self._plan.mirrored:
+            return everyone
+        recorded = container.manifest.predicate["run"]["out_of_fold"]
+        ((_, _, cell, held),) = held_out_by(self._clips, self._plan.out_of_fold, recorded, [branch])
+        folds = held.folds(tuple(cell["sha256"]), self._plan.folds, self._plan.seed)
+        return everyone | {fold: rest for fold, (_, rest) in enumerate(folds)}
 
     def _fit_scales(self, scores: pl.DataFrame, plugins: Plugins) -> dict[bool, Scale]:
         """Return the calibrations by the scorers of all train normals, and those by the scorers of folds."""

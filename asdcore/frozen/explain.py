@@ -43,7 +43,7 @@ NEXT = {
     "environment": f"Environment: install the pinned versions in a new virtual environment, {ANEW}",
     "recomputed": "Recomputed tables: this machine gets other numbers. Use the one that froze them, or freeze anew.",
     "kernels": "Processor: asdcore verify MANIFEST --recompute says how far every table is. Use the kernels of the "
-    "freeze, the machine that froze it, or freeze anew.",
+    "freeze, the machine that froze it, or freeze anew; exact = true lets networks compute the same everywhere.",
 }
 """What to do about each group of differences."""
 

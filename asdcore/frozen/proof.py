@@ -93,10 +93,9 @@ def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], wor
         except AsdcoreError as error:
             detail = f"cannot be computed again: {error} ({sample.kernels})"
             differences = [Difference(CHANGED, GROUP, "run/scores.parquet", detail)]
-        verb = "does not compute" if differences else "computes"
-        return Proof(
-            differences, f"this machine {verb} the frozen bytes ({sample.contents()}), though {sample.kernels}."
-        )
+        verb, link = ("does not compute", ":") if differences else ("computes", ", though")
+        note = f"this machine {verb} the frozen bytes ({sample.contents()}){link} {sample.kernels}."
+        return Proof(differences, note)
 
 
 def recomputed_note(kernels: Sequence[KernelChange], changed: Sequence[Difference]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -91,8 +92,17 @@ def test_a_bad_recording_is_named_and_the_others_are_scored(root, tmp_path, caps
     assert len(lines) == 3
     for line, file in zip(lines, files, strict=False):
         assert line.startswith("Error: ")
+        assert line.count(file.name) == 1
         assert str(file) in line
     assert lines[2].endswith("every sample is 0: the recording is silent. Check the microphone and the file")
+
+
+def test_a_file_may_have_any_name(root, tmp_path, capsys, monkeypatch):
+    names = ["a,b.wav", 'a"b.wav', "a\nb.wav", "a\rb.wav", "ü Ω.wav"]
+    files = [shutil.copy(fans(root)[0], tmp_path / name) for name in names]
+    code, out, err = asd(capsys, monkeypatch, "detect", root / "frozen.asd", *files, "--machine", "fan")
+    assert (code, err) == (0, "")
+    assert [row["file"] for row in csv.DictReader(io.StringIO(out, newline=""))] == list(map(str, files))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import shutil
 import zipfile
@@ -124,7 +125,7 @@ CHANGES = {
     "another format": (lambda content: relisted(content, format=2), "format"),
     "a name that escapes": (
         lambda content: relisted(content, manifest={"name": "../x", "sha256": "0"}),
-        "a name in it",
+        "is not the name of a file",
     ),
 }
 
@@ -139,6 +140,54 @@ def test_an_edited_file_is_refused_and_nothing_of_it_used(carried, tmp_path, cha
     with pytest.raises(ManifestError, match=message):
         open_container(path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["edited.asd"]
+
+
+def named(name):
+    return {"manifest": {"name": name, "sha256": "of the manifest"}}
+
+
+ABOUTS = {
+    "a checkpoint outside": ({"checkpoints": {"mine": "/etc/hostname"}}, "/etc/hostname, a checkpoint, is not inside"),
+    "one above": ({"checkpoints": {"mine": "../other.pt"}}, "../other.pt, a checkpoint, is not inside"),
+    "a list of checkpoints": ({"checkpoints": []}, "detector.json"),
+    "no name": (named(""), "'' is not the name of a file"),
+    "a folder's name": (named(".."), "'..' is not the name of a file"),
+    "a long name": (named("x" * 300), "is not the name of a file"),
+    "no members": ({"members": None}, "detector.json"),
+}
+
+
+@pytest.mark.parametrize(("about", "message"), ABOUTS.values(), ids=ABOUTS)
+def test_a_list_of_contents_that_leads_outside_is_refused(carried, tmp_path, about, message):
+    content = members(carried.path)
+    digest = {"sha256": hashlib.sha256(content[MANIFEST]).hexdigest()}
+    about = {key: {**value, **digest} if key == "manifest" else value for key, value in about.items()}
+    relisted(content, **about)
+    with pytest.raises(ManifestError, match=f"was edited or damaged: .*{message}"):
+        open_container(rewritten(tmp_path / "mine.asd", content))
+
+
+@pytest.mark.parametrize(("before", "behind"), [(b"#!/bin/sh\n", b""), (b"", b"more"), (b"", None)])
+def test_bytes_around_a_detector_are_refused(carried, tmp_path, before, behind):
+    """A zip may have a program before it, and a comment or another zip behind it."""
+    content = carried.path.read_bytes()
+    path = tmp_path / "around.asd"
+    path.write_bytes(before + content + (content if behind is None else behind))
+    with pytest.raises(ManifestError, match="bytes before or behind what was written"):
+        open_container(path)
+
+
+def test_a_pipe_in_place_of_a_detector_in_use_is_not_waited_for(carried, tmp_path):
+    opened = open_container(shutil.copy(carried.path, tmp_path / "mine.asd"))
+    opened.path.unlink()
+    os.mkfifo(opened.path)
+    with pytest.raises(ManifestError, match="cannot be read any more: it is missing, or not a file"):
+        opened.read("run/clips.parquet")
+
+
+def test_a_name_longer_than_any_file_has_is_no_traceback(tmp_path):
+    with pytest.raises(NothingToCheckError, match="cannot be read: File name too long"):
+        open_container(tmp_path / ("x" * 300 + ".asd"))
 
 
 def test_twice_the_same_member_is_refused(carried, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import asdcore
+from asdcore.contract.plugins import installed
 from asdcore.data.audio import decode
 from asdcore.errors import DataError, ManifestError
 from asdcore_plugins.normalizers.median_iqr import MedianIQR
@@ -37,11 +39,50 @@ def test_clips_in_another_order_get_the_same(carried, detector):
         assert said({"mirrored": verdict})["mirrored"] == rows(carried.run, clip)["mirrored"]
 
 
+MIRROR_OF_TINY_FOLDS = """
+name = "small_folds"
+folds = 8
+branches.b = { encoder = { name = "logmel", n_mels = 8 }, scorer = "mahalanobis" }
+systems.s.weights = { b = 1.0 }
+systems.mirrored.out_of_fold_mirror_of = "s"
+out_of_fold = { by = "neighbours", range = 2 }
+"""
+
+
+def test_a_mirror_whose_folds_lie_in_the_gaps_of_others_is_scored_as_in_the_run(tmp_path, make_dataset):
+    data = make_dataset(tmp_path / "data", ("fan",), source=12, target=4, test=1)
+    (tmp_path / "p.toml").write_text(MIRROR_OF_TINY_FOLDS)
+    run = asdcore.run(tmp_path / "p.toml", data, tmp_path / "run", task="dcase2026", store=tmp_path / "store")
+    asdcore.freeze(tmp_path / "run", tmp_path / "m.json")
+    detector = asdcore.load_detector(asdcore.export(tmp_path / "m.json", tmp_path / "m.asd"))
+    for (clip,) in run.clips.filter(split="test").select("clip").rows():
+        assert said(detector.score_all(*decode(data / clip), "fan")) == rows(run, clip)
+
+
 def test_threads_share_a_detector(carried, detector):
     clips = carried.clips()
     with ThreadPoolExecutor(4) as threads:
         scores = list(threads.map(lambda clip: said(detector.score_all(clip[3], clip[4], clip[1], clip[2])), clips))
     assert scores == [rows(carried.run, clip[0]) for clip in clips]
+
+
+def test_threads_that_load_detectors_leave_all_plugins_in_place(carried):
+    before = installed()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: asdcore.load_detector(carried.path), range(8)))
+    assert installed() is before
+
+
+def test_a_pickled_detector_loads_its_file_again(carried, tmp_path):
+    clip, machine, section, audio, rate = carried.clips()[0]
+    path = shutil.copy(carried.path, tmp_path / "mine.asd")
+    pickled = pickle.dumps(asdcore.load_detector(path))
+    assert said(pickle.loads(pickled).score_all(audio, rate, machine, section)) == rows(carried.run, clip)
+    asdcore.freeze(carried.root / "run", tmp_path / "later.json", time="2026-07-01T00:00:00Z")
+    path.unlink()
+    asdcore.export(tmp_path / "later.json", path)
+    with pytest.raises(ManifestError, match="was replaced by a detector of another manifest"):
+        pickle.loads(pickled)
 
 
 ELSEWHERE = """
@@ -117,13 +158,18 @@ REFUSED = {
     "empty": (CLIP[:, :0], 16000, "the clip has 0 s"),
     "silent": (np.zeros_like(CLIP), 16000, "every sample is 0: the recording is silent"),
     "not finite": (np.where(CLIP > 2, np.nan, CLIP), 16000, r"\d+ samples are NaN or infinite"),
-    "one channel": (CLIP[0], 16000, r"the clip has 1 channels; fan section 00 has clips of 2, so an array \(2, n_"),
+    "silent in single precision": (CLIP.astype(float) * 1e-300, 16000, "every sample is 0"),
+    "too large": (CLIP.astype(float) * 1e300, 16000, r"holds a sample of \d.*e\+300, and full scale is 1"),
+    "one channel": (CLIP[0], 16000, r"the clip has 1 channels; fan .* an array \(2, n_samples\) is allowed$"),
+    "one sample short": (CLIP[:, :1999], 16000, "the clip has 0.124938 s; at least 0.125 s are allowed"),
+    "ragged": ([[0.1] * 4000, [0.1] * 3999], 16000, r"the audio is not an array \(ValueError: .*floats in"),
     "turned": (CLIP.T, 16000, r"the clip has 4000 channels; .*transpose it"),
     "three axes": (CLIP[None], 16000, r"the clip has an array \(1, 2, 4000\)"),
     "whole numbers": ((CLIP * 1000).astype(np.int16), 16000, r"an array of int16; floats in \[-1, 1\] are allowed"),
     "no sound": (None, 16000, "an array of object"),
-    "rate of zero": (CLIP, 0, "the sample rate is 0; a whole number of Hz is allowed"),
+    "rate of zero": (CLIP, 0, "the sample rate is 0; a whole number of Hz from 1,000 to 4,000,000 is"),
     "rate of text": (CLIP, "16000", "the sample rate is '16000'"),
+    "rate that would take all memory": (CLIP, 1, "the sample rate is 1; a whole number of Hz from 1,000"),
     "broken rate": (CLIP, 16000.5, "the sample rate is 16000.5"),
 }
 
@@ -139,6 +185,10 @@ def test_unknown_machines_sections_and_systems_are_named(detector):
         detector.score(CLIP, 16000, "pump")
     with pytest.raises(DataError, match="fan section 01 is unknown"):
         detector.score(CLIP, 16000, "fan", "01")
+    with pytest.raises(DataError, match="fan section 0 is unknown"):
+        detector.score(CLIP, 16000, "fan", 0)
+    with pytest.raises(DataError, match="3 section '' is unknown"):
+        detector.score(CLIP, 16000, 3, "")
     with pytest.raises(DataError, match="no machine says too little: this detector knows"):
         detector.score(CLIP, 16000)
     with pytest.raises(DataError, match="There is no system 'sum': this detector has carried, largest, mirrored"):

@@ -175,7 +175,9 @@ def test_what_to_type_next_names_the_variable(frozen, on_core2, asdcore_command,
     path = on_core2(frozen.doctored(systems=nudged("score", 1e-12)))
     done = asdcore_command("verify", path)
     assert done.code == 1
-    assert "What this processor computes" in done.out or "what this processor computes: " in done.out
+    assert "what this processor computes: " in done.out
+    assert "this machine does not compute the frozen bytes (sample: " in done.out
+    assert f"systems and decisions): {CORE2}." in done.out
     assert f"asdcore verify {path} --recompute says how far every table is" in done.out
     assert f"With the kernels of the freeze: env OPENBLAS_CORETYPE=Core2 asdcore verify {path}" in done.out
 
