@@ -33,16 +33,7 @@ from asdcore.store.own_files import (
     write_journal,
 )
 from asdcore.store.sealed_json import FIELD, is_sealed, is_sealed_file, is_sealed_page, seal, unsealed
-from asdcore.store.tables import (
-    CALIBRATED,
-    CLIP_INDEX,
-    DECISIONS,
-    SCORES,
-    SYSTEMS,
-    Table,
-    read_with_digest,
-    write_table,
-)
+from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_digested, write_table
 
 TABLES: dict[str, Table] = {
     "clips": CLIP_INDEX,
@@ -134,7 +125,7 @@ class Run:
     def _table(self, name: str) -> pl.DataFrame:
         repair = f"Run the portfolio again into {self.folder}."
         path = self.folder / f"{name}.parquet"
-        frame, digest = read_with_digest(TABLES[name], path, repair)
+        frame, digest = read_digested(TABLES[name], path, repair)
         if digest != self.about["tables"][name]:
             raise StoreError(f"{path} is not the table that {RUN_FILE} names. {repair}")
         systems = set(frame["system"].unique()) if "system" in frame.columns else set()

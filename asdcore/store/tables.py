@@ -167,10 +167,10 @@ def write_table(table: Table, frame: pl.DataFrame, path: Path) -> str:
 
 def read_table(table: Table, path: Path, repair: str) -> pl.DataFrame:
     """Read a table and check its columns and content; ``repair`` is the advice an error ends with."""
-    return read_with_digest(table, path, repair)[0]
+    return read_digested(table, path, repair)[0]
 
 
-def read_with_digest(table: Table, path: Path, repair: str) -> tuple[pl.DataFrame, str]:
+def read_digested(table: Table, path: Path, repair: str) -> tuple[pl.DataFrame, str]:
     """Read a table and check its columns and content; return it with its content digest."""
     frame = read_parquet(path, repair)
     try:
