@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.components.named_files import module_source
-from asdcore.contract.plugins import origin
+from asdcore.contract.discovery import origins
 from asdcore.contract.sources import framework_files, source_folder
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest import Manifest
@@ -79,8 +79,7 @@ def split(name: str) -> tuple[str, str]:
 def code_roots(plugins: Iterable[str]) -> dict[str, Path]:
     """Return the roots of the framework and of the plugins named that are installed. None of them is imported."""
     roots = {"asdcore": framework_files()[0]}
-    for name in plugins:
-        place = origin(name)
+    for name, place in origins(plugins).items():
         if place and place.source:
             roots[f"plugin/{name}"] = source_folder(place.source)
     return roots
@@ -92,11 +91,10 @@ def plugin_files(plugins: Mapping[str, Iterable[str]]) -> dict[str, Path]:
     plugins : {name: those modules}. None of them is imported.
     """
     sources: dict[str, Path] = {}
-    for name, modules in plugins.items():
-        place = origin(name)
+    for name, place in origins(plugins).items():
         files = [
             *(place.files.items() if place else ()),
-            *(item for module in modules for item in module_source(module).files.items()),
+            *(item for module in plugins[name] for item in module_source(module).files.items()),
         ]
         sources |= {f"plugin/{name}/{path}": file for path, file in files}
     return sources

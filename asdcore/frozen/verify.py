@@ -11,7 +11,7 @@ from typing import Any
 
 from asdcore.basics.paths import given_path, places
 from asdcore.compute.kernels import kernel_changes
-from asdcore.contract.plugins import origin
+from asdcore.contract.discovery import origins
 from asdcore.errors import AsdcoreError
 from asdcore.frozen.differences import CHANGED, MISSING, VERSION, Difference, Verification
 from asdcore.frozen.environment import changes, environment_now
@@ -202,8 +202,10 @@ class _Verify:
         """Compare the versions of asdcore and of every plugin."""
         if (frozen := self.manifest.predicate["asdcore"]) != __version__:
             yield Difference(VERSION, "code", "code", f"asdcore {frozen}, here {__version__}")
-        for row in self.manifest.predicate["plugins"]:
-            artifact, place = f"plugin/{row['plugin']}", origin(row["plugin"])
+        rows = self.manifest.predicate["plugins"]
+        places = origins(row["plugin"] for row in rows)
+        for row in rows:
+            artifact, place = f"plugin/{row['plugin']}", places[row["plugin"]]
             if place is None:
                 yield Difference(
                     MISSING, "plugin", artifact, f"{row['distribution']} {row['version']} is not installed"

@@ -22,7 +22,6 @@ from asdcore.errors import DataError, PortfolioError, StoreError
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs.record import RunRecord, check_record
 from asdcore.store.atomic import check_writable, fresh_folder, json_text, write_bytes, write_json
-from asdcore.store.digest import table_digest
 from asdcore.store.own_files import (
     JOURNAL,
     is_damaged_table,
@@ -34,7 +33,7 @@ from asdcore.store.own_files import (
     write_journal,
 )
 from asdcore.store.sealed_json import FIELD, is_sealed, is_sealed_file, is_sealed_page, seal, unsealed
-from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_table, write_table
+from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_digested, write_table
 
 TABLES: dict[str, Table] = {
     "clips": CLIP_INDEX,
@@ -126,8 +125,8 @@ class Run:
     def _table(self, name: str) -> pl.DataFrame:
         repair = f"Run the portfolio again into {self.folder}."
         path = self.folder / f"{name}.parquet"
-        frame = read_table(TABLES[name], path, repair)
-        if table_digest(frame, TABLES[name].key) != self.about["tables"][name]:
+        frame, digest = read_digested(TABLES[name], path, repair)
+        if digest != self.about["tables"][name]:
             raise StoreError(f"{path} is not the table that {RUN_FILE} names. {repair}")
         systems = set(frame["system"].unique()) if "system" in frame.columns else set()
         if strange := sorted(systems - set(self.about["portfolio"]["systems"])):

@@ -204,11 +204,9 @@ def _rounded(rows: pl.DataFrame) -> pl.DataFrame:
 
 def chunk_rows(block: Block, reference: str) -> pl.DataFrame:
     """Lay out the scores of one block by one reference."""
-    columns = {
-        "role": block.role,
-        "row": block.rows.astype(np.int32),
-        "reference": reference,
-        "fold": block.fold,
-        "score": block.scores[reference],
-    }
-    return pl.DataFrame(columns, schema_overrides=CHUNK_SCORES.columns).select(list(CHUNK_SCORES.columns))
+    n, types = len(block.rows), CHUNK_SCORES.columns
+    same = {"role": block.role, "reference": reference, "fold": block.fold}
+    columns = {name: pl.Series(name, [value], types[name]).new_from_index(0, n) for name, value in same.items()}
+    columns["row"] = pl.Series("row", block.rows.astype(np.int32))
+    columns["score"] = pl.Series("score", np.asarray(block.scores[reference], np.float64))
+    return pl.DataFrame([columns[name] for name in types])

@@ -14,6 +14,7 @@ two processes that compute the same artifact write the same content under the sa
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -134,14 +135,9 @@ class FeatureSet:
         for shard in sorted(self.folder.glob("*.parquet")):
             if not shard.is_file():  # a pipe could be read for ever
                 raise StoreError(f"{shard} is a broken link or not a file. {_repair(shard)}")
-            try:
-                names = pl.read_parquet(shard, columns=["audio_sha256"])["audio_sha256"]
-            except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-                reason = str(error).splitlines()[0]
-                raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {_repair(shard)}") from error
-            if names.dtype != pl.String or names.has_nulls():
-                raise StoreError(f"{shard} does not name the audio of its features. {_repair(shard)}")
-            where.update(dict.fromkeys(names, shard))
+            facts = shard.stat()
+            written = facts.st_ino, facts.st_size, facts.st_mtime_ns
+            where.update(dict.fromkeys(_audio_of(shard, written), shard))
         return where
 
     def held(self) -> set[str]:
@@ -212,15 +208,41 @@ class FeatureSet:
 def rows_of(frame: pl.DataFrame, damage: str) -> dict[str, NDArray[np.float32]]:
     """Return {audio digest: features} of a shard's rows; raises StoreError, saying ``damage``, if they are none."""
     try:
+        shapes = [tuple(_length(length) for length in shape) for shape in frame["shape"].to_list()]
+        arrays = _split(frame["values"])
         rows = {
-            name: values.to_numpy().reshape([_length(length) for length in shape])
-            for name, shape, values in zip(frame["audio_sha256"], frame["shape"], frame["values"], strict=True)
+            name: array.reshape(shape)
+            for name, shape, array in zip(frame["audio_sha256"].to_list(), shapes, arrays, strict=True)
         }
     except (TypeError, ValueError, AttributeError):  # of a null, or a shape that its values do not have
         rows = {}
     if len(rows) < len(frame) or not all(np.isfinite(array).all() for array in rows.values()):
         raise StoreError(damage)
     return rows
+
+
+@functools.lru_cache(maxsize=4096)
+def _audio_of(shard: Path, written: tuple[int, int, int]) -> tuple[str, ...]:
+    """Return the audio digests of a shard. A shard written again is read again.
+
+    written : its inode, size and time of change.
+    """
+    try:
+        names = pl.read_parquet(shard, columns=["audio_sha256"])["audio_sha256"]
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {_repair(shard)}") from error
+    if names.dtype != pl.String or names.has_nulls():
+        raise StoreError(f"{shard} does not name the audio of its features. {_repair(shard)}")
+    return tuple(names.to_list())
+
+
+def _split(values: pl.Series) -> list[NDArray[np.float32]]:
+    """Return the arrays of a column of lists; raises AttributeError for a null."""
+    lengths = values.list.len()
+    if lengths.null_count() or not lengths.min():  # what is empty has a place among the values, too
+        return [row.to_numpy() for row in values]
+    return np.split(values.explode().to_numpy(), np.cumsum(lengths.to_numpy())[:-1])
 
 
 def _length(value: object) -> int:

@@ -70,14 +70,18 @@ def _values(column: pl.Series) -> list[bytes]:
     dtype = column.dtype
     if isinstance(dtype, pl.Array | pl.List):
         as_list = column.cast(pl.List(dtype.inner))
-        return [as_list.list.len().fill_null(0).to_numpy().astype("<i8").tobytes(), *_values(as_list.explode())]
+        return [_without_nulls(as_list.list.len(), 0).to_numpy().astype("<i8").tobytes(), *_values(as_list.explode())]
     if dtype == pl.String:
-        texts = [text.encode() for text in column.fill_null("")]
-        return [np.array([len(text) for text in texts], "<i8").tobytes(), b"".join(texts)]
+        texts = _without_nulls(column, "")
+        return [texts.str.len_bytes().to_numpy().astype("<i8").tobytes(), "".join(texts.to_list()).encode()]
     if dtype == pl.Boolean:
-        return [column.fill_null(False).to_numpy().astype(np.uint8).tobytes()]
-    array = column.fill_null(0).to_numpy()
+        return [_without_nulls(column, False).to_numpy().astype(np.uint8).tobytes()]
+    array = _without_nulls(column, 0).to_numpy()
     array = array.astype(array.dtype.newbyteorder("<"))
     if array.dtype.kind == "f":
         array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
     return [array.tobytes()]
+
+
+def _without_nulls(column: pl.Series, value: str | int | bool) -> pl.Series:
+    return column.fill_null(value) if column.null_count() else column

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from asdcore.errors import StoreError
@@ -32,8 +33,8 @@ class Table:
 
     def check(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return ``frame`` with the table's column order; raises StoreError if it is not this table."""
-        absent = [name for name in self.unknown if name not in frame.columns]
-        frame = frame.with_columns(pl.lit(None, self.columns[name]).alias(name) for name in absent)
+        if absent := [name for name in self.unknown if name not in frame.columns]:
+            frame = frame.with_columns(pl.lit(None, self.columns[name]).alias(name) for name in absent)
         extra = sorted(set(frame.columns) - set(self.columns))
         missing = sorted(set(self.columns) - set(frame.columns))
         if extra or missing:
@@ -41,7 +42,7 @@ class Table:
                 f"This is not a {self.name} table: missing columns {missing}, unexpected columns {extra}. "
                 f"A {self.name} table has {', '.join(self.columns)}."
             )
-        frame = frame.select(list(self.columns))
+        frame = frame if frame.columns == list(self.columns) else frame.select(list(self.columns))
         for name, dtype in self.columns.items():
             if frame.schema[name] != dtype:
                 raise StoreError(f"{self.name}.{name} is {frame.schema[name]}, it must be {dtype}.")
@@ -57,7 +58,8 @@ class Table:
             number = dtype in (pl.Float64, pl.Int8) and name not in self.unknown
             bad = column.null_count() if number or name in self.key else 0
             if dtype == pl.Float64:
-                bad += int((~column.is_finite()).sum())
+                present = column.drop_nulls() if column.null_count() else column
+                bad += int((~np.isfinite(present.to_numpy())).sum())
             if bad:
                 raise StoreError(f"{self.name}.{name} has {bad} values that are missing or not finite.")
 
@@ -165,13 +167,17 @@ def write_table(table: Table, frame: pl.DataFrame, path: Path) -> str:
 
 def read_table(table: Table, path: Path, repair: str) -> pl.DataFrame:
     """Read a table and check its columns and content; ``repair`` is the advice an error ends with."""
+    return read_digested(table, path, repair)[0]
+
+
+def read_digested(table: Table, path: Path, repair: str) -> tuple[pl.DataFrame, str]:
+    """Read a table and check its columns and content; return it with its content digest."""
     frame = read_parquet(path, repair)
     try:
         frame = table.check(frame)
     except StoreError as error:
         raise StoreError(f"{path}: {error} {repair}") from error
-    check_content(frame, table.key, path, repair)
-    return frame
+    return frame, check_content(frame, table.key, path, repair)
 
 
 def write_parquet(frame: pl.DataFrame, path: Path, digest: str) -> None:

@@ -16,7 +16,7 @@ SOME = [
 
 
 def test_every_kind_of_artifact_has_a_group():
-    assert set(KINDS) | {"environment", "recomputed"} == set(GROUPS)
+    assert set(KINDS) | {"environment", "recomputed", "kernels"} == set(GROUPS)
     assert len(set(GROUPS.values())) == len(GROUPS)
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder, check_frames
 from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
-from asdcore_plugins.nn.stft import Floats, framed, hann
-from asdcore_plugins.nn.stft import power as squared
+from asdcore_plugins.nn.stft import Floats, frame_powers, hann
 
 FLOOR = 2.220446049250313e-16
 """The smallest mel value before the logarithm: float64 epsilon, as the baseline has it."""
@@ -71,5 +70,6 @@ class LogMel(WeightlessEncoder):
 
     def energy(self, clip: Audio) -> Floats:
         """(n_samples,) -> squared magnitudes (time, n_fft // 2 + 1), a frame centred on every ``hop``-th sample."""
-        padded = np.pad(clip.astype(np.float64), self._n_fft // 2)
-        return squared(np.fft.rfft(framed(padded, self._n_fft, self._hop) * self._window))
+        padded = np.zeros(len(clip) + self._n_fft)
+        padded[self._n_fft // 2 : self._n_fft // 2 + len(clip)] = clip
+        return frame_powers(padded, self._window, self._hop)

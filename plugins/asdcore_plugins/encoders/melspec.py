@@ -9,7 +9,7 @@ import numpy as np
 
 from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder, check_frames
 from asdcore_plugins.nn.mel import MelSums, htk_bank
-from asdcore_plugins.nn.stft import framed, hann, power
+from asdcore_plugins.nn.stft import frame_powers, hann
 
 
 class MelSpec(WeightlessEncoder):
@@ -72,7 +72,7 @@ class MelSpec(WeightlessEncoder):
         """(n_samples,) -> (time, n_mels, 1), a frame centred on every ``hop``-th sample."""
         n_samples = next((n for n in self._lengths if len(clip) <= n), max(self._lengths, default=len(clip)))
         padded = np.pad(np.resize(clip, n_samples).astype(np.float64), self._n_fft // 2)
-        amplitude = np.sqrt(power(np.fft.rfft(framed(padded, self._n_fft, self._hop) * self._window)))
+        amplitude = np.sqrt(frame_powers(padded, self._window, self._hop))
         return np.ascontiguousarray(self._mel(amplitude).T, dtype=np.float32)[..., None]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
 from asdcore_plugins.nn.bands import LogBands
 from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
-from asdcore_plugins.nn.stft import framed, hann, power
+from asdcore_plugins.nn.stft import frame_powers, hann
 from asdcore_plugins.nn.welch import density
 
 Floats = NDArray[np.float64]
@@ -97,6 +97,6 @@ class Modulation(WeightlessEncoder):
     def _envelopes(self, clip: Audio) -> Floats:
         """(n_samples,) -> mel amplitudes (n_mels, time), frames without padding."""
         padded = np.pad(clip.astype(np.float64), (0, max(0, self._n_fft - len(clip))))
-        energy = power(np.fft.rfft(framed(padded, self._n_fft, self._hop) * self._window))
+        energy = frame_powers(padded, self._window, self._hop)
         envelopes: Floats = np.sqrt(self._mel(energy))
         return envelopes

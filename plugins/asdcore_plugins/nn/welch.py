@@ -38,8 +38,9 @@ def density(signals: Floats, sample_rate: float, n_fft: int) -> Floats:
     """
     window = hann(n_fft)
     frames = framed(signals, n_fft, n_fft - n_fft // 2)
-    spectra = np.fft.rfft((frames - frames.mean(axis=-1, keepdims=True)) * window)
-    mean: Floats = power(spectra).mean(axis=-2) / (sample_rate * np.square(window).sum())
+    shaped = frames - frames.mean(axis=-1, keepdims=True)
+    shaped *= window
+    mean: Floats = power(np.fft.rfft(shaped)).mean(axis=-2) / (sample_rate * np.square(window).sum())
     # One-sided: a frequency and its negative count together. 0 Hz has none, nor has half the sample rate.
     mean[..., 1 : (n_fft + 1) // 2] *= 2.0
     return mean
