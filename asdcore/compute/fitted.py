@@ -8,6 +8,7 @@ file holds the probe's scores alone. The path follows from the recipe: features,
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import numpy as np
 from asdcore.compute.recipes import framework_digest
 from asdcore.compute.scoring import Rows, Scores, Work, score_alone
 from asdcore.errors import AsdcoreError, PluginError, StoreError
-from asdcore.store.fitted_state import Kept, read_state, write_state
+from asdcore.store.atomic import write_bytes
+from asdcore.store.fitted_state import Kept, pack, read_state, unpack
 
 FITTED_CODE = framework_digest(
     "compute/checked_outputs.py",
@@ -43,6 +45,11 @@ class Model:
     def fitted(self) -> Rows:
         """The rows as an array."""
         return np.array(self.rows, dtype=np.intp)
+
+    @property
+    def rows_in_short(self) -> int | list[int]:
+        """The rows as a file keeps them: how many there are, if they are the first ones."""
+        return list(self.rows) if self.rows != tuple(range(len(self.rows))) else len(self.rows)
 
     @property
     def probe(self) -> int:
@@ -77,16 +84,21 @@ def fit_once(work: Work, model: Model) -> Any:
 
 
 def keep(work: Work, scorer: Any, model: Model) -> None:
-    """Write a fitted scorer's state, if it has one, and the scores of its probe."""
+    """Write a fitted scorer's state, if it has one, and the scores of its probe.
+
+    Raises PluginError, and keeps nothing, if a scorer that is brought back from the state scores the probe otherwise.
+    """
     has_state = remembers(scorer)
     state = scorer.state() if has_state else {}
+    if not isinstance(state, Mapping):
+        raise PluginError(f"scorer {work.name!r}: its state is a {type(state).__name__}; a table of keys is allowed.")
     probe = work.normal(scorer, model.fitted, model.probe)
     about = {
         "kind": "scorer",
         "name": work.name,
         "recipe": model.path.stem,
         "fitted_on": "features" if work.metric is None else f"{work.metric} distances",
-        "rows": list(model.rows) if model.rows != tuple(range(len(model.rows))) else len(model.rows),
+        "rows": model.rows_in_short,
         "restores": has_state,
     }
     work.check_code()
@@ -94,9 +106,13 @@ def keep(work: Work, scorer: Any, model: Model) -> None:
     if (features := work.features_of(model.probe)) is not None and has_state:
         kept["probe_features"] = features
     try:
-        write_state(model.path, kept, about)
+        content = pack(kept, about)
     except PluginError as error:
         raise PluginError(f"scorer {work.name!r}: {error}") from None
+    if has_state:
+        where = "memory, before anything was written"
+        check_alike(work.name, revive(work, model.fitted, unpack(content, where), where), agrees=0.0)
+    write_bytes(model.path, content)
 
 
 def bring_back(work: Work, model: Model) -> Restored:
@@ -104,7 +120,7 @@ def bring_back(work: Work, model: Model) -> Restored:
 
     Raises StoreError if the file is damaged or of another scorer, PluginError if the scorer refuses its state.
     """
-    return revive(work, model.fitted, read_kept(work, model), str(model.path))
+    return revive(work, model.fitted, read_kept(work.name, model), str(model.path))
 
 
 def revive(work: Work, fitted: Rows, kept: Kept, where: str) -> Restored:
@@ -118,7 +134,7 @@ def revive(work: Work, fitted: Rows, kept: Kept, where: str) -> Restored:
     return Restored(scorer, {name: np.array([score]) for name, score in kept.state["probe"].items()}, now)
 
 
-def read_kept(work: Work, model: Model) -> Kept:
+def read_kept(name: str, model: Model) -> Kept:
     """Read the file of a fitted scorer; raises StoreError if it does not hold what its name says."""
     repair = f"Remove it with 'rm {model.path}' and run again: it is then fitted anew."
     try:
@@ -126,8 +142,11 @@ def read_kept(work: Work, model: Model) -> Kept:
     except StoreError as error:
         raise StoreError(f"{error} {repair}") from None
     about = kept.about
-    if (about.get("recipe"), about.get("name")) != (model.path.stem, work.name):
+    if (about.get("recipe"), about.get("name")) != (model.path.stem, name):
         raise StoreError(f"{model.path} holds the state of another scorer, {about.get('name')!r}. {repair}")
+    whole = about.get("rows") == model.rows_in_short and type(about.get("restores")) is bool
+    if not whole or not all(isinstance(kept.state.get(part), dict) for part in ("state", "probe")):
+        raise StoreError(f"{model.path} lacks a part of what is kept of a scorer. {repair}")
     return kept
 
 
@@ -135,7 +154,7 @@ def restored(work: Work, state: Any, where: str) -> Any:
     """Build a scorer and restore its state; raises PluginError if it refuses."""
     scorer = work.build()
     try:
-        return scorer.restore(state)
+        back = scorer.restore(state)
     except AsdcoreError:
         raise
     except Exception as error:
@@ -143,13 +162,19 @@ def restored(work: Work, state: Any, where: str) -> Any:
             f"scorer {work.name!r} does not take back its state in {where}: {type(error).__name__}: {error}. "
             f"'asdcore check-plugin {work.name}' shows whether state and restore fit together."
         ) from error
+    if type(back) is not type(scorer):
+        raise PluginError(f"scorer {work.name!r}: restore returned a {type(back).__name__}; let it return self.")
+    return back
 
 
-def check_alike(name: str, back: Restored) -> None:
-    """Raise PluginError if a scorer that was brought back scores its probe differently, beyond a kernel's rounding."""
+def check_alike(name: str, back: Restored, agrees: float = AGREES) -> None:
+    """Raise PluginError if a scorer that was brought back scores its probe differently.
+
+    agrees : the relative difference allowed; by default what another processor's kernels may round.
+    """
     for reference in sorted({*back.then, *back.now}):
         then, now = (_one(scores[reference]) if reference in scores else None for scores in (back.then, back.now))
-        if then is None or now is None or not math.isclose(then, now, rel_tol=AGREES, abs_tol=0.0):
+        if then is None or now is None or not math.isclose(then, now, rel_tol=agrees, abs_tol=0.0):
             raise PluginError(
                 f"scorer {name!r}, brought back from its state, gives a train normal the {reference} score {now!r}; "
                 f"fitted, it gave {then!r}. Its state lacks something, or rounds it. 'asdcore check-plugin {name}' "
@@ -159,7 +184,7 @@ def check_alike(name: str, back: Restored) -> None:
 
 def remembers(scorer: object) -> bool:
     """Whether a scorer, normalizer or guard has ``state`` and ``restore``."""
-    return hasattr(scorer, "state") and hasattr(scorer, "restore")
+    return all(callable(getattr(scorer, name, None)) for name in ("state", "restore"))
 
 
 def _one(score: Any) -> float:

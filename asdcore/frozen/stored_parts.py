@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from asdcore.compute.fitted import Model, read_kept
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import ManifestError
@@ -47,26 +48,32 @@ class StoredParts:
         return shards
 
     def states(self) -> States:
-        """Return the states of the scorers that test clips are scored by. Raises ManifestError if one is missing."""
+        """Return the states of the scorers that test clips are scored by.
+
+        Raises ManifestError if one is missing, StoreError if one is damaged or of another scorer.
+        """
         cells = [f"{machine}/{section}" for machine, section in self.run.clips.select(CELL).unique().sort(CELL).rows()]
         states: States = {}
-        for branch in self.portfolio.branches:
-            by_cell = dict(self._paths(branch))
-            if lost := [path for paths in by_cell.values() for path in paths if not path.exists()]:
+        for branch, choice in self.portfolio.branches.items():
+            by_cell = dict(self._models(branch))
+            models = [model for of_cell in by_cell.values() for model in of_cell]
+            if lost := [model.path for model in models if not model.path.exists()]:
                 raise ManifestError(
                     f"{lost[0].parent} lacks what {len(lost)} scorers of branch {branch!r} have learnt. {self._again}"
                 )
-            states[branch] = {cell: [self._name(path) for path in by_cell[cell]] for cell in cells}
+            for model in models:
+                read_kept(choice.scorer.name, model)
+            states[branch] = {cell: [self._name(model.path) for model in by_cell[cell]] for cell in cells}
         return states
 
-    def _paths(self, branch: str) -> Iterator[tuple[str, list[Path]]]:
-        """Yield (machine/section, paths of the states of its scorers)."""
+    def _models(self, branch: str) -> Iterator[tuple[str, list[Model]]]:
+        """Yield (machine/section, its fitted scorers)."""
         device = self.run.about["device"]
         store, on = Store(self.root), None if device == "cpu" else str(device)
         jobs = plan(self.run.clips, branch, self.portfolio, store, self.plugins, on)
         cells = self.run.clips.select(CELL).unique(maintain_order=True).rows()
         for (machine, section), job in zip(cells, jobs, strict=True):
-            yield f"{machine}/{section}", [model.path for model in job.models().values()]
+            yield f"{machine}/{section}", list(job.models().values())
 
     def _name(self, path: Path) -> str:
         return f"store/{path.relative_to(self.root).as_posix()}"

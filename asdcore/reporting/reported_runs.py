@@ -15,7 +15,8 @@ from asdcore.evidence.evaluate import Evaluation
 from asdcore.evidence.metrics import rule
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.reporting.labels import labels_of
-from asdcore.runs.folder import Run, load_run
+from asdcore.runs.folder import Run
+from asdcore.runs.several import each_run_once
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,8 @@ def open_subjects(
     """
     if not runs:
         raise AsdcoreError("A report needs at least one run: 'asdcore report RUN'.")
-    opened = [run if isinstance(run, Run) else load_run(run) for run in runs]
-    folders = [run.folder.resolve() for run in opened]
-    if twice := [str(folder) for folder, count in Counter(folders).items() if count > 1]:
-        raise AsdcoreError(f"{', '.join(twice)} is named twice. Name every run once.")
-    names = unique_names(folders)
+    opened = each_run_once(runs)
+    names = unique_names([run.folder.resolve() for run in opened])
     subjects = []
     for name, run in zip(names, opened, strict=True):
         subjects.append(_subject(name, run, len(opened) == 1, truth, year))

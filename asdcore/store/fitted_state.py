@@ -31,6 +31,8 @@ KEY = "asdcore"
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
 LARGEST_HEADER = 16_000_000
 """Bytes: no fitted component comes near it, and a longer header is not read."""
+DEEPEST = 32
+"""Tables and lists inside one another; what is inside itself has no end."""
 ALLOWED = f"arrays ({', '.join(DTYPES)}), text, numbers, booleans, None, lists of these without floats, and tables"
 
 
@@ -133,6 +135,7 @@ def _without_arrays(state: Mapping[str, Any], path: str, arrays: dict[str, NDArr
     """Return the JSON values of a state, and add its arrays to ``arrays``."""
     import numpy as np
 
+    _check_depth(path.count("/"), path)
     values: dict[str, Any] = {}
     for key, value in state.items():
         if not isinstance(key, str) or "/" in key or not key:
@@ -160,7 +163,14 @@ def _ordered(array: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 
-def _json(value: Any, where: str) -> Any:
+def _check_depth(depth: int, where: str) -> None:
+    if depth > DEEPEST:
+        raise PluginError(
+            f"its state nests more than {DEEPEST} tables or lists, at '{where[:40]}...'. Put less inside."
+        )
+
+
+def _json(value: Any, where: str, depth: int = 0) -> Any:
     """Return a value that JSON keeps exactly. Raises PluginError for others."""
     import numpy as np
 
@@ -169,7 +179,8 @@ def _json(value: Any, where: str) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, list | tuple):
-        return [_json(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        _check_depth(depth, where)
+        return [_json(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
     raise PluginError(f"its state has at {where!r} a {type(value).__name__}; allowed are {ALLOWED}.")
 
 

@@ -57,6 +57,16 @@ class Refusing(Remembering):
         raise KeyError("centre")
 
 
+class Forgetful(Remembering):
+    def restore(self, state):
+        super().restore(state)
+
+
+class Nothing(Remembering):
+    def state(self):
+        return None
+
+
 class Wordy(Remembering):
     def state(self):
         return {"means": self.means, "note": np.array(["a"])}
@@ -110,18 +120,30 @@ def test_a_scorer_without_a_state_is_fitted_again_and_keeps_a_probe(cell, model)
     assert scores_of(work, first, model) == scores_of(work, back.scorer, model)
 
 
-@pytest.mark.parametrize(("kind", "reference"), [(Rounding, "pooled"), (Losing, "target")])
-def test_a_state_that_lacks_something_is_noticed_by_the_probe(cell, model, kind, reference):
-    work = Work("lossy", kind, cell)
-    fit_once(work, model)
-    with pytest.raises(PluginError, match=rf"scorer 'lossy', brought back from its state, gives .* {reference} score"):
-        fit_once(work, model)
+LYING = {
+    Rounding: "scorer 'lying', brought back from its state, gives .* pooled score",
+    Losing: "scorer 'lying', brought back from its state, gives .* target score None",
+    Refusing: "scorer 'lying' does not take back its state.*KeyError: 'centre'",
+    Forgetful: "scorer 'lying': restore returned a NoneType; let it return self",
+    Nothing: "scorer 'lying': its state is a NoneType; a table of keys is allowed",
+}
 
 
-def test_a_scorer_that_fails_on_its_state_is_named(cell, model):
-    work = Work("refusing", Refusing, cell)
+@pytest.mark.parametrize("fit", [fit_once, fit_and_keep])
+@pytest.mark.parametrize(("kind", "message"), LYING.items())
+def test_a_state_that_does_not_restore_its_scorer_is_not_kept(cell, model, kind, message, fit):
+    with pytest.raises(PluginError, match=message):
+        fit(Work("lying", kind, cell), model)
+    assert not model.path.exists()
+
+
+def test_a_kept_state_that_lacks_something_is_noticed_by_the_probe(cell, model):
+    work = Work("remembering", Remembering, cell)
     fit_once(work, model)
-    with pytest.raises(PluginError, match="scorer 'refusing' does not take back its state.*KeyError: 'centre'"):
+    kept = read_state(model.path)
+    kept.state["state"] = {"means": {"pooled": kept.state["state"]["means"]["pooled"]}}
+    write_state(model.path, kept.state, kept.about)
+    with pytest.raises(PluginError, match="brought back from its state, gives .* target score None"):
         fit_once(work, model)
 
 
@@ -148,6 +170,9 @@ def test_a_damaged_or_exchanged_file_is_refused_with_what_to_type(cell, model):
         model.path.read_bytes()[:-1],
         pack(kept.state, {**kept.about, "name": "other"}),
         pack(kept.state, {**kept.about, "recipe": "0" * 64}),
+        pack(kept.state, {**kept.about, "rows": 3}),
+        pack(kept.state, {key: value for key, value in kept.about.items() if key != "restores"}),
+        pack({"state": kept.state["state"]}, kept.about),
     ):
         model.path.write_bytes(content)
         with pytest.raises(StoreError, match=rf"{model.path.name}.*Remove it with 'rm {model.path}' and run again"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from asdcore.contract.plugins import installed
-from asdcore.errors import ManifestError
+from asdcore.errors import ManifestError, StoreError
 from asdcore.frozen.stored_parts import StoredParts
 from asdcore.portfolio import parse_portfolio
+from asdcore.store.fitted_state import pack, unpack
 
 
 @pytest.fixture
@@ -36,6 +37,27 @@ def test_every_file_of_features_is_listed_with_its_clips(parts, frozen):
 def test_a_missing_state_is_named_with_what_to_do(parts, frozen):
     next((frozen.home / "store" / "fitted").iterdir()).unlink()
     with pytest.raises(ManifestError, match=r"lacks what 1 scorers of branch '\w+' have learnt. Run the port"):
+        parts.states()
+
+
+def cut_short(content, _):
+    return content[:-1]
+
+
+def of_another_scorer(_, other):
+    return other
+
+
+def without_a_part(content, _):
+    kept = unpack(content, "it")
+    return pack({"state": kept.state["state"]}, kept.about)
+
+
+@pytest.mark.parametrize("change", [cut_short, of_another_scorer, without_a_part])
+def test_a_damaged_or_exchanged_state_is_not_frozen(parts, frozen, change):
+    mine, other = sorted((frozen.home / "store" / "fitted").iterdir())[:2]
+    mine.write_bytes(change(mine.read_bytes(), other.read_bytes()))
+    with pytest.raises(StoreError, match=f"{mine.name}.*Remove it with 'rm {mine}' and run again"):
         parts.states()
 
 

@@ -29,7 +29,7 @@ def test_names_are_the_shortest_ends_that_differ():
 
 
 def test_a_run_named_twice_or_not_at_all_is_refused(run):
-    with pytest.raises(AsdcoreError, match="named twice"):
+    with pytest.raises(AsdcoreError, match="is given twice"):
         opened(run, run.folder)
     with pytest.raises(AsdcoreError, match="at least one run"):
         opened()

@@ -78,6 +78,29 @@ def test_numpy_numbers_come_back_as_python_numbers() -> None:
     assert [type(state[key]) for key in ("n", "yes", "x")] == [int, bool, float]
 
 
+def endless() -> list[Any]:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+def endless_table() -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    value["me"] = value
+    return value
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"in": nested(depth - 1)} if depth else {}
+
+
+@pytest.mark.parametrize("value", [endless(), endless_table(), nested(60)])
+def test_what_is_nested_too_deeply_to_be_read_again_is_refused(value: Any) -> None:
+    with pytest.raises(PluginError, match="its state nests more than 32 tables or lists, at 'a"):
+        pack({"a": value}, {})
+    assert unpack(pack({"a": nested(30)}, {}), "it").state == {"a": nested(30)}
+
+
 def test_a_written_state_is_read_again(tmp_path: Path) -> None:
     write_state(tmp_path / "fitted" / "a.safetensors", STATE, ABOUT)
     kept = read_state(tmp_path / "fitted" / "a.safetensors")

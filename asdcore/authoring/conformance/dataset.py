@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from asdcore.authoring.conformance.driver import require
 from asdcore.authoring.conformance.folders import DatasetBench, Table, files, read_clips
+from asdcore.contract.interfaces import Dataset
 
 COLUMNS = {
     "clip": "String",
@@ -65,11 +66,7 @@ def check_rows_dropped(bench: DatasetBench) -> None:
 
 def check_rows_appended(bench: DatasetBench) -> None:
     """A file that comes later adds one row and changes no other, for a reader that saw the folder without it."""
-    late, _ = bench.two_clips()
-    copied = bench.copy()
-    (copied / late).unlink()
-    dataset = bench.build()
-    read_clips(dataset, copied)
+    late, copied, dataset = _read_without_a_clip(bench)
     shutil.copyfile(bench.root / late, copied / late)
     gap = _gap(bench.clips(), read_clips(dataset, copied))
     require(not gap, f"After {late} came into the folder, {gap}.", WHY_FILES, CAUSE_FILES)
@@ -91,11 +88,7 @@ def check_rows_duplicated(bench: DatasetBench) -> None:
 
 def check_no_memory_between_calls(bench: DatasetBench) -> None:
     """One reader gives for each folder what a new reader gives, whatever it has read before."""
-    gone, _ = bench.two_clips()
-    copied = bench.copy()
-    (copied / gone).unlink()
-    dataset = bench.build()
-    read_clips(dataset, copied)
+    _, copied, dataset = _read_without_a_clip(bench)
     gap = _gap(bench.clips(), read_clips(dataset, bench.root)) or _gap(bench.clips(copied), read_clips(dataset, copied))
     cause = "a cache that is not keyed by the folder and its files."
     require(not gap, f"After another folder was read, {gap}.", WHY_FILES, cause)
@@ -248,6 +241,16 @@ CHECKS = (
     check_input_unchanged,
     check_deterministic,
 )
+
+
+def _read_without_a_clip(bench: DatasetBench) -> tuple[str, Path, Dataset]:
+    """Return a clip, a copy of the folder without it, and a reader that has read that copy."""
+    clip, _ = bench.two_clips()
+    copied = bench.copy()
+    (copied / clip).unlink()
+    dataset: Dataset = bench.build()
+    read_clips(dataset, copied)
+    return clip, copied, dataset
 
 
 def _gap(expected: Table, actual: Table) -> str:

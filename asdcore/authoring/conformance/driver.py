@@ -11,12 +11,12 @@ import random
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.outside_state import statics_restored
+from asdcore.authoring.conformance.outside_state import Builder, statics_restored
 
 Rows = dict[str, NDArray[Any]]
 """A batch: name -> array with one row for each clip. Outputs have the same form."""
@@ -24,7 +24,6 @@ Rows = dict[str, NDArray[Any]]
 ELEMENTWISE = 1e-12
 """What elementwise float64 arithmetic may round in its way, with the number of rows: vector units, no sums."""
 
-Make = Callable[[], Any]
 Run = Callable[[Any], Rows]
 
 
@@ -49,7 +48,7 @@ def join(*batches: Rows) -> Rows:
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
-class Bench(ABC):
+class Bench(Builder, ABC):
     """Builds, fits and calls the components of one kind.
 
     rtol : largest difference allowed between two ways to the same row, relative to the scale of the outputs.
@@ -64,22 +63,6 @@ class Bench(ABC):
     size: ClassVar[int] = 200
     crowd: ClassVar[int] = 200
     call_name: ClassVar[str]
-
-    def __init__(self, make: Make) -> None:
-        self.make = make
-        self._leaving = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._leaving.close()
-
-    def build(self) -> Any:
-        """Build a new component; what it leaves in class attributes and module variables is undone in the end."""
-        component = self.make()
-        self._leaving.enter_context(statics_restored(component))
-        return component
 
     @abstractmethod
     def rows(self, n: int, seed: int) -> Rows:

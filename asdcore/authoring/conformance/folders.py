@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from asdcore.authoring.conformance.outside_state import statics_restored
+from asdcore.authoring.conformance.outside_state import Builder, Make, statics_restored
 from asdcore.errors import DatasetError
 
 Table = dict[str, dict[str, Any]]
@@ -22,30 +21,17 @@ FEW = 3
 """Clips kept of those in one folder whose names differ in digits only: a check copies what it reads, many times."""
 
 
-class DatasetBench:
+class DatasetBench(Builder):
     """Reads the author's folder (if it is large, a copy with a few clips of every sort) and changed copies.
 
     Every reader is newly built.
     """
 
-    def __init__(self, make: Callable[[], Any], root: Path | Callable[[], Path]) -> None:
-        self._make = make
-        self._leaving = contextlib.ExitStack()
+    def __init__(self, make: Make, root: Path | Callable[[], Path]) -> None:
+        super().__init__(make)
         given = Path(root() if callable(root) else root)
         every, few = list(files(given)), list(_few(given))
         self.root = given if len(few) == len(every) else self._copied(given, few)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._leaving.close()
-
-    def build(self) -> Any:
-        """Build a new reader; what it leaves in class attributes and module variables is undone in the end."""
-        component = self._make()
-        self._leaving.enter_context(statics_restored(component))
-        return component
 
     def frame(self) -> Any:
         """Return the clip index of the folder as the reader gives it."""

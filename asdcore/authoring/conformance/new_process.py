@@ -21,7 +21,8 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from asdcore.authoring.conformance.driver import Bench, Make, Rows
+from asdcore.authoring.conformance.driver import Bench, Rows
+from asdcore.authoring.conformance.outside_state import Make
 from asdcore.authoring.conformance.ways import answers, way_named
 from asdcore.store.fitted_state import pack, unpack
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FunctionType, SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+
+Make = Callable[[], Any]
+"""Makes one component."""
 
 _Held = dict[str, tuple[Any, Any]]
 
@@ -27,6 +30,32 @@ def statics_restored(component: Any) -> Iterator[None]:
     finally:
         for owner, before in held:
             _put_back(owner, before)
+
+
+class Builder:
+    """Builds components, and undoes on leaving what they left in class attributes and module variables.
+
+    Parameters
+    ----------
+    make : callable
+        Makes one component.
+    """
+
+    def __init__(self, make: Make) -> None:
+        self.make = make
+        self._leaving = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leaving.close()
+
+    def build(self) -> Any:
+        """Build a new component."""
+        component = self.make()
+        self._leaving.enter_context(statics_restored(component))
+        return component
 
 
 def _owners(component: Any) -> list[Any]:

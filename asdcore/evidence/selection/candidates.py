@@ -17,7 +17,8 @@ from asdcore.evidence.ledger import look_at, record_look
 from asdcore.evidence.metrics import official_score
 from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.truth import truth_of
-from asdcore.runs.folder import Run, load_run
+from asdcore.runs.folder import Run
+from asdcore.runs.several import each_run_once
 from asdcore.store.cache import Store
 
 Places = Mapping[str, tuple[Run, str]]
@@ -100,12 +101,8 @@ def places_of(runs: Runs | Sequence[Runs], only: Sequence[str] | None = None) ->
     given = list(_flat(runs))
     if not given:
         raise EvaluationError("There is nothing to choose among: give one or more finished run folders.")
-    loaded = [run if isinstance(run, Run) else load_run(run) for run in given]
-    folders = [run.folder.resolve() for run in loaded]
-    if twice := [str(folder) for folder, count in Counter(folders).items() if count > 1]:
-        raise EvaluationError(f"The run {twice[0]} is given twice. Name every run once.")
-    places = {}
-    for run, label in zip(loaded, _labels(folders), strict=True):
+    loaded, places = each_run_once(given), {}
+    for run, label in zip(loaded, _labels([run.folder.resolve() for run in loaded]), strict=True):
         for system in sorted(run.about["portfolio"]["systems"]):
             places[system if len(loaded) == 1 else f"{label}/{system}"] = (run, system)
     for name in only or ():

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from asdcore_plugins.encoders.bases.hub_folder import HubEncoder
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import kaldi_fbank
 from asdcore_plugins.nn.run import Parts
-from asdcore_plugins.nn.windows import Windowed
 
 AUDIOSET: dict[str, Any] = {"mean": -4.2677393, "std": 4.5689974, "do_normalize": True, "sampling_rate": 16000}
 """The front end of the AudioSet models, where a checkpoint comes without preprocessor_config.json."""
@@ -29,7 +29,7 @@ FORMER_NAMES = (
 """The names in checkpoints written by transformers 4, the published ones among them."""
 
 
-class AST(Windowed):
+class AST(HubEncoder):
     """AST, the Audio Spectrogram Transformer: a vision transformer on overlapping patches, fine-tuned on AudioSet.
 
     Front end: 16 kHz, Kaldi's filter bank (128 bands from 20 Hz, frames of 25 ms every 10 ms, a Hann window), on
@@ -66,24 +66,17 @@ class AST(Windowed):
     """
 
     name = "ast"
-    files = staticmethod(hub.files)
-    model: Any
 
-    def __init__(
-        self,
-        checkpoint: str | Path,
-        device: str = "cpu",
-        autocast: str | None = None,
-        beyond: str = "windows",
-        exact: bool = False,
-    ) -> None:
+    def _opened(self, checkpoint: str | Path) -> tuple[hub.Snapshot, Any, nn.Module]:
         from transformers import ASTModel
 
         saved = hub.snapshot(checkpoint, "audio-spectrogram-transformer")
         config = hub.configure("ASTConfig", saved)
         inside = ["audio_spectrogram_transformer."]
         model = hub.build(lambda: ASTModel(config), saved, prefixes=inside, older=FORMER_NAMES, ignore=["classifier."])
-        super().__init__(model, device, autocast, exact)
+        return saved, config, model
+
+    def _configured(self, saved: hub.Snapshot, config: Any) -> tuple[int, int]:
         settings = AUDIOSET | saved.preprocessor
         self.sample_rate = int(settings["sampling_rate"])
         self.layers = (*range(config.num_hidden_layers + 1), hub.FINAL)
@@ -91,10 +84,10 @@ class AST(Windowed):
         if settings["do_normalize"]:
             self._mean, self._scale = float(settings["mean"]), 2.0 * float(settings["std"])
         self._frames, self._n_mels = config.max_length, config.num_mel_bins
-        self._bands, self._time = model.embeddings.get_shape(config)
+        self._bands, self._time = self.model.embeddings.get_shape(config)
         length, shift = (int(self.sample_rate * seconds) for seconds in (0.025, 0.01))
         whole = (self._time - 1) * config.time_stride + config.patch_size
-        self.reach(beyond, fits=length + shift * self._frames - 1, window=length + shift * (whole - 1))
+        return length + shift * self._frames - 1, length + shift * (whole - 1)
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> log-mel spectrograms (n_clips, max_length, n_mels)."""

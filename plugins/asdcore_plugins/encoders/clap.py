@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from asdcore import DataError
+from asdcore_plugins.encoders.bases.hub_folder import HubEncoder
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import mel_db, torch_bank
 from asdcore_plugins.nn.mel import htk_bank, slaney_bank
 from asdcore_plugins.nn.run import Parts
-from asdcore_plugins.nn.windows import Windowed
 
 LAION: dict[str, Any] = {
     "sampling_rate": 48000,
@@ -32,7 +32,7 @@ CAPTIONS = ("text_model.", "text_projection.", "logit_scale_")
 """The half of the model that reads captions."""
 
 
-class Clap(Windowed):
+class Clap(HubEncoder):
     """CLAP by LAION: HTS-AT, a hierarchical transformer on a folded spectrogram, trained to match sounds and captions.
 
     Front end: 48 kHz, 64 mel bands from 50 to 14000 Hz in dB, FFT of 1024 every 480 samples (10 ms); Slaney's bands of
@@ -76,32 +76,25 @@ class Clap(Windowed):
     """
 
     name = "clap"
-    files = staticmethod(hub.files)
-    model: Any
 
-    def __init__(
-        self,
-        checkpoint: str | Path,
-        device: str = "cpu",
-        autocast: str | None = None,
-        beyond: str = "windows",
-        exact: bool = False,
-    ) -> None:
+    def _opened(self, checkpoint: str | Path) -> tuple[hub.Snapshot, Any, nn.Module]:
         from transformers import ClapAudioModelWithProjection
 
         saved = hub.snapshot(checkpoint, "clap", "clap_audio_model")
         whole = saved.config["model_type"] == "clap"
         config = hub.configure("ClapConfig", saved).audio_config if whole else hub.configure("ClapAudioConfig", saved)
         model = hub.build(lambda: ClapAudioModelWithProjection(config), saved, ignore=CAPTIONS)
-        super().__init__(model, device, autocast, exact)
+        return saved, config, model
+
+    def _configured(self, saved: hub.Snapshot, config: Any) -> tuple[int, int]:
         self._settings = LAION | saved.preprocessor
         if self._settings["padding"] not in ("repeatpad", "repeat", "pad"):
-            raise DataError(f"{checkpoint}: padding is {self._settings['padding']!r}, not repeatpad, repeat or pad.")
+            raise DataError(
+                f"{saved.weights.parent}: padding is {self._settings['padding']!r}, not repeatpad, repeat or pad."
+            )
         self.sample_rate = int(self._settings["sampling_rate"])
         self._longest = int(self._settings["max_length_s"] * self.sample_rate)
         self._fused, self._n_mels = config.enable_fusion, config.num_mel_bins
-        self.reach(beyond, fits=sys.maxsize if self._fused else self._longest, window=self._longest)
-        self.hears = None if self._fused else self.hears
         self._folds = config.spec_size // config.num_mel_bins
         # What enters the first block has the grid of the first stage, as all its blocks have.
         stages = [
@@ -109,6 +102,12 @@ class Clap(Windowed):
         ]
         self._grids = [stages[0], *stages]
         self.layers = (*range(len(self._grids)), hub.FINAL)
+        return sys.maxsize if self._fused else self._longest, self._longest
+
+    def reach(self, beyond: str, *, fits: int, window: int) -> None:
+        """Set what is heard of a clip: with fusion, all of it."""
+        super().reach(beyond, fits=fits, window=window)
+        self.hears = None if self._fused else self.hears
 
     @property
     def _encoder(self) -> Any:

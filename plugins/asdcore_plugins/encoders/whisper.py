@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from asdcore import Tokens
+from asdcore_plugins.encoders.bases.hub_folder import HubEncoder
 from asdcore_plugins.nn import hub
 from asdcore_plugins.nn.frontend import mel_db, torch_bank
 from asdcore_plugins.nn.mel import slaney_bank
 from asdcore_plugins.nn.run import Parts
-from asdcore_plugins.nn.windows import Windowed
 
 TOKEN = 320
 """Samples between two tokens of Whisper: frames every 160, two frames a token."""
 
 
-class Whisper(Windowed):
+class Whisper(HubEncoder):
     """The encoder half of Whisper.
 
     It hears 16 kHz and has one band and a token every 20 ms, 500 of 10 s; dim is 384, 512, 768, 1024 and 1280 from tiny
@@ -55,28 +55,21 @@ class Whisper(Windowed):
     """
 
     name = "whisper"
-    files = staticmethod(hub.files)
     sample_rate = 16000
-    model: Any
 
-    def __init__(
-        self,
-        checkpoint: str | Path,
-        device: str = "cpu",
-        autocast: str | None = None,
-        beyond: str = "windows",
-        exact: bool = False,
-    ) -> None:
+    def _opened(self, checkpoint: str | Path) -> tuple[hub.Snapshot, Any, nn.Module]:
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
         saved = hub.snapshot(checkpoint, "whisper")
         config = hub.configure("WhisperConfig", saved)
         inside, beside = ("model.encoder.", "encoder."), ("model.decoder.", "decoder.", "proj_out.")
         model = hub.build(lambda: WhisperEncoder(config), saved, prefixes=inside, ignore=beside)
-        super().__init__(model, device, autocast, exact)
+        return saved, config, model
+
+    def _configured(self, saved: hub.Snapshot, config: Any) -> tuple[int, int]:
         self.layers = (*range(config.encoder_layers + 1), hub.FINAL)
         self._n_mels, self._longest = config.num_mel_bins, config.max_source_positions * TOKEN
-        self.reach(beyond, fits=self._longest, window=self._longest)
+        return self._longest, self._longest
 
     def prepare_window(self, audio: NDArray[np.float32]) -> tuple[Tensor, int]:
         """(1, n_samples) float32 -> its spectrogram, and how many tokens are its own: ceil(n_samples / 320)."""

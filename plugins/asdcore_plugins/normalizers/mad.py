@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asdcore import DataError
 from asdcore_plugins.normalizers.bases.location_scale import LocationScale
-from asdcore_plugins.stats.distributions.spread import no_spread
+from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.distributions.spread import FLOOR, GAUSSIAN_MAD, no_spread
 
-Floats = NDArray[np.float64]
-
-GAUSSIAN_MAD = 1.4826
 FEW = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.200, 7: 1.140, 8: 1.129, 9: 1.107}
 """By what the MAD of so many Gaussian values is to be multiplied."""
-
-FLOOR = 1e-12
 
 
 class Mad(LocationScale):
