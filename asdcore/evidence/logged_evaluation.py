@@ -108,7 +108,7 @@ def evaluate_scores(
     Returns
     -------
     Evaluation
-        ``systems`` maps each system to its ``official_score`` and ``cells``; all scores are fractions in [0, 1].
+        As of :func:`asdcore.evaluate`.
 
     Raises
     ------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 
 import numpy as np
@@ -147,20 +146,6 @@ def plugins(monkeypatch):
     return known
 
 
-def digest(i):
-    return hashlib.sha256(str(i).encode()).hexdigest()
-
-
-def index(source=10, target=3, test=4):
-    rows = [
-        (f"m/train/{i:03}.wav", "m", "00", "train", "source" if i < source else "target", digest(i))
-        for i in range(source + target)
-    ]
-    rows += [(f"m/test/{i:03}.wav", "m", "00", "test", None, digest(1000 + i)) for i in range(test)]
-    names = ["clip", "machine", "section", "split", "domain", "sha256"]
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
-
-
 def vector(sha256):
     return np.frombuffer(bytes.fromhex(sha256)[:8], np.uint8).astype(np.float32)
 
@@ -194,7 +179,7 @@ def table(clips, scorer, store, plugins, **how):
     return score.assemble(clips, "b", jobs, store)
 
 
-def test_a_test_clip_is_scored_alone_whatever_the_scorer_does(tmp_path, plugins):
+def test_a_test_clip_is_scored_alone_whatever_the_scorer_does(index, tmp_path, plugins):
     scores = table(index(test=7), "crowd", Store(tmp_path), plugins)
     assert scores.filter(pl.col("role") == "test")["score"].to_list() == [1.0] * 7
 
@@ -205,7 +190,7 @@ def few_of(clips, test):
 
 
 @pytest.mark.parametrize("scorer", ["base", "first", "first_five", "crowd", "mean", "knn", "lof", "mahalanobis"])
-def test_a_test_clip_has_the_same_scores_beside_any_others(tmp_path, plugins, scorer):
+def test_a_test_clip_has_the_same_scores_beside_any_others(index, tmp_path, plugins, scorer):
     clips = index(20, 5, test=16)
     everyone = table(clips, scorer, Store(tmp_path), plugins).filter(pl.col("role") == "test")
     names = sorted(clips.filter(pl.col("split") == "test")["clip"])
@@ -215,12 +200,12 @@ def test_a_test_clip_has_the_same_scores_beside_any_others(tmp_path, plugins, sc
 
 
 @pytest.mark.parametrize("scorer", ["running", "first_ten", "noisy"])
-def test_a_scorer_that_keeps_something_of_test_clips_is_named_with_the_clip(tmp_path, plugins, scorer):
+def test_a_scorer_that_keeps_something_of_test_clips_is_named_with_the_clip(index, tmp_path, plugins, scorer):
     with pytest.raises(PluginError, match=rf"scorer '{scorer}' gives sha256:[0-9a-f]{{64}} the pooled score.*fit"):
         table(index(), scorer, Store(tmp_path), plugins)
 
 
-def test_how_many_test_clips_there_are_does_not_decide_how_they_are_scored(tmp_path, sharing, monkeypatch):
+def test_how_many_test_clips_there_are_does_not_decide_how_they_are_scored(index, tmp_path, sharing, monkeypatch):
     plugins, measured = sharing
     few = table(index(), "shared", Store(tmp_path / "few"), plugins)
     measured.clear()
@@ -230,7 +215,7 @@ def test_how_many_test_clips_there_are_does_not_decide_how_they_are_scored(tmp_p
     assert many.join(few, on="clip", how="semi").sort("clip", "reference").equals(few.sort("clip", "reference"))
 
 
-def test_train_normals_are_scored_by_scorers_that_never_saw_them(tmp_path, plugins):
+def test_train_normals_are_scored_by_scorers_that_never_saw_them(index, tmp_path, plugins):
     clips = index()
     scores = table(clips, "mean", Store(tmp_path), plugins)
     oof = scores.filter((pl.col("role") == "oof") & (pl.col("reference") == "pooled"))
@@ -245,7 +230,7 @@ def test_train_normals_are_scored_by_scorers_that_never_saw_them(tmp_path, plugi
             assert value == pytest.approx(np.linalg.norm(vector(by_clip[clip]) - mean), rel=1e-5)
 
 
-def test_test_clips_are_scored_by_the_scorer_of_all_train_normals(tmp_path, plugins):
+def test_test_clips_are_scored_by_the_scorer_of_all_train_normals(index, tmp_path, plugins):
     scores = table(index(), "mean", Store(tmp_path), plugins)
     test = scores.filter(pl.col("role") == "test")
     assert set(test["fold"]) == {-1}
@@ -254,13 +239,13 @@ def test_test_clips_are_scored_by_the_scorer_of_all_train_normals(tmp_path, plug
     assert [len(features) for features, _ in Mean.fits].count(13) == 1
 
 
-def test_closed_form_leave_one_out_is_used_where_there_is_one(tmp_path, plugins):
+def test_closed_form_leave_one_out_is_used_where_there_is_one(index, tmp_path, plugins):
     oof = table(index(), "knn", Store(tmp_path), plugins).filter(pl.col("role") == "oof")
     assert set(oof["fold"]) == {-1}
     assert (oof["score"] > 0).all()
 
 
-def test_scorers_meet_train_clips_by_name_and_test_clips_by_audio_digest(tmp_path, plugins, monkeypatch):
+def test_scorers_meet_train_clips_by_name_and_test_clips_by_audio_digest(index, digest, tmp_path, plugins, monkeypatch):
     def score(self, features):
         heard.append(features)
         return {"pooled": np.ones(len(features))}
@@ -276,7 +261,7 @@ def test_scorers_meet_train_clips_by_name_and_test_clips_by_audio_digest(tmp_pat
     np.testing.assert_array_equal(np.concatenate(alone[-8:]), [*in_order, *reversed(in_order)])
 
 
-def test_renaming_test_clips_changes_no_score(tmp_path, plugins):
+def test_renaming_test_clips_changes_no_score(index, tmp_path, plugins):
     clips = index()
     before = table(clips, "mean", Store(tmp_path / "a"), plugins)
     other = pl.col("clip").str.replace_all("0", "x").str.replace_all("1", "0")
@@ -285,7 +270,7 @@ def test_renaming_test_clips_changes_no_score(tmp_path, plugins):
     assert sorted(before["score"]) == sorted(after["score"])
 
 
-def test_a_second_plan_finds_the_chunk(tmp_path, plugins):
+def test_a_second_plan_finds_the_chunk(index, tmp_path, plugins):
     first = table(index(), "mean", Store(tmp_path), plugins)
     files = sorted((tmp_path / "scores").iterdir())
     assert table(index(), "mean", Store(tmp_path), plugins).equals(first)
@@ -294,7 +279,7 @@ def test_a_second_plan_finds_the_chunk(tmp_path, plugins):
     assert len(list((tmp_path / "scores").iterdir())) == len(files) + 1
 
 
-def test_two_clips_of_the_same_sound_both_get_their_row(tmp_path, plugins):
+def test_two_clips_of_the_same_sound_both_get_their_row(index, digest, tmp_path, plugins):
     clips = index().with_columns(
         sha256=pl.when(pl.col("clip") == "m/train/001.wav").then(pl.lit(digest(0))).otherwise("sha256")
     )
@@ -306,18 +291,18 @@ def test_two_clips_of_the_same_sound_both_get_their_row(tmp_path, plugins):
 
 
 @pytest.mark.parametrize(("source", "target"), [(2, 0), (1, 1), (3, 1), (2, 2), (0, 4), (12, 1)])
-def test_few_clips_work_where_they_can(tmp_path, plugins, source, target):
+def test_few_clips_work_where_they_can(index, tmp_path, plugins, source, target):
     scores = table(index(source, target), "mean", Store(tmp_path), plugins)
     oof = scores.filter((pl.col("role") == "oof") & (pl.col("reference") == "pooled"))
     assert len(oof) == source + target
 
 
-def test_one_train_clip_cannot_be_left_out(tmp_path, plugins):
+def test_one_train_clip_cannot_be_left_out(index, tmp_path, plugins):
     with pytest.raises(DataError, match="branch 'b', m section 00: 1 train normal cannot be scored out of fold"):
         table(index(1, 0), "mean", Store(tmp_path), plugins)
 
 
-def test_no_test_clips_is_fine(tmp_path, plugins):
+def test_no_test_clips_is_fine(index, tmp_path, plugins):
     assert set(table(index(test=0), "mean", Store(tmp_path), plugins)["role"]) == {"oof"}
 
 
@@ -330,14 +315,14 @@ def test_no_test_clips_is_fine(tmp_path, plugins):
         ("none", PluginError, "gave no scores"),
     ],
 )
-def test_a_scorer_off_its_contract_is_named(tmp_path, plugins, how, error, said):
+def test_a_scorer_off_its_contract_is_named(index, tmp_path, plugins, how, error, said):
     with pytest.raises(error, match=said):
         table(index(), {"name": "bad", "how": how}, Store(tmp_path), plugins)
     assert not (tmp_path / "scores").exists()
 
 
 @given(st.integers(2, 40), st.integers(0, 12), st.integers(2, 7), st.integers(0, 9))
-def test_folds_are_even_within_each_domain(source, target, folds, seed):
+def test_folds_are_even_within_each_domain(digest, source, target, folds, seed):
     audio = tuple(digest(i) for i in range(source + target))
     domain = np.array(["source"] * source + ["target"] * target)
     fold = score.assign_folds(audio, domain, folds, seed)
@@ -404,7 +389,7 @@ def planned(clips, scorers, store, plugins):
     return plan(clips, portfolio(scorers, folds=3), store, plugins)
 
 
-def test_branches_of_the_same_features_share_a_matrix_of_each_metric(tmp_path, sharing):
+def test_branches_of_the_same_features_share_a_matrix_of_each_metric(index, tmp_path, sharing):
     plugins, measured = sharing
     jobs = planned(index(), SCORERS, Store(tmp_path), plugins)
     (group,) = score.together(jobs)
@@ -414,7 +399,7 @@ def test_branches_of_the_same_features_share_a_matrix_of_each_metric(tmp_path, s
     assert sorted(given.shape for given in Shared.given)[-1] == (13, 13)
 
 
-def test_alone_a_branch_gets_the_same_bits_as_beside_others(tmp_path, sharing):
+def test_alone_a_branch_gets_the_same_bits_as_beside_others(index, tmp_path, sharing):
     plugins, _ = sharing
     one, other = Store(tmp_path / "together"), Store(tmp_path / "alone")
     jobs = planned(index(40, 10), SCORERS, one, plugins)
@@ -426,7 +411,7 @@ def test_alone_a_branch_gets_the_same_bits_as_beside_others(tmp_path, sharing):
         assert job.path.name == alone.path.name
 
 
-def test_banks_too_large_for_a_matrix_are_scored_by_features(tmp_path, sharing, monkeypatch):
+def test_banks_too_large_for_a_matrix_are_scored_by_features(index, tmp_path, sharing, monkeypatch):
     plugins, measured = sharing
     some = {name: one for name, one in SCORERS.items() if name != "folds"}
     jobs = planned(index(), some, Store(tmp_path / "a"), plugins)
@@ -440,14 +425,14 @@ def test_banks_too_large_for_a_matrix_are_scored_by_features(tmp_path, sharing, 
     assert not measured
 
 
-def test_what_other_clips_or_features_need_is_another_group(tmp_path, sharing):
+def test_what_other_clips_or_features_need_is_another_group(index, tmp_path, sharing):
     plugins, _ = sharing
     store = Store(tmp_path)
     jobs = [*planned(index(), SCORERS, store, plugins), *planned(index(test=5), SCORERS, store, plugins)]
     assert [len(group) for group in score.together(jobs)] == [len(SCORERS)] * 2
 
 
-def test_of_branches_together_those_done_before_a_failure_are_kept(tmp_path, sharing, monkeypatch):
+def test_of_branches_together_those_done_before_a_failure_are_kept(index, tmp_path, sharing, monkeypatch):
     plugins, _ = sharing
     jobs = planned(index(), SCORERS, Store(tmp_path), plugins)
     monkeypatch.setattr(Shared, "score_distances", lambda self, distances: 1 / 0)
@@ -456,7 +441,7 @@ def test_of_branches_together_those_done_before_a_failure_are_kept(tmp_path, sha
     assert [job.path.exists() for job in jobs] == [True, True, True, True, False]
 
 
-def test_nobody_can_write_to_a_shared_matrix(tmp_path, sharing, monkeypatch):
+def test_nobody_can_write_to_a_shared_matrix(index, tmp_path, sharing, monkeypatch):
     def spoil(self, distances, domain):
         distances.sort()
         return self
@@ -468,7 +453,7 @@ def test_nobody_can_write_to_a_shared_matrix(tmp_path, sharing, monkeypatch):
         score.score(job)
 
 
-def test_nobody_can_make_a_shared_matrix_writeable(tmp_path, sharing, monkeypatch):
+def test_nobody_can_make_a_shared_matrix_writeable(index, tmp_path, sharing, monkeypatch):
     def spoil(self, distances, domain):
         distances.flags.writeable = True
         return self
@@ -481,7 +466,7 @@ def test_nobody_can_make_a_shared_matrix_writeable(tmp_path, sharing, monkeypatc
 
 
 @pytest.mark.parametrize("scorer", ["mean", "knn", "shared", "mahalanobis"])
-def test_for_a_mirror_each_folds_model_scores_its_fold_and_the_test_clips(tmp_path, sharing, scorer):
+def test_for_a_mirror_each_folds_model_scores_its_fold_and_the_test_clips(index, tmp_path, sharing, scorer):
     plugins, _ = sharing
     clips = index(20, 5)
     scores = table(clips, scorer, Store(tmp_path), plugins, mirrored=True)
@@ -509,7 +494,7 @@ def test_for_a_mirror_each_folds_model_scores_its_fold_and_the_test_clips(tmp_pa
 
 
 @pytest.mark.parametrize("scorer", ["mean", "knn"])
-def test_a_mirror_beside_it_changes_no_score_of_a_system(tmp_path, plugins, scorer):
+def test_a_mirror_beside_it_changes_no_score_of_a_system(index, tmp_path, plugins, scorer):
     alone = table(index(), scorer, Store(tmp_path / "a"), plugins)
     beside = table(index(), scorer, Store(tmp_path / "b"), plugins, mirrored=True)
     ours = beside.join(alone, on=["clip", "branch", "reference", "fold", "role"], how="semi")
@@ -540,7 +525,7 @@ def scheme(scores, folds, role=None):
 
 
 @pytest.mark.parametrize("scorer", ["knn", "mahalanobis", "mean", "far"])
-def test_scores_lie_on_the_grid_of_the_train_normals_that_they_are_compared_with(tmp_path, plugins, scorer):
+def test_scores_lie_on_the_grid_of_the_train_normals_that_they_are_compared_with(index, tmp_path, plugins, scorer):
     scores = table(index(20, 5, test=9), scorer, Store(tmp_path), plugins, mirrored=True)
     by_fold = Grid.of(scheme(scores, True, "oof"))
     alone = scheme(scores, False, "oof")
@@ -551,7 +536,7 @@ def test_scores_lie_on_the_grid_of_the_train_normals_that_they_are_compared_with
         assert (scores["score"].to_numpy().astype(np.float32) != scores["score"].to_numpy()).any()
 
 
-def test_last_bits_of_a_kernel_reach_no_table(tmp_path, plugins):
+def test_last_bits_of_a_kernel_reach_no_table(index, digest, tmp_path, plugins):
     bank, domain = np.stack([vector(digest(i)) for i in range(25)]), np.array(["source"] * 25)
     raw, other = (Far(seed).fit(bank, domain).score(bank)["pooled"] for seed in (None, 1))
     assert not np.array_equal(raw, other)
@@ -563,7 +548,7 @@ def test_last_bits_of_a_kernel_reach_no_table(tmp_path, plugins):
     assert all(one.equals(other) for other in others)
 
 
-def test_features_of_several_layers_stand_side_by_side_and_a_residual_is_taken_away(tmp_path, plugins):
+def test_features_of_several_layers_stand_side_by_side_and_a_residual_is_taken_away(index, digest, tmp_path, plugins):
     clips = index()
     residual = {"view": "far", "alpha": 0.25}
     table(clips, "mean", Store(tmp_path), plugins, layer=[0, 1], residual=residual)
@@ -572,7 +557,7 @@ def test_features_of_several_layers_stand_side_by_side_and_a_residual_is_taken_a
     np.testing.assert_array_equal(features, np.hstack([near0 - far0 / 4, near1 - far1 / 4]))
 
 
-def test_layers_whose_frames_do_not_fit_are_refused(tmp_path, plugins):
+def test_layers_whose_frames_do_not_fit_are_refused(index, tmp_path, plugins):
     clips, store = index(), Store(tmp_path)
     (branch,) = portfolio({"b": "mean"}, layer=[0, 1]).branches.values()
     for part, time in zip(branch.parts, (4, 5), strict=True):
@@ -583,7 +568,7 @@ def test_layers_whose_frames_do_not_fit_are_refused(tmp_path, plugins):
         score.score(job)
 
 
-def test_what_a_scorer_warns_of_is_said_with_where(tmp_path, plugins, monkeypatch):
+def test_what_a_scorer_warns_of_is_said_with_where(index, tmp_path, plugins, monkeypatch):
     def wary(self, features):
         warnings.warn("too few clips", stacklevel=1)
         return {"pooled": np.ones(len(features))}
@@ -620,9 +605,9 @@ class AloneOnly(Told):
         return super().score_left_out()
 
 
-def clips_in_runs(length, source=60, target=10, test=4):
-    """An index in order, and features that clips of a run of ``length`` share."""
-    clips = index(source, target, test).with_columns(
+def clips_in_runs(clips, length):
+    """The clips in order, and features that clips of a run of ``length`` share."""
+    clips = clips.with_columns(
         order=pl.when(pl.col("split") == "train").then(pl.int_range(pl.len())).cast(pl.Float64),
         recording=pl.lit(None, pl.String),
         attributes=pl.lit(None, pl.String),
@@ -675,8 +660,8 @@ def oof(table, reference="pooled"):
     return rows["score"].to_numpy(), rows["fold"].to_numpy()
 
 
-def test_a_scorer_that_can_be_told_leaves_neighbours_out_in_closed_form(tmp_path, told):
-    clips, features = clips_in_runs(5)
+def test_a_scorer_that_can_be_told_leaves_neighbours_out_in_closed_form(index, tmp_path, told):
+    clips, features = clips_in_runs(index(60, 10), 5)
     tables, (row,), notes = ordered(["told"], clips, features, Store(tmp_path), told)
     source = row["domains"]["source"]
     assert row["by"] == "neighbours"
@@ -694,8 +679,8 @@ def test_a_scorer_that_can_be_told_leaves_neighbours_out_in_closed_form(tmp_path
     assert "up to" in notes[0]
 
 
-def test_one_that_cannot_is_scored_in_folds_with_a_gap_and_a_note_says_so(tmp_path, told):
-    clips, features = clips_in_runs(5)
+def test_one_that_cannot_is_scored_in_folds_with_a_gap_and_a_note_says_so(index, tmp_path, told):
+    clips, features = clips_in_runs(index(60, 10), 5)
     tables, (row,), notes = ordered(["alone_only", "mean"], clips, features, Store(tmp_path), told)
     assert row["branches"] == {"alone_only": "5 folds", "mean": "5 folds"}
     assert any(note.startswith("the scorers of alone_only can leave out single clips") for note in notes)
@@ -714,8 +699,8 @@ def test_one_that_cannot_is_scored_in_folds_with_a_gap_and_a_note_says_so(tmp_pa
 
 
 @pytest.mark.parametrize("manner", ["auto", "neighbours", "clip"])
-def test_where_order_means_nothing_all_is_as_by_clip_to_the_bit(tmp_path, told, manner):
-    clips, features = clips_in_runs(1)
+def test_where_order_means_nothing_all_is_as_by_clip_to_the_bit(index, tmp_path, told, manner):
+    clips, features = clips_in_runs(index(60, 10), 1)
     names = ["told", "alone_only", "mean", "knn", "mahalanobis"]
     found, (row, *_), notes = ordered(names, clips, features, Store(tmp_path / "a"), told, mirrored=True, by=manner)
     assert {one.get("gap", 0) for one in row["domains"].values()} == {0}
@@ -739,16 +724,16 @@ def test_where_order_means_nothing_all_is_as_by_clip_to_the_bit(tmp_path, told, 
         assert found[name].equals(as_clip[name])
 
 
-def test_by_clip_neighbours_count_although_they_are_alike(tmp_path, told):
-    clips, features = clips_in_runs(5)
+def test_by_clip_neighbours_count_although_they_are_alike(index, tmp_path, told):
+    clips, features = clips_in_runs(index(60, 10), 5)
     by_clip, _, notes = ordered(["knn"], clips, features, Store(tmp_path), told, by="clip")
     left_out, _, _ = ordered(["told", "knn"], clips, features, Store(tmp_path), told)
     assert notes == []
     assert np.median(oof(by_clip["knn"])[0]) < 0.5 * np.median(oof(left_out["knn"])[0])
 
 
-def test_whole_recordings_are_left_out_where_they_are_known(tmp_path, told):
-    clips, features = clips_in_runs(5)
+def test_whole_recordings_are_left_out_where_they_are_known(index, tmp_path, told):
+    clips, features = clips_in_runs(index(60, 10), 5)
     named = pl.format("r{}", pl.int_range(pl.len()) // 5)
     clips = clips.with_columns(recording=pl.when(pl.col("split") == "train").then(named))
     _, (row,), _ = ordered(["told"], clips, features, Store(tmp_path), told)
@@ -758,16 +743,16 @@ def test_whole_recordings_are_left_out_where_they_are_known(tmp_path, told):
     assert row["domains"]["source"]["groups"] == clips.filter(pl.col("domain") == "source")["recording"].n_unique()
 
 
-def test_mirrors_follow_the_same_folds(tmp_path, told):
-    clips, features = clips_in_runs(5)
+def test_mirrors_follow_the_same_folds(index, tmp_path, told):
+    clips, features = clips_in_runs(index(60, 10), 5)
     tables, (row,), _ = ordered(["told"], clips, features, Store(tmp_path), told, mirrored=True)
     rows = tables["told"].filter((pl.col("fold") >= 0) & (pl.col("role") == "oof") & (pl.col("reference") == "pooled"))
     assert rows.sort("clip")["fold"].to_list()[:60] == [i // 12 for i in range(60)]
     assert row["branches"] == {"told": "closed form"}
 
 
-def test_ranges_are_found_once_for_a_feature_set_and_again_where_they_were_lost(tmp_path, told, monkeypatch):
-    clips, features = clips_in_runs(5)
+def test_ranges_are_found_once_for_a_feature_set_and_again_where_they_were_lost(index, tmp_path, told, monkeypatch):
+    clips, features = clips_in_runs(index(60, 10), 5)
     store = Store(tmp_path)
     _, rows, _ = ordered(["told", "mean"], clips, features, store, told)
     (kept,) = (tmp_path / "ranges").iterdir()
@@ -777,8 +762,8 @@ def test_ranges_are_found_once_for_a_feature_set_and_again_where_they_were_lost(
     assert kept.exists()
 
 
-def test_another_order_is_another_chunk_but_not_by_clip(tmp_path, told):
-    clips, features = clips_in_runs(5)
+def test_another_order_is_another_chunk_but_not_by_clip(index, tmp_path, told):
+    clips, features = clips_in_runs(index(60, 10), 5)
     shuffled = clips.with_columns(order=pl.col("order") * 17 % 71)
     for one, expected in ((clips, 1), (shuffled, 2)):
         ordered(["mean"], one, features, Store(tmp_path), told)
@@ -794,7 +779,7 @@ class Killed(KeyboardInterrupt):
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("at", range(1, 6))
-def test_a_killed_branch_goes_on_after_its_last_finished_fold(tmp_path, plugins, monkeypatch, at, mirrored):
+def test_a_killed_branch_goes_on_after_its_last_finished_fold(index, tmp_path, plugins, monkeypatch, at, mirrored):
     monkeypatch.setattr(finished_folds, "WORTH", 0.0)
     clips, how = index(), {"mirrored": mirrored}
     whole = table(clips, "mean", Store(tmp_path / "whole"), plugins, **how)
@@ -821,7 +806,7 @@ def test_a_killed_branch_goes_on_after_its_last_finished_fold(tmp_path, plugins,
     assert not list(tmp_path.rglob("fold_*"))
 
 
-def test_a_damaged_part_is_made_again(tmp_path, plugins, monkeypatch):
+def test_a_damaged_part_is_made_again(index, tmp_path, plugins, monkeypatch):
     monkeypatch.setattr(finished_folds, "WORTH", 0.0)
     clips, store = index(), Store(tmp_path / "store")
     whole = table(clips, "mean", Store(tmp_path / "whole"), plugins)
@@ -834,7 +819,7 @@ def test_a_damaged_part_is_made_again(tmp_path, plugins, monkeypatch):
     assert not folder.exists()
 
 
-def test_what_takes_no_time_is_not_written_down(tmp_path, plugins, monkeypatch):
+def test_what_takes_no_time_is_not_written_down(index, tmp_path, plugins, monkeypatch):
     kept = []
     monkeypatch.setattr(finished_folds, "write_table", lambda *_: kept.append(1))
     table(index(), "mean", Store(tmp_path), plugins)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import polars as pl
 import pytest
@@ -21,20 +19,6 @@ from asdcore.store.tables import SCORES
 SCORERS = ["knn", "mahalanobis", "lof", "kmeans"]
 
 
-def digest(i):
-    return hashlib.sha256(str(i).encode()).hexdigest()
-
-
-def index(source, target, test):
-    rows = [
-        (f"m/train/{i:03}.wav", "m", "00", "train", "source" if i < source else "target", digest(i))
-        for i in range(source + target)
-    ]
-    rows += [(f"m/test/{i:03}.wav", "m", "00", "test", None, digest(1000 + i)) for i in range(test)]
-    names = ["clip", "machine", "section", "split", "domain", "sha256"]
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
-
-
 def jobs_of(clips, store):
     """Write made-up features of the clips, and return the jobs of every branch, with a mirror of their system."""
     branches = {name: {"encoder": "logmel", "scorer": name} for name in SCORERS}
@@ -47,7 +31,7 @@ def jobs_of(clips, store):
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(index, tmp_path):
     """A scored run with a mirror: its clips, jobs by branch, and score table."""
     clips, store = index(20, 6, test=5), Store(tmp_path)
     jobs = jobs_of(clips, store)

@@ -27,10 +27,22 @@ def _layer_name(layer: int) -> str:
     return f"layer_{layer:02d}" if layer else "layer_00_input"
 
 
-def _check_layers(found, expected, tolerance: float) -> None:
-    """Tokens of integer layers must be within a tolerance of those in a golden file."""
+def _check_layers(found, expected, tolerance: float, *, names=None, clips=slice(None), band_first=False) -> None:
+    """Tokens must be within a tolerance of those in a golden file, which may have other names for some layers."""
     for layer, tokens in found.items():
-        assert np.abs(_sequence(tokens) - expected[_layer_name(layer)]).max() < tolerance, layer
+        right = expected[(names or {}).get(layer) or _layer_name(layer)][clips]
+        assert np.abs(_sequence(tokens, band_first=band_first) - right).max() < tolerance, layer
+
+
+def _check_alone(encoder, audio: np.ndarray) -> None:
+    """Every clip must have the same tokens alone as with the others, to the last bit, in every layer."""
+    together = encoder.encode(audio, encoder.layers)
+    for i in range(len(audio)):
+        alone = encoder.encode(audio[i : i + 1], encoder.layers)
+        for layer in encoder.layers:
+            assert np.array_equal(alone[layer].patches[0], together[layer].patches[i]), layer
+            if together[layer].special is not None:
+                assert np.array_equal(alone[layer].special[0], together[layer].special[i]), layer
 
 
 def _ran(encoder, audio, layers) -> list[int]:
@@ -116,8 +128,14 @@ def layer_name():
 
 @pytest.fixture(scope="session")
 def check_layers():
-    """A function that compares integer layers with a golden file."""
+    """A function that compares layers with a golden file."""
     return _check_layers
+
+
+@pytest.fixture(scope="session")
+def check_alone():
+    """A function that encodes every clip alone and with the others."""
+    return _check_alone
 
 
 @pytest.fixture(scope="session")

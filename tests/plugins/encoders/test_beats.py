@@ -39,11 +39,10 @@ def test_the_front_end_equals_the_authors(encoder, expected, audio):
 
 
 @pytest.mark.parametrize("clips", [slice(0, 2), slice(0, 1), slice(1, 2)], ids=["batch", "first", "second"])
-def test_every_layer_equals_the_authors_from_their_fbank(encoder, expected, sequence, layer_name, clips):
+def test_every_layer_equals_the_authors_from_their_fbank(encoder, expected, check_layers, clips):
     found = encoder.tokens(torch.from_numpy(expected["fbank"][clips]), encoder.layers)
     assert list(found) == list(encoder.layers) == [0, 1, 2, 3]
-    for layer in encoder.layers:
-        assert np.abs(sequence(found[layer]) - expected[layer_name(layer)][clips]).max() < 1e-5, layer
+    check_layers(found, expected, 1e-5, clips=clips)
 
 
 def test_every_layer_equals_the_authors_from_the_waveform(encoder, expected, audio, check_layers):
@@ -61,11 +60,8 @@ def test_a_fine_tuned_checkpoint_gives_its_layers_and_no_class_scores(audio, seq
         assert np.abs(sequence(found[layer]) - expected[layer_name(layer)]).max() < 1e-4
 
 
-def test_tokens_are_the_same_bits_alone_and_in_a_batch(encoder, audio):
-    together = encoder.encode(audio, encoder.layers)
-    for i in range(2):
-        alone = encoder.encode(audio[i : i + 1], encoder.layers)
-        assert all(np.array_equal(alone[k].patches[0], together[k].patches[i]) for k in encoder.layers)
+def test_tokens_are_the_same_bits_alone_and_in_a_batch(check_alone, encoder, audio):
+    check_alone(encoder, audio)
 
 
 @pytest.mark.parametrize("file", ["keys.json", "keys_finetuned.json"])

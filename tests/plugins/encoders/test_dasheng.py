@@ -21,6 +21,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "dasheng"
 EXPECTED = GOLDEN / "expected_short.npz"
 SHORT = 22000
 LAYERS = [0, 1, 2, 3, "final"]
+NAMES = {"final": "final"}
 
 
 def load(**parameters):
@@ -44,10 +45,6 @@ def content():
     return torch.load(GOLDEN / "checkpoint.pt", weights_only=True)
 
 
-def golden_name(layer, layer_name):
-    return "final" if layer == "final" else layer_name(layer)
-
-
 def test_the_front_end_equals_the_authors(encoder, expected, audio):
     found = encoder.front_end(torch.from_numpy(audio[:, :SHORT]))
     assert np.abs(found.numpy() - expected["mel_db"].swapaxes(1, 2)).max() < 1.5e-3
@@ -56,18 +53,17 @@ def test_the_front_end_equals_the_authors(encoder, expected, audio):
 
 
 @pytest.mark.parametrize("clips", [slice(0, 2), slice(0, 1), slice(1, 2)], ids=["batch", "first", "second"])
-def test_every_layer_equals_the_authors_from_their_spectrogram(encoder, expected, sequence, layer_name, clips):
+def test_every_layer_equals_the_authors_from_their_spectrogram(encoder, expected, check_layers, clips):
     mel = expected["mel_db"][clips].swapaxes(1, 2)
     found = encoder.tokens(torch.from_numpy(mel), LAYERS)
-    assert list(encoder.layers) == LAYERS
-    for layer in LAYERS:
-        assert np.abs(sequence(found[layer]) - expected[golden_name(layer, layer_name)][clips]).max() < 2e-5, layer
+    assert list(found) == list(encoder.layers) == LAYERS
+    check_layers(found, expected, 2e-5, names=NAMES, clips=clips)
 
 
-def test_every_layer_equals_the_authors_from_the_waveform(encoder, expected, audio, sequence, layer_name):
+def test_every_layer_equals_the_authors_from_the_waveform(encoder, expected, audio, check_layers):
     found = encoder.encode(audio[:, :SHORT], LAYERS)
-    for layer in LAYERS:
-        assert np.abs(sequence(found[layer]) - expected[golden_name(layer, layer_name)]).max() < 1e-4, layer
+    assert list(found) == LAYERS
+    check_layers(found, expected, 1e-4, names=NAMES)
 
 
 def test_a_long_clip_is_heard_in_pieces_as_the_repository_does_it(encoder, audio, sequence):
@@ -90,11 +86,8 @@ def test_a_clip_without_four_frames_is_refused(encoder):
         encoder.encode(np.zeros((1, 479), np.float32))
 
 
-def test_tokens_are_the_same_bits_alone_and_in_a_batch(encoder, audio):
-    together = encoder.encode(audio, LAYERS)
-    for i in range(2):
-        alone = encoder.encode(audio[i : i + 1], LAYERS)
-        assert all(np.array_equal(alone[k].patches[0], together[k].patches[i]) for k in LAYERS)
+def test_tokens_are_the_same_bits_alone_and_in_a_batch(check_alone, encoder, audio):
+    check_alone(encoder, audio)
 
 
 def test_digital_silence_is_finite(encoder):

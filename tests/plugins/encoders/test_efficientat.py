@@ -181,13 +181,8 @@ def test_layers_above_the_highest_wanted_are_not_computed(tiny):
 
 
 @pytest.mark.parametrize("kind", ["mn", "dymn"])
-def test_same_bits_alone_and_in_a_batch(tiny, dymn_files, kind):
-    encoder = tiny if kind == "mn" else load(dymn_files["all"])
-    audio = noise(3, 20_000)
-    together = encoder.encode(audio, LAYERS)
-    for i in range(3):
-        alone = encoder.encode(audio[i : i + 1], LAYERS)
-        assert all(np.array_equal(alone[layer].patches[0], together[layer].patches[i]) for layer in LAYERS)
+def test_same_bits_alone_and_in_a_batch(check_alone, tiny, dymn_files, kind):
+    check_alone(tiny if kind == "mn" else load(dymn_files["all"]), noise(3, 20_000))
 
 
 def test_other_resolutions_are_parameters(tiny_file):

@@ -178,12 +178,8 @@ def test_layers_above_the_highest_wanted_are_not_computed(tiny):
     assert ran == [0, 1, 2]
 
 
-def test_same_bits_alone_and_in_a_batch(tiny):
-    audio = noise(4, 20_000)
-    together = tiny.encode(audio, tiny.layers)
-    for i in range(4):
-        alone = tiny.encode(audio[i : i + 1], tiny.layers)
-        assert all(np.array_equal(alone[layer].patches[0], together[layer].patches[i]) for layer in tiny.layers)
+def test_same_bits_alone_and_in_a_batch(check_alone, tiny):
+    check_alone(tiny, noise(4, 20_000))
 
 
 def test_the_networks_of_16_khz_are_parameters(tmp_path, random_state):

@@ -21,6 +21,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "passt"
 EXPECTED = GOLDEN / "expected.npz"
 WAVES = (81, 48000, 32000)
 LAYERS = [0, 1, 2, 3, "final"]
+NAMES = {"final": "final_norm_tokens"}
 
 
 def load(**parameters):
@@ -36,40 +37,28 @@ def state():
     return torch.load(GOLDEN / "checkpoint.pt", weights_only=True)
 
 
-def golden_name(layer, layer_name):
-    return "final_norm_tokens" if layer == "final" else layer_name(layer)
-
-
 def test_the_front_end_equals_the_authors(encoder, expected, audio):
     found = encoder.front_end(torch.from_numpy(audio)).numpy()
     assert np.abs(found - expected["mel"].swapaxes(1, 2)).max() < 3e-4
 
 
 @pytest.mark.parametrize("clips", [slice(0, 2), slice(0, 1), slice(1, 2)], ids=["batch", "first", "second"])
-def test_every_layer_equals_the_authors_from_their_spectrogram(encoder, expected, sequence, layer_name, clips):
+def test_every_layer_equals_the_authors_from_their_spectrogram(encoder, expected, check_layers, clips):
     mel = expected["mel"][clips].swapaxes(1, 2)
     found = encoder.tokens(torch.from_numpy(mel), LAYERS)
-    assert list(encoder.layers) == LAYERS
-    for layer in LAYERS:
-        want = expected[golden_name(layer, layer_name)][clips]
-        assert np.abs(sequence(found[layer], band_first=True) - want).max() < 1e-5, layer
+    assert list(found) == list(encoder.layers) == LAYERS
+    check_layers(found, expected, 1e-5, names=NAMES, clips=clips, band_first=True)
     assert np.abs(found["final"][1].mean(1).numpy() - expected["features"][clips]).max() < 1e-5
 
 
-def test_every_layer_equals_the_authors_from_the_waveform(encoder, expected, audio, sequence, layer_name):
+def test_every_layer_equals_the_authors_from_the_waveform(encoder, expected, audio, check_layers):
     found = encoder.encode(audio, LAYERS)
-    for layer in LAYERS:
-        want = expected[golden_name(layer, layer_name)]
-        assert np.abs(sequence(found[layer], band_first=True) - want).max() < 1e-4, layer
+    assert list(found) == LAYERS
+    check_layers(found, expected, 1e-4, names=NAMES, band_first=True)
 
 
-def test_tokens_are_the_same_bits_alone_and_in_a_batch(encoder, audio):
-    together = encoder.encode(audio, LAYERS)
-    for i in range(2):
-        alone = encoder.encode(audio[i : i + 1], LAYERS)
-        for layer in LAYERS:
-            assert np.array_equal(alone[layer].patches[0], together[layer].patches[i])
-            assert np.array_equal(alone[layer].special[0], together[layer].special[i])
+def test_tokens_are_the_same_bits_alone_and_in_a_batch(check_alone, encoder, audio):
+    check_alone(encoder, audio)
 
 
 def test_the_official_checkpoint_fits():
