@@ -21,6 +21,7 @@ from embedding import embedding
 from exact import exact
 from freezing import hashing, manifest
 from held_out import held_out
+from inferring import inferring
 from scoring import scoring
 from shown import show
 from uncertainty import uncertainty
@@ -198,6 +199,7 @@ def main() -> None:
         hashing,
         manifest,
         detectors,
+        inferring,
     )
     kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")

@@ -39,14 +39,14 @@ def export(
             manifest, out, with_checkpoints=with_checkpoints, run=run, store=store, progress=progress()
         )
     typer.echo(f"Detector: {path}, {path.stat().st_size / 1e6:.1f} MB")
-    typer.echo(f"Next: asdcore detect {path} --machine MACHINE FILE.wav")
+    typer.echo(f"Next: asdcore detect {path} {_choices(manifest)}FILE.wav")
 
 
 def detect(
     detector: Annotated[Path, typer.Argument(help="A detector (.asd).")],
     files: Annotated[list[Path], typer.Argument(help="Recordings, one clip each.")],
     machine: Annotated[
-        str | None, typer.Option(help="The machine that they are of. Default: the only one that is known.")
+        str | None, typer.Option(help="The machine that they are of. Default: the only one that the detector knows.")
     ] = None,
     section: Annotated[str | None, typer.Option(help="Its section. Default: the only one.")] = None,
     system: Annotated[
@@ -57,9 +57,9 @@ def detect(
 ) -> None:
     """Score recordings with a detector.
 
-    Reads a detector and recordings. Prints a line of CSV for each: score, p-value among train normals, threshold and
-    decision (1: anomalous). --json adds the share of every branch and guard. Exits with 1 if a recording was not
-    scored.
+    Reads a detector and recordings, under any names. Prints a line of CSV for each: score, p-value among train
+    normals, threshold, decision (1: anomalous) and the train clip that sounds most alike. --json adds the share of
+    every branch and guard. Exits with 1 if a recording was not scored.
 
     Example: asdcore detect first.asd --machine SynFan clip.wav
     """
@@ -67,6 +67,8 @@ def detect(
 
     with failing():
         loaded = load_detector(detector, public_key=key)
+        for note in loaded.notes:
+            typer.echo(f"note: {note}", err=True)
         scored, troubles = _verdicts(loaded, files, machine, section, system)
     if as_json:
         clips = [{"file": str(file), **verdict.as_json()} for file, verdict in scored]
@@ -79,6 +81,18 @@ def detect(
         raise typer.Exit(FAILED)
 
 
+def _choices(manifest: Path) -> str:
+    """Return the options that a detector of this manifest cannot do without, with a machine and system that it has."""
+    from asdcore.frozen.manifest import read_manifest
+
+    pinned = read_manifest(manifest)
+    systems, cells = sorted(pinned.predicate["portfolio"]["systems"]), pinned.cells
+    machine, section = cells[0]
+    options = f"--machine {machine} " if len({name for name, _ in cells}) > 1 else ""
+    options += f"--section {section} " if [name for name, _ in cells].count(machine) > 1 else ""
+    return options + (f"--system {systems[0]} " if len(systems) > 1 and pinned.predicate["name"] not in systems else "")
+
+
 def _verdicts(
     detector: Detector, files: list[Path], machine: str | None, section: str | None, system: str | None
 ) -> tuple[list[tuple[Path, Verdict]], list[str]]:
@@ -89,6 +103,8 @@ def _verdicts(
     scored, troubles = [], []
     for file in files:
         try:
+            if file.is_dir():
+                raise DataError(f"is a folder: name the files in it, such as {file / '*.wav'}")
             audio, facts = decode_new(file)
             scored.append((file, detector.score(audio, facts.sample_rate, machine, section, system=system)))
         except DataError as error:

@@ -7,9 +7,10 @@ registers is a path below its own name, each module is a plugin of its own: ``as
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 
 from asdcore.contract.component import Place, source_of_places
@@ -106,12 +107,17 @@ def check_present(wanted: Iterable[str], present: Collection[str]) -> None:
 
 def distribution_of(entry: EntryPoint) -> tuple[str, str]:
     """Return the name and version of the distribution that has an entry point."""
+    return ("unknown", "unknown") if entry.dist is None else _named(entry.dist)
+
+
+@functools.lru_cache(maxsize=64)
+def _named(distribution: Distribution) -> tuple[str, str]:
+    """Return the name and version of a distribution. Each listing has its own objects, and their text is read once."""
     from asdcore.version import __version__
 
-    if entry.dist is None:
-        return "unknown", "unknown"
+    name = distribution.name
     # An editable install keeps the version that it had when it was made.
-    return entry.dist.name, __version__ if entry.dist.name == "asdcore" else entry.dist.version
+    return name, __version__ if name == "asdcore" else distribution.version
 
 
 def _check_own(entries: Iterable[EntryPoint]) -> None:

@@ -81,6 +81,7 @@ class Container:
 
 
 _AGAIN = "'asdcore export MANIFEST --out NAME.asd' makes it anew."
+_MADE = "'asdcore export MANIFEST --out NAME.asd' makes one."
 
 
 def write_container(
@@ -138,19 +139,24 @@ def open_container(path: Path, public_key: Path | None = None) -> Container:
     """
     try:
         if not path.is_file():
-            raise NothingToCheckError(f"There is no detector {path}. {_AGAIN}")
+            raise NothingToCheckError(f"There is no detector {path}. {_MADE}")
         with opened_zip(path) as opened:
             return _checked(opened, path, public_key)
     except OSError as error:
         raise NothingToCheckError(f"{path} cannot be read: {error.strerror}. {_AGAIN}") from None
     except DamagedError as error:
+        if _first(path) == b"{":
+            raise NothingToCheckError(
+                f"{path} is JSON, such as a manifest is, and not a detector. 'asdcore export {path} --out NAME.asd' "
+                "makes a detector of a manifest."
+            ) from None
         raise ManifestError(f"{path} is not a detector, or was cut short or edited ({error}). {_AGAIN}") from None
 
 
 def _checked(opened: zipfile.ZipFile, path: Path, public_key: Path | None) -> Container:
     infos = {info.filename: info for info in opened.infolist()}
     if ABOUT not in infos or MANIFEST not in infos:
-        raise NothingToCheckError(f"{path} is a zip file, but not a detector of asdcore. {_AGAIN}")
+        raise NothingToCheckError(f"{path} is a zip file, but not a detector of asdcore. {_MADE}")
     times = Counter(info.filename for info in opened.infolist())
     for info in opened.infolist():
         if times[info.filename] > 1:
@@ -224,6 +230,11 @@ def _check_signed(manifest: bytes, name: str, signature: bytes | None, public_ke
         (Path(folder) / name).write_bytes(manifest)
         (Path(folder) / f"{name}.sig").write_bytes(signature)
         check_signature(Path(folder) / name, public_key)
+
+
+def _first(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1)
 
 
 def _ends_with_its_list(path: Path) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from asdcore.basics.paths import given_path
 from asdcore.components.checkpoints import CHECKPOINT
+from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.compute.recipes import features_digest
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import chosen, loaded
@@ -67,7 +68,8 @@ def load_detector(path: str | Path, *, public_key: str | Path | None = None) -> 
                 [
                     f"{container.path} was frozen with other code than is installed here, so nothing of it is used:",
                     *lines,
-                    "Install the versions that are named, or run, freeze and export anew.",
+                    f"Install asdcore {manifest.predicate['asdcore']} and libraries as they were frozen, "
+                    "or run, freeze and export anew.",
                 ]
             )
         )
@@ -120,8 +122,32 @@ class Detector:
         with chosen(self._plugins):
             self._plan = self._portfolio()
         self.systems = sorted(self._plan.systems)
-        nodes = (node.split("/") for node in predicate["lineage"] if node.startswith("clips/"))
-        self.machines = sorted((machine, section) for _, machine, section in nodes)
+        self.machines = container.manifest.cells
+
+    def __repr__(self) -> str:
+        """Return what it knows in one line."""
+        known = ", ".join(f"{name} section {number}" for name, number in self.machines)
+        return f"Detector({str(self._container.path)!r}: {known}; systems {', '.join(self.systems)})"
+
+    @property
+    def notes(self) -> list[str]:
+        """What may make scores differ from those of ``asdcore infer`` on this machine, as sentences; mostly none.
+
+        Scorers are proven when they are brought back. Encoders are not, since no recording travels along: a network
+        in float32 may give other last digits on another processor.
+        """
+        networks = [
+            name
+            for name, branch in self._plan.branches.items()
+            if CHECKPOINT in branch.encoder.parameters and not branch.encoder.parameters.get("exact")
+        ]
+        recorded = self._container.manifest.predicate["environment"]
+        if not networks or not (changes := kernel_changes(recorded, processor())):
+            return []
+        return [
+            f"the network of {', '.join(networks)} computes here with other code than when it was frozen "
+            f"({in_short(changes)}), so the last digits of scores may differ. exact = true in a portfolio prevents it."
+        ]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let another process load the same file, where a detector is pickled or copied."""
@@ -153,7 +179,7 @@ class Detector:
         -------
         Verdict
             Score, p-value among train normals, threshold and decision, and the share of every branch and guard: to the
-            last bit what ``asdcore infer`` gives the same clip.
+            last bit what ``asdcore infer`` gives the same clip, but for what :attr:`notes` says.
 
         Raises
         ------
@@ -217,10 +243,9 @@ class Detector:
         if len(fitting) == 1:
             return fitting[0]
         known = ", ".join(f"{name} section {number}" for name, number in self.machines)
-        asked = _as_asked(machine, section)
-        ask = "says too little" if fitting else "is unknown"
         raise DataError(
-            f"{asked} {ask}: this detector knows {known}. Name the machine, and the section if it has several."
+            f"{_unclear(machine, section, is_known=bool(fitting))}: this detector knows {known}. Name the machine, and "
+            "the section if it has several."
         )
 
     def _system(self, name: str | None) -> str:
@@ -244,10 +269,13 @@ class Detector:
         return parse_portfolio(choices)
 
 
-def _as_asked(machine: object, section: object) -> str:
-    """Return a machine and section as words: plain if they are names, else as Python shows them."""
-    shown = [word if isinstance(word, str) and word else repr(word) for word in (machine, section)]
-    return " section ".join(["no machine" if machine is None else shown[0], *([] if section is None else [shown[1]])])
+def _unclear(machine: object, section: object, *, is_known: bool) -> str:
+    """Return why a machine and section are not one that is known, with names plain and others as Python shows them."""
+    name, number = (word if isinstance(word, str) and word else repr(word) for word in (machine, section))
+    words = [*([] if machine is None else [name]), *([] if section is None else [f"section {number}"])]
+    if not is_known:
+        return f"{' '.join(words)} is unknown"
+    return "No machine is named" if machine is None else f"{name} has several sections"
 
 
 def _replaced(choices: Any, inside: dict[str, str]) -> Any:

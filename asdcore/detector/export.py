@@ -115,8 +115,9 @@ class _Export:
 
     def write(self, target: Path) -> None:
         """Check everything that goes inside, and write it."""
+        states = self.states
         self._refuse([str(difference) for difference in code_differences(self.manifest, self.roots)])
-        names = [*TABLES, *self.states, *self.features]
+        names = [*TABLES, *states, *self.features]
         checkpoints = self.checkpoints if self.with_checkpoints else {}
         names += [subject.name for subject in self.manifest.of_kind("checkpoint")] if checkpoints else []
         self._check(names)
@@ -139,8 +140,8 @@ class _Export:
         names = [subject.name for subject in self.manifest.of_kind("fitted")]
         if not names:
             raise ManifestError(
-                f"{self.manifest.path} pins no fitted state: it is older than these are. Run the portfolio again and "
-                "freeze it anew."
+                f"{self.manifest.path} was frozen before asdcore kept what scorers learn, so it has nothing to export. "
+                "Freeze anew: asdcore run PORTFOLIO --data ROOT --out RUN; asdcore freeze RUN --out NEW.json"
             )
         return names
 

@@ -92,12 +92,14 @@ def checked_audio(audio: Any, sample_rate: Any, channels: int, seconds: float, w
     samples = _array(audio)
     samples = samples[None] if samples.ndim == 1 else samples
     if samples.ndim != 2 or len(samples) != channels:
-        given = f"{len(samples)} channels" if samples.ndim == 2 else f"an array {samples.shape}"
+        given = (
+            f"{len(samples)} channel{'s' * (len(samples) != 1)}" if samples.ndim == 2 else f"an array {samples.shape}"
+        )
         is_turned = samples.ndim == 2 and samples.shape[1] == channels
         turn = ". soundfile.read gives (n_samples, n_channels): transpose it" if is_turned else ""
         raise DataError(
-            f"the clip has {given}; {where} has clips of {channels}, so an array ({channels}, n_samples) is allowed"
-            f"{turn}"
+            f"the clip has {given}; the train clips of {where} have {channels}, so a file of {channels}, or an array "
+            f"({channels}, n_samples), is allowed{turn}"
         )
     shortest = SHORTEST * seconds
     if samples.shape[1] < shortest * rate:

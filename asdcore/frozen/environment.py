@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def environment_now(recorded: dict[str, Any]) -> dict[str, Any]:
     packages = {}
     for name in recorded["packages"]:
         try:
-            packages[name] = version(name)
+            packages[name] = _version(name)
         except PackageNotFoundError:
             packages[name] = "absent"
     return _environment(packages, recorded["deterministic"]["device"])
@@ -72,6 +72,17 @@ def _environment(packages: dict[str, str], device: str) -> dict[str, Any]:
             "clips_per_forward_pass": 1,
         },
     }
+
+
+def _version(name: str) -> str:
+    """Return the version of a distribution; raises PackageNotFoundError if it is not installed.
+
+    Only the head of its metadata is read: to parse a long description takes most of the time.
+    """
+    metadata = distribution(name)
+    head = (metadata.read_text("METADATA") or "").partition("\n\n")[0]
+    line = re.search(r"^Version:[ \t]*(\S+)[ \t]*$", head, re.MULTILINE)
+    return line[1] if line else metadata.version
 
 
 def _packages(sources: Iterable[Path], modules: Iterable[str]) -> dict[str, str]:

@@ -20,6 +20,8 @@ from asdcore.resources.registry import FRESH
 from asdcore.store.atomic import write_text
 
 BLOCK = 1 << 18
+BATCH = 8
+"""Files that a thread takes at a time."""
 MISSING = "missing"
 """The trouble of a file that is not there."""
 
@@ -85,8 +87,14 @@ def hash_files(
         done(1)
         return name, file
 
+    def look_at(batch: list[str]) -> list[tuple[str, HashedFile]]:
+        return [look(name) for name in batch]
+
+    # To hand a small file to a thread takes as long as to hash it.
+    waiting = list(names)
+    batches = (waiting[start : start + BATCH] for start in range(0, len(waiting), BATCH))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return dict(threads.map(look, names))
+        return {name: file for batch in threads.map(look_at, batches) for name, file in batch}
 
 
 def _hash(path: Path, seen: DigestCache | None, buffer: memoryview) -> HashedFile:

@@ -100,6 +100,12 @@ class Manifest:
         """Return the subjects of some kinds, in the order of their names."""
         return [subject for subject in self.subjects.values() if subject.kind in kinds]
 
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        """The (machine, section) that were frozen, sorted."""
+        nodes = (node.split("/") for node in self.predicate["lineage"] if node.startswith("clips/"))
+        return sorted((machine, section) for _, machine, section in nodes)
+
 
 def write_manifest(path: Path, subjects: list[Subject], predicate: dict[str, Any], time: str) -> Manifest:
     """Write a manifest atomically and return it as read back; ``time`` goes into its seal.
@@ -138,6 +144,11 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
     """
     from hashlib import sha256
 
+    if content.startswith(b"PK"):
+        raise NothingToCheckError(
+            f"{path} is a zip file, such as a detector is, and not a manifest (.json). 'asdcore freeze RUN --out "
+            "MANIFEST' makes one."
+        )
     changed = ManifestError(f"{path} was changed after it was sealed: do not use it. Get the manifest that was frozen.")
     try:
         statement = parse_json(content)

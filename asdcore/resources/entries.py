@@ -69,7 +69,8 @@ Layer = Annotated[int, Field(ge=0, strict=True)] | Text
 class _Strict(BaseModel):
     """Frozen; an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Most commands read no entry, and need no validator for one.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class File(_Strict):

@@ -46,7 +46,7 @@ def fans(root):
 def test_export_says_what_it_wrote_and_what_to_type_next(root, tmp_path, capsys, monkeypatch):
     code, out, _ = asd(capsys, monkeypatch, "export", root / "frozen.json", "--out", tmp_path / "new.asd")
     assert code == 0
-    assert f"Next: asdcore detect {tmp_path / 'new.asd'} --machine MACHINE FILE.wav" in out
+    assert f"Next: asdcore detect {tmp_path / 'new.asd'} --machine 3DPrinter FILE.wav" in out
     assert (tmp_path / "new.asd").read_bytes() == (root / "frozen.asd").read_bytes()
 
 
@@ -83,18 +83,18 @@ def test_json_has_the_shares_of_branches_and_guards(root, capsys, monkeypatch):
 
 def test_a_bad_recording_is_named_and_the_others_are_scored(root, tmp_path, capsys, monkeypatch):
     (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "folder").mkdir()
     soundfile.write(tmp_path / "silent.wav", np.zeros((4000, 2)), 16000)
-    files = [tmp_path / "none.wav", tmp_path / "text.wav", tmp_path / "silent.wav", fans(root)[0]]
+    files = [tmp_path / name for name in ("none.wav", "text.wav", "folder", "silent.wav")] + [fans(root)[0]]
     code, out, err = asd(capsys, monkeypatch, "detect", root / "frozen.asd", *files, "--machine", "fan")
     assert code == 1
     assert len(list(csv.reader(io.StringIO(out)))) == 2
     lines = err.splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line, file in zip(lines, files, strict=False):
-        assert line.startswith("Error: ")
-        assert line.count(file.name) == 1
-        assert str(file) in line
-    assert lines[2].endswith("every sample is 0: the recording is silent. Check the microphone and the file")
+        assert line.startswith(f"Error: {file}: ")
+    assert f"is a folder: name the files in it, such as {tmp_path / 'folder' / '*.wav'}" in lines[2]
+    assert lines[3].endswith("every sample is 0: the recording is silent. Check the microphone and the file")
 
 
 def test_a_file_may_have_any_name(root, tmp_path, capsys, monkeypatch):
@@ -109,7 +109,7 @@ def test_a_file_may_have_any_name(root, tmp_path, capsys, monkeypatch):
     ("words", "message"),
     [
         (["--machine", "pump"], "pump is unknown: this detector knows 3DPrinter section 00, fan section 00"),
-        ([], "no machine says too little"),
+        ([], "No machine is named: this detector knows"),
         (["--machine", "fan", "--system", "none"], "There is no system 'none': this detector has knn"),
     ],
 )

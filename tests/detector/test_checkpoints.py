@@ -91,8 +91,18 @@ def test_a_checkpoint_by_hash_is_looked_for_in_the_registry(dataset, tmp_path, r
         asdcore.load_detector(path).score(*decode(dataset / clip), machine)
 
 
+def test_a_network_on_other_kernels_is_noted(dataset, tmp_path, registry, model, monkeypatch):
+    _, path = carried("mine-onnx", dataset, tmp_path)
+    detector = asdcore.load_detector(path)
+    assert detector.notes == []
+    monkeypatch.setenv("OPENBLAS_L2_SIZE", "1")
+    (note,) = detector.notes
+    assert "the network of a computes here with other code" in note
+    assert "OPENBLAS_L2_SIZE was unset, is 1" in note
+
+
 @pytest.mark.parametrize("exact", [False, True])
-def test_a_real_network_inside_gives_the_scores_of_the_run(dataset, tmp_path, shared, exact):
+def test_a_real_network_inside_gives_the_scores_of_the_run(dataset, tmp_path, shared, monkeypatch, exact):
     weights = shared("weights", "mn04_as") / "mn04_as_mAP_432.pt"
     encoder = {"name": "efficientat", "checkpoint": str(weights), "layer": [5, 10], "exact": exact}
     portfolio = asdcore.Portfolio(
@@ -104,4 +114,7 @@ def test_a_real_network_inside_gives_the_scores_of_the_run(dataset, tmp_path, sh
     asdcore.freeze(run, tmp_path / "frozen.json")
     path = asdcore.export(tmp_path / "frozen.json", tmp_path / "frozen.asd", with_checkpoints=True)
     assert path.stat().st_size > weights.stat().st_size
-    check_equal(run, asdcore.load_detector(path), dataset)
+    detector = asdcore.load_detector(path)
+    check_equal(run, detector, dataset)
+    monkeypatch.setenv("OPENBLAS_L2_SIZE", "1")
+    assert len(detector.notes) == (0 if exact else 1)

@@ -209,7 +209,9 @@ def test_compressed_members_are_refused(carried, tmp_path):
 def test_what_is_no_detector_is_named_with_what_makes_one(carried, tmp_path):
     with pytest.raises(NothingToCheckError, match=r"There is no detector .*none.asd.*'asdcore export MANIFEST"):
         open_container(tmp_path / "none.asd")
-    for content in (b"", b"hello", carried.manifest.read_bytes()):
+    with pytest.raises(NothingToCheckError, match=r"is JSON.*'asdcore export .*frozen.json --out NAME.asd' makes"):
+        open_container(carried.manifest)
+    for content in (b"", b"hello", carried.path.read_bytes()[:-1]):
         (tmp_path / "text.asd").write_bytes(content)
         with pytest.raises(ManifestError, match="is not a detector, or was cut short or edited"):
             open_container(tmp_path / "text.asd")

@@ -117,6 +117,9 @@ def test_what_it_knows_of_itself(carried, detector):
     assert detector.machines == [("3DPrinter", "00"), ("fan", "00")]
     assert detector.systems == ["carried", "largest", "mirrored"]
     assert len(detector.manifest_sha256) == 64
+    known = "3DPrinter section 00, fan section 00; systems carried, largest, mirrored"
+    assert repr(detector) == f"Detector({str(carried.path)!r}: {known})"
+    assert detector.notes == []
 
 
 def test_p_values_count_train_normals_that_score_as_high(carried, detector):
@@ -160,7 +163,7 @@ REFUSED = {
     "not finite": (np.where(CLIP > 2, np.nan, CLIP), 16000, r"\d+ samples are NaN or infinite"),
     "silent in single precision": (CLIP.astype(float) * 1e-300, 16000, "every sample is 0"),
     "too large": (CLIP.astype(float) * 1e300, 16000, r"holds a sample of \d.*e\+300, and full scale is 1"),
-    "one channel": (CLIP[0], 16000, r"the clip has 1 channels; fan .* an array \(2, n_samples\) is allowed$"),
+    "one channel": (CLIP[0], 16000, r"has 1 channel; the train clips of fan .* array \(2, n_samples\), is allowed$"),
     "one sample short": (CLIP[:, :1999], 16000, "the clip has 0.124938 s; at least 0.125 s are allowed"),
     "ragged": ([[0.1] * 4000, [0.1] * 3999], 16000, r"the audio is not an array \(ValueError: .*floats in"),
     "turned": (CLIP.T, 16000, r"the clip has 4000 channels; .*transpose it"),
@@ -189,7 +192,9 @@ def test_unknown_machines_sections_and_systems_are_named(detector):
         detector.score(CLIP, 16000, "fan", 0)
     with pytest.raises(DataError, match="3 section '' is unknown"):
         detector.score(CLIP, 16000, 3, "")
-    with pytest.raises(DataError, match="no machine says too little: this detector knows"):
+    with pytest.raises(DataError, match="^section 01 is unknown"):
+        detector.score(CLIP, 16000, section="01")
+    with pytest.raises(DataError, match="No machine is named: this detector knows 3DPrinter"):
         detector.score(CLIP, 16000)
     with pytest.raises(DataError, match="There is no system 'sum': this detector has carried, largest, mirrored"):
         detector.score(CLIP, 16000, "fan", system="sum")

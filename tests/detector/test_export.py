@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 
@@ -10,8 +11,10 @@ import pytest
 import asdcore
 from asdcore.detector.container import open_container
 from asdcore.errors import ManifestError, StoreError
-from asdcore.frozen.manifest import NothingToCheckError
+from asdcore.frozen.manifest import PREDICATE, NothingToCheckError
 from asdcore.frozen.signing import sign
+from asdcore.store.canonical import canonical_json
+from asdcore.store.sealed_json import FIELD, seal, unsealed
 
 
 @pytest.fixture
@@ -59,6 +62,16 @@ def test_run_and_store_may_have_moved(copy, tmp_path):
         copy.manifest, tmp_path / "new.asd", run=tmp_path / "moved run", store=tmp_path / "moved store"
     )
     assert path.read_bytes() == copy.path.read_bytes()
+
+
+def test_a_manifest_from_before_fitted_states_is_refused_with_what_freezes_anew(copy, tmp_path):
+    statement = json.loads(copy.manifest.read_bytes())
+    statement["predicateType"] = f"{PREDICATE}1"
+    statement["subject"] = [one for one in statement["subject"] if not one["name"].startswith("store/fitted/")]
+    statement["predicate"][FIELD] = unsealed(statement["predicate"][FIELD]["time"])
+    copy.manifest.write_bytes(seal(canonical_json(statement)))
+    with pytest.raises(ManifestError, match="before asdcore kept what scorers learn.*asdcore freeze RUN --out NEW"):
+        asdcore.export(copy.manifest, tmp_path / "new.asd")
 
 
 def test_another_file_is_never_lost(carried, tmp_path):

@@ -376,6 +376,7 @@ WRONG_USE = {
     "an empty file": lambda path: path.write_bytes(b""),
     "random bytes": lambda path: path.write_bytes(random.Random(1).randbytes(500)),
     "some JSON": lambda path: path.write_text('{"subject": []}'),
+    "a zip file": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(99)),
     "a portfolio": lambda path: path.write_text('name = "demo"'),
     "a huge file": lambda path: os.truncate(path, 1 << 36),
 }
