@@ -70,6 +70,15 @@ FEATURES = re.compile(r"(sse4_[12]|avx\w*|fma4?|f16c|bmi[12]|amx\w*|asimd\w*|sve
 
 OPENBLAS = "the OpenBLAS core type of "
 UNSET, UNKNOWN = "unset", "not recorded"
+_NAMES = {
+    "kernels": "the code that libraries chose",
+    "numpy_simd": "the instruction sets of numpy",
+    "torch_capability": "the CPU capability of torch",
+    "cpu_features": "the instruction sets of the processor",
+    "cpu": "the processor",
+}
+"""What a sentence calls what the record names shortly."""
+_LISTS = ("numpy_simd", "cpu_features")
 SHOWN = 3
 """How many kernels, or flags of a processor, a sentence names."""
 
@@ -82,8 +91,11 @@ class KernelChange(NamedTuple):
     now: Any
 
     def __str__(self) -> str:
-        was, now = _apart(self.was, self.now)
-        return f"{self.kernel} was {was}, is {now}"
+        name = _NAMES.get(self.kernel, self.kernel)
+        if isinstance(self.was, list) and isinstance(self.now, list):
+            return f"{name} {_apart(self.was, self.now)} here"
+        was, now = ("were", "are") if self.kernel in _LISTS else ("was", "is")
+        return f"{name} {was} {_text(self.was)}, {now} {_text(self.now)}"
 
 
 def processor() -> dict[str, Any]:
@@ -225,17 +237,18 @@ def _changed(
     return [KernelChange(f"{prefix}{key}", was, now) for key, (was, now) in pairs.items() if was != now]
 
 
-def _apart(before: Any, after: Any) -> tuple[str, str]:
-    """Return two values as text; of two lists only the items that the other lacks, the first three of them."""
-    if isinstance(before, list) and isinstance(after, list):
-        lost, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
-        return _with(lost), _with(new)
-    return str(before), str(after)
+def _apart(before: list[str], after: list[str]) -> str:
+    """Return what the second list lacks and what it has besides, as words."""
+    lost, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
+    words = [f"lack {_text(lost)}"] * bool(lost) + [f"also have {_text(new)}"] * bool(new)
+    return " and ".join(words) or "come in another order"
 
 
-def _with(items: list[str]) -> str:
-    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-    return f"with {', '.join(items[:SHOWN]) or 'no more'}{more}"
+def _text(value: Any) -> str:
+    """Return a value as words; of a list the first three items, and how many more there are."""
+    if not isinstance(value, list):
+        return str(value)
+    return ", ".join(map(str, value[:SHOWN])) + f" and {len(value) - SHOWN} more" * (len(value) > SHOWN)
 
 
 def _in_words(kernels: Mapping[str, Any]) -> str:

@@ -218,12 +218,12 @@ class _Sample:
     def contents(self) -> str:
         """Say of what the sample consists."""
         branches = len(self.work.plan.branches)
-        features = f"features of {len(self.samples)} train normals from their recordings"
+        features = f"features of {_times(len(self.samples), 'train normal')} from the recording"
         if self.work.device is not None:
             features = f"no features, which {self.work.device} computed"
         return (
-            f"sample: {features}, scores of {len(self.tested)} test clips and every scorer's probe, {branches} "
-            f"branch{'es' * (branches > 1)}, and the tables calibrated, systems and decisions"
+            f"sample: {features}, scores of {_times(len(self.tested), 'test clip')} and of every scorer's probe, "
+            f"{branches} branch{'es' * (branches > 1)}, and the tables calibrated, systems and decisions"
         )
 
     def _of_branch(self, branch: str, machine: object, section: object, what: str, apart: Apart | None) -> Difference:
@@ -232,6 +232,10 @@ class _Sample:
     def _difference(self, artifact: str, what: str, apart: Apart | None) -> Difference:
         detail = f"{what} differ here {in_words(apart)}, 0 is allowed; {self.kernels}"
         return Difference(CHANGED, GROUP, artifact, detail)
+
+
+def _times(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _probe_apart(probe: Probe) -> Apart | None:

@@ -33,7 +33,7 @@ LARGEST_HEADER = 16_000_000
 """Bytes: no fitted component comes near it, and a longer header is not read."""
 DEEPEST = 32
 """Tables and lists inside one another; what is inside itself has no end."""
-ALLOWED = f"arrays ({', '.join(DTYPES)}), text, numbers, booleans, None, lists of these without floats, and tables"
+ALLOWED = f"arrays ({', '.join(DTYPES)}), text, numbers, booleans, None, lists of these without floats, and dicts"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def pack(state: Mapping[str, Any], about: Mapping[str, Any]) -> bytes:
     Parameters
     ----------
     state : mapping of str
-        Arrays, text, numbers, booleans, None, lists (of text, whole numbers, booleans) and tables of these.
+        Arrays, text, numbers, booleans, None, lists (of text, whole numbers, booleans) and dicts of these.
     about : mapping of str
         What was fitted, and to what. A JSON value.
 

@@ -117,7 +117,12 @@ def test_another_processor_is_no_difference_and_its_kernels_are_named(recorded):
     assert list(named)[-2:] == ["cpu_features", "cpu"]
     for owner, core in recorded["kernels"]["openblas"].items():
         assert f"the OpenBLAS core type of {owner} was {core}, is Core2" in named.values()
-    assert named["cpu_features"] == f"cpu_features was with {recorded['cpu_features'][0]}, is with avx1024"
+    assert named["cpu_features"] == (
+        f"the instruction sets of the processor lack {recorded['cpu_features'][0]} and also have avx1024 here"
+    )
+    assert named["torch_capability"] == (
+        f"the CPU capability of torch was {recorded['kernels']['torch_capability']}, is AVX1024"
+    )
 
 
 def test_a_record_older_than_kernels_is_a_reason_to_prove(recorded):
@@ -140,7 +145,9 @@ def test_many_kernels_are_named_in_short():
     changes = [KernelChange(f"kernel {i}", "a", "b") for i in range(5)]
     assert in_short(changes) == "; ".join([f"kernel {i} was a, is b" for i in range(3)] + ["2 more"])
     flags = KernelChange("cpu_features", [*"abcdef"], [])
-    assert str(flags) == "cpu_features was with a, b, c and 3 more, is with no more"
+    assert str(flags) == "the instruction sets of the processor lack a, b, c and 3 more here"
+    unknown = KernelChange("numpy_simd", "not recorded", ["X86_V3", "X86_V4"])
+    assert str(unknown) == "the instruction sets of numpy were not recorded, are X86_V3, X86_V4"
 
 
 @pytest.mark.parametrize("flag", ["avx", "avx2", "avx512_bf16", "fma", "sse4_1", "amx_tile", "asimd", "sve2"])

@@ -68,7 +68,7 @@ def test_a_manifest_from_before_fitted_states_is_refused_with_what_freezes_anew(
     statement = json.loads(copy.manifest.read_bytes())
     statement["predicateType"] = f"{PREDICATE}1"
     statement["subject"] = [one for one in statement["subject"] if not one["name"].startswith("store/fitted/")]
-    statement["predicate"][FIELD] = unsealed(statement["predicate"][FIELD]["time"])
+    statement["predicate"][FIELD] = unsealed("2026-06-01T00:00:00Z")
     copy.manifest.write_bytes(seal(canonical_json(statement)))
     with pytest.raises(ManifestError, match="before asdcore kept what scorers learn.*asdcore freeze RUN --out NEW"):
         asdcore.export(copy.manifest, tmp_path / "new.asd")

@@ -48,8 +48,8 @@ def test_on_another_kernel_the_sample_is_said_with_the_kernel(frozen, on_core2):
     result = verify(on_core2(frozen.path))
     assert (result.passed, list(result.differences)) == (True, [])
     assert result.notes == [
-        "this machine computes the frozen bytes (sample: features of 2 train normals from their recordings, scores of "
-        "2 test clips and every scorer's probe, 2 branches, and the tables calibrated, systems and decisions), "
+        "this machine computes the frozen bytes (sample: features of 2 train normals from the recording, scores of "
+        "2 test clips and of every scorer's probe, 2 branches, and the tables calibrated, systems and decisions), "
         f"though {CORE2}."
     ]
     assert [tuple(change) for change in result.kernels] == [("OPENBLAS_CORETYPE", "Core2", NOW)]
@@ -67,7 +67,7 @@ def test_a_manifest_older_than_the_record_of_kernels_is_proven(frozen, resealed)
     path = resealed(frozen.path, lambda statement: statement["predicate"]["environment"].pop("kernels"))
     result = verify(path)
     assert result.passed
-    assert "though kernels was not recorded, is " in result.notes[0]
+    assert "though the code that libraries chose was not recorded, is " in result.notes[0]
 
 
 @pytest.mark.parametrize("kernels", [1, {"variables": []}, {"openblas": {"numpy": 3}}, {"numpy_simd": "X86_V3"}])
@@ -141,7 +141,7 @@ def test_shared_scores_folds_a_mirror_and_a_machine_without_test_clips_are_prove
     run = asdcore.run(tmp_path / "portfolio.toml", data, tmp_path / "run", task="dcase2026", store=tmp_path / "store")
     result = verify(on_core2(freeze(run, tmp_path / "frozen.json").path))
     assert list(result.differences) == []
-    assert "2 test clips and every scorer's probe, 3 branches" in result.notes[0]
+    assert "2 test clips and of every scorer's probe, 3 branches" in result.notes[0]
 
 
 @pytest.mark.parametrize(

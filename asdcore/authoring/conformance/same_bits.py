@@ -19,9 +19,9 @@ def bits_apart(expected: Rows, actual: Rows) -> str:
     'pooled of row 1 is 2.5 instead of 2.0: 0.5 apart, 0.25 of the value; 1 of 2 rows differ'
     """
     if missing := [name for name in expected if name not in actual]:
-        return f"{' and '.join(missing)} is missing; there is {', '.join(actual) or 'nothing'}"
+        return f"{_are(missing)} missing; there is {', '.join(actual) or 'nothing'}"
     if added := [name for name in actual if name not in expected]:
-        return f"{' and '.join(added)} is there too, besides {', '.join(expected)}"
+        return f"{_are(added)} there too, besides {', '.join(expected)}"
     for name, right in expected.items():
         left = actual[name]
         if left.shape != right.shape or left.dtype != right.dtype:
@@ -29,6 +29,10 @@ def bits_apart(expected: Rows, actual: Rows) -> str:
         if left.tobytes() != right.tobytes():
             return _largest(name, right, left)
     return ""
+
+
+def _are(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'are' if names[1:] else 'is'}"
 
 
 def _largest(name: str, right: NDArray[Any], left: NDArray[Any]) -> str:
