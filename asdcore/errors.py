@@ -96,12 +96,13 @@ def blamed(kind: str, name: str) -> Iterator[None]:
 
 @contextmanager
 def located(where: str) -> Iterator[None]:
-    """Prefix any AsdcoreError raised inside with where it happened, keeping its class."""
+    """Prefix any AsdcoreError raised inside with where it happened, unless it says so; its class stays."""
     try:
         yield
     except AsdcoreError as error:
         message, *rest = error.args
-        error.args = (f"{where}: {message}", *rest)
+        is_said = str(message).startswith((f"{where} ", f"{where}: "))
+        error.args = (message if is_said else f"{where}: {message}", *rest)
         raise
 
 

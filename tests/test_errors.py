@@ -50,3 +50,18 @@ def test_an_error_of_a_dataset_keeps_its_problems_and_its_clips():
     assert str(arrived) == "root: two clips are bad:\n  - a.wav: short\n  - b.wav: loud"
     assert arrived.problems == ["a.wav: short", "b.wav: loud"]
     assert arrived.clips.equals(clips)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("too few clips", "encoder 'a': too few clips"),
+        ("encoder 'a' refuses its parameters", "encoder 'a' refuses its parameters"),
+        ("encoder 'a': too few clips", "encoder 'a': too few clips"),
+        ("encoder 'a'b", "encoder 'a': encoder 'a'b"),
+    ],
+)
+def test_where_it_happened_is_said_once(message, expected):
+    with pytest.raises(DatasetError) as caught, located("encoder 'a'"):
+        raise DatasetError(message)
+    assert str(caught.value) == expected
