@@ -61,10 +61,10 @@ if TYPE_CHECKING:
         load_scorer,
         load_view,
     )
-    from asdcore.contract.interfaces import REFERENCES
     from asdcore.contract.left_out_clips import Without, left_out_by_refit
+    from asdcore.contract.references import DOMAINS, METRICS, REFERENCES
     from asdcore.data.clips import index_clips
-    from asdcore.data.distances import DISTANCE_BYTES, METRICS, distances
+    from asdcore.data.distances import DISTANCE_BYTES, distances
     from asdcore.data.synth import synthesize
     from asdcore.detector.detector import Detector, load_detector
     from asdcore.detector.export import export
@@ -89,10 +89,11 @@ if TYPE_CHECKING:
 # Looked up on first use: importing asdcore (every plugin does) must not load polars or pydantic.
 _LAZY = {
     "DISTANCE_BYTES": "asdcore.data.distances",
+    "DOMAINS": "asdcore.contract.references",
     "Detector": "asdcore.detector.detector",
-    "METRICS": "asdcore.data.distances",
+    "METRICS": "asdcore.contract.references",
     "Portfolio": "asdcore.portfolio",
-    "REFERENCES": "asdcore.contract.interfaces",
+    "REFERENCES": "asdcore.contract.references",
     "Run": "asdcore.runs.folder",
     "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
     "Verdict": "asdcore.detector.verdict",
@@ -132,6 +133,7 @@ _LAZY = {
 
 __all__ = [
     "DISTANCE_BYTES",
+    "DOMAINS",
     "METRICS",
     "REFERENCES",
     "AsdcoreError",

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from asdcore.cli.results import WIDTH, show_comparison, show_evaluation
+from asdcore.cli.results import show_comparison, show_evaluation
+from asdcore.cli.terminal import WIDTH
 from asdcore.evidence.comparison import Comparison
 from asdcore.evidence.evaluate import evaluate_table
 from asdcore.evidence.uncertainty import differences

@@ -7,6 +7,7 @@ that handles their values later, call themselves once a level and would end in a
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from typing import Any
 
@@ -14,6 +15,17 @@ DEEPEST = 64
 """Levels of tables and lists inside one another."""
 
 _TOO_DEEP = f"its tables and lists are nested more than {DEEPEST} deep"
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number that float64 can hold; True and False are no numbers.
+
+    Examples
+    --------
+    >>> [is_number(value) for value in (3, -0.5, float("nan"), 10**400, True, "3")]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def parse_json(text: str | bytes) -> Any:

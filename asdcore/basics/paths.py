@@ -7,6 +7,9 @@ from pathlib import Path
 
 from asdcore.errors import AsdcoreError
 
+SOUNDS = (".wav", ".flac")
+"""The endings of the audio files that datasets hold."""
+
 
 def given_path(path: str | Path, what: str) -> Path:
     """Return a path that was given as ``what``, such as "data"; AsdcoreError if it is empty.

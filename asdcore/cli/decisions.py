@@ -13,6 +13,7 @@ from asdcore.basics.digits import fixed
 from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.shared import Json, print_json, print_lines
+from asdcore.cli.terminal import WIDTH
 from asdcore.errors import AsdcoreError, EvaluationError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from asdcore.evidence.rates import Rates
     from asdcore.runs.folder import Run
 
-WIDTH = 100
 TESTED = ("system", "machine", "section", "target_fpr_at_threshold", "target_share_of_top_normals")
 READINGS = (
     "target_fpr_at_threshold: share of target test normals above the threshold.",

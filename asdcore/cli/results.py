@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from asdcore.basics.digits import fixed
+from asdcore.cli.terminal import WIDTH
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from asdcore.evidence.comparison import Comparison
     from asdcore.evidence.evaluate import Evaluation
 
-WIDTH = 100
 MEANING = {
     2020: ["AUC, pAUC: the normals of a machine ID against its anomalies.", "Official score: their arithmetic mean."],
     2021: [

@@ -13,6 +13,7 @@ from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis
 from asdcore.cli.shared import Json, print_json, print_lines
+from asdcore.cli.terminal import WIDTH
 
 if TYPE_CHECKING:
     from asdcore.evidence.selection.outcome import Outcome
@@ -23,7 +24,6 @@ Systems = Annotated[
 ]
 Truth = Annotated[Path | None, typer.Option(help="Evaluator-style truth folders, or an eval_data_list CSV.")]
 Year = Annotated[int | None, typer.Option(help="Challenge year whose rules apply, 2020 to 2026.")]
-WIDTH = 100
 PROTOCOLS = (
     "lomo: choose on all machines but one and score that one, for every machine: does the choice hold elsewhere? "
     "nested: like lomo, with scales and thresholds made without the normals that they judge. "

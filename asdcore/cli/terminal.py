@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from asdcore.frozen.differences import Verification
     from asdcore.frozen.manifest import Manifest
 
+WIDTH = 100
+"""Characters of a line of prose, at most."""
+
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
     """Return rows as lines of aligned columns, numbers to the right, under a header."""

@@ -144,8 +144,8 @@ def read_kept(name: str, model: Model) -> Kept:
     about = kept.about
     if (about.get("recipe"), about.get("name")) != (model.path.stem, name):
         raise StoreError(f"{model.path} holds the state of another scorer, {about.get('name')!r}. {repair}")
-    whole = about.get("rows") == model.rows_in_short and type(about.get("restores")) is bool
-    if not whole or not all(isinstance(kept.state.get(part), dict) for part in ("state", "probe")):
+    has_all = about.get("rows") == model.rows_in_short and type(about.get("restores")) is bool and "fitted_on" in about
+    if not has_all or not all(isinstance(kept.state.get(part), dict) for part in ("state", "probe")):
         raise StoreError(f"{model.path} lacks a part of what is kept of a scorer. {repair}")
     return kept
 

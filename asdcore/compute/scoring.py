@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.compute.checked_outputs import finite, one_value_each
-from asdcore.contract.interfaces import REFERENCES
+from asdcore.contract.references import REFERENCES
 from asdcore.data.distances import DISTANCE_BYTES, distances
 from asdcore.errors import DataError, PluginError
 from asdcore.store.cache import FeatureSet

@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 KINDS = ("dataset", "view", "encoder", "scorer", "normalizer", "guard")
 """The kinds of plugin, in the order in which a clip meets them."""
 
-POOLED, SOURCE, TARGET = REFERENCES = ("pooled", "source", "target")
-"""The train-normal banks that a score may be against: all train normals, or those of one domain."""
-
 CHANNELS = (1, 2)
 """How many channels a view may give, and an encoder read: one waveform, or those of the near and far microphone."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asdcore.basics.paths import SOUNDS
 from asdcore.data.wav import OPEN_SIZE, behind_tags, wav_header
 from asdcore.errors import DataError
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SUFFIXES = (".wav", ".flac")
-"""The audio files that datasets hold."""
+SUFFIXES = SOUNDS
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
 """Formats that may be inside them. libsndfile decodes damaged files of other formats in part, without an error."""

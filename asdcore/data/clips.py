@@ -20,10 +20,9 @@ import polars as pl
 from asdcore.data.audio import AudioFacts, inspect_audio
 from asdcore.data.recording_columns import SAID_OF_TRAIN, recording_problems, said_of_train
 from asdcore.errors import DataError, DatasetError
-from asdcore.store.tables import AUDIO_FACTS, CLIP_INDEX
+from asdcore.store.tables import AUDIO_FACTS, CELL, CLIP_INDEX
 
 NAMED = ("clip", "machine", "section", "split", "domain", "attributes")
-CELL = ("machine", "section")
 
 
 _DECODED: ContextVar[Container[str]] = ContextVar("decoded", default=frozenset())

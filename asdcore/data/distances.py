@@ -12,11 +12,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.contract.references import METRICS
 from asdcore.errors import DataError
 
 Floats = NDArray[np.float64]
-
-METRICS = ("cosine", "euclidean")
 
 DISTANCE_BYTES = 200_000_000
 """Bytes that one matrix of distances may take; of a larger bank, distances are measured where they are needed."""

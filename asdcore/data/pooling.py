@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.basics.parse import is_number
 from asdcore.data.exact_features import to_16_bits
 from asdcore.errors import DataError, PortfolioError, did_you_mean
 
@@ -153,9 +154,9 @@ POOLINGS = {
 
 ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "clean_up": ("true or false", lambda value: isinstance(value, bool)),
-    "gamma": ("a number from 0 to 1000", lambda value: _is_number(value) and 0 <= value <= 1000),
-    "p": ("a number above 0, at most 1000", lambda value: _is_number(value) and 0 < value <= 1000),
-    "r": ("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
+    "gamma": ("a number from 0 to 1000", lambda value: is_number(value) and 0 <= value <= 1000),
+    "p": ("a number above 0, at most 1000", lambda value: is_number(value) and 0 < value <= 1000),
+    "r": ("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1),
 }
 
 
@@ -213,7 +214,3 @@ def _special_frames(special: AnyFloats | None) -> AnyFloats:
         others = ", ".join(name for name, pooling in POOLINGS.items() if not pooling.special)
         raise PortfolioError(f"pooling 'cls' needs special tokens, and there are none. Choose one of {others}.")
     return special[:, None]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

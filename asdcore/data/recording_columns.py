@@ -11,12 +11,13 @@ fault. The only use made of a test clip's recording is to detect that it is in b
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
+
+from asdcore.basics.parse import is_number
 
 SAID_OF_TRAIN: dict[str, type[pl.DataType]] = {"order": pl.Float64, "recording": pl.String}
 """The two columns, and their types."""
@@ -31,7 +32,7 @@ def said_of_train(row: Mapping[str, Any]) -> dict[str, Any]:
         return dict.fromkeys(SAID_OF_TRAIN)
     order, recording = row.get("order"), row.get("recording")
     return {
-        "order": float(order) if order is not None and _is_number(order) else None,
+        "order": float(order) if order is not None and is_number(order) else None,
         "recording": recording if isinstance(recording, str) else None,
     }
 
@@ -45,14 +46,10 @@ def recording_problems(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(_bad_values(rows)) or [*_partly_known(rows), *_leaks(rows)]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _bad_values(rows: list[Mapping[str, Any]]) -> Iterator[str]:
     """Find values that are neither null nor of their column's kind: a line for each machine, section and column."""
     fits = {
-        "order": (_is_number, "a number (an index, or a time in seconds)"),
+        "order": (is_number, "a number (an index, or a time in seconds)"),
         "recording": (lambda value: isinstance(value, str) and bool(value.strip()), "a name"),
     }
     wrong: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)

@@ -229,7 +229,10 @@ def _check_signed(manifest: bytes, name: str, signature: bytes | None, public_ke
     with TemporaryDirectory(prefix="asdcore-detector-") as folder:
         (Path(folder) / name).write_bytes(manifest)
         (Path(folder) / f"{name}.sig").write_bytes(signature)
-        check_signature(Path(folder) / name, public_key)
+        try:
+            check_signature(Path(folder) / name, public_key)
+        except ManifestError as error:
+            raise type(error)(str(error).replace(str(Path(folder) / name), f"{path}, {name},")) from None
 
 
 def _first(path: Path) -> bytes:

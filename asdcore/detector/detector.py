@@ -230,7 +230,7 @@ class Detector:
         frozen = self._container.manifest.predicate["run"]
         device = None if frozen["device"] == "cpu" else str(frozen["device"])
         for name, branch in self._plan.branches.items():
-            if features_digest(branch, self._plugins, device) != frozen["features"].get(name):
+            if features_digest(branch, self._plugins, device) != frozen.get("features", {}).get(name):
                 raise ManifestError(
                     f"{self._container.path}: the features of branch {name} would not be made as they were frozen. "
                     "Restore the checkpoints and libraries that they were frozen with, or freeze and export anew."

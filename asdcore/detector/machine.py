@@ -138,7 +138,7 @@ class FrozenMachine:
     def _branch(
         self, name: str, recipe: Recipe, container: Container, scores: pl.DataFrame, plugins: Plugins
     ) -> FrozenBranch:
-        parents = container.manifest.predicate["lineage"][f"branch/{name}/{self.machine}/{self.section}"]
+        parents = container.manifest.predicate["lineage"].get(f"branch/{name}/{self.machine}/{self.section}", [])
         inside = tuple(parent for parent in parents if parent in container.members)
         if recipe not in self._cells:
             self._cells[recipe] = FrozenCell(container, recipe, inside, self._clips)
@@ -155,7 +155,7 @@ class FrozenMachine:
         everyone = {FULL: np.arange(len(self._clips), dtype=np.intp)}
         if branch not in self._plan.mirrored:
             return everyone
-        recorded = container.manifest.predicate["run"]["out_of_fold"]
+        recorded = container.manifest.predicate["run"].get("out_of_fold", [])
         ((_, _, cell, held),) = held_out_by(self._clips, self._plan.out_of_fold, recorded, [branch])
         folds = held.folds(tuple(cell["sha256"]), self._plan.folds, self._plan.seed)
         return everyone | {fold: rest for fold, (_, rest) in enumerate(folds)}
@@ -189,7 +189,7 @@ class FrozenMachine:
                 f"{self.machine} section {self.section}: the frozen train normals do not get their frozen system "
                 "scores on this machine. Other kernels may be why: 'asdcore verify MANIFEST' names them."
             )
-        recorded: list[dict[str, Any]] = frozen.container.manifest.predicate["run"]["out_of_fold"]
+        recorded: list[dict[str, Any]] = frozen.container.manifest.predicate["run"].get("out_of_fold", [])
         groups = system_groups(self._clips, self._plan, recorded)
         limits = thresholds(again, self._clips, self._plan.decision, groups)
         return dict(limits.select("system", "threshold").rows())

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from asdcore.evidence.rules import DOMAINS
+from asdcore.contract.references import DOMAINS
 
 TOP = 10
 """One in so many normals is a top one: pAUC looks at false positive rates up to 1/10."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.basics.paths import SOUNDS
 from asdcore.errors import EvaluationError
 from asdcore.evidence.files import Section, Submitted, differences
 from asdcore.store.tables import GROUND_TRUTH
@@ -101,4 +102,4 @@ def _names(column: str) -> pl.Expr:
 def _stem(name: str) -> str:
     """A clip's name without folder and audio suffix; dots within attributes stay."""
     path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in (".wav", ".flac") else path.name
+    return path.stem if path.suffix.lower() in SOUNDS else path.name

@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from asdcore.contract.references import DOMAINS
 from asdcore.errors import EvaluationError
 from asdcore.evidence.roc import auc, check_lengths, finite, pauc, zeros_and_ones
-from asdcore.evidence.rules import DOMAINS, RULES, Cell, Rule, rule
+from asdcore.evidence.rules import RULES, Cell, Rule, rule
 
 __all__ = [
     "DOMAINS",

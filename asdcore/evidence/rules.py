@@ -13,8 +13,6 @@ from typing import Literal
 
 from asdcore.errors import EvaluationError
 
-DOMAINS = ("source", "target")
-
 
 @dataclass(frozen=True)
 class Cell:

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from asdcore.basics.digits import fixed
-from asdcore.contract.interfaces import POOLED
 from asdcore.contract.plugins import Plugins
+from asdcore.contract.references import POOLED
 from asdcore.held_out import held_out_by
 from asdcore.held_out.promises import effective_clips, smallest_rate
 from asdcore.portfolio import Portfolio

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from asdcore.basics.parse import parse_json
 from asdcore.store.atomic import json_text
@@ -33,9 +33,22 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class _Domain(_Part):
+    range: Annotated[int, Field(ge=0)] = 0
+
+
+class _LeftOut(_Part):
+    machine: str
+    section: str
+    branches: dict[str, Any]
+    domains: dict[str, _Domain]
+
+
 class _Run(_Part):
     task: str
     device: str
+    features: dict[str, str] = {}
+    out_of_fold: list[_LeftOut] = []
 
 
 class _Plugin(_Part):
@@ -108,6 +121,8 @@ def understood(predicate: Any, pinned: set[str]) -> dict[str, Any]:
         raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
     lineage = predicate["lineage"]
     for node, parents in lineage.items():
+        if node.startswith("clips/") and node.count("/") != 2:
+            raise ValueError(f"{node} is not clips/MACHINE/SECTION")
         for parent in parents:
             if parent not in lineage and parent not in pinned:
                 raise ValueError(f"{node} descends from {parent!r}, which is not pinned")

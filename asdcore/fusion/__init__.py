@@ -12,12 +12,12 @@ detection". That report gives no formula for its global gate and its low-correla
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from asdcore.basics.parse import is_number
 from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.fusion import combine, correlation
 from asdcore.fusion.gate import gate
@@ -82,12 +82,8 @@ def fit_fusion(name: str, parameters: Mapping[str, Any], normals: Normals) -> Fu
         return FUSIONS[name](normals, **parameters)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _is_weighting(value: Any) -> bool:
-    if not isinstance(value, dict) or not all(_is_number(weight) and weight >= 0 for weight in value.values()):
+    if not isinstance(value, dict) or not all(is_number(weight) and weight >= 0 for weight in value.values()):
         return False
     return any(value.values())
 
@@ -96,7 +92,7 @@ def _is_list_of_names(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
 
 
-_NUMBER = (_is_number, "a number")
+_NUMBER = (is_number, "a number")
 _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "weights": (_is_weighting, "{ branch = weight, ... } with weights of at least 0, not all 0"),
     "auxiliary": (_is_list_of_names, "a list of branches"),

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from asdcore.errors import DataError
 from asdcore.portfolio import OutOfFold
+from asdcore.store.tables import CELL
 
-CELL = ("machine", "section")
 INSTEAD = {"recording": "recordings", "neighbours": "neighbours", "clip": "single clips"}
 Manner = Literal["clip", "neighbours", "recording", "attribute"]
 

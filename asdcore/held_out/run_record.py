@@ -20,9 +20,10 @@ import polars as pl
 
 from asdcore.held_out.dependence import ENOUGH, Reach
 from asdcore.held_out.plan import HeldOut
-from asdcore.held_out.recording_order import CELL, places
+from asdcore.held_out.recording_order import places
 from asdcore.portfolio import OutOfFold, Portfolio, parse_portfolio
 from asdcore.runs.folder import Run
+from asdcore.store.tables import CELL
 
 Record = list[dict[str, Any]]
 

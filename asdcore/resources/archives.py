@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asdcore.basics.parse import parse_json
+from asdcore.basics.paths import SOUNDS
 from asdcore.errors import ResourceError, did_you_mean
 from asdcore.progress import Progress, Silent
 from asdcore.resources.downloads import FIRST, fetch
@@ -37,7 +38,6 @@ SPLITS = ("dev", "train", "eval")
 DEEPEST, LONGEST = 32, 200
 """How many folders deep a member may lie, and how long a name in its path may be, in bytes."""
 
-SOUND = (".wav", ".flac")
 ASIDE = (".", "__MACOSX")
 
 
@@ -225,7 +225,7 @@ def _move_in(stage: Path, home: Path, archive: Path) -> None:
         for path in sorted(file for file in stage.rglob("*") if file.is_file()):
             target = home / path.relative_to(stage)
             if _is_other(path, target):
-                if target.suffix.lower() in SOUND:
+                if target.suffix.lower() in SOUNDS:
                     raise ResourceError(
                         f"{target} exists with another sound than in {archive}: they are of different datasets. "
                         "Choose another folder with --out, or move that file away."

@@ -18,6 +18,9 @@ from asdcore.store.digest import TABLE_ALGORITHM, table_digest
 
 Dtype = pl.DataType | type[pl.DataType]
 
+CELL = ("machine", "section")
+"""The columns that name a cell: scores are made, calibrated and judged for each machine and section alone."""
+
 
 @dataclass(frozen=True)
 class Table:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import sys
+
 import pytest
 
-from asdcore.basics.parse import DEEPEST, parse_json, parse_toml, shallow
+from asdcore.basics.parse import DEEPEST, is_number, parse_json, parse_toml, shallow
 
 DEPTHS = (DEEPEST + 1, 300, 900, 1100, 20_000)
 
@@ -67,3 +70,22 @@ def test_a_value_that_holds_itself_is_refused():
     value.append(value)
     with pytest.raises(ValueError, match="nested"):
         shallow(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (0, True),
+        (-2.5, True),
+        (sys.float_info.max, True),
+        (int(sys.float_info.max) * 2, False),
+        (-(10**400), False),
+        (math.inf, False),
+        (math.nan, False),
+        (True, False),
+        ("1", False),
+        (None, False),
+    ],
+)
+def test_a_number_is_finite_and_fits_float64(value, number):
+    assert is_number(value) is number

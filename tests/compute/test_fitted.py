@@ -171,7 +171,10 @@ def test_a_damaged_or_exchanged_file_is_refused_with_what_to_type(cell, model):
         pack(kept.state, {**kept.about, "name": "other"}),
         pack(kept.state, {**kept.about, "recipe": "0" * 64}),
         pack(kept.state, {**kept.about, "rows": 3}),
-        pack(kept.state, {key: value for key, value in kept.about.items() if key != "restores"}),
+        *(
+            pack(kept.state, {key: value for key, value in kept.about.items() if key != lost})
+            for lost in ("restores", "fitted_on")
+        ),
         pack({"state": kept.state["state"]}, kept.about),
     ):
         model.path.write_bytes(content)

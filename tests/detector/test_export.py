@@ -99,5 +99,5 @@ def test_a_signature_goes_along_and_is_checked_where_a_key_is_given(copy, tmp_pa
     sign(copy.manifest, private)
     asdcore.export(copy.manifest, copy.path)
     assert asdcore.load_detector(copy.path, public_key=public).name == "carried"
-    with pytest.raises(ManifestError, match="is not what the owner of .*other.pub signed"):
+    with pytest.raises(ManifestError, match=f"^{copy.path}, frozen.json, is not what the owner of .*other.pub signed"):
         asdcore.load_detector(copy.path, public_key=other)

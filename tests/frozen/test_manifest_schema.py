@@ -24,6 +24,9 @@ SAID = {
 }  # fmt: skip
 
 
+LEFT_OUT = {"machine": "fan", "section": "00", "branches": {"a": 3}, "domains": {"source": {"range": 1}}}
+
+
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), value, max_size=4))
 def test_a_portfolio_comes_back_with_every_kind_of_number(portfolio):
     kept = json.loads(canonical_json(written(SAID | {"portfolio": portfolio})))
@@ -48,6 +51,11 @@ def test_the_first_thing_wrong_is_named_by_its_key():
             "predicate.roots.data: a root is written relative",
         ),
         ({"resources": [{"id": ".."}]}, "predicate.resources.0.id: an id is one part of a path"),
+        ({"run": {**SAID["run"], "features": 3}}, "predicate.run.features: Input should be a valid dictionary"),
+        ({"run": {**SAID["run"], "out_of_fold": [3]}}, "predicate.run.out_of_fold.0: Input should be"),
+        ({"run": {**SAID["run"], "out_of_fold": [LEFT_OUT | {"domains": []}]}}, "out_of_fold.0.domains: Input should"),
+        ({"run": {**SAID["run"], "out_of_fold": [LEFT_OUT | {"domains": {"source": {"range": -1}}}]}}, "source.range"),
+        ({"lineage": {"clips/fan": []}}, "clips/fan is not clips/MACHINE/SECTION"),
         ({"lineage": {"a": ["c"]}}, "a descends from 'c', which is not pinned"),
     ):
         with pytest.raises(ValueError, match=said):

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.authoring.conformance.outside_state import Builder, Make, statics_restored
+from asdcore.basics.paths import SOUNDS
 from asdcore.errors import DatasetError
 
 Table = dict[str, dict[str, Any]]
 """{clip: its row}, in the order of the frame."""
 
-SOUND = (".wav", ".flac")
 FEW = 3
 """Clips kept of those in one folder whose names differ in digits only: a check copies what it reads, many times."""
 
@@ -95,7 +95,7 @@ def _few(root: Path) -> Iterator[Path]:
     """Walk the files under root with at most FEW sounds of one form of name: first, last and evenly between."""
     sounds: dict[tuple[Path, str], list[Path]] = {}
     for file in files(root):
-        if file.suffix.lower() in SOUND:
+        if file.suffix.lower() in SOUNDS:
             sounds.setdefault((file.parent, re.sub("[0-9]+", "0", file.name)), []).append(file)
         else:
             yield file

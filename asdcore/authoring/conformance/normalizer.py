@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.authoring.conformance.driver import ELEMENTWISE, Bench, Rows, join, require
-from asdcore.contract.interfaces import POOLED, REFERENCES, SOURCE, TARGET
+from asdcore.contract.references import POOLED, REFERENCES, SOURCE, TARGET
 from asdcore.errors import DataError
 
 N_SOURCE, N_TARGET = 99, 10

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.authoring.conformance.driver import Bench, Rows, difference, join, require, take
-from asdcore.contract.interfaces import REFERENCES
+from asdcore.contract.references import REFERENCES
 from asdcore.errors import DataError
 
 # Not in alphabetical order: a component that sorts the domains in place must be found out.

@@ -7,10 +7,11 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.contract.references import DOMAINS
 from asdcore.data.synth.acoustics import block_length, hear_machine, hear_noise
 from asdcore.data.synth.draws import generator
 from asdcore.data.synth.machine import Machine
-from asdcore.data.synth.profiles import DOMAINS, LABELS, MACHINES, Clip, Profile, profile_named
+from asdcore.data.synth.profiles import LABELS, MACHINES, Clip, Profile, profile_named
 from asdcore.data.synth.recording import recording
 from asdcore.data.synth.signals import SAMPLE_RATE, Samples, decibels
 from asdcore.errors import DataError, did_you_mean

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from asdcore.contract.references import DOMAINS
 from asdcore.data.synth.acoustics import Noise
 from asdcore.data.synth.cyclic import SynSlider, SynValve
 from asdcore.data.synth.draws import generator
@@ -16,7 +17,6 @@ from asdcore.errors import DataError, did_you_mean
 MACHINES: dict[str, type[Machine]] = {
     kind.__name__: kind for kind in (SynFan, SynGearbox, SynBearing, SynValve, SynSlider, SynPump, SynCar)
 }
-DOMAINS = ("source", "target")
 LABELS = ("normal", "anomaly")
 
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asdcore import DataError
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Mixture
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
 from asdcore import DataError
 from asdcore_plugins.normalizers.bases.location_scale import Line, LocationScale
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.spread import c4, mean_deviation
-
-Floats = NDArray[np.float64]
 
 
 class DomainZ(LocationScale):

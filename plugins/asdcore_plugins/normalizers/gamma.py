@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma, gammainc, gammaincc, polygamma
 
 from asdcore import DataError
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
-
-Floats = NDArray[np.float64]
 
 STEPS = 100
 SMALLEST = 1e-290

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asdcore import DataError, SmoothEcdf
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution
 from asdcore_plugins.normalizers.bases.location_scale import shrunk
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 from asdcore_plugins.stats.parameters import check_quantiles
-
-Floats = NDArray[np.float64]
 
 FEWEST = 10
 """Train normals that a tail is fitted to, at least."""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from asdcore_plugins.normalizers.bases.location_scale import LocationScale
+from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
-
-Floats = NDArray[np.float64]
 
 
 class MedianIQR(LocationScale):

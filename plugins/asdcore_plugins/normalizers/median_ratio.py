@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asdcore import DataError
 from asdcore_plugins.normalizers.bases.location_scale import ByLine, Line
-
-Floats = NDArray[np.float64]
+from asdcore_plugins.stats.arrays import Floats
 
 
 class MedianRatio(ByLine):

@@ -45,11 +45,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from asdcore import DataError
+from asdcore import DOMAINS, DataError
 from asdcore_plugins.nn.autoencoder import batches, gather, train, weightless, windows
 from asdcore_plugins.nn.one_thread import one_thread
 from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
-from asdcore_plugins.scorers.bases.residuals import DOMAINS, SCORES
+from asdcore_plugins.scorers.bases.residuals import SCORES
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.learned import State, Stored, read_only

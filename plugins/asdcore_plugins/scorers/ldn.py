@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import REFERENCES, Without
+from asdcore import DOMAINS, REFERENCES, Without
 from asdcore_plugins.scorers.bases.local_density import LocalDensity, MeanDensity, floor
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats
 from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
@@ -37,7 +37,6 @@ from asdcore_plugins.stats.parameters import choice, fraction, whole
 
 VARIANTS = ("ratio", "difference")
 SCALES = ("mean", "sum")
-DOMAINS = ("source", "target")
 
 
 class LDN(LocalDensity):

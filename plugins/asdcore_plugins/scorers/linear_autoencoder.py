@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
-from asdcore import REFERENCES, DataError
+from asdcore import DOMAINS, REFERENCES, DataError
 from asdcore_plugins.scorers.bases.frame_windows import BLOCK, MOST, windows
 from asdcore_plugins.scorers.bases.per_reference import PerReference, with_spread
-from asdcore_plugins.scorers.bases.residuals import DOMAINS, SCORES, SMALLEST, no_variance
+from asdcore_plugins.scorers.bases.residuals import SCORES, SMALLEST, no_variance
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.features import frames
 from asdcore_plugins.stats.learned import LEARNED, Learned, Stored

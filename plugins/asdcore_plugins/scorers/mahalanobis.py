@@ -25,7 +25,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import REFERENCES, DataError, Without
+from asdcore import DOMAINS, REFERENCES, DataError, Without
 from asdcore_plugins.scorers.bases.references import members_of, too_few_left
 from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
@@ -35,7 +35,6 @@ from asdcore_plugins.stats.gaussians.gaussian import BankGaussian, Gaussian, est
 from asdcore_plugins.stats.learned import LEARNED, Learned
 from asdcore_plugins.stats.parameters import between, choice, reference_names
 
-DOMAINS = ("source", "target")
 COVARIANCES = ("reference", "selective", "tied")
 SHRINKAGES = ("ledoit_wolf", "oas")
 FEWEST = 4

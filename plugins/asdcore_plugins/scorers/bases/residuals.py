@@ -5,7 +5,6 @@ from __future__ import annotations
 from asdcore import DataError
 
 SCORES = ("mse", "mahalanobis", "mahalanobis_paper")
-DOMAINS = ("source", "target")
 
 SMALLEST = 1e-12
 """The smallest variance, relative to the largest; a smaller one, as of a band that is always silent, counts as this."""
