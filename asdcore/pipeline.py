@@ -2,11 +2,13 @@
 
 clips      the dataset reader lists what there is                     -> clips.parquet
 embed      view, encoder, pooling: features, kept in the store
-score      scorers fitted on train normals, out-of-fold scores too    -> scores.parquet
+score      scorers fitted on train normals, out-of-fold scores too    -> scores.parquet; what each has learnt is kept
 calibrate  each branch on the scale of its train normals              -> calibrated.parquet
 fuse       weights, transforms and guards                             -> systems.parquet
 decide     a threshold from train normals                             -> decisions.parquet
 evaluate   a step of its own, evidence/logged_evaluation.py: the labels -> evaluation.json
+
+Inference (frozen/infer.py) and a detector (detector/) go the same way by scorers that are brought back, not fitted.
 """
 
 from __future__ import annotations

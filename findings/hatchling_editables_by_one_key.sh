@@ -13,7 +13,11 @@
 #   with dev-mode-dirs: asks for ['editables~=0.3'], editable install works
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" hatchling==1.33.0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check hatchling==1.33.0 || exit 2
 project() { # NAME: a package NAME with hatchling in the folder NAME
     mkdir -p "$1/$1"
     touch "$1/$1/__init__.py"

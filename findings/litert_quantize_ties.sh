@@ -13,7 +13,12 @@
 #   BUILTIN_REF           [1, 2, 3, -1, -2, -3]
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" ai-edge-litert==2.3.0 flatbuffers==25.12.19 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check ai-edge-litert==2.3.0 flatbuffers==25.12.19 numpy==2.4.6 \
+    || exit 2
 venv/bin/python - <<'PY' 2> log || { cat log; exit 1; }
 import flatbuffers
 import numpy as np

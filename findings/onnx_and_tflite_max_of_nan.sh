@@ -14,8 +14,12 @@
 #   [3.0, 1.0, nan]    nan             3.0           nan
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" onnxruntime==1.31.1 onnx==1.23.2 ai-edge-litert==2.3.0 flatbuffers==25.12.19 \
-    numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check onnxruntime==1.31.1 onnx==1.23.2 ai-edge-litert==2.3.0 \
+    flatbuffers==25.12.19 numpy==2.4.6 || exit 2
 venv/bin/python - <<'PY' 2> log || { cat log; exit 1; }
 import flatbuffers
 import numpy as np

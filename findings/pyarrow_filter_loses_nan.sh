@@ -14,7 +14,11 @@
 #   polars, x != 1, two row groups: lazy scan [nan, 7.0]
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" pyarrow==26.0.1 polars==2.1.0 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check pyarrow==26.0.1 polars==2.1.0 numpy==2.4.6 || exit 2
 venv/bin/python - <<'PY'
 import polars as pl
 import pyarrow as pa

@@ -12,7 +12,11 @@
 #   np.ascontiguousarray: saved [[0, 3], [1, 4], [2, 5]], loaded [[0, 3], [1, 4], [2, 5]]
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" safetensors==0.8.0 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check safetensors==0.8.0 numpy==2.4.6 || exit 2
 venv/bin/python - <<'PY'
 import numpy as np
 from safetensors.numpy import load_file, save_file

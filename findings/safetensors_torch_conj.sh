@@ -13,7 +13,11 @@
 #   resolve_conj [(1-2j), (3+4j)]
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" safetensors==0.8.0 torch==2.13.0 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check safetensors==0.8.0 torch==2.13.0 numpy==2.4.6 || exit 2
 venv/bin/python - <<'PY'
 import torch
 from safetensors.torch import load_file, save_file

@@ -14,7 +14,11 @@
 #   unit  10000: wrong 90 % quantiles: 3 of 20, the worst is 44.23 times that of the data; with floc=0: 0 of 20
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" scipy==1.17.1 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check scipy==1.17.1 numpy==2.4.6 || exit 2
 venv/bin/python - <<'PY'
 import warnings
 

@@ -13,7 +13,11 @@
 #   4 samples: LedoitWolf shrinkage 0.58, rank 8; OAS shrinkage 1.00, rank 8
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" scikit-learn==1.9.1 scipy==1.17.1 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check scikit-learn==1.9.1 scipy==1.17.1 numpy==2.4.6 || exit 2
 venv/bin/python - <<'PY'
 import numpy as np
 from sklearn.covariance import OAS, LedoitWolf

@@ -12,7 +12,11 @@
 #   samples that differ between the two files: 50 %
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" soundfile==0.14.0 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check soundfile==0.14.0 numpy==2.4.6 || exit 2
 venv/bin/python - <<'PY'
 import numpy as np
 import soundfile

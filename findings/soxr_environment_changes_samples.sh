@@ -15,7 +15,11 @@
 #   VHQ float64: the same
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" soxr==1.1.0 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check soxr==1.1.0 numpy==2.4.6 || exit 2
 cat > resampled.py <<'PY'
 import sys
 

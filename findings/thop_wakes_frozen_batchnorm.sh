@@ -11,7 +11,12 @@
 #   after the count:  batch norm in training: True, running mean after a forward pass: 0.5
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" thop==0.1.1.post2209072238 torch==2.13.0 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check thop==0.1.1.post2209072238 torch==2.13.0 numpy==2.4.6 \
+    || exit 2
 venv/bin/python - <<'PY'
 import thop
 import torch

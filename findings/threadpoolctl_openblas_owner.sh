@@ -13,7 +13,11 @@
 #   main thread has left its limit: worker asks for 1, reads 1
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" threadpoolctl==3.8.0 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check threadpoolctl==3.8.0 numpy==2.4.6 || exit 2
 env -u OPENBLAS_NUM_THREADS -u OMP_NUM_THREADS -u OPENBLAS_DEFAULT_NUM_THREADS venv/bin/python - <<'PY'
 import threading
 

@@ -12,7 +12,11 @@
 #   mmap=True:  0 of 8 tensors right
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" torch==2.13.0 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check torch==2.13.0 numpy==2.4.6 || exit 2
 venv/bin/python - <<'PY'
 import warnings
 import zipfile

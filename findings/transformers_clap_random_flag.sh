@@ -15,7 +15,11 @@
 #   clip 1 alone: marked [True]
 # Exit:     0 seen again, 1 it has changed, 2 the packages could not be installed.
 set -euo pipefail
-source "$(dirname "$0")/venv.sh" transformers==5.23.0 torch==2.13.0 numpy==2.4.6
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install -q --no-compile --disable-pip-version-check transformers==5.23.0 torch==2.13.0 numpy==2.4.6 || exit 2
 venv/bin/python - <<'PY' 2> log || { cat log; exit 1; }
 import numpy as np
 import torch

@@ -4,6 +4,7 @@ container   the file: a zip of a manifest and of pinned files, each checked by i
 export      writes it, from a manifest
 listen      sound -> features of every branch
 branches    features -> scores of every branch, by frozen scorers
+machine     one machine and section: its branches and systems, brought back when it is first asked for
 systems     scores -> calibrated, fused, decided, and the share of every branch and guard
 verdict     what is said of one clip
 detector    all of it: load_detector(path).score(audio, sample_rate, machine)
