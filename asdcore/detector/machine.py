@@ -117,7 +117,7 @@ class FrozenMachine:
     def _verdict(self, name: str, scores: BranchScores, nearest: Mapping[str, Nearest | None]) -> Verdict:
         system, scale = self._systems[name], self._scale(name)
         cells = scale.cells(scores)
-        with located(f"system {name!r}, {self.machine} section {self.section}"):
+        with located(f"system {name!r}"):
             score = system(cells)["score"]
         shares, guards = system.shares()
         z = {branch: scale.mean(cells, branch) for branch in shares}

@@ -89,11 +89,15 @@ def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Ex
         heard = [facts for chunk in run_jobs(pool, embed.embed_new, jobs) for _, facts in chunk]
         if lost := [facts for facts in heard if isinstance(facts, str)]:
             raise OtherBytesError(f"Frozen train normals have no features on this machine: {lost[0]}")
-        parts = [(name, part) for name, branch in work.plan.branches.items() for part in branch.parts]
-        for name, part in parts:
+        proven = set[str]()
+        for name, part in ((name, part) for name, branch in work.plan.branches.items() for part in branch.parts):
             recipe = feature_recipe(part, installed(), work.device)
+            sets = [store.features(recipe) for store in (work.store, again)]
+            if sets[0].digest in proven:  # branches share features
+                continue
+            proven.add(sets[0].digest)
             for clip, sha256 in samples.select("clip", "sha256").rows():
-                then, now = (store.features(recipe).load([sha256]) for store in (work.store, again))
+                then, now = (features.load([sha256]) for features in sets)
                 if then.shape != now.shape or then.tobytes() != now.tobytes():
                     raise OtherBytesError(
                         f"{clip} does not get the features that were frozen, in branch {name!r}, on this machine: "

@@ -14,7 +14,8 @@ import pytest
 import asdcore
 from asdcore.contract.plugins import installed
 from asdcore.data.audio import decode
-from asdcore.errors import DataError, ManifestError
+from asdcore.errors import DataError, ManifestError, PluginError
+from asdcore_plugins.guards.tail import TailGuard
 from asdcore_plugins.normalizers.median_iqr import MedianIQR
 from asdcore_plugins.scorers.mahalanobis import Mahalanobis
 
@@ -204,6 +205,19 @@ def test_other_code_than_was_frozen_is_refused(carried, monkeypatch):
     monkeypatch.setattr("asdcore.frozen.verify.__version__", "9.9")
     with pytest.raises(ManifestError, match=r"was frozen with other code than is installed.*\n.*asdcore .*here 9.9"):
         asdcore.load_detector(carried.path)
+
+
+def test_a_part_that_fails_on_a_clip_is_named_with_its_system(carried, monkeypatch):
+    detector = asdcore.load_detector(carried.path)
+    detector.score(CLIP, 16000, "fan")
+
+    def fail(*_):
+        raise RuntimeError("not this clip")
+
+    monkeypatch.setattr(TailGuard, "penalty", fail)
+    message = "^fan section 00: system 'carried': guard 'tail' failed with RuntimeError: not this clip"
+    with pytest.raises(PluginError, match=message):
+        detector.score(CLIP, 16000, "fan")
 
 
 def test_normals_that_get_other_scores_here_are_refused(carried, monkeypatch):
