@@ -28,7 +28,7 @@ def public_names() -> dict[str, object]:
     """Return the public functions and classes by name, without errors."""
     named = {name: getattr(module, name) for module in (asdcore, asdcore.testing) for name in module.__all__}
     errors = {name for name, value in named.items() if inspect.isclass(value) and issubclass(value, Exception)}
-    return {name: value for name, value in named.items() if name not in errors | {"__version__"}}
+    return {name: value for name, value in named.items() if callable(value) and name not in errors}
 
 
 PUBLIC = public_names()

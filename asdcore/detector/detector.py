@@ -89,6 +89,11 @@ class Detector:
 
     :func:`asdcore.load_detector` returns one. It fits nothing: what scorers have learnt is in its file.
 
+    Parameters
+    ----------
+    container : Container
+        Its file, opened and checked.
+
     Attributes
     ----------
     name : str

@@ -34,9 +34,9 @@ roots = roots_of(manifest, {})
 files = {}
 for subject in manifest.subjects.values():
     files.setdefault(roots.locate(subject.name), []).append(subject)
-done = 0
+done, chosen = 0, [*{subjects[0].kind: file for file, subjects in files.items()}.values(), path]  # one of every kind
 while done < flips:
-    before = {file: file.read_bytes() for file in rng.sample([*files, path], min(at_once, flips - done))}
+    before = {file: file.read_bytes() for file in chosen}
     for file, content in before.items():
         i = rng.randrange(len(content)) if content else 0
         file.write_bytes(content[:i] + bytes([content[i] ^ rng.randrange(1, 256)]) + content[i + 1:])
@@ -53,6 +53,7 @@ while done < flips:
     for file, content in before.items():
         file.write_bytes(content)
     done += len(before)
+    chosen = rng.sample([*files, path], min(at_once, flips - done))
 assert not verify(path).differences
 print(json.dumps({"flips": done, "missed": missed, "kinds": sorted(kinds)}))
 """
