@@ -9,7 +9,7 @@ import typer
 
 from asdcore.cli.freeze import Manifest, PublicKey, RunDir, Store, failing
 from asdcore.cli.shared import FAILED, Json, print_json, progress
-from asdcore.errors import DataError
+from asdcore.errors import DataError, PluginError
 
 if TYPE_CHECKING:
     from asdcore.detector.detector import Detector
@@ -107,7 +107,7 @@ def _verdicts(
                 raise DataError(f"is a folder: name the files in it, such as {file / '*.wav'}")
             audio, facts = decode_new(file)
             scored.append((file, detector.score(audio, facts.sample_rate, machine, section, system=system)))
-        except DataError as error:
+        except (DataError, PluginError) as error:
             troubles.append(f"{file}: {str(error).removeprefix(f'{file.name}: ')}")
     return scored, troubles
 

@@ -20,8 +20,8 @@ from asdcore.frozen.lineage import reached
 from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, Subject, read_manifest
 from asdcore.frozen.new_files import new_files
-from asdcore.frozen.proof import prove, recomputed_note, unproven_note
 from asdcore.frozen.recompute import recompute as rebuild
+from asdcore.frozen.recomputed_sample import prove, recomputed_note, unproven_note
 from asdcore.frozen.signing import check_signature, signature_of
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import RUN_FILE, load_run

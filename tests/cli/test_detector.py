@@ -13,6 +13,7 @@ import soundfile
 
 import asdcore
 from asdcore.cli import main
+from asdcore.errors import PluginError
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,20 @@ def test_an_edited_detector_exits_with_1_and_no_detector_with_2(root, tmp_path, 
     code, _, err = asd(capsys, monkeypatch, "detect", tmp_path / "none.asd", fans(root)[0], "--machine", "fan")
     assert code == 2
     assert "There is no detector" in err
+
+
+def test_a_plugin_that_fails_on_one_recording_does_not_lose_the_others(root, capsys, monkeypatch):
+    first, second, *_ = fans(root)
+    plain, seen = asdcore.Detector.score, []
+
+    def score(self, *arguments, **named):
+        seen.append(arguments)
+        if len(seen) == 1:
+            raise PluginError("scorer 'mine' failed")
+        return plain(self, *arguments, **named)
+
+    monkeypatch.setattr(asdcore.Detector, "score", score)
+    code, out, err = asd(capsys, monkeypatch, "detect", root / "frozen.asd", first, second, "--machine", "fan")
+    assert code == 1
+    assert [row["file"] for row in csv.DictReader(io.StringIO(out))] == [str(second)]
+    assert err == f"Error: {first}: scorer 'mine' failed\n"

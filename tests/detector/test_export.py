@@ -79,8 +79,9 @@ def test_another_file_is_never_lost(carried, tmp_path):
     with pytest.raises(StoreError, match="mine.asd exists, and is not a detector of this manifest"):
         asdcore.export(carried.manifest, tmp_path / "mine.asd")
     assert (tmp_path / "mine.asd").read_text() == "my notes"
-    with pytest.raises(StoreError, match=r"does not end in .asd. Choose a name such as mine.asd"):
-        asdcore.export(carried.manifest, tmp_path / "mine.zip")
+    for name, better in (("mine.zip", "mine.asd"), (".asd", "NAME.asd")):
+        with pytest.raises(StoreError, match=rf"is no name that ends in .asd. Choose a name such as {better}"):
+            asdcore.export(carried.manifest, tmp_path / name)
 
 
 def test_a_detector_of_the_same_manifest_is_replaced(copy):
