@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any, TypeVar
 
 from asdcore.errors import AsdcoreError, plain_warnings
@@ -55,8 +55,16 @@ def executor(workers: int, prepare: Callable[[], object] | None = None) -> Itera
         pool = ProcessPoolExecutor(
             workers, mp_context=get_context("spawn"), initializer=_start, initargs=(workers, prepare)
         )
+    others = set(active_children())
     with pool:
-        yield pool
+        try:
+            yield pool
+        except AsdcoreError as error:
+            if isinstance(error.__cause__, BrokenExecutor):
+                # A worker that was just starting may outlive the pool's own SIGTERM, which would wait for it for ever.
+                for worker in set(active_children()) - others:
+                    worker.kill()
+            raise
 
 
 def run_jobs(pool: Executor, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
