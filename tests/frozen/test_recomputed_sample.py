@@ -13,7 +13,7 @@ import pytest
 
 import asdcore
 from asdcore.compute.kernels import UNSET
-from asdcore.frozen import proof
+from asdcore.frozen import recomputed_sample
 from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.store.cache import FeatureSet
@@ -38,7 +38,7 @@ def on_core2(resealed):
 
 
 def test_on_the_kernels_of_the_freeze_nothing_is_computed(frozen, monkeypatch):
-    monkeypatch.setattr(proof, "prove", None)
+    monkeypatch.setattr(recomputed_sample, "prove", None)
     monkeypatch.setattr("asdcore.frozen.verify.prove", None)
     result = frozen.verify()
     assert (result.passed, list(result.kernels), list(result.notes)) == (True, [], [])
@@ -193,7 +193,9 @@ def test_nothing_is_proven_while_files_differ_and_that_is_said(frozen, on_core2)
 
 
 def test_a_recording_that_fails_meanwhile_is_no_proof(frozen, on_core2, monkeypatch):
-    monkeypatch.setattr(proof.embed, "embed_new", lambda job: [(path, "it is cut short") for path, _ in job.clips])
+    monkeypatch.setattr(
+        recomputed_sample.embed, "embed_new", lambda job: [(path, "it is cut short") for path, _ in job.clips]
+    )
     result = verify(on_core2(frozen.path))
     assert not result.passed
     assert "cannot be computed again" in result.differences[0].detail
