@@ -62,17 +62,32 @@ def distances(features: NDArray[np.float32], bank: NDArray[np.float32], metric: 
     """
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
-    if math.prod(features.shape[1:]) != math.prod(bank.shape[1:]):
+    _check_sizes(math.prod(features.shape[1:]), math.prod(bank.shape[1:]))
+    normals = prepared(bank, metric)
+    squares = _squares_within(normals) if features is bank else _squares(prepared(features, metric), normals)
+    return _rooted(squares, metric)
+
+
+def to_prepared(features: NDArray[np.float32], normals: Floats, metric: str) -> Floats:
+    """Return the distances (n_clips, n_train) to a bank that :func:`prepared` gave: the bits of :func:`distances`."""
+    rows, added = prepared(features, metric), int(metric == "cosine")
+    _check_sizes(rows.shape[1] - added, normals.shape[1] - added)
+    return _rooted(_squares(rows, normals), metric)
+
+
+def _check_sizes(of_clip: int, of_bank: int) -> None:
+    if of_clip != of_bank:
         raise DataError(
-            f"features of {math.prod(features.shape[1:])} values a clip cannot be compared with train normals of "
-            f"{math.prod(bank.shape[1:])}. Clips of different lengths need a pooling other than 'frames'."
+            f"features of {of_clip} values a clip cannot be compared with train normals of {of_bank}. Clips of "
+            "different lengths need a pooling other than 'frames'."
         )
-    normals = _prepared(bank, metric)
-    squares = _squares_within(normals) if features is bank else _squares(_prepared(features, metric), normals)
+
+
+def _rooted(squares: Floats, metric: str) -> Floats:
     return squares / 4.0 if metric == "cosine" else np.sqrt(squares, out=squares)
 
 
-def _prepared(features: NDArray[np.float32], metric: str) -> Floats:
+def prepared(features: NDArray[np.float32], metric: str) -> Floats:
     """Flatten to (n_clips, D) float64; for the cosine metric (n_clips, D + 1), of unit length.
 
     Half of 1 - cosine is then a quarter of the squared distance. A zero vector points along the last axis.

@@ -15,7 +15,7 @@ from asdcore.components.build import build
 from asdcore.compute.fitted import Restored, revive
 from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Work, combined
 from asdcore.contract.plugins import Plugins
-from asdcore.data.distances import distances
+from asdcore.data.distances import prepared, to_prepared
 from asdcore.detector.container import Container
 from asdcore.detector.listen import Features
 from asdcore.detector.verdict import Nearest
@@ -54,6 +54,7 @@ class FrozenCell(Cell):
         self.names = normals["clip"].to_list()
         self._heard: NDArray[np.float32] = np.empty((0, 0), np.float32)
         self._to_train: dict[str, Floats] = {}
+        self._prepared: dict[str, Floats] = {}
 
     def hear(self, features: Features) -> None:
         """Take the features of another clip."""
@@ -72,7 +73,9 @@ class FrozenCell(Cell):
     def to_train(self, metric: str, i: int) -> Floats:
         """Return the distances (1, n_train) of the clip, as a copy."""
         if metric not in self._to_train:
-            self._to_train[metric] = distances(self._heard, self.train, metric)
+            if metric not in self._prepared:
+                self._prepared[metric] = prepared(self.train, metric)
+            self._to_train[metric] = to_prepared(self._heard, self._prepared[metric], metric)
         return self._to_train[metric].copy()
 
     def nearest(self, metric: str) -> Nearest:
