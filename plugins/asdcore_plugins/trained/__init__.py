@@ -1,1 +1,1 @@
-"""Networks that are trained to tell machines and their attributes apart, and what their training needs."""
+"""Networks that learn to tell machines and attributes apart: what they are made of, and how they are trained."""
