@@ -152,7 +152,7 @@ def _decayed(x: Tensor, factor: float) -> Tensor:
     if factor == 1.0 or not x.requires_grad:
         return x
     same = x.view_as(x)
-    same.register_hook(lambda gradient: gradient * factor)
+    same.register_hook(lambda gradient: gradient * factor)  # type: ignore[no-untyped-call]
     return same
 
 
