@@ -27,6 +27,7 @@ from asdcore.basics.paths import path_of_variable
 from asdcore.errors import StoreError
 from asdcore.store.atomic import remove_orphans
 from asdcore.store.digest import recipe_digest, table_digest
+from asdcore.store.even_shards import even_rows
 from asdcore.store.score_chunks import lacking
 from asdcore.store.shard_names import forget, repair, shards_of_clips
 from asdcore.store.tables import (
@@ -37,6 +38,7 @@ from asdcore.store.tables import (
     check_content,
     read_parquet,
     read_table,
+    stored_digest,
     write_parquet,
     write_table,
 )
@@ -186,7 +188,8 @@ class FeatureSet:
 
     def _rows(self, audio: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the features of those clips asked for that the set has, and of others in the same shards."""
-        where, rows = self._where, {}
+        where = self._where
+        rows: dict[str, NDArray[np.float32]] = {}
         for shard in sorted({where[digest] for digest in audio if digest in where}):
             rows |= self._read(shard)
         return rows
@@ -204,6 +207,9 @@ class FeatureSet:
             raise StoreError(f"{shard}: {error} {repair(shard)}") from error
 
     def _read(self, shard: Path) -> dict[str, NDArray[np.float32]]:
+        usual = even_rows(read_parquet(shard, repair(shard)), stored_digest(shard))
+        if usual is not None:
+            return usual
         frame = self._frame(shard)
         check_content(frame, FEATURES.key, shard, repair(shard))
         return rows_of(frame, f"{shard} holds rows that are not features of a clip. {repair(shard)}")
