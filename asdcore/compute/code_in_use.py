@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from asdcore.compute.recipes import changed_sources, component_recipe, library_versions
+from asdcore.contract.loading_times import loaded_since
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.errors import PluginError
 from asdcore.store.digest import recipe_digest
@@ -84,8 +85,10 @@ def _as_loaded(component: Component, parameters: str, since: int) -> str:
     Raises PluginError if its files changed between its loading, after ``since`` (ns), and that first use.
     """
     if since and component.files:
+        # Modules outlive the plugins that were loaded from them.
+        seen = loaded_since()
         for file in component.files.files.values():
             status = file.stat()
-            if max(status.st_mtime_ns, status.st_ctime_ns) > since:
+            if max(status.st_mtime_ns, status.st_ctime_ns) > min(since, seen.get(str(file), since)):
                 raise _refusal(f"{component.kind} {component.name!r}")
     return _digest(component, parameters)
