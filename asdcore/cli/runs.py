@@ -12,7 +12,7 @@ from asdcore.cli.data import synthesize
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis, VerdictOption
 from asdcore.cli.results import show_evaluation
-from asdcore.cli.shared import Json, StoreDir, Task, Workers, print_json, print_lines, progress
+from asdcore.cli.shared import ClusterAddress, Json, StoreDir, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError
 
 Replicates = Annotated[int, typer.Option(min=0, help="Bootstrap replicates behind the intervals; 0 for none.")]
@@ -81,6 +81,7 @@ def run(
     store: StoreDir = None,
     workers: Workers = 1,
     device: Annotated[str | None, typer.Option(help="Where encoders run, such as cpu or cuda.")] = None,
+    cluster: ClusterAddress = None,
 ) -> None:
     """Run a portfolio on a dataset.
 
@@ -93,9 +94,8 @@ def run(
     from asdcore.evidence.truth import tells_labels
     from asdcore.pipeline import run as run_portfolio
 
-    finished = run_portfolio(
-        portfolio, data, out, task=task, store=store, workers=workers, device=device, progress=progress()
-    )
+    how: dict[str, Any] = {"workers": workers, "device": device, "cluster": cluster}
+    finished = run_portfolio(portfolio, data, out, task=task, store=store, progress=progress(), **how)
     n = finished.clips.height
     typer.echo(f"{n} clips, systems {', '.join(finished.about['portfolio']['systems'])}: {out}")
     if tells_labels(finished):

@@ -38,11 +38,21 @@ def code_of(uses: Iterable[Use], framework: str, plugins: Plugins) -> Code:
 
 def check_loaded(code: Code, uses: Iterable[Use], framework: str, plugins: Plugins) -> None:
     """Raise PluginError unless this process has loaded the code of a job; a job without code passes."""
-    loaded = {
+    there = loaded_code(uses, framework, plugins)
+    _compare(dict(code), there if code else {})
+
+
+def loaded_code(uses: Iterable[Use], framework: str, plugins: Plugins | None = None) -> dict[str, str]:
+    """Return what :func:`code_of` would have given when this process loaded the components; needs plugins for any.
+
+    Raises PluginError if a component is not installed, or its code has changed since it was loaded.
+    """
+    components = {
         f"{kind} {name!r} with {parameters}": _as_loaded(plugins.component(kind, name), parameters, plugins.since)
         for kind, name, parameters in uses
+        if plugins is not None
     }
-    _compare(dict(code), {**loaded, **_around(framework)} if code else {})
+    return {**components, **_around(framework)}
 
 
 def check_unchanged(uses: Iterable[Use], plugins: Plugins) -> None:

@@ -251,7 +251,7 @@ def restrict(names: Iterable[str] | None) -> None:
 
 @contextmanager
 def restricted(names: Iterable[str] | None, plugins: Plugins | None = None) -> Iterator[Plugins]:
-    """Let :func:`installed` know, inside, only the plugins named (None: all); ``plugins`` if they are loaded already."""
+    """Let :func:`installed` know, inside, only the plugins named (None: all); ``plugins`` if they are loaded."""
     global _restriction, _current
     before = _restriction, _current
     restrict(names)
