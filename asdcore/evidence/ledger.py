@@ -39,8 +39,8 @@ class Look:
     """One opening of a ground truth.
 
     what : such as "run of demo". truth, evaluated : digests of the labels, and of the table that was evaluated.
-    digests : others, by name (portfolio, run, manifest). trials : the digest of each table, by name, if several were
-    evaluated as one. year, results : {system: the figures that :data:`KEPT` names}; None if the look gave none.
+    digests : others, by name (portfolio, run, manifest, each of several trials). year, results : {system: the figures
+    that :data:`KEPT` names}; None if the look gave none.
     """
 
     what: str
@@ -49,7 +49,6 @@ class Look:
     year: int | None = None
     results: Mapping[str, Any] | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
-    trials: Mapping[str, str] = field(default_factory=dict)
     hypothesis: str | None = None
     verdict: Verdict | None = None
 
@@ -191,7 +190,6 @@ def record_look(log: Path, look: Look) -> int:
         "truth": look.truth,
         "evaluated": look.evaluated,
         "digests": dict(look.digests),
-        **({"trials": dict(look.trials)} if look.trials else {}),
         "year": look.year,
         "results": None if look.results is None else dict(look.results),
         "hypothesis": _sentence(look.hypothesis),
@@ -239,19 +237,13 @@ def record_plan(log: Path, digest: str, facts: Mapping[str, Any]) -> Line:
 def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
     """Count the looks at labels in ``log``: at this result, at the labels of this result, and all."""
     ledger = read_ledger(log)
-    here = [look for look in ledger.looks if evaluated_digest in _evaluated(look)]
+    here = [look for look in ledger.looks if evaluated_digest in evaluated_in(look)]
     truths = set(map(truth_in, here))
     return {
         "at_this_result": len(here),
         "at_these_labels": sum(truth_in(look) in truths for look in ledger.looks) if truths else 0,
         "in_this_store": len(ledger.looks),
     }
-
-
-def _evaluated(look: Line) -> list[Any]:
-    """Return the digests of what was looked at: of a result, or of all trials and of each."""
-    trials = look.entry.get("trials")
-    return [look.entry.get("evaluated"), *(trials.values() if isinstance(trials, dict) else ())]
 
 
 def results_in(look: Line) -> dict[str, dict[str, Any]]:
@@ -261,6 +253,12 @@ def results_in(look: Line) -> dict[str, dict[str, Any]]:
         return {}
     whole = all(isinstance(figures, dict) and set(KEPT) <= set(figures) for figures in results.values())
     return dict(results) if whole else {}
+
+
+def evaluated_in(look: Line) -> list[Any]:
+    """Return the digests of all that was looked at: a run by itself, or each of several trials."""
+    digests = look.entry.get("digests")
+    return [look.entry.get("evaluated"), *(digests.values() if isinstance(digests, dict) else ())]
 
 
 def truth_in(look: Line) -> str | None:

@@ -151,7 +151,7 @@ def look_at_trials(trials: Trials, truth: pl.DataFrame, what: str, evaluation: E
         table_digest(truth, GROUND_TRUTH.key),
         trials.digest,
         evaluation.year,
-        trials=digests,
+        digests=digests,
         **more,
     )
 
