@@ -249,10 +249,8 @@ def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
 def results_in(look: Line) -> dict[str, dict[str, Any]]:
     """Return {system: what :data:`KEPT` names} of a look; empty if it has none."""
     results = look.entry.get("results")
-    if not isinstance(results, dict):
-        return {}
-    whole = all(isinstance(figures, dict) and set(KEPT) <= set(figures) for figures in results.values())
-    return dict(results) if whole else {}
+    figures = results.values() if isinstance(results, dict) else [None]
+    return dict(results or {}) if all(isinstance(of, dict) and set(KEPT) <= set(of) for of in figures) else {}
 
 
 def evaluated_in(look: Line) -> list[Any]:
