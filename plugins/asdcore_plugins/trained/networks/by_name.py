@@ -9,6 +9,9 @@ from torch import nn
 from asdcore_plugins.trained.choice import built
 
 NETWORKS = {
+    "attentive_pooling": "attentive_pooling:AttentivePooling",
+    "beats_lora": "beats_lora:BeatsLora",
+    "eat_lora": "eat_lora:EatLora",
     "multi_branch": "multi_branch:MultiBranch",
 }
 
@@ -41,6 +44,8 @@ def build_network(name: str, **parameters: Any) -> nn.Module:
     >>> network = build_network("multi_branch", n_samples=96000, stft=[1024], width=128)
     >>> sum(weight.numel() for weight in network.parameters())
     2430032
+    >>> build_network("eat_lora", rank=64, alpha=8).dim
+    256
     """
     network: nn.Module = built("network", NETWORKS, "networks", name, parameters)
     return network

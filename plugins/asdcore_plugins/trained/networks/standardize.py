@@ -1,9 +1,9 @@
 """Batch normalisation of images on the CPU: exact sums, in the memory that is there.
 
-torch's own kernel for images whose channels lie side by side adds up in float32, which is wrong by 1e-4 after a million
-values. Here a batch is gone through in portions that fit into a core's cache: sums of portions are float32, sums of sums
-float64, and deviations are from the mean. Values are overwritten, since the layer before does not need what it gave, so
-that neither direction asks the system for memory, which costs as much as the arithmetic.
+torch's own kernel for images whose channels lie side by side adds up in float32, which is wrong by 1e-4 after a
+million values. Here a batch is gone through in portions that fit into a core's cache: sums of portions are float32,
+sums of sums float64, and deviations are from the mean. Values are overwritten, since the layer before does not need
+what it gave, so that neither direction asks the system for memory, which costs as much as the arithmetic.
 """
 
 from __future__ import annotations

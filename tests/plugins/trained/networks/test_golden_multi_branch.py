@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from asdcore_plugins.trained.networks.by_name import build_network
 
+
 def built(config, **parameters):
     return build_network(
         "multi_branch",

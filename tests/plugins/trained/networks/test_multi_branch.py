@@ -1,4 +1,4 @@
-"""What holds of the multi-branch CNN without reference values: lengths, shapes, one result in training and in checks."""
+"""What holds of the multi-branch CNN without reference values: lengths, shapes, and the plain layers it stands for."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_training_pass_is_that_of_plain_layers(extra):
     gradients = {name: weight.grad.clone() for name, weight in network.named_parameters()}
     statistics = {name: values.clone() for name, values in network.named_buffers()}
     plain = build_network("multi_branch", n_samples=SAMPLES + extra, f_min=0.0, **SMALL).double().train()
-    plain.load_trained_state({name: values for name, values in network.state_dict().items()})
+    plain.load_trained_state(network.state_dict())
     for module in plain.modules():
         module.training = module.training and isinstance(module, Norm)  # the stem in its plain form
         if isinstance(module, Norm):
