@@ -131,7 +131,7 @@ def _described(finished: Run | Trials, first: Run, systems: list[str]) -> dict[s
 
 
 def evaluate(
-    run: Annotated[Path | None, typer.Argument(help="A finished run folder.")] = None,
+    run: Annotated[Path | None, typer.Argument(help="A finished run folder, or one of trials.")] = None,
     scores: Annotated[
         Path | None, typer.Option(help="Folder of anomaly_score_*.csv files, or of one such folder for each system.")
     ] = None,
