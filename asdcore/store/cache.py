@@ -30,6 +30,7 @@ from asdcore.store.digest import recipe_digest, table_digest
 from asdcore.store.even_shards import even_rows
 from asdcore.store.score_chunks import lacking
 from asdcore.store.shard_names import forget, repair, shards_of_clips
+from asdcore.store.shared_disk import soon
 from asdcore.store.tables import (
     CHUNK_SCORES,
     FEATURES,
@@ -152,6 +153,10 @@ class FeatureSet:
         where = self._where
         return [digest for digest in dict.fromkeys(audio) if digest not in where]
 
+    def shard(self, audio: Sequence[str]) -> Path:
+        """Return the path of the shard of some clips. It is named by them, so that recomputing it replaces it."""
+        return self.folder / f"{recipe_digest({'clips': sorted(audio)})}.parquet"
+
     def write(self, audio: Sequence[str], features: Sequence[NDArray[np.float32]]) -> str:
         """Add one shard: a float32 array for each audio digest. Returns its content digest."""
         frame = pl.DataFrame(
@@ -163,9 +168,7 @@ class FeatureSet:
             schema=FEATURES.columns,
         ).sort(FEATURES.key)
         digest = table_digest(frame, FEATURES.key)
-        # A shard is named by the clips it holds, so that recomputing it replaces it.
-        name = recipe_digest({"clips": sorted(audio)})
-        write_parquet(frame, self.folder / f"{name}.parquet", digest)
+        write_parquet(frame, self.shard(audio), digest)
         self.__dict__.pop("_where", None)
         return digest
 
@@ -173,9 +176,7 @@ class FeatureSet:
         """Return the features (n_clips, ...) float32 of the clips asked for, in that order."""
         rows = self._rows(audio)
         if not rows.keys() >= set(audio):  # another process wrote a shard, or changed one, since the names were read
-            forget(self.folder)
-            self.__dict__.pop("_where", None)
-            rows = self._rows(audio)
+            rows = soon(lambda: self._rows_anew(audio), self.folder) or rows
         if lost := set(audio) - rows.keys():
             raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
         shapes = {rows[digest].shape for digest in audio}
@@ -193,6 +194,12 @@ class FeatureSet:
         for shard in sorted({where[digest] for digest in audio if digest in where}):
             rows |= self._read(shard)
         return rows
+
+    def _rows_anew(self, audio: Sequence[str]) -> dict[str, NDArray[np.float32]] | None:
+        """Return what :meth:`_rows` does after the folder was looked at again; None if clips are still missing."""
+        forget(self.folder)
+        self.__dict__.pop("_where", None)
+        return self._rows(audio) if not self.missing(audio) else None
 
     def content(self, shard: Path) -> str:
         """Return the content digest of a shard; raises StoreError if the shard has changed."""

@@ -19,6 +19,7 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.errors import StoreError
+from asdcore.store.shared_disk import unstale
 
 SETTLED = 2_500_000_000
 """Nanoseconds after which a change of a folder has another time than the one before: a slow clock's tick and more."""
@@ -115,7 +116,7 @@ def _names(shard: Path, written: Written) -> tuple[str, ...]:
     if shard in _NAMES and _NAMES[shard][0] == written:
         return _NAMES[shard][1]
     try:
-        column = pl.read_parquet(shard, columns=["audio_sha256"])["audio_sha256"]
+        column = unstale(lambda: pl.read_parquet(shard, columns=["audio_sha256"]))["audio_sha256"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {repair(shard)}") from error
