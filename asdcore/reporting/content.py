@@ -19,6 +19,7 @@ from asdcore.reporting.reported_runs import Subject, called, official_cells
 from asdcore.reporting.statistics import Statistics, ledger_excerpt
 from asdcore.reporting.summary import headline, matrix
 from asdcore.reporting.thresholds import promises
+from asdcore.reporting.trials import trials_table
 from asdcore.version import __version__
 
 Places = Mapping[Cell, str]
@@ -70,6 +71,7 @@ def gather(subjects: Sequence[Subject], statistics: Statistics, places: Places, 
         "headline": headline(statistics, subjects, places),
         "promises": promises(subjects, places),
         "matrix": matrix(statistics),
+        "trials": trials_table(subjects),
         "sentences": [difference.sentence for difference in statistics.differences],
         "gaps": [gap for subject in subjects for gap in subject.gaps],
         "notes": notes,
