@@ -23,6 +23,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
+from asdcore.components.readers import reader_of
 from asdcore.compute.kernels import processor
 from asdcore.compute.recipes import (
     component_origins,
@@ -41,7 +42,7 @@ from asdcore.errors import clips_named
 from asdcore.evidence.tail_notes import tail_notes
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import check_places, out_of_fold, system_groups
-from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
+from asdcore.portfolio import Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
 from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, score
@@ -81,8 +82,9 @@ def run(
     out : str or Path
         The run folder. It may be new, empty, or hold an earlier run, which is replaced.
     task : str, optional
-        The dataset reader, such as "dcase2026". It overrides the portfolio's. Without either, the form of the file
-        names is detected and the rules of 2022-2026 apply.
+        The dataset reader, such as "dcase2026". It overrides the portfolio's. Without either, the reader that knows
+        the names serves: those of the challenge (the rules of 2022-2026 apply), a table ``clips.csv``, or folders of
+        one's own.
     store : str or Path, optional
         The folder of cached features and scores. Default: ``$ASDCORE_STORE``, else a per-user cache folder.
     workers : int
@@ -118,8 +120,7 @@ def run(
     kept = Store(path_or(store, "store", default_store()))
     check_out(folder)
     check_apart(plan.choices(), root, installed())
-    name = task if task is not None else plan.task or DEFAULT_TASK
-    reader: Dataset = installed().build("dataset", name, {})
+    name, reader = reader_of(task if task is not None else plan.task, root, installed())
     check_writable(kept.root)
     work = Work(plan, name, root, kept, workers, device, progress or Silent())
     with claimed(folder):

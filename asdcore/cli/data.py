@@ -32,8 +32,14 @@ def synth(
 
 
 def index(
-    root: Annotated[Path, typer.Argument(help="Folder that holds <machine>/{train,test}/.")],
+    root: Annotated[Path, typer.Argument(help="Folder that holds <machine>/{train,test}/, under any file names.")],
     task: Task = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-index", help="New .csv or .parquet: a row for each recording, to fill in what is unknown."
+        ),
+    ] = None,
     as_json: Json = False,
     csv: Csv = None,
     latex: Latex = None,
@@ -43,28 +49,42 @@ def index(
     Reads the recordings below ROOT. Prints the clips of each machine, section and split. The columns source and target
     count the clips of each domain; the domain of a test clip stays hidden. A second table counts the train clips whose
     order is known, and the recordings that they were cut from (0 if the dataset does not say). Then every problem is
-    printed; exits with 1 if there is any.
+    printed; exits with 1 if there is any. Files that are not named as in the challenge are read by their folders, or by
+    a table ROOT/clips.csv, which --write-index begins.
 
     Example: asdcore data index data --task dcase2026
     """
+    from asdcore.components.readers import reader_of
     from asdcore.contract.plugins import installed
     from asdcore.data.clips import completed, count_clips, count_recordings, noticing_rests
+    from asdcore.data.index_file import write_index
     from asdcore.data.remarks import remarks_on
-    from asdcore.portfolio import DEFAULT_TASK
 
+    name, reader = reader_of(task, root, installed())
     problems: list[str] = []
     try:
         with noticing_rests() as rests:
-            clips = completed(installed().build("dataset", task or DEFAULT_TASK, {}).clips(root))
+            clips = completed(reader.clips(root))
     except DatasetError as error:
-        if error.clips is None or error.clips.is_empty():
+        if write is None and (error.clips is None or error.clips.is_empty()):
             raise
         clips, problems = error.clips, error.problems
+    if write is not None:
+        understood = clips is not None and not clips.is_empty()
+        count = write_index(root, write, clips, reader.ground_truth(root) if understood else None)
+        typer.echo(
+            f"{write} lists {count} recordings. Fill in machine and split (train or test), and what else you know."
+        )
+        typer.echo(f"Next: asdcore data index {root}")
+        return
     machines, recordings = count_clips(clips), count_recordings(clips)
     if as_json:
         notes = remarks_on(clips, rests)
-        print_json({"machines": machines, "recordings": recordings, "problems": problems, "notes": notes})
+        result = {"machines": machines, "recordings": recordings, "problems": problems, "notes": notes}
+        print_json({"reader": name, **result})
     elif not export(machines, csv, latex):
+        if task is None:
+            typer.echo(f"Read by: {name}")
         print_lines(terminal.table(machines, ("machine", "section", "split", "clips", "source", "target")))
         typer.echo()
         print_lines(terminal.table(recordings, ("machine", "section", "train", "ordered", "recordings")))

@@ -66,6 +66,11 @@ class DcaseReader:
         self.task = task
         self.year, self.detected = TASKS[task].year, TASKS[task].detected
 
+    def recognizes(self, root: Path) -> int:
+        """Say how surely this is a dataset of the challenge: 2 if any file is named so; 0 of the reader of one year."""
+        names = (parts[-1] for parts in _sounds(root, []))
+        return 2 * (self.detected and any(match_form(stem_of(name), self.task) for name in names))
+
     def clips(self, root: Path) -> pl.DataFrame:
         """Return the clip index.
 
