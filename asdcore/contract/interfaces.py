@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from asdcore.contract.tokens import Tokens
 
@@ -163,25 +163,6 @@ class Encoder(Protocol):
         -------
         mapping of each layer to its Tokens
         """
-        ...
-
-
-@runtime_checkable
-class TrainableEncoder(Encoder, Protocol):
-    """An encoder fitted on train normals. ``scope`` is "machine" (one model each) or "all" (one for all)."""
-
-    scope: str
-
-    def fit(self, clips: Any, seed: int) -> TrainableEncoder:
-        """Fit on train-normal clips with their machine, section, domain and attributes."""
-        ...
-
-    def state(self) -> Mapping[str, Any]:
-        """Return the fitted model, as the fitted state above: all that ``encode`` needs besides the parameters."""
-        ...
-
-    def restore(self, state: Mapping[str, Any]) -> TrainableEncoder:
-        """Take over what :meth:`state` returned of an encoder with the same parameters; it encodes to the same bits."""
         ...
 
 
