@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
-from asdcore.components.readers import reader_of
+from asdcore.components.readers import reader_of, year_of
 from asdcore.compute.kernels import processor
 from asdcore.compute.recipes import (
     component_origins,
@@ -52,9 +52,6 @@ from asdcore.store.cache import Store, default_store
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
 from asdcore.store.exclusive_folder import claimed
 from asdcore.version import __version__
-
-CURRENT_YEAR = 2026
-"""The rules of 2022-2026 apply if a dataset reader names no year."""
 
 
 def run(
@@ -131,7 +128,7 @@ def run(
         for note in notes:
             work.progress.note(note)
         tables = work.tables(clips)
-        about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *work.findings], **work.about(clips)}
+        about = {"year": year_of(reader), "notes": [*notes, *work.findings], **work.about(clips)}
         return write_run(folder, tables, about)
 
 

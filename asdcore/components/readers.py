@@ -8,6 +8,9 @@ from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import blamed
 
+CURRENT_YEAR = 2026
+"""The rules of 2022-2026 apply if a dataset reader names no year."""
+
 
 def reader_of(task: str | None, root: Path, plugins: Plugins) -> tuple[str, Dataset]:
     """Return the name of a dataset reader, and the reader.
@@ -37,3 +40,9 @@ def reader_of(task: str | None, root: Path, plugins: Plugins) -> tuple[str, Data
                 sureness[name] = int(reader.recognizes(root)), reader
     surest = max(sureness, key=lambda name: sureness[name][0])
     return surest, sureness[surest][1]
+
+
+def year_of(reader: Dataset) -> int:
+    """Return the year whose rules the evaluation of a reader's recordings follows; 0 if no challenge's do."""
+    year = getattr(reader, "year", CURRENT_YEAR)
+    return 0 if year is None else int(year)

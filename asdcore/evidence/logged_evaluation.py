@@ -8,7 +8,7 @@ from asdcore.basics.paths import given_path
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look
-from asdcore.evidence.truth import truth_of
+from asdcore.evidence.truth import rules_for, truth_of
 from asdcore.runs.folder import Run, check_evaluation, load_run, write_evaluation
 from asdcore.store.cache import Store, default_store
 
@@ -71,7 +71,7 @@ def evaluate(
     done = finished if isinstance(finished, Run) else load_run(finished)
     check_evaluation(done)
     labels = truth_of(done, None if truth is None else given_path(truth, "truth"))
-    rules = done.about["year"] if year is None else year
+    rules = rules_for(done, labels, year)
     result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
     about_it = {"year": result.year, "results": result.summary(), "hypothesis": hypothesis, "verdict": verdict}
     looks = record_look(Store(Path(done.about["store"])).looks, look_at(done, labels, "run of", **about_it))
