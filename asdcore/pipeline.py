@@ -18,44 +18,55 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
 from asdcore.components.readers import reader_of, year_of
-from asdcore.compute.kernels import processor
-from asdcore.compute.recipes import (
-    component_origins,
-    feature_recipe,
-    features_digest,
-    inputs_digest,
-    library_versions,
-    takes_device,
-)
+from asdcore.compute.recipes import feature_recipe, takes_device
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
-from asdcore.contract.sources import files_digest, framework_files
 from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.errors import clips_named
 from asdcore.evidence.tail_notes import tail_notes
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import check_places, out_of_fold, system_groups
 from asdcore.portfolio import Portfolio, load_portfolio
-from asdcore.progress import Progress, Silent
+from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
+from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
 from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, score
+from asdcore.stages.about import about_run
 from asdcore.stages.notes import notes_on
 from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
-from asdcore.store.digest import TABLE_ALGORITHM, table_digest
 from asdcore.store.exclusive_folder import claimed
-from asdcore.version import __version__
+
+Source = Portfolio | str | Path
+
+
+class How(TypedDict, total=False):
+    """How a run is made; none of it changes a result."""
+
+    task: str | None
+    store: str | Path | None
+    workers: int
+    device: str | None
+    progress: Progress | None
+
+
+@overload
+def run(portfolio: Source, data: str | Path, out: str | Path, *, trials: None = None, **how: Unpack[How]) -> Run: ...
+
+
+@overload
+def run(portfolio: Source, data: str | Path, out: str | Path, *, trials: int, **how: Unpack[How]) -> Trials: ...
 
 
 def run(
-    portfolio: Portfolio | str | Path,
+    portfolio: Source,
     data: str | Path,
     out: str | Path,
     *,
@@ -64,7 +75,8 @@ def run(
     workers: int = 1,
     device: str | None = None,
     progress: Progress | None = None,
-) -> Run:
+    trials: int | None = None,
+) -> Run | Trials:
     """Run a portfolio on a dataset and write the tables to a run folder.
 
     A run looks at no label. It computes only what the store lacks, so an interrupted run resumes when it is called
@@ -90,11 +102,15 @@ def run(
         A torch device such as "cuda", for the encoders that take one. Default: the CPU.
     progress : Progress, optional
         Receives each stage and note, such as ``asdcore.progress.Lines()``. Default: silent.
+    trials : int, optional
+        Make this many runs, with the seeds from the portfolio's on, in folders ``out/seed-0``, ``out/seed-1``, ... A
+        portfolio with ``seeds`` is run with these without being asked. What does not depend on the seed is computed
+        once.
 
     Returns
     -------
-    Run
-        The finished run: ``run.systems`` and its other tables are polars frames.
+    Run or Trials
+        The finished run: ``run.systems`` and its other tables are polars frames. For trials, ``runs`` by seed.
 
     Raises
     ------
@@ -115,21 +131,23 @@ def run(
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
     root, folder = given_path(data, "data"), given_path(out, "out")
     kept = Store(path_or(store, "store", default_store()))
-    check_out(folder)
+    seeds = plan.seeds_of_trials(trials)
+    plans = {folder: plan} if seeds is None else {trial_folder(folder, seed): plan.trial(seed) for seed in seeds}
+    if seeds is not None:
+        check_trials_out(folder, seeds)
+    for place in plans:
+        check_out(place)
     check_apart(plan.choices(), root, installed())
     name, reader = reader_of(task if task is not None else plan.task, root, installed())
     check_writable(kept.root)
-    work = Work(plan, name, root, kept, workers, device, progress or Silent())
+    shown = EachNoteOnce(progress or Silent())
+    works = {place: Work(each, name, root, kept, workers, device, shown) for place, each in plans.items()}
     with claimed(folder):
-        clips, rests = work.listed(reader)
-        decide.check_attainable(clips, plan.decision, plan.out_of_fold)
-        notes = [*notes_on(name, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
-        notes += [*check_places(clips, plan.out_of_fold), *work.device_notes(), *work.unheard_notes(clips)]
-        for note in notes:
-            work.progress.note(note)
-        tables = work.tables(clips)
-        about = {"year": year_of(reader), "notes": [*notes, *work.findings], **work.about(clips)}
-        return write_run(folder, tables, about)
+        heard = next(iter(works.values())).listed(reader)
+        if seeds is None:
+            return works[folder].run(reader, *heard, folder)
+        begin_trials(folder)
+        return write_trials(folder, [work.trial(reader, *heard, place) for place, work in works.items()])
 
 
 @dataclass
@@ -148,6 +166,24 @@ class Work:
     out_of_fold: list[dict[str, Any]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     """Notes that scoring gave."""
+
+    def trial(self, reader: Dataset, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
+        """Run one of several trials."""
+        self.progress.note(f"trial with seed {self.plan.seed}, in {folder}")
+        with claimed(folder):
+            return self.run(reader, clips, rests, folder)
+
+    def run(self, reader: Dataset, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
+        """Turn the clip index into a run folder."""
+        plan = self.plan
+        decide.check_attainable(clips, plan.decision, plan.out_of_fold)
+        notes = [*notes_on(self.task, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
+        notes += [*check_places(clips, plan.out_of_fold), *self.device_notes(), *self.unheard_notes(clips)]
+        for note in notes:
+            self.progress.note(note)
+        tables = self.tables(clips)
+        about = {"year": year_of(reader), "notes": [*notes, *self.findings], **self.about(clips)}
+        return write_run(folder, tables, about)
 
     def listed(self, reader: Dataset) -> tuple[pl.DataFrame, Any]:
         """Return the clip index of the recordings, and what was noticed of their last bytes."""
@@ -219,27 +255,8 @@ class Work:
 
     def about(self, clips: pl.DataFrame) -> dict[str, Any]:
         """Return what ``run.json`` says of the work: what ran, on what, with what."""
-        return {
-            "asdcore": __version__,
-            "portfolio": self.plan.model_dump(mode="json"),
-            "portfolio_digest": self.plan.digest,
-            "task": self.task,
-            "plugins": component_origins([("dataset", self.task), *self.plan.components()], installed()),
-            "features": {
-                name: features_digest(branch, installed(), self.device) for name, branch in self.plan.branches.items()
-            },
-            "out_of_fold": self.out_of_fold,
-            "inputs": inputs_digest(self.plan.choices(), installed()),
-            "code_sha256": files_digest(*framework_files()),
-            "device": self.device or "cpu",
-            "data": str(self.root.resolve()),
-            "data_digest": table_digest(clips.select("clip", "sha256"), ("clip",)),
-            "store": str(self.store.root.resolve()),
-            "digest_algorithm": TABLE_ALGORITHM,
-            "libraries": library_versions(),
-            "processor": processor(),
-            "seconds": self.seconds,
-        }
+        known = about_run(self.plan, self.task, self.root, self.store, self.device, clips)
+        return {**known, "out_of_fold": self.out_of_fold, "seconds": self.seconds}
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Any]:

@@ -21,7 +21,7 @@ groups of a finished run for some of its branches (machine, section, domain, cli
 those of systems. ``out_of_fold`` in ``run.json`` counts them.
 """
 
-from asdcore.held_out.by_branch import Scored, leaves_out, out_of_fold
+from asdcore.held_out.by_branch import Scored, always_leaves_out, leaves_out, out_of_fold
 from asdcore.held_out.dependence import Reach, reaches
 from asdcore.held_out.plan import HeldOut, assign_folds
 from asdcore.held_out.recording_order import Places, check_places, places
@@ -34,6 +34,7 @@ __all__ = [
     "Places",
     "Reach",
     "Scored",
+    "always_leaves_out",
     "assign_folds",
     "check_places",
     "groups_of",

@@ -43,7 +43,7 @@ TABLES: dict[str, Table] = {
     "decisions": DECISIONS,
 }
 RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE = "run.json", "portfolio.json", "evaluation.json"
-REPORT_FILE = "report.html"
+REPORT_FILE, TRIALS_FILE = "report.html", "trials.json"
 SCHEMA = 3
 """Of ``run.json`` and the tables. 3: the clip index knows order and recordings."""
 
@@ -168,6 +168,9 @@ def load_run(folder: str | Path) -> Run:
         content = path.read_bytes()
         return Run(home, _checked(json.loads(content.decode(), parse_constant=_refuse), content))
     except (FileNotFoundError, NotADirectoryError):
+        if (home / TRIALS_FILE).is_file():
+            trials = sorted(str(path.parent) for path in home.glob(f"*/{RUN_FILE}"))
+            raise DataError(f"{folder} holds trials. Name one of them: {', '.join(trials)}.") from None
         raise DataError(
             f"{folder} is not a finished run: it has no {RUN_FILE}. "
             f"Make one with 'asdcore run PORTFOLIO --data ROOT --out {folder}'."

@@ -4,13 +4,14 @@ Everything that is fitted (transforms, fusions, guards) is fitted on the out-of-
 section. Guards act one after another, each on the scores that the one before left, so each keeps its own promise about
 the tail. A mirror is fitted once, on normals scored by models that had not seen them. It fuses each model's scores of a
 test clip, and the clip's score is the mean over the models. Base, penalty and score are rounded on one grid, that of
-the train normals' base (:mod:`asdcore.basics.rounding`).
+the train normals' base (:mod:`asdcore.basics.rounding`). An ensemble over seeds fuses the mean over its seeds of z of
+each branch, calibrated for each seed on its own train normals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +27,7 @@ from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
 from asdcore.fusion import Normals, fit_fusion
 from asdcore.fusion.transforms import fit_transform
 from asdcore.portfolio import GuardChoice, System
+from asdcore.portfolio.seeds import at_seed, split_seed
 from asdcore.store.tables import FULL, SYSTEMS
 
 Floats = NDArray[np.float64]
@@ -184,6 +186,7 @@ def fuse_cells(system: System, cells: Cells, applied: Applied, plugins: Plugins)
     plugins : Plugins
         Where guards are looked up.
     """
+    cells = {name: as_written(system, cell) for name, cell in cells.items()}
     base = _fused(system, cells, applied)
     if lost := sum(int((~np.isfinite(values)).sum()) for values in base.values()):
         raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
@@ -195,6 +198,15 @@ def fuse_cells(system: System, cells: Cells, applied: Applied, plugins: Plugins)
         for cell, added in _penalties(choice, left, cells, applied, plugins).items():
             penalty[cell] = grid.rounded(penalty[cell] + choice.strength * added)
     return Fused(base, penalty, grid)
+
+
+def as_written(system: System, cell: Cell) -> Cell:
+    """Return z of the branches as written: for an ensemble each of them is the mean over its seeds."""
+    z = {branch: values for branch, values in cell.z.items() if split_seed(branch) is None}
+    seeds = system.seeds if isinstance(system.seeds, tuple) else ()
+    for branch in system.named if seeds else ():
+        z[branch] = np.mean([cell.z[at_seed(branch, seed)] for seed in seeds], axis=0)
+    return replace(cell, z=z)
 
 
 def _frames(name: str, fused: Fused, cells: Cells) -> Iterator[pl.DataFrame]:

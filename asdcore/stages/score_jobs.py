@@ -14,13 +14,15 @@ from pathlib import Path
 
 import polars as pl
 
+from asdcore.components.build import build
 from asdcore.components.checkpoints import pinned
+from asdcore.components.seeds import seeded
 from asdcore.compute.code_in_use import Code, Use, code_of
 from asdcore.compute.fitted import FITTED_CODE, Model
 from asdcore.compute.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.plugins import Plugins
-from asdcore.held_out import HeldOut, Kept, kept, places
+from asdcore.held_out import HeldOut, Kept, always_leaves_out, kept, places
 from asdcore.portfolio import Branch, Portfolio
 from asdcore.store.cache import Store
 from asdcore.store.tables import FULL
@@ -95,24 +97,27 @@ def plan(
     clips: pl.DataFrame, name: str, portfolio: Portfolio, store: Store, plugins: Plugins, device: str | None
 ) -> list[ScoreJob]:
     """Return one job for each machine and section of a branch, cached or not."""
-    branch, mirrored = portfolio.branches[name], name in portfolio.mirrored
+    branch, mirrored, seed = portfolio.branches[name], name in portfolio.mirrored, portfolio.seed_of(name)
     features = features_recipe(branch, store, plugins, device)
     scorer = plugins.component("scorer", branch.scorer.name)
+    given = seeded(scorer, branch.scorer.parameters, seed)
     shared = {
         "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
-        "scorer": component_recipe(scorer, branch.scorer.parameters),
+        "scorer": component_recipe(scorer, given),
         "libraries": library_versions(),
     }
-    ways = {"folds": portfolio.folds, "seed": portfolio.seed, "mirrored": mirrored}
+    # Folds are dealt by the seed. Without them a score does not depend on it, and is the same for every seed.
+    in_folds = mirrored or not always_leaves_out(build("scorer", scorer.name, given, plugins))
+    ways = {"mirrored": mirrored, **({"folds": portfolio.folds, "seed": seed} if in_folds else {})}
     recipe = {"kind": "scores", "framework": SCORING_CODE, **shared, **ways}
-    parameters = json.dumps(pinned(branch.scorer.parameters, scorer), sort_keys=True)
+    parameters = json.dumps(pinned(given, scorer), sort_keys=True)
     job = partial(
         ScoreJob,
         features=features,
         scorer=branch.scorer.name,
         parameters=parameters,
         folds=portfolio.folds,
-        seed=portfolio.seed,
+        seed=seed,
         mirrored=mirrored,
         store=store.root,
         fitted=json.dumps({"kind": "fitted", "framework": FITTED_CODE, **shared}, sort_keys=True),

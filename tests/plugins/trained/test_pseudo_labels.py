@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from asdcore import DataError
 from asdcore_plugins.trained.labels import build_labels
 from asdcore_plugins.trained.pseudo_labels import PseudoLabels, clustered
+
+BEATS = Path(__file__).parents[2] / "golden" / "encoders" / "beats" / "checkpoint_pretrained.pt"
 
 
 class Clips(SimpleNamespace):
@@ -86,8 +89,8 @@ def test_what_makes_no_labels_is_refused_before_a_training(encoder, clusters, me
         PseudoLabels(encoder, clusters)
 
 
-def test_the_frozen_network_is_that_of_the_checkpoint_at_the_top(golden, clips):
-    labels = PseudoLabels("beats", 2, checkpoint=golden("beats", "checkpoint_pretrained.pt"))
+def test_the_frozen_network_is_that_of_the_checkpoint_at_the_top(clips):
+    labels = PseudoLabels("beats", 2, checkpoint=BEATS)
     found = labels.attributes(clips, seed=0)
     assert set(found[:8]) == {"pseudo00", "pseudo01"}
     assert found[8:] == ["a", "b"]

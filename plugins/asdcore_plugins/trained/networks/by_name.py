@@ -1,0 +1,47 @@
+"""Networks by name, as a portfolio has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from asdcore_plugins.trained.choice import built
+
+NETWORKS = {
+    "attentive_pooling": "attentive_pooling:AttentivePooling",
+    "beats_lora": "beats_lora:BeatsLora",
+    "eat_lora": "eat_lora:EatLora",
+}
+
+
+def build_network(name: str, **parameters: Any) -> nn.Module:
+    """Build a network by its name.
+
+    Weights are drawn from torch's default generator.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`NETWORKS`.
+    **parameters
+        Those of the network.
+
+    Returns
+    -------
+    torch.nn.Module
+        ``network(wave)`` is the embedding (batch, network.dim) of waves (batch, n_samples), and
+        ``network.load_golden(weights)`` takes weights by ASDKit's names.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network, or a parameter is unknown or out of its range.
+
+    Examples
+    --------
+    >>> build_network("eat_lora", rank=64, alpha=8).dim
+    256
+    """
+    network: nn.Module = built("network", NETWORKS, "networks", name, parameters)
+    return network
