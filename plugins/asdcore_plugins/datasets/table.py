@@ -2,7 +2,8 @@
 
 Needed are the columns ``path`` (below the folder), ``machine`` and ``split``. Others are optional: ``section``,
 ``domain``, ``label``, ``attributes``, and, for train clips cut side by side, ``order`` and ``recording``. What a cell
-leaves empty is unknown. A label is 0, ``normal`` or another word of
+leaves empty is unknown. A folder without a table is read as :mod:`~asdcore_plugins.datasets.folder` does, so that new
+recordings of machines that a table described need none. A label is 0, ``normal`` or another word of
 :data:`~asdcore_plugins.datasets.bases.own_names.NORMAL`; 1 or the name of a fault.
 """
 
@@ -19,6 +20,7 @@ from asdcore import DatasetError, index_clips
 from asdcore.errors import did_you_mean
 from asdcore_plugins.datasets.bases.dcase_names import is_sound
 from asdcore_plugins.datasets.bases.own_names import DOMAINS, NORMAL, TEST, TRAIN, is_normal
+from asdcore_plugins.datasets.folder import FolderReader
 
 TABLES = ("clips.csv", "clips.parquet")
 NEEDED = ("path", "machine", "split")
@@ -52,7 +54,7 @@ class TableReader:
 
     def recognizes(self, root: Path) -> int:
         """Say how surely a table describes these recordings: 3 if it is there, since somebody wrote it for this."""
-        return 3 * any((root / name).is_file() for name in TABLES)
+        return 3 * bool(_tables(root))
 
     def clips(self, root: Path) -> pl.DataFrame:
         """Return the clip index.
@@ -73,6 +75,8 @@ class TableReader:
         DatasetError
             With everything that is wrong, at once, each line naming the row.
         """
+        if not _tables(root):
+            return FolderReader().clips(root)
         rows, problems = _read(root)
         entries: list[dict[str, Any]] = []
         for row in rows:
@@ -106,6 +110,8 @@ class TableReader:
             clip, label (0 normal, 1 faulty) and domain (null if the table does not say it) of the machines whose every
             test clip has a label; None if there is no such machine.
         """
+        if not _tables(root):
+            return FolderReader().ground_truth(root)
         machines: dict[str | None, list[Row]] = defaultdict(list)
         for row in _read(root)[0]:
             if _split(row["split"]) == "test":
@@ -137,12 +143,9 @@ def _read(root: Path) -> tuple[list[Row], list[str]]:
 
 def _table(root: Path) -> pl.DataFrame:
     """Read the table, all columns as text; raises DatasetError if it is not one of these columns."""
-    there = [root / name for name in TABLES if (root / name).is_file()]
-    if len(there) != 1:
-        what = f"holds both {' and '.join(TABLES)}: remove one" if there else f"holds neither {' nor '.join(TABLES)}"
-        how = f"'asdcore data index {root} --write-index {root / TABLES[0]}' writes one to fill in."
-        raise DatasetError(f"{root} {what}. {how}", [], index_clips(root, []))
-    file = there[0]
+    file, *others = _tables(root)
+    if others:
+        raise DatasetError(f"{root} holds both {' and '.join(TABLES)}: remove one.", [], index_clips(root, []))
     try:
         if file.suffix == ".csv":
             table = pl.read_csv(file, infer_schema=False, separator=_separator(file), encoding="utf8")
@@ -164,6 +167,10 @@ def _table(root: Path) -> pl.DataFrame:
     if table.is_empty():
         raise DatasetError(f"{file} has no rows. Write one for each clip.", [], index_clips(root, []))
     return table
+
+
+def _tables(root: Path) -> list[Path]:
+    return [root / name for name in TABLES if (root / name).is_file()]
 
 
 def _problems(root: Path, row: Row) -> Iterator[str]:

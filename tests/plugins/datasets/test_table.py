@@ -91,9 +91,13 @@ def test_every_mistake_is_named_with_its_row(table, text, problem):
     assert problem in str(refused.value)
 
 
-def test_no_table_or_two_tables_are_told_apart(table, tmp_path):
-    with pytest.raises(DatasetError, match=r"holds neither clips.csv nor clips.parquet. .*--write-index"):
-        READER.clips(tmp_path)
+def test_without_a_table_folders_are_read(tmp_path, lay):
+    lay(tmp_path, "p/train/a.wav", "p/test/worn/a.wav")
+    assert READER.clips(tmp_path)["machine"].to_list() == ["p", "p"]
+    assert READER.ground_truth(tmp_path).rows() == [("p/test/worn/a.wav", 1, None)]
+
+
+def test_two_tables_are_one_too_many(table):
     root = table("path,machine,split\na b.wav,p,train\n")
     pl.DataFrame({"path": ["a b.wav"]}).write_parquet(root / "clips.parquet")
     with pytest.raises(DatasetError, match="remove one"):
