@@ -78,7 +78,7 @@ def test_another_sample_rate_is_refused(clips):
     [
         ("panns", 2, "must be one of beats, eat, logmel, melspec, got 'panns'"),
         ("melspec", 1, "labels.pseudo.clusters must be a whole number from 2"),
-        ({"name": "melspec", "mels": 3}, 2, "must be one of sample_rate, n_mels, n_fft, hop, seconds, got 'mels'"),
+        ({"name": "melspec", "mels": 3}, 2, "must be one of sample_rate, n_mels, n_fft, hop, seconds, log, got 'mels'"),
         ({"name": "melspec", "n_fft": -4}, 2, "n_fft"),
         ("beats", 2, "needs a checkpoint at the top level of the encoder"),
         ({"name": "beats", "checkpoint": "x.pt"}, 2, "write it at the top level"),
