@@ -104,6 +104,14 @@ def test_frozen_it_judges_new_recordings_of_any_name(plant, tmp_path):
     assert detector.score(audio.T, rate).anomalous
 
 
+def test_nothing_is_submitted_for_recordings_of_no_challenge(plant, tmp_path):
+    _, run = plant
+    with pytest.raises(asdcore.DataError, match="belong to no challenge"):
+        asdcore.package([run], "Doe_Uni", out=tmp_path / "submission")
+    with pytest.raises(asdcore.DataError, match="no challenge"):
+        asdcore.check_submission(tmp_path, run.about["data"], task="folder")
+
+
 def test_the_index_of_a_plant_is_listed_and_written_out(plant, tmp_path):
     home, _ = plant
     assert json.loads(told_by("data", "index", home / "hall", "--json"))["reader"] == "folder"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from asdcore.evidence.comparison import Comparison
     from asdcore.evidence.evaluate import Evaluation
+    from asdcore.evidence.trials import TrialsEvaluation
 
 MEANING = {
     0: [
@@ -45,15 +46,24 @@ Pair = Sequence[float] | None
 
 def show_evaluation(result: Evaluation) -> None:
     """Print the cells of every machine and system, then the official scores, in percent."""
-    of = f"Official metrics of DCASE {result.year}" if result.year else "Metrics of your own recordings"
-    lines = [f"{of}, in percent.", *MEANING[min(result.year, max(MEANING))]]
+    from asdcore.evidence.trials import TrialsEvaluation
+
+    trials = result.trials if isinstance(result, TrialsEvaluation) else {}
+    of_what = f", means over {len(trials)} trials" if trials else ""
+    rules = f"Official metrics of DCASE {result.year}" if result.year else "Metrics of your own recordings"
+    lines = [f"{rules}, in percent{of_what}.", *MEANING[min(result.year, max(MEANING))]]
     if sure := result.uncertainty:
-        lines.append(f"[low, high]: {100 * sure.level:g} % interval, BCa bootstrap of {sure.replicates} replicates.")
+        interval = "interval over other clips" if trials else "interval"
+        lines.append(f"[low, high]: {100 * sure.level:g} % {interval}, BCa bootstrap of {sure.replicates} replicates.")
         if sure.machines:
             lines.append("other machines: where the score of machines like these may lie; jackknife.")
+    if len(trials) > 1:
+        lines.append("SD: how far trials lie apart on these clips, which is what other seeds may change.")
     typer.echo("\n".join([*lines, ""]))
     _print(_cells(result))
     _print(_officials(result))
+    if isinstance(result, TrialsEvaluation):
+        _print(_each_trial(result))
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -110,6 +120,9 @@ def _officials(result: Evaluation) -> Table:
     table = _table("system")
     table.add_column(result.total.replace("_", " "), justify="right", no_wrap=True)
     systems = result.as_json()["systems"]
+    apart = any(values.get("sd") is not None for values in systems.values())
+    if apart:
+        table.add_column("SD", justify="right", no_wrap=True)
     spread = any(values["ci95_machines"] for values in systems.values())
     if spread:
         table.add_column("other machines", justify="right", no_wrap=True)
@@ -117,7 +130,19 @@ def _officials(result: Evaluation) -> Table:
     for name, values in systems.items():
         score = values[result.total]
         cells = [_value(score, values["ci95"], 2, len(result.systems) > 1 and score == best)]
-        table.add_row(name, *cells, *([_interval(values["ci95_machines"], 1)] if spread else []))
+        sd = [fixed(100 * values["sd"])] if apart else []
+        table.add_row(name, *cells, *sd, *([_interval(values["ci95_machines"], 1)] if spread else []))
+    return table
+
+
+def _each_trial(result: TrialsEvaluation) -> Table:
+    """Return the table of the official scores of every trial: a row for each seed."""
+    table = _table("trial")
+    for name in result.systems:
+        table.add_column(name, justify="right", no_wrap=True)
+    for seed, trial in result.trials.items():
+        systems = trial.as_json()["systems"].values()
+        table.add_row(f"seed {seed}", *(_value(values[result.total], values["ci95"], 1) for values in systems))
     return table
 
 

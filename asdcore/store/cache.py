@@ -29,6 +29,7 @@ from asdcore.errors import StoreError
 from asdcore.store.atomic import remove_orphans
 from asdcore.store.digest import recipe_digest, table_digest
 from asdcore.store.score_chunks import lacking
+from asdcore.store.shared_disk import soon, unstale
 from asdcore.store.tables import (
     CHUNK_SCORES,
     FEATURES,
@@ -155,6 +156,10 @@ class FeatureSet:
         """Return the audio digests that the set lacks, in order and once each."""
         return [digest for digest in dict.fromkeys(audio) if digest not in self._where]
 
+    def shard(self, audio: Sequence[str]) -> Path:
+        """Return the path of the shard of some clips. It is named by them, so that recomputing it replaces it."""
+        return self.folder / f"{recipe_digest({'clips': sorted(audio)})}.parquet"
+
     def write(self, audio: Sequence[str], features: Sequence[NDArray[np.float32]]) -> str:
         """Add one shard: a float32 array for each audio digest. Returns its content digest."""
         frame = pl.DataFrame(
@@ -166,15 +171,13 @@ class FeatureSet:
             schema=FEATURES.columns,
         ).sort(FEATURES.key)
         digest = table_digest(frame, FEATURES.key)
-        # A shard is named by the clips it holds, so that recomputing it replaces it.
-        name = recipe_digest({"clips": sorted(audio)})
-        write_parquet(frame, self.folder / f"{name}.parquet", digest)
+        write_parquet(frame, self.shard(audio), digest)
         self.__dict__.pop("_where", None)
         return digest
 
     def load(self, audio: Sequence[str]) -> NDArray[np.float32]:
         """Return the features (n_clips, ...) float32 of the clips asked for, in that order."""
-        if lost := self.missing(audio):
+        if (lost := self.missing(audio)) and soon(lambda: self._are_there(audio), self.folder) is None:
             raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
         rows: dict[str, NDArray[np.float32]] = {}
         for shard in sorted({self._where[digest] for digest in audio}):
@@ -186,6 +189,11 @@ class FeatureSet:
                 "Clips of differing length need a pooling over time, such as 'mean'."
             )
         return np.stack([rows[digest] for digest in audio])
+
+    def _are_there(self, audio: Sequence[str]) -> bool | None:
+        """Return True if the folder, looked at again, has the features of all these clips, else None."""
+        self.__dict__.pop("_where", None)
+        return None if self.missing(audio) else True
 
     def content(self, shard: Path) -> str:
         """Return the content digest of a shard; raises StoreError if the shard has changed."""
@@ -228,7 +236,7 @@ def _audio_of(shard: Path, written: tuple[int, int, int]) -> tuple[str, ...]:
     written : its inode, size and time of change.
     """
     try:
-        names = pl.read_parquet(shard, columns=["audio_sha256"])["audio_sha256"]
+        names = unstale(lambda: pl.read_parquet(shard, columns=["audio_sha256"]))["audio_sha256"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {_repair(shard)}") from error
