@@ -2,8 +2,8 @@
 
 Needed are the columns ``path`` (below the folder), ``machine`` and ``split``. Others are optional: ``section``,
 ``domain``, ``label``, ``attributes``, and, for train clips cut side by side, ``order`` and ``recording``. What a cell
-leaves empty is unknown. A folder without a table is read as :mod:`~asdcore_plugins.datasets.folder` does, so that new
-recordings of machines that a table described need none. A label is 0, ``normal`` or another word of
+leaves empty is unknown. A folder without a table is read by :mod:`~asdcore_plugins.datasets.bases.folders`, so that
+new recordings of machines that a table described need none. A label is 0, ``normal`` or another word of
 :data:`~asdcore_plugins.datasets.bases.own_names.NORMAL`; 1 or the name of a fault.
 """
 
@@ -17,10 +17,9 @@ from typing import Any
 import polars as pl
 
 from asdcore import DatasetError, index_clips
-from asdcore.errors import did_you_mean
 from asdcore_plugins.datasets.bases.dcase_names import is_sound
+from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth, labels_of_whole_machines
 from asdcore_plugins.datasets.bases.own_names import DOMAINS, NORMAL, TEST, TRAIN, is_normal
-from asdcore_plugins.datasets.folder import FolderReader
 
 TABLES = ("clips.csv", "clips.parquet")
 NEEDED = ("path", "machine", "split")
@@ -76,7 +75,7 @@ class TableReader:
             With everything that is wrong, at once, each line naming the row.
         """
         if not _tables(root):
-            return FolderReader().clips(root)
+            return folder_clips(root)
         rows, problems = _read(root)
         entries: list[dict[str, Any]] = []
         for row in rows:
@@ -111,15 +110,13 @@ class TableReader:
             test clip has a label; None if there is no such machine.
         """
         if not _tables(root):
-            return FolderReader().ground_truth(root)
-        machines: dict[str | None, list[Row]] = defaultdict(list)
+            return folder_truth(root)
+        machines: dict[str | None, list[tuple[str, int | None, str | None]]] = defaultdict(list)
         for row in _read(root)[0]:
             if _split(row["split"]) == "test":
-                machines[row["machine"]].append(row)
-        whole = [row for rows in machines.values() if all(row["label"] for row in rows) for row in rows]
-        labels = sorted((str(row["path"]), int(_is_fault(str(row["label"]))), row["domain"]) for row in whole)
-        schema = {"clip": pl.String, "label": pl.Int8, "domain": pl.String}
-        return pl.DataFrame(labels, schema=schema, orient="row") if labels else None
+                label = None if row["label"] is None else int(_is_fault(row["label"]))
+                machines[row["machine"]].append((str(row["path"]), label, row["domain"]))
+        return labels_of_whole_machines(machines.values())
 
 
 def _read(root: Path) -> tuple[list[Row], list[str]]:
@@ -160,7 +157,7 @@ def _table(root: Path) -> pl.DataFrame:
         f"the column {name!r} is missing; needed are {', '.join(NEEDED)}" for name in NEEDED if name not in table
     ]
     problems += [
-        f"no column is called {name!r}. {did_you_mean(name, known)}" for name in table.columns if name not in known
+        f"no column is called {name!r}. Known: {', '.join(known)}." for name in table.columns if name not in known
     ]
     if problems:
         raise DatasetError(f"{file} has other columns than an index of clips.", problems, index_clips(root, []))
