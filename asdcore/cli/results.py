@@ -41,6 +41,13 @@ MEANING = {
     ],
 }
 OF_DECISIONS = {"recall": "recall", "false_positive_rate": "false alarms"}
+OF_CLIPS = """
+p: paired permutation test; p, Holm: corrected for all rows. detectable: a true difference this
+large would be found by a test at 5 % on 80 of 100 such sets of test clips."""
+OF_TRIALS = """
+difference: the mean over trials, paired by their seed, with its interval over trials and clips (Obuchowski
+and Rockette, 1995). SD: of the differences over trials. p: t test of the same; p, Holm: corrected for all
+rows. detectable: a true difference this large would be found in 80 of 100 such studies."""
 Pair = Sequence[float] | None
 
 
@@ -68,23 +75,24 @@ def show_evaluation(result: Evaluation) -> None:
 
 def show_comparison(comparison: Comparison) -> None:
     """Print the official scores, then the difference of every two systems in points, and what each means."""
+    from asdcore.evidence.uncertainty.trial_pairs import TrialDifference
+
     year = comparison.evaluation.year
     of = f"Official scores of DCASE {year}" if year else "Mean scores of your own recordings"
     typer.echo(f"{of} in percent, and their differences in points, with 95 % intervals.\n")
     _print(_officials(comparison.evaluation))
+    trials = [pair for pair in comparison.differences if isinstance(pair, TrialDifference)]
     table = _table("first", "second")
-    for heading in ("difference", "p", "p, Holm", "detectable"):
+    for heading in ("difference", *(["SD"] if trials else []), "p", "p, Holm", "detectable"):
         table.add_column(heading, justify="right", no_wrap=True)
     for pair in comparison.differences:
+        spread = [fixed(100 * pair.sd)] if isinstance(pair, TrialDifference) else []
         numbers = f"{pair.p:.2g}", f"{pair.p_holm:.2g}", fixed(100 * pair.smallest_detectable)
-        table.add_row(pair.first, pair.second, _value(pair.estimate, pair.interval.as_json(), 2), *numbers)
+        table.add_row(pair.first, pair.second, _value(pair.estimate, pair.interval.as_json(), 2), *spread, *numbers)
     _print(table)
     for pair in comparison.differences:
         typer.echo(textwrap.fill(pair.sentence, WIDTH, initial_indent="- ", subsequent_indent="  "))
-    typer.echo(
-        "\np: paired permutation test; p, Holm: corrected for all rows. detectable: a true difference this\n"
-        "large would be found by a test at 5 % on 80 of 100 such sets of test clips."
-    )
+    typer.echo(OF_TRIALS if trials else OF_CLIPS)
 
 
 def _cells(result: Evaluation) -> Table:
