@@ -70,7 +70,10 @@ def test_parquet_holds_the_same_with_types_of_its_own(tmp_path, lay):
     ("text", "problem"),
     [
         ("path,machine\na b.wav,p\n", "the column 'split' is missing; needed are path, machine, split"),
-        ("path,machine,split,lable\na b.wav,p,train,0\n", "no column is called 'lable'. Known: path, machine, split, section, domain, label"),
+        (
+            "path,machine,split,lable\na b.wav,p,train,0\n",
+            "no column is called 'lable'. Known: path, machine, split, section",
+        ),
         ("path,machine,split\n", "has no rows"),
         ("path,machine,split\na b.wav,,train\n", "a b.wav: row 2: its machine is empty"),
         ("path,machine,split\na b.wav,p,validation\n", "its split is 'validation'; allowed are train and test"),
