@@ -12,6 +12,7 @@ NETWORKS = {
     "attentive_pooling": "attentive_pooling:AttentivePooling",
     "beats_lora": "beats_lora:BeatsLora",
     "eat_lora": "eat_lora:EatLora",
+    "multi_branch": "multi_branch:MultiBranch",
 }
 
 
@@ -30,16 +31,19 @@ def build_network(name: str, **parameters: Any) -> nn.Module:
     Returns
     -------
     torch.nn.Module
-        ``network(wave)`` is the embedding (batch, network.dim) of waves (batch, n_samples), and
-        ``network.load_golden(weights)`` takes weights by ASDKit's names.
+        ``network(wave)`` gives embeddings (batch, ``network.dim``), made up of parts of ``network.branch_dims`` values;
+        ``network.load_golden(weights)`` takes weights by ASDKit's names, ``network.golden()`` returns them.
 
     Raises
     ------
     ValueError
-        If there is no such network, or a parameter is unknown or out of its range.
+        If there is no such network, a parameter is unknown or out of its range, or clips are too short for it.
 
     Examples
     --------
+    >>> network = build_network("multi_branch", n_samples=96000, stft=[1024], width=128)
+    >>> sum(weight.numel() for weight in network.parameters())
+    2430032
     >>> build_network("eat_lora", rank=64, alpha=8).dim
     256
     """
