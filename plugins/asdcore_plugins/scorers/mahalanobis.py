@@ -98,7 +98,7 @@ class Mahalanobis(LeaveOutScorer):
         self._shrinkage = shrinkage if isinstance(shrinkage, str) else between("shrinkage", shrinkage, 0, 1)
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
-        rows = flat(features).astype(np.float64)
+        rows = flat(features).astype(np.float64, order="C")
         groupings = self._groupings(domain)
         if not groupings:
             raise DataError(

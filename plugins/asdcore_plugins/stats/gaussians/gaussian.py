@@ -206,7 +206,7 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
             "so no direction has a spread"
         )
     means = np.array([rows[group == g].mean(axis=0) for g in range(len(first))])
-    centred = np.empty_like(rows)
+    centred = np.empty(rows.shape)
     for block in cut:
         np.subtract(rows[block], means[group[block]], out=centred[block])
     singular, basis = _singular(centred)
