@@ -14,23 +14,26 @@ Inference (frozen/infer.py) and a detector (detector/) go the same way by scorer
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, overload
 
 import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
+from asdcore.cluster.connection import Cluster, check_workers, connected
 from asdcore.compute.recipes import feature_recipe, takes_device
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
-from asdcore.contract.plugins import installed
+from asdcore.contract.plugins import installed, restrict
 from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.errors import clips_named
 from asdcore.evidence.tail_notes import tail_notes
-from asdcore.execution import executor, run_jobs
+from asdcore.execution import Elsewhere, executor, run_jobs
 from asdcore.held_out import check_places, out_of_fold, system_groups
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
@@ -56,6 +59,7 @@ class How(TypedDict, total=False):
     store: str | Path | None
     workers: int
     device: str | None
+    cluster: Any
     progress: Progress | None
 
 
@@ -76,6 +80,7 @@ def run(
     store: str | Path | None = None,
     workers: int = 1,
     device: str | None = None,
+    cluster: Any = None,
     progress: Progress | None = None,
     trials: int | None = None,
 ) -> Run | Trials:
@@ -101,6 +106,9 @@ def run(
         How many local processes share the work. 1 works in this process. The results are the same.
     device : str, optional
         A torch device such as "cuda", for the encoders that take one. Default: the CPU.
+    cluster : str or distributed.Client, optional
+        A Dask cluster whose workers share the work: the address of its scheduler, a scheduler file, "local" or
+        "local:N" for N workers on this machine, or a client. The results are the same.
     progress : Progress, optional
         Receives each stage and note, such as ``asdcore.progress.Lines()``. Default: silent.
     trials : int, optional
@@ -116,8 +124,8 @@ def run(
     Raises
     ------
     AsdcoreError
-        If the portfolio or the data are invalid, ``out`` holds files that no run wrote, or another process is
-        writing to it. Nothing is then written to ``out``.
+        If the portfolio or the data are invalid, ``out`` holds files that no run wrote, another process is writing to
+        it, or a cluster does not answer or has workers that cannot do the work. Nothing is then written to ``out``.
 
     Examples
     --------
@@ -142,9 +150,11 @@ def run(
     name = task if task is not None else plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})
     check_writable(kept.root)
+    check_workers(workers, cluster)
     shown = EachNoteOnce(progress or Silent())
-    works = {place: Work(each, name, root, kept, workers, device, shown) for place, each in plans.items()}
-    with claimed(folder):
+    with connected(cluster, device, shown) as connection, claimed(folder):
+        shared = (name, root, kept, workers, device, shown, None, connection)
+        works = {place: Work(each, *shared) for place, each in plans.items()}
         heard = next(iter(works.values())).listed(reader)
         if seeds is None:
             return works[folder].run(reader, *heard, folder)
@@ -163,7 +173,9 @@ class Work:
     workers: int
     device: str | None
     progress: Progress
-    prepare: Callable[[], object] | None = None
+    only: Sequence[str] | None = None
+    """The plugins that may be loaded; all, if None."""
+    cluster: Cluster | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     out_of_fold: list[dict[str, Any]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
@@ -242,7 +254,8 @@ class Work:
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
         names = dict(clips.select("sha256", "clip").rows())
-        with clips_named(names), executor(self.workers if chunks or missing else 1, self.prepare) as pool:
+        heard = [path for chunk in chunks[:1] for path, _ in chunk.clips[:1]]
+        with clips_named(names), self.pool(heard, needed=bool(chunks or missing)) as pool:
             with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:
                 for count in run_jobs(pool, embed.embed, chunks):
                     advance(count)
@@ -254,6 +267,22 @@ class Work:
         for note in self.findings:
             self.progress.note(note)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
+
+    @contextmanager
+    def pool(self, recordings: Sequence[Path] = (), *, needed: bool = True) -> Iterator[Executor | Elsewhere]:
+        """Give what runs chunks: the cluster, or processes of this machine; this process if nothing is needed.
+
+        recordings : some that every worker must be able to read.
+        """
+        if self.cluster and needed:
+            from asdcore.cluster.pool import pool_on
+
+            with pool_on(self.cluster, self.plan, self.store.root, recordings, self.only) as elsewhere:
+                yield elsewhere
+        else:
+            prepare = None if self.only is None else partial(restrict, self.only)
+            with executor(self.workers if needed else 1, prepare) as here:
+                yield here
 
     def about(self, clips: pl.DataFrame) -> dict[str, Any]:
         """Return what ``run.json`` says of the work: what ran, on what, with what."""

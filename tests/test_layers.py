@@ -23,6 +23,7 @@ LAYERS = [
     ["pipeline"],
     ["complexity"],
     ["evidence", "preflight"],
+    ["cluster"],
     ["stages"],
     ["held_out"],
     ["compute", "runs"],

@@ -12,7 +12,7 @@ from asdcore.cli.data import synthesize
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis, VerdictOption
 from asdcore.cli.results import show_evaluation
-from asdcore.cli.shared import Json, StoreDir, Task, Workers, print_json, print_lines, progress
+from asdcore.cli.shared import ClusterAddress, Json, StoreDir, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def run(
     store: StoreDir = None,
     workers: Workers = 1,
     device: Annotated[str | None, typer.Option(help="Where encoders run, such as cpu or cuda.")] = None,
+    cluster: ClusterAddress = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="How many runs to make, each with another seed. Default: a single one.")
     ] = None,
@@ -103,8 +104,8 @@ def run(
     from asdcore.pipeline import run as run_portfolio
     from asdcore.runs.folder import Run
 
-    how: dict[str, Any] = {"task": task, "store": store, "workers": workers, "device": device, "progress": progress()}
-    finished: Run | Trials = run_portfolio(portfolio, data, out, trials=trials, **how)
+    how: dict[str, Any] = {"workers": workers, "device": device, "cluster": cluster, "progress": progress()}
+    finished: Run | Trials = run_portfolio(portfolio, data, out, task=task, store=store, trials=trials, **how)
     first = finished if isinstance(finished, Run) else finished.first
     systems = list(first.about["portfolio"]["systems"])
     if as_json:
@@ -130,7 +131,7 @@ def _described(finished: Run | Trials, first: Run, systems: list[str]) -> dict[s
 
 
 def evaluate(
-    run: Annotated[Path | None, typer.Argument(help="A finished run folder.")] = None,
+    run: Annotated[Path | None, typer.Argument(help="A finished run folder, or one of trials.")] = None,
     scores: Annotated[
         Path | None, typer.Option(help="Folder of anomaly_score_*.csv files, or of one such folder for each system.")
     ] = None,

@@ -233,16 +233,16 @@ def _move_in(stage: Path, folder: Path) -> None:
     (folder / JOURNAL).unlink()
 
 
-def write_evaluation(run: Run, evaluation: dict[str, Any]) -> None:
-    """Write the evaluation of a run into its folder, sealed."""
-    check_evaluation(run)
+def write_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
+    """Write the evaluation of a run or of trials into its folder, sealed."""
+    check_evaluation(folder)
     content = json_text({**evaluation, FIELD: unsealed()}).encode()
-    write_bytes(run.folder / EVALUATION_FILE, seal(content))
+    write_bytes(folder / EVALUATION_FILE, seal(content))
 
 
-def check_evaluation(run: Run) -> None:
+def check_evaluation(folder: Path) -> None:
     """Raise StoreError if an evaluation would replace a file that no evaluation wrote."""
-    path = run.folder / EVALUATION_FILE
+    path = folder / EVALUATION_FILE
     if (path.exists() or path.is_symlink()) and not is_sealed_file(path):
         raise StoreError(
             f"{path} was not written by an evaluation, or was changed since, so it is not written over. Move it away, "

@@ -54,6 +54,19 @@ class EmbedJob:
         views = {("view", request.view, request.view_parameters) for request in self.requests}
         return views | {("encoder", request.encoder, request.encoder_parameters) for request in self.requests}
 
+    @property
+    def where(self) -> str:
+        """Which clips these are, in words."""
+        first, last = self.clips[0][0], self.clips[-1][0]
+        return f"{first} to {last.parent.name}/{last.name}" if first != last else f"{first}"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether another process has written every shard: chunks may be handed out twice."""
+        audio = [sha256 for _, sha256 in self.clips]
+        folders = {output.folder for request in self.requests for output in request.outputs}
+        return all(FeatureSet(folder).shard(audio).is_file() for folder in folders)
+
 
 def plan(
     clips: pl.DataFrame, root: Path, branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
@@ -78,7 +91,9 @@ def requests_of(branches: Iterable[Branch], store: Store, plugins: Plugins, devi
 
 
 def embed(job: EmbedJob) -> int:
-    """Compute one chunk and write its shards; returns the number of clips."""
+    """Compute one chunk and write its shards, unless they are there; returns the number of clips."""
+    if job.is_done:
+        return len(job.clips)
     rows: dict[Output, dict[str, NDArray[np.float32]]] = {}
     for heard, features in _embedded(job, _Heard.again):
         for output, values in features.items():
