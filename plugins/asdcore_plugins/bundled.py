@@ -21,6 +21,8 @@ DATASETS = {
     "dcase2024": "dcase:DCASE2024",
     "dcase2025": "dcase:DCASE2025",
     "dcase2026": "dcase:DCASE2026",
+    "folder": "folder:FolderReader",
+    "index": "table:TableReader",
 }
 
 VIEWS = {
