@@ -1,6 +1,7 @@
 """The stages in order. This is the file to read first.
 
 clips      the dataset reader lists what there is                     -> clips.parquet
+train      encoders that learn from train normals, each once; what one has learnt is kept in the store
 embed      view, encoder, pooling: features, kept in the store
 score      scorers fitted on train normals, out-of-fold scores too    -> scores.parquet; what each has learnt is kept
 calibrate  each branch on the scale of its train normals              -> calibrated.parquet
@@ -29,10 +30,12 @@ from asdcore.compute.recipes import (
     feature_recipe,
     features_digest,
     inputs_digest,
+    is_trainable,
     library_versions,
     takes_device,
 )
 from asdcore.compute.recordings_out_of_reach import check_apart
+from asdcore.compute.relayed_progress import relays
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
 from asdcore.contract.sources import files_digest, framework_files
@@ -40,11 +43,11 @@ from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.errors import clips_named
 from asdcore.evidence.tail_notes import tail_notes
 from asdcore.execution import executor, run_jobs
-from asdcore.held_out import check_places, out_of_fold, system_groups
+from asdcore.held_out import NONE, Networks, check_places, out_of_fold, system_groups
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
-from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, score
+from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, score, train
 from asdcore.stages.notes import notes_on
 from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
@@ -149,7 +152,9 @@ class Work:
     seconds: dict[str, float] = field(default_factory=dict)
     out_of_fold: list[dict[str, Any]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
-    """Notes that scoring gave."""
+    """Notes that training and scoring gave."""
+    networks: Networks | None = None
+    """What encoders have learnt; None: a run, which trains those that the store lacks."""
 
     def listed(self, reader: Dataset) -> tuple[pl.DataFrame, Any]:
         """Return the clip index of the recordings, and what was noticed of their last bytes."""
@@ -161,7 +166,11 @@ class Work:
     def encoded(self) -> set[str]:
         """Return the audio digests that the store holds features of: those clips have been decoded before."""
         parts = (part for branch in self.plan.branches.values() for part in branch.parts)
-        recipes = (feature_recipe(part, installed(), self.device) for part in parts)
+        recipes = (
+            feature_recipe(part, installed(), self.device)
+            for part in parts
+            if not is_trainable(installed().component("encoder", part.encoder.name))
+        )
         return set().union(*(self.store.features(recipe).held() for recipe in recipes))
 
     def device_notes(self) -> list[str]:
@@ -200,9 +209,12 @@ class Work:
     def scores(self, clips: pl.DataFrame) -> pl.DataFrame:
         """Embed and score whatever the store lacks, and return the score table of all branches."""
         plugins, branches = installed(), self.plan.branches
-        chunks = embed.plan(clips, self.root, branches.values(), self.store, plugins, self.device)
+        if self.networks is None:
+            self.networks = self.trained(clips)
+        known = (self.store, plugins, self.device, self.networks)
+        chunks = embed.plan(clips, self.root, branches, *known)
         embed.try_out(chunks, clips, self.root)
-        jobs = {name: score.plan(clips, name, self.plan, self.store, plugins, self.device) for name in branches}
+        jobs = {name: score.plan(clips, name, self.plan, *known) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
         names = dict(clips.select("sha256", "clip").rows())
@@ -213,14 +225,36 @@ class Work:
             with self.stage("score", len(missing)) as advance:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
-        self.out_of_fold, self.findings = out_of_fold(score.scored(clips, jobs, plugins))
+        self.out_of_fold, notes = out_of_fold(score.scored(clips, jobs, plugins, self.networks))
+        self.findings += notes
         self.findings += decide.group_notes(self.out_of_fold, self.plan.decision)
         for note in self.findings:
             self.progress.note(note)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
 
+    def trained(self, clips: pl.DataFrame) -> Networks:
+        """Train what the store lacks, and return the trained networks; none of a portfolio that trains nothing."""
+        jobs = train.plan(clips, self.root, self.plan, self.store, installed(), self.device)
+        if not jobs:
+            return NONE
+        missing = train.together([job for job in jobs if not job.is_done])
+        hearings = train.try_out(missing)
+        names = dict(clips.filter(pl.col("split") == "train").select("sha256", "clip").rows())
+        with clips_named(names), executor(self.workers if missing else 1, self.prepare) as pool:
+            with self.stage("hear", sum(len(chunk.clips) for chunk in hearings)) as advance:
+                for count in run_jobs(pool, train.hear, hearings):
+                    advance(count)
+            with self.stage("train", len(missing)) as advance, relays(missing, self.workers) as relayed:
+                for _ in run_jobs(pool, train.train, relayed):
+                    advance(1)
+        train.forget_waveforms(hearings)
+        networks = Networks.of(self.plan, train.record(jobs, self.store.root), self.store.root)
+        self.findings += networks.notes()
+        return networks
+
     def about(self, clips: pl.DataFrame) -> dict[str, Any]:
         """Return what ``run.json`` says of the work: what ran, on what, with what."""
+        networks = self.networks or NONE
         return {
             "asdcore": __version__,
             "portfolio": self.plan.model_dump(mode="json"),
@@ -228,8 +262,10 @@ class Work:
             "task": self.task,
             "plugins": component_origins([("dataset", self.task), *self.plan.components()], installed()),
             "features": {
-                name: features_digest(branch, installed(), self.device) for name, branch in self.plan.branches.items()
+                name: features_digest(networks.variants(name, branch), installed(), self.device)
+                for name, branch in self.plan.branches.items()
             },
+            **({"trained": list(networks.rows)} if networks.rows else {}),
             "out_of_fold": self.out_of_fold,
             "inputs": inputs_digest(self.plan.choices(), installed()),
             "code_sha256": files_digest(*framework_files()),

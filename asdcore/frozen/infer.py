@@ -58,6 +58,7 @@ from asdcore.frozen.output_folder import (
     removed_if_refused,
 )
 from asdcore.frozen.verify import compare
+from asdcore.held_out import NONE, Networks
 from asdcore.pipeline import CURRENT_YEAR, Work
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
@@ -188,16 +189,10 @@ class _Inference:
     @cached_property
     def work(self) -> Work:
         device = self.manifest.predicate["run"]["device"]
-        return Work(
-            self.plan,
-            self.task,
-            self.data,
-            Store(self.out / WORK),
-            self.workers,
-            None if device == "cpu" else device,
-            self.progress,
-            self.prepare,
-        )
+        store, on = Store(self.out / WORK), None if device == "cpu" else device
+        where = (self.data, store, self.workers, on, self.progress, self.prepare)
+        networks = Networks.recorded(self.frozen.about, store.root)
+        return Work(self.plan, self.task, *where, networks=networks)
 
     def finish(self) -> Run:
         """Do all steps and return the finished inference."""
@@ -222,9 +217,12 @@ class _Inference:
     def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
         """Read and embed every test clip, and return the clip index: what scorers are fitted on, and the test clips."""
         self.bring_features()
-        paths = {self.data / clip: clip for clip in of(listed, "test")["clip"]}
+        test, work = of(listed, "test"), self.work
+        paths = {self.data / clip: clip for clip in test["clip"]}
+        machines = dict(zip(paths, test["machine"], strict=True))
         frozen = self.frozen_normals(listed)
-        jobs = embed.plan_new(list(paths), self.plan.branches.values(), self.work.store, installed(), self.work.device)
+        known = (work.store, installed(), work.device, work.networks or NONE)
+        jobs = embed.plan_new(machines, self.plan.branches, *known)
         with executor(self.workers, self.prepare) as pool:
             if self.work.device is None:
                 prove_features(self.work, frozen, self.roots.folders["data"], pool)

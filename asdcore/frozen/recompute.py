@@ -11,13 +11,15 @@ import polars as pl
 
 from asdcore.contract.plugins import restrict, restricted
 from asdcore.data.clips import completed
-from asdcore.errors import AsdcoreError
+from asdcore.errors import AsdcoreError, ManifestError
 from asdcore.frozen.differences import CHANGED, Difference
 from asdcore.frozen.how_far import tables_apart
+from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
+from asdcore.held_out import Networks
 from asdcore.pipeline import Work
-from asdcore.portfolio import parse_portfolio
+from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress
 from asdcore.runs.folder import RUN_FILE, TABLES
 from asdcore.store.cache import Store
@@ -27,15 +29,18 @@ from asdcore.store.tables import read_table
 Rows = list[dict[str, Any]]
 
 
-def recompute(manifest: Manifest, roots: Roots, workers: int, progress: Progress) -> tuple[Rows, list[Difference]]:
+def recompute(
+    manifest: Manifest, roots: Roots, workers: int, progress: Progress, *, retrain: bool = False
+) -> tuple[Rows, list[Difference]]:
     """Return one row for each table (its name, whether it is the same, the largest difference) and the differences.
 
-    Only the pinned plugins are loaded. ``max_abs_diff`` is 0 if digests agree, and None if they do not and the
-    frozen table is not here to be compared with, or has other rows.
+    Only the pinned plugins are loaded. Features of trained encoders are computed anew from the trained states that are
+    pinned; with ``retrain`` they are trained anew, too. ``max_abs_diff`` is 0 if digests agree, and None if they do not
+    and the frozen table is not here to be compared with, or has other rows.
     """
     with TemporaryDirectory(prefix="asdcore-recompute-") as folder:
         try:
-            again, left_out = _tables(manifest, roots, Path(folder), workers, progress)
+            again, left_out = _tables(manifest, roots, Path(folder), workers, progress, retrain)
         except AsdcoreError as error:
             return [], [Difference(CHANGED, "recomputed", "run/scores.parquet", f"cannot be built anew: {error}")]
     rows = [_compared(name, frame, manifest, roots) for name, frame in again.items()]
@@ -80,7 +85,7 @@ def _groups(left_out: Rows) -> dict[tuple[str, str, str], Any]:
 
 
 def _tables(
-    manifest: Manifest, roots: Roots, folder: Path, workers: int, progress: Progress
+    manifest: Manifest, roots: Roots, folder: Path, workers: int, progress: Progress, retrain: bool
 ) -> tuple[dict[str, pl.DataFrame], Rows]:
     """Run the frozen portfolio again with an empty store, in ``workers`` processes.
 
@@ -100,9 +105,22 @@ def _tables(
             None if device == "cpu" else device,
             progress,
             partial(restrict, names),
+            networks=None if retrain else _pinned_networks(manifest, roots, plan, folder),
         )
         tables = work.tables(completed(plugins.build("dataset", task, {}).clips(work.root)))
         return {name: TABLES[name].check(frame) for name, frame in tables.items()}, work.out_of_fold
+
+
+def _pinned_networks(manifest: Manifest, roots: Roots, plan: Portfolio, folder: Path) -> Networks:
+    """Link the trained states that are pinned into a store, and return their networks."""
+    link_store(manifest, roots, folder, ("trained",))
+    networks = Networks.of(plan, manifest.predicate["run"].get("trained", []), folder)
+    if lost := [path.name for path in networks.files() if not path.exists()]:
+        raise ManifestError(
+            f"the store lacks {len(lost)} trained states, such as {lost[0]}. 'asdcore verify --recompute --retrain' "
+            "trains them anew."
+        )
+    return networks
 
 
 def _compared(name: str, again: pl.DataFrame, manifest: Manifest, roots: Roots) -> dict[str, Any]:
