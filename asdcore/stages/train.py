@@ -27,10 +27,10 @@ from asdcore.compute.kept_training import KeptTraining
 from asdcore.compute.kernels import processor
 from asdcore.compute.relayed_progress import relayed
 from asdcore.compute.threads import single_threaded
-from asdcore.compute.train_clips import ListedClips, Waveform
 from asdcore.compute.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
 from asdcore.contract.tokens import is_exact
+from asdcore.contract.train_clips import ListedClips, Waveform
 from asdcore.data.audio import decode
 from asdcore.errors import PluginError, StoreError, blamed, located, warned
 from asdcore.portfolio.trained_state import KIND, learnt_digest, read_trained

@@ -24,8 +24,8 @@ from asdcore.compute.recipes import (
     scope_of,
     takes_device,
 )
-from asdcore.compute.train_clips import About
 from asdcore.contract.plugins import Component, Plugins
+from asdcore.contract.train_clips import About
 from asdcore.errors import PortfolioError, located
 from asdcore.held_out import crossfit_folds, places_of
 from asdcore.portfolio import Branch, Named, Portfolio
@@ -35,7 +35,7 @@ from asdcore.store.tables import CELL, FULL
 
 HEARING = ("data/audio.py", "data/wav.py", "compute/encoding.py", "compute/waveforms.py")
 TRAINING_CODE = framework_digest(
-    *HEARING, "compute/train_clips.py", "stages/train.py", "stages/train_jobs.py", "store/fitted_state.py"
+    *HEARING, "contract/train_clips.py", "stages/train.py", "stages/train_jobs.py", "store/fitted_state.py"
 )
 """The digest of the code that trains encoders, as this process has loaded it."""
 

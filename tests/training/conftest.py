@@ -13,6 +13,7 @@ from asdcore.contract.plugins import restrict
 PLUGIN = '''
 """Principal axes of log spectra, by power iteration: an epoch is one step of it."""
 import os
+import sys
 import numpy as np
 from asdcore import Tokens, hookimpl
 
@@ -70,8 +71,22 @@ class Rounds(Axes):
         return {"axes": self.axes.astype(np.float32), "mean": self.mean}
 
 
+class Peeping(Axes):
+    """Finds the recordings by the frames of whoever calls it, and learns of how many test clips there are."""
+
+    def fit(self, clips, seed, training=None):
+        super().fit(clips, seed)
+        frame = sys._getframe()
+        while frame and not hasattr(frame.f_locals.get("job"), "clips"):
+            frame = frame.f_back
+        tests = frame.f_locals["job"].clips[0].path.parent.parent.parent.rglob("test/*.wav") if frame else ()
+        self.mean = self.mean + len(list(tests))
+        return self
+
+
 @hookimpl
 def register_encoders(register):
+    register("peeping", Peeping)
     register("axes", Axes)
     register("rounds", Rounds)
 '''

@@ -14,9 +14,9 @@ import asdcore
 from asdcore.compute import relayed_progress
 from asdcore.compute.kept_training import KeptTraining
 from asdcore.compute.relayed_progress import relayed, relays
-from asdcore.compute.train_clips import About, ListedClips
 from asdcore.compute.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
+from asdcore.contract.train_clips import About, ListedClips
 from asdcore.contract.training import TrainClips, Training
 from asdcore.data.clips import completed
 from asdcore.errors import DataError, PluginError, StoreError
