@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from asdcore.portfolio import Portfolio, load_portfolio
     from asdcore.reporting import report
     from asdcore.runs.folder import Run, load_run
+    from asdcore.runs.trials import Trials, load_trials
     from asdcore.submission.check import check_submission
     from asdcore.submission.package import package
 
@@ -96,6 +97,7 @@ _LAZY = {
     "REFERENCES": "asdcore.contract.references",
     "Run": "asdcore.runs.folder",
     "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
+    "Trials": "asdcore.runs.trials",
     "Verdict": "asdcore.detector.verdict",
     "Without": "asdcore.contract.left_out_clips",
     "audit_decide": "asdcore.evidence.selection.audit",
@@ -121,6 +123,7 @@ _LAZY = {
     "load_portfolio": "asdcore.portfolio",
     "load_run": "asdcore.runs.folder",
     "load_scorer": "asdcore.components.build",
+    "load_trials": "asdcore.runs.trials",
     "load_view": "asdcore.components.build",
     "package": "asdcore.submission.package",
     "report": "asdcore.reporting",
@@ -150,6 +153,7 @@ __all__ = [
     "SmoothEcdf",
     "StoreError",
     "Tokens",
+    "Trials",
     "Verdict",
     "Without",
     "__version__",
@@ -177,6 +181,7 @@ __all__ = [
     "load_portfolio",
     "load_run",
     "load_scorer",
+    "load_trials",
     "load_view",
     "package",
     "report",

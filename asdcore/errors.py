@@ -7,6 +7,7 @@ AsdcoreError
 │   └── DatasetError   all that is wrong in one dataset, listed at once
 ├── StoreError         a cached artifact is damaged, or a folder is not writable
 ├── ResourceError      a registry entry is wrong, or a checkpoint or archive is missing or not the one it records
+├── ClusterError       a cluster does not answer, or its workers cannot do the work
 ├── EvaluationError    scores and ground truth do not fit each other
 └── ManifestError      a frozen manifest is unreadable, or something differs from what it pins
 
@@ -58,6 +59,10 @@ class DatasetError(DataError):
 
 class StoreError(AsdcoreError):
     """A cached artifact is damaged, or a folder is not writable."""
+
+
+class ClusterError(AsdcoreError):
+    """A cluster does not answer, has no workers, or a worker cannot do the work."""
 
 
 class EvaluationError(AsdcoreError):

@@ -1,8 +1,8 @@
-"""Runs chunks of work, in this process or in local processes.
+"""Runs chunks of work, in this process, in local processes, or elsewhere.
 
 A chunk is a function call with plain arguments that writes its result to the store under a name that its inputs
 determine, and returns something small. It may run anywhere, in any order, and twice. So one seam, shaped like
-``concurrent.futures.Executor``, is enough to move work to other processes, or later to other machines.
+``concurrent.futures.Executor``, is enough to move work to other processes; :class:`Elsewhere` takes it to machines.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pickle
 import signal
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -22,6 +23,14 @@ from asdcore.errors import AsdcoreError, plain_warnings
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+
+class Elsewhere(ABC):
+    """What runs jobs on other machines."""
+
+    @abstractmethod
+    def run(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """Run ``work`` on every job and yield results as they come."""
 
 
 class InProcess(Executor):
@@ -67,18 +76,18 @@ def executor(workers: int, prepare: Callable[[], object] | None = None) -> Itera
             raise
 
 
-def run_jobs(pool: Executor, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+def run_jobs(pool: Executor | Elsewhere, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
     """Run ``work`` on every job and yield results as they come; the first error cancels what has not begun.
 
     Raises AsdcoreError if a worker process ends before its work does.
     """
-    if isinstance(pool, InProcess):
-        yield from map(work, jobs)
+    if isinstance(pool, InProcess | Elsewhere):
+        yield from map(work, jobs) if isinstance(pool, InProcess) else pool.run(work, jobs)
         return
     futures: list[Future[Result]] = []
     try:
         with _allowed():
-            futures.extend(pool.submit(_shielded, work, job) for job in jobs)
+            futures.extend(pool.submit(shielded, work, job) for job in jobs)
         # The pool forgets its processes once one is lost.
         processes = list((getattr(pool, "_processes", None) or {}).values())
         for future in as_completed(futures):
@@ -92,7 +101,7 @@ def run_jobs(pool: Executor, work: Callable[[Job], Result], jobs: Iterable[Job])
             future.cancel()
 
 
-def _shielded(work: Callable[[Job], Result], job: Job) -> Result:
+def shielded(work: Callable[[Job], Result], job: Job) -> Result:
     """Run a job in a worker, and replace an error that does not pickle by one that does.
 
     Exceptions of many libraries pickle and do not unpickle. The parent would then see only a lost worker.

@@ -15,52 +15,64 @@ Inference (frozen/infer.py) and a detector (detector/) go the same way by scorer
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
-from asdcore.compute.kernels import processor
-from asdcore.compute.recipes import (
-    component_origins,
-    feature_recipe,
-    features_digest,
-    inputs_digest,
-    is_trainable,
-    library_versions,
-    takes_device,
-)
+from asdcore.cluster.connection import Cluster, check_workers, connected
 from asdcore.compute.recordings_out_of_reach import check_apart
-from asdcore.compute.relayed_progress import relays
 from asdcore.contract.interfaces import Dataset
-from asdcore.contract.plugins import installed
-from asdcore.contract.sources import files_digest, framework_files
+from asdcore.contract.plugins import installed, restrict
 from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.errors import clips_named
 from asdcore.evidence.tail_notes import tail_notes
-from asdcore.execution import executor, run_jobs
+from asdcore.execution import Elsewhere, executor, run_jobs
 from asdcore.held_out import NONE, Networks, check_places, out_of_fold, system_groups
 from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
-from asdcore.progress import Progress, Silent
+from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
-from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, score, train
-from asdcore.stages.notes import notes_on
+from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
+from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, score, train_all
+from asdcore.stages.about import about_run
+from asdcore.stages.notes import device_notes, notes_on
 from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
-from asdcore.store.digest import TABLE_ALGORITHM, table_digest
 from asdcore.store.exclusive_folder import claimed
-from asdcore.version import __version__
+
+Source = Portfolio | str | Path
 
 CURRENT_YEAR = 2026
 """The rules of 2022-2026 apply if a dataset reader names no year."""
 
 
+class How(TypedDict, total=False):
+    """How a run is made; none of it changes a result."""
+
+    task: str | None
+    store: str | Path | None
+    workers: int
+    device: str | None
+    cluster: Any
+    progress: Progress | None
+
+
+@overload
+def run(portfolio: Source, data: str | Path, out: str | Path, *, trials: None = None, **how: Unpack[How]) -> Run: ...
+
+
+@overload
+def run(portfolio: Source, data: str | Path, out: str | Path, *, trials: int, **how: Unpack[How]) -> Trials: ...
+
+
 def run(
-    portfolio: Portfolio | str | Path,
+    portfolio: Source,
     data: str | Path,
     out: str | Path,
     *,
@@ -68,8 +80,10 @@ def run(
     store: str | Path | None = None,
     workers: int = 1,
     device: str | None = None,
+    cluster: Any = None,
     progress: Progress | None = None,
-) -> Run:
+    trials: int | None = None,
+) -> Run | Trials:
     """Run a portfolio on a dataset and write the tables to a run folder.
 
     A run looks at no label. It computes only what the store lacks, so an interrupted run resumes when it is called
@@ -92,19 +106,26 @@ def run(
         How many local processes share the work. 1 works in this process. The results are the same.
     device : str, optional
         A torch device such as "cuda", for the encoders that take one. Default: the CPU.
+    cluster : str or distributed.Client, optional
+        A Dask cluster whose workers share the work: the address of its scheduler, a scheduler file, "local" or
+        "local:N" for N workers on this machine, or a client. The results are the same.
     progress : Progress, optional
         Receives each stage and note, such as ``asdcore.progress.Lines()``. Default: silent.
+    trials : int, optional
+        Make this many runs, with the seeds from the portfolio's on, in folders ``out/seed-0``, ``out/seed-1``, ... A
+        portfolio with ``seeds`` is run with these without being asked. What does not depend on the seed is computed
+        once.
 
     Returns
     -------
-    Run
-        The finished run: ``run.systems`` and its other tables are polars frames.
+    Run or Trials
+        The finished run: ``run.systems`` and its other tables are polars frames. For trials, ``runs`` by seed.
 
     Raises
     ------
     AsdcoreError
-        If the portfolio or the data are invalid, ``out`` holds files that no run wrote, or another process is
-        writing to it. Nothing is then written to ``out``.
+        If the portfolio or the data are invalid, ``out`` holds files that no run wrote, another process is writing to
+        it, or a cluster does not answer or has workers that cannot do the work. Nothing is then written to ``out``.
 
     Examples
     --------
@@ -119,22 +140,26 @@ def run(
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
     root, folder = given_path(data, "data"), given_path(out, "out")
     kept = Store(path_or(store, "store", default_store()))
-    check_out(folder)
+    seeds = plan.seeds_of_trials(trials)
+    plans = {folder: plan} if seeds is None else {trial_folder(folder, seed): plan.trial(seed) for seed in seeds}
+    if seeds is not None:
+        check_trials_out(folder, seeds)
+    for place in plans:
+        check_out(place)
     check_apart(plan.choices(), root, installed())
     name = task if task is not None else plan.task or DEFAULT_TASK
     reader: Dataset = installed().build("dataset", name, {})
     check_writable(kept.root)
-    work = Work(plan, name, root, kept, workers, device, progress or Silent())
-    with claimed(folder):
-        clips, rests = work.listed(reader)
-        decide.check_attainable(clips, plan.decision, plan.out_of_fold)
-        notes = [*notes_on(name, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
-        notes += [*check_places(clips, plan.out_of_fold), *work.device_notes(), *work.unheard_notes(clips)]
-        for note in notes:
-            work.progress.note(note)
-        tables = work.tables(clips)
-        about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *work.findings], **work.about(clips)}
-        return write_run(folder, tables, about)
+    check_workers(workers, cluster)
+    shown = EachNoteOnce(progress or Silent())
+    with connected(cluster, device, shown) as connection, claimed(folder):
+        shared = (name, root, kept, workers, device, shown, None, connection)
+        works = {place: Work(each, *shared) for place, each in plans.items()}
+        heard = next(iter(works.values())).listed(reader)
+        if seeds is None:
+            return works[folder].run(reader, *heard, folder)
+        begin_trials(folder)
+        return write_trials(folder, [work.trial(reader, *heard, place) for place, work in works.items()])
 
 
 @dataclass
@@ -148,37 +173,48 @@ class Work:
     workers: int
     device: str | None
     progress: Progress
-    prepare: Callable[[], object] | None = None
+    only: Sequence[str] | None = None
+    """The plugins that may be loaded; all, if None."""
+    cluster: Cluster | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     out_of_fold: list[dict[str, Any]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     """Notes that training and scoring gave."""
     networks: Networks | None = None
-    """What encoders have learnt; None: a run, which trains those that the store lacks."""
+    """What encoders have learnt; None: it is trained if the store lacks it."""
+
+    def trial(self, reader: Dataset, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
+        """Run one of several trials."""
+        self.progress.note(f"trial with seed {self.plan.seed}, in {folder}")
+        with claimed(folder):
+            return self.run(reader, clips, rests, folder)
+
+    def run(self, reader: Dataset, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
+        """Turn the clip index into a run folder."""
+        plan = self.plan
+        decide.check_attainable(clips, plan.decision, plan.out_of_fold)
+        notes = [*notes_on(self.task, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
+        notes += [*check_places(clips, plan.out_of_fold), *self.device_notes(), *self.unheard_notes(clips)]
+        for note in notes:
+            self.progress.note(note)
+        tables = self.tables(clips)
+        about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *self.findings], **self.about(clips)}
+        return write_run(folder, tables, about)
 
     def listed(self, reader: Dataset) -> tuple[pl.DataFrame, Any]:
         """Return the clip index of the recordings, and what was noticed of their last bytes."""
-        with self.stage("clips", 0) as advance, decoded_before(self.encoded()), noticing_rests() as rests:
+        with (
+            self.stage("clips", 0) as advance,
+            decoded_before(embed.heard_before(self.plan, self.store, self.device)),
+            noticing_rests() as rests,
+        ):
             clips = completed(reader.clips(self.root))
             advance(len(clips))
         return clips, rests
 
-    def encoded(self) -> set[str]:
-        """Return the audio digests that the store holds features of: those clips have been decoded before."""
-        parts = (part for branch in self.plan.branches.values() for part in branch.parts)
-        recipes = (
-            feature_recipe(part, installed(), self.device)
-            for part in parts
-            if not is_trainable(installed().component("encoder", part.encoder.name))
-        )
-        return set().union(*(self.store.features(recipe).held() for recipe in recipes))
-
     def device_notes(self) -> list[str]:
         """Say so if a device was named and no encoder takes one."""
-        encoders = [installed().component("encoder", branch.encoder.name) for branch in self.plan.branches.values()]
-        if self.device is None or any(map(takes_device, encoders)):
-            return []
-        return [f"no encoder of this portfolio takes a device: {self.device!r} changes nothing."]
+        return device_notes(self.plan, self.device)
 
     def unheard_notes(self, clips: pl.DataFrame) -> list[str]:
         """Say how much of these clips is beyond what an encoder hears."""
@@ -210,7 +246,8 @@ class Work:
         """Embed and score whatever the store lacks, and return the score table of all branches."""
         plugins, branches = installed(), self.plan.branches
         if self.networks is None:
-            self.networks = self.trained(clips)
+            self.networks = train_all.train_all(clips, self)
+            self.findings += self.networks.notes()
         known = (self.store, plugins, self.device, self.networks)
         chunks = embed.plan(clips, self.root, branches, *known)
         embed.try_out(chunks, clips, self.root)
@@ -218,7 +255,8 @@ class Work:
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
         names = dict(clips.select("sha256", "clip").rows())
-        with clips_named(names), executor(self.workers if chunks or missing else 1, self.prepare) as pool:
+        heard = [path for chunk in chunks[:1] for path, _ in chunk.clips[:1]]
+        with clips_named(names), self.pool(heard, needed=bool(chunks or missing)) as pool:
             with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:
                 for count in run_jobs(pool, embed.embed, chunks):
                     advance(count)
@@ -226,58 +264,32 @@ class Work:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
         self.out_of_fold, notes = out_of_fold(score.scored(clips, jobs, plugins, self.networks))
-        self.findings += notes
-        self.findings += decide.group_notes(self.out_of_fold, self.plan.decision)
+        self.findings += notes + decide.group_notes(self.out_of_fold, self.plan.decision)
         for note in self.findings:
             self.progress.note(note)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
 
-    def trained(self, clips: pl.DataFrame) -> Networks:
-        """Train what the store lacks, and return the trained networks; none of a portfolio that trains nothing."""
-        jobs = train.plan(clips, self.root, self.plan, self.store, installed(), self.device)
-        if not jobs:
-            return NONE
-        missing = train.together([job for job in jobs if not job.is_done])
-        hearings = train.try_out(missing)
-        names = dict(clips.filter(pl.col("split") == "train").select("sha256", "clip").rows())
-        with clips_named(names), executor(self.workers if missing else 1, self.prepare) as pool:
-            with self.stage("hear", sum(len(chunk.clips) for chunk in hearings)) as advance:
-                for count in run_jobs(pool, train.hear, hearings):
-                    advance(count)
-            with self.stage("train", len(missing)) as advance, relays(missing, self.workers) as relayed:
-                for _ in run_jobs(pool, train.train, relayed):
-                    advance(1)
-        train.forget_waveforms(hearings)
-        networks = Networks.of(self.plan, train.record(jobs, self.store.root), self.store.root)
-        self.findings += networks.notes()
-        return networks
+    @contextmanager
+    def pool(self, recordings: Sequence[Path] = (), *, needed: bool = True) -> Iterator[Executor | Elsewhere]:
+        """Give what runs chunks: the cluster, or processes of this machine; this process if nothing is needed.
+
+        recordings : some that every worker must be able to read.
+        """
+        if self.cluster and needed:
+            from asdcore.cluster.pool import pool_on
+
+            with pool_on(self.cluster, self.plan, self.store.root, recordings, self.only) as elsewhere:
+                yield elsewhere
+        else:
+            prepare = None if self.only is None else partial(restrict, self.only)
+            with executor(self.workers if needed else 1, prepare) as here:
+                yield here
 
     def about(self, clips: pl.DataFrame) -> dict[str, Any]:
         """Return what ``run.json`` says of the work: what ran, on what, with what."""
-        networks = self.networks or NONE
-        return {
-            "asdcore": __version__,
-            "portfolio": self.plan.model_dump(mode="json"),
-            "portfolio_digest": self.plan.digest,
-            "task": self.task,
-            "plugins": component_origins([("dataset", self.task), *self.plan.components()], installed()),
-            "features": {
-                name: features_digest(networks.variants(name, branch), installed(), self.device)
-                for name, branch in self.plan.branches.items()
-            },
-            **({"trained": list(networks.rows)} if networks.rows else {}),
-            "out_of_fold": self.out_of_fold,
-            "inputs": inputs_digest(self.plan.choices(), installed()),
-            "code_sha256": files_digest(*framework_files()),
-            "device": self.device or "cpu",
-            "data": str(self.root.resolve()),
-            "data_digest": table_digest(clips.select("clip", "sha256"), ("clip",)),
-            "store": str(self.store.root.resolve()),
-            "digest_algorithm": TABLE_ALGORITHM,
-            "libraries": library_versions(),
-            "processor": processor(),
-            "seconds": self.seconds,
-        }
+        how = (self.plan, self.task, self.root, self.store, self.device)
+        known = about_run(*how, clips, self.networks or NONE)
+        return {**known, "out_of_fold": self.out_of_fold, "seconds": self.seconds}
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Any]:

@@ -70,6 +70,23 @@ class Silent:
         """Do nothing; notes are in ``run.json``."""
 
 
+class EachNoteOnce:
+    """Passes stages on as they come, and each note the first time alone: trials differ in little."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown, self._given = shown, set[str]()
+
+    def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Enter a stage."""
+        return self._shown.stage(name, total)
+
+    def note(self, text: str) -> None:
+        """Pass a note on, unless it was given before."""
+        if text not in self._given:
+            self._given.add(text)
+            self._shown.note(text)
+
+
 class Lines:
     """One line a stage: for logs."""
 

@@ -22,6 +22,7 @@ from exact import exact
 from freezing import hashing, manifest
 from held_out import held_out
 from inferring import inferring
+from large_banks import large_banks
 from scoring import scoring
 from shown import show
 from uncertainty import uncertainty
@@ -200,6 +201,7 @@ def main() -> None:
         manifest,
         detectors,
         inferring,
+        large_banks,
     )
     kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")

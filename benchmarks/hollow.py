@@ -34,6 +34,7 @@ KEYS = {
     "dasheng-0.6b": "dasheng/keys_06B",
     "dasheng-1.2b": "dasheng/keys_12B",
     "dasheng-base": "dasheng/keys",
+    "eat-base-epoch10-pretrain": "eat/keys",
     "eat-base-finetuned-as2m": "eat/keys_hf_finetune",
     "eat-base-pretrain": "eat/keys",
     "eat-large-finetuned-as2m": "eat/keys_hf_large_pretrain",

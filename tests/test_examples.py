@@ -1,7 +1,8 @@
 """Every public name shows an example in its docstring, and the example runs as it is typed.
 
 The examples begin in a folder that holds a synthetic dataset in ``data``, two finished runs of it, ``runs/first`` (one
-system, ``knn``) and ``runs/second`` (three: ``plain``, ``fused`` and ``guarded``), and files as the official evaluator
+system, ``knn``) and ``runs/second`` (three: ``plain``, ``fused`` and ``guarded``), two trials of the first in
+``runs/trials``, and files as the official evaluator
 has them: scores in ``scores``, ground truth in ``truth``.
 ``asdcore`` and ``np`` (NumPy) are imported. Whatever an example writes is gone before the next one begins.
 """
@@ -51,6 +52,7 @@ def pristine(synthetic, tmp_path_factory) -> tuple[Path, Path]:
     shutil.copytree(synthetic, folder / "data")
     run = asdcore.run("logmel-knn", folder / "data", folder / "runs" / "first", store=folder / "store")
     asdcore.run("demo", folder / "data", folder / "runs" / "second", store=folder / "store", task="dcase2026")
+    asdcore.run("logmel-knn", folder / "data", folder / "runs" / "trials", store=folder / "store", trials=2)
     write_evaluator_files(run, folder)
     for path in folder.iterdir():
         if path.name != "data":

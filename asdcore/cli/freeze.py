@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asdcore.cli import terminal
-from asdcore.cli.shared import FAILED, Json, Workers, print_json, print_lines, progress
+from asdcore.cli.shared import FAILED, ClusterAddress, Json, Workers, print_json, print_lines, progress
 from asdcore.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def verify(
     run: RunDir = None,
     store: Store = None,
     workers: Workers = 1,
+    cluster: ClusterAddress = None,
     as_json: Json = False,
 ) -> None:
     """Compare what is here with a manifest.
@@ -136,6 +137,7 @@ def verify(
             trust_mtime=trust_mtime,
             public_key=key,
             workers=workers,
+            cluster=cluster,
             progress=progress(),
         )
     if as_json:
@@ -155,6 +157,7 @@ def infer(
     run: RunDir = None,
     store: Store = None,
     workers: Workers = 1,
+    cluster: ClusterAddress = None,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out unreadable recordings; exits with 1 if there are any.")
     ] = False,
@@ -179,6 +182,7 @@ def infer(
             run=run,
             store=store,
             workers=workers,
+            cluster=cluster,
             skip_unreadable=skip_unreadable,
             progress=progress(),
         )

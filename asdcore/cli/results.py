@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from asdcore.evidence.comparison import Comparison
     from asdcore.evidence.evaluate import Evaluation
+    from asdcore.evidence.trials import TrialsEvaluation
 
 MEANING = {
     2020: ["AUC, pAUC: the normals of a machine ID against its anomalies.", "Official score: their arithmetic mean."],
@@ -34,39 +35,56 @@ MEANING = {
         "Official score: harmonic mean of all cells.",
     ],
 }
+OF_CLIPS = """
+p: paired permutation test; p, Holm: corrected for all rows. detectable: a true difference this
+large would be found by a test at 5 % on 80 of 100 such sets of test clips."""
+OF_TRIALS = """
+difference: the mean over trials, paired by their seed, with its interval over trials and clips (Obuchowski
+and Rockette, 1995). SD: of the differences over trials. p: t test of the same; p, Holm: corrected for all
+rows. detectable: a true difference this large would be found in 80 of 100 such studies."""
 Pair = Sequence[float] | None
 
 
 def show_evaluation(result: Evaluation) -> None:
     """Print the cells of every machine and system, then the official scores, in percent."""
-    lines = [f"Official metrics of DCASE {result.year}, in percent.", *MEANING[min(result.year, max(MEANING))]]
+    from asdcore.evidence.trials import TrialsEvaluation
+
+    trials = result.trials if isinstance(result, TrialsEvaluation) else {}
+    of_what = f", means over {len(trials)} trials" if trials else ""
+    lines = [f"Official metrics of DCASE {result.year}, in percent{of_what}.", *MEANING[min(result.year, max(MEANING))]]
     if sure := result.uncertainty:
-        lines.append(f"[low, high]: {100 * sure.level:g} % interval, BCa bootstrap of {sure.replicates} replicates.")
+        interval = "interval over other clips" if trials else "interval"
+        lines.append(f"[low, high]: {100 * sure.level:g} % {interval}, BCa bootstrap of {sure.replicates} replicates.")
         if sure.machines:
             lines.append("other machines: where the score of machines like these may lie; jackknife.")
+    if len(trials) > 1:
+        lines.append("SD: how far trials lie apart on these clips, which is what other seeds may change.")
     typer.echo("\n".join([*lines, ""]))
     _print(_cells(result))
     _print(_officials(result))
+    if isinstance(result, TrialsEvaluation):
+        _print(_each_trial(result))
 
 
 def show_comparison(comparison: Comparison) -> None:
     """Print the official scores, then the difference of every two systems in points, and what each means."""
+    from asdcore.evidence.uncertainty.trial_pairs import TrialDifference
+
     year = comparison.evaluation.year
     typer.echo(f"Official scores of DCASE {year} in percent, and their differences in points, with 95 % intervals.\n")
     _print(_officials(comparison.evaluation))
+    trials = [pair for pair in comparison.differences if isinstance(pair, TrialDifference)]
     table = _table("first", "second")
-    for heading in ("difference", "p", "p, Holm", "detectable"):
+    for heading in ("difference", *(["SD"] if trials else []), "p", "p, Holm", "detectable"):
         table.add_column(heading, justify="right", no_wrap=True)
     for pair in comparison.differences:
+        spread = [fixed(100 * pair.sd)] if isinstance(pair, TrialDifference) else []
         numbers = f"{pair.p:.2g}", f"{pair.p_holm:.2g}", fixed(100 * pair.smallest_detectable)
-        table.add_row(pair.first, pair.second, _value(pair.estimate, pair.interval.as_json(), 2), *numbers)
+        table.add_row(pair.first, pair.second, _value(pair.estimate, pair.interval.as_json(), 2), *spread, *numbers)
     _print(table)
     for pair in comparison.differences:
         typer.echo(textwrap.fill(pair.sentence, WIDTH, initial_indent="- ", subsequent_indent="  "))
-    typer.echo(
-        "\np: paired permutation test; p, Holm: corrected for all rows. detectable: a true difference this\n"
-        "large would be found by a test at 5 % on 80 of 100 such sets of test clips."
-    )
+    typer.echo(OF_TRIALS if trials else OF_CLIPS)
 
 
 def _cells(result: Evaluation) -> Table:
@@ -99,6 +117,9 @@ def _officials(result: Evaluation) -> Table:
     table = _table("system")
     table.add_column("official score", justify="right", no_wrap=True)
     systems = result.as_json()["systems"]
+    apart = any(values.get("sd") is not None for values in systems.values())
+    if apart:
+        table.add_column("SD", justify="right", no_wrap=True)
     spread = any(values["ci95_machines"] for values in systems.values())
     if spread:
         table.add_column("other machines", justify="right", no_wrap=True)
@@ -106,7 +127,19 @@ def _officials(result: Evaluation) -> Table:
     for name, values in systems.items():
         score = values["official_score"]
         cells = [_value(score, values["ci95"], 2, len(result.systems) > 1 and score == best)]
-        table.add_row(name, *cells, *([_interval(values["ci95_machines"], 1)] if spread else []))
+        sd = [fixed(100 * values["sd"])] if apart else []
+        table.add_row(name, *cells, *sd, *([_interval(values["ci95_machines"], 1)] if spread else []))
+    return table
+
+
+def _each_trial(result: TrialsEvaluation) -> Table:
+    """Return the table of the official scores of every trial: a row for each seed."""
+    table = _table("trial")
+    for name in result.systems:
+        table.add_column(name, justify="right", no_wrap=True)
+    for seed, trial in result.trials.items():
+        systems = trial.as_json()["systems"].values()
+        table.add_row(f"seed {seed}", *(_value(values["official_score"], values["ci95"], 1) for values in systems))
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +12,12 @@ from asdcore.cli.data import synthesize
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis, VerdictOption
 from asdcore.cli.results import show_evaluation
-from asdcore.cli.shared import Json, StoreDir, Task, Workers, print_json, print_lines, progress
+from asdcore.cli.shared import ClusterAddress, Json, StoreDir, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError
+
+if TYPE_CHECKING:
+    from asdcore.runs.folder import Run
+    from asdcore.runs.trials import Trials
 
 Replicates = Annotated[int, typer.Option(min=0, help="Bootstrap replicates behind the intervals; 0 for none.")]
 
@@ -81,31 +85,53 @@ def run(
     store: StoreDir = None,
     workers: Workers = 1,
     device: Annotated[str | None, typer.Option(help="Where encoders run, such as cpu or cuda.")] = None,
+    cluster: ClusterAddress = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many runs to make, each with another seed. Default: a single one.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Run a portfolio on a dataset.
 
     Reads a portfolio (TOML) and the recordings below --data. Writes a run folder: the clip index and the tables of
     scores, fused scores and decisions. It looks at no label. A stopped run goes on when the command is given again, and
-    what the store holds is not computed twice.
+    what the store holds is not computed twice. With --trials, or 'seeds' in the portfolio, it writes one run folder for
+    each seed below --out.
 
     Example: asdcore run default --data data --out runs/first
     """
     from asdcore.evidence.truth import tells_labels
     from asdcore.pipeline import run as run_portfolio
+    from asdcore.runs.folder import Run
 
-    finished = run_portfolio(
-        portfolio, data, out, task=task, store=store, workers=workers, device=device, progress=progress()
-    )
-    n = finished.clips.height
-    typer.echo(f"{n} clips, systems {', '.join(finished.about['portfolio']['systems'])}: {out}")
-    if tells_labels(finished):
+    how: dict[str, Any] = {"workers": workers, "device": device, "cluster": cluster, "progress": progress()}
+    finished: Run | Trials = run_portfolio(portfolio, data, out, task=task, store=store, trials=trials, **how)
+    first = finished if isinstance(finished, Run) else finished.first
+    systems = list(first.about["portfolio"]["systems"])
+    if as_json:
+        print_json(_described(finished, first, systems))
+        return
+    seeds = "" if isinstance(finished, Run) else f", trials with the seeds {', '.join(map(str, finished.seeds))}"
+    typer.echo(f"{first.clips.height} clips, systems {', '.join(systems)}{seeds}: {out}")
+    if tells_labels(first):
         typer.echo(f"Next: asdcore evaluate {out}")
     else:
-        typer.echo(f"No labels come with these recordings. Next: asdcore decisions {out}, asdcore report {out}")
+        typer.echo(
+            f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"
+        )
+
+
+def _described(finished: Run | Trials, first: Run, systems: list[str]) -> dict[str, Any]:
+    """Return what ``asdcore run --json`` prints."""
+    from asdcore.runs.folder import Run
+
+    runs = {} if isinstance(finished, Run) else {str(seed): str(run.folder) for seed, run in finished.runs.items()}
+    common = {"folder": str(finished.folder), "clips": first.clips.height, "systems": systems}
+    return {**common, "tables": first.about["tables"]} if isinstance(finished, Run) else {**common, "trials": runs}
 
 
 def evaluate(
-    run: Annotated[Path | None, typer.Argument(help="A finished run folder.")] = None,
+    run: Annotated[Path | None, typer.Argument(help="A finished run folder, or one of trials.")] = None,
     scores: Annotated[
         Path | None, typer.Option(help="Folder of anomaly_score_*.csv files, or of one such folder for each system.")
     ] = None,

@@ -22,6 +22,10 @@ Task = Annotated[
 ]
 StoreDir = Annotated[Path | None, typer.Option(help="Folder of cached artifacts. Default: a per-user cache folder.")]
 Workers = Annotated[int, typer.Option(min=1, help="How many local processes share the work.")]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option("--cluster", help="Share the work by Dask: a scheduler's address, or local:N for N workers here."),
+]
 
 
 class Command(TyperCommand):

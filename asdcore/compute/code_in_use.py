@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from asdcore.compute.recipes import changed_sources, component_recipe, library_versions
+from asdcore.contract.loading_times import loaded_since
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.errors import PluginError
 from asdcore.store.digest import recipe_digest
@@ -37,11 +38,21 @@ def code_of(uses: Iterable[Use], framework: str, plugins: Plugins) -> Code:
 
 def check_loaded(code: Code, uses: Iterable[Use], framework: str, plugins: Plugins) -> None:
     """Raise PluginError unless this process has loaded the code of a job; a job without code passes."""
-    loaded = {
+    there = loaded_code(uses, framework, plugins)
+    _compare(dict(code), there if code else {})
+
+
+def loaded_code(uses: Iterable[Use], framework: str, plugins: Plugins | None = None) -> dict[str, str]:
+    """Return what :func:`code_of` would have given when this process loaded the components; needs plugins for any.
+
+    Raises PluginError if a component is not installed, or its code has changed since it was loaded.
+    """
+    components = {
         f"{kind} {name!r} with {parameters}": _as_loaded(plugins.component(kind, name), parameters, plugins.since)
         for kind, name, parameters in uses
+        if plugins is not None
     }
-    _compare(dict(code), {**loaded, **_around(framework)} if code else {})
+    return {**components, **_around(framework)}
 
 
 def check_unchanged(uses: Iterable[Use], plugins: Plugins) -> None:
@@ -84,8 +95,10 @@ def _as_loaded(component: Component, parameters: str, since: int) -> str:
     Raises PluginError if its files changed between its loading, after ``since`` (ns), and that first use.
     """
     if since and component.files:
+        # Modules outlive the plugins that were loaded from them.
+        seen = loaded_since()
         for file in component.files.files.values():
             status = file.stat()
-            if max(status.st_mtime_ns, status.st_ctime_ns) > since:
+            if max(status.st_mtime_ns, status.st_ctime_ns) > min(since, seen.get(str(file), since)):
                 raise _refusal(f"{component.kind} {component.name!r}")
     return _digest(component, parameters)

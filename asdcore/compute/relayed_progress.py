@@ -63,9 +63,12 @@ Job = TypeVar("Job", bound="Relayed")
 
 
 @contextmanager
-def relays(jobs: Sequence[Job], workers: int) -> Iterator[list[Job]]:
-    """Give jobs (dataclasses) a file each, if workers do them, and show inside the block what they write there."""
-    if workers == 1:
+def relays(jobs: Sequence[Job], workers: int | None) -> Iterator[list[Job]]:
+    """Give jobs (dataclasses) a file each, if workers do them, and show inside the block what they write there.
+
+    workers : processes of this machine; None if they are elsewhere, and cannot write to its disk.
+    """
+    if workers in (1, None):
         yield list(jobs)
         return
     with _shown() as folder:

@@ -7,9 +7,7 @@ plugin are an error (pluggy keeps the first and drops the other silently), and n
 
 from __future__ import annotations
 
-import functools
 import inspect
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +22,7 @@ from asdcore.contract.build_errors import not_built
 from asdcore.contract.component import Component, Place
 from asdcore.contract.discovery import Offered, check_names, check_present, offered, origin
 from asdcore.contract.interfaces import KINDS, PROTOCOLS
+from asdcore.contract.loading_times import begin_loading
 from asdcore.contract.modules import module_file
 from asdcore.contract.source_imports import FACTORY_PATH
 from asdcore.errors import AsdcoreError, PluginError, did_you_mean
@@ -215,17 +214,18 @@ def _missing(kind: str, built: object) -> str:
 
 
 _restriction: tuple[str, ...] | None = None
+_current: Plugins | None = None
 _chosen: ContextVar[Plugins | None] = ContextVar("plugins", default=None)
 
 
 def installed() -> Plugins:
     """Return every installed plugin, loaded once; inside :func:`restricted` or :func:`chosen`, those named there."""
-    return _chosen.get() or _installed()
-
-
-@functools.cache
-def _installed() -> Plugins:
-    return loaded(_restriction)
+    global _current
+    if (plugins := _chosen.get()) is not None:
+        return plugins
+    if _current is None:
+        _current = loaded(_restriction)
+    return _current
 
 
 def loaded(names: Iterable[str] | None) -> Plugins:
@@ -233,7 +233,7 @@ def loaded(names: Iterable[str] | None) -> Plugins:
 
     Unlike :func:`restricted` it changes nothing for other threads.
     """
-    since, only = time.time_ns(), None if names is None else tuple(sorted(names))
+    since, only = begin_loading(), None if names is None else tuple(sorted(names))
     plugins = Plugins(offered(only), only)
     plugins.since = since
     return plugins
@@ -244,20 +244,22 @@ def restrict(names: Iterable[str] | None) -> None:
 
     No other is imported: a frozen run must not execute code that its manifest does not pin.
     """
-    global _restriction
+    global _restriction, _current
     _restriction = None if names is None else tuple(sorted(names))
-    _installed.cache_clear()
+    _current = None
 
 
 @contextmanager
-def restricted(names: Iterable[str]) -> Iterator[Plugins]:
-    """Let :func:`installed` know, inside, only the plugins named."""
-    before = _restriction
+def restricted(names: Iterable[str] | None, plugins: Plugins | None = None) -> Iterator[Plugins]:
+    """Let :func:`installed` know, inside, only the plugins named (None: all); ``plugins`` if they are loaded."""
+    global _restriction, _current
+    before = _restriction, _current
     restrict(names)
+    _current = plugins
     try:
         yield installed()
     finally:
-        restrict(before)
+        _restriction, _current = before
 
 
 @contextmanager

@@ -8,6 +8,7 @@ around. That takes as long as one matrix-vector product for each query, which is
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,13 @@ from asdcore.contract.references import METRICS
 from asdcore.errors import DataError
 
 Floats = NDArray[np.float64]
+Bank = NDArray[Any]
 
 DISTANCE_BYTES = 200_000_000
 """Bytes that one matrix of distances may take; of a larger bank, distances are measured where they are needed."""
 
-IN_CACHE = 1 << 16
-"""Numbers in a block of the bank that each query is compared with: half a MiB stays in a core's cache."""
+IN_CACHE = 1 << 15
+"""Numbers in a block of the bank that each query is compared with: it and the differences stay in a core's cache."""
 
 
 def distances(features: NDArray[np.float32], bank: NDArray[np.float32], metric: str = "cosine") -> Floats:
@@ -63,16 +65,17 @@ def distances(features: NDArray[np.float32], bank: NDArray[np.float32], metric: 
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
     _check_sizes(math.prod(features.shape[1:]), math.prod(bank.shape[1:]))
-    normals = prepared(bank, metric)
-    squares = _squares_within(normals) if features is bank else _squares(prepared(features, metric), normals)
-    return _rooted(squares, metric)
+    if features is bank:
+        return _rooted(_squares_within(prepared(bank, metric)), metric)
+    # Block by block: few queries would wait for a copy of a large bank in float64.
+    return _rooted(_squares(prepared(features, metric), bank, metric), metric)
 
 
 def to_prepared(features: NDArray[np.float32], normals: Floats, metric: str) -> Floats:
     """Return the distances (n_clips, n_train) to a bank that :func:`prepared` gave: the bits of :func:`distances`."""
     rows, added = prepared(features, metric), int(metric == "cosine")
     _check_sizes(rows.shape[1] - added, normals.shape[1] - added)
-    return _rooted(_squares(rows, normals), metric)
+    return _rooted(_squares(rows, normals, "euclidean"), metric)
 
 
 def _check_sizes(of_clip: int, of_bank: int) -> None:
@@ -92,39 +95,68 @@ def prepared(features: NDArray[np.float32], metric: str) -> Floats:
 
     Half of 1 - cosine is then a quarter of the squared distance. A zero vector points along the last axis.
     """
-    # The order in which numpy sums follows the memory layout; one layout, one result.
-    rows = np.array(features, dtype=np.float64, order="C").reshape(len(features), math.prod(features.shape[1:]))
+    flat = features.reshape(len(features), math.prod(features.shape[1:]))
+    return _prepared_into(np.empty((len(flat), flat.shape[1] + (metric == "cosine"))), flat, metric)
+
+
+def _prepared_into(rows: Floats, features: Bank, metric: str) -> Floats:
+    """Prepare features (n, D), into rows that are there."""
     if metric == "euclidean":
+        np.copyto(rows, features)
         return rows
-    length = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
-    return np.hstack([np.divide(rows, length, out=rows, where=length > 0), length == 0])
+    values = rows[:, :-1]
+    np.copyto(values, features)
+    # The order in which numpy sums follows the memory layout; squares have one layout, whatever the features have.
+    length = np.sqrt(np.square(values, order="C").sum(axis=1, keepdims=True))
+    # A zero vector stays as it is. A division only where lengths are positive takes far longer.
+    np.divide(values, np.where(length > 0, length, 1.0), out=values)
+    np.equal(length, 0, out=rows[:, -1:])
+    return rows
 
 
-def _squares(queries: Floats, bank: Floats) -> Floats:
-    """(n, D), (m, D) -> squared distances (n, m)."""
-    squares = np.empty((len(queries), len(bank)))
-    for rows in _blocks(bank):
+def _squares(queries: Floats, bank: Bank, metric: str) -> Floats:
+    """(n, D), (m, ...) -> squared distances (n, m) of prepared queries to a bank that is prepared block by block."""
+    width = queries.shape[1]
+    squares, rows = np.empty((len(queries), len(bank))), bank.reshape(len(bank), math.prod(bank.shape[1:]))
+    blocks = _blocks(len(bank), width)
+    ready, difference = (_scratch(blocks[0].stop if blocks else 0, width) for _ in range(2))
+    for block in blocks:
+        size = block.stop - block.start
+        normals, apart = _prepared_into(ready[:size], rows[block], metric), difference[:size]
         for i, query in enumerate(queries):
-            squares[i, rows] = _squares_to(query, bank[rows])
+            _squares_to(query, normals, apart, squares[i, block])
     return squares
 
 
 def _squares_within(bank: Floats) -> Floats:
     """(m, D) -> squared distances (m, m); a difference and its negative have the same square, so half are enough."""
     squares = np.zeros((len(bank), len(bank)))
-    for rows in _blocks(bank):
+    blocks = _blocks(*bank.shape)
+    difference = _scratch(blocks[0].stop if blocks else 0, bank.shape[1])
+    for rows in blocks:
+        normals, apart = bank[rows], difference[: rows.stop - rows.start]
         for i in range(rows.stop):
-            squares[i, rows] = _squares_to(bank[i], bank[rows])
+            _squares_to(bank[i], normals, apart, squares[i, rows])
         squares[rows, : rows.start] = squares[: rows.start, rows].T
     return squares
 
 
-def _squares_to(query: Floats, rows: Floats) -> Floats:
-    difference = rows - query
-    return np.asarray(np.square(difference, out=difference).sum(axis=1))
+def _squares_to(query: Floats, rows: Floats, apart: Floats, squares: Floats) -> None:
+    """Write the squared distances of one query to some rows; ``apart`` holds their differences meanwhile."""
+    np.subtract(rows, query, out=apart)
+    np.square(apart, out=apart)
+    np.add.reduce(apart, axis=1, out=squares)
 
 
-def _blocks(bank: Floats) -> list[slice]:
-    """Cut the rows of a bank into blocks that stay in cache while every query meets them."""
-    size = max(1, IN_CACHE // max(1, bank.shape[1]))
-    return [slice(start, min(start + size, len(bank))) for start in range(0, len(bank), size)]
+def _scratch(n: int, width: int) -> Floats:
+    """Return an array (n, width) that begins with a cache line: writing across two takes half as long again."""
+    line = 64 // 8
+    buffer = np.empty(n * width + line)
+    start = -(buffer.ctypes.data // 8) % line
+    return buffer[start : start + n * width].reshape(n, width)
+
+
+def _blocks(n: int, width: int) -> list[slice]:
+    """Cut n rows into blocks that stay in cache while every query meets them."""
+    size = max(1, IN_CACHE // max(1, width))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]

@@ -21,7 +21,7 @@ from asdcore.detector.listen import Features
 from asdcore.detector.verdict import Nearest
 from asdcore.errors import ManifestError, blamed, located
 from asdcore.frozen.computes_the_same import prove_probes
-from asdcore.portfolio import Branch
+from asdcore.portfolio import Named
 from asdcore.stages.score_new import Grids, Probe, grids, on_grids
 from asdcore.store.cache import rows_of
 from asdcore.store.fitted_state import unpack
@@ -102,7 +102,7 @@ class FrozenBranch:
     ----------
     where : str
         Branch, machine and section, for messages.
-    choice : Branch
+    choice : Named
         Its entry in the portfolio.
     cell : FrozenCell
         Its features.
@@ -124,17 +124,17 @@ class FrozenBranch:
     def __init__(
         self,
         where: str,
-        choice: Branch,
+        choice: Named,
         cell: FrozenCell,
         kept: pl.DataFrame,
         states: Mapping[str, bytes],
         fitted: Mapping[int, Rows],
         plugins: Plugins,
     ) -> None:
-        make = partial(build, "scorer", choice.scorer.name, choice.scorer.parameters, plugins)
-        self._where, self._cell, self._work = where, cell, Work(choice.scorer.name, make, cell)
+        make = partial(build, "scorer", choice.name, choice.parameters, plugins)
+        self._where, self._cell, self._work = where, cell, Work(choice.name, make, cell)
         self._grids = grids(kept)
-        with located(where), blamed("scorer", choice.scorer.name):
+        with located(where), blamed("scorer", choice.name):
             self._models = dict(self._restored(states, fitted))
 
     def __call__(self) -> dict[int, Scores]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from asdcore.components.seeds import seeded
 from asdcore.compute.scoring import Recipe, Rows
 from asdcore.contract.plugins import Plugins
 from asdcore.detector.branches import FrozenBranch, FrozenCell
@@ -19,10 +20,11 @@ from asdcore.detector.systems import BranchScores, FrozenSystem, Scale
 from asdcore.detector.verdict import BranchShare, Nearest, Verdict
 from asdcore.errors import ManifestError, located
 from asdcore.held_out import held_out_by, system_groups
-from asdcore.portfolio import Portfolio
+from asdcore.portfolio import Named, Portfolio
 from asdcore.runs.folder import TABLES
 from asdcore.stages.calibrate import straight
 from asdcore.stages.decide import thresholds
+from asdcore.stages.fuse import as_written
 from asdcore.store.tables import FULL
 
 
@@ -120,7 +122,8 @@ class FrozenMachine:
         with located(f"system {name!r}"):
             score = system(cells)["score"]
         shares, guards = system.shares()
-        z = {branch: scale.mean(cells, branch) for branch in shares}
+        written = {cell: as_written(self._plan.systems[name], given) for cell, given in cells.items()}
+        z = {branch: scale.mean(written, branch) for branch in shares}
         branches = {branch: BranchShare(z[branch], share, nearest[branch]) for branch, share in shares.items()}
         threshold = self._thresholds[name]
         return Verdict(
@@ -145,7 +148,10 @@ class FrozenMachine:
         states = {member: container.read(member) for member in inside if member.startswith("store/fitted/")}
         where = f"branch {name!r}, {self.machine} section {self.section}"
         kept, fitted = scores.filter(pl.col("branch") == name), self._fitted(name, container)
-        return FrozenBranch(where, self._plan.branches[name], self._cells[recipe], kept, states, fitted, plugins)
+        scorer, seed = self._plan.branches[name].scorer, self._plan.seed_of(name)
+        given = seeded(plugins.component("scorer", scorer.name), scorer.parameters, seed)
+        choice = Named(name=scorer.name, **given)
+        return FrozenBranch(where, choice, self._cells[recipe], kept, states, fitted, plugins)
 
     def _fitted(self, branch: str, container: Container) -> dict[int, Rows]:
         """Return {fold: the rows of the train normals that the scorer of a branch is fitted on}, as the run chose them.
@@ -157,7 +163,7 @@ class FrozenMachine:
             return everyone
         recorded = container.manifest.predicate["run"].get("out_of_fold", [])
         ((_, _, cell, held),) = held_out_by(self._clips, self._plan.out_of_fold, recorded, [branch])
-        folds = held.folds(tuple(cell["sha256"]), self._plan.folds, self._plan.seed)
+        folds = held.folds(tuple(cell["sha256"]), self._plan.folds, self._plan.seed_of(branch))
         return everyone | {fold: rest for fold, (_, rest) in enumerate(folds)}
 
     def _fit_scales(self, scores: pl.DataFrame, plugins: Plugins) -> dict[bool, Scale]:

@@ -39,8 +39,8 @@ class Look:
     """One opening of a ground truth.
 
     what : such as "run of demo". truth, evaluated : digests of the labels, and of the table that was evaluated.
-    digests : others, by name (portfolio, run, manifest). year, results : {system: the figures that :data:`KEPT`
-    names}; None if the look gave none.
+    digests : others, by name (portfolio, run, manifest, each of several trials). year, results : {system: the figures
+    that :data:`KEPT` names}; None if the look gave none.
     """
 
     what: str
@@ -237,7 +237,7 @@ def record_plan(log: Path, digest: str, facts: Mapping[str, Any]) -> Line:
 def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
     """Count the looks at labels in ``log``: at this result, at the labels of this result, and all."""
     ledger = read_ledger(log)
-    here = [look for look in ledger.looks if look.entry.get("evaluated") == evaluated_digest]
+    here = [look for look in ledger.looks if evaluated_digest in evaluated_in(look)]
     truths = set(map(truth_in, here))
     return {
         "at_this_result": len(here),
@@ -249,10 +249,14 @@ def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
 def results_in(look: Line) -> dict[str, dict[str, Any]]:
     """Return {system: what :data:`KEPT` names} of a look; empty if it has none."""
     results = look.entry.get("results")
-    if not isinstance(results, dict):
-        return {}
-    whole = all(isinstance(figures, dict) and set(KEPT) <= set(figures) for figures in results.values())
-    return dict(results) if whole else {}
+    figures = results.values() if isinstance(results, dict) else [None]
+    return dict(results or {}) if all(isinstance(of, dict) and set(KEPT) <= set(of) for of in figures) else {}
+
+
+def evaluated_in(look: Line) -> list[Any]:
+    """Return the digests of all that was looked at: a run by itself, or each of several trials."""
+    digests = look.entry.get("digests")
+    return [look.entry.get("evaluated"), *(digests.values() if isinstance(digests, dict) else ())]
 
 
 def truth_in(look: Line) -> str | None:

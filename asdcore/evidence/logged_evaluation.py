@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from asdcore.basics.paths import given_path
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look
+from asdcore.evidence.trials import evaluate_trials, look_at_trials
 from asdcore.evidence.truth import truth_of
-from asdcore.runs.folder import Run, check_evaluation, load_run, write_evaluation
+from asdcore.runs.folder import Run, check_evaluation, write_evaluation
+from asdcore.runs.trials import Trials, opened
 from asdcore.store.cache import Store, default_store
 
 REPLICATES = 2000
@@ -17,7 +20,7 @@ REPLICATES = 2000
 
 
 def evaluate(
-    finished: Run | str | Path,
+    finished: Run | Trials | str | Path,
     *,
     truth: str | Path | None = None,
     year: int | None = None,
@@ -27,12 +30,13 @@ def evaluate(
 ) -> Evaluation:
     """Compute the official metrics of a run, with intervals, and write them to ``evaluation.json`` in its folder.
 
-    The ledger of the run's store records this look at the labels.
+    The ledger of the run's store records this look at the labels. Trials are evaluated together, as one look: the means
+    over the seeds, their intervals over clips, and apart from these the standard deviation over trials.
 
     Parameters
     ----------
-    finished : Run, str or Path
-        A run, or its folder.
+    finished : Run, Trials, str or Path
+        A run, or trials, or their folder.
     truth : str or Path, optional
         Evaluator-style ground truth folders, or an ``eval_data_list`` file. Default: the labels in the names of
         development test files.
@@ -48,7 +52,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        ``systems`` maps each system to its ``official_score`` and ``cells``; all scores are fractions in [0, 1].
+        ``systems`` maps each system to its ``official_score`` and ``cells``; all scores are fractions in [0, 1]. Of
+        trials, a :class:`asdcore.evidence.trials.TrialsEvaluation`: ``systems`` holds means, ``trials`` each by itself.
 
     Raises
     ------
@@ -68,14 +73,21 @@ def evaluate(
     >>> interval.low <= evaluation.systems["knn"].official_score <= interval.high
     True
     """
-    done = finished if isinstance(finished, Run) else load_run(finished)
-    check_evaluation(done)
-    labels = truth_of(done, None if truth is None else given_path(truth, "truth"))
-    rules = done.about["year"] if year is None else year
-    result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
-    about_it = {"year": result.year, "results": result.summary(), "hypothesis": hypothesis, "verdict": verdict}
-    looks = record_look(Store(Path(done.about["store"])).looks, look_at(done, labels, "run of", **about_it))
-    write_evaluation(done, {**result.as_json(), "looks": looks})
+    done = opened(finished)
+    check_evaluation(done.folder)
+    first = done.first if isinstance(done, Trials) else done
+    labels = truth_of(first, None if truth is None else given_path(truth, "truth"))
+    rules = first.about["year"] if year is None else year
+    result: Evaluation
+    if isinstance(done, Trials):
+        result = evaluate_trials(done, labels, rules, replicates)
+        look = look_at_trials(done, labels, "trials of", result)
+    else:
+        result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
+        look = look_at(done, labels, "run of", year=result.year)
+    look = replace(look, results=result.summary(), hypothesis=hypothesis, verdict=verdict)
+    looks = record_look(Store(Path(first.about["store"])).looks, look)
+    write_evaluation(done.folder, {**result.as_json(), "looks": looks})
     return result
 
 

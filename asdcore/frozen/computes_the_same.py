@@ -20,7 +20,7 @@ from asdcore.compute.kernels import KernelChange, in_short
 from asdcore.compute.recipes import feature_recipe, features_digest, library_versions
 from asdcore.contract.plugins import installed
 from asdcore.errors import ManifestError
-from asdcore.execution import run_jobs
+from asdcore.execution import Elsewhere, run_jobs
 from asdcore.frozen.how_far import arrays_apart, in_words, tables_apart
 from asdcore.frozen.kernel_settings import settings
 from asdcore.held_out import NONE
@@ -78,7 +78,7 @@ def prove_recipes(work: Work, frozen: Run) -> None:
         )
 
 
-def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Executor) -> None:
+def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Executor | Elsewhere) -> None:
     """Raise OtherBytesError unless one train normal of each cell gets, here and now, the features that were frozen.
 
     normals : the frozen train clips of every machine and section to be scored. recordings : where they lie.

@@ -8,7 +8,7 @@ import polars as pl
 
 from asdcore.contract.plugins import installed
 from asdcore.errors import clips_named
-from asdcore.execution import executor, run_jobs
+from asdcore.execution import run_jobs
 from asdcore.frozen.computes_the_same import prove_probes
 from asdcore.held_out import NONE
 from asdcore.held_out.run_record import record_notes
@@ -50,7 +50,7 @@ def _by_frozen_scorers(work: Work, frozen: Run, clips: pl.DataFrame) -> pl.DataF
     groups = together({job.path: job for of_branch in jobs.values() for job in of_branch}.values())
     scored: dict[Path, NewScores] = {}
     names = dict(clips.select("sha256", "clip").rows())
-    with clips_named(names), executor(work.workers, work.prepare) as pool, work.stage("score", len(groups)) as advance:
+    with clips_named(names), work.pool() as pool, work.stage("score", len(groups)) as advance:
         for of_group in run_jobs(pool, score_new, groups):
             scored |= of_group
             advance(1)

@@ -14,9 +14,9 @@ stopped; a refused one leaves nothing.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,15 @@ import polars as pl
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.paths import places as named
+from asdcore.cluster.connection import Cluster, check_workers, connected
 from asdcore.compute.kernels import KernelChange
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
-from asdcore.contract.plugins import installed, restrict, restricted
+from asdcore.contract.plugins import installed, restricted
 from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import completed, looked_at
 from asdcore.errors import DataError
-from asdcore.execution import executor, run_jobs
+from asdcore.execution import run_jobs
 from asdcore.frozen.computes_the_same import kernels_named, prove_features, prove_recipes, prove_tables, proven_notes
 from asdcore.frozen.evaluation_recordings import (
     CELL,
@@ -46,6 +47,7 @@ from asdcore.frozen.evaluation_recordings import (
 from asdcore.frozen.evaluation_scores import evaluation_scores
 from asdcore.frozen.explain import check_passed
 from asdcore.frozen.inference_inputs import needed_by_inference
+from asdcore.frozen.inference_notes import development_notes, device_notes, new_cells
 from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots, roots_of
 from asdcore.frozen.manifest import Manifest, read_manifest
@@ -70,7 +72,6 @@ from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
 from asdcore.store.exclusive_folder import claimed
 from asdcore.store.tables import CLIP_INDEX
-from asdcore.submission.layout import expected_files, is_development
 from asdcore.submission.package import write_scores
 
 NAMES = ["clip", *CELL, "split"]
@@ -86,6 +87,7 @@ def infer(
     run: str | Path | None = None,
     store: str | Path | None = None,
     workers: int = 1,
+    cluster: Any = None,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> Run:
@@ -107,6 +109,8 @@ def infer(
         The frozen recordings, run folder and store, if they have moved since.
     workers : int, optional
         Processes to work in.
+    cluster : str or distributed.Client, optional
+        The Dask cluster whose workers share the work, as for :func:`asdcore.run`. They must see ``out``, too.
     skip_unreadable : bool, optional
         Leave out unreadable test clips, such as one that is still being written, and name them in
         ``run.about["skipped"]``. By default they are an error.
@@ -143,10 +147,18 @@ def infer(
     given = f"--data {root} --out {target}"
     check_passed(needed_by_inference(verified, roots.folders["run"]), given)
     check_unfrozen(target, roots)
-    with restricted(names), claimed(target), kernels_named(verified.kernels, str(manifest), given):
+    check_workers(workers, cluster)
+    device = pinned.predicate["run"]["device"]
+    with (
+        restricted(names),
+        connected(cluster, device, shown) as connection,
+        claimed(target),
+        kernels_named(verified.kernels, str(manifest), given),
+    ):
         check_unfinished(target)
-        again = partial(restrict, names)
-        work = _Inference(pinned, roots, root, target, workers, shown, again, verified.kernels, skip_unreadable)
+        work = _Inference(
+            pinned, roots, root, target, workers, connection, shown, names, verified.kernels, skip_unreadable
+        )
         return work.finish()
 
 
@@ -159,8 +171,9 @@ class _Inference:
     data: Path
     out: Path
     workers: int
+    cluster: Cluster | None
     progress: Progress
-    prepare: Callable[[], None]
+    only: Sequence[str]
     kernels: Sequence[KernelChange] = ()
     skip_unreadable: bool = False
     skipped: dict[str, str] = field(default_factory=dict)
@@ -189,10 +202,19 @@ class _Inference:
     @cached_property
     def work(self) -> Work:
         device = self.manifest.predicate["run"]["device"]
-        store, on = Store(self.out / WORK), None if device == "cpu" else device
-        where = (self.data, store, self.workers, on, self.progress, self.prepare)
-        networks = Networks.recorded(self.frozen.about, store.root)
-        return Work(self.plan, self.task, *where, networks=networks)
+        networks = Networks.recorded(self.frozen.about, self.out / WORK)
+        return Work(
+            self.plan,
+            self.task,
+            self.data,
+            Store(self.out / WORK),
+            self.workers,
+            None if device == "cpu" else device,
+            self.progress,
+            self.only,
+            self.cluster,
+            networks=networks,
+        )
 
     def finish(self) -> Run:
         """Do all steps and return the finished inference."""
@@ -205,8 +227,9 @@ class _Inference:
         with removed_if_refused(self.out):
             clips = self.clips(listed, facts)
             check_attainable(clips, self.plan.decision, self.plan.out_of_fold)
-            notes = [*notes_on(self.task, clips, self.plan.folds), *self.development_notes(listed)]
-            notes += [*self.new_cells(clips), *self.device_notes(), *self.work.unheard_notes(clips)]
+            notes = [*notes_on(self.task, clips, self.plan.folds)]
+            notes += [*development_notes(listed, self.frozen.clips, self.year), *new_cells(clips, self.frozen.clips)]
+            notes += [*device_notes(self.work), *self.work.unheard_notes(clips)]
             notes += [f"left out as unreadable: {problem}" for problem in self.skipped.values()]
             for note in notes:
                 self.progress.note(note)
@@ -223,7 +246,7 @@ class _Inference:
         frozen = self.frozen_normals(listed)
         known = (work.store, installed(), work.device, work.networks or NONE)
         jobs = embed.plan_new(machines, self.plan.branches, *known)
-        with executor(self.workers, self.prepare) as pool:
+        with self.work.pool(list(paths)[:1]) as pool:
             if self.work.device is None:
                 prove_features(self.work, frozen, self.roots.folders["data"], pool)
             with self.work.stage("read", len(paths)) as advance:
@@ -253,30 +276,6 @@ class _Inference:
             root.mkdir(parents=True, exist_ok=True)
             mark(root)
         link_store(self.manifest, self.roots, root)
-
-    def development_notes(self, listed: pl.DataFrame) -> list[str]:
-        """Note if these look like development recordings, which may be the frozen ones."""
-        test = of(listed, "test")
-        frozen = test.join(of(self.frozen.clips, "test"), on="clip", how="semi").height
-        if not frozen and not is_development(expected_files(listed, self.year)):
-            return []
-        return [
-            f"these look like development data: {frozen} of {test.height} test clips are named as test clips of "
-            "the frozen run, or their names say normal or anomaly. Evaluation data belong here."
-        ]
-
-    def new_cells(self, clips: pl.DataFrame) -> list[str]:
-        """Say which machines and sections were not frozen."""
-        new = of(clips, "train").join(self.frozen.clips, on=CELL, how="anti").unique(CELL).sort(CELL)
-        where = [f"{machine} section {section}" for machine, section in new.select(CELL).rows()]
-        return [
-            f"{cell} was not frozen: its scorers are fitted on train clips that no manifest pins." for cell in where
-        ]
-
-    def device_notes(self) -> list[str]:
-        """Note what is not verified: off the CPU clips run in batches, which may change the last bit."""
-        unproven = f"features were computed on {self.work.device}: equality with the frozen features was not verified."
-        return [*self.work.device_notes(), *([unproven] if self.work.device else [])]
 
     def write(self, tables: dict[str, pl.DataFrame], notes: list[str]) -> Run:
         """Write the run folder with its score files, then remove intermediate results."""

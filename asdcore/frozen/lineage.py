@@ -136,7 +136,7 @@ def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], l
 def _results(made: Ingredients, system: str, audio: Mapping[str, Any], lineage: dict[str, set[str]]) -> None:
     """Add the results of one system, for each machine and section. A guard may look at every branch."""
     choice = made.plan.systems[system]
-    branches = set(made.plan.branches) if choice.guards else choice.fused
+    branches = set(made.plan.branches) if choice.guards else choice.branches
     makers = {f"plugin/{made.plugin['guard', guard.name]}" for guard in choice.guards}
     makers |= {f"plugin/{made.plugin['normalizer', made.plan.branches[branch].normalizer.name]}" for branch in branches}
     for where in audio:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
-from asdcore.contract.plugins import restrict, restricted
+from asdcore.cluster.connection import Cluster
+from asdcore.contract.plugins import restricted
 from asdcore.data.clips import completed
-from asdcore.errors import AsdcoreError, ManifestError
+from asdcore.errors import AsdcoreError, ClusterError, ManifestError
 from asdcore.frozen.differences import CHANGED, Difference
 from asdcore.frozen.how_far import tables_apart
 from asdcore.frozen.linked_store import link_store
@@ -22,6 +24,7 @@ from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress
 from asdcore.runs.folder import RUN_FILE, TABLES
+from asdcore.store.atomic import fresh_folder
 from asdcore.store.cache import Store
 from asdcore.store.digest import table_digest
 from asdcore.store.tables import read_table
@@ -30,17 +33,25 @@ Rows = list[dict[str, Any]]
 
 
 def recompute(
-    manifest: Manifest, roots: Roots, workers: int, progress: Progress, *, retrain: bool = False
+    manifest: Manifest,
+    roots: Roots,
+    workers: int,
+    progress: Progress,
+    cluster: Cluster | None = None,
+    *,
+    retrain: bool = False,
 ) -> tuple[Rows, list[Difference]]:
     """Return one row for each table (its name, whether it is the same, the largest difference) and the differences.
 
     Only the pinned plugins are loaded. Features of trained encoders are computed anew from the trained states that are
     pinned; with ``retrain`` they are trained anew, too. ``max_abs_diff`` is 0 if digests agree, and None if they do not
-    and the frozen table is not here to be compared with, or has other rows.
+    and the frozen table is not here to be compared with, or has other rows. Raises ClusterError if the cluster fails.
     """
-    with TemporaryDirectory(prefix="asdcore-recompute-") as folder:
+    with _empty_store(roots, cluster) as folder:
         try:
-            again, left_out = _tables(manifest, roots, Path(folder), workers, progress, retrain)
+            again, left_out = _tables(manifest, roots, folder, workers, progress, cluster, retrain)
+        except ClusterError:
+            raise
         except AsdcoreError as error:
             return [], [Difference(CHANGED, "recomputed", "run/scores.parquet", f"cannot be built anew: {error}")]
     rows = [_compared(name, frame, manifest, roots) for name, frame in again.items()]
@@ -50,6 +61,17 @@ def recompute(
         if not row["same"]
     ]
     return rows, [*differences, *_left_out(manifest.predicate["run"].get("out_of_fold", []), left_out)]
+
+
+@contextmanager
+def _empty_store(roots: Roots, cluster: Cluster | None) -> Iterator[Path]:
+    """Give a folder to compute into, which all workers see: that of the frozen store, unless they run here."""
+    if cluster is None or cluster.is_here:
+        with TemporaryDirectory(prefix="asdcore-recompute-") as folder:
+            yield Path(folder)
+    else:
+        with fresh_folder(roots.folders["store"] / "recomputed") as folder:
+            yield folder
 
 
 def _left_out(pinned: Rows, again: Rows) -> list[Difference]:
@@ -85,9 +107,15 @@ def _groups(left_out: Rows) -> dict[tuple[str, str, str], Any]:
 
 
 def _tables(
-    manifest: Manifest, roots: Roots, folder: Path, workers: int, progress: Progress, retrain: bool
+    manifest: Manifest,
+    roots: Roots,
+    folder: Path,
+    workers: int,
+    progress: Progress,
+    cluster: Cluster | None,
+    retrain: bool,
 ) -> tuple[dict[str, pl.DataFrame], Rows]:
-    """Run the frozen portfolio again with an empty store, in ``workers`` processes.
+    """Run the frozen portfolio again with an empty store, in ``workers`` processes or on a cluster.
 
     Returns the tables, and ``out_of_fold`` as ``run.json`` has it.
     """
@@ -104,7 +132,8 @@ def _tables(
             workers,
             None if device == "cpu" else device,
             progress,
-            partial(restrict, names),
+            names,
+            cluster,
             networks=None if retrain else _pinned_networks(manifest, roots, plan, folder),
         )
         tables = work.tables(completed(plugins.build("dataset", task, {}).clips(work.root)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,9 +22,9 @@ import polars as pl
 
 from asdcore.compute.kernels import KernelChange, in_short
 from asdcore.compute.recipes import feature_recipe
-from asdcore.contract.plugins import installed, restrict, restricted
+from asdcore.contract.plugins import installed, restricted
 from asdcore.errors import AsdcoreError
-from asdcore.execution import executor, run_jobs
+from asdcore.execution import run_jobs
 from asdcore.frozen.differences import CHANGED, Difference
 from asdcore.frozen.how_far import Apart, arrays_apart, in_words, tables_apart
 from asdcore.frozen.linked_store import link_store
@@ -85,7 +85,7 @@ def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], wor
             workers,
             None if run["device"] == "cpu" else run["device"],
             progress,
-            partial(restrict, names),
+            names,
         )
         sample = _Sample(work, load_run(roots.folders["run"]), Store(frozen), in_short(kernels))
         try:
@@ -149,7 +149,7 @@ class _Sample:
 
     def differences(self) -> Iterator[Difference]:
         """Compute the sample again and yield what differs."""
-        with executor(self.work.workers, self.work.prepare) as pool:
+        with self.work.pool() as pool:
             if self.work.device is None:
                 yield from self.features(pool)
             yield from self.scores(pool)

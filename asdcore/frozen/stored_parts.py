@@ -13,7 +13,7 @@ from asdcore.compute.fitted import Model, read_kept
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import ManifestError
-from asdcore.held_out import Networks
+from asdcore.held_out import Networks, branch_at
 from asdcore.portfolio import Portfolio
 from asdcore.runs.folder import Run
 from asdcore.stages.score_jobs import CELL, plan
@@ -48,7 +48,7 @@ class StoredParts:
         """
         self.networks.check()
         return {
-            f"store/{row['state']}": (sorted({place.split(".")[1] for place in row["places"]}), row["machine"])
+            f"store/{row['state']}": (sorted({branch_at(place) for place in row["places"]}), row["machine"])
             for row in self.networks.rows
         }
 

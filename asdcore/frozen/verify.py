@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.basics.paths import given_path, places
+from asdcore.cluster.connection import check_workers, connected
 from asdcore.compute.kernels import kernel_changes
 from asdcore.contract.discovery import origins
-from asdcore.errors import AsdcoreError
+from asdcore.errors import AsdcoreError, ClusterError
 from asdcore.frozen.differences import CHANGED, MISSING, VERSION, Difference, Verification
 from asdcore.frozen.environment import changes, environment_now
 from asdcore.frozen.hashing import DigestCache, HashedFile, hash_files
@@ -41,6 +42,7 @@ def verify(
     trust_mtime: bool = False,
     public_key: str | Path | None = None,
     workers: int = 1,
+    cluster: Any = None,
     progress: Progress | None = None,
 ) -> Verification:
     """Compare everything that a manifest pins with what is here.
@@ -65,6 +67,8 @@ def verify(
         Check the manifest's signature with this key.
     workers : int, optional
         Processes to recompute or prove in.
+    cluster : str or distributed.Client, optional
+        The Dask cluster whose workers recompute, as for :func:`asdcore.run`.
     progress : Progress, optional
         Reports progress; silent by default.
 
@@ -89,13 +93,17 @@ def verify(
     ['missing: run/scores.parquet']
     """
     pinned = read_manifest(given_path(manifest, "the manifest"))
+    check_workers(workers, cluster)
+    if cluster is not None and not recompute:
+        raise ClusterError("Only --recompute has work for a --cluster. Give both, or none.")
     notes = _signature(pinned, public_key)
     roots = roots_of(pinned, places(data=data, run=run, store=store))
     recompute = recompute or retrain
     work = _Verify(pinned, roots, recompute, progress or Silent(), trust_mtime)
     result = work.compared(str(manifest), notes)
     if recompute:
-        rows, changed = rebuild(pinned, roots, workers, work.progress, retrain=retrain)
+        with connected(cluster, pinned.predicate["run"]["device"], work.progress) as connection:
+            rows, changed = rebuild(pinned, roots, workers, work.progress, connection, retrain=retrain)
         return work.with_proof(replace(result, recomputed=rows), changed, recomputed_note(result.kernels, changed))
     if not result.kernels:
         return result

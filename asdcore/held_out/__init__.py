@@ -23,14 +23,14 @@ groups of a finished run for some of its branches (machine, section, domain, cli
 those of systems. ``out_of_fold`` in ``run.json`` counts them.
 """
 
-from asdcore.held_out.by_branch import Scored, leaves_out, out_of_fold
+from asdcore.held_out.by_branch import Scored, always_leaves_out, leaves_out, out_of_fold
 from asdcore.held_out.crossfit import crossfit_folds
 from asdcore.held_out.dependence import Reach, reaches
 from asdcore.held_out.plan import HeldOut, assign_folds
 from asdcore.held_out.recording_order import Places, check_places, places
 from asdcore.held_out.run_record import groups_of, held_out_by, held_out_of, system_groups
 from asdcore.held_out.stored_ranges import Kept, kept
-from asdcore.held_out.trained_networks import NONE, Crossfold, Network, Networks, places_of
+from asdcore.held_out.trained_networks import NONE, Crossfold, Network, Networks, branch_at, places_of
 
 __all__ = [
     "NONE",
@@ -42,7 +42,9 @@ __all__ = [
     "Places",
     "Reach",
     "Scored",
+    "always_leaves_out",
     "assign_folds",
+    "branch_at",
     "check_places",
     "crossfit_folds",
     "groups_of",

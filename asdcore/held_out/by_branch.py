@@ -36,6 +36,12 @@ def leaves_out(scorer: object, held: HeldOut) -> bool:
     return method is not None and (held.without is None or takes_without(method))
 
 
+def always_leaves_out(scorer: object) -> bool:
+    """Whether a scorer leaves out in closed form whichever clips are held out together, so that it needs no folds."""
+    method = getattr(scorer, "score_left_out", None)
+    return method is not None and takes_without(method)
+
+
 def out_of_fold(branches: Iterable[Scored]) -> tuple[list[dict[str, Any]], list[str]]:
     """Return how the train normals of all branches were left out, for ``run.json``, and notes for the user."""
     alike: dict[tuple[str, str, Kept], dict[str, str]] = {}

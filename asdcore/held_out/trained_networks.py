@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ import polars as pl
 from asdcore.errors import DataError
 from asdcore.held_out.crossfit import crossfit_folds
 from asdcore.held_out.plan import Rows
-from asdcore.portfolio import Branch, OutOfFold, Portfolio, TrainedState, parse_portfolio
+from asdcore.portfolio import Branch, Portfolio, TrainedState, parse_portfolio
 from asdcore.store.tables import FULL
 
 
@@ -48,8 +48,7 @@ class Networks:
 
     rows: tuple[Mapping[str, Any], ...] = ()
     store: Path = Path()
-    choice: OutOfFold = field(default_factory=OutOfFold)
-    seed: int = 0
+    plan: Portfolio | None = None
 
     @classmethod
     def recorded(cls, about: Mapping[str, Any], store: Path) -> Networks:
@@ -60,7 +59,7 @@ class Networks:
     @classmethod
     def of(cls, plan: Portfolio, rows: Iterable[Mapping[str, Any]], store: Path) -> Networks:
         """Return the networks of the rows of ``trained`` in ``run.json``."""
-        return cls(tuple(rows), store, plan.out_of_fold, plan.seed)
+        return cls(tuple(rows), store, plan)
 
     def has(self, name: str) -> bool:
         """Whether the encoder of a branch is trained."""
@@ -119,9 +118,9 @@ class Networks:
 
         train : its train clips, rows of the clip index, by name.
         """
-        if branch.encoder.crossfit is None or not self.has(name):
+        if branch.encoder.crossfit is None or self.plan is None or not self.has(name):
             return []
-        folds = crossfit_folds(train, self.choice, branch.encoder.crossfit, self.seed)
+        folds = crossfit_folds(train, self.plan.out_of_fold, branch.encoder.crossfit, self.plan.seed_of(name))
         machine = str(train["machine"][0])
         return [
             Crossfold(self.branch(name, branch, machine, fold), unseen, seen)
@@ -140,6 +139,11 @@ class Networks:
 
 NONE = Networks()
 """Of a portfolio that trains nothing."""
+
+
+def branch_at(place: str) -> str:
+    """Return the branch of a place that :func:`places_of` named."""
+    return place.removeprefix("branches.").removesuffix(".view").removesuffix(".residual")
 
 
 def places_of(name: str, branch: Branch) -> list[str]:

@@ -5,21 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from asdcore.components.build import build
 from asdcore.components.checkpoints import check_checkpoint
 from asdcore.contract.plugins import Plugins, installed
-from asdcore.errors import did_you_mean, located
+from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
 from asdcore.fusion.transforms import check_transform
 from asdcore.portfolio.schema import Branch, Choice, Decision, Label, OutOfFold, Strict, System
+from asdcore.portfolio.seeds import Seed, Seeds, at_seed, split_seed, without_none
 from asdcore.store.digest import recipe_digest
 
 
 def _by(value: Any) -> Any:
     """Let ``out_of_fold = "clip"`` stand for ``out_of_fold = { by = "clip" }``."""
     return {"by": value} if isinstance(value, str) else value
+
+
+def _check_names(branches: dict[str, Branch]) -> None:
+    """Raise ValueError if a branch has the name of another one at some seed, and is not that."""
+    for name, branch in branches.items():
+        if (parts := split_seed(name)) is None:
+            continue
+        base, seed = parts
+        if base in branches and branch != branches[base].model_copy(update={"seed": seed}):
+            raise ValueError(
+                f"branches.{name}: a name that ends in '@' and a number is that of branch {base!r} at this seed, but "
+                "the two differ in more. Choose another name."
+            )
+        if base not in branches:
+            raise ValueError(
+                f"branches.{name}: a name that ends in '@' and a number is that of a branch at this seed, but there is "
+                f"no branch {base!r}. Choose another name."
+            )
 
 
 class Portfolio(Strict):
@@ -34,7 +60,9 @@ class Portfolio(Strict):
     task : str, optional
         The dataset reader, such as "dcase2026".
     seed : int, default 0
-        Seed of everything that is random.
+        Seed of everything that is random and names no seed of its own.
+    seeds : sequence of int, optional
+        The seeds of trials, instead of ``seed``: :func:`asdcore.run` then makes one run for each.
     folds : int, default 5
         Folds of train normals for scorers that cannot leave clips out in closed form, at least 2.
     out_of_fold : OutOfFold or str
@@ -68,7 +96,8 @@ class Portfolio(Strict):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     task: str | None = None
-    seed: int = Field(default=0, ge=0, strict=True)
+    seed: Seed = 0
+    seeds: Seeds | None = None
     folds: int = Field(default=5, ge=2, strict=True)
     out_of_fold: Annotated[OutOfFold, BeforeValidator(_by)] = OutOfFold()
     branches: dict[Label, Branch] = Field(min_length=1)
@@ -93,6 +122,10 @@ class Portfolio(Strict):
             systems[name] = system
         return systems
 
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "seeds")
+
     @model_validator(mode="after")
     def _known_branches(self) -> Portfolio:
         for name, system in self.systems.items():
@@ -107,6 +140,56 @@ class Portfolio(Strict):
                     hint = did_you_mean(branch, self.branches)
                     raise ValueError(f"{beginning} the branch {branch!r}, which does not exist. {hint}")
         return self
+
+    @model_validator(mode="after")
+    def _seeds_once(self) -> Portfolio:
+        if self.seeds is not None and "seed" in self.model_fields_set:
+            raise ValueError("'seed' and 'seeds' are both given. Keep 'seeds' for trials, 'seed' for a single run.")
+        return self
+
+    @model_validator(mode="after")
+    def _ensembles(self) -> Portfolio:
+        """Add the branches of every ensemble at each of its seeds."""
+        branches, systems = dict(self.branches), {}
+        for name, system in self.systems.items():
+            if system.seeds == "all":
+                if self.seeds is None:
+                    raise ValueError(
+                        f'systems.{name}: seeds = "all" means the seeds of the portfolio\'s trials, and it names none. '
+                        "Write seeds = [0, 1, 2, 3] at its top, or list the seeds here."
+                    )
+                system = system.model_copy(update={"seeds": self.seeds})
+            systems[name] = system
+            for branch, seed in system.members:
+                branches.setdefault(at_seed(branch, seed), self.branches[branch].model_copy(update={"seed": seed}))
+        _check_names(branches)
+        vars(self).update(branches=branches, systems=systems)
+        return self
+
+    def seeds_of_trials(self, trials: int | None = None) -> tuple[int, ...] | None:
+        """Return the seeds of trials: those of the portfolio, or as many from ``seed`` on; None for a single run.
+
+        Raises PortfolioError if the portfolio names other trials.
+        """
+        if trials is None or (self.seeds is not None and trials == len(self.seeds)):
+            return self.seeds
+        if self.seeds is not None:
+            raise PortfolioError(
+                f"The portfolio names {len(self.seeds)} seeds ({', '.join(map(str, self.seeds))}), but {trials} trials "
+                "are asked for. Leave --trials out, or take 'seeds' out of the portfolio."
+            )
+        if trials < 1:
+            raise PortfolioError(f"trials is {trials}; at least 1 is needed, and 2 to see how far chance reaches.")
+        return tuple(range(self.seed, self.seed + trials))
+
+    def trial(self, seed: int) -> Portfolio:
+        """Return the portfolio of one trial: this one with a single seed."""
+        return self.model_copy(update={"seed": seed, "seeds": None})
+
+    def seed_of(self, branch: str) -> int:
+        """Return the seed of a branch: its own, or the portfolio's."""
+        own = self.branches[branch].seed
+        return self.seed if own is None else own
 
     @property
     def digest(self) -> str:

@@ -21,6 +21,7 @@ from pydantic import (
 from asdcore.data.pooling import complete
 from asdcore.errors import PortfolioError
 from asdcore.fusion import branches_named
+from asdcore.portfolio.seeds import Seed, Seeds, at_seed, without_none
 from asdcore.portfolio.trained_state import TrainedState
 
 DEFAULT_TASK = "dcase"
@@ -99,10 +100,7 @@ class EncoderChoice(Named):
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = handler(self)
-        if written.get("crossfit") is None:
-            written.pop("crossfit", None)
-        return written
+        return without_none(handler(self), "crossfit")
 
 
 class GuardChoice(Named):
@@ -161,7 +159,13 @@ class Branch(Strict):
     residual: Residual | None = None
     scorer: Component
     normalizer: Component = Named(name=DEFAULT_NORMALIZER)
+    seed: Seed | None = None
+    """Its own seed; None for the portfolio's."""
     _trained: tuple[TrainedState, ...] = PrivateAttr(default=())
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "seed")
 
     def with_trained(self, states: Sequence[TrainedState]) -> Branch:
         """Return this branch with what its encoder has learnt, for each of its views in order."""
@@ -201,6 +205,9 @@ class System(Strict):
     are folds, each fitted without one fold of the train normals. Calibration then uses only scores of normals that a
     model has not seen, and a clip's score is the mean over the models ("Robust train-normal calibration", DCASE 2026,
     system B).
+
+    A system with ``seeds`` is an ensemble: z of every branch is the mean over these seeds, each of them scored and
+    calibrated by itself.
     """
 
     weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]] = Field({}, min_length=1)
@@ -208,6 +215,8 @@ class System(Strict):
     fusion: Component = Named(name=DEFAULT_FUSION)
     guards: tuple[Annotated[GuardChoice, BeforeValidator(_named)], ...] = ()
     out_of_fold_mirror_of: str | None = None
+    seeds: Seeds | Literal["all"] | None = None
+    """The seeds over which z of every branch is averaged; "all" for those of the portfolio's trials."""
 
     @field_validator("weights")
     @classmethod
@@ -229,7 +238,7 @@ class System(Strict):
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = handler(self)
+        written = without_none(handler(self), "seeds")
         mirror = written.pop("out_of_fold_mirror_of")
         return written if mirror is None else {"out_of_fold_mirror_of": mirror}
 
@@ -239,9 +248,20 @@ class System(Strict):
         return {name for name, weight in self.weights.items() if weight} | branches_named(self.fusion.parameters)
 
     @property
-    def branches(self) -> set[str]:
-        """The branches that the system needs: those it fuses, and those that its guards read."""
+    def named(self) -> set[str]:
+        """The branches that the system names: those it fuses, and those that its guards read."""
         return self.fused.union(*(guard.branches for guard in self.guards))
+
+    @property
+    def branches(self) -> set[str]:
+        """The branches that the system needs: those it names, or each of them once for every seed."""
+        return {at_seed(branch, seed) for branch, seed in self.members} or self.named
+
+    @property
+    def members(self) -> list[tuple[str, int]]:
+        """Every branch at every seed of an ensemble; empty for any other system."""
+        seeds = self.seeds if isinstance(self.seeds, tuple) else ()
+        return [(branch, seed) for branch in sorted(self.named) for seed in seeds]
 
 
 class Decision(Strict):

@@ -43,7 +43,7 @@ TABLES: dict[str, Table] = {
     "decisions": DECISIONS,
 }
 RUN_FILE, PORTFOLIO_FILE, EVALUATION_FILE = "run.json", "portfolio.json", "evaluation.json"
-REPORT_FILE = "report.html"
+REPORT_FILE, TRIALS_FILE = "report.html", "trials.json"
 SCHEMA = 3
 """Of ``run.json`` and the tables. 3: the clip index knows order and recordings."""
 
@@ -168,6 +168,9 @@ def load_run(folder: str | Path) -> Run:
         content = path.read_bytes()
         return Run(home, _checked(json.loads(content.decode(), parse_constant=_refuse), content))
     except (FileNotFoundError, NotADirectoryError):
+        if (home / TRIALS_FILE).is_file():
+            trials = sorted(str(path.parent) for path in home.glob(f"*/{RUN_FILE}"))
+            raise DataError(f"{folder} holds trials. Name one of them: {', '.join(trials)}.") from None
         raise DataError(
             f"{folder} is not a finished run: it has no {RUN_FILE}. "
             f"Make one with 'asdcore run PORTFOLIO --data ROOT --out {folder}'."
@@ -230,16 +233,16 @@ def _move_in(stage: Path, folder: Path) -> None:
     (folder / JOURNAL).unlink()
 
 
-def write_evaluation(run: Run, evaluation: dict[str, Any]) -> None:
-    """Write the evaluation of a run into its folder, sealed."""
-    check_evaluation(run)
+def write_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
+    """Write the evaluation of a run or of trials into its folder, sealed."""
+    check_evaluation(folder)
     content = json_text({**evaluation, FIELD: unsealed()}).encode()
-    write_bytes(run.folder / EVALUATION_FILE, seal(content))
+    write_bytes(folder / EVALUATION_FILE, seal(content))
 
 
-def check_evaluation(run: Run) -> None:
+def check_evaluation(folder: Path) -> None:
     """Raise StoreError if an evaluation would replace a file that no evaluation wrote."""
-    path = run.folder / EVALUATION_FILE
+    path = folder / EVALUATION_FILE
     if (path.exists() or path.is_symlink()) and not is_sealed_file(path):
         raise StoreError(
             f"{path} was not written by an evaluation, or was changed since, so it is not written over. Move it away, "

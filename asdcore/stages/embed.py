@@ -30,14 +30,16 @@ from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import installed
 from asdcore.data.audio import AudioFacts, decode, decode_new
 from asdcore.errors import DataError, located
-from asdcore.stages.embed_jobs import CHUNK, EmbedJob, plan, plan_new, requests_of
+from asdcore.stages.embed_jobs import CHUNK, EmbedJob, heard_before, plan, plan_new, requests_of
 from asdcore.store.cache import FeatureSet
 
-__all__ = ["CHUNK", "EmbedJob", "embed", "embed_new", "plan", "plan_new", "requests_of", "try_out"]
+__all__ = ["CHUNK", "EmbedJob", "embed", "embed_new", "heard_before", "plan", "plan_new", "requests_of", "try_out"]
 
 
 def embed(job: EmbedJob) -> int:
-    """Compute one chunk and write its shards; returns the number of clips."""
+    """Compute one chunk and write its shards, unless they are there; returns the number of clips."""
+    if job.is_done:
+        return len(job.clips)
     rows: dict[Output, dict[str, NDArray[np.float32]]] = {}
     for heard, features in _embedded(job, _Heard.again):
         for output, values in features.items():

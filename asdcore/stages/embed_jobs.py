@@ -16,10 +16,10 @@ import polars as pl
 from asdcore.components.checkpoints import pinned
 from asdcore.compute.code_in_use import Code, Use, code_of
 from asdcore.compute.encoding import Output, Request
-from asdcore.compute.recipes import FEATURE_CODE, feature_recipe, pooling_recipe
-from asdcore.contract.plugins import Plugins
+from asdcore.compute.recipes import FEATURE_CODE, feature_recipe, is_trainable, pooling_recipe
+from asdcore.contract.plugins import Plugins, installed
 from asdcore.held_out import NONE, Networks
-from asdcore.portfolio import Branch, Part, TrainedState
+from asdcore.portfolio import Branch, Part, Portfolio, TrainedState
 from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.tables import FULL
 
@@ -45,6 +45,19 @@ class EmbedJob:
         """Every component that computes it."""
         views = {("view", request.view, request.view_parameters) for request in self.requests}
         return views | {("encoder", request.encoder, request.encoder_parameters) for request in self.requests}
+
+    @property
+    def where(self) -> str:
+        """Which clips these are, in words."""
+        first, last = self.clips[0][0], self.clips[-1][0]
+        return f"{first} to {last.parent.name}/{last.name}" if first != last else f"{first}"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether another process has written every shard: chunks may be handed out twice."""
+        audio = [sha256 for _, sha256 in self.clips]
+        folders = {output.folder for request in self.requests for output in request.outputs}
+        return all(FeatureSet(folder).shard(audio).is_file() for folder in folders)
 
 
 def plan(
@@ -87,6 +100,15 @@ def _chunks(clips: pl.DataFrame, root: Path, sets: Sets, device: str | None, plu
         located_clips = tuple((root / paths[sha256], sha256) for sha256 in chunk)
         jobs.append(_job(located_clips, _requests(incomplete, plugins), device, plugins))
     return jobs
+
+
+def heard_before(portfolio: Portfolio, store: Store, device: str | None) -> set[str]:
+    """Return the audio digests that the store holds features of: those clips have been decoded before."""
+    parts = (part for branch in portfolio.branches.values() for part in branch.parts)
+    # What a trained encoder makes of a clip cannot be named before it is trained.
+    untrained = (part for part in parts if not is_trainable(installed().component("encoder", part.encoder.name)))
+    recipes = (feature_recipe(part, installed(), device) for part in untrained)
+    return set().union(*(store.features(recipe).held() for recipe in recipes))
 
 
 def requests_of(branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None) -> tuple[Request, ...]:

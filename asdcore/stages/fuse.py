@@ -4,13 +4,14 @@ Everything that is fitted (transforms, fusions, guards) is fitted on the out-of-
 section. Guards act one after another, each on the scores that the one before left, so each keeps its own promise about
 the tail. A mirror is fitted once, on normals scored by models that had not seen them. It fuses each model's scores of a
 test clip, and the clip's score is the mean over the models. Base, penalty and score are rounded on one grid, that of
-the train normals' base (:mod:`asdcore.basics.rounding`).
+the train normals' base (:mod:`asdcore.basics.rounding`). An ensemble over seeds fuses the mean over its seeds of z of
+each branch, calibrated for each seed on its own train normals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -26,25 +27,13 @@ from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
 from asdcore.fusion import Normals, fit_fusion
 from asdcore.fusion.transforms import fit_transform
 from asdcore.portfolio import GuardChoice, System
+from asdcore.portfolio.seeds import at_seed, split_seed
+from asdcore.stages.fuse_rows import OOF, Cell, Cells, cells_in_order
 from asdcore.store.tables import FULL, SYSTEMS
 
 Floats = NDArray[np.float64]
-OOF = "oof"
 BASE = ""
 """The key of a guard's base scores among the z of branches, none of which has an empty name."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Clips of one machine and section: clips (n,), domain (n,) and z of every branch (n,)."""
-
-    clips: pl.Series
-    domain: NDArray[np.str_]
-    z: dict[str, Floats]
-
-
-Cells = dict[str, Cell]
-"""The train normals, named "oof", and the test clips: once, or once for each model of a mirror."""
 
 
 def fuse(
@@ -83,7 +72,7 @@ def fuse(
 
     """
     straight = {name: system for name, system in systems.items() if system.out_of_fold_mirror_of is None}
-    parts = list(_fused_systems(calibrated.with_columns(fold=pl.lit(FULL)), clips, straight, plugins))
+    parts = list(_fused_systems(calibrated.with_columns(fold=pl.lit(FULL, pl.Int32)), clips, straight, plugins))
     if mirrored is not None:
         mirrors = {name: system for name, system in systems.items() if name not in straight}
         parts += _fused_systems(mirrored, clips, mirrors, plugins)
@@ -93,16 +82,8 @@ def fuse(
 def _fused_systems(
     calibrated: pl.DataFrame, clips: pl.DataFrame, systems: dict[str, System], plugins: Plugins
 ) -> Iterator[pl.DataFrame]:
-    wide = calibrated.with_columns(fold=pl.when(pl.col("role") == OOF).then(FULL).otherwise(pl.col("fold")))
-    wide = wide.pivot("branch", index=["clip", "role", "fold"], values="z")
-    wide = wide.join(clips.select("clip", "machine", "section", "domain", "sha256"), on="clip", validate="m:1")
-    branches = calibrated["branch"].unique().sort().to_list()
     looks = Looks()
-    for (machine, section), rows in wide.group_by("machine", "section", maintain_order=True):
-        groups = rows.sort("fold").partition_by("role", "fold", as_dict=True, maintain_order=True)
-        cells = {
-            OOF if role == OOF else f"{role} {fold}": _cell(group, branches) for (role, fold), group in groups.items()
-        }
+    for (machine, section), cells in cells_in_order(calibrated, clips):
         for name, system in systems.items():
             # Overflow is refused below, with the system's name.
             where = f"system {name!r}, {machine} section {section}"
@@ -110,15 +91,6 @@ def _fused_systems(
                 fused = fuse_cells(system, cells, _Applied(looks, where), plugins)
                 yield from _frames(name, fused, cells)
     looks.second()
-
-
-def _cell(rows: pl.DataFrame, branches: list[str]) -> Cell:
-    rows = rows.sort("sha256", "clip")
-    return Cell(
-        rows["clip"],
-        rows["domain"].fill_null("").to_numpy().astype(np.str_),
-        {branch: rows[branch].to_numpy() for branch in branches},
-    )
 
 
 @dataclass(frozen=True)
@@ -135,7 +107,7 @@ class _Applied:
             if cell == OOF:
                 results[cell] = call({name: values.copy() for name, values in given.items()})
             else:
-                results[cell] = self.looks.first(step, call, given, cells[cell].clips.to_list(), self.where)
+                results[cell] = self.looks.first(step, call, given, cells[cell].clips, self.where)
         return results
 
 
@@ -184,6 +156,7 @@ def fuse_cells(system: System, cells: Cells, applied: Applied, plugins: Plugins)
     plugins : Plugins
         Where guards are looked up.
     """
+    cells = {name: as_written(system, cell) for name, cell in cells.items()}
     base = _fused(system, cells, applied)
     if lost := sum(int((~np.isfinite(values)).sum()) for values in base.values()):
         raise DataError(f"{lost} scores are not finite. Choose smaller weights.")
@@ -195,6 +168,15 @@ def fuse_cells(system: System, cells: Cells, applied: Applied, plugins: Plugins)
         for cell, added in _penalties(choice, left, cells, applied, plugins).items():
             penalty[cell] = grid.rounded(penalty[cell] + choice.strength * added)
     return Fused(base, penalty, grid)
+
+
+def as_written(system: System, cell: Cell) -> Cell:
+    """Return z of the branches as written: for an ensemble each of them is the mean over its seeds."""
+    z = {branch: values for branch, values in cell.z.items() if split_seed(branch) is None}
+    seeds = system.seeds if isinstance(system.seeds, tuple) else ()
+    for branch in system.named if seeds else ():
+        z[branch] = np.mean([cell.z[at_seed(branch, seed)] for seed in seeds], axis=0)
+    return replace(cell, z=z)
 
 
 def _frames(name: str, fused: Fused, cells: Cells) -> Iterator[pl.DataFrame]:

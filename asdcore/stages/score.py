@@ -51,7 +51,13 @@ __all__ = [
 
 
 def score_together(jobs: tuple[ScoreJob, ...]) -> int:
-    """Compute chunks of scores from the same features, each written when it is done; returns how many."""
+    """Compute chunks of scores from the same features, each written when it is done; returns how many.
+
+    What another process has finished meanwhile is not computed again.
+    """
+    n, jobs = len(jobs), tuple(job for job in jobs if not job.is_done)
+    if not jobs:
+        return n
     with single_threaded():
         with located(jobs[0].where):
             cell = Cell(jobs[0].features, jobs[0].train, jobs[0].domain, jobs[0].test)
@@ -63,7 +69,7 @@ def score_together(jobs: tuple[ScoreJob, ...]) -> int:
             with located(job.where), warned(job.where):
                 check_loaded(job.code, job.uses, SCORING_CODE, installed())
                 _score(job, cell, work, held, unseen)
-    return len(jobs)
+    return n
 
 
 def score(job: ScoreJob) -> Path:

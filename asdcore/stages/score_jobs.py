@@ -17,13 +17,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.components.build import build
 from asdcore.components.checkpoints import pinned
+from asdcore.components.seeds import seeded
 from asdcore.compute.code_in_use import Code, Use, code_of
 from asdcore.compute.fitted import FITTED_CODE, Model
 from asdcore.compute.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.plugins import Plugins
-from asdcore.held_out import NONE, HeldOut, Kept, Networks, kept, places
+from asdcore.held_out import NONE, HeldOut, Kept, Networks, always_leaves_out, kept, places
 from asdcore.portfolio import Branch, Portfolio
 from asdcore.store.cache import Store
 from asdcore.store.tables import FULL
@@ -148,22 +150,20 @@ def _shared(
     name: str, portfolio: Portfolio, store: Store, plugins: Plugins
 ) -> tuple[Callable[..., ScoreJob], dict[str, Any], dict[str, Any]]:
     """Return what all jobs of a branch have in common: fields, the recipe of scores, and of what a scorer learns."""
-    choice, mirrored = portfolio.branches[name].scorer, name in portfolio.mirrored
+    choice, mirrored, seed = portfolio.branches[name].scorer, name in portfolio.mirrored, portfolio.seed_of(name)
     scorer = plugins.component("scorer", choice.name)
-    shared = {"scorer": component_recipe(scorer, choice.parameters), "libraries": library_versions()}
-    ways = {"folds": portfolio.folds, "seed": portfolio.seed, "mirrored": mirrored}
+    given = seeded(scorer, choice.parameters, seed)
+    shared = {"scorer": component_recipe(scorer, given), "libraries": library_versions()}
+    folds: dict[str, Any] = {"folds": portfolio.folds, "seed": seed}
+    # Folds are dealt by the seed. Without them a score does not depend on it, and is the same for every seed.
+    in_folds = mirrored or not always_leaves_out(build("scorer", scorer.name, given, plugins))
+    ways = {"mirrored": mirrored, **(folds if in_folds else {})}
     scores = {"kind": "scores", "framework": SCORING_CODE, **shared, **ways}
     learnt = {"kind": "fitted", "framework": FITTED_CODE, **shared}
-    parameters = json.dumps(pinned(choice.parameters, scorer), sort_keys=True)
+    parameters = json.dumps(pinned(given, scorer), sort_keys=True)
     code = code_of([("scorer", scorer.name, parameters)], SCORING_CODE, plugins)
-    fields: dict[str, Any] = {
-        "scorer": choice.name,
-        "parameters": parameters,
-        "store": store.root,
-        "code": code,
-        **ways,
-    }
-    return partial(ScoreJob, **fields), scores, learnt
+    fields: dict[str, Any] = {"scorer": choice.name, "parameters": parameters, "store": store.root, "code": code}
+    return partial(ScoreJob, mirrored=mirrored, **folds, **fields), scores, learnt
 
 
 def _features(features: Recipe, crossfit: Sequence[Unseen] = ()) -> dict[str, Any]:

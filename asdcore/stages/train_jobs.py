@@ -155,7 +155,8 @@ def _of_branch(
     scope = scope_of(encoder, branch.encoder.parameters)
     on = device if takes_device(encoder) else None
     machines = [""] if scope == "all" else [str(machine) for machine in train["machine"].unique(maintain_order=True)]
-    folds = _unseen(branch, train, portfolio)
+    seed = portfolio.seed_of(name)
+    folds = _unseen(branch, train, portfolio, seed)
     for place, view in zip(places_of(name, branch), branch.views, strict=True):
         shared = _shared(branch, view, encoder, plugins, on)
         for machine in machines:
@@ -163,15 +164,15 @@ def _of_branch(
             for fold, unseen in folds.items():
                 seen = of_machine.filter(~pl.col("clip").is_in(list(unseen)))
                 listed = tuple(_clip(row, root) for row in seen.iter_rows(named=True))
-                yield _job((place,), machine, fold, listed, shared, portfolio.seed, store)
+                yield _job((place,), machine, fold, listed, shared, seed, store)
 
 
-def _unseen(branch: Branch, train: pl.DataFrame, portfolio: Portfolio) -> dict[int, set[str]]:
+def _unseen(branch: Branch, train: pl.DataFrame, portfolio: Portfolio, seed: int) -> dict[int, set[str]]:
     """Return {fold: the clips that its network does not see}; FULL sees all."""
     unseen: dict[int, set[str]] = {FULL: set()}
     for _, cell in train.group_by(CELL, maintain_order=True) if branch.encoder.crossfit else ():
         names = cell["clip"].to_list()
-        folds = crossfit_folds(cell, portfolio.out_of_fold, branch.encoder.crossfit or 0, portfolio.seed)
+        folds = crossfit_folds(cell, portfolio.out_of_fold, branch.encoder.crossfit or 0, seed)
         for fold, (_, seen) in enumerate(folds):
             rows = set(seen.tolist())
             unseen.setdefault(fold, set()).update(name for row, name in enumerate(names) if row not in rows)

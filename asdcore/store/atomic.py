@@ -47,7 +47,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     with disk_trouble(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix keeps it from being taken for a finished file.
-        with _scratch(path.parent, ".part") as folder:
+        with scratch(path.parent, ".part") as folder:
             temporary = folder / path.name
             yield temporary
             with temporary.open("rb") as written:
@@ -76,7 +76,7 @@ def fresh_folder(path: Path) -> Iterator[Path]:
     path = path.resolve()  # '.' and '..' have no name of their own
     with disk_trouble(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _scratch(path.parent, f"-{path.name}") as outer:
+        with scratch(path.parent, f"-{path.name}") as outer:
             _sweep(path.parent.glob(f"{PREFIX}{_host()}-*-{glob.escape(path.name)}"))
             folder = outer / path.name
             folder.mkdir()
@@ -126,8 +126,8 @@ def remove_orphans(folder: Path) -> None:
 
 
 @contextmanager
-def _scratch(parent: Path, ending: str) -> Iterator[Path]:
-    """Give a temporary folder, locked while it is used, then remove it."""
+def scratch(parent: Path, ending: str) -> Iterator[Path]:
+    """Give a temporary folder in ``parent``, locked while it is used, then remove it."""
     folder, lock = _locked(parent, ending)
     try:
         yield folder

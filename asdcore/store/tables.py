@@ -15,6 +15,7 @@ import polars as pl
 from asdcore.errors import StoreError
 from asdcore.store.atomic import atomic_path
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
+from asdcore.store.shared_disk import appears, unstale
 
 Dtype = pl.DataType | type[pl.DataType]
 
@@ -49,7 +50,7 @@ class Table:
         for name, dtype in self.columns.items():
             if frame.schema[name] != dtype:
                 raise StoreError(f"{self.name}.{name} is {frame.schema[name]}, it must be {dtype}.")
-        if frame.select(self.key).is_duplicated().any():
+        if _has_duplicates(frame.select(self.key)):
             raise StoreError(f"Two rows of a {self.name} table have the same {', '.join(self.key)}.")
         self._check_values(frame)
         return frame
@@ -65,6 +66,12 @@ class Table:
                 bad += int((~np.isfinite(present.to_numpy())).sum())
             if bad:
                 raise StoreError(f"{self.name}.{name} has {bad} values that are missing or not finite.")
+
+
+def _has_duplicates(keys: pl.DataFrame) -> bool:
+    """Whether two rows are the same. Hashes that all differ say no in little memory; else the rows are compared."""
+    hashes = np.sort(keys.hash_rows().to_numpy())
+    return bool((hashes[1:] == hashes[:-1]).any()) and bool(keys.is_duplicated().any())
 
 
 AUDIO_FACTS: dict[str, Dtype] = {
@@ -191,10 +198,10 @@ def write_parquet(frame: pl.DataFrame, path: Path, digest: str) -> None:
 
 def read_parquet(path: Path, repair: str) -> pl.DataFrame:
     """Read a Parquet file; raises StoreError if it is missing or damaged."""
-    if path.exists() and not path.is_file():  # a pipe could be read for ever
+    if appears(path) and not path.is_file():  # a pipe could be read for ever
         raise StoreError(f"{path} is not a regular file. {repair}")
     try:
-        return pl.read_parquet(path)
+        return unstale(lambda: pl.read_parquet(path))
     except FileNotFoundError:
         raise StoreError(f"There is no {path}. {repair}") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -203,7 +210,7 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
 
 def stored_digest(path: Path) -> str:
     """Return the content digest in a file's metadata."""
-    return pl.read_parquet_metadata(path).get(TABLE_ALGORITHM, "none")
+    return unstale(lambda: pl.read_parquet_metadata(path)).get(TABLE_ALGORITHM, "none")
 
 
 def check_content(frame: pl.DataFrame, key: tuple[str, ...], path: Path, repair: str) -> str:

@@ -10,10 +10,12 @@ from multiprocessing import get_context
 import pytest
 
 import asdcore
-from asdcore.contract.plugins import installed, restrict
+from asdcore.compute.code_in_use import check_loaded
+from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.errors import PluginError
 from asdcore.portfolio import load_portfolio
 from asdcore.stages import embed, score
+from asdcore.stages.score_jobs import SCORING_CODE
 from asdcore.store.cache import Store
 
 PLUGIN = """
@@ -106,6 +108,19 @@ def planned(portfolio, root, store):
         embed.plan(clips, root, some, store, installed(), None),
         score.plan(clips, "a", plan, store, installed(), None),
     )
+
+
+def test_plugins_that_are_looked_up_anew_are_as_old_as_their_modules(plugin, portfolio, few, tmp_path):
+    """A notebook, or a worker of a cluster, restricts plugins for one run and not for the next."""
+    with restricted(["lasting"]):
+        installed().component("scorer", "lasting").imported()
+    plugin.write_text(PLUGIN.replace("1.0 * np.square", "2.0 * np.square"))
+    restrict(None)  # Python keeps the module
+    plan = load_portfolio(portfolio)
+    clips = asdcore.load_dataset("dcase2026").clips(few)
+    (cell,) = score.plan(clips, "a", plan, Store(tmp_path / "kept"), installed(), None)
+    with pytest.raises(PluginError, match="scorer 'lasting': its code changed while"):
+        check_loaded(cell.code, cell.uses, SCORING_CODE, installed())
 
 
 def test_a_worker_that_outlives_an_edit_stores_nothing_under_the_new_name(plugin, portfolio, few, tmp_path):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -130,6 +130,31 @@ class Resampled:
             left_out.append(np.stack([section.values(i, without, year) for i in each]))
         return cls(systems, sections, year, seed, np.stack(point, axis=1), np.stack(drawn, axis=1), left_out)
 
+    def averaged(self, members: Mapping[str, Sequence[int]]) -> Resampled:
+        """Return means over systems: of their cells, and of their official scores, under each weighting of clips.
+
+        Parameters
+        ----------
+        members : mapping of str to sequence of int
+            The places of the systems that stand together under a name, such as the trials of one system.
+        """
+        groups = [list(places) for places in members.values()]
+
+        def mean(values: Floats) -> Floats:
+            return np.stack([values[places].mean(axis=0) for places in groups])
+
+        made = replace(
+            self,
+            systems=list(members),
+            point=mean(self.point),
+            replicates=mean(self.replicates),
+            left_out=[mean(values) for values in self.left_out],
+        )
+        # An official score is no mean of cells, so the means are over what each system has.
+        names = ("official_point", "official_replicates", "official_left_out", "machine_left_out")
+        vars(made).update({name: mean(getattr(self, name)) for name in names})
+        return made
+
     def uncertainty(self, level: float = 0.95) -> Uncertainty:
         """Return the intervals of every system's results."""
         check_level(level)
@@ -157,6 +182,15 @@ class Resampled:
     def official_left_out(self) -> Floats:
         """(n_systems, all clips) official scores with each clip left out in turn, section after section."""
         return np.stack([self._official_left_out(system) for system in range(len(self.systems))])
+
+    @cached_property
+    def machine_left_out(self) -> Floats:
+        """(n_systems, n_machines) official scores with each machine left out in turn; of a single machine none."""
+        machines = machines_of(self.sections)
+        names = sorted(set(machines)) if len(set(machines)) > 1 else []
+        kept = [[machine != name for machine in machines] for name in names]
+        left_out = [[self._official(values, keep)[0] for keep in kept] for values in self.point]
+        return np.array(left_out, dtype=np.float64).reshape(len(self.systems), len(names))
 
     @cached_property
     def strata(self) -> list[Stratum]:
@@ -187,12 +221,8 @@ class Resampled:
 
     def machine_spread(self, system: int, level: float) -> Interval | None:
         """Return the jackknife interval over machines, or None if there is only one."""
-        machines = machines_of(self.sections)
-        names = sorted(set(machines))
-        if len(names) < 2:
-            return None
-        left_out = [self._official(self.point[system], [machine != name for machine in machines])[0] for name in names]
-        return jackknife(float(self.official_point[system]), np.array(left_out), level)
+        left_out = self.machine_left_out[system]
+        return jackknife(float(self.official_point[system]), left_out, level) if len(left_out) > 1 else None
 
     def _official_left_out(self, system: int) -> Floats:
         parts = []

@@ -11,14 +11,17 @@ from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder, 
 from asdcore_plugins.nn.mel import MelSums, htk_bank
 from asdcore_plugins.nn.stft import frame_powers, hann
 
+FLOOR = 2.220446049250313e-16
+"""The smallest amplitude before the logarithm: float64 epsilon, as ASDKit has it."""
+
 
 class MelSpec(WeightlessEncoder):
     """The mel spectrogram of torchaudio, in amplitude: an encoder without weights.
 
     What ``torchaudio.transforms.MelSpectrogram`` computes with ``power = 1`` and ``normalized = True``: a centred
     short-time spectrum with zeros beyond the ends and a periodic Hann window of unit energy, its magnitude, and
-    triangles of height 1 that are evenly spaced on the HTK mel scale from 0 Hz to half the sample rate. No logarithm.
-    Its mean over time is what ASDKit calls ``raw_spec``. One token is one (frame, band); dim is 1.
+    triangles of height 1 that are evenly spaced on the HTK mel scale from 0 Hz to half the sample rate. No logarithm by
+    default: its mean over time is what ASDKit calls ``raw_spec``. One token is one (frame, band); dim is 1.
 
     Parameters
     ----------
@@ -31,6 +34,8 @@ class MelSpec(WeightlessEncoder):
         off, as ASDKit does. In a mean over time, what comes twice counts twice. ASDKit has one length for a dataset,
         that of its longest clips. Of several lengths the shortest that holds the clip counts, so one portfolio can
         serve datasets of long and of short clips. Without it clips are left as they are.
+    log : bool
+        True gives 20 log10 of each amplitude, in dB, of at least 2.2e-16: what ASDKit's autoencoder is trained on.
 
     Notes
     -----
@@ -59,10 +64,13 @@ class MelSpec(WeightlessEncoder):
         n_fft: int = 1024,
         hop: int = 512,
         seconds: float | Sequence[float] | None = None,
+        log: bool = False,
     ) -> None:
+        if not isinstance(log, bool):
+            raise ValueError(f"log must be true or false, got {log!r}")
         check_frames("sample_rate, n_fft, n_mels and hop", sample_rate, n_mels, n_fft, hop)
         self.sample_rate = sample_rate
-        self._n_fft, self._hop = n_fft, hop
+        self._n_fft, self._hop, self._log = n_fft, hop, log
         self._lengths = _lengths(seconds, sample_rate)
         self._mel = MelSums(htk_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0))
         window = hann(n_fft)
@@ -73,7 +81,9 @@ class MelSpec(WeightlessEncoder):
         n_samples = next((n for n in self._lengths if len(clip) <= n), max(self._lengths, default=len(clip)))
         padded = np.pad(np.resize(clip, n_samples).astype(np.float64), self._n_fft // 2)
         amplitude = np.sqrt(frame_powers(padded, self._window, self._hop))
-        return np.ascontiguousarray(self._mel(amplitude).T, dtype=np.float32)[..., None]
+        mel = self._mel(amplitude).T
+        scaled = 20.0 * np.log10(np.maximum(mel, FLOOR)) if self._log else mel
+        return np.ascontiguousarray(scaled, dtype=np.float32)[..., None]
 
 
 def _lengths(seconds: float | Sequence[float] | None, sample_rate: int) -> list[int]:

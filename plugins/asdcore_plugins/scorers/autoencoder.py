@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DOMAINS, DataError
-from asdcore_plugins.nn.autoencoder import batches, gather, train, weightless, windows
+from asdcore_plugins.nn.autoencoder import OPTIMIZERS, batches, gather, train, weightless, windows
 from asdcore_plugins.nn.one_thread import one_thread
 from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
 from asdcore_plugins.scorers.bases.residuals import SCORES
@@ -82,11 +82,13 @@ class Autoencoder(ReferenceScorer):
         Share of the vectors that the training does not see.
     seed
         Seed of the first weights, of the choice of vectors held out, and of the order of batches.
+    optimizer
+        "adam", as in the official code, or "adamw", with a weight decay of 0.01, as in ASDKit.
 
     Raises
     ------
     ValueError
-        If ``score`` is unknown, or a number is out of range.
+        If ``score`` or ``optimizer`` is unknown, or a number is out of range.
 
     References
     ----------
@@ -114,11 +116,13 @@ class Autoencoder(ReferenceScorer):
         batch_size: int = 256,
         held_out: float = 0.1,
         seed: int = 0,
+        optimizer: str = "adam",
     ) -> None:
         self._kind, self._frames = choice("score", score, SCORES), whole("frames", frames)
         self._epochs, self._batch_size = whole("epochs", epochs), whole("batch_size", batch_size, least=2)
         between("held_out", held_out, 0, 1, low_included=True)
         self._held_out, self._seed = held_out, whole("seed", seed, least=0)
+        self._optimizer = choice("optimizer", optimizer, tuple(OPTIMIZERS))
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         vectors = self._vectors(features)
@@ -201,11 +205,11 @@ class Autoencoder(ReferenceScorer):
 
     def _network(self, vectors: Floats32, rows: Rows, digests: list[str]) -> nn.Sequential:
         """Return the network trained on these rows: the same object, if it was trained on the same clips before."""
-        asked = {"epochs": self._epochs, "batch_size": self._batch_size, "seed": self._seed}
-        recipe = (sorted(digests), vectors.shape, self._held_out, asked)
+        whole_numbers = {"epochs": self._epochs, "batch_size": self._batch_size, "seed": self._seed}
+        recipe = (sorted(digests), vectors.shape, self._held_out, whole_numbers, self._optimizer)
         key = hashlib.sha256(repr(recipe).encode()).hexdigest()
         if key not in _trained:
-            network = train(vectors, rows, **asked)
+            network = train(vectors, rows, optimizer=self._optimizer, **whole_numbers)
             if len(_trained) == KEPT:
                 del _trained[next(iter(_trained))]
             _trained[key] = network

@@ -27,12 +27,15 @@ from numpy.typing import NDArray
 
 from asdcore import REFERENCES, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
-from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Floats32, Indices
+from asdcore_plugins.stats.features import flat
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 from asdcore_plugins.stats.masked import medians
+from asdcore_plugins.stats.neighbours.bounded_distances import BoundedDistances
 from asdcore_plugins.stats.neighbours.exact import nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
 from asdcore_plugins.stats.neighbours.repeated_clips import distinct_clips
+from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import whole
 
 LEAST = 0.01
@@ -82,6 +85,14 @@ class LOF(NeighbourScorer):
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
         self._check_fitted()
         return {name: self._scores(name, distances) for name in self._surroundings}
+
+    def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
+        far, scores = BoundedDistances(bank, flat(features)), {}
+        for name, around in self._surroundings.items():
+            near = [far.nearest(clip, around.clips, self._k) for clip in range(len(features))]
+            index, distance = (np.array(part) for part in zip(*near, strict=True))
+            scores[name] = self._judged(name, index, distance)
+        return scores
 
     def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each among the others as they are without it."""

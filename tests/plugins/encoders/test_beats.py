@@ -15,8 +15,8 @@ import torch
 import asdcore
 from asdcore import DataError
 from asdcore.testing import encoder_checks
-from asdcore_plugins.encoders.beats import NAMES, network
 from asdcore_plugins.nn.beats import Beats
+from asdcore_plugins.nn.beats_checkpoint import NAMES, network
 from asdcore_plugins.nn.checkpoint import fit
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "beats"

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import asdcore
 from asdcore import DataError, PluginError
 from asdcore.testing import encoder_checks
-from asdcore_plugins.encoders.eat import network
+from asdcore_plugins.nn.eat import network
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "eat"
 EXPECTED = GOLDEN / "expected_pretrain.npz"

@@ -50,6 +50,15 @@ def test_equals_the_definition_with_other_parameters():
     np.testing.assert_allclose(found, oracle(audio[0], 8000, 512, 160, 40), rtol=1e-5, atol=1e-7)
 
 
+def test_the_logarithm_is_in_decibels_and_has_a_floor():
+    audio = np.concatenate([clips(1), np.zeros((1, 4000), np.float32)])
+    found = encode(audio, log=True)[..., 0]
+    np.testing.assert_allclose(found[0], 20 * np.log10(oracle(audio[0])), atol=1e-4)
+    assert (found[1] == np.float32(20 * np.log10(np.finfo(float).eps))).all()
+    with pytest.raises(asdcore.PluginError, match="log must be true or false, got 1"):
+        encode(audio, log=1)
+
+
 def test_a_short_clip_is_repeated_and_a_long_one_cut():
     short, long = clips(1, 7000), clips(1, 40_000, seed=1)
     repeated = np.tile(short, 5)[:, :32_000]

@@ -97,13 +97,14 @@ def test_vectors_are_consecutive_frames_and_none_is_copied():
             assert np.array_equal(vectors[clip, k], features[clip, k : k + 5].ravel())
 
 
-def test_training_is_adam_on_the_mean_squared_error_in_a_new_order_each_epoch():
+@pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
+def test_training_is_adam_on_the_mean_squared_error_in_a_new_order_each_epoch(name, kind):
     vectors = windows(data()[0], 5)
     rows = np.arange(1, 300)
-    model = train(vectors, rows, epochs=2, batch_size=64, seed=5)
+    model = train(vectors, rows, epochs=2, batch_size=64, seed=5, optimizer=name)
     plain, draw = network(40, 5).train(), torch.Generator().manual_seed(5)
     # Adam makes whole steps of gradients that are mere rounding, so only the same arithmetic gives the same weights.
-    optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3, fused=True)
+    optimizer = kind(plain.parameters(), lr=1e-3, fused=True)
     table = torch.tensor(vectors.reshape(-1, 40)[rows])
     for _ in range(2):
         for batch in torch.randperm(len(rows), generator=draw).split(64):
@@ -353,6 +354,7 @@ def test_before_fit_and_after_a_fit_that_failed():
         ({"batch_size": 1}, "batch_size must be a whole number from 2 to 4294967295, got 1"),
         ({"seed": -1}, "seed must be a whole number from 0 to 4294967295, got -1"),
         ({"held_out": 1}, "held_out must be a number of at least 0 and below 1, got 1"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, got 'sgd'"),
         ({"held_out": "0.1"}, "held_out must be a number of at least 0 and below 1, got '0.1'"),
     ],
 )
@@ -369,4 +371,5 @@ def test_the_shipped_baseline_takes_the_official_parameters():
         {"score": "mahalanobis"},
     ]
     defaults = asdcore.load_scorer("autoencoder")
+    assert defaults._optimizer == "adam"
     assert (defaults._frames, defaults._epochs, defaults._batch_size, defaults._held_out) == (5, 100, 256, 0.1)

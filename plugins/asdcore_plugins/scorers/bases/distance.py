@@ -1,7 +1,8 @@
 """The base of scorers that need nothing but distances to the train normals.
 
-Fitted on features, such a scorer measures the distances itself. Fitted on distances (:func:`asdcore.distances`), it
-shares them with every other scorer of the same features. Both ways give the same bits.
+Fitted on features, such a scorer measures the distances itself: of a new clip, only those that its score looks at.
+Fitted on distances (:func:`asdcore.distances`), it shares them with every other scorer of the same features. Both ways
+give the same bits.
 """
 
 from __future__ import annotations
@@ -17,10 +18,18 @@ from asdcore import DISTANCE_BYTES, DataError, Without, distances
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import DependentScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Floats32, Indices
-from asdcore_plugins.stats.learned import Count
+from asdcore_plugins.stats.features import flat
+from asdcore_plugins.stats.learned import Count, Stored
 from asdcore_plugins.stats.neighbours.exact import BLOCK
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
+from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import metric_name, reference_names
+
+SMALL = 1 << 16
+"""Values in a bank up to which all distances are measured: sooner done than bounds."""
+
+AT_ONCE = 1 << 22
+"""Bounds of distances that are held at once: 32 MiB."""
 
 
 class DistanceScorer(DependentScorer):
@@ -42,6 +51,10 @@ class DistanceScorer(DependentScorer):
     _members: Annotated[Mapping[str, Indices], "+", "n"]
     _bank: Annotated[Floats32 | None, "n ..."]
 
+    _root = False
+    """Whether the scorer looks at the roots of distances."""
+    _searched_bank: NearestRows | None = None
+
     def __init__(self, name: str, metric: str, references: Sequence[str], fewest: int = 2) -> None:
         self.metric, self._references = metric_name(metric), reference_names(references)
         self.name, self._fewest = name, fewest
@@ -52,6 +65,11 @@ class DistanceScorer(DependentScorer):
         rows = distances(bank, bank, self.metric).__getitem__ if fits else LazyDistances(bank, self.metric)
         self._begin(rows, domain, None if without is None else Without(without, len(bank)))
         self._bank = bank
+        self._searched_bank = self._rows.whole if isinstance(self._rows, LazyDistances) else None
+
+    def _restore(self, stored: Stored) -> None:
+        super()._restore(stored)
+        self._searched_bank = None
 
     def fit_distances(
         self, distances: Floats, domain: NDArray[np.str_], without: Sequence[Indices] | None = None
@@ -78,11 +96,28 @@ class DistanceScorer(DependentScorer):
     def _score(self, features: Floats32) -> Mapping[str, Floats]:
         if self._bank is None:
             raise DataError(f"this {self.name} was fitted on distances: call score_distances, or fit it on features")
-        parts = [
-            self.score_distances(distances(features[start : start + BLOCK], self._bank, self.metric))
-            for start in range(0, max(1, len(features)), BLOCK)
-        ]
+        size = max(1, min(BLOCK, AT_ONCE // max(1, len(self._bank))))
+        parts = [self._measured(features[start : start + size]) for start in range(0, max(1, len(features)), size)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _measured(self, features: Floats32) -> Mapping[str, Floats]:
+        """Score a block of clips; of a bank that is no small one, only the distances that the scorer looks at."""
+        bank = self._bank
+        assert bank is not None
+        if bank.size <= SMALL or not len(features) or features.shape[1:] != bank.shape[1:]:
+            return self.score_distances(distances(features, bank, self.metric))
+        return self._searched(self._to_search(bank), features)
+
+    def _to_search(self, bank: Floats32) -> NearestRows:
+        """Return the bank as it is searched, laid out once."""
+        if self._searched_bank is None:
+            self._searched_bank = NearestRows.whole(flat(bank), self.metric, root=self._root)
+        return self._searched_bank
+
+    def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
+        """Score clips (n_clips, ...) by some of their distances; by all of them unless a scorer overrides this."""
+        assert self._bank is not None
+        return self.score_distances(distances(features, self._bank, self.metric))
 
     def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         if without is None and self._apart is None:

@@ -19,14 +19,21 @@ from numpy.typing import NDArray
 from asdcore import DataError, Without
 from asdcore_plugins.scorers.bases.distance import DistanceScorer
 from asdcore_plugins.scorers.bases.references import references_left
-from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Floats32, Indices
+from asdcore_plugins.stats.features import flat
 from asdcore_plugins.stats.learned import LEARNED, Learned
+from asdcore_plugins.stats.neighbours.bounded_distances import BoundedDistances
 from asdcore_plugins.stats.neighbours.exact import BLOCK, mean_nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import MEASURED, LazyDistances
+from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import whole
 
 ENDS = 1024
 """The most ends of points: with fewer, only distances to the ends are measured; a larger bank refuses more."""
+
+
+FEW = 128
+"""Ends of points that are all measured for a new clip; of more, only those of points that may be the nearest."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,20 @@ class Points(Learned):
         lost
             (n_points,) points that do not exist for this clip; they are infinitely far.
         """
+        far = self.measured(row, metric)
+        if lost is not None:
+            far[lost] = np.inf
+        if k < len(far):
+            far = far.min(keepdims=True) if k == 1 else np.partition(far, k - 1)[:k]
+        # Both are increasing, so it is enough to take them of the smallest.
+        near = np.sqrt(np.maximum(far, 0.0)) if metric == "euclidean" else np.clip((1.0 + far) / 2.0, 0.0, 1.0)
+        return np.where(far < np.inf, near, np.inf)
+
+    def measured(self, row: Floats, metric: str) -> Floats:
+        """Return what grows with the distance of one clip to each point (n_points,), for its distances (n_train,).
+
+        It does not fall if one of the distances grows.
+        """
         here, there, lift, length = self._parts
         real = np.square(row) if metric == "euclidean" else 1.0 - 2.0 * row
         far, of_b = np.take(real, self.a), np.take(real, self.b)
@@ -70,15 +91,17 @@ class Points(Learned):
         far += of_b
         if metric == "euclidean":
             far -= lift
-        else:
-            far = -np.divide(far, length, out=np.zeros_like(far), where=length > 0)
-        if lost is not None:
-            far[lost] = np.inf
-        if k < len(far):
-            far = far.min(keepdims=True) if k == 1 else np.partition(far, k - 1)[:k]
-        # Both are increasing, so it is enough to take them of the smallest.
-        near = np.sqrt(np.maximum(far, 0.0)) if metric == "euclidean" else np.clip((1.0 + far) / 2.0, 0.0, 1.0)
-        return np.where(far < np.inf, near, np.inf)
+            return far
+        return np.asarray(-np.divide(far, length, out=np.zeros_like(far), where=length > 0))
+
+    def some(self, places: Indices | slice) -> Points:
+        """Return some of the points."""
+        return Points(self.a[places], self.b[places], self.share[places], self.apart[places])
+
+    @cached_property
+    def ends(self) -> Indices:
+        """The train clips at the ends."""
+        return np.union1d(self.a, self.b)
 
     @cached_property
     def _parts(self) -> tuple[Floats, Floats, Floats, Floats]:
@@ -119,6 +142,26 @@ class InterpolatedBank(DistanceScorer):
         self._check_fitted()
         real = {name: np.take(distances, members, axis=1) for name, members in self._members.items()}
         return self._scores(real, [self._points.nearest(row, self.metric, self._k) for row in distances])
+
+    def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
+        far, clips = BoundedDistances(bank, flat(features)), range(len(features))
+        real = {
+            name: np.array([far.nearest(clip, members, self._k)[1] for clip in clips])
+            for name, members in self._members.items()
+        }
+        return self._scores(real, [self._nearest_points(far, clip) for clip in clips])
+
+    def _nearest_points(self, far: BoundedDistances, clip: int) -> Floats:
+        """Return the distances of a clip to the nearest points: (k,), or fewer."""
+        points = self._points
+        row = far.lower[clip].copy()
+        if len(points.ends) > FEW:
+            lower = points.measured(row, self.metric)
+            few = points.some(np.argpartition(lower, self._k)[: self._k] if self._k < len(lower) else slice(None))
+            row[few.ends] = far.exactly(clip, few.ends)
+            points = points.some(np.flatnonzero(lower <= few.measured(row, self.metric).max()))
+        row[points.ends] = far.exactly(clip, points.ends)
+        return points.nearest(row, self.metric, self._k)
 
     def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each without itself and the points it is part of."""

@@ -22,12 +22,15 @@ from numpy.typing import NDArray
 
 from asdcore import DataError, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
-from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
+from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Floats32, Indices
+from asdcore_plugins.stats.features import flat
 from asdcore_plugins.stats.masked import medians
+from asdcore_plugins.stats.neighbours.bounded_distances import BoundedDistances
 from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances, find_neighbours
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 from asdcore_plugins.stats.neighbours.repeated_clips import DistinctClips, distinct_clips, some_repeated
+from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import choice
 
 FLOOR = 1e-6
@@ -138,6 +141,9 @@ class LocalDensity(NeighbourScorer):
         self._check_fitted()
         judged = distances / self._scale - self._offset
         return {name: np.take(judged, members, axis=1).min(axis=1) for name, members in self._members.items()}
+
+    def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
+        return BoundedDistances(bank, flat(features)).least(self._scale, self._offset, self._members)
 
     def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each by the densities the others have without it."""

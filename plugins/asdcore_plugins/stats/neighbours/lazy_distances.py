@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from asdcore import Without, distances
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
+from asdcore_plugins.stats.neighbours.bounded_distances import BoundedDistances
 from asdcore_plugins.stats.neighbours.exact import Neighbours, neighbours
 from asdcore_plugins.stats.neighbours.kernel_sums import kernel_sums
 from asdcore_plugins.stats.neighbours.search import NearestRows
@@ -97,49 +98,13 @@ class LazyDistances:
         members: Mapping[str, Indices],
         counted: Flags,
     ) -> dict[str, Floats]:
-        """Return the minimum over y of d(x, y) / scale(y) - offset(y).
-
-        An approximate distance is never more than the exact one, so few y may give the minimum. These are measured.
-
-        Parameters
-        ----------
-        clips
-            (n,) the clips x.
-        scale, offset
-            (n, n_train), (1, n_train) or one number for all; scale is positive.
-        members
-            {reference: its clips}.
-        counted
-            (n, n_train) the clips y that each x is compared with.
-
-        Returns
-        -------
-        dict[str, Floats]
-            {reference: minimum (n,)}; inf if nothing counts.
-        """
-        rough = self._whole.at_least(self._flat[clips])
-        scales, offsets = np.broadcast_to(scale, rough.shape), np.broadcast_to(offset, rough.shape)
-        judged = rough / scale - offset
-        judged[~counted] = np.inf
-        minimum = {name: np.full(len(clips), np.inf) for name in members}
-        for i, clip in enumerate(clips):
-            for name, others in members.items():
-                lower = judged[i, others]
-                nearest = lower.argmin()
-                if lower[nearest] < np.inf:
-                    bound = self._exactly(clip, others[[nearest]], scales[i], offsets[i]).min()
-                    candidates = others[lower <= bound]
-                    minimum[name][i] = self._exactly(clip, candidates, scales[i], offsets[i]).min()
-        return minimum
-
-    def _exactly(self, clip: np.intp, others: Indices, scale: Floats, offset: Floats) -> Floats:
-        """Judge the exact distances of a clip to others (m,), by the scale and offset of all (n_train,)."""
-        return np.asarray(self._whole.exactly(self._flat[clip], others) / scale[others] - offset[others])
+        """Return :meth:`BoundedDistances.least` of clips (n,) of the bank."""
+        return BoundedDistances(self.whole, self._flat[clips]).least(scale, offset, members, counted)
 
     @cached_property
-    def _whole(self) -> NearestRows:
-        every = np.arange(len(self._flat))
-        return NearestRows(self._flat, self._metric, {"all": every}, every, root=self._root)
+    def whole(self) -> NearestRows:
+        """The bank as it is searched."""
+        return NearestRows.whole(self._flat, self._metric, root=self._root)
 
 
 def find_neighbours(rows: DistanceRows, group: Indices, k: int, without: Without | None = None) -> Neighbours:

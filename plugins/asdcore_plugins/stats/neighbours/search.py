@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -49,6 +50,8 @@ class NearestRows:
         Neighbours that count.
     root
         Compare the roots of these distances, more of which are equal.
+    copied
+        False uses the rows as they lie there, if they are of one reference.
 
     Examples
     --------
@@ -69,6 +72,7 @@ class NearestRows:
         k: int = 1,
         *,
         root: bool = False,
+        copied: bool = True,
     ) -> None:
         self._metric, self._k, self._root = metric, k, root
         # Rows of the same references lie side by side, so that each is searched once.
@@ -83,7 +87,14 @@ class NearestRows:
             name: [place for place, start in enumerate(starts) if code[start] >> bit & 1]
             for bit, name in enumerate(members)
         }
-        self._rows, self._owner = rows[order], owner[order]
+        self._sorted = bool((order == np.arange(len(rows))).all())
+        self._rows, self._owner = rows[order] if copied or not self._sorted else rows, owner[order]
+
+    @classmethod
+    def whole(cls, rows: Features, metric: str, *, root: bool = False) -> Self:
+        """Return rows (m, D) as a bank of one reference "all". They are not copied, and must stay as they are."""
+        every = np.arange(len(rows))
+        return cls(rows, metric, {"all": every}, every, root=root, copied=False)
 
     @property
     def rows(self) -> Features:
@@ -166,7 +177,7 @@ class NearestRows:
         squares += lengths - 2.0 * slack
         np.maximum(squares, 0.0, out=squares)
         squares *= single.scale**-2
-        return self._measured(squares)[:, self._place]
+        return self._measured(squares) if self._sorted else self._measured(squares)[:, self._place]
 
     def exactly(self, row: Features, indices: Indices) -> Floats:
         """(D,) -> distances (p,) to the rows of the bank with these indices."""

@@ -1,0 +1,221 @@
+"""Connects to a Dask scheduler, and lets its workers prove that they can do the work."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asdcore.cluster import trouble
+from asdcore.cluster.local import closed, local_cluster, quiet
+from asdcore.errors import ClusterError
+from asdcore.progress import Progress
+
+if TYPE_CHECKING:
+    from asdcore.cluster.needs import Needs
+    from asdcore.cluster.worker import Proof
+
+ANSWER, ARRIVAL = 10.0, 60.0
+"""Seconds for a scheduler to answer, and for a first worker to come."""
+
+GPU = "GPU"
+"""The resource of workers that have a GPU."""
+
+_LOCAL = re.compile(r"local(?::([1-9][0-9]*))?")
+
+
+def check_workers(workers: int, cluster: Any) -> None:
+    """Raise ClusterError if both local processes and a cluster are asked for."""
+    if cluster is not None and workers != 1:
+        raise ClusterError(
+            f"--workers {workers} are processes of this command, and --cluster is for another place: give one of both. "
+            f"'--cluster local:{workers}' starts {workers} workers of Dask on this machine."
+        )
+
+
+@contextmanager
+def connected(where: Any, device: str | None, progress: Progress) -> Iterator[Cluster | None]:
+    """Give a connection to a cluster, None for none; everything that was started is closed at the end.
+
+    Parameters
+    ----------
+    where : str or distributed.Client, optional
+        The address of a scheduler, its scheduler file (.json), "local" or "local:N" for N workers on this machine, or a
+        client, which stays open.
+    device : str, optional
+        Where encoders run.
+    progress : Progress
+        Is told what a person should know of the workers.
+
+    Raises
+    ------
+    ClusterError
+        If Dask is not installed, or no scheduler answers.
+    """
+    if where is None:
+        yield None
+        return
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        raise trouble.no_dask() from None
+    with ExitStack() as closing:
+        cluster = Cluster(where, device, progress, closing)
+        if not cluster.is_here:  # before hours of work
+            cluster.client.scheduler_info()
+        yield cluster
+
+
+class Cluster:
+    """A connection to a Dask cluster, made when it is first needed."""
+
+    def __init__(self, where: Any, device: str | None, progress: Progress, closing: ExitStack) -> None:
+        self.where, self.progress = where, progress
+        self.device = None if device is None or device.partition(":")[0] == "cpu" else device
+        self._closing = closing
+        self._told: set[str] = set()
+        if isinstance(where, str) and where.partition(":")[0] == "local" and not _LOCAL.fullmatch(where):
+            raise ClusterError(f"--cluster {where}: needed is 'local', or 'local:2' for 2 workers on this machine.")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the workers are started on this machine for this command."""
+        return isinstance(self.where, str) and _LOCAL.fullmatch(self.where) is not None
+
+    @cached_property
+    def client(self) -> Any:
+        """The client of Dask."""
+        if not isinstance(self.where, str | Path):
+            return self.where
+        self._closing.enter_context(quiet())
+        address = self._started() if self.is_here else str(self.where)
+        return self._connection(address)
+
+    @property
+    def address(self) -> str:
+        """Where the scheduler is."""
+        return str(self.client.scheduler.address) if self.client.scheduler else str(self.where)
+
+    def workers(self) -> dict[str, dict[str, Any]]:
+        """Return {address: what the scheduler knows of that worker}."""
+        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def label(self, address: str, host: str) -> str:
+        """Return a worker's address and host as words."""
+        return f"{address} of {host}"
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+        if text not in self._told:
+            self._told.add(text)
+            self.progress.note(text)
+
+    def proven(self, needs: Needs) -> dict[str, list[str]]:
+        """Let every worker prove itself; returns {worker: what is wrong there} of those that cannot work."""
+        from asdcore.cluster.worker import Call, prove
+
+        call = pickle.dumps(Call(prove, needs))
+        answers = self.client.run(pickle.loads, call, on_error="return")
+        troubles, workers = {}, self.workers()
+        for address, proof in answers.items():
+            if isinstance(proof, BaseException):
+                if address in workers:
+                    label = self.label(address, workers[address]["host"])
+                    troubles[label] = [_words(proof)]
+            elif wrong := self.wrong(proof, needs):
+                troubles[self.label(address, proof.host)] = wrong
+            else:
+                for note in proof.notes:
+                    self.note(f"worker {self.label(address, proof.host)}: {note}.")
+        return troubles
+
+    def wrong(self, proof: Proof, needs: Needs) -> list[str]:
+        """Return what is wrong with a worker, by its own words and by what it has written into the store."""
+        from asdcore.cluster.worker import unseen
+
+        return list(proof.troubles) or unseen(proof.worker, needs)
+
+    def _started(self) -> str:
+        match = _LOCAL.fullmatch(str(self.where))
+        workers = int(match[1]) if match and match[1] else os.cpu_count() or 1
+        try:
+            cluster = local_cluster(workers, {GPU: 1.0} if self.device else {})
+        except (OSError, RuntimeError) as error:
+            raise ClusterError(
+                f"This machine does not let Dask start workers ({error}). A script may start them only under "
+                "'if __name__ == \"__main__\":', for each worker imports it anew. '--workers 1' does without."
+            ) from error
+        self._closing.callback(closed, partial(cluster.close, timeout=10))
+        return str(cluster.scheduler_address)
+
+    def _connection(self, address: str) -> Any:
+        from distributed import Client
+
+        given = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+        if address.endswith(".json") and not Path(address).is_file():
+            raise ClusterError(
+                f"There is no scheduler file {address}. 'dask scheduler --scheduler-file FILE' writes one."
+            )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                client = Client(**given, timeout=ANSWER, set_as_default=False)
+        except (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError) as error:
+            raise trouble.no_answer(address, ANSWER, error) from error
+        self._closing.callback(closed, partial(client.close, timeout=5))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _check_versions(client.get_versions(), client.scheduler_info(n_workers=-1)["workers"])
+        return client
+
+    def await_workers(self) -> None:
+        """Wait for the first worker, and say what a person should know of them all."""
+        deadline = time.monotonic() + ARRIVAL
+        while not (workers := self.workers()):
+            self.note(f"the scheduler at {self.address} has no workers yet: waiting for one.")
+            if time.monotonic() > deadline:
+                raise trouble.no_workers(self.address, ARRIVAL)
+            time.sleep(0.5)
+        if self.device and not any(GPU in worker["resources"] for worker in workers.values()):
+            raise trouble.no_gpu(self.device, GPU)
+        if threaded := [address for address, worker in workers.items() if worker["nthreads"] > 1]:
+            self.note(
+                f"{len(threaded)} of {len(workers)} workers have several threads, such as {threaded[0]}. Chunks of one "
+                "process take turns, so that they disturb no bit of each other: workers of one thread are faster."
+            )
+
+
+def _check_versions(versions: Mapping[str, Any], workers: Mapping[str, Any]) -> None:
+    """Raise ClusterError if the scheduler or a worker has another Python or another Dask than this process."""
+    here = _versions(versions["client"])
+    there = {"the scheduler": versions["scheduler"]}
+    there |= {
+        f"worker {address} of {workers.get(address, {}).get('host')}": of for address, of in versions["workers"].items()
+    }
+    for who, of in there.items():
+        for what, version in _versions(of).items() if of else ():
+            if version != here[what]:
+                raise ClusterError(
+                    f"{who[0].upper()}{who[1:]} has {what} {version}, and this process has {what} {here[what]}. "
+                    "Chunks are sent as Python objects, so both must be the same. Install the versions of this machine "
+                    "there, or run this command in the environment of the cluster."
+                )
+
+
+def _versions(about: Mapping[str, Any]) -> dict[str, str]:
+    packages = about["packages"]
+    python = ".".join(str(packages["python"]).split(".")[:2])
+    return {"Python": python, **{name: str(packages[name]) for name in ("distributed", "dask", "cloudpickle")}}
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"it has no module {error.name!r}: install asdcore and its plugins there"
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

@@ -1,0 +1,86 @@
+"""Starts a Dask cluster on this machine, and keeps its log from the user."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+CLOSING = 15.0
+"""Seconds that closing may take; what lives on then ends with this process."""
+
+_LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application", "bokeh")
+_NOTHING = logging.CRITICAL + 1
+
+
+def local_cluster(workers: int, resources: dict[str, float]) -> Any:
+    """Start a cluster of this machine, with one thread a worker.
+
+    resources : what each worker says that it has.
+    """
+    import dask
+    from distributed import LocalCluster
+
+    share = str(max(1, (os.cpu_count() or 1) // workers))
+    settings = {
+        "distributed.nanny.pre-spawn-environ.POLARS_MAX_THREADS": share,
+        # A worker that waits for memory which no task holds would wait for ever.
+        "distributed.worker.memory.pause": False,
+    }
+    # Workers inherit the mask of the thread that starts them: an interrupt is the parent's to handle.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with dask.config.set(settings):
+            return LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=":0",
+                memory_limit=_memory() // workers,
+                silence_logs=_NOTHING,
+                resources=resources,
+            )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what Dask logs in this process from the user: errors reach them as messages."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    handlers = [handler for logger in loggers for handler in logger.handlers]
+    before = [(handler, handler.level) for handler in handlers if isinstance(handler, logging.StreamHandler)]
+    asyncio, level = logging.getLogger("asyncio"), logging.getLogger("asyncio").level
+    for handler, _ in before:
+        handler.setLevel(_NOTHING)
+    asyncio.setLevel(_NOTHING)
+    try:
+        yield
+    finally:
+        for handler, of_handler in before:
+            handler.setLevel(of_handler)
+        asyncio.setLevel(level)
+
+
+def closed(close: Callable[[], object]) -> None:
+    """Close something of Dask's, which sometimes does not return. A second interrupt does not disturb it."""
+    closing = threading.Thread(target=close, daemon=True)
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
+    try:
+        closing.start()
+        closing.join(CLOSING)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _memory() -> int:
+    """Return the memory that this process may use, in bytes."""
+    from distributed.system import MEMORY_LIMIT
+
+    return int(MEMORY_LIMIT)

@@ -1,0 +1,192 @@
+"""Hands chunks to the workers of a cluster a portion at a time, and takes results as they come.
+
+A future is let go when its result is here: what its worker still held would be computed again if that worker died. A
+chunk whose workers die is handed out again, up to a number of deaths that a run on machines which are taken away does
+not reach.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from asdcore.cluster import trouble
+from asdcore.cluster.connection import GPU, Cluster
+from asdcore.cluster.needs import Needs, written_down
+from asdcore.cluster.worker import Answer, Call, perform
+from asdcore.execution import Elsewhere, Job, Result
+from asdcore.portfolio import Portfolio
+
+if TYPE_CHECKING:
+    from distributed.scheduler import KilledWorker
+
+DEATHS = 30
+"""Workers that may end while they work on one chunk: more than a machine that is taken away every minute makes."""
+
+LEAST, PER_WORKER = 64, 4
+"""Chunks under way at once: so many at least, and so many for each worker."""
+
+BEAT = 5.0
+"""Seconds of silence after which the cluster is looked at."""
+
+
+@dataclass
+class _Chunk:
+    """A job, and how many workers have ended while they worked on it."""
+
+    job: Any
+    deaths: int = 0
+
+
+@contextmanager
+def pool_on(
+    cluster: Cluster, plan: Portfolio, store: Path, recordings: Iterable[Path], only: Iterable[str] | None
+) -> Iterator[ClusterPool]:
+    """Give what runs the chunks of a portfolio, once every worker has proven that it can.
+
+    recordings : some that every worker must be able to read. only : the plugins that may be loaded, None for all.
+    """
+    cluster.await_workers()
+    with written_down(plan, store, recordings, only) as needs:
+        if troubles := cluster.proven(needs):
+            raise trouble.refused(troubles, len(cluster.workers()))
+        yield ClusterPool(cluster, needs)
+
+
+class ClusterPool(Elsewhere):
+    """Runs jobs on the workers of a cluster that have proven that they can."""
+
+    def __init__(self, cluster: Cluster, needs: Needs) -> None:
+        self._cluster, self._needs = cluster, needs
+        self._refused: set[str] = set()
+        self._seen: set[str] = set()
+        self._workers: dict[str, dict[str, Any]] = {}
+        self._looked = 0.0
+
+    def run(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """Run ``work`` on every job and yield results as they come; the first error cancels what has not begun.
+
+        Raises ClusterError if the scheduler goes, no worker can do the work, or a chunk ends every worker.
+        """
+        waiting, done = iter(jobs), SimpleQueue[Future[bytes]]()
+        under_way: dict[Future[bytes], _Chunk] = {}
+
+        def submit(chunk: _Chunk) -> None:
+            call = pickle.dumps(Call(perform, self._needs, work, chunk.job))
+            future = self._executor(chunk.job).submit(pickle.loads, call)
+            under_way[future] = chunk
+            future.add_done_callback(done.put)
+
+        try:
+            while True:
+                self._look()
+                while len(under_way) < max(LEAST, PER_WORKER * len(self._workers)):
+                    if (job := next(waiting, self)) is self:
+                        break
+                    submit(_Chunk(job))
+                if not under_way:
+                    return
+                try:
+                    future = done.get(timeout=BEAT)
+                except Empty:
+                    self._beat()
+                    continue
+                chunk = under_way.pop(future)
+                answer = self._answer(future, chunk)
+                del future
+                if answer is None:
+                    submit(chunk)
+                else:
+                    yield answer.value
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def _answer(self, future: Future[bytes], chunk: _Chunk) -> Answer | None:
+        """Return what came of a chunk, None if it must be handed out again. Raises the error that it ended with."""
+        from distributed.scheduler import KilledWorker
+
+        try:
+            answer: Answer = pickle.loads(future.result())
+        except CancelledError:
+            raise trouble.gone(self._cluster.address) from None
+        except KilledWorker as error:
+            self._count(chunk, error)
+            return None
+        except (ImportError, AttributeError, pickle.PickleError, TypeError, EOFError) as error:
+            # A worker that came later, and has not what it needs to read its work.
+            if not self._refuse(self._cluster.proven(self._needs)):
+                raise trouble.on_worker(error, "unknown") from error
+            return None
+        label = self._cluster.label(answer.address, answer.proof.host)
+        if answer.proof.worker not in self._seen:
+            if wrong := self._cluster.wrong(answer.proof, self._needs):
+                self._refuse({label: wrong})
+                return None
+            self._seen.add(answer.proof.worker)
+        for text, category in answer.warnings:
+            warnings.warn(text, category, stacklevel=2)
+        if answer.error is not None:
+            raise answer.error if self._cluster.is_here else trouble.on_worker(answer.error, label)
+        return answer
+
+    def _count(self, chunk: _Chunk, error: KilledWorker) -> None:
+        """Count the deaths of workers on a chunk; raises ClusterError if memory ran out, or there are too many."""
+        chunk.deaths += error.allowed_failures + 1
+        name, last = trouble.name_of(chunk.job), str(error.last_worker.address)
+        if self._ran_out_of_memory(last):
+            raise trouble.out_of_memory(name, last)
+        if chunk.deaths > DEATHS:
+            raise trouble.killed(name, chunk.deaths, last)
+
+    def _ran_out_of_memory(self, address: str) -> bool:
+        """Whether a nanny has said so lately."""
+        with suppress(Exception):  # the logs are gone with their machine
+            logs = self._cluster.client.get_worker_logs(n=50, nanny=True)
+            return any(trouble.MEMORY in str(line) for lines in logs.values() for line in lines)
+        return False
+
+    def _refuse(self, troubles: dict[str, list[str]]) -> bool:
+        """Leave workers out from now on, and say so. Raises ClusterError if none is left; returns whether any was."""
+        for label, problems in troubles.items():
+            self._refused.add(label.partition(" ")[0])
+            self._cluster.note(f"worker {label} is left out: {'; '.join(problems)}.")
+        self._look(now=True)
+        if troubles and self._workers.keys() <= self._refused:
+            raise trouble.refused(troubles, len(self._workers))
+        return bool(troubles)
+
+    def _executor(self, job: object) -> Any:
+        """Return the executor for a job: workers with a GPU do what needs one, others the rest."""
+        on_gpu = bool(self._cluster.device) and getattr(job, "device", None) is not None
+        can = {address for address in self._workers if address not in self._refused}
+        others = {address for address in can if GPU not in self._workers[address]["resources"]}
+        limits: dict[str, Any] = {"resources": {GPU: 1}} if on_gpu else {}
+        if self._refused:
+            limits |= {"workers": sorted(can if on_gpu else others or can)}
+        elif self._cluster.device and not on_gpu and others:
+            limits |= {"workers": sorted(others), "allow_other_workers": True}
+        # pure=False: equal calls are two, also those of an earlier run.
+        return self._cluster.client.get_executor(pure=False, **limits)
+
+    def _look(self, *, now: bool = False) -> None:
+        """Ask which workers there are, if that is some seconds ago."""
+        if now or time.monotonic() - self._looked > BEAT:
+            self._workers, self._looked = self._cluster.workers(), time.monotonic()
+            with suppress(OSError):  # what lies here for a day is taken for a dead run's
+                os.utime(self._needs.folder.parent)
+
+    def _beat(self) -> None:
+        """Say so if there is no worker."""
+        self._look()
+        if not self._workers:
+            self._cluster.note("no worker is left: waiting for one. What was finished is kept.")

@@ -1,0 +1,98 @@
+"""What went wrong on a cluster, in words that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from asdcore.errors import AsdcoreError, ClusterError
+
+KEPT = "What was finished is kept in the store: the same command goes on from there."
+MEMORY = "memory budget"
+"""What a nanny logs when it ends a worker that uses too much memory."""
+
+
+def no_dask() -> ClusterError:
+    """Say how to install what a cluster needs."""
+    return ClusterError("--cluster needs Dask, which is not installed. Install it: pip install 'asdcore[cluster]'")
+
+
+def no_answer(address: str, seconds: float, error: Exception) -> ClusterError:
+    """Say that nothing, or something else than Dask, answers at an address."""
+    return ClusterError(
+        f"No Dask scheduler answers at {address} within {seconds:.0f} s ({_first_line(error)}). Is it running, and is "
+        "the address as 'dask scheduler' prints it, such as tcp://10.0.0.1:8786? '--cluster local' starts one on this "
+        "machine."
+    )
+
+
+def no_workers(address: str, seconds: float) -> ClusterError:
+    """Say that a scheduler has no worker."""
+    return ClusterError(
+        f"The scheduler at {address} has no workers, and none came in {seconds:.0f} s. Start some, each with one "
+        f"thread: 'dask worker {address} --nworkers auto --nthreads 1'. Then give the command again."
+    )
+
+
+def no_gpu(device: str, resource: str) -> ClusterError:
+    """Say that no worker has what a device needs."""
+    return ClusterError(
+        f"--device {device} needs workers that have it, and none says so. Start them with 'dask worker ... --nthreads "
+        f"1 --resources {resource}=1', one for each GPU; other workers do the rest."
+    )
+
+
+def refused(troubles: Mapping[str, Iterable[str]], n: int) -> ClusterError:
+    """Say which workers cannot work, and why. troubles : {worker: what is wrong there}."""
+    lines = [f"{worker}: {trouble}." for worker, problems in sorted(troubles.items()) for trouble in problems]
+    return ClusterError(
+        "\n  - ".join(
+            [
+                f"{len(troubles)} of {n} workers cannot do this work. Repair and restart them, or stop them, and give "
+                "the command again. They have stored nothing of it.",
+                *lines,
+            ]
+        )
+    )
+
+
+def gone(address: str) -> ClusterError:
+    """Say that the scheduler has ended."""
+    return ClusterError(f"The scheduler at {address} has gone. Start it and its workers anew. {KEPT}")
+
+
+def killed(chunk: str, deaths: int, where: str) -> ClusterError:
+    """Say that a chunk is lost with every worker that tries it."""
+    return ClusterError(
+        f"{chunk}: {deaths} workers ended while they worked on it, the last one {where}. If these machines are not "
+        "taken away, it is this chunk: try it with '--workers 1' in this process, and see the log of that worker for "
+        f"the reason. {KEPT}"
+    )
+
+
+def out_of_memory(chunk: str, where: str) -> ClusterError:
+    """Say that workers have less memory than a chunk needs."""
+    return ClusterError(
+        f"{chunk}: worker {where} ran out of memory and was ended by its nanny. Fewer workers on a machine leave more "
+        f"to each: see --nworkers and --memory-limit of 'dask worker', or '--cluster local:1'. {KEPT}"
+    )
+
+
+def on_worker(error: BaseException, where: str) -> BaseException:
+    """Return an error that says on which worker it happened."""
+    if isinstance(error, AsdcoreError) and error.args:
+        message, *rest = error.args
+        error.args = (f"{message} (on worker {where})", *rest)
+    else:
+        error.add_note(f"on worker {where}")
+    return error
+
+
+def name_of(job: Any) -> str:
+    """Return words for a chunk of work."""
+    first = job[0] if isinstance(job, tuple) and job else job
+    return str(getattr(first, "where", None) or type(first).__name__)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].removesuffix(".")

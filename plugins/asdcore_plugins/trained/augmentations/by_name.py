@@ -1,0 +1,49 @@
+"""Augmentations by name, as a portfolio has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asdcore_plugins.trained.augmentations.augmentation import Augmentation
+from asdcore_plugins.trained.choice import built
+
+AUGMENTATIONS = {
+    "featex": "featex:FeatEx",
+    "mixup": "mixup:Mixup",
+    "specaug": "specaug:SpecAug",
+    "statex": "statex:StatEx",
+}
+
+
+def build_augmentation(name: str, **parameters: Any) -> Augmentation:
+    """Build an augmentation by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`AUGMENTATIONS`.
+    **parameters
+        Those of the augmentation.
+
+    Returns
+    -------
+    Augmentation
+        ``augmentation(values, labels, draws)`` returns both changed; ``augmentation.draw(shape, generator)`` makes the
+        draws.
+
+    Raises
+    ------
+    ValueError
+        If there is no such augmentation, or a parameter is unknown or out of its range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mixup = build_augmentation("mixup", probability=1.0)
+    >>> draws = mixup.draw((2, 3), torch.Generator().manual_seed(0))
+    >>> blended, labels = mixup(torch.eye(2, 3), torch.eye(2), draws)
+    >>> labels.sum(dim=1)
+    tensor([1., 1.])
+    """
+    augmentation: Augmentation = built("augmentation", AUGMENTATIONS, "augmentations", name, parameters)
+    return augmentation

@@ -1,0 +1,56 @@
+"""The augmentation ``mixup``: a sample becomes a blend of itself and another one, and so does its label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from asdcore_plugins.trained.augmentations.augmentation import (
+    Augmentation,
+    Draws,
+    applied,
+    check_probability,
+    partners,
+)
+
+
+class Mixup(Augmentation):
+    """Mixup: lambda a + (1 - lambda) b, with lambda uniform in [0, 1] for each sample and a partner from the batch.
+
+    Blending is linear, so spectra may be blended in place of waveforms.
+
+    Parameters
+    ----------
+    probability : float
+        How likely a sample is blended.
+
+    References
+    ----------
+    Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization", ICLR 2018. Lambda is uniform and
+    drawn for each sample as ASDKit has it, not from a beta distribution for the batch.
+    """
+
+    stage = "wave"
+
+    def __init__(self, probability: float = 0.5) -> None:
+        self.probability = check_probability(probability)
+
+    def draw(self, shape: Sequence[int], generator: torch.Generator | None) -> Draws:
+        """Return ``lam``, ``perm`` and ``apply``, (batch,) each, drawn in this order."""
+        batch = shape[0]
+        lam = torch.ones(batch) if generator is None else torch.rand(batch, generator=generator)
+        perm = partners(batch, generator)
+        return {"lam": lam, "perm": perm, "apply": applied(batch, self.probability, generator)}
+
+    def change(self, values: Tensor, draws: Draws) -> Tensor:
+        """Blend a batch (batch, ...), real or complex."""
+        real = values.real.dtype if values.is_complex() else values.dtype
+        share = torch.where(draws["apply"] > 0, draws["lam"], 1.0).to(values.device, real)
+        share = share.reshape(-1, *[1] * (values.ndim - 1))
+        return share * values + (1.0 - share) * values[draws["perm"].to(values.device)]
+
+    def relabel(self, labels: Tensor, draws: Draws) -> Tensor:
+        """Blend the labels alike."""
+        return self.change(labels, draws)

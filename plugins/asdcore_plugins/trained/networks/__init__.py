@@ -1,0 +1,1 @@
+"""Networks that make an embedding of a waveform, and what they are built of."""

@@ -1,0 +1,204 @@
+"""Pseudo labels: clusters of a frozen encoder's features stand in for attributes that a data set does not give.
+
+Some machines of DCASE 2024 to 2026 have no attributes. All their clips of a domain are then one class, and a network
+learns little of them. Each clip without an attribute gets a made-up one here, the number of its cluster: k-means of
+the mean over time of a frozen encoder's tokens, brought to unit length, for each machine alone and of its train clips
+alone. Clips that have an attribute keep it.
+
+    labels = { by = ["machine", "section", "attribute", "domain"], pseudo = { encoder = "melspec", clusters = 8 } }
+
+Starts are drawn by the seed of the training, and sums run on one thread: the same clips, seed and processor give the
+same clusters. A cluster's number is the order in which its first clip comes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import cluster
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+from asdcore import DataError
+from asdcore_plugins.stats.parameters import choice, whole
+from asdcore_plugins.trained.labels import LabelledClips
+
+ENCODERS = {
+    "beats": "asdcore_plugins.encoders.beats:BEATs",
+    "eat": "asdcore_plugins.encoders.eat:EAT",
+    "logmel": "asdcore_plugins.encoders.logmel:LogMel",
+    "melspec": "asdcore_plugins.encoders.melspec:MelSpec",
+}
+"""The frozen encoders whose features may be clustered. Their source counts as part of a training's recipe."""
+
+PRETRAINED = ("beats", "eat")
+STARTS = 10
+"""Draws of starts, of which k-means keeps the best."""
+
+
+class HeardClips(LabelledClips, Protocol):
+    """Train clips and their sound."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of the sound."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def audio(self, i: int) -> NDArray[np.float32]:
+        """(n_samples,) of clip i."""
+        ...
+
+
+class PseudoLabels:
+    """Makes attributes of clusters for the clips that have none.
+
+    Parameters
+    ----------
+    encoder : str or mapping
+        "melspec", "logmel", "beats" or "eat", or a table of its name and parameters.
+    clusters : int
+        Clusters of a machine, at least 2; fewer if fewer of its clips differ.
+    checkpoint : str, optional
+        What "beats" and "eat" are built from: the checkpoint of the network that is trained, which stands at the top
+        level of the portfolio's encoder. No other is possible: a run pins that one alone.
+
+    Raises
+    ------
+    ValueError
+        If the encoder is none of these, has a parameter that does not exist, or lacks its checkpoint.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> class Clips(SimpleNamespace):
+    ...     def __len__(self):
+    ...         return len(self.machine)
+    >>> time = np.arange(16000) / 16000
+    >>> tones = [np.sin(2 * np.pi * hertz * time).astype(np.float32) for hertz in (300, 2000, 302, 2010)]
+    >>> clips = Clips(
+    ...     machine=["fan"] * 4, attributes=["", "", "", "speed_5"], sample_rate=16000, audio=lambda i: tones[i]
+    ... )
+    >>> PseudoLabels("melspec", clusters=2).attributes(clips, seed=0)
+    ['pseudo00', 'pseudo01', 'pseudo00', 'speed_5']
+    """
+
+    def __init__(self, encoder: str | Mapping[str, Any], clusters: int, checkpoint: str | None = None) -> None:
+        table = {"name": encoder} if isinstance(encoder, str) else dict(encoder)
+        self._name = choice("labels.pseudo.encoder", str(table.pop("name", None)), tuple(ENCODERS))
+        self._clusters = whole("labels.pseudo.clusters", clusters, least=2)
+        self._parameters = _checked(self._name, table, checkpoint)
+        if self._name not in PRETRAINED:
+            self._build()  # whatever is wrong with its numbers is said before a training begins
+
+    def attributes(self, clips: HeardClips, seed: int) -> list[str]:
+        """Return the attribute of each clip: its own, or the number of its cluster among its machine's.
+
+        Parameters
+        ----------
+        clips : HeardClips
+            Train clips with their sound.
+        seed : int
+            Seed of the starts of k-means.
+
+        Returns
+        -------
+        list of str
+            One entry a clip.
+
+        Raises
+        ------
+        DataError
+            If the encoder hears another sample rate, or a feature is not finite.
+        """
+        given = list(clips.attributes)
+        absent: dict[str, list[int]] = {}
+        for i, (machine, attribute) in enumerate(zip(clips.machine, given, strict=True)):
+            if not attribute:
+                absent.setdefault(machine, []).append(i)
+        encoder = self._build() if absent else None
+        for machine, rows in absent.items():
+            features = np.stack([_feature(encoder, clips, i) for i in rows])
+            if not np.isfinite(features).all():
+                raise DataError(f"pseudo labels: {self._name} gives features of {machine} that are not finite")
+            for i, number in zip(rows, clustered(features, self._clusters, seed), strict=True):
+                given[i] = f"pseudo{number:02d}"
+        return given
+
+    def _build(self) -> Any:
+        return _class(self._name)(**self._parameters)
+
+
+def clustered(features: NDArray[np.float32], clusters: int, seed: int) -> NDArray[np.int64]:
+    """Return the cluster of each row by k-means of unit vectors, numbered as their first members come.
+
+    Parameters
+    ----------
+    features : (n_clips, D) float32
+    clusters : int
+        How many; fewer if fewer rows differ.
+    seed : int
+        Seed of the starts.
+
+    Returns
+    -------
+    (n_clips,) int64
+
+    References
+    ----------
+    Lloyd, "Least squares quantization in PCM", 1982; starts by Arthur and Vassilvitskii, SODA 2007.
+
+    Examples
+    --------
+    >>> clustered(np.array([[0, 2], [1, 0], [0, 3]], np.float32), clusters=2, seed=0).tolist()
+    [0, 1, 0]
+    """
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.float32(1e-12))
+    model = cluster.KMeans(min(clusters, len(np.unique(unit, axis=0))), random_state=seed, n_init=STARTS)
+    # On one thread, sums over clusters are made in one order.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # clips that differ in their last bits alone
+        labels = model.fit_predict(unit)
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(labels.tolist()))}
+    return np.array([numbers[label] for label in labels.tolist()], np.int64)
+
+
+def _checked(name: str, parameters: dict[str, Any], checkpoint: str | None) -> dict[str, Any]:
+    """Return what the encoder is built from. Raises ValueError for a parameter that it lacks or does not know."""
+    if "checkpoint" in parameters:
+        raise ValueError(
+            f"labels.pseudo.encoder names the checkpoint {parameters['checkpoint']!r}: write it at the top level of "
+            "the encoder, checkpoint = ..., where a run finds and pins it"
+        )
+    if name in PRETRAINED:
+        if checkpoint is None:
+            raise ValueError(f"labels.pseudo.encoder = {name!r} needs a checkpoint at the top level of the encoder")
+        parameters = {"checkpoint": checkpoint, **parameters}
+    known = tuple(inspect.signature(_class(name)).parameters)
+    for parameter in parameters:
+        choice(f"a parameter of labels.pseudo.encoder = {name!r}", parameter, known)
+    return parameters
+
+
+def _class(name: str) -> Any:
+    module, _, attribute = ENCODERS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _feature(encoder: Any, clips: HeardClips, i: int) -> NDArray[np.float32]:
+    """(bands * dim,): the mean over time of the tokens of clip i, of the encoder's last layer."""
+    if encoder.sample_rate != clips.sample_rate:
+        raise DataError(
+            f"pseudo labels: the frozen encoder hears {encoder.sample_rate} Hz, the network that is trained "
+            f"{clips.sample_rate} Hz: give both one sample rate"
+        )
+    layer = encoder.layers[-1]
+    patches = encoder.encode(clips.audio(i)[None], [layer])[layer].patches[0]
+    return np.asarray(patches.mean(axis=0, dtype=np.float64).ravel(), np.float32)

@@ -1,0 +1,96 @@
+"""Clusters that stand in for attributes: each machine alone, of its own train clips, the same every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from asdcore import DataError
+from asdcore_plugins.trained.labels import build_labels
+from asdcore_plugins.trained.pseudo_labels import PseudoLabels, clustered
+
+BEATS = Path(__file__).parents[2] / "golden" / "encoders" / "beats" / "checkpoint_pretrained.pt"
+
+
+class Clips(SimpleNamespace):
+    def __len__(self):
+        return len(self.machine)
+
+
+def tone(hertz, seed):
+    time = np.arange(8000) / 16000
+    noise = 0.01 * np.random.default_rng(seed).normal(size=8000)
+    return (np.sin(2 * np.pi * hertz * time) + noise).astype(np.float32)
+
+
+@pytest.fixture
+def clips():
+    """Two machines without attributes, each at two speeds, and one with them."""
+    hertz = [300, 2000, 310, 2010, 500, 5000, 510, 5010, 900, 900]
+    sounds = [tone(each, i) for i, each in enumerate(hertz)]
+    return Clips(
+        machine=["fan"] * 4 + ["valve"] * 4 + ["toy"] * 2,
+        section=["00"] * 10,
+        domain=["source"] * 10,
+        attributes=[""] * 8 + ["a", "b"],
+        sample_rate=16000,
+        audio=lambda i: sounds[i],
+    )
+
+
+@pytest.mark.parametrize("encoder", ["melspec", {"name": "logmel", "n_mels": 32}])
+def test_clips_alike_share_a_cluster_and_given_attributes_stay(clips, encoder):
+    found = PseudoLabels(encoder, clusters=2).attributes(clips, seed=0)
+    assert found == ["pseudo00", "pseudo01"] * 4 + ["a", "b"]
+    assert build_labels(clips, attributes=found).without_attribute == ()
+
+
+def test_another_machine_changes_nothing(clips):
+    alone = Clips(**{name: value[:4] for name, value in vars(clips).items() if isinstance(value, list)})
+    alone.sample_rate, alone.audio = clips.sample_rate, clips.audio
+    labels = PseudoLabels("melspec", clusters=3)
+    assert labels.attributes(alone, seed=5) == labels.attributes(clips, seed=5)[:4]
+
+
+def test_the_same_seed_gives_the_same_clusters():
+    rows = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    again = [clustered(rows, 8, seed=1) for _ in range(2)]
+    assert np.array_equal(*again)
+    assert not np.array_equal(again[0], clustered(rows, 8, seed=2))
+
+
+def test_loudness_makes_no_cluster_and_equal_clips_are_one():
+    rows = np.array([[1, 0], [9, 0], [0, 1], [0, 5]], np.float32)
+    assert clustered(rows, 4, seed=0).tolist() == [0, 0, 1, 1]
+
+
+def test_another_sample_rate_is_refused(clips):
+    clips.sample_rate = 32000
+    with pytest.raises(DataError, match="hears 16000 Hz, the network that is trained 32000 Hz"):
+        PseudoLabels("melspec", clusters=2).attributes(clips, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "clusters", "message"),
+    [
+        ("panns", 2, "must be one of beats, eat, logmel, melspec, got 'panns'"),
+        ("melspec", 1, "labels.pseudo.clusters must be a whole number from 2"),
+        ({"name": "melspec", "mels": 3}, 2, "must be one of sample_rate, n_mels, n_fft, hop, seconds, log, got 'mels'"),
+        ({"name": "melspec", "n_fft": -4}, 2, "n_fft"),
+        ("beats", 2, "needs a checkpoint at the top level of the encoder"),
+        ({"name": "beats", "checkpoint": "x.pt"}, 2, "write it at the top level"),
+    ],
+)
+def test_what_makes_no_labels_is_refused_before_a_training(encoder, clusters, message):
+    with pytest.raises(ValueError, match=message):
+        PseudoLabels(encoder, clusters)
+
+
+def test_the_frozen_network_is_that_of_the_checkpoint_at_the_top(clips):
+    labels = PseudoLabels("beats", 2, checkpoint=BEATS)
+    found = labels.attributes(clips, seed=0)
+    assert set(found[:8]) == {"pseudo00", "pseudo01"}
+    assert found[8:] == ["a", "b"]
