@@ -27,6 +27,7 @@ import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
 from asdcore.cluster.connection import Cluster, check_workers, connected
+from asdcore.components.readers import reader_of, year_of
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict
@@ -35,7 +36,7 @@ from asdcore.errors import clips_named
 from asdcore.evidence.tail_notes import tail_notes
 from asdcore.execution import Elsewhere, executor, run_jobs
 from asdcore.held_out import NONE, Networks, check_places, out_of_fold, system_groups
-from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
+from asdcore.portfolio import Portfolio, load_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
 from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
@@ -47,9 +48,6 @@ from asdcore.store.cache import Store, default_store
 from asdcore.store.exclusive_folder import claimed
 
 Source = Portfolio | str | Path
-
-CURRENT_YEAR = 2026
-"""The rules of 2022-2026 apply if a dataset reader names no year."""
 
 
 class How(TypedDict, total=False):
@@ -98,8 +96,9 @@ def run(
     out : str or Path
         The run folder. It may be new, empty, or hold an earlier run, which is replaced.
     task : str, optional
-        The dataset reader, such as "dcase2026". It overrides the portfolio's. Without either, the form of the file
-        names is detected and the rules of 2022-2026 apply.
+        The dataset reader, such as "dcase2026". It overrides the portfolio's. Without either, the reader that knows
+        the names serves: those of the challenge (the rules of 2022-2026 apply), a table ``clips.csv``, or folders of
+        one's own.
     store : str or Path, optional
         The folder of cached features and scores. Default: ``$ASDCORE_STORE``, else a per-user cache folder.
     workers : int
@@ -147,8 +146,7 @@ def run(
     for place in plans:
         check_out(place)
     check_apart(plan.choices(), root, installed())
-    name = task if task is not None else plan.task or DEFAULT_TASK
-    reader: Dataset = installed().build("dataset", name, {})
+    name, reader = reader_of(task if task is not None else plan.task, root, installed())
     check_writable(kept.root)
     check_workers(workers, cluster)
     shown = EachNoteOnce(progress or Silent())
@@ -198,7 +196,7 @@ class Work:
         for note in notes:
             self.progress.note(note)
         tables = self.tables(clips)
-        about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *self.findings], **self.about(clips)}
+        about = {"year": year_of(reader), "notes": [*notes, *self.findings], **self.about(clips)}
         return write_run(folder, tables, about)
 
     def listed(self, reader: Dataset) -> tuple[pl.DataFrame, Any]:

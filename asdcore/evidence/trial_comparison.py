@@ -21,7 +21,7 @@ from asdcore.evidence.trials import (
     look_at_trials,
     members_of,
 )
-from asdcore.evidence.truth import truth_of
+from asdcore.evidence.truth import rules_for, truth_of
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.trial_pairs import pairs_of_trials
 from asdcore.runs.folder import Run
@@ -89,9 +89,12 @@ def compare_trials(
     for other in trials[1:]:
         check_same_clips(first, other.first, "test")
     labels = truth_of(first, truth)
-    rules = first.about["year"] if year is None else year
-    if year is None and (others := {each.first.about["year"] for each in trials} - {rules}):
-        raise EvaluationError(f"These trials follow the rules of {rules} and {others.pop()}. Choose one with --year.")
+    rules = rules_for(first, labels, year)
+    years = {each.first.about["year"] for each in trials}
+    if year is None and len(years) > 1:
+        raise EvaluationError(
+            f"These trials follow the rules of {' and '.join(map(str, sorted(years)))}. Choose one with --year."
+        )
     tables = _tables(places, labels)
     drawn = Resampled.of(at_seeds(tables), rules, replicates, seed)
     differences = pairs_of_trials(drawn, members_of(drawn.systems), list(tables))

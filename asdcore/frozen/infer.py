@@ -25,6 +25,7 @@ import polars as pl
 from asdcore.basics.paths import given_path
 from asdcore.basics.paths import places as named
 from asdcore.cluster.connection import Cluster, check_workers, connected
+from asdcore.components.readers import year_of
 from asdcore.compute.kernels import KernelChange
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
@@ -61,7 +62,7 @@ from asdcore.frozen.output_folder import (
 )
 from asdcore.frozen.verify import compare
 from asdcore.held_out import NONE, Networks
-from asdcore.pipeline import CURRENT_YEAR, Work
+from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, load_run, write_run
@@ -197,7 +198,7 @@ class _Inference:
 
     @cached_property
     def year(self) -> int:
-        return int(getattr(self.reader, "year", CURRENT_YEAR))
+        return year_of(self.reader)
 
     @cached_property
     def work(self) -> Work:
