@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Container, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 
 import polars as pl
 
-from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.interfaces import Dataset
-from asdcore.contract.plugins import installed
 from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.data.remembered_facts import Memory, remembering
-from asdcore.portfolio import Branch
+from asdcore.portfolio import Portfolio
+from asdcore.stages.embed import heard_before
 from asdcore.store.cache import Store
 
 
 def clips(
-    reader: Dataset, root: Path, branches: Iterable[Branch], store: Store, device: str | None, rehash: bool
+    reader: Dataset, root: Path, plan: Portfolio, store: Store, device: str | None, rehash: bool
 ) -> tuple[pl.DataFrame, Mapping[str, int]]:
     """Return the clip index of the recordings, and the bytes of each after its last whole sample, if there are any.
 
     rehash : read every recording, even if it seems to be what it was.
     """
-    decoded, memory = _Encoded(branches, store, device), Memory(store.recordings, trusted=not rehash)
+    decoded, memory = _WhenAsked(partial(heard_before, plan, store, device)), Memory(store.recordings, not rehash)
     with decoded_before(decoded), remembering(memory), noticing_rests() as rests:
         return completed(reader.clips(root)), rests
 
 
-class _Encoded(Container[str]):
-    """The audio digests that the store holds features of: those clips have been decoded before."""
+class _WhenAsked(Container[str]):
+    """A set that is made when it is first asked for: only a file that may have to be decoded asks."""
 
-    def __init__(self, branches: Iterable[Branch], store: Store, device: str | None) -> None:
-        self._parts, self._store = [part for branch in branches for part in branch.parts], store
-        self._device = device
+    def __init__(self, make: Callable[[], set[str]]) -> None:
+        self._make = make
 
     def __contains__(self, sha256: object) -> bool:
-        return sha256 in self._held
+        return sha256 in self._made
 
     @cached_property
-    def _held(self) -> set[str]:
-        """All of them. Only a file that may have to be decoded asks, and most runs meet none."""
-        recipes = (feature_recipe(part, installed(), self._device) for part in self._parts)
-        return set().union(*(self._store.features(recipe).held() for recipe in recipes))
+    def _made(self) -> set[str]:
+        return self._make()
