@@ -206,7 +206,8 @@ class Work:
     def listed(self, reader: Dataset, rehash: bool = False) -> tuple[pl.DataFrame, Any]:
         """Return the clip index of the recordings, and what was noticed of their last bytes."""
         with self.stage("clips", 0) as advance:
-            clips, rests = listing.clips(reader, self.root, self.plan, self.store, self.device, rehash)
+            heard_before = partial(embed.heard_before, self.plan, self.store, self.device)
+            clips, rests = listing.clips(reader, self.root, heard_before, self.store, rehash)
             advance(len(clips))
         return clips, rests
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -11,20 +11,19 @@ import polars as pl
 from asdcore.contract.interfaces import Dataset
 from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.data.remembered_facts import Memory, remembering
-from asdcore.portfolio import Portfolio
-from asdcore.stages.embed import heard_before
 from asdcore.store.cache import Store
 
 
 def clips(
-    reader: Dataset, root: Path, plan: Portfolio, store: Store, device: str | None, rehash: bool
+    reader: Dataset, root: Path, heard_before: Callable[[], set[str]], store: Store, rehash: bool
 ) -> tuple[pl.DataFrame, Mapping[str, int]]:
     """Return the clip index of the recordings, and the bytes of each after its last whole sample, if there are any.
 
-    rehash : read every recording, even if it seems to be what it was.
+    heard_before : returns the audio digests that the store holds features of. rehash : read every recording, even if it
+    seems to be what it was.
     """
-    decoded, memory = _WhenAsked(partial(heard_before, plan, store, device)), Memory(store.recordings, not rehash)
-    with decoded_before(decoded), remembering(memory), noticing_rests() as rests:
+    memory = Memory(store.recordings, trusted=not rehash)
+    with decoded_before(_WhenAsked(heard_before)), remembering(memory), noticing_rests() as rests:
         return completed(reader.clips(root)), rests
 
 
