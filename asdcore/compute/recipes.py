@@ -104,11 +104,7 @@ def changed_sources(components: list[tuple[str, str]], plugins: Plugins) -> list
     by_plugin = {
         component.plugin: component for component in (plugins.component(kind, name) for kind, name in components)
     }
-    return sorted(
-        name
-        for name, component in by_plugin.items()
-        if component.files_now() != component.files or _digest_now(component) != component.source_digest
-    )
+    return sorted(name for name, component in by_plugin.items() if _has_changed(component))
 
 
 def inputs_digest(choices: Iterable[Choice], plugins: Plugins) -> dict[str, str]:
@@ -169,9 +165,9 @@ def pooling_recipe(choice: EncoderChoice, encoder: Component) -> dict[str, Any]:
     return {"name": name, "parameters": complete(name, published, choice.pooling.parameters)}
 
 
-def _digest_now(component: Component) -> str:
+def _has_changed(component: Component) -> bool:
     source = component.files_now()
-    return source.digest if source else "unknown"
+    return source != component.files or (source.digest if source else "unknown") != component.source_digest
 
 
 def _version(name: str) -> str:
