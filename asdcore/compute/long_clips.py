@@ -1,8 +1,8 @@
 """Encodes a long recording without ever holding it: decoded, viewed, resampled, encoded and pooled in blocks.
 
-It takes a view that works sample by sample (``samplewise``) and an encoder that reads in blocks (``encode_blocks``); see
-:mod:`asdcore.contract.long_sound`. What is resampled, and tokens, lie in temporary files in the store meanwhile. Features
-are the same bits as of a recording in memory. Any other view or encoder gets the whole recording.
+It takes a view that works sample by sample (``samplewise``) and an encoder that reads in blocks (``encode_blocks``):
+see :mod:`asdcore.contract.long_sound`. What is resampled, and tokens, lie in temporary files in the store meanwhile.
+Features are the same bits as of a recording in memory. Any other view or encoder gets the whole recording.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,18 @@ from asdcore.data.audio import AudioFacts, Resampler, decode_new, decoded_in_blo
 from asdcore.data.pooling import POOLINGS
 from asdcore.data.pooling_blocks import SpooledTokens, pool_spooled
 from asdcore.errors import DataError, PluginError, blamed, located
+from asdcore.store.atomic import disk_trouble
 
 Key = tuple[str, str, int]
 """A view, its parameters and a sample rate."""
 
 
 def hear_long(
-    path: Path, requests: Sequence[Request], device: str | None, sha256: str | None = None, held: frozenset[str] = frozenset()
+    path: Path,
+    requests: Sequence[Request],
+    device: str | None,
+    sha256: str | None = None,
+    held: frozenset[str] = frozenset(),
 ) -> tuple[AudioFacts, Features]:
     """Decode a long recording and return its facts and features; no features if its digest is among ``held``.
 
@@ -41,7 +46,9 @@ def hear_long(
     with _temporary(requests) as folder, ExitStack() as stack:
         with decoded_in_blocks(path) as (facts, blocks):
             if sha256 not in (None, facts.sha256):
-                raise DataError(f"{path.name}: changed since it was indexed. Restore or replace the file, then run again.")
+                raise DataError(
+                    f"{path.name}: changed since it was indexed. Restore or replace the file, then run again."
+                )
             if facts.sha256 in held:
                 return facts, {}
             sounds = _spooled(blocks, facts.sample_rate, streamed, device, folder, stack)
@@ -56,10 +63,11 @@ def hear_long(
 
 def in_blocks(request: Request, device: str | None) -> bool:
     """Whether a view and an encoder take a long recording block by block."""
-    view, encoder = encoding.built_view(request), encoding.built_encoder(request, device)
+    encoder = encoding.built_encoder(request, device)
     # "cls" would pool special tokens, of which blocks have none: the whole recording is refused in its own words.
     pooled = all(not POOLINGS[output.pooling].special for output in request.outputs if output.pooling in POOLINGS)
-    return pooled and getattr(view, "samplewise", False) and hasattr(encoder, "encode_blocks") and not is_exact(encoder)
+    reads = hasattr(encoder, "encode_blocks") and not is_exact(encoder)
+    return pooled and reads and encoding.is_samplewise(request.view, request.view_parameters)
 
 
 class _Spool:
@@ -103,10 +111,12 @@ def _spooled(
     stack: ExitStack,
 ) -> dict[Key, _Spool]:
     """Make every view, at every sample rate that is asked for, of all blocks of a recording."""
-    spools = {key: _Spool(stack.enter_context(_file(folder)), rate, key[2]) for key in (_key(r, device) for r in requests)}
+    spools = {
+        key: _Spool(stack.enter_context(_file(folder)), rate, key[2]) for key in (_key(r, device) for r in requests)
+    }
     waiting: NDArray[np.float32] | None = None
     for block in blocks:
-        if waiting is not None:
+        if waiting is not None and len(block):
             _append(spools, waiting, rate, last=False)
         waiting = block if len(block) else waiting
     if waiting is not None:
@@ -156,5 +166,6 @@ def _file(folder: str) -> IO[bytes]:
 def _temporary(requests: Sequence[Request]) -> Iterator[str]:
     """Yield a folder for temporary files, on the disk of the store."""
     folder = next(output.folder for request in requests for output in request.outputs)
-    folder.mkdir(parents=True, exist_ok=True)
-    yield str(folder)
+    with disk_trouble(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        yield str(folder)

@@ -179,6 +179,22 @@ def _samples(sound: Any, name: str) -> Iterator[NDArray[np.float32]]:
         raise DataError(f"{name}: cut short, {n_samples} of the {sound.frames} samples that its header promises")
 
 
+class Resampler:
+    """Resamples a recording block by block: the bits that :func:`resample` gives of the whole."""
+
+    def __init__(self, source: int, target: int) -> None:
+        import soxr
+
+        self._stream = None if source == target else soxr.ResampleStream(source, target, 1, "float32", "HQ")
+
+    def __call__(self, block: NDArray[np.float32], last: bool) -> NDArray[np.float32]:
+        """Return what of (n_samples,) can be given so far, (n_samples',); ``last`` ends the recording."""
+        if self._stream is None:
+            return block
+        resampled: NDArray[np.float32] = self._stream.resample_chunk(block, last=last)
+        return resampled
+
+
 def is_long(path: Path) -> bool:
     """Whether a recording is so long that it should not be in memory as a whole: a look at its size or header."""
     import soundfile

@@ -8,7 +8,7 @@ import mmap
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from asdcore.errors import DataError
 
@@ -28,7 +28,7 @@ class FileContent:
     def __init__(self, path: Path) -> None:
         self._name, self._path = path.name, path
         self.content: bytes | mmap.mmap = b""
-        self._file: IO[bytes] | None = None
+        self._file: io.BufferedReader | None = None
         self._then = 0, 0
 
     def __enter__(self) -> Self:
@@ -96,7 +96,7 @@ class _Behind(io.RawIOBase):
         self._position = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: size}[whence])
         return self._position
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         content = os.pread(self._descriptor, len(buffer), self._start + self._position)
         buffer[: len(content)] = content
         self._position += len(content)

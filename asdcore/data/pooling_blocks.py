@@ -39,7 +39,9 @@ class SpooledTokens:
         if not self.shape[0]:
             self.shape, self._type = (0, *patches.shape[1:]), patches.dtype
         if patches.shape[1:] != self.shape[1:] or patches.dtype != self._type:
-            raise DataError(f"the encoder's tokens change from {self.shape[1:]} to {patches.shape[1:]} within a recording")
+            raise DataError(
+                f"the encoder's tokens change from {self.shape[1:]} to {patches.shape[1:]} within a recording"
+            )
         self._file.write(np.ascontiguousarray(patches).tobytes())
         self.shape = (self.shape[0] + len(patches), *self.shape[1:])
 
@@ -77,12 +79,11 @@ def pool_spooled(name: str, tokens: SpooledTokens, **parameters: Any) -> Floats3
     if bands - starts[-1] == 1:
         starts.pop()
     stops = [*starts[1:], bands]
-    parts = [
-        pool(name, tokens.bands(start, stop), **parameters)
-        for start, stop in zip(starts, stops, strict=True)
-    ]
+    parts = [pool(name, tokens.bands(start, stop), **parameters) for start, stop in zip(starts, stops, strict=True)]
     if name == "mean_std":
-        return np.concatenate([*(part[: len(part) // 2] for part in parts), *(part[len(part) // 2 :] for part in parts)])
+        return np.concatenate(
+            [*(part[: len(part) // 2] for part in parts), *(part[len(part) // 2 :] for part in parts)]
+        )
     return np.concatenate(parts)
 
 
@@ -92,10 +93,12 @@ def _mean_all(tokens: SpooledTokens, parameters: dict[str, Any]) -> Floats32:
     rows, dim = tokens.shape[0] * tokens.shape[1], tokens.shape[2]
     blocks = (bend(_checked(block).astype(np.float64).reshape(-1, dim)) for block in tokens.blocks())
     if dim == 1:
-        total = _by_halves(_Values(blocks), rows)
+        sums = np.array([_by_halves(_Values(blocks), rows)])
     else:
-        total = functools.reduce(lambda sums, block: np.concatenate([sums[None], block]).sum(axis=0), blocks, np.zeros(dim))
-    return (total / np.float64(rows)).astype(np.float32).reshape(dim)
+        sums = functools.reduce(
+            lambda done, block: np.concatenate([done[None], block]).sum(axis=0), blocks, np.zeros(dim)
+        )
+    return (sums / rows).astype(np.float32)
 
 
 def _checked(block: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
@@ -117,10 +120,10 @@ class _Values:
         return taken
 
 
-def _by_halves(values: _Values, count: int) -> np.float64:
+def _by_halves(values: _Values, count: int) -> float:
     """Sum values as numpy sums a column: each half by itself, the first one a multiple of eight."""
     if count <= AT_ONCE:
-        return np.add.reduce(values.take(count))
+        return float(np.add.reduce(values.take(count)))
     half = count // 2
     half -= half % 8
     return _by_halves(values, half) + _by_halves(values, count - half)

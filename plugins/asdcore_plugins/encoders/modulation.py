@@ -13,8 +13,8 @@ from asdcore_plugins.encoders.bases.weightless import Audio
 from asdcore_plugins.nn.bands import LogBands
 from asdcore_plugins.nn.envelopes import Envelopes
 from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
-from asdcore_plugins.nn.stft import frame_powers, hann
 from asdcore_plugins.nn.sound import Sound
+from asdcore_plugins.nn.stft import frame_powers, hann
 from asdcore_plugins.nn.welch import density
 
 Floats = NDArray[np.float64]

@@ -40,7 +40,7 @@ class InMemory:
 
     def read(self, start: int, stop: int) -> Samples:
         """Return samples; 0 beyond the ends."""
-        if 0 <= start and stop <= len(self.clip):
+        if start >= 0 and stop <= len(self.clip):
             return self.clip[start:stop]
         samples = np.zeros(stop - start, self.clip.dtype)
         there = self.clip[max(0, start) : max(0, stop)]

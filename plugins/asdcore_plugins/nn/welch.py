@@ -53,8 +53,8 @@ def density(signals: Floats, sample_rate: float, n_fft: int) -> Floats:
 def density_of_pieces(pieces: Iterable[Floats], sample_rate: float, n_fft: int) -> Floats:
     """Estimate the density of signals that come in pieces, (..., n_samples), of whole windows.
 
-    A piece begins half a window before the one before it ends. Windows are summed in the order of time, so the result is
-    the same bits however long the pieces are.
+    A piece begins half a window before the one before it ends. Windows are summed in the order of time, so the result
+    is the same bits however long the pieces are.
 
     Examples
     --------

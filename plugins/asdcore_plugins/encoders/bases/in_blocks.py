@@ -16,7 +16,9 @@ from asdcore_plugins.nn.sound import InMemory, Sound
 class BlockEncoder(WeightlessEncoder):
     """An encoder without weights that reads sound as it goes. What a child adds: ``name`` and :meth:`blocks`."""
 
-    def encode_blocks(self, sound: Sound, layers: Sequence[int | str] = (LAYER,)) -> Iterator[Mapping[int | str, Tokens]]:
+    def encode_blocks(
+        self, sound: Sound, layers: Sequence[int | str] = (LAYER,)
+    ) -> Iterator[Mapping[int | str, Tokens]]:
         """Yield the tokens of a recording of any length, in the order of time.
 
         Parameters
@@ -53,7 +55,7 @@ class BlockEncoder(WeightlessEncoder):
 
 @dataclass(frozen=True)
 class Framing:
-    """Frames of ``n_fft`` samples at every ``hop``-th sample, with ``padding`` zeros before the first and after the last.
+    """Frames of ``n_fft`` samples at every ``hop``-th sample, with ``padding`` zeros before and after the sound.
 
     Blocks begin at whole multiples of ``together`` frames: what is transformed together is the same for any length.
     """
