@@ -38,9 +38,9 @@ class Comparison(Tabular):
         """Return the object that ``asdcore compare --json`` prints; scores and differences are fractions."""
         results = self.evaluation.as_json()["systems"]
         return {
-            "year": self.evaluation.year,
+            "year": self.evaluation.year or None,
             "systems": {
-                name: {key: result[key] for key in ("official_score", "ci95")} for name, result in results.items()
+                name: {key: result[key] for key in (self.evaluation.total, "ci95")} for name, result in results.items()
             },
             "differences": [difference.as_json() for difference in self.differences],
             "replicates": self.evaluation.uncertainty.replicates if self.evaluation.uncertainty else 0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -24,14 +23,3 @@ def done_ahead(pool: Executor, function: Callable[[Job], Done], jobs: Iterable[J
             yield under_way.popleft().result()
     while under_way:
         yield under_way.popleft().result()
-
-
-def decoders(device: str | None) -> int:
-    """Return how many threads decode and prepare ahead of the network: on the CPU they leave it a core of its own."""
-    cores = os.cpu_count() or 1
-    return cores if is_elsewhere(device) else min(2, max(1, cores - 1))
-
-
-def is_elsewhere(device: str | None) -> bool:
-    """Whether networks run on another device than the CPU, several clips at once."""
-    return device not in (None, "cpu")

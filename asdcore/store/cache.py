@@ -2,6 +2,7 @@
 
     STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
     STORE/fitted/<recipe>.safetensors         what the scorer of one (machine, section, branch) has learnt
+    STORE/trained/<recipe>.safetensors        what a trained encoder has learnt
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
     STORE/ranges/<recipe>.parquet             how far train normals of one (machine, section) and feature set depend on
                                               their neighbours
@@ -81,6 +82,10 @@ class Store:
     def fitted_path(self, recipe: dict[str, object]) -> Path:
         """Return the path of the state of a scorer fitted on one (machine, section) by one branch."""
         return self.root / "fitted" / f"{recipe_digest(recipe)}.safetensors"
+
+    def trained_path(self, recipe: dict[str, object]) -> Path:
+        """Return the path of what an encoder has learnt of train normals."""
+        return self.root / "trained" / f"{recipe_digest(recipe)}.safetensors"
 
     def scores_path(self, recipe: dict[str, object]) -> Path:
         """Return the path of the scores of one (machine, section, branch)."""

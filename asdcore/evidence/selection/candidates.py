@@ -16,7 +16,7 @@ from asdcore.evidence.evaluate import Evaluation, evaluate_table
 from asdcore.evidence.ledger import look_at, record_look
 from asdcore.evidence.metrics import official_score
 from asdcore.evidence.scores_with_truth import join_systems
-from asdcore.evidence.truth import truth_of
+from asdcore.evidence.truth import rules_for, truth_of
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once
 from asdcore.runs.trials import Trials
@@ -152,7 +152,7 @@ def open_candidates(places: Places, truth: str | Path | None = None, year: int |
         joined = join_systems(systems, decisions, run.clips, labels)
         parts.append(joined.with_columns(system=pl.lit(name)))
     table = pl.concat(parts)
-    return Candidates(places, labels, table, evaluate_table(table, first.about["year"] if year is None else year))
+    return Candidates(places, labels, table, evaluate_table(table, rules_for(first, labels, year)))
 
 
 def check_same_clips(first: Run, other: Run, split: str) -> None:
