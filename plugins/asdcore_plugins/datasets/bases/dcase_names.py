@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from asdcore import DataError
 
@@ -22,8 +22,7 @@ FIELDS = {
 }
 
 
-@dataclass(frozen=True)
-class ClipName:
+class ClipName(NamedTuple):
     """What a clip's name and folder say; None where they do not say it. ``index`` keeps the digits as they stand."""
 
     section: str
@@ -49,7 +48,7 @@ class Form:
     def spell(self, clip: ClipName) -> str:
         """Return the name, without suffix, that a clip has in this form."""
         tail = "" if clip.attributes is None else f"_{clip.attributes}"
-        return self.template.format(**vars(clip), tail=tail)
+        return self.template.format(**clip._asdict(), tail=tail)
 
 
 FORMS = {
