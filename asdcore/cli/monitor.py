@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -14,36 +14,45 @@ from asdcore.cli.shared import FAILED
 from asdcore.errors import DataError
 
 if TYPE_CHECKING:
+    from asdcore.detector.detector import Detector
+    from asdcore.detector.machine import FrozenMachine
     from asdcore.monitor.monitor import Settings
     from asdcore.monitor.sources import Source
 
 
+Machine = Annotated[
+    str | None, typer.Option(help="The machine that is heard. Default: the only one that the detector knows.")
+]
+Section = Annotated[str | None, typer.Option(help="Its section. Default: the only one.")]
+System = Annotated[str | None, typer.Option(help="The system. Default: as detect.")]
+Log = Annotated[Path | None, typer.Option(help="File that remembers all windows. Default: SOURCE.monitor.jsonl")]
+Seconds = Annotated[float | None, typer.Option(help="Length of a window. Default: of the train clips.")]
+Hop = Annotated[float | None, typer.Option(help="From one window to the next. Default: the length.")]
+Rule = Annotated[str, typer.Option(help="k/n: an alarm begins with k of n windows above the threshold.")]
+Promise = Annotated[str | None, typer.Option(help="False alarms allowed, such as '1 per week': sets the threshold.")]
+KeepAudio = Annotated[float, typer.Option(help="Seconds of sound to keep before an alarm.", min=0)]
+Once = Annotated[bool, typer.Option("--once", help="Of a folder: end when all that is there has been heard.")]
+Rate = Annotated[int | None, typer.Option(help="Of stdin: Hz.", min=1000)]
+Channels = Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.", min=1)]
+ShowWindows = Annotated[bool, typer.Option("--windows", help="Print every window, not events alone.")]
+
+
 def monitor(
     detector: Annotated[Path, typer.Argument(help="A detector (.asd).")],
-    source: Annotated[
-        str, typer.Argument(help="A long recording, a folder that fills, or - for raw samples on stdin.")
-    ],
-    machine: Annotated[
-        str | None, typer.Option(help="The machine that is heard. Default: the only one that the detector knows.")
-    ] = None,
-    section: Annotated[str | None, typer.Option(help="Its section. Default: the only one.")] = None,
-    system: Annotated[str | None, typer.Option(help="The system. Default: as detect.")] = None,
-    log: Annotated[
-        Path | None, typer.Option(help="File that remembers all windows. Default: SOURCE.monitor.jsonl")
-    ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Length of a window. Default: of the train clips.")] = None,
-    hop: Annotated[float | None, typer.Option(help="From one window to the next. Default: the length.")] = None,
-    alarm: Annotated[str, typer.Option(help="k/n: an alarm begins with k of n windows above the threshold.")] = "3/5",
-    promise: Annotated[
-        str | None, typer.Option(help="False alarms allowed, such as '1 per week': sets the threshold.")
-    ] = None,
-    keep_audio: Annotated[float, typer.Option(help="Seconds of sound to keep before an alarm.")] = 0.0,
-    once: Annotated[
-        bool, typer.Option("--once", help="Of a folder: end when all that is there has been heard.")
-    ] = False,
-    sample_rate: Annotated[int | None, typer.Option(help="Of stdin: Hz.")] = None,
-    channels: Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.")] = 1,
-    windows: Annotated[bool, typer.Option("--windows", help="Print every window, not events alone.")] = False,
+    source: Annotated[str, typer.Argument(help="A long recording, a folder that fills, or - for samples on stdin.")],
+    machine: Machine = None,
+    section: Section = None,
+    system: System = None,
+    log: Log = None,
+    seconds: Seconds = None,
+    hop: Hop = None,
+    alarm: Rule = "3/5",
+    promise: Promise = None,
+    keep_audio: KeepAudio = 0.0,
+    once: Once = False,
+    sample_rate: Rate = None,
+    channels: Channels = 1,
+    windows: ShowWindows = False,
     key: PublicKey = None,
 ) -> None:
     """Listen to a machine, and raise alarms.
@@ -52,29 +61,45 @@ def monitor(
     All windows go into the log, from which the monitor goes on if it was stopped, by whatever. Exits with 1 if an alarm
     began, 0 if none did.
 
-    Example: asdcore monitor pump.asd night.wav --alarm 3/5 --promise '1 per day'
+    Example: asdcore monitor pump.asd night.wav --alarm 3/5
     """
     from asdcore.detector.detector import load_detector
-    from asdcore.monitor.journal import Journal
-    from asdcore.monitor.keep_audio import AudioKept
-    from asdcore.monitor.monitor import Monitor, keep_folder
-    from asdcore.monitor.setup import settings_of, settings_written
+    from asdcore.monitor.setup import settings_of
 
     place = _source(source, once=once, sample_rate=sample_rate, channels=channels)
     file = log or Path(f"{'stdin' if source == '-' else source.rstrip('/')}.monitor.jsonl")
     with failing():
         loaded = load_detector(detector, public_key=key)
-        name = loaded.chosen_system(system)
-        known = loaded.known(machine, section)
+        known, name = loaded.known(machine, section), loaded.chosen_system(system)
         asked = settings_of(known, name, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
-    journal = Journal(file, settings_written(loaded, known, name, asked))
+    if _listen(Heard(loaded, known, name), asked, place, file, keep_audio=keep_audio, show=windows):
+        raise typer.Exit(FAILED)
+
+
+class Heard(NamedTuple):
+    """What is heard: a detector, one of its machines, and the system that judges."""
+
+    detector: Detector
+    known: FrozenMachine
+    system: str
+
+
+def _listen(heard: Heard, asked: Settings, place: Source, file: Path, *, keep_audio: float, show: bool) -> int:
+    """Listen until the source ends, and return how many alarms began."""
+    from asdcore.monitor.journal import Journal
+    from asdcore.monitor.keep_audio import AudioKept
+    from asdcore.monitor.monitor import Monitor, keep_folder
+    from asdcore.monitor.setup import settings_written
+
+    detector, known, system = heard
+    journal = Journal(file, settings_written(detector, known, system, asked))
     try:
         under_way = Monitor(
-            lambda sound, rate: loaded.score(sound, rate, known.machine, known.section, system=name),
+            lambda sound, rate: detector.score(sound, rate, known.machine, known.section, system=system),
             asked,
             journal,
             AudioKept(keep_folder(file), keep_audio),
-            _print if windows else None,
+            _print if show else None,
         )
         _tell(asked, under_way.count, file)
         for event in under_way.listen(place):
@@ -82,8 +107,7 @@ def monitor(
         typer.echo(f"{under_way.windows_now} windows, {under_way.begun_now} alarms: {file}", err=True)
     finally:
         journal.close()
-    if under_way.begun_now:
-        raise typer.Exit(FAILED)
+    return under_way.begun_now
 
 
 def _source(source: str, *, once: bool, sample_rate: int | None, channels: int) -> Source:

@@ -75,7 +75,7 @@ def to_prepared(features: NDArray[np.float32], normals: Floats, metric: str) -> 
     """Return the distances (n_clips, n_train) to a bank that :func:`prepared` gave: the bits of :func:`distances`."""
     rows, added = prepared(features, metric), int(metric == "cosine")
     _check_sizes(rows.shape[1] - added, normals.shape[1] - added)
-    return _rooted(_squares(rows, normals, "euclidean"), metric)
+    return _rooted(_squares(rows, normals, None), metric)
 
 
 def _check_sizes(of_clip: int, of_bank: int) -> None:
@@ -114,15 +114,17 @@ def _prepared_into(rows: Floats, features: Bank, metric: str) -> Floats:
     return rows
 
 
-def _squares(queries: Floats, bank: Bank, metric: str) -> Floats:
-    """(n, D), (m, ...) -> squared distances (n, m) of prepared queries to a bank that is prepared block by block."""
+def _squares(queries: Floats, bank: Bank, metric: str | None) -> Floats:
+    """(n, D), (m, ...) -> squared distances (n, m) of prepared queries to a bank; None: it is prepared, too."""
     width = queries.shape[1]
     squares, rows = np.empty((len(queries), len(bank))), bank.reshape(len(bank), math.prod(bank.shape[1:]))
     blocks = _blocks(len(bank), width)
     ready, difference = (_scratch(blocks[0].stop if blocks else 0, width) for _ in range(2))
     for block in blocks:
         size = block.stop - block.start
-        normals, apart = _prepared_into(ready[:size], rows[block], metric), difference[:size]
+        normals, apart = rows[block], difference[:size]
+        if metric is not None:
+            normals = _prepared_into(ready[:size], normals, metric)
         for i, query in enumerate(queries):
             _squares_to(query, normals, apart, squares[i, block])
     return squares

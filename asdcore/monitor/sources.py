@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.basics.paths import SOUNDS
-from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.data.audio import opened
 from asdcore.errors import DataError
 
 Sound = NDArray[np.float32]
@@ -181,15 +180,6 @@ class Pipe:
             rest = content[whole:]
             samples = np.frombuffer(content[:whole], "<i2").reshape(-1, self.channels)
             yield np.ascontiguousarray(samples.T, dtype=np.float32) / np.float32(32768)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, AudioFacts]]:
-    import soundfile
-
-    facts = inspect_audio(path)
-    with soundfile.SoundFile(path) as sound:
-        yield sound, facts
 
 
 def recording_of(path: Path, name: str, waiting: int = 0) -> Recording:

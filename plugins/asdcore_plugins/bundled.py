@@ -44,6 +44,7 @@ ENCODERS = {
     "coherence": "coherence:Coherence",
     "dasheng": "dasheng:Dasheng",
     "data2vec": "speech:Data2Vec",
+    "discriminative": "discriminative:Discriminative",
     "eat": "eat:EAT",
     "efficientat": "efficientat:EfficientAT",
     "hear": "hear:Hear",
