@@ -24,7 +24,8 @@ from asdcore.contract.plugins import Component, installed
 from asdcore.contract.tokens import Tokens, is_exact
 from asdcore.data.audio import resample
 from asdcore.data.pooling import pool
-from asdcore.errors import DataError, PluginError, PortfolioError, blamed, located
+from asdcore.errors import AsdcoreError, DataError, PluginError, PortfolioError, blamed, located
+from asdcore.portfolio import TrainedState
 
 Array = NDArray[np.float32]
 AnyFloats = NDArray[np.floating[Any]]
@@ -42,13 +43,17 @@ class Output:
 
 @dataclass(frozen=True)
 class Request:
-    """All outputs that are asked of one view and one encoder. Parameters are JSON texts."""
+    """All outputs that are asked of one view and one encoder. Parameters are JSON texts.
+
+    trained : what the encoder has learnt, if it is trained.
+    """
 
     view: str
     view_parameters: str
     encoder: str
     encoder_parameters: str
     outputs: tuple[Output, ...]
+    trained: TrainedState | None = None
 
 
 Features = dict[Output, Array]
@@ -62,15 +67,21 @@ def check(requests: Sequence[Request], device: str | None) -> None:
     for request in requests:
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
             encoder = _encoder_of(request, device)
-            _layers(encoder, request.outputs)
-        _check_channels(request, channels_of("encoder", request.encoder, encoder))
+        check_request(request, encoder)
+
+
+def check_request(request: Request, encoder: Any) -> None:
+    """Raise PortfolioError unless an encoder, trained or not, has the layers asked for, and fits its view."""
+    with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
+        _layers(encoder, request.outputs)
+    _check_channels(request, channels_of("encoder", request.encoder, encoder))
 
 
 def hears(encoder: str, parameters: str, device: str | None) -> Any:
     """Return how many seconds of a clip an encoder with these parameters (JSON text) declares to hear, or None."""
     with located(f"encoder {encoder!r}"), blamed("encoder", encoder):
         made_by = installed().components("encoder").get(encoder)
-        return getattr(_encoder(encoder, parameters, device, made_by), "hears", None)
+        return getattr(_encoder(encoder, parameters, device, None, made_by), "hears", None)
 
 
 def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | None) -> list[Any]:
@@ -84,7 +95,7 @@ def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | 
                 waveforms[view] = waveform(*view, audio, rate)
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
             encoder = _encoder_of(request, device)
-            clip = _resampled(waveforms[view], rate, encoder.sample_rate)[None]
+            clip = resampled(waveforms[view], rate, encoder.sample_rate)[None]
             prepared.append(encoder.prepare(clip) if _has_halves(encoder) else clip)
     return prepared
 
@@ -193,7 +204,7 @@ def _counted(channels: int) -> str:
     return f"{channels} channel{'s' * (channels > 1)}"
 
 
-def _resampled(waveform: Array, rate: int, target: int) -> Array:
+def resampled(waveform: Array, rate: int, target: int) -> Array:
     """(n_samples,) or (2, n_samples) -> the same at another rate, every channel by itself."""
     if waveform.ndim == 1:
         return resample(waveform, rate, target)
@@ -224,17 +235,43 @@ def _built_view(name: str, parameters: str, _: Component | None) -> Any:
 
 def _encoder_of(request: Request, device: str | None) -> Any:
     made_by = installed().components("encoder").get(request.encoder)
-    return _encoder(request.encoder, request.encoder_parameters, device, made_by)
+    encoder = _encoder(request.encoder, request.encoder_parameters, device, request.trained, made_by)
+    if request.trained is None and hasattr(encoder, "fit"):
+        raise PluginError(
+            f"encoder {request.encoder!r} has to be trained, but what is registered has no 'fit'. Register its class."
+        )
+    return encoder
 
 
-@functools.lru_cache(maxsize=8)
-def _encoder(name: str, parameters: str, device: str | None, _: Component | None) -> Any:
-    """Build an encoder once a process, as a view; ``device`` reaches the encoders that take one."""
+def build_encoder(name: str, parameters: str, device: str | None) -> Any:
+    """Build an encoder from its parameters (JSON text); ``device`` reaches the encoders that take one."""
     values = json.loads(parameters)
     factory = installed().component("encoder", name).factory if device is not None else None
     if factory and "device" in inspect.signature(factory).parameters:
         values["device"] = device
-    encoder = build("encoder", name, values, installed())
-    if hasattr(encoder, "fit"):
-        raise PluginError(f"encoder {name!r} must be trained first, and training encoders is not part of a run yet.")
-    return encoder
+    return build("encoder", name, values, installed())
+
+
+def restored_encoder(name: str, parameters: str, device: str | None, learnt: Mapping[str, Any]) -> Any:
+    """Build an encoder and restore what it has learnt. Raises PluginError if it refuses."""
+    encoder = build_encoder(name, parameters, device)
+    try:
+        back = encoder.restore(learnt)
+    except AsdcoreError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"it does not take back what it has learnt: {type(error).__name__}: {error}. "
+            f"'asdcore check-plugin {name}' shows whether state and restore fit together."
+        ) from error
+    if type(back) is not type(encoder):
+        raise PluginError(f"restore returned a {type(back).__name__}; let it return self.")
+    return back
+
+
+@functools.lru_cache(maxsize=8)
+def _encoder(name: str, parameters: str, device: str | None, trained: TrainedState | None, _: Component | None) -> Any:
+    """Build an encoder once a process, as a view, and restore it if it was trained."""
+    if trained is None:
+        return build_encoder(name, parameters, device)
+    return restored_encoder(name, parameters, device, trained.read())

@@ -78,6 +78,7 @@ def index_clips(
     *,
     channels: int | None = None,
     problems: Iterable[str] = (),
+    names_repeat: bool = False,
 ) -> pl.DataFrame:
     """Make the clip index of ``root`` from parsed names, reading every audio file once.
 
@@ -95,6 +96,9 @@ def index_clips(
         The channel count every clip must have; None accepts any that is the same within a machine.
     problems : iterable of str
         Problems that the reader has found already; they are reported together with those found here.
+    names_repeat : bool
+        Whether two clips of one machine and split may have the same file name in different folders. A challenge's
+        score files and truth lists name a clip by that alone, so by default this is a problem.
 
     Returns
     -------
@@ -144,7 +148,7 @@ def index_clips(
         *unreadable,
         *misplaced,
         *_word_problems(index),
-        *_name_problems(index),
+        *(() if names_repeat else _name_problems(index)),
         *_channel_problems(index, channels),
         *(_cell_problems(index) if _LOOKED_AT.get() is None else ()),
     ]

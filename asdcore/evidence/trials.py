@@ -106,12 +106,17 @@ def evaluate_trials(trials: Trials, truth: pl.DataFrame, year: int, replicates: 
         If truth and test clips do not fit, or a cell of the year has no clips.
     """
     tables = joined_trials(trials, truth)
+    drawn = Resampled.of(at_seeds(tables), year, replicates, seed=0) if replicates else None
+    return evaluate_joined(tables, year, drawn)
+
+
+def evaluate_joined(tables: Mapping[int, pl.DataFrame], year: int, drawn: Resampled | None) -> TrialsEvaluation:
+    """Evaluate the joined table of every seed, with intervals if their clips were resampled together."""
     alone = {seed: evaluate_table(table, year) for seed, table in tables.items()}
-    systems = list(alone[trials.seeds[0]].systems)
+    systems = list(next(iter(alone.values())).systems)
     means = {name: _mean_result([each.systems[name] for each in alone.values()]) for name in systems}
-    if not replicates:
+    if drawn is None:
         return TrialsEvaluation(year, means, None, alone)
-    drawn = Resampled.of(at_seeds(tables), year, replicates, seed=0)
     members = members_of(drawn.systems)
     together, apart = drawn.averaged(members).uncertainty(), drawn.uncertainty()
     for k, seed in enumerate(tables):

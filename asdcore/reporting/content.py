@@ -15,7 +15,7 @@ from asdcore.reporting.maps import clip_parts, feature_recipes, map_parts
 from asdcore.reporting.pictures import tail_pictures
 from asdcore.reporting.point_labels import named
 from asdcore.reporting.provenance import origin
-from asdcore.reporting.reported_runs import Subject, called, official_cells
+from asdcore.reporting.reported_runs import Subject, called, official_cells, total_name
 from asdcore.reporting.statistics import Statistics, ledger_excerpt
 from asdcore.reporting.summary import headline, matrix
 from asdcore.reporting.thresholds import promises
@@ -67,6 +67,7 @@ def gather(subjects: Sequence[Subject], statistics: Statistics, places: Places, 
         data["rows"][f"cost-{kind}"] = named(cost_rows, kind, "official", logarithmic=kind in logarithmic)
     words = {
         "version": __version__,
+        "total": total_name(subjects),
         "headline": headline(statistics, subjects, places),
         "promises": promises(subjects, places),
         "matrix": matrix(statistics),

@@ -127,6 +127,12 @@ def official_cells(subject: Subject) -> list[str]:
     return [cell.name for cell in rule(subject.year).cells]
 
 
+def total_name(subjects: Sequence[Subject]) -> str:
+    """Return what the scores of systems are called: official, unless all are of recordings of one's own."""
+    totals = {rule(subject.year).total for subject in subjects}
+    return ("official_score" if "official_score" in totals else "mean_score").replace("_", " ")
+
+
 def called(cell: str) -> str:
     """Return how a cell is called in print: ``auc_source`` is "AUC source"."""
     kind, _, domain = cell.partition("_")
@@ -149,4 +155,5 @@ def _subject(name: str, run: Run, alone: bool, truth: Path | None, year: int | N
             raise
         gaps.append(f"{name} has no labels, so nothing here says how good it is. {error}")
         evaluation, labels, looks = None, None, None
-    return Subject(name, run, alone, of_year(run.about, year), evaluation, labels, looks, tuple(gaps))
+    rules = evaluation.year if evaluation else of_year(run.about, year)
+    return Subject(name, run, alone, rules, evaluation, labels, looks, tuple(gaps))

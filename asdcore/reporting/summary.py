@@ -8,7 +8,7 @@ from typing import Any
 from asdcore.basics.digits import fixed
 from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT
-from asdcore.reporting.reported_runs import Subject
+from asdcore.reporting.reported_runs import Subject, total_name
 from asdcore.reporting.statistics import Statistics
 
 
@@ -18,7 +18,9 @@ def headline(statistics: Statistics, subjects: Sequence[Subject], places: Mappin
         return ["There are no labels: this report shows scores, not how good they are."]
     best = max(sorted(statistics.official), key=lambda system: statistics.official[system].estimate)
     many = f", the highest of {len(statistics.official)} systems" if len(statistics.official) > 1 else ""
-    sentences = [f"{best} has an official score of {percent(statistics.official[best])}{many}."]
+    total = total_name(subjects)
+    article = "an" if total.startswith("o") else "a"
+    sentences = [f"{best} has {article} {total} of {percent(statistics.official[best])}{many}."]
     sentences += _compared(best, statistics.differences)
     weakest = min((row for row in statistics.cells if row["system"] == best), key=lambda row: float(row["estimate"]))
     place = places[weakest["machine"], weakest["section"]]

@@ -9,11 +9,10 @@ view or an encoder that remembers other clips gives it other features then, and 
 from __future__ import annotations
 
 import itertools
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,72 +21,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.components.checkpoints import pinned
 from asdcore.compute import encoding
-from asdcore.compute.code_in_use import Code, Use, check_loaded, check_unchanged, code_of
-from asdcore.compute.encoding import Features, Output, Request
-from asdcore.compute.recipes import FEATURE_CODE, feature_recipe, pooling_recipe
+from asdcore.compute.code_in_use import check_loaded, check_unchanged
+from asdcore.compute.encoding import Features, Output
+from asdcore.compute.recipes import FEATURE_CODE
 from asdcore.compute.stateless import check_forgets
 from asdcore.compute.threads import single_threaded
-from asdcore.contract.plugins import Plugins, installed
+from asdcore.contract.plugins import installed
 from asdcore.data.audio import AudioFacts, decode, decode_new
 from asdcore.errors import DataError, located
-from asdcore.portfolio import Branch, Part
-from asdcore.store.cache import FeatureSet, Store
+from asdcore.stages.embed_jobs import CHUNK, EmbedJob, heard_before, plan, plan_new, requests_of
+from asdcore.store.cache import FeatureSet
 
-CHUNK = 64
-"""Clips in a chunk: a killed run loses at most as many, and at most as many are held decoded."""
-
-
-@dataclass(frozen=True)
-class EmbedJob:
-    """One chunk: clips as (path, audio digest), and what to compute of them."""
-
-    clips: tuple[tuple[Path, str], ...]
-    requests: tuple[Request, ...]
-    device: str | None = None
-    code: Code = ()
-
-    @property
-    def uses(self) -> set[Use]:
-        """Every component that computes it."""
-        views = {("view", request.view, request.view_parameters) for request in self.requests}
-        return views | {("encoder", request.encoder, request.encoder_parameters) for request in self.requests}
-
-    @property
-    def where(self) -> str:
-        """Which clips these are, in words."""
-        first, last = self.clips[0][0], self.clips[-1][0]
-        return f"{first} to {last.parent.name}/{last.name}" if first != last else f"{first}"
-
-    @property
-    def is_done(self) -> bool:
-        """Whether another process has written every shard: chunks may be handed out twice."""
-        audio = [sha256 for _, sha256 in self.clips]
-        folders = {output.folder for request in self.requests for output in request.outputs}
-        return all(FeatureSet(folder).shard(audio).is_file() for folder in folders)
-
-
-def plan(
-    clips: pl.DataFrame, root: Path, branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
-) -> list[EmbedJob]:
-    """Return the chunks of work that the store does not hold yet; none if everything is cached."""
-    sets = _sets(branches, store, plugins, device)
-    paths = dict(zip(clips["sha256"], clips["clip"], strict=True))
-    missing = {digest: set(feature_set.missing(list(paths))) for digest, (_, feature_set) in sets.items()}
-    wanted = [sha256 for sha256 in paths if any(sha256 in of_set for of_set in missing.values())]
-    jobs = []
-    for start in range(0, len(wanted), CHUNK):
-        chunk = wanted[start : start + CHUNK]
-        incomplete = [sets[digest] for digest, of_set in missing.items() if not of_set.isdisjoint(chunk)]
-        located_clips = tuple((root / paths[sha256], sha256) for sha256 in chunk)
-        jobs.append(_job(located_clips, _requests(incomplete, plugins), device, plugins))
-    return jobs
-
-
-def requests_of(branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None) -> tuple[Request, ...]:
-    """Return what is asked of each view and encoder for the features of some branches."""
-    return _requests(_sets(branches, store, plugins, device).values(), plugins)
+__all__ = ["CHUNK", "EmbedJob", "embed", "embed_new", "heard_before", "plan", "plan_new", "requests_of", "try_out"]
 
 
 def embed(job: EmbedJob) -> int:
@@ -100,15 +46,6 @@ def embed(job: EmbedJob) -> int:
             rows.setdefault(output, {})[heard.sha256] = values
     _write(job, rows)
     return len(job.clips)
-
-
-def plan_new(
-    paths: Sequence[Path], branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
-) -> list[EmbedJob]:
-    """Return chunks of work for clips that have not been read yet: their audio digests are empty."""
-    requests = requests_of(branches, store, plugins, device)
-    chunks = (paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK))
-    return [_job(tuple((path, "") for path in chunk), requests, device, plugins) for chunk in chunks]
 
 
 def embed_new(job: EmbedJob) -> list[tuple[Path, AudioFacts | str]]:
@@ -131,7 +68,8 @@ def embed_new(job: EmbedJob) -> list[tuple[Path, AudioFacts | str]]:
 
 def try_out(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
     """Build every encoder, and make every view of one clip of each machine, so that errors show before the work."""
-    for job in jobs[:1]:
+    untrained = [job for job in jobs if not any(request.trained for request in job.requests)]
+    for job in untrained[:1]:  # training has checked the others
         encoding.check(job.requests, job.device)
     views = {(request.view, request.view_parameters) for job in jobs for request in job.requests}
     waiting = {sha256 for job in jobs for _, sha256 in job.clips}
@@ -238,37 +176,3 @@ def _write(job: EmbedJob, rows: Mapping[Output, Mapping[str, NDArray[np.float32]
     check_unchanged(job.uses, installed())
     for output, features in rows.items():
         FeatureSet(output.folder).write(list(features), list(features.values()))
-
-
-def _job(
-    clips: tuple[tuple[Path, str], ...], requests: tuple[Request, ...], device: str | None, plugins: Plugins
-) -> EmbedJob:
-    job = EmbedJob(clips, requests, device)
-    return replace(job, code=code_of(job.uses, FEATURE_CODE, plugins))
-
-
-def _sets(
-    branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None
-) -> dict[str, tuple[Part, FeatureSet]]:
-    """Return {digest: (its parts, its place in the store)} of every feature set that the branches need."""
-    parts = [part for branch in branches for part in branch.parts]
-    held = [(part, store.features(feature_recipe(part, plugins, device))) for part in parts]
-    return {feature_set.digest: (part, feature_set) for part, feature_set in held}
-
-
-def _requests(sets: Iterable[tuple[Part, FeatureSet]], plugins: Plugins) -> tuple[Request, ...]:
-    """Group feature sets by view and encoder, so that one forward pass serves every layer and pooling."""
-    grouped: dict[tuple[str, str, str, str], list[Output]] = {}
-    for (view, encoder, layer), feature_set in sets:
-        components = (plugins.component("view", view.name), plugins.component("encoder", encoder.name))
-        of_view = _text(pinned(view.parameters, components[0]))
-        of_encoder = _text(pinned(encoder.parameters, components[1]))
-        key = (view.name, of_view, encoder.name, of_encoder)
-        pooling = pooling_recipe(encoder, components[1])
-        output = Output(layer, pooling["name"], _text(pooling["parameters"]), feature_set.folder)
-        grouped.setdefault(key, []).append(output)
-    return tuple(Request(*key, tuple(outputs)) for key, outputs in grouped.items())
-
-
-def _text(parameters: Mapping[str, Any]) -> str:
-    return json.dumps(parameters, sort_keys=True)

@@ -161,7 +161,7 @@ def branches(*encoders, view="near"):
 
 def work(dataset, store, wanted, plugins, clips=None):
     index = asdcore.load_dataset("dcase").clips(dataset) if clips is None else clips
-    jobs = embed.plan(index, dataset, wanted.values(), store, plugins, None)
+    jobs = embed.plan(index, dataset, wanted, store, plugins, None)
     for job in jobs:
         embed.embed(job)
     return index, jobs
@@ -362,14 +362,14 @@ def test_a_checkpoint_counts_by_its_content(tmp_path, plugins):
 def test_views_are_tried_before_the_work_begins(tmp_path, plugins, make_dataset):
     root = make_dataset(tmp_path / "mono", ("fan",), channels=1, source=2, target=2, test=1)
     index = asdcore.load_dataset("dcase").clips(root)
-    jobs = embed.plan(index, root, branches("logmel", view="far").values(), Store(tmp_path / "s"), plugins, None)
+    jobs = embed.plan(index, root, branches("logmel", view="far"), Store(tmp_path / "s"), plugins, None)
     with pytest.raises(DataError, match=r"fan/.*\.wav, view 'far': the far channel is asked for, but .* 1 channel"):
         embed.try_out(jobs, index, root)
     assert not Path(tmp_path / "s").exists()
 
 
 def new_work(paths, store, wanted, plugins):
-    jobs = embed.plan_new(paths, wanted.values(), store, plugins, None)
+    jobs = embed.plan_new(dict.fromkeys(paths, "fan"), wanted, store, plugins, None)
     return jobs, [found for job in jobs for found in embed.embed_new(job)]
 
 
@@ -378,7 +378,7 @@ def test_clips_that_nobody_has_read_get_the_features_and_facts_of_indexed_ones(d
         "far": branches("logmel", view="far")["b0"]
     }
     index, _ = work(dataset, Store(tmp_path / "indexed"), wanted, plugins)
-    monkeypatch.setattr(embed, "CHUNK", 7)
+    monkeypatch.setattr("asdcore.stages.embed_jobs.CHUNK", 7)
     paths = [dataset / clip for clip in index["clip"]]
     jobs, found = new_work(paths, Store(tmp_path / "new"), wanted, plugins)
     assert [len(job.clips) for job in jobs] == [7] * 11 + [3]
