@@ -69,7 +69,7 @@ class DcaseReader:
 
     def recognizes(self, root: Path) -> int:
         """Say how surely this is a dataset of the challenge: 2 if any file is named so; 0 of the reader of one year."""
-        names = (parts[-1] for parts in _sounds(root, []))
+        names = (name for _, in_folder in _sounds(root, []) for name in in_folder)
         return 2 * (self.detected and any(match_form(stem_of(name), self.task) for name in names))
 
     def clips(self, root: Path) -> pl.DataFrame:
@@ -93,7 +93,7 @@ class DcaseReader:
         named, problems = self._named(root)
         # Train clips are numbered as they were recorded; of test clips index_clips keeps no order.
         entries = [
-            {**name._asdict(), "clip": file.clip, "machine": file.machine, "order": int(name.index)}
+            {**vars(name), "clip": file.clip, "machine": file.machine, "order": int(name.index)}
             for file, name in named
             if name
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from asdcore import DataError
 
@@ -22,7 +22,8 @@ FIELDS = {
 }
 
 
-class ClipName(NamedTuple):
+@dataclass
+class ClipName:
     """What a clip's name and folder say; None where they do not say it. ``index`` keeps the digits as they stand."""
 
     section: str
@@ -48,7 +49,7 @@ class Form:
     def spell(self, clip: ClipName) -> str:
         """Return the name, without suffix, that a clip has in this form."""
         tail = "" if clip.attributes is None else f"_{clip.attributes}"
-        return self.template.format(**clip._asdict(), tail=tail)
+        return self.template.format(**vars(clip), tail=tail)
 
 
 FORMS = {
