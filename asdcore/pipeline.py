@@ -31,7 +31,6 @@ from asdcore.components.readers import reader_of, year_of
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict
-from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.errors import clips_named
 from asdcore.evidence.tail_notes import tail_notes
 from asdcore.execution import Elsewhere, executor, run_jobs
@@ -40,7 +39,7 @@ from asdcore.portfolio import Portfolio, load_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
 from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
-from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, score, train_all
+from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, listing, score, train_all
 from asdcore.stages.about import about_run
 from asdcore.stages.notes import device_notes, notes_on
 from asdcore.store.atomic import check_writable
@@ -59,6 +58,7 @@ class How(TypedDict, total=False):
     device: str | None
     cluster: Any
     progress: Progress | None
+    rehash: bool
 
 
 @overload
@@ -81,6 +81,7 @@ def run(
     cluster: Any = None,
     progress: Progress | None = None,
     trials: int | None = None,
+    rehash: bool = False,
 ) -> Run | Trials:
     """Run a portfolio on a dataset and write the tables to a run folder.
 
@@ -114,6 +115,9 @@ def run(
         Make this many runs, with the seeds from the portfolio's on, in folders ``out/seed-0``, ``out/seed-1``, ... A
         portfolio with ``seeds`` is run with these without being asked. What does not depend on the seed is computed
         once.
+    rehash : bool
+        Read every recording. By default one is read again only if its size, inode or times have changed since a run
+        with the same store read it.
 
     Returns
     -------
@@ -153,7 +157,7 @@ def run(
     with connected(cluster, device, shown) as connection, claimed(folder):
         shared = (name, root, kept, workers, device, shown, None, connection)
         works = {place: Work(each, *shared) for place, each in plans.items()}
-        heard = next(iter(works.values())).listed(reader)
+        heard = next(iter(works.values())).listed(reader, rehash)
         if seeds is None:
             return works[folder].run(reader, *heard, folder)
         begin_trials(folder)
@@ -199,14 +203,11 @@ class Work:
         about = {"year": year_of(reader), "notes": [*notes, *self.findings], **self.about(clips)}
         return write_run(folder, tables, about)
 
-    def listed(self, reader: Dataset) -> tuple[pl.DataFrame, Any]:
+    def listed(self, reader: Dataset, rehash: bool = False) -> tuple[pl.DataFrame, Any]:
         """Return the clip index of the recordings, and what was noticed of their last bytes."""
-        with (
-            self.stage("clips", 0) as advance,
-            decoded_before(embed.heard_before(self.plan, self.store, self.device)),
-            noticing_rests() as rests,
-        ):
-            clips = completed(reader.clips(self.root))
+        with self.stage("clips", 0) as advance:
+            heard_before = partial(embed.heard_before, self.plan, self.store, self.device)
+            clips, rests = listing.clips(reader, self.root, heard_before, self.store, rehash)
             advance(len(clips))
         return clips, rests
 

@@ -66,14 +66,14 @@ def check(requests: Sequence[Request], device: str | None) -> None:
     """
     for request in requests:
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
-            encoder = _encoder_of(request, device)
+            encoder = built_encoder(request, device)
         check_request(request, encoder)
 
 
 def check_request(request: Request, encoder: Any) -> None:
     """Raise PortfolioError unless an encoder, trained or not, has the layers asked for, and fits its view."""
     with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
-        _layers(encoder, request.outputs)
+        layers_of(encoder, request.outputs)
     _check_channels(request, channels_of("encoder", request.encoder, encoder))
 
 
@@ -94,7 +94,7 @@ def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | 
             with located(f"view {request.view!r}"):
                 waveforms[view] = waveform(*view, audio, rate)
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
-            encoder = _encoder_of(request, device)
+            encoder = built_encoder(request, device)
             clip = resampled(waveforms[view], rate, encoder.sample_rate)[None]
             prepared.append(encoder.prepare(clip) if _has_halves(encoder) else clip)
     return prepared
@@ -105,8 +105,8 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
     encoded: list[Features] = [{} for _ in clips]
     for i, request in enumerate(requests):
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
-            encoder = _encoder_of(request, device)
-            layers, exact = _layers(encoder, request.outputs), is_exact(encoder)
+            encoder = built_encoder(request, device)
+            layers, exact = layers_of(encoder, request.outputs), is_exact(encoder)
             wanted = list(dict.fromkeys(layers.values()))
             inputs = [clip[i] for clip in clips]
             tokens = (
@@ -143,6 +143,12 @@ def view_channels(view: str, parameters: str) -> int:
         return channels_of("view", view, _view(view, parameters))
 
 
+def is_samplewise(view: str, parameters: str) -> bool:
+    """Whether a view makes each sample from the samples of the same time alone, and so may be given blocks."""
+    with blamed("view", view):
+        return bool(getattr(_view(view, parameters), "samplewise", False))
+
+
 def channels_of(kind: str, name: str, component: Any) -> int:
     """Return how many channels a view gives or an encoder reads, 1 unless it declares otherwise."""
     channels: int = getattr(component, "channels", 1)
@@ -176,7 +182,7 @@ def _alone(encoder: Encoder, clips: Sequence[Array], layers: list[int | str]) ->
     return [encoder.encode(clip, layers) for clip in clips]
 
 
-def _layers(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | str]:
+def layers_of(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | str]:
     """Resolve the layer of every output; raises PortfolioError for one that the encoder does not have."""
     offered = list(encoder.layers)
     if not offered or not isinstance(encoder.sample_rate, int) or encoder.sample_rate < 1:
@@ -233,7 +239,8 @@ def _built_view(name: str, parameters: str, _: Component | None) -> Any:
     return build("view", name, json.loads(parameters), installed())
 
 
-def _encoder_of(request: Request, device: str | None) -> Any:
+def built_encoder(request: Request, device: str | None) -> Any:
+    """Return the encoder of a request, built once a process."""
     made_by = installed().components("encoder").get(request.encoder)
     encoder = _encoder(request.encoder, request.encoder_parameters, device, request.trained, made_by)
     if request.trained is None and hasattr(encoder, "fit"):

@@ -26,6 +26,7 @@ CLIPS = [
 def encoder_that_encodes(name: str, parameters: Mapping[str, Any], seconds: float) -> Any:
     """Build an encoder; a trainable one is trained on eight clips of noise, for one epoch if it counts epochs.
 
+    One that offers ``as_if_trained`` is not trained at all: that returns an encoder which encodes by its first weights.
     What it costs to encode a clip does not depend on what it was trained on.
 
     Parameters
@@ -46,6 +47,8 @@ def encoder_that_encodes(name: str, parameters: Mapping[str, Any], seconds: floa
     encoder = build("encoder", name, parameters)
     if not callable(getattr(encoder, "fit", None)):
         return encoder
+    if hasattr(encoder, "as_if_trained"):
+        return encoder.as_if_trained()
     if EPOCHS in taken:
         encoder = build("encoder", name, {**parameters, EPOCHS: 1})
     n_samples = round(seconds * encoder.sample_rate)

@@ -23,13 +23,16 @@ from numpy.typing import NDArray
 
 from asdcore.compute import encoding
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
-from asdcore.compute.encoding import Features, Output
+from asdcore.compute.encoding import Features, Output, Request
+from asdcore.compute.long_clips import hear_long
 from asdcore.compute.recipes import FEATURE_CODE
 from asdcore.compute.stateless import check_forgets
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import installed
-from asdcore.data.audio import AudioFacts, decode, decode_new
+from asdcore.data.audio import AudioFacts, decode, decode_new, is_long
+from asdcore.data.file_content import LARGE
 from asdcore.errors import DataError, located
+from asdcore.stages.embed_ahead import AHEAD, done_ahead
 from asdcore.stages.embed_jobs import CHUNK, EmbedJob, heard_before, plan, plan_new, requests_of
 from asdcore.store.cache import FeatureSet
 
@@ -41,7 +44,11 @@ def embed(job: EmbedJob) -> int:
     if job.is_done:
         return len(job.clips)
     rows: dict[Output, dict[str, NDArray[np.float32]]] = {}
-    for heard, features in _embedded(job, _Heard.again):
+
+    def hear(path: Path, sha256: str) -> _Heard:
+        return _Heard.again(path, sha256, job.requests, job.device)
+
+    for heard, features in _embedded(job, hear):
         for output, values in features.items():
             rows.setdefault(output, {})[heard.sha256] = values
     _write(job, rows)
@@ -51,12 +58,12 @@ def embed(job: EmbedJob) -> int:
 def embed_new(job: EmbedJob) -> list[tuple[Path, AudioFacts | str]]:
     """Read each clip once, decode and embed it; returns each clip's facts, or its fault."""
     folders = {output.folder for request in job.requests for output in request.outputs}
-    held = set.intersection(*(FeatureSet(folder).held() for folder in folders))
+    held = frozenset(set.intersection(*(FeatureSet(folder).held() for folder in folders)))
     outcomes: list[tuple[Path, AudioFacts | str]] = []
     rows: dict[Output, dict[str, NDArray[np.float32]]] = {}
 
-    def hear(path: Path, _: str, job: EmbedJob) -> _Heard:
-        return _Heard.first(path, job, held)
+    def hear(path: Path, _: str) -> _Heard:
+        return _Heard.first(path, job.requests, job.device, held)
 
     for heard, features in _embedded(job, hear):
         outcomes.append((heard.path, heard.trouble or heard.facts or "it was not read"))
@@ -74,7 +81,11 @@ def try_out(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
     views = {(request.view, request.view_parameters) for job in jobs for request in job.requests}
     waiting = {sha256 for job in jobs for _, sha256 in job.clips}
     clips = clips.filter(pl.col("sha256").is_in(list(waiting)))
+    # A long recording would fill the memory, and another clip shows a view's errors as well.
+    clips = clips.sort(pl.col("n_samples") * pl.col("channels") >= LARGE // 2, maintain_order=True)
     for clip in clips.unique("machine", keep="first", maintain_order=True)["clip"]:
+        if is_long(root / clip):
+            continue
         audio, rate = decode(root / clip)
         for view, parameters in sorted(views):
             with located(f"{clip}, view {view!r}"):
@@ -83,7 +94,10 @@ def try_out(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
 
 @dataclass
 class _Heard:
-    """A clip under way: the inputs of its networks, or None if its features are stored already or it has a fault."""
+    """A clip under way: the inputs of its networks, or None if its features are stored already or it has a fault.
+
+    is_long : whether it is encoded as it is read; then nothing has been read yet. held : digests that need no features.
+    """
 
     path: Path
     sha256: str
@@ -91,30 +105,50 @@ class _Heard:
     facts: AudioFacts | None = None
     trouble: str = ""
     sound: tuple[NDArray[np.float32], int] | None = None
+    is_long: bool = False
+    held: frozenset[str] = frozenset()
 
     @classmethod
-    def again(cls, path: Path, sha256: str, job: EmbedJob) -> _Heard:
+    def again(cls, path: Path, sha256: str, requests: tuple[Request, ...], device: str | None) -> _Heard:
         """Decode and prepare a clip of the index; raises DataError if that fails."""
+        if is_long(path):
+            return cls(path, sha256, is_long=True)
         audio, rate = decode(path, sha256)
         with located(str(path)):
-            return cls(path, sha256, encoding.prepare(audio, rate, job.requests, job.device), sound=(audio, rate))
+            return cls(path, sha256, encoding.prepare(audio, rate, requests, device), sound=(audio, rate))
 
     @classmethod
-    def first(cls, path: Path, job: EmbedJob, held: set[str]) -> _Heard:
+    def first(cls, path: Path, requests: tuple[Request, ...], device: str | None, held: frozenset[str]) -> _Heard:
         """Decode and prepare a clip that has not been read yet; a fault goes into ``trouble``."""
+        if is_long(path):
+            return cls(path, "", is_long=True, held=held)
         try:
             audio, facts = decode_new(path)
             heard = cls(path, facts.sha256, facts=facts)
             if facts.sha256 not in held:
                 with located(path.name):
-                    heard.prepared = encoding.prepare(audio, facts.sample_rate, job.requests, job.device)
+                    heard.prepared = encoding.prepare(audio, facts.sample_rate, requests, device)
                     heard.sound = audio, facts.sample_rate
         except DataError as error:
             return cls(path, "", trouble=str(error))
         return heard
 
+    def in_blocks(self, requests: tuple[Request, ...], device: str | None) -> Features:
+        """Decode and encode a long recording; a fault of one that has not been read yet goes into ``trouble``."""
+        try:
+            with located(self.path.name):
+                self.facts, features = hear_long(self.path, requests, device, self.sha256 or None, self.held)
+        except DataError as error:
+            if not self.sha256:
+                self.trouble = str(error)
+                return {}
+            what = str(error).removeprefix(self.path.name)
+            raise DataError(f"{self.path}{what}. Restore or replace the file, then run again.") from error
+        self.sha256 = self.facts.sha256
+        return features
 
-def _embedded(job: EmbedJob, hear: Callable[[Path, str, EmbedJob], _Heard]) -> Iterator[tuple[_Heard, Features]]:
+
+def _embedded(job: EmbedJob, hear: Callable[[Path, str], _Heard]) -> Iterator[tuple[_Heard, Features]]:
     """Yield every clip of a chunk with its features; none for a clip that needs none."""
     check_loaded(job.code, job.uses, FEATURE_CODE, installed())
     encoding.check(job.requests, job.device)
@@ -123,15 +157,16 @@ def _embedded(job: EmbedJob, hear: Callable[[Path, str, EmbedJob], _Heard]) -> I
     n, sounds = 0, itertools.count()
 
     def heard_by_thread(clip: tuple[Path, str]) -> _Heard:
-        heard = hear(*clip, job)
+        heard = hear(*clip)
         # One sound of the chunk is kept, to be encoded again.
         heard.sound = heard.sound if heard.sound and not next(sounds) else None
         return heard
 
     with single_threaded(), ThreadPoolExecutor(_decoders(job.device)) as threads:
-        clips = threads.map(heard_by_thread, job.clips)
+        clips = done_ahead(threads, heard_by_thread, job.clips, max(AHEAD, at_once))
         while batch := list(islice(clips, at_once)):
             for heard, features in zip(batch, _encoded(batch, job), strict=True):
+                features = heard.in_blocks(job.requests, job.device) if heard.is_long else features
                 again = (heard, features) if heard.sound and features else again
                 n += bool(features)
                 yield heard, features

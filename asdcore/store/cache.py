@@ -6,6 +6,7 @@
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
     STORE/ranges/<recipe>.parquet             how far train normals of one (machine, section) and feature set depend on
                                               their neighbours
+    STORE/recordings/<folder>.parquet         digests of the recordings of one data folder, by size, inode and times
     STORE/looks.jsonl, looks.head.json        the ledger: every look at a ground truth, in a hash chain, and its head
 
 A recipe holds all that determines the artifact: names, parameters, the digests of the plugin's and the framework's
@@ -69,6 +70,11 @@ class Store:
         """Remove half-written files of killed runs."""
         if self.root.is_dir():
             remove_orphans(self.root)
+
+    @property
+    def recordings(self) -> Path:
+        """What recordings are known to be; see :mod:`asdcore.data.remembered_facts`."""
+        return self.root / "recordings"
 
     @property
     def looks(self) -> Path:

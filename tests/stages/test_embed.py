@@ -456,3 +456,42 @@ def test_a_device_is_part_of_the_recipe_where_the_encoder_takes_one(plugins):
 def test_threads_that_get_sound_ready_leave_the_network_a_core(monkeypatch, cores, device, threads):
     monkeypatch.setattr(embed.os, "cpu_count", lambda: cores)
     assert embed._decoders(device) == threads
+
+
+@pytest.mark.parametrize("kind", ["indexed", "new"])
+def test_long_recordings_among_clips_get_the_features_that_they_have_in_memory(
+    dataset, tmp_path, plugins, monkeypatch, kind
+):
+    wanted = branches("logmel", "layered") | {"far": branches("psd_shape", view="far")["b0"]}
+    index, _ = work(dataset, Store(tmp_path / "memory"), wanted, plugins)
+    sizes = sorted((dataset / clip).stat().st_size for clip in index["clip"])
+    monkeypatch.setattr("asdcore.data.audio.LARGE", sizes[len(sizes) // 2])
+    monkeypatch.setattr("asdcore.data.file_content.LARGE", sizes[len(sizes) // 2])
+    store = Store(tmp_path / "blocks")
+    if kind == "indexed":
+        assert work(dataset, store, wanted, plugins)[0].equals(index)
+    else:
+        _, found = new_work([dataset / clip for clip in index["clip"]], store, wanted, plugins)
+        assert [facts.sha256 for _, facts in found] == index["sha256"].to_list()
+    for branch in wanted.values():
+        one, other = (
+            features(held, branch, plugins, index["sha256"].to_list()) for held in (store, Store(tmp_path / "memory"))
+        )
+        assert one.tobytes() == other.tobytes()
+
+
+def test_long_recordings_that_cannot_be_had_are_named(tmp_path, plugins, make_dataset, monkeypatch):
+    monkeypatch.setattr("asdcore.data.audio.LARGE", 1)
+    monkeypatch.setattr("asdcore.data.file_content.LARGE", 1)
+    root = make_dataset(tmp_path / "data", ("fan",), source=3, target=2, test=1)
+    index = asdcore.load_dataset("dcase").clips(root)
+    paths = sorted((root / "fan").rglob("*.wav"))
+    paths[1].write_bytes(paths[1].read_bytes()[:100])
+    samples, rate = soundfile.read(paths[2])
+    soundfile.write(paths[2], samples[:, :1], rate)
+    _, found = new_work(paths, Store(tmp_path / "new"), branches("logmel", view="far"), plugins)
+    troubles = {path.name: said for path, said in found if isinstance(said, str)}
+    assert list(troubles) == [paths[1].name, paths[2].name]
+    assert all(said.startswith(f"{name}: ") for name, said in troubles.items())
+    with pytest.raises(DataError, match=r"/fan/.*\.wav: (cut short|changed).* Restore or replace the file"):
+        work(root, Store(tmp_path / "indexed"), branches("logmel"), plugins, index)
