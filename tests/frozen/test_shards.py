@@ -1,4 +1,4 @@
-"""The recordings of a large manifest lie in shards beside it, which it pins: what differs is named as in a small one."""
+"""Recordings of a large manifest lie in shards beside it, which it pins: what differs is named as in a small one."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_a_pinned_shard_that_holds_what_no_freeze_writes_is_refused(sharded, res
     for spoilt, said in [
         (frame[[0, 2, 1, 3, 4, 5, 6]], "not sorted"),
         (frame[[0, 1, 1, 3, 4, 5, 6]], "twice the same"),
-        (frame.with_columns(size=pl.lit(-1)), "size"),
+        (frame.with_columns(size=pl.lit(-1, pl.Int64)), "size"),
         (frame.with_columns(sha256=pl.lit("x")), "digest"),
         (frame.drop("part"), "other columns"),
         (frame.with_columns(part=pl.lit(None, pl.String)), "other columns"),
