@@ -25,7 +25,7 @@ from asdcore.errors import ManifestError
 from asdcore.frozen.manifest_schema import understood, written
 from asdcore.frozen.sharded_subjects import ShardedSubjects
 from asdcore.frozen.shards import Shard, Shards, as_json, listed, remove_others
-from asdcore.frozen.subject import Subject, check_name, subject_of
+from asdcore.frozen.subject import KINDS, Subject, check_name, subject_of
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
@@ -42,6 +42,7 @@ LARGEST = 1 << 28
 
 _RECORD = f"run/{RUN_FILE}"
 __all__ = [
+    "KINDS",
     "Manifest",
     "NothingToCheckError",
     "Subject",
