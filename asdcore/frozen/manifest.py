@@ -33,9 +33,12 @@ from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:asdcore:frozen-run:v"
-SCHEMA, SHARDED = 2, 3
-READ = ("1", "2", "3")
-"""The schemas that are read. The first pinned no fitted state; of the third, recordings lie in shards."""
+SCHEMA = 2
+READ = ("1", "2")
+"""The schemas that are read. The first pinned no fitted state."""
+
+SHARDED = f"{SCHEMA}+shards"
+"""The schema of a manifest whose recordings lie in shards beside it."""
 
 LARGEST = 1 << 28
 """Bytes: no manifest comes near it (20,000 clips make some 6 MB), and nothing larger is read."""
@@ -177,7 +180,7 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
         ) from None
     if _SEAL in content and not is_sealed(content):
         raise changed
-    if (schema := kind.removeprefix(PREDICATE)) not in READ:
+    if (schema := kind.removeprefix(PREDICATE)) not in (*READ, SHARDED):
         raise NothingToCheckError(
             f"{path} has schema {schema!r}, this asdcore reads schema {' and '.join(READ)}. Use the asdcore "
             f"that froze it ({_version(statement)}), or freeze the run again."
@@ -201,7 +204,7 @@ def _with_shards(
     subjects: dict[str, Subject], predicate: dict[str, Any], schema: str, path: Path
 ) -> Mapping[str, Subject]:
     """Return the subjects, with those in shards if there are any; raises ValueError if these fit no manifest."""
-    if (int(schema) == SHARDED) is not ("shards" in predicate):
+    if (schema == SHARDED) is not ("shards" in predicate):
         raise ValueError("shards and schema do not go together")
     if "shards" not in predicate:
         return subjects

@@ -57,7 +57,7 @@ def test_a_manifest_with_shards_pins_what_one_without_pins(whole, sharded):
     assert {name: other.subjects[name] for name in other.subjects} == dict(one.subjects)
     assert other.of_kind("audio") == one.of_kind("audio")
     assert other.cells == one.cells
-    assert json.loads(sharded.path.read_bytes())["predicateType"].endswith("v3")
+    assert json.loads(sharded.path.read_bytes())["predicateType"].endswith("v2+shards")
     assert json.loads(whole.path.read_bytes())["predicateType"].endswith("v2")
     assert "nothing.wav" not in other.subjects
     assert sharded.verify().passed
