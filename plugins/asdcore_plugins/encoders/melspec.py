@@ -79,7 +79,8 @@ class MelSpec(WeightlessEncoder):
     def patches(self, clip: Audio) -> Audio:
         """(n_samples,) -> (time, n_mels, 1), a frame centred on every ``hop``-th sample."""
         n_samples = next((n for n in self._lengths if len(clip) <= n), max(self._lengths, default=len(clip)))
-        padded = np.pad(np.resize(clip, n_samples).astype(np.float64), self._n_fft // 2)
+        padded, start = np.zeros(n_samples + self._n_fft // 2 * 2), self._n_fft // 2
+        padded[start : start + n_samples] = clip if len(clip) == n_samples else np.resize(clip, n_samples)
         amplitude = np.sqrt(frame_powers(padded, self._window, self._hop))
         mel = self._mel(amplitude).T
         scaled = 20.0 * np.log10(np.maximum(mel, FLOOR)) if self._log else mel
