@@ -36,6 +36,8 @@ Places = Mapping[str, tuple[Trials, str]]
 class TrialsComparison(Comparison):
     """The results of some systems over trials, and the difference of every two of them; see :class:`Comparison`."""
 
+    evaluation: TrialsEvaluation
+
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``asdcore compare --json`` prints; scores and differences are fractions."""
         written, results = super().as_json(), self.evaluation.as_json()
@@ -95,12 +97,22 @@ def compare_trials(
         raise EvaluationError(
             f"These trials follow the rules of {' and '.join(map(str, sorted(years)))}. Choose one with --year."
         )
+    compared = compared_trials(places, labels, rules, replicates, seed)
+    _record(trials, places, labels, compared.evaluation, hypothesis)
+    return compared
+
+
+def compared_trials(
+    places: Places, labels: pl.DataFrame, year: int, replicates: int = 2000, seed: int = 0
+) -> TrialsComparison:
+    """Compare systems of trials that have the same seeds and test clips; the caller records the look.
+
+    places : {name: (its trials, its system)}. labels : clip, label and domain of the test clips.
+    """
     tables = _tables(places, labels)
-    drawn = Resampled.of(at_seeds(tables), rules, replicates, seed)
+    drawn = Resampled.of(at_seeds(tables), year, replicates, seed)
     differences = pairs_of_trials(drawn, members_of(drawn.systems), list(tables))
-    evaluation = evaluate_joined(tables, rules, drawn)
-    _record(trials, places, labels, evaluation, hypothesis)
-    return TrialsComparison(evaluation, list(differences), 0)
+    return TrialsComparison(evaluate_joined(tables, year, drawn), differences, 0)
 
 
 def _places(trials: Sequence[Trials], only: Sequence[str] | None) -> Places:

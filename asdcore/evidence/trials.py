@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.evidence.evaluate import Evaluation, SystemResult, evaluate_table
-from asdcore.evidence.ledger import KEPT, Look
+from asdcore.evidence.ledger import Look
 from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.uncertainty.bootstrap import Resampled, Uncertainty
 from asdcore.runs.trials import Trials
@@ -53,14 +53,15 @@ class TrialsEvaluation(Evaluation):
         alone = {seed: trial.as_json()["systems"] for seed, trial in self.trials.items()}
         for name, result in written["systems"].items():
             of_seeds = [
-                {"seed": seed, **{key: results[name][key] for key in KEPT[:2]}} for seed, results in alone.items()
+                {"seed": seed, **{key: results[name][key] for key in (self.total, "ci95")}}
+                for seed, results in alone.items()
             ]
             result |= {"sd": self.sd(name), "trials": of_seeds}
             for place, cell in enumerate(result["cells"]):
                 rows = [results[name]["cells"][place] for results in alone.values()]
                 cells = [key.removesuffix("_ci95") for key in cell if key.endswith("_ci95")]
                 cell |= {f"{key}_sd": _sd([row[key] for row in rows]) for key in cells}
-        return {"year": written["year"], "seeds": list(self.trials), "systems": written["systems"]}
+        return {"seeds": list(self.trials), **written}
 
     def rows_of_values(self) -> list[dict[str, Any]]:
         """Return a row for each system, machine and section, of the means, then of every trial."""
@@ -68,7 +69,7 @@ class TrialsEvaluation(Evaluation):
         for name, result in self.as_json()["systems"].items():
             for row in rows:
                 if row["system"] == name:
-                    row["official_score_sd"] = result["sd"]
+                    row[f"{self.total}_sd"] = result["sd"]
         return rows + [
             {"trial": f"seed {seed}", **row} for seed, trial in self.trials.items() for row in trial.rows_of_values()
         ]

@@ -61,6 +61,7 @@ from asdcore.frozen.output_folder import (
     removed_if_refused,
 )
 from asdcore.frozen.verify import compare
+from asdcore.held_out import NONE, Networks
 from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
@@ -202,6 +203,7 @@ class _Inference:
     @cached_property
     def work(self) -> Work:
         device = self.manifest.predicate["run"]["device"]
+        networks = Networks.recorded(self.frozen.about, self.out / WORK)
         return Work(
             self.plan,
             self.task,
@@ -212,6 +214,7 @@ class _Inference:
             self.progress,
             self.only,
             self.cluster,
+            networks=networks,
         )
 
     def finish(self) -> Run:
@@ -238,9 +241,12 @@ class _Inference:
     def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
         """Read and embed every test clip, and return the clip index: what scorers are fitted on, and the test clips."""
         self.bring_features()
-        paths = {self.data / clip: clip for clip in of(listed, "test")["clip"]}
+        test, work = of(listed, "test"), self.work
+        paths = {self.data / clip: clip for clip in test["clip"]}
+        machines = dict(zip(paths, test["machine"], strict=True))
         frozen = self.frozen_normals(listed)
-        jobs = embed.plan_new(list(paths), self.plan.branches.values(), self.work.store, installed(), self.work.device)
+        known = (work.store, installed(), work.device, work.networks or NONE)
+        jobs = embed.plan_new(machines, self.plan.branches, *known)
         with self.work.pool(list(paths)[:1]) as pool:
             if self.work.device is None:
                 prove_features(self.work, frozen, self.roots.folders["data"], pool)

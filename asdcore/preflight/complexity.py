@@ -197,7 +197,9 @@ class _Meter:
     def _encoder(self, choice: EncoderChoice) -> Any:
         key = _identity(choice)
         if key not in self._built:
-            self._built = {key: build("encoder", choice.name, choice.parameters)}
+            built = build("encoder", choice.name, choice.parameters)
+            # What a trainable encoder costs does not hang on what it has learnt.
+            self._built = {key: built.as_if_trained() if hasattr(built, "as_if_trained") else built}
         return self._built[key]
 
 

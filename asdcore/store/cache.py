@@ -2,9 +2,11 @@
 
     STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
     STORE/fitted/<recipe>.safetensors         what the scorer of one (machine, section, branch) has learnt
+    STORE/trained/<recipe>.safetensors        what a trained encoder has learnt
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
     STORE/ranges/<recipe>.parquet             how far train normals of one (machine, section) and feature set depend on
                                               their neighbours
+    STORE/recordings/<folder>.parquet         digests of the recordings of one data folder, by size, inode and times
     STORE/looks.jsonl, looks.head.json        the ledger: every look at a ground truth, in a hash chain, and its head
 
 A recipe holds all that determines the artifact: names, parameters, the digests of the plugin's and the framework's
@@ -70,6 +72,11 @@ class Store:
             remove_orphans(self.root)
 
     @property
+    def recordings(self) -> Path:
+        """What recordings are known to be; see :mod:`asdcore.data.remembered_facts`."""
+        return self.root / "recordings"
+
+    @property
     def looks(self) -> Path:
         """The ledger of every look at a ground truth; see :mod:`asdcore.evidence.ledger`."""
         return self.root / "looks.jsonl"
@@ -81,6 +88,10 @@ class Store:
     def fitted_path(self, recipe: dict[str, object]) -> Path:
         """Return the path of the state of a scorer fitted on one (machine, section) by one branch."""
         return self.root / "fitted" / f"{recipe_digest(recipe)}.safetensors"
+
+    def trained_path(self, recipe: dict[str, object]) -> Path:
+        """Return the path of what an encoder has learnt of train normals."""
+        return self.root / "trained" / f"{recipe_digest(recipe)}.safetensors"
 
     def scores_path(self, recipe: dict[str, object]) -> Path:
         """Return the path of the scores of one (machine, section, branch)."""
