@@ -89,9 +89,10 @@ def criteria(places: Places, by: str | None = None) -> Outcome:
         )
     rows.sort(key=lambda row: row[chosen_by])
     first = rows[0]["candidate"]
+    least = fixed(rows[0][chosen_by], 3)
     sentence = (
-        f"{first} has the smallest {chosen_by}, {fixed(rows[0][chosen_by], 3)}, of {len(rows)}; no label was seen. This "
-        "says little about which of them hears faults best."
+        f"{first} has the smallest {chosen_by}, {least}, of {len(rows)}; no label was looked at. This says little "
+        "about which of them hears faults best."
     )
     return Outcome("criteria", DEFINITION, {"by": chosen_by, "chosen": first, "cells": cells}, rows, sentence)
 
