@@ -161,7 +161,10 @@ def run(
         if seeds is None:
             return works[folder].run(reader, *heard, folder)
         begin_trials(folder)
-        return write_trials(folder, [work.trial(reader, *heard, place) for place, work in works.items()])
+        written = write_trials(folder, [work.trial(reader, *heard, place) for place, work in works.items()])
+        for note in written.notes():
+            shown.note(note)
+        return written
 
 
 @dataclass

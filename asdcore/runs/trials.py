@@ -71,6 +71,15 @@ class Trials:
         """SHA-256 over the seeds and their tables of systems, which an evaluation of the trials looks at."""
         return recipe_digest({str(seed): run.about["tables"]["systems"] for seed, run in self.runs.items()})
 
+    def notes(self) -> list[str]:
+        """Say so if no seed changed a result: the trials then tell nothing about chance."""
+        if len(self.runs) < 2 or len({run.about["tables"]["systems"] for run in self.runs.values()}) > 1:
+            return []
+        return [
+            f"all {len(self.runs)} trials are equal: nothing here draws random numbers, or each part has a seed of its "
+            "own in the portfolio."
+        ]
+
 
 def trial_folder(out: Path, seed: int) -> Path:
     """Return the run folder of one trial."""
