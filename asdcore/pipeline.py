@@ -161,10 +161,7 @@ def run(
         if seeds is None:
             return works[folder].run(reader, *heard, folder)
         begin_trials(folder)
-        written = write_trials(folder, [work.trial(reader, *heard, place) for place, work in works.items()])
-        for note in written.notes():
-            shown.note(note)
-        return written
+        return write_trials(folder, [work.trial(reader, *heard, place) for place, work in works.items()], shown.note)
 
 
 @dataclass

@@ -10,7 +10,7 @@ A trial that was run again with the same result still belongs; one that differs 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,8 +155,8 @@ def begin_trials(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def write_trials(folder: Path, runs: Iterable[Run]) -> Trials:
-    """Write the file that joins finished runs of one portfolio."""
+def write_trials(folder: Path, runs: Iterable[Run], say: Callable[[str], None]) -> Trials:
+    """Write the file that joins finished runs of one portfolio; ``say`` gets the notes on them."""
     of_seeds = {int(run.about["portfolio"]["seed"]): run for run in runs}
     about: dict[str, Any] = {
         "schema": SCHEMA,
@@ -165,7 +165,10 @@ def write_trials(folder: Path, runs: Iterable[Run]) -> Trials:
         FIELD: unsealed(),
     }
     write_bytes(folder / TRIALS_FILE, seal(json_text(about).encode()))
-    return load_trials(folder)
+    trials = load_trials(folder)
+    for note in trials.notes():
+        say(note)
+    return trials
 
 
 def check_trials_out(folder: Path, seeds: Iterable[int]) -> None:
