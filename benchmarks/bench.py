@@ -24,6 +24,8 @@ from gaussians import gaussians
 from held_out import held_out
 from inferring import inferring
 from large_banks import large_banks
+from many_machines import many_machines
+from reporting import reporting
 from scoring import scoring
 from shown import show
 from training import training
@@ -203,6 +205,8 @@ def main() -> None:
         manifest,
         detectors,
         inferring,
+        many_machines,
+        reporting,
         large_banks,
         training,
         gaussians,
