@@ -35,7 +35,7 @@ RUN = """
 import sys
 import asdcore
 folder = sys.argv[1]
-asdcore.run(f"{folder}/recipe.toml", f"{folder}/data", f"{folder}/run", store=f"{folder}/store", task="dcase2026")
+asdcore.run(f"{folder}/recipe.toml", f"{folder}/data", f"{folder}/run", store=f"{folder}/store", task="dcase2023")
 asdcore.evaluate(f"{folder}/run")
 """
 
