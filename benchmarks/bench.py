@@ -27,6 +27,7 @@ from inferring import inferring
 from large_banks import large_banks
 from scoring import scoring
 from shown import show
+from trained_recipe import trained_recipe
 from training import training
 from uncertainty import uncertainty
 
@@ -206,6 +207,7 @@ def main() -> None:
         inferring,
         large_banks,
         training,
+        trained_recipe,
         gaussians,
         cold_runs,
     )
