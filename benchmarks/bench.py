@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from block_maps import block_maps
+from cold_runs import cold_runs
 from detectors import detectors
 from embedding import embedding
 from exact import exact
@@ -28,6 +29,7 @@ from many_machines import many_machines
 from reporting import reporting
 from scoring import scoring
 from shown import show
+from trained_recipe import trained_recipe
 from training import training
 from uncertainty import uncertainty
 
@@ -209,7 +211,9 @@ def main() -> None:
         reporting,
         large_banks,
         training,
+        trained_recipe,
         gaussians,
+        cold_runs,
     )
     kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")
