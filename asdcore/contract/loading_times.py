@@ -23,7 +23,8 @@ def begin_loading() -> int:
     # A module that is new since the last time was imported after it.
     before = _begun[-1] if _begun else now
     for module in list(sys.modules.values()):
-        if isinstance(module, ModuleType):
+        # By its type: what cffi puts there says that it is a module, and is none.
+        if issubclass(type(module), ModuleType):
             _since.setdefault(module, before)
     _begun[:] = [now]
     return now
