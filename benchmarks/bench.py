@@ -20,10 +20,13 @@ from detectors import detectors
 from embedding import embedding
 from exact import exact
 from freezing import hashing, manifest
+from freezing_many import freezing_many
 from gaussians import gaussians
 from held_out import held_out
 from inferring import inferring
 from large_banks import large_banks
+from long_recordings import long_recordings
+from million_clips import million_clips
 from scoring import scoring
 from shown import show
 from training import training
@@ -206,6 +209,9 @@ def main() -> None:
         large_banks,
         training,
         gaussians,
+        million_clips,
+        long_recordings,
+        freezing_many,
     )
     kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")
