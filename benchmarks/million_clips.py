@@ -1,7 +1,7 @@
 """Calibrating, fusing and deciding a million clips by eight branches, over the build at 7132241.
 
-The table of scores is made up. It has a tenth of the clips, so that this takes under a minute: what a million takes is ten
-times that, said as such.
+The table of scores is made up. It has a tenth of the clips, so that this takes under a minute: what a million takes is
+ten times that, said as such.
 """
 
 from __future__ import annotations
