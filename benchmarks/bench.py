@@ -29,6 +29,7 @@ from long_recordings import long_recordings
 from million_clips import million_clips
 from scoring import scoring
 from shown import show
+from trained_recipe import trained_recipe
 from training import training
 from uncertainty import uncertainty
 
@@ -208,6 +209,7 @@ def main() -> None:
         inferring,
         large_banks,
         training,
+        trained_recipe,
         gaussians,
         million_clips,
         long_recordings,

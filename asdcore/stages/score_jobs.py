@@ -97,6 +97,7 @@ class ScoreJob:
 
 SCORING_CODE = framework_digest(
     "basics/rounding.py",
+    "compute/aligned_networks.py",
     "compute/checked_outputs.py",
     "compute/fitted.py",
     "compute/scoring.py",
