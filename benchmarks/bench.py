@@ -21,11 +21,14 @@ from detectors import detectors
 from embedding import embedding
 from exact import exact
 from freezing import hashing, manifest
+from freezing_many import freezing_many
 from gaussians import gaussians
 from held_out import held_out
 from inferring import inferring
 from large_banks import large_banks
+from long_recordings import long_recordings
 from many_machines import many_machines
+from million_clips import million_clips
 from reporting import reporting
 from scoring import scoring
 from shown import show
@@ -213,6 +216,9 @@ def main() -> None:
         training,
         trained_recipe,
         gaussians,
+        million_clips,
+        long_recordings,
+        freezing_many,
         cold_runs,
     )
     kept = [one for part in parts for one in part()]
