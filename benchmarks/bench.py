@@ -27,7 +27,9 @@ from held_out import held_out
 from inferring import inferring
 from large_banks import large_banks
 from long_recordings import long_recordings
+from many_machines import many_machines
 from million_clips import million_clips
+from reporting import reporting
 from scoring import scoring
 from shown import show
 from trained_recipe import trained_recipe
@@ -208,6 +210,8 @@ def main() -> None:
         manifest,
         detectors,
         inferring,
+        many_machines,
+        reporting,
         large_banks,
         training,
         trained_recipe,
