@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.basics.paths import given_path, places
-from asdcore.cluster.connection import check_workers, connected
+from asdcore.cluster.connection import check_workers, connected, seen_by
 from asdcore.compute.kernels import kernel_changes
 from asdcore.contract.discovery import origins
 from asdcore.errors import AsdcoreError, ClusterError
@@ -93,7 +93,8 @@ def verify(
     if cluster is not None and not recompute:
         raise ClusterError("Only --recompute has work for a --cluster. Give both, or none.")
     notes = _signature(pinned, public_key)
-    roots = roots_of(pinned, places(data=data, run=run, store=store))
+    given = places(data=data, run=run, store=store)
+    roots = roots_of(pinned, {name: seen_by(cluster, place) for name, place in given.items()})
     work = _Verify(pinned, roots, recompute, progress or Silent(), trust_mtime)
     result = work.compared(str(manifest), notes)
     if recompute:
