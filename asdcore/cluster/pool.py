@@ -38,6 +38,12 @@ LEAST, PER_WORKER = 64, 4
 BEAT = 5.0
 """Seconds of silence after which the cluster is looked at."""
 
+PAUSED = 6
+"""Beats after which workers that have paused are given up."""
+
+LOGS = 8
+"""Seconds to wait for the logs of nannies: they come with a worker."""
+
 
 @dataclass
 class _Chunk:
@@ -71,6 +77,7 @@ class ClusterPool(Elsewhere):
         self._seen: set[str] = set()
         self._workers: dict[str, dict[str, Any]] = {}
         self._looked = 0.0
+        self._silent = 0
 
     def run(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """Run ``work`` on every job and yield results as they come; the first error cancels what has not begun.
@@ -100,6 +107,7 @@ class ClusterPool(Elsewhere):
                 except Empty:
                     self._beat()
                     continue
+                self._silent = 0
                 chunk = under_way.pop(future)
                 answer = self._answer(future, chunk)
                 del future
@@ -143,16 +151,18 @@ class ClusterPool(Elsewhere):
         """Count the deaths of workers on a chunk; raises ClusterError if memory ran out, or there are too many."""
         chunk.deaths += error.allowed_failures + 1
         name, last = trouble.name_of(chunk.job), str(error.last_worker.address)
-        if self._ran_out_of_memory(last):
+        if self._ran_out_of_memory():
             raise trouble.out_of_memory(name, last)
         if chunk.deaths > DEATHS:
             raise trouble.killed(name, chunk.deaths, last)
 
-    def _ran_out_of_memory(self, address: str) -> bool:
-        """Whether a nanny has said so lately."""
-        with suppress(Exception):  # the logs are gone with their machine
-            logs = self._cluster.client.get_worker_logs(n=50, nanny=True)
-            return any(trouble.MEMORY in str(line) for lines in logs.values() for line in lines)
+    def _ran_out_of_memory(self) -> bool:
+        """Whether a nanny has said so lately. It is asked by its worker, which may just be started anew."""
+        for _ in range(LOGS):
+            with suppress(Exception):  # the logs are gone with their machine
+                if logs := self._cluster.client.get_worker_logs(n=50, nanny=True):
+                    return any(trouble.MEMORY in str(line) for lines in logs.values() for line in lines)
+            time.sleep(1)
         return False
 
     def _refuse(self, troubles: dict[str, list[str]]) -> bool:
@@ -186,7 +196,12 @@ class ClusterPool(Elsewhere):
                 os.utime(self._needs.folder.parent)
 
     def _beat(self) -> None:
-        """Say so if there is no worker."""
-        self._look()
+        """Say so if no worker is there, or at work. Raises ClusterError if all of them lack memory for long."""
+        self._look(now=True)
+        self._silent += 1
         if not self._workers:
             self._cluster.note("no worker is left: waiting for one. What was finished is kept.")
+        paused = [address for address, worker in self._workers.items() if worker.get("status") == "paused"]
+        # Dask goes on when their memory is free again, and what libraries keep is not.
+        if paused and len(paused) == len(self._workers) and self._silent >= PAUSED:
+            raise trouble.paused(paused[0], len(paused))
