@@ -1,6 +1,7 @@
 """The stages in order. This is the file to read first.
 
 clips      the dataset reader lists what there is                     -> clips.parquet
+train      encoders that learn from train normals, each once; what one has learnt is kept in the store
 embed      view, encoder, pooling: features, kept in the store
 score      scorers fitted on train normals, out-of-fold scores too    -> scores.parquet; what each has learnt is kept
 calibrate  each branch on the scale of its train normals              -> calibrated.parquet
@@ -26,30 +27,26 @@ import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
 from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
-from asdcore.compute.recipes import feature_recipe, takes_device
+from asdcore.components.readers import reader_of, year_of
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict
-from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.errors import clips_named
 from asdcore.evidence.tail_notes import tail_notes
 from asdcore.execution import Elsewhere, executor, run_jobs
-from asdcore.held_out import check_places, out_of_fold, system_groups
-from asdcore.portfolio import DEFAULT_TASK, Portfolio, load_portfolio
+from asdcore.held_out import NONE, Networks, check_places, out_of_fold, system_groups
+from asdcore.portfolio import Portfolio, load_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
 from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
-from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, score
+from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, listing, score, train_all
 from asdcore.stages.about import about_run
-from asdcore.stages.notes import notes_on
+from asdcore.stages.notes import device_notes, notes_on
 from asdcore.store.atomic import check_writable
 from asdcore.store.cache import Store, default_store
 from asdcore.store.exclusive_folder import claimed
 
 Source = Portfolio | str | Path
-
-CURRENT_YEAR = 2026
-"""The rules of 2022-2026 apply if a dataset reader names no year."""
 
 
 class How(TypedDict, total=False):
@@ -61,6 +58,7 @@ class How(TypedDict, total=False):
     device: str | None
     cluster: Any
     progress: Progress | None
+    rehash: bool
 
 
 @overload
@@ -83,6 +81,7 @@ def run(
     cluster: Any = None,
     progress: Progress | None = None,
     trials: int | None = None,
+    rehash: bool = False,
 ) -> Run | Trials:
     """Run a portfolio on a dataset and write the tables to a run folder.
 
@@ -98,8 +97,9 @@ def run(
     out : str or Path
         The run folder. It may be new, empty, or hold an earlier run, which is replaced.
     task : str, optional
-        The dataset reader, such as "dcase2026". It overrides the portfolio's. Without either, the form of the file
-        names is detected and the rules of 2022-2026 apply.
+        The dataset reader, such as "dcase2026". It overrides the portfolio's. Without either, the reader that knows
+        the names serves: those of the challenge (the rules of 2022-2026 apply), a table ``clips.csv``, or folders of
+        one's own.
     store : str or Path, optional
         The folder of cached features and scores. Default: ``$ASDCORE_STORE``, else a per-user cache folder.
     workers : int
@@ -115,6 +115,9 @@ def run(
         Make this many runs, with the seeds from the portfolio's on, in folders ``out/seed-0``, ``out/seed-1``, ... A
         portfolio with ``seeds`` is run with these without being asked. What does not depend on the seed is computed
         once.
+    rehash : bool
+        Read every recording. By default one is read again only if its size, inode or times have changed since a run
+        with the same store read it.
 
     Returns
     -------
@@ -147,15 +150,14 @@ def run(
     for place in plans:
         check_out(place)
     check_apart(plan.choices(), root, installed())
-    name = task if task is not None else plan.task or DEFAULT_TASK
-    reader: Dataset = installed().build("dataset", name, {})
+    name, reader = reader_of(task if task is not None else plan.task, root, installed())
     check_writable(kept.root)
     check_workers(workers, cluster)
     shown = EachNoteOnce(progress or Silent())
     with connected(cluster, device, shown) as connection, claimed(folder):
         shared = (name, root, kept, workers, device, shown, None, connection)
         works = {place: Work(each, *shared) for place, each in plans.items()}
-        heard = next(iter(works.values())).listed(reader)
+        heard = next(iter(works.values())).listed(reader, rehash)
         if seeds is None:
             return works[folder].run(reader, *heard, folder)
         begin_trials(folder)
@@ -179,7 +181,9 @@ class Work:
     seconds: dict[str, float] = field(default_factory=dict)
     out_of_fold: list[dict[str, Any]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
-    """Notes that scoring gave."""
+    """Notes that training and scoring gave."""
+    networks: Networks | None = None
+    """What encoders have learnt; None: it is trained if the store lacks it."""
 
     def trial(self, reader: Dataset, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
         """Run one of several trials."""
@@ -196,28 +200,20 @@ class Work:
         for note in notes:
             self.progress.note(note)
         tables = self.tables(clips)
-        about = {"year": getattr(reader, "year", CURRENT_YEAR), "notes": [*notes, *self.findings], **self.about(clips)}
+        about = {"year": year_of(reader), "notes": [*notes, *self.findings], **self.about(clips)}
         return write_run(folder, tables, about)
 
-    def listed(self, reader: Dataset) -> tuple[pl.DataFrame, Any]:
+    def listed(self, reader: Dataset, rehash: bool = False) -> tuple[pl.DataFrame, Any]:
         """Return the clip index of the recordings, and what was noticed of their last bytes."""
-        with self.stage("clips", 0) as advance, decoded_before(self.encoded()), noticing_rests() as rests:
-            clips = completed(reader.clips(self.root))
+        with self.stage("clips", 0) as advance:
+            heard_before = partial(embed.heard_before, self.plan, self.store, self.device)
+            clips, rests = listing.clips(reader, self.root, heard_before, self.store, rehash)
             advance(len(clips))
         return clips, rests
 
-    def encoded(self) -> set[str]:
-        """Return the audio digests that the store holds features of: those clips have been decoded before."""
-        parts = (part for branch in self.plan.branches.values() for part in branch.parts)
-        recipes = (feature_recipe(part, installed(), self.device) for part in parts)
-        return set().union(*(self.store.features(recipe).held() for recipe in recipes))
-
     def device_notes(self) -> list[str]:
         """Say so if a device was named and no encoder takes one."""
-        encoders = [installed().component("encoder", branch.encoder.name) for branch in self.plan.branches.values()]
-        if self.device is None or any(map(takes_device, encoders)):
-            return []
-        return [f"no encoder of this portfolio takes a device: {self.device!r} changes nothing."]
+        return device_notes(self.plan, self.device)
 
     def unheard_notes(self, clips: pl.DataFrame) -> list[str]:
         """Say how much of these clips is beyond what an encoder hears."""
@@ -248,9 +244,13 @@ class Work:
     def scores(self, clips: pl.DataFrame) -> pl.DataFrame:
         """Embed and score whatever the store lacks, and return the score table of all branches."""
         plugins, branches = installed(), self.plan.branches
-        chunks = embed.plan(clips, self.root, branches.values(), self.store, plugins, self.device)
+        if self.networks is None:
+            self.networks = train_all.train_all(clips, self)
+            self.findings += self.networks.notes()
+        known = (self.store, plugins, self.device, self.networks)
+        chunks = embed.plan(clips, self.root, branches, *known)
         embed.try_out(chunks, clips, self.root)
-        jobs = {name: score.plan(clips, name, self.plan, self.store, plugins, self.device) for name in branches}
+        jobs = {name: score.plan(clips, name, self.plan, *known) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
         names = dict(clips.select("sha256", "clip").rows())
@@ -262,8 +262,8 @@ class Work:
             with self.stage("score", len(missing)) as advance:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
-        self.out_of_fold, self.findings = out_of_fold(score.scored(clips, jobs, plugins))
-        self.findings += decide.group_notes(self.out_of_fold, self.plan.decision)
+        self.out_of_fold, notes = out_of_fold(score.scored(clips, jobs, plugins, self.networks))
+        self.findings += notes + decide.group_notes(self.out_of_fold, self.plan.decision)
         for note in self.findings:
             self.progress.note(note)
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
@@ -286,7 +286,8 @@ class Work:
 
     def about(self, clips: pl.DataFrame) -> dict[str, Any]:
         """Return what ``run.json`` says of the work: what ran, on what, with what."""
-        known = about_run(self.plan, self.task, self.root, self.store, self.device, clips)
+        how = (self.plan, self.task, self.root, self.store, self.device)
+        known = about_run(*how, clips, self.networks or NONE)
         return {**known, "out_of_fold": self.out_of_fold, "seconds": self.seconds}
 
     @contextmanager

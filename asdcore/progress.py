@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 QUIET = 10.0
 """Seconds between two lines of a log on what a long stage is doing."""
 
 _DOING: ContextVar[Callable[[str], None] | None] = ContextVar("doing", default=None)
+_SAYING: ContextVar[Callable[[str], None] | None] = ContextVar("saying", default=None)
 
 
 def doing(what: str) -> None:
@@ -27,13 +29,21 @@ def doing(what: str) -> None:
         show(what)
 
 
+def saying(what: str) -> None:
+    """Say once, as a note, what a person should know while long work goes on, such as what it will cost."""
+    if (say := _SAYING.get()) is not None:
+        say(what)
+
+
 @contextmanager
-def _told(show: Callable[[str], None]) -> Iterator[None]:
-    token = _DOING.set(show)
+def told(show: Callable[[str], None], say: Callable[[str], None]) -> Iterator[None]:
+    """Give what :func:`doing` and :func:`saying` are called with inside the block to two functions."""
+    tokens = _DOING.set(show), _SAYING.set(say)
     try:
         yield
     finally:
-        _DOING.reset(token)
+        _DOING.reset(tokens[0])
+        _SAYING.reset(tokens[1])
 
 
 def pace(done: float, seconds: float, total: int = 0) -> str:
@@ -118,7 +128,7 @@ class Lines:
                 spoken = now
                 print(f"{name}: {what}, after {now - started:.0f} s", file=sys.stderr, flush=True)  # noqa: T201
 
-        with _told(show):
+        with told(show, self.note):
             yield advance
         print(f"{name}: {done} in {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
 
@@ -156,7 +166,7 @@ class Bars:
                 bars.advance(task, steps)
                 bars.update(task, pace=pace(bars.tasks[0].completed, time.perf_counter() - started))
 
-            with _told(lambda what: bars.update(task, doing=what, refresh=True)):
+            with told(lambda what: bars.update(task, doing=what, refresh=True), partial(_print_note, bars.console)):
                 yield advance
             bars.update(task, total=bars.tasks[0].completed, doing="")
 
@@ -164,7 +174,11 @@ class Bars:
         """Print the note."""
         from rich.console import Console
 
-        Console(stderr=True).print(f"note: {text}", style="yellow", highlight=False, markup=False)
+        _print_note(Console(stderr=True), text)
+
+
+def _print_note(console: Any, text: str) -> None:
+    console.print(f"note: {text}", style="yellow", highlight=False, markup=False)
 
 
 def for_stderr() -> Progress:

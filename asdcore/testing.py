@@ -16,9 +16,9 @@ factory::
     def test_my_encoder(check):
         check()
 
-Trainable encoders are checked as their factory returns them: let it return a fitted one. A dataset reader is checked
-on a folder that it can read (a path, or a function that makes one); a few clips of it are copied and changed, the
-folder itself is never written to::
+An encoder with ``fit`` is trained, on 16 clips of 1 s; pass a factory of one that trains fast. A dataset reader is
+checked on a folder that it can read (a path, or a function that makes one); a few clips of it are copied and changed,
+the folder itself is never written to::
 
     @dataset_checks(MyDataset, Path(__file__).parent / "few_clips")
     def test_my_dataset(check):
@@ -40,11 +40,16 @@ relative to their scale: 1e-12 for normalizers and guards, 1e-5 for scores and t
 1e-6 for waveforms. No difference at all is better: a frozen portfolio promises the same bytes whichever clips are
 scored together, so compute scores in float64 and each clip's alone.
 
-A scorer, normalizer or guard with ``state`` and ``restore`` is restored too: from its state, from its state's file, and
-in a new process with a home, a temporary and a working folder of its own. There it must give the same bits as the one
-that was fitted, for many clips and for one. A state must not change once it was taken, and restore must refuse a state
-that lacks a key. A class that a new process cannot import (from a notebook, a script, the inside of a function)
-is checked in this process alone; under its registered name it is checked in both.
+A scorer, normalizer, guard or trainable encoder with ``state`` and ``restore`` is restored too: from its state, from
+its state's file, and in a new process with a home, a temporary and a working folder of its own. There it must give the
+same bits as the one that was fitted, for many clips and for one. A state must not change once it was taken, and restore
+must refuse a state that lacks a key. A class that a new process cannot import (from a notebook, a script, the inside of
+a function) is checked in this process alone; under its registered name it is checked in both.
+
+A trainable encoder must learn the same bits from the same clips and seed, in one go or stopped after any epoch and
+trained on; forget what it was trained on before; ask its clips for audio and labels alone; and learn nothing from sound
+that lies beside theirs. Whether it finds its way to test clips by other means (stack frames, files) shows in a small
+run, given a folder of recordings.
 
 A failed check says what was observed, why it matters, and the likely cause. Its name says what is wrong:
 ``check_no_test_set_z_scores``, ``check_left_out_matches_refit``, ``check_restores_exactly``, ...

@@ -20,6 +20,7 @@ from detectors import detectors
 from embedding import embedding
 from exact import exact
 from freezing import hashing, manifest
+from gaussians import gaussians
 from held_out import held_out
 from inferring import inferring
 from large_banks import large_banks
@@ -202,6 +203,7 @@ def main() -> None:
         detectors,
         inferring,
         large_banks,
+        gaussians,
     )
     kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")

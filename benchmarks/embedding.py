@@ -124,7 +124,7 @@ def _work(encoder: dict[str, object], n: int, folder: Path) -> tuple[Callable[[]
     branches = {"b": {"encoder": encoder, "scorer": "knn"}}
     plan = parse_portfolio({"name": "p", "branches": branches, "systems": {"S": {"weights": {"b": 1}}}})
     clips = load_dataset("dcase").clips(folder)
-    jobs = embed.plan(clips, folder, plan.branches.values(), Store(folder / "store"), installed(), None)
+    jobs = embed.plan(clips, folder, plan.branches, Store(folder / "store"), installed(), None)
     (request,), layer = jobs[0].requests, [plan.branches["b"].encoder.layer]
     built = encoding._encoder_of(request, None)
     layers = layer if layer[0] is not None else built.layers[-1:]

@@ -31,8 +31,8 @@ def compare(
     """Show which systems of runs really differ.
 
     Reads run folders on the same recordings. Prints for every two systems their difference with its interval, its p
-    value, and the smallest difference that these test clips could have shown. Every call is a look at the labels, which
-    the ledger records.
+    value, and the smallest difference that these test clips could have shown. Trials are compared seed by seed. Every
+    call is a look at the labels, which the ledger records.
 
     Example: asdcore compare runs/first runs/second
     """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,6 +13,11 @@ from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.registry import RegistryDir
 from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError, DatasetError, did_you_mean
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from asdcore.contract.interfaces import Dataset
 
 
 def synth(
@@ -32,8 +38,14 @@ def synth(
 
 
 def index(
-    root: Annotated[Path, typer.Argument(help="Folder that holds <machine>/{train,test}/.")],
+    root: Annotated[Path, typer.Argument(help="Folder that holds <machine>/{train,test}/, under any file names.")],
     task: Task = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-index", help="New .csv or .parquet: a row for each recording, to fill in what is unknown."
+        ),
+    ] = None,
     as_json: Json = False,
     csv: Csv = None,
     latex: Latex = None,
@@ -43,37 +55,77 @@ def index(
     Reads the recordings below ROOT. Prints the clips of each machine, section and split. The columns source and target
     count the clips of each domain; the domain of a test clip stays hidden. A second table counts the train clips whose
     order is known, and the recordings that they were cut from (0 if the dataset does not say). Then every problem is
-    printed; exits with 1 if there is any.
+    printed; exits with 1 if there is any. Files that are not named as in the challenge are read by their folders, or by
+    a table ROOT/clips.csv, which --write-index begins.
 
     Example: asdcore data index data --task dcase2026
     """
-    from asdcore.contract.plugins import installed
-    from asdcore.data.clips import completed, count_clips, count_recordings, noticing_rests
-    from asdcore.data.remarks import remarks_on
-    from asdcore.portfolio import DEFAULT_TASK
+    read = _read(root, task, any_names=write is not None)
+    if write is not None:
+        _write_index(read, root, write)
+        return
+    _show(read, named=task is not None, as_json=as_json, csv=csv, latex=latex)
+    if read.problems:
+        raise typer.Exit(FAILED)
 
-    problems: list[str] = []
-    try:
-        with noticing_rests() as rests:
-            clips = completed(installed().build("dataset", task or DEFAULT_TASK, {}).clips(root))
-    except DatasetError as error:
-        if error.clips is None or error.clips.is_empty():
-            raise
-        clips, problems = error.clips, error.problems
-    machines, recordings = count_clips(clips), count_recordings(clips)
+
+class _Read(NamedTuple):
+    """What a dataset reader says of a folder: its name, the clip index, all problems, and the rests of files."""
+
+    name: str
+    reader: Dataset
+    clips: pl.DataFrame
+    problems: list[str]
+    rests: Mapping[str, int]
+
+
+def _read(root: Path, task: str | None, *, any_names: bool) -> _Read:
+    """Read a folder; raises DatasetError if nothing was understood, unless names may be any."""
+    import polars as pl
+
+    from asdcore.components.readers import reader_of
+    from asdcore.contract.plugins import installed
+    from asdcore.data.clips import completed, noticing_rests
+
+    name, reader = reader_of(task, root, installed())
+    with noticing_rests() as rests:
+        try:
+            return _Read(name, reader, completed(reader.clips(root)), [], rests)
+        except DatasetError as error:
+            if not any_names and (error.clips is None or error.clips.is_empty()):
+                raise
+            clips = pl.DataFrame() if error.clips is None else error.clips
+            return _Read(name, reader, clips, error.problems, rests)
+
+
+def _write_index(read: _Read, root: Path, file: Path) -> None:
+    """Write a table of all recordings, with what the reader understood of them."""
+    from asdcore.data.index_file import write_index
+
+    clips, truth = (None, None) if read.clips.is_empty() else (read.clips, read.reader.ground_truth(root))
+    count = write_index(root, file, clips, truth)
+    typer.echo(f"{file} lists {count} recordings. Fill in machine and split (train or test), and what else you know.")
+    typer.echo(f"Next: asdcore data index {root}")
+
+
+def _show(read: _Read, *, named: bool, as_json: bool, csv: Path | None, latex: Path | None) -> None:
+    """Print what the reader says, or write it as a table. named : whether the reader was named."""
+    from asdcore.data.clips import count_clips, count_recordings
+    from asdcore.data.remarks import remarks_on
+
+    machines, recordings = count_clips(read.clips), count_recordings(read.clips)
+    notes = remarks_on(read.clips, read.rests)
+    result = {"machines": machines, "recordings": recordings, "problems": read.problems, "notes": notes}
     if as_json:
-        notes = remarks_on(clips, rests)
-        print_json({"machines": machines, "recordings": recordings, "problems": problems, "notes": notes})
+        print_json({"reader": read.name, **result})
     elif not export(machines, csv, latex):
+        if not named:
+            typer.echo(f"Read by: {read.name}")
         print_lines(terminal.table(machines, ("machine", "section", "split", "clips", "source", "target")))
         typer.echo()
         print_lines(terminal.table(recordings, ("machine", "section", "train", "ordered", "recordings")))
-        for note in remarks_on(clips, rests):
-            typer.echo(f"note: {note}")
-        for problem in problems:
-            typer.echo(f"problem: {problem}")
-    if problems:
-        raise typer.Exit(FAILED)
+        print_lines([f"note: {note}" for note in notes])
+        print_lines([f"problem: {problem}" for problem in read.problems])
 
 
 def fetch(

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from asdcore.evidence.rates import Rates
     from asdcore.runs.folder import Run
 
-TESTED = ("system", "machine", "section", "target_fpr_at_threshold", "target_share_of_top_normals")
-READINGS = (
-    "target_fpr_at_threshold: share of target test normals above the threshold.",
-    "target_share_of_top_normals: share of target clips among the tenth of test normals that score highest.",
-)
+PLACE = ("system", "machine", "section")
+READINGS = {
+    "target_fpr_at_threshold": "share of target test normals above the threshold.",
+    "target_share_of_top_normals": "share of target clips among the tenth of test normals that score highest.",
+    "false_positive_rate": "share of test normals above the threshold.",
+}
 MEANING = (
     "leave-one-out gives: train normals scored without the clips beside them, above the threshold that leave-one-out "
     "scores would set, what new recordings would meet; nothing (-) if a domain has too few groups. by groups: above "
@@ -79,7 +80,9 @@ def decisions(
     _show_beside(beside, why)
     _show_limits(limits, [limit.doubt for limit in counted])
     if tested:
-        print_lines(["", "Test normals:", "", *terminal.table(tested, TESTED), "", *READINGS])
+        shown = [name for name in READINGS if any(row.get(name) is not None for row in tested)]
+        readings = [f"{name}: {READINGS[name]}" for name in shown]
+        print_lines(["", "Test normals:", "", *terminal.table(tested, (*PLACE, *shown)), "", *readings])
     else:
         typer.echo(f"Test normals: not evaluated yet. Next: asdcore evaluate {run}")
 
@@ -183,12 +186,16 @@ def _evaluated(run: Path) -> dict[str, Any]:
 
 
 def _tested(told: dict[str, Any], systems: set[str]) -> list[dict[str, Any]]:
-    """Return both readings of the target false-positive ratio that the run's evaluation wrote down, if it has one.
+    """Return the shares of test normals above the threshold that the run's evaluation wrote down, if it has one.
 
     A row for each machine and section, and before those of a system their mean, with no machine.
     """
-    cells = {name: [{key: cell.get(key) for key in TESTED[1:]} for cell in told[name]["cells"]] for name in told}
-    means = {name: {key: _mean([row[key] for row in rows]) for key in TESTED[3:]} for name, rows in cells.items()}
+    measured = [
+        name for name in READINGS if any(name in cell for told_of in told.values() for cell in told_of["cells"])
+    ]
+    columns = (*PLACE[1:], *(measured or list(READINGS)[:2]))
+    cells = {name: [{key: cell.get(key) for key in columns} for cell in told[name]["cells"]] for name in told}
+    means = {name: {key: _mean([row[key] for row in rows]) for key in columns[2:]} for name, rows in cells.items()}
     return [
         {"system": name} | row
         for name in sorted(systems & set(cells))

@@ -105,6 +105,7 @@ def _check_same(run: Path, out: Path, workers: int) -> None:
 def verify(
     manifest: Manifest,
     recompute: Annotated[bool, typer.Option(help="Build every table anew from the recordings, and compare.")] = False,
+    retrain: Annotated[bool, typer.Option(help="Recompute, and train encoders anew, too.")] = False,
     trust_mtime: Annotated[
         bool, typer.Option(help="Do not read files again whose size and times are as when last verified.")
     ] = False,
@@ -132,6 +133,7 @@ def verify(
             run=run,
             store=store,
             recompute=recompute,
+            retrain=retrain,
             trust_mtime=trust_mtime,
             public_key=key,
             workers=workers,

@@ -11,7 +11,9 @@ from asdcore.cli.shared import progress
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Finished run folders, compared side by side.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="Finished run folders, compared side by side; or trials.")
+    ],
     out: Annotated[Path | None, typer.Option(help="File to write. Default: report.html in the first run.")] = None,
     audio: Annotated[bool, typer.Option("--audio", help="Embed the sound of the clips shown: a large file.")] = False,
     umap: Annotated[bool, typer.Option("--umap", help="Also show maps by UMAP (needs the extra umap).")] = False,

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from asdcore.evidence.trials import TrialsEvaluation
 
 MEANING = {
+    0: [
+        "AUC: a machine's normal clips against its faulty ones; pAUC: up to 10 % false positives (50 is chance).",
+        "recall, false alarms: the faulty and the normal clips above the threshold that train normals gave.",
+        "Mean score: of AUC and pAUC, over machines. No challenge's score exists without source and target clips.",
+    ],
     2020: ["AUC, pAUC: the normals of a machine ID against its anomalies.", "Official score: their arithmetic mean."],
     2021: [
         "AUC, pAUC of a domain: its normals against the anomalies of the same domain.",
@@ -35,6 +40,14 @@ MEANING = {
         "Official score: harmonic mean of all cells.",
     ],
 }
+OF_DECISIONS = {"recall": "recall", "false_positive_rate": "false alarms"}
+OF_CLIPS = """
+p: paired permutation test; p, Holm: corrected for all rows. detectable: a true difference this
+large would be found by a test at 5 % on 80 of 100 such sets of test clips."""
+OF_TRIALS = """
+difference: the mean over trials, paired by their seed, with its interval over trials and clips (Obuchowski
+and Rockette, 1995). SD: of the differences over trials. p: t test of the same; p, Holm: corrected for all
+rows. detectable: a true difference this large would be found in 80 of 100 such studies."""
 Pair = Sequence[float] | None
 
 
@@ -44,7 +57,8 @@ def show_evaluation(result: Evaluation) -> None:
 
     trials = result.trials if isinstance(result, TrialsEvaluation) else {}
     of_what = f", means over {len(trials)} trials" if trials else ""
-    lines = [f"Official metrics of DCASE {result.year}, in percent{of_what}.", *MEANING[min(result.year, max(MEANING))]]
+    rules = f"Official metrics of DCASE {result.year}" if result.year else "Metrics of your own recordings"
+    lines = [f"{rules}, in percent{of_what}.", *MEANING[min(result.year, max(MEANING))]]
     if sure := result.uncertainty:
         interval = "interval over other clips" if trials else "interval"
         lines.append(f"[low, high]: {100 * sure.level:g} % {interval}, BCa bootstrap of {sure.replicates} replicates.")
@@ -61,22 +75,24 @@ def show_evaluation(result: Evaluation) -> None:
 
 def show_comparison(comparison: Comparison) -> None:
     """Print the official scores, then the difference of every two systems in points, and what each means."""
+    from asdcore.evidence.uncertainty.trial_pairs import TrialDifference
+
     year = comparison.evaluation.year
-    typer.echo(f"Official scores of DCASE {year} in percent, and their differences in points, with 95 % intervals.\n")
+    of = f"Official scores of DCASE {year}" if year else "Mean scores of your own recordings"
+    typer.echo(f"{of} in percent, and their differences in points, with 95 % intervals.\n")
     _print(_officials(comparison.evaluation))
+    trials = [pair for pair in comparison.differences if isinstance(pair, TrialDifference)]
     table = _table("first", "second")
-    for heading in ("difference", "p", "p, Holm", "detectable"):
+    for heading in ("difference", *(["SD"] if trials else []), "p", "p, Holm", "detectable"):
         table.add_column(heading, justify="right", no_wrap=True)
     for pair in comparison.differences:
+        spread = [fixed(100 * pair.sd)] if isinstance(pair, TrialDifference) else []
         numbers = f"{pair.p:.2g}", f"{pair.p_holm:.2g}", fixed(100 * pair.smallest_detectable)
-        table.add_row(pair.first, pair.second, _value(pair.estimate, pair.interval.as_json(), 2), *numbers)
+        table.add_row(pair.first, pair.second, _value(pair.estimate, pair.interval.as_json(), 2), *spread, *numbers)
     _print(table)
     for pair in comparison.differences:
         typer.echo(textwrap.fill(pair.sentence, WIDTH, initial_indent="- ", subsequent_indent="  "))
-    typer.echo(
-        "\np: paired permutation test; p, Holm: corrected for all rows. detectable: a true difference this\n"
-        "large would be found by a test at 5 % on 80 of 100 such sets of test clips."
-    )
+    typer.echo(OF_TRIALS if trials else OF_CLIPS)
 
 
 def _cells(result: Evaluation) -> Table:
@@ -85,10 +101,13 @@ def _cells(result: Evaluation) -> Table:
     first = next(iter(systems.values()))["cells"]
     names = [name.removesuffix("_ci95") for name in first[0] if name.endswith("_ci95")]
     alone = all(row["section"] == "00" for row in first)
+    decided = {name: heading for name, heading in OF_DECISIONS.items() if result.year == 0 and name in first[0]}
     many = len(names) > 3
     table = _table("machine" if alone else "machine, section", "system", gap=1 if many else 2)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
+    for heading in decided.values():
+        table.add_column(heading, justify="right", no_wrap=True)
     digits = 0 if many else 1
     for i, place in enumerate(first):
         rows = {system: values["cells"][i] for system, values in systems.items()}
@@ -99,7 +118,7 @@ def _cells(result: Evaluation) -> Table:
                 _value(row[name], row[f"{name}_ci95"], digits, len(rows) > 1 and row[name] == best[name])
                 for name in names
             ]
-            table.add_row(where, system, *values)
+            table.add_row(where, system, *values, *(_value(row[name], None, digits) for name in decided))
             where = ""
     return table
 
@@ -107,7 +126,7 @@ def _cells(result: Evaluation) -> Table:
 def _officials(result: Evaluation) -> Table:
     """Return the table of official scores."""
     table = _table("system")
-    table.add_column("official score", justify="right", no_wrap=True)
+    table.add_column(result.total.replace("_", " "), justify="right", no_wrap=True)
     systems = result.as_json()["systems"]
     apart = any(values.get("sd") is not None for values in systems.values())
     if apart:
@@ -117,7 +136,7 @@ def _officials(result: Evaluation) -> Table:
         table.add_column("other machines", justify="right", no_wrap=True)
     best = max(system.official_score for system in result.systems.values())
     for name, values in systems.items():
-        score = values["official_score"]
+        score = values[result.total]
         cells = [_value(score, values["ci95"], 2, len(result.systems) > 1 and score == best)]
         sd = [fixed(100 * values["sd"])] if apart else []
         table.add_row(name, *cells, *sd, *([_interval(values["ci95_machines"], 1)] if spread else []))
@@ -131,7 +150,7 @@ def _each_trial(result: TrialsEvaluation) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for seed, trial in result.trials.items():
         systems = trial.as_json()["systems"].values()
-        table.add_row(f"seed {seed}", *(_value(values["official_score"], values["ci95"], 1) for values in systems))
+        table.add_row(f"seed {seed}", *(_value(values[result.total], values["ci95"], 1) for values in systems))
     return table
 
 

@@ -89,6 +89,7 @@ def run(
     trials: Annotated[
         int | None, typer.Option(min=1, help="How many runs to make, each with another seed. Default: a single one.")
     ] = None,
+    rehash: Annotated[bool, typer.Option("--rehash", help="Read every recording, even if it seems unchanged.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run a portfolio on a dataset.
@@ -105,6 +106,7 @@ def run(
     from asdcore.runs.folder import Run
 
     how: dict[str, Any] = {"workers": workers, "device": device, "cluster": cluster, "progress": progress()}
+    how["rehash"] = rehash
     finished: Run | Trials = run_portfolio(portfolio, data, out, task=task, store=store, trials=trials, **how)
     first = finished if isinstance(finished, Run) else finished.first
     systems = list(first.about["portfolio"]["systems"])

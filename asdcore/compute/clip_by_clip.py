@@ -7,31 +7,34 @@ second look    after the first looks of all clips of a stage: the part is fitted
 
 Both must agree, up to the rounding of elementwise float64 arithmetic. A call takes 2 to 50 microseconds with most
 parts: for a million clips and eight branches up to seven minutes. So with more than :data:`MANY` clips in one cell,
-parts that come with asdcore get all clips in one call, then a few alone and halves of all: for any two clips there is a
-call with the one and without the other. All must agree to the bit, or each clip goes alone. Parts that others wrote
-always get each clip alone.
+parts that come with asdcore get all clips in one call, then a few alone, then slices: the clips lie in a cube, and each
+slice of it is a call. Every clip is in three slices, and for any two clips there is a slice with the one and without
+the other. All must agree to the bit, or each clip goes alone. Parts that others wrote always get each clip alone.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.errors import PluginError, blamed, located
 
 Floats = NDArray[np.float64]
+Names = Sequence[str] | pl.Series
 Columns = Mapping[str, Floats]
 Call = Callable[[dict[str, Floats]], Floats]
 """Columns (n,) by name -> values (n,)."""
 
-MANY = 2000
-"""With more clips, asdcore's own parts are checked by halves instead of every clip alone."""
+MANY = 400
+"""With more clips, asdcore's own parts are checked by slices instead of every clip alone."""
 
-ALONE = 64
+ALONE = 32
 """How many of those clips are also scored alone."""
 
 ROUNDING = 1e-12
@@ -57,13 +60,13 @@ class Looks:
 
     _waiting: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
 
-    def first(self, step: Step, call: Call, columns: Columns, clips: Sequence[str], where: str) -> Floats:
+    def first(self, step: Step, call: Call, columns: Columns, clips: Names, where: str) -> Floats:
         """Return the value (n,) of every clip, by ``call``, the ``step`` fitted; :meth:`second` looks again.
 
         clips : their names, in the order of the columns. where : what messages begin with.
         """
         n = len(clips)
-        if step.ours and n > MANY and (values := _by_halves(step, call, columns, clips)) is not None:
+        if step.ours and n > MANY and (values := _by_slices(step, call, columns, clips)) is not None:
             return values
         values = _one_by_one(call, columns, n)
         self._waiting.append((where, lambda: _look_again(step, columns, values, clips)))
@@ -83,36 +86,39 @@ def _one_by_one(call: Call, columns: Columns, n: int) -> Floats:
     return np.array([call(_taken(columns, slice(i, i + 1))).item() for i in range(n)], dtype=np.float64)
 
 
-def _look_again(step: Step, columns: Columns, values: Floats, clips: Sequence[str]) -> None:
+def _look_again(step: Step, columns: Columns, values: Floats, clips: Names) -> None:
     with blamed(step.kind, step.name):
         together = step.fit()(_taken(columns, slice(None, None, -1)))[::-1]
     _compare(step, columns, values, together, clips)
 
 
-def _by_halves(step: Step, call: Call, columns: Columns, clips: Sequence[str]) -> Floats | None:
-    """Score all clips in one call, some alone, and for each binary digit the clips whose index has a 1, or a 0, there.
+def _by_slices(step: Step, call: Call, columns: Columns, clips: Names) -> Floats | None:
+    """Score all clips in one call, some of them alone, and then slices of all.
 
     Returns None if rounding differs, so that each clip has to go alone.
     """
     n = len(clips)
     values, again, rounded = call(_taken(columns, slice(None))), step.fit(), False
-    for rows in _halves(n):
-        half = again(_taken(columns, rows))
-        if not np.array_equal(half, values[rows]):
+    for rows in _slices(n):
+        some = again(_taken(columns, rows))
+        if not np.array_equal(some, values[rows]):
             rounded = True
             together = values.copy()
-            together[rows] = half
+            together[rows] = some
             _compare(step, columns, values, together, clips)
     return None if rounded else values
 
 
-def _halves(n: int) -> Iterator[NDArray[np.intp]]:
-    """Yield some places alone, and halves of all places that separate any two places."""
+def _slices(n: int) -> Iterator[NDArray[np.intp]]:
+    """Yield some places alone, and slices of a cube of all places along each of its edges, which separate any two."""
     places = np.arange(n)
     yield from places[:: max(1, n // ALONE)][:, None]
-    for digit in range((n - 1).bit_length()):
-        for side in (0, 1):
-            yield places[places >> digit & 1 == side][::-1]
+    edge = next(edge for edge in itertools.count(1) if edge**3 >= n)
+    for digit in (places // edge**2, places // edge % edge, places % edge):
+        # Stable, so that one sort finds the slices; the last clip of each comes first.
+        ordered = np.argsort(digit, kind="stable")
+        bounds = np.searchsorted(digit[ordered], np.arange(edge + 1))
+        yield from (ordered[start:stop][::-1] for start, stop in itertools.pairwise(bounds.tolist()) if stop > start)
 
 
 def _taken(columns: Columns, rows: slice | NDArray[np.intp]) -> dict[str, Floats]:
@@ -120,7 +126,7 @@ def _taken(columns: Columns, rows: slice | NDArray[np.intp]) -> dict[str, Floats
     return {name: np.array(values[rows]) for name, values in columns.items()}
 
 
-def _compare(step: Step, columns: Columns, values: Floats, others: Floats, clips: Sequence[str]) -> None:
+def _compare(step: Step, columns: Columns, values: Floats, others: Floats, clips: Names) -> None:
     """Raise PluginError for the first clip whose values are apart by more than rounding."""
     size = np.maximum(np.maximum(np.abs(values), np.abs(others)), np.median(np.abs(values)) if len(values) else 0.0)
     apart = np.flatnonzero(~((values == others) | (np.abs(values - others) <= ROUNDING * size)))

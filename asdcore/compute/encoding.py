@@ -24,7 +24,8 @@ from asdcore.contract.plugins import Component, installed
 from asdcore.contract.tokens import Tokens, is_exact
 from asdcore.data.audio import resample
 from asdcore.data.pooling import pool
-from asdcore.errors import DataError, PluginError, PortfolioError, blamed, located
+from asdcore.errors import AsdcoreError, DataError, PluginError, PortfolioError, blamed, located
+from asdcore.portfolio import TrainedState
 
 Array = NDArray[np.float32]
 AnyFloats = NDArray[np.floating[Any]]
@@ -42,13 +43,17 @@ class Output:
 
 @dataclass(frozen=True)
 class Request:
-    """All outputs that are asked of one view and one encoder. Parameters are JSON texts."""
+    """All outputs that are asked of one view and one encoder. Parameters are JSON texts.
+
+    trained : what the encoder has learnt, if it is trained.
+    """
 
     view: str
     view_parameters: str
     encoder: str
     encoder_parameters: str
     outputs: tuple[Output, ...]
+    trained: TrainedState | None = None
 
 
 Features = dict[Output, Array]
@@ -61,16 +66,22 @@ def check(requests: Sequence[Request], device: str | None) -> None:
     """
     for request in requests:
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
-            encoder = _encoder_of(request, device)
-            _layers(encoder, request.outputs)
-        _check_channels(request, channels_of("encoder", request.encoder, encoder))
+            encoder = built_encoder(request, device)
+        check_request(request, encoder)
+
+
+def check_request(request: Request, encoder: Any) -> None:
+    """Raise PortfolioError unless an encoder, trained or not, has the layers asked for, and fits its view."""
+    with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
+        layers_of(encoder, request.outputs)
+    _check_channels(request, channels_of("encoder", request.encoder, encoder))
 
 
 def hears(encoder: str, parameters: str, device: str | None) -> Any:
     """Return how many seconds of a clip an encoder with these parameters (JSON text) declares to hear, or None."""
     with located(f"encoder {encoder!r}"), blamed("encoder", encoder):
         made_by = installed().components("encoder").get(encoder)
-        return getattr(_encoder(encoder, parameters, device, made_by), "hears", None)
+        return getattr(_encoder(encoder, parameters, device, None, made_by), "hears", None)
 
 
 def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | None) -> list[Any]:
@@ -83,8 +94,8 @@ def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | 
             with located(f"view {request.view!r}"):
                 waveforms[view] = waveform(*view, audio, rate)
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
-            encoder = _encoder_of(request, device)
-            clip = _resampled(waveforms[view], rate, encoder.sample_rate)[None]
+            encoder = built_encoder(request, device)
+            clip = resampled(waveforms[view], rate, encoder.sample_rate)[None]
             prepared.append(encoder.prepare(clip) if _has_halves(encoder) else clip)
     return prepared
 
@@ -94,8 +105,8 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
     encoded: list[Features] = [{} for _ in clips]
     for i, request in enumerate(requests):
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
-            encoder = _encoder_of(request, device)
-            layers, exact = _layers(encoder, request.outputs), is_exact(encoder)
+            encoder = built_encoder(request, device)
+            layers, exact = layers_of(encoder, request.outputs), is_exact(encoder)
             wanted = list(dict.fromkeys(layers.values()))
             inputs = [clip[i] for clip in clips]
             tokens = (
@@ -132,6 +143,12 @@ def view_channels(view: str, parameters: str) -> int:
         return channels_of("view", view, _view(view, parameters))
 
 
+def is_samplewise(view: str, parameters: str) -> bool:
+    """Whether a view makes each sample from the samples of the same time alone, and so may be given blocks."""
+    with blamed("view", view):
+        return bool(getattr(_view(view, parameters), "samplewise", False))
+
+
 def channels_of(kind: str, name: str, component: Any) -> int:
     """Return how many channels a view gives or an encoder reads, 1 unless it declares otherwise."""
     channels: int = getattr(component, "channels", 1)
@@ -165,7 +182,7 @@ def _alone(encoder: Encoder, clips: Sequence[Array], layers: list[int | str]) ->
     return [encoder.encode(clip, layers) for clip in clips]
 
 
-def _layers(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | str]:
+def layers_of(encoder: Encoder, outputs: Sequence[Output]) -> dict[Output, int | str]:
     """Resolve the layer of every output; raises PortfolioError for one that the encoder does not have."""
     offered = list(encoder.layers)
     if not offered or not isinstance(encoder.sample_rate, int) or encoder.sample_rate < 1:
@@ -193,7 +210,7 @@ def _counted(channels: int) -> str:
     return f"{channels} channel{'s' * (channels > 1)}"
 
 
-def _resampled(waveform: Array, rate: int, target: int) -> Array:
+def resampled(waveform: Array, rate: int, target: int) -> Array:
     """(n_samples,) or (2, n_samples) -> the same at another rate, every channel by itself."""
     if waveform.ndim == 1:
         return resample(waveform, rate, target)
@@ -222,19 +239,46 @@ def _built_view(name: str, parameters: str, _: Component | None) -> Any:
     return build("view", name, json.loads(parameters), installed())
 
 
-def _encoder_of(request: Request, device: str | None) -> Any:
+def built_encoder(request: Request, device: str | None) -> Any:
+    """Return the encoder of a request, built once a process."""
     made_by = installed().components("encoder").get(request.encoder)
-    return _encoder(request.encoder, request.encoder_parameters, device, made_by)
+    encoder = _encoder(request.encoder, request.encoder_parameters, device, request.trained, made_by)
+    if request.trained is None and hasattr(encoder, "fit"):
+        raise PluginError(
+            f"encoder {request.encoder!r} has to be trained, but what is registered has no 'fit'. Register its class."
+        )
+    return encoder
 
 
-@functools.lru_cache(maxsize=8)
-def _encoder(name: str, parameters: str, device: str | None, _: Component | None) -> Any:
-    """Build an encoder once a process, as a view; ``device`` reaches the encoders that take one."""
+def build_encoder(name: str, parameters: str, device: str | None) -> Any:
+    """Build an encoder from its parameters (JSON text); ``device`` reaches the encoders that take one."""
     values = json.loads(parameters)
     factory = installed().component("encoder", name).factory if device is not None else None
     if factory and "device" in inspect.signature(factory).parameters:
         values["device"] = device
-    encoder = build("encoder", name, values, installed())
-    if hasattr(encoder, "fit"):
-        raise PluginError(f"encoder {name!r} must be trained first, and training encoders is not part of a run yet.")
-    return encoder
+    return build("encoder", name, values, installed())
+
+
+def restored_encoder(name: str, parameters: str, device: str | None, learnt: Mapping[str, Any]) -> Any:
+    """Build an encoder and restore what it has learnt. Raises PluginError if it refuses."""
+    encoder = build_encoder(name, parameters, device)
+    try:
+        back = encoder.restore(learnt)
+    except AsdcoreError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"it does not take back what it has learnt: {type(error).__name__}: {error}. "
+            f"'asdcore check-plugin {name}' shows whether state and restore fit together."
+        ) from error
+    if type(back) is not type(encoder):
+        raise PluginError(f"restore returned a {type(back).__name__}; let it return self.")
+    return back
+
+
+@functools.lru_cache(maxsize=8)
+def _encoder(name: str, parameters: str, device: str | None, trained: TrainedState | None, _: Component | None) -> Any:
+    """Build an encoder once a process, as a view, and restore it if it was trained."""
+    if trained is None:
+        return build_encoder(name, parameters, device)
+    return restored_encoder(name, parameters, device, trained.read())

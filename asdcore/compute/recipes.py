@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from asdcore.components.checkpoints import CHECKPOINT, checkpoint_digest, resolved
 from asdcore.components.named_files import by_content
 from asdcore.contract.plugins import Component, Plugins
+from asdcore.contract.training import SCOPES
 from asdcore.data.pooling import complete
 from asdcore.errors import PluginError, PortfolioError, blamed
 from asdcore.portfolio import Branch, Choice, EncoderChoice, Part
@@ -29,6 +30,9 @@ NUMERIC_LIBRARIES = (
     "transformers",
 )
 """Libraries whose version can change a number."""
+
+SCOPE = "scope"
+"""The attribute or parameter of a trainable encoder that says for which machines one network is trained."""
 
 
 @functools.cache
@@ -51,6 +55,7 @@ FEATURE_CODE = framework_digest(
     "data/wav.py",
     "compute/encoding.py",
     "stages/embed.py",
+    "stages/embed_jobs.py",
 )
 """The digest of the code that computes features, as this process has loaded it."""
 
@@ -104,11 +109,7 @@ def changed_sources(components: list[tuple[str, str]], plugins: Plugins) -> list
     by_plugin = {
         component.plugin: component for component in (plugins.component(kind, name) for kind, name in components)
     }
-    return sorted(
-        name
-        for name, component in by_plugin.items()
-        if component.files_now() != component.files or _digest_now(component) != component.source_digest
-    )
+    return sorted(name for name, component in by_plugin.items() if _has_changed(component))
 
 
 def inputs_digest(choices: Iterable[Choice], plugins: Plugins) -> dict[str, str]:
@@ -124,7 +125,8 @@ def inputs_digest(choices: Iterable[Choice], plugins: Plugins) -> dict[str, str]
 def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str, Any]:
     """Return everything that determines one feature set, apart from the audio.
 
-    A device counts if the encoder takes one and it is not the CPU, since other hardware rounds differently.
+    A device counts if the encoder takes one and it is not the CPU, since other hardware rounds differently. A trained
+    encoder counts by what it has learnt, too.
     """
     view = plugins.component("view", part.view.name)
     encoder = plugins.component("encoder", part.encoder.name)
@@ -136,17 +138,52 @@ def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str
         "pooling": pooling_recipe(part.encoder, encoder),
         "framework": FEATURE_CODE,
         "libraries": library_versions(),
+        **trained_recipe(part, encoder),
     }
     kind = (device or "cpu").partition(":")[0]
     return recipe if kind == "cpu" or not takes_device(encoder) else {**recipe, "device": kind}
 
 
-def features_digest(branch: Branch, plugins: Plugins, device: str | None) -> str:
-    """SHA-256 of everything that determines the features of a branch, apart from the audio."""
+def trained_recipe(part: Part, encoder: Component) -> dict[str, str]:
+    """Return what a recipe says of a trained state; nothing of an encoder that is not trained.
+
+    Raises PluginError if an encoder has to be trained first.
+    """
+    if part.trained is None and is_trainable(encoder):
+        raise PluginError(
+            f"encoder {encoder.name!r} has to be trained before it encodes; only 'asdcore run' trains. Run the "
+            "portfolio, then use that run."
+        )
+    return {"trained": part.trained.sha256} if part.trained is not None else {}
+
+
+def features_digest(branches: Sequence[Branch], plugins: Plugins, device: str | None) -> str:
+    """SHA-256 of everything that determines the features of a branch, apart from the audio.
+
+    branches : the branch, as often as there are networks trained for it; once if its encoder is not trained.
+    """
+    if len(branches) > 1:
+        digests = [features_digest([branch], plugins, device) for branch in branches]
+        return recipe_digest({"kind": "features of trained networks", "digests": sorted(digests)})
+    (branch,) = branches
     recipes = [[(feature_recipe(part, plugins, device), weight) for part, weight in terms] for terms in branch.features]
     if len(branch.parts) == 1:
         return recipe_digest(recipes[0][0][0])
     return recipe_digest({"kind": "features of a branch", "recipes": recipes})
+
+
+def is_trainable(encoder: Component) -> bool:
+    """Whether an encoder is fitted on train normals; read from what is registered."""
+    return callable(getattr(encoder.factory, "fit", None))
+
+
+def scope_of(encoder: Component, parameters: Mapping[str, Any]) -> str:
+    """Return whether an encoder is trained for each "machine" or once for "all", without building it."""
+    default = signature(encoder.factory).parameters.get(SCOPE)
+    told = parameters.get(SCOPE, default.default if default else getattr(encoder.factory, SCOPE, None))
+    if told not in SCOPES:
+        raise PluginError(f"encoder {encoder.name!r} has the scope {told!r}; {' or '.join(SCOPES)} is allowed.")
+    return str(told)
 
 
 def takes_device(encoder: Component) -> bool:
@@ -169,9 +206,9 @@ def pooling_recipe(choice: EncoderChoice, encoder: Component) -> dict[str, Any]:
     return {"name": name, "parameters": complete(name, published, choice.pooling.parameters)}
 
 
-def _digest_now(component: Component) -> str:
+def _has_changed(component: Component) -> bool:
     source = component.files_now()
-    return source.digest if source else "unknown"
+    return source != component.files or (source.digest if source else "unknown") != component.source_digest
 
 
 def _version(name: str) -> str:

@@ -55,7 +55,16 @@ CHANNELS = (1, 2)
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Reads one folder layout. ``year`` (optional attribute) names the challenge rules its evaluation follows."""
+    """Reads one folder layout.
+
+    Notes
+    -----
+    Optional: ``year``, the challenge year whose rules its evaluation follows; None if no challenge's do.
+
+    Optional: ``recognizes(root) -> int``, for a reader that may serve without being named: how surely the recordings
+    below ``root`` are its own, by their names alone. 0: not at all; 1: any will do; 2: their names have its form; 3: a
+    file is there that was made for it. The surest reader serves.
+    """
 
     def clips(self, root: Path) -> pl.DataFrame:
         """Return the clip index of ``root`` (:func:`asdcore.index_clips` makes one from parsed names).

@@ -9,11 +9,12 @@ import itertools
 import sys
 from collections.abc import Iterator
 from importlib import invalidate_caches
+from os import path as paths
 from pathlib import Path
 
 from asdcore.contract.folder_files import TOOLS, tree_files
 from asdcore.contract.modules import SUFFIXES, file_below, home_of, module_file, owner
-from asdcore.contract.source_imports import Mentions, imported_names, mentions
+from asdcore.contract.source_imports import Mentions, mentions, names_below
 
 BUNDLED_PACKAGE = "asdcore_plugins"
 FRAMEWORK = "asdcore"
@@ -145,22 +146,27 @@ def bundled_files(module: Path, top: Path) -> set[Path]:
 
     ``top`` is the folder that the package lies in.
     """
-    seen: set[Path] = set()
-    waiting = [module]
+    # Every result that is stored asks this twice, so it works on text: a Path costs more than the file system.
+    home, seen, folders = str(top), set[str](), {str(top)}
+    waiting = [str(module)]
     while waiting:
         file = waiting.pop()
         if file in seen:
             continue
         seen.add(file)
-        for name in imported_names(file):
-            if name.split(".")[0] == BUNDLED_PACKAGE:
-                path = top.joinpath(*name.split("."))
-                waiting += [
-                    candidate for candidate in (path.with_suffix(".py"), path / "__init__.py") if candidate.is_file()
-                ]
-        folders = itertools.takewhile(lambda folder: folder != top, file.parents)
-        waiting += [init for folder in folders if (init := folder / "__init__.py") not in seen and init.is_file()]
-    return seen
+        for name in names_below(file, BUNDLED_PACKAGE):
+            path = f"{home}/{name.replace('.', '/')}"
+            waiting += [candidate for candidate in (f"{path}.py", f"{path}/__init__.py") if _is_file(candidate)]
+        folder = file.rpartition("/")[0]
+        while folder not in folders:
+            folders.add(folder)
+            waiting += [init for init in (f"{folder}/__init__.py",) if _is_file(init)]
+            folder = folder.rpartition("/")[0]
+    return {Path(file) for file in seen}
+
+
+def _is_file(path: str) -> bool:
+    return paths.isfile(path)  # noqa: PTH113
 
 
 def _absolute(name: str, package: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -65,10 +66,21 @@ def imported_names(file: Path) -> frozenset[str]:
     return frozenset(name for name in _imports(file, about.st_mtime_ns, about.st_size) if not name.startswith("."))
 
 
+def names_below(file: str, package: str) -> frozenset[str]:
+    """Return the modules of a package that a source file imports by full name."""
+    about = os.stat(file)  # noqa: PTH116
+    return _names_below(file, package, about.st_mtime_ns, about.st_size)
+
+
 def mentions(file: Path) -> Mentions:
     """Return what a file mentions: a source file, or a compiled one, of which only the words count."""
     about = file.stat()
     return _mentions(file, about.st_mtime_ns, about.st_size)
+
+
+@functools.lru_cache(maxsize=1024)
+def _names_below(file: str, package: str, changed: int, size: int) -> frozenset[str]:
+    return frozenset(name for name in _imports(Path(file), changed, size) if name.split(".")[0] == package)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -6,8 +6,6 @@ as it goes: a shorter clip has other scores, and nobody would know why.
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asdcore.basics.paths import SOUNDS
-from asdcore.data.wav import OPEN_SIZE, behind_tags, wav_header
+from asdcore.data.file_content import LARGE, FileContent
+from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
 
 if TYPE_CHECKING:
@@ -58,12 +57,11 @@ def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
     decoding. FLAC shows its faults, and floating-point samples a NaN, only when decoded. A file whose digest is among
     ``decoded`` has been decoded before and is not decoded again.
     """
-    content = _read(path)
-    sha256 = hashlib.sha256(content).hexdigest()
-    with _opened(content, path.name) as sound:
-        if sha256 not in decoded and (sound.format == "FLAC" or not sound.subtype.startswith("PCM_")):
-            _samples(sound, path.name)
-        return AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256, _rest(content))
+    with opened(path) as (sound, facts):
+        if facts.sha256 not in decoded and (sound.format == "FLAC" or not sound.subtype.startswith("PCM_")):
+            for _ in _samples(sound, path.name):
+                pass
+        return facts
 
 
 def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], int]:
@@ -85,11 +83,31 @@ def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading."""
     import numpy as np
 
-    content = _read(path)
-    sha256 = hashlib.sha256(content).hexdigest()
-    with _opened(content, path.name) as sound:
-        audio = np.ascontiguousarray(_samples(sound, path.name).T)
-        return audio, AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256, _rest(content))
+    with decoded_in_blocks(path) as (facts, given):
+        blocks = list(given)
+        samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        return np.ascontiguousarray(samples.T), facts
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, AudioFacts]]:
+    """Open a sound file, hashed and with its header checked; raises DataError, naming it, if :func:`decode` would.
+
+    A large file is not held: what is decoded is read again, and the file must not have changed meanwhile.
+    """
+    with FileContent(path) as content:
+        sha256, header = content.sha256(), wav_header(content.content)
+        with _opened(content, header, path.name) as sound:
+            rest = header.rest if header else 0
+            yield sound, AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256, rest)
+        content.check_unchanged()
+
+
+@contextmanager
+def decoded_in_blocks(path: Path) -> Iterator[tuple[AudioFacts, Iterator[NDArray[np.float32]]]]:
+    """Open a sound file to decode it block by block, (n_samples, n_channels) float32; errors as :func:`decode_new`."""
+    with opened(path) as (sound, facts):
+        yield facts, _samples(sound, path.name)
 
 
 def resample(audio: NDArray[np.float32], source: int, target: int) -> NDArray[np.float32]:
@@ -102,31 +120,18 @@ def resample(audio: NDArray[np.float32], source: int, target: int) -> NDArray[np
     return np.asarray(soxr.resample(audio, source, target, quality="HQ"), dtype=np.float32)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        if path.is_fifo():
-            raise DataError(f"{path.name}: is a pipe, not a file")  # reading it would wait forever
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path.name}: cannot be read ({error.strerror or error})") from error
-    if not content:
-        raise DataError(f"{path.name}: empty (0 bytes)")
-    return content
-
-
 @contextmanager
-def _opened(content: bytes, name: str) -> Iterator[Any]:
+def _opened(content: FileContent, header: WavHeader | None, name: str) -> Iterator[Any]:
     """Open a file of a supported format and check that all its samples are there; errors name the file."""
     import soundfile
 
-    header = wav_header(content)
     if header and header.second:
         raise DataError(
             f"{name}: has two chunks of samples ('data'), and a wav has one. Decode it with the program that wrote it, "
             "then encode it again"
         )
     try:
-        with soundfile.SoundFile(io.BytesIO(content[behind_tags(content) :])) as sound:
+        with soundfile.SoundFile(content.behind(behind_tags(content.content))) as sound:
             if sound.format not in FORMATS:
                 raise DataError(f"{name}: is {sound.format} inside, it must be WAV or FLAC")
             if sound.frames == 0:
@@ -154,26 +159,49 @@ def _opened(content: bytes, name: str) -> Iterator[Any]:
         raise DataError(f"{name}: will not decode ({error})") from error
 
 
-def _samples(sound: Any, name: str) -> NDArray[np.float32]:
-    """(n_samples, n_channels) float32, all of them.
+def _samples(sound: Any, name: str) -> Iterator[NDArray[np.float32]]:
+    """Yield (n_samples, n_channels) float32, block by block, and check them.
 
-    Reads in blocks: a damaged header may promise more samples than there is memory for.
+    A damaged header may promise more samples than there is memory for, so blocks are read until there are no more.
     """
     import numpy as np
 
-    blocks = [sound.read(BLOCK, dtype="float32", always_2d=True)]
-    while len(blocks[-1]) == BLOCK:
-        blocks.append(sound.read(BLOCK, dtype="float32", always_2d=True))
-    samples: NDArray[np.float32] = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
-    if len(samples) != sound.frames:
-        raise DataError(f"{name}: cut short, {len(samples)} of the {sound.frames} samples that its header promises")
-    if not np.isfinite(samples).all():
-        raise DataError(f"{name}: holds samples that are not finite (NaN or infinity)")
-    if (largest := float(np.abs(samples).max(initial=0.0))) > LOUDEST:
-        raise DataError(f"{name}: holds a sample of {largest:.3g}, full scale is 1: these are not samples of sound")
-    return samples
+    n_samples, full = 0, True
+    while full:
+        samples: NDArray[np.float32] = sound.read(BLOCK, dtype="float32", always_2d=True)
+        n_samples, full = n_samples + len(samples), len(samples) == BLOCK
+        if not np.isfinite(samples).all():
+            raise DataError(f"{name}: holds samples that are not finite (NaN or infinity)")
+        if (largest := float(np.abs(samples).max(initial=0.0))) > LOUDEST:
+            raise DataError(f"{name}: holds a sample of {largest:.3g}, full scale is 1: these are not samples of sound")
+        yield samples
+    if n_samples != sound.frames:
+        raise DataError(f"{name}: cut short, {n_samples} of the {sound.frames} samples that its header promises")
 
 
-def _rest(content: bytes) -> int:
-    header = wav_header(content)
-    return header.rest if header else 0
+class Resampler:
+    """Resamples a recording block by block: the bits that :func:`resample` gives of the whole."""
+
+    def __init__(self, source: int, target: int) -> None:
+        import soxr
+
+        self._stream = None if source == target else soxr.ResampleStream(source, target, 1, "float32", "HQ")
+
+    def __call__(self, block: NDArray[np.float32], last: bool) -> NDArray[np.float32]:
+        """Return what of (n_samples,) can be given so far, (n_samples',); ``last`` ends the recording."""
+        if self._stream is None:
+            return block
+        resampled: NDArray[np.float32] = self._stream.resample_chunk(block, last=last)
+        return resampled
+
+
+def is_long(path: Path) -> bool:
+    """Whether a recording is so long that it should not be in memory as a whole: a look at its size or header."""
+    import soundfile
+
+    try:
+        if path.stat().st_size >= LARGE:
+            return True
+        return path.suffix.lower() == ".flac" and 4 * soundfile.info(path).frames >= LARGE
+    except (OSError, soundfile.SoundFileError):
+        return False  # whoever decodes it says what is wrong

@@ -6,10 +6,7 @@ its domain is null for every test clip, even if a development file name spells b
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
@@ -18,9 +15,11 @@ from typing import Any
 import polars as pl
 
 from asdcore.data.audio import AudioFacts, inspect_audio
-from asdcore.data.recording_columns import SAID_OF_TRAIN, recording_problems, said_of_train
+from asdcore.data.index_problems import cell_problems, channel_problems, name_problems, word_problems
+from asdcore.data.recording_columns import SAID_OF_TRAIN, kept_of_train
+from asdcore.data.remembered_facts import facts_table, read_or_remembered
 from asdcore.errors import DataError, DatasetError
-from asdcore.store.tables import AUDIO_FACTS, CELL, CLIP_INDEX
+from asdcore.store.tables import CELL, CLIP_INDEX
 
 NAMED = ("clip", "machine", "section", "split", "domain", "attributes")
 
@@ -78,6 +77,7 @@ def index_clips(
     *,
     channels: int | None = None,
     problems: Iterable[str] = (),
+    names_repeat: bool = False,
 ) -> pl.DataFrame:
     """Make the clip index of ``root`` from parsed names, reading every audio file once.
 
@@ -95,6 +95,9 @@ def index_clips(
         The channel count every clip must have; None accepts any that is the same within a machine.
     problems : iterable of str
         Problems that the reader has found already; they are reported together with those found here.
+    names_repeat : bool
+        Whether two clips of one machine and split may have the same file name in different folders. A challenge's
+        score files and truth lists name a clip by that alone, so by default this is a problem.
 
     Returns
     -------
@@ -129,24 +132,21 @@ def index_clips(
     [None]
 
     """
-    rows: list[dict[str, Any]] = [{name: entry.get(name) for name in (*NAMED, *SAID_OF_TRAIN)} for entry in entries]
-    misplaced = recording_problems(rows)
-    for row in rows:
-        if row["split"] == "test":
-            row["domain"] = None
-        row |= said_of_train(row)
-    facts, unreadable = _inspect(root, [row["clip"] for row in rows])
-    index = pl.DataFrame(rows, schema={**dict.fromkeys(NAMED, pl.String), **SAID_OF_TRAIN})
-    audio = pl.DataFrame([_fact_row(of_clip) for of_clip in facts], schema=AUDIO_FACTS)
-    index = index.hstack(audio).select(list(CLIP_INDEX.columns)).sort("clip")
+    entries = list(entries)
+    given: dict[str, list[Any]] = {name: [entry.get(name) for entry in entries] for name in (*NAMED, *SAID_OF_TRAIN)}
+    audio, unreadable = _inspect(root, given["clip"])
+    said, misplaced = kept_of_train(given)
+    index = pl.DataFrame({name: given[name] for name in NAMED}, schema=dict.fromkeys(NAMED, pl.String))
+    index = index.with_columns(domain=pl.when(pl.col("split") == "test").then(None).otherwise(pl.col("domain")))
+    index = index.hstack(said).hstack(audio).select(list(CLIP_INDEX.columns)).sort("clip")
     problems = [
         *problems,
         *unreadable,
         *misplaced,
-        *_word_problems(index),
-        *_name_problems(index),
-        *_channel_problems(index, channels),
-        *(_cell_problems(index) if _LOOKED_AT.get() is None else ()),
+        *word_problems(index),
+        *(() if names_repeat else name_problems(index)),
+        *channel_problems(index, channels),
+        *(cell_problems(index) if _LOOKED_AT.get() is None else ()),
     ]
     if problems:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
@@ -161,10 +161,10 @@ def completed(index: pl.DataFrame) -> pl.DataFrame:
     """
     index = _widened(index)
     if set(NAMED) <= set(index.columns):
-        if problems := recording_problems(index.to_dicts()):
+        said, problems = kept_of_train(index.to_dict(as_series=False))
+        if problems:
             raise DatasetError("The clip index has invalid values.", problems, index)
-        given = [said_of_train(row) for row in index.select("split", *SAID_OF_TRAIN).to_dicts()]
-        index = index.with_columns(pl.DataFrame(given, schema=SAID_OF_TRAIN))
+        index = index.with_columns(said)
     return CLIP_INDEX.check(index)
 
 
@@ -197,93 +197,26 @@ def count_recordings(index: pl.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _inspect(root: Path, clips: list[str]) -> tuple[list[AudioFacts | None], list[str]]:
-    """Read all files, several at once; return facts (None if unreadable) and problems."""
+def _inspect(root: Path, clips: list[str]) -> tuple[pl.DataFrame, list[str]]:
+    """Return the audio facts of all clips, a row each (null if unreadable), and what is wrong."""
     decoded, before = _DECODED.get(), _LOOKED_AT.get()
 
-    def look(clip: str) -> AudioFacts | str | None:
+    def look(clip: str) -> AudioFacts | str:
         try:
             return inspect_audio(root / clip, decoded)
         except DataError as error:
             return f"{clip}{str(error).removeprefix(PurePosixPath(clip).name)}"
 
-    if before is not None:
-        looked = [_remembered(clip, before.get(clip)) for clip in clips]
+    if before is None:
+        facts, problems = read_or_remembered(root, clips, look)
     else:
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
-            looked = list(threads.map(look, clips))
+        looked = [_as_said(clip, before.get(clip)) for clip in clips]
+        facts, problems = facts_table(looked), [outcome for outcome in looked if isinstance(outcome, str)]
     if (rests := _RESTS.get()) is not None:
-        read = zip(clips, looked, strict=True)
-        rests.update({clip: facts.rest for clip, facts in read if isinstance(facts, AudioFacts) and facts.rest})
-    return (
-        [outcome if isinstance(outcome, AudioFacts) else None for outcome in looked],
-        [outcome for outcome in looked if isinstance(outcome, str)],
-    )
+        named = facts.select("rest", clip=pl.Series(clips, dtype=pl.String))
+        rests.update(named.filter(pl.col("rest") > 0).select("clip", "rest").rows())
+    return facts.drop("rest"), problems
 
 
-def _remembered(clip: str, outcome: AudioFacts | str | None) -> AudioFacts | str | None:
+def _as_said(clip: str, outcome: AudioFacts | str | None) -> AudioFacts | str | None:
     return f"{clip}{outcome.removeprefix(PurePosixPath(clip).name)}" if isinstance(outcome, str) else outcome
-
-
-def _fact_row(facts: AudioFacts | None) -> dict[str, Any]:
-    return {name: getattr(facts, name, None) for name in AUDIO_FACTS}
-
-
-def _word_problems(index: pl.DataFrame) -> list[str]:
-    """Find clips with an unknown split, and train clips with an unknown domain."""
-    problems = []
-    for clip, split, domain in index.select("clip", "split", "domain").rows():
-        if split not in ("train", "test"):
-            problems.append(f"{clip}: its split is {split!r}, it must be 'train' or 'test'")
-        elif split == "train" and domain not in ("source", "target"):
-            problems.append(f"{clip}: a train clip whose domain is {domain!r}, it must be 'source' or 'target'")
-    return problems
-
-
-def _name_problems(index: pl.DataFrame) -> list[str]:
-    """Find clips that share a name: labels and scores are matched by name, so it must be unique."""
-    names = Counter(
-        (machine, split, PurePosixPath(clip).stem)
-        for clip, machine, split in index.select("clip", "machine", "split").rows()
-    )
-    problems = []
-    for clip, machine, split in index.select("clip", "machine", "split").rows():
-        if names[machine, split, PurePosixPath(clip).stem] > 1:
-            problems.append(f"{clip}: another {split} clip of {machine} has the same name")
-    return problems
-
-
-def _channel_problems(index: pl.DataFrame, channels: int | None) -> list[str]:
-    """Find clips whose channel count or sample rate is not that of their machine (or of the task)."""
-    problems = []
-    for (machine,), clips in index.drop_nulls("channels").group_by("machine", maintain_order=True):
-        usual, rate = _usual(clips["channels"]), _usual(clips["sample_rate"])
-        if channels and (clips["channels"] == usual).all() and usual != channels:
-            problems.append(f"{machine}: all {len(clips)} clips have {_plural(usual)}, this task has {channels}")
-        else:
-            wanted = channels or usual
-            why = "this task has" if channels else f"the other clips of {machine} have"
-            for clip, n in clips.filter(pl.col("channels") != wanted).select("clip", "channels").rows():
-                problems.append(f"{clip}: {_plural(n)}, {why} {wanted}")
-        for clip, hz in clips.filter(pl.col("sample_rate") != rate).select("clip", "sample_rate").rows():
-            problems.append(f"{clip}: {hz} Hz, the other clips of {machine} have {rate} Hz")
-    return problems
-
-
-def _plural(channels: int) -> str:
-    return f"{channels} channel{'s' * (channels > 1)}"
-
-
-def _usual(values: pl.Series) -> int:
-    """Return the most frequent value, the smallest of equals."""
-    return int(values.value_counts().sort("count", values.name, descending=[True, False])[values.name][0])
-
-
-def _cell_problems(index: pl.DataFrame) -> list[str]:
-    """Find machines and sections that have test clips but nothing to learn normal sound from."""
-    splits = index.group_by(CELL, maintain_order=True).agg(pl.col("split").unique())
-    return [
-        f"{machine} section {section}: no train clips, so there is no normal sound to compare its test clips with"
-        for machine, section, present in splits.rows()
-        if "train" not in present
-    ]

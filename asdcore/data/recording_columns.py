@@ -22,6 +22,8 @@ from asdcore.basics.parse import is_number
 SAID_OF_TRAIN: dict[str, type[pl.DataType]] = {"order": pl.Float64, "recording": pl.String}
 """The two columns, and their types."""
 
+_PLACE = ("clip", "machine", "section", "split", "domain")
+
 MORE = 2
 """Clips that a problem names as examples."""
 
@@ -35,6 +37,43 @@ def said_of_train(row: Mapping[str, Any]) -> dict[str, Any]:
         "order": float(order) if order is not None and is_number(order) else None,
         "recording": recording if isinstance(recording, str) else None,
     }
+
+
+def kept_of_train(given: Mapping[str, list[Any]]) -> tuple[pl.DataFrame, list[str]]:
+    """Return order and recording of all clips as the index keeps them, null for test clips, and what is wrong.
+
+    given : {column: values} of the clip index, as a reader gives them.
+    """
+    columns = {name: given.get(name, [None] * len(given["clip"])) for name in (*_PLACE, *SAID_OF_TRAIN)}
+    if (frame := _typed(columns)) is not None and _is_sound(frame):
+        is_train = (pl.col("split") == "train").fill_null(False)
+        return frame.select(pl.when(is_train).then(pl.col(name)).alias(name) for name in SAID_OF_TRAIN), []
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return pl.DataFrame([said_of_train(row) for row in rows], schema=SAID_OF_TRAIN), recording_problems(rows)
+
+
+def _typed(columns: Mapping[str, list[Any]]) -> pl.DataFrame | None:
+    """Return columns of the right types as a frame, None if a value is of another."""
+    text, number = {str, type(None)}, {int, float, type(None)}
+    if any(not set(map(type, values)) <= (number if name == "order" else text) for name, values in columns.items()):
+        return None
+    try:
+        return pl.DataFrame(columns, schema={**dict.fromkeys(columns, pl.String), **SAID_OF_TRAIN}, strict=False)
+    except (OverflowError, pl.exceptions.PolarsError):  # of a number that float64 does not hold
+        return None
+
+
+def _is_sound(frame: pl.DataFrame) -> bool:
+    """Whether there is nothing to say of the columns of a whole index: then no row needs a look of its own."""
+    blank = pl.col("recording").str.strip_chars() == ""
+    if frame.select((blank | ~pl.col("order").is_finite()).any()).item():
+        return False
+    train = frame.filter(pl.col("split") == "train").group_by("machine", "section", "domain")
+    partly = (pl.col(name).null_count().is_between(1, pl.len() - 1) for name in SAID_OF_TRAIN)
+    if train.agg(pl.any_horizontal(*partly).alias("partly"))["partly"].any():
+        return False
+    named = frame.drop_nulls("recording").group_by("machine", "section", "recording")
+    return not named.agg(pl.col("split").n_unique().alias("splits")).select((pl.col("splits") > 1).any()).item()
 
 
 def recording_problems(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from mmap import mmap
 
 FORMS = (b"RIFF", b"RIFX", b"RF64")
 
@@ -33,7 +34,7 @@ class WavHeader:
     second: bool = False
 
 
-def wav_header(content: bytes) -> WavHeader | None:
+def wav_header(content: bytes | mmap) -> WavHeader | None:
     """Read the chunks of a wav after any ID3v2 tags; None if there is no such header."""
     start = behind_tags(content)
     form, position, long_size, block, wrong = content[start : start + 4], start + 12, 0, 0, ""
@@ -61,7 +62,7 @@ def wav_header(content: bytes) -> WavHeader | None:
     return WavHeader(contradiction=wrong)
 
 
-def _has_data(content: bytes, position: int, order: str) -> bool:
+def _has_data(content: bytes | mmap, position: int, order: str) -> bool:
     """Whether a chunk of samples begins at this position or after it."""
     while position + 8 <= len(content):
         if content[position : position + 4] == b"data":
@@ -84,7 +85,7 @@ def _contradiction(tag: int, channels: int, block: int, bits: int, inner: int) -
     )
 
 
-def behind_tags(content: bytes) -> int:
+def behind_tags(content: bytes | mmap) -> int:
     """Return where the file begins after its ID3v2 tags (id3.org, ID3v2.4, section 3.1: 7 bits of each size byte).
 
     libsndfile skips such a tag too, and then reads as many bytes too few as the tag has, so the end of the sound would

@@ -5,6 +5,7 @@
     run/...             tables: clips, scores, systems
     store/fitted/...    what scorers have learnt
     store/features/...  train features, for scorers that compare distances
+    store/trained/...   what trained encoders have learnt
     resource/R/...      checkpoints, if they travel inside
 
 Every member but the first is named as the manifest names it, and is used only if its SHA-256 is the pinned one. So the

@@ -15,11 +15,10 @@ from numpy.typing import ArrayLike
 from asdcore.basics.paths import given_path
 from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.compute.kernels import in_short, kernel_changes, processor
-from asdcore.compute.recipes import features_digest
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import chosen, loaded
 from asdcore.detector.container import Container, open_container
-from asdcore.detector.listen import Listener, checked_audio
+from asdcore.detector.listen import Listener, checked_audio, frozen_listener
 from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError, ManifestError, located
@@ -215,12 +214,12 @@ class Detector:
             where = f"{known.machine} section {known.section}"
             sound = checked_audio(audio, sample_rate, known.channels, known.seconds, where)
             with located(where):
-                return known.verdicts(self._listener(sound, int(sample_rate)), systems)
+                return known.verdicts(self._listener(sound, int(sample_rate), known.machine), systems)
 
     def _machine(self, machine: str, section: str) -> FrozenMachine:
         """Return what is known of a machine, brought back when it is first asked for."""
         if (machine, section) not in self._machines:
-            recipes = self._listener.recipes
+            recipes = self._listener.recipes(machine)
             known = FrozenMachine(self._frozen, recipes, machine, section, self._plugins)
             self._machines[machine, section] = known
         return self._machines[machine, section]
@@ -231,16 +230,7 @@ class Detector:
 
     @cached_property
     def _listener(self) -> Listener:
-        """Views and encoders; raises ManifestError if features would be made otherwise than they were frozen."""
-        frozen = self._container.manifest.predicate["run"]
-        device = None if frozen["device"] == "cpu" else str(frozen["device"])
-        for name, branch in self._plan.branches.items():
-            if features_digest(branch, self._plugins, device) != frozen.get("features", {}).get(name):
-                raise ManifestError(
-                    f"{self._container.path}: the features of branch {name} would not be made as they were frozen. "
-                    "Restore the checkpoints and libraries that they were frozen with, or freeze and export anew."
-                )
-        return Listener(self._plan, self._plugins, device)
+        return frozen_listener(self._container, self._plan, self._plugins)
 
     def _cell(self, machine: str | None, section: str | None) -> tuple[str, str]:
         """Return the machine and section that are asked for."""

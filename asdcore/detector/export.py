@@ -23,6 +23,7 @@ from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import RUN_FILE
 from asdcore.store.fitted_state import read_state
+from asdcore.store.tables import FULL
 
 TABLES = ("run/clips.parquet", "run/scores.parquet", "run/systems.parquet")
 SUFFIX = ".asd"
@@ -118,7 +119,7 @@ class _Export:
         """Check everything that goes inside, and write it."""
         states = self.states
         self._refuse([str(difference) for difference in code_differences(self.manifest, self.roots)])
-        names = [*TABLES, *states, *self.features]
+        names = [*TABLES, *states, *self.features, *self.networks]
         checkpoints = self.checkpoints if self.with_checkpoints else {}
         names += [subject.name for subject in self.manifest.of_kind("checkpoint")] if checkpoints else []
         self._check(names)
@@ -145,6 +146,12 @@ class _Export:
                 "Freeze anew: asdcore run PORTFOLIO --data ROOT --out RUN; asdcore freeze RUN --out NEW.json"
             )
         return names
+
+    @property
+    def networks(self) -> list[str]:
+        """The trained states of the networks that hear new clips: those of a crossfit's folds stay at home."""
+        rows = self.manifest.predicate["run"].get("trained", [])
+        return sorted({f"store/{row['state']}" for row in rows if row["fold"] == FULL})
 
     @cached_property
     def features(self) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import shutil
+import weakref
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,14 @@ from numpy.typing import NDArray
 
 from asdcore.compute import encoding
 from asdcore.compute.encoding import Request
+from asdcore.compute.recipes import features_digest
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.data.audio import LOUDEST, RATES
-from asdcore.errors import DataError
-from asdcore.portfolio import Portfolio
+from asdcore.detector.container import Container
+from asdcore.errors import DataError, ManifestError
+from asdcore.held_out import NONE, Networks
+from asdcore.portfolio import Branch, Portfolio
 from asdcore.stages.embed import requests_of
 from asdcore.stages.score_jobs import features_recipe
 from asdcore.store.cache import Store
@@ -41,29 +46,60 @@ class Listener:
         Where components are looked up.
     device : str or None
         A torch device; None is the CPU.
+    networks : Networks
+        What encoders have learnt, if any are trained.
     """
 
-    def __init__(self, plan: Portfolio, plugins: Plugins, device: str | None) -> None:
-        self._plan, self._plugins, self._device = plan, plugins, device
+    def __init__(self, plan: Portfolio, plugins: Plugins, device: str | None, networks: Networks = NONE) -> None:
+        self._plan, self._plugins, self._device, self._networks = plan, plugins, device, networks
+        self._own = any(row["machine"] for row in networks.rows)
+        self._requests: dict[str, tuple[Request, ...]] = {}
 
-    @cached_property
-    def requests(self) -> tuple[Request, ...]:
-        """What is asked of each view and encoder."""
-        requests = requests_of(self._plan.branches.values(), NOWHERE, self._plugins, self._device)
-        encoding.check(requests, self._device)
-        return requests
+    def requests(self, machine: str) -> tuple[Request, ...]:
+        """Return what is asked of each view and encoder for the clips of a machine."""
+        key = machine if self._own else ""
+        if key not in self._requests:
+            requests = requests_of(self._branches(machine).values(), NOWHERE, self._plugins, self._device)
+            encoding.check(requests, self._device)
+            self._requests[key] = requests
+        return self._requests[key]
 
-    @cached_property
-    def recipes(self) -> dict[str, Recipe]:
-        """{branch: its feature sets, and how they are combined}."""
-        branches = self._plan.branches.items()
+    def recipes(self, machine: str) -> dict[str, Recipe]:
+        """Return {branch: the feature sets of a machine's clips, and how they are combined}."""
+        branches = self._branches(machine).items()
         return {name: features_recipe(branch, NOWHERE, self._plugins, self._device) for name, branch in branches}
 
-    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> Features:
+    def _branches(self, machine: str) -> dict[str, Branch]:
+        branches = self._plan.branches.items()
+        return {name: self._networks.branch(name, branch, machine) for name, branch in branches}
+
+    def __call__(self, audio: NDArray[np.float32], sample_rate: int, machine: str) -> Features:
         """Return the features of one clip, audio (n_channels, n_samples) in [-1, 1] at ``sample_rate`` Hz."""
-        prepared = encoding.prepare(audio, sample_rate, self.requests, self._device)
-        (features,) = encoding.encode([prepared], self.requests, self._device)
+        requests = self.requests(machine)
+        prepared = encoding.prepare(audio, sample_rate, requests, self._device)
+        (features,) = encoding.encode([prepared], requests, self._device)
         return {output.folder: np.asarray(values, dtype=np.float32)[None] for output, values in features.items()}
+
+
+def frozen_listener(container: Container, plan: Portfolio, plugins: Plugins) -> Listener:
+    """Return views and encoders of a detector's file, with what the encoders have learnt.
+
+    Raises ManifestError if features would be made otherwise than they were frozen.
+    """
+    frozen = container.manifest.predicate["run"]
+    device = None if frozen["device"] == "cpu" else str(frozen["device"])
+    folder = Path(mkdtemp(prefix="asdcore-detector-"))
+    networks = Networks.of(plan, frozen.get("trained", []), folder / "store")
+    listener = Listener(plan, plugins, device, networks)
+    weakref.finalize(listener, shutil.rmtree, folder, ignore_errors=True)
+    container.unpack("store/trained/", folder)
+    for name, branch in plan.branches.items():
+        if features_digest(networks.variants(name, branch), plugins, device) != frozen.get("features", {}).get(name):
+            raise ManifestError(
+                f"{container.path}: the features of branch {name} would not be made as they were frozen. "
+                "Restore the checkpoints and libraries that they were frozen with, or freeze and export anew."
+            )
+    return listener
 
 
 def checked_audio(audio: Any, sample_rate: Any, channels: int, seconds: float, where: str) -> NDArray[np.float32]:

@@ -13,8 +13,10 @@ from asdcore.compute.clip_by_clip import Call, Step
 from asdcore.compute.scoring import Scores
 from asdcore.contract.plugins import Plugins
 from asdcore.portfolio import Branch, System
-from asdcore.stages.calibrate import Calibration, by_reference
-from asdcore.stages.fuse import OOF, Cell, Cells, Fused, fuse_cells
+from asdcore.stages.calibrate import Calibration
+from asdcore.stages.calibrate_rows import by_reference
+from asdcore.stages.fuse import Fused, fuse_cells
+from asdcore.stages.fuse_rows import OOF, Cell, Cells
 
 Floats = NDArray[np.float64]
 BranchScores = Mapping[str, Mapping[int, Scores]]

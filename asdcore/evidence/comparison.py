@@ -4,58 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.data_frames import Tabular
-from asdcore.evidence.evaluate import Evaluation
-from asdcore.evidence.selection.candidates import Places, Runs, open_candidates, places_of
-from asdcore.evidence.uncertainty import Difference
+from asdcore.evidence.comparison_results import Comparison
+from asdcore.evidence.selection.candidates import Places, Runs, flattened, open_candidates, places_of
+from asdcore.evidence.trial_comparison import all_trials, compare_trials
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT, pairwise
 from asdcore.progress import Progress, Silent
 
+__all__ = ["PERMUTATIONS", "Comparison", "compare"]
+
 PERMUTATIONS = 2000
 """Permutations of each pair by default. Many pairs need more."""
-
-
-@dataclass(frozen=True)
-class Comparison(Tabular):
-    """The results of some systems with their intervals, and the difference of every two of them.
-
-    Attributes
-    ----------
-    evaluation : Evaluation
-        Official scores and cells, with intervals.
-    differences : list of Difference
-        One for every two systems, in sorted order.
-    permutations : int
-        How many were drawn for each pair.
-
-    """
-
-    evaluation: Evaluation
-    differences: list[Difference]
-    permutations: int
-
-    def rows_of_values(self) -> list[dict[str, Any]]:
-        """Return a row for every two systems."""
-        return [difference.as_json() for difference in self.differences]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that ``asdcore compare --json`` prints; scores and differences are fractions."""
-        results = self.evaluation.as_json()["systems"]
-        return {
-            "year": self.evaluation.year,
-            "systems": {
-                name: {key: result[key] for key in ("official_score", "ci95")} for name, result in results.items()
-            },
-            "differences": [difference.as_json() for difference in self.differences],
-            "replicates": self.evaluation.uncertainty.replicates if self.evaluation.uncertainty else 0,
-            "permutations": self.permutations,
-        }
 
 
 def compare(
@@ -72,12 +36,14 @@ def compare(
     """Compare every two systems of finished runs on the same test clips, and log the look at the labels.
 
     Each difference of official scores comes with a paired bootstrap interval, a permutation p-value corrected by Holm's
-    method, and the smallest difference that these clips could have shown.
+    method, and the smallest difference that these clips could have shown. Trials are paired by their seed: differences
+    are means over the seeds, and interval and p-value are over trials and clips together
+    (:mod:`asdcore.evidence.uncertainty.trial_pairs`).
 
     Parameters
     ----------
-    *runs : Run, str, pathlib.Path, or a sequence of them
-        Finished runs or their folders.
+    *runs : Run, Trials, str, pathlib.Path, or a sequence of them
+        Finished runs or their folders; or trials, all with the same seeds.
     systems : sequence of str, optional
         The systems to compare; all by default. With several runs a name is "RUN/SYSTEM".
     truth : str or pathlib.Path, optional
@@ -103,13 +69,17 @@ def compare(
     Raises
     ------
     EvaluationError
-        If the runs differ in test clips or in rules, there are fewer than two systems, or so many pairs that so few
-        permutations could show no difference.
+        If the runs differ in test clips or in rules, trials have other seeds or are mixed with runs, there are fewer
+        than two systems, or so many pairs that so few permutations could show no difference.
 
     References
     ----------
     A. I. Bandos, H. E. Rockette and D. Gur, "A permutation test sensitive to differences in areas for comparing
     ROC curves from a paired design", Statistics in Medicine 24, 2005.
+
+    N. A. Obuchowski and H. E. Rockette, "Hypothesis testing of diagnostic accuracy for multiple readers and multiple
+    tests", Communications in Statistics: Simulation and Computation 24, 1995; with the degrees of freedom of S. L.
+    Hillis, Statistics in Medicine 26, 2007. For trials.
 
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
     1979.
@@ -125,6 +95,11 @@ def compare(
     ['second/guarded']
 
     """
+    if (trials := all_trials(list(flattened(runs)))) is not None:
+        if permutations is not None:
+            raise EvaluationError("Trials are compared without permutations. Leave --permutations out.")
+        how: dict[str, Any] = {"systems": systems, "truth": truth, "year": year, "replicates": replicates}
+        return compare_trials(trials, **how, seed=seed, hypothesis=hypothesis)
     places = places_of(runs, systems)
     pairs, permutations = _pairs_of(places, permutations)
     candidates = open_candidates(places, truth, year)

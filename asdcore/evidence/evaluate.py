@@ -32,6 +32,7 @@ from asdcore.evidence.metrics import (
     precision_recall_f1,
     rule,
 )
+from asdcore.evidence.rules import OWN_RECORDINGS
 from asdcore.evidence.scores_with_truth import KEY, check_joined, join_systems
 from asdcore.evidence.uncertainty import Uncertainty, intervals
 from asdcore.store.digest import table_digest
@@ -58,7 +59,7 @@ class SystemResult:
     Attributes
     ----------
     official_score : float
-        In [0, 1].
+        In [0, 1]; of recordings of one's own the mean over machines of AUC and pAUC.
     cells : list of dict
         One row for each (machine, section): the official cells of the year, then figures that are not ranked: AUCs of
         other definitions, both target false-positive ratios (:mod:`asdcore.evidence.false_positives`), and, if the
@@ -83,17 +84,23 @@ class Evaluation(Tabular):
     systems: dict[str, SystemResult]
     uncertainty: Uncertainty | None = None
 
+    @property
+    def total(self) -> str:
+        """What a system's score is called: ``official_score``; ``mean_score`` of recordings of one's own."""
+        return rule(self.year).total
+
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``asdcore evaluate --json`` prints.
 
-        ``ci95`` and, for each official cell, ``<cell>_ci95`` are [low, high], BCa; null if none was asked for.
-        ``ci95_machines`` is the interval of the official score over other machines; null for a single machine, too.
+        ``year`` is null for recordings of one's own, and their score is called ``mean_score``. ``ci95`` and, for each
+        official cell, ``<cell>_ci95`` are [low, high], BCa; null if none was asked for. ``ci95_machines`` is the
+        interval of the score over other machines; null for a single machine, too.
         """
         return {
-            "year": self.year,
+            "year": self.year or None,
             "systems": {
                 name: {
-                    "official_score": result.official_score,
+                    self.total: result.official_score,
                     "ci95": None if self.uncertainty is None else self.uncertainty.official[name]["bca"].as_json(),
                     "cells": [cell | self._intervals(name, i) for i, cell in enumerate(result.cells)],
                     "means": result.means,
@@ -106,7 +113,7 @@ class Evaluation(Tabular):
     def rows_of_values(self) -> list[dict[str, Any]]:
         """Return a row for each system, machine and section: official score and cells with their intervals."""
         return [
-            {"system": name, "official_score": result["official_score"], "official_score_ci95": result["ci95"], **cell}
+            {"system": name, self.total: result[self.total], f"{self.total}_ci95": result["ci95"], **cell}
             for name, result in self.as_json()["systems"].items()
             for cell in result["cells"]
         ]
@@ -116,7 +123,7 @@ class Evaluation(Tabular):
         kept = {}
         for name, system in self.as_json()["systems"].items():
             mean = next(row for row in system["means"] if row["machine"] is None and row["mean"] == "arithmetic")
-            figures = (system["official_score"], system["ci95"], mean["auc"], mean["pauc"])
+            figures = (system[self.total], system["ci95"], mean["auc"], mean["pauc"])
             kept[name] = dict(zip(KEPT, figures, strict=True))
         return kept
 
@@ -212,6 +219,8 @@ def _cells(clips: pl.DataFrame, year: int) -> Cells:
         row |= target_false_positives(scores, labels, domains, decisions)
     if decisions is None:
         return row
+    if year == OWN_RECORDINGS:
+        row["false_positive_rate"] = float(decisions[labels == 0].mean())
     source = (labels == 0) & (domains == DOMAINS[0])
     if "auc_source" in row and source.any():
         row["source_fpr_at_threshold"] = float(decisions[source].mean())

@@ -10,7 +10,7 @@ from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look
 from asdcore.evidence.trials import evaluate_trials, look_at_trials
-from asdcore.evidence.truth import truth_of
+from asdcore.evidence.truth import rules_for, truth_of
 from asdcore.runs.folder import Run, check_evaluation, write_evaluation
 from asdcore.runs.trials import Trials, opened
 from asdcore.store.cache import Store, default_store
@@ -77,7 +77,7 @@ def evaluate(
     check_evaluation(done.folder)
     first = done.first if isinstance(done, Trials) else done
     labels = truth_of(first, None if truth is None else given_path(truth, "truth"))
-    rules = first.about["year"] if year is None else year
+    rules = rules_for(first, labels, year)
     result: Evaluation
     if isinstance(done, Trials):
         result = evaluate_trials(done, labels, rules, replicates)

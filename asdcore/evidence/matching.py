@@ -25,6 +25,11 @@ def match_truth(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
     if a test clip has no truth, or the truth of one of its sections names a clip that the run lacks.
     """
     tested = clips.filter(pl.col("split") == "test").select("clip", *WHERE, name=_names("clip"))
+    if (twice := tested.filter(tested.select(*WHERE, "name").is_duplicated())["clip"].sort()).len():
+        raise EvaluationError(
+            f"{twice[0]} and {twice[1]} have the same file name, and these labels name clips by it. Rename one, "
+            "or write the labels into a table clips.csv beside the recordings."
+        )
     labels = truth.rename({"clip": "in_truth"})
     columns = [*WHERE, "label", "domain", "in_truth"]
     own = labels.select(*columns, name=_names("in_truth"))

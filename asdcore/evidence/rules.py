@@ -48,12 +48,15 @@ class Rule:
     mean : {"harmonic", "by machine"}
         "harmonic" is the harmonic mean of all cells. "by machine" takes arithmetic means: over a machine's sections,
         then over its measures, then over machines.
+    total : {"official_score", "mean_score"}
+        What the mean is called: without a challenge it is not official.
 
     """
 
     cells: tuple[Cell, ...]
     diagnostics: tuple[Cell, ...]
     mean: Literal["harmonic", "by machine"]
+    total: Literal["official_score", "mean_score"] = "official_score"
 
 
 _POOLED = Cell("auc_pooled", "auc", None, None)
@@ -99,6 +102,12 @@ The same-domain AUC differs from the official one of 2022-2026, and both are in 
 of its own here, among the diagnostics, and so has the pooled AUC (all normals against all anomalies).
 """
 
+OWN_RECORDINGS = 0
+"""The year of recordings that belong to no challenge."""
+
+_OWN = Rule(_BLIND.cells, (), "by machine", "mean_score")
+"""AUC and pAUC of normal clips against faulty ones, and their mean over machines, which no challenge defines."""
+
 
 def rule(year: int) -> Rule:
     """Look up the rules of a year.
@@ -106,7 +115,7 @@ def rule(year: int) -> Rule:
     Parameters
     ----------
     year : int
-        2020 to 2026.
+        2020 to 2026, or 0 for recordings that belong to no challenge.
 
     Returns
     -------
@@ -124,6 +133,8 @@ def rule(year: int) -> Rule:
     ['auc_source', 'auc_target', 'pauc']
 
     """
+    if year == OWN_RECORDINGS:
+        return _OWN
     if year not in RULES:
         raise EvaluationError(f"No official rules are known for the year {year}. Known: {', '.join(map(str, RULES))}.")
     return RULES[year]

@@ -28,7 +28,7 @@ from asdcore.evidence.decisions import run_groups, run_thresholds
 from asdcore.evidence.false_positives import clopper_pearson
 from asdcore.evidence.rates import Rates
 from asdcore.execution import executor, run_jobs
-from asdcore.held_out import out_of_fold, places
+from asdcore.held_out import Networks, out_of_fold, places
 from asdcore.held_out.promises import effective_clips
 from asdcore.portfolio import OutOfFold, Portfolio, parse_portfolio
 from asdcore.runs.folder import Run
@@ -160,13 +160,14 @@ def _calibrated_alone(run: Run, plan: Portfolio, apart: pl.DataFrame | None = No
 def _jobs(run: Run, plan: Portfolio, train: pl.DataFrame, plugins: Plugins) -> dict[str, list[score.ScoreJob]]:
     """Return the work of scoring train normals by every branch."""
     device, store = run.about.get("device"), Store(Path(run.about["store"]))
+    networks = Networks.recorded(run.about, store.root)
     for name, branch in plan.branches.items():
-        if features_digest(branch, plugins, device) != run.about["features"][name]:
+        if features_digest(networks.variants(name, branch), plugins, device) != run.about["features"][name]:
             raise StoreError(
                 f"the code or a library that computes the features of branch {name!r} has changed since. "
                 "Run the portfolio again to see what leave-one-out would promise."
             )
-    return {name: score.plan(train, name, plan, store, plugins, device) for name in plan.branches}
+    return {name: score.plan(train, name, plan, store, plugins, device, networks) for name in plan.branches}
 
 
 def _left_out_alone(jobs: dict[str, list[score.ScoreJob]], train: pl.DataFrame, store: Store) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.evidence.evaluate import Evaluation, SystemResult, evaluate_table
-from asdcore.evidence.ledger import KEPT, Look
+from asdcore.evidence.ledger import Look
 from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.uncertainty.bootstrap import Resampled, Uncertainty
 from asdcore.runs.trials import Trials
@@ -53,14 +53,15 @@ class TrialsEvaluation(Evaluation):
         alone = {seed: trial.as_json()["systems"] for seed, trial in self.trials.items()}
         for name, result in written["systems"].items():
             of_seeds = [
-                {"seed": seed, **{key: results[name][key] for key in KEPT[:2]}} for seed, results in alone.items()
+                {"seed": seed, **{key: results[name][key] for key in (self.total, "ci95")}}
+                for seed, results in alone.items()
             ]
             result |= {"sd": self.sd(name), "trials": of_seeds}
             for place, cell in enumerate(result["cells"]):
                 rows = [results[name]["cells"][place] for results in alone.values()]
                 cells = [key.removesuffix("_ci95") for key in cell if key.endswith("_ci95")]
                 cell |= {f"{key}_sd": _sd([row[key] for row in rows]) for key in cells}
-        return {"year": written["year"], "seeds": list(self.trials), "systems": written["systems"]}
+        return {"seeds": list(self.trials), **written}
 
     def rows_of_values(self) -> list[dict[str, Any]]:
         """Return a row for each system, machine and section, of the means, then of every trial."""
@@ -68,7 +69,7 @@ class TrialsEvaluation(Evaluation):
         for name, result in self.as_json()["systems"].items():
             for row in rows:
                 if row["system"] == name:
-                    row["official_score_sd"] = result["sd"]
+                    row[f"{self.total}_sd"] = result["sd"]
         return rows + [
             {"trial": f"seed {seed}", **row} for seed, trial in self.trials.items() for row in trial.rows_of_values()
         ]
@@ -106,12 +107,17 @@ def evaluate_trials(trials: Trials, truth: pl.DataFrame, year: int, replicates: 
         If truth and test clips do not fit, or a cell of the year has no clips.
     """
     tables = joined_trials(trials, truth)
+    drawn = Resampled.of(at_seeds(tables), year, replicates, seed=0) if replicates else None
+    return evaluate_joined(tables, year, drawn)
+
+
+def evaluate_joined(tables: Mapping[int, pl.DataFrame], year: int, drawn: Resampled | None) -> TrialsEvaluation:
+    """Evaluate the joined table of every seed, with intervals if their clips were resampled together."""
     alone = {seed: evaluate_table(table, year) for seed, table in tables.items()}
-    systems = list(alone[trials.seeds[0]].systems)
+    systems = list(next(iter(alone.values())).systems)
     means = {name: _mean_result([each.systems[name] for each in alone.values()]) for name in systems}
-    if not replicates:
+    if drawn is None:
         return TrialsEvaluation(year, means, None, alone)
-    drawn = Resampled.of(at_seeds(tables), year, replicates, seed=0)
     members = members_of(drawn.systems)
     together, apart = drawn.averaged(members).uncertainty(), drawn.uncertainty()
     for k, seed in enumerate(tables):

@@ -8,11 +8,29 @@ import polars as pl
 
 from asdcore.basics.paths import given_path
 from asdcore.contract.plugins import installed
+from asdcore.contract.references import DOMAINS
 from asdcore.errors import AsdcoreError, EvaluationError
 from asdcore.evidence.files import read_truth
 from asdcore.evidence.matching import match_truth
+from asdcore.evidence.rules import OWN_RECORDINGS, RULES
 from asdcore.runs.folder import Run
-from asdcore.store.tables import GROUND_TRUTH
+from asdcore.store.tables import CELL, GROUND_TRUTH
+
+
+def rules_for(done: Run, truth: pl.DataFrame, year: int | None = None) -> int:
+    """Return the year whose rules apply to the labels of a run: the one that was asked for, else that of its task.
+
+    Recordings of one's own follow the rules of the latest year if all of its cells exist: if each machine and section
+    has normal clips of both domains, and faulty ones.
+    """
+    own: int = done.about["year"]
+    if year is not None or own != OWN_RECORDINGS:
+        return own if year is None else year
+    cells = done.clips.select("clip", *CELL).join(truth, on="clip").group_by(CELL)
+    normal, known = pl.col("label") == 0, pl.col("domain").is_not_null().all()
+    both = [((pl.col("domain") == domain) & normal).any() for domain in DOMAINS]
+    official = cells.agg(official=pl.all_horizontal(known, (~normal).any(), *both))["official"]
+    return max(RULES) if len(official) and official.all() else OWN_RECORDINGS
 
 
 def tells_labels(done: Run) -> bool:

@@ -23,6 +23,7 @@ from asdcore.errors import ManifestError
 from asdcore.execution import Elsewhere, run_jobs
 from asdcore.frozen.how_far import arrays_apart, in_words, tables_apart
 from asdcore.frozen.kernel_settings import settings
+from asdcore.held_out import NONE
 from asdcore.pipeline import Work
 from asdcore.progress import Progress
 from asdcore.runs.folder import TABLES, Run
@@ -58,10 +59,11 @@ def kernels_named(kernels: Sequence[KernelChange], manifest: str, given: str) ->
 
 def prove_recipes(work: Work, frozen: Run) -> None:
     """Raise ManifestError if features would be made differently here than in the frozen run."""
+    networks, then = work.networks or NONE, frozen.about["features"]
     names = [
         name
         for name, branch in work.plan.branches.items()
-        if features_digest(branch, installed(), work.device) != frozen.about["features"].get(name)
+        if features_digest(networks.variants(name, branch), installed(), work.device) != then.get(name)
     ]
     if names:
         before, now = frozen.about["libraries"], library_versions()
@@ -82,27 +84,29 @@ def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Ex
     normals : the frozen train clips of every machine and section to be scored. recordings : where they lie.
     """
     samples = normals.unique(["machine", "section"], keep="first", maintain_order=True)
-    paths = [recordings / clip for clip in samples["clip"]]
+    paths = {recordings / clip: machine for clip, machine in samples.select("clip", "machine").rows()}
     with disk_trouble(work.store.root), TemporaryDirectory(dir=work.store.root) as folder:
         again = Store(Path(folder))
-        jobs = embed.plan_new(paths, work.plan.branches.values(), again, installed(), work.device)
+        networks = work.networks or NONE
+        jobs = embed.plan_new(paths, work.plan.branches, again, installed(), work.device, networks)
         heard = [facts for chunk in run_jobs(pool, embed.embed_new, jobs) for _, facts in chunk]
         if lost := [facts for facts in heard if isinstance(facts, str)]:
             raise OtherBytesError(f"Frozen train normals have no features on this machine: {lost[0]}")
-        proven = set[str]()
-        for name, part in ((name, part) for name, branch in work.plan.branches.items() for part in branch.parts):
-            recipe = feature_recipe(part, installed(), work.device)
-            sets = [store.features(recipe) for store in (work.store, again)]
-            if sets[0].digest in proven:  # branches share features
-                continue
-            proven.add(sets[0].digest)
-            for clip, sha256 in samples.select("clip", "sha256").rows():
-                then, now = (features.load([sha256]) for features in sets)
-                if then.shape != now.shape or then.tobytes() != now.tobytes():
-                    raise OtherBytesError(
-                        f"{clip} does not get the features that were frozen, in branch {name!r}, on this machine: "
-                        f"they differ {in_words(arrays_apart(then, now))}"
-                    )
+        proven = set[tuple[str, str]]()
+        for clip, sha256, machine in samples.select("clip", "sha256", "machine").rows():
+            for name, branch in work.plan.branches.items():
+                for part in networks.branch(name, branch, machine).parts:
+                    recipe = feature_recipe(part, installed(), work.device)
+                    sets = [store.features(recipe) for store in (work.store, again)]
+                    if (sets[0].digest, sha256) in proven:  # branches share features
+                        continue
+                    proven.add((sets[0].digest, sha256))
+                    then, now = (features.load([sha256]) for features in sets)
+                    if then.shape != now.shape or then.tobytes() != now.tobytes():
+                        raise OtherBytesError(
+                            f"{clip} does not get the features that were frozen, in branch {name!r}, on this machine: "
+                            f"they differ {in_words(arrays_apart(then, now))}"
+                        )
 
 
 def prove_probes(probes: Iterable[Probe], clips: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ GROUPS = {
     "record": "record of the run",
     "features": "features",
     "fitted": "fitted scorers",
+    "trained": "trained encoders",
     "table": "tables",
     "environment": "environment",
     "recomputed": "recomputed tables",

@@ -10,6 +10,7 @@ from asdcore.contract.plugins import installed
 from asdcore.errors import clips_named
 from asdcore.execution import run_jobs
 from asdcore.frozen.computes_the_same import prove_probes
+from asdcore.held_out import NONE
 from asdcore.held_out.run_record import record_notes
 from asdcore.pipeline import Work
 from asdcore.runs.folder import Run
@@ -44,7 +45,8 @@ def evaluation_scores(work: Work, frozen: Run, clips: pl.DataFrame) -> pl.DataFr
 
 
 def _by_frozen_scorers(work: Work, frozen: Run, clips: pl.DataFrame) -> pl.DataFrame:
-    jobs = {name: plan(clips, name, work.plan, work.store, installed(), work.device) for name in work.plan.branches}
+    known = (work.store, installed(), work.device, work.networks or NONE)
+    jobs = {name: plan(clips, name, work.plan, *known) for name in work.plan.branches}
     groups = together({job.path: job for of_branch in jobs.values() for job in of_branch}.values())
     scored: dict[Path, NewScores] = {}
     names = dict(clips.select("sha256", "clip").rows())

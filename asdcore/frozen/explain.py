@@ -39,6 +39,7 @@ NEXT = {
     "record": f"Run folder: bring it back as it was frozen, {ANEW}",
     "features": "Features: asdcore verify MANIFEST --recompute --store NEW builds them anew in the folder NEW.",
     "fitted": "Fitted scorers: bring the store back as it was frozen, or run and freeze anew.",
+    "trained": "Trained encoders: bring the store back as it was frozen, or run and freeze anew.",
     "table": "Tables: asdcore verify MANIFEST --recompute --run NEW builds them anew and compares.",
     "environment": f"Environment: install the pinned versions in a new virtual environment, {ANEW}",
     "recomputed": "Recomputed tables: this machine gets other numbers. Use the one that froze them, or freeze anew.",

@@ -29,7 +29,7 @@ from asdcore.frozen.manifest import Manifest, Subject, check_name, write_manifes
 from asdcore.frozen.manifest_path import check_place, moment_of
 from asdcore.frozen.recording_names import sounds_below
 from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
-from asdcore.frozen.stored_parts import Shards, States, StoredParts
+from asdcore.frozen.stored_parts import Shards, StoredParts
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
@@ -122,8 +122,8 @@ class _Freeze:
         return self.stored.shards()
 
     @cached_property
-    def states(self) -> States:
-        return self.stored.states()
+    def _all_shards(self) -> list[dict[str, set[str]]]:
+        return [*self.shards.values(), *self.stored.shards(crossfit=True).values()]
 
     @cached_property
     def stored(self) -> StoredParts:
@@ -156,7 +156,7 @@ class _Freeze:
             if about["libraries"].get(name) != version:
                 problems.append(f"{name} was {about['libraries'].get(name)}, it is {version}")
         for name, branch in self.plan.branches.items():
-            features = features_digest(branch, self.plugins, about["device"])
+            features = features_digest(self.stored.networks.variants(name, branch), self.plugins, about["device"])
             if not problems and about["features"].get(name) != features:
                 problems.append(f"branch {name!r} would get other features now")
         if problems:
@@ -175,8 +175,11 @@ class _Freeze:
         tables = {f"run/{name}.parquet": table_digest(getattr(self.run, name), TABLES[name].key) for name in TABLES}
         kinds = dict.fromkeys(tables, "table") | {f"run/{PORTFOLIO_FILE}": "portfolio"}
         kinds |= {f"data/{clip}": "audio" for clip in self.run.clips["clip"]}
-        kinds |= {name: "features" for shards in self.shards.values() for name in shards}
-        kinds |= {state: "fitted" for cells in self.states.values() for names in cells.values() for state in names}
+        kinds |= {name: "features" for shards in self._all_shards for name in shards}
+        kinds |= dict.fromkeys(self.stored.trained(), "trained")
+        kinds |= {
+            state: "fitted" for cells in self.stored.states.values() for names in cells.values() for state in names
+        }
         kinds |= {name: "checkpoint" for resource in self.resources for name in resource.subjects}
         kinds |= {name: "code" if name.startswith("asdcore/") else "plugin" for name in self.source_names()}
         files = self._hash(sorted(kinds))
@@ -261,7 +264,7 @@ class _Freeze:
 
     def _feature_digests(self) -> dict[str, str]:
         root = self.places["store"]
-        paths = {name: root / name.removeprefix("store/") for shards in self.shards.values() for name in shards}
+        paths = {name: root / name.removeprefix("store/") for shards in self._all_shards for name in shards}
         return {name: FeatureSet(path.parent).content(path) for name, path in sorted(paths.items())}
 
     def _set_aside(self) -> list[str]:
@@ -279,6 +282,15 @@ class _Freeze:
                 resources.setdefault(branch, []).extend(resource.subjects)
         made_by = {component: self.plugins.component(*component).plugin for component in self.used}
         made = lineage.Ingredients(
-            self.plan, self.run.about["task"], self.run.clips, made_by, files, self.shards, resources, self.states
+            self.plan,
+            self.run.about["task"],
+            self.run.clips,
+            made_by,
+            files,
+            self.shards,
+            resources,
+            self.stored.states,
+            self.stored.trained(),
+            self.stored.shards(crossfit=True),
         )
         return lineage.draw(made)

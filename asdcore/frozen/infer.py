@@ -25,6 +25,7 @@ import polars as pl
 from asdcore.basics.paths import given_path
 from asdcore.basics.paths import places as named
 from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
+from asdcore.components.readers import year_of
 from asdcore.compute.kernels import KernelChange
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
@@ -60,7 +61,8 @@ from asdcore.frozen.output_folder import (
     removed_if_refused,
 )
 from asdcore.frozen.verify import compare
-from asdcore.pipeline import CURRENT_YEAR, Work
+from asdcore.held_out import NONE, Networks
+from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, load_run, write_run
@@ -198,11 +200,12 @@ class _Inference:
 
     @cached_property
     def year(self) -> int:
-        return int(getattr(self.reader, "year", CURRENT_YEAR))
+        return year_of(self.reader)
 
     @cached_property
     def work(self) -> Work:
         device = self.manifest.predicate["run"]["device"]
+        networks = Networks.recorded(self.frozen.about, self.out / WORK)
         return Work(
             self.plan,
             self.task,
@@ -213,6 +216,7 @@ class _Inference:
             self.progress,
             self.only,
             self.cluster,
+            networks=networks,
         )
 
     def finish(self) -> Run:
@@ -239,9 +243,12 @@ class _Inference:
     def clips(self, listed: pl.DataFrame, facts: dict[str, AudioFacts | str]) -> pl.DataFrame:
         """Read and embed every test clip, and return the clip index: what scorers are fitted on, and the test clips."""
         self.bring_features()
-        paths = {self.data / clip: clip for clip in of(listed, "test")["clip"]}
+        test, work = of(listed, "test"), self.work
+        paths = {self.data / clip: clip for clip in test["clip"]}
+        machines = dict(zip(paths, test["machine"], strict=True))
         frozen = self.frozen_normals(listed)
-        jobs = embed.plan_new(list(paths), self.plan.branches.values(), self.work.store, installed(), self.work.device)
+        known = (work.store, installed(), work.device, work.networks or NONE)
+        jobs = embed.plan_new(machines, self.plan.branches, *known)
         with self.work.pool(list(paths)[:1]) as pool:
             if self.work.device is None:
                 prove_features(self.work, frozen, self.roots.folders["data"], pool)

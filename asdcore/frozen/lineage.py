@@ -3,7 +3,8 @@
     data/<clip>                       -> clips/<machine>/<section>
     asdcore/<file>                    -> code
     plugin/<P>/<file>                 -> plugin/<P>
-    clips, plugins, checkpoint, code  -> store/features/<recipe>/<shard>
+    train clips, plugins, checkpoint, code                -> store/trained/<recipe>: what an encoder has learnt
+    clips, plugins, checkpoint, code, trained encoder     -> store/features/<recipe>/<shard>
     features, scorer's plugin         -> store/fitted/<recipe>: what a scorer has learnt
     fitted scorer, features           -> branch/<branch>/<machine>/<section>
     branches, guards, normalizers     -> result/<system>/<machine>/<section>
@@ -38,7 +39,8 @@ class Ingredients:
 
     clips : the clip index. plugin : {(kind, name): its plugin}. files : {group node: names of the files in it}.
     shards : {branch: {name of a shard: audio digests in it}}. resources : {branch: names of its checkpoint files}.
-    fitted : {branch: {machine/section: names of the states of its scorers}}.
+    fitted : {branch: {machine/section: names of the states of its scorers}}. trained : {name of a trained state: its
+    branches, and the machine that it hears, "" for all}. crossfit : as shards, of features by the networks of folds.
     """
 
     plan: Portfolio
@@ -49,6 +51,8 @@ class Ingredients:
     shards: Mapping[str, Mapping[str, set[str]]]
     resources: Mapping[str, list[str]] = field(default_factory=dict)
     fitted: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
+    trained: Mapping[str, tuple[list[str], str]] = field(default_factory=dict)
+    crossfit: Mapping[str, Mapping[str, set[str]]] = field(default_factory=dict)
 
 
 def draw(made: Ingredients) -> Lineage:
@@ -110,16 +114,23 @@ def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], l
     makers = {f"plugin/{made.plugin[component]}" for component in used}
     makers |= {*EVERYTHING, *made.resources.get(branch, ())}
     scorer = f"plugin/{made.plugin['scorer', choice.scorer.name]}"
+    networks = {name: machine for name, (branches, machine) in made.trained.items() if branch in branches}
+    train = made.clips.filter(pl.col("split") == "train")
+    for name, machine in networks.items():
+        heard = train.filter(pl.col("machine") == machine) if machine else train
+        lineage[name] |= {*makers, *(f"data/{clip}" for clip in heard["clip"])}
     for where, cell in audio.items():
         mine = set(cell["sha256"])
+        own = {name for name, machine in networks.items() if machine in ("", cell["machine"][0])}
         holding = [name for name, held in made.shards[branch].items() if not held.isdisjoint(mine)]
-        for name in holding:
-            lineage[name] |= {*makers, f"clips/{where}"}
+        unseen = [name for name, held in made.crossfit.get(branch, {}).items() if not held.isdisjoint(mine)]
+        for name in [*holding, *unseen]:
+            lineage[name] |= {*makers, *own, f"clips/{where}"}
         parents = {*holding, scorer, *EVERYTHING, f"clips/{where}"}
         states = made.fitted.get(branch, {}).get(where, [])
         for state in states:
             lineage[state] |= parents
-        lineage[f"branch/{branch}/{where}"] |= {*parents, *states}
+        lineage[f"branch/{branch}/{where}"] |= {*parents, *states, *unseen, *own}
 
 
 def _results(made: Ingredients, system: str, audio: Mapping[str, Any], lineage: dict[str, set[str]]) -> None:

@@ -1,4 +1,4 @@
-"""Link frozen features and states of scorers into another store, so that the frozen store never changes."""
+"""Link frozen features and states into another store, so that the frozen store never changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from asdcore.frozen.manifest import Manifest
 from asdcore.store.atomic import disk_trouble
 
 
-def link_store(manifest: Manifest, roots: Roots, store: Path) -> None:
+def link_store(
+    manifest: Manifest, roots: Roots, store: Path, kinds: tuple[str, ...] = ("features", "fitted", "trained")
+) -> None:
     """Link every file of a store that a manifest pins into the store at ``store``.
 
     Parameters
@@ -20,9 +22,11 @@ def link_store(manifest: Manifest, roots: Roots, store: Path) -> None:
         Where its files are.
     store : Path
         The folder of another store.
+    kinds : tuple of str
+        The kinds of subject to link.
     """
     with disk_trouble(store):
-        for subject in manifest.of_kind("features", "fitted"):
+        for subject in manifest.of_kind(*kinds):
             if source := roots.locate(subject.name):
                 link = store / subject.name.removeprefix("store/")
                 link.parent.mkdir(parents=True, exist_ok=True)

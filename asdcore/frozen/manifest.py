@@ -33,7 +33,7 @@ SCHEMA = 2
 READ = ("1", "2")
 """The schemas that are read. The first pinned no fitted state."""
 
-KINDS = ("audio", "checkpoint", "plugin", "code", "portfolio", "record", "features", "fitted", "table")
+KINDS = ("audio", "checkpoint", "plugin", "code", "portfolio", "record", "features", "fitted", "trained", "table")
 
 LARGEST = 1 << 28
 """Bytes: no manifest comes near it (20,000 clips make some 6 MB), and nothing larger is read."""

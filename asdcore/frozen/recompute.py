@@ -13,13 +13,15 @@ import polars as pl
 from asdcore.cluster.connection import Cluster
 from asdcore.contract.plugins import restricted
 from asdcore.data.clips import completed
-from asdcore.errors import AsdcoreError, ClusterError
+from asdcore.errors import AsdcoreError, ClusterError, ManifestError
 from asdcore.frozen.differences import CHANGED, Difference
 from asdcore.frozen.how_far import tables_apart
+from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
+from asdcore.held_out import Networks
 from asdcore.pipeline import Work
-from asdcore.portfolio import parse_portfolio
+from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress
 from asdcore.runs.folder import RUN_FILE, TABLES
 from asdcore.store.atomic import fresh_folder
@@ -31,16 +33,23 @@ Rows = list[dict[str, Any]]
 
 
 def recompute(
-    manifest: Manifest, roots: Roots, workers: int, progress: Progress, cluster: Cluster | None = None
+    manifest: Manifest,
+    roots: Roots,
+    workers: int,
+    progress: Progress,
+    cluster: Cluster | None = None,
+    *,
+    retrain: bool = False,
 ) -> tuple[Rows, list[Difference]]:
     """Return one row for each table (its name, whether it is the same, the largest difference) and the differences.
 
-    Only the pinned plugins are loaded. ``max_abs_diff`` is 0 if digests agree, and None if they do not and the
-    frozen table is not here to be compared with, or has other rows. Raises ClusterError if the cluster fails.
+    Only the pinned plugins are loaded. Features of trained encoders are computed anew from the trained states that are
+    pinned; with ``retrain`` they are trained anew, too. ``max_abs_diff`` is 0 if digests agree, and None if they do not
+    and the frozen table is not here to be compared with, or has other rows. Raises ClusterError if the cluster fails.
     """
     with _empty_store(roots, cluster) as folder:
         try:
-            again, left_out = _tables(manifest, roots, folder, workers, progress, cluster)
+            again, left_out = _tables(manifest, roots, folder, workers, progress, cluster, retrain)
         except ClusterError:
             raise
         except AsdcoreError as error:
@@ -98,7 +107,13 @@ def _groups(left_out: Rows) -> dict[tuple[str, str, str], Any]:
 
 
 def _tables(
-    manifest: Manifest, roots: Roots, folder: Path, workers: int, progress: Progress, cluster: Cluster | None
+    manifest: Manifest,
+    roots: Roots,
+    folder: Path,
+    workers: int,
+    progress: Progress,
+    cluster: Cluster | None,
+    retrain: bool,
 ) -> tuple[dict[str, pl.DataFrame], Rows]:
     """Run the frozen portfolio again with an empty store, in ``workers`` processes or on a cluster.
 
@@ -119,9 +134,22 @@ def _tables(
             progress,
             names,
             cluster,
+            networks=None if retrain else _pinned_networks(manifest, roots, plan, folder),
         )
         tables = work.tables(completed(plugins.build("dataset", task, {}).clips(work.root)))
         return {name: TABLES[name].check(frame) for name, frame in tables.items()}, work.out_of_fold
+
+
+def _pinned_networks(manifest: Manifest, roots: Roots, plan: Portfolio, folder: Path) -> Networks:
+    """Link the trained states that are pinned into a store, and return their networks."""
+    link_store(manifest, roots, folder, ("trained",))
+    networks = Networks.of(plan, manifest.predicate["run"].get("trained", []), folder)
+    if lost := [path.name for path in networks.files() if not path.exists()]:
+        raise ManifestError(
+            f"the store lacks {len(lost)} trained states, such as {lost[0]}. 'asdcore verify --recompute --retrain' "
+            "trains them anew."
+        )
+    return networks
 
 
 def _compared(name: str, again: pl.DataFrame, manifest: Manifest, roots: Roots) -> dict[str, Any]:

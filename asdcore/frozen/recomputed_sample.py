@@ -30,7 +30,7 @@ from asdcore.frozen.how_far import Apart, arrays_apart, in_words, tables_apart
 from asdcore.frozen.linked_store import link_store
 from asdcore.frozen.locations import Roots
 from asdcore.frozen.manifest import Manifest
-from asdcore.held_out import system_groups
+from asdcore.held_out import Networks, system_groups
 from asdcore.pipeline import Work
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Progress
@@ -126,6 +126,11 @@ class _Sample:
     kernels: str
 
     @cached_property
+    def networks(self) -> Networks:
+        """The frozen networks."""
+        return Networks.recorded(self.frozen.about, self.store.root)
+
+    @cached_property
     def normals(self) -> pl.DataFrame:
         """The frozen train normals."""
         return self.frozen.clips.filter(pl.col("split") == "train")
@@ -152,8 +157,8 @@ class _Sample:
 
     def features(self, pool: Any) -> Iterator[Difference]:
         """Compare the features of the sample, made from its recordings."""
-        paths = [self.work.root / clip for clip in self.samples["clip"]]
-        jobs = embed.plan_new(paths, self.work.plan.branches.values(), self.work.store, installed(), None)
+        paths = {self.work.root / clip: machine for clip, machine in self.samples.select("clip", "machine").rows()}
+        jobs = embed.plan_new(paths, self.work.plan.branches, self.work.store, installed(), None, self.networks)
         with self.work.stage("prove features", len(paths)) as advance:
             for heard in run_jobs(pool, embed.embed_new, jobs):
                 for path, facts in heard:
@@ -162,7 +167,7 @@ class _Sample:
                 advance(len(heard))
         for name, branch in self.work.plan.branches.items():
             for machine, section, clip, sha256 in self.samples.select(*CELL, "clip", "sha256").rows():
-                for part in branch.parts:
+                for part in self.networks.branch(name, branch, machine).parts:
                     recipe = feature_recipe(part, installed(), None)
                     then, now = (store.features(recipe).load([sha256]) for store in (self.store, self.work.store))
                     if then.shape != now.shape or then.tobytes() != now.tobytes():
@@ -174,7 +179,8 @@ class _Sample:
     def scores(self, pool: Any) -> Iterator[Difference]:
         """Compare what the frozen scorers give their probes and one test clip of every machine and section."""
         plan, device, clips = self.work.plan, self.work.device, pl.concat([self.normals, self.tested])
-        jobs = {name: score_jobs.plan(clips, name, plan, self.store, installed(), device) for name in plan.branches}
+        known = (self.store, installed(), device, self.networks)
+        jobs = {name: score_jobs.plan(clips, name, plan, *known) for name in plan.branches}
         groups = score_jobs.together({job.path: job for of_branch in jobs.values() for job in of_branch}.values())
         scored: dict[Path, NewScores] = {}
         with self.work.stage("prove scores", len(groups)) as advance:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import polars as pl
 
 from asdcore.compute.fitted import Model, read_kept
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import ManifestError
+from asdcore.held_out import Networks, branch_at
 from asdcore.portfolio import Portfolio
 from asdcore.runs.folder import Run
 from asdcore.stages.score_jobs import CELL, plan
 from asdcore.store.cache import Store
+from asdcore.store.tables import FULL
 
 Shards = dict[str, dict[str, set[str]]]
 """{branch: {subject name of a file of features: audio digests in it}}."""
@@ -31,22 +36,46 @@ class StoredParts:
     plugins: Plugins
     root: Path
 
-    def shards(self) -> Shards:
-        """Return the files of features that the run reads. Raises ManifestError if the store lacks a clip's."""
-        store, wanted = Store(self.root), set(self.run.clips["sha256"])
-        shards: Shards = {}
+    @cached_property
+    def networks(self) -> Networks:
+        """The trained networks of the run."""
+        return Networks.recorded(self.run.about, self.root)
+
+    def trained(self) -> dict[str, tuple[list[str], str]]:
+        """Return {subject name of a trained state: the branches that it is of, and the machine that it hears}.
+
+        Raises StoreError if one is missing, damaged or another's.
+        """
+        self.networks.check()
+        return {
+            f"store/{row['state']}": (sorted({branch_at(place) for place in row["places"]}), row["machine"])
+            for row in self.networks.rows
+        }
+
+    def shards(self, *, crossfit: bool = False) -> Shards:
+        """Return the files of features that the run reads. Raises ManifestError if the store lacks a clip's.
+
+        crossfit : those by the networks of a crossfit's folds, which hear train clips alone; else all others.
+        """
+        store, clips = Store(self.root), self.run.clips
+        shards: Shards = {name: {} for name in self.portfolio.branches}
         for name, branch in self.portfolio.branches.items():
-            shards[name] = {}
-            for part in branch.parts:
-                features = store.features(feature_recipe(part, self.plugins, self.run.about["device"]))
-                if lost := features.missing(sorted(wanted)):
-                    raise ManifestError(
-                        f"{features.folder} lacks the features of {len(lost)} clips of this run. {self._again}"
-                    )
-                for path, held in features.shards_of(wanted).items():
-                    shards[name][self._name(path)] = held
+            for network in self.networks.of_branch(name, branch):
+                if (network.fold != FULL) != crossfit:
+                    continue
+                heard = clips.filter(pl.col("machine") == network.machine) if network.machine else clips
+                wanted = set((heard.filter(pl.col("split") == "train") if crossfit else heard)["sha256"])
+                for part in network.branch.parts:
+                    features = store.features(feature_recipe(part, self.plugins, self.run.about["device"]))
+                    if lost := features.missing(sorted(wanted)):
+                        raise ManifestError(
+                            f"{features.folder} lacks the features of {len(lost)} clips of this run. {self._again}"
+                        )
+                    for path, held in features.shards_of(wanted).items():
+                        shards[name][self._name(path)] = held
         return shards
 
+    @cached_property
     def states(self) -> States:
         """Return the states of the scorers that test clips are scored by.
 
@@ -70,7 +99,7 @@ class StoredParts:
         """Yield (machine/section, its fitted scorers)."""
         device = self.run.about["device"]
         store, on = Store(self.root), None if device == "cpu" else str(device)
-        jobs = plan(self.run.clips, branch, self.portfolio, store, self.plugins, on)
+        jobs = plan(self.run.clips, branch, self.portfolio, store, self.plugins, on, self.networks)
         cells = self.run.clips.select(CELL).unique(maintain_order=True).rows()
         for (machine, section), job in zip(cells, jobs, strict=True):
             yield f"{machine}/{section}", list(job.models().values())

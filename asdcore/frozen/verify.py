@@ -38,6 +38,7 @@ def verify(
     run: str | Path | None = None,
     store: str | Path | None = None,
     recompute: bool = False,
+    retrain: bool = False,
     trust_mtime: bool = False,
     public_key: str | Path | None = None,
     workers: int = 1,
@@ -56,7 +57,10 @@ def verify(
     data, run, store : path, optional
         The recordings, the run folder and the store, if they have moved since.
     recompute : bool, optional
-        Also recompute every table from the recordings and compare; run folder and store may then be absent.
+        Also recompute every table from the recordings and compare; run folder and store may then be absent. Encoders
+        that were trained are not: features come from their trained states, which the store must have.
+    retrain : bool, optional
+        Recompute, and train encoders anew, too.
     trust_mtime : bool, optional
         Skip files whose size and time of change are those of the last verification.
     public_key : path, optional
@@ -89,6 +93,7 @@ def verify(
     ['missing: run/scores.parquet']
     """
     pinned = read_manifest(given_path(manifest, "the manifest"))
+    recompute = recompute or retrain
     check_workers(workers, cluster)
     if cluster is not None and not recompute:
         raise ClusterError("Only --recompute has work for a --cluster. Give both, or none.")
@@ -99,7 +104,7 @@ def verify(
     result = work.compared(str(manifest), notes)
     if recompute:
         with connected(cluster, pinned.predicate["run"]["device"], work.progress) as connection:
-            rows, changed = rebuild(pinned, roots, workers, work.progress, connection)
+            rows, changed = rebuild(pinned, roots, workers, work.progress, connection, retrain=retrain)
         return work.with_proof(replace(result, recomputed=rows), changed, recomputed_note(result.kernels, changed))
     if not result.kernels:
         return result

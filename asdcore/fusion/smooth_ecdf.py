@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -118,37 +118,47 @@ class SmoothEcdf:
 
     def cdf(self, scores: Floats) -> Floats:
         """Return F(s) in (0, 1) for scores s, shape (n_clips,) in and out."""
-        return self._sides(scores)[0]
+        return self._of_sides(scores, lambda below, above: below)
 
     def survival(self, scores: Floats) -> Floats:
         """Return 1 - F(s) in (0, 1), precise in the upper tail, shape (n_clips,) in and out."""
-        return self._sides(scores)[1]
+        return self._of_sides(scores, lambda below, above: above)
 
     def normal_score(self, scores: Floats) -> Floats:
         """Return the standard normal quantile of F(s), finite and increasing in both tails, (n_clips,) in and out."""
         from scipy.special import ndtri  # here, because scipy takes long to import and most commands need none of it
 
-        below, above = self._sides(scores)
-        quantile: Floats = np.where(below > 0.5, -ndtri(above), ndtri(below))
-        return quantile
+        return self._of_sides(scores, lambda below, above: np.where(below > 0.5, -ndtri(above), ndtri(below)))
 
-    def _sides(self, scores: Floats) -> tuple[Floats, Floats]:
-        """F and 1 - F of scores (n,), each computed on the side where it is small."""
+    def _of_sides(self, scores: Floats, value: Callable[[Floats, Floats], Floats]) -> Floats:
+        """Return what ``value`` makes of F and 1 - F of scores, each computed on the side where it is small.
+
+        Scores are looked up in order: a search that jumps through a large sample takes three times as long.
+        """
         scores = np.asarray(scores, np.float64)
-        inside = self._inside(scores)
-        under = np.maximum(self._values[0] - scores, 0.0)
-        over = np.maximum(scores - self._values[-1], 0.0)
-        low = self._rank[0] * (self._low_scale / (under + self._low_scale))
-        high = (1.0 - self._rank[-1]) * (self._high_scale / (over + self._high_scale))
-        below = np.where(under > 0, low, inside)
-        return np.where(over > 0, 1.0 - high, below), np.where(over > 0, high, 1.0 - below)
+        order = np.argsort(scores, axis=None)
+        result = np.empty(scores.shape)
+        result.reshape(-1)[order] = value(*self._sides(scores.reshape(-1)[order]))
+        return result
 
-    def _inside(self, scores: Floats) -> Floats:
-        """Linear interpolation, held at the ends."""
-        held = np.clip(scores, self._values[0], self._values[-1])
+    def _sides(self, ordered: Floats) -> tuple[Floats, Floats]:
+        """F and 1 - F of sorted scores (n,)."""
+        first = int(np.searchsorted(ordered, self._values[0], "left"))
+        last = int(np.searchsorted(ordered, self._values[-1], "right"))
+        below, above = np.empty_like(ordered), np.empty_like(ordered)
+        under, over = self._values[0] - ordered[:first], ordered[last:] - self._values[-1]
+        below[:first] = self._rank[0] * (self._low_scale / (under + self._low_scale))
+        below[first:last] = self._inside(ordered[first:last])
+        above[:last] = 1.0 - below[:last]
+        above[last:] = (1.0 - self._rank[-1]) * (self._high_scale / (over + self._high_scale))
+        below[last:] = 1.0 - above[last:]
+        return below, above
+
+    def _inside(self, held: Floats) -> Floats:
+        """Linear interpolation of scores between the ends."""
         left = np.minimum(np.searchsorted(self._values, held, "right") - 1, len(self._values) - 2)
-        start, end = self._values[left], self._values[left + 1]
-        share = (held - start) / (end - start)
-        low, high = self._rank[left], self._rank[left + 1]
-        inside: Floats = low + share * (high - low)
+        start, low = self._values.take(left), self._rank.take(left)
+        left += 1
+        share = (held - start) / (self._values.take(left) - start)
+        inside: Floats = low + share * (self._rank.take(left) - low)
         return inside

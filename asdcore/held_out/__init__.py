@@ -7,6 +7,8 @@ section and feature set, which clips each train normal must not be compared with
     places          what the clip index and ``[out_of_fold]`` of the portfolio say     -> Places
     dependence      how far neighbours resemble one another, read from train normals   -> {domain: Reach}
     plan            which rows each clip is scored without, folds, groups              -> HeldOut
+    crossfit        which clips each network of a crossfit does not see
+    trained_networks which trained network hears which clips                          -> Networks
     stored_ranges   the ranges of dependence, computed once and kept in the store      -> Kept
     branches        which branches leave clips out in closed form, and which in folds
     run_record      the record in ``run.json``, and notes about it
@@ -22,21 +24,29 @@ those of systems. ``out_of_fold`` in ``run.json`` counts them.
 """
 
 from asdcore.held_out.by_branch import Scored, always_leaves_out, leaves_out, out_of_fold
+from asdcore.held_out.crossfit import crossfit_folds
 from asdcore.held_out.dependence import Reach, reaches
 from asdcore.held_out.plan import HeldOut, assign_folds
 from asdcore.held_out.recording_order import Places, check_places, places
 from asdcore.held_out.run_record import groups_of, held_out_by, held_out_of, system_groups
 from asdcore.held_out.stored_ranges import Kept, kept
+from asdcore.held_out.trained_networks import NONE, Crossfold, Network, Networks, branch_at, places_of
 
 __all__ = [
+    "NONE",
+    "Crossfold",
     "HeldOut",
     "Kept",
+    "Network",
+    "Networks",
     "Places",
     "Reach",
     "Scored",
     "always_leaves_out",
     "assign_folds",
+    "branch_at",
     "check_places",
+    "crossfit_folds",
     "groups_of",
     "held_out_by",
     "held_out_of",
@@ -44,6 +54,7 @@ __all__ = [
     "leaves_out",
     "out_of_fold",
     "places",
+    "places_of",
     "reaches",
     "system_groups",
 ]

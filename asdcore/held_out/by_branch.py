@@ -8,13 +8,17 @@ from typing import Any
 
 from asdcore.compute.scoring import takes_without
 from asdcore.held_out.plan import HeldOut
-from asdcore.held_out.run_record import folds_note, record, record_notes
+from asdcore.held_out.run_record import folds_note, record, record_notes, seen_entry
 from asdcore.held_out.stored_ranges import Kept
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One branch at one machine and section: its scorer, the clips its normals are scored without, and its folds."""
+    """One branch at one machine and section: its scorer, the clips its normals are scored without, and its folds.
+
+    crossfit : how many folds its networks were trained without, one each; 0 if there is no crossfit. seen : whether
+    its network has seen the train normals that are scored.
+    """
 
     machine: str
     section: str
@@ -22,6 +26,8 @@ class Scored:
     scorer: object
     kept: Kept
     folds: int
+    crossfit: int = 0
+    seen: bool = False
 
 
 def leaves_out(scorer: object, held: HeldOut) -> bool:
@@ -39,15 +45,20 @@ def always_leaves_out(scorer: object) -> bool:
 def out_of_fold(branches: Iterable[Scored]) -> tuple[list[dict[str, Any]], list[str]]:
     """Return how the train normals of all branches were left out, for ``run.json``, and notes for the user."""
     alike: dict[tuple[str, str, Kept], dict[str, str]] = {}
-    folded = set()
+    folded, seen = set(), set[str]()
     for scored in branches:
-        closed = leaves_out(scored.scorer, scored.kept.held_out())
         names = alike.setdefault((scored.machine, scored.section, scored.kept), {})
+        if scored.seen:
+            seen.add(scored.branch)
+        if scored.crossfit:
+            names[scored.branch] = f"crossfit of {scored.crossfit}"
+            continue
+        closed = leaves_out(scored.scorer, scored.kept.held_out())
         names[scored.branch] = "closed form" if closed else f"{scored.folds} folds"
         if not closed and hasattr(scored.scorer, "score_left_out"):
             folded.add(scored.branch)
     rows = [
-        record(kept.held_out(), kept.reaches(), machine, section, names)
+        record(kept.held_out(), kept.reaches(), machine, section, names) | seen_entry(names, seen)
         for (machine, section, kept), names in alike.items()
     ]
     return rows, [*record_notes(rows), *folds_note(folded)]

@@ -4,7 +4,8 @@
 
     machine, section
     by        "clip", "neighbours", "recording" or "attribute"
-    branches  {name: "closed form", or how many folds}, of the branches with these features
+    branches  {name: "closed form", how many folds, or of how many the crossfit is}, of the branches with these features
+    seen      those branches whose network was trained on the clips it scores here; absent if there are none
     domains   {domain: clips, and how many groups of clips there are; of neighbours the range, the gap that is left out
               on either side, nearness and chance as in :class:`asdcore.held_out.dependence.Reach`; of groups how many
               are too large to be left out whole, if any, and the gap that is left out inside these}
@@ -12,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,13 @@ def record(held: HeldOut, reaches: Mapping[str, Reach], machine: str, section: s
 
 def record_notes(rows: Record) -> list[str]:
     """Return notes for the user on how train normals were left out."""
-    return [*_dependence(rows), *_small_domains(rows), *_large_groups(rows)]
+    return [*_dependence(rows), *_small_domains(rows), *_large_groups(rows), *_seen(rows)]
+
+
+def seen_entry(branches: Iterable[str], seen: Collection[str]) -> dict[str, Any]:
+    """Return the entry ``seen`` of a row: those of its branches whose network has seen the train normals."""
+    names = sorted(name for name in branches if name in seen)
+    return {"seen": names} if names else {}
 
 
 def folds_note(branches: Iterable[str]) -> list[str]:
@@ -96,6 +103,15 @@ def _small_domains(rows: Record) -> Iterator[str]:
                 f"{where}: its {clips} {domain} train clips are too few, or too alike, to leave neighbours out: each "
                 "is left out alone, and their scores may be too low."
             )
+
+
+def _seen(rows: Record) -> Iterator[str]:
+    if names := sorted({name for row in rows for name in row.get("seen", ())}):
+        yield (
+            f"branch{'es' * (len(names) > 1)} {', '.join(names)}: the network has seen the train clips (seen = true in "
+            "out_of_fold), so their scores are lower than those of new normal clips will be, and thresholds and "
+            "p-values promise too few false alarms. encoder.crossfit = 5 scores each by a network that has not seen it."
+        )
 
 
 def _large_groups(rows: Record) -> Iterator[str]:

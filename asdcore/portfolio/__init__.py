@@ -26,6 +26,7 @@ from asdcore.portfolio.schema import (
     Residual,
     System,
 )
+from asdcore.portfolio.trained_state import TrainedState
 
 __all__ = [
     "DEFAULT_TASK",
@@ -41,6 +42,7 @@ __all__ = [
     "Portfolio",
     "Residual",
     "System",
+    "TrainedState",
     "find_portfolio",
     "load_portfolio",
     "parse_portfolio",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
@@ -10,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
@@ -20,6 +22,7 @@ from asdcore.data.pooling import complete
 from asdcore.errors import PortfolioError
 from asdcore.fusion import branches_named
 from asdcore.portfolio.seeds import Seed, Seeds, at_seed, without_none
+from asdcore.portfolio.trained_state import TrainedState
 
 DEFAULT_TASK = "dcase"
 DEFAULT_VIEW = "near"
@@ -76,10 +79,15 @@ Layers = Annotated[tuple[Layer, ...], Field(min_length=1)]
 
 
 class EncoderChoice(Named):
-    """An encoder, one of its layers (None: its last) or several, and how its tokens are pooled."""
+    """An encoder, one of its layers (None: its last) or several, and how its tokens are pooled.
+
+    crossfit : of an encoder that is trained, into how many folds train normals are dealt; each fold is then scored by a
+    network that has not seen it. None: one network, which has seen them all.
+    """
 
     layer: Layer | Layers | None = None
     pooling: Component = Named(name=DEFAULT_POOLING)
+    crossfit: Annotated[int, Field(ge=2, strict=True)] | None = None
 
     @field_validator("pooling")
     @classmethod
@@ -89,6 +97,10 @@ class EncoderChoice(Named):
         except PortfolioError as error:
             raise ValueError(str(error)) from error
         return value
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "crossfit")
 
 
 class GuardChoice(Named):
@@ -119,11 +131,15 @@ class Residual(Strict):
 
 
 class Part(NamedTuple):
-    """One feature set: a view, an encoder with a pooling, and one of its layers (None: its last)."""
+    """One feature set: a view, an encoder with a pooling, one of its layers (None: its last), and what it has learnt.
+
+    trained : of an encoder that is trained, its trained state; see :meth:`Branch.with_trained`.
+    """
 
     view: Named
     encoder: EncoderChoice
     layer: Layer | None
+    trained: TrainedState | None = None
 
 
 class Choice(NamedTuple):
@@ -145,20 +161,31 @@ class Branch(Strict):
     normalizer: Component = Named(name=DEFAULT_NORMALIZER)
     seed: Seed | None = None
     """Its own seed; None for the portfolio's."""
+    _trained: tuple[TrainedState, ...] = PrivateAttr(default=())
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return without_none(handler(self), "seed")
 
+    def with_trained(self, states: Sequence[TrainedState]) -> Branch:
+        """Return this branch with what its encoder has learnt, for each of its views in order."""
+        branch = self.model_copy()
+        branch._trained = tuple(states)
+        return branch
+
     @property
     def features(self) -> tuple[tuple[tuple[Part, float], ...], ...]:
         """The feature sets of a clip: sums of weighted sets, set side by side (a single one for most branches)."""
-        weighted = [(self.view, 1.0)]
-        if self.residual is not None:
-            weighted.append((self.residual.view, -self.residual.alpha))
-        layer = self.encoder.layer
-        layers = layer if isinstance(layer, tuple) else (layer,)
-        return tuple(tuple((Part(view, self.encoder, each), weight) for view, weight in weighted) for each in layers)
+        weights = [1.0] if self.residual is None else [1.0, -self.residual.alpha]
+        learnt = self._trained or (None,) * len(weights)
+        layers = self.encoder.layer if isinstance(self.encoder.layer, tuple) else (self.encoder.layer,)
+        return tuple(
+            tuple(
+                (Part(view, self.encoder, layer, state), weight)
+                for view, state, weight in zip(self.views, learnt, weights, strict=True)
+            )
+            for layer in layers
+        )
 
     @property
     def parts(self) -> list[Part]:

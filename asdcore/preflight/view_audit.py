@@ -31,6 +31,7 @@ import numpy as np
 import polars as pl
 
 from asdcore.basics.paths import given_path
+from asdcore.components.readers import reader_of
 from asdcore.compute.encoding import view_channels
 from asdcore.contract.plugins import installed
 from asdcore.data.audio import decode
@@ -38,7 +39,7 @@ from asdcore.data.clips import completed
 from asdcore.data.differing_clips import spread
 from asdcore.data.synth.probes import FAULTS
 from asdcore.errors import AsdcoreError, DataError, PortfolioError, located
-from asdcore.portfolio import DEFAULT_TASK, Component, Portfolio, load_portfolio
+from asdcore.portfolio import Component, Portfolio, load_portfolio
 from asdcore.preflight.fault_probes import probe_clip
 from asdcore.progress import Progress, Silent
 
@@ -137,7 +138,7 @@ def audit_views(
     views = _views(plan)
     shown, root = progress or Silent(), given_path(data, "data")
     with shown.stage("clips", 0) as advance:
-        reader = installed().build("dataset", task if task is not None else plan.task or DEFAULT_TASK, {})
+        _, reader = reader_of(task if task is not None else plan.task, root, installed())
         index = completed(reader.clips(root))
         advance(len(index))
     chosen = _chosen(index, clips)

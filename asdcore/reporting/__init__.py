@@ -21,7 +21,8 @@ from asdcore.reporting import maps, page, paper_tables
 from asdcore.reporting.content import gather
 from asdcore.reporting.reported_runs import Subject, open_subjects, places
 from asdcore.reporting.statistics import Statistics, compute_statistics
-from asdcore.runs.folder import REPORT_FILE, Run, load_run
+from asdcore.runs.folder import REPORT_FILE, Run
+from asdcore.runs.trials import Trials, opened
 from asdcore.store.atomic import check_writable, write_text
 from asdcore.store.own_files import check_noted
 from asdcore.store.sealed_json import is_sealed_page, seal_page
@@ -30,7 +31,7 @@ __all__ = ["REPORT_FILE", "report"]
 
 
 def report(
-    runs: Run | str | Path | Sequence[Run | str | Path],
+    runs: Run | Trials | str | Path | Sequence[Run | Trials | str | Path],
     out: str | Path | None = None,
     *,
     audio: bool = False,
@@ -48,8 +49,8 @@ def report(
 
     Parameters
     ----------
-    runs : Run, path, or a sequence of them
-        The runs to show side by side.
+    runs : Run, Trials, path, or a sequence of them
+        The runs to show side by side; or trials, all with the same seeds.
     out : path, optional
         The HTML file; by default ``report.html`` in the folder of the first run.
     audio : bool, optional
@@ -86,13 +87,13 @@ def report(
     'report.html'
     """
     _check_libraries(umap)
-    named = [runs] if isinstance(runs, Run | str | Path) else list(runs)
-    opened = [run if isinstance(run, Run) else load_run(run) for run in named]
-    path = path_or(out, "out", (opened[0].folder if opened else Path()) / REPORT_FILE)
+    named = [runs] if isinstance(runs, Run | Trials | str | Path) else list(runs)
+    given = [opened(run) for run in named]
+    path = path_or(out, "out", (given[0].folder if given else Path()) / REPORT_FILE)
     _check_places(path, tables := optional(csv=csv, latex=latex))
     shown = progress or Silent()
-    with shown.stage("evaluate", len(opened)) as advance:
-        subjects = open_subjects(opened, optional(truth=truth)["truth"], year, advance)
+    with shown.stage("evaluate", len(given)) as advance:
+        subjects = open_subjects(given, optional(truth=truth)["truth"], year, advance)
     with shown.stage("compare", 1) as advance:
         called, statistics = places(subjects), compute_statistics(subjects)
         advance(1)

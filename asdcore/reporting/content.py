@@ -15,10 +15,11 @@ from asdcore.reporting.maps import clip_parts, feature_recipes, map_parts
 from asdcore.reporting.pictures import tail_pictures
 from asdcore.reporting.point_labels import named
 from asdcore.reporting.provenance import origin
-from asdcore.reporting.reported_runs import Subject, called, official_cells
+from asdcore.reporting.reported_runs import Subject, called, official_cells, total_name
 from asdcore.reporting.statistics import Statistics, ledger_excerpt
 from asdcore.reporting.summary import headline, matrix
 from asdcore.reporting.thresholds import promises
+from asdcore.reporting.trials import trials_table
 from asdcore.version import __version__
 
 Places = Mapping[Cell, str]
@@ -65,20 +66,25 @@ def gather(subjects: Sequence[Subject], statistics: Statistics, places: Places, 
     logarithmic = {kind for kind in ("macs", "seconds") if all(row[kind] is None or row[kind] > 0 for row in cost_rows)}
     for kind in ("macs", "seconds"):
         data["rows"][f"cost-{kind}"] = named(cost_rows, kind, "official", logarithmic=kind in logarithmic)
-    words = {
+    words = {**_words(subjects, statistics, places), "notes": notes, "costs": cost_rows}
+    return Content(data, words, cells, bool(statistics.official), logarithmic)
+
+
+def _words(subjects: Sequence[Subject], statistics: Statistics, places: Places) -> dict[str, Any]:
+    """Return the texts and tables of the template."""
+    return {
         "version": __version__,
+        "total": total_name(subjects),
         "headline": headline(statistics, subjects, places),
         "promises": promises(subjects, places),
         "matrix": matrix(statistics),
+        "trials": trials_table(subjects),
         "sentences": [difference.sentence for difference in statistics.differences],
         "gaps": [gap for subject in subjects for gap in subject.gaps],
-        "notes": notes,
         "ledgers": ledger_excerpt(subjects),
         "origins": [origin(subject) for subject in subjects],
-        "costs": cost_rows,
         "title": _title(subjects),
     }
-    return Content(data, words, cells, bool(statistics.official), logarithmic)
 
 
 def _title(subjects: Sequence[Subject]) -> str:

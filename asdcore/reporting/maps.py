@@ -16,6 +16,7 @@ from asdcore.compute.recipes import feature_recipe, features_digest
 from asdcore.compute.scoring import Recipe, load_features
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, StoreError
+from asdcore.held_out import Networks
 from asdcore.portfolio import Branch
 from asdcore.reporting.machines import ORDER, Cell, brief, group_of
 from asdcore.reporting.reported_runs import Subject
@@ -40,9 +41,10 @@ def feature_recipes(subject: Subject) -> dict[str, Recipe]:
     """
     plugins, device = installed(), subject.run.about.get("device")
     store = Store(Path(subject.run.about["store"]))
+    networks = Networks.recorded(subject.run.about, store.root)
     branches: dict[Recipe, list[str]] = {}
     for name, branch in subject.plan.branches.items():
-        if features_digest(branch, plugins, device) != subject.run.about["features"][name]:
+        if features_digest(networks.variants(name, branch), plugins, device) != subject.run.about["features"][name]:
             raise StoreError(
                 f"the code or a library that computes the features of branch {name!r} has changed since. "
                 "Run the portfolio again to see it."

@@ -18,11 +18,10 @@ import numpy as np
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import harmonic_mean
 from asdcore.reporting.latex import line
-from asdcore.reporting.reported_runs import Subject, called, official_cells
+from asdcore.reporting.reported_runs import Subject, called, official_cells, total_name
 from asdcore.reporting.statistics import Statistics
 from asdcore.store.own_files import write_noted
 
-TOTAL = "official score"
 CSV, LATEX = ("systems.csv", "paper.csv"), ("paper.tex",)
 
 
@@ -32,7 +31,7 @@ def write_csv(
     """Write ``systems.csv`` and ``paper.csv`` into a folder; raises StoreError rather than replace other files."""
     _check(subjects)
     columns = list(dict.fromkeys(f"{places[row['machine'], row['section']]} {row['cell']}" for row in statistics.cells))
-    rows: list[list[Any]] = [["system", TOTAL, "low", "high", *columns]]
+    rows: list[list[Any]] = [["system", total_name(subjects), "low", "high", *columns]]
     for name, interval in statistics.official.items():
         cells = {f"{places[row['machine'], row['section']]} {row['cell']}": row["estimate"]
                  for row in statistics.cells if row["system"] == name}  # fmt: skip
@@ -77,7 +76,15 @@ def table(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) ->
                 ends = [f"{100 * mean:.2f}" for mean in (harmonic_mean(values), float(np.mean(values)))]
                 cells = [f"{100 * rows[cell][measure]:.2f}" if cell in rows else "" for cell in shown]
                 body.append([subject.title(name), called(measure), *ends, *cells])
-            body.append([subject.title(name), TOTAL, f"{100 * result.official_score:.2f}", "", *([""] * len(shown))])
+            body.append(
+                [
+                    subject.title(name),
+                    total_name(subjects),
+                    f"{100 * result.official_score:.2f}",
+                    "",
+                    *([""] * len(shown)),
+                ]
+            )
     return header, body
 
 

@@ -21,7 +21,7 @@ def origin(subject: Subject) -> dict[str, Any]:
         ("portfolio digest", about.get("portfolio_digest")),
         ("data", f"{about['data']}{'' if subject.data else ' (no longer there)'}"),
         ("data digest", about.get("data_digest")),
-        ("task", f"{about['task']}, rules of {subject.year}"),
+        ("task", f"{about['task']}, {f'rules of {subject.year}' if subject.year else 'of no challenge'}"),
         *((f"table {name}", digest) for name, digest in sorted(about["tables"].items())),
         ("asdcore", about.get("asdcore")),
         ("source digest of asdcore", about.get("code_sha256")),

@@ -13,10 +13,12 @@ import polars as pl
 from asdcore.errors import AsdcoreError, EvaluationError
 from asdcore.evidence.evaluate import Evaluation
 from asdcore.evidence.metrics import rule
+from asdcore.evidence.trial_comparison import all_trials
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.reporting.labels import labels_of
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once
+from asdcore.runs.trials import Trials
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Subject:
     """One run as a report sees it.
 
     name : its folder's name, unique in the report. alone : whether the report is about this run only. labels : clip,
-    label and domain of its test clips, or None. gaps : what is missing, a sentence each.
+    label and domain of its test clips, or None. gaps : what is missing, a sentence each. trials : the trials whose
+    first run this is, if there are several: the evaluation is of all of them.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Subject:
     labels: pl.DataFrame | None
     looks: int | None
     gaps: tuple[str, ...]
+    trials: Trials | None = None
 
     def title(self, system: str) -> str:
         """Return how a system is called in the report."""
@@ -88,19 +92,20 @@ class Subject:
 
 
 def open_subjects(
-    runs: Sequence[Run | str | Path], truth: Path | None, year: int | None, advance: Callable[[int], None]
+    runs: Sequence[Run | Trials], truth: Path | None, year: int | None, advance: Callable[[int], None]
 ) -> list[Subject]:
     """Open every run, evaluate it if it has labels (each look is logged), and note what is missing.
 
-    Raises an AsdcoreError if a run cannot be read, or if labels were named and do not fit.
+    Of trials the first run is opened; they are evaluated together. Raises an AsdcoreError if a run cannot be read, if
+    labels were named and do not fit, or if runs and trials, or trials of other seeds, are mixed.
     """
     if not runs:
         raise AsdcoreError("A report needs at least one run: 'asdcore report RUN'.")
-    opened = each_run_once(runs)
-    names = unique_names([run.folder.resolve() for run in opened])
+    given: Sequence[Run | Trials] = all_trials(runs) or each_run_once(runs)
+    names = unique_names([each.folder.resolve() for each in given])
     subjects = []
-    for name, run in zip(names, opened, strict=True):
-        subjects.append(_subject(name, run, len(opened) == 1, truth, year))
+    for name, each in zip(names, given, strict=True):
+        subjects.append(_subject(name, each, len(given) == 1, truth, year))
         advance(1)
     return subjects
 
@@ -127,6 +132,12 @@ def official_cells(subject: Subject) -> list[str]:
     return [cell.name for cell in rule(subject.year).cells]
 
 
+def total_name(subjects: Sequence[Subject]) -> str:
+    """Return what the scores of systems are called: official, unless all are of recordings of one's own."""
+    totals = {rule(subject.year).total for subject in subjects}
+    return ("official_score" if "official_score" in totals else "mean_score").replace("_", " ")
+
+
 def called(cell: str) -> str:
     """Return how a cell is called in print: ``auc_source`` is "AUC source"."""
     kind, _, domain = cell.partition("_")
@@ -138,15 +149,22 @@ def of_year(about: Mapping[str, object], year: int | None) -> int:
     return year if year is not None else int(str(about["year"]))
 
 
-def _subject(name: str, run: Run, alone: bool, truth: Path | None, year: int | None) -> Subject:
-    gaps = []
+def _subject(name: str, given: Run | Trials, alone: bool, truth: Path | None, year: int | None) -> Subject:
+    gaps, trials = [], given if isinstance(given, Trials) else None
+    run = given.first if isinstance(given, Trials) else given
+    if trials is not None:
+        gaps.append(
+            f"Results of {name} are means over its trials. Distributions, curves, thresholds and maps show the first "
+            f"one, {run.folder.name}; 'asdcore report {run.folder}' shows one by itself."
+        )
     if not Path(run.about["data"]).is_dir():
         gaps.append(f"The recordings of {name} are no longer at {run.about['data']}: no spectrograms, no sound.")
     try:
-        evaluation, labels, looks = labels_of(run, truth, year)
+        evaluation, labels, looks = labels_of(given, truth, year)
     except EvaluationError as error:
         if truth is not None:
             raise
         gaps.append(f"{name} has no labels, so nothing here says how good it is. {error}")
         evaluation, labels, looks = None, None, None
-    return Subject(name, run, alone, of_year(run.about, year), evaluation, labels, looks, tuple(gaps))
+    rules = evaluation.year if evaluation else of_year(run.about, year)
+    return Subject(name, run, alone, rules, evaluation, labels, looks, tuple(gaps), trials)

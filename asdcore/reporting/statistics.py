@@ -11,6 +11,7 @@ import polars as pl
 
 from asdcore.basics.digits import fixed, rounded
 from asdcore.evidence.ledger import read_ledger
+from asdcore.evidence.trial_comparison import compared_trials
 from asdcore.evidence.uncertainty import Difference, Interval, differences
 from asdcore.reporting.reported_runs import Subject, called, official_cells
 from asdcore.store.cache import Store
@@ -46,10 +47,25 @@ def compute_statistics(subjects: Sequence[Subject]) -> Statistics:
             for name, rows in sure.cells.items():
                 result.cells.extend(_cell(subject, name, row, cell) for row in rows for cell in official_cells(subject))
     for group in comparable(subjects):
+        if group[0].trials is not None and group[0].labels is not None:
+            result.differences.extend(_over_trials(group, group[0].labels))
+            continue
         table = pl.concat([subject.judged for subject in group if subject.judged is not None])
         if table["system"].n_unique() > 1:
             result.differences.extend(differences(table, group[0].year, permutations=PERMUTATIONS))
     return result
+
+
+def _over_trials(group: Sequence[Subject], labels: pl.DataFrame) -> Sequence[Difference]:
+    """Return the differences of all systems of trials on the same clips; none of a single trial or system."""
+    places = {
+        subject.title(system): (subject.trials, system)
+        for subject in group
+        for system in subject.systems
+        if subject.trials is not None
+    }
+    enough = len(places) > 1 and all(len(trials.runs) > 1 for trials, _ in places.values())
+    return compared_trials(places, labels, group[0].year).differences if enough else []
 
 
 def comparable(subjects: Sequence[Subject]) -> list[list[Subject]]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asdcore.basics.digits import fixed
+from asdcore.evidence.trials import TrialsEvaluation
 from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT
-from asdcore.reporting.reported_runs import Subject
+from asdcore.reporting.reported_runs import Subject, total_name
 from asdcore.reporting.statistics import Statistics
 
 
@@ -18,7 +19,10 @@ def headline(statistics: Statistics, subjects: Sequence[Subject], places: Mappin
         return ["There are no labels: this report shows scores, not how good they are."]
     best = max(sorted(statistics.official), key=lambda system: statistics.official[system].estimate)
     many = f", the highest of {len(statistics.official)} systems" if len(statistics.official) > 1 else ""
-    sentences = [f"{best} has an official score of {percent(statistics.official[best])}{many}."]
+    total = total_name(subjects)
+    article = "an" if total.startswith("o") else "a"
+    sentences = [f"{best} has {article} {total} of {percent(statistics.official[best])}{many}."]
+    sentences += _over_trials(best, subjects)
     sentences += _compared(best, statistics.differences)
     weakest = min((row for row in statistics.cells if row["system"] == best), key=lambda row: float(row["estimate"]))
     place = places[weakest["machine"], weakest["section"]]
@@ -32,6 +36,18 @@ def headline(statistics: Statistics, subjects: Sequence[Subject], places: Mappin
         "results were chosen by them, the more the best one flatters itself."
     )
     return sentences
+
+
+def _over_trials(best: str, subjects: Sequence[Subject]) -> list[str]:
+    """Say how far the trials of the best system lie apart, if there are several."""
+    for subject in subjects:
+        evaluation = subject.evaluation
+        names = {subject.title(system): system for system in subject.systems}
+        sd = evaluation.sd(names[best]) if isinstance(evaluation, TrialsEvaluation) and best in names else None
+        if isinstance(evaluation, TrialsEvaluation) and sd is not None:
+            trials = len(evaluation.trials)
+            return [f"That is the mean of {trials} trials, whose standard deviation is {fixed(100 * sd)} points."]
+    return []
 
 
 def percent(interval: Interval) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from asdcore.errors import EvaluationError
 from asdcore.runs.folder import Run, load_run
+from asdcore.runs.trials import Trials
 
 
-def each_run_once(runs: Sequence[Run | str | Path]) -> list[Run]:
+def each_run_once(runs: Sequence[Run | Trials | str | Path]) -> list[Run]:
     """Open runs, and refuse one that is given twice.
 
     Parameters
@@ -26,11 +27,13 @@ def each_run_once(runs: Sequence[Run | str | Path]) -> list[Run]:
     Raises
     ------
     EvaluationError
-        If a run is given twice.
+        If a run is given twice, or several trials are given as one.
     DataError
         If a folder holds no finished run.
     """
-    opened = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    if trials := next((each for each in runs if isinstance(each, Trials)), None):
+        raise EvaluationError(f"{trials.folder} holds trials. Name one of them, such as {trials.first.folder}.")
+    opened = [run if isinstance(run, Run) else load_run(run) for run in runs if not isinstance(run, Trials)]
     times = Counter(run.folder.resolve() for run in opened)
     if twice := [str(folder) for folder, count in times.items() if count > 1]:
         raise EvaluationError(f"The run {twice[0]} is given twice. Name every run once.")

@@ -68,7 +68,7 @@ class Trials:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the seeds and their tables of systems: what an evaluation of the trials looks at."""
+        """SHA-256 over the seeds and their tables of systems, which an evaluation of the trials looks at."""
         return recipe_digest({str(seed): run.about["tables"]["systems"] for seed, run in self.runs.items()})
 
 

@@ -11,6 +11,7 @@ from asdcore.compute.kernels import processor
 from asdcore.compute.recipes import component_origins, features_digest, inputs_digest, library_versions
 from asdcore.contract.plugins import installed
 from asdcore.contract.sources import files_digest, framework_files
+from asdcore.held_out import NONE, Networks
 from asdcore.portfolio import Portfolio
 from asdcore.store.cache import Store
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
@@ -18,7 +19,13 @@ from asdcore.version import __version__
 
 
 def about_run(
-    plan: Portfolio, task: str, root: Path, store: Store, device: str | None, clips: pl.DataFrame
+    plan: Portfolio,
+    task: str,
+    root: Path,
+    store: Store,
+    device: str | None,
+    clips: pl.DataFrame,
+    networks: Networks = NONE,
 ) -> dict[str, Any]:
     """Return what is known of a run from its inputs.
 
@@ -34,6 +41,8 @@ def about_run(
         Where encoders ran; None for the CPU.
     clips : polars.DataFrame
         The clip index.
+    networks : Networks
+        What encoders have learnt, if any are trained.
     """
     plugins = installed()
     return {
@@ -42,7 +51,11 @@ def about_run(
         "portfolio_digest": plan.digest,
         "task": task,
         "plugins": component_origins([("dataset", task), *plan.components()], plugins),
-        "features": {name: features_digest(branch, plugins, device) for name, branch in plan.branches.items()},
+        "features": {
+            name: features_digest(networks.variants(name, branch), plugins, device)
+            for name, branch in plan.branches.items()
+        },
+        **({"trained": list(networks.rows)} if networks.rows else {}),
         "inputs": inputs_digest(plan.choices(), plugins),
         "code_sha256": files_digest(*framework_files()),
         "device": device or "cpu",

@@ -6,8 +6,7 @@ applied to each clip alone. z is rounded on the grid of the train normals' z (:m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
@@ -17,17 +16,21 @@ from asdcore.basics.rounding import settled
 from asdcore.components.build import build
 from asdcore.compute.checked_outputs import finite, one_value_each
 from asdcore.compute.clip_by_clip import Call, Looks, Step
+from asdcore.compute.clip_order import BranchRows, ClipOrder
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import blamed, located, warned
 from asdcore.portfolio import Branch, Component
+from asdcore.stages.calibrate_rows import CellRows, Cells
 from asdcore.store.tables import CALIBRATED, FULL
 
 Floats = NDArray[np.float64]
+Counts = Callable[[pl.DataFrame], pl.DataFrame]
+"""The rows of one branch -> those that count."""
 
 
 def calibrate(scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch], plugins: Plugins) -> pl.DataFrame:
     """Return z of every clip and branch, out-of-fold rows included: clip, branch, role, z."""
-    return CALIBRATED.check(_calibrated(straight(scores), clips, branches, plugins).drop("fold"))
+    return CALIBRATED.check(_calibrated(scores, clips, branches, plugins, straight).drop("fold"))
 
 
 def straight(scores: pl.DataFrame) -> pl.DataFrame:
@@ -36,6 +39,8 @@ def straight(scores: pl.DataFrame) -> pl.DataFrame:
     A train normal counts with its leave-one-out score, or else with the score of the model without its fold; a test
     clip with the score of the model of all train normals.
     """
+    if (scores["fold"] == FULL).all():
+        return scores
     full, oof = pl.col("fold") == FULL, pl.col("role") == "oof"
     left_out = (full & oof).any().over("machine", "section", "branch")
     return scores.filter(full | (oof & ~left_out))
@@ -48,28 +53,39 @@ def mirror(scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch
     has one row for each model.
     """
     rows = scores.filter((pl.col("fold") != FULL) & pl.col("branch").is_in(list(branches)))
-    return _calibrated(rows, clips, branches, plugins)
+    return _calibrated(rows, clips, branches, plugins, lambda of_branch: of_branch)
 
 
 def _calibrated(
-    scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch], plugins: Plugins
+    scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch], plugins: Plugins, counts: Counts
 ) -> pl.DataFrame:
-    scores = scores.join(clips.select("clip", "sha256"), on="clip", validate="m:1")
-    parts = []
-    looks = Looks()
-    for (machine, section, name), cell in scores.group_by("machine", "section", "branch", maintain_order=True):
-        where = f"branch {name!r}, {machine} section {section}"
-        with located(where), warned(where):
-            normals, *tested = _at_once(cell)
-            fitted = Calibration(branches[str(name)].normalizer, normals.scores, normals.domain, plugins)
-            step, transform = fitted.step, fitted.transform
-            with blamed(step.kind, step.name):
-                of_tested = [looks.first(step, transform, each.scores, each.clips, where) for each in tested]
-            calibrated = [fitted.z, *map(fitted.rounded, of_tested)]
-            for rows, z in zip([normals, *tested], calibrated, strict=True):
-                parts.append(rows.names.with_columns(branch=pl.lit(name), z=z))
+    """Calibrate the rows of each branch that count, branch after branch; in the order of the score table."""
+    by_branch, looks = BranchRows(scores.with_row_index("row")), Looks()
+    cells, parts = Cells(ClipOrder(clips.select("clip", "sha256"))), []
+    for name in by_branch.names:
+        for cell in cells(counts(by_branch[name])):
+            where = f"branch {name!r}, {cell.machine} section {cell.section}"
+            with located(where), warned(where):
+                parts.append(
+                    (cell.first, _calibrated_cell(cell, name, branches[name].normalizer, plugins, looks, where))
+                )
     looks.second()
-    return pl.concat(parts)
+    return pl.concat([part for _, of_cell in sorted(parts, key=lambda part: part[0]) for part in of_cell])
+
+
+def _calibrated_cell(
+    cell: CellRows, branch: str, normalizer: Component, plugins: Plugins, looks: Looks, where: str
+) -> list[pl.DataFrame]:
+    """Return clip, branch, role, fold and z of the train normals, then of the test clips by each model."""
+    fitted = Calibration(normalizer, cell.normals.scores, cell.normals.domain, plugins)
+    step, transform = fitted.step, fitted.transform
+    with blamed(step.kind, step.name):
+        tested = [looks.first(step, transform, part.scores, part.names["clip"], where) for part in cell.tested]
+    z = [fitted.z, *map(fitted.rounded, tested)]
+    return [
+        part.names.select("clip", pl.lit(branch).alias("branch"), "role", "fold", z=pl.Series(values, dtype=pl.Float64))
+        for part, values in zip([cell.normals, *cell.tested], z, strict=True)
+    ]
 
 
 class Calibration:
@@ -111,20 +127,6 @@ class Calibration:
         return self._grid.rounded(finite(values, str(self.step), "values"))
 
 
-@dataclass(frozen=True)
-class ByReference:
-    """Clips of one cell and branch: scores (n,) by reference, clip, role and fold (n,), and domain (n,)."""
-
-    scores: dict[str, Floats]
-    names: pl.DataFrame
-    domain: NDArray[np.str_]
-
-    @property
-    def clips(self) -> list[str]:
-        """The names of the clips."""
-        return self.names["clip"].to_list()
-
-
 def _copies(scores: Mapping[str, Floats]) -> dict[str, Floats]:
     """Return copies of scores, so that a normalizer cannot change them for others."""
     return {reference: values.copy() for reference, values in scores.items()}
@@ -141,22 +143,6 @@ def _step(choice: Component, scores: Mapping[str, Floats], domain: NDArray[np.st
         return lambda scores: one_value_each(fitted.transform(scores), _length(scores), who, "z")
 
     return Step("normalizer", choice.name, fit, plugins.component("normalizer", choice.name).bundled)
-
-
-def _at_once(cell: pl.DataFrame) -> list[ByReference]:
-    """Return the rows of the train normals, then those of the test clips by each model, with one row for each clip."""
-    test = cell.filter(pl.col("role") == "test")
-    together = [cell.filter(pl.col("role") == "oof"), *test.partition_by("fold", maintain_order=True)]
-    return [by_reference(rows) for rows in together]
-
-
-def by_reference(rows: pl.DataFrame) -> ByReference:
-    """Lay scores out by reference, in the order of audio digests."""
-    rows = rows.sort("sha256", "clip")
-    by_reference = {str(key[0]): part for key, part in rows.group_by("reference", maintain_order=True)}
-    first = next(iter(by_reference.values()))
-    scores = {reference: part["score"].to_numpy() for reference, part in sorted(by_reference.items())}
-    return ByReference(scores, first.select("clip", "role", "fold"), first["domain"].to_numpy().astype(np.str_))
 
 
 def _length(scores: dict[str, Floats]) -> int:

@@ -28,25 +28,12 @@ from asdcore.fusion import Normals, fit_fusion
 from asdcore.fusion.transforms import fit_transform
 from asdcore.portfolio import GuardChoice, System
 from asdcore.portfolio.seeds import at_seed, split_seed
+from asdcore.stages.fuse_rows import OOF, Cell, Cells, cells_in_order
 from asdcore.store.tables import FULL, SYSTEMS
 
 Floats = NDArray[np.float64]
-OOF = "oof"
 BASE = ""
 """The key of a guard's base scores among the z of branches, none of which has an empty name."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Clips of one machine and section: clips (n,), domain (n,) and z of every branch (n,)."""
-
-    clips: pl.Series
-    domain: NDArray[np.str_]
-    z: dict[str, Floats]
-
-
-Cells = dict[str, Cell]
-"""The train normals, named "oof", and the test clips: once, or once for each model of a mirror."""
 
 
 def fuse(
@@ -85,7 +72,7 @@ def fuse(
 
     """
     straight = {name: system for name, system in systems.items() if system.out_of_fold_mirror_of is None}
-    parts = list(_fused_systems(calibrated.with_columns(fold=pl.lit(FULL)), clips, straight, plugins))
+    parts = list(_fused_systems(calibrated.with_columns(fold=pl.lit(FULL, pl.Int32)), clips, straight, plugins))
     if mirrored is not None:
         mirrors = {name: system for name, system in systems.items() if name not in straight}
         parts += _fused_systems(mirrored, clips, mirrors, plugins)
@@ -95,16 +82,8 @@ def fuse(
 def _fused_systems(
     calibrated: pl.DataFrame, clips: pl.DataFrame, systems: dict[str, System], plugins: Plugins
 ) -> Iterator[pl.DataFrame]:
-    wide = calibrated.with_columns(fold=pl.when(pl.col("role") == OOF).then(FULL).otherwise(pl.col("fold")))
-    wide = wide.pivot("branch", index=["clip", "role", "fold"], values="z")
-    wide = wide.join(clips.select("clip", "machine", "section", "domain", "sha256"), on="clip", validate="m:1")
-    branches = calibrated["branch"].unique().sort().to_list()
     looks = Looks()
-    for (machine, section), rows in wide.group_by("machine", "section", maintain_order=True):
-        groups = rows.sort("fold").partition_by("role", "fold", as_dict=True, maintain_order=True)
-        cells = {
-            OOF if role == OOF else f"{role} {fold}": _cell(group, branches) for (role, fold), group in groups.items()
-        }
+    for (machine, section), cells in cells_in_order(calibrated, clips):
         for name, system in systems.items():
             # Overflow is refused below, with the system's name.
             where = f"system {name!r}, {machine} section {section}"
@@ -112,15 +91,6 @@ def _fused_systems(
                 fused = fuse_cells(system, cells, _Applied(looks, where), plugins)
                 yield from _frames(name, fused, cells)
     looks.second()
-
-
-def _cell(rows: pl.DataFrame, branches: list[str]) -> Cell:
-    rows = rows.sort("sha256", "clip")
-    return Cell(
-        rows["clip"],
-        rows["domain"].fill_null("").to_numpy().astype(np.str_),
-        {branch: rows[branch].to_numpy() for branch in branches},
-    )
 
 
 @dataclass(frozen=True)
@@ -137,7 +107,7 @@ class _Applied:
             if cell == OOF:
                 results[cell] = call({name: values.copy() for name, values in given.items()})
             else:
-                results[cell] = self.looks.first(step, call, given, cells[cell].clips.to_list(), self.where)
+                results[cell] = self.looks.first(step, call, given, cells[cell].clips, self.where)
         return results
 
 

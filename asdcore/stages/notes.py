@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from asdcore.compute.recipes import takes_device
+from asdcore.contract.plugins import installed
 from asdcore.data.remarks import remarks_on
-from asdcore.portfolio import DEFAULT_TASK
+from asdcore.portfolio import DEFAULT_TASK, Portfolio
 
 FEW_TARGETS = 10
 
@@ -34,3 +36,11 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int, rests: Mapping[str, int
         if len(cell) < folds:
             notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
     return [*notes, *remarks_on(clips, rests)]
+
+
+def device_notes(portfolio: Portfolio, device: str | None) -> list[str]:
+    """Say so if a device was named and no encoder takes one."""
+    encoders = [installed().component("encoder", branch.encoder.name) for branch in portfolio.branches.values()]
+    if device is None or any(map(takes_device, encoders)):
+        return []
+    return [f"no encoder of this portfolio takes a device: {device!r} changes nothing."]

@@ -14,7 +14,7 @@ normals (:mod:`asdcore.basics.rounding`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from asdcore.compute.scoring import TRAIN_FIRST, Cell, Rows, Scores, Work
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
-from asdcore.held_out import HeldOut, Scored, assign_folds, leaves_out
+from asdcore.held_out import NONE, HeldOut, Networks, Scored, assign_folds, leaves_out
 from asdcore.progress import doing
 from asdcore.stages.score_jobs import SCORING_CODE, ScoreJob, ordered, plan, together
 from asdcore.store.cache import Store
@@ -61,13 +61,14 @@ def score_together(jobs: tuple[ScoreJob, ...]) -> int:
     with single_threaded():
         with located(jobs[0].where):
             cell = Cell(jobs[0].features, jobs[0].train, jobs[0].domain, jobs[0].test)
+            unseen = [Cell(fold.features, cell.normals, jobs[0].domain, ()) for fold in jobs[0].crossfit]
             works = [work_of(job, cell) for job in jobs]
             check_loaded(jobs[0].code, jobs[0].uses, SCORING_CODE, installed())  # ranges are stored, too
             held = jobs[0].kept.held_out(cell.train)
         for job, work in zip(jobs, works, strict=True):
             with located(job.where), warned(job.where):
                 check_loaded(job.code, job.uses, SCORING_CODE, installed())
-                _score(job, cell, work, held)
+                _score(job, cell, work, held, unseen)
     return n
 
 
@@ -83,15 +84,17 @@ def work_of(job: ScoreJob, cell: Cell) -> Work:
     return Work(job.scorer, make, cell, partial(check_unchanged, job.uses, installed()))
 
 
-def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut) -> None:
+def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut, unseen: Sequence[Cell]) -> None:
     everyone = np.arange(len(job.train))
     full = job.models(held)[FULL]
     with blamed("scorer", job.scorer):
-        in_closed_form = leaves_out(work.build(), held)
+        in_closed_form = not unseen and leaves_out(work.build(), held)
         # Leaving out needs more than a state holds.
         fitted = (fit_and_keep if in_closed_form else fit_once)(work, full)
-        folds = _folds(job, work, held) if job.mirrored or not in_closed_form else []
-        if in_closed_form:
+        folds = _folds(job, work, held) if job.mirrored or not (in_closed_form or unseen) else []
+        if unseen:
+            left_out = [_unseen(job, k, of_fold) for k, of_fold in enumerate(unseen)]
+        elif in_closed_form:
             left_out = [Block("oof", FULL, everyone, work.left_out(fitted, held.without))]
         else:
             left_out = [fold.held_out for fold in folds]
@@ -106,14 +109,26 @@ def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut) -> None:
     Parts(job.path).remove()
 
 
-def scored(clips: pl.DataFrame, jobs: dict[str, list[ScoreJob]], plugins: Plugins) -> list[Scored]:
+def _unseen(job: ScoreJob, k: int, cell: Cell) -> Block:
+    """Score the train normals that a network of a crossfit has not seen, against those that it has."""
+    doing(f"{job.where}, fold {k + 1} of {len(job.crossfit)}")
+    work, fold = work_of(job, cell), job.crossfit[k]
+    rows, seen = (np.array(chosen, dtype=np.intp) for chosen in (fold.rows, fold.seen))
+    return Block("oof", k, rows, work.held_out(work.fit(seen), seen, rows))
+
+
+def scored(
+    clips: pl.DataFrame, jobs: dict[str, list[ScoreJob]], plugins: Plugins, networks: Networks = NONE
+) -> list[Scored]:
     """Return how the train normals of every branch, machine and section are scored, for ``run.json``."""
     entries = []
     for place, ((machine, section), _) in enumerate(clips.group_by("machine", "section", maintain_order=True)):
         for name, branch in jobs.items():
             job = branch[place]
             scorer = build("scorer", job.scorer, json.loads(job.parameters), plugins)
-            entries.append(Scored(str(machine), str(section), name, scorer, job.kept, job.folds))
+            is_seen = not job.crossfit and networks.has_seen(name, str(machine), str(section))
+            kept = (job.kept, job.folds, len(job.crossfit), is_seen)
+            entries.append(Scored(str(machine), str(section), name, scorer, *kept))
     return entries
 
 

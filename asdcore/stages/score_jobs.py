@@ -7,12 +7,15 @@ the paths of what it will write.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from asdcore.components.build import build
 from asdcore.components.checkpoints import pinned
@@ -22,7 +25,7 @@ from asdcore.compute.fitted import FITTED_CODE, Model
 from asdcore.compute.recipes import component_recipe, feature_recipe, framework_digest, library_versions
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.plugins import Plugins
-from asdcore.held_out import HeldOut, Kept, always_leaves_out, kept, places
+from asdcore.held_out import NONE, HeldOut, Kept, Networks, always_leaves_out, kept, places
 from asdcore.portfolio import Branch, Portfolio
 from asdcore.store.cache import Store
 from asdcore.store.tables import FULL
@@ -32,8 +35,20 @@ HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "recording_ord
 
 
 @dataclass(frozen=True)
+class Unseen:
+    """One fold of a crossfit: the features by its network, the rows it has not seen, and those it has."""
+
+    features: Recipe
+    rows: tuple[int, ...]
+    seen: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ScoreJob:
-    """The work on one (machine, section, branch): its features, train normals with their domains, and test clips."""
+    """The work on one (machine, section, branch): its features, train normals with their domains, and test clips.
+
+    crossfit : the folds by which train normals are scored, if their networks have not seen them.
+    """
 
     where: str
     features: Recipe
@@ -50,6 +65,7 @@ class ScoreJob:
     path: Path
     fitted: str
     code: Code = ()
+    crossfit: tuple[Unseen, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -94,45 +110,75 @@ SCORING_CODE = framework_digest(
 
 
 def plan(
-    clips: pl.DataFrame, name: str, portfolio: Portfolio, store: Store, plugins: Plugins, device: str | None
+    clips: pl.DataFrame,
+    name: str,
+    portfolio: Portfolio,
+    store: Store,
+    plugins: Plugins,
+    device: str | None,
+    networks: Networks = NONE,
 ) -> list[ScoreJob]:
     """Return one job for each machine and section of a branch, cached or not."""
-    branch, mirrored, seed = portfolio.branches[name], name in portfolio.mirrored, portfolio.seed_of(name)
-    features = features_recipe(branch, store, plugins, device)
-    scorer = plugins.component("scorer", branch.scorer.name)
-    given = seeded(scorer, branch.scorer.parameters, seed)
-    shared = {
-        "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
-        "scorer": component_recipe(scorer, given),
-        "libraries": library_versions(),
-    }
-    # Folds are dealt by the seed. Without them a score does not depend on it, and is the same for every seed.
-    in_folds = mirrored or not always_leaves_out(build("scorer", scorer.name, given, plugins))
-    ways = {"mirrored": mirrored, **({"folds": portfolio.folds, "seed": seed} if in_folds else {})}
-    recipe = {"kind": "scores", "framework": SCORING_CODE, **shared, **ways}
-    parameters = json.dumps(pinned(given, scorer), sort_keys=True)
-    job = partial(
-        ScoreJob,
-        features=features,
-        scorer=branch.scorer.name,
-        parameters=parameters,
-        folds=portfolio.folds,
-        seed=seed,
-        mirrored=mirrored,
-        store=store.root,
-        fitted=json.dumps({"kind": "fitted", "framework": FITTED_CODE, **shared}, sort_keys=True),
-        code=code_of([("scorer", scorer.name, parameters)], SCORING_CODE, plugins),
-    )
+    branch = portfolio.branches[name]
+    job, scores, learnt = _shared(name, portfolio, store, plugins)
+    own = networks.has(name)
+    recipes: dict[str, Recipe] = {}
     jobs = []
     for (machine, section), cell in clips.group_by(CELL, maintain_order=True):
         train, test = ordered(cell, "train"), ordered(cell, "test")
         normals, domain, unknown = tuple(train["sha256"]), tuple(train["domain"]), tuple(test["sha256"])
         lying = places(train, portfolio.out_of_fold)
+        hearing = networks.branch(name, branch, str(machine))
+        key = str(machine) if own else ""
+        if key not in recipes:
+            recipes[key] = features_recipe(hearing, store, plugins, device)
+        features = recipes[key]
+        folds = tuple(
+            Unseen(features_recipe(fold.branch, store, plugins, device), _rows(fold.unseen), _rows(fold.seen))
+            for fold in networks.crossfit(name, branch, train)
+        )
         of = {"train": list(zip(normals, domain, strict=True)), "test": list(unknown), "places": lying.recipe}
-        where, path = f"branch {name!r}, {machine} section {section}", store.scores_path({**recipe, **of})
-        ranges = kept(features, normals, lying, store)
-        jobs.append(job(where, train=normals, domain=domain, test=unknown, kept=ranges, path=path))
+        path = store.scores_path({**scores, **of, **_features(features, folds)})
+        fitted = json.dumps({**learnt, **_features(features)}, sort_keys=True)
+        ranges, where = kept(features, normals, lying, store), f"branch {name!r}, {machine} section {section}"
+        cell_job = partial(job, where, features=features, train=normals, domain=domain, test=unknown, kept=ranges)
+        jobs.append(cell_job(path=path, fitted=fitted, crossfit=folds))
     return jobs
+
+
+def _shared(
+    name: str, portfolio: Portfolio, store: Store, plugins: Plugins
+) -> tuple[Callable[..., ScoreJob], dict[str, Any], dict[str, Any]]:
+    """Return what all jobs of a branch have in common: fields, the recipe of scores, and of what a scorer learns."""
+    choice, mirrored, seed = portfolio.branches[name].scorer, name in portfolio.mirrored, portfolio.seed_of(name)
+    scorer = plugins.component("scorer", choice.name)
+    given = seeded(scorer, choice.parameters, seed)
+    shared = {"scorer": component_recipe(scorer, given), "libraries": library_versions()}
+    folds: dict[str, Any] = {"folds": portfolio.folds, "seed": seed}
+    # Folds are dealt by the seed. Without them a score does not depend on it, and is the same for every seed.
+    in_folds = mirrored or not always_leaves_out(build("scorer", scorer.name, given, plugins))
+    ways = {"mirrored": mirrored, **(folds if in_folds else {})}
+    scores = {"kind": "scores", "framework": SCORING_CODE, **shared, **ways}
+    learnt = {"kind": "fitted", "framework": FITTED_CODE, **shared}
+    parameters = json.dumps(pinned(given, scorer), sort_keys=True)
+    code = code_of([("scorer", scorer.name, parameters)], SCORING_CODE, plugins)
+    fields: dict[str, Any] = {"scorer": choice.name, "parameters": parameters, "store": store.root, "code": code}
+    return partial(ScoreJob, mirrored=mirrored, **folds, **fields), scores, learnt
+
+
+def _features(features: Recipe, crossfit: Sequence[Unseen] = ()) -> dict[str, Any]:
+    """Return what the recipe of scores says of their features."""
+    folds = [[_named(fold.features), fold.rows, fold.seen] for fold in crossfit]
+    return {"features": _named(features), **({"crossfit": folds} if folds else {})}
+
+
+def _rows(rows: NDArray[np.intp]) -> tuple[int, ...]:
+    return tuple(rows.tolist())
+
+
+def _named(features: Recipe) -> list[list[list[object]]]:
+    """Return feature sets as a recipe names them."""
+    return [[[folder.name, weight] for folder, weight in terms] for terms in features]
 
 
 def features_recipe(branch: Branch, store: Store, plugins: Plugins, device: str | None) -> Recipe:
@@ -147,7 +193,8 @@ def together(jobs: Iterable[ScoreJob]) -> list[tuple[ScoreJob, ...]]:
     """Group jobs that score the same clips by the same features, for :func:`score_together`."""
     groups: dict[tuple[object, ...], list[ScoreJob]] = {}
     for job in jobs:
-        groups.setdefault((job.features, job.train, job.domain, job.test, job.kept), []).append(job)
+        key = (job.features, job.train, job.domain, job.test, job.kept, job.crossfit)
+        groups.setdefault(key, []).append(job)
     return [tuple(group) for group in groups.values()]
 
 

@@ -2,9 +2,11 @@
 
     STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
     STORE/fitted/<recipe>.safetensors         what the scorer of one (machine, section, branch) has learnt
+    STORE/trained/<recipe>.safetensors        what a trained encoder has learnt
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
     STORE/ranges/<recipe>.parquet             how far train normals of one (machine, section) and feature set depend on
                                               their neighbours
+    STORE/recordings/<folder>.parquet         digests of the recordings of one data folder, by size, inode and times
     STORE/looks.jsonl, looks.head.json        the ledger: every look at a ground truth, in a hash chain, and its head
 
 A recipe holds all that determines the artifact: names, parameters, the digests of the plugin's and the framework's
@@ -14,7 +16,6 @@ two processes that compute the same artifact write the same content under the sa
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -28,8 +29,10 @@ from asdcore.basics.paths import path_of_variable
 from asdcore.errors import StoreError
 from asdcore.store.atomic import remove_orphans
 from asdcore.store.digest import recipe_digest, table_digest
+from asdcore.store.even_shards import even_rows
 from asdcore.store.score_chunks import lacking
-from asdcore.store.shared_disk import soon, unstale
+from asdcore.store.shard_names import forget, repair, shards_of_clips
+from asdcore.store.shared_disk import soon
 from asdcore.store.tables import (
     CHUNK_SCORES,
     FEATURES,
@@ -38,6 +41,7 @@ from asdcore.store.tables import (
     check_content,
     read_parquet,
     read_table,
+    stored_digest,
     write_parquet,
     write_table,
 )
@@ -68,6 +72,11 @@ class Store:
             remove_orphans(self.root)
 
     @property
+    def recordings(self) -> Path:
+        """What recordings are known to be; see :mod:`asdcore.data.remembered_facts`."""
+        return self.root / "recordings"
+
+    @property
     def looks(self) -> Path:
         """The ledger of every look at a ground truth; see :mod:`asdcore.evidence.ledger`."""
         return self.root / "looks.jsonl"
@@ -80,6 +89,10 @@ class Store:
         """Return the path of the state of a scorer fitted on one (machine, section) by one branch."""
         return self.root / "fitted" / f"{recipe_digest(recipe)}.safetensors"
 
+    def trained_path(self, recipe: dict[str, object]) -> Path:
+        """Return the path of what an encoder has learnt of train normals."""
+        return self.root / "trained" / f"{recipe_digest(recipe)}.safetensors"
+
     def scores_path(self, recipe: dict[str, object]) -> Path:
         """Return the path of the scores of one (machine, section, branch)."""
         return self.root / "scores" / f"{recipe_digest(recipe)}.parquet"
@@ -90,12 +103,12 @@ class Store:
         clips : how many train normals and test clips it must hold. Raises StoreError if it holds others, is damaged, or
         has rows that no scorer gives.
         """
-        chunk = read_table(CHUNK_SCORES, path, _repair(path))
+        chunk = read_table(CHUNK_SCORES, path, repair(path))
         sound = pl.col("role").is_in(["oof", "test"]) & (pl.col("row") >= 0) & (pl.col("fold") >= FULL)
         if not len(chunk) or not chunk.select((sound & pl.col("score").is_finite()).fill_null(False).all()).item():
-            raise StoreError(f"{path} holds rows that no scorer gives. {_repair(path)}")
+            raise StoreError(f"{path} holds rows that no scorer gives. {repair(path)}")
         if clips and (lost := lacking(chunk, *clips)):
-            raise StoreError(f"{path} does not hold the scores of its recipe: {lost}. {_repair(path)}")
+            raise StoreError(f"{path} does not hold the scores of its recipe: {lost}. {repair(path)}")
         return chunk
 
     def write_scores(self, path: Path, frame: pl.DataFrame) -> str:
@@ -108,7 +121,7 @@ class Store:
 
     def read_ranges(self, path: Path) -> pl.DataFrame:
         """Read how far the train normals of each domain depend on their neighbours."""
-        return read_table(RANGES, path, _repair(path))
+        return read_table(RANGES, path, repair(path))
 
     def write_ranges(self, path: Path, frame: pl.DataFrame) -> str:
         """Write the ranges of one (machine, section) and feature set; returns their content digest."""
@@ -132,14 +145,7 @@ class FeatureSet:
     @cached_property
     def _where(self) -> dict[str, Path]:
         """Map each audio digest to the shard that holds it."""
-        where: dict[str, Path] = {}
-        for shard in sorted(self.folder.glob("*.parquet")):
-            if not shard.is_file():  # a pipe could be read for ever
-                raise StoreError(f"{shard} is a broken link or not a file. {_repair(shard)}")
-            facts = shard.stat()
-            written = facts.st_ino, facts.st_size, facts.st_mtime_ns
-            where.update(dict.fromkeys(_audio_of(shard, written), shard))
-        return where
+        return shards_of_clips(self.folder)
 
     def held(self) -> set[str]:
         """Return the audio digests of all clips in the set."""
@@ -148,13 +154,15 @@ class FeatureSet:
     def shards_of(self, audio: set[str]) -> dict[Path, set[str]]:
         """Return {shard: the audio digests, of those asked for, that it holds}."""
         shards: dict[Path, set[str]] = {}
-        for digest in audio & self._where.keys():
-            shards.setdefault(self._where[digest], set()).add(digest)
+        where = self._where
+        for digest in audio & where.keys():
+            shards.setdefault(where[digest], set()).add(digest)
         return shards
 
     def missing(self, audio: Sequence[str]) -> list[str]:
         """Return the audio digests that the set lacks, in order and once each."""
-        return [digest for digest in dict.fromkeys(audio) if digest not in self._where]
+        where = self._where
+        return [digest for digest in dict.fromkeys(audio) if digest not in where]
 
     def shard(self, audio: Sequence[str]) -> Path:
         """Return the path of the shard of some clips. It is named by them, so that recomputing it replaces it."""
@@ -177,11 +185,11 @@ class FeatureSet:
 
     def load(self, audio: Sequence[str]) -> NDArray[np.float32]:
         """Return the features (n_clips, ...) float32 of the clips asked for, in that order."""
-        if (lost := self.missing(audio)) and soon(lambda: self._are_there(audio), self.folder) is None:
+        rows = self._rows(audio)
+        if not rows.keys() >= set(audio):  # another process wrote a shard, or changed one, since the names were read
+            rows = soon(lambda: self._rows_anew(audio), self.folder) or rows
+        if lost := set(audio) - rows.keys():
             raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
-        rows: dict[str, NDArray[np.float32]] = {}
-        for shard in sorted({self._where[digest] for digest in audio}):
-            rows |= self._read(shard)
         shapes = {rows[digest].shape for digest in audio}
         if len(shapes) > 1:
             raise StoreError(
@@ -190,27 +198,39 @@ class FeatureSet:
             )
         return np.stack([rows[digest] for digest in audio])
 
-    def _are_there(self, audio: Sequence[str]) -> bool | None:
-        """Return True if the folder, looked at again, has the features of all these clips, else None."""
+    def _rows(self, audio: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the features of those clips asked for that the set has, and of others in the same shards."""
+        where = self._where
+        rows: dict[str, NDArray[np.float32]] = {}
+        for shard in sorted({where[digest] for digest in audio if digest in where}):
+            rows |= self._read(shard)
+        return rows
+
+    def _rows_anew(self, audio: Sequence[str]) -> dict[str, NDArray[np.float32]] | None:
+        """Return what :meth:`_rows` does after the folder was looked at again; None if clips are still missing."""
+        forget(self.folder)
         self.__dict__.pop("_where", None)
-        return None if self.missing(audio) else True
+        return self._rows(audio) if not self.missing(audio) else None
 
     def content(self, shard: Path) -> str:
         """Return the content digest of a shard; raises StoreError if the shard has changed."""
-        return check_content(self._frame(shard), FEATURES.key, shard, _repair(shard))
+        return check_content(self._frame(shard), FEATURES.key, shard, repair(shard))
 
     def _frame(self, shard: Path) -> pl.DataFrame:
         """Return a shard's rows, of the right kinds."""
-        frame = read_parquet(shard, _repair(shard))
+        frame = read_parquet(shard, repair(shard))
         try:
             return FEATURES.check(frame)
         except StoreError as error:
-            raise StoreError(f"{shard}: {error} {_repair(shard)}") from error
+            raise StoreError(f"{shard}: {error} {repair(shard)}") from error
 
     def _read(self, shard: Path) -> dict[str, NDArray[np.float32]]:
+        usual = even_rows(read_parquet(shard, repair(shard)), stored_digest(shard))
+        if usual is not None:
+            return usual
         frame = self._frame(shard)
-        check_content(frame, FEATURES.key, shard, _repair(shard))
-        return rows_of(frame, f"{shard} holds rows that are not features of a clip. {_repair(shard)}")
+        check_content(frame, FEATURES.key, shard, repair(shard))
+        return rows_of(frame, f"{shard} holds rows that are not features of a clip. {repair(shard)}")
 
 
 def rows_of(frame: pl.DataFrame, damage: str) -> dict[str, NDArray[np.float32]]:
@@ -229,22 +249,6 @@ def rows_of(frame: pl.DataFrame, damage: str) -> dict[str, NDArray[np.float32]]:
     return rows
 
 
-@functools.lru_cache(maxsize=4096)
-def _audio_of(shard: Path, written: tuple[int, int, int]) -> tuple[str, ...]:
-    """Return the audio digests of a shard. A shard written again is read again.
-
-    written : its inode, size and time of change.
-    """
-    try:
-        names = unstale(lambda: pl.read_parquet(shard, columns=["audio_sha256"]))["audio_sha256"]
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {_repair(shard)}") from error
-    if names.dtype != pl.String or names.has_nulls():
-        raise StoreError(f"{shard} does not name the audio of its features. {_repair(shard)}")
-    return tuple(names.to_list())
-
-
 def _split(values: pl.Series) -> list[NDArray[np.float32]]:
     """Return the arrays of a column of lists; raises AttributeError for a null."""
     lengths = values.list.len()
@@ -258,7 +262,3 @@ def _length(value: object) -> int:
     if not isinstance(value, int) or value < 0:
         raise ValueError(f"{value!r} is not a length")
     return value
-
-
-def _repair(path: Path) -> str:
-    return f"Remove it with 'rm {path}' and run again: it is then computed anew."

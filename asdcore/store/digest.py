@@ -15,11 +15,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TABLE_ALGORITHM = "sha256-table-v1"
 RECIPE_ALGORITHM = "sha256-json-v1"
@@ -45,13 +49,26 @@ def file_digest(path: Path) -> str:
 def table_digest(frame: pl.DataFrame, key: tuple[str, ...]) -> str:
     """Return the ``sha256-table-v1`` (hex) of a frame whose rows are identified by ``key``."""
     frame = frame.sort(key)
-    digest = hashlib.sha256(len(frame).to_bytes(8, "little"))
-    for column in frame:
-        digest.update(f"{column.name}\0{_type_name(column.dtype)}\0".encode())
-        digest.update(column.is_not_null().to_numpy().astype(np.uint8).tobytes())
-        for part in _values(column):
+    return columns_digest(
+        len(frame), ((column.name, column.dtype, _present(column), _values(column)) for column in frame)
+    )
+
+
+def columns_digest(rows: int, columns: Iterable[tuple[str, Any, NDArray[np.uint8], Iterable[bytes]]]) -> str:
+    """Return the ``sha256-table-v1`` (hex) of columns: name, type, validity (rows,), and the bytes of the values."""
+    digest = hashlib.sha256(rows.to_bytes(8, "little"))
+    for name, dtype, present, values in columns:
+        digest.update(f"{name}\0{_type_name(dtype)}\0".encode())
+        digest.update(present.tobytes())
+        for part in values:
             digest.update(part)
     return digest.hexdigest()
+
+
+def text_parts(texts: list[str]) -> list[bytes]:
+    """Return what a column of strings without nulls adds to a digest."""
+    coded = [text.encode() for text in texts]
+    return [np.array([len(code) for code in coded], "<i8").tobytes(), b"".join(coded)]
 
 
 def _type_name(dtype: pl.DataType) -> str:
@@ -81,6 +98,12 @@ def _values(column: pl.Series) -> list[bytes]:
     if array.dtype.kind == "f":
         array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
     return [array.tobytes()]
+
+
+def _present(column: pl.Series) -> NDArray[np.uint8]:
+    if not column.null_count():
+        return np.ones(len(column), np.uint8)
+    return column.is_not_null().to_numpy().astype(np.uint8)
 
 
 def _without_nulls(column: pl.Series, value: str | int | bool) -> pl.Series:

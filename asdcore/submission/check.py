@@ -18,11 +18,11 @@ import polars as pl
 
 from asdcore.basics.paths import given_path
 from asdcore.components.build import load_dataset
+from asdcore.components.readers import year_of
 from asdcore.data.clips import looked_at
 from asdcore.errors import DataError, DatasetError
 from asdcore.evidence.metrics import rule
 from asdcore.evidence.score_lines import Problem
-from asdcore.pipeline import CURRENT_YEAR
 from asdcore.portfolio import DEFAULT_TASK
 from asdcore.submission.archive import Tree, pack, read_tree
 from asdcore.submission.layout import (
@@ -157,7 +157,8 @@ def _listed(root: Path, task: str) -> tuple[pl.DataFrame, int, list[Problem]]:
     Only names matter here: no clip is read, so an unreadable one does not matter.
     """
     reader = load_dataset(task)
-    year = getattr(reader, "year", CURRENT_YEAR)
+    if not (year := year_of(reader)):
+        raise DataError(f"The reader {task!r} reads recordings of no challenge, so nothing is submitted for them.")
     try:
         with looked_at({}):
             return reader.clips(root), year, []

@@ -52,6 +52,8 @@ def shared_score_files(chosen: Chosen) -> Expected:
     first, files = chosen[0][0], expected_files(chosen[0][0].clips, chosen[0][0].about["year"])
     if not files:
         raise DataError(f"{first.folder} has no test clips, so there is nothing to submit. Run on evaluation data.")
+    if not first.about["year"]:
+        raise DataError(f"{first.folder} is of recordings that belong to no challenge, so there is nothing to submit.")
     for run, _ in chosen[1:]:
         if run.about["year"] != first.about["year"] or expected_files(run.clips, run.about["year"]) != files:
             raise DataError(

@@ -7,6 +7,8 @@ new files (the technical report), and makes the zip anew.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,7 +201,9 @@ def _score_files(
                     f"of {len(names)} test clips: {', '.join(missing[:5])}. Run the portfolio again."
                 )
             lines = sorted((name, values[clip]) for clip, name in names.items())
-            files[f"{kind}_{end}.csv"] = "".join(f"{name},{value}\n" for name, value in lines).encode()
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(lines)
+            files[f"{kind}_{end}.csv"] = text.getvalue().encode()
     return files
 
 

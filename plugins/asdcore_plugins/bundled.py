@@ -21,6 +21,8 @@ DATASETS = {
     "dcase2024": "dcase:DCASE2024",
     "dcase2025": "dcase:DCASE2025",
     "dcase2026": "dcase:DCASE2026",
+    "folder": "folder:FolderReader",
+    "index": "table:TableReader",
 }
 
 VIEWS = {
@@ -42,6 +44,7 @@ ENCODERS = {
     "coherence": "coherence:Coherence",
     "dasheng": "dasheng:Dasheng",
     "data2vec": "speech:Data2Vec",
+    "discriminative": "discriminative:Discriminative",
     "eat": "eat:EAT",
     "efficientat": "efficientat:EfficientAT",
     "hear": "hear:Hear",

@@ -113,7 +113,7 @@ def test_what_hangs_on_other_clips_is_refused_naming_it_and_a_clip(name):
 
 
 @pytest.mark.parametrize("name", ["ranks", "batch mean", "batch quantile", "of many", "tiny", "chance"])
-def test_of_many_clips_it_is_refused_by_halves(name, monkeypatch):
+def test_of_many_clips_it_is_refused_by_slices(name, monkeypatch):
     monkeypatch.setattr(clip_by_clip, "MANY", 40)
     with pytest.raises(PluginError, match=r"normalizer 'planted' gives fan/test/\d+\.wav"):
         looked(LEAKS[name], ours=True)
@@ -156,9 +156,9 @@ def test_what_arithmetic_rounds_away_is_no_fault_and_the_value_is_that_of_the_cl
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(2, 300), st.data())
-def test_for_any_two_clips_there_is_a_half_with_the_one_and_without_the_other(n, data):
+def test_for_any_two_clips_there_is_a_slice_with_the_one_and_without_the_other(n, data):
     one, other = data.draw(st.lists(st.integers(0, n - 1), min_size=2, max_size=2, unique=True))
-    assert any(one in half and other not in half for half in map(set, clip_by_clip._halves(n)))
+    assert any(one in some and other not in some for some in map(set, clip_by_clip._slices(n)))
 
 
 def test_a_failure_at_the_second_look_is_told_of_the_plugin():

@@ -103,7 +103,7 @@ def planned(portfolio, root, store):
     forget()
     plan = load_portfolio(portfolio)
     clips = asdcore.load_dataset("dcase2026").clips(root)
-    some = plan.branches.values()
+    some = plan.branches
     return (
         embed.plan(clips, root, some, store, installed(), None),
         score.plan(clips, "a", plan, store, installed(), None),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 
+import polars as pl
 import pytest
 
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError
-from asdcore.evidence.truth import truth_of
+from asdcore.evidence.truth import rules_for, truth_of
 from asdcore.runs.folder import Run
 
 
@@ -57,3 +58,38 @@ def test_names_of_evaluation_clips_do_not_tell(run, tmp_path):
         path.rename(path.with_name(f"section_00_{i:04d}.wav"))
     with pytest.raises(EvaluationError, match=r"do not mark anomalies. Give the ground truth with --truth"):
         truth_of(run)
+
+
+DOMAINS = ["source", "target"] * 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "domains", "year"),
+    [
+        ([0, 0, 1, 1], DOMAINS, 2026),
+        ([0, 0, 1, 1], [None] * 4, 0),
+        ([0, 0, 1, 1], ["source"] * 4, 0),
+        ([0, 1, 1, 1], DOMAINS, 0),
+        ([0, 0, 0, 0], DOMAINS, 0),
+        ([0, 0, 1, 1], ["source", "target", None, "source"], 0),
+    ],
+)
+def test_ones_own_recordings_follow_official_rules_if_all_official_cells_exist(tmp_path, labels, domains, year):
+    clips = [f"{i}.wav" for i in range(4)]
+    done = Run(tmp_path, {"year": 0})
+    done.__dict__["clips"] = pl.DataFrame({"clip": clips, "machine": "fan", "section": "00", "split": "test"})
+    truth = pl.DataFrame({"clip": clips, "label": labels, "domain": pl.Series(domains, dtype=pl.String)})
+    assert rules_for(done, truth) == year
+    assert rules_for(done, truth, 2020) == 2020
+
+
+def test_files_that_name_clips_cannot_tell_two_of_one_name_apart(run, tmp_path):
+    clips = run.clips.with_columns(clip="again/" + pl.col("clip"))
+    run.__dict__["clips"] = pl.concat([run.clips, clips])
+    (tmp_path / "truth" / "ground_truth_data").mkdir(parents=True)
+    name = run.clips.filter(split="test")["clip"][0].rpartition("/")[2]
+    for folder in ("ground_truth_data", "ground_truth_domain"):
+        (tmp_path / "truth" / folder).mkdir(exist_ok=True)
+        (tmp_path / "truth" / folder / "ground_truth_fan_section_00_test.csv").write_text(f"{name},0\n")
+    with pytest.raises(EvaluationError, match=r"have the same file name, .* a table clips.csv"):
+        truth_of(run, tmp_path / "truth")

@@ -266,7 +266,7 @@ def test_what_lies_beside_a_clip_and_how_it_is_called_change_no_byte(world, infe
 
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_how_many_clips_are_read_in_one_go_changes_no_byte(world, inferred, tmp_path, chunk, monkeypatch):
-    monkeypatch.setattr(embed, "CHUNK", chunk)
+    monkeypatch.setattr("asdcore.stages.embed_jobs.CHUNK", chunk)
     assert contents(world.infer(world.evaluation, tmp_path / "out").folder) == contents(inferred.folder)
 
 
@@ -321,9 +321,9 @@ sys.addaudithook(heard)
 AUDITED = """
 import sys
 from asdcore.cli import main
-from asdcore.stages import embed
+from asdcore.stages import embed_jobs
 
-embed.CHUNK = 4
+embed_jobs.CHUNK = 4
 sys.argv[0] = "asdcore"
 main()
 """
@@ -715,7 +715,7 @@ def test_a_machine_whose_clips_all_have_another_form_is_held_against_its_train_c
 
 
 def test_damaged_clips_are_all_named_at_once_with_nothing_written(world, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(embed, "CHUNK", 3)
+    monkeypatch.setattr("asdcore.stages.embed_jobs.CHUNK", 3)
     shutil.copytree(world.evaluation, tmp_path / "data")
     clips = sorted((tmp_path / "data").glob("*/test/*"))
     whole = clips[0].read_bytes()
@@ -956,7 +956,7 @@ KILLED = """
 import os, signal, sys
 import scipy.stats, soxr, torch, transformers.audio_utils
 from asdcore.frozen.infer import infer
-from asdcore.stages import embed
+from asdcore.stages import embed_jobs
 
 replace, calls = os.replace, 0
 
@@ -967,7 +967,7 @@ def counted(*arguments, **options):
         os.kill(os.getpid(), signal.SIGKILL)
     return replace(*arguments, **options)
 
-os.replace, embed.CHUNK = counted, 4
+os.replace, embed_jobs.CHUNK = counted, 4
 manifest, data, *outs = sys.argv[1:]
 for out in outs:
     at = int(out.split()[-1])
@@ -982,7 +982,7 @@ def test_a_kill_at_any_moment_leaves_nothing_half_done_and_the_next_goes_on(worl
     """What is visible changes only where a file is renamed, so it is killed at renames: some by lot, and the last."""
     renames, replace = [], os.replace
     with monkeypatch.context() as patch:
-        patch.setattr(embed, "CHUNK", 4)
+        patch.setattr("asdcore.stages.embed_jobs.CHUNK", 4)
         patch.setattr(os, "replace", lambda *names: (renames.append(names), replace(*names))[1])
         world.infer(world.evaluation, tmp_path / "whole")
     n, moved = len(renames), [Path(target).parent == tmp_path / "whole" for _, target in renames]
@@ -999,7 +999,7 @@ def test_a_kill_at_any_moment_leaves_nothing_half_done_and_the_next_goes_on(worl
 
 
 def test_what_a_killed_inference_has_computed_is_not_computed_again(world, inferred, tmp_path, monkeypatch):
-    monkeypatch.setattr(embed, "CHUNK", 4)
+    monkeypatch.setattr("asdcore.stages.embed_jobs.CHUNK", 4)
 
     def killed(*_):
         raise KeyboardInterrupt

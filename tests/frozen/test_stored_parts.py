@@ -18,7 +18,7 @@ def parts(frozen):
 
 
 def test_every_branch_and_machine_has_its_state(parts, frozen):
-    states = parts.states()
+    states = parts.states
     assert states.keys() == {"near_knn", "far_gauss"}
     names = {name for cells in states.values() for of_cell in cells.values() for name in of_cell}
     assert names == {subject.name for subject in frozen.manifest.of_kind("fitted")}
@@ -37,7 +37,7 @@ def test_every_file_of_features_is_listed_with_its_clips(parts, frozen):
 def test_a_missing_state_is_named_with_what_to_do(parts, frozen):
     next((frozen.home / "store" / "fitted").iterdir()).unlink()
     with pytest.raises(ManifestError, match=r"lacks what 1 scorers of branch '\w+' have learnt. Run the port"):
-        parts.states()
+        _ = parts.states
 
 
 def cut_short(content, _):
@@ -58,7 +58,7 @@ def test_a_damaged_or_exchanged_state_is_not_frozen(parts, frozen, change):
     mine, other = sorted((frozen.home / "store" / "fitted").iterdir())[:2]
     mine.write_bytes(change(mine.read_bytes(), other.read_bytes()))
     with pytest.raises(StoreError, match=f"{mine.name}.*Remove it with 'rm {mine}' and run again"):
-        parts.states()
+        _ = parts.states
 
 
 def test_a_missing_file_of_features_is_named_with_what_to_do(parts, frozen):

@@ -161,7 +161,7 @@ def branches(*encoders, view="near"):
 
 def work(dataset, store, wanted, plugins, clips=None):
     index = asdcore.load_dataset("dcase").clips(dataset) if clips is None else clips
-    jobs = embed.plan(index, dataset, wanted.values(), store, plugins, None)
+    jobs = embed.plan(index, dataset, wanted, store, plugins, None)
     for job in jobs:
         embed.embed(job)
     return index, jobs
@@ -362,14 +362,14 @@ def test_a_checkpoint_counts_by_its_content(tmp_path, plugins):
 def test_views_are_tried_before_the_work_begins(tmp_path, plugins, make_dataset):
     root = make_dataset(tmp_path / "mono", ("fan",), channels=1, source=2, target=2, test=1)
     index = asdcore.load_dataset("dcase").clips(root)
-    jobs = embed.plan(index, root, branches("logmel", view="far").values(), Store(tmp_path / "s"), plugins, None)
+    jobs = embed.plan(index, root, branches("logmel", view="far"), Store(tmp_path / "s"), plugins, None)
     with pytest.raises(DataError, match=r"fan/.*\.wav, view 'far': the far channel is asked for, but .* 1 channel"):
         embed.try_out(jobs, index, root)
     assert not Path(tmp_path / "s").exists()
 
 
 def new_work(paths, store, wanted, plugins):
-    jobs = embed.plan_new(paths, wanted.values(), store, plugins, None)
+    jobs = embed.plan_new(dict.fromkeys(paths, "fan"), wanted, store, plugins, None)
     return jobs, [found for job in jobs for found in embed.embed_new(job)]
 
 
@@ -378,7 +378,7 @@ def test_clips_that_nobody_has_read_get_the_features_and_facts_of_indexed_ones(d
         "far": branches("logmel", view="far")["b0"]
     }
     index, _ = work(dataset, Store(tmp_path / "indexed"), wanted, plugins)
-    monkeypatch.setattr(embed, "CHUNK", 7)
+    monkeypatch.setattr("asdcore.stages.embed_jobs.CHUNK", 7)
     paths = [dataset / clip for clip in index["clip"]]
     jobs, found = new_work(paths, Store(tmp_path / "new"), wanted, plugins)
     assert [len(job.clips) for job in jobs] == [7] * 11 + [3]
@@ -456,3 +456,42 @@ def test_a_device_is_part_of_the_recipe_where_the_encoder_takes_one(plugins):
 def test_threads_that_get_sound_ready_leave_the_network_a_core(monkeypatch, cores, device, threads):
     monkeypatch.setattr(embed.os, "cpu_count", lambda: cores)
     assert embed._decoders(device) == threads
+
+
+@pytest.mark.parametrize("kind", ["indexed", "new"])
+def test_long_recordings_among_clips_get_the_features_that_they_have_in_memory(
+    dataset, tmp_path, plugins, monkeypatch, kind
+):
+    wanted = branches("logmel", "layered") | {"far": branches("psd_shape", view="far")["b0"]}
+    index, _ = work(dataset, Store(tmp_path / "memory"), wanted, plugins)
+    sizes = sorted((dataset / clip).stat().st_size for clip in index["clip"])
+    monkeypatch.setattr("asdcore.data.audio.LARGE", sizes[len(sizes) // 2])
+    monkeypatch.setattr("asdcore.data.file_content.LARGE", sizes[len(sizes) // 2])
+    store = Store(tmp_path / "blocks")
+    if kind == "indexed":
+        assert work(dataset, store, wanted, plugins)[0].equals(index)
+    else:
+        _, found = new_work([dataset / clip for clip in index["clip"]], store, wanted, plugins)
+        assert [facts.sha256 for _, facts in found] == index["sha256"].to_list()
+    for branch in wanted.values():
+        one, other = (
+            features(held, branch, plugins, index["sha256"].to_list()) for held in (store, Store(tmp_path / "memory"))
+        )
+        assert one.tobytes() == other.tobytes()
+
+
+def test_long_recordings_that_cannot_be_had_are_named(tmp_path, plugins, make_dataset, monkeypatch):
+    monkeypatch.setattr("asdcore.data.audio.LARGE", 1)
+    monkeypatch.setattr("asdcore.data.file_content.LARGE", 1)
+    root = make_dataset(tmp_path / "data", ("fan",), source=3, target=2, test=1)
+    index = asdcore.load_dataset("dcase").clips(root)
+    paths = sorted((root / "fan").rglob("*.wav"))
+    paths[1].write_bytes(paths[1].read_bytes()[:100])
+    samples, rate = soundfile.read(paths[2])
+    soundfile.write(paths[2], samples[:, :1], rate)
+    _, found = new_work(paths, Store(tmp_path / "new"), branches("logmel", view="far"), plugins)
+    troubles = {path.name: said for path, said in found if isinstance(said, str)}
+    assert list(troubles) == [paths[1].name, paths[2].name]
+    assert all(said.startswith(f"{name}: ") for name, said in troubles.items())
+    with pytest.raises(DataError, match=r"/fan/.*\.wav: (cut short|changed).* Restore or replace the file"):
+        work(root, Store(tmp_path / "indexed"), branches("logmel"), plugins, index)

@@ -2,8 +2,8 @@
 
 ``driver.py`` drives a component, ``one_clip_alone.py`` holds the checks of every kind whose rows are clips (no test-set
 statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, ``restores.py`` those of a fitted
-state, ``channels.py`` the one of views and encoders, one file for each kind the rest, and ``decorators.py`` what a test
-file uses.
+state, ``trained.py`` those of an encoder's training, ``channels.py`` the one of views and encoders, one file for each
+kind the rest, and ``decorators.py`` what a test file uses.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from asdcore.authoring.conformance import (
     restores,
     scorer,
     shared_distances,
+    trained,
     view,
 )
 from asdcore.authoring.conformance.fitted import FITTED_CHECKS
@@ -46,7 +47,7 @@ Check = Callable[..., None]
 _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
     "dataset": (DatasetBench, dataset.CHECKS),
     "view": (view.ViewBench, (*view.CHECKS, *ROW_CHECKS)),
-    "encoder": (encoder.EncoderBench, (*encoder.CHECKS, *ROW_CHECKS)),
+    "encoder": (encoder.EncoderBench, (*encoder.CHECKS, *trained.CHECKS, *restores.CHECKS, *ROW_CHECKS)),
     "scorer": (
         scorer.ScorerBench,
         (

@@ -5,17 +5,25 @@ An encoder of two channels is given a near and a far one.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from asdcore.authoring.conformance.channels import channels_of, check_channels
-from asdcore.authoring.conformance.driver import Bench, Rows, describe, difference, require
+from asdcore.authoring.conformance.driver import Bench, Rows, Run, describe, difference, require
+from asdcore.authoring.conformance.outside_state import statics_restored
 from asdcore.authoring.conformance.sounds import Sounds, blasts, hums, near_and_far, near_and_far_blasts
 from asdcore.contract.tokens import is_exact
+from asdcore.contract.train_clips import About, ListedClips
 from asdcore.errors import AsdcoreError
+from asdcore.store.fitted_state import pack, unpack
+
+TRAINED = 16
+"""Train normals of a trainable encoder: two machines, two attributes each."""
 
 
 class EncoderBench(Bench):
@@ -35,6 +43,72 @@ class EncoderBench(Bench):
     def channels(self) -> int:
         """Return how many channels the encoder reads."""
         return channels_of(self.build())
+
+    @functools.cached_property
+    def trainable(self) -> bool:
+        """Whether the encoder is trained on train normals."""
+        return callable(getattr(self.build(), "fit", None))
+
+    @functools.cached_property
+    def learnt(self) -> dict[str, Any]:
+        """What a trainable encoder learns of the kit's train normals, from the file of its state; trained once."""
+        component = self.build()
+        with statics_restored(component):
+            state = self.fit(component, self.inputs(self.train())).state()
+        return unpack(pack(state, {}), "the state").state
+
+    def ready(self) -> Any:
+        """Build an encoder that encodes: a trainable one takes back what one like it has learnt."""
+        return self.build().restore(self.learnt) if self.trainable else self.build()
+
+    @contextlib.contextmanager
+    def session(self, train: Any = None) -> Iterator[Run]:
+        """Yield what a new encoder makes of inputs; a trainable one is trained anew for other train normals alone."""
+        if train is not None or not self.trainable:
+            with super().session(train) as run:
+                yield run
+            return
+        learnt, component = self.learnt, self.build()
+        with statics_restored(component):
+            fitted = component.restore(learnt)
+            yield lambda inputs: self.call(fitted, inputs)
+
+    def train(self, seed: int = 0) -> Rows:
+        """Audio of 1 s, machine, section, domain and attributes of the train normals of a trainable encoder."""
+        if not self.trainable:
+            return {}
+        machine, attributes = (np.repeat(np.arange(TRAINED // of) % 2, of) for of in (TRAINED // 2, TRAINED // 4))
+        rows = {"audio": self.sounds(TRAINED, self.sample_rate, 300 + seed)}
+        # Machines and attributes are told apart by their level and by a tone.
+        rows["audio"] *= np.float32(0.4) + np.float32(0.3) * machine.reshape(-1, *[1] * (rows["audio"].ndim - 1))
+        rows["audio"][attributes == 1, ..., ::2] *= np.float32(0.5)
+        return rows | {
+            "machine": np.array(["fan", "pump"])[machine],
+            "section": np.full(TRAINED, "00"),
+            "domain": np.array(["source", "target"])[(np.arange(TRAINED) % 4 == 3).astype(int)],
+            "attributes": np.array(["speed_1", "speed_2"])[attributes],
+        }
+
+    def silent_train(self) -> Rows | None:
+        """Make the train normals with two silent ones among them, or None for an encoder that is not trained."""
+        if not self.trainable:
+            return None
+        train = self.train()
+        train["audio"][[1, -1]] = 0.0
+        return train
+
+    def fit(self, component: Any, inputs: Any, seed: int = 0, training: Any = None) -> Any:
+        """Train a trainable encoder on some train normals; returns what ``fit`` returned."""
+        if not self.trainable:
+            return component
+        given = {"training": training} if "training" in signature(component.fit).parameters else {}
+        return component.fit(self.clips(inputs), seed, **given)
+
+    def clips(self, inputs: Any) -> ListedClips:
+        """Return train normals as a training is given them."""
+        columns = [inputs[name].tolist() for name in ("machine", "section", "domain", "attributes")]
+        about = [About(*row) for row in zip(*columns, strict=True)]
+        return ListedClips.of(about, list(inputs["audio"]), self.sample_rate)
 
     def sounds(self, n: int, n_samples: int, seed: int) -> Sounds:
         """Make (n, n_samples), or (n, 2, n_samples) for two channels."""
@@ -97,14 +171,14 @@ def check_layers(bench: EncoderBench) -> None:
 
 def check_one_tokens_per_layer(bench: EncoderBench) -> None:
     """Every layer asked for comes back: patches (n_clips, time, band, dim) float32, exact float64; special or None."""
-    encoder = bench.build()
+    encoder = bench.ready()
     layers = list(encoder.layers)
     _check_tokens(encoder, encoder.encode(bench.rows(3, seed=1)["audio"], layers), layers, n_clips=3)
 
 
 def check_one_clip_and_a_batch(bench: EncoderBench) -> None:
     """One clip and several clips are both accepted, and give as many rows."""
-    encoder = bench.build()
+    encoder = bench.ready()
     for n_clips in (1, 5):
         layer = encoder.layers[-1]
         _check_tokens(encoder, encoder.encode(bench.rows(n_clips, seed=2)["audio"], [layer]), [layer], n_clips)
@@ -112,7 +186,7 @@ def check_one_clip_and_a_batch(bench: EncoderBench) -> None:
 
 def check_short_and_long_clips(bench: EncoderBench) -> None:
     """Clips of 1 s and of 12 s are both accepted, by the same object and in either order."""
-    encoder = bench.build()
+    encoder = bench.ready()
     for seconds in (1, 12, 1):
         audio = bench.sounds(1, seconds * bench.sample_rate, seed=seconds)
         _check_tokens(encoder, encoder.encode(audio, [encoder.layers[-1]]), [encoder.layers[-1]], n_clips=1)
@@ -128,7 +202,7 @@ def check_tokens_are_finite(bench: EncoderBench) -> None:
 
 def check_unknown_layer_is_refused(bench: EncoderBench) -> None:
     """Asking for a layer that does not exist raises AsdcoreError, KeyError or ValueError."""
-    encoder = bench.build()
+    encoder = bench.ready()
     audio = bench.rows(1, seed=4)["audio"]
     for layer in ("no_such_layer", 10_000):
         try:
@@ -142,7 +216,7 @@ def check_unknown_layer_is_refused(bench: EncoderBench) -> None:
 
 def check_layers_together_equal_single(bench: EncoderBench) -> None:
     """A layer asked for with others equals the same layer asked for alone."""
-    encoder = bench.build()
+    encoder = bench.ready()
     audio, layers = bench.rows(2, seed=5)["audio"], list(encoder.layers)
     together = encoder.encode(audio.copy(), layers)
     for layer in dict.fromkeys((layers[0], layers[len(layers) // 2], layers[-1])):
@@ -155,7 +229,7 @@ def check_layers_together_equal_single(bench: EncoderBench) -> None:
 
 def check_halves_make_the_whole(bench: EncoderBench) -> None:
     """Clips of two lengths, prepared and then encoded, get the tokens that encode gives each, if it has halves."""
-    encoder = bench.build()
+    encoder = bench.ready()
     has = [hasattr(encoder, name) for name in ("prepare", "encode_prepared")]
     why = "a run uses the halves, and everything else encode: both must mean the same encoder."
     require(has[0] == has[1], "There is one of prepare and encode_prepared.", why, "a misspelt method.")

@@ -16,9 +16,10 @@ from asdcore.evidence.evaluate import Evaluation, evaluate_table
 from asdcore.evidence.ledger import look_at, record_look
 from asdcore.evidence.metrics import official_score
 from asdcore.evidence.scores_with_truth import join_systems
-from asdcore.evidence.truth import truth_of
+from asdcore.evidence.truth import rules_for, truth_of
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once
+from asdcore.runs.trials import Trials
 from asdcore.store.cache import Store
 
 Places = Mapping[str, tuple[Run, str]]
@@ -89,8 +90,8 @@ class Candidates:
         return most
 
 
-Runs = Run | str | Path | Sequence[Run | str | Path]
-"""A finished run or its folder, or several of them in a list."""
+Runs = Run | Trials | str | Path | Sequence[Run | Trials | str | Path]
+"""A finished run or trials, their folder, or several of them in a list."""
 
 
 def places_of(runs: Runs | Sequence[Runs], only: Sequence[str] | None = None) -> Places:
@@ -98,11 +99,11 @@ def places_of(runs: Runs | Sequence[Runs], only: Sequence[str] | None = None) ->
 
     runs : runs or folders, by themselves or in lists. only : the names to keep, in this order. No label is looked at.
     """
-    given = list(_flat(runs))
+    given = list(flattened(runs))
     if not given:
         raise EvaluationError("There is nothing to choose among: give one or more finished run folders.")
     loaded, places = each_run_once(given), {}
-    for run, label in zip(loaded, _labels([run.folder.resolve() for run in loaded]), strict=True):
+    for run, label in zip(loaded, labels_of_folders([run.folder.resolve() for run in loaded]), strict=True):
         for system in sorted(run.about["portfolio"]["systems"]):
             places[system if len(loaded) == 1 else f"{label}/{system}"] = (run, system)
     for name in only or ():
@@ -111,16 +112,16 @@ def places_of(runs: Runs | Sequence[Runs], only: Sequence[str] | None = None) ->
     return {name: places[name] for name in only} if only else places
 
 
-def _flat(runs: Any) -> Iterator[Run | str | Path]:
+def flattened(runs: Any) -> Iterator[Run | Trials | str | Path]:
     """Yield every run of a run, a folder, or lists of them."""
-    if isinstance(runs, Run | str | Path):
+    if isinstance(runs, Run | Trials | str | Path):
         yield runs
     else:
         for nested in runs:
-            yield from _flat(nested)
+            yield from flattened(nested)
 
 
-def _labels(folders: Sequence[Path]) -> list[str]:
+def labels_of_folders(folders: Sequence[Path]) -> list[str]:
     """Name each folder by as many of its last parts as tell it from the others."""
     labels = [folder.name for folder in folders]
     for length in range(2, max((len(folder.parts) for folder in folders), default=0) + 1):
@@ -151,7 +152,7 @@ def open_candidates(places: Places, truth: str | Path | None = None, year: int |
         joined = join_systems(systems, decisions, run.clips, labels)
         parts.append(joined.with_columns(system=pl.lit(name)))
     table = pl.concat(parts)
-    return Candidates(places, labels, table, evaluate_table(table, first.about["year"] if year is None else year))
+    return Candidates(places, labels, table, evaluate_table(table, rules_for(first, labels, year)))
 
 
 def check_same_clips(first: Run, other: Run, split: str) -> None:

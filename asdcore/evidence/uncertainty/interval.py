@@ -7,6 +7,7 @@ bca : the same, with its ends shifted for the bias and the skewness of the estim
     a = sum_ij U_ij^3 / n_i^3 / (6 (sum_ij U_ij^2 / n_i^2)^(3/2)).
 jackknife : from leaving out one machine at a time, with Student's t of one degree of freedom fewer than machines.
 delong : see :mod:`asdcore.evidence.uncertainty.delong`.
+trials : over trials and clips, see :mod:`asdcore.evidence.uncertainty.trial_pairs`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from asdcore.errors import EvaluationError
 from asdcore.evidence.uncertainty.resample import Stratum
 
 Floats = NDArray[np.float64]
-Method = Literal["percentile", "bca", "jackknife", "delong"]
+Method = Literal["percentile", "bca", "jackknife", "delong", "trials"]
 NORMAL = NormalDist()
 
 

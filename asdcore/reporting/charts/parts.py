@@ -39,7 +39,7 @@ def contributions() -> ChartOf:
         y=y, tooltip=[tip("part", "N"), tip("change", form="+.2f"), tip("low", form="+.2f", title="95 % from"),
                       tip("high", form="+.2f", title="to")],
     )  # fmt: skip
-    x = alt.X("change:Q", title="change of the official score, points")
+    x = alt.X("change:Q", title="change of the score, points")
     bars = base.mark_bar(height=12, cornerRadiusEnd=3, opacity=0.85).encode(
         x=x, color=alt.condition(alt.datum.change > 0, alt.value(ORANGE), alt.value(BLUE))
     )

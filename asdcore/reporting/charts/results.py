@@ -20,11 +20,11 @@ def official() -> ChartOf:
 
     y = alt.Y("system:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False))
     scale = alt.Scale(zero=False, nice=True, padding=6)
-    tips = [tip("system", "N"), tip("score", title="official score"), tip("low", title="95 % from"),
+    tips = [tip("system", "N"), tip("score", title="score"), tip("low", title="95 % from"),
             tip("high", title="to")]  # fmt: skip
     base = alt.Chart(alt.NamedData("rows"))
     line = base.mark_rule(strokeWidth=5, opacity=0.35, color=BLUE, strokeCap="round").encode(
-        y=y, x=alt.X("low:Q", scale=scale, title="official score, percent"), x2="high:Q", tooltip=tips
+        y=y, x=alt.X("low:Q", scale=scale, title="score, percent"), x2="high:Q", tooltip=tips
     )
     point = base.mark_point(filled=True, size=110, opacity=1, color=BLUE).encode(
         y=y, x=alt.X("score:Q", scale=scale), tooltip=tips
@@ -34,9 +34,9 @@ def official() -> ChartOf:
     )
     return ChartOf(
         finished(alt.layer(line, point, text).properties(height=alt.Step(44))),
-        "Official score",
-        "The dot is the official score of a system, the bar its 95 % interval: other clips of the same machines would "
-        "put the score elsewhere in it.",
+        "Score",
+        "The dot is the score of a system over all machines, the bar its 95 % interval: other clips of the same "
+        "machines would put the score elsewhere in it.",
     )
 
 
@@ -74,7 +74,7 @@ def trade_off() -> ChartOf:
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X("source:Q", scale=scale, title="source AUC, percent"),
         y=alt.Y("target:Q", scale=scale, title="target AUC, percent"),
-        tooltip=[tip("system", "N"), tip("source"), tip("target"), tip("official", title="official score")],
+        tooltip=[tip("system", "N"), tip("source"), tip("target"), tip("official", title="score")],
     )
     points = base.mark_point(filled=True, size=120, opacity=0.9, color=BLUE)
     text = base.mark_text(dy=-12, color=INK, tooltip=None).encode(text="label:N")
@@ -94,8 +94,8 @@ def cost(column: str, title: str, logarithmic: bool) -> ChartOf:
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X(f"{column}:Q", title=title, scale=scale,
                 axis=alt.Axis(format="~s", tickCount=4)),
-        y=alt.Y("official:Q", title="official score, percent", scale=alt.Scale(zero=False, padding=20)),
-        tooltip=[tip("system", "N"), tip("official", title="official score"), tip("macs", form=",d", title="MACs"),
+        y=alt.Y("official:Q", title="score, percent", scale=alt.Scale(zero=False, padding=20)),
+        tooltip=[tip("system", "N"), tip("official", title="score"), tip("macs", form=",d", title="MACs"),
                  tip("parameters", form=",d"), tip("seconds", title="seconds of the run")],
     )  # fmt: skip
     points = base.mark_point(filled=True, size=120, opacity=0.9, color=BLUE)

@@ -33,6 +33,7 @@ from asdcore_plugins.datasets.bases.dcase_names import (
     parse_name,
     stem_of,
 )
+from asdcore_plugins.datasets.bases.folders import labels_of_whole_machines
 
 SUPPLEMENTAL = "supplemental"
 SET_ASIDE = (SUPPLEMENTAL, "test_rename")
@@ -65,6 +66,11 @@ class DcaseReader:
     def __init__(self, task: str) -> None:
         self.task = task
         self.year, self.detected = TASKS[task].year, TASKS[task].detected
+
+    def recognizes(self, root: Path) -> int:
+        """Say how surely this is a dataset of the challenge: 2 if any file is named so; 0 of the reader of one year."""
+        names = (parts[-1] for parts in _sounds(root, []))
+        return 2 * (self.detected and any(match_form(stem_of(name), self.task) for name in names))
 
     def clips(self, root: Path) -> pl.DataFrame:
         """Return the clip index.
@@ -108,9 +114,7 @@ class DcaseReader:
             if FOLDERS[file.folder][0] == "test":
                 label = LABELS[name.label] if name and name.label else None
                 machines[file.machine].append((file.clip, label, name.domain if name else None))
-        whole = [row for rows in machines.values() if all(label is not None for _, label, _ in rows) for row in rows]
-        schema = {"clip": pl.String, "label": pl.Int8, "domain": pl.String}
-        return pl.DataFrame(sorted(whole), schema=schema, orient="row") if whole else None
+        return labels_of_whole_machines(machines.values())
 
     def supplemental(self, root: Path) -> list[str]:
         """Return the clips set aside in ``<machine>/supplemental/``: paths relative to ``root``, sorted."""

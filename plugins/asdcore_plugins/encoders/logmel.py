@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder, check_frames
+from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
+from asdcore_plugins.encoders.bases.weightless import Audio, check_frames
 from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
+from asdcore_plugins.nn.sound import InMemory, Sound
 from asdcore_plugins.nn.stft import Floats, frame_powers, hann
 
 FLOOR = 2.220446049250313e-16
 """The smallest mel value before the logarithm: float64 epsilon, as the baseline has it."""
 
 
-class LogMel(WeightlessEncoder):
+class LogMel(BlockEncoder):
     """The log-mel spectrogram of the official DCASE Task 2 baseline: an encoder without weights.
 
     librosa's definition: a centred short-time spectrum with zeros beyond the ends, the Slaney mel scale with
@@ -57,19 +60,21 @@ class LogMel(WeightlessEncoder):
         if not 0 < power < math.inf:
             raise ValueError(f"{names} must be above 0, sample_rate and n_fft even")
         self.sample_rate = sample_rate
-        self._n_fft, self._hop, self._power, self._log = n_fft, hop, power, log
+        self._framing, self._power, self._log = Framing(n_fft, hop, n_fft // 2), power, log
         self._window = hann(n_fft)
         self._mel = MelSums(filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft))
 
-    def patches(self, clip: Audio) -> Audio:
-        """(n_samples,) -> (time, n_mels, 1)."""
-        energy = self.energy(clip)
-        mel = self._mel(energy if self._power == 2.0 else energy ** (self._power / 2.0))
-        scaled = 20.0 / self._power * np.log10(np.maximum(mel, FLOOR)) if self._log else mel ** (1.0 / self._power)
-        return np.ascontiguousarray(scaled.T, dtype=np.float32)[..., None]
+    def blocks(self, sound: Sound) -> Iterator[Audio]:
+        """Yield blocks of (time, n_mels, 1)."""
+        for samples in self._framing.blocks(sound):
+            energy = self._energies(samples)
+            mel = self._mel(energy if self._power == 2.0 else energy ** (self._power / 2.0))
+            scaled = 20.0 / self._power * np.log10(np.maximum(mel, FLOOR)) if self._log else mel ** (1.0 / self._power)
+            yield np.ascontiguousarray(scaled.T, dtype=np.float32)[..., None]
 
     def energy(self, clip: Audio) -> Floats:
         """(n_samples,) -> squared magnitudes (time, n_fft // 2 + 1), a frame centred on every ``hop``-th sample."""
-        padded = np.zeros(len(clip) + self._n_fft)
-        padded[self._n_fft // 2 : self._n_fft // 2 + len(clip)] = clip
-        return frame_powers(padded, self._window, self._hop)
+        return np.concatenate([self._energies(samples) for samples in self._framing.blocks(InMemory(clip))])
+
+    def _energies(self, samples: Audio) -> Floats:
+        return frame_powers(samples.astype(np.float64), self._window, self._framing.hop)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder, check_frames
+from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
+from asdcore_plugins.encoders.bases.weightless import Audio, check_frames
 from asdcore_plugins.nn.mel import MelSums, htk_bank
+from asdcore_plugins.nn.sound import InMemory, Sound
 from asdcore_plugins.nn.stft import frame_powers, hann
 
 FLOOR = 2.220446049250313e-16
 """The smallest amplitude before the logarithm: float64 epsilon, as ASDKit has it."""
 
 
-class MelSpec(WeightlessEncoder):
+class MelSpec(BlockEncoder):
     """The mel spectrogram of torchaudio, in amplitude: an encoder without weights.
 
     What ``torchaudio.transforms.MelSpectrogram`` computes with ``power = 1`` and ``normalized = True``: a centred
@@ -70,20 +72,24 @@ class MelSpec(WeightlessEncoder):
             raise ValueError(f"log must be true or false, got {log!r}")
         check_frames("sample_rate, n_fft, n_mels and hop", sample_rate, n_mels, n_fft, hop)
         self.sample_rate = sample_rate
-        self._n_fft, self._hop, self._log = n_fft, hop, log
+        self._framing, self._log = Framing(n_fft, hop, n_fft // 2), log
         self._lengths = _lengths(seconds, sample_rate)
         self._mel = MelSums(htk_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0))
         window = hann(n_fft)
         self._window = window / np.sqrt(np.square(window).sum())
 
-    def patches(self, clip: Audio) -> Audio:
-        """(n_samples,) -> (time, n_mels, 1), a frame centred on every ``hop``-th sample."""
-        n_samples = next((n for n in self._lengths if len(clip) <= n), max(self._lengths, default=len(clip)))
-        padded = np.pad(np.resize(clip, n_samples).astype(np.float64), self._n_fft // 2)
-        amplitude = np.sqrt(frame_powers(padded, self._window, self._hop))
-        mel = self._mel(amplitude).T
-        scaled = 20.0 * np.log10(np.maximum(mel, FLOOR)) if self._log else mel
-        return np.ascontiguousarray(scaled, dtype=np.float32)[..., None]
+    def blocks(self, sound: Sound) -> Iterator[Audio]:
+        """Yield blocks of (time, n_mels, 1), a frame centred on every ``hop``-th sample."""
+        n_samples = next((n for n in self._lengths if len(sound) <= n), max(self._lengths, default=len(sound)))
+        if n_samples > len(sound):
+            sound = InMemory(np.resize(sound.read(0, len(sound)), n_samples))
+        elif n_samples < len(sound):
+            sound = InMemory(sound.read(0, n_samples))
+        for samples in self._framing.blocks(sound):
+            amplitude = np.sqrt(frame_powers(samples.astype(np.float64), self._window, self._framing.hop))
+            mel = self._mel(amplitude).T
+            scaled = 20.0 * np.log10(np.maximum(mel, FLOOR)) if self._log else mel
+            yield np.ascontiguousarray(scaled, dtype=np.float32)[..., None]
 
 
 def _lengths(seconds: float | Sequence[float] | None, sample_rate: int) -> list[int]:

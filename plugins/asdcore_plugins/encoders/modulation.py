@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
+from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
+from asdcore_plugins.encoders.bases.weightless import Audio
 from asdcore_plugins.nn.bands import LogBands
+from asdcore_plugins.nn.envelopes import Envelopes
 from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
+from asdcore_plugins.nn.sound import Sound
 from asdcore_plugins.nn.stft import frame_powers, hann
 from asdcore_plugins.nn.welch import density
 
 Floats = NDArray[np.float64]
 
+TOGETHER = 1 << 14
+"""Frames that are transformed together."""
+
 FLOOR = 1e-8
 """The smallest squared depth per Hz before the logarithm: a band without modulation has -80 dB everywhere."""
 
 
-class Modulation(WeightlessEncoder):
+class Modulation(BlockEncoder):
     """The modulation spectrum, how fast and how deeply each mel band beats: an encoder without weights.
 
     It holds what a mean over time forgets: the strikes of a defective bearing, blades that pass, valves that click at a
@@ -42,7 +49,7 @@ class Modulation(WeightlessEncoder):
 
     Notes
     -----
-    Costs an FFT of n_fft samples for every hop. The frames of one clip are held at once.
+    Costs an FFT of n_fft samples for every hop. The envelopes of a long recording lie in a temporary file meanwhile.
 
     References
     ----------
@@ -79,24 +86,26 @@ class Modulation(WeightlessEncoder):
         if min(sample_rate, n_mels, hop) < 1 or n_fft < 2 or n_fft % 2 or not 0 < seconds < math.inf:
             raise ValueError("sample_rate, n_mels, hop, n_fft and seconds must be above 0, n_fft even")
         self.sample_rate = sample_rate
-        self._n_fft, self._hop, self._rate = n_fft, hop, sample_rate / hop
+        self._framing, self._n_mels, self._rate = Framing(n_fft, hop, together=TOGETHER), n_mels, sample_rate / hop
         self._width = max(2, round(seconds * self._rate))
         self._rates = LogBands(self._width // 2 + 1, self._rate / self._width, n_rates, low, high)
         self._mel = MelSums(filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft))
         self._window = hann(n_fft)
 
-    def patches(self, clip: Audio) -> Audio:
-        """(n_samples,) -> (1, n_mels, n_rates) in dB."""
-        envelopes = self._envelopes(clip)
-        mean = envelopes.mean(axis=1, keepdims=True)
-        depth = np.divide(envelopes, mean, out=np.ones_like(envelopes), where=mean > 0) - 1.0
-        padded = np.pad(depth, ((0, 0), (0, max(0, self._width - depth.shape[1]))))
-        rates = self._rates(density(padded, self._rate, self._width))
-        return (10.0 * np.log10(np.maximum(rates, FLOOR))).astype(np.float32)[None]
+    def blocks(self, sound: Sound) -> Iterator[Audio]:
+        """Yield (1, n_mels, n_rates) in dB."""
+        with Envelopes(self._framing.times(len(sound)), self._n_mels) as envelopes:
+            for samples in self._framing.blocks(sound):
+                energy = frame_powers(samples.astype(np.float64), self._window, self._framing.hop)
+                envelopes.write(np.sqrt(self._mel(energy)))
+            densities = [self._density(envelope) for envelope in envelopes]
+        yield (10.0 * np.log10(np.maximum(self._rates(np.stack(densities)), FLOOR))).astype(np.float32)[None]
 
-    def _envelopes(self, clip: Audio) -> Floats:
-        """(n_samples,) -> mel amplitudes (n_mels, time), frames without padding."""
-        padded = np.pad(clip.astype(np.float64), (0, max(0, self._n_fft - len(clip))))
-        energy = frame_powers(padded, self._window, self._hop)
-        envelopes: Floats = np.sqrt(self._mel(energy))
-        return envelopes
+    def _density(self, envelope: Floats) -> Floats:
+        """(time,) -> the density of one band's relative modulation (width // 2 + 1,)."""
+        mean = envelope.mean()
+        # A clip that is shorter than a window goes on at its mean, without modulation.
+        depth = np.ones(max(self._width, len(envelope)))
+        np.divide(envelope, mean, out=depth[: len(envelope)], where=mean > 0)
+        depth -= 1.0
+        return density(depth, self._rate, self._width)

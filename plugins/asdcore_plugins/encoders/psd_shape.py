@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
+from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
+from asdcore_plugins.encoders.bases.weightless import Audio
 from asdcore_plugins.nn.bands import LogBands
-from asdcore_plugins.nn.welch import density
+from asdcore_plugins.nn.sound import Sound
+from asdcore_plugins.nn.welch import TOGETHER, density_of_pieces
 
 FLOOR = 1e-16
 """The smallest density before the logarithm, full scale squared per Hz: 20 dB below what rounding to 16 bits makes."""
 
 
-class PsdShape(WeightlessEncoder):
+class PsdShape(BlockEncoder):
     """The shape of a clip's power spectral density: an encoder without weights that does not hear how loud a clip is.
 
     Welch's estimate with Hann windows that overlap by half, each less its mean. Its mean in each of 96 bands evenly
@@ -63,13 +67,13 @@ class PsdShape(WeightlessEncoder):
         if sample_rate < 1 or n_fft < 2 or n_fft % 2:
             raise ValueError(f"sample_rate must be above 0, n_fft even, got {sample_rate} and {n_fft}")
         self.sample_rate = sample_rate
-        self._n_fft = n_fft
+        self._framing = Framing(n_fft, n_fft - n_fft // 2, together=TOGETHER)
         self._bands = LogBands(n_fft // 2 + 1, sample_rate / n_fft, n_bands, low, high)
 
-    def patches(self, clip: Audio) -> Audio:
-        """(n_samples,) -> (1, n_bands, 1) in dB, of mean 0."""
-        padded = np.pad(clip.astype(np.float64), (0, max(0, self._n_fft - len(clip))))
-        banded = self._bands(density(padded, self.sample_rate, self._n_fft))
+    def blocks(self, sound: Sound) -> Iterator[Audio]:
+        """Yield (1, n_bands, 1) in dB, of mean 0."""
+        pieces = (samples.astype(np.float64) for samples in self._framing.blocks(sound))
+        banded = self._bands(density_of_pieces(pieces, self.sample_rate, self._framing.n_fft))
         decibels = 10.0 * np.log10(np.maximum(banded, FLOOR))
         shape: Audio = (decibels - decibels.mean()).astype(np.float32)
-        return shape[None, :, None]
+        yield shape[None, :, None]

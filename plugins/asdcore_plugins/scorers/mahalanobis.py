@@ -12,8 +12,8 @@
   attacks", eqs. 1 and 2; ``pooled`` is the smaller distance. Ten target clips give a mean, and hardly a covariance.
 
 Leave-one-out is exact and in closed form (:mod:`asdcore_plugins.stats.gaussians.gaussian`). Fitting takes a singular
-value decomposition, n D min(n, D) operations, and leave-one-out a product of that size; a score takes D min(n, D) a
-Gaussian. Memory: D min(n, D).
+value decomposition, n D min(n, D) operations, and leave-one-out n min(n, D); a score takes D min(n, D) a Gaussian.
+Memory: D min(n, D) beside the bank, to leave clips out as well.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Mahalanobis(LeaveOutScorer):
         self._shrinkage = shrinkage if isinstance(shrinkage, str) else between("shrinkage", shrinkage, 0, 1)
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
-        rows = flat(features).astype(np.float64)
+        rows = flat(features).astype(np.float64, order="C")
         groupings = self._groupings(domain)
         if not groupings:
             raise DataError(
@@ -106,7 +106,7 @@ class Mahalanobis(LeaveOutScorer):
                 f"{', '.join(self._references)}"
             )
         self._banked = [
-            _BankPart(names, estimate(rows[members], group, self._shrinkage), members)
+            _BankPart(names, estimate(_some(rows, members), group, self._shrinkage), members)
             for names, members, group in groupings
         ]
         self._rows, self._shape, self._parts = rows, rows.shape[1:], {part.names[0]: part for part in self._banked}
@@ -218,6 +218,11 @@ class _BankPart(_Part):
 
     gaussian: Annotated[BankGaussian, LEARNED]
     members: Indices
+
+
+def _some(rows: Floats, members: Indices) -> Floats:
+    """Return some rows; all of them without a copy."""
+    return rows if len(members) == len(rows) else rows[members]
 
 
 def _shared(sets: list[Indices], of: Indices) -> tuple[list[Indices], list[Indices]]:

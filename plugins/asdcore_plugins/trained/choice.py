@@ -1,26 +1,31 @@
-"""Parts of a trained system by name: found in a table, imported when built, their parameters checked."""
+"""Parts of a trained system by name: chosen from a table, and their parameters checked."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def built(kind: str, table: Mapping[str, str], folder: str, name: str, parameters: Mapping[str, Any]) -> Any:
+def built(
+    kind: str,
+    table: Mapping[str, Callable[..., Any]],
+    name: str,
+    parameters: Mapping[str, Any],
+    given: Mapping[str, Any] | None = None,
+) -> Any:
     """Build what a name stands for.
 
     Parameters
     ----------
     kind : str
         What messages call it: "network", "loss" or "augmentation".
-    table : mapping of name to "file:class"
-    folder : str
-        Where these files lie, below this package.
+    table : mapping of name to class
     name : str
     parameters : mapping
         Given to the class by keyword.
+    given : mapping, optional
+        Given to it as well, as far as it has parameters of these names and ``parameters`` does not say otherwise.
 
     Raises
     ------
@@ -29,9 +34,9 @@ def built(kind: str, table: Mapping[str, str], folder: str, name: str, parameter
     """
     if name not in table:
         raise ValueError(f"there is no {kind} {name!r}; allowed are {', '.join(sorted(table))}")
-    file, _, symbol = table[name].partition(":")
-    build = getattr(importlib.import_module(f"asdcore_plugins.trained.{folder}.{file}"), symbol)
+    build = table[name]
     signature = inspect.signature(build)
+    parameters = {key: value for key, value in (given or {}).items() if key in signature.parameters} | dict(parameters)
     unknown = sorted(parameters.keys() - signature.parameters.keys())
     if unknown:
         allowed = ", ".join(signature.parameters) or "none"

@@ -31,6 +31,8 @@ class Channel(ChannelView):
     array([3., 4.], dtype=float32)
     """
 
+    samplewise = True
+
     def __init__(self, channel: int) -> None:
         self._channel = channel
 
@@ -54,6 +56,8 @@ class Mean(ChannelView):
     array([2., 3.], dtype=float32)
     """
 
+    samplewise = True
+
     def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         mixed: NDArray[np.float32] = audio.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mixed
@@ -68,6 +72,8 @@ class Difference(ChannelView):
     >>> asdcore.load_view("difference")(np.array([[5, 2], [3, 4]], dtype=np.float32), 16000)
     array([ 2., -2.], dtype=float32)
     """
+
+    samplewise = True
 
     def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         channels = near_and_far(audio, "difference")
@@ -86,6 +92,7 @@ class Stereo(ChannelView):
     """
 
     channels = 2
+    samplewise = True
 
     def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         return near_and_far(audio, "stereo").astype(np.float32)

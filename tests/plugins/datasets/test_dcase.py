@@ -173,8 +173,9 @@ def test_a_folder_of_loose_clips_is_indexed(tmp_path: Path, lay) -> None:
 
 def test_a_reader_is_registered_for_every_task() -> None:
     plugins = installed()
-    assert sorted(plugins.components("dataset")) == ["dcase", *(f"dcase{year}" for year in range(2020, 2027))]
-    for name in plugins.components("dataset"):
+    tasks = ["dcase", *(f"dcase{year}" for year in range(2020, 2027))]
+    assert set(tasks) <= set(plugins.components("dataset"))
+    for name in tasks:
         reader = plugins.build("dataset", name, {})
         assert isinstance(reader, Dataset)
         assert isinstance(reader, DcaseReader)

@@ -6,7 +6,8 @@ s_g / sqrt(n_g - m_g). The shrinkage follows from sums over the clips that stay,
 of Sherman, Morrison and Woodbury (Woodbury, "Inverting modified matrices", Princeton, 1950): a matrix of the size of S
 is factored, not one of the size of the features.
 
-Time: n r + m^2 r + m^3 for a set of m clips, with r directions in which the bank varies. Memory: n^2, as leave-one-out.
+Time: m^2 r + m^3 for a set of m clips, with r directions in which the bank varies, and r^2 m + r^3 for one of more
+clips than directions; then r^2 for each row that is scored. Memory: that of one set, and r^2.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ from numpy.typing import NDArray
 
 from asdcore_plugins.stats.arrays import Flags, Floats, Indices
 from asdcore_plugins.stats.gaussians.gaussian import CANCELLED, BankGaussian, shrinkage_of
-
-AT_ONCE = 1 << 19
-"""Values of centred clips that go, in sets that are handled together: 4 MiB."""
+from asdcore_plugins.stats.gaussians.moments import AT_ONCE, Moments
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class DowndatedGaussian:
         order, start = np.argsort(size, kind="stable"), 0
         while start < len(order):
             # The last of a block is the largest: as many as fit with it.
-            most, stop = AT_ONCE // max(1, self.gaussian.basis.shape[0]), start + 1
+            most, stop = AT_ONCE // max(1, self.gaussian.basis.shape[1]), start + 1
             while stop < len(order) and (stop + 1 - start) * (size[order[stop]] + 1) <= most:
                 stop += 1
             yield order[start:stop]
@@ -90,10 +89,10 @@ class DowndatedGaussian:
         downdate = np.concatenate([removed, sums / np.sqrt(np.maximum(fewer, 1))[:, :, None]], axis=1)
         moved = -sums / np.maximum(fewer, 1)[:, :, None]
         whole = np.square(n * gaussian.variances).sum()
-        trace, square = self._scatter(gone, removed, downdate, left)
-        fourth = self._fourths(gone, moved)
+        trace, square = self._scatter(downdate, left)
+        fourth = self._fourths(gone, removed, moved)
         amount, mu = shrinkage_of(gaussian.shrinkage, left, gaussian.means.shape[1], trace, square, fourth)
-        lost = square * np.square(left) < CANCELLED * whole
+        lost = (square * np.square(left) < CANCELLED * whole) | gaussian.few_fourths(fourth, self._moments)
         amount, floor = np.where(lost, 0.5, amount), np.where(lost, 1.0, amount * mu)
         inverse = 1.0 / (((1.0 - amount) * n / left)[:, None] * gaussian.variances + floor[:, None])
         inside, outside = self._offsets(queries, moved)
@@ -103,44 +102,43 @@ class DowndatedGaussian:
         distances = distances.reshape(len(gone), queries.shape[1], len(groups))
         return np.where(fewer[:, None] > 0, distances, np.inf), lost
 
-    def _scatter(self, gone: Indices, removed: Floats, downdate: Floats, left: Indices) -> tuple[Floats, Floats]:
+    def _scatter(self, downdate: Floats, left: Indices) -> tuple[Floats, Floats]:
         """Return trace and squared norm of the covariance (b,) of the clips that stay."""
-        n, variances, m = len(self.gaussian.group), self.gaussian.variances, gone.shape[1]
-        sizes = np.square(downdate).sum(axis=1)
-        products = np.square(self._gram[gone[:, :, None], gone[:, None, :]]).sum(axis=(1, 2))
-        extra = downdate[:, m:]
-        products += 2.0 * np.square(removed @ extra.transpose(0, 2, 1)).sum(axis=(1, 2))
-        products += np.square(extra @ extra.transpose(0, 2, 1)).sum(axis=(1, 2))
+        n, variances = len(self.gaussian.group), self.gaussian.variances
+        sizes, turned = np.square(downdate).sum(axis=1), downdate.transpose(0, 2, 1)
+        smaller = downdate @ turned if downdate.shape[1] <= downdate.shape[2] else turned @ downdate
+        products = np.square(smaller).sum(axis=(1, 2))
         square = np.square(n * variances).sum() - 2.0 * n * (sizes @ variances) + products
         return (n * variances.sum() - sizes.sum(axis=1)) / left, square / np.square(left)
 
-    def _fourths(self, gone: Indices, moved: Floats) -> Floats:
+    def _fourths(self, gone: Indices, removed: Floats, moved: Floats) -> Floats:
         """Return the sum of |x|^4 over the clips that stay, about the means that have moved by (b, groups, r)."""
-        gaussian, sums = self.gaussian, np.zeros(len(gone))
-        stays = np.ones((len(gone), len(gaussian.group) + 1), bool)
-        np.put_along_axis(stays, gone, False, axis=1)
-        for g in range(len(gaussian.means)):
-            members = np.flatnonzero(gaussian.group == g)
-            lengths = self._norms[members] - 2.0 * moved[:, g] @ gaussian.projected[members].T
-            lengths += np.square(moved[:, g]).sum(axis=1, keepdims=True)
-            sums += (np.square(lengths) * stays[:, members]).sum(axis=1)
+        sums = np.zeros(len(gone))
+        for g in range(len(self.gaussian.means)):
+            sums += self._moments.shifted(g, -moved[:, g])
+            lengths = np.square(removed - moved[:, None, g]).sum(axis=2)
+            sums -= (np.square(lengths) * (np.take(self._group, gone) == g)).sum(axis=1)
         return sums
 
     def _offsets(self, queries: Indices, moved: Floats) -> tuple[Floats, Floats]:
         """Return rows less the moved means, in the bank's directions (b, q * groups, r), and squared outside them."""
-        inside = self._projected[queries] - moved[:, None]
-        outside = self._outside[queries]
-        b, q, groups = outside.shape
-        flat: tuple[Floats, Floats] = inside.reshape(b, q * groups, -1), outside.reshape(b, q * groups)
-        return flat
+        gaussian, (b, q) = self.gaussian, queries.shape
+        offsets = self.rows[queries][:, :, None] - gaussian.means
+        inside = offsets @ gaussian.basis.T
+        outside = np.maximum(np.square(offsets).sum(axis=3) - np.square(inside).sum(axis=3), 0.0)
+        inside -= moved[:, None]
+        return inside.reshape(b, q * len(gaussian.means), -1), outside.reshape(b, -1)
 
     @staticmethod
     def _inverted(downdate: Floats, inverse: Floats, scale: Floats, inside: Floats, lost: Flags) -> Floats:
         """Return v'(diag(1 / inverse) - scale U'U)^-1 v for the rows v (b, q, r): (b, q). Marks lost sets."""
+        if downdate.shape[1] > downdate.shape[2]:
+            root = np.sqrt(inverse)[:, None]
+            weighted = downdate * root
+            factor = _factored(weighted.transpose(0, 2, 1) @ weighted, scale, lost)
+            return np.asarray(np.square(np.linalg.solve(factor, (inside * root).transpose(0, 2, 1))).sum(axis=1))
         weighted = downdate * inverse[:, None]
-        core: Floats = np.eye(downdate.shape[1]) - scale[:, None, None] * (weighted @ downdate.transpose(0, 2, 1))
-        core[lost] = np.eye(downdate.shape[1])
-        factor = _factored(core, lost)
+        factor = _factored(weighted @ downdate.transpose(0, 2, 1), scale, lost)
         across = np.linalg.solve(factor, weighted @ inside.transpose(0, 2, 1))
         gained = scale[:, None] * np.square(across).sum(axis=1)
         return np.asarray(np.einsum("bqr,br->bq", np.square(inside), inverse) + gained)
@@ -155,24 +153,8 @@ class DowndatedGaussian:
         return np.append(self.gaussian.group, -1)
 
     @cached_property
-    def _gram(self) -> Floats:
-        gram: Floats = self._centred @ self._centred.T
-        return gram
-
-    @cached_property
-    def _norms(self) -> Floats:
-        return np.asarray(np.square(self.gaussian.projected).sum(axis=1))
-
-    @cached_property
-    def _projected(self) -> Floats:
-        """The rows less every mean, in the bank's directions: (n_rows, groups, r)."""
-        return np.stack([(self.rows - mean) @ self.gaussian.basis.T for mean in self.gaussian.means], axis=1)
-
-    @cached_property
-    def _outside(self) -> Floats:
-        """The squared length of the rows less every mean outside the bank's directions: (n_rows, groups)."""
-        lengths = np.stack([np.square(self.rows - mean).sum(axis=1) for mean in self.gaussian.means], axis=1)
-        return np.asarray(np.maximum(lengths - np.square(self._projected).sum(axis=2), 0.0))
+    def _moments(self) -> Moments:
+        return self.gaussian.moments
 
 
 def _padded(arrays: Sequence[Indices], value: int) -> Indices:
@@ -183,12 +165,15 @@ def _padded(arrays: Sequence[Indices], value: int) -> Indices:
     return padded
 
 
-def _factored(core: NDArray[np.floating], lost: Flags) -> NDArray[np.floating]:
-    """Return the Cholesky factors (b, m, m). A matrix without digits left counts as lost, with the unit factor."""
+def _factored(taken: Floats, scale: Floats, lost: Flags) -> NDArray[np.floating]:
+    """Return the Cholesky factors of 1 - scale taken (b, m, m). One without digits left is lost, with the factor 1."""
+    unit = np.eye(taken.shape[1])
+    core = unit - scale[:, None, None] * taken
+    core[lost] = unit
     try:
         factor = np.linalg.cholesky(core)
     except np.linalg.LinAlgError:
-        factor = np.tile(np.eye(core.shape[1]), (len(core), 1, 1))
+        factor = np.tile(unit, (len(core), 1, 1))
         for i, matrix in enumerate(core):
             try:
                 factor[i] = np.linalg.cholesky(matrix)
@@ -196,5 +181,5 @@ def _factored(core: NDArray[np.floating], lost: Flags) -> NDArray[np.floating]:
                 lost[i] = True
     weak = np.square(np.diagonal(factor, axis1=1, axis2=2)).min(axis=1) < CANCELLED
     lost |= weak
-    factor[weak] = np.eye(core.shape[1])
+    factor[weak] = unit
     return factor

@@ -10,7 +10,8 @@ The covariance of n clips centred on the mean of their own group is Sigma = (1 -
 * a number above 0 and below 1.
 
 Without clip i the mean of its group, S, mu and the shrinkage itself follow from sums over all clips, and
-Sherman-Morrison turns the inverse of the full scatter into that of the reduced one. Everything lives in the singular
+Sherman-Morrison turns the inverse of the full scatter into that of the reduced one. That takes n r^2 operations and
+r^2 memory beside the bank, with r directions in which it varies. Everything lives in the singular
 vectors of the centred bank, so features with more dimensions than clips cost no more than clips allow.
 """
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from asdcore import DataError
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.gaussians.moments import Moments, blocks
 from asdcore_plugins.stats.learned import Learned, Number
 
 CANCELLED = 1e-6
@@ -103,48 +105,67 @@ class BankGaussian(Gaussian):
         their mean. So their covariance is scale S - downdate x_i x_i', and by Sherman-Morrison the distance is
         (m / (m - 1))^2 q / (1 - (1 - a) downdate q).
         """
-        n, left = len(self.projected), len(self.projected) - 1
-        gram = self.projected @ self.projected.T
-        norms = np.diag(gram).copy()
-        size = np.bincount(self.group)[self.group]
+        n, groups = len(self.projected), len(self.means)
+        moments, gaps = self.moments, self.means[:, None] - self.means
+        across = gaps @ self.basis.T
+        outside = np.maximum(np.square(gaps).sum(axis=2) - np.square(across).sum(axis=2), 0.0)
+        scores, lost = np.empty((n, groups)), np.empty(n, bool)
+        for block in blocks(n, max(1, len(self.variances))):
+            scores[block], lost[block] = self._left_out(block, moments, across, outside)
+        return scores, lost
+
+    @property
+    def moments(self) -> Moments:
+        """The sums over the clips of the bank."""
+        return Moments.of(self.projected, self.group, len(self.projected) * self.variances)
+
+    def _left_out(
+        self, block: slice, moments: Moments, across: Floats, outside: Floats
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Measure some clips (b,) by the others; means lie ``across`` (groups, groups, r) and ``outside`` apart."""
+        n, left, clips, group = len(self.projected), len(self.projected) - 1, self.projected[block], self.group[block]
+        size = moments.counts[group]
         scale, downdate = n / left, size / ((size - 1) * left)
-        spread = np.square(self.projected) @ self.variances
+        norms = np.square(clips).sum(axis=1)
+        spread = np.square(clips) @ self.variances
         whole = scale**2 * np.square(self.variances).sum()
         square = whole - 2 * scale * downdate * spread + downdate**2 * norms**2
         trace = scale * self.variances.sum() - downdate * norms
-        fourth = self._fourths_left_out(gram, norms, size - 1)
+        fourth = self._fourths_left_out(clips, group, norms, moments)
         amount, mu = shrinkage_of(self.shrinkage, left, self.means.shape[1], trace, square, fourth)
         inverse = 1.0 / ((1.0 - amount)[:, None] * scale * self.variances + (amount * mu)[:, None])
-        q = (np.square(self.projected) * inverse).sum(axis=1)
+        q = (np.square(clips) * inverse).sum(axis=1)
         remaining = 1.0 - (1.0 - amount) * downdate * q
-        lost = (square < CANCELLED * whole) | (remaining < CANCELLED)
+        lost = (square < CANCELLED * whole) | (remaining < CANCELLED) | self.few_fourths(fourth, moments)
         remaining[lost] = 1.0
-        scores = self._other_means(inverse, (1.0 - amount) * downdate / remaining, amount * mu)
-        scores[np.arange(n), self.group] = (size / (size - 1)) ** 2 * q / remaining
-        return scores, lost
-
-    def _fourths_left_out(self, gram: Floats, norms: Floats, fewer: NDArray[np.intp]) -> Floats:
-        """Return the sum of |x_k|^4 over the other centred rows for each clip left out: its group's mean moves."""
-        moved = norms[:, None] + 2.0 * gram / fewer + norms / fewer**2
-        others = np.square(np.where(self.group[:, None] == self.group, moved, norms[:, None]))
-        np.fill_diagonal(others, 0.0)
-        sums: Floats = others.sum(axis=0)
-        return sums
-
-    def _other_means(self, inverse: Floats, gain: Floats, floor: Floats) -> Floats:
-        """Return the distances from the means of other groups (n, groups): v' A^-1 v + gain (v' A^-1 x_i)^2."""
-        scores = np.empty((len(self.projected), len(self.means)))
-        for g, mean in enumerate(self.means):
-            others = np.flatnonzero(self.group != g)
-            gap = self.means[self.group[others]] - mean
-            across = gap @ self.basis.T
-            offset = self.projected[others] + across
-            cross = (offset * inverse[others] * self.projected[others]).sum(axis=1)
+        gain, floor = (1.0 - amount) * downdate / remaining, np.where(lost, 1.0, amount * mu)
+        scores = np.empty((len(clips), len(self.means)))
+        scores[np.arange(len(clips)), group] = (size / (size - 1)) ** 2 * q / remaining
+        for g in range(len(self.means)):
+            # From the mean of another group it is v' A^-1 v + gain (v' A^-1 x_i)^2.
+            others = np.flatnonzero(group != g)
+            offset = clips[others] + across[group[others], g]
+            cross = (offset * inverse[others] * clips[others]).sum(axis=1)
             scores[others, g] = (np.square(offset) * inverse[others]).sum(axis=1) + gain[others] * np.square(cross)
             if self._flat:
-                outside = np.square(gap).sum(axis=1) - np.square(across).sum(axis=1)
-                scores[others, g] += np.maximum(outside, 0.0) / floor[others]
-        return scores
+                scores[others, g] += outside[group[others], g] / floor[others]
+        return scores, lost
+
+    def few_fourths(self, fourth: Floats, moments: Moments) -> NDArray[np.bool_]:
+        """Whether a sum of |x|^4, which the shrinkage may need, is so small a share of all that its digits are lost."""
+        few = fourth < CANCELLED * moments.fourths.sum()
+        return np.asarray(few if self.shrinkage == "ledoit_wolf" else np.zeros_like(few))
+
+    @staticmethod
+    def _fourths_left_out(clips: Floats, group: NDArray[np.intp], norms: Floats, moments: Moments) -> Floats:
+        """Return the sum of |x_k|^4 over the other clips for each clip left out: its group's mean moves."""
+        sums = np.full(len(clips), moments.fourths.sum()) - moments.fourths[group]
+        size = moments.counts[group]
+        for g in np.unique(group):
+            own = group == g
+            sums[own] += moments.shifted(int(g), clips[own] / (size[own] - 1)[:, None])
+        # The clip itself went with the others: it lies m / (m - 1) x_i from their mean.
+        return np.asarray(sums - np.square(norms * (size / (size - 1)) ** 2))
 
 
 def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "ledoit_wolf") -> BankGaussian:
@@ -178,14 +199,17 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
     """
     first = rows[np.unique(group, return_index=True)[1]]
     # Compared, not subtracted: the mean of equal numbers may be off by rounding, which would pass for a spread.
-    if (rows == first[group]).all():
+    cut = list(blocks(*rows.shape))
+    if all((rows[block] == first[group[block]]).all() for block in cut):
         raise DataError(
             f"all {len(rows)} train normals have the same features{' in each domain' if len(first) > 1 else ''}, "
             "so no direction has a spread"
         )
     means = np.array([rows[group == g].mean(axis=0) for g in range(len(first))])
-    centred = rows - means[group]
-    _, singular, basis = np.linalg.svd(centred, full_matrices=False)
+    centred = np.empty(rows.shape)
+    for block in cut:
+        np.subtract(rows[block], means[group[block]], out=centred[block])
+    singular, basis = _singular(centred)
     kept = singular > singular[0] * max(rows.shape) * np.finfo(np.float64).eps
     variances, basis = np.square(singular[kept]) / len(rows), np.ascontiguousarray(basis[kept])
     projected = centred @ basis.T
@@ -198,6 +222,16 @@ def estimate(rows: Floats, group: NDArray[np.intp], shrinkage: str | float = "le
             f"{float(amount):.1g}, so it has no inverse. Look for repeated clips."
         )
     return BankGaussian(means, basis, variances, float(amount), float(mu), group, projected, shrinkage)
+
+
+def _singular(rows: Floats) -> tuple[Floats, Floats]:
+    """Return the singular values and right singular vectors of rows; the left ones, as large as the rows, are spared.
+
+    LAPACK itself takes the triangle of so many rows first, so the bits are those of its own decomposition.
+    """
+    tall = len(rows) >= 2 * rows.shape[1]
+    _, singular, basis = np.linalg.svd(np.linalg.qr(rows, mode="r") if tall else rows, full_matrices=False)
+    return singular, basis
 
 
 def shrinkage_of(

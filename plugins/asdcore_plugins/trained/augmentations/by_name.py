@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from asdcore_plugins.trained.augmentations.augmentation import Augmentation
+from asdcore_plugins.trained.augmentations.featex import FeatEx
+from asdcore_plugins.trained.augmentations.mixup import Mixup
+from asdcore_plugins.trained.augmentations.specaug import SpecAug
+from asdcore_plugins.trained.augmentations.statex import StatEx
 from asdcore_plugins.trained.choice import built
 
 AUGMENTATIONS = {
-    "featex": "featex:FeatEx",
-    "mixup": "mixup:Mixup",
-    "specaug": "specaug:SpecAug",
-    "statex": "statex:StatEx",
+    "featex": FeatEx,
+    "mixup": Mixup,
+    "specaug": SpecAug,
+    "statex": StatEx,
 }
 
 
@@ -45,5 +49,5 @@ def build_augmentation(name: str, **parameters: Any) -> Augmentation:
     >>> labels.sum(dim=1)
     tensor([1., 1.])
     """
-    augmentation: Augmentation = built("augmentation", AUGMENTATIONS, "augmentations", name, parameters)
+    augmentation: Augmentation = built("augmentation", AUGMENTATIONS, name, parameters)
     return augmentation

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from asdcore_plugins.trained.choice import built
+from asdcore_plugins.trained.losses.adacos import AdaCos
+from asdcore_plugins.trained.losses.adaproj import AdaProj
+from asdcore_plugins.trained.losses.arcface import ArcFace
+from asdcore_plugins.trained.losses.featex import FeatExLoss
 from asdcore_plugins.trained.losses.head import Loss
+from asdcore_plugins.trained.losses.sub_cluster_adacos import SubClusterAdaCos
+from asdcore_plugins.trained.losses.subspace import SubspaceLoss
 
 LOSSES = {
-    "adacos": "adacos:AdaCos",
-    "adaproj": "adaproj:AdaProj",
-    "arcface": "arcface:ArcFace",
-    "featex": "featex:FeatExLoss",
-    "sub_cluster_adacos": "sub_cluster_adacos:SubClusterAdaCos",
-    "subspace": "subspace:SubspaceLoss",
+    "adacos": AdaCos,
+    "adaproj": AdaProj,
+    "arcface": ArcFace,
+    "featex": FeatExLoss,
+    "sub_cluster_adacos": SubClusterAdaCos,
+    "subspace": SubspaceLoss,
 }
 
 OF_BRANCHES = ("featex", "subspace")
@@ -66,5 +72,5 @@ def build_loss(
                 f"branch_dims={branch_dims}: choose a network of several branches, or the loss 'sub_cluster_adacos'"
             )
         parameters["branch_dims"] = tuple(branch_dims)
-    loss: Loss = built("loss", LOSSES, "losses", name, {"classes": classes, "dim": dim, **parameters})
+    loss: Loss = built("loss", LOSSES, name, {"classes": classes, "dim": dim, **parameters})
     return loss

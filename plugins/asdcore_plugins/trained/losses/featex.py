@@ -56,12 +56,12 @@ class FeatExLoss(Loss):
         self.exchanged = SubClusterAdaCos(
             classes * self.exchange.times_classes, dim, sub_clusters=sub_clusters, trainable=True
         )
-        self.draws = torch.Generator()
+        self.generator = torch.Generator()
 
     def parts(self, embeddings: Tensor, labels: Tensor, draws: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Return ``main`` and ``exchanged``, weighted; ``draws`` replaces what the generator would draw."""
         if draws is None:
-            draws = self.exchange.draw(embeddings.shape, self.draws if self.training else None)
+            draws = self.exchange.draw(embeddings.shape, self.generator if self.training else None)
         mixed, marked = self.exchange(embeddings, labels, draws)
         return {**self.main.parts(embeddings, labels), "exchanged": self.weight * self.exchanged(mixed, marked)}
 

@@ -6,7 +6,6 @@ are trained, so they alone are the state of a training; the checkpoint stays a f
 
 from __future__ import annotations
 
-import contextlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -41,8 +40,6 @@ class AdaptedTransformer(nn.Module, ABC):
         Values of the embedding.
     pooling : str
         "statistics", "mean" of all patches, or "cls".
-    autocast : str, optional
-        "bfloat16": the blocks compute their matrix products in it, for a GPU.
 
     Attributes
     ----------
@@ -66,16 +63,13 @@ class AdaptedTransformer(nn.Module, ABC):
         alpha: float,
         dim: int,
         pooling: str,
-        autocast: str | None,
     ) -> None:
         super().__init__()
         whole("rank", rank)
         between("alpha", alpha, 0, math.inf)
         whole("dim", dim)
         choice("pooling", pooling, self.poolings)
-        if autocast is not None:
-            choice("autocast", autocast, ("bfloat16",))
-        self.base, self._pooled, self._autocast = base, pooling, autocast
+        self.base, self._pooled = base, pooling
         self.adapted = add_lora(base, targets, rank, alpha)
         self.pooling = AttentivePooling(width) if pooling == "statistics" else None
         self.head = nn.Linear(width, dim)
@@ -120,9 +114,9 @@ class AdaptedTransformer(nn.Module, ABC):
             )
         with torch.no_grad():
             x = self.first_tokens(self.front_end(wave))
-        with self._precision(wave):
-            tokens = self.hidden(x)[-1]
-        embedding: Tensor = self.head(self._one(tokens.to(self.head.weight.dtype)))
+        # Under autocast blocks give half precision, in which a variance over tokens would be rounded away.
+        tokens = self.hidden(x)[-1].to(self.head.weight.dtype)
+        embedding: Tensor = self.head(self._one(tokens))
         return embedding
 
     def trained_state(self) -> dict[str, Tensor]:
@@ -187,11 +181,6 @@ class AdaptedTransformer(nn.Module, ABC):
     def patches(self, tokens: Tensor) -> Tensor:
         """Return the tokens that are patches."""
         return tokens
-
-    def _precision(self, wave: Tensor) -> contextlib.AbstractContextManager[Any]:
-        if self._autocast is None:
-            return contextlib.nullcontext()
-        return torch.autocast(wave.device.type, getattr(torch, self._autocast))
 
 
 def plain(name: str) -> str:

@@ -59,8 +59,6 @@ class BeatsLora(AdaptedTransformer):
         Probability that a block is skipped in training; None: what the checkpoint says.
     gradient_decay : float, optional
         By what the gradient is multiplied on its way into a lower block; None: what the checkpoint says.
-    autocast : str, optional
-        "bfloat16": the blocks compute their matrix products in it, for a GPU. It changes results.
 
     References
     ----------
@@ -87,7 +85,6 @@ class BeatsLora(AdaptedTransformer):
         pooling: str = "statistics",
         layer_drop: float | None = None,
         gradient_decay: float | None = None,
-        autocast: str | None = None,
     ) -> None:
         base, cfg = _read(checkpoint)
         width = cfg["encoder_embed_dim"]
@@ -99,7 +96,6 @@ class BeatsLora(AdaptedTransformer):
             alpha=alpha,
             dim=dim,
             pooling=pooling,
-            autocast=autocast,
         )
         dropped = cfg.get("encoder_layerdrop", 0.0) if layer_drop is None else layer_drop
         decay = cfg.get("layer_wise_gradient_decay_ratio", 1.0) if gradient_decay is None else gradient_decay

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
 from asdcore_plugins.trained.choice import built
+from asdcore_plugins.trained.networks.attentive_pooling import AttentivePooling
+from asdcore_plugins.trained.networks.beats_lora import BeatsLora
+from asdcore_plugins.trained.networks.eat_lora import EatLora
+from asdcore_plugins.trained.networks.multi_branch import MultiBranch
 
 NETWORKS = {
-    "attentive_pooling": "attentive_pooling:AttentivePooling",
-    "beats_lora": "beats_lora:BeatsLora",
-    "eat_lora": "eat_lora:EatLora",
-    "multi_branch": "multi_branch:MultiBranch",
+    "attentive_pooling": AttentivePooling,
+    "beats_lora": BeatsLora,
+    "eat_lora": EatLora,
+    "multi_branch": MultiBranch,
 }
 
 
-def build_network(name: str, **parameters: Any) -> nn.Module:
+def build_network(name: str, *, given: Mapping[str, Any] | None = None, **parameters: Any) -> nn.Module:
     """Build a network by its name.
 
     Weights are drawn from torch's default generator.
@@ -25,6 +30,8 @@ def build_network(name: str, **parameters: Any) -> nn.Module:
     ----------
     name : str
         One of :data:`NETWORKS`.
+    given : mapping, optional
+        Parameters that it gets if it has them: a trained encoder's checkpoint, sample rate and length of clips.
     **parameters
         Those of the network.
 
@@ -47,5 +54,5 @@ def build_network(name: str, **parameters: Any) -> nn.Module:
     >>> build_network("eat_lora", rank=64, alpha=8).dim
     256
     """
-    network: nn.Module = built("network", NETWORKS, "networks", name, parameters)
+    network: nn.Module = built("network", NETWORKS, name, parameters, given)
     return network

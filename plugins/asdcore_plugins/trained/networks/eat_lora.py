@@ -52,8 +52,6 @@ class EatLora(AdaptedTransformer):
         Probability that half of the last block is left out of a clip in training.
     num_heads : int, optional
         Attention heads; by default the official number for the checkpoint's width.
-    autocast : str, optional
-        "bfloat16": the blocks compute their matrix products in it, for a GPU. It changes results.
 
     References
     ----------
@@ -81,7 +79,6 @@ class EatLora(AdaptedTransformer):
         pooling: str = "cls",
         drop_path: float = 0.1,
         num_heads: int | None = None,
-        autocast: str | None = None,
     ) -> None:
         base = _read(checkpoint, num_heads)
         super().__init__(
@@ -92,7 +89,6 @@ class EatLora(AdaptedTransformer):
             alpha=alpha,
             dim=dim,
             pooling=pooling,
-            autocast=autocast,
         )
         self._drop_path = between("drop_path", drop_path, 0, 1, low_included=True)
 

@@ -1,0 +1,70 @@
+"""Writes a table of the recordings below a folder, for a person to fill in what their names do not say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import polars as pl
+
+from asdcore.basics.paths import SOUNDS
+from asdcore.errors import DataError
+from asdcore.store.atomic import atomic_path
+
+COLUMNS = ("path", "machine", "split", "section", "domain", "label", "attributes")
+ENDINGS = (".csv", ".parquet")
+
+
+def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.DataFrame | None) -> int:
+    """Write one row for each recording below a folder; what is unknown stays empty.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder of the recordings.
+    file : pathlib.Path
+        A new .csv or .parquet file.
+    clips : polars.DataFrame, optional
+        The clip index of what a dataset reader understood.
+    truth : polars.DataFrame, optional
+        clip, label and domain of the test clips whose label is known.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    DataError
+        If there is no recording, the file exists, or its ending is another.
+    """
+    if file.suffix not in ENDINGS:
+        raise DataError(f"{file}: a table of clips ends in {' or '.join(ENDINGS)}, such as {root / 'clips.csv'}.")
+    if file.exists():
+        raise DataError(f"{file} exists, and somebody may have filled it in. Name a new file, or remove it first.")
+    paths = sorted(_recordings(root))
+    if not paths:
+        raise DataError(f"{root} holds no {' or '.join(SOUNDS)} file, so there is nothing to list.")
+    rows = pl.DataFrame({"path": paths}, schema={"path": pl.String})
+    known = clips if clips is not None else pl.DataFrame(schema=dict.fromkeys(("clip", *COLUMNS[1:]), pl.String))
+    known = known.select("clip", *(name for name in COLUMNS[1:] if name in known.columns))
+    if truth is not None:
+        told = truth.select("clip", "label", told=pl.col("domain"))
+        known = known.join(told, on="clip", how="left").with_columns(domain=pl.coalesce("domain", "told")).drop("told")
+    rows = rows.join(known.rename({"clip": "path"}), on="path", how="left")
+    lacking = [pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in rows.columns]
+    table = rows.with_columns(lacking).select(COLUMNS)
+    with atomic_path(file) as part:
+        table.write_csv(part) if file.suffix == ".csv" else table.write_parquet(part)
+    return len(rows)
+
+
+def _recordings(root: Path) -> list[str]:
+    """Return the path below a folder of every file that is named as sound; hidden ones are left out."""
+    paths = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        sounds = (name for name in names if name.lower().endswith(SOUNDS) and not name.startswith("."))
+        paths += [(Path(folder) / name).relative_to(root).as_posix() for name in sounds]
+    return paths

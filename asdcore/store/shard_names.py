@@ -1,0 +1,127 @@
+"""Knows which shard of a feature set holds which clip; a process reads the names in a shard once.
+
+A run asks this for every machine. Reading a thousand shards for each of a thousand machines would take longer than
+scoring them. So the answer is kept as long as the folder's time of change stays the same. The clock of a file system
+may tick every two seconds only, and two changes within a tick look like one. So a folder that changed shortly before it
+was listed is listed again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from asdcore.errors import StoreError
+from asdcore.store.shared_disk import unstale
+
+SETTLED = 2_500_000_000
+"""Nanoseconds after which a change of a folder has another time than the one before: a slow clock's tick and more."""
+
+MOST_FOLDERS = 64
+"""Feature sets whose names a process keeps."""
+
+Written = tuple[int, int, int]
+"""The inode, size and time of change of a file."""
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """What a folder held when it was listed, and the shard of each clip."""
+
+    changed: tuple[int, int]
+    settled: bool
+    shards: Mapping[Path, Written]
+    where: dict[str, Path]
+
+
+_LISTED: dict[Path, _Listed] = {}
+_NAMES: dict[Path, tuple[Written, tuple[str, ...]]] = {}
+_LOCK = threading.RLock()
+
+
+def shards_of_clips(folder: Path) -> dict[str, Path]:
+    """Return {audio digest: the shard that holds it}, of the last one by name if several do; callers only read it.
+
+    Raises StoreError, naming it, if a shard is damaged or not a file.
+    """
+    with _LOCK:
+        changed = _changed(folder)
+        kept = _LISTED.pop(folder, None)
+        if kept is None or not kept.settled or kept.changed != changed:
+            kept = _list(folder, changed, kept)
+        _LISTED[folder] = kept
+        while len(_LISTED) > MOST_FOLDERS:
+            forget(next(iter(_LISTED)))
+        return kept.where
+
+
+def forget(folder: Path) -> None:
+    """Forget a folder, so that it is listed again and every shard of it read."""
+    with _LOCK:
+        kept = _LISTED.pop(folder, None)
+        for shard in kept.shards if kept else ():
+            _NAMES.pop(shard, None)
+
+
+def repair(path: Path) -> str:
+    """Return the advice that ends a message about a damaged file of the store."""
+    return f"Remove it with 'rm {path}' and run again: it is then computed anew."
+
+
+def _changed(folder: Path) -> tuple[int, int]:
+    """Return the inode and time of change of a folder; zeros if there is none."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return 0, 0
+    return facts.st_ino, facts.st_mtime_ns
+
+
+def _list(folder: Path, changed: tuple[int, int], before: _Listed | None) -> _Listed:
+    settled = 0 < changed[1] < time.time_ns() - SETTLED
+    shards = _shards(folder)
+    if before and before.shards == shards:
+        return _Listed(changed, settled, shards, before.where)
+    where: dict[str, Path] = {}
+    for shard, written in shards.items():
+        where.update(dict.fromkeys(_names(shard, written), shard))
+    for gone in (before.shards.keys() if before else set()) - shards.keys():
+        _NAMES.pop(gone, None)
+    return _Listed(changed, settled, shards, where)
+
+
+def _shards(folder: Path) -> dict[Path, Written]:
+    shards = {}
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".parquet"))  # noqa: PTH208
+    except OSError:
+        names = []
+    for shard in map(folder.joinpath, names):
+        if not shard.is_file():  # a pipe could be read for ever
+            raise StoreError(f"{shard} is a broken link or not a file. {repair(shard)}")
+        facts = shard.stat()
+        shards[shard] = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return shards
+
+
+def _names(shard: Path, written: Written) -> tuple[str, ...]:
+    """Return the audio digests of a shard. A shard written again is read again."""
+    if shard in _NAMES and _NAMES[shard][0] == written:
+        return _NAMES[shard][1]
+    try:
+        column = unstale(lambda: pl.read_parquet(shard, columns=["audio_sha256"]))["audio_sha256"]
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {repair(shard)}") from error
+    if column.dtype != pl.String or column.has_nulls():
+        raise StoreError(f"{shard} does not name the audio of its features. {repair(shard)}")
+    names = tuple(map(sys.intern, column.to_list()))  # every feature set names the same clips
+    _NAMES[shard] = written, names
+    return names

@@ -1,0 +1,225 @@
+"""Recordings that a table describes: one row for each clip, in ``clips.csv`` or ``clips.parquet`` of their folder.
+
+Needed are the columns ``path`` (below the folder), ``machine`` and ``split``. Others are optional: ``section``,
+``domain``, ``label``, ``attributes``, and, for train clips cut side by side, ``order`` and ``recording``. What a cell
+leaves empty is unknown. A folder without a table is read by :mod:`~asdcore_plugins.datasets.bases.folders`, so that
+new recordings of machines that a table described need none. A label is 0, ``normal`` or another word of
+:data:`~asdcore_plugins.datasets.bases.own_names.NORMAL`; 1 or the name of a fault.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from asdcore import DatasetError, index_clips
+from asdcore_plugins.datasets.bases.dcase_names import is_sound
+from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth, labels_of_whole_machines
+from asdcore_plugins.datasets.bases.own_names import DOMAINS, NORMAL, TEST, TRAIN, is_normal
+
+TABLES = ("clips.csv", "clips.parquet")
+NEEDED = ("path", "machine", "split")
+OPTIONAL = ("section", "domain", "label", "attributes", "order", "recording")
+
+Row = dict[str, str | None]
+
+
+class TableReader:
+    r"""Recordings that a table describes, in ``clips.csv`` or ``clips.parquet`` of their folder.
+
+    Examples
+    --------
+    >>> import asdcore, shutil, tempfile
+    >>> from pathlib import Path
+    >>> reader = asdcore.load_dataset("index")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a.wav", "b.wav"):
+    ...         _ = shutil.copy(min(Path("data/SynFan/train").glob("*.wav")), Path(folder) / name)
+    ...     table = "path,machine,split,label\na.wav,pump,train,\nb.wav,pump,test,bearing\n"
+    ...     _ = Path(folder, "clips.csv").write_text(table)
+    ...     index, truth = reader.clips(Path(folder)), reader.ground_truth(Path(folder))
+    >>> index.select("clip", "machine", "section", "split", "domain").rows()
+    [('a.wav', 'pump', '00', 'train', 'source'), ('b.wav', 'pump', '00', 'test', None)]
+    >>> truth.rows()
+    [('b.wav', 1, None)]
+    """
+
+    year = None
+    """No challenge's rules apply."""
+
+    def recognizes(self, root: Path) -> int:
+        """Say how surely a table describes these recordings: 3 if it is there, since somebody wrote it for this."""
+        return 3 * bool(_tables(root))
+
+    def clips(self, root: Path) -> pl.DataFrame:
+        """Return the clip index.
+
+        Parameters
+        ----------
+        root : Path
+            The folder that holds the table, and the recordings that it names.
+
+        Returns
+        -------
+        polars.DataFrame
+            A row for each clip, as :func:`asdcore.index_clips` makes it. Without a section it is "00", without a
+            domain a train clip counts as source.
+
+        Raises
+        ------
+        DatasetError
+            With everything that is wrong, at once, each line naming the row.
+        """
+        if not _tables(root):
+            return folder_clips(root)
+        rows, problems = _read(root)
+        entries: list[dict[str, Any]] = []
+        for row in rows:
+            split = _split(row["split"])
+            order = row["order"]
+            entries.append(
+                {
+                    "clip": row["path"],
+                    "machine": row["machine"],
+                    "section": row["section"] or "00",
+                    "split": split,
+                    "domain": row["domain"] or ("source" if split == "train" else None),
+                    "attributes": row["attributes"] if split == "train" else None,
+                    "order": _number(order) if order is not None else None,
+                    "recording": row["recording"],
+                }
+            )
+        return index_clips(root, entries, problems=problems, names_repeat=True)
+
+    def ground_truth(self, root: Path) -> pl.DataFrame | None:
+        """Return the labels of the table.
+
+        Parameters
+        ----------
+        root : Path
+            As in :meth:`clips`.
+
+        Returns
+        -------
+        polars.DataFrame or None
+            clip, label (0 normal, 1 faulty) and domain (null if the table does not say it) of the machines whose every
+            test clip has a label; None if there is no such machine.
+        """
+        if not _tables(root):
+            return folder_truth(root)
+        machines: dict[str | None, list[tuple[str, int | None, str | None]]] = defaultdict(list)
+        for row in _read(root)[0]:
+            if _split(row["split"]) == "test":
+                label = None if row["label"] is None else int(_is_fault(row["label"]))
+                machines[row["machine"]].append((str(row["path"]), label, row["domain"]))
+        return labels_of_whole_machines(machines.values())
+
+
+def _read(root: Path) -> tuple[list[Row], list[str]]:
+    """Return the rows that may be clips, with every column as text or None, and the problems of all rows."""
+    table = _table(root)
+    rows: list[Row] = []
+    problems: list[str] = []
+    first: dict[str, int] = {}
+    for number, cells in enumerate(table.iter_rows(named=True), start=2):
+        row: Row = {name: _text(cells.get(name)) for name in (*NEEDED, *OPTIONAL)}
+        wrong = list(_problems(root, row))
+        if (path := row["path"]) in first:
+            wrong.append(f"row {first[path]} names it too, and a clip has one row")
+        elif path is not None:
+            first[path] = number
+        problems += [f"{path or '(no path)'}: row {number}: {problem}" for problem in wrong]
+        if not wrong:
+            rows.append(row)
+    return rows, problems
+
+
+def _table(root: Path) -> pl.DataFrame:
+    """Read the table, all columns as text; raises DatasetError if it is not one of these columns."""
+    file, *others = _tables(root)
+    if others:
+        raise DatasetError(f"{root} holds both {' and '.join(TABLES)}: remove one.", [], index_clips(root, []))
+    try:
+        if file.suffix == ".csv":
+            table = pl.read_csv(file, infer_schema=False, separator=_separator(file), encoding="utf8")
+        else:
+            table = pl.read_parquet(file)
+        table = table.rename({name: name.strip().lower() for name in table.columns})
+    except (OSError, pl.exceptions.PolarsError) as error:
+        why = str(error).splitlines()[0]
+        raise DatasetError(f"{file} is not a table that can be read ({why}).", [], index_clips(root, [])) from error
+    known = (*NEEDED, *OPTIONAL)
+    problems = [
+        f"the column {name!r} is missing; needed are {', '.join(NEEDED)}" for name in NEEDED if name not in table
+    ]
+    problems += [
+        f"no column is called {name!r}. Known: {', '.join(known)}." for name in table.columns if name not in known
+    ]
+    if problems:
+        raise DatasetError(f"{file} has other columns than an index of clips.", problems, index_clips(root, []))
+    if table.is_empty():
+        raise DatasetError(f"{file} has no rows. Write one for each clip.", [], index_clips(root, []))
+    return table
+
+
+def _tables(root: Path) -> list[Path]:
+    return [root / name for name in TABLES if (root / name).is_file()]
+
+
+def _problems(root: Path, row: Row) -> Iterator[str]:
+    """Yield what is wrong with one row."""
+    for name in NEEDED:
+        if row[name] is None:
+            yield f"its {name} is empty"
+    if path := row["path"]:
+        parts = PurePosixPath(path).parts
+        if path.startswith("/") or ".." in parts or "\\" in path or str(PurePosixPath(path)) != path:
+            yield "its path must lie below the table's folder and be written with '/', such as hall2/pump.wav"
+        elif not is_sound(path):
+            yield "is not named as a .wav or .flac file"
+        elif not (root / path).is_file():
+            yield "there is no such file"
+    if row["machine"] and "/" in row["machine"]:
+        yield f"its machine is {row['machine']!r}, and a machine's name has no '/'"
+    split = _split(row["split"])
+    if row["split"] and split is None:
+        yield f"its split is {row['split']!r}; allowed are train and test"
+    if row["domain"] not in (None, *DOMAINS):
+        yield f"its domain is {row['domain']!r}; allowed are {', '.join(DOMAINS)} and nothing"
+    if split == "train" and row["label"] and _is_fault(row["label"]):
+        allowed = ", ".join(NORMAL)
+        yield f"its label is {row['label']!r}, and train clips are normal; allowed are {allowed}, 0 and nothing"
+    if row["order"] is not None and _number(row["order"]) is None:
+        yield f"its order is {row['order']!r}; a number is allowed, such as an index or a time in seconds"
+
+
+def _separator(file: Path) -> str:
+    """Return the separator of a CSV file: spreadsheets of some countries write a semicolon."""
+    with file.open(encoding="utf8", errors="replace") as lines:
+        header = lines.readline()
+    return max(",;\t", key=header.count)
+
+
+def _text(value: Any) -> str | None:
+    text = "" if value is None else str(value).strip()
+    return text or None
+
+
+def _split(word: str | None) -> str | None:
+    lower = (word or "").lower()
+    return "train" if lower in TRAIN else "test" if lower in TEST else None
+
+
+def _is_fault(label: str) -> bool:
+    return not (is_normal(label) or label.lower() in ("0", "0.0", "false"))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

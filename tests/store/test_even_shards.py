@@ -1,0 +1,77 @@
+"""A shard as usual is read at once, to the same rows and by the same digest as any other."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from asdcore.store.cache import rows_of
+from asdcore.store.digest import table_digest
+from asdcore.store.even_shards import even_rows
+from asdcore.store.tables import FEATURES
+
+
+def shard(arrays, names=None):
+    names = names or [f"{n:02d}ä" for n in range(len(arrays))]
+    columns = {
+        "audio_sha256": names,
+        "shape": [list(array.shape) for array in arrays],
+        "values": [np.asarray(array, np.float32).ravel() for array in arrays],
+    }
+    return pl.DataFrame(columns, schema=FEATURES.columns)
+
+
+def digest(frame):
+    return table_digest(frame, FEATURES.key)
+
+
+EVEN = [np.arange(6.0).reshape(2, 3) - n for n in range(5)]
+
+
+@pytest.mark.parametrize("arrays", [EVEN, [np.array([-0.0, 1e-45])], [np.array([2.0])] * 3], ids=["2d", "zero", "1"])
+def test_the_rows_and_the_digest_are_those_of_the_careful_way(arrays):
+    frame = shard(arrays)
+    rows, slow = even_rows(frame, digest(frame)), rows_of(frame, "damaged")
+    assert list(rows) == list(slow)
+    assert all(rows[name].tobytes() == slow[name].tobytes() and rows[name].shape == slow[name].shape for name in slow)
+
+
+CHANGED = {
+    "a value": pl.col("values").list.eval(pl.element() + 1e-6),
+    "a name": pl.col("audio_sha256") + "x",
+    "a shape": pl.concat_list(pl.lit(3, pl.Int32), pl.lit(2, pl.Int32)).alias("shape"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
+def test_what_is_not_what_was_written_is_left_to_the_careful_way(change):
+    frame = shard(EVEN)
+    assert even_rows(frame.with_columns(change), digest(frame)) is None
+
+
+UNUSUAL = {
+    "two shapes": shard([np.zeros(2), np.zeros((1, 2))]),
+    "an empty clip": shard([np.zeros((0, 2)), np.zeros((0, 2))]),
+    "not finite": shard([np.array([np.nan]), np.array([0.0])]),
+    "out of order": shard([np.zeros(2), np.ones(2)], ["b", "a"]),
+    "a clip twice": shard([np.zeros(2), np.zeros(2)], ["a", "a"]),
+    "values of another length": shard([np.zeros(2), np.zeros(2)]).with_columns(
+        values=pl.Series([[1.0], [1.0, 2.0, 3.0]], dtype=pl.List(pl.Float32))
+    ),
+    "no clip": shard([]),
+    "no value": shard(EVEN).with_columns(values=pl.lit(None, pl.List(pl.Float32))),
+    "a value that is missing": shard([np.zeros(1)]).with_columns(values=pl.Series([[None]], dtype=pl.List(pl.Float32))),
+    "a length that is missing": shard([np.zeros(1)]).with_columns(shape=pl.Series([[None]], dtype=pl.List(pl.Int32))),
+    "a column more": shard(EVEN).with_columns(more=1),
+    "another type": shard(EVEN).cast({"values": pl.List(pl.Float64)}),
+}
+
+
+@pytest.mark.parametrize("frame", UNUSUAL.values(), ids=UNUSUAL)
+def test_the_unusual_is_left_to_the_careful_way(frame):
+    try:
+        recorded = digest(frame)
+    except TypeError:
+        recorded = "none"
+    assert even_rows(frame, recorded) is None
