@@ -125,7 +125,8 @@ class Cluster:
         """Turn the loss of the scheduler into a ClusterError."""
         try:
             yield
-        except (OSError, AttributeError, RuntimeError) as error:  # of a closed stream, or a client that has given up
+        # Of a closed stream, a client that has given up, and a call of it that was cancelled.
+        except (OSError, AttributeError, RuntimeError, NameError) as error:
             raise trouble.gone(self.address) from error
 
     def label(self, address: str, host: str) -> str:

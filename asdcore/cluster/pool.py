@@ -47,10 +47,11 @@ LOGS = 8
 
 @dataclass
 class _Chunk:
-    """A job, and how many workers have ended while they worked on it."""
+    """A job, how many workers have ended while they worked on it, and which may do it: all, if none is named."""
 
     job: Any
     deaths: int = 0
+    may: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -89,7 +90,7 @@ class ClusterPool(Elsewhere):
 
         def submit(chunk: _Chunk) -> None:
             call = pickle.dumps(Call(perform, self._needs, work, chunk.job))
-            future = self._executor(chunk.job).submit(pickle.loads, call)
+            future = self._executor(chunk).submit(pickle.loads, call)
             under_way[future] = chunk
             future.add_done_callback(done.put)
 
@@ -106,8 +107,14 @@ class ClusterPool(Elsewhere):
                     future = done.get(timeout=BEAT)
                 except Empty:
                     self._beat()
+                    for future in [each for each, chunk in under_way.items() if self._is_stranded(chunk)]:
+                        chunk = under_way.pop(future)
+                        future.cancel()
+                        submit(chunk)
                     continue
                 self._silent = 0
+                if future not in under_way:  # handed to other workers meanwhile
+                    continue
                 chunk = under_way.pop(future)
                 answer = self._answer(future, chunk)
                 del future
@@ -175,18 +182,22 @@ class ClusterPool(Elsewhere):
             raise trouble.refused(troubles, len(self._workers))
         return bool(troubles)
 
-    def _executor(self, job: object) -> Any:
-        """Return the executor for a job: workers with a GPU do what needs one, others the rest."""
-        on_gpu = bool(self._cluster.device) and getattr(job, "device", None) is not None
-        can = {address for address in self._workers if address not in self._refused}
-        others = {address for address in can if GPU not in self._workers[address]["resources"]}
+    def _executor(self, chunk: _Chunk) -> Any:
+        """Return the executor for a chunk: workers with a GPU do what needs one, others the rest."""
+        on_gpu = bool(self._cluster.device) and getattr(chunk.job, "device", None) is not None
+        can = frozenset(self._workers.keys() - self._refused)
+        others = frozenset(address for address in can if GPU not in self._workers[address]["resources"])
+        spared = others if self._cluster.device and not on_gpu else frozenset()
+        chunk.may = spared or (can if self._refused else frozenset())
         limits: dict[str, Any] = {"resources": {GPU: 1}} if on_gpu else {}
-        if self._refused:
-            limits |= {"workers": sorted(can if on_gpu else others or can)}
-        elif self._cluster.device and not on_gpu and others:
-            limits |= {"workers": sorted(others), "allow_other_workers": True}
         # pure=False: equal calls are two, also those of an earlier run.
-        return self._cluster.client.get_executor(pure=False, **limits)
+        return self._cluster.client.get_executor(
+            pure=False, **limits, **({"workers": sorted(chunk.may)} if chunk.may else {})
+        )
+
+    def _is_stranded(self, chunk: _Chunk) -> bool:
+        """Whether all workers that may do a chunk have gone: one that is started anew has another address."""
+        return bool(chunk.may) and not chunk.may & self._workers.keys()
 
     def _look(self, *, now: bool = False) -> None:
         """Ask which workers there are, if that is some seconds ago."""
