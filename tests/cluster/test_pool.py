@@ -20,6 +20,7 @@ from asdcore.errors import ClusterError, DataError
 from asdcore.execution import run_jobs
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.xdist_group("cluster")  # one process starts the workers for all of these
 
 
 def raising(error):
