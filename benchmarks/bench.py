@@ -26,6 +26,7 @@ from inferring import inferring
 from large_banks import large_banks
 from scoring import scoring
 from shown import show
+from training import training
 from uncertainty import uncertainty
 
 ROOT = Path(__file__).parents[1]
@@ -203,6 +204,7 @@ def main() -> None:
         detectors,
         inferring,
         large_banks,
+        training,
         gaussians,
     )
     kept = [one for part in parts for one in part()]

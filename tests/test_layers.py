@@ -17,6 +17,7 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["testing"],
+    ["monitor"],
     ["detector"],
     ["frozen", "reporting"],
     ["submission"],

@@ -69,13 +69,16 @@ _KINDS = {
 }
 
 
-def new_plugin(kind: str, name: str, folder: Path) -> Path:
+def new_plugin(kind: str, name: str, folder: Path, *, trainable: bool = False) -> Path:
     """Write the distribution ``asdcore-<name>`` into ``folder`` and return where it lies.
 
-    Hyphens in the name become underscores. Raises PluginError for an invalid name or kind, or a name that is taken.
+    Hyphens in the name become underscores. trainable : an encoder that is trained. Raises PluginError for an invalid
+    name or kind, or a name that is taken.
     """
     if kind not in KINDS:
         raise PluginError(f"There is no kind of plugin {kind!r}. {did_you_mean(kind, KINDS)}")
+    if trainable and kind != "encoder":
+        raise PluginError(f"--trainable is for encoders: every {kind} that has a fit is fitted already. Leave it out.")
     name = _checked(kind, name.replace("-", "_"))
     distribution = "asdcore-" + name.replace("_", "-")
     destination = given_path(folder, "the folder") / distribution
@@ -83,7 +86,7 @@ def new_plugin(kind: str, name: str, folder: Path) -> Path:
         raise PluginError(f"{destination} exists already. Choose another name or folder, or remove it.")
     with fresh_folder(destination) as temporary:
         whole = temporary / distribution
-        for file, text in _files(kind, name, distribution).items():
+        for file, text in _files(kind, name, distribution, trainable).items():
             (whole / file).parent.mkdir(parents=True, exist_ok=True)
             (whole / file).write_text(text, encoding="utf-8", newline="\n")
         whole.replace(destination)
@@ -125,7 +128,7 @@ def _checked(kind: str, name: str) -> str:
     return name
 
 
-def _files(kind: str, name: str, distribution: str) -> dict[str, str]:
+def _files(kind: str, name: str, distribution: str, trainable: bool) -> dict[str, str]:
     """Return {path in the new distribution: its text}."""
     module, about = f"asdcore_{name}", _KINDS[kind]
     words = {"kind": kind, "name": name, "distribution": distribution, "module": module}
@@ -134,7 +137,7 @@ def _files(kind: str, name: str, distribution: str) -> dict[str, str]:
     sources = {
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",
-        f"{module}.py": f"{kind}.py",
+        f"{module}.py": f"{'trainable_' * trainable}{kind}.py",
         f"tests/test_{name}.py": about.test,
     }
     templates = resources.files("asdcore.authoring") / "templates" / "new_plugin"

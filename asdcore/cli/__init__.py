@@ -23,6 +23,7 @@ from asdcore.cli import (
     detector,
     freeze,
     ledger,
+    monitor,
     plugins,
     registry,
     report,
@@ -78,6 +79,7 @@ app.command()(freeze.verify)
 app.command()(freeze.infer)
 app.command()(detector.export)
 app.command()(detector.detect)
+app.command()(monitor.monitor)
 app.command()(submission.package)
 app.command("check-submission")(submission.check_submission)
 app.command()(plugins.plugins)

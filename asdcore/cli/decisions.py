@@ -77,6 +77,7 @@ def decisions(
     if export(_joined([row.as_json() for row in counts], [row.as_json() for row in beside], limits), csv, latex):
         return
     _show_counts(counts)
+    print_lines(_seen_by_networks(done, chosen))
     _show_beside(beside, why)
     _show_limits(limits, [limit.doubt for limit in counted])
     if tested:
@@ -85,6 +86,18 @@ def decisions(
         print_lines(["", "Test normals:", "", *terminal.table(tested, (*PLACE, *shown)), "", *readings])
     else:
         typer.echo(f"Test normals: not evaluated yet. Next: asdcore evaluate {run}")
+
+
+def _seen_by_networks(run: Run, systems: set[str]) -> list[str]:
+    """Return a note if systems rest on scores of train clips that a network has seen."""
+    from asdcore.held_out import seen_notes
+    from asdcore.portfolio import parse_portfolio
+
+    plan = parse_portfolio(run.about["portfolio"])
+    needed = set[str]().union(*(plan.systems[name].branches for name in systems))
+    return [
+        line for note in seen_notes(run.about.get("out_of_fold", []), needed) for line in textwrap.wrap(note, WIDTH)
+    ]
 
 
 def _show_counts(counts: list[FalsePositives]) -> None:

@@ -48,6 +48,7 @@ def new_plugin(
     kind: Annotated[str, typer.Argument(help="dataset, view, encoder, scorer, normalizer or guard.")],
     name: Annotated[str, typer.Argument(help="Its name in portfolios: letters, digits and underscores.")],
     folder: Annotated[Path, typer.Option(help="Where to write the new distribution.")] = Path(),
+    trainable: Annotated[bool, typer.Option(help="An encoder that is trained on train clips.")] = False,
 ) -> None:
     """Write a new plugin, with tests that pass.
 
@@ -59,7 +60,7 @@ def new_plugin(
     from asdcore.authoring.scaffold import command, install_command
     from asdcore.authoring.scaffold import new_plugin as write_plugin
 
-    path = write_plugin(kind, name, folder)
+    path = write_plugin(kind, name, folder, trainable=trainable)
     data = " --data ROOT" if kind == "dataset" else ""
     typer.echo(f"Wrote {path}. Next:")
     typer.echo(f"  {install_command(path)}\n  {command('asdcore')} check-plugin {name.replace('-', '_')}{data}")

@@ -34,7 +34,8 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str
 
 def manifest(frozen: Manifest) -> list[str]:
     """Return what a manifest pins, as lines."""
-    kinds = Counter(subject.kind for subject in frozen.subjects.values())
+    kinds = Counter(subject.kind for subject in frozen.own.values())
+    kinds["audio"] += len(frozen.shards or ())
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     looks = frozen.predicate["looks"]
     return [

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from asdcore.compute.freed_memory import keep_freed_memory
+
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Variables that a library reads when it is loaded."""
 
@@ -22,8 +24,9 @@ VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 def single_threaded() -> Iterator[None]:
     """Compute on one thread inside the block. Several threads may be inside: the last to leave resets the process.
 
-    A library that is loaded inside computes on one thread, too, until then.
+    A library that is loaded inside computes on one thread, too, until then. Memory that is freed stays in the process.
     """
+    keep_freed_memory()
     own = _process.enter()
     try:
         yield

@@ -123,6 +123,11 @@ class TrainableEncoder(Encoder, Protocol):
     scope : str
         "machine" (one model each) or "all" (one for all). An attribute of what is registered, or a parameter of this
         name: it is read before anything is built. What is registered has ``fit``, too; a class has both.
+
+    Notes
+    -----
+    Optional: ``as_if_trained() -> self``, after which ``encode`` runs with the first weights, so that the network can
+    be counted before a training (``asdcore complexity``). Nothing else calls it.
     """
 
     scope: str

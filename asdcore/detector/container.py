@@ -26,6 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from asdcore.basics.parse import parse_json
+from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest import Manifest, NothingToCheckError, check_name, parse_manifest
 from asdcore.frozen.signing import check_signature
@@ -255,3 +256,17 @@ def _small(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bytes:
 
 def _edited(path: Path, what: str) -> ManifestError:
     return ManifestError(f"{path} was edited or damaged: {what}. Nothing of it is used. {_AGAIN}")
+
+
+def with_checkpoints(choices: Any, inside: dict[str, str]) -> Any:
+    """Return a portfolio whose checkpoints are the files that travel inside: {as written: path}."""
+    if isinstance(choices, list):
+        return [with_checkpoints(choice, inside) for choice in choices]
+    if not isinstance(choices, dict):
+        return choices
+    return {
+        key: inside.get(value, value)
+        if key == CHECKPOINT and isinstance(value, str)
+        else with_checkpoints(value, inside)
+        for key, value in choices.items()
+    }

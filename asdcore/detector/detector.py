@@ -17,7 +17,7 @@ from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import chosen, loaded
-from asdcore.detector.container import Container, open_container
+from asdcore.detector.container import Container, open_container, with_checkpoints
 from asdcore.detector.listen import Listener, checked_audio, frozen_listener
 from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.verdict import Verdict
@@ -201,6 +201,15 @@ class Detector:
         """Score one clip by every system; parameters and errors as of :meth:`score`."""
         return self._verdicts(audio, sample_rate, machine, section, self.systems)
 
+    def known(self, machine: str | None = None, section: str | None = None) -> FrozenMachine:
+        """Return what was frozen of a machine: train normals, and thresholds by any rule; errors as :meth:`score`."""
+        with self._lock, chosen(self._plugins), single_threaded():
+            return self._machine(*self._cell(machine, section))
+
+    def chosen_system(self, name: str | None = None) -> str:
+        """Return the system that :meth:`score` takes for this name; DataError if it takes none."""
+        return self._system(name)
+
     def check_asked(self, machine: str | None, section: str | None, system: str | None) -> None:
         """Raise DataError unless machine, section and system name one of each that this detector knows."""
         self._cell(machine, section)
@@ -260,7 +269,7 @@ class Detector:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             self._container.unpack("resource/", folder)
             inside = {name: str(folder / member) for name, member in self._container.checkpoints.items()}
-            choices = _replaced(choices, inside)
+            choices = with_checkpoints(choices, inside)
         return parse_portfolio(choices)
 
 
@@ -271,15 +280,3 @@ def _unclear(machine: object, section: object, *, is_known: bool) -> str:
     if not is_known:
         return f"{' '.join(words)} is unknown"
     return "No machine is named" if machine is None else f"{name} has several sections"
-
-
-def _replaced(choices: Any, inside: dict[str, str]) -> Any:
-    """Return a portfolio with other checkpoints."""
-    if isinstance(choices, list):
-        return [_replaced(choice, inside) for choice in choices]
-    if not isinstance(choices, dict):
-        return choices
-    return {
-        key: inside.get(value, value) if key == CHECKPOINT and isinstance(value, str) else _replaced(value, inside)
-        for key, value in choices.items()
-    }

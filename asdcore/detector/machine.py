@@ -20,7 +20,7 @@ from asdcore.detector.systems import BranchScores, FrozenSystem, Scale
 from asdcore.detector.verdict import BranchShare, Nearest, Verdict
 from asdcore.errors import ManifestError, located
 from asdcore.held_out import held_out_by, system_groups
-from asdcore.portfolio import Named, Portfolio
+from asdcore.portfolio import Decision, Named, Portfolio
 from asdcore.runs.folder import TABLES
 from asdcore.stages.calibrate import straight
 from asdcore.stages.decide import thresholds
@@ -107,6 +107,20 @@ class FrozenMachine:
     def seconds(self) -> float:
         """How long the shortest train clip is."""
         return float((self._clips["n_samples"] / self._clips["sample_rate"]).min() or 0.0)  # type: ignore[arg-type]
+
+    def normals(self, system: str) -> pl.DataFrame:
+        """Return the train normals by a system: clip, score and the group that was left out with it."""
+        rows = self._rows.filter(pl.col("system") == system)
+        return rows.join(self._groups, on=["system", "clip"]).select("clip", "score", "group")
+
+    def threshold(self, system: str) -> float:
+        """Return the frozen threshold of a system."""
+        return self._thresholds[system]
+
+    def limit(self, system: str, decision: Decision) -> float:
+        """Return the threshold of a system by another rule; raises DataError if there are too few train normals."""
+        rows = self._rows.filter(pl.col("system") == system)
+        return float(thresholds(rows, self._clips, decision, self._groups)["threshold"].item())
 
     def verdicts(self, features: Features, systems: list[str]) -> dict[str, Verdict]:
         """Return what some systems say of one clip."""
@@ -196,6 +210,6 @@ class FrozenMachine:
                 "scores on this machine. Other kernels may be why: 'asdcore verify MANIFEST' names them."
             )
         recorded: list[dict[str, Any]] = frozen.container.manifest.predicate["run"].get("out_of_fold", [])
-        groups = system_groups(self._clips, self._plan, recorded)
-        limits = thresholds(again, self._clips, self._plan.decision, groups)
+        self._rows, self._groups = again, system_groups(self._clips, self._plan, recorded)
+        limits = thresholds(again, self._clips, self._plan.decision, self._groups)
         return dict(limits.select("system", "threshold").rows())

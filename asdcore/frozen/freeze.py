@@ -22,13 +22,15 @@ from asdcore.evidence.ledger import count_looks
 from asdcore.frozen import lineage
 from asdcore.frozen.complete_tables import check_whole
 from asdcore.frozen.environment import environment
-from asdcore.frozen.hashing import HashedFile, hash_files
+from asdcore.frozen.hashing import HashedFile
 from asdcore.frozen.left_out_groups import split_rows
 from asdcore.frozen.locations import Roots, code_roots, plugin_files, relative_roots
-from asdcore.frozen.manifest import Manifest, Subject, check_name, write_manifest
+from asdcore.frozen.manifest import Manifest, Subject, write_manifest
 from asdcore.frozen.manifest_path import check_place, moment_of
+from asdcore.frozen.pinnable import pinnable, write_recordings
 from asdcore.frozen.recording_names import sounds_below
 from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
+from asdcore.frozen.shards import Shard, is_sharded, parts
 from asdcore.frozen.stored_parts import Shards, StoredParts
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
@@ -80,7 +82,8 @@ def freeze(
     work = _Freeze(done, progress or Silent())
     work.check_unchanged()
     check_whole(done, work.plan)
-    return write_manifest(path, work.subjects(), work.predicate(relative_roots(work.places, path)), moment)
+    shards, subjects = work.recordings(path), work.subjects()
+    return write_manifest(path, subjects, work.predicate(relative_roots(work.places, path)), moment, shards)
 
 
 @dataclass
@@ -170,11 +173,16 @@ class _Freeze:
                 )
             )
 
+    def recordings(self, path: Path) -> list[Shard]:
+        """Hash the recordings and write them into shards beside the manifest, if there are many."""
+        return write_recordings(path, self.run.clips, self._roots, self.progress)
+
     def subjects(self) -> list[Subject]:
-        """Hash everything and return it as subjects."""
+        """Hash everything, but recordings in shards, and return it as subjects."""
         tables = {f"run/{name}.parquet": table_digest(getattr(self.run, name), TABLES[name].key) for name in TABLES}
         kinds = dict.fromkeys(tables, "table") | {f"run/{PORTFOLIO_FILE}": "portfolio"}
-        kinds |= {f"data/{clip}": "audio" for clip in self.run.clips["clip"]}
+        if not is_sharded(self.run.clips):
+            kinds |= {f"data/{clip}": "audio" for clip in self.run.clips["clip"]}
         kinds |= {name: "features" for shards in self._all_shards for name in shards}
         kinds |= dict.fromkeys(self.stored.trained(), "trained")
         kinds |= {
@@ -245,22 +253,16 @@ class _Freeze:
 
     def _hash(self, names: list[str]) -> dict[str, HashedFile]:
         """Hash every file; raises ManifestError with all that cannot be pinned."""
-        kept = {resource.root: resource.folder for resource in self.resources}
-        roots = Roots({**self.places, **kept, **code_roots(self.plugin_names)}, self.sources)
+        had = {f"run/{PORTFOLIO_FILE}": bytes_digest(json_text(self.run.about["portfolio"]).encode())}
+        if not is_sharded(self.run.clips):
+            had |= dict(parts(self.run.clips).select("name", "had").rows())
         with self.progress.stage("hash", len(names)) as advance:
-            files = hash_files(names, lambda name: roots.locate(check_name(name)), done=advance)
-        had = {f"data/{clip}": digest for clip, digest in self.run.clips.select("clip", "sha256").rows()}
-        had[f"run/{PORTFOLIO_FILE}"] = bytes_digest(json_text(self.run.about["portfolio"]).encode())
-        problems = []
-        for name, file in files.items():
-            if file.trouble:
-                problems.append(f"{name}: {file.trouble}")
-            elif had.get(name, file.sha256) != file.sha256:
-                problems.append(f"{name}: changed since the run")
-        if problems:
-            more = f", and {len(problems) - 20} more" * (len(problems) > 20)
-            raise ManifestError("\n  - ".join(["This run cannot be frozen:", *problems[:20]]) + more)
-        return files
+            return pinnable(names, self._roots, had, advance)
+
+    @cached_property
+    def _roots(self) -> Roots:
+        kept = {resource.root: resource.folder for resource in self.resources}
+        return Roots({**self.places, **kept, **code_roots(self.plugin_names)}, self.sources)
 
     def _feature_digests(self) -> dict[str, str]:
         root = self.places["store"]
@@ -292,5 +294,6 @@ class _Freeze:
             self.stored.states,
             self.stored.trained(),
             self.stored.shards(crossfit=True),
+            is_sharded(self.run.clips),
         )
         return lineage.draw(made)

@@ -1,6 +1,7 @@
 """The lineage of a run: the parents of every artifact, and the results that a change affects.
 
-    data/<clip>                       -> clips/<machine>/<section>
+    data/<clip>                       -> clips/<machine>/<section>; of a manifest with shards by way of
+                                         audio/<machine>/<section>/<split>, which stands for its recordings
     asdcore/<file>                    -> code
     plugin/<P>/<file>                 -> plugin/<P>
     train clips, plugins, checkpoint, code                -> store/trained/<recipe>: what an encoder has learnt
@@ -22,6 +23,7 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.frozen.shards import parts
 from asdcore.portfolio import Portfolio
 
 Lineage = dict[str, list[str]]
@@ -41,6 +43,7 @@ class Ingredients:
     shards : {branch: {name of a shard: audio digests in it}}. resources : {branch: names of its checkpoint files}.
     fitted : {branch: {machine/section: names of the states of its scorers}}. trained : {name of a trained state: its
     branches, and the machine that it hears, "" for all}. crossfit : as shards, of features by the networks of folds.
+    sharded : whether the manifest lists its recordings in shards.
     """
 
     plan: Portfolio
@@ -53,19 +56,26 @@ class Ingredients:
     fitted: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
     trained: Mapping[str, tuple[list[str], str]] = field(default_factory=dict)
     crossfit: Mapping[str, Mapping[str, set[str]]] = field(default_factory=dict)
+    sharded: bool = False
+
+    def recordings(self, clips: pl.DataFrame) -> set[str]:
+        """Return the names of recordings, or the nodes that stand for them."""
+        return set(parts(clips)["part"] if self.sharded else "data/" + clips["clip"])
 
 
 def draw(made: Ingredients) -> Lineage:
     """Return {artifact: its parents}, every name sorted."""
     lineage: dict[str, set[str]] = defaultdict(set)
     lineage["environment"] = set()
+    if made.sharded:
+        lineage |= {node: set() for node in made.recordings(made.clips)}
     for group, names in made.files.items():
         lineage[group] |= set(names)
     reader = f"plugin/{made.plugin['dataset', made.task]}"
     cells = made.clips.group_by("machine", "section", maintain_order=True)
     audio = {f"{machine}/{section}": cell for (machine, section), cell in cells}
     for where, cell in audio.items():
-        lineage[f"clips/{where}"] |= {reader, *(f"data/{clip}" for clip in cell["clip"])}
+        lineage[f"clips/{where}"] |= {reader, *made.recordings(cell)}
     for branch in made.plan.branches:
         _branch(made, branch, audio, lineage)
     for system in made.plan.systems:
@@ -118,7 +128,7 @@ def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], l
     train = made.clips.filter(pl.col("split") == "train")
     for name, machine in networks.items():
         heard = train.filter(pl.col("machine") == machine) if machine else train
-        lineage[name] |= {*makers, *(f"data/{clip}" for clip in heard["clip"])}
+        lineage[name] |= {*makers, *made.recordings(heard)}
     for where, cell in audio.items():
         mine = set(cell["sha256"])
         own = {name for name, machine in networks.items() if machine in ("", cell["machine"][0])}

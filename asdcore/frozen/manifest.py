@@ -6,14 +6,16 @@
     predicate.sealed   when it was frozen, and the SHA-256 of all the rest: the only field that two freezes of one run
                    may differ in
 
+With more than 20,000 recordings these lie in files beside it (:mod:`asdcore.frozen.shards`), which it pins.
+
 A subject is named ``<root>/<path below it>``; :mod:`asdcore.frozen.locations` says where the roots lie.
 Source of the format: https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
 """
 
 from __future__ import annotations
 
-import re
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,12 @@ from typing import Any
 from asdcore.basics.parse import parse_json
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest_schema import understood, written
+from asdcore.frozen.sharded_subjects import ShardedSubjects
+from asdcore.frozen.shards import Shard, Shards, as_json, listed, remove_others
+from asdcore.frozen.subject import KINDS, Subject, check_name, subject_of
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
-from asdcore.store.digest import RECIPE_ALGORITHM, TABLE_ALGORITHM
 from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -33,46 +37,30 @@ SCHEMA = 2
 READ = ("1", "2")
 """The schemas that are read. The first pinned no fitted state."""
 
-KINDS = ("audio", "checkpoint", "plugin", "code", "portfolio", "record", "features", "fitted", "trained", "table")
+SHARDED = f"{SCHEMA}+shards"
+"""The schema of a manifest whose recordings lie in shards beside it."""
 
 LARGEST = 1 << 28
 """Bytes: no manifest comes near it (20,000 clips make some 6 MB), and nothing larger is read."""
 
 _RECORD = f"run/{RUN_FILE}"
-_OF_EVERY_RUN = (_RECORD, f"run/{PORTFOLIO_FILE}", *(f"run/{name}.parquet" for name in TABLES))
-_DIGESTS = {"record": (False, True), "table": (True, True), "features": (True, True)}
-"""Whether a kind has (a SHA-256 of its bytes, a digest of its content); others have the first alone."""
+__all__ = [
+    "KINDS",
+    "Manifest",
+    "NothingToCheckError",
+    "Subject",
+    "check_name",
+    "parse_manifest",
+    "read_manifest",
+    "write_manifest",
+]
 
-_HEX = re.compile(r"[0-9a-f]{64}")
+_OF_EVERY_RUN = (_RECORD, f"run/{PORTFOLIO_FILE}", *(f"run/{name}.parquet" for name in TABLES))
 _SEAL = f'"{FIELD}":"'.encode()
 
 
 class NothingToCheckError(ManifestError):
     """A manifest or key is missing or of another kind: the command was used wrongly, no check has failed."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One pinned artifact: ``sha256`` and ``size`` of the file's bytes, and ``content``, a digest of its values.
-
-    A run's record has no SHA-256: it holds timings, so only its content is pinned.
-    """
-
-    name: str
-    kind: str
-    size: int | None = None
-    sha256: str | None = None
-    content: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as an in-toto ResourceDescriptor."""
-        digest = {"sha256": self.sha256, _algorithm(self.kind): self.content}
-        notes = {"kind": self.kind, "size": self.size}
-        return {
-            "name": self.name,
-            "digest": {key: value for key, value in digest.items() if value is not None},
-            "annotations": {key: value for key, value in notes.items() if value is not None},
-        }
 
 
 @dataclass(frozen=True)
@@ -83,8 +71,8 @@ class Manifest:
     ----------
     path : Path
         Where it lies.
-    subjects : dict
-        {name: pinned artifact}.
+    subjects : mapping
+        {name: pinned artifact}. Recordings in shards are read when they are asked for.
     predicate : dict
         What ran: portfolio, plugins, environment, splits, looks at the labels and lineage.
     sha256 : str
@@ -92,13 +80,36 @@ class Manifest:
     """
 
     path: Path
-    subjects: dict[str, Subject]
+    subjects: Mapping[str, Subject]
     predicate: dict[str, Any] = field(repr=False)
     sha256: str
 
     def of_kind(self, *kinds: str) -> list[Subject]:
         """Return the subjects of some kinds, in the order of their names."""
-        return [subject for subject in self.subjects.values() if subject.kind in kinds]
+        subjects = self.subjects if "audio" in kinds else self.own
+        return [subject for subject in subjects.values() if subject.kind in kinds]
+
+    @property
+    def own(self) -> Mapping[str, Subject]:
+        """The subjects that are listed in the manifest itself: all but recordings in shards."""
+        return self.subjects.own if isinstance(self.subjects, ShardedSubjects) else self.subjects
+
+    def node(self, name: str) -> str | None:
+        """Return the node of the lineage that a subject is, or is one of; None if it is not pinned."""
+        if isinstance(self.subjects, ShardedSubjects) and name not in self.own:
+            return self.subjects.node(name)
+        return name if name in self.subjects else None
+
+    def nodes_below(self, folder: str) -> set[str]:
+        """Return the nodes of the lineage of the subjects whose names begin with ``folder``."""
+        if isinstance(self.subjects, ShardedSubjects):
+            return self.subjects.nodes_below(folder)
+        return {name for name in self.subjects if name.startswith(folder)}
+
+    @property
+    def shards(self) -> Shards | None:
+        """The shards of the recordings, None if the manifest has none."""
+        return self.subjects.shards if isinstance(self.subjects, ShardedSubjects) else None
 
     @property
     def cells(self) -> list[tuple[str, str]]:
@@ -107,16 +118,21 @@ class Manifest:
         return sorted((machine, section) for _, machine, section in nodes)
 
 
-def write_manifest(path: Path, subjects: list[Subject], predicate: dict[str, Any], time: str) -> Manifest:
+def write_manifest(
+    path: Path, subjects: list[Subject], predicate: dict[str, Any], time: str, shards: Sequence[Shard] = ()
+) -> Manifest:
     """Write a manifest atomically and return it as read back; ``time`` goes into its seal.
+
+    shards : what :func:`asdcore.frozen.shards.write_shards` wrote of the recordings, which are not among ``subjects``
+    then.
 
     Raises ManifestError if canonical JSON cannot hold a value.
     """
     statement: dict[str, Any] = {
         "_type": STATEMENT,
-        "predicateType": f"{PREDICATE}{SCHEMA}",
+        "predicateType": f"{PREDICATE}{SHARDED if shards else SCHEMA}",
         "subject": [subject.as_json() for subject in sorted(subjects, key=lambda subject: subject.name)],
-        "predicate": {**written(predicate), FIELD: unsealed(time)},
+        "predicate": {**written(predicate), **({"shards": as_json(shards)} if shards else {}), FIELD: unsealed(time)},
     }
     try:
         content = canonical_json(statement)
@@ -125,6 +141,7 @@ def write_manifest(path: Path, subjects: list[Subject], predicate: dict[str, Any
             f"{path} cannot be written: {error}. Names are Unicode, whole numbers at most 2^53 - 1."
         ) from None
     write_bytes(path, seal(content))
+    remove_others(path, shards)
     return read_manifest(path)
 
 
@@ -163,7 +180,7 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
         ) from None
     if _SEAL in content and not is_sealed(content):
         raise changed
-    if (schema := kind.removeprefix(PREDICATE)) not in READ:
+    if (schema := kind.removeprefix(PREDICATE)) not in (*READ, SHARDED):
         raise NothingToCheckError(
             f"{path} has schema {schema!r}, this asdcore reads schema {' and '.join(READ)}. Use the asdcore "
             f"that froze it ({_version(statement)}), or freeze the run again."
@@ -171,27 +188,29 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
     if not is_sealed(content):
         raise changed
     try:
-        subjects = {subject.name: subject for subject in map(_subject, statement["subject"])}
+        subjects = {subject.name: subject for subject in map(subject_of, statement["subject"])}
         if len(subjects) != len(statement["subject"]):
             raise ValueError("a subject is listed twice")
         if lost := [name for name in _OF_EVERY_RUN if name not in subjects]:
             raise ValueError(f"{lost[0]} is not pinned")
-        predicate = understood(statement["predicate"], set(subjects))
+        predicate = understood(statement["predicate"], subjects.keys())
+        pinned = _with_shards(subjects, predicate, schema, path)
     except (ManifestError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"{path} is sealed, but holds what no freeze writes: {_short(error)}.") from None
-    return Manifest(path, subjects, predicate, sha256(content).hexdigest())
+    return Manifest(path, pinned, predicate, sha256(content).hexdigest())
 
 
-def check_name(name: str) -> str:
-    """Return a subject's name; raises ManifestError if it could lead out of its root, or is not Unicode."""
-    parts = name.split("/")
-    if len(parts) < 2 or any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name:
-        raise ManifestError(f"the name {name!r} leads out of its root")
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise ManifestError(f"the name {name!r} is not Unicode") from None
-    return name
+def _with_shards(
+    subjects: dict[str, Subject], predicate: dict[str, Any], schema: str, path: Path
+) -> Mapping[str, Subject]:
+    """Return the subjects, with those in shards if there are any; raises ValueError if these fit no manifest."""
+    if (schema == SHARDED) is not ("shards" in predicate):
+        raise ValueError("shards and schema do not go together")
+    if "shards" not in predicate:
+        return subjects
+    if any(subject.kind == "audio" for subject in subjects.values()):
+        raise ValueError("recordings are listed, and shards")
+    return ShardedSubjects(subjects, listed(predicate["shards"], path))
 
 
 def _content(path: Path) -> bytes:
@@ -207,32 +226,6 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         trouble = error.strerror or str(error)
     raise NothingToCheckError(f"{path} cannot be read: {trouble}. 'asdcore freeze RUN --out MANIFEST' makes one.")
-
-
-def _algorithm(kind: str) -> str:
-    return RECIPE_ALGORITHM if kind == "record" else TABLE_ALGORITHM
-
-
-def _subject(descriptor: dict[str, Any]) -> Subject:
-    digest, notes = descriptor["digest"], descriptor["annotations"]
-    subject = Subject(
-        check_name(descriptor["name"]),
-        notes["kind"],
-        notes.get("size"),
-        digest.get("sha256"),
-        digest.get(_algorithm(notes["kind"])),
-    )
-    if subject.kind not in KINDS or (subject.kind == "record") is not (subject.name == _RECORD):
-        raise ValueError(f"{subject.name} is of the kind {subject.kind!r}")
-    digests = (subject.sha256, subject.content)
-    has = tuple(digest is not None for digest in digests)
-    if has != _DIGESTS.get(subject.kind, (True, False)) or not all(
-        _HEX.fullmatch(digest) for digest in digests if digest
-    ):
-        raise ValueError(f"{subject.name} has no digest, or one too many")
-    if subject.sha256 and not (type(subject.size) is int and subject.size >= 0):
-        raise ValueError(f"{subject.name} has the size {subject.size!r}")
-    return subject
 
 
 def _version(statement: dict[str, Any]) -> str:

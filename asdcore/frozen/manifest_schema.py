@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -100,6 +101,7 @@ class _Predicate(_Part):
     splits: list[dict[str, Any]]
     looks: dict[str, int]
     lineage: dict[str, list[str]]
+    shards: list[dict[str, str | int]] = []
     sealed: str
 
 
@@ -111,7 +113,7 @@ def written(predicate: dict[str, Any]) -> dict[str, Any]:
     return {**predicate, "portfolio": json_text(predicate["portfolio"])}
 
 
-def understood(predicate: Any, pinned: set[str]) -> dict[str, Any]:
+def understood(predicate: Any, pinned: Collection[str]) -> dict[str, Any]:
     """Return what :func:`written` was given; ValueError if something is missing, of another kind, or not pinned."""
     try:
         _Predicate.model_validate(predicate)

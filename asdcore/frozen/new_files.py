@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -45,11 +46,14 @@ class _New:
 
     def all(self, damaged: set[str]) -> Iterator[Difference]:
         """Yield files that are new since the freeze and would be read. Files in ``damaged`` are not opened."""
-        names = self.manifest.subjects.keys()
+        names = self.manifest.own.keys()
         data, run = self.roots.folders["data"], self.roots.folders["run"]
         if data.is_dir():
             before = {*names, *(f"data/{clip}" for clip in self.manifest.predicate["set_aside"])}
-            yield from _extra("audio", {f"data/{clip}" for clip in sounds_below(data)} - before)
+            here = {f"data/{clip}" for clip in sounds_below(data)} - before
+            for frame in self.manifest.shards.frames() if self.manifest.shards else ():
+                here.difference_update(frame["name"])
+            yield from _extra("audio", here)
         if run.is_dir():
             yield from self._extra_tables(run)
         yield from _extra("features", set(self._other_shards(damaged)))
@@ -61,8 +65,15 @@ class _New:
                 here = {f"{root}/{path}" for path, _ in tree_files(self.roots.folders[root])}
                 yield from _extra("checkpoint", here - names)
 
+    @cached_property
+    def _audio(self) -> set[str | None]:
+        """The digests of all pinned recordings."""
+        if self.manifest.shards:
+            return {sha256 for frame in self.manifest.shards.frames() for sha256 in frame["sha256"]}
+        return {subject.sha256 for subject in self.manifest.of_kind("audio")}
+
     def _extra_tables(self, run: Path) -> Iterator[Difference]:
-        ours = {f"run/{name}" for name in BESIDE} | self.manifest.subjects.keys()
+        ours = {f"run/{name}" for name in BESIDE} | self.manifest.own.keys()
         if self.manifest.path.resolve().parent == run.resolve():
             ours |= {f"run/{self.manifest.path.name}", f"run/{signature_of(self.manifest.path).name}"}
         try:
@@ -74,7 +85,6 @@ class _New:
 
     def _other_shards(self, damaged: set[str]) -> Iterator[str]:
         """Yield feature files that are not pinned and would be read for a pinned clip, or are unreadable."""
-        clips = {subject.sha256 for subject in self.manifest.of_kind("audio")}
         names = {subject.name for subject in self.manifest.of_kind("features")}
         store = self.roots.folders["store"]
         for folder in sorted({name.rpartition("/")[0] for name in names}):
@@ -82,6 +92,9 @@ class _New:
             here = {f"{folder}/{path.name}": path for path in files}
             held = {name: _held(path) for name, path in here.items() if name not in names}
             yield from (name for name, audio in held.items() if audio is None)
+            if not any(held.values()):
+                continue
+            clips = self._audio
             if all(clips.isdisjoint(audio or ()) for audio in held.values()):
                 continue
             held |= {name: _held(here[name]) for name in (here.keys() & names) - damaged}

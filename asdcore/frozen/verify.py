@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from asdcore.basics.paths import given_path, places
 from asdcore.cluster.connection import check_workers, connected, seen_by
@@ -93,6 +95,8 @@ def verify(
     ['missing: run/scores.parquet']
     """
     pinned = read_manifest(given_path(manifest, "the manifest"))
+    if pinned.shards:
+        pinned.shards.check_there()
     recompute = recompute or retrain
     check_workers(workers, cluster)
     if cluster is not None and not recompute:
@@ -178,19 +182,33 @@ class _Verify:
     def files(self) -> Iterator[Difference]:
         """Hash every pinned file and compare."""
         absent = tuple(f"{root}/" for root in ("run", "store") if self._will_be_rebuilt(root))
-        subjects = self.manifest.subjects
+        subjects, shards = self.manifest.own, self.manifest.shards
         names = [
             name for name, subject in subjects.items() if subject.sha256 and not (absent and name.startswith(absent))
         ]
-        with self.progress.stage("verify", len(names)) as advance:
+        with self.progress.stage("verify", len(names) + (len(shards) if shards else 0)) as advance:
             files = hash_files(names, self.roots.locate, self.seen, advance)
-        for name, file in files.items():
-            yield from _compare(subjects[name], file)
+            for name, file in files.items():
+                yield from _compare(subjects[name], file)
+            if shards:
+                for shard in shards.listed:
+                    yield from self._recordings(shards.frame(shard), shard.sha256, advance)
+
+    def _recordings(self, frame: pl.DataFrame, shard: str, advance: Callable[[int], None]) -> Iterator[Difference]:
+        """Hash the recordings of one shard and compare."""
+        seen = DigestCache(self.seen.path.with_suffix("") / f"{shard}.json", self.trust_mtime)
+        files = hash_files(frame["name"], self.roots.locate, seen, advance)
+        for name, size, sha256, _ in frame.iter_rows():
+            file = files[name]
+            if (file.size, file.sha256, file.trouble) != (size, sha256, ""):
+                yield from _compare(Subject(name, "audio", size, sha256), file)
+        seen.save()
 
     def absent(self, files: list[Difference]) -> dict[str, str]:
         """Return {root: folder} of the roots without a single pinned file."""
         missing = Counter(difference.artifact.partition("/")[0] for difference in files if difference.kind == MISSING)
-        pinned = Counter(name.partition("/")[0] for name, subject in self.manifest.subjects.items() if subject.sha256)
+        pinned = Counter(name.partition("/")[0] for name, subject in self.manifest.own.items() if subject.sha256)
+        pinned["data"] += len(self.manifest.shards or ())
         roots = ("data", "run", "store")
         return {
             root: str(self.roots.folders[root]) for root in roots if missing[root] and missing[root] == pinned[root]
@@ -237,12 +255,13 @@ class _Verify:
         """Return the results that depend on what differs. A new file counts as the pinned files beside it."""
         lineage, changed = self.manifest.predicate["lineage"], set()
         for difference in differences:
-            if difference.artifact in lineage or difference.artifact in self.manifest.subjects:
+            if difference.artifact in lineage:
                 changed.add(difference.artifact)
+            elif (node := self.manifest.node(difference.artifact)) is not None:
+                changed.add(node)
             else:
                 beside = difference.artifact.rpartition("/")[0] + "/"
-                among = {name for name in self.manifest.subjects if name.startswith(beside)}
-                changed |= among or {"environment"}
+                changed |= self.manifest.nodes_below(beside) or {"environment"}
         results = (node for node in reached(lineage, changed) if node.startswith("result/"))
         return sorted(node.removeprefix("result/") for node in results)
 

@@ -28,7 +28,7 @@ from asdcore.held_out.crossfit import crossfit_folds
 from asdcore.held_out.dependence import Reach, reaches
 from asdcore.held_out.plan import HeldOut, assign_folds
 from asdcore.held_out.recording_order import Places, check_places, places
-from asdcore.held_out.run_record import groups_of, held_out_by, held_out_of, system_groups
+from asdcore.held_out.run_record import groups_of, held_out_by, held_out_of, seen_notes, system_groups
 from asdcore.held_out.stored_ranges import Kept, kept
 from asdcore.held_out.trained_networks import NONE, Crossfold, Network, Networks, branch_at, places_of
 
@@ -56,5 +56,6 @@ __all__ = [
     "places",
     "places_of",
     "reaches",
+    "seen_notes",
     "system_groups",
 ]

@@ -48,7 +48,7 @@ def record(held: HeldOut, reaches: Mapping[str, Reach], machine: str, section: s
 
 def record_notes(rows: Record) -> list[str]:
     """Return notes for the user on how train normals were left out."""
-    return [*_dependence(rows), *_small_domains(rows), *_large_groups(rows), *_seen(rows)]
+    return [*_dependence(rows), *_small_domains(rows), *_large_groups(rows), *seen_notes(rows)]
 
 
 def seen_entry(branches: Iterable[str], seen: Collection[str]) -> dict[str, Any]:
@@ -105,13 +105,19 @@ def _small_domains(rows: Record) -> Iterator[str]:
             )
 
 
-def _seen(rows: Record) -> Iterator[str]:
-    if names := sorted({name for row in rows for name in row.get("seen", ())}):
-        yield (
-            f"branch{'es' * (len(names) > 1)} {', '.join(names)}: the network has seen the train clips (seen = true in "
-            "out_of_fold), so their scores are lower than those of new normal clips will be, and thresholds and "
-            "p-values promise too few false alarms. encoder.crossfit = 5 scores each by a network that has not seen it."
-        )
+def seen_notes(rows: Iterable[Mapping[str, Any]], branches: Collection[str] | None = None) -> list[str]:
+    """Note which branches score train normals by a network that was trained on them.
+
+    rows : ``out_of_fold`` of ``run.json``. branches : some of them; None for all.
+    """
+    seen = {name for row in rows for name in row.get("seen", ()) if branches is None or name in branches}
+    if not (names := sorted(seen)):
+        return []
+    return [
+        f"branch{'es' * (len(names) > 1)} {', '.join(names)}: the network has seen the train clips (seen in "
+        "out_of_fold), so their scores are lower than those of new normal clips will be: more of these will lie above "
+        "the threshold than it aims at. encoder.crossfit = 5 scores each by a network that has not seen it."
+    ]
 
 
 def _large_groups(rows: Record) -> Iterator[str]:

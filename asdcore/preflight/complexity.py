@@ -26,6 +26,7 @@ from asdcore.contract.tokens import Tokens
 from asdcore.data.pooling import pool
 from asdcore.errors import AsdcoreError, PortfolioError, blamed, located
 from asdcore.portfolio import Branch, EncoderChoice, Portfolio, load_portfolio
+from asdcore.preflight.briefly_trained import encoder_that_encodes
 from asdcore.preflight.multiply_accumulates import TOLERATED, Macs, count_macs, count_parameters
 from asdcore.progress import Progress, Silent
 
@@ -95,7 +96,8 @@ def complexity(
 ) -> Complexity:
     """Count the parameters and MACs of a portfolio, for one clip.
 
-    Encoders are built and run on noise, on the device that they choose by default.
+    Encoders are built and run on noise, on the device that they choose by default; one that has to be trained first is
+    trained on a little noise. A crossfit costs a new clip nothing: it meets the network of all train clips alone.
 
     Parameters
     ----------
@@ -197,7 +199,8 @@ class _Meter:
     def _encoder(self, choice: EncoderChoice) -> Any:
         key = _identity(choice)
         if key not in self._built:
-            self._built = {key: build("encoder", choice.name, choice.parameters)}
+            with located(f"encoder {choice.name!r}"), blamed("encoder", choice.name):
+                self._built = {key: encoder_that_encodes(choice.name, choice.parameters, self._seconds)}
         return self._built[key]
 
 
@@ -255,7 +258,7 @@ def _total(
 
 def _identity(choice: EncoderChoice) -> str:
     """Return what makes two branches' encoders the same: name and parameters, not layer and pooling."""
-    return choice.model_dump_json(exclude={"layer", "pooling"})
+    return choice.model_dump_json(exclude={"layer", "pooling", "crossfit"})
 
 
 def _notes(plan: Portfolio, costs: Mapping[str, BranchCost], meter: _Meter) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from asdcore.errors import AsdcoreError
 from asdcore.evidence.group_thresholds import GroupThresholds, group_thresholds
 from asdcore.evidence.rates import ADVICE, Rates
 from asdcore.evidence.side_by_side import side_by_side, why_nothing
+from asdcore.held_out import seen_notes
 from asdcore.reporting.reported_runs import Subject
 
 SHARES = ("nominal", "new", "came_one_by_one", "by_group", "came")
@@ -26,6 +27,7 @@ def promises(subjects: Sequence[Subject], places: Mapping[tuple[str, str], str])
     """
     content: dict[str, list[Any]] = {"means": [], "rows": [], "sentences": [], "limits": [], "notes": []}
     for subject in subjects:
+        content["notes"] += [f"{subject.name}: {note}" for note in seen_notes(subject.run.about.get("out_of_fold", []))]
         limits = group_thresholds(subject.run)
         content["limits"] += [_limits(subject, places, limit) for limit in limits]
         content["notes"] += [f"{subject.name}: {limit.doubt}" for limit in limits if limit.doubt]

@@ -100,8 +100,8 @@ def load_trials(folder: str | Path) -> Trials:
     Examples
     --------
     >>> trials = asdcore.load_trials("runs/trials")
-    >>> [run.systems.height for run in trials.runs.values()]
-    [288, 288]
+    >>> [run.about["portfolio"]["seed"] for run in trials.runs.values()]
+    [0, 1]
     """
     home = given_path(folder, "the folder of trials")
     again = f"Run the portfolio again with --trials and --out {folder}: what the store holds is not computed twice."

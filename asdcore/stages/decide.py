@@ -157,23 +157,29 @@ def doubts(clips: pl.DataFrame, decision: Decision) -> list[str]:
 
 
 def group_notes(left_out: Sequence[Mapping[str, Any]], decision: Decision) -> list[str]:
-    """Note where a conformal threshold counts groups of clips, and the assumption behind its promise.
+    """Note where a conformal threshold counts groups of clips, what its promise assumes, and where it has none.
 
     left_out : ``out_of_fold`` of ``run.json``.
     """
     if decision.rule != "conformal":
         return []
+    seen = sorted({name for row in left_out for name in row.get("seen", ())})
+    broken = [
+        f"the conformal threshold keeps no promise where branch {', '.join(seen)} counts: its network has seen the "
+        "train clips and no new clip, so the two are not exchangeable. Set encoder.crossfit, such as 5."
+    ]
     places = [
         f"{row['machine']} section {row['section']}"
         for row in left_out
         if any(domain["groups"] < domain["clips"] for domain in row["domains"].values())
     ]
     if not (named := list(dict.fromkeys(places))):
-        return []
+        return broken if seen else []
     more = f" and {len(named) - 4} more" if len(named) > 4 else ""
     return [
         f"{', '.join(named[:4])}{more}: the conformal threshold counts groups of clips that were recorded together, "
-        f"not clips. It keeps its promise if {ASSUMPTION}."
+        f"not clips. It keeps its promise if {ASSUMPTION}.",
+        *(broken if seen else []),
     ]
 
 

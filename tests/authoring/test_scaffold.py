@@ -27,6 +27,7 @@ for folder in sys.argv[1:]:
 
 def test_generated_tests_pass_as_generated(tmp_path: Path) -> None:
     folders = {kind: new_plugin(kind, f"fresh_{kind}_one", tmp_path) for kind in KINDS}
+    folders["trained encoder"] = new_plugin("encoder", "fresh_trained_one", tmp_path, trainable=True)
     # As a newcomer runs them: in the new folder, with asdcore importable as it is here. One process for all of them.
     paths = os.pathsep.join(str(Path(path).resolve()) for path in sys.path)
     command = [sys.executable, "-c", EACH, *map(str, folders.values())]
@@ -35,7 +36,7 @@ def test_generated_tests_pass_as_generated(tmp_path: Path) -> None:
     for kind, folder in folders.items():
         own, _, said = said.partition(f"{folder.name} ended with ")
         assert said.startswith("0\n"), own + done.stderr
-        assert f"{len(checks(kind)) + 1} passed" in own
+        assert f"{len(checks(kind.split()[-1])) + 1} passed" in own
 
 
 def test_the_distribution_is_complete(tmp_path: Path) -> None:
@@ -80,6 +81,11 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_kind_is_refused_with_the_closest(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="Did you mean 'encoder'"):
         new_plugin("encoders", "mine", tmp_path)
+
+
+def test_only_an_encoder_is_made_trainable(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="--trainable is for encoders"):
+        new_plugin("scorer", "mine", tmp_path, trainable=True)
 
 
 def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:

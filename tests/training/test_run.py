@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 
 import asdcore
+from asdcore.cli.decisions import decisions
 from asdcore.data.audio import decode
 from asdcore.errors import DataError, PluginError, PortfolioError, StoreError
 from asdcore.frozen.manifest import read_manifest
+from asdcore.preflight.complexity import complexity
 from asdcore.runs.folder import load_run
 from asdcore.stages import train
 
@@ -43,7 +45,9 @@ def test_scores_of_clips_that_a_network_has_seen_say_so(run):
         assert set(row.get("seen", [])) == set(row["branches"]) & {"all", "each"}
         crossed = {"crossed": "crossfit of 3", "own_crossed": "crossfit of 2"}
         assert all(row["branches"].get(name, told) == told for name, told in crossed.items())
-    assert any("the network has seen the train clips (seen = true" in note for note in run.about["notes"])
+    assert any(
+        "branches all, each: the network has seen the train clips (seen in" in note for note in run.about["notes"]
+    )
 
 
 def test_every_train_normal_of_a_crossfit_is_scored_once_by_a_fold(run):
@@ -169,3 +173,21 @@ def test_a_state_that_rounds_is_refused_before_it_is_kept(few, one, tmp_path):
     with pytest.raises(PluginError, match="encoder 'rounds', brought back from its state, gives a train clip other"):
         asdcore.run(one('"rounds"'), few, tmp_path / "run", store=tmp_path / "store")
     assert {path.suffixes[0] for path in (tmp_path / "store" / "trained").iterdir()} == {".epoch"}
+
+
+def test_a_conformal_threshold_on_seen_clips_promises_nothing(few, one, tmp_path, capsys):
+    rule = '[decision]\nrule = "conformal"\nquantile = 0.5\n'
+    run = asdcore.run(one('"axes"', rule), few, tmp_path / "run")
+    assert any("the conformal threshold keeps no promise where branch a counts" in note for note in run.about["notes"])
+    decisions(tmp_path / "run")
+    assert "branch a: the network has seen the train clips" in " ".join(capsys.readouterr().out.split())
+    crossed = asdcore.run(one('{ name = "axes", crossfit = 2 }', rule), few, tmp_path / "crossed")
+    assert not any("seen" in note for note in crossed.about["notes"])
+    decisions(tmp_path / "crossed")
+    assert "has seen" not in capsys.readouterr().out
+
+
+def test_an_encoder_that_must_be_trained_first_is_counted(one, monkeypatch):
+    monkeypatch.setenv("TEST_STOP", "2")  # it would stop after a second epoch
+    cost = complexity(one('{ name = "axes", crossfit = 3, epochs = 7 }'), seconds=1.0, train_clips=10)
+    assert cost.branches["a"].features == 3

@@ -192,6 +192,11 @@ class Discriminative(TorchEncoder):
             raise DataError(f"the trained state does not fit {self.name} with these parameters: {error}") from error
         return self
 
+    def as_if_trained(self) -> Discriminative:
+        """Let the network encode with its first weights, so that it can be counted before a training; returns self."""
+        self._classes = self._classes or ("untrained",)
+        return self
+
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, seconds * sample_rate), repeated or cut, each from its beginning."""
         heard = torch.empty(len(audio), self._length)

@@ -6,6 +6,8 @@ bits however many threads there are.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +20,11 @@ BLOCK = 32768
 """Samples of frames whose spectra are taken together: 256 kB."""
 
 
+@functools.cache
 def hann(n_fft: int) -> Floats:
-    """Return the periodic Hann window (n_fft,)."""
+    """Return the periodic Hann window (n_fft,), read-only."""
     window: Floats = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
+    window.flags.writeable = False
     return window
 
 
@@ -47,13 +51,17 @@ def frame_powers(signal: Floats, window: Floats, hop: int) -> Floats:
     array([[16.,  0.,  0.],
            [16.,  0.,  0.]])
     """
-    frames, block = framed(signal, len(window), hop), max(1, BLOCK // len(window))
-    powers = np.empty((len(frames), len(window) // 2 + 1))
+    frames, bins = framed(signal, len(window), hop), len(window) // 2 + 1
+    powers, block = np.empty((len(frames), bins)), min(len(frames), max(1, BLOCK // len(window)))
+    shaped, spectra = np.empty((block, len(window))), np.empty((block, bins), np.complex128)
+    # Real and imaginary parts are squared side by side, so that nothing is gathered from a stride.
+    squares = spectra.view(np.float64)
     for start in range(0, len(frames), block):
-        spectra = np.fft.rfft(frames[start : start + block] * window)
-        # Real and imaginary parts are squared side by side, so that nothing is gathered from a stride.
-        squares = np.square(spectra.view(np.float64))
-        np.add(squares[:, ::2], squares[:, 1::2], out=powers[start : start + block])
+        rows = slice(0, min(block, len(frames) - start))
+        np.multiply(frames[start : start + block], window, out=shaped[rows])
+        np.fft.rfft(shaped[rows], out=spectra[rows])
+        np.square(squares[rows], out=squares[rows])
+        np.add(squares[rows, ::2], squares[rows, 1::2], out=powers[start : start + block])
     return powers
 
 

@@ -161,6 +161,8 @@ class Learner:
             "loss": {name: array(values) for name, values in self.loss.state_dict().items()},
             "mean": {str(i): array(moment["exp_avg"]) for i, moment in enumerate(moments) if moment},
             "square": {str(i): array(moment["exp_avg_sq"]) for i, moment in enumerate(moments) if moment},
+            # A block that was skipped had no gradient, and its weights have taken fewer steps.
+            "taken": {str(i): int(moment["step"]) for i, moment in enumerate(moments) if moment},
             "steps": self.steps,
         }
 
@@ -175,7 +177,7 @@ class Learner:
             if str(i) in state["mean"]:
                 means, squares = (torch.empty_like(weight).detach() for _ in range(2))
                 means.copy_(tensor(state["mean"][str(i)])), squares.copy_(tensor(state["square"][str(i)]))
-                step = torch.tensor(float(self.steps), device=weight.device)
+                step = torch.tensor(float(state["taken"][str(i)]), device=weight.device)
                 self.optimizer.state[weight] = {"step": step, "exp_avg": means, "exp_avg_sq": squares}
 
 

@@ -49,7 +49,7 @@ class Mixup(Augmentation):
         real = values.real.dtype if values.is_complex() else values.dtype
         share = torch.where(draws["apply"] > 0, draws["lam"], 1.0).to(values.device, real)
         share = share.reshape(-1, *[1] * (values.ndim - 1))
-        return share * values + (1.0 - share) * values[draws["perm"].to(values.device)]
+        return values[draws["perm"].to(values.device)].mul_(1.0 - share).add_(share * values)
 
     def relabel(self, labels: Tensor, draws: Draws) -> Tensor:
         """Blend the labels alike."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from asdcore_plugins.trained.networks.branch import Keep, after, ignore, prefixed, weight
 from asdcore_plugins.trained.networks.norm import Norm
 from asdcore_plugins.trained.networks.residual_block import ResidualBlock
+from asdcore_plugins.trained.networks.standardize import Space
 
 LEAST = 36
 """The fewest bins and frames that the strides leave a place of."""
@@ -61,7 +62,7 @@ class STFTBranch(nn.Module):
         self.first, bins = _kept(n_fft, sample_rate, f_min, f_max)
         self.last = self.first + bins
         self.register_buffer("window", torch.hann_window(n_fft, dtype=torch.float32), persistent=False)
-        channels = width // 8
+        channels, self._space = width // 8, Space()
         self.norm_of_bins = Norm(bins)
         self.stem, self.stem_norm = nn.Conv2d(1, channels, 7, 2, bias=False), Norm(channels, overwrite=True)
         sizes = [channels, *(channels << stage for stage in range(STAGES))]
@@ -72,6 +73,7 @@ class STFTBranch(nn.Module):
                 1 + (stage > 0 and block == 0),
                 gate=gates,
                 overwrite=stage + block > 0,
+                space=self._space,
             )
             for stage in range(STAGES)
             for block in range(BLOCKS)
@@ -82,12 +84,12 @@ class STFTBranch(nn.Module):
     def magnitude(self, wave: Tensor) -> Tensor:
         """(batch, n_samples) -> (batch, bins, frames)."""
         window = self.window.to(wave.dtype)
+        window = window / window.square().sum().sqrt()
         spectra = torch.stft(
             wave, self.n_fft, self.hop, window=window, center=True, pad_mode="constant", return_complex=True
         )
-        amplitudes = spectra[:, self.first : self.last].abs()
-        normalized: Tensor = amplitudes / window.square().sum().sqrt()
-        return normalized
+        amplitudes: Tensor = spectra[:, self.first : self.last].abs()
+        return amplitudes
 
     def forward(self, wave: Tensor, keep: Keep = ignore, change: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """(batch, n_samples) -> (batch, width); ``change`` is an augmentation of magnitudes."""
@@ -114,8 +116,14 @@ class STFTBranch(nn.Module):
         The norm keeps the order of values, so pooling goes before the ReLU and has four times as much to itself.
         """
         y = _halved(x, self.stem.weight) if self.training else self.stem(x[:, None])
-        y = self.stem_norm(y.contiguous(memory_format=torch.channels_last))
-        return nn.functional.relu(nn.functional.max_pool2d(y, 3, 2), inplace=True)
+        return self.stem_norm.pooled(y.contiguous(memory_format=torch.channels_last)).relu()
+
+    def train(self, mode: bool = True) -> STFTBranch:
+        """Set the mode; what a training needs for a moment is given back after it."""
+        if not mode:
+            self._space.clear()
+        super().train(mode)
+        return self
 
     def golden(self) -> dict[str, Tensor]:
         """Return weights and running statistics by ASDKit's names."""

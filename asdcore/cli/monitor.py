@@ -1,0 +1,143 @@
+"""The command monitor: a detector that listens to a long recording, a folder that fills, or a stream."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from asdcore.cli.freeze import PublicKey, failing
+from asdcore.cli.shared import FAILED
+from asdcore.errors import DataError
+
+if TYPE_CHECKING:
+    from asdcore.detector.detector import Detector
+    from asdcore.detector.machine import FrozenMachine
+    from asdcore.monitor.monitor import Settings
+    from asdcore.monitor.sources import Source
+
+
+Machine = Annotated[
+    str | None, typer.Option(help="The machine that is heard. Default: the only one that the detector knows.")
+]
+Section = Annotated[str | None, typer.Option(help="Its section. Default: the only one.")]
+System = Annotated[str | None, typer.Option(help="The system. Default: as detect.")]
+Log = Annotated[Path | None, typer.Option(help="File that remembers all windows. Default: SOURCE.monitor.jsonl")]
+Seconds = Annotated[float | None, typer.Option(help="Length of a window. Default: of the train clips.")]
+Hop = Annotated[float | None, typer.Option(help="From one window to the next. Default: the length.")]
+Rule = Annotated[str, typer.Option(help="k/n: an alarm begins with k of n windows above the threshold.")]
+Promise = Annotated[str | None, typer.Option(help="False alarms allowed, such as '1 per week': sets the threshold.")]
+KeepAudio = Annotated[float, typer.Option(help="Seconds of sound to keep before an alarm.", min=0)]
+Once = Annotated[bool, typer.Option("--once", help="Of a folder: end when all that is there has been heard.")]
+Rate = Annotated[int | None, typer.Option(help="Of stdin: Hz.", min=1000)]
+Channels = Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.", min=1)]
+ShowWindows = Annotated[bool, typer.Option("--windows", help="Print every window, not events alone.")]
+
+
+def monitor(
+    detector: Annotated[Path, typer.Argument(help="A detector (.asd).")],
+    source: Annotated[str, typer.Argument(help="A long recording, a folder that fills, or - for samples on stdin.")],
+    machine: Machine = None,
+    section: Section = None,
+    system: System = None,
+    log: Log = None,
+    seconds: Seconds = None,
+    hop: Hop = None,
+    alarm: Rule = "3/5",
+    promise: Promise = None,
+    keep_audio: KeepAudio = 0.0,
+    once: Once = False,
+    sample_rate: Rate = None,
+    channels: Channels = 1,
+    windows: ShowWindows = False,
+    key: PublicKey = None,
+) -> None:
+    """Listen to a machine, and raise alarms.
+
+    Reads a detector and a source of sound. Prints events as lines of JSON: an alarm that begins or ends, drift, a note.
+    All windows go into the log, from which the monitor goes on if it was stopped, by whatever. Exits with 1 if an alarm
+    began, 0 if none did.
+
+    Example: asdcore monitor pump.asd night.wav --alarm 3/5
+    """
+    from asdcore.detector.detector import load_detector
+    from asdcore.monitor.setup import settings_of
+
+    place = _source(source, once=once, sample_rate=sample_rate, channels=channels)
+    file = log or Path(f"{'stdin' if source == '-' else source.rstrip('/')}.monitor.jsonl")
+    with failing():
+        loaded = load_detector(detector, public_key=key)
+        known, name = loaded.known(machine, section), loaded.chosen_system(system)
+        asked = settings_of(known, name, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
+    if _listen(Heard(loaded, known, name), asked, place, file, keep_audio=keep_audio, show=windows):
+        raise typer.Exit(FAILED)
+
+
+class Heard(NamedTuple):
+    """What is heard: a detector, one of its machines, and the system that judges."""
+
+    detector: Detector
+    known: FrozenMachine
+    system: str
+
+
+def _listen(heard: Heard, asked: Settings, place: Source, file: Path, *, keep_audio: float, show: bool) -> int:
+    """Listen until the source ends, and return how many alarms began."""
+    from asdcore.monitor.journal import Journal
+    from asdcore.monitor.keep_audio import AudioKept
+    from asdcore.monitor.monitor import Monitor, keep_folder
+    from asdcore.monitor.setup import settings_written
+
+    detector, known, system = heard
+    journal = Journal(file, settings_written(detector, known, system, asked))
+    try:
+        under_way = Monitor(
+            lambda sound, rate: detector.score(sound, rate, known.machine, known.section, system=system),
+            asked,
+            journal,
+            AudioKept(keep_folder(file), keep_audio),
+            _print if show else None,
+        )
+        _tell(asked, under_way.count, file)
+        for event in under_way.listen(place):
+            _print(event)
+        typer.echo(f"{under_way.windows_now} windows, {under_way.begun_now} alarms: {file}", err=True)
+    finally:
+        journal.close()
+    return under_way.begun_now
+
+
+def _source(source: str, *, once: bool, sample_rate: int | None, channels: int) -> Source:
+    """Return what to listen to; raises DataError if it is not there, or options do not fit it."""
+    from asdcore.monitor.sources import File, Folder, Pipe
+
+    if source == "-":
+        if sample_rate is None:
+            raise DataError("Samples on stdin do not say how fast they come. Name their rate: --sample-rate 16000")
+        return Pipe(sys.stdin.buffer, sample_rate, channels)
+    path = Path(source)
+    if path.is_dir():
+        return Folder(path, once=once)
+    if not path.exists():
+        raise DataError(f"{path} does not exist. Give a recording, a folder, or - for raw samples on stdin.")
+    return File(path)
+
+
+def _tell(asked: Settings, before: int, log: Path) -> None:
+    """Say on stderr how the monitor listens."""
+    rule = asked.rule
+    typer.echo(
+        f"Listening: windows of {asked.seconds:g} s every {asked.hop:g} s; {rule.k} of {rule.n} above "
+        f"{rule.threshold:.6g} begin an alarm. On normal sound at most {asked.expected} are expected.",
+        err=True,
+    )
+    if before:
+        typer.echo(f"Going on after {before} windows in {log}.", err=True)
+
+
+def _print(event: dict[str, Any]) -> None:
+    typer.echo(json.dumps(event, ensure_ascii=False))
+    sys.stdout.flush()

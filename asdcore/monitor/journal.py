@@ -1,0 +1,136 @@
+"""The file in which a monitor keeps all that it did: JSON, one line for each window, recording and note.
+
+The file is the monitor's only memory. A line is written at once, so that a process that is killed at any moment leaves
+whole lines and at most one that is cut short; that one is removed, and the monitor goes on behind the last whole one.
+A window and the alarm or drift that it makes are one line: neither can be there without the other. Alarms and drift are
+not stored besides. They follow from the windows, so they are computed again from these.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from asdcore.errors import DataError, StoreError
+from asdcore.store.atomic import disk_trouble
+from asdcore.store.file_locks import Lock, take
+
+BEGIN, WINDOW, DONE, NOTE = "monitor", "window", "recording", "note"
+SYNC_S = 1.0
+"""Seconds of lines that a loss of power may take; an alarm is on disk before anybody hears of it."""
+
+
+class Journal:
+    """A monitor's file, held by this process alone.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; it may exist, from an earlier monitor of the same settings.
+    settings : mapping
+        What determines the windows and their judgement; JSON values.
+
+    Raises
+    ------
+    StoreError
+        If another process writes to the file, or the disk is full or not writable.
+    DataError
+        If it is no monitor's file, or of other settings.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        with disk_trouble(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = take(path)
+        if lock is None:
+            raise StoreError(f"Another monitor is writing to {path}. Stop it first, or name another file with --log.")
+        self._lock: Lock = lock
+        self._synced = time.monotonic()
+        try:
+            self._begin(dict(settings))
+        except BaseException:
+            lock.release()
+            raise
+
+    def close(self) -> None:
+        """Put everything on disk and let go of the file."""
+        with disk_trouble(self.path):
+            os.fsync(self._lock.descriptor)
+        self._lock.release()
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield everything that was written so far, from the beginning."""
+        with self.path.open("rb") as file:
+            yield from map(json.loads, file)
+
+    def write(self, kind: str, line: Mapping[str, Any], *, now: bool = False) -> None:
+        """Append a line. now : have it on disk when this returns."""
+        self._append({"kind": kind, **line})
+        if now or time.monotonic() - self._synced > SYNC_S:
+            with disk_trouble(self.path):
+                os.fsync(self._lock.descriptor)
+            self._synced = time.monotonic()
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        content = (json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+        end = os.lseek(self._lock.descriptor, 0, os.SEEK_END)
+        with disk_trouble(self.path):
+            try:
+                written = 0
+                while written < len(content):
+                    written += os.write(self._lock.descriptor, content[written:])
+            except OSError:
+                os.ftruncate(self._lock.descriptor, end)  # a full disk leaves no half line
+                raise
+
+    def _begin(self, settings: dict[str, Any]) -> None:
+        """Write the first line of a new file, or compare that of an old one; remove a line that was cut short."""
+        content = os.fstat(self._lock.descriptor).st_size
+        first = self._first_line()
+        if first is None:
+            if content and not self._is_cut_short(settings):
+                raise DataError(f"{self.path} was not written by a monitor. Name another file with --log.")
+            os.ftruncate(self._lock.descriptor, 0)
+            self._append({"kind": BEGIN, **settings})
+            return
+        other = [name for name in {*settings, *first} if first.get(name) != settings.get(name)]
+        if other:
+            told = ", ".join(f"{name} {first.get(name)!r}, now {settings.get(name)!r}" for name in sorted(other))
+            raise DataError(
+                f"{self.path} belongs to a monitor with other settings ({told}). Give the same, or another --log."
+            )
+        os.ftruncate(self._lock.descriptor, self._end_of_whole_lines(content))
+
+    def _first_line(self) -> dict[str, Any] | None:
+        """Return the settings in the first line, None if there is no whole first line of a monitor."""
+        with self.path.open("rb") as file:
+            line = file.readline()
+        try:
+            first = json.loads(line) if line.endswith(b"\n") else None
+        except ValueError:
+            return None
+        if not isinstance(first, dict) or first.pop("kind", None) != BEGIN:
+            return None
+        return first
+
+    def _is_cut_short(self, settings: dict[str, Any]) -> bool:
+        """Whether the file is the beginning of the first line that would be written now."""
+        line = json.dumps({"kind": BEGIN, **settings}, ensure_ascii=False, separators=(",", ":")).encode()
+        return line.startswith(self.path.read_bytes())
+
+    def _end_of_whole_lines(self, size: int) -> int:
+        """Return where the last whole line ends."""
+        with self.path.open("rb") as file:
+            at = size
+            while at > 0:
+                start = max(0, at - 65536)
+                file.seek(start)
+                if (newline := file.read(at - start).rfind(b"\n")) >= 0:
+                    return start + newline + 1
+                at = start
+        return 0

@@ -1,0 +1,203 @@
+"""Listens: judges window after window, raises alarms, asks for drift, and keeps all of it in the journal."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.detector.verdict import Verdict
+from asdcore.errors import DataError
+from asdcore.monitor.alarms import AlarmRule, Alarms, Heard
+from asdcore.monitor.change import Change
+from asdcore.monitor.journal import DONE, NOTE, WINDOW, Journal
+from asdcore.monitor.keep_audio import AudioKept
+from asdcore.monitor.level import level, shape
+from asdcore.monitor.sources import Recording, Source, Trouble
+from asdcore.monitor.windows import Stump, Window, cut
+
+Sound = NDArray[np.float32]
+Judge = Callable[[Sound, int], Verdict]
+Event = dict[str, Any]
+
+BEHIND_S = 60.0
+"""Seconds between two notes that the monitor does not keep up."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a monitor listens.
+
+    seconds, hop : of a window, and from one to the next. rule : when an alarm begins and ends. normals : scores of the
+    train normals. expected : how many alarms normal sound gives at most, in words.
+    """
+
+    seconds: float
+    hop: float
+    rule: AlarmRule
+    normals: NDArray[np.float64]
+    expected: str = ""
+
+
+@dataclass
+class Monitor:
+    """One monitor under way.
+
+    Parameters
+    ----------
+    judge : callable
+        Gives the verdict on a window (n_channels, n_samples) at a sample rate.
+    settings : Settings
+        Windows and alarms.
+    journal : Journal
+        What was heard before, and where all is written.
+    kept : AudioKept
+        Keeps the sound before an alarm.
+    show : callable, optional
+        Is given every window that is judged, as the journal has it.
+    """
+
+    judge: Judge
+    settings: Settings
+    journal: Journal
+    kept: AudioKept
+    show: Callable[[Event], None] | None = None
+    count: int = 0
+    windows_now: int = 0
+    begun_now: int = 0
+    _done: set[str] = field(default_factory=set)
+    _digests: dict[str, str] = field(default_factory=dict)
+    _next: tuple[str, int] = ("", 0)
+    _offset: float = 0.0
+    _spent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))
+    _told: float = -BEHIND_S
+
+    def __post_init__(self) -> None:
+        self.alarms = Alarms(self.settings.rule)
+        self.change = Change(
+            self.settings.normals, every=-(-round(self.settings.seconds * 1000) // round(self.settings.hop * 1000))
+        )
+        for line in self.journal.lines():
+            if line["kind"] == WINDOW:
+                self._take(line)
+            elif line["kind"] == DONE:
+                self._finish(line)
+
+    def listen(self, source: Source) -> Iterator[Event]:
+        """Yield events as they happen, until the source ends."""
+        for given in source.recordings(self._done):
+            if isinstance(given, Trouble):
+                yield self._note(given.text, given.passed_over)
+            elif (twin := self._digests.get(given.sha256)) and given.sha256 and twin != given.name:
+                text = f"{given.name} is the same recording as {twin}, which was heard; it is passed over"
+                yield self._note(text, given.name)
+            else:
+                yield from self._hear(given)
+
+    def _hear(self, recording: Recording) -> Iterator[Event]:
+        """Yield the events of one recording, from where it was left."""
+        rate = recording.sample_rate
+        length, hop = round(self.settings.seconds * rate), round(self.settings.hop * rate)
+        start = self._next[1] if self._next[0] == recording.name else 0
+        stump, end = 0.0, start
+        try:
+            for piece in cut(recording.blocks(start), length, hop, start):
+                if isinstance(piece, Stump):
+                    stump, end = piece.samples / rate, piece.start + piece.samples
+                else:
+                    end = piece.start + length
+                    yield from self._window(recording, piece, rate, hop)
+        except DataError as error:
+            yield self._note(f"{recording.name}: {error}; what is left of it is passed over", recording.name)
+        line = {"recording": recording.name, "sha256": recording.sha256, "seconds": end / rate, "stump": stump}
+        self._finish(line)
+        self.journal.write(DONE, line)
+        if stump:
+            yield {"event": "note", "text": f"{recording.name}: the last {stump:.6g} s are too short for a window"}
+
+    def _window(self, recording: Recording, window: Window, rate: int, hop: int) -> Iterator[Event]:
+        """Judge one window, write it down, and yield what it makes."""
+        started = time.monotonic()
+        try:
+            verdict = self.judge(window.sound, rate)
+        except DataError as error:
+            at = f"{recording.name}, {window.start / rate:.6g} s"
+            yield self._note(f"{at}: {error}")
+            verdict = None
+        line: dict[str, Any] = {"recording": recording.name, "start": window.start / rate, "sample": window.start + hop}
+        line |= {"end": (window.start + window.sound.shape[1]) / rate, "level": level(window.sound)}
+        if verdict is not None:
+            line |= {"score": verdict.score, "p_value": verdict.p_value, "above": verdict.score > self.rule.threshold}
+            line |= {"spectrum": shape(window.sound), "branches": _shares(verdict)}
+        self.kept.hear(window.sound[:, : min(hop, window.sound.shape[1])], rate)
+        events = self._take(line)
+        for event in events:
+            if event["event"] == "alarm begins":
+                self.begun_now += 1
+                event |= self.kept.keep(event["alarm"], window.sound[:, hop:])
+        self.journal.write(WINDOW, {**line, **({"events": events} if events else {})}, now=bool(events))
+        if self.show:
+            self.show(line)
+        self.windows_now += 1
+        yield from events
+        yield from self._behind(time.monotonic() - started, recording.waiting)
+
+    @property
+    def rule(self) -> AlarmRule:
+        """When an alarm begins and ends."""
+        return self.settings.rule
+
+    def _take(self, line: Event) -> list[Event]:
+        """Take in a window, heard now or before; returns what it makes. It is the same for the same lines, always."""
+        self.count += 1
+        self._next = (line["recording"], line["sample"])
+        if "score" not in line:
+            return []
+        start, end = self._offset + line["start"], self._offset + line["end"]
+        heard = Heard(self.count, line["recording"], start, end, line["score"], line["p_value"], line["branches"])
+        event = self.alarms.hear(heard)
+        changed = self.change.hear(self.count, line["score"], line["level"], line["spectrum"])
+        return [*([event] if event else []), *({"recording": line["recording"], "at": start, **one} for one in changed)]
+
+    def _finish(self, line: Event) -> None:
+        """Take in the end of a recording."""
+        self._done.add(line["recording"])
+        if line["sha256"]:
+            self._digests[line["sha256"]] = line["recording"]
+        self._offset += line["seconds"]
+        self._next = ("", 0)
+
+    def _note(self, text: str, passed_over: str | None = None) -> Event:
+        self.journal.write(NOTE, {"text": text})
+        if passed_over is not None and passed_over not in self._done:
+            line = {"recording": passed_over, "sha256": "", "seconds": 0.0, "stump": 0.0}
+            self._finish(line)
+            self.journal.write(DONE, line)
+        return {"event": "note", "text": text}
+
+    def _behind(self, spent: float, waiting: int) -> Iterator[Event]:
+        """Say so if judging takes longer than listening."""
+        self._spent.append((spent, self.settings.hop))
+        seconds, sound = (sum(column) for column in zip(*self._spent, strict=True))
+        if len(self._spent) == self._spent.maxlen and seconds > sound and time.monotonic() - self._told > BEHIND_S:
+            self._told = time.monotonic()
+            behind = f"{seconds / sound:.3g} s of work for each second of sound"
+            more = f"; {waiting} recordings wait" if waiting else ""
+            yield self._note(f"the monitor does not keep up: {behind}{more}. A longer --hop needs less work")
+
+
+def _shares(verdict: Verdict) -> dict[str, float]:
+    """Return the share of every branch and guard in the score."""
+    shares = {name: branch.share for name, branch in verdict.branches.items()} | verdict.guards
+    return {name: round(share, 6) for name, share in shares.items()}
+
+
+def keep_folder(log: Path) -> Path:
+    """Return the folder of the sound that is kept beside a journal."""
+    return log.with_name(f"{log.stem}-audio")

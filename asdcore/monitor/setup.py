@@ -1,0 +1,93 @@
+"""Chooses how a monitor listens: length of windows, the rule of alarms, and the threshold that keeps a promise."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from asdcore.detector.detector import Detector
+from asdcore.detector.machine import FrozenMachine
+from asdcore.errors import DataError
+from asdcore.monitor.alarms import AlarmRule
+from asdcore.monitor.monitor import Settings
+from asdcore.monitor.promise import budget_of, in_words
+from asdcore.portfolio import Decision
+
+
+def settings_of(
+    known: FrozenMachine,
+    system: str,
+    *,
+    seconds: float | None = None,
+    hop: float | None = None,
+    alarm: str = "3/5",
+    promise: str | None = None,
+) -> Settings:
+    """Return how a monitor of one machine listens.
+
+    Parameters
+    ----------
+    known : FrozenMachine
+        The machine.
+    system : str
+        The system that judges.
+    seconds, hop : float, optional
+        Of a window, and from one to the next; by default the length of the shortest train clip, without overlap.
+    alarm : str
+        "k/n".
+    promise : str, optional
+        A budget of false alarms, such as "1 per week". Without it the detector's own threshold counts.
+
+    Raises
+    ------
+    DataError
+        If a value is out of range, or so few train normals cannot promise this; then the message says what they can.
+    """
+    length = known.seconds if seconds is None else seconds
+    step = length if hop is None else hop
+    if not known.seconds / 2 <= length or not 0 < step <= length:
+        raise DataError(
+            f"windows are {length:g} s long, every {step:g} s; at least {known.seconds / 2:g} s (half a train clip) "
+            "are allowed, and a --hop above 0 and at most as long as a window"
+        )
+    match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", alarm)
+    if not match:
+        raise DataError(f"--alarm is {alarm!r}; k/n is allowed, such as 3/5: an alarm begins with 3 of 5 windows.")
+    k, n = int(match[1]), int(match[2])
+    normals = known.normals(system)
+    threshold = known.threshold(system) if promise is None else _promised(known, system, promise, step, k)
+    scores = normals["score"].to_numpy()
+    above = int((scores > threshold).sum())
+    rate = (1 + above) / (1 + len(scores))
+    return Settings(length, step, AlarmRule(k, n, threshold, rate), scores, in_words(rate, step, k))
+
+
+def _promised(known: FrozenMachine, system: str, promise: str, hop: float, k: int) -> float:
+    """Return the threshold that keeps a promise; raises DataError, saying what can be promised, if none does."""
+    rate = budget_of(promise).rate(hop, k)
+    groups = known.normals(system)["group"].n_unique()
+    if rate >= 1:
+        raise DataError(f"The promise {promise!r} allows more alarms than there are windows. Ask for fewer.")
+    if rate * (groups + 1) < 1:
+        best = in_words(1 / (groups + 1), hop, k)
+        needed = -(-rate.denominator // rate.numerator) - 1
+        raise DataError(
+            f"{groups} groups of train normals cannot promise {promise}: that needs {needed}. They can promise {best} "
+            f"(--promise '{best}'). An alarm of more windows (--alarm) or a longer --hop can promise less."
+        )
+    return known.limit(system, Decision(rule="conformal", quantile=float(1 - rate)))
+
+
+def settings_written(detector: Detector, known: FrozenMachine, system: str, asked: Settings) -> dict[str, Any]:
+    """Return what the journal remembers of the settings: all that determines a judgement."""
+    rule = asked.rule
+    return {
+        "detector": detector.manifest_sha256,
+        "machine": known.machine,
+        "section": known.section,
+        "system": system,
+        "seconds": asked.seconds,
+        "hop": asked.hop,
+        "alarm": f"{rule.k}/{rule.n}",
+        "threshold": rule.threshold,
+    }

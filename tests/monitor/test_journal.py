@@ -1,0 +1,77 @@
+"""The journal holds whole lines whatever happens, of one monitor with one set of settings."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from asdcore.errors import DataError, StoreError
+from asdcore.monitor.journal import NOTE, Journal
+
+SETTINGS = {"detector": "d", "seconds": 1.5, "machine": "Pumpe Süd"}
+
+
+def test_lines_come_back_in_order(tmp_path):
+    journal = Journal(tmp_path / "a" / "log.jsonl", SETTINGS)
+    for n in range(3):
+        journal.write(NOTE, {"n": n})
+    journal.close()
+    again = Journal(tmp_path / "a" / "log.jsonl", SETTINGS)
+    assert [line.get("n") for line in again.lines()] == [None, 0, 1, 2]
+    again.close()
+
+
+def test_a_line_that_was_cut_short_at_any_byte_is_removed(tmp_path):
+    path = tmp_path / "log.jsonl"
+    journal = Journal(path, SETTINGS)
+    journal.write(NOTE, {"n": 0})
+    journal.write(NOTE, {"n": 1})
+    journal.close()
+    content = path.read_bytes()
+    for size in range(len(content)):
+        path.write_bytes(content[:size])
+        journal = Journal(path, SETTINGS)
+        whole = max(1, content[:size].count(b"\n"))
+        assert len(list(journal.lines())) == whole
+        journal.write(NOTE, {"n": "next"})
+        assert (
+            path.read_bytes() == b"".join(content.splitlines(keepends=True)[:whole]) + b'{"kind":"note","n":"next"}\n'
+        )
+        journal.close()
+
+
+def test_two_monitors_do_not_write_one_journal(tmp_path):
+    journal = Journal(tmp_path / "log", SETTINGS)
+    with pytest.raises(StoreError, match="Another monitor is writing"):
+        Journal(tmp_path / "log", SETTINGS)
+    journal.close()
+    Journal(tmp_path / "log", SETTINGS).close()
+
+
+def test_other_settings_and_other_files_are_refused(tmp_path):
+    Journal(tmp_path / "log", SETTINGS).close()
+    with pytest.raises(DataError, match=r"seconds 1.5, now 2"):
+        Journal(tmp_path / "log", {**SETTINGS, "seconds": 2})
+    for content in ("my notes\n", '{"kind":"other"}\n', "[1]\n", "half a line"):
+        (tmp_path / "mine").write_text(content)
+        with pytest.raises(DataError, match="was not written by a monitor"):
+            Journal(tmp_path / "mine", SETTINGS)
+        assert (tmp_path / "mine").read_text() == content
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "log", SETTINGS)
+    write = os.write
+
+    def full(descriptor, content):
+        write(descriptor, content[:5])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        journal.write(NOTE, {"n": 0})
+    monkeypatch.undo()
+    journal.write(NOTE, {"n": 1})
+    assert [line.get("n") for line in journal.lines()] == [None, 1]
+    journal.close()
