@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from block_maps import block_maps
+from cluster import cluster
 from detectors import detectors
 from embedding import embedding
 from exact import exact
@@ -206,6 +207,7 @@ def main() -> None:
         large_banks,
         training,
         gaussians,
+        cluster,
     )
     kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")
