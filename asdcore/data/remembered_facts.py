@@ -91,7 +91,8 @@ def read_or_remembered(root: Path, clips: list[str], look: Look) -> tuple[pl.Dat
     facts = rows.select(
         pl.when(new).then(read[name].gather(place.clip(0))).otherwise(pl.col(name)).alias(name) for name in FACTS
     )
-    _remember(memory, root, pl.concat([status, facts], how="horizontal"), now)
+    if not problems or memory.folder.parent.is_dir():  # of a faulty data set no new store comes to be
+        _remember(memory, root, pl.concat([status, facts], how="horizontal"), now)
     return facts, problems
 
 

@@ -194,6 +194,10 @@ def test_a_store_that_cannot_be_written_only_costs_time(root, tmp_path, memory, 
 
 def test_an_unreadable_clip_is_named_every_time_and_the_others_are_remembered(root, memory, reads):
     (root / CLIPS[3]).write_bytes(b"RIFF")
+    with pytest.raises(DatasetError):
+        listed(root, memory)
+    assert not memory.folder.parent.exists()  # of a faulty data set no store comes to be
+    memory.folder.parent.mkdir()
     for again in (["0.wav", "1.wav", "2.wav", "3.wav"], ["3.wav"], ["3.wav"]):
         reads.clear()
         with pytest.raises(DatasetError) as caught:

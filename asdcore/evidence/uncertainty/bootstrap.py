@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.compute.threads import single_threaded
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.curves import official_scores
@@ -121,13 +122,14 @@ class Resampled:
             raise EvaluationError(f"replicates is {replicates}; an interval needs at least {FEWEST}, better 2000.")
         systems, sections = sections_of(table, year)
         point, drawn, left_out = [], [], []
-        for section in sections:
-            weights = bootstrap_weights(section.strata, replicates, seed)
-            without = left_out_weights(section.strata)
-            each = range(len(systems))
-            point.append(np.stack([section.values(i, np.ones_like(without[:, :1]), year) for i in each]))
-            drawn.append(np.stack([section.values(i, weights, year) for i in each]))
-            left_out.append(np.stack([section.values(i, without, year) for i in each]))
+        each = range(len(systems))
+        with single_threaded():  # the products are small, and threads that wait for the next one take CPU time
+            for section in sections:
+                weights = bootstrap_weights(section.strata, replicates, seed)
+                without = left_out_weights(section.strata)
+                point.append(np.stack([section.values(i, np.ones_like(without[:, :1]), year) for i in each]))
+                drawn.append(np.stack([section.values(i, weights, year) for i in each]))
+                left_out.append(np.stack([section.values(i, without, year) for i in each]))
         return cls(systems, sections, year, seed, np.stack(point, axis=1), np.stack(drawn, axis=1), left_out)
 
     def averaged(self, members: Mapping[str, Sequence[int]]) -> Resampled:

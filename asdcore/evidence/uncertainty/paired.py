@@ -24,6 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.basics.digits import fixed
+from asdcore.compute.threads import single_threaded
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.bootstrap import Resampled
@@ -151,9 +152,10 @@ def pairwise(
     if not pairs:
         raise EvaluationError(f"There is only the system {drawn.systems[0]}: a difference needs two.")
     ps = []
-    for first, second in pairs:
-        ps.append(_permutation_p(drawn, first, second, permutations))
-        advance(1)
+    with single_threaded():
+        for first, second in pairs:
+            ps.append(_permutation_p(drawn, first, second, permutations))
+            advance(1)
     return [_difference(drawn, *pair, p, p_holm) for pair, p, p_holm in zip(pairs, ps, holm(ps), strict=True)]
 
 

@@ -69,7 +69,7 @@ class DcaseReader:
 
     def recognizes(self, root: Path) -> int:
         """Say how surely this is a dataset of the challenge: 2 if any file is named so; 0 of the reader of one year."""
-        names = (parts[-1] for parts in _sounds(root, []))
+        names = (name for _, in_folder in _sounds(root, []) for name in in_folder)
         return 2 * (self.detected and any(match_form(stem_of(name), self.task) for name in names))
 
     def clips(self, root: Path) -> pl.DataFrame:
@@ -92,7 +92,11 @@ class DcaseReader:
         """
         named, problems = self._named(root)
         # Train clips are numbered as they were recorded; of test clips index_clips keeps no order.
-        entries = [vars(name) | file._asdict() | {"order": int(name.index)} for file, name in named if name]
+        entries = [
+            {**vars(name), "clip": file.clip, "machine": file.machine, "order": int(name.index)}
+            for file, name in named
+            if name
+        ]
         return index_clips(root, entries, channels=TASKS[self.task].channels, problems=problems)
 
     def ground_truth(self, root: Path) -> pl.DataFrame | None:
@@ -110,10 +114,9 @@ class DcaseReader:
             there is no such machine.
         """
         machines: dict[str, list[tuple[str, int | None, str | None]]] = defaultdict(list)
-        for file, name in self._named(root)[0]:
-            if FOLDERS[file.folder][0] == "test":
-                label = LABELS[name.label] if name and name.label else None
-                machines[file.machine].append((file.clip, label, name.domain if name else None))
+        for file, name in self._named(root, ("test",))[0]:
+            label = LABELS[name.label] if name and name.label else None
+            machines[file.machine].append((file.clip, label, name.domain if name else None))
         return labels_of_whole_machines(machines.values())
 
     def supplemental(self, root: Path) -> list[str]:
@@ -121,15 +124,17 @@ class DcaseReader:
         clips = (path.relative_to(root) for path in root.glob(f"*/{SUPPLEMENTAL}/*") if is_sound(path.name))
         return sorted(clip.as_posix() for clip in clips if not any(part.startswith(HIDDEN) for part in clip.parts))
 
-    def _named(self, root: Path) -> tuple[list[tuple[_File, ClipName | None]], list[str]]:
-        """Return every clip with what its name says (None where it cannot be read), and all problems."""
+    def _named(
+        self, root: Path, splits: tuple[str, ...] = ("train", "test")
+    ) -> tuple[list[tuple[_File, ClipName | None]], list[str]]:
+        """Return every clip of some splits with what its name says (None where it cannot be read), and all problems."""
         files, problems = _find(root)
-        stems = [stem_of(file.name) for file in files]
-        if not any(match_form(stem, self.task) for stem in stems):
+        if not any(match_form(stem_of(file.name), self.task) for file in files):
+            stems = [stem_of(file.name) for file in files]
             all_wrong = f"{files[0].clip} ({len(files)} clips in all): {no_form(stems, self.task)}"
             raise _refusal(root, f"a dataset of {self.task}", [all_wrong, *problems])
         named: list[tuple[_File, ClipName | None]] = []
-        for file in files:
+        for file in (file for file in files if FOLDERS[file.folder][0] in splits):
             try:
                 named.append((file, parse_name(file.name, file.folder, self.task)))
             except DataError as error:
@@ -150,29 +155,32 @@ def _find(root: Path) -> tuple[list[_File], list[str]]:
     files: list[_File] = []
     problems: list[str] = []
     strays: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for parts in _sounds(root, problems):
-        loose = LOOSE.fullmatch(parts[0]) if len(parts) == 1 else None
-        if not "/".join(parts).isprintable():
-            problems.append(f"{'/'.join(parts)!a}: its name has characters that cannot be printed, rename it")
-        elif loose:
-            files.append(_File(parts[0], **loose.groupdict()))
-        elif len(parts) == 3 and parts[1] in FOLDERS:
-            files.append(_File("/".join(parts), *parts))
-        else:
-            strays[parts[:-1]].append(parts[-1])
+    for folder, names in _sounds(root, problems):
+        above = "".join(f"{part}/" for part in folder)
+        printable = f"{above}{''.join(names)}".isprintable()
+        for name in names:
+            loose = LOOSE.fullmatch(name) if not folder else None
+            if not printable and not f"{above}{name}".isprintable():
+                problems.append(f"{f'{above}{name}'!a}: its name has characters that cannot be printed, rename it")
+            elif loose:
+                files.append(_File(name, **loose.groupdict()))
+            elif len(folder) == 2 and folder[1] in FOLDERS:
+                files.append(_File(f"{above}{name}", *folder, name))
+            else:
+                strays[folder].append(name)
     if not files:
         raise _refusal(root, "a dataset", [_no_dataset(root, strays), *problems])
     problems += [f"{held}, where no clip belongs: move it away, or hide its folder" for held in _held(strays)]
     return files, problems
 
 
-def _sounds(root: Path, problems: list[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the path below ``root``, in parts, of everything that is named as sound and is not set aside."""
+def _sounds(root: Path, problems: list[str]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yield every folder below ``root``, in parts, with all in it that is named as sound and is not set aside."""
     unreadable: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=unreadable.append, followlinks=True):
         parts = Path(folder).relative_to(root).parts
         kept = sorted(name for name in (*folders, *names) if not name.startswith(HIDDEN))
-        yield from ((*parts, name) for name in kept if is_sound(name))
+        yield parts, [name for name in kept if is_sound(name)]
         deeper = [name for name in kept if name in folders and name not in SET_ASIDE and not is_sound(name)]
         # Links are followed to a machine and its folders only: further down they could lead round in circles.
         near, far = len(parts) < 2, len(parts) == DEPTH

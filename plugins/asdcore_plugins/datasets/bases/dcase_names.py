@@ -22,7 +22,7 @@ FIELDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class ClipName:
     """What a clip's name and folder say; None where they do not say it. ``index`` keeps the digits as they stand."""
 
