@@ -161,7 +161,7 @@ def run(
         if seeds is None:
             return works[folder].run(reader, *heard, folder)
         begin_trials(folder)
-        return write_trials(folder, [work.trial(reader, *heard, place) for place, work in works.items()])
+        return write_trials(folder, [work.trial(reader, *heard, place) for place, work in works.items()], shown.note)
 
 
 @dataclass

@@ -10,7 +10,7 @@ A trial that was run again with the same result still belongs; one that differs 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +70,15 @@ class Trials:
     def digest(self) -> str:
         """SHA-256 over the seeds and their tables of systems, which an evaluation of the trials looks at."""
         return recipe_digest({str(seed): run.about["tables"]["systems"] for seed, run in self.runs.items()})
+
+    def notes(self) -> list[str]:
+        """Say so if no seed changed a result: the trials then tell nothing about chance."""
+        if len(self.runs) < 2 or len({run.about["tables"]["systems"] for run in self.runs.values()}) > 1:
+            return []
+        return [
+            f"all {len(self.runs)} trials are equal: nothing here draws random numbers, or each part has a seed of its "
+            "own in the portfolio."
+        ]
 
 
 def trial_folder(out: Path, seed: int) -> Path:
@@ -146,8 +155,8 @@ def begin_trials(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def write_trials(folder: Path, runs: Iterable[Run]) -> Trials:
-    """Write the file that joins finished runs of one portfolio."""
+def write_trials(folder: Path, runs: Iterable[Run], say: Callable[[str], None]) -> Trials:
+    """Write the file that joins finished runs of one portfolio; ``say`` gets the notes on them."""
     of_seeds = {int(run.about["portfolio"]["seed"]): run for run in runs}
     about: dict[str, Any] = {
         "schema": SCHEMA,
@@ -156,7 +165,10 @@ def write_trials(folder: Path, runs: Iterable[Run]) -> Trials:
         FIELD: unsealed(),
     }
     write_bytes(folder / TRIALS_FILE, seal(json_text(about).encode()))
-    return load_trials(folder)
+    trials = load_trials(folder)
+    for note in trials.notes():
+        say(note)
+    return trials
 
 
 def check_trials_out(folder: Path, seeds: Iterable[int]) -> None:

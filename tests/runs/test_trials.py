@@ -179,6 +179,9 @@ def test_a_command_for_one_run_names_the_trials(home):
 def test_as_many_trials_as_asked_begin_with_the_seed_of_the_portfolio(home, simple):
     assert run(home, simple, "counted", trials=3).seeds == (0, 1, 2)
     assert run(home, simple, "from-one", trials=1).seeds == (0,)
+    assert asdcore.load_trials(home / "counted").notes()[0].startswith("all 3 trials are equal")
+    assert asdcore.load_trials(home / "from-one").notes() == []
+    assert asdcore.load_trials(home / "trials").notes() == []
     with pytest.raises(PortfolioError, match=r"names 2 seeds \(3, 5\), but 4 trials are asked for. Leave --trials out"):
         run(home, "p.toml", "contradiction", trials=4)
     with pytest.raises(PortfolioError, match="trials is 0; at least 1"):
