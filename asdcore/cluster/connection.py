@@ -91,6 +91,7 @@ class Cluster:
         self.device = None if device is None or device.partition(":")[0] == "cpu" else device
         self._closing = closing
         self._told: set[str] = set()
+        self._started: tuple[Any, int] | None = None
         if isinstance(where, str) and where.partition(":")[0] == "local" and not _LOCAL.fullmatch(where):
             raise ClusterError(f"--cluster {where}: needed is 'local', or 'local:2' for 2 workers on this machine.")
 
@@ -105,7 +106,7 @@ class Cluster:
         if not isinstance(self.where, str | Path):
             return self.where
         self._closing.enter_context(quiet())
-        address = self._started() if self.is_here else str(self.where)
+        address = self._start() if self.is_here else str(self.where)
         return self._connection(address)
 
     @property
@@ -165,7 +166,16 @@ class Cluster:
 
         return list(proof.troubles) or unseen(proof.worker, needs)
 
-    def _started(self) -> str:
+    def revive(self, workers: int) -> None:
+        """Start workers of this machine anew, of which only so many are left: some were killed while they started.
+
+        Dask starts a worker that has ended once more, but gives it up if it ends before it is there.
+        """
+        if self._started and workers < self._started[1]:
+            cluster, wanted = self._started
+            cluster.scale(wanted)
+
+    def _start(self) -> str:
         match = _LOCAL.fullmatch(str(self.where))
         workers = int(match[1]) if match and match[1] else os.cpu_count() or 1
         try:
@@ -175,6 +185,7 @@ class Cluster:
                 f"This machine does not let Dask start workers ({error}). A script may start them only under "
                 "'if __name__ == \"__main__\":', for each worker imports it anew. '--workers 1' does without."
             ) from error
+        self._started = cluster, workers
         return str(cluster.scheduler_address)
 
     def _connection(self, address: str) -> Any:

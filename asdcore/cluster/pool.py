@@ -107,9 +107,7 @@ class ClusterPool(Elsewhere):
                     future = done.get(timeout=BEAT)
                 except Empty:
                     self._beat()
-                    for future in [each for each, chunk in under_way.items() if self._is_stranded(chunk)]:
-                        chunk = under_way.pop(future)
-                        future.cancel()
+                    for chunk in self._stranded(under_way):
                         submit(chunk)
                     continue
                 self._silent = 0
@@ -195,14 +193,19 @@ class ClusterPool(Elsewhere):
             pure=False, **limits, **({"workers": sorted(chunk.may)} if chunk.may else {})
         )
 
-    def _is_stranded(self, chunk: _Chunk) -> bool:
-        """Whether all workers that may do a chunk have gone: one that is started anew has another address."""
-        return bool(chunk.may) and not chunk.may & self._workers.keys()
+    def _stranded(self, under_way: dict[Future[bytes], _Chunk]) -> list[_Chunk]:
+        """Take back chunks whose workers have all gone: one that is started anew has another address."""
+        lost = [each for each, chunk in under_way.items() if chunk.may and not chunk.may & self._workers.keys()]
+        chunks = [under_way.pop(future) for future in lost]
+        for future in lost:
+            future.cancel()
+        return chunks
 
     def _look(self, *, now: bool = False) -> None:
         """Ask which workers there are, if that is some seconds ago."""
         if now or time.monotonic() - self._looked > BEAT:
             self._workers, self._looked = self._cluster.workers(), time.monotonic()
+            self._cluster.revive(len(self._workers))
             with suppress(OSError):  # what lies here for a day is taken for a dead run's
                 os.utime(self._needs.folder.parent)
 

@@ -16,8 +16,10 @@ import pytest
 
 import asdcore
 from asdcore.cluster import pool as pools
+from asdcore.cluster.connection import Cluster
 from asdcore.errors import ClusterError, DataError
 from asdcore.execution import run_jobs
+from asdcore.progress import Silent
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.xdist_group("cluster")  # one process starts the workers for all of these
@@ -50,7 +52,11 @@ def killing(cluster, times):
 
     def kill():
         while len(killed) < times and not ended.wait(0.2 + rng.random()):
-            if pids := [nanny.pid for nanny in cluster.workers.values() if nanny.pid]:
+            # Dask gives up a worker that is killed while it starts.
+            running = [
+                nanny for nanny in cluster.workers.values() if nanny.process and nanny.process.status.name == "running"
+            ]
+            if pids := [nanny.pid for nanny in running if nanny.pid]:
                 with suppress(ProcessLookupError):
                     os.kill(pid := rng.choice(pids), signal.SIGKILL)
                     killed.append(pid)
@@ -149,6 +155,16 @@ def test_a_scheduler_that_goes_ends_the_run_with_what_to_do(pool_of):
             list(run_jobs(pool, pause, [1.0]))
     finally:
         closing.join()
+
+
+def test_workers_of_this_machine_that_dask_gives_up_are_started_anew(monkeypatch):
+    scaled = []
+    cluster = Cluster("local:2", None, Silent(), None)
+    cluster.revive(0)  # none was started yet
+    cluster._started = SimpleNamespace(scale=scaled.append), 2
+    for left in (2, 1, 0):
+        cluster.revive(left)
+    assert scaled == [2, 2]
 
 
 def pause(seconds):
