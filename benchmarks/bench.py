@@ -17,6 +17,7 @@ from pathlib import Path
 
 from block_maps import block_maps
 from cluster import cluster
+from cold_runs import cold_runs
 from detectors import detectors
 from embedding import embedding
 from exact import exact
@@ -27,6 +28,7 @@ from inferring import inferring
 from large_banks import large_banks
 from scoring import scoring
 from shown import show
+from trained_recipe import trained_recipe
 from training import training
 from uncertainty import uncertainty
 
@@ -206,8 +208,10 @@ def main() -> None:
         inferring,
         large_banks,
         training,
+        trained_recipe,
         gaussians,
         cluster,
+        cold_runs,
     )
     kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")

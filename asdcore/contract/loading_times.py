@@ -23,7 +23,7 @@ def begin_loading() -> int:
     # A module that is new since the last time was imported after it.
     before = _begun[-1] if _begun else now
     for module in list(sys.modules.values()):
-        if isinstance(module, ModuleType):
+        if issubclass(type(module), ModuleType):  # a library of cffi calls itself a module, and takes no weak reference
             _since.setdefault(module, before)
     _begun[:] = [now]
     return now

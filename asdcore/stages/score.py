@@ -24,6 +24,7 @@ import polars as pl
 
 from asdcore.basics.rounding import rounded_column
 from asdcore.components.build import build
+from asdcore.compute.aligned_networks import aligned
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
 from asdcore.compute.fitted import fit_and_keep, fit_once
 from asdcore.compute.scoring import TRAIN_FIRST, Cell, Rows, Scores, Work
@@ -93,7 +94,7 @@ def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut, unseen: Sequenc
         fitted = (fit_and_keep if in_closed_form else fit_once)(work, full)
         folds = _folds(job, work, held) if job.mirrored or not (in_closed_form or unseen) else []
         if unseen:
-            left_out = [_unseen(job, k, of_fold) for k, of_fold in enumerate(unseen)]
+            left_out = _unseen(job, work, held, unseen)
         elif in_closed_form:
             left_out = [Block("oof", FULL, everyone, work.left_out(fitted, held.without))]
         else:
@@ -109,12 +110,36 @@ def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut, unseen: Sequenc
     Parts(job.path).remove()
 
 
-def _unseen(job: ScoreJob, k: int, cell: Cell) -> Block:
-    """Score the train normals that a network of a crossfit has not seen, against those that it has."""
-    doing(f"{job.where}, fold {k + 1} of {len(job.crossfit)}")
-    work, fold = work_of(job, cell), job.crossfit[k]
-    rows, seen = (np.array(chosen, dtype=np.intp) for chosen in (fold.rows, fold.seen))
-    return Block("oof", k, rows, work.held_out(work.fit(seen), seen, rows))
+def _unseen(job: ScoreJob, work: Work, held: HeldOut, cells: Sequence[Cell]) -> list[Block]:
+    """Score train normals by the networks of a crossfit that have not seen them, against those that these have seen.
+
+    Each network's scores are put on the scale of the network of all, by the train normals that both have seen.
+    """
+    full, blocks = _out_of_fold(job, work, held), []
+    for k, (cell, fold) in enumerate(zip(cells, job.crossfit, strict=True)):
+        doing(f"{job.where}, fold {k + 1} of {len(job.crossfit)}")
+        own, rows, seen = work_of(job, cell), *(np.array(of, dtype=np.intp) for of in (fold.rows, fold.seen))
+        scores, alike = own.held_out(own.fit(seen), seen, rows), _out_of_fold(job, own, held)
+        shared = sorted(scores.keys() & alike.keys() & full.keys())
+        by_all = {name: aligned(scores[name], alike[name][seen], full[name][seen]) for name in shared}
+        blocks.append(Block("oof", k, rows, by_all))
+    return blocks
+
+
+def _out_of_fold(job: ScoreJob, work: Work, held: HeldOut) -> Scores:
+    """Score every train normal out of fold by one network, in closed form if the scorer can, else in folds."""
+    if leaves_out(work.build(), held):
+        return work.left_out(work.fit(np.arange(len(job.train))), held.without)
+    parts = [(rows, work.held_out(work.fit(rest), rest, rows)) for rows, rest in _dealt(job, held)]
+    scores = {name: np.empty(len(job.train)) for name in set.intersection(*(set(scores) for _, scores in parts))}
+    for rows, of_part in parts:
+        for name in scores:
+            scores[name][rows] = of_part[name]
+    return scores
+
+
+def _dealt(job: ScoreJob, held: HeldOut) -> list[tuple[Rows, Rows]]:
+    return held.folds(job.train, job.folds, job.seed)
 
 
 def scored(
@@ -166,7 +191,7 @@ class Fold:
 def _folds(job: ScoreJob, work: Work, held: HeldOut) -> list[Fold]:
     """Score every train normal with a scorer that was fitted without its fold; test clips too, for a mirror."""
     folds = []
-    parts = held.folds(job.train, job.folds, job.seed)
+    parts = _dealt(job, held)
     for k, (held_out, rest) in enumerate(parts):
         doing(f"{job.where}, fold {k + 1} of {len(parts)}")
         folds.append(_kept_fold(job, k, partial(_fold, job, work, k, held_out, rest)))

@@ -191,3 +191,18 @@ def test_an_encoder_that_must_be_trained_first_is_counted(one, monkeypatch):
     monkeypatch.setenv("TEST_STOP", "2")  # it would stop after a second epoch
     cost = complexity(one('{ name = "axes", crossfit = 3, epochs = 7 }'), seconds=1.0, train_clips=10)
     assert cost.branches["a"].features == 3
+
+
+@pytest.mark.parametrize(
+    "scorer", ['{ name = "knn", k = 1, metric = "euclidean" }', '{ name = "kmeans", k = 1, metric = "euclidean" }']
+)
+def test_scores_of_a_crossfit_are_on_the_scale_of_the_network_of_all(few, one, tmp_path, scorer):
+    """Networks of folds whose tokens are half as large give a train normal the score that it had."""
+    normals = {}
+    for name in ("axes", "loud"):
+        portfolio = one(f'{{ name = "{name}", crossfit = 2 }}')
+        portfolio.write_text(portfolio.read_text().replace('"knn"', scorer))
+        run = asdcore.run(portfolio, few, tmp_path / name)
+        rows = run.scores.filter((pl.col("role") == "oof") & (pl.col("reference") == "pooled"))
+        normals[name] = rows.sort("clip")["score"].to_numpy()
+    assert normals["loud"] == pytest.approx(24 * normals["axes"], rel=1e-4)
