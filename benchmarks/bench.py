@@ -22,10 +22,15 @@ from detectors import detectors
 from embedding import embedding
 from exact import exact
 from freezing import hashing, manifest
+from freezing_many import freezing_many
 from gaussians import gaussians
 from held_out import held_out
 from inferring import inferring
 from large_banks import large_banks
+from long_recordings import long_recordings
+from many_machines import many_machines
+from million_clips import million_clips
+from reporting import reporting
 from scoring import scoring
 from shown import show
 from trained_recipe import trained_recipe
@@ -192,6 +197,7 @@ def main() -> None:
     """Run every benchmark; exits with 1 where a promise is broken."""
     parts = (
         start_up,
+        cluster,
         real_run,
         evaluation,
         uncertainty,
@@ -206,11 +212,15 @@ def main() -> None:
         manifest,
         detectors,
         inferring,
+        many_machines,
+        reporting,
         large_banks,
         training,
         trained_recipe,
         gaussians,
-        cluster,
+        million_clips,
+        long_recordings,
+        freezing_many,
         cold_runs,
     )
     kept = [one for part in parts for one in part()]
