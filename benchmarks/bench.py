@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from block_maps import block_maps
+from cold_runs import cold_runs
 from detectors import detectors
 from embedding import embedding
 from exact import exact
@@ -208,6 +209,7 @@ def main() -> None:
         training,
         trained_recipe,
         gaussians,
+        cold_runs,
     )
     kept = [one for part in parts for one in part()]
     print(f"{sum(kept)} of {len(kept)} promises kept")

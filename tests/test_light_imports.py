@@ -25,3 +25,10 @@ def test_nothing_heavy_is_imported_from_the_run_to_the_inference(imported_by, fo
     )
     imported = {call: imported_by(f"import asdcore; {call}", folder) & HEAVY for call in calls}
     assert not any(imported.values()), imported
+
+
+def test_a_recipe_of_mel_spectra_imports_no_network_library(imported_by, folder):
+    call = "asdcore.run('asdkit/raw-spec', data='data', task='dcase2026', out='raw', store='raw-store')"
+    # Its k-means is scikit-learn's.
+    used = imported_by(f"import asdcore, warnings; warnings.simplefilter('ignore'); {call}", folder)
+    assert not used & (HEAVY - {"scipy", "sklearn"})

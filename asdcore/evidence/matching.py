@@ -12,9 +12,7 @@ import polars as pl
 from asdcore.basics.paths import SOUNDS
 from asdcore.errors import EvaluationError
 from asdcore.evidence.files import Section, Submitted, differences
-from asdcore.store.tables import GROUND_TRUTH
-
-WHERE = ["machine", "section"]
+from asdcore.store.tables import CELL, GROUND_TRUTH
 
 
 def match_truth(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
@@ -24,20 +22,20 @@ def match_truth(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
     its own or by its labelled name, and file formats do not matter. Raises an EvaluationError for all machines at once
     if a test clip has no truth, or the truth of one of its sections names a clip that the run lacks.
     """
-    tested = clips.filter(pl.col("split") == "test").select("clip", *WHERE, name=_names("clip"))
-    if (twice := tested.filter(tested.select(*WHERE, "name").is_duplicated())["clip"].sort()).len():
+    tested = clips.filter(pl.col("split") == "test").select("clip", *CELL, name=_names("clip"))
+    if (twice := tested.filter(tested.select(*CELL, "name").is_duplicated())["clip"].sort()).len():
         raise EvaluationError(
             f"{twice[0]} and {twice[1]} have the same file name, and these labels name clips by it. Rename one, "
             "or write the labels into a table clips.csv beside the recordings."
         )
     labels = truth.rename({"clip": "in_truth"})
-    columns = [*WHERE, "label", "domain", "in_truth"]
+    columns = [*CELL, "label", "domain", "in_truth"]
     own = labels.select(*columns, name=_names("in_truth"))
     aliases = labels.drop_nulls("alias").select(*columns, name=_names("alias"))
-    by_name = pl.concat([own, aliases]).unique([*WHERE, "name"], keep="first", maintain_order=True)
-    matched = tested.join(by_name, on=[*WHERE, "name"], how="left", validate="1:1")
+    by_name = pl.concat([own, aliases]).unique([*CELL, "name"], keep="first", maintain_order=True)
+    matched = tested.join(by_name, on=[*CELL, "name"], how="left", validate="1:1")
     problems = []
-    for (machine, section), cell in matched.group_by(WHERE, maintain_order=True):
+    for (machine, section), cell in matched.group_by(CELL, maintain_order=True):
         there = truth.filter((pl.col("machine") == machine) & (pl.col("section") == section))
         names = cell["in_truth"].fill_null(cell["name"])
         problems += coverage(f"{machine} section {section}", names, there["clip"], "not in the ground truth")

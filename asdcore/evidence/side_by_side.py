@@ -33,13 +33,11 @@ from asdcore.held_out.promises import effective_clips
 from asdcore.portfolio import OutOfFold, Portfolio, parse_portfolio
 from asdcore.runs.folder import Run
 from asdcore.stages import calibrate, fuse, score
-from asdcore.stages.decide import nominal_rate, thresholds
+from asdcore.stages.decide import CELL, nominal_rate, thresholds
 from asdcore.store.cache import Store
 from asdcore.store.tables import FULL, SCORES
 
 __all__ = ["Rates", "dependent", "side_by_side", "why_nothing"]
-
-CELL = ["machine", "section", "system"]
 
 
 def dependent(run: Run) -> bool:

@@ -11,9 +11,9 @@ import polars as pl
 from asdcore.contract.interfaces import Dataset
 from asdcore.data.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError, DatasetError
+from asdcore.store.tables import CELL
 from asdcore.submission.layout import expected_files
 
-CELL = ["machine", "section"]
 SKIP = "--skip-unreadable"
 
 

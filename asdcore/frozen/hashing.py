@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asdcore.basics.parse import parse_json
+from asdcore.contract.sources import FRESH
 from asdcore.errors import ManifestError, StoreError
-from asdcore.resources.registry import FRESH
 from asdcore.store.atomic import write_text
 
 BLOCK = 1 << 18

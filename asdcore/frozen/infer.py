@@ -36,7 +36,6 @@ from asdcore.errors import DataError
 from asdcore.execution import run_jobs
 from asdcore.frozen.computes_the_same import kernels_named, prove_features, prove_recipes, prove_tables, proven_notes
 from asdcore.frozen.evaluation_recordings import (
-    CELL,
     check_alike,
     check_names,
     like_test,
@@ -72,7 +71,7 @@ from asdcore.stages.notes import notes_on
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.cache import Store
 from asdcore.store.exclusive_folder import claimed
-from asdcore.store.tables import CLIP_INDEX
+from asdcore.store.tables import CELL, CLIP_INDEX
 from asdcore.submission.package import write_scores
 
 NAMES = ["clip", *CELL, "split"]

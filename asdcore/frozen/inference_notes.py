@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from asdcore.frozen.evaluation_recordings import CELL, of
+from asdcore.frozen.evaluation_recordings import of
 from asdcore.pipeline import Work
+from asdcore.store.tables import CELL
 from asdcore.submission.layout import expected_files, is_development
 
 

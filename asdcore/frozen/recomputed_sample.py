@@ -38,9 +38,8 @@ from asdcore.runs.folder import TABLES, Run, load_run
 from asdcore.stages import calibrate, decide, embed, fuse, score_jobs
 from asdcore.stages.score_new import NewScores, Probe, assemble_new, score_new
 from asdcore.store.cache import Store
-from asdcore.store.tables import SCORES
+from asdcore.store.tables import CELL, SCORES
 
-CELL = ["machine", "section"]
 GROUP = "kernels"
 
 

@@ -16,9 +16,9 @@ from asdcore.errors import ManifestError
 from asdcore.held_out import Networks, branch_at
 from asdcore.portfolio import Portfolio
 from asdcore.runs.folder import Run
-from asdcore.stages.score_jobs import CELL, plan
+from asdcore.stages.score_jobs import plan
 from asdcore.store.cache import Store
-from asdcore.store.tables import FULL
+from asdcore.store.tables import CELL, FULL
 
 Shards = dict[str, dict[str, set[str]]]
 """{branch: {subject name of a file of features: audio digests in it}}."""

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from asdcore.basics.paths import path_of_variable
 from asdcore.contract.folder_files import tree_files
+from asdcore.contract.sources import FRESH
 from asdcore.errors import ResourceError
 from asdcore.resources.entries import File, Resource, load_entry
 from asdcore.store.cache import default_store
@@ -29,9 +30,6 @@ from asdcore.store.digest import file_digest
 
 FOLDER_ALGORITHM = "sha256-folder-v1"
 PART = ".part"
-
-FRESH = 2 * 10**9
-"""Nanoseconds within which a second change may leave the same time of change: file systems have coarse clocks."""
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,8 @@ from asdcore.contract.plugins import Plugins
 from asdcore.held_out import NONE, HeldOut, Kept, Networks, always_leaves_out, kept, places
 from asdcore.portfolio import Branch, Portfolio
 from asdcore.store.cache import Store
-from asdcore.store.tables import FULL
+from asdcore.store.tables import CELL, FULL
 
-CELL = ["machine", "section"]
 HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "recording_order", "plan"))
 
 

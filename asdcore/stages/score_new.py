@@ -21,8 +21,8 @@ from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import installed
 from asdcore.errors import DataError, ManifestError, blamed, located, warned
 from asdcore.stages.score import Block, chunk_rows, work_of
-from asdcore.stages.score_jobs import CELL, SCORING_CODE, ScoreJob, ordered
-from asdcore.store.tables import FULL, SCORES
+from asdcore.stages.score_jobs import SCORING_CODE, ScoreJob, ordered
+from asdcore.store.tables import CELL, FULL, SCORES
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ same clusters. A cluster's number is the order in which its first clip comes.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import warnings
 from collections.abc import Mapping
@@ -29,12 +28,7 @@ from asdcore import DataError
 from asdcore_plugins.stats.parameters import choice, whole
 from asdcore_plugins.trained.labels import LabelledClips
 
-ENCODERS = {
-    "beats": "asdcore_plugins.encoders.beats:BEATs",
-    "eat": "asdcore_plugins.encoders.eat:EAT",
-    "logmel": "asdcore_plugins.encoders.logmel:LogMel",
-    "melspec": "asdcore_plugins.encoders.melspec:MelSpec",
-}
+ENCODERS = ("beats", "eat", "logmel", "melspec")
 """The frozen encoders whose features may be clustered. Their source counts as part of a training's recipe."""
 
 PRETRAINED = ("beats", "eat")
@@ -92,7 +86,7 @@ class PseudoLabels:
 
     def __init__(self, encoder: str | Mapping[str, Any], clusters: int, checkpoint: str | None = None) -> None:
         table = {"name": encoder} if isinstance(encoder, str) else dict(encoder)
-        self._name = choice("labels.pseudo.encoder", str(table.pop("name", None)), tuple(ENCODERS))
+        self._name = choice("labels.pseudo.encoder", str(table.pop("name", None)), ENCODERS)
         self._clusters = whole("labels.pseudo.clusters", clusters, least=2)
         self._parameters = _checked(self._name, table, checkpoint)
         if self._name not in PRETRAINED:
@@ -188,8 +182,22 @@ def _checked(name: str, parameters: dict[str, Any], checkpoint: str | None) -> d
 
 
 def _class(name: str) -> Any:
-    module, _, attribute = ENCODERS[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    """Import an encoder. An import that is written out makes its file part of a training's recipe; a name does not."""
+    if name == "beats":
+        from asdcore_plugins.encoders.beats import BEATs
+
+        return BEATs
+    if name == "eat":
+        from asdcore_plugins.encoders.eat import EAT
+
+        return EAT
+    if name == "logmel":
+        from asdcore_plugins.encoders.logmel import LogMel
+
+        return LogMel
+    from asdcore_plugins.encoders.melspec import MelSpec
+
+    return MelSpec
 
 
 def _feature(encoder: Any, clips: HeardClips, i: int) -> NDArray[np.float32]:

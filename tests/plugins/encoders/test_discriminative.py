@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,17 @@ import torch
 
 import asdcore
 from asdcore import DataError, PluginError
+from asdcore.contract.sources import source_files
+from asdcore.testing import checks
+from asdcore_plugins.encoders.beats import BEATs
+from asdcore_plugins.encoders.discriminative import Discriminative
+from asdcore_plugins.encoders.eat import EAT
+from asdcore_plugins.encoders.logmel import LogMel
+from asdcore_plugins.encoders.melspec import MelSpec
+from asdcore_plugins.trained.augmentations.by_name import AUGMENTATIONS
+from asdcore_plugins.trained.losses.by_name import LOSSES
 from asdcore_plugins.trained.losses.head import Loss
+from asdcore_plugins.trained.networks.by_name import NETWORKS
 
 SMALL = {
     "network": {"name": "multi_branch", "fft": False, "stft": [128, 256], "width": 16},
@@ -266,3 +278,24 @@ def test_it_must_be_trained_before_it_encodes(trained):
         build().encode(np.zeros((1, 4800), np.float32))
     with pytest.raises(DataError, match="does not fit"):
         build(network=SMALL["network"] | {"stft": [128]}).restore(trained.state())
+
+
+def test_every_part_that_may_be_chosen_counts_as_source_of_a_training():
+    counted = set(source_files(Path(inspect.getfile(Discriminative)))[1])
+    parts = [*NETWORKS.values(), *LOSSES.values(), *AUGMENTATIONS.values(), BEATs, EAT, LogMel, MelSpec]
+    assert [part for part in parts if Path(inspect.getfile(part)) not in counted] == []
+
+
+TRAINED = (
+    *("check_scope", "check_training_returns_self", "check_trained_twice_gives_the_same_bits"),
+    *("check_training_forgets", "check_unseen_clips_change_nothing", "check_asks_for_train_clips_alone"),
+    *("check_learns_without_attributes", "check_resumes_to_the_same_bits", "check_state_holds_what_can_be_kept"),
+    *("check_restores_exactly", "check_no_batch_statistics", "check_short_and_long_clips"),
+)
+
+
+def test_it_passes_the_checks_of_trainable_encoders():
+    least = {"network": {"name": "multi_branch", "fft": False, "stft": [128], "width": 8}, "batch": 16}
+    every = checks("encoder")
+    for name in TRAINED:
+        every[name](lambda: build(**least))
