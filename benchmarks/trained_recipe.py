@@ -16,8 +16,8 @@ MACHINES, SOURCE, TARGET, TEST = ("fan", "pump", "valve"), 200, 10, 10
 SECONDS, BATCH, EPOCHS, TRIED = 6, 64, 4, 3
 
 START_UPS, START_UP = 3, 8.7 / 1.9
-"""A peer starts a process a machine to train, to extract and to score. Each took 8.7 CPU seconds where its training step
-took 1.9, so it is counted in steps: a loaded machine makes both slower."""
+"""A peer starts a process a machine to train, to extract and to score. Each took 8.7 CPU seconds where its training
+step took 1.9, so it is counted in steps: a loaded machine makes both slower."""
 
 RECIPE = 0.5
 """The whole recipe over the peer's, at most, in CPU time."""
