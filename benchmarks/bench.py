@@ -21,10 +21,15 @@ from detectors import detectors
 from embedding import embedding
 from exact import exact
 from freezing import hashing, manifest
+from freezing_many import freezing_many
 from gaussians import gaussians
 from held_out import held_out
 from inferring import inferring
 from large_banks import large_banks
+from long_recordings import long_recordings
+from many_machines import many_machines
+from million_clips import million_clips
+from reporting import reporting
 from scoring import scoring
 from shown import show
 from trained_recipe import trained_recipe
@@ -205,10 +210,15 @@ def main() -> None:
         manifest,
         detectors,
         inferring,
+        many_machines,
+        reporting,
         large_banks,
         training,
         trained_recipe,
         gaussians,
+        million_clips,
+        long_recordings,
+        freezing_many,
         cold_runs,
     )
     kept = [one for part in parts for one in part()]

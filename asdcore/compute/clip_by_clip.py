@@ -7,9 +7,10 @@ second look    after the first looks of all clips of a stage: the part is fitted
 
 Both must agree, up to the rounding of elementwise float64 arithmetic. A call takes 2 to 50 microseconds with most
 parts: for a million clips and eight branches up to seven minutes. So with more than :data:`MANY` clips in one cell,
-parts that come with asdcore get all clips in one call, then a few alone, then slices: the clips lie in a cube, and each
-slice of it is a call. Every clip is in three slices, and for any two clips there is a slice with the one and without
-the other. All must agree to the bit, or each clip goes alone. Parts that others wrote always get each clip alone.
+parts that come with asdcore get all clips in one call, then a few alone. Of the first such cell they get slices, too,
+newly fitted: the clips lie in a cube, and each slice of it is a call. Every clip is in three slices, and for any two
+clips there is a slice with the one and without the other. All must agree to the bit, or each clip goes alone. Parts
+that others wrote always get each clip alone.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Looks:
     """The looks at test clips of one stage."""
 
     _waiting: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+    _sliced: set[tuple[str, ...]] = field(default_factory=set)
+    """Kind, name and columns of asdcore's own parts that have been given slices of a cell."""
 
     def first(self, step: Step, call: Call, columns: Columns, clips: Names, where: str) -> Floats:
         """Return the value (n,) of every clip, by ``call``, the ``step`` fitted; :meth:`second` looks again.
@@ -66,8 +69,11 @@ class Looks:
         clips : their names, in the order of the columns. where : what messages begin with.
         """
         n = len(clips)
-        if step.ours and n > MANY and (values := _by_slices(step, call, columns, clips)) is not None:
-            return values
+        if step.ours and n > MANY:
+            part = (step.kind, step.name, *columns)
+            if (values := _together(step, call, columns, clips, slices=part not in self._sliced)) is not None:
+                self._sliced.add(part)
+                return values
         values = _one_by_one(call, columns, n)
         self._waiting.append((where, lambda: _look_again(step, columns, values, clips)))
         return values
@@ -92,14 +98,14 @@ def _look_again(step: Step, columns: Columns, values: Floats, clips: Names) -> N
     _compare(step, columns, values, together, clips)
 
 
-def _by_slices(step: Step, call: Call, columns: Columns, clips: Names) -> Floats | None:
-    """Score all clips in one call, some of them alone, and then slices of all.
+def _together(step: Step, call: Call, columns: Columns, clips: Names, *, slices: bool) -> Floats | None:
+    """Score all clips in one call, some of them alone, and, newly fitted, slices of all.
 
     Returns None if rounding differs, so that each clip has to go alone.
     """
-    n = len(clips)
-    values, again, rounded = call(_taken(columns, slice(None))), step.fit(), False
-    for rows in _slices(n):
+    n, rounded = len(clips), False
+    values, again = call(_taken(columns, slice(None))), step.fit() if slices else call
+    for rows in itertools.chain(_few(n), _slices(n) if slices else ()):
         some = again(_taken(columns, rows))
         if not np.array_equal(some, values[rows]):
             rounded = True
@@ -109,10 +115,14 @@ def _by_slices(step: Step, call: Call, columns: Columns, clips: Names) -> Floats
     return None if rounded else values
 
 
+def _few(n: int) -> NDArray[np.intp]:
+    """Return some places, each alone."""
+    return np.arange(0, n, max(1, n // ALONE))[:, None]
+
+
 def _slices(n: int) -> Iterator[NDArray[np.intp]]:
-    """Yield some places alone, and slices of a cube of all places along each of its edges, which separate any two."""
+    """Yield slices of a cube of all places along each of its edges, which separate any two places."""
     places = np.arange(n)
-    yield from places[:: max(1, n // ALONE)][:, None]
     edge = next(edge for edge in itertools.count(1) if edge**3 >= n)
     for digit in (places // edge**2, places // edge % edge, places % edge):
         # Stable, so that one sort finds the slices; the last clip of each comes first.

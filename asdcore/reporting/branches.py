@@ -13,7 +13,7 @@ from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError
 from asdcore.evidence.metrics import harmonic_mean
 from asdcore.evidence.scores_with_truth import join_systems
-from asdcore.evidence.uncertainty import differences
+from asdcore.evidence.uncertainty import intervals_below
 from asdcore.portfolio import System
 from asdcore.reporting.reported_runs import Subject
 from asdcore.stages.fuse import fuse
@@ -66,7 +66,9 @@ def contributions(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
         scored = {}
         for part, variant in variants(system):
             try:
-                scored[part] = fuse(subject.run.calibrated, subject.run.clips, {name: variant}, installed())
+                scored[part] = fuse(
+                    subject.run.calibrated, subject.run.clips, {name: variant}, installed(), rehearsed=True
+                )
             except AsdcoreError as error:
                 refused.append(f"{subject.title(name)} {part} failed: {error}")
         if scored:
@@ -113,18 +115,13 @@ def _changes(subject: Subject, name: str, scored: dict[str, pl.DataFrame]) -> li
     whole = subject.run.systems.filter(system=name).with_columns(system=pl.lit(WHOLE))
     tables = [whole, *(frame.with_columns(system=pl.lit(part)) for part, frame in scored.items())]
     joined = join_systems(pl.concat(tables), None, subject.run.clips, subject.labels)
-    # Only the intervals are wanted, not the test: one permutation is the least it takes.
-    compared = {
-        difference.second: difference
-        for difference in differences(joined, subject.year, replicates=REPLICATES, permutations=1)
-        if difference.first == WHOLE
-    }
+    intervals = intervals_below(WHOLE, joined, subject.year, replicates=REPLICATES)
     return [
         {
             "part": part,
-            "change": rounded(-100 * compared[part].estimate, 3),
-            "low": rounded(-100 * compared[part].interval.high, 3),
-            "high": rounded(-100 * compared[part].interval.low, 3),
+            "change": rounded(-100 * intervals[part].estimate, 3),
+            "low": rounded(-100 * intervals[part].high, 3),
+            "high": rounded(-100 * intervals[part].low, 3),
         }
         for part in scored
     ]

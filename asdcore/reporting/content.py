@@ -127,7 +127,7 @@ def _pictures(
     cells: dict[Cell, dict[str, Any]] = {}
     for subject in subjects:
         for clip, machine, section, sha256 in subject.run.clips.select("clip", "machine", "section", "sha256").rows():
-            if subject.data is not None and sha256[:16] in wanted:
+            if sha256[:16] in wanted and subject.data is not None:
                 cells.setdefault((machine, section), {})[sha256[:16]] = (subject.data / clip, sha256)
     for clips in cells.values():
         pictures |= tail_pictures(clips, audio)

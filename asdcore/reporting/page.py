@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from dataclasses import asdict
 from importlib import resources
@@ -11,7 +10,9 @@ from typing import Any
 
 from asdcore.errors import AsdcoreError
 from asdcore.reporting.charts import DOMAINS, GROUPS, all_charts
+from asdcore.reporting.charts.style import built_unchecked
 from asdcore.reporting.content import Content
+from asdcore.reporting.vega import libraries
 
 LIBRARIES = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
 """Import names and distributions of the extra ``report``."""
@@ -42,9 +43,9 @@ def render(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    charts = {
-        name: asdict(chart) for name, chart in all_charts(content.cells, content.labelled, content.logarithmic).items()
-    }
+    with built_unchecked():
+        made = all_charts(content.cells, content.labelled, content.logarithmic)
+    charts = {name: asdict(chart) for name, chart in made.items()}
     ink = {"domain": DOMAINS, "label": GROUPS}
     specs = {name: chart["spec"] for name, chart in charts.items()}
     return environment.get_template("page.html.jinja").render(
@@ -57,15 +58,6 @@ def render(content: Content) -> str:
         libraries=Markup(_inline(libraries())),
         data=Markup(_json({**content.data, "specs": specs, "labelled": content.labelled, "ink": ink})),
     )
-
-
-@functools.cache
-def libraries() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script; bundling takes seconds."""
-    from vl_convert import javascript_bundle
-
-    script: str = javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the default
-    return script
 
 
 def _file(name: str) -> str:

@@ -17,15 +17,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ByReference:
-    """Clips of one cell, branch and role: scores (n,) by reference; clip, role, fold and domain (n,)."""
+    """Clips of one cell, branch and role: scores (n,) by reference; clip, role, fold and domain (n,).
+
+    Of test clips ``domain`` is empty.
+    """
 
     scores: dict[str, Floats]
     names: pl.DataFrame
-
-    @property
-    def domain(self) -> NDArray[np.str_]:
-        """The domain (n,) of every clip."""
-        return self.names["domain"].to_numpy().astype(np.str_)
+    domain: NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,15 @@ class CellRows:
 
 @dataclass(frozen=True)
 class _Part:
-    """Clips of one role and model: their names, and where their sorted rows lie by reference."""
+    """Clips of one role and model: their names and domains, and where their sorted rows lie by reference."""
 
     names: pl.DataFrame
+    domain: NDArray[np.str_]
     rows: dict[str, slice]
+
+    def scored(self, scores: Floats) -> ByReference:
+        """Return these clips with their scores, of the sorted scores of all."""
+        return ByReference({name: scores[where] for name, where in self.rows.items()}, self.names, self.domain)
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,7 @@ class Cells:
         layout = self._layout(rows.select("clip", "machine", "section", "reference", "fold", "role", "domain"))
         scores = rows["score"].to_numpy()[layout.order]
         for first, (machine, section), parts in layout.cells:
-            laid = [
-                ByReference({name: scores[where] for name, where in part.rows.items()}, part.names) for part in parts
-            ]
+            laid = [part.scored(scores) for part in parts]
             yield CellRows(rows["row"][first], machine, section, laid[0], laid[1:])
 
     def _layout(self, named: pl.DataFrame) -> _Layout:
@@ -104,7 +106,10 @@ def _laid_out(named: pl.DataFrame, order: ClipOrder) -> _Layout:
         which, number = divmod(int(part[start]), len(references))
         of_cell = parts.setdefault(which // most, {})
         if which % most not in of_cell:
-            of_cell[which % most] = _Part(sorted_names[ranked[start:stop]], {})
+            names = sorted_names[ranked[start:stop]]
+            # Of test clips nobody asks for the domain.
+            domain = names["domain"] if which % most == 0 else names["domain"].clear()
+            of_cell[which % most] = _Part(names, domain.to_numpy().astype(np.str_), {})
         of_cell[which % most].rows[references[number]] = slice(start, stop)
     firsts = np.unique(cell, return_index=True)[1].tolist()
     for number, of_cell in parts.items():

@@ -51,8 +51,8 @@ def decide(
         clip, system, score, threshold and decision (0 or 1).
 
     """
-    rows = systems.join(clips.select("clip", "machine", "section"), on="clip", validate="m:1")
-    tested = rows.filter(pl.col("role") == "test")
+    tested = systems.filter(pl.col("role") == "test").select("clip", "system", "score")
+    tested = tested.join(clips.select("clip", "machine", "section"), on="clip", validate="m:1")
     tested = tested.join(thresholds(systems, clips, decision, groups), on=CELL, validate="m:1")
     return DECISIONS.check(
         tested.with_columns(decision=(pl.col("score") > pl.col("threshold")).cast(pl.Int8)).select(
@@ -89,12 +89,13 @@ def thresholds(
         If there are too few train normals, or groups of them, for the rule.
 
     """
-    rows = systems.filter(pl.col("role") == "oof").join(clips.select("clip", "machine", "section"), on="clip")
+    rows = systems.filter(pl.col("role") == "oof").select("clip", "system", "score")
+    rows = rows.join(clips.select("clip", "machine", "section"), on="clip")
     if groups is None or decision.rule != "conformal":
         rows = rows.with_columns(group=pl.int_range(pl.len()))
     else:
         rows = rows.join(groups, on=["system", "clip"], validate="1:1", maintain_order="left")
-    cells = rows.group_by(CELL, maintain_order=True)
+    cells = list(rows.select(*CELL, "score", "group").group_by(CELL, maintain_order=True))
     _check([_Cell(f"{cell[0]} section {cell[1]}", len(own), own["group"].n_unique()) for cell, own in cells], decision)
     limits = [(*cell, _threshold(own, decision)) for cell, own in cells]
     columns = {**dict.fromkeys(CELL, pl.String), "threshold": pl.Float64}

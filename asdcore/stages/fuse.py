@@ -42,6 +42,8 @@ def fuse(
     systems: dict[str, System],
     plugins: Plugins,
     mirrored: pl.DataFrame | None = None,
+    *,
+    rehearsed: bool = False,
 ) -> pl.DataFrame:
     """Fuse the branches of every system.
 
@@ -57,6 +59,9 @@ def fuse(
         Where guards are looked up.
     mirrored : polars.DataFrame, optional
         z by the models that lack one fold each, for the systems that mirror another.
+    rehearsed : bool
+        Whether a run has fused the same branches by the same parts, so that these need not prove again that each test
+        clip stands alone. All clips go in one call, and values may round differently.
 
     Returns
     -------
@@ -72,15 +77,16 @@ def fuse(
 
     """
     straight = {name: system for name, system in systems.items() if system.out_of_fold_mirror_of is None}
-    parts = list(_fused_systems(calibrated.with_columns(fold=pl.lit(FULL, pl.Int32)), clips, straight, plugins))
+    full = calibrated.with_columns(fold=pl.lit(FULL, pl.Int32))
+    parts = list(_fused_systems(full, clips, straight, plugins, rehearsed))
     if mirrored is not None:
         mirrors = {name: system for name, system in systems.items() if name not in straight}
-        parts += _fused_systems(mirrored, clips, mirrors, plugins)
+        parts += _fused_systems(mirrored, clips, mirrors, plugins, rehearsed)
     return SYSTEMS.check(pl.concat(parts))
 
 
 def _fused_systems(
-    calibrated: pl.DataFrame, clips: pl.DataFrame, systems: dict[str, System], plugins: Plugins
+    calibrated: pl.DataFrame, clips: pl.DataFrame, systems: dict[str, System], plugins: Plugins, rehearsed: bool
 ) -> Iterator[pl.DataFrame]:
     looks = Looks()
     for (machine, section), cells in cells_in_order(calibrated, clips):
@@ -88,9 +94,16 @@ def _fused_systems(
             # Overflow is refused below, with the system's name.
             where = f"system {name!r}, {machine} section {section}"
             with located(where), np.errstate(over="ignore", invalid="ignore"):
-                fused = fuse_cells(system, cells, _Applied(looks, where), plugins)
+                applied = _at_once if rehearsed else _Applied(looks, where)
+                fused = fuse_cells(system, cells, applied, plugins)
                 yield from _frames(name, fused, cells)
     looks.second()
+
+
+def _at_once(step: Step, columns: dict[str, dict[str, Floats]], cells: Cells) -> dict[str, Floats]:
+    """Apply a fitted step to all clips of each cell in one call: {cell: columns (n,) by name} -> {cell: values}."""
+    call = step.fit()
+    return {cell: call({name: values.copy() for name, values in given.items()}) for cell, given in columns.items()}
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,9 @@ def cells_in_order(calibrated: pl.DataFrame, clips: pl.DataFrame) -> Iterator[tu
 
     calibrated : clip, branch, role, fold and z. clips : the clip index.
     """
-    order = ClipOrder(clips.select("clip", "machine", "section", "domain", "sha256"))
-    cell, names = cells_of(order.clips)
+    numbers, names = cells_of(clips)
+    order = ClipOrder(clips.select("clip", "domain", "sha256").with_columns(cell=pl.Series(numbers)))
+    cell = order.clips["cell"].to_numpy()
     models = int(calibrated["fold"].to_numpy().max(initial=FULL)) - FULL + 2
     keys, z, appearing = _columns(calibrated, order, cell * models)
     part, place = np.divmod(keys, max(1, len(order)))

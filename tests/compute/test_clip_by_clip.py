@@ -161,6 +161,37 @@ def test_for_any_two_clips_there_is_a_slice_with_the_one_and_without_the_other(n
     assert any(one in some and other not in some for some in map(set, clip_by_clip._slices(n)))
 
 
+def test_the_parts_of_asdcore_get_slices_of_the_first_cell_and_a_few_clips_alone_of_every_other(monkeypatch):
+    monkeypatch.setattr(clip_by_clip, "MANY", 40)
+    monkeypatch.setattr(clip_by_clip, "ALONE", 4)
+    sizes: list[list[int]] = []
+
+    def counted(columns):
+        sizes[-1].append(len(columns["x"]))
+        return honest(columns)
+
+    step, looks = Step("normalizer", "planted", lambda: counted, ours=True), Looks()
+    for _ in range(3):
+        sizes.append([])
+        looks.first(step, step.fit(), {"x": SCORES}, CLIPS, "branch 'b'")
+    looks.second()
+    first, *others = sizes
+    assert first[:5] == [48, 1, 1, 1, 1]
+    assert sum(first[5:]) == 3 * 48
+    assert others == [[48, 1, 1, 1, 1]] * 2
+
+
+@pytest.mark.parametrize("name", ["ranks", "batch mean", "batch quantile", "of many", "tiny", "chance"])
+def test_a_leak_in_a_later_cell_alone_is_refused_as_well(name, monkeypatch):
+    monkeypatch.setattr(clip_by_clip, "MANY", 40)
+    call = honest
+    step, looks = Step("normalizer", "planted", lambda: call, ours=True), Looks()
+    looks.first(step, step.fit(), {"x": SCORES}, CLIPS, "branch 'b'")
+    call = LEAKS[name]()
+    with pytest.raises(PluginError, match=r"normalizer 'planted' gives fan/test/\d+\.wav"):
+        looks.first(step, step.fit(), {"x": SCORES}, CLIPS, "branch 'c'")
+
+
 def test_a_failure_at_the_second_look_is_told_of_the_plugin():
     def one_at_a_time(columns):
         (x,) = columns["x"]

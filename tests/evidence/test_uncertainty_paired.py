@@ -12,7 +12,7 @@ from scipy.stats import binom, kstest, norm, rankdata
 
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import cells, official_score
-from asdcore.evidence.uncertainty import differences, intervals
+from asdcore.evidence.uncertainty import differences, intervals, intervals_below
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.paired import holm
 from asdcore.evidence.uncertainty.resample import swaps
@@ -165,3 +165,12 @@ def test_what_cannot_be_compared_is_said():
         differences(table, 2026)
     with pytest.raises(EvaluationError, match="permutations is 0; a permutation test needs at least 1, better 2000"):
         differences(table, 2026, permutations=0)
+
+
+def test_intervals_below_one_system_are_those_of_the_differences_from_it():
+    table = paired(np.random.default_rng(5), {"A": 0.3, "B": 1.5, "C": 0.9}, ("fan", "pump"))
+    below = intervals_below("B", table, 2026, replicates=200)
+    whole = differences(table, 2026, replicates=200, permutations=1)
+    assert below["C"] == next(found.interval for found in whole if (found.first, found.second) == ("B", "C"))
+    assert below["A"].estimate == -next(found.estimate for found in whole if (found.first, found.second) == ("A", "B"))
+    assert set(below) == {"A", "C"}

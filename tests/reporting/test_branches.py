@@ -6,9 +6,11 @@ import pytest
 from scipy.stats import spearmanr
 
 import asdcore
+from asdcore.contract.plugins import installed
 from asdcore.portfolio import load_portfolio
 from asdcore.reporting.branches import contributions, rank_correlations, trade_off, variants
 from asdcore.reporting.reported_runs import open_subjects
+from asdcore.stages.fuse import fuse
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +57,12 @@ def test_the_trade_off_is_between_means_over_machines(subject):
     (cell,) = subject.evaluation.systems["plain"].cells
     assert rows["plain"]["source"] == pytest.approx(100 * cell["auc_source"], abs=1e-3)
     assert rows["plain"]["target"] == pytest.approx(100 * cell["auc_target"], abs=1e-3)
+
+
+def test_a_rehearsed_fusion_gives_the_scores_of_the_run(subject):
+    systems = subject.plan.systems
+    again = fuse(subject.run.calibrated, subject.run.clips, systems, installed(), rehearsed=True)
+    rows = subject.run.systems.join(again, on=("clip", "system", "role"), suffix="_again", validate="1:1")
+    assert len(rows) == len(again) == len(subject.run.systems)
+    for column in ("base", "penalty", "score"):
+        assert rows[f"{column}_again"].to_list() == pytest.approx(rows[column].to_list(), rel=1e-9, abs=1e-9)

@@ -19,6 +19,15 @@ from __future__ import annotations
 from asdcore.evidence.uncertainty.bootstrap import Uncertainty, intervals
 from asdcore.evidence.uncertainty.delong import delong, delong_difference
 from asdcore.evidence.uncertainty.interval import Interval
-from asdcore.evidence.uncertainty.paired import Difference, differences
+from asdcore.evidence.uncertainty.paired import Difference, differences, intervals_below
 
-__all__ = ["Difference", "Interval", "Uncertainty", "delong", "delong_difference", "differences", "intervals"]
+__all__ = [
+    "Difference",
+    "Interval",
+    "Uncertainty",
+    "delong",
+    "delong_difference",
+    "differences",
+    "intervals",
+    "intervals_below",
+]

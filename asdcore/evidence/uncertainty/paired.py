@@ -142,6 +142,17 @@ def differences(
     return pairwise(Resampled.of(table, year, replicates, seed), permutations)
 
 
+def intervals_below(whole: str, table: pl.DataFrame, year: int, *, replicates: int) -> dict[str, Interval]:
+    """Return how far each other system lies below one of them, with paired BCa intervals and no test.
+
+    table, year, replicates : as of :func:`differences`.
+    """
+    drawn = Resampled.of(table, year, replicates, seed=0)
+    first = drawn.systems.index(whole)
+    others = [place for place in range(len(drawn.systems)) if place != first]
+    return {drawn.systems[second]: _apart(drawn, first, second)[0] for second in others}
+
+
 def pairwise(
     drawn: Resampled, permutations: int, advance: Callable[[int], object] = lambda pairs: None
 ) -> list[Difference]:
@@ -169,15 +180,20 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def _difference(drawn: Resampled, first: int, second: int, p: float, p_holm: float) -> Difference:
+    interval, replicates = _apart(drawn, first, second)
+    error = float(replicates.std(ddof=1))
+    detectable = (NORMAL.inv_cdf(1 - SIGNIFICANT / 2) + NORMAL.inv_cdf(POWER)) * error
+    names = drawn.systems[first], drawn.systems[second]
+    return Difference(*names, interval.estimate, interval, p, p_holm, detectable, error)
+
+
+def _apart(drawn: Resampled, first: int, second: int) -> tuple[Interval, Floats]:
+    """Return the BCa interval of the difference of two systems, and its bootstrap replicates (replicates,)."""
     estimate, replicates, left_out = (
         values[first] - values[second]
         for values in (drawn.official_point, drawn.official_replicates, drawn.official_left_out)
     )
-    interval = bca(float(estimate), replicates, acceleration(left_out, drawn.strata), 0.95)
-    error = float(replicates.std(ddof=1))
-    detectable = (NORMAL.inv_cdf(1 - SIGNIFICANT / 2) + NORMAL.inv_cdf(POWER)) * error
-    names = drawn.systems[first], drawn.systems[second]
-    return Difference(*names, float(estimate), interval, p, p_holm, detectable, error)
+    return bca(float(estimate), replicates, acceleration(left_out, drawn.strata), 0.95), replicates
 
 
 def _permutation_p(drawn: Resampled, first: int, second: int, permutations: int) -> float:

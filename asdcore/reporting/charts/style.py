@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +49,15 @@ def threshold(base: Any) -> Any:
     return base.mark_rule(color=INK, strokeDash=[5, 4], opacity=0.8).encode(
         x=alt.X("mean(threshold):Q"), tooltip=[alt.Tooltip("mean(threshold):Q", format=".4~g", title="threshold")]
     )
+
+
+@contextmanager
+def built_unchecked() -> Iterator[None]:
+    """Let Altair check, inside the block, only finished charts and not every part of them as well."""
+    from altair.utils.schemapi import debug_mode
+
+    with debug_mode(False):
+        yield
 
 
 def finished(chart: Any) -> dict[str, Any]:

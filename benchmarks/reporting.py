@@ -1,0 +1,38 @@
+"""What judging and reporting 16 machines costs over the build whose BLAS threads waited for each other."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from inferring import BEFORE, CHECKOUT, cpu_seconds
+from many_machines import run_stages
+from shown import show
+from tiny_recordings import write_machines
+
+MACHINES, CLIPS = 16, 1_000
+PROMISED = {"evaluate": 0.8 / 2.6, "compare": 1.5 / 6.4, "report": 12 / 46}
+
+
+def reporting() -> list[bool]:
+    """Evaluate, compare and report one run of ``default``, each build its own."""
+    builds = {"before": CHECKOUT / ".venv" / "bin", "now": Path(sys.executable).parent}
+    if not builds["before"].exists():
+        print(f"skip  reporting over commit {BEFORE}, which has no build here")
+        return []
+    seconds: dict[tuple[str, str], float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_machines(Path(folder) / "data", MACHINES, CLIPS)
+        for build, programs in builds.items():
+            run_stages(programs / "python", data, Path(folder) / build, "default")
+        for command in PROMISED:
+            for build, programs in builds.items():
+                run = Path(folder) / build / "run"
+                seconds[command, build] = min(cpu_seconds(programs / "asdcore", command, run) for _ in range(2))
+    kept = []
+    for command, promised in PROMISED.items():
+        show(f"asdcore {command}, {MACHINES} machines: CPU", seconds[command, "now"], None, "s")
+        ratio = seconds[command, "now"] / seconds[command, "before"]
+        kept.append(show(f"asdcore {command}, {MACHINES} machines over {BEFORE}, CPU", ratio, promised, "times"))
+    return kept
