@@ -10,7 +10,7 @@ demo: venv
 	$(BIN)/asdcore demo
 
 test: venv
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 check: venv
 	$(BIN)/ruff format --check .

@@ -26,7 +26,7 @@ from typing import Any, TypedDict, Unpack, overload
 import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
-from asdcore.cluster.connection import Cluster, check_workers, connected
+from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
 from asdcore.components.readers import reader_of, year_of
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
@@ -141,8 +141,8 @@ def run(
     if isinstance(portfolio, Portfolio):
         portfolio.check_components()
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
-    root, folder = given_path(data, "data"), given_path(out, "out")
-    kept = Store(path_or(store, "store", default_store()))
+    root, folder = seen_by(cluster, given_path(data, "data")), given_path(out, "out")
+    kept = Store(seen_by(cluster, path_or(store, "store", default_store())))
     seeds = plan.seeds_of_trials(trials)
     plans = {folder: plan} if seeds is None else {trial_folder(folder, seed): plan.trial(seed) for seed in seeds}
     if seeds is not None:

@@ -46,6 +46,26 @@ def told(show: Callable[[str], None], say: Callable[[str], None]) -> Iterator[No
         _SAYING.reset(tokens[1])
 
 
+def pace(done: float, seconds: float, total: int = 0) -> str:
+    """Return how many steps a second were done, and how long the rest of ``total`` will take at that pace.
+
+    Examples
+    --------
+    >>> pace(6400, 30.0, 1_000_000)
+    '213 a second, 78 min left'
+    """
+    rate = done / max(seconds, 1e-6)
+    told = (
+        f"{rate:.0f} a second" if rate >= 10 else f"{rate:.2g} a second" if rate >= 1 else f"{60 * rate:.2g} a minute"
+    )
+    if not total or not done:
+        return told
+    left = (total - done) / rate
+    units = ((5400.0, 3600, "h"), (90.0, 60, "min"), (0.0, 1, "s"))
+    span, unit = next((span, unit) for least, span, unit in units if left >= least)
+    return f"{told}, {left / span:.0f} {unit} left"
+
+
 class Progress(Protocol):
     """Shows what the pipeline reports of its work."""
 
@@ -92,13 +112,15 @@ class Lines:
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Print the stage when it is done, with its steps and seconds; every ten seconds also what it is doing."""
+        """Print the stage when it is done, with its steps and seconds; every ten seconds also how far it is."""
         started, done = time.perf_counter(), 0
         spoken = started
 
         def advance(steps: int) -> None:
             nonlocal done
             done += steps
+            if done < total:
+                show(f"{done:,} of {total:,} ({pace(done, time.perf_counter() - started, total)})")
 
         def show(what: str) -> None:
             nonlocal spoken
@@ -131,13 +153,21 @@ class Bars:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[pace]}"),
             TextColumn("{task.fields[doing]}", style="dim"),
         )
+        started = time.perf_counter()
+
         with RichProgress(*columns, console=Console(stderr=True)) as bars:
             # A total of 0 is one that only the work itself can tell.
-            task = bars.add_task(name, total=total or None, doing="")
+            task = bars.add_task(name, total=total or None, doing="", pace="")
+
+            def advance(steps: int) -> None:
+                bars.advance(task, steps)
+                bars.update(task, pace=pace(bars.tasks[0].completed, time.perf_counter() - started))
+
             with told(lambda what: bars.update(task, doing=what, refresh=True), partial(_print_note, bars.console)):
-                yield lambda steps: bars.advance(task, steps)
+                yield advance
             bars.update(task, total=bars.tasks[0].completed, doing="")
 
     def note(self, text: str) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from block_maps import block_maps
+from cluster import cluster
 from cold_runs import cold_runs
 from detectors import detectors
 from embedding import embedding
@@ -196,6 +197,7 @@ def main() -> None:
     """Run every benchmark; exits with 1 where a promise is broken."""
     parts = (
         start_up,
+        cluster,
         real_run,
         evaluation,
         uncertainty,

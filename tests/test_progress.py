@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 
+import pytest
 from rich.console import Console
 
 import asdcore
 from asdcore import progress
-from asdcore.progress import Bars, Lines, Silent, doing
+from asdcore.progress import Bars, Lines, Silent, doing, pace
 
 
 def test_nobody_is_told_outside_a_stage_or_in_silence():
@@ -29,6 +31,30 @@ def test_a_log_is_told_after_a_while_and_not_of_every_step(capsys, monkeypatch):
     assert len(told) == 2
     doing("fold 3 of 5")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "total", "told"),
+    [
+        (64, 30.0, 10_000, "2.1 a second, 78 min left"),
+        (1, 60.0, 3, "1 a minute, 2 min left"),
+        (500, 10.0, 1000, "50 a second, 10 s left"),
+        (500, 10.0, 10_000_000, "50 a second, 56 h left"),
+        (64, 30.0, 0, "2.1 a second"),
+    ],
+)
+def test_pace_and_what_is_left_are_in_words(done, seconds, total, told):
+    assert pace(done, seconds, total) == told
+
+
+def test_a_log_is_told_how_far_a_long_stage_is(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "QUIET", 0.0)
+    with Lines().stage("embed", 2000) as advance:
+        advance(64)
+        advance(1936)
+    told = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"embed: 64 of 2,000 \(.* a second, .* left\), after 0 s", told[0])
+    assert len(told) == 2
 
 
 def test_a_terminal_is_told_beside_the_bar(monkeypatch):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import pickle
 import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asdcore.cluster import trouble
 from asdcore.cluster.local import closed, local_cluster, quiet
@@ -21,6 +24,8 @@ from asdcore.progress import Progress
 if TYPE_CHECKING:
     from asdcore.cluster.needs import Needs
     from asdcore.cluster.worker import Proof
+
+Seen = TypeVar("Seen", Path, Path | None)
 
 ANSWER, ARRIVAL = 10.0, 60.0
 """Seconds for a scheduler to answer, and for a first worker to come."""
@@ -38,6 +43,11 @@ def check_workers(workers: int, cluster: Any) -> None:
             f"--workers {workers} are processes of this command, and --cluster is for another place: give one of both. "
             f"'--cluster local:{workers}' starts {workers} workers of Dask on this machine."
         )
+
+
+def seen_by(cluster: Any, path: Seen) -> Seen:
+    """Return a path that means the same to a worker, which runs in another folder."""
+    return path if cluster is None or path is None else path.absolute()
 
 
 @contextmanager
@@ -81,6 +91,7 @@ class Cluster:
         self.device = None if device is None or device.partition(":")[0] == "cpu" else device
         self._closing = closing
         self._told: set[str] = set()
+        self._started: tuple[Any, int] | None = None
         if isinstance(where, str) and where.partition(":")[0] == "local" and not _LOCAL.fullmatch(where):
             raise ClusterError(f"--cluster {where}: needed is 'local', or 'local:2' for 2 workers on this machine.")
 
@@ -95,17 +106,29 @@ class Cluster:
         if not isinstance(self.where, str | Path):
             return self.where
         self._closing.enter_context(quiet())
-        address = self._started() if self.is_here else str(self.where)
+        address = self._start() if self.is_here else str(self.where)
         return self._connection(address)
 
     @property
     def address(self) -> str:
         """Where the scheduler is."""
-        return str(self.client.scheduler.address) if self.client.scheduler else str(self.where)
+        scheduler = getattr(self.client, "scheduler", None)
+        return str(getattr(scheduler, "address", self.where))
 
     def workers(self) -> dict[str, dict[str, Any]]:
         """Return {address: what the scheduler knows of that worker}."""
-        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+        client = self.client
+        with self.answering():
+            return dict(client.scheduler_info(n_workers=-1)["workers"])
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Turn the loss of the scheduler into a ClusterError."""
+        try:
+            yield
+        # Of a closed stream, a client that has given up, and a call of it that was cancelled.
+        except (OSError, AttributeError, RuntimeError, NameError) as error:
+            raise trouble.gone(self.address) from error
 
     def label(self, address: str, host: str) -> str:
         """Return a worker's address and host as words."""
@@ -122,7 +145,8 @@ class Cluster:
         from asdcore.cluster.worker import Call, prove
 
         call = pickle.dumps(Call(prove, needs))
-        answers = self.client.run(pickle.loads, call, on_error="return")
+        with self.answering():
+            answers = self.client.run(pickle.loads, call, on_error="return")
         troubles, workers = {}, self.workers()
         for address, proof in answers.items():
             if isinstance(proof, BaseException):
@@ -142,36 +166,37 @@ class Cluster:
 
         return list(proof.troubles) or unseen(proof.worker, needs)
 
-    def _started(self) -> str:
+    def revive(self, workers: int) -> None:
+        """Start workers of this machine anew, of which only so many are left: some were killed while they started.
+
+        Dask starts a worker that has ended once more, but gives it up if it ends before it is there.
+        """
+        if self._started and workers < self._started[1]:
+            cluster, wanted = self._started
+            cluster.scale(wanted)
+
+    def _start(self) -> str:
         match = _LOCAL.fullmatch(str(self.where))
         workers = int(match[1]) if match and match[1] else os.cpu_count() or 1
         try:
-            cluster = local_cluster(workers, {GPU: 1.0} if self.device else {})
+            cluster = local_cluster(workers, {GPU: 1.0} if self.device else {}, self._closing)
         except (OSError, RuntimeError) as error:
             raise ClusterError(
                 f"This machine does not let Dask start workers ({error}). A script may start them only under "
                 "'if __name__ == \"__main__\":', for each worker imports it anew. '--workers 1' does without."
             ) from error
-        self._closing.callback(closed, partial(cluster.close, timeout=10))
+        self._started = cluster, workers
         return str(cluster.scheduler_address)
 
     def _connection(self, address: str) -> Any:
         from distributed import Client
 
-        given = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
-        if address.endswith(".json") and not Path(address).is_file():
-            raise ClusterError(
-                f"There is no scheduler file {address}. 'dask scheduler --scheduler-file FILE' writes one."
-            )
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                client = Client(**given, timeout=ANSWER, set_as_default=False)
-        except (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError) as error:
-            raise trouble.no_answer(address, ANSWER, error) from error
-        self._closing.callback(closed, partial(client.close, timeout=5))
-        with warnings.catch_warnings():
+        address = _scheduler_of(Path(address)) if address.endswith(".json") else address
+        check_answers(address, ANSWER)
+        with warnings.catch_warnings():  # of other versions, which are compared below
             warnings.simplefilter("ignore")
+            client = Client(address, timeout=ANSWER, set_as_default=False)
+            self._closing.callback(closed, partial(client.close, timeout=5))
             _check_versions(client.get_versions(), client.scheduler_info(n_workers=-1)["workers"])
         return client
 
@@ -190,6 +215,38 @@ class Cluster:
                 f"{len(threaded)} of {len(workers)} workers have several threads, such as {threaded[0]}. Chunks of one "
                 "process take turns, so that they disturb no bit of each other: workers of one thread are faster."
             )
+
+
+def check_answers(address: str, seconds: float) -> None:
+    """Raise ClusterError unless a scheduler answers. A client that has not connected would take long to give up."""
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    async def ask() -> Any:
+        arguments = Security().get_connection_args("client")
+        async with rpc(address, timeout=seconds, connection_args=arguments) as scheduler:
+            return await scheduler.identity()
+
+    async def ask_in_time() -> Any:
+        return await asyncio.wait_for(ask(), seconds)
+
+    try:
+        # In a thread: a notebook has a loop of its own in this one.
+        with ThreadPoolExecutor(1) as thread:
+            about = thread.submit(asyncio.run, ask_in_time()).result()
+        if about["type"] != "Scheduler":
+            raise ValueError(f"a {about['type']} answers there")
+    except Exception as error:
+        raise trouble.no_answer(address, seconds, error) from error
+
+
+def _scheduler_of(file: Path) -> str:
+    try:
+        return str(json.loads(file.read_text())["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ClusterError(
+            f"{file} is no scheduler file ({error}). 'dask scheduler --scheduler-file {file}' writes one."
+        ) from error
 
 
 def _check_versions(versions: Mapping[str, Any], workers: Mapping[str, Any]) -> None:

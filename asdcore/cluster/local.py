@@ -7,7 +7,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from multiprocessing import resource_tracker
 from typing import Any
 
 CLOSING = 15.0
@@ -17,8 +19,8 @@ _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application
 _NOTHING = logging.CRITICAL + 1
 
 
-def local_cluster(workers: int, resources: dict[str, float]) -> Any:
-    """Start a cluster of this machine, with one thread a worker.
+def local_cluster(workers: int, resources: dict[str, float], closing: ExitStack) -> Any:
+    """Start a cluster of this machine, with one thread a worker; ``closing`` will close it.
 
     resources : what each worker says that it has.
     """
@@ -31,11 +33,13 @@ def local_cluster(workers: int, resources: dict[str, float]) -> Any:
         # A worker that waits for memory which no task holds would wait for ever.
         "distributed.worker.memory.pause": False,
     }
-    # Workers inherit the mask of the thread that starts them: an interrupt is the parent's to handle.
+    # Workers inherit the mask of the thread that starts them: an interrupt is the parent's to handle. Python's tracker
+    # would take the mask away as it starts.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with dask.config.set(settings):
-            return LocalCluster(
+            cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 host="127.0.0.1",
@@ -44,6 +48,8 @@ def local_cluster(workers: int, resources: dict[str, float]) -> Any:
                 silence_logs=_NOTHING,
                 resources=resources,
             )
+        closing.callback(closed, partial(cluster.close, timeout=CLOSING / 2))
+        return cluster
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

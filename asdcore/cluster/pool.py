@@ -38,13 +38,20 @@ LEAST, PER_WORKER = 64, 4
 BEAT = 5.0
 """Seconds of silence after which the cluster is looked at."""
 
+PAUSED = 6
+"""Beats after which workers that have paused are given up."""
+
+LOGS = 8
+"""Seconds to wait for the logs of nannies: they come with a worker."""
+
 
 @dataclass
 class _Chunk:
-    """A job, and how many workers have ended while they worked on it."""
+    """A job, how many workers have ended while they worked on it, and which may do it: all, if none is named."""
 
     job: Any
     deaths: int = 0
+    may: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -71,6 +78,7 @@ class ClusterPool(Elsewhere):
         self._seen: set[str] = set()
         self._workers: dict[str, dict[str, Any]] = {}
         self._looked = 0.0
+        self._silent = 0
 
     def run(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """Run ``work`` on every job and yield results as they come; the first error cancels what has not begun.
@@ -82,7 +90,7 @@ class ClusterPool(Elsewhere):
 
         def submit(chunk: _Chunk) -> None:
             call = pickle.dumps(Call(perform, self._needs, work, chunk.job))
-            future = self._executor(chunk.job).submit(pickle.loads, call)
+            future = self._executor(chunk).submit(pickle.loads, call)
             under_way[future] = chunk
             future.add_done_callback(done.put)
 
@@ -99,6 +107,11 @@ class ClusterPool(Elsewhere):
                     future = done.get(timeout=BEAT)
                 except Empty:
                     self._beat()
+                    for chunk in self._stranded(under_way):
+                        submit(chunk)
+                    continue
+                self._silent = 0
+                if future not in under_way:  # handed to other workers meanwhile
                     continue
                 chunk = under_way.pop(future)
                 answer = self._answer(future, chunk)
@@ -143,16 +156,18 @@ class ClusterPool(Elsewhere):
         """Count the deaths of workers on a chunk; raises ClusterError if memory ran out, or there are too many."""
         chunk.deaths += error.allowed_failures + 1
         name, last = trouble.name_of(chunk.job), str(error.last_worker.address)
-        if self._ran_out_of_memory(last):
+        if self._ran_out_of_memory():
             raise trouble.out_of_memory(name, last)
         if chunk.deaths > DEATHS:
             raise trouble.killed(name, chunk.deaths, last)
 
-    def _ran_out_of_memory(self, address: str) -> bool:
-        """Whether a nanny has said so lately."""
-        with suppress(Exception):  # the logs are gone with their machine
-            logs = self._cluster.client.get_worker_logs(n=50, nanny=True)
-            return any(trouble.MEMORY in str(line) for lines in logs.values() for line in lines)
+    def _ran_out_of_memory(self) -> bool:
+        """Whether a nanny has said so lately. It is asked by its worker, which may just be started anew."""
+        for _ in range(LOGS):
+            with suppress(Exception):  # the logs are gone with their machine
+                if logs := self._cluster.client.get_worker_logs(n=50, nanny=True):
+                    return any(trouble.MEMORY in str(line) for lines in logs.values() for line in lines)
+            time.sleep(1)
         return False
 
     def _refuse(self, troubles: dict[str, list[str]]) -> bool:
@@ -165,28 +180,42 @@ class ClusterPool(Elsewhere):
             raise trouble.refused(troubles, len(self._workers))
         return bool(troubles)
 
-    def _executor(self, job: object) -> Any:
-        """Return the executor for a job: workers with a GPU do what needs one, others the rest."""
-        on_gpu = bool(self._cluster.device) and getattr(job, "device", None) is not None
-        can = {address for address in self._workers if address not in self._refused}
-        others = {address for address in can if GPU not in self._workers[address]["resources"]}
+    def _executor(self, chunk: _Chunk) -> Any:
+        """Return the executor for a chunk: workers with a GPU do what needs one, others the rest."""
+        on_gpu = bool(self._cluster.device) and getattr(chunk.job, "device", None) is not None
+        can = frozenset(self._workers.keys() - self._refused)
+        others = frozenset(address for address in can if GPU not in self._workers[address]["resources"])
+        spared = others if self._cluster.device and not on_gpu else frozenset()
+        chunk.may = spared or (can if self._refused else frozenset())
         limits: dict[str, Any] = {"resources": {GPU: 1}} if on_gpu else {}
-        if self._refused:
-            limits |= {"workers": sorted(can if on_gpu else others or can)}
-        elif self._cluster.device and not on_gpu and others:
-            limits |= {"workers": sorted(others), "allow_other_workers": True}
         # pure=False: equal calls are two, also those of an earlier run.
-        return self._cluster.client.get_executor(pure=False, **limits)
+        return self._cluster.client.get_executor(
+            pure=False, **limits, **({"workers": sorted(chunk.may)} if chunk.may else {})
+        )
+
+    def _stranded(self, under_way: dict[Future[bytes], _Chunk]) -> list[_Chunk]:
+        """Take back chunks whose workers have all gone: one that is started anew has another address."""
+        lost = [each for each, chunk in under_way.items() if chunk.may and not chunk.may & self._workers.keys()]
+        chunks = [under_way.pop(future) for future in lost]
+        for future in lost:
+            future.cancel()
+        return chunks
 
     def _look(self, *, now: bool = False) -> None:
         """Ask which workers there are, if that is some seconds ago."""
         if now or time.monotonic() - self._looked > BEAT:
             self._workers, self._looked = self._cluster.workers(), time.monotonic()
+            self._cluster.revive(len(self._workers))
             with suppress(OSError):  # what lies here for a day is taken for a dead run's
                 os.utime(self._needs.folder.parent)
 
     def _beat(self) -> None:
-        """Say so if there is no worker."""
-        self._look()
+        """Say so if no worker is there, or at work. Raises ClusterError if all of them lack memory for long."""
+        self._look(now=True)
+        self._silent += 1
         if not self._workers:
             self._cluster.note("no worker is left: waiting for one. What was finished is kept.")
+        paused = [address for address, worker in self._workers.items() if worker.get("status") == "paused"]
+        # Dask goes on when their memory is free again, and what libraries keep is not.
+        if paused and len(paused) == len(self._workers) and self._silent >= PAUSED:
+            raise trouble.paused(paused[0], len(paused))

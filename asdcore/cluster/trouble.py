@@ -78,6 +78,15 @@ def out_of_memory(chunk: str, where: str) -> ClusterError:
     )
 
 
+def paused(where: str, n: int) -> ClusterError:
+    """Say that all workers have paused since their memory is nearly used up."""
+    return ClusterError(
+        f"All {n} workers have paused, such as {where}: they use more than the part of their memory at which Dask lets "
+        "them wait. Start them with more: see --nworkers and --memory-limit of 'dask worker', or '--cluster local:1'. "
+        f"{KEPT}"
+    )
+
+
 def on_worker(error: BaseException, where: str) -> BaseException:
     """Return an error that says on which worker it happened."""
     if isinstance(error, AsdcoreError) and error.args:

@@ -24,7 +24,7 @@ import polars as pl
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.paths import places as named
-from asdcore.cluster.connection import Cluster, check_workers, connected
+from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
 from asdcore.components.readers import year_of
 from asdcore.compute.kernels import KernelChange
 from asdcore.compute.recordings_out_of_reach import check_apart
@@ -138,11 +138,13 @@ def infer(
     >>> final.decisions.columns
     ['clip', 'system', 'score', 'threshold', 'decision']
     """
-    target, root, shown = given_path(out, "out"), given_path(data, "data"), progress or Silent()
+    target, root = (seen_by(cluster, given_path(*each)) for each in ((out, "out"), (data, "data")))
+    shown = progress or Silent()
     check_unfinished(target)
     pinned = read_manifest(given_path(manifest, "the manifest"))
     names = [row["plugin"] for row in pinned.predicate["plugins"]]
-    roots = roots_of(pinned, named(data=frozen_data, run=run, store=store))
+    given_places = named(data=frozen_data, run=run, store=store)
+    roots = roots_of(pinned, {name: seen_by(cluster, place) for name, place in given_places.items()})
     verified = compare(pinned, roots, str(manifest), shown, public_key)
     given = f"--data {root} --out {target}"
     check_passed(needed_by_inference(verified, roots.folders["run"]), given)

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.basics.paths import given_path, places
-from asdcore.cluster.connection import check_workers, connected
+from asdcore.cluster.connection import check_workers, connected, seen_by
 from asdcore.compute.kernels import kernel_changes
 from asdcore.contract.discovery import origins
 from asdcore.errors import AsdcoreError, ClusterError
@@ -97,12 +97,13 @@ def verify(
     pinned = read_manifest(given_path(manifest, "the manifest"))
     if pinned.shards:
         pinned.shards.check_there()
+    recompute = recompute or retrain
     check_workers(workers, cluster)
     if cluster is not None and not recompute:
         raise ClusterError("Only --recompute has work for a --cluster. Give both, or none.")
     notes = _signature(pinned, public_key)
-    roots = roots_of(pinned, places(data=data, run=run, store=store))
-    recompute = recompute or retrain
+    given = places(data=data, run=run, store=store)
+    roots = roots_of(pinned, {name: seen_by(cluster, place) for name, place in given.items()})
     work = _Verify(pinned, roots, recompute, progress or Silent(), trust_mtime)
     result = work.compared(str(manifest), notes)
     if recompute:

@@ -1,7 +1,9 @@
 """Write files atomically: in a temporary folder beside them, then renamed.
 
 A process locks its temporary folder as long as it lives. So an unlocked one was left by a killed process and may be
-removed. A process id would not do: in another container it names another process.
+removed. A process id would not do: in another container it names another process. On a shared disk a lock may be seen
+by its own machine alone, and two containers may have one name. So a temporary name says from which machine, start and
+container it is. What others left is removed when it is a day old by the clock of that disk.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ from asdcore.store.file_locks import Lock, take
 PREFIX = ".writing-"
 LOCK = "lock"
 """The file in a temporary folder that its process holds."""
+
+LONG = 24 * 3600.0
+"""Seconds after which a temporary folder of another host is taken for a dead process's."""
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full. Free some space, or choose another folder with --out or --store",
@@ -119,10 +124,25 @@ def json_text(value: Any) -> str:
 
 
 def remove_orphans(folder: Path) -> None:
-    """Remove temporary folders below ``folder`` that killed processes of this host left."""
+    """Remove temporary folders below ``folder`` that killed processes left; those of other hosts after a day."""
     # os.walk copes with folders that vanish meanwhile.
     below = [(Path(place), names) for place, names, _ in os.walk(folder)]
-    _sweep(place / name for place, names in below for name in names if name.startswith(f"{PREFIX}{_host()}-"))
+    left = [place / name for place, names in below for name in names if name.startswith(PREFIX)]
+    mine = [path for path in left if path.name.startswith(f"{PREFIX}{_host()}-")]
+    others = [path for path in left if path not in set(mine)]
+    _sweep(mine)
+    if others:
+        with suppress(OSError), scratch(folder, ".now") as now:
+            # The clock of the disk's own machine: those of two machines may be apart.
+            _sweep(path for path in others if now.stat().st_mtime - _last_change(path) > LONG)
+
+
+def _last_change(folder: Path) -> float:
+    """Return when a folder or something in it was last changed; what is gone changed never."""
+    try:
+        return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    except OSError:
+        return float("inf")
 
 
 @contextmanager
@@ -170,7 +190,13 @@ def _mine() -> str:
 
 @functools.cache
 def _host() -> str:
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    """Return a digest of this host's name, its start and its container: processes of one see each other's locks."""
+    about = [platform.node()]
+    with suppress(OSError):
+        about.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+    with suppress(OSError):
+        about.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("\0".join(about).encode()).hexdigest()[:8]
 
 
 def _remove(path: Path) -> None:

@@ -195,6 +195,19 @@ def test_one_pass_serves_every_layer_and_pooling(dataset, tmp_path, plugins):
     assert flat.shape == (len(index), 25)
 
 
+def test_a_chunk_that_another_process_has_finished_is_not_computed_again(dataset, tmp_path, plugins):
+    _, jobs = work(dataset, Store(tmp_path), branches({"name": "layered", "layer": 0}, "layered"), plugins)
+    Layered.calls.clear()
+    assert [embed.embed(job) for job in jobs] == [len(job.clips) for job in jobs]
+    assert not Layered.calls
+    shards = sorted(tmp_path.rglob("*.parquet"))
+    shards[0].unlink()  # of one layer
+    for job in jobs:
+        embed.embed(job)
+    assert Layered.calls
+    assert sorted(tmp_path.rglob("*.parquet")) == shards
+
+
 def test_the_default_layer_is_the_last(dataset, tmp_path, plugins):
     wanted = branches("layered", {"name": "layered", "layer": 1})
     index, _ = work(dataset, Store(tmp_path), wanted, plugins)

@@ -396,6 +396,8 @@ def test_branches_of_the_same_features_share_a_matrix_of_each_metric(index, tmp_
     assert group == tuple(jobs)
     assert score.score_together(group) == len(SCORERS)
     assert measured == ["cosine", "cosine", "euclidean", "euclidean"]
+    assert score.score_together(group) == len(SCORERS)  # another process asks: nothing is computed again
+    assert measured == ["cosine", "cosine", "euclidean", "euclidean"]
     assert sorted(given.shape for given in Shared.given)[-1] == (13, 13)
 
 

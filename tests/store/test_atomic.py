@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,32 @@ def test_a_sweep_spares_what_a_living_process_writes_in_whatever_container(tmp_p
     writer.communicate(b"\n", timeout=60)
     assert writer.returncode == 0
     assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {"x": "whole", "table": "whole"}
+
+
+def test_containers_of_one_host_name_have_names_of_their_own(tmp_path):
+    if not can_unshare():
+        pytest.skip("unshare cannot make a process-id namespace here: it needs the rights of root")
+    code = "import platform; from asdcore.store.atomic import _host; print(platform.node(), _host())"
+    apart = ["unshare", "--pid", "--fork", "--mount-proc"]
+    told = [subprocess.check_output([*before, sys.executable, "-c", code], text=True).split() for before in (apart, [])]
+    assert told[0][0] == told[1][0]
+    assert told[0][1] != told[1][1] == _host()
+
+
+@pytest.mark.parametrize(("hours", "is_kept"), [(1, True), (23, True), (25, False)])
+def test_what_another_machine_left_is_swept_when_it_is_a_day_old(tmp_path, hours, is_kept, monkeypatch):
+    """Its lock cannot be seen from here on every disk."""
+    orphan = tmp_path / "deep" / f"{PREFIX}another-1-0000.part"
+    orphan.mkdir(parents=True)
+    (orphan / "lock").write_text("")
+    (orphan / "x").write_text("half")
+    then = time.time() - 3600 * hours
+    for path in (orphan / "lock", orphan / "x", orphan):
+        os.utime(path, (then, then))
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # the clock of this machine counts for nothing
+    remove_orphans(tmp_path)
+    assert orphan.is_dir() == is_kept
+    assert leftovers(tmp_path) == ([orphan] if is_kept else [])
 
 
 @pytest.mark.parametrize("process", ["1", "this", "its parent"])

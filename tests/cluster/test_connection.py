@@ -1,0 +1,68 @@
+"""A cluster that is not there, or not fit, is told in one message before the work."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+
+import asdcore
+from asdcore.cluster import connection
+from asdcore.cluster.connection import _check_versions, connected
+from asdcore.errors import ClusterError
+from asdcore.progress import Silent
+
+pytest.importorskip("distributed")
+
+
+def about(python="3.11.7.final.0", distributed="2026.8.0"):
+    return {"packages": {"python": python, "distributed": distributed, "dask": "2026.8.0", "cloudpickle": "3.1.2"}}
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "worker", "told"),
+    [
+        (about(), about(python="3.11.9.final.0"), ""),
+        (about(), about(python="3.12.1.final.0"), "Worker tcp://w:1 of node7 has Python 3.12, and this .* Python 3.11"),
+        (about(distributed="2025.1.0"), about(), "The scheduler has distributed 2025.1.0, and this .* 2026.8.0"),
+        (about(), {}, ""),
+    ],
+)
+def test_other_versions_are_refused_with_the_name_of_their_host(scheduler, worker, told):
+    versions = {"client": about(), "scheduler": scheduler, "workers": {"tcp://w:1": worker}}
+    with pytest.raises(ClusterError, match=told) if told else nullcontext():
+        _check_versions(versions, {"tcp://w:1": {"host": "node7"}})
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("tcp://127.0.0.1:9", "No Dask scheduler answers at tcp://127.0.0.1:9 within 1 s .*--cluster local"),
+        ("nowhere", "No Dask scheduler answers at nowhere"),
+        ("local:0", "needed is 'local', or 'local:2'"),
+        ("local:many", "needed is 'local', or 'local:2'"),
+        ("gone.json", "gone.json is no scheduler file .*--scheduler-file gone.json"),
+    ],
+)
+def test_an_address_where_nothing_answers_is_told_before_the_work(where, told, monkeypatch):
+    monkeypatch.setattr(connection, "ANSWER", 1.0)
+    with pytest.raises(ClusterError, match=told), connected(where, None, Silent()):
+        pass
+
+
+def test_processes_and_a_cluster_are_two_places(simple, dataset, tmp_path):
+    with pytest.raises(ClusterError, match="give one of both. '--cluster local:3' starts 3 workers"):
+        asdcore.run(simple, dataset, tmp_path / "run", workers=3, cluster="local")
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_dask_the_message_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(ClusterError, match=r"pip install 'asdcore\[cluster\]'"), connected("local", None, Silent()):
+        pass
+
+
+def test_a_cluster_that_nothing_needs_is_not_started(monkeypatch):
+    monkeypatch.setattr(connection, "local_cluster", lambda *_: pytest.fail("started"))
+    with connected("local", None, Silent()) as cluster:
+        assert cluster.is_here

@@ -1,0 +1,90 @@
+"""What another machine has just written is found, and what it has just replaced is read anew."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+from asdcore.errors import StoreError
+from asdcore.store.cache import FeatureSet
+from asdcore.store.shared_disk import PATIENCE, appears, unstale
+from asdcore.store.tables import read_parquet
+
+
+@pytest.fixture
+def patient():
+    token = PATIENCE.set(20.0)
+    yield
+    PATIENCE.reset(token)
+
+
+def later(what, *arguments):
+    threading.Timer(0.3, what, arguments).start()
+
+
+def test_a_file_that_is_seen_late_is_waited_for(tmp_path, patient):
+    later((tmp_path / "x").write_text, "")
+    assert appears(tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_without_other_machines_nothing_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    assert not appears(tmp_path / "x")
+
+
+def test_features_that_another_machine_has_just_written_are_loaded(tmp_path, patient):
+    mine, theirs = FeatureSet(tmp_path / "set"), FeatureSet(tmp_path / "set")
+    mine.folder.mkdir()
+    assert mine.missing(["a"]) == ["a"]
+    later(theirs.write, ["a"], [np.ones(3, np.float32)])
+    assert mine.load(["a"]).tolist() == [[1.0, 1.0, 1.0]]
+
+
+STALE = [
+    OSError(errno.ESTALE, os.strerror(errno.ESTALE)),
+    pl.exceptions.ComputeError(f"Stale file handle (os error {errno.ESTALE})"),
+]
+
+
+@pytest.mark.parametrize("error", STALE)
+def test_a_file_that_was_replaced_while_it_was_read_is_read_again(tmp_path, monkeypatch, error):
+    frame = pl.DataFrame({"a": [1]})
+    answers = [error, error, frame]
+
+    def read(_):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(pl, "read_parquet", read)
+    assert read_parquet(tmp_path / "x", "").equals(frame)
+
+
+@pytest.mark.parametrize("error", STALE)
+def test_what_stays_stale_is_an_error(tmp_path, monkeypatch, error):
+    def read(_):
+        raise error
+
+    monkeypatch.setattr(pl, "read_parquet", read)
+    with pytest.raises(StoreError, match=r"Stale.*Remove it"):
+        read_parquet(tmp_path / "x", "Remove it.")
+
+
+def test_another_error_is_not_tried_again():
+    tries = []
+
+    def read():
+        tries.append(1)
+        raise PermissionError(errno.EACCES, "no")
+
+    with pytest.raises(PermissionError):
+        unstale(read)
+    assert len(tries) == 1
