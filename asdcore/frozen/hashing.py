@@ -20,8 +20,8 @@ from asdcore.errors import ManifestError, StoreError
 from asdcore.store.atomic import write_text
 
 BLOCK = 1 << 18
-BATCH = 8
-"""Files that a thread takes at a time."""
+BATCH = 8, 64
+"""Files that a thread takes at a time: from few files and from many."""
 MISSING = "missing"
 """The trouble of a file that is not there."""
 
@@ -92,7 +92,9 @@ def hash_files(
 
     # To hand a small file to a thread takes as long as to hash it.
     waiting = list(names)
-    batches = (waiting[start : start + BATCH] for start in range(0, len(waiting), BATCH))
+    few, many = BATCH
+    each = min(many, max(few, len(waiting) // (many * few)))
+    batches = (waiting[start : start + each] for start in range(0, len(waiting), each))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return {name: file for batch in threads.map(look_at, batches) for name, file in batch}
 

@@ -54,11 +54,12 @@ class Roots:
             return self.folders[root] / path
         home = self._real_path(str(self.folders[root]))
         folder, _, file = f"{home}/{path}".rpartition("/")
-        target = Path(folder, file)
-        real = os.path.realpath(target) if target.is_symlink() else f"{self._real_path(folder)}/"
+        target = f"{folder}/{file}"
+        # Text, not paths: there may be a million.
+        real = os.path.realpath(target) if os.path.islink(target) else f"{self._real_path(folder)}/"  # noqa: PTH114
         if not real.startswith(f"{home.rstrip('/')}/"):
             raise ManifestError("a link leads out of its root")
-        return target
+        return Path(target)
 
     def _real_path(self, folder: str) -> str:
         """Resolve the links of a folder, once: thousands of files lie in a few folders."""

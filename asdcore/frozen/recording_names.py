@@ -10,18 +10,21 @@ from asdcore.data.audio import SUFFIXES
 
 def sounds_below(root: Path) -> set[str]:
     """Return every sound file below a folder, hidden ones apart, as paths relative to it."""
-    sounds = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        here = Path(folder).relative_to(root)
+    sounds: set[str] = set()
+    top = os.fspath(root)
+    for folder, folders, names in os.walk(top, followlinks=True):
+        # Text, not paths: there may be a million.
+        here = folder[len(top) :].strip("/")
+        depth = here.count("/") + 1 if here else 0
         # A link inside a machine's folder could lead round in circles.
-        folders[:] = [name for name in folders if not name.startswith(".") and len(here.parts) < 4]
-        sounds |= {as_text((here / name).as_posix()) for name in names if _is_sound(name)}
+        folders[:] = [name for name in folders if not name.startswith(".") and depth < 4]
+        sounds.update(as_text(f"{here}/{name}" if here else name) for name in names if _is_sound(name))
     return sounds
 
 
 def as_text(name: str) -> str:
     r"""Return a file's name as Unicode; bytes that are not UTF-8 become ``\xNN``."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_sound(name: str) -> bool:
