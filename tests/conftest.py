@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +87,43 @@ def shared():
 def imported_by():
     """A function that returns what a new process imports when it runs some code."""
     return _imported_by
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A function that makes a folder once for all processes of a test run: ``made_once(name, make)``; only read it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if base.name.startswith("popen-") else base  # xdist gives each process a folder of its own
+
+    def made(name, make) -> Path:
+        folder, done = shared / "made-once" / name, shared / "made-once" / f"{name} is done"
+        folder.parent.mkdir(exist_ok=True)
+        with (folder.parent / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_sound(made_once) -> Path:
+    """The synthetic dataset of the profile "tiny"; copy it with ``copied`` to change or to move it."""
+    import asdcore
+
+    return made_once("tiny-sound", lambda folder: asdcore.synthesize(folder, "tiny"))
+
+
+@pytest.fixture(scope="session")
+def copied():
+    """A function that gives a tree's files a second name in a new folder, without copying a byte."""
+
+    def copy(root: Path, folder: Path) -> Path:
+        return Path(shutil.copytree(root, folder, copy_function=os.link))
+
+    return copy
 
 
 @pytest.fixture(scope="session")

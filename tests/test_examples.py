@@ -10,7 +10,6 @@ has them: scores in ``scores``, ground truth in ``truth``.
 from __future__ import annotations
 
 import doctest
-import fcntl
 import inspect
 import re
 import shutil
@@ -36,20 +35,10 @@ PUBLIC = public_names()
 
 
 @pytest.fixture(scope="session")
-def synthetic(tmp_path_factory) -> Path:
-    """A tiny synthetic dataset, made once for all processes."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if base.name.startswith("popen-") else base  # xdist gives each process a folder of its own
-    with (shared / "examples.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return asdcore.synthesize(shared / "examples-data", "tiny")
-
-
-@pytest.fixture(scope="session")
-def pristine(synthetic, tmp_path_factory) -> tuple[Path, Path]:
+def pristine(tiny_sound, tmp_path_factory) -> tuple[Path, Path]:
     """The folder in which examples begin, and a copy of what it holds apart from the dataset."""
     folder, copy = tmp_path_factory.mktemp("examples"), tmp_path_factory.mktemp("pristine")
-    shutil.copytree(synthetic, folder / "data")
+    shutil.copytree(tiny_sound, folder / "data")
     run = asdcore.run("logmel-knn", folder / "data", folder / "runs" / "first", store=folder / "store")
     asdcore.run("demo", folder / "data", folder / "runs" / "second", store=folder / "store", task="dcase2026")
     asdcore.run("logmel-knn", folder / "data", folder / "runs" / "trials", store=folder / "store", trials=2)

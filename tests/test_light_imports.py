@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-import asdcore
-
 HEAVY = {"librosa", "scipy", "sklearn", "thop", "torch", "torchaudio", "transformers"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tiny_sound, copied, tmp_path_factory):
     root = tmp_path_factory.mktemp("light")
-    asdcore.synthesize(root / "data", profile="tiny")
+    copied(tiny_sound, root / "data")
     return root
 
 

@@ -15,14 +15,19 @@ EUCLIDEAN = {"auc_source": 68.1, "auc_target": 37.1, "pauc": 49.3}
 COSINE = {"auc_source": 68.6, "auc_target": 47.0, "pauc": 48.4}
 
 
+@pytest.fixture(scope="module")
+def toycar_store(made_once):
+    """One store for all processes: what one has computed another need not."""
+    return made_once("toycar-store", lambda folder: folder.mkdir())
+
+
 @pytest.mark.parametrize(("metric", "expected", "official"), [("euclidean", EUCLIDEAN, 48.4), ("cosine", COSINE, 53.1)])
-def test_toycar_comes_out_at_the_reference_figures(shared, tmp_path_factory, tmp_path, metric, expected, official):
+def test_toycar_comes_out_at_the_reference_figures(shared, toycar_store, tmp_path, metric, expected, official):
     data = shared("data", "dcase2023_toycar_small")
     portfolio = find_portfolio("logmel-knn").read_text().replace("euclidean", metric)
     path = tmp_path / "portfolio.toml"
     path.write_text(portfolio)
-    store = tmp_path_factory.getbasetemp() / "toycar-store"
-    run = asdcore.run(path, data, tmp_path / "run", task="dcase2023", store=store)
+    run = asdcore.run(path, data, tmp_path / "run", task="dcase2023", store=toycar_store)
     result = asdcore.evaluate(run).systems["knn"]
     (cell,) = result.cells
     for name, figure in expected.items():
@@ -62,11 +67,11 @@ weights = { mean_knn = 1, mean_mahalanobis = 1, both_tied = 1, both_varmin = 1, 
 """
 
 
-def test_source_normals_of_toycar_exceed_a_threshold_about_as_often_as_it_says(shared, tmp_path):
+def test_source_normals_of_toycar_exceed_a_threshold_about_as_often_as_it_says(shared, toycar_store, tmp_path):
     data = shared("data", "dcase2023_toycar_small")
     path = tmp_path / "six.toml"
     path.write_text(SIX.replace("CHECKPOINT", str(shared("weights", "mn04_as") / "mn04_as_mAP_432.pt")))
-    run = asdcore.run(path, data, tmp_path / "run", task="dcase2023")
+    run = asdcore.run(path, data, tmp_path / "run", task="dcase2023", store=toycar_store)
     shares = {0.8: [], 0.95: []}
     for branch in run.scores["branch"].unique():
         scores = run.scores.filter(pl.col("branch") == branch)

@@ -43,8 +43,8 @@ def test_there_are_portfolios_to_test():
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    root = asdcore.synthesize(tmp_path_factory.mktemp("tiny") / "data", profile="tiny")
+def tiny(tiny_sound, copied, tmp_path_factory):
+    root = copied(tiny_sound, tmp_path_factory.mktemp("tiny") / "data")
     shutil.rmtree(root / "SynBearing")  # two machines do, and half of their test clips
     for path in sorted(root.glob("*/test/*"))[::2]:
         path.unlink()

@@ -119,11 +119,14 @@ def facts_table(outcomes: list[AudioFacts | str] | list[AudioFacts | str | None]
 def _status(root: Path, clips: list[str]) -> pl.DataFrame:
     """Return the size, inode and times of every clip's file, -1 if there is none."""
     folder = os.fspath(root)
-    found = np.full((len(clips), len(STATUS)), -1, np.int64)
+    seen = [(-1, -1, -1, -1)] * len(clips)
     for row, clip in enumerate(clips):
-        with suppress(OSError, ValueError):
+        try:
             facts = os.stat(f"{folder}/{clip}")  # noqa: PTH116
-            found[row] = facts.st_size, facts.st_ino & (1 << 63) - 1, facts.st_mtime_ns, facts.st_ctime_ns
+        except (OSError, ValueError):
+            continue
+        seen[row] = facts.st_size, facts.st_ino & (1 << 63) - 1, facts.st_mtime_ns, facts.st_ctime_ns
+    found = np.array(seen, np.int64).reshape(len(clips), len(STATUS))
     columns = {"clip": clips, **dict(zip(STATUS, found.T, strict=True))}
     return pl.DataFrame(columns, schema_overrides={"clip": pl.String})
 

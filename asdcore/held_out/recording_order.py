@@ -129,9 +129,13 @@ class _Columns:
 
 def _ranks(train: pl.DataFrame) -> tuple[int, ...]:
     """Return places within each domain; clips with the same order stand by their names."""
-    rows = train.select("clip", "domain", "order").with_row_index("row").sort("domain", "order", "clip")
-    rows = rows.with_columns(place=pl.int_range(pl.len()).over("domain"))
-    return tuple(rows.sort("row")["place"].to_list())
+    order, clip = train["order"].to_numpy(), train["clip"]
+    names = np.arange(len(train)) if clip.is_sorted() else clip.rank("ordinal").to_numpy()
+    domain = np.unique(np.array(train["domain"].to_list(), dtype=np.str_), return_inverse=True)[1]
+    rows, place = np.lexsort((names, order, domain)), np.empty(len(train), dtype=np.intp)
+    first = np.searchsorted(domain[rows], domain[rows])
+    place[rows] = np.arange(len(rows)) - first
+    return tuple(place.tolist())
 
 
 def _numbers(train: pl.DataFrame, column: str) -> tuple[int, ...]:

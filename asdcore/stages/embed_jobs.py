@@ -92,7 +92,8 @@ def _chunks(clips: pl.DataFrame, root: Path, sets: Sets, device: str | None, plu
     """Return the chunks of clips that some of the feature sets lack."""
     paths = dict(zip(clips["sha256"], clips["clip"], strict=True))
     missing = {digest: set(feature_set.missing(list(paths))) for digest, (_, feature_set) in sets.items()}
-    wanted = [sha256 for sha256 in paths if any(sha256 in of_set for of_set in missing.values())]
+    lacking = set().union(*missing.values())
+    wanted = [sha256 for sha256 in paths if sha256 in lacking] if lacking else []
     jobs = []
     for start in range(0, len(wanted), CHUNK):
         chunk = wanted[start : start + CHUNK]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -17,18 +16,9 @@ BLOCKS = [block for page in (FIRST, *OTHERS) for block in blocks_of(page)]
 
 
 @pytest.fixture(scope="session")
-def first(tmp_path_factory) -> Path:
+def first(made_once) -> Path:
     """The folder that the first page leaves. It is made once, whichever process asks for it first."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if base.name.startswith("popen-") else base  # xdist gives each process a folder of its own
-    folder, done = shared / "docs-first" / "page", shared / "docs-first" / "done"
-    folder.parent.mkdir(exist_ok=True)
-    with (shared / "docs-first" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            run_page(FIRST, folder, folder.parent / "store")
-            done.touch()
-    return folder
+    return made_once("docs-first", lambda folder: run_page(FIRST, folder / "page", folder / "store")) / "page"
 
 
 @pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.stem)

@@ -21,11 +21,11 @@ STALE = "the frozen run is not of this code: 'make refreeze' makes it anew"
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory):
+def places(tiny_sound, copied, tmp_path_factory):
     """The tiny set and its run, made again here."""
     home = tmp_path_factory.mktemp("tiny")
     places = {name: home / name for name in ("data", "run", "store")}
-    asdcore.synthesize(places["data"], profile="tiny")
+    copied(tiny_sound, places["data"])
     asdcore.run("demo", places["data"], places["run"], task="dcase2026", store=places["store"])
     return places
 

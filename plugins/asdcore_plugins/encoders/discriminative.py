@@ -226,6 +226,11 @@ class Discriminative(TorchEncoder):
         given = {"n_samples": self._length, "sample_rate": self.sample_rate, "checkpoint": self._checkpoint}
         with weights_of(seed, "network"):
             network = build_network(**parameters, given=given)
+        if any(weight.is_meta for weight in network.parameters()):
+            raise ValueError(
+                f"the network {parameters['name']!r} adapts a pre-trained one: name its file or its registry entry at "
+                'the top level of the encoder, checkpoint = "..."'
+            )
         least = getattr(network, "least_samples", 0)
         if self._length < least:
             raise ValueError(
