@@ -84,6 +84,9 @@ class View(Protocol):
 
     Optional: ``channels``, how many it gives: 1 (the default) or 2, near and far. An attribute of the class, or of
     whatever else is registered, so that messages can name the views that fit an encoder.
+
+    Optional: ``samplewise``, True if each sample comes from the samples of the same time alone. Long recordings then
+    come block by block (:mod:`asdcore.contract.long_sound`).
     """
 
     def __call__(self, audio: Floats32, sample_rate: int) -> Floats32:
@@ -136,6 +139,9 @@ class Encoder(Protocol):
     Optional: ``hears``, how many seconds of a clip it hears at most; None, the default, if it hears all. A run says
     how much of its audio is beyond that. If a parameter ``beyond = "cut"`` sets it, it is read from the built encoder,
     else from what is registered.
+
+    Optional: ``encode_blocks(sound, layers)``, for long recordings: it reads ``sound`` as it goes and yields the tokens
+    in the order of time (:mod:`asdcore.contract.long_sound`). Without it a long recording is held whole.
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
     and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.
