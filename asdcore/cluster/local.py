@@ -15,6 +15,9 @@ from typing import Any
 CLOSING = 15.0
 """Seconds that closing may take; what lives on then ends with this process."""
 
+AGAIN = "10 minutes"
+"""How long a worker that has ended may take to be there again."""
+
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application", "bokeh")
 _NOTHING = logging.CRITICAL + 1
 
@@ -27,6 +30,8 @@ def local_cluster(workers: int, resources: dict[str, float], closing: ExitStack)
     import dask
     from distributed import LocalCluster
 
+    # Dask closes a worker for good that is not there again in 15 s, and a busy machine takes longer to start one.
+    closing.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": AGAIN}))
     share = str(max(1, (os.cpu_count() or 1) // workers))
     settings = {
         "distributed.nanny.pre-spawn-environ.POLARS_MAX_THREADS": share,

@@ -41,6 +41,9 @@ BEAT = 5.0
 PAUSED = 6
 """Beats after which workers that have paused are given up."""
 
+ABSENT = 60
+"""Beats after which workers of this machine that have all ended are given up."""
+
 LOGS = 8
 """Seconds to wait for the logs of nannies: they come with a worker."""
 
@@ -215,6 +218,8 @@ class ClusterPool(Elsewhere):
         self._silent += 1
         if not self._workers:
             self._cluster.note("no worker is left: waiting for one. What was finished is kept.")
+            if self._cluster.is_here and self._silent >= ABSENT:
+                raise trouble.all_ended()
         paused = [address for address, worker in self._workers.items() if worker.get("status") == "paused"]
         # Dask goes on when their memory is free again, and what libraries keep is not.
         if paused and len(paused) == len(self._workers) and self._silent >= PAUSED:

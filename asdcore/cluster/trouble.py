@@ -44,7 +44,11 @@ def no_gpu(device: str, resource: str) -> ClusterError:
 
 def refused(troubles: Mapping[str, Iterable[str]], n: int) -> ClusterError:
     """Say which workers cannot work, and why. troubles : {worker: what is wrong there}."""
-    lines = [f"{worker}: {trouble}." for worker, problems in sorted(troubles.items()) for trouble in problems]
+    lines = [
+        f"{worker}: {trouble.removesuffix('.')}."
+        for worker, problems in sorted(troubles.items())
+        for trouble in problems
+    ]
     return ClusterError(
         "\n  - ".join(
             [
@@ -84,6 +88,14 @@ def paused(where: str, n: int) -> ClusterError:
         f"All {n} workers have paused, such as {where}: they use more than the part of their memory at which Dask lets "
         "them wait. Start them with more: see --nworkers and --memory-limit of 'dask worker', or '--cluster local:1'. "
         f"{KEPT}"
+    )
+
+
+def all_ended() -> ClusterError:
+    """Say that the workers of this machine are gone."""
+    return ClusterError(
+        "All workers on this machine have ended, and none comes back. The system ends processes when memory runs out: "
+        f"'--cluster local:1' needs less, and '--workers 1' least. {KEPT}"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from asdcore.cluster.connection import connected
@@ -15,9 +17,13 @@ from asdcore.progress import Silent
 def dask():
     """A cluster as a user would have started it."""
     distributed = pytest.importorskip("distributed")
+    import dask
+
     worker = {"nthreads": 1, "dashboard_address": None, "silence_logs": 51}
     with (
         quiet(),
+        # Dask closes for good what is not there again in 15 s, and a busy machine takes longer.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),
         distributed.SpecCluster(
             scheduler={"cls": distributed.Scheduler, "options": {"dashboard_address": ":0"}},
             workers={
@@ -53,8 +59,6 @@ def pool_of(dask, simple, tmp_path, told):
     def pool(device=None, where=dask.scheduler_address, recordings=()):
         cluster = stack.enter_context(connected(where, device, told))
         return stack.enter_context(pool_on(cluster, load_portfolio(simple), tmp_path / "store", recordings, None))
-
-    from contextlib import ExitStack
 
     with ExitStack() as stack:
         yield pool

@@ -18,7 +18,7 @@ def test_an_interrupt_of_all_its_processes_ends_it_with_one_message(simple, data
     """As Ctrl-C does, which reaches the workers too."""
     store = tmp_path / "store"
     command = [Path(sys.executable).parent / "asdcore", "run", simple, "--data", dataset, "--task", "dcase2026"]
-    command += ["--out", tmp_path / "run", "--store", store, "--cluster", "local:2"]
+    command += ["--out", tmp_path / "run", "--store", store, "--cluster", "local:1"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 60
     while not list(store.glob(".writing-*")) and time.monotonic() < deadline:
