@@ -24,7 +24,7 @@ import resource, sys, time
 import asdcore
 try:
     from asdcore.frozen import shards
-    shards.MANY, shards.ROWS = 500, 1000
+    shards.MANY, shards.ROWS = 500, 2000
 except ImportError:
     pass
 command, run, manifest = sys.argv[1:]

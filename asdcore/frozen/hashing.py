@@ -93,7 +93,7 @@ def hash_files(
     # To hand a small file to a thread takes as long as to hash it.
     waiting = list(names)
     few, many = BATCH
-    each = min(many, max(few, len(waiting) // (many * few)))
+    each = min(many, max(few, len(waiting) // many))
     batches = (waiting[start : start + each] for start in range(0, len(waiting), each))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return {name: file for batch in threads.map(look_at, batches) for name, file in batch}
