@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 from shown import show
 
-CHUNKS, NETWORKS, SECONDS = 1500, 24, 0.5
+CHUNKS, NETWORKS, SECONDS = 1000, 16, 0.3
 """Chunks that do nothing; chunks that compute a network, and how long each."""
 
 OVERHEAD, SCALING = 8.0, 1.7

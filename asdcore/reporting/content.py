@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asdcore.basics.digits import rounded
+from asdcore.compute.threads import single_threaded
 from asdcore.errors import AsdcoreError
 from asdcore.reporting.branches import contributions, rank_correlations, trade_off
 from asdcore.reporting.cost import costs
@@ -157,7 +158,8 @@ def _maps(subjects: Sequence[Subject], places: Places, umap: bool, notes: list[s
         try:
             for name, recipe in feature_recipes(subject).items():
                 title = name if len(subjects) == 1 else f"{subject.name}: {name}"
-                cells = {places[cell]: part for cell, part in map_parts(subject, recipe, umap)}
+                with single_threaded():
+                    cells = {places[cell]: part for cell, part in map_parts(subject, recipe, umap)}
                 maps[title] = {"run": subject.name, "places": cells}
         except AsdcoreError as error:
             notes.append(f"There is no map of features of {subject.name}: {error}")
