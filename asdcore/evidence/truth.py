@@ -23,6 +23,8 @@ def rules_for(done: Run, truth: pl.DataFrame, year: int | None = None) -> int:
     Recordings of one's own follow the rules of the latest year if all of its cells exist: if each machine and section
     has normal clips of both domains, and faulty ones.
     """
+    if year == OWN_RECORDINGS:
+        raise EvaluationError(f"No official rules are known for the year {year}. Known: {', '.join(map(str, RULES))}.")
     own: int = done.about["year"]
     if year is not None or own != OWN_RECORDINGS:
         return own if year is None else year

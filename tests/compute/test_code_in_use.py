@@ -95,7 +95,7 @@ def forget():
 
 
 def shards(tmp_path):
-    return set(tmp_path.rglob("*.parquet"))
+    return {path for path in tmp_path.rglob("*.parquet") if path.parent.name != "recordings"}
 
 
 def planned(portfolio, root, store):

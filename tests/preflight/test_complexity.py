@@ -16,7 +16,7 @@ from asdcore.cli.complexity import lines
 from asdcore.components import build as building
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
-from asdcore.preflight import complexity
+from asdcore.preflight import briefly_trained, complexity
 from asdcore.preflight.complexity import Complexity
 from asdcore.preflight.multiply_accumulates import count_macs, count_parameters
 
@@ -365,7 +365,7 @@ class Theirs:
 def measure(monkeypatch):
     """A function that counts a portfolio of the branches given."""
     known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
-    for module in (building, complexity):
+    for module in (building, complexity, briefly_trained):
         monkeypatch.setattr(module, "installed", lambda: known)
     monkeypatch.setattr("asdcore.portfolio.model.installed", lambda: known)
     Deep.built = 0

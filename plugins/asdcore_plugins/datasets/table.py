@@ -33,12 +33,12 @@ class TableReader:
 
     Examples
     --------
-    >>> import asdcore, shutil, tempfile
+    >>> import asdcore, numpy as np, soundfile, tempfile
     >>> from pathlib import Path
     >>> reader = asdcore.load_dataset("index")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in ("a.wav", "b.wav"):
-    ...         _ = shutil.copy(min(Path("data/SynFan/train").glob("*.wav")), Path(folder) / name)
+    ...         soundfile.write(Path(folder) / name, np.full(800, 0.1), 16000)
     ...     table = "path,machine,split,label\na.wav,pump,train,\nb.wav,pump,test,bearing\n"
     ...     _ = Path(folder, "clips.csv").write_text(table)
     ...     index, truth = reader.clips(Path(folder)), reader.ground_truth(Path(folder))

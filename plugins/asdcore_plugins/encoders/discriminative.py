@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -93,6 +93,9 @@ class Discriminative(TorchEncoder):
     """
 
     name = "discriminative"
+    not_parameters: ClassVar = {
+        "exact": "It is trained in float32, and what a processor has trained is pinned. Leave exact out."
+    }
 
     def __init__(
         self,
