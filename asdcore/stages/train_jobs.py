@@ -33,7 +33,7 @@ from asdcore.store.cache import Store
 from asdcore.store.digest import recipe_digest
 from asdcore.store.tables import CELL, FULL
 
-HEARING = ("data/audio.py", "data/wav.py", "compute/encoding.py", "compute/waveforms.py")
+HEARING = ("data/audio.py", "data/file_content.py", "data/wav.py", "compute/encoding.py", "compute/waveforms.py")
 TRAINING_CODE = framework_digest(
     *HEARING, "contract/train_clips.py", "stages/train.py", "stages/train_jobs.py", "store/fitted_state.py"
 )
@@ -180,10 +180,10 @@ def _unseen(branch: Branch, train: pl.DataFrame, portfolio: Portfolio, seed: int
 
 
 def _clip(row: Mapping[str, Any], root: Path) -> TrainClip:
-    said = {
+    described = {
         key: str(row[key]) if row[key] is not None else "" for key in ("machine", "section", "domain", "attributes")
     }
-    return TrainClip(root / row["clip"], row["sha256"], About(**said))
+    return TrainClip(root / row["clip"], row["sha256"], About(**described))
 
 
 def _shared(branch: Branch, view: Named, encoder: Component, plugins: Plugins, device: str | None) -> dict[str, Any]:
