@@ -57,13 +57,14 @@ def train_all(clips: pl.DataFrame, run: Run) -> Networks:
         return NONE
     missing = together([job for job in jobs if not job.is_done])
     hearings = train.try_out(missing)
+    chunks = [chunk for hearing in hearings for chunk in train.lacking(hearing)]
     names = {
         clip.sha256: f"{clip.path.parent.parent.name}/train/{clip.path.name}" for job in missing for clip in job.clips
     }
     heard = [job.clips[0].path for job in missing[:1]]
     with clips_named(names), run.pool(heard, needed=bool(missing)) as pool:
-        with run.stage("hear", sum(len(chunk.clips) for chunk in hearings)) as advance:
-            for count in run_jobs(pool, train.hear, hearings):
+        with run.stage("hear", sum(len(chunk.clips) for chunk in chunks)) as advance:
+            for count in run_jobs(pool, train.hear, chunks):
                 advance(count)
         with (
             run.stage("train", len(missing)) as advance,
