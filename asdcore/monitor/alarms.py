@@ -2,8 +2,8 @@
 
 A single window above the threshold is no news: one normal window in twenty is, by the usual threshold. The threshold
 to end an alarm is lower than the one to begin it, so that an alarm does not flap. A calm window has a p-value of more
-than twice that of the threshold, or more than the middle between it and 1 if that is less: else an alarm whose threshold
-lies among half of the train normals would never end.
+than twice that of the threshold, or more than the middle between it and 1 if that is less: else an alarm would never
+end if half of the train normals lie above the threshold.
 """
 
 from __future__ import annotations

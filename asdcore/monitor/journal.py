@@ -25,11 +25,11 @@ SYNC_S = 1.0
 
 
 def in_json(line: Mapping[str, Any], *, encoding: str = "utf-8", separators: tuple[str, str] | None = None) -> str:
-    """Return a line as JSON that an encoding can write: names of files need not be text.
+    r"""Return a line as JSON that an encoding can write: names of files need not be text.
 
     Examples
     --------
-    >>> in_json({"a": "Müller"}), in_json({"a": "M\\udcfcller"}) == r'{"a": "M\\udcfcller"}'
+    >>> in_json({"a": "Müller"}), in_json({"a": "M\udcfcller"}) == r'{"a": "M\udcfcller"}'
     ('{"a": "Müller"}', True)
     """
     text = json.dumps(line, ensure_ascii=False, separators=separators)
