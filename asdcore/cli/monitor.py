@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -30,7 +29,7 @@ Seconds = Annotated[float | None, typer.Option(help="Length of a window. Default
 Hop = Annotated[float | None, typer.Option(help="From one window to the next. Default: the length.")]
 Rule = Annotated[str, typer.Option(help="k/n: an alarm begins with k of n windows above the threshold.")]
 Promise = Annotated[str | None, typer.Option(help="False alarms allowed, such as '1 per week': sets the threshold.")]
-KeepAudio = Annotated[float, typer.Option(help="Seconds of sound to keep before an alarm.", min=0)]
+KeepAudio = Annotated[float, typer.Option(help="Seconds of sound to keep before an alarm.", min=0, max=86400)]
 Once = Annotated[bool, typer.Option("--once", help="Of a folder: end when all that is there has been heard.")]
 Rate = Annotated[int | None, typer.Option(help="Of stdin: Hz.", min=1000)]
 Channels = Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.", min=1)]
@@ -139,5 +138,7 @@ def _tell(asked: Settings, before: int, log: Path) -> None:
 
 
 def _print(event: dict[str, Any]) -> None:
-    typer.echo(json.dumps(event, ensure_ascii=False))
+    from asdcore.monitor.journal import in_json
+
+    typer.echo(in_json(event, encoding=sys.stdout.encoding or "utf-8"))
     sys.stdout.flush()

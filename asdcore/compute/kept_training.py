@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from asdcore.errors import DataError, PluginError, StoreError
 from asdcore.progress import doing, saying
 from asdcore.store.fitted_state import read_state, write_state
@@ -49,7 +52,7 @@ class KeptTraining:
         about = kept.about
         if about.get("kind") != KIND or about.get("recipe") != self.recipe or "state" not in kept.state:
             raise StoreError(f"{self.path} does not hold the training that its name says. {repair}")
-        self.losses, self.notes = _numbers(kept.state["losses"]), list(about["notes"])
+        self.losses, self.notes = kept.state["losses"].tolist(), list(about["notes"])
         self._epochs = about["epochs"]
         doing(f"{self.where}: goes on after epoch {len(self.losses)} of {self._epochs}")
         return len(self.losses), kept.state["state"]
@@ -58,6 +61,11 @@ class KeptTraining:
     def recipe(self) -> str:
         """The recipe of the trained state that this becomes."""
         return self.path.name.partition(".")[0]
+
+    @property
+    def curve(self) -> NDArray[np.float64]:
+        """The loss of every finished epoch (epochs,)."""
+        return np.array(self.losses, dtype=np.float64)
 
     def keep(self, epoch: int, epochs: int, state: Mapping[str, Any], loss: float) -> None:
         """Keep a finished epoch; raises DataError if its loss is not finite, PluginError if it is not the next one."""
@@ -70,7 +78,7 @@ class KeptTraining:
         self._epochs = epochs
         self.losses.append(float(loss))
         about = {"kind": KIND, "recipe": self.recipe, "epochs": epochs, "notes": self.notes}
-        write_state(self.path, {"state": state, "losses": _array(self.losses)}, about)
+        write_state(self.path, {"state": state, "losses": self.curve}, about)
         doing(f"{self.where}: epoch {epoch} of {epochs} done, loss {loss:.4g}")
 
     def step(self, done: int, of: int, loss: float) -> None:
@@ -107,13 +115,3 @@ class KeptTraining:
             raise DataError(
                 f"the loss is {loss} at {when}, so the training stopped ({kept}). A lower learning rate may help."
             )
-
-
-def _array(values: list[float]) -> Any:
-    import numpy as np
-
-    return np.array(values, dtype=np.float64)
-
-
-def _numbers(values: Any) -> list[float]:
-    return [float(value) for value in values]

@@ -104,6 +104,11 @@ class FrozenMachine:
         return int(self._clips["channels"][0])
 
     @property
+    def sample_rates(self) -> list[int]:
+        """Which sample rates in Hz its train clips have."""
+        return sorted(map(int, self._clips["sample_rate"].unique()))
+
+    @property
     def seconds(self) -> float:
         """How long the shortest train clip is."""
         return float((self._clips["n_samples"] / self._clips["sample_rate"]).min() or 0.0)  # type: ignore[arg-type]

@@ -2,7 +2,8 @@
 
 A single window above the threshold is no news: one normal window in twenty is, by the usual threshold. The threshold
 to end an alarm is lower than the one to begin it, so that an alarm does not flap. A calm window has a p-value of more
-than twice that of the threshold.
+than twice that of the threshold, or more than the middle between it and 1 if that is less: else an alarm would never
+end if half of the train normals lie above the threshold.
 """
 
 from __future__ import annotations
@@ -28,13 +29,18 @@ class AlarmRule:
     threshold : float
         A window above it counts.
     p_value : float
-        The share of train normals above the threshold; a window is calm if its p-value exceeds twice that.
+        The share of train normals above the threshold, which says what p-value a calm window exceeds.
     """
 
     k: int
     n: int
     threshold: float
     p_value: float
+
+    @property
+    def calm(self) -> float:
+        """The p-value that a calm window exceeds."""
+        return min(CALM * self.p_value, (1 + self.p_value) / 2)
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= self.n:
@@ -113,4 +119,4 @@ class Alarms:
         return alarm.event("ends")
 
     def _is_calm(self, window: Heard) -> bool:
-        return window.score <= self.rule.threshold and window.p_value > CALM * self.rule.p_value
+        return window.score <= self.rule.threshold and window.p_value > self.rule.calm

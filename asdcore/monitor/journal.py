@@ -24,6 +24,22 @@ SYNC_S = 1.0
 """Seconds of lines that a loss of power may take; an alarm is on disk before anybody hears of it."""
 
 
+def in_json(line: Mapping[str, Any], *, encoding: str = "utf-8", separators: tuple[str, str] | None = None) -> str:
+    r"""Return a line as JSON that an encoding can write: names of files need not be text.
+
+    Examples
+    --------
+    >>> in_json({"a": "Müller"}), in_json({"a": "M\udcfcller"}) == r'{"a": "M\udcfcller"}'
+    ('{"a": "Müller"}', True)
+    """
+    text = json.dumps(line, ensure_ascii=False, separators=separators)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(line, separators=separators)
+    return text
+
+
 class Journal:
     """A monitor's file, held by this process alone.
 
@@ -66,7 +82,8 @@ class Journal:
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield everything that was written so far, from the beginning."""
         with self.path.open("rb") as file:
-            yield from map(json.loads, file)
+            for number, line in enumerate(file, start=1):
+                yield self._read(line, number)
 
     def write(self, kind: str, line: Mapping[str, Any], *, now: bool = False) -> None:
         """Append a line. now : have it on disk when this returns."""
@@ -76,8 +93,21 @@ class Journal:
                 os.fsync(self._lock.descriptor)
             self._synced = time.monotonic()
 
+    def _read(self, line: bytes, number: int) -> dict[str, Any]:
+        """Return what a line says; raises DataError if it was damaged after it was written."""
+        try:
+            read = json.loads(line)
+            if isinstance(read, dict) and "kind" in read:
+                return read
+        except ValueError:
+            pass
+        raise DataError(
+            f"{self.path}, line {number}: this is not what a monitor wrote, so what was heard is not certain. Remove "
+            "this line and all behind it to hear again what they were about, or name another file with --log."
+        )
+
     def _append(self, line: Mapping[str, Any]) -> None:
-        content = (json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+        content = (in_json(line, separators=(",", ":")) + "\n").encode()
         end = os.lseek(self._lock.descriptor, 0, os.SEEK_END)
         with disk_trouble(self.path):
             try:
@@ -120,7 +150,7 @@ class Journal:
 
     def _is_cut_short(self, settings: dict[str, Any]) -> bool:
         """Whether the file is the beginning of the first line that would be written now."""
-        line = json.dumps({"kind": BEGIN, **settings}, ensure_ascii=False, separators=(",", ":")).encode()
+        line = in_json({"kind": BEGIN, **settings}, separators=(",", ":")).encode()
         return line.startswith(self.path.read_bytes())
 
     def _end_of_whole_lines(self, size: int) -> int:

@@ -13,6 +13,12 @@ from asdcore.monitor.monitor import Settings
 from asdcore.monitor.promise import budget_of, in_words
 from asdcore.portfolio import Decision
 
+LONGEST = 86400
+"""Seconds of a window at most: it is held in memory."""
+
+SHORTEST_HOP = 0.01
+"""Seconds from one window to the next at least: at any sample rate these are several samples."""
+
 
 def settings_of(
     known: FrozenMachine,
@@ -45,10 +51,10 @@ def settings_of(
     """
     length = known.seconds if seconds is None else seconds
     step = length if hop is None else hop
-    if not known.seconds / 2 <= length or not 0 < step <= length:
+    if not known.seconds / 2 <= length <= LONGEST or not min(SHORTEST_HOP, length) <= step <= length:
         raise DataError(
-            f"windows are {length:g} s long, every {step:g} s; at least {known.seconds / 2:g} s (half a train clip) "
-            "are allowed, and a --hop above 0 and at most as long as a window"
+            f"windows are {length:g} s long, every {step:g} s; from {known.seconds / 2:g} s (half a train clip) to "
+            f"{LONGEST} s (a day) are allowed, and a --hop from {SHORTEST_HOP:g} s to the length of a window"
         )
     match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", alarm)
     if not match:

@@ -45,6 +45,7 @@ __all__ = [
     "TrainJob",
     "forget_waveforms",
     "hear",
+    "lacking",
     "plan",
     "record",
     "together",
@@ -61,7 +62,7 @@ TRIES = 5
 
 @dataclass(frozen=True)
 class HearJob:
-    """The waveforms of a chunk of train clips, by one view at one sample rate."""
+    """The waveforms of train clips, by one view at one sample rate."""
 
     clips: tuple[TrainClip, ...]
     view: str
@@ -71,28 +72,28 @@ class HearJob:
 
 
 def try_out(jobs: Sequence[TrainJob]) -> list[HearJob]:
-    """Build the encoder of every job and check that it fits; returns the waveforms that trainings will need.
+    """Build the encoder of every job and check that it fits; returns the waveforms that trainings need, by folder.
 
     Raises PluginError for an encoder that does not keep the contract, PortfolioError for a layer that it lacks.
     """
-    hearings: dict[tuple[Path, str], HearJob] = {}
+    hearings: dict[Path, HearJob] = {}
+    clips: dict[Path, dict[str, TrainClip]] = {}
     rates: dict[tuple[object, ...], int] = {}
     for job in jobs:
         kind = (job.view, job.view_parameters, job.encoder, job.encoder_parameters, job.layers, job.device)
         if kind not in rates:
             rates[kind] = _checked(job)
         folder = job.waveforms_at(rates[kind])
-        for clip in job.clips:
-            new = HearJob((clip,), job.view, job.view_parameters, rates[kind], folder)
-            hearings.setdefault((folder, clip.sha256), new)
-    folders = {hearing.folder: hearing for hearing in hearings.values()}
-    chunks = []
-    for folder, hearing in folders.items():
-        held = WaveformSet(folder).held()
-        wanted = [key[1] for key in hearings if key[0] == folder and key[1] not in held]
-        clips = [hearings[folder, sha256].clips[0] for sha256 in wanted]
-        chunks += [replace(hearing, clips=tuple(clips[i : i + CHUNK])) for i in range(0, len(clips), CHUNK)]
-    return chunks
+        hearings[folder] = HearJob((), job.view, job.view_parameters, rates[kind], folder)
+        clips.setdefault(folder, {}).update({clip.sha256: clip for clip in job.clips})
+    return [replace(hearing, clips=tuple(clips[folder].values())) for folder, hearing in hearings.items()]
+
+
+def lacking(job: HearJob) -> list[HearJob]:
+    """Return what the store lacks of some waveforms, in chunks."""
+    held = WaveformSet(job.folder).held()
+    clips = tuple({clip.sha256: clip for clip in job.clips if clip.sha256 not in held}.values())
+    return [replace(job, clips=clips[i : i + CHUNK]) for i in range(0, len(clips), CHUNK)]
 
 
 def _checked(job: TrainJob) -> int:
@@ -164,18 +165,11 @@ def _train(job: TrainJob) -> None:
         "notes": list(training.notes),
         "processor": processor(),
     }
-    content = pack({"state": state, "losses": losses_of(training)}, about)
+    content = pack({"state": state, "losses": training.curve}, about)
     _check_restores(job, fitted, content, clips)
     check_unchanged(job.uses, installed())
     write_bytes(job.path, content)
     training.remove()
-
-
-def losses_of(training: KeptTraining) -> Any:
-    """Return the losses (epochs,) of a training as an array."""
-    import numpy as np
-
-    return np.array(training.losses, dtype=np.float64)
 
 
 def _check_restores(job: TrainJob, fitted: Any, content: bytes, clips: ListedClips) -> None:
@@ -200,17 +194,16 @@ def _bits(values: Any) -> bytes:
 
 def _sound(job: TrainJob, sample_rate: int) -> dict[str, Waveform]:
     """Map the waveforms of a job's clips; those that are missing are made first."""
-    kept, digests = WaveformSet(job.waveforms_at(sample_rate)), [clip.sha256 for clip in job.clips]
+    needed = HearJob(job.clips, job.view, job.view_parameters, sample_rate, job.waveforms_at(sample_rate))
+    digests = [clip.sha256 for clip in job.clips]
     for _ in range(TRIES):
-        mapped = kept.map(digests)
-        lost = {clip.sha256: clip for clip in job.clips if clip.sha256 not in mapped}
-        if not lost:
+        mapped = WaveformSet(needed.folder).map(digests)
+        if mapped.keys() >= set(digests):
             return mapped
-        clips = tuple(lost.values())
-        for i in range(0, len(clips), CHUNK):
-            hear(HearJob(clips[i : i + CHUNK], job.view, job.view_parameters, sample_rate, kept.folder))
+        for chunk in lacking(needed):
+            hear(chunk)
     raise StoreError(
-        f"Other runs keep removing {kept.folder}. Run again when they are done, or choose another --store."
+        f"Other runs keep removing {needed.folder}. Run again when they are done, or choose another --store."
     )
 
 

@@ -56,10 +56,11 @@ def train_all(clips: pl.DataFrame, run: Run) -> Networks:
         return NONE
     missing = together([job for job in jobs if not job.is_done])
     hearings = train.try_out(missing)
+    chunks = [chunk for hearing in hearings for chunk in train.lacking(hearing)]
     heard = [job.clips[0].path for job in missing[:1]]
     with run.pool(heard, needed=bool(missing)) as pool:
-        with run.stage("hear", sum(len(chunk.clips) for chunk in hearings)) as advance:
-            for count in run_jobs(pool, train.hear, hearings):
+        with run.stage("hear", sum(len(chunk.clips) for chunk in chunks)) as advance:
+            for count in run_jobs(pool, train.hear, chunks):
                 advance(count)
         with (
             run.stage("train", len(missing)) as advance,

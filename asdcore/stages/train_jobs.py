@@ -180,10 +180,8 @@ def _unseen(branch: Branch, train: pl.DataFrame, portfolio: Portfolio, seed: int
 
 
 def _clip(row: Mapping[str, Any], root: Path) -> TrainClip:
-    described = {
-        key: str(row[key]) if row[key] is not None else "" for key in ("machine", "section", "domain", "attributes")
-    }
-    return TrainClip(root / row["clip"], row["sha256"], About(**described))
+    about = {key: row[key] or "" for key in ("machine", "section", "domain", "attributes")}
+    return TrainClip(root / row["clip"], row["sha256"], About(**about))
 
 
 def _shared(branch: Branch, view: Named, encoder: Component, plugins: Plugins, device: str | None) -> dict[str, Any]:

@@ -53,3 +53,9 @@ def test_every_alarm_takes_k_windows_for_itself(windows, k, n):
 def test_a_rule_that_cannot_begin_is_refused(k, n):
     with pytest.raises(DataError, match=r"k of n with 1 <= k <= n"):
         AlarmRule(k, n, 0.5, 0.05)
+
+
+@pytest.mark.parametrize("p_value", [0.05, 0.4, 0.5, 0.9])
+def test_an_alarm_can_end_whatever_share_of_the_normals_lies_above_the_threshold(p_value):
+    told = events(AlarmRule(2, 3, 0.5, p_value), [HIGH, HIGH, *[(0.1, 1.0)] * 3])
+    assert [event["event"] for _, event in told] == ["alarm begins", "alarm ends"]

@@ -75,3 +75,16 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
     journal.write(NOTE, {"n": 1})
     assert [line.get("n") for line in journal.lines()] == [None, 1]
     journal.close()
+
+
+@pytest.mark.parametrize("damaged", [b"\0\0\0\n", b"[1]\n", b'{"kind":"no\n', b"\xff\n"])
+def test_a_line_that_was_damaged_later_is_told_with_its_number(tmp_path, damaged):
+    journal = Journal(tmp_path / "log", SETTINGS)
+    journal.write(NOTE, {"n": 0})
+    journal.close()
+    with (tmp_path / "log").open("ab") as file:
+        file.write(damaged + b'{"kind":"note","n":1}\n')
+    again = Journal(tmp_path / "log", SETTINGS)
+    with pytest.raises(DataError, match=r"log, line 3: .* Remove this line"):
+        list(again.lines())
+    again.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -72,8 +73,11 @@ def test_what_so_few_normals_cannot_promise_is_refused_with_what_they_can(known)
     ("given", "problem"),
     [
         ({"seconds": 0.1}, "half a train clip"),
-        ({"hop": 0.7}, "at most as long as a window"),
-        ({"hop": 0.0}, "above 0"),
+        ({"hop": 0.7}, "to the length of a window"),
+        ({"hop": 0.0}, r"a --hop from 0.01 s"),
+        ({"hop": 0.00001}, r"a --hop from 0.01 s"),
+        ({"hop": float("nan")}, r"a --hop from 0.01 s"),
+        ({"seconds": float("inf")}, "86400 s"),
         ({"alarm": "3 of 5"}, "k/n is allowed"),
         ({"alarm": "6/5"}, "1 <= k <= n"),
         ({"promise": "99999 per hour"}, "more alarms than there are windows"),
@@ -125,3 +129,20 @@ def test_a_source_that_is_not_there_and_a_pipe_without_a_rate_are_refused(home, 
         assert done.exit_code != 0
         assert problem in str(done.exception)
         assert not (tmp_path / "log").exists()
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "-1"])
+def test_sound_is_kept_for_a_day_at_most(home, tmp_path, seconds):
+    done = monitor(home / "pump.asd", home / "night.wav", "--log", tmp_path / "log", "--keep-audio", seconds)
+    assert done.exit_code == 2
+    assert "--keep-audio" in done.stderr
+
+
+def test_a_file_name_that_is_not_text_is_heard_and_told(home, tmp_path):
+    name = os.fsdecode(b"M\xfcller.wav")
+    (tmp_path / name).write_bytes((home / "night.wav").read_bytes())
+    done = monitor(home / "pump.asd", tmp_path / name, "--log", tmp_path / "log")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout.splitlines()[0])["recording"] == name
+    again = monitor(home / "pump.asd", tmp_path / name, "--log", tmp_path / "log")
+    assert (again.exit_code, again.stdout) == (0, "")

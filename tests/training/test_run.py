@@ -79,6 +79,16 @@ def test_waveforms_of_train_clips_go_when_all_is_trained(home):
     assert not [*(home / "store" / "waveforms").rglob("*.safetensors")]
 
 
+def test_waveforms_that_a_killed_run_has_left_go_too(few, one, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEST_STOP", "1")
+    with pytest.raises(KeyboardInterrupt):
+        asdcore.run(one('"axes"'), few, tmp_path / "killed", store=tmp_path / "store")
+    monkeypatch.delenv("TEST_STOP")
+    assert [*(tmp_path / "store" / "waveforms").rglob("*.safetensors")]
+    asdcore.run(one('"axes"'), few, tmp_path / "run", store=tmp_path / "store")
+    assert not [*(tmp_path / "store" / "waveforms").rglob("*.safetensors")]
+
+
 def features(portfolio, data, tmp_path, name):
     return asdcore.run(portfolio, data, tmp_path / "runs" / name, store=tmp_path / "store").about["features"]["a"]
 

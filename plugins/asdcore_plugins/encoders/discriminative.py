@@ -15,10 +15,10 @@ from asdcore_plugins.nn.run import PRECISIONS, Audio, Parts, TorchEncoder, still
 from asdcore_plugins.stats.parameters import between, choice, whole
 from asdcore_plugins.trained.augmentations.augmentation import Augmentation
 from asdcore_plugins.trained.augmentations.by_name import build_augmentation
-from asdcore_plugins.trained.batches import Batches, HeardClips, fill
+from asdcore_plugins.trained.batches import Batches, fill
 from asdcore_plugins.trained.classes import Classes
+from asdcore_plugins.trained.clips import Clips
 from asdcore_plugins.trained.generators import weights_of
-from asdcore_plugins.trained.labels import LabelledClips
 from asdcore_plugins.trained.learner import Learner, array, takes_change, tensors
 from asdcore_plugins.trained.loop import Epochs, Watch
 from asdcore_plugins.trained.losses.by_name import build_loss
@@ -28,12 +28,6 @@ from asdcore_plugins.trained.networks.by_name import build_network
 EMBEDDING = "embedding"
 TRIED = 5
 """Classes with which a loss is tried out before there are clips."""
-
-
-class Clips(LabelledClips, HeardClips):
-    """What ``fit`` is given (``asdcore.contract.training.TrainClips``)."""
-
-    sample_rate: int
 
 
 class Discriminative(TorchEncoder):
@@ -127,7 +121,7 @@ class Discriminative(TorchEncoder):
             "warm_up": whole("warm_up", warm_up, least=0),
         }
         self._checkpoint, self._network, self._loss = checkpoint, _named("network", network), _named("loss", loss)
-        self._augment = [_named("augment", {"name": one} if isinstance(one, str) else one) for one in augment]
+        self._augment = [_named("augment", {"name": table} if isinstance(table, str) else table) for table in augment]
         self._labels = Classes(labels or {}, checkpoint)
         super().__init__(self._built_network(0), device, autocast)
         self._dims: Sequence[int] = self.model.branch_dims  # type: ignore[assignment]
@@ -162,8 +156,9 @@ class Discriminative(TorchEncoder):
             raise DataError(f"train clips have {clips.sample_rate} Hz, and {self.name} hears {self.sample_rate} Hz")
         with one_thread(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             labels, notes = self._labels.of(clips, seed)
-            for note in notes if training else ():
-                training.note(note)  # type: ignore[union-attr]
+            if training:
+                for note in notes:
+                    training.note(note)
             learner = self._learner(len(labels.names), seed)
             batches = Batches(clips, labels.index, len(labels.names), self._length, seed)
             epochs = Epochs(learner, batches, self._epochs, self._size, self.device)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,24 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from asdcore import DataError
+from asdcore_plugins.trained.clips import HeardClips
 from asdcore_plugins.trained.generators import generator
 
 Audio = NDArray[np.float32]
-
-
-class HeardClips(Protocol):
-    """Train clips of which only the sound matters."""
-
-    @property
-    def n_samples(self) -> Sequence[int]:
-        """The length of each clip."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def audio(self, i: int) -> Audio:
-        """(n_samples,) of clip i."""
-        ...
 
 
 class Batches:

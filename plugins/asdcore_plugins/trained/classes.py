@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from asdcore import DataError
+from asdcore_plugins.trained.clips import Clips
 from asdcore_plugins.trained.generators import seed_of
 from asdcore_plugins.trained.labels import FIELDS, Labels, build_labels, check_fields
-from asdcore_plugins.trained.pseudo_labels import HeardClips, PseudoLabels
+from asdcore_plugins.trained.pseudo_labels import PseudoLabels
 
 
 class Classes:
@@ -35,7 +36,7 @@ class Classes:
                 raise ValueError(f"labels.pseudo must have encoder and clusters, and nothing else; look at {odd[0]!r}")
             self._pseudo = PseudoLabels(**pseudo, checkpoint=checkpoint)
 
-    def of(self, clips: HeardClips, seed: int) -> tuple[Labels, list[str]]:
+    def of(self, clips: Clips, seed: int) -> tuple[Labels, list[str]]:
         """Return the classes of clips, and notes on them.
 
         Raises

@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
+from asdcore_plugins.trained.clips import LabelledClips
 
 FIELDS = ("machine", "section", "attribute", "domain")
 """What a class may be made of, and what it is made of by default."""
@@ -32,30 +32,6 @@ FIELDS = ("machine", "section", "attribute", "domain")
 SEPARATOR = "---"
 NO_ATTRIBUTE = "noAttribute"
 DOMAIN_NUMBERS = {"source": "0", "target": "1"}
-
-
-class LabelledClips(Protocol):
-    """What classes are made of, one entry a train clip: text, and "" for an attribute that is absent."""
-
-    @property
-    def machine(self) -> Sequence[str]:
-        """Machine of each clip."""
-        ...
-
-    @property
-    def section(self) -> Sequence[str]:
-        """Section of each clip, as in its name: "00"."""
-        ...
-
-    @property
-    def domain(self) -> Sequence[str]:
-        """Domain of each clip: "source" or "target"."""
-        ...
-
-    @property
-    def attributes(self) -> Sequence[str]:
-        """Attribute of each clip, all of it as one text."""
-        ...
 
 
 @dataclass(frozen=True)

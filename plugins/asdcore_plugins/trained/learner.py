@@ -224,5 +224,5 @@ def _all(changes: Sequence[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
 
 def _scales(loss: Loss) -> list[float]:
     """Return the scales of all heads."""
-    found = [getattr(part, "scale", None) for part in loss.modules()]
-    return [float(getattr(scale, "value", scale)) for scale in found if scale is not None]
+    scales = [getattr(part, "scale", None) for part in loss.modules()]
+    return [float(getattr(scale, "value", scale)) for scale in scales if scale is not None]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from asdcore import DataError
 from asdcore_plugins.stats.parameters import choice, whole
-from asdcore_plugins.trained.labels import LabelledClips
+from asdcore_plugins.trained.clips import Clips
 
 ENCODERS = ("beats", "eat", "logmel", "melspec")
 """The frozen encoders whose features may be clustered. Their source counts as part of a training's recipe."""
@@ -34,21 +34,6 @@ ENCODERS = ("beats", "eat", "logmel", "melspec")
 PRETRAINED = ("beats", "eat")
 STARTS = 10
 """Draws of starts, of which k-means keeps the best."""
-
-
-class HeardClips(LabelledClips, Protocol):
-    """Train clips and their sound."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Hz of the sound."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def audio(self, i: int) -> NDArray[np.float32]:
-        """(n_samples,) of clip i."""
-        ...
 
 
 class PseudoLabels:
@@ -92,12 +77,12 @@ class PseudoLabels:
         if self._name not in PRETRAINED:
             self._build()  # whatever is wrong with its numbers is said before a training begins
 
-    def attributes(self, clips: HeardClips, seed: int) -> list[str]:
+    def attributes(self, clips: Clips, seed: int) -> list[str]:
         """Return the attribute of each clip: its own, or the number of its cluster among its machine's.
 
         Parameters
         ----------
-        clips : HeardClips
+        clips : Clips
             Train clips with their sound.
         seed : int
             Seed of the starts of k-means.
@@ -200,7 +185,7 @@ def _class(name: str) -> Any:
     return MelSpec
 
 
-def _feature(encoder: Any, clips: HeardClips, i: int) -> NDArray[np.float32]:
+def _feature(encoder: Any, clips: Clips, i: int) -> NDArray[np.float32]:
     """(bands * dim,): the mean over time of the tokens of clip i, of the encoder's last layer."""
     if encoder.sample_rate != clips.sample_rate:
         raise DataError(

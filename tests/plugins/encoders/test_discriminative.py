@@ -253,7 +253,7 @@ def test_one_machine_alone_and_classes_of_one_clip_are_noted():
             "4.00 s are too short for the branch fft, which needs 4.38 s",
         ),
         ({"network": "multi_branch"}, "network must be a table with a name"),
-        ({"network": {"name": "vgg"}}, "no network 'vgg'"),
+        ({"network": {"name": "vgg"}}, "no network 'vgg'; allowed are beats_lora, eat_lora, multi_branch"),
         ({"network": {"name": "eat_lora", "rank": 4, "alpha": 8}}, "at the top level of the encoder, checkpoint ="),
         ({"loss": {"name": "triplet"}}, "no loss 'triplet'"),
         ({"loss": {"name": "arcface", "margin": 9}}, "margin 9"),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from asdcore_plugins.trained.golden import load_named
+from asdcore_plugins.trained.named_weights import load_named
 
 NEAR_ONE = 1e-7
 """How far from 1 a cosine is kept before its angle is taken: the slope of the angle has no limit at 1."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from asdcore import DataError
 from asdcore_plugins.stats.parameters import between, choice, whole
-from asdcore_plugins.trained.golden import load_named
+from asdcore_plugins.trained.named_weights import load_named, load_same
 from asdcore_plugins.trained.networks.attentive_pooling import AttentivePooling
 from asdcore_plugins.trained.networks.lora import add_lora
 
@@ -126,10 +126,7 @@ class AdaptedTransformer(nn.Module, ABC):
 
     def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over what :meth:`trained_state` returned. Raises ValueError if a name is missing or another one."""
-        own = self.trained_state()
-        if odd := sorted(own.keys() ^ state.keys()):
-            raise ValueError(f"the weights are of another network: {', '.join(odd[:5])} is not in both")
-        load_named(own, state)
+        load_same(self.trained_state(), state)
 
     def golden(self) -> dict[str, Tensor]:
         """Return the trained weights by the names that peft and ASDKit give them."""

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from asdcore_plugins.stats.parameters import whole
-from asdcore_plugins.trained.golden import load_named
+from asdcore_plugins.trained.named_weights import load_named
 
 LEAST_VARIANCE = 1e-4
 """Below the roots, so that they have a slope where tokens are alike."""

@@ -8,13 +8,11 @@ from typing import Any
 from torch import nn
 
 from asdcore_plugins.trained.choice import built
-from asdcore_plugins.trained.networks.attentive_pooling import AttentivePooling
 from asdcore_plugins.trained.networks.beats_lora import BeatsLora
 from asdcore_plugins.trained.networks.eat_lora import EatLora
 from asdcore_plugins.trained.networks.multi_branch import MultiBranch
 
 NETWORKS = {
-    "attentive_pooling": AttentivePooling,
     "beats_lora": BeatsLora,
     "eat_lora": EatLora,
     "multi_branch": MultiBranch,

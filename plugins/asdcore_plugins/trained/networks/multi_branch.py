@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from asdcore_plugins.trained.golden import load_named
+from asdcore_plugins.trained.named_weights import load_named, load_same
 from asdcore_plugins.trained.networks import fft_branch, stft_branch
 from asdcore_plugins.trained.networks.branch import Keep, ignore, prefixed
 from asdcore_plugins.trained.networks.fft_branch import FFTBranch
@@ -138,10 +138,7 @@ class MultiBranch(nn.Module):
 
     def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over what :meth:`trained_state` returned. Raises ValueError if a name is missing or another one."""
-        own = self.trained_state()
-        if odd := sorted(own.keys() ^ state.keys()):
-            raise ValueError(f"the weights are of another network: {', '.join(odd[:5])} is not in both")
-        load_named(own, state)
+        load_same(self.trained_state(), state)
 
 
 def _check_length(n_samples: int, sample_rate: int, fft: bool, stft: Sequence[int]) -> None:

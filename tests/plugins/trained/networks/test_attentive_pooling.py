@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from asdcore_plugins.trained.networks.by_name import build_network
+from asdcore_plugins.trained.networks.attentive_pooling import AttentivePooling
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "trained"
 CASE = GOLDEN / "3_augment" / "attn_stat_pool"
@@ -19,13 +19,12 @@ CASE = GOLDEN / "3_augment" / "attn_stat_pool"
 @pytest.fixture
 def pooling():
     config = json.loads((CASE / "config.json").read_text())
-    network = build_network("attentive_pooling", width=config["D"], hidden=config["hidden"])
-    return network.load_golden(load_file(CASE / "weights.safetensors"))
+    return AttentivePooling(config["D"], config["hidden"]).load_golden(load_file(CASE / "weights.safetensors"))
 
 
 def test_the_default_attention_is_a_sixteenth_and_full_size_is_counted():
     sizes = json.loads((GOLDEN / "4_lora" / "full_size.json").read_text())["attn_stat_pool"]
-    state = build_network("attentive_pooling", width=768).state_dict()
+    state = AttentivePooling(768).state_dict()
     assert {name: list(value.shape) for name, value in state.items()} == sizes
 
 
@@ -62,4 +61,4 @@ def test_one_token_is_its_own_mean(pooling):
 
 def test_sizes_without_an_attention_are_refused():
     with pytest.raises(ValueError, match="hidden must be a whole number from 1"):
-        build_network("attentive_pooling", width=15)
+        AttentivePooling(15)

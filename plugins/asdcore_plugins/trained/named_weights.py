@@ -1,4 +1,4 @@
-"""Weights by the names that ASDKit's state dictionaries give them, so that what it trained can be loaded."""
+"""Copies weights by their names: our own, or those that ASDKit's state dictionaries give them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,20 @@ def load_named(own: Mapping[str, Tensor], weights: Mapping[str, Any]) -> None:
     with torch.no_grad():
         for name, value in values.items():
             own[name].copy_(value)
+
+
+def load_same(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Copy what a training has changed into the tensors of the same names; raises ValueError if other names are there.
+
+    Parameters
+    ----------
+    own : mapping of name to tensor
+        What is written to.
+    state : mapping of name to tensor
+    """
+    if odd := sorted(own.keys() ^ state.keys()):
+        raise ValueError(f"the weights are of another network: {', '.join(odd[:5])} is not in both")
+    load_named(own, state)
 
 
 def _tensor(values: Any) -> Tensor:
