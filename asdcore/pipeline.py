@@ -1,7 +1,8 @@
 """The stages in order. This is the file to read first.
 
-clips      the dataset reader lists what there is                     -> clips.parquet
-train      encoders that learn from train normals, each once; what one has learnt is kept in the store
+clips      the dataset reader lists what there is; what a run has read before is not read again -> clips.parquet
+hear       the sound of train normals, for encoders that learn from them, is kept in the store until they have
+train      each network once; what it has learnt is kept in the store
 embed      view, encoder, pooling: features, kept in the store
 score      scorers fitted on train normals, out-of-fold scores too    -> scores.parquet; what each has learnt is kept
 calibrate  each branch on the scale of its train normals              -> calibrated.parquet

@@ -1,4 +1,4 @@
-"""The stages of a run, one file each: embed, score, calibrate, fuse, decide.
+"""The stages of a run, one file each: listing, train, embed, score, calibrate, fuse, decide.
 
 A stage turns one table into the next; stages share tables, never imports. Parts of a stage are named after it:
 ``score_jobs`` lists what there is to score, and ``score_new`` scores new clips by the scorers of a frozen run.
