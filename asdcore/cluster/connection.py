@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from asdcore.cluster import trouble
 from asdcore.cluster.local import closed, local_cluster, quiet
 from asdcore.errors import ClusterError
-from asdcore.progress import Progress
+from asdcore.progress import EachNoteOnce, Progress
 
 if TYPE_CHECKING:
     from asdcore.cluster.needs import Needs
@@ -87,10 +87,9 @@ class Cluster:
     """A connection to a Dask cluster, made when it is first needed."""
 
     def __init__(self, where: Any, device: str | None, progress: Progress, closing: ExitStack) -> None:
-        self.where, self.progress = where, progress
+        self.where, self._shown = where, EachNoteOnce(progress)
         self.device = None if device is None or device.partition(":")[0] == "cpu" else device
         self._closing = closing
-        self._told: set[str] = set()
         self._started: tuple[Any, int] | None = None
         if isinstance(where, str) and where.partition(":")[0] == "local" and not _LOCAL.fullmatch(where):
             raise ClusterError(f"--cluster {where}: needed is 'local', or 'local:2' for 2 workers on this machine.")
@@ -136,9 +135,7 @@ class Cluster:
 
     def note(self, text: str) -> None:
         """Say something once."""
-        if text not in self._told:
-            self._told.add(text)
-            self.progress.note(text)
+        self._shown.note(text)
 
     def proven(self, needs: Needs) -> dict[str, list[str]]:
         """Let every worker prove itself; returns {worker: what is wrong there} of those that cannot work."""

@@ -111,7 +111,7 @@ def perform(needs: Needs, work: Callable[[Any], Any], job: Any) -> bytes:
                 value, error = _tried(work, job)
         finally:
             PATIENCE.reset(token)
-        told = tuple({(str(one.message), one.category): None for one in given})
+        told = tuple({(str(warning.message), warning.category): None for warning in given})
         return _pickled(Answer(proof, _address(), value, error, told))
 
 
@@ -172,8 +172,8 @@ def _other_disk(needs: Needs) -> list[str]:
     store = needs.folder.parents[1]
     token = PATIENCE.set(WAIT if store.is_dir() else 0.0)
     try:
-        found = soon(lambda: _text(needs.folder / "client"), needs.folder)
-        if found != needs.nonce:
+        nonce = soon(lambda: _text(needs.folder / "client"), needs.folder)
+        if nonce != needs.nonce:
             return [f"it does not see the store {store}, which must lie on a disk that all machines share"]
         (needs.folder / WORKER).write_text(answer(needs.nonce, WORKER))
     except OSError as error:

@@ -48,15 +48,19 @@ def framework_digest(*modules: str) -> str:
     return bytes_digest("".join(file_digest(package / module) for module in modules).encode())
 
 
-FEATURE_CODE = framework_digest(
+FEATURE_MODULES = (
     "data/audio.py",
     "data/exact_features.py",
+    "data/file_content.py",
     "data/pooling.py",
+    "data/pooling_blocks.py",
     "data/wav.py",
     "compute/encoding.py",
+    "compute/long_clips.py",
     "stages/embed.py",
     "stages/embed_jobs.py",
 )
+FEATURE_CODE = framework_digest(*FEATURE_MODULES)
 """The digest of the code that computes features, as this process has loaded it."""
 
 

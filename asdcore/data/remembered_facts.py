@@ -126,8 +126,8 @@ def _status(root: Path, clips: list[str]) -> pl.DataFrame:
         except (OSError, ValueError):
             continue
         seen[row] = facts.st_size, facts.st_ino & (1 << 63) - 1, facts.st_mtime_ns, facts.st_ctime_ns
-    found = np.array(seen, np.int64).reshape(len(clips), len(STATUS))
-    columns = {"clip": clips, **dict(zip(STATUS, found.T, strict=True))}
+    statuses = np.array(seen, np.int64).reshape(len(clips), len(STATUS))
+    columns = {"clip": clips, **dict(zip(STATUS, statuses.T, strict=True))}
     return pl.DataFrame(columns, schema_overrides={"clip": pl.String})
 
 

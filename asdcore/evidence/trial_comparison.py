@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -129,17 +129,13 @@ def _places(trials: Sequence[Trials], only: Sequence[str] | None) -> Places:
 
 def _tables(places: Places, labels: pl.DataFrame) -> dict[int, pl.DataFrame]:
     """Return one joined table of all candidates for each seed."""
+    each_once = {id(trials): trials for trials, _ in places.values()}
+    joined = {key: joined_trials(trials, labels) for key, trials in each_once.items()}
     parts: dict[int, list[pl.DataFrame]] = {}
-    for name, seed, table in _joined(places, labels):
-        parts.setdefault(seed, []).append(table.with_columns(system=pl.lit(name)))
-    return {seed: pl.concat(tables) for seed, tables in sorted(parts.items())}
-
-
-def _joined(places: Places, labels: pl.DataFrame) -> Iterator[tuple[str, int, pl.DataFrame]]:
-    joined = {id(trials): joined_trials(trials, labels) for trials, _ in places.values()}
     for name, (trials, system) in places.items():
         for seed, table in joined[id(trials)].items():
-            yield name, seed, table.filter(pl.col("system") == system)
+            parts.setdefault(seed, []).append(table.filter(system=system).with_columns(system=pl.lit(name)))
+    return {seed: pl.concat(tables) for seed, tables in sorted(parts.items())}
 
 
 def _record(

@@ -34,7 +34,7 @@ SUFFIX = ".shards"
 COLUMNS: dict[str, type[pl.DataType]] = {"name": pl.String, "size": pl.Int64, "sha256": pl.String, "part": pl.String}
 
 _HEX = re.compile(r"[0-9a-f]{64}")
-_ODD = r"^[^d]|^data//|//|/\.{1,2}(/|$)|/$|[\\\x00]"
+_ODD = r"//|/\.{1,2}(/|$)|/$|[\\\x00]"
 """What no name of a recording has: it could lead out of the data's folder."""
 
 

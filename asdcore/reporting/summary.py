@@ -43,8 +43,9 @@ def _over_trials(best: str, subjects: Sequence[Subject]) -> list[str]:
     for subject in subjects:
         evaluation = subject.evaluation
         names = {subject.title(system): system for system in subject.systems}
-        sd = evaluation.sd(names[best]) if isinstance(evaluation, TrialsEvaluation) and best in names else None
-        if isinstance(evaluation, TrialsEvaluation) and sd is not None:
+        if not isinstance(evaluation, TrialsEvaluation) or best not in names:
+            continue
+        if (sd := evaluation.sd(names[best])) is not None:
             trials = len(evaluation.trials)
             return [f"That is the mean of {trials} trials, whose standard deviation is {fixed(100 * sd)} points."]
     return []

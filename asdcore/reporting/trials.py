@@ -20,8 +20,9 @@ def trials_table(subjects: Sequence[Subject]) -> dict[str, Any]:
     ]
     rows = []
     for subject, evaluation in evaluated:
+        written = evaluation.as_json()["systems"]
         for system, result in evaluation.systems.items():
-            spread, interval = evaluation.sd(system), evaluation.as_json()["systems"][system]["ci95"]
+            spread, interval = evaluation.sd(system), written[system]["ci95"]
             rows.append(
                 {
                     "system": subject.title(system),

@@ -12,7 +12,6 @@ import polars as pl
 
 from asdcore.compute.relayed_progress import relays
 from asdcore.contract.plugins import installed
-from asdcore.errors import clips_named
 from asdcore.execution import Elsewhere, run_jobs
 from asdcore.held_out import NONE, Networks
 from asdcore.portfolio import Portfolio
@@ -58,11 +57,8 @@ def train_all(clips: pl.DataFrame, run: Run) -> Networks:
     missing = together([job for job in jobs if not job.is_done])
     hearings = train.try_out(missing)
     chunks = [chunk for hearing in hearings for chunk in train.lacking(hearing)]
-    names = {
-        clip.sha256: f"{clip.path.parent.parent.name}/train/{clip.path.name}" for job in missing for clip in job.clips
-    }
     heard = [job.clips[0].path for job in missing[:1]]
-    with clips_named(names), run.pool(heard, needed=bool(missing)) as pool:
+    with run.pool(heard, needed=bool(missing)) as pool:
         with run.stage("hear", sum(len(chunk.clips) for chunk in chunks)) as advance:
             for count in run_jobs(pool, train.hear, chunks):
                 advance(count)

@@ -129,7 +129,7 @@ def remove_orphans(folder: Path) -> None:
     below = [(Path(place), names) for place, names, _ in os.walk(folder)]
     left = [place / name for place, names in below for name in names if name.startswith(PREFIX)]
     mine = [path for path in left if path.name.startswith(f"{PREFIX}{_host()}-")]
-    others = [path for path in left if path not in set(mine)]
+    others = sorted({*left} - {*mine})
     _sweep(mine)
     if others:
         with suppress(OSError), scratch(folder, ".now") as now:

@@ -125,12 +125,12 @@ def pairs_of_trials(
         raise EvaluationError("There is a single trial, which says nothing about other seeds. Run with --trials 2.")
     scores = {name: drawn.official_point[list(places)] for name, places in members.items()}
     replicates = {name: drawn.official_replicates[list(places)] for name, places in members.items()}
-    found = []
+    pairs = []
     for first, second in itertools.combinations(members, 2):
         apart, resampled = scores[first] - scores[second], replicates[first] - replicates[second]
-        found.append(_difference((first, second), dict(zip(seeds, apart.tolist(), strict=True)), resampled))
-    corrected = holm([difference.p for difference in found])
-    return [replace(difference, p_holm=p) for difference, p in zip(found, corrected, strict=True)]
+        pairs.append(_difference((first, second), dict(zip(seeds, apart.tolist(), strict=True)), resampled))
+    corrected = holm([difference.p for difference in pairs])
+    return [replace(difference, p_holm=p) for difference, p in zip(pairs, corrected, strict=True)]
 
 
 def _difference(names: tuple[str, str], by_seed: dict[int, float], replicates: Floats) -> TrialDifference:

@@ -1,0 +1,25 @@
+"""What is stored is named by all code that made it, so that other code never finds it under that name."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import asdcore
+from asdcore.compute.recipes import FEATURE_MODULES
+
+PACKAGE = Path(asdcore.__file__).parent
+MAKE_NO_VALUE = {f"compute/{name}.py" for name in ("code_in_use", "recipes", "stateless", "threads")}
+"""What embedding imports, too, and no feature is made of: checks, names, and the number of threads."""
+
+
+def imported(module):
+    """The modules of the rooms data and compute that a module imports."""
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("asdcore.data", "asdcore.compute")):
+            room, *name = str(node.module).removeprefix("asdcore.").split(".")
+            yield from (f"{room}/{each}.py" for each in name or [alias.name for alias in node.names])
+
+
+def test_features_are_named_by_every_module_that_makes_them():
+    assert {name for module in FEATURE_MODULES for name in imported(module)} - MAKE_NO_VALUE <= set(FEATURE_MODULES)
