@@ -15,7 +15,7 @@ from asdcore.errors import DataError
 if TYPE_CHECKING:
     from asdcore.detector.detector import Detector
     from asdcore.detector.machine import FrozenMachine
-    from asdcore.monitor.monitor import Settings
+    from asdcore.monitor.monitor import Monitor, Settings
     from asdcore.monitor.sources import Source
 
 
@@ -66,7 +66,8 @@ def monitor(
     from asdcore.monitor.setup import settings_of
 
     place = _source(source, once=once, sample_rate=sample_rate, channels=channels)
-    file = log or Path(f"{'stdin' if source == '-' else source.rstrip('/')}.monitor.jsonl")
+    file = log or _log_beside(source)
+    _check_apart(source, file, keep_audio)
     with failing():
         loaded = load_detector(detector, public_key=key)
         known, name = loaded.known(machine, section), loaded.chosen_system(system)
@@ -88,7 +89,7 @@ def _listen(heard: Heard, asked: Settings, place: Source, file: Path, *, keep_au
     from asdcore.monitor.journal import Journal
     from asdcore.monitor.keep_audio import AudioKept
     from asdcore.monitor.monitor import Monitor, keep_folder
-    from asdcore.monitor.setup import settings_written
+    from asdcore.monitor.setup import misfit, settings_written
 
     detector, known, system = heard
     journal = Journal(file, settings_written(detector, known, system, asked))
@@ -99,11 +100,13 @@ def _listen(heard: Heard, asked: Settings, place: Source, file: Path, *, keep_au
             journal,
             AudioKept(keep_folder(file), keep_audio),
             _print if show else None,
+            lambda channels, rate: misfit(known, channels, rate),
         )
-        _tell(asked, under_way.count, file)
+        _tell(asked, under_way, file)
         for event in under_way.listen(place):
             _print(event)
-        typer.echo(f"{under_way.windows_now} windows, {under_way.begun_now} alarms: {file}", err=True)
+        count = f"{under_way.windows_now} windows" if under_way.windows_now else "Nothing new, 0 windows"
+        typer.echo(f"{count}, {under_way.begun_now} alarms{_going_on(under_way)}: {file}", err=True)
     finally:
         journal.close()
     return under_way.begun_now
@@ -117,15 +120,42 @@ def _source(source: str, *, once: bool, sample_rate: int | None, channels: int) 
         if sample_rate is None:
             raise DataError("Samples on stdin do not say how fast they come. Name their rate: --sample-rate 16000")
         return Pipe(sys.stdin.buffer, sample_rate, channels)
+    if sample_rate is not None or channels != 1:
+        raise DataError(
+            "--sample-rate and --channels are for samples on stdin (-). A file says its own: leave them out."
+        )
     path = Path(source)
     if path.is_dir():
         return Folder(path, once=once)
     if not path.exists():
         raise DataError(f"{path} does not exist. Give a recording, a folder, or - for raw samples on stdin.")
+    if not path.is_file():
+        raise DataError(f"{path} is neither a file nor a folder. Send raw samples from it to stdin: ... - < {path}")
     return File(path)
 
 
-def _tell(asked: Settings, before: int, log: Path) -> None:
+def _log_beside(source: str) -> Path:
+    """Return the log that lies beside a source."""
+    path = Path(source)
+    named = path if path.name not in ("", "..") else path.resolve()
+    return Path("stdin.monitor.jsonl" if source == "-" else f"{named}.monitor.jsonl")
+
+
+def _check_apart(source: str, log: Path, keep_audio: float) -> None:
+    """Raise DataError if the monitor would listen to the sound that it keeps."""
+    from asdcore.monitor.monitor import keep_folder
+
+    kept = keep_folder(log)
+    if source != "-" and keep_audio and Path(source).is_dir() and kept.resolve().is_relative_to(Path(source).resolve()):
+        raise DataError(f"--keep-audio would write into {kept}, which is listened to. Name a --log outside {source}.")
+
+
+def _going_on(under_way: Monitor) -> str:
+    alarm = under_way.alarms.current
+    return f", alarm {alarm.id} goes on" if alarm else ""
+
+
+def _tell(asked: Settings, under_way: Monitor, log: Path) -> None:
     """Say on stderr how the monitor listens."""
     rule = asked.rule
     typer.echo(
@@ -133,8 +163,8 @@ def _tell(asked: Settings, before: int, log: Path) -> None:
         f"{rule.threshold:.6g} begin an alarm. On normal sound at most {asked.expected} are expected.",
         err=True,
     )
-    if before:
-        typer.echo(f"Going on after {before} windows in {log}.", err=True)
+    if under_way.count:
+        typer.echo(f"Going on after {under_way.count} windows in {log}{_going_on(under_way)}.", err=True)
 
 
 def _print(event: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from asdcore.errors import DataError, StoreError
 from asdcore.store.atomic import disk_trouble
 from asdcore.store.file_locks import Lock, take
 
-BEGIN, WINDOW, DONE, NOTE = "monitor", "window", "recording", "note"
+BEGIN, HEARING, WINDOW, DONE, NOTE = "monitor", "hearing", "window", "recording", "note"
 SYNC_S = 1.0
 """Seconds of lines that a loss of power may take; an alarm is on disk before anybody hears of it."""
 

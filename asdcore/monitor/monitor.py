@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError
 from asdcore.monitor.alarms import AlarmRule, Alarms, Heard
 from asdcore.monitor.change import Change
-from asdcore.monitor.journal import DONE, NOTE, WINDOW, Journal
+from asdcore.monitor.journal import DONE, HEARING, NOTE, WINDOW, Journal
 from asdcore.monitor.keep_audio import AudioKept
 from asdcore.monitor.level import level, shape
 from asdcore.monitor.sources import Recording, Source, Trouble
@@ -45,6 +46,14 @@ class Settings:
     expected: str = ""
 
 
+class UnderWay(NamedTuple):
+    """A recording of which a part was heard: its digest, the sample to go on from, and the end of that part (s)."""
+
+    sha256: str
+    sample: int
+    end: float
+
+
 @dataclass
 class Monitor:
     """One monitor under way.
@@ -61,6 +70,8 @@ class Monitor:
         Keeps the sound before an alarm.
     show : callable, optional
         Is given every window that is judged, as the journal has it.
+    misfit : callable, optional
+        Says why a recording of a number of channels and a sample rate cannot be judged, "" if it can.
     """
 
     judge: Judge
@@ -68,24 +79,27 @@ class Monitor:
     journal: Journal
     kept: AudioKept
     show: Callable[[Event], None] | None = None
+    misfit: Callable[[int, int], str] | None = None
     count: int = 0
     windows_now: int = 0
     begun_now: int = 0
-    _done: set[str] = field(default_factory=set)
+    _done: dict[str, str] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
-    _next: tuple[str, int] = ("", 0)
+    _under_way: dict[str, UnderWay] = field(default_factory=dict)
+    _problem: str | None = None
     _offset: float = 0.0
     _spent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))
     _told: float = -BEHIND_S
 
     def __post_init__(self) -> None:
         self.alarms = Alarms(self.settings.rule)
-        self.change = Change(
-            self.settings.normals, every=-(-round(self.settings.seconds * 1000) // round(self.settings.hop * 1000))
-        )
+        hops = self.settings.seconds / self.settings.hop
+        self.change = Change(self.settings.normals, every=math.ceil(hops - 1e-9))
         for line in self.journal.lines():
             if line["kind"] == WINDOW:
                 self._take(line)
+            elif line["kind"] == HEARING:
+                self._begin(line)
             elif line["kind"] == DONE:
                 self._finish(line)
 
@@ -93,18 +107,38 @@ class Monitor:
         """Yield events as they happen, until the source ends."""
         for given in source.recordings(self._done):
             if isinstance(given, Trouble):
-                yield self._note(given.text, given.passed_over)
-            elif (twin := self._digests.get(given.sha256)) and given.sha256 and twin != given.name:
+                yield self._note(given.text, given.passed_over, given.stamp)
+            elif (twin := self._digests.get(given.sha256)) == given.name:
+                self._end(given.name, given.stamp, given.sha256)  # touched, but the same
+            elif twin:
                 text = f"{given.name} is the same recording as {twin}, which was heard; it is passed over"
-                yield self._note(text, given.name)
+                yield self._note(text, given.name, given.stamp)
+            elif self.misfit and (why := self.misfit(given.channels, given.sample_rate)):
+                if given.alone:
+                    raise DataError(f"{given.name}: {why}.")
+                yield self._note(f"{given.name}: {why}; it is passed over", given.name, given.stamp)
             else:
                 yield from self._hear(given)
 
+    def _started(self, recording: Recording) -> Iterator[Event]:
+        """Write down that a recording begins, unless it is under way; yield a note if it took the place of another."""
+        before = self._under_way.get(recording.name)
+        if before and before.sha256 == recording.sha256:
+            return
+        if before:
+            yield self._note(f"{recording.name} was replaced before all of it was heard; the new one is heard")
+        elif recording.sha256 and recording.name in self._digests.values():
+            yield self._note(f"{recording.name} was replaced since it was heard; the new one is heard too")
+        line = {"recording": recording.name, "sha256": recording.sha256}
+        self._begin(line)
+        self.journal.write(HEARING, line)
+
     def _hear(self, recording: Recording) -> Iterator[Event]:
         """Yield the events of one recording, from where it was left."""
+        yield from self._started(recording)
         rate = recording.sample_rate
         length, hop = round(self.settings.seconds * rate), round(self.settings.hop * rate)
-        start = self._next[1] if self._next[0] == recording.name else 0
+        start = self._under_way[recording.name].sample
         stump, end = 0.0, start
         try:
             for piece in cut(recording.blocks(start), length, hop, start):
@@ -114,10 +148,8 @@ class Monitor:
                     end = piece.start + length
                     yield from self._window(recording, piece, rate, hop)
         except DataError as error:
-            yield self._note(f"{recording.name}: {error}; what is left of it is passed over", recording.name)
-        line = {"recording": recording.name, "sha256": recording.sha256, "seconds": end / rate, "stump": stump}
-        self._finish(line)
-        self.journal.write(DONE, line)
+            yield self._note(f"{recording.name}: {error}; what is left of it is passed over")
+        self._end(recording.name, recording.stamp, recording.sha256, end / rate, stump)
         if stump:
             yield {"event": "note", "text": f"{recording.name}: the last {stump:.6g} s are too short for a window"}
 
@@ -127,14 +159,14 @@ class Monitor:
         try:
             verdict = self.judge(window.sound, rate)
         except DataError as error:
-            at = f"{recording.name}, {window.start / rate:.6g} s"
-            yield self._note(f"{at}: {error}")
-            verdict = None
+            verdict, problem = None, str(error)
         line: dict[str, Any] = {"recording": recording.name, "start": window.start / rate, "sample": window.start + hop}
         line |= {"end": (window.start + window.sound.shape[1]) / rate, "level": level(window.sound)}
         if verdict is not None:
             line |= {"score": verdict.score, "p_value": verdict.p_value, "above": verdict.score > self.rule.threshold}
             line |= {"spectrum": shape(window.sound), "branches": _shares(verdict)}
+        else:
+            line["problem"] = problem
         self.kept.hear(window.sound[:, : min(hop, window.sound.shape[1])], rate)
         events = self._take(line)
         for event in events:
@@ -156,29 +188,43 @@ class Monitor:
     def _take(self, line: Event) -> list[Event]:
         """Take in a window, heard now or before; returns what it makes. It is the same for the same lines, always."""
         self.count += 1
-        self._next = (line["recording"], line["sample"])
-        if "score" not in line:
-            return []
+        before = self._under_way.get(line["recording"], UnderWay("", 0, 0.0))
+        self._under_way[line["recording"]] = UnderWay(before.sha256, line["sample"], line["end"])
+        problem, self._problem = self._problem, line.get("problem")
+        if "score" not in line:  # a microphone that is dead all night is one note
+            text = f"{line['recording']}, {line['start']:.6g} s: {line['problem']}"
+            return [{"event": "note", "text": text}] if line["problem"] != problem else []
         start, end = self._offset + line["start"], self._offset + line["end"]
         heard = Heard(self.count, line["recording"], start, end, line["score"], line["p_value"], line["branches"])
         event = self.alarms.hear(heard)
         changed = self.change.hear(self.count, line["score"], line["level"], line["spectrum"])
-        return [*([event] if event else []), *({"recording": line["recording"], "at": start, **one} for one in changed)]
+        place = {"recording": line["recording"], "at": start}
+        return [*([event] if event else []), *({**drift, **place} for drift in changed)]
+
+    def _begin(self, line: Event) -> None:
+        """Take in the begin of a recording; what was heard of another in its place lies before it."""
+        if before := self._under_way.get(line["recording"]):
+            self._offset += before.end
+        self._under_way[line["recording"]] = UnderWay(line["sha256"], 0, 0.0)
+
+    def _end(self, name: str, stamp: str, sha256: str = "", seconds: float = 0.0, stump: float = 0.0) -> None:
+        """Write down that a recording was heard, or passed over."""
+        line = {"recording": name, "sha256": sha256, "stamp": stamp, "seconds": seconds, "stump": stump}
+        self._finish(line)
+        self.journal.write(DONE, line)
 
     def _finish(self, line: Event) -> None:
         """Take in the end of a recording."""
-        self._done.add(line["recording"])
+        self._done[line["recording"]] = line["stamp"]
         if line["sha256"]:
             self._digests[line["sha256"]] = line["recording"]
         self._offset += line["seconds"]
-        self._next = ("", 0)
+        self._under_way.pop(line["recording"], None)
 
-    def _note(self, text: str, passed_over: str | None = None) -> Event:
+    def _note(self, text: str, passed_over: str | None = None, stamp: str = "") -> Event:
         self.journal.write(NOTE, {"text": text})
-        if passed_over is not None and passed_over not in self._done:
-            line = {"recording": passed_over, "sha256": "", "seconds": 0.0, "stump": 0.0}
-            self._finish(line)
-            self.journal.write(DONE, line)
+        if passed_over is not None:
+            self._end(passed_over, stamp)
         return {"event": "note", "text": text}
 
     def _behind(self, spent: float, waiting: int) -> Iterator[Event]:

@@ -84,6 +84,17 @@ def _promised(known: FrozenMachine, system: str, promise: str, hop: float, k: in
     return known.limit(system, Decision(rule="conformal", quantile=float(1 - rate)))
 
 
+def misfit(known: FrozenMachine, channels: int, sample_rate: int) -> str:
+    """Say why a recording cannot be compared with the train clips of a machine; "" if it can."""
+    if channels == known.channels and sample_rate in known.sample_rates:
+        return ""
+    rates = " or ".join(map(str, known.sample_rates))
+    return (
+        f"channels {channels}, sample rate {sample_rate} Hz; the train clips of {known.machine} section "
+        f"{known.section} have {known.channels} and {rates} Hz, and only that is heard. Convert it first"
+    )
+
+
 def settings_written(detector: Detector, known: FrozenMachine, system: str, asked: Settings) -> dict[str, Any]:
     """Return what the journal remembers of the settings: all that determines a judgement."""
     rule = asked.rule

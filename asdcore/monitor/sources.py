@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,29 +32,37 @@ class Recording:
     """A recording to listen to.
 
     name : what the journal calls it. blocks : gives its sound from a sample on, (n_channels, n) float32 each. sha256 :
-    of its file, "" of a stream. waiting : how many recordings wait behind it.
+    of its file, "" of a stream. stamp : as :func:`stamp_of`. waiting : how many recordings wait behind it. alone :
+    whether the source has no other.
     """
 
     name: str
     sample_rate: int
+    channels: int
     blocks: Callable[[int], Iterator[Sound]]
     sha256: str = ""
+    stamp: str = ""
     waiting: int = 0
+    alone: bool = False
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that is wrong with a source, for the journal. passed_over : the recording that will not be heard."""
+    """Something that is wrong with a source, for the journal.
+
+    passed_over : the recording that will not be heard unless it changes. stamp : of its file.
+    """
 
     text: str
     passed_over: str | None = None
+    stamp: str = ""
 
 
 class Source(Protocol):
     """Gives recordings until it ends, if it ends."""
 
-    def recordings(self, done: Container[str]) -> Iterator[Recording | Trouble]:
-        """Yield recordings and troubles, without those recordings whose names are in ``done``."""
+    def recordings(self, done: Mapping[str, str]) -> Iterator[Recording | Trouble]:
+        """Yield recordings and troubles, without those in ``done``: {name: stamp of what was heard}."""
         ...
 
 
@@ -64,15 +72,26 @@ class File:
 
     path: Path
 
-    def recordings(self, done: Container[str]) -> Iterator[Recording | Trouble]:
+    def recordings(self, done: Mapping[str, str]) -> Iterator[Recording | Trouble]:
         """Yield the recording; raises DataError if it is not one."""
-        if self.path.name not in done:
-            yield recording_of(self.path, self.path.name)
+        stamp = stamp_of(self.path)
+        if done.get(self.path.name) != stamp:
+            yield recording_of(self.path, self.path.name, stamp, alone=True)
+
+
+class _New(NamedTuple):
+    """A file that was not heard: when it last changed, its name, path and stamp, and for how long it has been still."""
+
+    changed: float
+    name: str
+    path: Path
+    stamp: str
+    still: float
 
 
 @dataclass
 class Folder:
-    """A folder that fills: new recordings in the order of their last change, each once.
+    """A folder that fills: new recordings in the order of their last change, each once, and again if it was replaced.
 
     Parameters
     ----------
@@ -95,9 +114,9 @@ class Folder:
     sleep: Callable[[float], None] = time.sleep
     poll: float = 1.0
 
-    def recordings(self, done: Container[str]) -> Iterator[Recording | Trouble]:
+    def recordings(self, done: Mapping[str, str]) -> Iterator[Recording | Trouble]:
         """Yield new recordings as they come; the folder may vanish and come back."""
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
         is_gone = False
         while True:
             if (gone := not self.path.is_dir()) and not is_gone:
@@ -105,10 +124,10 @@ class Folder:
             is_gone = gone
             started = time.monotonic()
             found, unsettled = self._settled(done, seen)
-            for i, (path, name, still) in enumerate(found):
-                given = self._opened(path, name, len(found) - i - 1, still)
+            for i, file in enumerate(found):
+                given = self._opened(file, len(found) - i - 1)
                 if given is not None:
-                    seen.add(name)
+                    seen[file.name] = file.stamp
                     yield given
                 else:
                     unsettled = True
@@ -117,17 +136,17 @@ class Folder:
             # A folder of very many files is not looked through all the time.
             self.sleep(max(self.poll, 10 * (time.monotonic() - started) if not found else self.poll))
 
-    def _opened(self, path: Path, name: str, waiting: int, still: float) -> Recording | Trouble | None:
-        """Return a recording, its trouble, or None if it may become one yet. still : seconds since it last changed."""
+    def _opened(self, file: _New, waiting: int) -> Recording | Trouble | None:
+        """Return a recording, its trouble, or None if it may become one yet."""
         try:
-            return recording_of(path, name, waiting)
+            return recording_of(file.path, file.name, file.stamp, waiting)
         except DataError as error:
-            if still < self.patience and not self.once:
+            if file.still < self.patience and not self.once:
                 return None
-            return Trouble(f"{error}; it is passed over", passed_over=name)
+            return Trouble(f"{error}; it is passed over", passed_over=file.name, stamp=file.stamp)
 
-    def _settled(self, done: Container[str], seen: Container[str]) -> tuple[list[tuple[Path, str, float]], bool]:
-        """Return new files that no longer change (path, name, seconds since), and whether others still do."""
+    def _settled(self, done: Mapping[str, str], seen: Mapping[str, str]) -> tuple[list[_New], bool]:
+        """Return new files that no longer change, and whether others still do."""
         found, unsettled = [], False
         now = time.time()
         for folder, folders, names in os.walk(self.path, onerror=None):
@@ -137,18 +156,18 @@ class Folder:
                     continue
                 path = Path(folder) / name
                 relative = path.relative_to(self.path).as_posix()
-                if relative in seen or relative in done:
-                    continue
                 try:
-                    changed = path.stat().st_mtime
+                    changed, stamp = path.stat().st_mtime, stamp_of(path)
                 except OSError:
                     continue  # it has just gone
+                if stamp in (seen.get(relative), done.get(relative)):
+                    continue
                 # A clock that jumps may put a change into the future: that is no reason to wait for ever.
                 if 0 <= now - changed < self.settle:
                     unsettled = True
                 else:
-                    found.append((changed, relative, path, abs(now - changed)))
-        return [(path, name, still) for _, name, path, still in sorted(found)], unsettled
+                    found.append(_New(changed, relative, path, stamp, abs(now - changed)))
+        return sorted(found), unsettled
 
 
 @dataclass(frozen=True)
@@ -167,9 +186,9 @@ class Pipe:
     sample_rate: int
     channels: int
 
-    def recordings(self, done: Container[str]) -> Iterator[Recording | Trouble]:
+    def recordings(self, done: Mapping[str, str]) -> Iterator[Recording | Trouble]:
         """Yield one recording, which ends with the stream. What went by while nobody listened is gone."""
-        yield Recording(STDIN, self.sample_rate, self._blocks)
+        yield Recording(STDIN, self.sample_rate, self.channels, self._blocks, alone=True)
 
     def _blocks(self, _: int) -> Iterator[Sound]:
         size = 2 * self.channels
@@ -182,10 +201,17 @@ class Pipe:
             yield np.ascontiguousarray(samples.T, dtype=np.float32) / np.float32(32768)
 
 
-def recording_of(path: Path, name: str, waiting: int = 0) -> Recording:
+def stamp_of(path: Path) -> str:
+    """Return what tells that a file has changed: the time of its last change and its size."""
+    stat = path.stat()
+    return f"{stat.st_mtime_ns}-{stat.st_size}"
+
+
+def recording_of(path: Path, name: str, stamp: str, waiting: int = 0, *, alone: bool = False) -> Recording:
     """Return the recording in a file; raises DataError, naming the file, if it is none or cut short."""
     with opened(path) as (sound, facts):
         rate = facts.sample_rate
+        channels = facts.channels
         del sound
 
     def blocks(start: int) -> Iterator[Sound]:
@@ -197,4 +223,4 @@ def recording_of(path: Path, name: str, waiting: int = 0) -> Recording:
             while len(block := sound.read(size, dtype="float32", always_2d=True)):
                 yield np.ascontiguousarray(block.T)
 
-    return Recording(name, rate, blocks, facts.sha256, waiting)
+    return Recording(name, rate, channels, blocks, facts.sha256, stamp, waiting, alone)

@@ -112,3 +112,81 @@ def test_drift_is_an_event_of_its_own(tmp_path, recording, start, kind):
     drifts = [event for event in events if event["event"] == "drift" and event["of"] == kind]
     assert drifts
     assert drifts[0]["evidence"] >= 100
+
+
+def heard(log, name):
+    lines = map(json.loads, log.read_text().splitlines())
+    return [line["start"] for line in lines if line["kind"] == "window" and line["recording"] == name]
+
+
+def test_a_recording_that_another_has_replaced_is_heard_too(tmp_path, recording, start):
+    path = recording(tmp_path / "in" / "a.wav", [QUIET] * 3)
+    for peaks, time, notes, windows in (([QUIET] * 3, 1, 0, 3), ([QUIET] * 3, 2, 0, 3), ([LOUD] * 4, 3, 1, 7)):
+        os.utime(recording(path, peaks), (time, time))
+        events = listened(start(tmp_path / "log"), Folder(tmp_path / "in", once=True))
+        told = [event["text"] for event in events if event["event"] == "note"]
+        assert told == ["a.wav was replaced since it was heard; the new one is heard too"] * notes
+        assert len(heard(tmp_path / "log", "a.wav")) == windows
+    assert alarms(events) == ALL[:1]
+    assert events[1]["begin"] == 0.75
+
+
+def test_a_recording_that_is_replaced_after_a_kill_is_heard_from_its_begin(tmp_path, recording, start):
+    path = recording(tmp_path / "a.wav", [QUIET] * 3)
+    monitor = start(tmp_path / "log", judge=killed_at_the(2))
+    with pytest.raises(KeyboardInterrupt):
+        listened(monitor, File(path))
+    monitor.journal.close()
+    events = listened(start(tmp_path / "log"), File(recording(path, [LOUD] * 2)))
+    assert heard(tmp_path / "log", "a.wav") == [0.0, 0.0, 0.25]
+    assert events[0]["text"] == "a.wav was replaced before all of it was heard; the new one is heard"
+    assert events[1]["begin"] == 0.25
+
+
+def test_a_recording_goes_on_where_it_was_left_though_another_comes_first_now(tmp_path, recording, start):
+    os.utime(recording(tmp_path / "in" / "b.wav", [QUIET] * 3), (2, 2))
+    monitor = start(tmp_path / "log", judge=killed_at_the(3))
+    with pytest.raises(KeyboardInterrupt):
+        listened(monitor, Folder(tmp_path / "in", once=True))
+    monitor.journal.close()
+    os.utime(recording(tmp_path / "in" / "a.wav", [QUIET] * 2), (1, 1))
+    listened(start(tmp_path / "log"), Folder(tmp_path / "in", once=True))
+    assert heard(tmp_path / "log", "a.wav") == [0.0, 0.25]
+    assert heard(tmp_path / "log", "b.wav") == [0.0, 0.25, 0.5]
+
+
+def killed_at_the(window):
+    from tests.monitor.conftest import _judge
+
+    count = iter(range(1, window))
+
+    def judge(sound, rate):
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        return _judge(sound, rate)
+
+    return judge
+
+
+def test_what_no_window_of_can_be_judged_is_one_note(tmp_path, recording, start):
+    def judge(sound, rate):
+        raise DataError("every sample is 0")
+
+    (note,) = listened(start(tmp_path / "log", judge=judge), File(recording(tmp_path / "a.wav", [0.0] * 9)))
+    assert note["text"] == "a.wav, 0 s: every sample is 0"
+    assert len(heard(tmp_path / "log", "a.wav")) == 9
+
+
+def test_a_misfit_is_passed_over_in_a_folder_and_refused_alone(tmp_path, recording, start):
+    path = recording(tmp_path / "in" / "a.wav", [LOUD] * 3)
+    for source in (Folder(tmp_path / "in", once=True, settle=0), File(path)):
+        monitor = start(tmp_path / "log")
+        monitor.misfit = lambda channels, rate: f"{channels} at {rate} is wrong"
+        if isinstance(source, Folder):
+            (note,) = listened(monitor, source)
+            assert note["text"] == "a.wav: 1 at 8000 is wrong; it is passed over"
+            (tmp_path / "log").unlink()
+        else:
+            with pytest.raises(DataError, match=r"a\.wav: 1 at 8000 is wrong\."):
+                listened(monitor, source)
+            monitor.journal.close()

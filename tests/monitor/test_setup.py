@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -146,3 +147,37 @@ def test_a_file_name_that_is_not_text_is_heard_and_told(home, tmp_path):
     assert json.loads(done.stdout.splitlines()[0])["recording"] == name
     again = monitor(home / "pump.asd", tmp_path / name, "--log", tmp_path / "log")
     assert (again.exit_code, again.stdout) == (0, "")
+
+
+def test_samples_of_other_channels_or_another_rate_are_refused(home, tmp_path):
+    for given, problem in (((RATE, 2), "channels 2"), ((8000, 1), "sample rate 8000 Hz; .* have 1 and 16000 Hz")):
+        arguments = ("-", "--log", tmp_path / "log", "--sample-rate", given[0], "--channels", given[1])
+        done = monitor(home / "pump.asd", *arguments, input=bytes(99))
+        assert re.search(problem, str(done.exception))
+
+
+def test_options_and_places_that_do_not_go_together_are_refused(home, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for arguments, problem in (
+        ((home / "night.wav", "--sample-rate", RATE), "leave them out"),
+        ((tmp_path / "pipe",), "neither a file nor a folder"),
+        ((tmp_path, "--once", "--keep-audio", 1), "Name a --log outside"),
+    ):
+        done = monitor(home / "pump.asd", *arguments, "--log", tmp_path / "log")
+        assert problem in str(done.exception)
+        assert not (tmp_path / "log").exists()
+
+
+def test_the_log_lies_beside_the_folder_that_one_stands_in(home, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    done = monitor(home / "pump.asd", ".", "--once")
+    assert "Nothing new, 0 windows" in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["in.monitor.jsonl"]
+
+
+def test_an_alarm_that_has_not_ended_is_told(home, tmp_path):
+    whole, _ = soundfile.read(home / "night.wav")
+    soundfile.write(tmp_path / "a.wav", whole[: 5 * RATE], RATE)
+    for told in ("10 windows, 1 alarms, alarm 1 goes on", "Going on after 10 windows in .*, alarm 1 goes on"):
+        assert re.search(told, monitor(home / "pump.asd", tmp_path / "a.wav").stderr)
