@@ -43,7 +43,8 @@ BLOCK = 1 << 20
 class AudioFacts:
     """Facts about a clip before it is encoded.
 
-    sha256 : the digest of the file's bytes; of a part of a file, that of both. rest : bytes of a wav after its last whole sample; they are left out.
+    sha256 : the digest of the file's bytes; of a part of a file, that of both. rest : bytes of a wav after its last
+    whole sample; they are left out.
     """
 
     channels: int

@@ -75,7 +75,8 @@ def _sample(seconds: Decimal, sample_rate: int) -> int:
 def _check_stretch(part: Part, first: int, stop: int, sound: Any, name: str) -> None:
     """Raise DataError if a recording does not have these samples."""
     has = f"the recording lasts {sound.frames / sound.samplerate:.6g} s"
-    if part.end is not None and part.seconds[0] >= part.seconds[1]:
+    start, end = part.seconds
+    if end is not None and start >= end:
         raise DataError(f"{name}: begins at {part.start} s and ends at {part.end} s; the end must come after the start")
     if first >= sound.frames:
         raise DataError(f"{name}: begins at {part.start} s, and {has}")

@@ -3,8 +3,9 @@
 Needed are the columns ``path`` (below the folder), ``machine`` and ``split``. Others are optional: ``section``,
 ``domain``, ``label``, ``attributes``, and, for train clips cut side by side, ``order`` and ``recording``. What a cell
 leaves empty is unknown. ``start`` and ``end`` (seconds) and ``channel`` (its name, or its number counted from 1) say
-that a clip is a part of its file; :mod:`asdcore_plugins.datasets.bases.table_parts` reads them. A folder without a table is read by :mod:`~asdcore_plugins.datasets.bases.folders`, so that
-new recordings of machines that a table described need none. A label is 0, ``normal`` or another word of
+that a clip is a part of its file; :mod:`asdcore_plugins.datasets.bases.table_parts` reads them. A folder without a
+table is read by :mod:`~asdcore_plugins.datasets.bases.folders`, so that new recordings of machines that a table
+described need none. A label is 0, ``normal`` or another word of
 :data:`~asdcore_plugins.datasets.bases.own_names.NORMAL`; 1 or the name of a fault.
 """
 
