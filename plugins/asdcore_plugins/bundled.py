@@ -47,6 +47,7 @@ ENCODERS = {
     "discriminative": "discriminative:Discriminative",
     "eat": "eat:EAT",
     "efficientat": "efficientat:EfficientAT",
+    "fisher": "fisher:Fisher",
     "hear": "hear:Hear",
     "hubert": "speech:Hubert",
     "logmel": "logmel:LogMel",
