@@ -46,6 +46,8 @@ KEYS = {
 """The lists by entry. By public report SSLAM has the 89,972,736 numbers of EAT base."""
 
 SIZED = {
+    "echo-small": ("echo/keys", "small"),
+    "echo-tiny": ("echo/keys", "tiny"),
     "fisher-mini": ("fisher/keys", "mini"),
     "fisher-small": ("fisher/keys", "small"),
     "fisher-tiny": ("fisher/keys", "tiny"),
@@ -109,6 +111,7 @@ def checkpoint(entry: Resource) -> tuple[Any, Any]:
         "dasheng": _dasheng,
         "efficientat": _efficientat,
         "eat": _eat,
+        "echo": _echo,
         "fisher": _fisher,
         "panns": _panns,
     }
@@ -163,6 +166,12 @@ def _eat(entry: Resource) -> dict[str, Any]:
         head = {name: shape for name, shape in tuned.items() if name not in base}
         found["model"] |= _empty({name: [1024 if one == 768 else one for one in head[name]] for name in head})
     return found
+
+
+def _echo(entry: Resource) -> dict[str, Any]:
+    """ECHO: the weights alone, as the Hub has them."""
+    weights: dict[str, Any] = _listed(entry)["model"]
+    return weights
 
 
 def _fisher(entry: Resource) -> dict[str, Any]:

@@ -46,6 +46,7 @@ ENCODERS = {
     "data2vec": "speech:Data2Vec",
     "discriminative": "discriminative:Discriminative",
     "eat": "eat:EAT",
+    "echo": "echo:Echo",
     "efficientat": "efficientat:EfficientAT",
     "fisher": "fisher:Fisher",
     "hear": "hear:Hear",

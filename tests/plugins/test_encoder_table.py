@@ -22,6 +22,7 @@ ONE_OF_EACH = (
     "clap-htsat-fused",
     "dasheng-base",
     "eat-large-finetuned-as2m",
+    "echo-small",
     "efficientat-dymn04",
     "efficientat-mn10",
     "fisher-tiny",
@@ -65,6 +66,8 @@ COST = {
 
 
 SIZES = {
+    "echo-small": ("echo/keys", "small", "n_values_without_pos_embed", "MACs_10s_16000Hz"),
+    "echo-tiny": ("echo/keys", "tiny", "n_values_without_pos_embed", "MACs_10s_16000Hz"),
     "fisher-tiny": ("fisher/keys", "tiny", "n_values_without_position_table", "MACs_10s_16000Hz"),
     "fisher-mini": ("fisher/keys", "mini", "n_values_without_position_table", "MACs_10s_16000Hz"),
     "fisher-small": ("fisher/keys", "small", "n_values_without_position_table", "MACs_10s_16000Hz"),
@@ -108,7 +111,7 @@ def test_every_size_has_the_authors_parameters_and_macs(name):
 
 
 @pytest.mark.parametrize("rate", [25600, 48000])
-@pytest.mark.parametrize("name", ["fisher-small"])
+@pytest.mark.parametrize("name", ["echo-small", "fisher-small"])
 def test_macs_at_other_sample_rates_are_those_of_the_authors(name, rate):
     measured = encoders.measure(CHECKPOINTS[name].model_copy(update={"use": {"sample_rate": rate}}))
     assert (measured.sample_rate, measured.macs) == (rate, published(SIZES[name][0])["small"][f"MACs_10s_{rate}Hz"])
