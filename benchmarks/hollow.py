@@ -46,6 +46,10 @@ KEYS = {
 """The lists by entry. By public report SSLAM has the 89,972,736 numbers of EAT base."""
 
 SIZED = {
+    "ced-base": ("ced/keys", "base"),
+    "ced-mini": ("ced/keys", "mini"),
+    "ced-small": ("ced/keys", "small"),
+    "ced-tiny": ("ced/keys", "tiny"),
     "echo-small": ("echo/keys", "small"),
     "echo-tiny": ("echo/keys", "tiny"),
     "fisher-mini": ("fisher/keys", "mini"),

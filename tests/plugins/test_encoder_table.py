@@ -19,6 +19,7 @@ ONE_OF_EACH = (
     "ast-audioset",
     "audiomae-finetuned",
     "beats-iter3-plus-as2m-finetuned-on-as2m-cpt2",
+    "ced-tiny",
     "clap-htsat-fused",
     "dasheng-base",
     "eat-large-finetuned-as2m",
@@ -66,6 +67,8 @@ COST = {
 
 
 SIZES = {
+    **{f"ced-{size}": ("ced/keys", size, "n_parameters_encoder", "MACs_10s_encoder") for size in ("tiny", "mini")},
+    **{f"ced-{size}": ("ced/keys", size, "n_parameters_encoder", "MACs_10s_encoder") for size in ("small", "base")},
     "echo-small": ("echo/keys", "small", "n_values_without_pos_embed", "MACs_10s_16000Hz"),
     "echo-tiny": ("echo/keys", "tiny", "n_values_without_pos_embed", "MACs_10s_16000Hz"),
     "fisher-tiny": ("fisher/keys", "tiny", "n_values_without_position_table", "MACs_10s_16000Hz"),
