@@ -49,6 +49,7 @@ ENCODERS = {
     "efficientat": "efficientat:EfficientAT",
     "hear": "hear:Hear",
     "hubert": "speech:Hubert",
+    "imported": "imported:Imported",
     "logmel": "logmel:LogMel",
     "melspec": "melspec:MelSpec",
     "modulation": "modulation:Modulation",

@@ -13,7 +13,7 @@ import soundfile
 import asdcore
 from asdcore import DataError, PluginError, PortfolioError
 from asdcore.compute import encoding
-from asdcore.compute.encoding import Output, Request
+from asdcore.compute.requests import Output, Request
 from asdcore.data.audio import resample
 
 OUTPUT = Output(None, "mean", "{}", Path("nowhere"))
