@@ -31,7 +31,7 @@ def import_(
     column of lists, an npz file with an array for each clip, or a folder of CLIP.npy files. Writes them to one file of
     the registry, which branches name by the encoder 'imported'. Clip names need --data, which tells the recordings.
 
-    Example: asdcore features import features.npz --name my-model --version 1.0 --data sound
+    Example: asdcore features import vectors.npz --name my-model --data sound
     """
     from asdcore.exchange.imported import ENCODER, import_features
 
@@ -63,7 +63,7 @@ def export(
     Reads a run and the store that it was made with. Writes the features of every clip, train and test, by clip name
     (and SHA-256 in Parquet): {file: embedding}, as benchmarks of embeddings read them.
 
-    Example: asdcore features export runs/first --branch near_knn --out features.npz
+    Example: asdcore features export runs/first --out features.npz
     """
     from asdcore.exchange.exported import export_features
 

@@ -6,7 +6,6 @@ import pytest
 
 import asdcore
 
-
 EUCLIDEAN = {"name": "temporal", "metric": "euclidean"}
 
 

@@ -146,6 +146,7 @@ class Theirs:
 def plugins(monkeypatch):
     known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
     monkeypatch.setattr(encoding, "installed", lambda: known)
+    monkeypatch.setattr(built_encoders, "installed", lambda: known)
     monkeypatch.setattr(embed, "installed", lambda: known)
     built_encoders._encoder.cache_clear()
     Layered.calls.clear()
