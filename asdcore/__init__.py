@@ -66,8 +66,10 @@ if TYPE_CHECKING:
     from asdcore.data.clips import index_clips
     from asdcore.data.distances import DISTANCE_BYTES, distances
     from asdcore.data.synth import synthesize
-    from asdcore.detector.detector import Detector, load_detector
+    from asdcore.detector.adapt import Adaptation, adapt
+    from asdcore.detector.detector import Detector
     from asdcore.detector.export import export
+    from asdcore.detector.load import load_detector
     from asdcore.detector.verdict import Verdict
     from asdcore.evidence.comparison import compare
     from asdcore.evidence.decisions import decisions
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "DISTANCE_BYTES": "asdcore.data.distances",
     "DOMAINS": "asdcore.contract.references",
+    "Adaptation": "asdcore.detector.adapt",
     "Detector": "asdcore.detector.detector",
     "METRICS": "asdcore.contract.references",
     "Portfolio": "asdcore.portfolio",
@@ -100,6 +103,7 @@ _LAZY = {
     "Trials": "asdcore.runs.trials",
     "Verdict": "asdcore.detector.verdict",
     "Without": "asdcore.contract.left_out_clips",
+    "adapt": "asdcore.detector.adapt",
     "audit_decide": "asdcore.evidence.selection.audit",
     "audit_plan": "asdcore.evidence.selection.audit",
     "audit_views": "asdcore.preflight.view_audit",
@@ -116,7 +120,7 @@ _LAZY = {
     "ledger": "asdcore.evidence.ledger",
     "left_out_by_refit": "asdcore.contract.left_out_clips",
     "load_dataset": "asdcore.components.build",
-    "load_detector": "asdcore.detector.detector",
+    "load_detector": "asdcore.detector.load",
     "load_encoder": "asdcore.components.build",
     "load_guard": "asdcore.components.build",
     "load_normalizer": "asdcore.components.build",
@@ -139,6 +143,7 @@ __all__ = [
     "DOMAINS",
     "METRICS",
     "REFERENCES",
+    "Adaptation",
     "AsdcoreError",
     "DataError",
     "DatasetError",
@@ -157,6 +162,7 @@ __all__ = [
     "Verdict",
     "Without",
     "__version__",
+    "adapt",
     "audit_decide",
     "audit_plan",
     "audit_views",
