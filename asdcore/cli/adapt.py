@@ -32,7 +32,7 @@ def adapt(
     store: StoreDir = None,
     workers: Workers = 1,
 ) -> None:
-    """Adapt a detector to normal sound that has changed, such as after maintenance.
+    """Adapt a detector to normal sound that has changed.
 
     Reads a detector and new normal recordings. Fits scorers, calibration and threshold on these, and writes a new
     detector that judges by both baselines, or by the new one alone. It names the detector that it was made of. The old
