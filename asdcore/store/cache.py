@@ -29,7 +29,7 @@ from asdcore.basics.paths import path_of_variable
 from asdcore.errors import StoreError
 from asdcore.store.atomic import remove_orphans
 from asdcore.store.digest import recipe_digest, table_digest
-from asdcore.store.even_shards import even_rows
+from asdcore.store.even_shards import read_even_rows
 from asdcore.store.score_chunks import lacking
 from asdcore.store.shard_names import forget, repair, shards_of_clips
 from asdcore.store.shared_disk import soon
@@ -41,7 +41,6 @@ from asdcore.store.tables import (
     check_content,
     read_parquet,
     read_table,
-    stored_digest,
     write_parquet,
     write_table,
 )
@@ -225,7 +224,7 @@ class FeatureSet:
             raise StoreError(f"{shard}: {error} {repair(shard)}") from error
 
     def _read(self, shard: Path) -> dict[str, NDArray[np.float32]]:
-        usual = even_rows(read_parquet(shard, repair(shard)), stored_digest(shard))
+        usual = read_even_rows(shard)
         if usual is not None:
             return usual
         frame = self._frame(shard)
