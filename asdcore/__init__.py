@@ -78,6 +78,8 @@ if TYPE_CHECKING:
     from asdcore.evidence.logged_evaluation import evaluate, evaluate_scores
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
     from asdcore.evidence.selection.choose import select
+    from asdcore.exchange.exported import export_features
+    from asdcore.exchange.imported import import_features
     from asdcore.frozen.freeze import freeze
     from asdcore.frozen.infer import infer
     from asdcore.frozen.verify import verify
@@ -115,7 +117,9 @@ _LAZY = {
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
     "export": "asdcore.detector.export",
+    "export_features": "asdcore.exchange.exported",
     "freeze": "asdcore.frozen.freeze",
+    "import_features": "asdcore.exchange.imported",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
     "ledger": "asdcore.evidence.ledger",
@@ -176,8 +180,10 @@ __all__ = [
     "evaluate",
     "evaluate_scores",
     "export",
+    "export_features",
     "freeze",
     "hookimpl",
+    "import_features",
     "index_clips",
     "infer",
     "ledger",

@@ -22,6 +22,7 @@ from asdcore.cli import (
     data,
     decisions,
     detector,
+    features,
     freeze,
     ledger,
     monitor,
@@ -100,6 +101,11 @@ data_app.command("synth")(data.synth)
 data_app.command("index")(data.index)
 data_app.command("fetch")(data.fetch)
 app.add_typer(data_app, name="data")
+
+features_app = group("Bring features from elsewhere, and take a run's features elsewhere.")
+features_app.command("import")(features.import_)
+features_app.command("export")(features.export)
+app.add_typer(features_app, name="features")
 
 registry_app = group("List, check, add and download external files.")
 registry_app.command("list")(registry.list_)

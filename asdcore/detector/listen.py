@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.compute import encoding
-from asdcore.compute.encoding import Request
 from asdcore.compute.recipes import features_digest
+from asdcore.compute.requests import Request
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.data.audio import LOUDEST, RATES
