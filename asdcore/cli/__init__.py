@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from asdcore.cli import (
+    adapt,
     compare,
     complexity,
     data,
@@ -80,6 +81,7 @@ app.command()(freeze.verify)
 app.command()(freeze.infer)
 app.command()(detector.export)
 app.command()(detector.detect)
+app.command()(adapt.adapt)
 app.command()(monitor.monitor)
 app.command()(submission.package)
 app.command("check-submission")(submission.check_submission)
