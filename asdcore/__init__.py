@@ -67,8 +67,10 @@ if TYPE_CHECKING:
     from asdcore.data.clips import index_clips
     from asdcore.data.distances import DISTANCE_BYTES, distances
     from asdcore.data.synth import synthesize
-    from asdcore.detector.detector import Detector, load_detector
+    from asdcore.detector.adapt import Adaptation, adapt
+    from asdcore.detector.detector import Detector
     from asdcore.detector.export import export
+    from asdcore.detector.load import load_detector
     from asdcore.detector.verdict import Verdict
     from asdcore.evidence.comparison import compare
     from asdcore.evidence.decisions import decisions
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "DISTANCE_BYTES": "asdcore.data.distances",
     "DOMAINS": "asdcore.contract.references",
+    "Adaptation": "asdcore.detector.adapt",
     "Detector": "asdcore.detector.detector",
     "METRICS": "asdcore.contract.references",
     "Portfolio": "asdcore.portfolio",
@@ -103,6 +106,7 @@ _LAZY = {
     "Trials": "asdcore.runs.trials",
     "Verdict": "asdcore.detector.verdict",
     "Without": "asdcore.contract.left_out_clips",
+    "adapt": "asdcore.detector.adapt",
     "audit_decide": "asdcore.evidence.selection.audit",
     "audit_plan": "asdcore.evidence.selection.audit",
     "audit_views": "asdcore.preflight.view_audit",
@@ -121,7 +125,7 @@ _LAZY = {
     "ledger": "asdcore.evidence.ledger",
     "left_out_by_refit": "asdcore.contract.left_out_clips",
     "load_dataset": "asdcore.components.build",
-    "load_detector": "asdcore.detector.detector",
+    "load_detector": "asdcore.detector.load",
     "load_encoder": "asdcore.components.build",
     "load_guard": "asdcore.components.build",
     "load_normalizer": "asdcore.components.build",
@@ -146,6 +150,7 @@ __all__ = [
     "DOMAINS",
     "METRICS",
     "REFERENCES",
+    "Adaptation",
     "AsdcoreError",
     "DataError",
     "DatasetError",
@@ -164,6 +169,7 @@ __all__ = [
     "Verdict",
     "Without",
     "__version__",
+    "adapt",
     "audit_decide",
     "audit_plan",
     "audit_views",

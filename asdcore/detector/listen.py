@@ -69,6 +69,10 @@ class Listener:
         branches = self._branches(machine).items()
         return {name: features_recipe(branch, NOWHERE, self._plugins, self._device) for name, branch in branches}
 
+    def folders(self, machine: str) -> set[Path]:
+        """Return the folders of the feature sets that a clip of a machine gets."""
+        return {output.folder for request in self.requests(machine) for output in request.outputs}
+
     def _branches(self, machine: str) -> dict[str, Branch]:
         branches = self._plan.branches.items()
         return {name: self._networks.branch(name, branch, machine) for name, branch in branches}
