@@ -113,6 +113,11 @@ class FrozenMachine:
         """How long the shortest train clip is."""
         return float((self._clips["n_samples"] / self._clips["sample_rate"]).min() or 0.0)  # type: ignore[arg-type]
 
+    @property
+    def sha256(self) -> dict[str, str]:
+        """{train normal: the SHA-256 of its recording}."""
+        return dict(self._clips.select("clip", "sha256").rows())
+
     def normals(self, system: str) -> pl.DataFrame:
         """Return the train normals by a system: clip, score and the group that was left out with it."""
         rows = self._rows.filter(pl.col("system") == system)
@@ -126,6 +131,15 @@ class FrozenMachine:
         """Return the threshold of a system by another rule; raises DataError if there are too few train normals."""
         rows = self._rows.filter(pl.col("system") == system)
         return float(thresholds(rows, self._clips, decision, self._groups)["threshold"].item())
+
+    def rate_above(self, system: str, threshold: float) -> float:
+        """Return (1 + the train normals above a threshold) / (1 + all of them)."""
+        scores = self.normals(system)["score"]
+        return (1 + int((scores > threshold).sum())) / (1 + len(scores))
+
+    def groups(self, system: str) -> int:
+        """Return how many groups of train normals there are, each left out together."""
+        return int(self.normals(system)["group"].n_unique())
 
     def verdicts(self, features: Features, systems: list[str]) -> dict[str, Verdict]:
         """Return what some systems say of one clip."""

@@ -185,11 +185,7 @@ class FeatureSet:
 
     def load(self, audio: Sequence[str]) -> NDArray[np.float32]:
         """Return the features (n_clips, ...) float32 of the clips asked for, in that order."""
-        rows = self._rows(audio)
-        if not rows.keys() >= set(audio):  # another process wrote a shard, or changed one, since the names were read
-            rows = soon(lambda: self._rows_anew(audio), self.folder) or rows
-        if lost := set(audio) - rows.keys():
-            raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
+        rows = self.rows(audio)
         shapes = {rows[digest].shape for digest in audio}
         if len(shapes) > 1:
             raise StoreError(
@@ -197,6 +193,15 @@ class FeatureSet:
                 "Clips of differing length need a pooling over time, such as 'mean'."
             )
         return np.stack([rows[digest] for digest in audio])
+
+    def rows(self, audio: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return {audio digest: features} of at least the clips asked for."""
+        rows = self._rows(audio)
+        if not rows.keys() >= set(audio):  # another process wrote a shard, or changed one, since the names were read
+            rows = soon(lambda: self._rows_anew(audio), self.folder) or rows
+        if lost := set(audio) - rows.keys():
+            raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
+        return rows
 
     def _rows(self, audio: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the features of those clips asked for that the set has, and of others in the same shards."""
