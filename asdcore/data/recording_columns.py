@@ -62,7 +62,7 @@ def _listed(given: Columns) -> dict[str, list[Any]]:
 
 def _typed(given: Columns) -> pl.DataFrame | None:
     """Return columns of the right types as a frame, None if a value is of another."""
-    schema = {**dict.fromkeys(_PLACE, pl.String), **SAID_OF_TRAIN}
+    schema: dict[str, type[pl.DataType]] = {**dict.fromkeys(_PLACE, pl.String), **SAID_OF_TRAIN}
     if isinstance(given, pl.DataFrame):
         kinds = given.select(name for name in schema if name in given.columns).schema
         if not all(
@@ -70,7 +70,7 @@ def _typed(given: Columns) -> pl.DataFrame | None:
         ):
             return None
         absent = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in kinds]
-        return given.with_columns(absent).select(list(schema)).cast(schema)  # type: ignore[arg-type]
+        return given.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in schema.items())
     columns = _listed(given)
     text, number = {str, type(None)}, {int, float, type(None)}
     if any(not set(map(type, values)) <= (number if name == "order" else text) for name, values in columns.items()):
