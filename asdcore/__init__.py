@@ -18,7 +18,9 @@ Freeze it, prove it, run it once::
 Carry it to the machines::
 
     asdcore.export("demo.json", "demo.asd")
-    asdcore.load_detector("demo.asd").score(audio, 16000, "fan")    # score, p-value, decision, shares
+    detector = asdcore.load_detector("demo.asd")
+    detector.score(audio, 16000, "fan")              # score, p-value, decision, shares
+    asdcore.explain(detector, audio, 16000, "fan")   # which bands and seconds raised the score
 
 Build one component by name::
 
@@ -67,6 +69,8 @@ if TYPE_CHECKING:
     from asdcore.data.distances import DISTANCE_BYTES, distances
     from asdcore.data.synth import synthesize
     from asdcore.detector.detector import Detector, load_detector
+    from asdcore.detector.explain import explain
+    from asdcore.detector.explanation import Explanation
     from asdcore.detector.export import export
     from asdcore.detector.verdict import Verdict
     from asdcore.evidence.comparison import compare
@@ -92,6 +96,7 @@ _LAZY = {
     "DISTANCE_BYTES": "asdcore.data.distances",
     "DOMAINS": "asdcore.contract.references",
     "Detector": "asdcore.detector.detector",
+    "Explanation": "asdcore.detector.explanation",
     "METRICS": "asdcore.contract.references",
     "Portfolio": "asdcore.portfolio",
     "REFERENCES": "asdcore.contract.references",
@@ -109,6 +114,7 @@ _LAZY = {
     "distances": "asdcore.data.distances",
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
+    "explain": "asdcore.detector.explain",
     "export": "asdcore.detector.export",
     "freeze": "asdcore.frozen.freeze",
     "index_clips": "asdcore.data.clips",
@@ -144,6 +150,7 @@ __all__ = [
     "DatasetError",
     "Detector",
     "EvaluationError",
+    "Explanation",
     "ManifestError",
     "PluginError",
     "Portfolio",
@@ -166,6 +173,7 @@ __all__ = [
     "distances",
     "evaluate",
     "evaluate_scores",
+    "explain",
     "export",
     "freeze",
     "hookimpl",

@@ -21,6 +21,7 @@ from asdcore.cli import (
     data,
     decisions,
     detector,
+    explain,
     freeze,
     ledger,
     monitor,
@@ -79,6 +80,7 @@ app.command()(freeze.verify)
 app.command()(freeze.infer)
 app.command()(detector.export)
 app.command()(detector.detect)
+app.command()(explain.explain)
 app.command()(monitor.monitor)
 app.command()(submission.package)
 app.command("check-submission")(submission.check_submission)
