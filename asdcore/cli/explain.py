@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asdcore.basics.digits import fixed
-from asdcore.cli.freeze import PublicKey, Store, failing
+from asdcore.cli.freeze import PublicKey, failing
 from asdcore.cli.shared import Json, Machine, Section, System, print_json, print_lines, progress
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ def explain(
         Path | None, typer.Option(help="Also draw it, into this new file (.png or .svg; extra report).")
     ] = None,
     key: PublicKey = None,
-    store: Store = None,
     as_json: Json = False,
 ) -> None:
     """Say why a recording has its score.
@@ -59,7 +58,6 @@ def explain(
             bands=bands,
             picture=picture,
             public_key=key,
-            store=store,
             progress=progress(),
         )
     if as_json:
