@@ -55,6 +55,7 @@ from asdcore.errors import (
 from asdcore.version import __version__
 
 if TYPE_CHECKING:
+    from asdcore.basics.recording_parts import part_name, part_of
     from asdcore.components.build import (
         load_dataset,
         load_encoder,
@@ -132,6 +133,8 @@ _LAZY = {
     "load_trials": "asdcore.runs.trials",
     "load_view": "asdcore.components.build",
     "package": "asdcore.submission.package",
+    "part_name": "asdcore.basics.recording_parts",
+    "part_of": "asdcore.basics.recording_parts",
     "report": "asdcore.reporting",
     "run": "asdcore.pipeline",
     "select": "asdcore.evidence.selection.choose",
@@ -192,6 +195,8 @@ __all__ = [
     "load_trials",
     "load_view",
     "package",
+    "part_name",
+    "part_of",
     "report",
     "run",
     "select",

@@ -136,7 +136,7 @@ def _leaks(rows: list[Mapping[str, Any]]) -> Iterator[str]:
             yield (
                 f"{machine} section {section}: a leak, the recording {recording!r} is cut across the split: "
                 f"{_some(splits['train'])} of it are train clips, {_some(splits['test'])} test clips; keep all of a "
-                "recording on one side"
+                "recording on one side, or give stretches that lie far apart different names in the column 'recording'"
             )
 
 

@@ -45,6 +45,8 @@ GOLDEN = {
     "beats": ("checkpoint_pretrained.pt", {}),
     "dasheng": ("checkpoint.pt", {"num_heads": 4}),
     "eat": ("hf_finetune", {"num_heads": 4, "target_length": 256}),
+    "echo": ("model.safetensors", {"num_heads": 4}),
+    "fisher": ("model.pt", {}),
     "passt": ("checkpoint.pt", {"num_heads": 4}),
 }
 """Encoders of which the repository holds a small checkpoint."""
