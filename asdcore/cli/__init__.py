@@ -16,12 +16,14 @@ from typing import Annotated, Any
 import typer
 
 from asdcore.cli import (
+    adapt,
     compare,
     complexity,
     data,
     decisions,
     detector,
     explain,
+    features,
     freeze,
     ledger,
     monitor,
@@ -81,6 +83,7 @@ app.command()(freeze.infer)
 app.command()(detector.export)
 app.command()(detector.detect)
 app.command()(explain.explain)
+app.command()(adapt.adapt)
 app.command()(monitor.monitor)
 app.command()(submission.package)
 app.command("check-submission")(submission.check_submission)
@@ -100,6 +103,11 @@ data_app.command("synth")(data.synth)
 data_app.command("index")(data.index)
 data_app.command("fetch")(data.fetch)
 app.add_typer(data_app, name="data")
+
+features_app = group("Bring features from elsewhere, and take a run's features elsewhere.")
+features_app.command("import")(features.import_)
+features_app.command("export")(features.export)
+app.add_typer(features_app, name="features")
 
 registry_app = group("List, check, add and download external files.")
 registry_app.command("list")(registry.list_)

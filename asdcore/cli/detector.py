@@ -59,7 +59,7 @@ def detect(
 
     Example: asdcore detect first.asd --machine SynFan clip.wav
     """
-    from asdcore.detector.detector import load_detector
+    from asdcore.detector.load import load_detector
 
     with failing():
         loaded = load_detector(detector, public_key=key)

@@ -9,10 +9,11 @@ from tempfile import mkdtemp
 
 from asdcore.basics.paths import given_path
 from asdcore.data.audio import decode_new
-from asdcore.detector.detector import Detector, load_detector
+from asdcore.detector.detector import Detector
 from asdcore.detector.explain import explain
 from asdcore.detector.explanation import Explanation
 from asdcore.detector.export import export
+from asdcore.detector.load import load_detector
 from asdcore.detector.picture import check_place, draw
 from asdcore.errors import DataError
 from asdcore.frozen.freeze import freeze

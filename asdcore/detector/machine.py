@@ -132,6 +132,15 @@ class FrozenMachine:
         rows = self._rows.filter(pl.col("system") == system)
         return float(thresholds(rows, self._clips, decision, self._groups)["threshold"].item())
 
+    def rate_above(self, system: str, threshold: float) -> float:
+        """Return (1 + the train normals above a threshold) / (1 + all of them)."""
+        scores = self.normals(system)["score"]
+        return (1 + int((scores > threshold).sum())) / (1 + len(scores))
+
+    def groups(self, system: str) -> int:
+        """Return how many groups of train normals there are, each left out together."""
+        return int(self.normals(system)["group"].n_unique())
+
     def verdicts(self, features: Features, systems: list[str]) -> dict[str, Verdict]:
         """Return what some systems say of one clip."""
         for cell in self._cells.values():

@@ -15,17 +15,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import polars as pl
+from typing import Any
 
 from asdcore.errors import StoreError
-from asdcore.store.shared_disk import unstale
+from asdcore.store.even_shards import arrow_table
 
 SETTLED = 2_500_000_000
 """Nanoseconds after which a change of a folder has another time than the one before: a slow clock's tick and more."""
 
 MOST_FOLDERS = 64
 """Feature sets whose names a process keeps."""
+
+NAME = "audio_sha256"
 
 Written = tuple[int, int, int]
 """The inode, size and time of change of a file."""
@@ -115,13 +116,23 @@ def _names(shard: Path, written: Written) -> tuple[str, ...]:
     """Return the audio digests of a shard. A shard written again is read again."""
     if shard in _NAMES and _NAMES[shard][0] == written:
         return _NAMES[shard][1]
+    import pyarrow
+
     try:
-        column = unstale(lambda: pl.read_parquet(shard, columns=["audio_sha256"]))["audio_sha256"]
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        names = _text(arrow_table(shard, [NAME]))
+    except (OSError, pyarrow.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {repair(shard)}") from error
-    if column.dtype != pl.String or column.has_nulls():
+    if names is None:
         raise StoreError(f"{shard} does not name the audio of its features. {repair(shard)}")
-    names = tuple(map(sys.intern, column.to_list()))  # every feature set names the same clips
-    _NAMES[shard] = written, names
+    interned = tuple(map(sys.intern, names))  # every feature set names the same clips
+    _NAMES[shard] = written, interned
+    return interned
+
+
+def _text(table: Any) -> list[str] | None:
+    """Return the only column of a pyarrow table, None if it has none, or it holds other things than text."""
+    if not table.num_columns or table.column(0).null_count or "string" not in str(table.schema.types[0]):
+        return None
+    names: list[str] = table.column(0).to_pylist()
     return names

@@ -51,6 +51,7 @@ ENCODERS = {
     "fisher": "fisher:Fisher",
     "hear": "hear:Hear",
     "hubert": "speech:Hubert",
+    "imported": "imported:Imported",
     "logmel": "logmel:LogMel",
     "melspec": "melspec:MelSpec",
     "modulation": "modulation:Modulation",
