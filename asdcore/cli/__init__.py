@@ -22,6 +22,7 @@ from asdcore.cli import (
     data,
     decisions,
     detector,
+    explain,
     features,
     freeze,
     ledger,
@@ -81,6 +82,7 @@ app.command()(freeze.verify)
 app.command()(freeze.infer)
 app.command()(detector.export)
 app.command()(detector.detect)
+app.command()(explain.explain)
 app.command()(adapt.adapt)
 app.command()(monitor.monitor)
 app.command()(submission.package)
