@@ -268,6 +268,7 @@ make of 10 s of sound. A portfolio names both:
 {weightless}
 | discriminative | what a run has trained it to | `sample_rate` | one for a branch, one for all | its network's |
 | hear | an installed module with the HEAR API | the module's | the module's | the module's |
+| imported | nothing: its features were [computed elsewhere](../docs/features.md) | | as imported | as imported |
 | onnx | any ONNX or TFLite file that takes a waveform | as told | the file's | the file's |
 
 ## Pooling

@@ -57,8 +57,10 @@ FEATURE_MODULES = (
     "data/pooling_blocks.py",
     "data/sound_part.py",
     "data/wav.py",
+    "compute/built_encoders.py",
     "compute/encoding.py",
     "compute/long_clips.py",
+    "compute/requests.py",
     "stages/embed.py",
     "stages/embed_jobs.py",
 )
