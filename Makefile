@@ -31,8 +31,9 @@ pictures: venv
 links: venv
 	$(BIN)/python -m docs.links
 
+# As installed: with byte code, which some environments do not let Python write.
 bench: venv
-	$(BIN)/python benchmarks/bench.py
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python benchmarks/bench.py
 
 # The frozen tiny run, two portfolios and a network under every variable that chooses another processor's code: all equal.
 processors: venv

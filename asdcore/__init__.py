@@ -18,7 +18,9 @@ Freeze it, prove it, run it once::
 Carry it to the machines::
 
     asdcore.export("demo.json", "demo.asd")
-    asdcore.load_detector("demo.asd").score(audio, 16000, "fan")    # score, p-value, decision, shares
+    detector = asdcore.load_detector("demo.asd")
+    detector.score(audio, 16000, "fan")              # score, p-value, decision, shares
+    asdcore.explain(detector, audio, 16000, "fan")   # which bands and seconds raised the score
 
 Build one component by name::
 
@@ -53,6 +55,7 @@ from asdcore.errors import (
 from asdcore.version import __version__
 
 if TYPE_CHECKING:
+    from asdcore.basics.recording_parts import part_name, part_of
     from asdcore.components.build import (
         load_dataset,
         load_encoder,
@@ -66,8 +69,12 @@ if TYPE_CHECKING:
     from asdcore.data.clips import index_clips
     from asdcore.data.distances import DISTANCE_BYTES, distances
     from asdcore.data.synth import synthesize
-    from asdcore.detector.detector import Detector, load_detector
+    from asdcore.detector.adapt import Adaptation, adapt
+    from asdcore.detector.detector import Detector
+    from asdcore.detector.explain import explain
+    from asdcore.detector.explanation import Explanation
     from asdcore.detector.export import export
+    from asdcore.detector.load import load_detector
     from asdcore.detector.verdict import Verdict
     from asdcore.evidence.comparison import compare
     from asdcore.evidence.decisions import decisions
@@ -75,6 +82,8 @@ if TYPE_CHECKING:
     from asdcore.evidence.logged_evaluation import evaluate, evaluate_scores
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
     from asdcore.evidence.selection.choose import select
+    from asdcore.exchange.exported import export_features
+    from asdcore.exchange.imported import import_features
     from asdcore.frozen.freeze import freeze
     from asdcore.frozen.infer import infer
     from asdcore.frozen.verify import verify
@@ -91,7 +100,9 @@ if TYPE_CHECKING:
 _LAZY = {
     "DISTANCE_BYTES": "asdcore.data.distances",
     "DOMAINS": "asdcore.contract.references",
+    "Adaptation": "asdcore.detector.adapt",
     "Detector": "asdcore.detector.detector",
+    "Explanation": "asdcore.detector.explanation",
     "METRICS": "asdcore.contract.references",
     "Portfolio": "asdcore.portfolio",
     "REFERENCES": "asdcore.contract.references",
@@ -100,6 +111,7 @@ _LAZY = {
     "Trials": "asdcore.runs.trials",
     "Verdict": "asdcore.detector.verdict",
     "Without": "asdcore.contract.left_out_clips",
+    "adapt": "asdcore.detector.adapt",
     "audit_decide": "asdcore.evidence.selection.audit",
     "audit_plan": "asdcore.evidence.selection.audit",
     "audit_views": "asdcore.preflight.view_audit",
@@ -109,14 +121,17 @@ _LAZY = {
     "distances": "asdcore.data.distances",
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
+    "explain": "asdcore.detector.explain",
     "export": "asdcore.detector.export",
+    "export_features": "asdcore.exchange.exported",
     "freeze": "asdcore.frozen.freeze",
+    "import_features": "asdcore.exchange.imported",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
     "ledger": "asdcore.evidence.ledger",
     "left_out_by_refit": "asdcore.contract.left_out_clips",
     "load_dataset": "asdcore.components.build",
-    "load_detector": "asdcore.detector.detector",
+    "load_detector": "asdcore.detector.load",
     "load_encoder": "asdcore.components.build",
     "load_guard": "asdcore.components.build",
     "load_normalizer": "asdcore.components.build",
@@ -126,6 +141,8 @@ _LAZY = {
     "load_trials": "asdcore.runs.trials",
     "load_view": "asdcore.components.build",
     "package": "asdcore.submission.package",
+    "part_name": "asdcore.basics.recording_parts",
+    "part_of": "asdcore.basics.recording_parts",
     "report": "asdcore.reporting",
     "run": "asdcore.pipeline",
     "select": "asdcore.evidence.selection.choose",
@@ -139,11 +156,13 @@ __all__ = [
     "DOMAINS",
     "METRICS",
     "REFERENCES",
+    "Adaptation",
     "AsdcoreError",
     "DataError",
     "DatasetError",
     "Detector",
     "EvaluationError",
+    "Explanation",
     "ManifestError",
     "PluginError",
     "Portfolio",
@@ -157,6 +176,7 @@ __all__ = [
     "Verdict",
     "Without",
     "__version__",
+    "adapt",
     "audit_decide",
     "audit_plan",
     "audit_views",
@@ -166,9 +186,12 @@ __all__ = [
     "distances",
     "evaluate",
     "evaluate_scores",
+    "explain",
     "export",
+    "export_features",
     "freeze",
     "hookimpl",
+    "import_features",
     "index_clips",
     "infer",
     "ledger",
@@ -184,6 +207,8 @@ __all__ = [
     "load_trials",
     "load_view",
     "package",
+    "part_name",
+    "part_of",
     "report",
     "run",
     "select",

@@ -21,6 +21,7 @@ from cold_runs import cold_runs
 from detectors import detectors
 from embedding import embedding
 from exact import exact
+from exchange import exchange
 from freezing import hashing, manifest
 from freezing_many import freezing_many
 from gaussians import gaussians
@@ -202,6 +203,7 @@ def main() -> None:
         evaluation,
         uncertainty,
         reading,
+        exchange,
         fusing,
         embedding,
         exact,

@@ -110,6 +110,7 @@ def _work(encoder: dict[str, object], n: int, folder: Path) -> tuple[Callable[[]
 
     from asdcore import load_dataset
     from asdcore.compute import encoding
+    from asdcore.compute.built_encoders import built_encoder
     from asdcore.compute.threads import single_threaded
     from asdcore.contract.plugins import installed
     from asdcore.portfolio import parse_portfolio
@@ -126,7 +127,7 @@ def _work(encoder: dict[str, object], n: int, folder: Path) -> tuple[Callable[[]
     clips = load_dataset("dcase").clips(folder)
     jobs = embed.plan(clips, folder, plan.branches, Store(folder / "store"), installed(), None)
     (request,), layer = jobs[0].requests, [plan.branches["b"].encoder.layer]
-    built = encoding._encoder_of(request, None)
+    built = built_encoder(request, None)
     layers = layer if layer[0] is not None else built.layers[-1:]
     ready = [encoding.prepare(*embed.decode(*clip), jobs[0].requests, None)[0] for job in jobs for clip in job.clips]
 

@@ -39,8 +39,17 @@ SECONDS = 10
 UNMEASURED = ("panns-cnn14-decision-level-max",)
 """Checkpoints of which too little is known; their notes say why."""
 
-FIXED = {"audiomae": "tables.pos_embed", "eat": "tables.pos_embed", "whisper": "embed_positions.weight"}
+FIXED = {
+    "audiomae": "tables.pos_embed",
+    "eat": "tables.pos_embed",
+    "echo": "tables.pos_embed",
+    "fisher": "tables.pos_embed",
+    "whisper": "embed_positions.weight",
+}
 """By encoder, the table of sines and cosines that lies among its weights: nobody learned it."""
+
+ANY_RATE = ("echo", "fisher")
+"""Encoders that hear any sample rate as it is; the facts in the registry are those at 16 kHz."""
 
 PUBLISHED = ("gwrp", "gem", "rdp", "rdp_gem")
 """Poolings that have parameters."""
@@ -177,7 +186,7 @@ def _row(entry: Resource, found: Facts, years: Sequence[str], remarks: Sequence[
         f"`{entry.id}`",
         entry.plugin,
         f"{licence} ({remarks.index(remark) + 1})" if remark else licence,
-        _rate(found),
+        f"{_rate(found)}, or any" if entry.plugin in ANY_RATE else _rate(found),
         _tokens(found),
         str(found.dim),
         _layers(found.layers),
@@ -228,11 +237,15 @@ make of 10 s of sound. A portfolio names both:
 * **tokens** are those of the default layer, the last one under *layers*: time x band, + special (class-like) ones.
   Layer 0 is what enters the first block, k what leaves block k.
 * **parameters** are the learned weights that a pass to that layer reads. Left out are classifiers and decoders that a
-  file holds besides, statistics of batch normalisation, and fixed tables of positions (AudioMAE, EAT, Whisper).
+  file holds besides, statistics of batch normalisation, and fixed tables of positions (AudioMAE, EAT, ECHO,
+  FISHER, Whisper).
   `asdcore complexity` counts what is loaded: a classifier or table too, where the encoder keeps it.
 * **MACs** are the multiply-accumulates of that pass: the network's matrix products and convolutions, as torch's
   `FlopCounterMode` sees them. Front ends count as nothing. Whisper hears 30 s, whatever the clip. A graph in one file
   (TFLite, ONNX) is not counted.
+* A **rate** "or any" is a parameter, `sample_rate = 25600`: recordings at that rate are heard as they are. What is said
+  of tokens and MACs is that at 16 kHz; both grow with the bands.
+* The layer **utterance** is the vector that the authors take for a clip: the class tokens of all bands, side by side.
 * On a GPU (`asdcore run --device cuda`) as many clips go together as its memory holds, and fewer where that was
   too many. `autocast = "bfloat16"` or `"float16"`, a parameter of every encoder on torch, computes matrix products in
   that precision. It changes results, so the portfolio says it.
@@ -255,6 +268,7 @@ make of 10 s of sound. A portfolio names both:
 {weightless}
 | discriminative | what a run has trained it to | `sample_rate` | one for a branch, one for all | its network's |
 | hear | an installed module with the HEAR API | the module's | the module's | the module's |
+| imported | nothing: its features were [computed elsewhere](../docs/features.md) | | as imported | as imported |
 | onnx | any ONNX or TFLite file that takes a waveform | as told | the file's | the file's |
 
 ## Pooling

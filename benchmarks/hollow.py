@@ -45,6 +45,15 @@ KEYS = {
 }
 """The lists by entry. By public report SSLAM has the 89,972,736 numbers of EAT base."""
 
+SIZED = {
+    "echo-small": ("echo/keys", "small"),
+    "echo-tiny": ("echo/keys", "tiny"),
+    "fisher-mini": ("fisher/keys", "mini"),
+    "fisher-small": ("fisher/keys", "small"),
+    "fisher-tiny": ("fisher/keys", "tiny"),
+}
+"""The list and the size by entry, where one list has several sizes."""
+
 BY_NAME = ("beats", "efficientat")
 """Encoders whose entries tell by their name what network they are of."""
 
@@ -90,20 +99,40 @@ def checkpoint(entry: Resource) -> tuple[Any, Any]:
 
     Raises ResourceError for an entry whose names and shapes nobody gave.
     """
-    if entry.plugin not in BY_NAME and entry.id not in {*KEYS, *PANNS, *LIBRARY}:
+    if entry.plugin not in BY_NAME and entry.id not in {*KEYS, *SIZED, *PANNS, *LIBRARY}:
         raise ResourceError(
             f"{entry.id} is an entry of a network that nobody described. Say in benchmarks/hollow.py what names and "
             "shapes its file has, or add it to UNMEASURED in benchmarks/encoders.py and say in its notes why."
         )
     if entry.id in LIBRARY:
         return _library(*LIBRARY[entry.id])
-    made = {"beats": _beats, "dasheng": _dasheng, "efficientat": _efficientat, "eat": _eat, "panns": _panns}
+    made = {
+        "beats": _beats,
+        "dasheng": _dasheng,
+        "efficientat": _efficientat,
+        "eat": _eat,
+        "echo": _echo,
+        "fisher": _fisher,
+        "panns": _panns,
+    }
     return made.get(entry.plugin, _listed)(entry), None
+
+
+def sized(name: str, size: str) -> dict[str, list[int]]:
+    """Return the names and shapes of one size; a list spells out one, and says of the others what differs."""
+    sizes = _list(name)
+    keys: Any = sizes[size]["keys"]
+    if not isinstance(keys, str):
+        return dict(keys)
+    full = sizes[keys.split()[1]]["keys"]
+    other = {int(theirs): int(ours) for theirs, ours in re.findall(r"(\d+) -> (\d+)", keys)}
+    return {key: [other.get(length, length) for length in shape] for key, shape in full.items()}
 
 
 def _listed(entry: Resource) -> dict[str, Any]:
     """What the authors' list names, and nothing else."""
-    return {"model": _empty(_list(KEYS[entry.id])["keys"])}
+    shapes = sized(*SIZED[entry.id]) if entry.id in SIZED else _list(KEYS[entry.id])["keys"]
+    return {"model": _empty(shapes)}
 
 
 def _beats(entry: Resource) -> dict[str, Any]:
@@ -137,6 +166,17 @@ def _eat(entry: Resource) -> dict[str, Any]:
         head = {name: shape for name, shape in tuned.items() if name not in base}
         found["model"] |= _empty({name: [1024 if one == 768 else one for one in head[name]] for name in head})
     return found
+
+
+def _echo(entry: Resource) -> dict[str, Any]:
+    """ECHO: the weights alone, as the Hub has them."""
+    weights: dict[str, Any] = _listed(entry)["model"]
+    return weights
+
+
+def _fisher(entry: Resource) -> dict[str, Any]:
+    """FISHER: the configuration tells that it is one."""
+    return {"cfg": {"model": {"band_width": 100}}, **_listed(entry)}
 
 
 def _efficientat(entry: Resource) -> dict[str, Tensor]:

@@ -63,7 +63,7 @@ def test_a_quick_answer_imports_nothing_heavy(imported_by, arguments):
 
 def test_every_command_has_a_help_text(here):
     single = "demo run evaluate freeze verify infer package check-submission plugins new-plugin check-plugin complexity"
-    single += " compare report audit-views ledger verdict select decisions export detect"
+    single += " compare report audit-views ledger verdict select decisions export detect adapt explain"
     grouped = [f"data {one}" for one in ("synth", "index", "fetch")]
     grouped += [f"registry {one}" for one in ("list", "verify", "add", "fetch")]
     grouped += [f"audit {one}" for one in ("plan", "decide")]

@@ -23,7 +23,7 @@ LAYERS = [
     ["submission"],
     ["pipeline"],
     ["complexity"],
-    ["evidence", "preflight"],
+    ["evidence", "exchange", "preflight"],
     ["cluster"],
     ["stages"],
     ["held_out"],

@@ -16,11 +16,14 @@ from typing import Annotated, Any
 import typer
 
 from asdcore.cli import (
+    adapt,
     compare,
     complexity,
     data,
     decisions,
     detector,
+    explain,
+    features,
     freeze,
     ledger,
     monitor,
@@ -79,6 +82,8 @@ app.command()(freeze.verify)
 app.command()(freeze.infer)
 app.command()(detector.export)
 app.command()(detector.detect)
+app.command()(explain.explain)
+app.command()(adapt.adapt)
 app.command()(monitor.monitor)
 app.command()(submission.package)
 app.command("check-submission")(submission.check_submission)
@@ -98,6 +103,11 @@ data_app.command("synth")(data.synth)
 data_app.command("index")(data.index)
 data_app.command("fetch")(data.fetch)
 app.add_typer(data_app, name="data")
+
+features_app = group("Bring features in, and take them out.")
+features_app.command("import")(features.import_)
+features_app.command("export")(features.export)
+app.add_typer(features_app, name="features")
 
 registry_app = group("List, check, add and download external files.")
 registry_app.command("list")(registry.list_)

@@ -13,8 +13,8 @@ from asdcore.cli.shared import FAILED
 from asdcore.errors import DataError
 
 if TYPE_CHECKING:
+    from asdcore.detector.baselines import KnownMachine
     from asdcore.detector.detector import Detector
-    from asdcore.detector.machine import FrozenMachine
     from asdcore.monitor.monitor import Monitor, Settings
     from asdcore.monitor.sources import Source
 
@@ -62,7 +62,7 @@ def monitor(
 
     Example: asdcore monitor pump.asd night.wav --alarm 3/5
     """
-    from asdcore.detector.detector import load_detector
+    from asdcore.detector.load import load_detector
     from asdcore.monitor.setup import settings_of
 
     place = _source(source, once=once, sample_rate=sample_rate, channels=channels)
@@ -70,37 +70,37 @@ def monitor(
     _check_apart(source, file, keep_audio)
     with failing():
         loaded = load_detector(detector, public_key=key)
-        known, name = loaded.known(machine, section), loaded.chosen_system(system)
-        asked = settings_of(known, name, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
-    if _listen(Heard(loaded, known, name), asked, place, file, keep_audio=keep_audio, show=windows):
+        judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
+        asked = settings_of(judge.machine, judge.system, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
+    if _listen(judge, asked, place, file, keep_audio=keep_audio, show=windows):
         raise typer.Exit(FAILED)
 
 
-class Heard(NamedTuple):
-    """What is heard: a detector, one of its machines, and the system that judges."""
+class Judge(NamedTuple):
+    """What judges: a detector, what it knows of the machine that is heard, and the system."""
 
     detector: Detector
-    known: FrozenMachine
+    machine: KnownMachine
     system: str
 
 
-def _listen(heard: Heard, asked: Settings, place: Source, file: Path, *, keep_audio: float, show: bool) -> int:
+def _listen(judge: Judge, asked: Settings, place: Source, file: Path, *, keep_audio: float, show: bool) -> int:
     """Listen until the source ends, and return how many alarms began."""
     from asdcore.monitor.journal import Journal
     from asdcore.monitor.keep_audio import AudioKept
     from asdcore.monitor.monitor import Monitor, keep_folder
     from asdcore.monitor.setup import misfit, settings_written
 
-    detector, known, system = heard
-    journal = Journal(file, settings_written(detector, known, system, asked))
+    detector, machine, system = judge
+    journal = Journal(file, settings_written(detector, machine, system, asked))
     try:
         under_way = Monitor(
-            lambda sound, rate: detector.score(sound, rate, known.machine, known.section, system=system),
+            lambda sound, rate: detector.score(sound, rate, machine.machine, machine.section, system=system),
             asked,
             journal,
             AudioKept(keep_folder(file), keep_audio),
             _print if show else None,
-            lambda channels, rate: misfit(known, channels, rate),
+            lambda channels, rate: misfit(machine, channels, rate),
         )
         _tell(asked, under_way, file)
         for event in under_way.listen(place):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asdcore.basics.recording_parts import recording_path
 from asdcore.cluster.loaded import FRAMEWORK
 from asdcore.components.checkpoints import pinned
 from asdcore.compute.code_in_use import Code, Use, code_of
@@ -102,7 +103,7 @@ def written_down(
             uuid.uuid4().hex,
             folder,
             nonce,
-            tuple((path.absolute(), head_digest(path)) for path in recordings),
+            tuple((path.absolute(), head_digest(path)) for path in map(recording_path, recordings)),
             code_of(uses, FRAMEWORK, installed()),
             uses,
             None if only is None else tuple(sorted(only)),

@@ -8,55 +8,24 @@ the networks never wait for sound.
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.components.build import build
+from asdcore.compute.built_encoders import built_encoder, knows_recordings, of_recording
+from asdcore.compute.requests import Array, Features, Output, Request
 from asdcore.contract.interfaces import CHANNELS, Encoder
 from asdcore.contract.plugins import Component, installed
 from asdcore.contract.tokens import Tokens, is_exact
 from asdcore.data.audio import resample
 from asdcore.data.pooling import pool
-from asdcore.errors import AsdcoreError, DataError, PluginError, PortfolioError, blamed, located
-from asdcore.portfolio import TrainedState
+from asdcore.errors import DataError, PluginError, PortfolioError, blamed, located
 
-Array = NDArray[np.float32]
 AnyFloats = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class Output:
-    """One feature set to fill: a layer (None: the encoder's last), how to pool it, and the folder of its shards."""
-
-    layer: int | str | None
-    pooling: str
-    pooling_parameters: str
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Request:
-    """All outputs that are asked of one view and one encoder. Parameters are JSON texts.
-
-    trained : what the encoder has learnt, if it is trained.
-    """
-
-    view: str
-    view_parameters: str
-    encoder: str
-    encoder_parameters: str
-    outputs: tuple[Output, ...]
-    trained: TrainedState | None = None
-
-
-Features = dict[Output, Array]
 
 
 def check(requests: Sequence[Request], device: str | None) -> None:
@@ -77,18 +46,19 @@ def check_request(request: Request, encoder: Any) -> None:
     _check_channels(request, channels_of("encoder", request.encoder, encoder))
 
 
-def hears(encoder: str, parameters: str, device: str | None) -> Any:
-    """Return how many seconds of a clip an encoder with these parameters (JSON text) declares to hear, or None."""
-    with located(f"encoder {encoder!r}"), blamed("encoder", encoder):
-        made_by = installed().components("encoder").get(encoder)
-        return getattr(_encoder(encoder, parameters, device, None, made_by), "hears", None)
+def prepare(
+    audio: Array, rate: int, requests: Sequence[Request], device: str | None, sha256: str | None = None
+) -> list[Any]:
+    """(n_channels, n_samples) at ``rate`` Hz -> for each request the input of its encoder's network.
 
-
-def prepare(audio: Array, rate: int, requests: Sequence[Request], device: str | None) -> list[Any]:
-    """(n_channels, n_samples) at ``rate`` Hz -> for each request the input of its encoder's network."""
+    sha256 : digest of the recording's file, for encoders that know recordings by it; None of sound without a file.
+    """
     waveforms: dict[tuple[str, str], Array] = {}
     prepared = []
     for request in requests:
+        if knows_recordings(request, device):
+            prepared.append(of_recording(request, device, sha256))
+            continue
         view = (request.view, request.view_parameters)
         if view not in waveforms:
             with located(f"view {request.view!r}"):
@@ -110,7 +80,7 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
             wanted = list(dict.fromkeys(layers.values()))
             inputs = [clip[i] for clip in clips]
             tokens = (
-                encoder.encode_prepared(inputs, wanted) if _has_halves(encoder) else _alone(encoder, inputs, wanted)
+                encoder.encode_prepared(inputs, wanted) if _reads_prepared(encoder) else _alone(encoder, inputs, wanted)
             )
             for features, of_clip in zip(encoded, tokens, strict=True):
                 for output in request.outputs:
@@ -177,6 +147,10 @@ def _has_halves(encoder: Encoder) -> bool:
     return hasattr(encoder, "prepare") and hasattr(encoder, "encode_prepared")
 
 
+def _reads_prepared(encoder: Encoder) -> bool:
+    return hasattr(encoder, "encode_prepared") and (_has_halves(encoder) or hasattr(encoder, "prepare_recording"))
+
+
 def _alone(encoder: Encoder, clips: Sequence[Array], layers: list[int | str]) -> list[Mapping[int | str, Tokens]]:
     """Encode clips one at a time, so that a clip's features cannot depend on its neighbours."""
     return [encoder.encode(clip, layers) for clip in clips]
@@ -237,48 +211,3 @@ def _view(name: str, parameters: str) -> Any:
 def _built_view(name: str, parameters: str, _: Component | None) -> Any:
     """Build a view once a process, and again if its plugin was loaded anew."""
     return build("view", name, json.loads(parameters), installed())
-
-
-def built_encoder(request: Request, device: str | None) -> Any:
-    """Return the encoder of a request, built once a process."""
-    made_by = installed().components("encoder").get(request.encoder)
-    encoder = _encoder(request.encoder, request.encoder_parameters, device, request.trained, made_by)
-    if request.trained is None and hasattr(encoder, "fit"):
-        raise PluginError(
-            f"encoder {request.encoder!r} has to be trained, but what is registered has no 'fit'. Register its class."
-        )
-    return encoder
-
-
-def build_encoder(name: str, parameters: str, device: str | None) -> Any:
-    """Build an encoder from its parameters (JSON text); ``device`` reaches the encoders that take one."""
-    values = json.loads(parameters)
-    factory = installed().component("encoder", name).factory if device is not None else None
-    if factory and "device" in inspect.signature(factory).parameters:
-        values["device"] = device
-    return build("encoder", name, values, installed())
-
-
-def restored_encoder(name: str, parameters: str, device: str | None, learnt: Mapping[str, Any]) -> Any:
-    """Build an encoder and restore what it has learnt. Raises PluginError if it refuses."""
-    encoder = build_encoder(name, parameters, device)
-    try:
-        back = encoder.restore(learnt)
-    except AsdcoreError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"it does not take back what it has learnt: {type(error).__name__}: {error}. "
-            f"'asdcore check-plugin {name}' shows whether state and restore fit together."
-        ) from error
-    if type(back) is not type(encoder):
-        raise PluginError(f"restore returned a {type(back).__name__}; let it return self.")
-    return back
-
-
-@functools.lru_cache(maxsize=8)
-def _encoder(name: str, parameters: str, device: str | None, trained: TrainedState | None, _: Component | None) -> Any:
-    """Build an encoder once a process, as a view, and restore it if it was trained."""
-    if trained is None:
-        return build_encoder(name, parameters, device)
-    return restored_encoder(name, parameters, device, trained.read())

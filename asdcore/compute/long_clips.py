@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.compute import encoding
-from asdcore.compute.encoding import Array, Features, Output, Request
+from asdcore.compute.built_encoders import built_encoder, knows_recordings
+from asdcore.compute.requests import Array, Features, Output, Request
 from asdcore.contract.tokens import is_exact
 from asdcore.data.audio import AudioFacts, Resampler, decode_new, decoded_in_blocks
 from asdcore.data.pooling import POOLINGS
@@ -56,14 +57,17 @@ def hear_long(
         for request in streamed:
             features |= _encoded(request, sounds[_key(request, device)], device, folder)
     if whole:
-        audio, facts = decode_new(path)
-        features |= encoding.encode([encoding.prepare(audio, facts.sample_rate, whole, device)], whole, device)[0]
+        # What no encoder hears need not be held.
+        hears = any(not knows_recordings(request, device) for request in whole)
+        audio = decode_new(path)[0] if hears else np.zeros((1, 1), np.float32)
+        prepared = encoding.prepare(audio, facts.sample_rate, whole, device, facts.sha256)
+        features |= encoding.encode([prepared], whole, device)[0]
     return facts, features
 
 
 def in_blocks(request: Request, device: str | None) -> bool:
     """Whether a view and an encoder take a long recording block by block."""
-    encoder = encoding.built_encoder(request, device)
+    encoder = built_encoder(request, device)
     # "cls" would pool special tokens, of which blocks have none: the whole recording is refused in its own words.
     pooled = all(not POOLINGS[output.pooling].special for output in request.outputs if output.pooling in POOLINGS)
     reads = hasattr(encoder, "encode_blocks") and not is_exact(encoder)
@@ -136,7 +140,7 @@ def _append(spools: Mapping[Key, _Spool], block: NDArray[np.float32], rate: int,
 
 def _encoded(request: Request, sound: _Spool, device: str | None, folder: str) -> Features:
     """Encode a recording and pool its tokens for every output."""
-    encoder = encoding.built_encoder(request, device)
+    encoder = built_encoder(request, device)
     with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder), ExitStack() as stack:
         layers = encoding.layers_of(encoder, request.outputs)
         tokens = {layer: SpooledTokens(stack.enter_context(_file(folder))) for layer in layers.values()}
@@ -154,7 +158,7 @@ def _pooled(output: Output, tokens: SpooledTokens) -> Array:
 
 
 def _key(request: Request, device: str | None) -> Key:
-    return request.view, request.view_parameters, int(encoding.built_encoder(request, device).sample_rate)
+    return request.view, request.view_parameters, int(built_encoder(request, device).sample_rate)
 
 
 def _file(folder: str) -> IO[bytes]:

@@ -49,14 +49,18 @@ def framework_digest(*modules: str) -> str:
 
 
 FEATURE_MODULES = (
+    "basics/recording_parts.py",
     "data/audio.py",
     "data/exact_features.py",
     "data/file_content.py",
     "data/pooling.py",
     "data/pooling_blocks.py",
+    "data/sound_part.py",
     "data/wav.py",
+    "compute/built_encoders.py",
     "compute/encoding.py",
     "compute/long_clips.py",
+    "compute/requests.py",
     "stages/embed.py",
     "stages/embed_jobs.py",
 )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from asdcore.compute import encoding
-from asdcore.compute.encoding import Array, Features, Request
+from asdcore.compute.requests import Array, Features, Request
 from asdcore.errors import PluginError
 
 ELSEWHERE = 1e-3
@@ -21,19 +21,20 @@ On the CPU none is allowed."""
 
 
 def check_forgets(
-    clip: str, audio: Array, rate: int, before: Features, requests: Sequence[Request], device: str | None
+    clip: tuple[str, str], audio: Array, rate: int, before: Features, requests: Sequence[Request], device: str | None
 ) -> None:
     """Encode a clip again; raises PluginError, naming view or encoder, if its features are no longer the same.
 
-    audio : (n_channels, n_samples) at ``rate`` Hz. before : its features when it was heard first.
+    clip : its path, and the digest of its file. audio : (n_channels, n_samples) at ``rate`` Hz. before : its features
+    when it was heard first.
     """
-    (again,) = encoding.encode([encoding.prepare(audio, rate, requests, device)], requests, device)
+    (again,) = encoding.encode([encoding.prepare(audio, rate, requests, device, clip[1])], requests, device)
     allowed = 0.0 if device in (None, "cpu") else ELSEWHERE
     for request in requests:
         for output in request.outputs:
             if not _same(before[output], again[output], allowed):
                 raise PluginError(
-                    f"{_culprit(request, audio, rate)} gives {clip} other features after it has heard other clips: "
+                    f"{_culprit(request, audio, rate)} gives {clip[0]} other features after it has heard other clips: "
                     "it remembers them. A clip's features must depend on that clip alone, so reset for each clip what "
                     "it keeps (a model's state, a running mean, a buffer). 'asdcore check-plugin NAME' may show more."
                 )

@@ -136,6 +136,10 @@ class Encoder(Protocol):
     of one clip. On the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it
     sees fit.
 
+    Optional, both, with ``encode_prepared``, of an encoder that hears no sound and knows recordings by the SHA-256 of
+    their files, such as features that were computed elsewhere: ``recordings``, the digests that it knows, and
+    ``prepare_recording(sha256)`` in place of ``prepare``. It raises DataError for one that it does not know.
+
     Optional: ``hears``, how many seconds of a clip it hears at most; None, the default, if it hears all. A run says
     how much of its audio is beyond that. If a parameter ``beyond = "cut"`` sets it, it is read from the built encoder,
     else from what is registered.

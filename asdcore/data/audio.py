@@ -1,7 +1,8 @@
 """Decodes, resamples and hashes sound files; the only file that reads sound.
 
 Audio is (n_channels, n_samples) float32 in [-1, 1]. A damaged or truncated file is refused instead of being read as far
-as it goes: a shorter clip has other scores, and nobody would know why.
+as it goes: a shorter clip has other scores, and nobody would know why. A path may name a part of a file
+(:mod:`asdcore.basics.recording_parts`): then only that part is decoded.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asdcore.basics.paths import SOUNDS
+from asdcore.basics.recording_parts import part_digest, part_of, recording_path
 from asdcore.data.file_content import LARGE, FileContent
+from asdcore.data.sound_part import SoundPart, samples_of
 from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
 
@@ -38,9 +41,10 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """Facts about a clip before it is encoded. ``sha256`` is the digest of the file's bytes.
+    """Facts about a clip before it is encoded.
 
-    rest : bytes of a wav after its last whole sample; they are left out.
+    sha256 : the digest of the file's bytes; of a part of a file, that of both. rest : bytes of a wav after its last
+    whole sample; they are left out.
     """
 
     channels: int
@@ -95,10 +99,12 @@ def opened(path: Path) -> Iterator[tuple[Any, AudioFacts]]:
 
     A large file is not held: what is decoded is read again, and the file must not have changed meanwhile.
     """
-    with FileContent(path) as content:
-        sha256, header = content.sha256(), wav_header(content.content)
-        with _opened(content, header, path.name) as sound:
-            rest = header.rest if header else 0
+    part = part_of(path.name)
+    with FileContent(recording_path(path), None if part.is_whole else path.name) as content:
+        sha256, header = part_digest(path.name, content.sha256()), wav_header(content.content)
+        with _opened(content, header, path.name) as whole:
+            sound = whole if part.is_whole else SoundPart(whole, part, path.name)
+            rest = header.rest if header and part.is_whole else 0
             yield sound, AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256, rest)
         content.check_unchanged()
 
@@ -199,9 +205,14 @@ def is_long(path: Path) -> bool:
     """Whether a recording is so long that it should not be in memory as a whole: a look at its size or header."""
     import soundfile
 
+    part, file = part_of(path.name), recording_path(path)
     try:
-        if path.stat().st_size >= LARGE:
+        if part.is_whole and file.stat().st_size >= LARGE:
             return True
-        return path.suffix.lower() == ".flac" and 4 * soundfile.info(path).frames >= LARGE
+        if part.is_whole and file.suffix.lower() != ".flac":
+            return False
+        about = soundfile.info(file)
+        start, stop = samples_of(part, about.samplerate, about.frames)
+        return 4 * (stop - start) >= LARGE
     except (OSError, soundfile.SoundFileError):
         return False  # whoever decodes it says what is wrong

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import mmap
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -15,9 +17,20 @@ from asdcore.errors import DataError
 LARGE = 1 << 23
 """Bytes from which on a file is not held in memory: more than 4 minutes of 16 bits at 16 kHz."""
 
+SETTLED = 2_500_000_000
+"""Nanoseconds after which the next change of a file has another time."""
+
 
 class FileContent:
     """A file that is open for reading. Errors, DataError, begin with its name.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    name : str, optional
+        What errors begin with instead: the name of the part that is wanted of the file. Then the file is never held in
+        memory, and hashed once for all of its parts as long as it stays as it is.
 
     Attributes
     ----------
@@ -25,8 +38,8 @@ class FileContent:
         All bytes. Of a large file only those that somebody looks at are in memory.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._name, self._path = path.name, path
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        self._name, self._path, self._in_parts = name or path.name, path, name is not None
         self.content: bytes | mmap.mmap = b""
         self._file: io.BufferedReader | None = None
         self._then = 0, 0
@@ -35,7 +48,8 @@ class FileContent:
         try:
             if self._path.is_fifo():
                 raise DataError(f"{self._name}: is a pipe, not a file")  # reading it would wait forever
-            if self._path.is_file() and self._path.stat().st_size >= LARGE:
+            least = 1 if self._in_parts else LARGE
+            if self._path.is_file() and self._path.stat().st_size >= least:
                 self._file = self._path.open("rb")
                 self._then = _status(self._file)
                 self.content = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -59,6 +73,10 @@ class FileContent:
         """Return the digest of all bytes."""
         if self._file is None:
             return hashlib.sha256(self.content).hexdigest()
+        status = os.fstat(self._file.fileno())
+        if self._in_parts and time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED:
+            times = status.st_mtime_ns, status.st_ctime_ns
+            return _digest_of_unchanged(self._path, status.st_dev, status.st_ino, status.st_size, *times)
         return hashlib.file_digest(self._file, "sha256").hexdigest()
 
     def behind(self, start: int) -> IO[bytes]:
@@ -71,6 +89,13 @@ class FileContent:
         """Raise DataError if a large file has changed since it was opened."""
         if self._file is not None and _status(self._file) != self._then:
             raise DataError(f"{self._name}: changed while it was read")
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest_of_unchanged(path: Path, *_: int) -> str:
+    """Return the digest of a file, read once as long as its device, inode, size and times stay as they are."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _status(file: IO[bytes]) -> tuple[int, int]:

@@ -8,10 +8,16 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.basics.paths import SOUNDS
+from asdcore.basics.recording_parts import part_of
 from asdcore.errors import DataError
 from asdcore.store.atomic import atomic_path
 
-COLUMNS = ("path", "machine", "split", "section", "domain", "label", "attributes")
+KNOWN = ("machine", "split", "section", "domain", "label", "attributes")
+PART = ("start", "end", "channel")
+"""The columns that say which part of its file a clip is."""
+
+COLUMNS = ("path", *KNOWN, *PART)
+
 ENDINGS = (".csv", ".parquet")
 
 
@@ -46,18 +52,27 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
     paths = sorted(_recordings(root))
     if not paths:
         raise DataError(f"{root} holds no {' or '.join(SOUNDS)} file, so there is nothing to list.")
-    rows = pl.DataFrame({"path": paths}, schema={"path": pl.String})
-    known = clips if clips is not None else pl.DataFrame(schema=dict.fromkeys(("clip", *COLUMNS[1:]), pl.String))
-    known = known.select("clip", *(name for name in COLUMNS[1:] if name in known.columns))
+    known = clips if clips is not None else pl.DataFrame(schema=dict.fromkeys(("clip", *KNOWN), pl.String))
+    known = known.select("clip", *(name for name in KNOWN if name in known.columns))
     if truth is not None:
         told = truth.select("clip", "label", told=pl.col("domain"))
         known = known.join(told, on="clip", how="left").with_columns(domain=pl.coalesce("domain", "told")).drop("told")
-    rows = rows.join(known.rename({"clip": "path"}), on="path", how="left")
+    parts = [_part(name) for name in known["clip"].to_list()]
+    known = known.drop("clip").hstack(
+        pl.DataFrame(parts, schema=dict.fromkeys(("path", *PART), pl.String), orient="row")
+    )
+    rows = pl.DataFrame({"path": paths}, schema={"path": pl.String}).join(known, on="path", how="left")
     lacking = [pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in rows.columns]
     table = rows.with_columns(lacking).select(COLUMNS)
-    with atomic_path(file) as part:
-        table.write_csv(part) if file.suffix == ".csv" else table.write_parquet(part)
+    with atomic_path(file) as temporary:
+        table.write_csv(temporary) if file.suffix == ".csv" else table.write_parquet(temporary)
     return len(rows)
+
+
+def _part(clip: str) -> tuple[str | None, ...]:
+    """Return the path of a clip and the values of its columns :data:`PART`."""
+    part = part_of(clip)
+    return part.file, part.start, part.end, part.channel
 
 
 def _recordings(root: Path) -> list[str]:

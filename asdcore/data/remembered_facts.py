@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from asdcore.basics.recording_parts import recording_name
 from asdcore.data.audio import AudioFacts
 from asdcore.errors import StoreError
 from asdcore.store.digest import bytes_digest
@@ -122,7 +123,7 @@ def _status(root: Path, clips: list[str]) -> pl.DataFrame:
     seen = [(-1, -1, -1, -1)] * len(clips)
     for row, clip in enumerate(clips):
         try:
-            facts = os.stat(f"{folder}/{clip}")  # noqa: PTH116
+            facts = os.stat(f"{folder}/{recording_name(clip)}")  # noqa: PTH116
         except (OSError, ValueError):
             continue
         seen[row] = facts.st_size, facts.st_ino & (1 << 63) - 1, facts.st_mtime_ns, facts.st_ctime_ns

@@ -8,4 +8,14 @@ machine     one machine and section: its branches and systems, brought back when
 systems     scores -> calibrated, fused, decided, and the share of every branch and guard
 verdict     what is said of one clip
 detector    all of it: load_detector(path).score(audio, sample_rate, machine)
+load        brings it back from its file
+
+adapt       a detector and new normals -> another detector, which judges by several baselines, each a frozen portfolio
+baselines   one machine with several of them
+adapted     a detector that holds several others; adapted_file is its file
+faults_among_normals   what the old detector says of the new normals
+
+contributions   divides a fused score among its branches, so that the parts add up to it
+sound_parts     a clip with parts of its sound replaced
+explain         why a clip has its score: explanation, explained_file for files and runs, picture
 """

@@ -15,12 +15,11 @@ manifest's seal and signature hold for all of the file. Members are stored as th
 from __future__ import annotations
 
 import hashlib
-import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from io import SEEK_END, BytesIO
+from io import SEEK_END
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,10 +29,9 @@ from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest import Manifest, NothingToCheckError, check_name, parse_manifest
 from asdcore.frozen.signing import check_signature
-from asdcore.store.atomic import atomic_path
 from asdcore.store.canonical import canonical_json
 from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
-from asdcore.store.zips import DamagedError, blocks_of, opened_zip
+from asdcore.store.zips import Content, DamagedError, blocks_of, opened_zip, write_stored
 
 FORMAT = 1
 ABOUT, MANIFEST, SIGNATURE = "detector.json", "manifest.json", "manifest.json.sig"
@@ -42,10 +40,6 @@ LONGEST_NAME = 250
 """Bytes of a file's name that leave room for ``.sig``: file systems allow 255."""
 LAST = b"PK\x05\x06"
 """What the last record of a zip begins with; without a comment it is the last 22 bytes of the file."""
-MOMENT = (1980, 1, 1, 0, 0, 0)
-"""The time of every member, so that the same manifest always gives the same file."""
-
-Content = bytes | Path
 
 
 @dataclass(frozen=True)
@@ -118,15 +112,7 @@ def write_container(
     }
     head: dict[str, Content] = {ABOUT: seal(canonical_json(about)), MANIFEST: content}
     head |= {SIGNATURE: signature} if signature is not None else {}
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as packed:
-        for member, held in [*head.items(), *sorted(members.items())]:
-            info = zipfile.ZipInfo(member, MOMENT)
-            info.external_attr = 0o644 << 16
-            with (
-                packed.open(info, "w", force_zip64=True) as target,
-                BytesIO(held) if isinstance(held, bytes) else held.open("rb") as source,
-            ):
-                shutil.copyfileobj(source, target)
+    write_stored(path, [*head.items(), *sorted(members.items())])
 
 
 def open_container(path: Path, public_key: Path | None = None) -> Container:

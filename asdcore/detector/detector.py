@@ -1,4 +1,4 @@
-"""A frozen portfolio as an object: it is loaded from one file, and says of a clip how anomalous it sounds."""
+"""A frozen portfolio as an object: it says of a clip how anomalous it sounds."""
 
 from __future__ import annotations
 
@@ -8,79 +8,21 @@ import weakref
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from asdcore.basics.paths import given_path
 from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import chosen, loaded
-from asdcore.detector.container import Container, open_container, with_checkpoints
-from asdcore.detector.listen import Listener, checked_audio, frozen_listener
+from asdcore.detector.baselines import KnownMachine
+from asdcore.detector.container import Container, with_checkpoints
+from asdcore.detector.listen import Features, Listener, checked_audio, frozen_listener
 from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.verdict import Verdict
-from asdcore.errors import DataError, ManifestError, located
-from asdcore.frozen.explain import shortened
-from asdcore.frozen.locations import roots_of
-from asdcore.frozen.verify import code_differences
+from asdcore.errors import DataError, located
 from asdcore.portfolio import Portfolio, parse_portfolio
-
-
-def load_detector(path: str | Path, *, public_key: str | Path | None = None) -> Detector:
-    """Load a detector from its file.
-
-    Parameters
-    ----------
-    path : path
-        The file that ``asdcore export`` wrote (``.asd``).
-    public_key : path, optional
-        Check with this key (PEM) that its manifest was signed by the key's owner.
-
-    Returns
-    -------
-    Detector
-        It needs neither store nor run folder nor recordings.
-
-    Raises
-    ------
-    ManifestError
-        If the file was cut short or edited, is not signed by the key's owner, or was frozen with other code, plugins or
-        libraries. Nothing of it is used then.
-
-    Examples
-    --------
-    >>> manifest = asdcore.freeze("runs/first", "first.json")
-    >>> path = asdcore.export("first.json", "first.asd")
-    >>> detector = asdcore.load_detector("first.asd")
-    >>> detector.systems
-    ['knn']
-    """
-    key = None if public_key is None else given_path(public_key, "the public key")
-    container = open_container(given_path(path, "the detector"), key)
-    manifest = container.manifest
-    if differences := code_differences(manifest, roots_of(manifest, {})):
-        lines = shortened([str(difference) for difference in differences])
-        raise ManifestError(
-            "\n".join(
-                [
-                    f"{container.path} was frozen with other code than is installed here, so nothing of it is used:",
-                    *lines,
-                    f"Install asdcore {manifest.predicate['asdcore']} and libraries as they were frozen, "
-                    "or run, freeze and export anew.",
-                ]
-            )
-        )
-    return Detector(container)
-
-
-def _loaded_again(path: Path, manifest_sha256: str) -> Detector:
-    """Load a detector that was pickled; raises ManifestError if its file is another by now."""
-    detector = load_detector(path)
-    if detector.manifest_sha256 != manifest_sha256:
-        raise ManifestError(f"{path} was replaced by a detector of another manifest. Load it anew with load_detector.")
-    return detector
 
 
 class Detector:
@@ -118,7 +60,8 @@ class Detector:
 
     def __init__(self, container: Container) -> None:
         self._container, self._lock = container, threading.RLock()
-        self._machines: dict[tuple[str, str], FrozenMachine] = {}
+        self.path = container.path
+        self._machines: dict[tuple[str, str], KnownMachine] = {}
         predicate = container.manifest.predicate
         self.name = str(predicate["name"])
         self.manifest_sha256 = container.manifest.sha256
@@ -131,7 +74,7 @@ class Detector:
     def __repr__(self) -> str:
         """Return what it knows in one line."""
         known = ", ".join(f"{name} section {number}" for name, number in self.machines)
-        return f"Detector({str(self._container.path)!r}: {known}; systems {', '.join(self.systems)})"
+        return f"Detector({str(self.path)!r}: {known}; systems {', '.join(self.systems)})"
 
     @property
     def notes(self) -> list[str]:
@@ -152,10 +95,6 @@ class Detector:
             f"the network of {', '.join(networks)} computes here with other code than when it was frozen "
             f"({in_short(changes)}), so the last digits of scores may differ. exact = true in a portfolio prevents it."
         ]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Let another process load the same file, where a detector is pickled or copied."""
-        return _loaded_again, (self._container.path.absolute(), self.manifest_sha256)
 
     def score(
         self,
@@ -201,7 +140,7 @@ class Detector:
         """Score one clip by every system; parameters and errors as of :meth:`score`."""
         return self._verdicts(audio, sample_rate, machine, section, self.systems)
 
-    def known(self, machine: str | None = None, section: str | None = None) -> FrozenMachine:
+    def known(self, machine: str | None = None, section: str | None = None) -> KnownMachine:
         """Return what was frozen of a machine: train normals, and thresholds by any rule; errors as :meth:`score`."""
         with self._lock, chosen(self._plugins), single_threaded():
             return self._machine(*self._cell(machine, section))
@@ -223,9 +162,13 @@ class Detector:
             where = f"{known.machine} section {known.section}"
             sound = checked_audio(audio, sample_rate, known.channels, known.seconds, where)
             with located(where):
-                return known.verdicts(self._listener(sound, int(sample_rate), known.machine), systems)
+                return known.verdicts(self._features(sound, int(sample_rate), known.machine, known.section), systems)
 
-    def _machine(self, machine: str, section: str) -> FrozenMachine:
+    def _features(self, sound: NDArray[np.float32], sample_rate: int, machine: str, section: str) -> Features:
+        """Return the features of one clip for all branches of a machine."""
+        return self._listener(sound, sample_rate, machine)
+
+    def _machine(self, machine: str, section: str) -> KnownMachine:
         """Return what is known of a machine, brought back when it is first asked for."""
         if (machine, section) not in self._machines:
             recipes = self._listener.recipes(machine)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.compute import encoding
-from asdcore.compute.encoding import Request
 from asdcore.compute.recipes import features_digest
+from asdcore.compute.requests import Request
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.data.audio import LOUDEST, RATES
@@ -68,6 +68,10 @@ class Listener:
         """Return {branch: the feature sets of a machine's clips, and how they are combined}."""
         branches = self._branches(machine).items()
         return {name: features_recipe(branch, NOWHERE, self._plugins, self._device) for name, branch in branches}
+
+    def folders(self, machine: str) -> set[Path]:
+        """Return the folders of the feature sets that a clip of a machine gets."""
+        return {output.folder for request in self.requests(machine) for output in request.outputs}
 
     def _branches(self, machine: str) -> dict[str, Branch]:
         branches = self._plan.branches.items()

@@ -113,6 +113,11 @@ class FrozenMachine:
         """How long the shortest train clip is."""
         return float((self._clips["n_samples"] / self._clips["sample_rate"]).min() or 0.0)  # type: ignore[arg-type]
 
+    @property
+    def sha256(self) -> dict[str, str]:
+        """{train normal: the SHA-256 of its recording}."""
+        return dict(self._clips.select("clip", "sha256").rows())
+
     def normals(self, system: str) -> pl.DataFrame:
         """Return the train normals by a system: clip, score and the group that was left out with it."""
         rows = self._rows.filter(pl.col("system") == system)
@@ -127,6 +132,15 @@ class FrozenMachine:
         rows = self._rows.filter(pl.col("system") == system)
         return float(thresholds(rows, self._clips, decision, self._groups)["threshold"].item())
 
+    def rate_above(self, system: str, threshold: float) -> float:
+        """Return (1 + the train normals above a threshold) / (1 + all of them)."""
+        scores = self.normals(system)["score"]
+        return (1 + int((scores > threshold).sum())) / (1 + len(scores))
+
+    def groups(self, system: str) -> int:
+        """Return how many groups of train normals there are, each left out together."""
+        return int(self.normals(system)["group"].n_unique())
+
     def verdicts(self, features: Features, systems: list[str]) -> dict[str, Verdict]:
         """Return what some systems say of one clip."""
         for cell in self._cells.values():
@@ -140,21 +154,22 @@ class FrozenMachine:
         cells = scale.cells(scores)
         with located(f"system {name!r}"):
             score = system(cells)["score"]
-        shares, guards = system.shares()
+        shares = system.shares()
         written = {cell: as_written(self._plan.systems[name], given) for cell, given in cells.items()}
-        z = {branch: scale.mean(written, branch) for branch in shares}
-        branches = {branch: BranchShare(z[branch], share, nearest[branch]) for branch, share in shares.items()}
-        threshold = self._thresholds[name]
         return Verdict(
-            self.machine,
-            self.section,
-            name,
-            score,
-            system.p_value(score),
-            threshold,
-            score > threshold,
-            branches,
-            guards,
+            machine=self.machine,
+            section=self.section,
+            system=name,
+            score=score,
+            p_value=system.p_value(score),
+            threshold=self._thresholds[name],
+            anomalous=score > self._thresholds[name],
+            branches={
+                branch: BranchShare(scale.mean(written, branch), share, nearest[branch])
+                for branch, share in shares.branches.items()
+            },
+            guards=shares.guards,
+            usual=shares.usual,
         )
 
     def _branch(

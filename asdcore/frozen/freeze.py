@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.basics.paths import given_path
+from asdcore.basics.recording_parts import recording_name
 from asdcore.compute.recipes import (
     changed_sources,
     component_origins,
@@ -271,7 +272,7 @@ class _Freeze:
 
     def _set_aside(self) -> list[str]:
         """Return the recordings below the data's root that the run left out, so that a later one is noticed as new."""
-        return sorted(sounds_below(self.places["data"]) - set(self.run.clips["clip"]))
+        return sorted(sounds_below(self.places["data"]) - set(map(recording_name, self.run.clips["clip"])))
 
     def _lineage(self) -> lineage.Lineage:
         names = self.source_names()

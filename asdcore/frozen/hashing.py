@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asdcore.basics.parse import parse_json
+from asdcore.basics.recording_parts import part_digest, recording_name
 from asdcore.contract.sources import FRESH
 from asdcore.errors import ManifestError, StoreError
 from asdcore.store.atomic import write_text
@@ -71,7 +72,7 @@ def hash_files(
     seen: DigestCache | None = None,
     done: Callable[[int], None] = lambda _: None,
 ) -> dict[str, HashedFile]:
-    """Return {name: size and digest of its file}.
+    """Return {name: size and digest of its file, or of a part of it}. A file is read once for all of its parts.
 
     locate : returns a name's path, None if there is none; its ManifestError becomes the file's ``trouble``. done :
     called with 1 after each file.
@@ -91,12 +92,20 @@ def hash_files(
         return [look(name) for name in batch]
 
     # To hand a small file to a thread takes as long as to hash it.
-    waiting = list(names)
+    wanted = list(names)
+    waiting = list(dict.fromkeys(map(recording_name, wanted)))
     few, many = BATCH
     each = min(many, max(few, len(waiting) // many))
     batches = (waiting[start : start + each] for start in range(0, len(waiting), each))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return {name: file for batch in threads.map(look_at, batches) for name, file in batch}
+        files = {name: file for batch in threads.map(look_at, batches) for name, file in batch}
+    done(len(wanted) - len(waiting))
+    return {name: _part_of(name, files[recording_name(name)]) for name in wanted}
+
+
+def _part_of(name: str, file: HashedFile) -> HashedFile:
+    """Return the digest of a part of a file, if that is what the name says."""
+    return file if file.trouble else replace(file, sha256=part_digest(name, file.sha256))
 
 
 def _hash(path: Path, seen: DigestCache | None, buffer: memoryview) -> HashedFile:

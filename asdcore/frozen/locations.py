@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asdcore.basics.recording_parts import recording_name
 from asdcore.components.named_files import module_source
 from asdcore.contract.discovery import origins
 from asdcore.contract.sources import framework_files, source_folder
@@ -52,6 +53,7 @@ class Roots:
             return None
         if root.startswith("plugin/"):  # a file that the source of the plugin no longer leads to
             return self.folders[root] / path
+        path = recording_name(path) if root == "data" else path
         home = self._real_path(str(self.folders[root]))
         folder, _, file = f"{home}/{path}".rpartition("/")
         target = f"{folder}/{file}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from asdcore.basics.recording_parts import recording_name
 from asdcore.contract.folder_files import tree_files
 from asdcore.contract.sources import framework_files
 from asdcore.frozen.differences import CHANGED, EXTRA, Difference
@@ -49,10 +50,10 @@ class _New:
         names = self.manifest.own.keys()
         data, run = self.roots.folders["data"], self.roots.folders["run"]
         if data.is_dir():
-            before = {*names, *(f"data/{clip}" for clip in self.manifest.predicate["set_aside"])}
+            before = {*map(recording_name, names), *(f"data/{clip}" for clip in self.manifest.predicate["set_aside"])}
             here = {f"data/{clip}" for clip in sounds_below(data)} - before
             for frame in self.manifest.shards.frames() if self.manifest.shards else ():
-                here.difference_update(frame["name"])
+                here.difference_update(map(recording_name, frame["name"]))
             yield from _extra("audio", here)
         if run.is_dir():
             yield from self._extra_tables(run)

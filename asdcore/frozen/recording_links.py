@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from asdcore.basics.recording_parts import recording_name
 from asdcore.data.audio import SUFFIXES
 
 
@@ -29,23 +30,41 @@ def others(clips: pl.DataFrame) -> list[Other]:
 
     Names of test clips are exchanged within a machine and section, the first in order with the last: so each name keeps
     the grammar, and a name that says normal stands on a sound that was named anomaly. Train clips keep their names,
-    which say their domain and their order.
+    which say their domain and their order. All parts of a recording go together.
     """
     train = {clip: clip for clip in clips.filter(pl.col("split") == "train")["clip"]}
-    test = clips.filter(pl.col("split") == "test").sort("clip")
-    kinds = pl.col("clip").str.to_lowercase().str.extract(r"(\.[^./]*)$")
-    cells = test.with_columns(kinds.alias("kind")).partition_by("machine", "section", "kind", maintain_order=True)
-    exchanged = {new: old for cell in cells for new, old in zip(cell["clip"], cell["clip"].reverse(), strict=True)}
-    by_sound = [cell.sort("sha256", "clip")["clip"] for cell in test.partition_by("machine", "section")]
-    halves = ([clip for cell in by_sound for clip in cell[start::2]] for start in (0, 1))
-    ways = [Other("with the names of test clips exchanged", exchanged)]
-    ways += [Other("with one half of the test clips", {clip: clip for clip in half}) for half in halves if half]
+    files = _files(clips.filter(pl.col("split") == "test"), set(map(recording_name, train)))
+    cells = files.sort("file").partition_by("machine", "section", "kind", "parts", maintain_order=True)
+    exchanged = [pair for cell in cells for pair in zip(cell["clips"], cell["clips"].reverse(), strict=True)]
+    by_sound = [cell.sort("sound", "file")["clips"] for cell in files.partition_by("machine", "section")]
+    halves = ([clips for cell in by_sound for clips in cell[start::2]] for start in (0, 1))
+    ways = [Other("with the names of test clips exchanged", _paired(exchanged))]
+    ways += [Other("with one half of the test clips", _paired(zip(half, half, strict=True))) for half in halves if half]
     return [Other(way.how, train | way.sounds) for way in ways if way.sounds]
+
+
+def _files(test: pl.DataFrame, train: set[str]) -> pl.DataFrame:
+    """Return a row for each recording of test clips: its clips, and the parts of it that they are.
+
+    train : recordings that train clips are parts of; they keep their names.
+    """
+    name = pl.col("clip").map_elements(recording_name, pl.String)
+    parts = test.sort("clip").with_columns(name.alias("file")).filter(~pl.col("file").is_in(list(train)))
+    kind = pl.col("file").str.to_lowercase().str.extract(r"(\.[^./]*)$")
+    part = pl.col("clip").str.strip_prefix(pl.col("file"))
+    return parts.group_by("machine", "section", "file", kind.alias("kind"), maintain_order=True).agg(
+        pl.col("sha256").min().alias("sound"), clips="clip", parts=part.str.join("/")
+    )
+
+
+def _paired(files: Iterable[tuple[Sequence[str], Sequence[str]]]) -> dict[str, str]:
+    """Return {clip there: clip here} of recordings there and here, each given as its clips."""
+    return {new: old for there, here in files for new, old in zip(there, here, strict=True)}
 
 
 def plant(root: Path, tree: Path, sounds: Mapping[str, str]) -> None:
     """Link recordings below ``root`` into ``tree``, by {name there: name below root}, and all other files."""
-    for there, here in sounds.items():
+    for there, here in {recording_name(there): recording_name(here) for there, here in sounds.items()}.items():
         _link(root / here, tree / there)
     for name in _other_files(root):
         _link(root / name, tree / name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asdcore.compute.scoring import takes_without
+from asdcore.held_out.dependence import Reach
 from asdcore.held_out.plan import HeldOut
 from asdcore.held_out.run_record import folds_note, record, record_notes, seen_entry
 from asdcore.held_out.stored_ranges import Kept
@@ -45,20 +46,25 @@ def always_leaves_out(scorer: object) -> bool:
 def out_of_fold(branches: Iterable[Scored]) -> tuple[list[dict[str, Any]], list[str]]:
     """Return how the train normals of all branches were left out, for ``run.json``, and notes for the user."""
     alike: dict[tuple[str, str, Kept], dict[str, str]] = {}
+    reaches: dict[Kept, dict[str, Reach]] = {}
+    held: dict[Kept, HeldOut] = {}
     folded, seen = set(), set[str]()
     for scored in branches:
         names = alike.setdefault((scored.machine, scored.section, scored.kept), {})
+        if scored.kept not in held:
+            reaches[scored.kept] = scored.kept.reaches()
+            held[scored.kept] = scored.kept.held_out_by(reaches[scored.kept])
         if scored.seen:
             seen.add(scored.branch)
         if scored.crossfit:
             names[scored.branch] = f"crossfit of {scored.crossfit}"
             continue
-        closed = leaves_out(scored.scorer, scored.kept.held_out())
+        closed = leaves_out(scored.scorer, held[scored.kept])
         names[scored.branch] = "closed form" if closed else f"{scored.folds} folds"
         if not closed and hasattr(scored.scorer, "score_left_out"):
             folded.add(scored.branch)
     rows = [
-        record(kept.held_out(), kept.reaches(), machine, section, names) | seen_entry(names, seen)
+        record(held[kept], reaches[kept], machine, section, names) | seen_entry(names, seen)
         for (machine, section, kept), names in alike.items()
     ]
     return rows, [*record_notes(rows), *folds_note(folded)]

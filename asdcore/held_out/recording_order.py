@@ -128,14 +128,28 @@ class _Columns:
 
 
 def _ranks(train: pl.DataFrame) -> tuple[int, ...]:
-    """Return places within each domain; clips with the same order stand by their names."""
+    """Return places within each domain; clips with the same order stand by their names.
+
+    The clips of a recording stand together: orders may be seconds from the beginning of each.
+    """
     order, clip = train["order"].to_numpy(), train["clip"]
     names = np.arange(len(train)) if clip.is_sorted() else clip.rank("ordinal").to_numpy()
     domain = np.unique(np.array(train["domain"].to_list(), dtype=np.str_), return_inverse=True)[1]
-    rows, place = np.lexsort((names, order, domain)), np.empty(len(train), dtype=np.intp)
+    recording, began = _recordings(train, order)
+    rows, place = np.lexsort((names, order, recording, began, domain)), np.empty(len(train), dtype=np.intp)
     first = np.searchsorted(domain[rows], domain[rows])
     place[rows] = np.arange(len(rows)) - first
     return tuple(place.tolist())
+
+
+def _recordings(train: pl.DataFrame, order: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return for each clip the number of its recording, and the order of the first clip of that; 0 if none is named."""
+    if "recording" not in train.columns or train["recording"].null_count():
+        return np.zeros(len(train), np.intp), np.zeros(len(train))
+    recording = np.array(_numbers(train, "recording"), np.intp)
+    began = np.full(len(train), np.inf)
+    np.minimum.at(began, recording, order)
+    return recording, began[recording]
 
 
 def _numbers(train: pl.DataFrame, column: str) -> tuple[int, ...]:

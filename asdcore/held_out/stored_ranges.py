@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,11 @@ class Kept:
 
     def held_out(self, features: NDArray[np.float32] | None = None) -> HeldOut:
         """Return what every train normal is scored without. features : (n_train, ...), if they are loaded already."""
-        return HeldOut(self.places, {domain: reach.range for domain, reach in self.reaches(features).items()})
+        return self.held_out_by(self.reaches(features))
+
+    def held_out_by(self, reaches: Mapping[str, Reach]) -> HeldOut:
+        """Return what every train normal is scored without, by ranges that are read already."""
+        return HeldOut(self.places, {domain: reach.range for domain, reach in reaches.items()})
 
 
 def kept(features: Recipe, train: tuple[str, ...], given: Places, store: Store) -> Kept:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from asdcore.detector.baselines import KnownMachine
 from asdcore.detector.detector import Detector
-from asdcore.detector.machine import FrozenMachine
 from asdcore.errors import DataError
 from asdcore.monitor.alarms import AlarmRule
 from asdcore.monitor.monitor import Settings
@@ -21,7 +21,7 @@ SHORTEST_HOP = 0.01
 
 
 def settings_of(
-    known: FrozenMachine,
+    machine: KnownMachine,
     system: str,
     *,
     seconds: float | None = None,
@@ -33,8 +33,8 @@ def settings_of(
 
     Parameters
     ----------
-    known : FrozenMachine
-        The machine.
+    machine : KnownMachine
+        What the detector knows of the machine.
     system : str
         The system that judges.
     seconds, hop : float, optional
@@ -49,29 +49,27 @@ def settings_of(
     DataError
         If a value is out of range, or so few train normals cannot promise this; then the message says what they can.
     """
-    length = known.seconds if seconds is None else seconds
+    length = machine.seconds if seconds is None else seconds
     step = length if hop is None else hop
-    if not known.seconds / 2 <= length <= LONGEST or not min(SHORTEST_HOP, length) <= step <= length:
+    if not machine.seconds / 2 <= length <= LONGEST or not min(SHORTEST_HOP, length) <= step <= length:
         raise DataError(
-            f"windows are {length:g} s long, every {step:g} s; from {known.seconds / 2:g} s (half a train clip) to "
+            f"windows are {length:g} s long, every {step:g} s; from {machine.seconds / 2:g} s (half a train clip) to "
             f"{LONGEST} s (a day) are allowed, and a --hop from {SHORTEST_HOP:g} s to the length of a window"
         )
     match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", alarm)
     if not match:
         raise DataError(f"--alarm is {alarm!r}; k/n is allowed, such as 3/5: an alarm begins with 3 of 5 windows.")
     k, n = int(match[1]), int(match[2])
-    normals = known.normals(system)
-    threshold = known.threshold(system) if promise is None else _promised(known, system, promise, step, k)
-    scores = normals["score"].to_numpy()
-    above = int((scores > threshold).sum())
-    rate = (1 + above) / (1 + len(scores))
-    return Settings(length, step, AlarmRule(k, n, threshold, rate), scores, in_words(rate, step, k))
+    threshold = machine.threshold(system) if promise is None else _promised(machine, system, promise, step, k)
+    rate = machine.rate_above(system, threshold)
+    usual = machine.normals(system)["score"].to_numpy()
+    return Settings(length, step, AlarmRule(k, n, threshold, rate), usual, in_words(rate, step, k))
 
 
-def _promised(known: FrozenMachine, system: str, promise: str, hop: float, k: int) -> float:
+def _promised(machine: KnownMachine, system: str, promise: str, hop: float, k: int) -> float:
     """Return the threshold that keeps a promise; raises DataError, saying what can be promised, if none does."""
     rate = budget_of(promise).rate(hop, k)
-    groups = known.normals(system)["group"].n_unique()
+    groups = machine.groups(system)
     if rate >= 1:
         raise DataError(f"The promise {promise!r} allows more alarms than there are windows. Ask for fewer.")
     if rate * (groups + 1) < 1:
@@ -81,27 +79,27 @@ def _promised(known: FrozenMachine, system: str, promise: str, hop: float, k: in
             f"{groups} groups of train normals cannot promise {promise}: that needs {needed}. They can promise {best} "
             f"(--promise '{best}'). An alarm of more windows (--alarm) or a longer --hop can promise less."
         )
-    return known.limit(system, Decision(rule="conformal", quantile=float(1 - rate)))
+    return machine.limit(system, Decision(rule="conformal", quantile=float(1 - rate)))
 
 
-def misfit(known: FrozenMachine, channels: int, sample_rate: int) -> str:
+def misfit(machine: KnownMachine, channels: int, sample_rate: int) -> str:
     """Say why a recording cannot be compared with the train clips of a machine; "" if it can."""
-    if channels == known.channels and sample_rate in known.sample_rates:
+    if channels == machine.channels and sample_rate in machine.sample_rates:
         return ""
-    rates = " or ".join(map(str, known.sample_rates))
+    rates = " or ".join(map(str, machine.sample_rates))
     return (
-        f"channels {channels}, sample rate {sample_rate} Hz; the train clips of {known.machine} section "
-        f"{known.section} have {known.channels} and {rates} Hz, and only that is heard. Convert it first"
+        f"channels {channels}, sample rate {sample_rate} Hz; the train clips of {machine.machine} section "
+        f"{machine.section} have {machine.channels} and {rates} Hz, and only that is machine. Convert it first"
     )
 
 
-def settings_written(detector: Detector, known: FrozenMachine, system: str, asked: Settings) -> dict[str, Any]:
+def settings_written(detector: Detector, machine: KnownMachine, system: str, asked: Settings) -> dict[str, Any]:
     """Return what the journal remembers of the settings: all that determines a judgement."""
     rule = asked.rule
     return {
         "detector": detector.manifest_sha256,
-        "machine": known.machine,
-        "section": known.section,
+        "machine": machine.machine,
+        "section": machine.section,
         "system": system,
         "seconds": asked.seconds,
         "hop": asked.hop,

@@ -123,9 +123,9 @@ class Folder:
                 yield Trouble(f"{self.path} is not there; waiting for it to come back")
             is_gone = gone
             started = time.monotonic()
-            found, unsettled = self._settled(done, seen)
-            for i, file in enumerate(found):
-                given = self._opened(file, len(found) - i - 1)
+            files, unsettled = self._settled(done, seen)
+            for i, file in enumerate(files):
+                given = self._opened(file, len(files) - i - 1)
                 if given is not None:
                     seen[file.name] = file.stamp
                     yield given
@@ -134,7 +134,7 @@ class Folder:
             if self.once and not unsettled and not gone:
                 return
             # A folder of very many files is not looked through all the time.
-            self.sleep(max(self.poll, 10 * (time.monotonic() - started) if not found else self.poll))
+            self.sleep(max(self.poll, 10 * (time.monotonic() - started) if not files else self.poll))
 
     def _opened(self, file: _New, waiting: int) -> Recording | Trouble | None:
         """Return a recording, its trouble, or None if it may become one yet."""
@@ -147,7 +147,7 @@ class Folder:
 
     def _settled(self, done: Mapping[str, str], seen: Mapping[str, str]) -> tuple[list[_New], bool]:
         """Return new files that no longer change, and whether others still do."""
-        found, unsettled = [], False
+        settled, unsettled = [], False
         now = time.time()
         for folder, folders, names in os.walk(self.path, onerror=None):
             folders[:] = [name for name in folders if not name.startswith(".")]
@@ -166,8 +166,8 @@ class Folder:
                 if 0 <= now - changed < self.settle:
                     unsettled = True
                 else:
-                    found.append(_New(changed, relative, path, stamp, abs(now - changed)))
-        return sorted(found), unsettled
+                    settled.append(_New(changed, relative, path, stamp, abs(now - changed)))
+        return sorted(settled), unsettled
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from asdcore.components.checkpoints import pinned
-from asdcore.compute import encoding
+from asdcore.compute.built_encoders import hears
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.portfolio import Branch, EncoderChoice
 
@@ -37,7 +37,7 @@ def _seconds(choice: EncoderChoice, component: Component, device: str | None) ->
     """
     if (told := getattr(component.factory, "hears", None)) is None and _beyond(choice, component) == CUT:
         parameters = json.dumps(pinned(choice.parameters, component), sort_keys=True)
-        told = encoding.hears(choice.name, parameters, device)
+        told = hears(choice.name, parameters, device)
     return float(told) if isinstance(told, int | float) else None
 
 

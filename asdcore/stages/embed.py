@@ -22,10 +22,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.compute import encoding
+from asdcore.compute.built_encoders import lacking
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
-from asdcore.compute.encoding import Features, Output, Request
 from asdcore.compute.long_clips import hear_long
 from asdcore.compute.recipes import FEATURE_CODE
+from asdcore.compute.requests import Features, Output, Request
 from asdcore.compute.stateless import check_forgets
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import installed
@@ -78,6 +79,7 @@ def try_out(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
     untrained = [job for job in jobs if not any(request.trained for request in job.requests)]
     for job in untrained[:1]:  # training has checked the others
         encoding.check(job.requests, job.device)
+    _check_known(untrained)
     views = {(request.view, request.view_parameters) for job in jobs for request in job.requests}
     waiting = {sha256 for job in jobs for _, sha256 in job.clips}
     clips = clips.filter(pl.col("sha256").is_in(list(waiting)))
@@ -90,6 +92,18 @@ def try_out(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
         for view, parameters in sorted(views):
             with located(f"{clip}, view {view!r}"):
                 encoding.waveform(view, parameters, audio, rate)
+
+
+def _check_known(jobs: Sequence[EmbedJob]) -> None:
+    """Raise DataError, naming all they lack, if encoders that know recordings by their digests lack some."""
+    for job in jobs[:1]:
+        every = [(path, sha256) for job in jobs for path, sha256 in job.clips]
+        paths = {sha256: path for path, sha256 in every}
+        for encoder, lost in lacking(job.requests, job.device, list(paths)).items():
+            raise DataError(
+                f"{encoder} has no features of {len(lost)} of the {len(paths)} clips to embed, the first: "
+                f"{paths[lost[0]]}. Import a table that has every clip: 'asdcore features import TABLE --name NAME'."
+            )
 
 
 @dataclass
@@ -115,7 +129,8 @@ class _Heard:
             return cls(path, sha256, is_long=True)
         audio, rate = decode(path, sha256)
         with located(str(path)):
-            return cls(path, sha256, encoding.prepare(audio, rate, requests, device), sound=(audio, rate))
+            prepared = encoding.prepare(audio, rate, requests, device, sha256)
+            return cls(path, sha256, prepared, sound=(audio, rate))
 
     @classmethod
     def first(cls, path: Path, requests: tuple[Request, ...], device: str | None, held: frozenset[str]) -> _Heard:
@@ -127,7 +142,7 @@ class _Heard:
             heard = cls(path, facts.sha256, facts=facts)
             if facts.sha256 not in held:
                 with located(path.name):
-                    heard.prepared = encoding.prepare(audio, facts.sample_rate, requests, device)
+                    heard.prepared = encoding.prepare(audio, facts.sample_rate, requests, device, facts.sha256)
                     heard.sound = audio, facts.sample_rate
         except DataError as error:
             return cls(path, "", trouble=str(error))
@@ -177,7 +192,7 @@ def _embedded(job: EmbedJob, hear: Callable[[Path, str], _Heard]) -> Iterator[tu
 def _hear_again(heard: _Heard, features: Features, job: EmbedJob) -> None:
     """Raise PluginError if a view or an encoder remembers other clips."""
     if heard.sound:
-        check_forgets(str(heard.path), *heard.sound, features, job.requests, job.device)
+        check_forgets((str(heard.path), heard.sha256), *heard.sound, features, job.requests, job.device)
 
 
 def _decoders(device: str | None) -> int:

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.compute import encoding
+from asdcore.compute.built_encoders import build_encoder, restored_encoder
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
-from asdcore.compute.encoding import Output, Request, build_encoder, restored_encoder
 from asdcore.compute.kept_training import KeptTraining
 from asdcore.compute.kernels import processor
 from asdcore.compute.relayed_progress import relayed
+from asdcore.compute.requests import Output, Request
 from asdcore.compute.threads import single_threaded
 from asdcore.compute.waveforms import WaveformSet
 from asdcore.contract.plugins import installed

@@ -33,7 +33,15 @@ from asdcore.store.cache import Store
 from asdcore.store.digest import recipe_digest
 from asdcore.store.tables import CELL, FULL
 
-HEARING = ("data/audio.py", "data/file_content.py", "data/wav.py", "compute/encoding.py", "compute/waveforms.py")
+HEARING = (
+    "basics/recording_parts.py",
+    "data/audio.py",
+    "data/file_content.py",
+    "data/sound_part.py",
+    "data/wav.py",
+    "compute/encoding.py",
+    "compute/waveforms.py",
+)
 TRAINING_CODE = framework_digest(
     *HEARING, "contract/train_clips.py", "stages/train.py", "stages/train_jobs.py", "store/fitted_state.py"
 )

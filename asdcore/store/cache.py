@@ -1,6 +1,7 @@
 """The store of computed artifacts, each named by the digest of its recipe.
 
     STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
+    STORE/names/<recipe>.parquet              the clips of each shard of a large feature set
     STORE/fitted/<recipe>.safetensors         what the scorer of one (machine, section, branch) has learnt
     STORE/trained/<recipe>.safetensors        what a trained encoder has learnt
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)
@@ -29,7 +30,7 @@ from asdcore.basics.paths import path_of_variable
 from asdcore.errors import StoreError
 from asdcore.store.atomic import remove_orphans
 from asdcore.store.digest import recipe_digest, table_digest
-from asdcore.store.even_shards import even_rows
+from asdcore.store.even_shards import read_even_rows
 from asdcore.store.score_chunks import lacking
 from asdcore.store.shard_names import forget, repair, shards_of_clips
 from asdcore.store.shared_disk import soon
@@ -41,7 +42,6 @@ from asdcore.store.tables import (
     check_content,
     read_parquet,
     read_table,
-    stored_digest,
     write_parquet,
     write_table,
 )
@@ -185,11 +185,7 @@ class FeatureSet:
 
     def load(self, audio: Sequence[str]) -> NDArray[np.float32]:
         """Return the features (n_clips, ...) float32 of the clips asked for, in that order."""
-        rows = self._rows(audio)
-        if not rows.keys() >= set(audio):  # another process wrote a shard, or changed one, since the names were read
-            rows = soon(lambda: self._rows_anew(audio), self.folder) or rows
-        if lost := set(audio) - rows.keys():
-            raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
+        rows = self.rows(audio)
         shapes = {rows[digest].shape for digest in audio}
         if len(shapes) > 1:
             raise StoreError(
@@ -197,6 +193,15 @@ class FeatureSet:
                 "Clips of differing length need a pooling over time, such as 'mean'."
             )
         return np.stack([rows[digest] for digest in audio])
+
+    def rows(self, audio: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return {audio digest: features} of at least the clips asked for."""
+        rows = self._rows(audio)
+        if not rows.keys() >= set(audio):  # another process wrote a shard, or changed one, since the names were read
+            rows = soon(lambda: self._rows_anew(audio), self.folder) or rows
+        if lost := set(audio) - rows.keys():
+            raise StoreError(f"{self.folder} lacks the features of {len(lost)} clips. Run the portfolio again.")
+        return rows
 
     def _rows(self, audio: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the features of those clips asked for that the set has, and of others in the same shards."""
@@ -225,7 +230,7 @@ class FeatureSet:
             raise StoreError(f"{shard}: {error} {repair(shard)}") from error
 
     def _read(self, shard: Path) -> dict[str, NDArray[np.float32]]:
-        usual = even_rows(read_parquet(shard, repair(shard)), stored_digest(shard))
+        usual = read_even_rows(shard)
         if usual is not None:
             return usual
         frame = self._frame(shard)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 TABLE_ALGORITHM = "sha256-table-v1"
 RECIPE_ALGORITHM = "sha256-json-v1"
 
+FEW, TEXTS = 1 << 10, 1 << 16
+"""Texts that Python joins sooner; and those that polars joins at once."""
+
 
 def recipe_digest(recipe: dict[str, Any]) -> str:
     """Return the SHA-256 (hex) of a recipe: a JSON-like dictionary."""
@@ -90,7 +93,7 @@ def _values(column: pl.Series) -> list[bytes]:
         return [_without_nulls(as_list.list.len(), 0).to_numpy().astype("<i8").tobytes(), *_values(as_list.explode())]
     if dtype == pl.String:
         texts = _without_nulls(column, "")
-        return [texts.str.len_bytes().to_numpy().astype("<i8").tobytes(), "".join(texts.to_list()).encode()]
+        return [texts.str.len_bytes().to_numpy().astype("<i8").tobytes(), *_joined(texts)]
     if dtype == pl.Boolean:
         return [_without_nulls(column, False).to_numpy().astype(np.uint8).tobytes()]
     array = _without_nulls(column, 0).to_numpy()
@@ -98,6 +101,13 @@ def _values(column: pl.Series) -> list[bytes]:
     if array.dtype.kind == "f":
         array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
     return [array.tobytes()]
+
+
+def _joined(texts: pl.Series) -> list[bytes]:
+    """Return the UTF-8 of all texts, in parts. Polars joins many sooner than Python does, up to 4 GB."""
+    if len(texts) < FEW:
+        return ["".join(texts.to_list()).encode()]
+    return [texts.slice(start, TEXTS).str.join("").item().encode() for start in range(0, len(texts), TEXTS)]
 
 
 def _present(column: pl.Series) -> NDArray[np.uint8]:

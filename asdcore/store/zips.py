@@ -1,17 +1,39 @@
-"""Read zip files that may be damaged in any way, by accident or on purpose."""
+"""Read zip files that may be damaged in any way, by accident or on purpose; write some that are always the same."""
 
 from __future__ import annotations
 
+import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
+from asdcore.store.atomic import atomic_path
+
 BLOCK = 1 << 20
+MOMENT = (1980, 1, 1, 0, 0, 0)
+"""The time of every member that is written, so that the same members always give the same file."""
+
+Content = bytes | Path
+"""The content of a member: its bytes, or the file that holds them."""
 
 
 class DamagedError(Exception):
     """A zip file is unreadable; the message says why."""
+
+
+def write_stored(path: Path, members: Iterable[tuple[str, Content]]) -> None:
+    """Write members into a zip file, in their order, as they are: not compressed, and at one time for all."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as packed:
+        for name, held in members:
+            info = zipfile.ZipInfo(name, MOMENT)
+            info.external_attr = 0o644 << 16
+            with (
+                packed.open(info, "w", force_zip64=True) as target,
+                BytesIO(held) if isinstance(held, bytes) else held.open("rb") as source,
+            ):
+                shutil.copyfileobj(source, target)
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import soundfile
 
 import asdcore
 from asdcore import DataError, PluginError, PortfolioError
-from asdcore.compute import encoding
-from asdcore.compute.encoding import Output, Request
+from asdcore.compute import built_encoders, encoding
+from asdcore.compute.requests import Output, Request
 from asdcore.data.audio import resample
 
 OUTPUT = Output(None, "mean", "{}", Path("nowhere"))
@@ -32,7 +32,8 @@ def odd(monkeypatch):
     """Put an object in the place of every view, or of every encoder."""
 
     def put(kind, component):
-        monkeypatch.setattr(encoding, f"_{kind}", lambda *given: component)
+        room = built_encoders if kind == "encoder" else encoding
+        monkeypatch.setattr(room, f"_{kind}", lambda *given: component)
 
     return put
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from asdcore.compute import encoding, long_clips
-from asdcore.compute.encoding import Output, Request
+from asdcore.compute import built_encoders, encoding, long_clips
 from asdcore.compute.long_clips import hear_long, in_blocks
+from asdcore.compute.requests import Output, Request
 from asdcore.data import audio, file_content, pooling_blocks
 from asdcore.data.audio import decode_new
 from asdcore.errors import DataError
@@ -86,7 +86,7 @@ def test_the_frames_of_many_blocks_are_those_of_one(tmp_path, monkeypatch):
     path = recording(tmp_path / "a.wav", 700_000, 16000)
     requests = [request(tmp_path, "near", "logmel", {"hop": 128}, "mean_std")]
     _, features = hear_long(path, requests, None)
-    encoder = encoding.built_encoder(requests[0], None)
+    encoder = built_encoders.built_encoder(requests[0], None)
     assert encoder._framing.times(700_000) > 2 * encoder._framing.together
     monkeypatch.setattr(encoder, "_framing", dataclasses.replace(encoder._framing, together=1 << 20))
     sound, _ = decode_new(path)

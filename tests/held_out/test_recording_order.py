@@ -82,3 +82,10 @@ def test_machines_without_attributes_are_named_with_what_is_left_out_instead():
 def test_by_clip_nothing_that_is_known_counts_for_a_score():
     assert places(ORDERED, OutOfFold(by="clip")).recipe == places(UNKNOWN, OutOfFold(by="clip")).recipe
     assert places(ORDERED, OutOfFold()).recipe != places(UNKNOWN, OutOfFold()).recipe
+
+
+def test_seconds_from_the_beginning_of_each_recording_do_not_mix_recordings():
+    windows = train(*(("source", None, second, name) for name in ("b", "a") for second in (0, 10, 20)))
+    assert places(windows, OutOfFold()).order == (3, 4, 5, 0, 1, 2)
+    later = train(*(("source", None, second, name) for name, second in (("b", 1), ("b", 2), ("a", 7), ("a", 8))))
+    assert places(later, OutOfFold()).order == (0, 1, 2, 3)

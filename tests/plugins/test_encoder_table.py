@@ -22,8 +22,10 @@ ONE_OF_EACH = (
     "clap-htsat-fused",
     "dasheng-base",
     "eat-large-finetuned-as2m",
+    "echo-small",
     "efficientat-dymn04",
     "efficientat-mn10",
+    "fisher-tiny",
     "hubert-base",
     "panns-cnn14-16k",
     "passt-s-swa",
@@ -63,6 +65,16 @@ COST = {
 """The same for multiply-accumulates; the number is what the classifier takes."""
 
 
+SIZES = {
+    "echo-small": ("echo/keys", "small", "n_values_without_pos_embed", "MACs_10s_16000Hz"),
+    "echo-tiny": ("echo/keys", "tiny", "n_values_without_pos_embed", "MACs_10s_16000Hz"),
+    "fisher-tiny": ("fisher/keys", "tiny", "n_values_without_position_table", "MACs_10s_16000Hz"),
+    "fisher-mini": ("fisher/keys", "mini", "n_values_without_position_table", "MACs_10s_16000Hz"),
+    "fisher-small": ("fisher/keys", "small", "n_values_without_position_table", "MACs_10s_16000Hz"),
+}
+"""Parameters and multiply-accumulates of the authors' code where a list has several sizes."""
+
+
 def published(name):
     return json.loads((hollow.GOLDEN / f"{name}.json").read_text())
 
@@ -89,6 +101,20 @@ def test_parameters_are_those_of_the_authors_without_what_is_not_run(name):
 def test_macs_are_those_of_the_authors_without_the_classifier(name):
     file, key, classifier = COST[name]
     assert CHECKPOINTS[name].facts.macs == published(file)[key] - classifier
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_size_has_the_authors_parameters_and_macs(name):
+    file, size, parameters, macs = SIZES[name]
+    found, facts = published(file)[size], CHECKPOINTS[name].facts
+    assert (facts.parameters, facts.macs) == (found[parameters], found[macs])
+
+
+@pytest.mark.parametrize("rate", [25600, 48000])
+@pytest.mark.parametrize("name", ["echo-small", "fisher-small"])
+def test_macs_at_other_sample_rates_are_those_of_the_authors(name, rate):
+    measured = encoders.measure(CHECKPOINTS[name].model_copy(update={"use": {"sample_rate": rate}}))
+    assert (measured.sample_rate, measured.macs) == (rate, published(SIZES[name][0])["small"][f"MACs_10s_{rate}Hz"])
 
 
 def test_checkpoints_of_one_network_have_the_same_facts():

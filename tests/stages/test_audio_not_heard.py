@@ -9,7 +9,7 @@ import pytest
 
 import asdcore
 from asdcore import hookimpl
-from asdcore.compute import encoding
+from asdcore.compute import built_encoders
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import audio_not_heard
@@ -51,8 +51,8 @@ class Own:
 def notes(monkeypatch):
     """A function that returns the notes on clips of so many seconds for branches with these encoders."""
     known = Plugins([*offered(), ("own", Own(), "own", "1")])
-    monkeypatch.setattr(encoding, "installed", lambda: known)
-    encoding._encoder.cache_clear()
+    monkeypatch.setattr(built_encoders, "installed", lambda: known)
+    built_encoders._encoder.cache_clear()
     Short.built = 0
 
     def told(seconds, **encoders):
@@ -66,7 +66,7 @@ def notes(monkeypatch):
         return audio_not_heard.notes(clips, plan.branches, known, None)
 
     yield told
-    encoding._encoder.cache_clear()
+    built_encoders._encoder.cache_clear()
 
 
 CUT = {"name": "short", "beyond": "cut"}

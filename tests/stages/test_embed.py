@@ -13,7 +13,7 @@ import soundfile
 
 import asdcore
 from asdcore import Tokens, hookimpl
-from asdcore.compute import encoding
+from asdcore.compute import built_encoders, encoding
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.data.pooling import pool
@@ -146,11 +146,12 @@ class Theirs:
 def plugins(monkeypatch):
     known = Plugins([*offered(), ("theirs", Theirs(), "theirs", "1")])
     monkeypatch.setattr(encoding, "installed", lambda: known)
+    monkeypatch.setattr(built_encoders, "installed", lambda: known)
     monkeypatch.setattr(embed, "installed", lambda: known)
-    encoding._encoder.cache_clear()
+    built_encoders._encoder.cache_clear()
     Layered.calls.clear()
     yield known
-    encoding._encoder.cache_clear()
+    built_encoders._encoder.cache_clear()
 
 
 def branches(*encoders, view="near"):

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pytest
 
-from asdcore.store import cache
+from asdcore.store import shard_names
 from asdcore.store.cache import Store
 
 
 @pytest.fixture
 def reads(monkeypatch):
-    """The files that polars reads."""
-    paths, read = [], pl.read_parquet
+    """The shards whose names are read."""
+    paths, read = [], shard_names.arrow_table
 
-    def counted(path, **options):
+    def counted(path, columns):
         paths.append(path)
-        return read(path, **options)
+        return read(path, columns)
 
-    monkeypatch.setattr(cache.pl, "read_parquet", counted)
+    monkeypatch.setattr(shard_names, "arrow_table", counted)
     return paths
 
 

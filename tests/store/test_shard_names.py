@@ -6,7 +6,6 @@ import os
 import time
 
 import numpy as np
-import polars as pl
 import pytest
 
 from asdcore.errors import StoreError
@@ -118,14 +117,29 @@ def test_many_machines_read_the_names_of_every_shard_once(tmp_path, monkeypatch)
     names = [f"{n:03d}" for n in range(60)]
     for start in range(0, 60, 10):
         Store(tmp_path).features({}).write(names[start : start + 10], features(*range(start, start + 10)))
-    read, asked = pl.read_parquet, []
+    read, asked = shard_names.arrow_table, []
 
-    def counted(path, **options):
-        asked.extend([path] * ("columns" in options))
-        return read(path, **options)
+    def counted(shard, columns):
+        asked.append(shard)
+        return read(shard, columns)
 
-    monkeypatch.setattr(pl, "read_parquet", counted)
+    monkeypatch.setattr(shard_names, "arrow_table", counted)
     for machine in range(12):
         clips = names[5 * machine : 5 * machine + 5]
         assert Store(tmp_path).features({}).load(clips)[:, 0].tolist() == list(map(int, clips))
-    assert len(asked) == 6
+    assert len(asked) == len(set(asked)) == 6
+
+
+def test_a_damaged_shard_is_named_among_sound_ones(folder):
+    for n, name in enumerate("cd"):
+        Store(folder.parents[1]).features({}).write([name], features(n))
+    damaged = sorted(folder.glob("*.parquet"))[1]
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    with pytest.raises(StoreError, match=damaged.name):
+        held(folder)
+
+
+def test_a_folder_may_be_named_like_a_pattern(tmp_path):
+    store = Store(tmp_path / "a[b]*?")
+    store.features({}).write(["a"], features(1))
+    assert held(store.features({}).folder) == {"a"}

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from asdcore.authoring.conformance.driver import require
 from asdcore.authoring.conformance.folders import DatasetBench, Table, files, read_clips
+from asdcore.basics.recording_parts import part_digest, recording_path
 from asdcore.contract.interfaces import Dataset
 
 COLUMNS = {
@@ -141,13 +142,13 @@ def check_clip_paths(bench: DatasetBench) -> None:
         path = PurePosixPath(clip)
         good = not path.is_absolute() and ".." not in path.parts and "\\" not in clip and str(path) == clip
         observed = f"{clip!r} is not a relative POSIX path of a file under the root."
-        require(good and (bench.root / clip).is_file(), observed, "runs move between machines.", cause)
+        require(good and recording_path(bench.root / clip).is_file(), observed, "runs move between machines.", cause)
 
 
 def check_audio_facts(bench: DatasetBench) -> None:
     """sha256 is the digest of the file's bytes, and channels, sample_rate and n_samples are positive."""
     for clip, row in bench.clips().items():
-        digest = hashlib.sha256((bench.root / clip).read_bytes()).hexdigest()
+        digest = part_digest(clip, hashlib.sha256(recording_path(bench.root / clip).read_bytes()).hexdigest())
         good = row["sha256"] == digest and min(row["channels"], row["sample_rate"], row["n_samples"]) > 0
         observed = f"{clip} has {row['channels']} channels, {row['n_samples']} samples and sha256 {row['sha256']}."
         why = "features are kept by this digest, and a manifest pins it."

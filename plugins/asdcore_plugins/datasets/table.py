@@ -2,8 +2,10 @@
 
 Needed are the columns ``path`` (below the folder), ``machine`` and ``split``. Others are optional: ``section``,
 ``domain``, ``label``, ``attributes``, and, for train clips cut side by side, ``order`` and ``recording``. What a cell
-leaves empty is unknown. A folder without a table is read by :mod:`~asdcore_plugins.datasets.bases.folders`, so that
-new recordings of machines that a table described need none. A label is 0, ``normal`` or another word of
+leaves empty is unknown. ``start`` and ``end`` (seconds) and ``channel`` (its name, or its number counted from 1) say
+that a clip is a part of its file; :mod:`asdcore_plugins.datasets.bases.table_parts` reads them. A folder without a
+table is read by :mod:`~asdcore_plugins.datasets.bases.folders`, so that new recordings of machines that a table
+described need none. A label is 0, ``normal`` or another word of
 :data:`~asdcore_plugins.datasets.bases.own_names.NORMAL`; 1 or the name of a fault.
 """
 
@@ -20,10 +22,11 @@ from asdcore import DatasetError, index_clips
 from asdcore_plugins.datasets.bases.dcase_names import is_sound
 from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth, labels_of_whole_machines
 from asdcore_plugins.datasets.bases.own_names import DOMAINS, NORMAL, TEST, TRAIN, is_normal
+from asdcore_plugins.datasets.bases.table_parts import PART, clip_of, overlaps, part_problems, with_recordings
 
 TABLES = ("clips.csv", "clips.parquet")
 NEEDED = ("path", "machine", "split")
-OPTIONAL = ("section", "domain", "label", "attributes", "order", "recording")
+OPTIONAL = ("section", "domain", "label", "attributes", "order", "recording", *PART)
 
 Row = dict[str, str | None]
 
@@ -83,7 +86,7 @@ class TableReader:
             order = row["order"]
             entries.append(
                 {
-                    "clip": row["path"],
+                    "clip": row["clip"],
                     "machine": row["machine"],
                     "section": row["section"] or "00",
                     "split": split,
@@ -93,7 +96,7 @@ class TableReader:
                     "recording": row["recording"],
                 }
             )
-        return index_clips(root, entries, problems=problems, names_repeat=True)
+        return index_clips(root, with_recordings(entries), problems=problems, names_repeat=True)
 
     def ground_truth(self, root: Path) -> pl.DataFrame | None:
         """Return the labels of the table.
@@ -115,7 +118,7 @@ class TableReader:
         for row in _read(root)[0]:
             if _split(row["split"]) == "test":
                 label = None if row["label"] is None else int(_is_fault(row["label"]))
-                machines[row["machine"]].append((str(row["path"]), label, row["domain"]))
+                machines[row["machine"]].append((str(row["clip"]), label, row["domain"]))
         return labels_of_whole_machines(machines.values())
 
 
@@ -128,14 +131,15 @@ def _read(root: Path) -> tuple[list[Row], list[str]]:
     for number, cells in enumerate(table.iter_rows(named=True), start=2):
         row: Row = {name: _text(cells.get(name)) for name in (*NEEDED, *OPTIONAL)}
         wrong = list(_problems(root, row))
-        if (path := row["path"]) in first:
-            wrong.append(f"row {first[path]} names it too, and a clip has one row")
-        elif path is not None:
-            first[path] = number
-        problems += [f"{path or '(no path)'}: row {number}: {problem}" for problem in wrong]
+        if row["path"] is not None and not wrong:
+            row["clip"] = clip = clip_of(row)
+            if clip in first:
+                wrong.append(f"row {first[clip]} names it too, and a clip has one row")
+            first.setdefault(clip, number)
+        problems += [f"{row['path'] or '(no path)'}: row {number}: {problem}" for problem in wrong]
         if not wrong:
             rows.append(row)
-    return rows, problems
+    return rows, [*problems, *overlaps(first)]
 
 
 def _table(root: Path) -> pl.DataFrame:
@@ -183,6 +187,7 @@ def _problems(root: Path, row: Row) -> Iterator[str]:
             yield "is not named as a .wav or .flac file"
         elif not (root / path).is_file():
             yield "there is no such file"
+    yield from part_problems(row)
     if row["machine"] and "/" in row["machine"]:
         yield f"its machine is {row['machine']!r}, and a machine's name has no '/'"
     split = _split(row["split"])

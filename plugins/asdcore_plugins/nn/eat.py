@@ -20,7 +20,7 @@ MEAN, STD = -4.268, 4.569
 PATCH, BANDS = 16, 8
 """Side of a patch in frames and mel bands; patches above one another."""
 
-_STUDENT = (
+STUDENT = (
     (r"^patch_embed\.", "modality_encoders.IMAGE.local_encoder."),
     (r"^tables\.cls_token", "modality_encoders.IMAGE.extra_tokens"),
     (r"^tables\.pos_embed", "modality_encoders.IMAGE.fixed_positional_encoder.positions"),
@@ -36,8 +36,8 @@ _HUB = (
 )
 FORMS: tuple[tuple[float, tuple[tuple[str, str], ...]], ...] = (
     (1e-5, _HUB),
-    (1e-6, _STUDENT),
-    (1e-6, (*_STUDENT, (r"^(?!fc_norm\.)", "model."))),
+    (1e-6, STUDENT),
+    (1e-6, (*STUDENT, (r"^(?!fc_norm\.)", "model."))),
 )
 """Epsilon of ``fc_norm``, and how the network's names become the file's: the Hub's, fairseq's, fairseq's fine-tuned."""
 
@@ -56,6 +56,8 @@ def first_tokens(net: ViT, spectrogram: Tensor) -> tuple[Tensor, tuple[int, int]
 
 def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
     """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
+    if is_fisher(content):
+        raise DataError(f"{where} is a checkpoint of FISHER, not of EAT. Name the encoder fisher.")
     state = checkpoints.weights(content)
     epsilon, names = _form(state, where)
     patch_embed, blocks, positions, head = (
@@ -72,6 +74,13 @@ def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
         model = vit.ViT(size, tables=tables, norms=norms, post_norm=True)
     checkpoints.fit(model, state, where=where, names=names, ignore=NOT_ENCODER)
     return model
+
+
+def is_fisher(content: Any) -> bool:
+    """Whether a file is one of FISHER, whose weights have EAT's names: its ``cfg`` tells the width of a band."""
+    config = content.get("cfg") if isinstance(content, Mapping) else None
+    model = config.get("model") if isinstance(config, Mapping) else None
+    return isinstance(model, Mapping) and "band_width" in model
 
 
 def _form(state: Any, where: str) -> tuple[float, tuple[tuple[str, str], ...]]:

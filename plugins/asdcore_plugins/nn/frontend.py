@@ -1,4 +1,4 @@
-"""Front ends: waveforms -> log-mel spectrograms, as the authors of the encoders define them.
+"""Front ends: waveforms -> log-mel and log-magnitude spectrograms, as the authors of the encoders define them.
 
 All take (n_clips, n_samples) and return (n_clips, frames, n_mels) on the same device and of the same type: float32, or
 float64 for an encoder that is asked to be exact. Everything is computed on the CPU in float64, a clip at a time and
@@ -117,6 +117,33 @@ def mel_db(
     return _each(waveform, decibels, needed=n_fft // 2 + 1, sample_rate=sample_rate)
 
 
+def log_stft(waveform: Tensor, *, sample_rate: int, floor: float, mean: float, std: float) -> Tensor:
+    """The front end of FISHER and ECHO at any sample rate: (n_clips, 1 + (n_samples - n_fft) // hop, n_fft // 2 + 1).
+
+    The clip's mean is removed; the magnitude of a spectrum of 25 ms every 10 ms (periodic Hann window, no padding);
+    then (ln(x + floor) - mean) / (2 std). A bin is about 40 Hz wide at every rate.
+    """
+    n_fft, hop = stft_size(sample_rate)
+    taper = torch.hann_window(n_fft, dtype=torch.float64, device="cpu")
+
+    def logarithm(clip: Tensor) -> Tensor:
+        power = _energies((clip - clip.mean()).unfold(0, n_fft, hop), taper.mul, n_fft, None)
+        return power.sqrt_().add_(floor).log_().sub_(mean).div_(2.0 * std)
+
+    return _each(waveform, logarithm, needed=n_fft, sample_rate=sample_rate)
+
+
+def stft_size(sample_rate: int) -> tuple[int, int]:
+    """Return the samples of a frame of 25 ms and from one to the next, 10 ms, both rounded down.
+
+    Examples
+    --------
+    >>> stft_size(25600), stft_size(22050)
+    ((640, 256), (551, 220))
+    """
+    return 25 * sample_rate // 1000, 10 * sample_rate // 1000
+
+
 def check_length(n_samples: int, needed: int, sample_rate: int) -> None:
     """Refuse clips with fewer samples than an encoder needs; raises DataError that says how many those are."""
     if n_samples < needed:
@@ -139,10 +166,13 @@ def _centred(clip: Tensor, length: int, n_fft: int, hop: int) -> Tensor:
     return mirrored[inset : inset + len(clip) + length].unfold(0, length, hop)
 
 
-def _energies(frames: Tensor, shaped: Callable[[Tensor], Tensor], n_fft: int, bank: Tensor) -> Tensor:
-    """Frames (n, length), their shape before an FFT, filter bank (n_mels, bins) -> energies (n_mels, n)."""
+def _energies(frames: Tensor, shaped: Callable[[Tensor], Tensor], n_fft: int, bank: Tensor | None) -> Tensor:
+    """Frames (n, length), their shape before an FFT, filter bank (n_mels, bins) -> energies (n_mels, n).
+
+    Without a bank, the power of every bin (bins, n).
+    """
     n, length = frames.shape
-    energies = torch.empty(len(bank), n, dtype=torch.float64, device="cpu")
+    energies = torch.empty(n_fft // 2 + 1 if bank is None else len(bank), n, dtype=torch.float64, device="cpu")
     padded = torch.zeros(min(n, BLOCK), n_fft, dtype=torch.float64, device="cpu")
     for start in range(0, n, BLOCK):
         block = padded[: n - start]
@@ -150,7 +180,7 @@ def _energies(frames: Tensor, shaped: Callable[[Tensor], Tensor], n_fft: int, ba
         # Squared in place, real and imaginary parts side by side: nothing is gathered from a stride.
         squares = torch.view_as_real(torch.fft.rfft(block)).square_()
         power = squares[..., 0].add_(squares[..., 1])
-        energies[:, start : start + BLOCK] = torch.sparse.mm(bank, power.T)
+        energies[:, start : start + BLOCK] = power.T if bank is None else torch.sparse.mm(bank, power.T)
     return energies
 
 

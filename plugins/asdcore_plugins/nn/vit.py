@@ -42,13 +42,14 @@ def size_of(
     official: Mapping[int, int],
     patch_embed: str = "patch_embed.proj.weight",
     blocks: str = "blocks.",
+    mlp: str = "mlp.fc1.weight",
 ) -> Size:
     """Read a transformer's size from the shapes in its checkpoint, which tell all but the number of heads.
 
     num_heads : None takes what the official model of that width has, of ``official`` {dim: heads}.
     """
     dim, _, *patch = shape(state, patch_embed, 4, where=where)
-    hidden, _ = shape(state, f"{blocks}0.mlp.fc1.weight", 2, where=where)
+    hidden, _ = shape(state, f"{blocks}0.{mlp}", 2, where=where)
     heads = official.get(dim) if num_heads is None else num_heads
     if heads is None:
         sizes = ", ".join(f"{heads} for {width}" for width, heads in official.items())

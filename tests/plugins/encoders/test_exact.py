@@ -45,6 +45,8 @@ GOLDEN = {
     "beats": ("checkpoint_pretrained.pt", {}),
     "dasheng": ("checkpoint.pt", {"num_heads": 4}),
     "eat": ("hf_finetune", {"num_heads": 4, "target_length": 256}),
+    "echo": ("model.safetensors", {"num_heads": 4}),
+    "fisher": ("model.pt", {}),
     "passt": ("checkpoint.pt", {"num_heads": 4}),
 }
 """Encoders of which the repository holds a small checkpoint."""
@@ -291,7 +293,7 @@ FEATURES = """
     from pathlib import Path
     import numpy as np
     from asdcore.compute import encoding
-    from asdcore.compute.encoding import Output, Request
+    from asdcore.compute.requests import Output, Request
 
     clips, encoders = json.loads(sys.argv[1]), json.loads(sys.argv[2])
     poolings = {"mean_std": {}, "max": {}, "gem": {"p": 3.0}, "rdp": {"gamma": 10.0}, "frames": {}}

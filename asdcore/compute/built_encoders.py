@@ -1,0 +1,96 @@
+"""Builds encoders, each once a process, and asks those that hear no sound which recordings they know."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asdcore.components.build import build
+from asdcore.compute.requests import Request
+from asdcore.contract.plugins import Component, installed
+from asdcore.errors import AsdcoreError, DataError, PluginError, blamed, located
+from asdcore.portfolio import TrainedState
+
+
+def built_encoder(request: Request, device: str | None) -> Any:
+    """Return the encoder of a request, built once a process."""
+    made_by = installed().components("encoder").get(request.encoder)
+    encoder = _encoder(request.encoder, request.encoder_parameters, device, request.trained, made_by)
+    if request.trained is None and hasattr(encoder, "fit"):
+        raise PluginError(
+            f"encoder {request.encoder!r} has to be trained, but what is registered has no 'fit'. Register its class."
+        )
+    return encoder
+
+
+def build_encoder(name: str, parameters: str, device: str | None) -> Any:
+    """Build an encoder from its parameters (JSON text); ``device`` reaches the encoders that take one."""
+    values = json.loads(parameters)
+    factory = installed().component("encoder", name).factory if device is not None else None
+    if factory and "device" in inspect.signature(factory).parameters:
+        values["device"] = device
+    return build("encoder", name, values, installed())
+
+
+def restored_encoder(name: str, parameters: str, device: str | None, learnt: Mapping[str, Any]) -> Any:
+    """Build an encoder and restore what it has learnt. Raises PluginError if it refuses."""
+    encoder = build_encoder(name, parameters, device)
+    try:
+        back = encoder.restore(learnt)
+    except AsdcoreError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"it does not take back what it has learnt: {type(error).__name__}: {error}. "
+            f"'asdcore check-plugin {name}' shows whether state and restore fit together."
+        ) from error
+    if type(back) is not type(encoder):
+        raise PluginError(f"restore returned a {type(back).__name__}; let it return self.")
+    return back
+
+
+@functools.lru_cache(maxsize=8)
+def _encoder(name: str, parameters: str, device: str | None, trained: TrainedState | None, _: Component | None) -> Any:
+    """Build an encoder once a process, as a view, and restore it if it was trained."""
+    if trained is None:
+        return build_encoder(name, parameters, device)
+    return restored_encoder(name, parameters, device, trained.read())
+
+
+def hears(encoder: str, parameters: str, device: str | None) -> Any:
+    """Return how many seconds of a clip an encoder with these parameters (JSON text) declares to hear, or None."""
+    with located(f"encoder {encoder!r}"), blamed("encoder", encoder):
+        made_by = installed().components("encoder").get(encoder)
+        return getattr(_encoder(encoder, parameters, device, None, made_by), "hears", None)
+
+
+def knows_recordings(request: Request, device: str | None) -> bool:
+    """Whether an encoder hears no sound, and knows recordings by the digests of their files."""
+    with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
+        return hasattr(built_encoder(request, device), "prepare_recording")
+
+
+def lacking(requests: Sequence[Request], device: str | None, audio: Sequence[str]) -> dict[str, list[str]]:
+    """Return {encoder: the audio digests that it does not know}, of encoders that know recordings by them."""
+    known = {
+        f"encoder {request.encoder!r}": frozenset(built_encoder(request, device).recordings)
+        for request in requests
+        if knows_recordings(request, device)
+    }
+    lost = {name: [digest for digest in audio if digest not in digests] for name, digests in known.items()}
+    return {name: digests for name, digests in lost.items() if digests}
+
+
+def of_recording(request: Request, device: str | None, sha256: str | None) -> Any:
+    """Return what an encoder has of a recording. Raises DataError if it has nothing."""
+    where = f"encoder {request.encoder!r}"
+    if sha256 is None:
+        raise DataError(
+            f"{where} hears no sound: it knows recordings by the SHA-256 of their files, and this sound comes without "
+            "a file. Give the branch an encoder that hears, such as 'logmel'."
+        )
+    with located(where), blamed("encoder", request.encoder):
+        return built_encoder(request, device).prepare_recording(sha256)

@@ -1,0 +1,90 @@
+"""Finds the recording that each row of a table of features is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+import polars as pl
+
+from asdcore.components.readers import reader_of
+from asdcore.contract.plugins import installed
+from asdcore.errors import DataError
+from asdcore.exchange.vectors import Floats, Vectors
+from asdcore.stages import listing
+from asdcore.store.cache import Store
+
+SHOWN = 3
+
+
+def clips_below(data: Path, task: str | None, store: Store) -> pl.DataFrame:
+    """Return the clip index of the recordings; what a run with this store has read is not read again."""
+    _, reader = reader_of(task, data, installed())
+    return listing.clips(reader, data, set, store, rehash=False)[0]
+
+
+def by_digest(vectors: Vectors, clips: pl.DataFrame, table: Path, data: Path) -> tuple[dict[str, Floats], list[str]]:
+    """Return {SHA-256 of a recording: its features}, and the names in the table that are of no clip below ``data``.
+
+    Raises DataError if a clip has no features, two copies of a recording have differing ones, or digests in the table
+    are not those of the recordings.
+    """
+    digests = dict(clips.select("clip", "sha256").rows())
+    if vectors.are_by_digest:
+        found = {name: name for name in vectors.by_name if name in set(digests.values())}
+    else:
+        found = _of_names(vectors.by_name, digests)
+        _check_digests(found, vectors.digests or {}, table)
+    features: dict[str, Floats] = {}
+    for name, digest in found.items():
+        before = features.setdefault(digest, vectors.by_name[name])
+        if before is not vectors.by_name[name] and before.tobytes() != vectors.by_name[name].tobytes():
+            raise DataError(
+                f"{table}: {name} is the same recording as another row, with other features. Compute the features of "
+                "both in the same way, or remove one."
+            )
+    _check_complete(features, digests, vectors, table, data)
+    return features, [name for name in vectors.by_name if name not in found]
+
+
+def _of_names(names: Iterable[str], digests: Mapping[str, str]) -> dict[str, str]:
+    """Return {name: digest} of the names that are those of clips.
+
+    A name may lack the ending of the file, or begin with other folders: "/data/fan/train/clip.wav".
+    """
+    known = dict(digests)
+    for clip, digest in digests.items():
+        known.setdefault(str(PurePosixPath(clip).with_suffix("")), digest)
+    depths = sorted({len(PurePosixPath(clip).parts) for clip in digests}, reverse=True)
+    found = {}
+    for name in names:
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        tails = ("/".join(parts[-depth:]) for depth in depths)
+        if match := next((known[tail] for tail in (name, *tails) if tail in known), None):
+            found[name] = match
+    return found
+
+
+def _check_digests(found: Mapping[str, str], told: Mapping[str, str], table: Path) -> None:
+    """Raise DataError if the table says of a clip another digest than its recording has."""
+    wrong = [name for name, digest in found.items() if told.get(name, digest) != digest]
+    if wrong:
+        raise DataError(
+            f"{table}: {len(wrong)} of {len(found)} digests are not those of the recordings, the first: {wrong[0]}. "
+            "The features are of other files under these names: compute them again, of these recordings."
+        )
+
+
+def _check_complete(
+    features: Mapping[str, Floats], digests: Mapping[str, str], vectors: Vectors, table: Path, data: Path
+) -> None:
+    missing = [clip for clip, digest in digests.items() if digest not in features]
+    if not missing:
+        return
+    names = list(vectors.by_name)
+    what = "digests" if vectors.are_by_digest else "names"
+    none = f" None of its {what} is that of a recording here; they are like {names[0]}." if not features else ""
+    raise DataError(
+        f"{table} has no features of {len(missing)} of the {len(digests)} clips below {data}, the first: "
+        f"{', '.join(missing[:SHOWN])}.{none} Add a row for each, or name with --data the folder that the table is of."
+    )

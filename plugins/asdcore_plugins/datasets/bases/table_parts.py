@@ -1,0 +1,83 @@
+"""The columns of a table of clips that say which part of a file a clip is: ``start``, ``end`` and ``channel``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from asdcore import part_name, part_of
+
+PART = ("start", "end", "channel")
+
+Row = Mapping[str, str | None]
+
+
+def clip_of(row: Row) -> str:
+    """Return the name of the clip that a row describes.
+
+    Examples
+    --------
+    >>> clip_of({"path": "hall.wav", "start": "60", "end": "70.0", "channel": None})
+    'hall.wav#t=60-70'
+    """
+    return part_name(str(row["path"]), row["start"], row["end"], row["channel"])
+
+
+def part_problems(row: Row) -> Iterator[str]:
+    """Yield what is wrong with the times of a row; whether its file has them is seen when it is read."""
+    times = {name: _seconds(row[name]) for name in ("start", "end") if row[name] is not None}
+    for name, seconds in times.items():
+        if seconds is None:
+            yield f"its {name} is {row[name]!r}; seconds from the beginning of the file are allowed, such as 12.5"
+    start, end = times.get("start", 0.0), times.get("end")
+    if start is not None and end is not None and start >= end:
+        yield f"it starts at {row['start'] or 0} s and ends at {row['end']} s; the end must come after the start"
+
+
+def overlaps(clips: Mapping[str, int]) -> list[str]:
+    """Return a problem for each two clips that share sound. clips : {name of a clip: its row}."""
+    return list(dict.fromkeys(_overlaps(clips)))
+
+
+def _overlaps(clips: Mapping[str, int]) -> Iterator[str]:
+    stretches: dict[str, list[tuple[float, float, str | None, str]]] = defaultdict(list)
+    for clip in clips:
+        part = part_of(clip)
+        end = float("inf") if part.end is None else float(part.end)
+        stretches[part.file].append((float(part.start or 0), end, part.channel, clip))
+    for file, of_file in stretches.items():
+        for channel in {channel for _, _, channel, _ in of_file}:
+            mine = sorted((s for s in of_file if s[2] in (channel, None)), key=lambda s: s[:2])
+            for (*_, end, _, before), (start, _, _, clip) in pairwise(mine):
+                if start < end:
+                    yield (
+                        f"{file}: rows {clips[before]} and {clips[clip]} overlap ({before.rpartition('#')[2]} and "
+                        f"{clip.rpartition('#')[2]}), and sound that two clips share makes both look normal. Let each "
+                        "begin where the one before ends"
+                    )
+
+
+def with_recordings(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let parts of one file lie in one recording, in the order of time, unless the table says it.
+
+    entries : the clips, as the index has them. A table that fills ``recording`` or ``order`` anywhere has said it.
+    """
+    entries = list(entries)
+    if any(entry["recording"] is not None or entry["order"] is not None for entry in entries):
+        return entries
+    parts = {id(entry): part_of(entry["clip"]) for entry in entries}
+    if all(part.is_whole for part in parts.values()):
+        return entries
+    return [
+        {**entry, "recording": parts[id(entry)].file, "order": float(parts[id(entry)].start or 0)} for entry in entries
+    ]
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        part_name("", text)
+    except ValueError:
+        return None
+    return float(text or 0)
