@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -122,6 +123,7 @@ def _asdcore(words: list[str]) -> str:
     """Run a command of asdcore in this process: to start another takes longer than most commands."""
     from asdcore.cli import main as asdcore
 
+    importlib.invalidate_caches()  # a block before may have installed a plugin
     printed, code, before = io.StringIO(), 0, sys.argv
     sys.argv = words
     try:
