@@ -57,6 +57,11 @@ def looked_at(outcomes: Mapping[str, AudioFacts | str]) -> Iterator[None]:
         _LOOKED_AT.reset(token)
 
 
+def facts_are_given() -> bool:
+    """Whether this is inside :func:`looked_at`, where no audio is read to list clips."""
+    return _LOOKED_AT.get() is not None
+
+
 _RESTS: ContextVar[dict[str, int] | None] = ContextVar("rests", default=None)
 
 
@@ -146,7 +151,7 @@ def index_clips(
         *word_problems(index),
         *(() if names_repeat else name_problems(index)),
         *channel_problems(index, channels),
-        *(cell_problems(index) if _LOOKED_AT.get() is None else ()),
+        *(() if facts_are_given() else cell_problems(index)),
     ]
     if problems:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
