@@ -76,16 +76,35 @@ def detect(
         loaded = load_detector(detector, public_key=key)
         for note in loaded.notes:
             typer.echo(f"note: {note}", err=True)
-        scored, troubles = _verdicts(loaded, files, machine, section, system)
+        clips, troubles = _clips(loaded, files)
+        scored, unscored = _verdicts(loaded, clips, machine, section, system)
     if as_json:
-        clips = [{"file": str(file), **verdict.as_json()} for file, verdict in scored]
-        print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": clips})
+        told = [{"file": str(file), **verdict.as_json()} for file, verdict in scored]
+        print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": told})
     else:
         typer.echo(_csv(scored), nl=False)
-    for trouble in troubles:
+    for trouble in (*troubles, *unscored):
         typer.echo(f"Error: {trouble}", err=True)
-    if troubles:
+    if troubles or unscored:
         raise typer.Exit(FAILED)
+
+
+def _clips(detector: Detector, files: list[Path]) -> tuple[list[Path], list[str]]:
+    """Return the clips of files, windows if the detector learnt from such, and what is wrong with files without any."""
+    from asdcore.data.windows import windows_of
+
+    if detector.windows is None:
+        return files, []
+    clips, troubles = [], []
+    for file in files:
+        try:
+            windows, notes = windows_of(file, detector.windows.seconds, detector.windows.hop)
+            clips += windows
+            for note in notes:
+                typer.echo(f"note: {file}: {note}", err=True)
+        except DataError as error:
+            troubles.append(f"{file}: {str(error).removeprefix(f'{file.name}: ')}")
+    return clips, troubles
 
 
 def _choices(manifest: Path) -> str:
