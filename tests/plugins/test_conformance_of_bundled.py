@@ -20,7 +20,7 @@ NEW_PROCESS = "check_restores_in_a_new_process"
 """Made once for each component: other parameters find nothing more of what is left in classes, modules and files."""
 
 HEARS_NOTHING = {"imported"}
-"""Encoders whose features come from a file, by the recording's digest: the checks of encoders have only sound to give."""
+"""Encoders whose features come from a file, by the digest of a recording: the checks of encoders have only sound."""
 
 BUNDLED = {
     "view": (
