@@ -18,7 +18,9 @@ Freeze it, prove it, run it once::
 Carry it to the machines::
 
     asdcore.export("demo.json", "demo.asd")
-    asdcore.load_detector("demo.asd").score(audio, 16000, "fan")    # score, p-value, decision, shares
+    detector = asdcore.load_detector("demo.asd")
+    detector.score(audio, 16000, "fan")              # score, p-value, decision, shares
+    asdcore.explain(detector, audio, 16000, "fan")   # which bands and seconds raised the score
 
 Build one component by name::
 
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
     from asdcore.data.synth import synthesize
     from asdcore.detector.adapt import Adaptation, adapt
     from asdcore.detector.detector import Detector
+    from asdcore.detector.explain import explain
+    from asdcore.detector.explanation import Explanation
     from asdcore.detector.export import export
     from asdcore.detector.load import load_detector
     from asdcore.detector.verdict import Verdict
@@ -98,6 +102,7 @@ _LAZY = {
     "DOMAINS": "asdcore.contract.references",
     "Adaptation": "asdcore.detector.adapt",
     "Detector": "asdcore.detector.detector",
+    "Explanation": "asdcore.detector.explanation",
     "METRICS": "asdcore.contract.references",
     "Portfolio": "asdcore.portfolio",
     "REFERENCES": "asdcore.contract.references",
@@ -116,6 +121,7 @@ _LAZY = {
     "distances": "asdcore.data.distances",
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
+    "explain": "asdcore.detector.explain",
     "export": "asdcore.detector.export",
     "export_features": "asdcore.exchange.exported",
     "freeze": "asdcore.frozen.freeze",
@@ -156,6 +162,7 @@ __all__ = [
     "DatasetError",
     "Detector",
     "EvaluationError",
+    "Explanation",
     "ManifestError",
     "PluginError",
     "Portfolio",
@@ -179,6 +186,7 @@ __all__ = [
     "distances",
     "evaluate",
     "evaluate_scores",
+    "explain",
     "export",
     "export_features",
     "freeze",

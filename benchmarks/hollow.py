@@ -46,6 +46,10 @@ KEYS = {
 """The lists by entry. By public report SSLAM has the 89,972,736 numbers of EAT base."""
 
 SIZED = {
+    "ced-base": ("ced/keys", "base"),
+    "ced-mini": ("ced/keys", "mini"),
+    "ced-small": ("ced/keys", "small"),
+    "ced-tiny": ("ced/keys", "tiny"),
     "echo-small": ("echo/keys", "small"),
     "echo-tiny": ("echo/keys", "tiny"),
     "fisher-mini": ("fisher/keys", "mini"),
@@ -65,6 +69,14 @@ PANNS: dict[str, dict[str, int]] = {
     "panns-mobilenetv1": {"dim": 1024},
 }
 """Kong et al., IEEE/ACM TASLP 28 (2020), table I."""
+
+
+OPENBEATS_LARGE = {
+    "encoder_embed_dim": 1024,
+    "encoder_layers": 24,
+    "encoder_attention_heads": 16,
+    "encoder_ffn_embed_dim": 4096,
+}
 
 
 def _whisper(dim: int, layers: int) -> dict[str, int]:
@@ -136,11 +148,29 @@ def _listed(entry: Resource) -> dict[str, Any]:
 
 
 def _beats(entry: Resource) -> dict[str, Any]:
-    """BEATs: the position bias has values, because the encoder checks that all blocks share it."""
+    """BEATs: the position bias has values, because the encoder checks that all blocks share it.
+
+    OpenBEATs base is the same network. Of the large one no list was seen: it is as wide as its authors say, and as deep
+    as a large transformer is; that makes the 311,377,232 numbers that their code has.
+    """
+    if entry.id == "openbeats-large":
+        return _beats_of(_list("beats/keys")["cfg"] | OPENBEATS_LARGE)
     published = _list("beats/keys_finetuned" if "finetuned" in entry.id else "beats/keys")
     shapes: dict[str, list[int]] = published["keys"]
     bias = {name: torch.zeros(shape) for name, shape in shapes.items() if "relative_attention_bias" in name}
     return {"cfg": published["cfg"], "model": _empty(shapes) | bias}
+
+
+def _beats_of(cfg: dict[str, Any]) -> dict[str, Any]:
+    """BEATs of any size, by the network here."""
+    from asdcore_plugins.nn.beats import Beats
+    from asdcore_plugins.nn.beats_checkpoint import NAMES
+    from asdcore_plugins.nn.checkpoint import translated
+
+    with torch.device("meta"):
+        state = {translated(name, NAMES): tensor for name, tensor in Beats(cfg).state_dict().items()}
+    bias = {name: torch.zeros(one.shape) for name, one in state.items() if "relative_attention_bias" in name}
+    return {"cfg": cfg, "model": state | bias}
 
 
 def _dasheng(entry: Resource) -> dict[str, Any]:

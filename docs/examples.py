@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -103,7 +105,42 @@ def _told(block: Block) -> Iterator[None]:
 
 
 def _shell(script: str) -> str:
-    """Run a script in bash; returns what a terminal would show."""
+    """Run a script; returns what a terminal would show."""
+    commands = _plain_commands(script)
+    return _bash(script) if commands is None else "".join(map(_asdcore, commands))
+
+
+def _plain_commands(script: str) -> list[list[str]] | None:
+    """Return the words of each command, or None if the script needs a shell: all else than plain calls of asdcore."""
+    lines = [line for line in script.replace("\\\n", " ").splitlines() if line.strip()]
+    if any(character in script for character in "|&;<>()$`*?[]{}~#!'"):
+        return None
+    commands = [shlex.split(line) for line in lines]
+    return commands if all(words[0] == "asdcore" for words in commands) else None
+
+
+def _asdcore(words: list[str]) -> str:
+    """Run a command of asdcore in this process: to start another takes longer than most commands."""
+    from asdcore.cli import main as asdcore
+
+    importlib.invalidate_caches()  # a block before may have installed a plugin
+    printed, code, before = io.StringIO(), 0, sys.argv
+    sys.argv = words
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            asdcore()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.argv = before
+    print(printed.getvalue(), end="")
+    if code:
+        raise ExampleError(f"exit code {code}\n{printed.getvalue()}")
+    return printed.getvalue()
+
+
+def _bash(script: str) -> str:
+    """Run a script in bash."""
     command = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(done.stdout, end="")

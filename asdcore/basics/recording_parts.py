@@ -155,7 +155,12 @@ def seconds_text(seconds: float | str | Decimal) -> str:
 
 def recording_name(name: str) -> str:
     """Return the file's name in a clip's name."""
-    return part_of(name).file
+    return name if is_whole(name) else part_of(name).file
+
+
+def is_whole(name: str) -> bool:
+    """Whether a clip's name is quickly seen to be that of a whole file: there may be a million."""
+    return "#" not in name
 
 
 def recording_path(path: Path) -> Path:

@@ -22,6 +22,7 @@ from asdcore.cli import (
     data,
     decisions,
     detector,
+    explain,
     features,
     freeze,
     ledger,
@@ -81,6 +82,7 @@ app.command()(freeze.verify)
 app.command()(freeze.infer)
 app.command()(detector.export)
 app.command()(detector.detect)
+app.command()(explain.explain)
 app.command()(adapt.adapt)
 app.command()(monitor.monitor)
 app.command()(submission.package)
@@ -102,7 +104,7 @@ data_app.command("index")(data.index)
 data_app.command("fetch")(data.fetch)
 app.add_typer(data_app, name="data")
 
-features_app = group("Bring features from elsewhere, and take a run's features elsewhere.")
+features_app = group("Bring features in, and take them out.")
 features_app.command("import")(features.import_)
 features_app.command("export")(features.export)
 app.add_typer(features_app, name="features")

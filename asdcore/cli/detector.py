@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from asdcore.cli.freeze import Manifest, PublicKey, RunDir, Store, failing
-from asdcore.cli.shared import FAILED, Json, print_json, progress
+from asdcore.cli.shared import FAILED, Json, Machine, Section, System, print_json, progress
 from asdcore.errors import DataError, PluginError
 
 if TYPE_CHECKING:
@@ -45,13 +45,9 @@ def export(
 def detect(
     detector: Annotated[Path, typer.Argument(help="A detector (.asd).")],
     files: Annotated[list[Path], typer.Argument(help="Recordings, one clip each.")],
-    machine: Annotated[
-        str | None, typer.Option(help="The machine that they are of. Default: the only one that the detector knows.")
-    ] = None,
-    section: Annotated[str | None, typer.Option(help="Its section. Default: the only one.")] = None,
-    system: Annotated[
-        str | None, typer.Option(help="The system. Default: the only one, or the one with the portfolio's name.")
-    ] = None,
+    machine: Machine = None,
+    section: Section = None,
+    system: System = None,
     key: PublicKey = None,
     as_json: Json = False,
 ) -> None:
@@ -69,16 +65,35 @@ def detect(
         loaded = load_detector(detector, public_key=key)
         for note in loaded.notes:
             typer.echo(f"note: {note}", err=True)
-        scored, troubles = _verdicts(loaded, files, machine, section, system)
+        clips, troubles = _clips(loaded, files)
+        scored, unscored = _verdicts(loaded, clips, machine, section, system)
     if as_json:
-        clips = [{"file": str(file), **verdict.as_json()} for file, verdict in scored]
-        print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": clips})
+        told = [{"file": str(file), **verdict.as_json()} for file, verdict in scored]
+        print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": told})
     else:
         typer.echo(_csv(scored), nl=False)
-    for trouble in troubles:
+    for trouble in (*troubles, *unscored):
         typer.echo(f"Error: {trouble}", err=True)
-    if troubles:
+    if troubles or unscored:
         raise typer.Exit(FAILED)
+
+
+def _clips(detector: Detector, files: list[Path]) -> tuple[list[Path], list[str]]:
+    """Return the clips of files, windows if the detector learnt from such, and what is wrong with files without any."""
+    from asdcore.data.windows import windows_of
+
+    if detector.windows is None:
+        return files, []
+    clips, troubles = [], []
+    for file in files:
+        try:
+            windows, notes = windows_of(file, detector.windows.seconds, detector.windows.hop)
+            clips += windows
+            for note in notes:
+                typer.echo(f"note: {file}: {note}", err=True)
+        except DataError as error:
+            troubles.append(f"{file}: {str(error).removeprefix(f'{file.name}: ')}")
+    return clips, troubles
 
 
 def _choices(manifest: Path) -> str:
@@ -119,8 +134,9 @@ def _csv(scored: list[tuple[Path, Verdict]]) -> str:
     """Return a line for each recording."""
     lines = [_line(COLUMNS)]
     for file, verdict in scored:
+        near = verdict.nearest
         values: list[Any] = [verdict.machine, verdict.section, verdict.system, verdict.score, verdict.p_value]
-        lines.append(_line([file, *values, verdict.threshold, int(verdict.anomalous), _nearest(verdict)]))
+        lines.append(_line([file, *values, verdict.threshold, int(verdict.anomalous), near.clip if near else ""]))
     return "".join(lines)
 
 
@@ -132,10 +148,3 @@ def _line(values: list[Any]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(values)
     return text.getvalue().removesuffix("\r\n") + "\n"
-
-
-def _nearest(verdict: Verdict) -> str:
-    """Return the nearest train normal by the branch with the largest share that compares distances."""
-    near = [share for share in verdict.branches.values() if share.nearest is not None]
-    best = max(near, key=lambda share: share.share, default=None)
-    return best.nearest.clip if best is not None and best.nearest is not None else ""

@@ -26,6 +26,13 @@ ClusterAddress = Annotated[
     str | None,
     typer.Option("--cluster", help="Share the work by Dask: a scheduler's address, or local:N for N workers here."),
 ]
+Machine = Annotated[
+    str | None, typer.Option(help="The machine of the recordings. Default: the only one that the detector knows.")
+]
+Section = Annotated[str | None, typer.Option(help="Its section. Default: the only one.")]
+System = Annotated[
+    str | None, typer.Option(help="The system. Default: the only one, or the one with the portfolio's name.")
+]
 
 
 class Command(TyperCommand):

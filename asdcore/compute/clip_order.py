@@ -12,6 +12,9 @@ from asdcore.store.tables import CELL, FULL
 
 Whole = NDArray[np.int64]
 
+DIGITS = 15
+"""Hexadecimal digits that fit into 64 bits with a sign."""
+
 
 class ClipOrder:
     """The order in which every part sees clips: by their audio digests, then by their names.
@@ -36,9 +39,7 @@ class ClipOrder:
     """
 
     def __init__(self, clips: pl.DataFrame) -> None:
-        self.clips = clips.sort("sha256")  # a sort by two columns takes three times as long
-        if not _all_differ(self.clips["sha256"]):
-            self.clips = clips.sort("sha256", "clip")
+        self.clips = _by_digest(clips)
         self._numbered = self.clips.select("clip").with_columns(place=pl.int_range(pl.len(), dtype=pl.Int64))
 
     def __len__(self) -> int:
@@ -159,6 +160,15 @@ def _starts(table: pl.DataFrame, columns: Sequence[str]) -> Whole:
     return np.concatenate([[0], np.flatnonzero(changes) + 1]).astype(np.int64)
 
 
-def _all_differ(ordered: pl.Series) -> bool:
-    """Whether no two values of a sorted column are the same."""
-    return bool((ordered.slice(1) != ordered.slice(0, max(0, len(ordered) - 1))).all())
+def _by_digest(clips: pl.DataFrame) -> pl.DataFrame:
+    """Sort clips by their audio digests, and clips of the same audio by name.
+
+    Numbers are sorted in a tenth of the time of texts, and of a million digests the first digits differ as a rule.
+    """
+    digests = clips["sha256"]
+    if not digests.null_count() and digests.str.contains(f"^[0-9a-f]{{{DIGITS}}}").all():
+        first = digests.str.slice(0, DIGITS).str.to_integer(base=16)
+        ranked = first.arg_sort()
+        if (np.diff(first.gather(ranked).to_numpy()) > 0).all():
+            return clips[ranked]
+    return clips.sort("sha256", "clip")

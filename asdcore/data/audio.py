@@ -201,18 +201,30 @@ class Resampler:
         return resampled
 
 
+def header(path: Path) -> tuple[int, int]:
+    """Return the sample rate in Hz of a clip's file, and how many samples the file has, without reading any."""
+    with (
+        FileContent(recording_path(path), path.name) as content,
+        _opened(content, wav_header(content.content), path.name) as sound,
+    ):
+        return sound.samplerate, sound.frames
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file of which clips are parts; it is hashed once as long as it stays as it is."""
+    with FileContent(path, path.name) as content:
+        return content.sha256()
+
+
 def is_long(path: Path) -> bool:
     """Whether a recording is so long that it should not be in memory as a whole: a look at its size or header."""
-    import soundfile
-
-    part, file = part_of(path.name), recording_path(path)
+    part = part_of(path.name)
     try:
-        if part.is_whole and file.stat().st_size >= LARGE:
+        if part.is_whole and path.stat().st_size >= LARGE:
             return True
-        if part.is_whole and file.suffix.lower() != ".flac":
+        if part.is_whole and path.suffix.lower() != ".flac":
             return False
-        about = soundfile.info(file)
-        start, stop = samples_of(part, about.samplerate, about.frames)
+        start, stop = samples_of(part, *header(path))
         return 4 * (stop - start) >= LARGE
-    except (OSError, soundfile.SoundFileError):
+    except (OSError, DataError):
         return False  # whoever decodes it says what is wrong

@@ -57,6 +57,11 @@ def looked_at(outcomes: Mapping[str, AudioFacts | str]) -> Iterator[None]:
         _LOOKED_AT.reset(token)
 
 
+def facts_are_given() -> bool:
+    """Whether this is inside :func:`looked_at`, where no audio is read to list clips."""
+    return _LOOKED_AT.get() is not None
+
+
 _RESTS: ContextVar[dict[str, int] | None] = ContextVar("rests", default=None)
 
 
@@ -73,7 +78,7 @@ def noticing_rests() -> Iterator[dict[str, int]]:
 
 def index_clips(
     root: Path,
-    entries: Iterable[Mapping[str, Any]],
+    entries: Iterable[Mapping[str, Any]] | pl.DataFrame,
     *,
     channels: int | None = None,
     problems: Iterable[str] = (),
@@ -85,9 +90,10 @@ def index_clips(
     ----------
     root : pathlib.Path
         The folder that the clips lie in.
-    entries : iterable of mapping
-        One mapping for each file: ``clip`` (relative POSIX path), ``machine``, ``section``, ``split`` ("train" or
-        "test"), ``domain`` ("source" or "target"; that of a test clip is dropped) and ``attributes`` (or None).
+    entries : iterable of mapping, or polars.DataFrame
+        One mapping, or one row, for each file: ``clip`` (relative POSIX path), ``machine``, ``section``, ``split``
+        ("train" or "test"), ``domain`` ("source" or "target"; that of a test clip is dropped) and ``attributes`` (or
+        None).
         Optional, and dropped for a test clip: ``order``, a number that sorts the train clips of one machine, section
         and domain as they were recorded (an index or a time), and ``recording``, the name of the recording that a clip
         was cut from.
@@ -132,9 +138,8 @@ def index_clips(
     [None]
 
     """
-    entries = list(entries)
-    given: dict[str, list[Any]] = {name: [entry.get(name) for entry in entries] for name in (*NAMED, *SAID_OF_TRAIN)}
-    audio, unreadable = _inspect(root, given["clip"])
+    given = _columns(entries)
+    audio, unreadable = _inspect(root, list(given["clip"]))
     said, misplaced = kept_of_train(given)
     index = pl.DataFrame({name: given[name] for name in NAMED}, schema=dict.fromkeys(NAMED, pl.String))
     index = index.with_columns(domain=pl.when(pl.col("split") == "test").then(None).otherwise(pl.col("domain")))
@@ -146,12 +151,20 @@ def index_clips(
         *word_problems(index),
         *(() if names_repeat else name_problems(index)),
         *channel_problems(index, channels),
-        *(cell_problems(index) if _LOOKED_AT.get() is None else ()),
+        *(() if facts_are_given() else cell_problems(index)),
     ]
     if problems:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise DatasetError(f"{root}: {count} in this dataset.", problems, index)
     return CLIP_INDEX.check(index)
+
+
+def _columns(entries: Iterable[Mapping[str, Any]] | pl.DataFrame) -> Mapping[str, list[Any]] | pl.DataFrame:
+    names = (*NAMED, *SAID_OF_TRAIN)
+    if isinstance(entries, pl.DataFrame):
+        return entries.select(pl.col(name) if name in entries.columns else pl.lit(None).alias(name) for name in names)
+    rows = list(entries)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def completed(index: pl.DataFrame) -> pl.DataFrame:
@@ -161,7 +174,7 @@ def completed(index: pl.DataFrame) -> pl.DataFrame:
     """
     index = _widened(index)
     if set(NAMED) <= set(index.columns):
-        said, problems = kept_of_train(index.to_dict(as_series=False))
+        said, problems = kept_of_train(index)
         if problems:
             raise DatasetError("The clip index has invalid values.", problems, index)
         index = index.with_columns(said)

@@ -24,6 +24,9 @@ SAID_OF_TRAIN: dict[str, type[pl.DataType]] = {"order": pl.Float64, "recording":
 
 _PLACE = ("clip", "machine", "section", "split", "domain")
 
+Columns = Mapping[str, list[Any]] | pl.DataFrame
+"""Columns of the clip index as a reader gives them, of whatever kinds."""
+
 MORE = 2
 """Clips that a problem names as examples."""
 
@@ -39,26 +42,41 @@ def said_of_train(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def kept_of_train(given: Mapping[str, list[Any]]) -> tuple[pl.DataFrame, list[str]]:
+def kept_of_train(given: Columns) -> tuple[pl.DataFrame, list[str]]:
     """Return order and recording of all clips as the index keeps them, null for test clips, and what is wrong.
 
-    given : {column: values} of the clip index, as a reader gives them.
+    given : the columns of the clip index, as a reader gives them.
     """
-    columns = {name: given.get(name, [None] * len(given["clip"])) for name in (*_PLACE, *SAID_OF_TRAIN)}
-    if (frame := _typed(columns)) is not None and _is_sound(frame):
+    if (frame := _typed(given)) is not None and _is_sound(frame):
         is_train = (pl.col("split") == "train").fill_null(False)
         return frame.select(pl.when(is_train).then(pl.col(name)).alias(name) for name in SAID_OF_TRAIN), []
+    columns = _listed(given)
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return pl.DataFrame([said_of_train(row) for row in rows], schema=SAID_OF_TRAIN), recording_problems(rows)
 
 
-def _typed(columns: Mapping[str, list[Any]]) -> pl.DataFrame | None:
+def _listed(given: Columns) -> dict[str, list[Any]]:
+    columns = given.to_dict(as_series=False) if isinstance(given, pl.DataFrame) else given
+    return {name: columns.get(name, [None] * len(columns["clip"])) for name in (*_PLACE, *SAID_OF_TRAIN)}
+
+
+def _typed(given: Columns) -> pl.DataFrame | None:
     """Return columns of the right types as a frame, None if a value is of another."""
+    schema: dict[str, type[pl.DataType]] = {**dict.fromkeys(_PLACE, pl.String), **SAID_OF_TRAIN}
+    if isinstance(given, pl.DataFrame):
+        kinds = given.select(name for name in schema if name in given.columns).schema
+        if not all(
+            kind in (schema[name], pl.Null) or (name == "order" and kind.is_numeric()) for name, kind in kinds.items()
+        ):
+            return None
+        absent = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in kinds]
+        return given.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in schema.items())
+    columns = _listed(given)
     text, number = {str, type(None)}, {int, float, type(None)}
     if any(not set(map(type, values)) <= (number if name == "order" else text) for name, values in columns.items()):
         return None
     try:
-        return pl.DataFrame(columns, schema={**dict.fromkeys(columns, pl.String), **SAID_OF_TRAIN}, strict=False)
+        return pl.DataFrame(columns, schema=schema, strict=False)
     except (OverflowError, pl.exceptions.PolarsError):  # of a number that float64 does not hold
         return None
 

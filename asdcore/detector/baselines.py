@@ -98,9 +98,12 @@ class Baselines:
         """Return the verdict of the baseline that a clip exceeds least, the newest of equals."""
         nearest = min(reversed(verdicts), key=lambda verdict: verdict.score - verdict.threshold)
         threshold = verdicts[-1].threshold
-        moved = nearest.score + (threshold - nearest.threshold)
+        further = threshold - nearest.threshold
+        moved, usual = nearest.score + further, nearest.usual + further
         likeliest = max(verdict.p_value for verdict in verdicts)
-        return replace(nearest, score=moved, threshold=threshold, p_value=likeliest, anomalous=moved > threshold)
+        return replace(
+            nearest, score=moved, usual=usual, threshold=threshold, p_value=likeliest, anomalous=moved > threshold
+        )
 
     def _moved(self, known: FrozenMachine, system: str) -> float:
         return self.threshold(system) - known.threshold(system)

@@ -45,6 +45,8 @@ class Detector:
         The systems of its portfolio.
     manifest_sha256 : str
         The SHA-256 (hex) of the manifest that it was exported from.
+    windows : Windows or None
+        The windows that the train recordings were cut into: clips to score should be as long.
 
     Examples
     --------
@@ -70,6 +72,7 @@ class Detector:
             self._plan = self._portfolio()
         self.systems = sorted(self._plan.systems)
         self.machines = container.manifest.cells
+        self.windows = self._plan.windows
 
     def __repr__(self) -> str:
         """Return what it knows in one line."""

@@ -154,21 +154,22 @@ class FrozenMachine:
         cells = scale.cells(scores)
         with located(f"system {name!r}"):
             score = system(cells)["score"]
-        shares, guards = system.shares()
+        shares = system.shares()
         written = {cell: as_written(self._plan.systems[name], given) for cell, given in cells.items()}
-        z = {branch: scale.mean(written, branch) for branch in shares}
-        branches = {branch: BranchShare(z[branch], share, nearest[branch]) for branch, share in shares.items()}
-        threshold = self._thresholds[name]
         return Verdict(
-            self.machine,
-            self.section,
-            name,
-            score,
-            system.p_value(score),
-            threshold,
-            score > threshold,
-            branches,
-            guards,
+            machine=self.machine,
+            section=self.section,
+            system=name,
+            score=score,
+            p_value=system.p_value(score),
+            threshold=self._thresholds[name],
+            anomalous=score > self._thresholds[name],
+            branches={
+                branch: BranchShare(scale.mean(written, branch), share, nearest[branch])
+                for branch, share in shares.branches.items()
+            },
+            guards=shares.guards,
+            usual=shares.usual,
         )
 
     def _branch(

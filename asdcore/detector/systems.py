@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from asdcore.compute.clip_by_clip import Call, Step
 from asdcore.compute.scoring import Scores
 from asdcore.contract.plugins import Plugins
+from asdcore.detector.contributions import contributions
 from asdcore.portfolio import Branch, System
 from asdcore.stages.calibrate import Calibration
 from asdcore.stages.calibrate_rows import by_reference
@@ -62,6 +63,15 @@ class Scale:
     def mean(self, cells: Cells, branch: str) -> float:
         """Return z of the clip, the mean over its scorers."""
         return float(np.mean([cells[f"test {fold}"].z[branch].item() for fold in self.folds]))
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How the score of a clip is made up: what it is if all branches are as usual, and what each part adds."""
+
+    usual: float
+    branches: dict[str, float]
+    guards: dict[str, float]
 
 
 @dataclass
@@ -125,27 +135,21 @@ class FrozenSystem:
         n = len(self._sorted)
         return (1 + n - int(np.searchsorted(self._sorted, score, side="left"))) / (1 + n)
 
-    def shares(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Return the share of every branch in the score of the last clip, and what every guard takes off.
-
-        A branch's share is what the fused score loses if the branch takes the median of its train normals.
-        """
+    def shares(self) -> Shares:
+        """Return how the score of the last clip is made up: its parts add up to it, but for its rounding."""
         place = next(i for i, (step, _, _) in enumerate(self._applied.steps) if step.kind == "fusion")
-        return self._branch_shares(place), self._guard_shares(place + 1)
+        usual, branches = self._branch_shares(place)
+        return Shares(usual, branches, self._guard_shares(place + 1))
 
-    def _branch_shares(self, place: int) -> dict[str, float]:
+    def _branch_shares(self, place: int) -> tuple[float, dict[str, float]]:
         (_, fuse, _), columns = self._applied.steps[place], self._applied.columns[place]
-        branches = sorted(columns[OOF])
-        lost = np.zeros(len(branches))
         models = [phi for cell, phi in columns.items() if cell != OOF]
+        start, total = 0.0, dict.fromkeys(columns[OOF], 0.0)
         for phi in models:
-            # Row 0 is the clip, row i + 1 the clip with branch i as usual.
-            rows = {name: np.repeat(phi[name], 1 + len(branches)) for name in phi}
-            for i, branch in enumerate(branches):
-                rows[branch][i + 1] = self._usual(place)[branch]
-            fused = fuse(rows)
-            lost += fused[0] - fused[1:]
-        return dict(zip(branches, (lost / len(models)).tolist(), strict=True))
+            said = {branch: values.item() for branch, values in phi.items()}
+            start, parts = contributions(fuse, said, self._usual(place))
+            total = {branch: total[branch] + part / len(models) for branch, part in parts.items()}
+        return start, total
 
     def _usual(self, place: int) -> dict[str, float]:
         """Return the median of the train normals by every branch, as the fusion gets it."""

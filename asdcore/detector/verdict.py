@@ -31,7 +31,8 @@ class BranchShare:
     z : float
         The branch's score on the scale of its train normals; of a mirror the mean over its models.
     share : float
-        By how much the fused score is higher than if this branch had its train normals' median.
+        What the branch adds to the fused score, against the median of its train normals
+        (:mod:`asdcore.detector.contributions`).
     nearest : Nearest or None
         The nearest train normal; None if the branch's scorer compares no distances.
     """
@@ -61,6 +62,9 @@ class Verdict:
         The branches that the system fuses.
     guards : dict of str to float
         What each guard takes off the score, as a number of at most 0.
+    usual : float
+        The fused score if every branch has the median of its train normals. With the shares of all branches and guards
+        it adds up to the score, but for the rounding of the score.
 
     Examples
     --------
@@ -72,6 +76,9 @@ class Verdict:
     (['near_knn'], {})
     >>> verdict.p_value  # of 50 train normals none scores as high
     0.0196...
+    >>> parts = [verdict.usual, *(branch.share for branch in verdict.branches.values()), *verdict.guards.values()]
+    >>> abs(sum(parts) - verdict.score) < 1e-6 * verdict.score
+    True
     """
 
     machine: str
@@ -83,6 +90,13 @@ class Verdict:
     anomalous: bool
     branches: dict[str, BranchShare]
     guards: dict[str, float]
+    usual: float = 0.0
+
+    @property
+    def nearest(self) -> Nearest | None:
+        """The nearest train normal, by the branch with the largest share of those that compare distances."""
+        near = [branch for branch in self.branches.values() if branch.nearest is not None]
+        return max(near, key=lambda branch: branch.share).nearest if near else None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON value."""

@@ -1,6 +1,7 @@
 """The store of computed artifacts, each named by the digest of its recipe.
 
     STORE/features/<recipe>/<shard>.parquet   features of one (view, encoder, layer, pooling), a shard a chunk of clips
+    STORE/names/<recipe>.parquet              the clips of each shard of a large feature set
     STORE/fitted/<recipe>.safetensors         what the scorer of one (machine, section, branch) has learnt
     STORE/trained/<recipe>.safetensors        what a trained encoder has learnt
     STORE/scores/<recipe>.parquet             scores of one (machine, section, branch)

@@ -1,14 +1,16 @@
 """Knows which shard of a feature set holds which clip; a process reads the names in a shard once.
 
 A run asks this for every machine. Reading a thousand shards for each of a thousand machines would take longer than
-scoring them. So the answer is kept as long as the folder's time of change stays the same. The clock of a file system
-may tick every two seconds only, and two changes within a tick look like one. So a folder that changed shortly before it
-was listed is listed again.
+scoring them. So the answer is remembered as long as the folder's time of change stays the same. The clock of a file
+system may tick every two seconds only, and two changes within a tick look like one. So a folder that changed shortly
+before it was listed is listed again. The names of many shards are kept in the store for the next process, too
+(:mod:`asdcore.store.kept_names`).
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ from typing import Any
 
 from asdcore.errors import StoreError
 from asdcore.store.even_shards import arrow_table
+from asdcore.store.kept_names import Written, drop, keep, kept
 
 SETTLED = 2_500_000_000
 """Nanoseconds after which a change of a folder has another time than the one before: a slow clock's tick and more."""
@@ -26,10 +29,10 @@ SETTLED = 2_500_000_000
 MOST_FOLDERS = 64
 """Feature sets whose names a process keeps."""
 
-NAME = "audio_sha256"
+MANY = 100
+"""Shards whose names are read one by one; of more, they are kept in the store."""
 
-Written = tuple[int, int, int]
-"""The inode, size and time of change of a file."""
+NAME = "audio_sha256"
 
 
 @dataclass(frozen=True)
@@ -54,21 +57,26 @@ def shards_of_clips(folder: Path) -> dict[str, Path]:
     """
     with _LOCK:
         changed = _changed(folder)
-        kept = _LISTED.pop(folder, None)
-        if kept is None or not kept.settled or kept.changed != changed:
-            kept = _list(folder, changed, kept)
-        _LISTED[folder] = kept
+        listed = _LISTED.pop(folder, None)
+        if listed is None or not listed.settled or listed.changed != changed:
+            listed = _list(folder, changed, listed)
+        _LISTED[folder] = listed
         while len(_LISTED) > MOST_FOLDERS:
-            forget(next(iter(_LISTED)))
-        return kept.where
+            _let_go(next(iter(_LISTED)))
+        return listed.where
 
 
 def forget(folder: Path) -> None:
     """Forget a folder, so that it is listed again and every shard of it read."""
     with _LOCK:
-        kept = _LISTED.pop(folder, None)
-        for shard in kept.shards if kept else ():
-            _NAMES.pop(shard, None)
+        _let_go(folder)
+        drop(folder)
+
+
+def _let_go(folder: Path) -> None:
+    listed = _LISTED.pop(folder, None)
+    for shard in listed.shards if listed else ():
+        _NAMES.pop(shard, None)
 
 
 def repair(path: Path) -> str:
@@ -90,9 +98,13 @@ def _list(folder: Path, changed: tuple[int, int], before: _Listed | None) -> _Li
     shards = _shards(folder)
     if before and before.shards == shards:
         return _Listed(changed, settled, shards, before.where)
+    _recall(folder, shards)
+    unknown = sum(not _is_known(shard, written) for shard, written in shards.items())
     where: dict[str, Path] = {}
     for shard, written in shards.items():
         where.update(dict.fromkeys(_names(shard, written), shard))
+    if unknown > MANY:
+        keep(folder, {shard: _NAMES[shard] for shard in shards})
     for gone in (before.shards.keys() if before else set()) - shards.keys():
         _NAMES.pop(gone, None)
     return _Listed(changed, settled, shards, where)
@@ -105,16 +117,31 @@ def _shards(folder: Path) -> dict[Path, Written]:
     except OSError:
         names = []
     for shard in map(folder.joinpath, names):
-        if not shard.is_file():  # a pipe could be read for ever
+        try:
+            facts = shard.stat()
+        except OSError:
+            facts = None
+        if facts is None or not stat.S_ISREG(facts.st_mode):  # a pipe could be read for ever
             raise StoreError(f"{shard} is a broken link or not a file. {repair(shard)}")
-        facts = shard.stat()
-        shards[shard] = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        shards[shard] = (facts.st_ino & (1 << 63) - 1, facts.st_size, facts.st_mtime_ns)
     return shards
+
+
+def _recall(folder: Path, shards: Mapping[Path, Written]) -> None:
+    """Remember the names that the store keeps of a folder's shards, if so many are unknown that it is worth it."""
+    if sum(not _is_known(shard, written) for shard, written in shards.items()) > MANY:
+        for shard, (written, names) in kept(folder):
+            if shards.get(shard) == written:
+                _NAMES[shard] = written, tuple(map(sys.intern, names))
+
+
+def _is_known(shard: Path, written: Written) -> bool:
+    return shard in _NAMES and _NAMES[shard][0] == written
 
 
 def _names(shard: Path, written: Written) -> tuple[str, ...]:
     """Return the audio digests of a shard. A shard written again is read again."""
-    if shard in _NAMES and _NAMES[shard][0] == written:
+    if _is_known(shard, written):
         return _NAMES[shard][1]
     import pyarrow
 

@@ -40,6 +40,7 @@ ENCODERS = {
     "ast": "ast:AST",
     "audiomae": "audiomae:AudioMAE",
     "beats": "beats:BEATs",
+    "ced_audio": "ced_audio:CedAudio",
     "clap": "clap:Clap",
     "coherence": "coherence:Coherence",
     "dasheng": "dasheng:Dasheng",

@@ -82,6 +82,43 @@ def test_json_has_the_shares_of_branches_and_guards(root, capsys, monkeypatch):
     assert clip["guards"] == {}
 
 
+def explain(root, capsys, monkeypatch, *words):
+    words = (fans(root)[0], "--machine", "fan", "--times", 3, "--bands", 2, *words)
+    return asd(capsys, monkeypatch, "explain", root / "frozen.asd", *words)
+
+
+def test_explain_prints_what_adds_up_to_the_score_and_which_parts_raise_it(root, tmp_path, capsys, monkeypatch):
+    more = ("--data", root / "data", "--picture", tmp_path / "why.svg")
+    code, out, err = explain(root, capsys, monkeypatch, *more)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    run = asdcore.load_run(root / "run")
+    score = run.decisions.filter(clip=f"fan/test/{fans(root)[0].name}")["score"].item()
+    assert f"score {score:.4f}" in lines[1]
+    begin, end = (next(i for i, line in enumerate(lines) if line.startswith(word)) for word in ("What adds", "score "))
+    assert sum(float(line.split()[-1]) for line in lines[begin + 1 : end]) == pytest.approx(score, abs=2e-4)
+    assert lines[end].split() == ["score", f"{score:.4f}"]
+    *_, head, high, low, every, picture = lines
+    assert head.split() == ["Hz", "0", "s", "0.0833", "s", "0.167", "s", "whole"]
+    assert (high.split()[0], low.split()[0], every.split()[0]) == ("894-8000", "0-894", "all")
+    assert picture == f"Picture: {tmp_path / 'why.svg'}"
+
+
+def test_explain_as_json_has_every_part(root, capsys, monkeypatch):
+    code, out, _ = explain(root, capsys, monkeypatch, "--json")
+    assert code == 0
+    said = json.loads(out)
+    assert said["sound"]["replaced_by"] == "own background"
+    assert np.shape(said["sound"]["parts"]) == np.shape(said["sound"]["branches"]["near_knn"]["parts"]) == (2, 3)
+    assert said["normals"]["one_in"] == pytest.approx(1 / said["p_value"])
+
+
+def test_explain_of_what_is_none_exits_with_2(root, tmp_path, capsys, monkeypatch):
+    code, out, err = asd(capsys, monkeypatch, "explain", root / "frozen.asd", tmp_path / "none.wav")
+    assert (code, out) == (2, "")
+    assert err == f"Error: There is no recording {tmp_path / 'none.wav'}. Name a file, such as clip.wav.\n"
+
+
 def test_a_bad_recording_is_named_and_the_others_are_scored(root, tmp_path, capsys, monkeypatch):
     (tmp_path / "text.wav").write_text("no sound")
     (tmp_path / "folder").mkdir()

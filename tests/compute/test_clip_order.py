@@ -91,3 +91,20 @@ def test_an_index_that_names_a_clip_twice_is_refused():
     order = ClipOrder(pl.DataFrame({"clip": ["a", "a"], "sha256": ["0", "1"]}))
     with pytest.raises(pl.exceptions.ComputeError):
         order.places(pl.Series(["a"]))
+
+
+@pytest.mark.parametrize(
+    "digests",
+    [
+        [f"{n:064x}" for n in (3, 1, 2)],
+        ["ff" * 32, "0a" * 32, "a0" * 32],
+        ["b", "a", "10"],
+        ["AB" * 32, "ab" * 32, "0c" * 32],
+        ["0f" * 32, "0f" * 32, "00" * 32],
+        ["0f" * 8 + "1", "0f" * 8 + "0", "e" * 17],
+    ],
+    ids=["last digits differ", "first digits differ", "no digests", "capitals", "the same audio", "other lengths"],
+)
+def test_clips_are_sorted_by_the_text_of_their_digests(digests):
+    clips = pl.DataFrame({"clip": ["z", "x", "y"], "sha256": digests})
+    assert ClipOrder(clips).clips.equals(clips.sort("sha256", "clip"))

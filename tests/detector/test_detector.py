@@ -235,3 +235,11 @@ def test_a_scorer_that_scores_otherwise_here_is_refused(carried, monkeypatch):
     fresh = asdcore.load_detector(carried.path)
     with pytest.raises(ManifestError, match=r"branch 'gauss', fan section 00: fan/train/.* when its scorer was frozen"):
         fresh.score(CLIP, 16000, "fan")
+
+
+@pytest.mark.parametrize("system", ["carried", "largest", "mirrored"])
+def test_the_score_is_the_usual_one_and_the_shares_of_all_branches_and_guards(carried, detector, system):
+    for _, machine, section, audio, rate in carried.clips():
+        verdict = detector.score(audio, rate, machine, section, system=system)
+        parts = [branch.share for branch in verdict.branches.values()]
+        assert verdict.usual + sum(parts) + sum(verdict.guards.values()) == pytest.approx(verdict.score, abs=2e-6)

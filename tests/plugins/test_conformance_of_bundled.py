@@ -149,17 +149,23 @@ def cases():
         begun = set()
         for name, parameters in components:
             shown = ",".join(f"{key}={value}" for key, value in parameters.items())
-            for check_name, check in checks(kind).items():
-                if check_name == NEW_PROCESS and name in begun:
-                    continue
-                run = functools.partial(check, functools.partial(load, name, **parameters))
-                yield pytest.param(run, id=f"{kind}-{name}({shown})-{check_name}")
+            names = [check for check in checks(kind) if check != NEW_PROCESS or name not in begun]
+            yield pytest.param(kind, functools.partial(load, name, **parameters), names, id=f"{kind}-{name}({shown})")
             begun.add(name)
 
 
-@pytest.mark.parametrize("check", list(cases()))
-def test_conforms(check):
-    check()
+@pytest.mark.parametrize(("kind", "make", "names"), list(cases()))
+def test_conforms(kind, make, names):
+    """All checks in one test: pytest takes longer to begin and end a test than most checks take."""
+    failures = []
+    for name in names:
+        try:
+            checks(kind)[name](make)
+        except Exception as failure:
+            failure.add_note(f"by {name}")
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} of {len(names)} checks fail", failures)
 
 
 @pytest.mark.parametrize("kind", list(BUNDLED))

@@ -19,6 +19,7 @@ ONE_OF_EACH = (
     "ast-audioset",
     "audiomae-finetuned",
     "beats-iter3-plus-as2m-finetuned-on-as2m-cpt2",
+    "ced-tiny",
     "clap-htsat-fused",
     "dasheng-base",
     "eat-large-finetuned-as2m",
@@ -66,6 +67,8 @@ COST = {
 
 
 SIZES = {
+    **{f"ced-{size}": ("ced/keys", size, "n_parameters_encoder", "MACs_10s_encoder") for size in ("tiny", "mini")},
+    **{f"ced-{size}": ("ced/keys", size, "n_parameters_encoder", "MACs_10s_encoder") for size in ("small", "base")},
     "echo-small": ("echo/keys", "small", "n_values_without_pos_embed", "MACs_10s_16000Hz"),
     "echo-tiny": ("echo/keys", "tiny", "n_values_without_pos_embed", "MACs_10s_16000Hz"),
     "fisher-tiny": ("fisher/keys", "tiny", "n_values_without_position_table", "MACs_10s_16000Hz"),
@@ -110,6 +113,15 @@ def test_every_size_has_the_authors_parameters_and_macs(name):
     assert (facts.parameters, facts.macs) == (found[parameters], found[macs])
 
 
+@pytest.mark.parametrize("size", ["base", "large"])
+def test_openbeats_has_the_parameters_and_macs_of_its_authors(size):
+    found, facts = published("openbeats/keys")[size], CHECKPOINTS[f"openbeats-{size}"].facts
+    # Their code also convolves a mask of padding, with 16 x 16 ones, to the 496 tokens.
+    assert facts.macs == found["MACs_10s_998_frames_496_tokens"] - 496 * 16 * 16
+    # Left out: two tensors of ones for masks, and the gain of 128 taps, which becomes part of the weight.
+    assert facts.parameters == found["n_parameters"] - 16 * 16 - 400 - 128
+
+
 @pytest.mark.parametrize("rate", [25600, 48000])
 @pytest.mark.parametrize("name", ["echo-small", "fisher-small"])
 def test_macs_at_other_sample_rates_are_those_of_the_authors(name, rate):
@@ -118,7 +130,7 @@ def test_macs_at_other_sample_rates_are_those_of_the_authors(name, rate):
 
 
 def test_checkpoints_of_one_network_have_the_same_facts():
-    beats = {entry.facts for entry in CHECKPOINTS.values() if entry.plugin == "beats"}
+    beats = {e.facts for name, e in CHECKPOINTS.items() if e.plugin == "beats" and name != "openbeats-large"}
     assert len(beats) == 1
     assert CHECKPOINTS["sslam-pretrain"].facts == CHECKPOINTS["eat-base-pretrain"].facts
 

@@ -18,15 +18,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 
 from asdcore import DataError, DatasetError, index_clips
+from asdcore_plugins.datasets.bases.dcase_columns import read_names
 from asdcore_plugins.datasets.bases.dcase_names import (
     FOLDERS,
     TASKS,
-    ClipName,
     is_sound,
     match_form,
     no_form,
@@ -92,11 +91,7 @@ class DcaseReader:
         """
         named, problems = self._named(root)
         # Train clips are numbered as they were recorded; of test clips index_clips keeps no order.
-        entries = [
-            {**vars(name), "clip": file.clip, "machine": file.machine, "order": int(name.index)}
-            for file, name in named
-            if name
-        ]
+        entries = named.drop_nulls("section").with_columns(order=pl.col("index").cast(pl.Float64))
         return index_clips(root, entries, channels=TASKS[self.task].channels, problems=problems)
 
     def ground_truth(self, root: Path) -> pl.DataFrame | None:
@@ -113,10 +108,9 @@ class DcaseReader:
             clip, label (0 normal, 1 anomaly) and domain of the machines whose every test clip is labelled; None if
             there is no such machine.
         """
-        machines: dict[str, list[tuple[str, int | None, str | None]]] = defaultdict(list)
-        for file, name in self._named(root, ("test",))[0]:
-            label = LABELS[name.label] if name and name.label else None
-            machines[file.machine].append((file.clip, label, name.domain if name else None))
+        named = self._named(root, ("test",))[0]
+        label = pl.col("label").replace_strict(LABELS, default=None, return_dtype=pl.Int64)
+        machines = named.select("machine", "clip", label, "domain").rows_by_key("machine")
         return labels_of_whole_machines(machines.values())
 
     def supplemental(self, root: Path) -> list[str]:
@@ -124,35 +118,29 @@ class DcaseReader:
         clips = (path.relative_to(root) for path in root.glob(f"*/{SUPPLEMENTAL}/*") if is_sound(path.name))
         return sorted(clip.as_posix() for clip in clips if not any(part.startswith(HIDDEN) for part in clip.parts))
 
-    def _named(
-        self, root: Path, splits: tuple[str, ...] = ("train", "test")
-    ) -> tuple[list[tuple[_File, ClipName | None]], list[str]]:
-        """Return every clip of some splits with what its name says (None where it cannot be read), and all problems."""
+    def _named(self, root: Path, splits: tuple[str, ...] = ("train", "test")) -> tuple[pl.DataFrame, list[str]]:
+        """Return every clip of some splits with what its name says (null where it cannot be read), and all problems."""
         files, problems = _find(root)
-        if not any(match_form(stem_of(file.name), self.task) for file in files):
-            stems = [stem_of(file.name) for file in files]
-            all_wrong = f"{files[0].clip} ({len(files)} clips in all): {no_form(stems, self.task)}"
+        if not any(match_form(stem_of(name), self.task) for name in files["name"]):
+            stems = [stem_of(name) for name in files["name"]]
+            all_wrong = f"{files['clip'][0]} ({len(files)} clips in all): {no_form(stems, self.task)}"
             raise _refusal(root, f"a dataset of {self.task}", [all_wrong, *problems])
-        named: list[tuple[_File, ClipName | None]] = []
-        for file in (file for file in files if FOLDERS[file.folder][0] in splits):
+        of_splits = [folder for folder, (split, _) in FOLDERS.items() if split in splits]
+        named = read_names(files.filter(pl.col("folder").is_in(of_splits)), self.task)
+        for clip, folder, name in named.filter(pl.col("section").is_null()).select("clip", "folder", "name").rows():
             try:
-                named.append((file, parse_name(file.name, file.folder, self.task)))
+                parse_name(name, folder, self.task)
             except DataError as error:
-                named.append((file, None))
-                problems.append(f"{file.clip}{str(error).removeprefix(file.name)}")
+                problems.append(f"{clip}{str(error).removeprefix(name)}")
         return named, problems
 
 
-class _File(NamedTuple):
-    clip: str
-    machine: str
-    folder: str
-    name: str
+def _find(root: Path) -> tuple[pl.DataFrame, list[str]]:
+    """Return all that may be a clip: its path, machine, folder and name; and what lies where no clip belongs.
 
-
-def _find(root: Path) -> tuple[list[_File], list[str]]:
-    """Return all that may be a clip, and what lies where no clip belongs; DatasetError where there is no clip."""
-    files: list[_File] = []
+    Raises DatasetError where there is no clip.
+    """
+    files: list[tuple[str, str, str, str]] = []
     problems: list[str] = []
     strays: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for folder, names in _sounds(root, problems):
@@ -163,15 +151,18 @@ def _find(root: Path) -> tuple[list[_File], list[str]]:
             if not printable and not f"{above}{name}".isprintable():
                 problems.append(f"{f'{above}{name}'!a}: its name has characters that cannot be printed, rename it")
             elif loose:
-                files.append(_File(name, **loose.groupdict()))
+                files.append((name, loose["machine"], loose["folder"], loose["name"]))
             elif len(folder) == 2 and folder[1] in FOLDERS:
-                files.append(_File(f"{above}{name}", *folder, name))
+                files.append((above + name, *folder, name))
             else:
                 strays[folder].append(name)
     if not files:
         raise _refusal(root, "a dataset", [_no_dataset(root, strays), *problems])
     problems += [f"{held}, where no clip belongs: move it away, or hide its folder" for held in _held(strays)]
-    return files, problems
+    columns = ("clip", "machine", "folder", "name")
+    return pl.DataFrame(
+        dict(zip(columns, zip(*files, strict=True), strict=True)), schema=dict.fromkeys(columns, pl.String)
+    ), problems
 
 
 def _sounds(root: Path, problems: list[str]) -> Iterator[tuple[tuple[str, ...], list[str]]]:

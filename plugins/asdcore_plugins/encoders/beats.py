@@ -1,4 +1,4 @@
-"""The encoder ``beats``: BEATs of Microsoft."""
+"""The encoder ``beats``: BEATs of Microsoft, and OpenBEATs."""
 
 from __future__ import annotations
 
@@ -8,29 +8,37 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.beats import Beats
-from asdcore_plugins.nn.beats_checkpoint import BANDS, HOP, WINDOW, network, normalized
+from asdcore_plugins.nn.beats_checkpoint import BANDS, HOP, WINDOW, is_open, network, opened
 from asdcore_plugins.nn.frontend import check_length, kaldi_fbank
 from asdcore_plugins.nn.run import Parts, TorchEncoder
 
+OPEN_LEAST = 3200
+"""Samples below which OpenBEATs repeats a clip."""
+
 
 class BEATs(TorchEncoder):
-    """BEATs, pre-trained on AudioSet with the acoustic tokenizer that the model before it taught.
+    """BEATs, pre-trained on AudioSet with the acoustic tokenizer that the model before it taught; and OpenBEATs.
 
     Front end: 16 kHz; the waveform times 2 ** 15; Kaldi fbank (Povey window, 25 ms every 10 ms, 128 bands); then (x -
-    15.41663) / (2 * 6.55582).
+    15.41663) / (2 * 6.55582), or what an OpenBEATs checkpoint says.
 
-    Tokens of 10 s: 62 x 8 patches of 16 x 16, every 160 ms, no class token; dim 768. A clip of any length is taken
-    whole, from 16 frames (175 ms) on. An end that fills no patch is left out. Layers: what enters the blocks (after the
-    positional convolution and its norm), and every block; nothing follows the last one. The classifier of a fine-tuned
-    checkpoint is left out.
+    Tokens of 10 s: 62 x 8 patches of 16 x 16, every 160 ms, no class token; dim 768 (OpenBEATs large: 1024). A clip of
+    any length is taken whole, from 16 frames (175 ms) on. An end that fills no patch is left out. Layers: what enters
+    the blocks (after the positional convolution and its norm), and every block; nothing follows the last one. The
+    classifier of a fine-tuned checkpoint is left out.
+
+    OpenBEATs is the same network with other weights. A clip of less than 3200 samples (200 ms) is repeated there, as
+    its authors do it, so that any length will do. Of ESPnet's fine-tuned models the file of weights is taken, whose
+    tensors tell the sizes; or a folder with that file and the ``config.yaml`` of the base model, which also tells how
+    fbanks are normalised.
 
     Parameters
     ----------
     checkpoint : str or Path
-        An official file, ``{"cfg", "model"}``, in which all sizes are; or the id of a registry entry.
+        An official file, ``{"cfg", "model"}``, in which all sizes are; a file or folder of ESPnet; or the id of a
+        registry entry.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
 
@@ -38,6 +46,8 @@ class BEATs(TorchEncoder):
     ----------
     Chen et al., "BEATs: Audio pre-training with acoustic tokenizers", ICML 2023. Official code and checkpoints:
     https://github.com/microsoft/unilm/tree/master/beats (MIT).
+
+    Bharadwaj et al., "OpenBEATs: A fully open-source general-purpose audio encoder", WASPAA 2025, arXiv 2507.14129.
 
     Examples
     --------
@@ -56,16 +66,19 @@ class BEATs(TorchEncoder):
     def __init__(
         self, checkpoint: str | Path, device: str = "cpu", autocast: str | None = None, exact: bool = False
     ) -> None:
-        content = checkpoints.read(checkpoint)
+        content = opened(checkpoint)
         model = network(content, where=f"Checkpoint {checkpoint}, read as BEATs,", exact=exact)
         super().__init__(model, device, autocast, exact)
+        self._repeated_below = OPEN_LEAST if is_open(content) else 0
         self.layers = tuple(range(len(self.model.blocks) + 1))
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, frames, 128)."""
+        if (n_samples := audio.shape[1]) < self._repeated_below:
+            audio = audio.repeat(1, self._repeated_below // n_samples + 1)
         patch = self.model.patch_embed.proj.kernel_size[0]
         check_length(audio.shape[1], WINDOW + (patch - 1) * HOP, self.sample_rate)
-        return normalized(kaldi_fbank(audio * 2.0**15, n_mels=BANDS))
+        return self.model.normalized(kaldi_fbank(audio * 2.0**15, n_mels=BANDS))
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 128) -> patches (n_clips, frames // 16, 8, dim)."""

@@ -12,15 +12,13 @@ from torch import Tensor
 from asdcore import DataError
 from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
-from asdcore_plugins.nn.frontend import check_length, mel_db, torch_bank
-from asdcore_plugins.nn.mel import htk_bank
+from asdcore_plugins.nn.frontend import check_length
+from asdcore_plugins.nn.mel64 import BANDS, HOP, RATE, mel64, other_tensors
 from asdcore_plugins.nn.run import Parts, TorchEncoder
 from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12, 1280: 16, 1536: 24}
 """Attention heads of the official models, base, 0.6B and 1.2B, by width."""
-
-RATE, N_FFT, HOP, BANDS = 16000, 512, 160, 64
 
 FRONT_END = {"hop_size": HOP, "center": True, "top_db": 120}
 """What a checkpoint's ``config`` may say of the front end, beside the window and the filter bank that it holds."""
@@ -100,8 +98,7 @@ class Dasheng(TorchEncoder):
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> mel spectrogram in dB (n_clips, 1 + n_samples // 160, 64)."""
         check_length(audio.shape[1], (self._stride - 1) * HOP, RATE)
-        bank = torch_bank(htk_bank, RATE, N_FFT, BANDS, 0.0, RATE / 2)
-        return mel_db(audio, bank, sample_rate=RATE, n_fft=N_FFT, hop=HOP, top_db=120.0)
+        return mel64(audio)
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:
         """(n_clips, frames, 64) in dB -> patches (n_clips, frames // 4, 1, dim)."""
@@ -143,16 +140,7 @@ def network(state: Mapping[str, Any], config: Mapping[str, Any], *, where: str, 
 
 def check_front_end(state: Mapping[str, Any], config: Mapping[str, Any], where: str) -> None:
     """Raise DataError where a checkpoint was trained with another front end than the official one."""
-    official = {
-        "front_end.0.spectrogram.window": torch.hann_window(N_FFT),
-        "front_end.0.mel_scale.fb": torch_bank(htk_bank, RATE, N_FFT, BANDS, 0.0, RATE / 2).to_dense().T.float(),
-    }
-    others = [
-        name
-        for name, ours in official.items()
-        if checkpoints.shape(state, name, ours.ndim, where=where) != ours.shape
-        or not torch.allclose(state[name].float(), ours, atol=1e-4)
-    ]
+    others = other_tensors(state, where)
     others += [f"{key} = {config[key]}" for key, ours in FRONT_END.items() if config.get(key, ours) != ours]
     if others:
         raise DataError(f"{where} was trained with another front end than Dasheng's own: {', '.join(others)}.")

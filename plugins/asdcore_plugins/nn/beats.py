@@ -23,6 +23,9 @@ from asdcore_plugins.nn.vit import Block, PatchEmbed
 EPS = 1e-5
 """Of every LayerNorm."""
 
+MEAN, STD = 15.41663, 6.55582
+"""By which fbanks are normalised, unless a ``cfg`` says ``fbank_mean`` and ``fbank_std``, as OpenBEATs' may."""
+
 
 class GatedAttention(nn.Module):
     """Multi-head self-attention with a relative position bias that every query opens or closes for itself.
@@ -79,6 +82,7 @@ class Beats(nn.Module):
         dim, width, depth = cfg["encoder_embed_dim"], cfg["embed_dim"], cfg["encoder_layers"]
         heads, patch, self.taps = cfg["encoder_attention_heads"], cfg["input_patch_size"], cfg["conv_pos"]
         self.max_distance = cfg["max_distance"]
+        self.mean, self.std = float(cfg.get("fbank_mean", MEAN)), float(cfg.get("fbank_std", STD))
         self.patch_embed = PatchEmbed(width, (patch, patch), (patch, patch), bias=False)
         self.patch_norm = nn.LayerNorm(width, EPS)
         self.widen = nn.Linear(width, dim) if width != dim else nn.Identity()
@@ -90,6 +94,10 @@ class Beats(nn.Module):
         self.blocks = nn.ModuleList(
             Block(attention, dim, hidden, eps=EPS, post_norm=True, alpha=alpha) for attention in attentions
         )
+
+    def normalized(self, fbank: Tensor) -> Tensor:
+        """Return Kaldi's fbank of the waveform times 2 ** 15 as the network takes it: (x - mean) / (2 std)."""
+        return (fbank - self.mean) / (2.0 * self.std)
 
     def tokens(self, spectrogram: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """(n_clips, frames, bands) -> what enters the first block (n_clips, time * band, dim), and (time, band)."""

@@ -24,6 +24,8 @@ from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 class CED(ClusterScorer):
     """Distance over the mean distance within the train normal's cluster; without unit.
 
+    The encoder ``ced_audio``, CED of another meaning, has nothing to do with it.
+
     Parameters
     ----------
     k, quantile, among, metric, references

@@ -43,6 +43,7 @@ DASHENG = FOLDER / "dasheng" / "checkpoint.pt"
 GOLDEN = {
     "audiomae": ("checkpoint_pretrained.pth", {"num_heads": 4}),
     "beats": ("checkpoint_pretrained.pt", {}),
+    "ced_audio": ("../ced/hf", {"num_heads": 4}),
     "dasheng": ("checkpoint.pt", {"num_heads": 4}),
     "eat": ("hf_finetune", {"num_heads": 4, "target_length": 256}),
     "echo": ("model.safetensors", {"num_heads": 4}),

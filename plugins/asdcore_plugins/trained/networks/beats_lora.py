@@ -17,7 +17,7 @@ from torch import Tensor
 
 from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn.beats import Beats
-from asdcore_plugins.nn.beats_checkpoint import BANDS, HOP, NAMES, WINDOW, network, normalized
+from asdcore_plugins.nn.beats_checkpoint import BANDS, HOP, NAMES, WINDOW, described, network, opened
 from asdcore_plugins.stats.parameters import fraction
 from asdcore_plugins.trained.networks.adapted import AdaptedTransformer
 from asdcore_plugins.trained.networks.fbank import fbank
@@ -104,7 +104,7 @@ class BeatsLora(AdaptedTransformer):
 
     def front_end(self, wave: Tensor) -> Tensor:
         """(batch, n_samples) -> normalised fbank (batch, frames, 128), as the encoder ``beats`` has it."""
-        return normalized(fbank(wave * 2.0**15, window="povey", n_mels=BANDS))
+        return self.base.normalized(fbank(wave * 2.0**15, window="povey", n_mels=BANDS))
 
     def first_tokens(self, spectrogram: Tensor) -> Tensor:
         """(batch, frames, 128) -> what enters the first block (batch, frames // 16 * 8, width)."""
@@ -161,5 +161,5 @@ def _read(checkpoint: str | Path | None) -> tuple[Beats, Mapping[str, Any]]:
             attention.relative_attention_bias = model.attentions()[0].relative_attention_bias
         return model, OFFICIAL
     where = f"Checkpoint {checkpoint}, read as BEATs,"
-    content = checkpoints.read(checkpoint)
-    return network(content, where=where), checkpoints.entry(content, "cfg", where=where)
+    content = opened(checkpoint)
+    return network(content, where=where), described(content, where)[0]
