@@ -110,10 +110,10 @@ def run(
     from asdcore.pipeline import run as run_portfolio
     from asdcore.runs.folder import Run
 
-    how: dict[str, Any] = {"workers": workers, "device": device, "cluster": cluster, "progress": progress()}
-    how["rehash"] = rehash
+    how: dict[str, Any] = {"workers": workers, "device": device, "cluster": cluster, "rehash": rehash}
     plan = portfolio if seconds is None and hop is None else _in_windows(portfolio, seconds, hop)
-    finished: Run | Trials = run_portfolio(plan, data, out, task=task, store=store, trials=trials, **how)
+    how |= {"task": task, "store": store, "trials": trials, "progress": progress()}
+    finished: Run | Trials = run_portfolio(plan, data, out, **how)
     first = finished if isinstance(finished, Run) else finished.first
     systems = list(first.about["portfolio"]["systems"])
     page = _report(out) if report else None
@@ -122,14 +122,10 @@ def run(
         return
     seeds = "" if isinstance(finished, Run) else f", trials with the seeds {', '.join(map(str, finished.seeds))}"
     typer.echo(f"{first.clips.height} clips, systems {', '.join(systems)}{seeds}: {out}")
-    if page is not None:
-        typer.echo(f"The report is in {page}: open it in a browser.")
-    if tells_labels(first):
-        typer.echo(f"Next: asdcore evaluate {out}")
-    else:
-        typer.echo(
-            f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"
-        )
+    print_lines([f"The report is in {page}: open it in a browser."] if page else [])
+    labelled = f"Next: asdcore evaluate {out}"
+    bare = f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"
+    typer.echo(labelled if tells_labels(first) else bare)
 
 
 def _report(out: Path) -> Path:
