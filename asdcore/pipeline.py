@@ -28,9 +28,8 @@ import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
 from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
-from asdcore.components.readers import reader_of, year_of
+from asdcore.components.readers import ListsClips, left_out_by, lister_of, year_of
 from asdcore.compute.recordings_out_of_reach import check_apart
-from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restrict
 from asdcore.errors import clips_named
 from asdcore.evidence.tail_notes import tail_notes
@@ -151,7 +150,7 @@ def run(
     for place in plans:
         check_out(place)
     check_apart(plan.choices(), root, installed())
-    name, reader = reader_of(task if task is not None else plan.task, root, installed())
+    name, reader = lister_of(task if task is not None else plan.task, root, installed(), plan.windows)
     check_writable(kept.root)
     check_workers(workers, cluster)
     shown = EachNoteOnce(progress or Silent())
@@ -186,25 +185,26 @@ class Work:
     networks: Networks | None = None
     """What encoders have learnt; None: it is trained if the store lacks it."""
 
-    def trial(self, reader: Dataset, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
+    def trial(self, reader: ListsClips, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
         """Run one of several trials."""
         self.progress.note(f"trial with seed {self.plan.seed}, in {folder}")
         with claimed(folder):
             return self.run(reader, clips, rests, folder)
 
-    def run(self, reader: Dataset, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
+    def run(self, reader: ListsClips, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
         """Turn the clip index into a run folder."""
         plan = self.plan
         decide.check_attainable(clips, plan.decision, plan.out_of_fold)
-        notes = [*notes_on(self.task, clips, plan.folds, rests), *decide.doubts(clips, plan.decision)]
-        notes += [*check_places(clips, plan.out_of_fold), *self.device_notes(), *self.unheard_notes(clips)]
+        notes = [*notes_on(self.task, clips, plan.folds, rests), *left_out_by(reader)]
+        notes += [*decide.doubts(clips, plan.decision), *check_places(clips, plan.out_of_fold)]
+        notes += [*self.device_notes(), *self.unheard_notes(clips)]
         for note in notes:
             self.progress.note(note)
         tables = self.tables(clips)
         about = {"year": year_of(reader), "notes": [*notes, *self.findings], **self.about(clips)}
         return write_run(folder, tables, about)
 
-    def listed(self, reader: Dataset, rehash: bool = False) -> tuple[pl.DataFrame, Any]:
+    def listed(self, reader: ListsClips, rehash: bool = False) -> tuple[pl.DataFrame, Any]:
         """Return the clip index of the recordings, and what was noticed of their last bytes."""
         with self.stage("clips", 0) as advance:
             heard_before = partial(embed.heard_before, self.plan, self.store, self.device)
@@ -287,9 +287,8 @@ class Work:
 
     def about(self, clips: pl.DataFrame) -> dict[str, Any]:
         """Return what ``run.json`` says of the work: what ran, on what, with what."""
-        how = (self.plan, self.task, self.root, self.store, self.device)
-        known = about_run(*how, clips, self.networks or NONE)
-        return {**known, "out_of_fold": self.out_of_fold, "seconds": self.seconds}
+        about = about_run(self.plan, self.task, self.root, self.store, self.device, clips, self.networks or NONE)
+        return {**about, "out_of_fold": self.out_of_fold, "seconds": self.seconds}
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Any]:

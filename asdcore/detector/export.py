@@ -191,7 +191,7 @@ class _Export:
     def _check(self, names: list[str]) -> None:
         """Raise ManifestError unless these files are as they were frozen."""
         with self.progress.stage("verify", len(names)) as advance:
-            files = hash_files(names, self.roots.locate, done=advance)
+            files = hash_files(names, self.roots.locate_text, done=advance)
         changed = [
             f"{name}: {file.trouble or 'changed'}"
             for name, file in files.items()

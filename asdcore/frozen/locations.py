@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asdcore.basics.recording_parts import recording_name
+from asdcore.basics.recording_parts import is_whole, recording_name
 from asdcore.components.named_files import module_source
 from asdcore.contract.discovery import origins
 from asdcore.contract.sources import framework_files, source_folder
@@ -40,12 +40,27 @@ class Roots:
     folders: dict[str, Path]
     files: dict[str, Path] = field(default_factory=dict)
     _real: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _inside: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The folder of names up to their last "/", once it is known to lie inside its root."""
 
     def locate(self, name: str) -> Path | None:
         """Return the path of a subject, None if its root is not on this machine.
 
         Raises ManifestError if a link leads out of the root: its target was not frozen.
         """
+        target = self.locate_text(name)
+        return None if target is None else Path(target)
+
+    def locate_text(self, name: str) -> str | Path | None:
+        """Return what :meth:`locate` does; as text where there may be a million."""
+        above, _, last = name.rpartition("/")
+        if (folder := self._inside.get(above)) and is_whole(name):
+            target = f"{folder}/{last}"
+            if not os.path.islink(target):  # noqa: PTH114
+                return target
+        return self._located(name, above)
+
+    def _located(self, name: str, above: str) -> str | Path | None:
         if name in self.files:
             return self.files[name]
         root, path = split(name)
@@ -56,12 +71,14 @@ class Roots:
         path = recording_name(path) if root == "data" else path
         home = self._real_path(str(self.folders[root]))
         folder, _, file = f"{home}/{path}".rpartition("/")
-        target = f"{folder}/{file}"
-        # Text, not paths: there may be a million.
-        real = os.path.realpath(target) if os.path.islink(target) else f"{self._real_path(folder)}/"  # noqa: PTH114
+        target, real = f"{folder}/{file}", f"{self._real_path(folder)}/"
+        if is_link := os.path.islink(target):  # noqa: PTH114
+            real = os.path.realpath(target)
         if not real.startswith(f"{home.rstrip('/')}/"):
             raise ManifestError("a link leads out of its root")
-        return Path(target)
+        if not is_link and root == "data":
+            self._inside[above] = folder
+        return target
 
     def _real_path(self, folder: str) -> str:
         """Resolve the links of a folder, once: thousands of files lie in a few folders."""

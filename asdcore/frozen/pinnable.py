@@ -23,7 +23,7 @@ def pinnable(names: Iterable[str], roots: Roots, had: Mapping[str, str], advance
 
     had : the digests of some of them at the run. Raises ManifestError with all that cannot be pinned.
     """
-    files = hash_files(names, lambda name: roots.locate(check_name(name)), done=advance)
+    files = hash_files(names, lambda name: roots.locate_text(check_name(name)), done=advance)
     problems = []
     for name, file in files.items():
         if file.trouble:

@@ -132,7 +132,7 @@ def code_differences(manifest: Manifest, roots: Roots) -> list[Difference]:
     """Compare asdcore, plugins, Python and packages with those that a manifest pins, and nothing else."""
     names = [subject.name for subject in manifest.of_kind("code", "plugin")]
     work = _Verify(manifest, roots, False, Silent(), False)
-    files = hash_files(names, roots.locate)
+    files = hash_files(names, roots.locate_text)
     changed = [change for name, file in files.items() for change in _compare(manifest.subjects[name], file)]
     return [*changed, *work.plugins(), *work.environment()]
 
@@ -187,7 +187,7 @@ class _Verify:
             name for name, subject in subjects.items() if subject.sha256 and not (absent and name.startswith(absent))
         ]
         with self.progress.stage("verify", len(names) + (len(shards) if shards else 0)) as advance:
-            files = hash_files(names, self.roots.locate, self.seen, advance)
+            files = hash_files(names, self.roots.locate_text, self.seen, advance)
             for name, file in files.items():
                 yield from _compare(subjects[name], file)
             if shards:
@@ -197,7 +197,7 @@ class _Verify:
     def _recordings(self, frame: pl.DataFrame, shard: str, advance: Callable[[int], None]) -> Iterator[Difference]:
         """Hash the recordings of one shard and compare."""
         seen = DigestCache(self.seen.path.with_suffix("") / f"{shard}.json", self.trust_mtime)
-        files = hash_files(frame["name"], self.roots.locate, seen, advance)
+        files = hash_files(frame["name"], self.roots.locate_text, seen, advance)
         for name, size, sha256, _ in frame.iter_rows():
             file = files[name]
             if (file.size, file.sha256, file.trouble) != (size, sha256, ""):
