@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from asdcore.contract.left_out_clips import Without, left_out_by_refit
     from asdcore.contract.references import DOMAINS, METRICS, REFERENCES
     from asdcore.data.clips import index_clips
-    from asdcore.data.distances import DISTANCE_BYTES, distances
+    from asdcore.data.distances import DISTANCE_BYTES, PreparedBank, distances
     from asdcore.data.synth import synthesize
     from asdcore.detector.adapt import Adaptation, adapt
     from asdcore.detector.detector import Detector
@@ -105,6 +105,7 @@ _LAZY = {
     "Explanation": "asdcore.detector.explanation",
     "METRICS": "asdcore.contract.references",
     "Portfolio": "asdcore.portfolio",
+    "PreparedBank": "asdcore.data.distances",
     "REFERENCES": "asdcore.contract.references",
     "Run": "asdcore.runs.folder",
     "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
@@ -167,6 +168,7 @@ __all__ = [
     "PluginError",
     "Portfolio",
     "PortfolioError",
+    "PreparedBank",
     "ResourceError",
     "Run",
     "SmoothEcdf",
