@@ -65,11 +65,13 @@ if TYPE_CHECKING:
         load_view,
     )
     from asdcore.contract.left_out_clips import Without, left_out_by_refit
+    from asdcore.contract.onnx_graph import OnnxGraph, OnnxValue
     from asdcore.contract.references import DOMAINS, METRICS, REFERENCES
     from asdcore.data.clips import index_clips
     from asdcore.data.distances import DISTANCE_BYTES, PreparedBank, distances
     from asdcore.data.synth import synthesize
     from asdcore.detector.adapt import Adaptation, adapt
+    from asdcore.detector.as_onnx.write import OnnxFile, export_onnx
     from asdcore.detector.detector import Detector
     from asdcore.detector.explain import explain
     from asdcore.detector.explanation import Explanation
@@ -104,6 +106,9 @@ _LAZY = {
     "Detector": "asdcore.detector.detector",
     "Explanation": "asdcore.detector.explanation",
     "METRICS": "asdcore.contract.references",
+    "OnnxFile": "asdcore.detector.as_onnx.write",
+    "OnnxGraph": "asdcore.contract.onnx_graph",
+    "OnnxValue": "asdcore.contract.onnx_graph",
     "Portfolio": "asdcore.portfolio",
     "PreparedBank": "asdcore.data.distances",
     "REFERENCES": "asdcore.contract.references",
@@ -124,6 +129,7 @@ _LAZY = {
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
     "explain": "asdcore.detector.explain",
     "export": "asdcore.detector.export",
+    "export_onnx": "asdcore.detector.as_onnx.write",
     "export_features": "asdcore.exchange.exported",
     "freeze": "asdcore.frozen.freeze",
     "import_features": "asdcore.exchange.imported",
@@ -165,6 +171,9 @@ __all__ = [
     "EvaluationError",
     "Explanation",
     "ManifestError",
+    "OnnxFile",
+    "OnnxGraph",
+    "OnnxValue",
     "PluginError",
     "Portfolio",
     "PortfolioError",
@@ -191,6 +200,7 @@ __all__ = [
     "explain",
     "export",
     "export_features",
+    "export_onnx",
     "freeze",
     "hookimpl",
     "import_features",

@@ -359,3 +359,30 @@ def trials(tmp_path_factory, make_dataset):
     import asdcore
 
     return asdcore.run(home / "p.toml", home / "data", home / "trials", task="dcase2026", store=home / "store")
+
+
+@pytest.fixture(scope="session")
+def as_onnx():
+    """Write a formula of float64 arrays as ONNX, run it, and return what it gives: an array, or a dict of them."""
+
+    def computed(formula, *arrays):
+        import onnxruntime
+        from onnx import TensorProto, helper
+
+        from asdcore.contract.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
+
+        graph = OnnxGraph()
+        given = {f"given_{i}": np.asarray(array, np.float64) for i, array in enumerate(arrays)}
+        made = formula(*(OnnxValue(graph, name) for name in given))
+        values = made if isinstance(made, dict) else {"": made}
+        inputs = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, x.shape) for name, x in given.items()]
+        outputs = [helper.make_tensor_value_info(v.name, TensorProto.DOUBLE, None) for v in values.values()]
+        inside = helper.make_graph(graph.nodes, "formula", inputs, outputs, graph.used_constants())
+        opsets = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(inside, opset_imports=opsets, ir_version=IR_VERSION)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        results = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, given)
+        return dict(zip(values, results, strict=True)) if isinstance(made, dict) else results[0]
+
+    return computed

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.basics.rounding import Grid
 from asdcore.components.build import build
 from asdcore.compute.fitted import Restored, revive
 from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Work, combined
@@ -119,6 +121,11 @@ class FrozenBranch:
     ------
     ManifestError
         If a scorer gives its probe another score than when it was frozen, or has no state here.
+
+    Attributes
+    ----------
+    scorer : str
+        The name of its scorer.
     """
 
     def __init__(
@@ -133,7 +140,7 @@ class FrozenBranch:
     ) -> None:
         make = partial(build, "scorer", choice.name, choice.parameters, plugins)
         self._where, self._cell, self._work = where, cell, Work(choice.name, make, cell)
-        self._grids = grids(kept)
+        self.scorer, self._grids = choice.name, grids(kept)
         with located(where), blamed("scorer", choice.name):
             self._models = dict(self._restored(states, fitted))
 
@@ -144,6 +151,25 @@ class FrozenBranch:
                 fold: _rounded(self._work.clip(scorer, rows), fold, self._grids)
                 for fold, (scorer, rows) in self._models.items()
             }
+
+    @property
+    def metric(self) -> str | None:
+        """The metric of the distances that its scorer compares; None if it takes features."""
+        return self._work.metric
+
+    @property
+    def train(self) -> NDArray[np.float32]:
+        """The train features (n_train, ...)."""
+        return self._cell.train
+
+    @property
+    def grids(self) -> dict[str, Grid]:
+        """{reference: what its scores of new clips are rounded to}, by the scorer of all train normals."""
+        return {reference: grid for (is_fold, reference), grid in sorted(self._grids.items()) if not is_fold}
+
+    def frozen(self) -> tuple[Any, Rows]:
+        """Return the scorer of all train normals, and the rows of those it was fitted on."""
+        return self._models[FULL]
 
     def nearest(self) -> Nearest | None:
         """Return the nearest train normal; None if the scorer does not compare distances."""

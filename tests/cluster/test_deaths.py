@@ -64,8 +64,9 @@ class KillsAt(Silent):
 def test_the_digests_are_the_same_after_the_scheduler_was_killed_and_the_command_given_again(simple, dataset, tmp_path):
     here = asdcore.run(simple, dataset, tmp_path / "here", store=tmp_path / "one")
     how = {"store": tmp_path / "two", "cluster": str(tmp_path / "scheduler.json")}
-    gone = pytest.raises(ClusterError, match=r"has gone. Start it and its workers anew. What was finished is kept")
-    with cluster_of_processes(tmp_path / "scheduler.json") as scheduler, gone:
+    message = r"has gone. Start it and its workers anew. What was finished is kept"
+    alone = cluster_of_processes(tmp_path / "scheduler.json")
+    with alone as scheduler, pytest.raises(ClusterError, match=message):
         asdcore.run(simple, dataset, tmp_path / "there", progress=KillsAt(scheduler, "score"), **how)
     assert not (tmp_path / "there").exists()
     shards = {path: path.stat().st_mtime_ns for path in (tmp_path / "two" / "features").glob("*/*.parquet")}
