@@ -55,6 +55,7 @@ from asdcore.errors import (
 from asdcore.version import __version__
 
 if TYPE_CHECKING:
+    from asdcore.basics.paths import is_recording
     from asdcore.basics.recording_parts import part_name, part_of
     from asdcore.components.build import (
         load_dataset,
@@ -135,6 +136,7 @@ _LAZY = {
     "import_features": "asdcore.exchange.imported",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
+    "is_recording": "asdcore.basics.paths",
     "ledger": "asdcore.evidence.ledger",
     "left_out_by_refit": "asdcore.contract.left_out_clips",
     "load_dataset": "asdcore.components.build",
@@ -206,6 +208,7 @@ __all__ = [
     "import_features",
     "index_clips",
     "infer",
+    "is_recording",
     "ledger",
     "left_out_by_refit",
     "load_dataset",
