@@ -104,23 +104,24 @@ def _told(block: Block) -> Iterator[None]:
         raise ExampleError(f"{block.page.name}, line {block.line}:\n{block.text}\n{why}") from None
 
 
+TOGETHER = re.compile(r"^\s|<<|^(cd|export|for|if|while|case)\b|^[A-Za-z_]+=", re.MULTILINE)
+"""What makes the lines of a script depend on one another: a loop, a variable, another folder."""
+
+
 def _shell(script: str) -> str:
     """Run a script; returns what a terminal would show."""
-    commands = _plain_commands(script)
-    return _bash(script) if commands is None else "".join(map(_asdcore, commands))
+    script = script.replace("\\\n", " ").strip()
+    return "".join(map(_line, [script] if TOGETHER.search(script) else script.splitlines()))
 
 
-def _plain_commands(script: str) -> list[list[str]] | None:
-    """Return the words of each command, or None if the script needs a shell: all else than plain calls of asdcore."""
-    lines = [line for line in script.replace("\\\n", " ").splitlines() if line.strip()]
-    if any(character in script for character in "|&;<>()$`*?[]{}~#!'"):
-        return None
-    commands = [shlex.split(line) for line in lines]
-    return commands if all(words[0] == "asdcore" for words in commands) else None
+def _line(line: str) -> str:
+    """Run a line: in this process if it is no more than a command of asdcore, since to start another takes longer."""
+    plain = line.startswith("asdcore ") and not any(character in line for character in "\n|&;<>()$`*?[]{}~#!'")
+    return _asdcore(shlex.split(line)) if plain else _bash(line)
 
 
 def _asdcore(words: list[str]) -> str:
-    """Run a command of asdcore in this process: to start another takes longer than most commands."""
+    """Run a command of asdcore in this process."""
     from asdcore.cli import main as asdcore
 
     importlib.invalidate_caches()  # a block before may have installed a plugin
