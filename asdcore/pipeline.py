@@ -39,7 +39,7 @@ from asdcore.portfolio import Portfolio, load_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
 from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
-from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, held_whole, listing, score, train_all
+from asdcore.stages import audio_not_heard, calibrate, decide, embed, embed_held_whole, fuse, listing, score, train_all
 from asdcore.stages.about import about_run
 from asdcore.stages.notes import device_notes, notes_on
 from asdcore.store.atomic import check_writable
@@ -246,7 +246,7 @@ class Work:
             self.find(self.networks.notes())
         known = (self.store, plugins, self.device, self.networks)
         chunks = embed.plan(clips, self.root, branches, *known)
-        self.find(held_whole.notes(chunks, clips))
+        self.find(embed_held_whole.notes(chunks, clips))
         embed.try_out(chunks, clips, self.root)
         jobs = {name: score.plan(clips, name, self.plan, *known) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
