@@ -46,8 +46,8 @@ def evaluation_scores(work: Work, frozen: Run, clips: pl.DataFrame) -> pl.DataFr
 
 
 def _by_frozen_scorers(work: Work, frozen: Run, clips: pl.DataFrame) -> pl.DataFrame:
-    known = (work.store, installed(), work.device, work.networks or NONE)
-    jobs = {name: plan(clips, name, work.plan, *known) for name in work.plan.branches}
+    context = (work.store, installed(), work.device, work.networks or NONE)
+    jobs = {name: plan(clips, name, work.plan, *context) for name in work.plan.branches}
     groups = together({job.path: job for of_branch in jobs.values() for job in of_branch}.values())
     scored: dict[Path, NewScores] = {}
     names = dict(clips.select("sha256", "clip").rows())

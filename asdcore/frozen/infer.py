@@ -244,8 +244,8 @@ class _Inference:
         paths = {self.data / clip: clip for clip in test["clip"]}
         machines = dict(zip(paths, test["machine"], strict=True))
         frozen = self.frozen_normals(listed)
-        known = (work.store, installed(), work.device, work.networks or NONE)
-        jobs = embed.plan_new(machines, self.plan.branches, *known)
+        context = (work.store, installed(), work.device, work.networks or NONE)
+        jobs = embed.plan_new(machines, self.plan.branches, *context)
         with self.work.pool(list(paths)[:1]) as pool:
             if self.work.device is None:
                 prove_features(self.work, frozen, self.roots.folders["data"], pool)

@@ -178,8 +178,8 @@ class _Sample:
     def scores(self, pool: Any) -> Iterator[Difference]:
         """Compare what the frozen scorers give their probes and one test clip of every machine and section."""
         plan, device, clips = self.work.plan, self.work.device, pl.concat([self.normals, self.tested])
-        known = (self.store, installed(), device, self.networks)
-        jobs = {name: score_jobs.plan(clips, name, plan, *known) for name in plan.branches}
+        context = (self.store, installed(), device, self.networks)
+        jobs = {name: score_jobs.plan(clips, name, plan, *context) for name in plan.branches}
         groups = score_jobs.together({job.path: job for of_branch in jobs.values() for job in of_branch}.values())
         scored: dict[Path, NewScores] = {}
         with self.work.stage("prove scores", len(groups)) as advance:
