@@ -195,7 +195,9 @@ def _fitted(bench: Bench, seed: int = 0) -> Iterator[Fitted]:
 def _as_restored(bench: Bench, fitted: Fitted) -> Fitted:
     """Exchange what a component said for what a new one says that is restored here, so that faults do not mix."""
     try:
-        return replace(fitted, outputs=answers(fitted.way, bench.build().restore(_from_file(fitted.state)), fitted.rows))
+        return replace(
+            fitted, outputs=answers(fitted.way, bench.build().restore(_from_file(fitted.state)), fitted.rows)
+        )
     except Exception:  # check_restores_exactly has it
         return fitted
 
