@@ -33,13 +33,7 @@ from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import completed, looked_at
 from asdcore.errors import DataError
 from asdcore.execution import run_jobs
-from asdcore.frozen.inference.computes_the_same import (
-    kernels_named,
-    prove_features,
-    prove_recipes,
-    prove_tables,
-    proven_notes,
-)
+from asdcore.frozen.inference.bit_checks import kernels_named, prove_features, prove_recipes, prove_tables, proven_notes
 from asdcore.frozen.inference.evaluation_recordings import (
     check_alike,
     check_names,

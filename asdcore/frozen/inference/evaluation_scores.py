@@ -9,7 +9,7 @@ import polars as pl
 from asdcore.contract.plugins import installed
 from asdcore.errors import clips_named
 from asdcore.execution import run_jobs
-from asdcore.frozen.inference.computes_the_same import prove_probes
+from asdcore.frozen.inference.bit_checks import prove_probes
 from asdcore.held_out import NONE
 from asdcore.held_out.run_record import record_notes
 from asdcore.pipeline import Work
