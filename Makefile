@@ -10,7 +10,7 @@ demo: venv
 	$(BIN)/asdcore demo
 
 test: venv
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: venv
 	$(BIN)/ruff format --check .

@@ -55,6 +55,7 @@ from asdcore.errors import (
 from asdcore.version import __version__
 
 if TYPE_CHECKING:
+    from asdcore.basics.paths import is_recording
     from asdcore.basics.recording_parts import part_name, part_of
     from asdcore.components.build import (
         load_dataset,
@@ -65,11 +66,13 @@ if TYPE_CHECKING:
         load_view,
     )
     from asdcore.contract.left_out_clips import Without, left_out_by_refit
+    from asdcore.contract.onnx_graph import OnnxGraph, OnnxValue
     from asdcore.contract.references import DOMAINS, METRICS, REFERENCES
     from asdcore.data.clips import index_clips
-    from asdcore.data.distances import DISTANCE_BYTES, distances
+    from asdcore.data.distances import DISTANCE_BYTES, PreparedBank, distances
     from asdcore.data.synth import synthesize
     from asdcore.detector.adapt import Adaptation, adapt
+    from asdcore.detector.as_onnx.write import OnnxFile, export_onnx
     from asdcore.detector.detector import Detector
     from asdcore.detector.explain import explain
     from asdcore.detector.explanation import Explanation
@@ -104,7 +107,11 @@ _LAZY = {
     "Detector": "asdcore.detector.detector",
     "Explanation": "asdcore.detector.explanation",
     "METRICS": "asdcore.contract.references",
+    "OnnxFile": "asdcore.detector.as_onnx.write",
+    "OnnxGraph": "asdcore.contract.onnx_graph",
+    "OnnxValue": "asdcore.contract.onnx_graph",
     "Portfolio": "asdcore.portfolio",
+    "PreparedBank": "asdcore.data.distances",
     "REFERENCES": "asdcore.contract.references",
     "Run": "asdcore.runs.folder",
     "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
@@ -123,11 +130,13 @@ _LAZY = {
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
     "explain": "asdcore.detector.explain",
     "export": "asdcore.detector.export",
+    "export_onnx": "asdcore.detector.as_onnx.write",
     "export_features": "asdcore.exchange.exported",
     "freeze": "asdcore.frozen.freeze",
     "import_features": "asdcore.exchange.imported",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
+    "is_recording": "asdcore.basics.paths",
     "ledger": "asdcore.evidence.ledger",
     "left_out_by_refit": "asdcore.contract.left_out_clips",
     "load_dataset": "asdcore.components.build",
@@ -164,9 +173,13 @@ __all__ = [
     "EvaluationError",
     "Explanation",
     "ManifestError",
+    "OnnxFile",
+    "OnnxGraph",
+    "OnnxValue",
     "PluginError",
     "Portfolio",
     "PortfolioError",
+    "PreparedBank",
     "ResourceError",
     "Run",
     "SmoothEcdf",
@@ -189,11 +202,13 @@ __all__ = [
     "explain",
     "export",
     "export_features",
+    "export_onnx",
     "freeze",
     "hookimpl",
     "import_features",
     "index_clips",
     "infer",
+    "is_recording",
     "ledger",
     "left_out_by_refit",
     "load_dataset",

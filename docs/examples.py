@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -102,8 +104,44 @@ def _told(block: Block) -> Iterator[None]:
         raise ExampleError(f"{block.page.name}, line {block.line}:\n{block.text}\n{why}") from None
 
 
+TOGETHER = re.compile(r"^\s|<<|^(cd|export|for|if|while|case)\b|^[A-Za-z_]+=", re.MULTILINE)
+"""What makes the lines of a script depend on one another: a loop, a variable, another folder."""
+
+
 def _shell(script: str) -> str:
-    """Run a script in bash; returns what a terminal would show."""
+    """Run a script; returns what a terminal would show."""
+    script = script.replace("\\\n", " ").strip()
+    return "".join(map(_line, [script] if TOGETHER.search(script) else script.splitlines()))
+
+
+def _line(line: str) -> str:
+    """Run a line: in this process if it is no more than a command of asdcore, since to start another takes longer."""
+    plain = line.startswith("asdcore ") and not any(character in line for character in "\n|&;<>()$`*?[]{}~#!'")
+    return _asdcore(shlex.split(line)) if plain else _bash(line)
+
+
+def _asdcore(words: list[str]) -> str:
+    """Run a command of asdcore in this process."""
+    from asdcore.cli import main as asdcore
+
+    importlib.invalidate_caches()  # a block before may have installed a plugin
+    printed, code, before = io.StringIO(), 0, sys.argv
+    sys.argv = words
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            asdcore()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.argv = before
+    print(printed.getvalue(), end="")
+    if code:
+        raise ExampleError(f"exit code {code}\n{printed.getvalue()}")
+    return printed.getvalue()
+
+
+def _bash(script: str) -> str:
+    """Run a script in bash."""
     command = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(done.stdout, end="")

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-# Tests run side by side, one process a core: threads of linear algebra would only get in each other's way.
+# Tests run side by side, one process a core: more threads would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import numpy as np
 import pytest
 import soundfile
 from hypothesis import settings
 
-# A build must not depend on a draw; on a developer's machine every run may find something new.
-settings.register_profile("ci", derandomize=True)
+# A build must not depend on a draw; on a developer's machine every run may find something new, and tries twice as much.
+settings.register_profile("ci", derandomize=True, max_examples=50)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
 RATE = 16000
+NUMBERS = itertools.count()
 
 
 def _shared(*parts: str) -> Path:
@@ -83,6 +86,14 @@ def shared():
     return _shared
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """Let no write wait until the disk has it: no test pulls the plug, and a loaded disk takes its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def imported_by():
     """A function that returns what a new process imports when it runs some code."""
@@ -133,9 +144,9 @@ def make_dataset():
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory) -> Path:
+def dataset(made_once) -> Path:
     """Two machines, two channels: 20 + 4 train and 4 x 4 test clips of a quarter of a second each."""
-    return _make_dataset(tmp_path_factory.mktemp("data"))
+    return made_once("dataset", _make_dataset)
 
 
 @contextlib.contextmanager
@@ -160,9 +171,14 @@ def threads():
 
 
 @pytest.fixture(autouse=True)
-def own_store(tmp_path, monkeypatch):
+def own_store(request, tmp_path_factory, monkeypatch):
     """Keep every test away from the user's store, registry and checkpoints."""
-    monkeypatch.setenv("ASDCORE_STORE", str(tmp_path / "store"))
+    # Most tests need no folder: to make one for each of them took longer than all that they do.
+    if "tmp_path" in request.fixturenames:
+        store = request.getfixturevalue("tmp_path") / "store"
+    else:
+        store = tmp_path_factory.getbasetemp() / "stores" / str(next(NUMBERS))
+    monkeypatch.setenv("ASDCORE_STORE", str(store))
     for name in ("ASDCORE_REGISTRY", "ASDCORE_RESOURCES", "SOURCE_DATE_EPOCH"):
         monkeypatch.delenv(name, raising=False)
 
@@ -343,3 +359,30 @@ def trials(tmp_path_factory, make_dataset):
     import asdcore
 
     return asdcore.run(home / "p.toml", home / "data", home / "trials", task="dcase2026", store=home / "store")
+
+
+@pytest.fixture(scope="session")
+def as_onnx():
+    """Write a formula of float64 arrays as ONNX, run it, and return what it gives: an array, or a dict of them."""
+
+    def computed(formula, *arrays):
+        import onnxruntime
+        from onnx import TensorProto, helper
+
+        from asdcore.contract.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
+
+        graph = OnnxGraph()
+        given = {f"given_{i}": np.asarray(array, np.float64) for i, array in enumerate(arrays)}
+        made = formula(*(OnnxValue(graph, name) for name in given))
+        values = made if isinstance(made, dict) else {"": made}
+        inputs = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, x.shape) for name, x in given.items()]
+        outputs = [helper.make_tensor_value_info(v.name, TensorProto.DOUBLE, None) for v in values.values()]
+        inside = helper.make_graph(graph.nodes, "formula", inputs, outputs, graph.used_constants())
+        opsets = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(inside, opset_imports=opsets, ir_version=IR_VERSION)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        results = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, given)
+        return dict(zip(values, results, strict=True)) if isinstance(made, dict) else results[0]
+
+    return computed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from asdcore.cli import main
 from asdcore.cli.results import show_comparison, show_evaluation
 from asdcore.cli.terminal import WIDTH
 from asdcore.evidence.comparison import Comparison
@@ -19,7 +20,6 @@ from asdcore.evidence.evaluate import evaluate_table
 from asdcore.evidence.uncertainty import differences
 
 GOLDEN = Path(__file__).parent / "golden" / "official_2024"
-ASDCORE = Path(sys.executable).parent / "asdcore"
 MACHINES = [
     "3DPrinter", "AirCompressor", "BlowerDustCollector", "HoveringDrone", "SewingMachine", "ToothBrush", "ToyCarEmu",
     "ToyCircuit", "bearingEmu",
@@ -84,35 +84,40 @@ def test_a_comparison_shows_every_pair_and_says_what_it_means(capsys):
         assert one.sentence in " ".join(shown.split())
 
 
-def test_evaluate_takes_the_number_of_replicates():
-    command = [ASDCORE, "evaluate", "--scores", GOLDEN / "teams", "--truth", GOLDEN, "--year", "2024", "--json"]
-    told = {
-        number: json.loads(subprocess.run([*command, "--replicates", number], capture_output=True, check=True).stdout)
-        for number in ("0", "100")
-    }
+@pytest.fixture
+def asdcore(capsys, monkeypatch):
+    """A function that gives a command in this process, and returns its exit code, results and messages."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["asdcore", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return command
+
+
+def test_evaluate_takes_the_number_of_replicates(asdcore):
+    command = ["evaluate", "--scores", GOLDEN / "teams", "--truth", GOLDEN, "--year", "2024", "--json"]
+    told = {number: json.loads(asdcore(*command, "--replicates", number)[1]) for number in ("0", "100")}
     for name, system in told["0"]["systems"].items():
         assert system["ci95"] is None
         assert len(told["100"]["systems"][name]["ci95"]) == 2
-    few = subprocess.run([*command, "--replicates", "5"], capture_output=True, text=True)
-    assert few.returncode == 2
-    assert few.stderr == "Error: replicates is 5; an interval needs at least 100, better 2000.\n"
+    message = "Error: replicates is 5; an interval needs at least 100, better 2000.\n"
+    assert asdcore(*command, "--replicates", "5") == (2, "", message)
 
 
-def test_compare_from_the_command_line(dataset, fused, tmp_path):
-    def asdcore(*arguments):
-        return subprocess.run([ASDCORE, *map(str, arguments)], capture_output=True, text=True)
-
+def test_compare_from_the_command_line(asdcore, dataset, fused, tmp_path):
     asdcore("run", fused, "--data", dataset, "--out", tmp_path / "run", "--task", "dcase2026")
-    assert f"asdcore compare {tmp_path / 'run'}" in asdcore("evaluate", tmp_path / "run").stdout
+    assert f"asdcore compare {tmp_path / 'run'}" in asdcore("evaluate", tmp_path / "run")[1]
     few = ["--replicates", "100", "--permutations", "99"]
-    told = json.loads(asdcore("compare", tmp_path / "run", *few, "--json").stdout)
+    told = json.loads(asdcore("compare", tmp_path / "run", *few, "--json")[1])
     (row,) = told["differences"]
-    shown = asdcore("compare", tmp_path / "run", *few)
-    assert shown.returncode == 0, shown.stderr
-    assert f"{100 * row['difference']:.2f} [" in shown.stdout
-    assert row["sentence"] in " ".join(shown.stdout.split())
-    wrong = asdcore("compare", tmp_path / "run", "--systems", "plain")
-    assert (wrong.returncode, wrong.stderr) == (
-        2,
-        "Error: There is only the system plain: a comparison needs two. Name another run.\n",
-    )
+    code, shown, messages = asdcore("compare", tmp_path / "run", *few)
+    assert code == 0, messages
+    assert f"{100 * row['difference']:.2f} [" in shown
+    assert row["sentence"] in " ".join(shown.split())
+    message = "Error: There is only the system plain: a comparison needs two. Name another run.\n"
+    assert asdcore("compare", tmp_path / "run", "--systems", "plain") == (2, "", message)

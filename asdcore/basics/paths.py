@@ -10,6 +10,39 @@ from asdcore.errors import AsdcoreError
 SOUNDS = (".wav", ".flac")
 """The endings of the audio files that datasets hold."""
 
+MEASURED = (".tdms", ".uff", ".unv", ".mf4", ".mdf", ".mat", ".h5", ".hdf5")
+"""The endings of loggers' files (:mod:`asdcore.data.formats`)."""
+
+TABLES_OF_SAMPLES = (".csv",)
+"""The endings of loggers' files that may as well be tables of something else: they are recordings only if named so."""
+
+RECORDINGS = (*SOUNDS, *MEASURED)
+"""The endings that a recording may have."""
+
+
+def is_recording(name: str, *, named: bool = False) -> bool:
+    """Return whether a file is a recording that asdcore reads, by its ending alone.
+
+    Parameters
+    ----------
+    name : str
+        The file's name.
+    named : bool
+        Whether a person named this very file as a recording: then a table of numbers (.csv) is one.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_recording("hall 2/pump.WAV"), is_recording("notes.txt"), is_recording("pump.csv")
+    (True, False, False)
+    >>> is_recording("pump.csv", named=True)
+    True
+    """
+    return name.lower().endswith((*RECORDINGS, *TABLES_OF_SAMPLES) if named else RECORDINGS)
+
 
 def given_path(path: str | Path, what: str) -> Path:
     """Return a path that was given as ``what``, such as "data"; AsdcoreError if it is empty.

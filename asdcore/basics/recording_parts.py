@@ -5,6 +5,7 @@
     hall/pump.wav#t=10-&channel=2           from second 10 to the end, of the second channel
     hall/pump.wav#channel=Accel%20X         one channel, by its name
     hall/pump.mat#channel=DE&rate=12000     samples at 12 kHz, which the file itself does not say
+    hall/pump.mat#rate=12000&unit=g         and in g
 
 What follows '#' is the fragment. It is in every table beside the file, so a clip's name says which sound it is, and no
 file on disk needs to be cut. Characters of a channel's name that a file's name should not have stand as in a URL.
@@ -24,15 +25,16 @@ _NUMBER = r"\d+(?:\.\d+)?"
 _TIME = rf"t={_NUMBER}-(?:{_NUMBER})?"
 _CHANNEL = r"channel=[\w~%-]+"
 _RATE = r"rate=[1-9]\d*"
-_WORDS = rf"{_TIME}(?:&{_CHANNEL})?(?:&{_RATE})?|{_CHANNEL}(?:&{_RATE})?|{_RATE}"
-_PART = re.compile(rf"(?P<file>.*\.\w+)#(?P<fragment>{_WORDS})", re.ASCII | re.DOTALL)
+_UNIT = r"unit=[\w~%-]+"
+_FRAGMENT = rf"(?=.)(?:{_TIME}(?:&|\Z))?(?:{_CHANNEL}(?:&|\Z))?(?:{_RATE}(?:&|\Z))?(?:{_UNIT})?(?<!&)"
+_PART = re.compile(rf"(?P<file>.*\.\w+)#(?P<fragment>{_FRAGMENT})", re.ASCII | re.DOTALL)
 
 
 class Part(NamedTuple):
     """What a clip's name says: the file, and which part of it.
 
     start, end : seconds as text, so that no digit is lost; None: from the beginning, to the end. channel : its name, or
-    its number counted from 1; None: all. rate : Hz, of a file that does not say it.
+    its number counted from 1; None: all. rate, unit : Hz, and such as "g", of a file that does not say them.
     """
 
     file: str
@@ -40,11 +42,12 @@ class Part(NamedTuple):
     end: str | None = None
     channel: str | None = None
     rate: int | None = None
+    unit: str | None = None
 
     @property
     def is_whole(self) -> bool:
         """Whether it is all of its file."""
-        return self[1:] == (None,) * 4
+        return self[1:] == (None,) * 5
 
     @property
     def seconds(self) -> tuple[Decimal, Decimal | None]:
@@ -63,13 +66,13 @@ def part_of(name: str) -> Part:
     Returns
     -------
     Part
-        ``file``, and ``start``, ``end`` (seconds as text), ``channel`` and ``rate``; None for what the name leaves out.
-        ``seconds`` has begin and end as decimal numbers.
+        ``file``, and ``start``, ``end`` (seconds as text), ``channel``, ``rate`` and ``unit``; None for what the name
+        leaves out. ``seconds`` has begin and end as decimal numbers.
 
     Examples
     --------
     >>> part_of("hall/pump.wav#t=10-12.5&channel=2")
-    Part(file='hall/pump.wav', start='10', end='12.5', channel='2', rate=None)
+    Part(file='hall/pump.wav', start='10', end='12.5', channel='2', rate=None, unit=None)
     >>> part_of("hall/pump.wav").is_whole
     True
     """
@@ -77,13 +80,14 @@ def part_of(name: str) -> Part:
         return Part(name)
     values = dict(word.split("=", 1) for word in match["fragment"].split("&"))
     start, _, end = values.get("t", "").partition("-")
-    channel, rate = values.get("channel"), values.get("rate")
+    channel, rate, unit = (values.get(name) for name in ("channel", "rate", "unit"))
     return Part(
         match["file"],
         start or None,
         end or None,
         None if channel is None else unquote(channel),
         None if rate is None else int(rate),
+        None if unit is None else unquote(unit),
     )
 
 
@@ -93,6 +97,7 @@ def part_name(
     end: float | str | None = None,
     channel: str | int | None = None,
     rate: int | None = None,
+    unit: str | None = None,
 ) -> str:
     """Return the name of a clip that is a part of a recording: what a dataset reader puts into the clip index.
 
@@ -106,6 +111,8 @@ def part_name(
         The channel's name, or its number counted from 1. Default: all channels.
     rate : int, optional
         The sample rate in Hz, if the file does not say it.
+    unit : str, optional
+        The unit of the samples, such as "g", if the file does not say it.
 
     Returns
     -------
@@ -130,10 +137,16 @@ def part_name(
     if start is not None or end is not None:
         words.append(f"t={seconds_text(start or 0)}-{'' if end is None else seconds_text(end)}")
     if channel is not None:
-        words.append(f"channel={quote(str(channel), safe='').replace('.', '%2E')}")
+        words.append(f"channel={_quoted(channel)}")
     if rate is not None:
         words.append(f"rate={rate}")
+    if unit is not None:
+        words.append(f"unit={_quoted(unit)}")
     return f"{path}#{'&'.join(words)}" if words else path
+
+
+def _quoted(text: str | int) -> str:
+    return quote(str(text), safe="").replace(".", "%2E")
 
 
 def seconds_text(seconds: float | str | Decimal) -> str:

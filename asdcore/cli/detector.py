@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asdcore.cli.freeze import Manifest, PublicKey, RunDir, Store, failing
-from asdcore.cli.shared import FAILED, Json, Machine, Section, System, print_json, progress
+from asdcore.cli.freeze import PublicKey, RunDir, Store, failing
+from asdcore.cli.onnx import Onnx, Parity, check_asked, lines_of, write_onnx
+from asdcore.cli.shared import FAILED, Json, Machine, Section, System, print_json, print_lines, progress
 from asdcore.errors import DataError, PluginError
 
 if TYPE_CHECKING:
@@ -17,29 +18,39 @@ if TYPE_CHECKING:
 
 
 def export(
-    manifest: Manifest,
-    out: Annotated[Path, typer.Option(help="Detector to write (.asd).")],
+    manifest: Annotated[Path, typer.Argument(help="A frozen manifest (.json); with --onnx also a detector (.asd).")],
+    out: Annotated[Path | None, typer.Option(help="Detector to write (.asd).")] = None,
+    onnx: Onnx = None,
+    machine: Machine = None,
+    section: Section = None,
+    system: System = None,
+    parity: Parity = None,
     with_checkpoints: Annotated[
         bool, typer.Option("--with-checkpoints", help="Put the encoders' checkpoints inside, too.")
     ] = False,
     run: RunDir = None,
     store: Store = None,
 ) -> None:
-    """Write a frozen run as a detector.
+    """Write a frozen run as a detector, or as an ONNX file.
 
-    Reads a manifest and what its scorers have learnt. Writes one file that scores a clip as infer would, and needs
-    neither the store nor the recordings.
+    Reads a manifest and what its scorers have learnt. --out writes one file that scores a clip as infer would, and
+    needs neither the store nor the recordings. --onnx writes one machine and system for runtimes without Python, and
+    proves that its scores are those of the detector; what cannot be ONNX is named.
 
     Example: asdcore export first.json --out first.asd
     """
     from asdcore.detector.export import export as export_detector
 
+    asked = {"machine": machine, "section": section, "system": system}
+    check_asked(out, onnx, {**asked, "parity": parity}, manifest)
+    more: dict[str, Any] = {"run": run, "store": store, "progress": progress()}
     with failing():
-        path = export_detector(
-            manifest, out, with_checkpoints=with_checkpoints, run=run, store=store, progress=progress()
-        )
-    typer.echo(f"Detector: {path}, {path.stat().st_size / 1e6:.1f} MB")
-    typer.echo(f"Next: asdcore detect {path} {_choices(manifest)}FILE.wav")
+        if out is not None:
+            path = export_detector(manifest, out, with_checkpoints=with_checkpoints, **more)
+            typer.echo(f"Detector: {path}, {path.stat().st_size / 1e6:.1f} MB")
+            typer.echo(f"Next: asdcore detect {path} {_choices(manifest)}FILE.wav")
+        if onnx is not None:
+            print_lines(lines_of(write_onnx(manifest, onnx, asked, parity, **more)))
 
 
 def detect(
@@ -65,16 +76,35 @@ def detect(
         loaded = load_detector(detector, public_key=key)
         for note in loaded.notes:
             typer.echo(f"note: {note}", err=True)
-        scored, troubles = _verdicts(loaded, files, machine, section, system)
+        clips, troubles = _clips(loaded, files)
+        scored, unscored = _verdicts(loaded, clips, machine, section, system)
     if as_json:
-        clips = [{"file": str(file), **verdict.as_json()} for file, verdict in scored]
-        print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": clips})
+        told = [{"file": str(file), **verdict.as_json()} for file, verdict in scored]
+        print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": told})
     else:
         typer.echo(_csv(scored), nl=False)
-    for trouble in troubles:
+    for trouble in (*troubles, *unscored):
         typer.echo(f"Error: {trouble}", err=True)
-    if troubles:
+    if troubles or unscored:
         raise typer.Exit(FAILED)
+
+
+def _clips(detector: Detector, files: list[Path]) -> tuple[list[Path], list[str]]:
+    """Return the clips of files, windows if the detector learnt from such, and what is wrong with files without any."""
+    from asdcore.data.windows import windows_of
+
+    if detector.windows is None:
+        return files, []
+    clips, troubles = [], []
+    for file in files:
+        try:
+            windows, notes = windows_of(file, detector.windows.seconds, detector.windows.hop)
+            clips += windows
+            for note in notes:
+                typer.echo(f"note: {file}: {note}", err=True)
+        except DataError as error:
+            troubles.append(f"{file}: {str(error).removeprefix(f'{file.name}: ')}")
+    return clips, troubles
 
 
 def _choices(manifest: Path) -> str:

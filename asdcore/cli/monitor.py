@@ -31,6 +31,7 @@ Rule = Annotated[str, typer.Option(help="k/n: an alarm begins with k of n window
 Promise = Annotated[str | None, typer.Option(help="False alarms allowed, such as '1 per week': sets the threshold.")]
 KeepAudio = Annotated[float, typer.Option(help="Seconds of sound to keep before an alarm.", min=0, max=86400)]
 Once = Annotated[bool, typer.Option("--once", help="Of a folder: end when all that is there has been heard.")]
+Settle = Annotated[float, typer.Option(help="Of a folder: seconds for which a file must not change first.", min=0)]
 Rate = Annotated[int | None, typer.Option(help="Of stdin: Hz.", min=1000)]
 Channels = Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.", min=1)]
 ShowWindows = Annotated[bool, typer.Option("--windows", help="Print every window, not events alone.")]
@@ -49,6 +50,7 @@ def monitor(
     promise: Promise = None,
     keep_audio: KeepAudio = 0.0,
     once: Once = False,
+    settle: Settle = 2.0,
     sample_rate: Rate = None,
     channels: Channels = 1,
     windows: ShowWindows = False,
@@ -65,7 +67,7 @@ def monitor(
     from asdcore.detector.load import load_detector
     from asdcore.monitor.setup import settings_of
 
-    place = _source(source, once=once, sample_rate=sample_rate, channels=channels)
+    place = _source(source, once=once, settle=settle, sample_rate=sample_rate, channels=channels)
     file = log or _log_beside(source)
     _check_apart(source, file, keep_audio)
     with failing():
@@ -86,6 +88,7 @@ class Judge(NamedTuple):
 
 def _listen(judge: Judge, asked: Settings, place: Source, file: Path, *, keep_audio: float, show: bool) -> int:
     """Listen until the source ends, and return how many alarms began."""
+    from asdcore.compute.threads import single_threaded
     from asdcore.monitor.journal import Journal
     from asdcore.monitor.keep_audio import AudioKept
     from asdcore.monitor.monitor import Monitor, keep_folder
@@ -103,8 +106,9 @@ def _listen(judge: Judge, asked: Settings, place: Source, file: Path, *, keep_au
             lambda channels, rate: misfit(machine, channels, rate),
         )
         _tell(asked, under_way, file)
-        for event in under_way.listen(place):
-            _print(event)
+        with single_threaded():  # once, not for every window
+            for event in under_way.listen(place):
+                _print(event)
         count = f"{under_way.windows_now} windows" if under_way.windows_now else "Nothing new, 0 windows"
         typer.echo(f"{count}, {under_way.begun_now} alarms{_going_on(under_way)}: {file}", err=True)
     finally:
@@ -112,7 +116,7 @@ def _listen(judge: Judge, asked: Settings, place: Source, file: Path, *, keep_au
     return under_way.begun_now
 
 
-def _source(source: str, *, once: bool, sample_rate: int | None, channels: int) -> Source:
+def _source(source: str, *, once: bool, settle: float, sample_rate: int | None, channels: int) -> Source:
     """Return what to listen to; raises DataError if it is not there, or options do not fit it."""
     from asdcore.monitor.sources import File, Folder, Pipe
 
@@ -126,7 +130,7 @@ def _source(source: str, *, once: bool, sample_rate: int | None, channels: int) 
         )
     path = Path(source)
     if path.is_dir():
-        return Folder(path, once=once)
+        return Folder(path, once=once, settle=settle)
     if not path.exists():
         raise DataError(f"{path} does not exist. Give a recording, a folder, or - for raw samples on stdin.")
     if not path.is_file():

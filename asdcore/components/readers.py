@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
+
+import polars as pl
 
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins
+from asdcore.data.windows import WindowedReader
 from asdcore.errors import blamed
 
 CURRENT_YEAR = 2026
 """The rules of 2022-2026 apply if a dataset reader names no year."""
+
+
+class Windows(Protocol):
+    """How a portfolio cuts recordings into windows."""
+
+    @property
+    def seconds(self) -> float:
+        """The length of a window."""
+
+    @property
+    def hop(self) -> float:
+        """From the begin of one window to that of the next."""
+
+
+class ListsClips(Protocol):
+    """What lists the clips of a run: a dataset reader, or one that cuts into windows what a reader lists."""
+
+    def clips(self, root: Path) -> pl.DataFrame:
+        """Return the clip index."""
 
 
 def reader_of(task: str | None, root: Path, plugins: Plugins) -> tuple[str, Dataset]:
@@ -42,7 +65,28 @@ def reader_of(task: str | None, root: Path, plugins: Plugins) -> tuple[str, Data
     return surest, sureness[surest][1]
 
 
-def year_of(reader: Dataset) -> int:
+def lister_of(task: str | None, root: Path, plugins: Plugins, windows: Windows | None) -> tuple[str, ListsClips]:
+    """Return the name of a dataset reader, and what lists the clips of a run: the reader, or one of its windows."""
+    name, reader = reader_of(task, root, plugins)
+    return name, _in_windows(reader, windows)
+
+
+def build_lister(task: str, plugins: Plugins, windows: Windows | None) -> ListsClips:
+    """Return what lists the clips of a run by the reader of this name."""
+    return _in_windows(plugins.build("dataset", task, {}), windows)
+
+
+def _in_windows(reader: Dataset, windows: Windows | None) -> ListsClips:
+    return reader if windows is None else WindowedReader(reader, windows.seconds, windows.hop)
+
+
+def left_out_by(lister: ListsClips) -> list[str]:
+    """Return what to know of windows that were last listed: ends of recordings that gave none, and the like."""
+    return lister.notes if isinstance(lister, WindowedReader) else []
+
+
+def year_of(reader: ListsClips) -> int:
     """Return the year whose rules the evaluation of a reader's recordings follows; 0 if no challenge's do."""
-    year = getattr(reader, "year", CURRENT_YEAR)
+    names = reader.reader if isinstance(reader, WindowedReader) else reader
+    year = getattr(names, "year", CURRENT_YEAR)
     return 0 if year is None else int(year)

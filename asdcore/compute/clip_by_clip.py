@@ -32,7 +32,7 @@ Columns = Mapping[str, Floats]
 Call = Callable[[dict[str, Floats]], Floats]
 """Columns (n,) by name -> values (n,)."""
 
-MANY = 400
+MANY = 64
 """With more clips, asdcore's own parts are checked by slices instead of every clip alone."""
 
 ALONE = 32

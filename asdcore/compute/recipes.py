@@ -48,15 +48,21 @@ def framework_digest(*modules: str) -> str:
     return bytes_digest("".join(file_digest(package / module) for module in modules).encode())
 
 
-FEATURE_MODULES = (
+SOUND_MODULES = (
     "basics/recording_parts.py",
     "data/audio.py",
-    "data/exact_features.py",
     "data/file_content.py",
-    "data/pooling.py",
-    "data/pooling_blocks.py",
+    *(f"data/formats/{path.name}" for path in sorted((Path(__file__).parents[1] / "data" / "formats").glob("*.py"))),
     "data/sound_part.py",
     "data/wav.py",
+)
+"""The code that turns a file into samples."""
+
+FEATURE_MODULES = (
+    *SOUND_MODULES,
+    "data/exact_features.py",
+    "data/pooling.py",
+    "data/pooling_blocks.py",
     "compute/built_encoders.py",
     "compute/encoding.py",
     "compute/long_clips.py",

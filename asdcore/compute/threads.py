@@ -25,12 +25,18 @@ def single_threaded() -> Iterator[None]:
     """Compute on one thread inside the block. Several threads may be inside: the last to leave resets the process.
 
     A library that is loaded inside computes on one thread, too, until then. Memory that is freed stays in the process.
+    A block within a block of the same thread costs nothing: a search for libraries takes milliseconds.
     """
+    if getattr(_this_thread, "is_inside", False):
+        yield
+        return
     keep_freed_memory()
     own = _process.enter()
+    _this_thread.is_inside = True
     try:
         yield
     finally:
+        _this_thread.is_inside = False
         _process.leave(own)
 
 
@@ -124,3 +130,4 @@ def _torch() -> Any:
 
 
 _process = _Process()
+_this_thread = threading.local()

@@ -1,4 +1,4 @@
-"""Decodes, resamples and hashes sound files; the only file that reads sound.
+"""Decodes, resamples and hashes recordings; files of loggers are read by :mod:`asdcore.data.formats`.
 
 Audio is (n_channels, n_samples) float32 in [-1, 1]. A damaged or truncated file is refused instead of being read as far
 as it goes: a shorter clip has other scores, and nobody would know why. A path may name a part of a file
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asdcore.basics.paths import SOUNDS
-from asdcore.basics.recording_parts import part_digest, part_of, recording_path
+from asdcore.basics.recording_parts import Part, part_digest, part_of, recording_path
 from asdcore.data.file_content import LARGE, FileContent
+from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.sound_part import SoundPart, samples_of
 from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
@@ -23,8 +23,6 @@ from asdcore.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-SUFFIXES = SOUNDS
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
 """Formats that may be inside them. libsndfile decodes damaged files of other formats in part, without an error."""
@@ -44,7 +42,7 @@ class AudioFacts:
     """Facts about a clip before it is encoded.
 
     sha256 : the digest of the file's bytes; of a part of a file, that of both. rest : bytes of a wav after its last
-    whole sample; they are left out.
+    whole sample; they are left out. unit : of the samples, of a logger's file; "" if it is unknown.
     """
 
     channels: int
@@ -52,6 +50,7 @@ class AudioFacts:
     n_samples: int
     sha256: str
     rest: int = 0
+    unit: str = ""
 
 
 def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
@@ -99,14 +98,27 @@ def opened(path: Path) -> Iterator[tuple[Any, AudioFacts]]:
 
     A large file is not held: what is decoded is read again, and the file must not have changed meanwhile.
     """
-    part = part_of(path.name)
-    with FileContent(recording_path(path), None if part.is_whole else path.name) as content:
-        sha256, header = part_digest(path.name, content.sha256()), wav_header(content.content)
-        with _opened(content, header, path.name) as whole:
+    part, file = part_of(path.name), recording_path(path)
+    is_read_elsewhere = not part.is_whole or is_measured(file)
+    with FileContent(file, path.name if is_read_elsewhere else None) as content:
+        sha256 = part_digest(path.name, content.sha256())
+        with _whole(content, file, part, path.name) as (whole, rest, unit):
             sound = whole if part.is_whole else SoundPart(whole, part, path.name)
-            rest = header.rest if header and part.is_whole else 0
-            yield sound, AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256, rest)
+            rest = rest if part.is_whole else 0
+            yield sound, AudioFacts(sound.channels, sound.samplerate, sound.frames, sha256, rest, unit)
         content.check_unchanged()
+
+
+@contextmanager
+def _whole(content: FileContent, file: Path, part: Part, name: str) -> Iterator[tuple[Any, int, str]]:
+    """Open all of the sound that a clip is a part of: sound, bytes after its last whole sample, and unit."""
+    if is_measured(file):
+        sound = measured(file, part, name)
+        yield sound, 0, sound.unit
+    else:
+        header = wav_header(content.content)
+        with _opened(content, header, name) as decoded:
+            yield decoded, header.rest if header else 0, part.unit or ""
 
 
 @contextmanager
@@ -201,18 +213,28 @@ class Resampler:
         return resampled
 
 
+def header(path: Path) -> tuple[int, int]:
+    """Return the sample rate in Hz of a clip's file, and how many samples the file has, without reading any."""
+    part, file = part_of(path.name), recording_path(path)
+    with FileContent(file, path.name) as content, _whole(content, file, part, path.name) as (sound, _, _):
+        return sound.samplerate, sound.frames
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file of which clips are parts; it is hashed once as long as it stays as it is."""
+    with FileContent(path, path.name) as content:
+        return content.sha256()
+
+
 def is_long(path: Path) -> bool:
     """Whether a recording is so long that it should not be in memory as a whole: a look at its size or header."""
-    import soundfile
-
-    part, file = part_of(path.name), recording_path(path)
+    part = part_of(path.name)
     try:
-        if part.is_whole and file.stat().st_size >= LARGE:
+        if part.is_whole and path.stat().st_size >= LARGE:
             return True
-        if part.is_whole and file.suffix.lower() != ".flac":
+        if part.is_whole and path.suffix.lower() != ".flac":
             return False
-        about = soundfile.info(file)
-        start, stop = samples_of(part, about.samplerate, about.frames)
+        start, stop = samples_of(part, *header(path))
         return 4 * (stop - start) >= LARGE
-    except (OSError, soundfile.SoundFileError):
+    except (OSError, DataError):
         return False  # whoever decodes it says what is wrong

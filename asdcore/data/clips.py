@@ -15,7 +15,13 @@ from typing import Any
 import polars as pl
 
 from asdcore.data.audio import AudioFacts, inspect_audio
-from asdcore.data.index_problems import cell_problems, channel_problems, name_problems, word_problems
+from asdcore.data.index_problems import (
+    cell_problems,
+    channel_problems,
+    name_problems,
+    unit_problems,
+    word_problems,
+)
 from asdcore.data.recording_columns import SAID_OF_TRAIN, kept_of_train
 from asdcore.data.remembered_facts import facts_table, read_or_remembered
 from asdcore.errors import DataError, DatasetError
@@ -55,6 +61,11 @@ def looked_at(outcomes: Mapping[str, AudioFacts | str]) -> Iterator[None]:
         yield
     finally:
         _LOOKED_AT.reset(token)
+
+
+def facts_are_given() -> bool:
+    """Whether this is inside :func:`looked_at`, where no audio is read to list clips."""
+    return _LOOKED_AT.get() is not None
 
 
 _RESTS: ContextVar[dict[str, int] | None] = ContextVar("rests", default=None)
@@ -138,7 +149,8 @@ def index_clips(
     said, misplaced = kept_of_train(given)
     index = pl.DataFrame({name: given[name] for name in NAMED}, schema=dict.fromkeys(NAMED, pl.String))
     index = index.with_columns(domain=pl.when(pl.col("split") == "test").then(None).otherwise(pl.col("domain")))
-    index = index.hstack(said).hstack(audio).select(list(CLIP_INDEX.columns)).sort("clip")
+    index = index.hstack(said).hstack(audio).sort("clip")
+    units, index = index.select("clip", "machine", "channels", "unit"), index.select(list(CLIP_INDEX.columns))
     problems = [
         *problems,
         *unreadable,
@@ -146,7 +158,8 @@ def index_clips(
         *word_problems(index),
         *(() if names_repeat else name_problems(index)),
         *channel_problems(index, channels),
-        *(cell_problems(index) if _LOOKED_AT.get() is None else ()),
+        *unit_problems(units),
+        *(() if facts_are_given() else cell_problems(index)),
     ]
     if problems:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"

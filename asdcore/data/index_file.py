@@ -7,14 +7,17 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore.basics.paths import SOUNDS
+from asdcore.basics.paths import is_recording
 from asdcore.basics.recording_parts import part_of
 from asdcore.errors import DataError
 from asdcore.store.atomic import atomic_path
 
 KNOWN = ("machine", "split", "section", "domain", "label", "attributes")
-PART = ("start", "end", "channel")
-"""The columns that say which part of its file a clip is."""
+PART = ("start", "end", "channel", "rate", "unit")
+"""The columns that say which part of its file a clip is, and what a logger's file does not say."""
+
+TABLE = "clips.csv"
+"""A table of clips, not of samples."""
 
 COLUMNS = ("path", *KNOWN, *PART)
 
@@ -51,7 +54,7 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
         raise DataError(f"{file} exists, and somebody may have filled it in. Name a new file, or remove it first.")
     paths = sorted(_recordings(root))
     if not paths:
-        raise DataError(f"{root} holds no {' or '.join(SOUNDS)} file, so there is nothing to list.")
+        raise DataError(f"{root} holds no recording that can be read, so there is nothing to list.")
     known = clips if clips is not None else pl.DataFrame(schema=dict.fromkeys(("clip", *KNOWN), pl.String))
     known = known.select("clip", *(name for name in KNOWN if name in known.columns))
     if truth is not None:
@@ -72,14 +75,14 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
 def _part(clip: str) -> tuple[str | None, ...]:
     """Return the path of a clip and the values of its columns :data:`PART`."""
     part = part_of(clip)
-    return part.file, part.start, part.end, part.channel
+    return part.file, part.start, part.end, part.channel, None if part.rate is None else str(part.rate), part.unit
 
 
 def _recordings(root: Path) -> list[str]:
-    """Return the path below a folder of every file that is named as sound; hidden ones are left out."""
+    """Return the path below a folder of every recording; hidden ones are left out."""
     paths = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        sounds = (name for name in names if name.lower().endswith(SOUNDS) and not name.startswith("."))
+        sounds = (name for name in names if is_recording(name, named=name != TABLE) and not name.startswith("."))
         paths += [(Path(folder) / name).relative_to(root).as_posix() for name in sounds]
     return paths

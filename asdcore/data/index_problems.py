@@ -54,6 +54,26 @@ def channel_problems(index: pl.DataFrame, channels: int | None) -> list[str]:
     return problems
 
 
+def unit_problems(units: pl.DataFrame) -> list[str]:
+    """Find clips whose samples are in another unit than those of their machine.
+
+    units : clip, machine, channels (null of an unreadable clip) and unit ("" if it is unknown).
+    """
+    problems = []
+    heard = units.drop_nulls("channels")
+    for (machine,), clips in heard.filter(pl.col("unit").n_unique().over("machine") > 1).group_by(
+        "machine", maintain_order=True
+    ):
+        counted = clips["unit"].value_counts().sort("count", "unit", descending=[True, False])
+        usual = str(counted["unit"][0])
+        problems += [
+            f"{clip}: its unit is {unit or 'unknown'}, that of the other clips of {machine} is {usual or 'unknown'}; "
+            "the column unit of clips.csv gives it to files that do not say it"
+            for clip, unit in clips.filter(pl.col("unit") != usual).select("clip", "unit").rows()
+        ]
+    return problems
+
+
 def cell_problems(index: pl.DataFrame) -> list[str]:
     """Find machines and sections that have test clips but nothing to learn normal sound from."""
     splits = index.group_by(CELL, maintain_order=True).agg((pl.col("split") == "train").any().alias("learns"))

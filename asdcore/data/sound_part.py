@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from asdcore.basics.recording_parts import Part
+from asdcore.data.formats.measured_sound import MEASURED
 from asdcore.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ class SoundPart:
 
     Parameters
     ----------
-    sound : soundfile.SoundFile
-        The whole, open for reading.
+    sound : soundfile.SoundFile or MeasuredSound
+        The whole, open for reading. Of a logger's file it is the channel already, at its rate.
     part : Part
         What is wanted of it.
     name : str
@@ -32,6 +33,8 @@ class SoundPart:
     """
 
     def __init__(self, sound: Any, part: Part, name: str) -> None:
+        if sound.format == MEASURED:
+            part = part._replace(channel=None, rate=None)
         if part.rate not in (None, sound.samplerate):
             raise DataError(
                 f"{name}: the sample rate is given as {part.rate} Hz, and the file says {sound.samplerate} Hz. Give "

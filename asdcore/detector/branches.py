@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.basics.rounding import Grid
 from asdcore.components.build import build
 from asdcore.compute.fitted import Restored, revive
 from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Work, combined
 from asdcore.contract.plugins import Plugins
-from asdcore.data.distances import prepared, to_prepared
+from asdcore.data.distances import PreparedBank
 from asdcore.detector.container import Container
 from asdcore.detector.listen import Features
 from asdcore.detector.verdict import Nearest
@@ -54,7 +56,7 @@ class FrozenCell(Cell):
         self.names = normals["clip"].to_list()
         self._heard: NDArray[np.float32] = np.empty((0, 0), np.float32)
         self._to_train: dict[str, Floats] = {}
-        self._prepared: dict[str, Floats] = {}
+        self._prepared: dict[str, PreparedBank] = {}
 
     def hear(self, features: Features) -> None:
         """Take the features of another clip."""
@@ -74,8 +76,8 @@ class FrozenCell(Cell):
         """Return the distances (1, n_train) of the clip, as a copy."""
         if metric not in self._to_train:
             if metric not in self._prepared:
-                self._prepared[metric] = prepared(self.train, metric)
-            self._to_train[metric] = to_prepared(self._heard, self._prepared[metric], metric)
+                self._prepared[metric] = PreparedBank(self.train, metric)
+            self._to_train[metric] = self._prepared[metric].distances(self._heard)
         return self._to_train[metric].copy()
 
     def nearest(self, metric: str) -> Nearest:
@@ -119,6 +121,11 @@ class FrozenBranch:
     ------
     ManifestError
         If a scorer gives its probe another score than when it was frozen, or has no state here.
+
+    Attributes
+    ----------
+    scorer : str
+        The name of its scorer.
     """
 
     def __init__(
@@ -133,7 +140,7 @@ class FrozenBranch:
     ) -> None:
         make = partial(build, "scorer", choice.name, choice.parameters, plugins)
         self._where, self._cell, self._work = where, cell, Work(choice.name, make, cell)
-        self._grids = grids(kept)
+        self.scorer, self._grids = choice.name, grids(kept)
         with located(where), blamed("scorer", choice.name):
             self._models = dict(self._restored(states, fitted))
 
@@ -144,6 +151,25 @@ class FrozenBranch:
                 fold: _rounded(self._work.clip(scorer, rows), fold, self._grids)
                 for fold, (scorer, rows) in self._models.items()
             }
+
+    @property
+    def metric(self) -> str | None:
+        """The metric of the distances that its scorer compares; None if it takes features."""
+        return self._work.metric
+
+    @property
+    def train(self) -> NDArray[np.float32]:
+        """The train features (n_train, ...)."""
+        return self._cell.train
+
+    @property
+    def grids(self) -> dict[str, Grid]:
+        """{reference: what its scores of new clips are rounded to}, by the scorer of all train normals."""
+        return {reference: grid for (is_fold, reference), grid in sorted(self._grids.items()) if not is_fold}
+
+    def frozen(self) -> tuple[Any, Rows]:
+        """Return the scorer of all train normals, and the rows of those it was fitted on."""
+        return self._models[FULL]
 
     def nearest(self) -> Nearest | None:
         """Return the nearest train normal; None if the scorer does not compare distances."""

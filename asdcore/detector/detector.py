@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import weakref
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,8 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.compute.kernels import in_short, kernel_changes, processor
+from asdcore.compute.requests import Request
+from asdcore.compute.scoring import Recipe
 from asdcore.compute.threads import single_threaded
-from asdcore.contract.plugins import chosen, loaded
+from asdcore.contract.plugins import Plugins, chosen, loaded
 from asdcore.detector.baselines import KnownMachine
 from asdcore.detector.container import Container, with_checkpoints
 from asdcore.detector.listen import Features, Listener, checked_audio, frozen_listener
@@ -23,6 +26,31 @@ from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError, located
 from asdcore.portfolio import Portfolio, parse_portfolio
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What makes the scores of one machine and section.
+
+    Attributes
+    ----------
+    plan : Portfolio
+        The portfolio.
+    plugins : Plugins
+        Where components are looked up.
+    requests : tuple of Request
+        What is asked of views and encoders.
+    recipes : dict of str to Recipe
+        {branch: its feature sets}.
+    known : KnownMachine
+        What was frozen of the machine.
+    """
+
+    plan: Portfolio
+    plugins: Plugins
+    requests: tuple[Request, ...]
+    recipes: dict[str, Recipe]
+    known: KnownMachine
 
 
 class Detector:
@@ -45,6 +73,8 @@ class Detector:
         The systems of its portfolio.
     manifest_sha256 : str
         The SHA-256 (hex) of the manifest that it was exported from.
+    windows : Windows or None
+        The windows that the train recordings were cut into: clips to score should be as long.
 
     Examples
     --------
@@ -70,6 +100,7 @@ class Detector:
             self._plan = self._portfolio()
         self.systems = sorted(self._plan.systems)
         self.machines = container.manifest.cells
+        self.windows = self._plan.windows
 
     def __repr__(self) -> str:
         """Return what it knows in one line."""
@@ -144,6 +175,13 @@ class Detector:
         """Return what was frozen of a machine: train normals, and thresholds by any rule; errors as :meth:`score`."""
         with self._lock, chosen(self._plugins), single_threaded():
             return self._machine(*self._cell(machine, section))
+
+    def parts(self, machine: str | None = None, section: str | None = None) -> Parts:
+        """Return what makes the scores of one machine: what is asked of encoders, and what was frozen."""
+        with self._lock, chosen(self._plugins), single_threaded():
+            known = self._machine(*self._cell(machine, section))
+            requests, recipes = self._listener.requests(known.machine), self._listener.recipes(known.machine)
+            return Parts(self._plan, self._plugins, requests, recipes, known)
 
     def chosen_system(self, name: str | None = None) -> str:
         """Return the system that :meth:`score` takes for this name; DataError if it takes none."""

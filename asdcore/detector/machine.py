@@ -123,6 +123,14 @@ class FrozenMachine:
         rows = self._rows.filter(pl.col("system") == system)
         return rows.join(self._groups, on=["system", "clip"]).select("clip", "score", "group")
 
+    def branch(self, name: str) -> FrozenBranch:
+        """Return a branch: its scorers and train normals."""
+        return self._branches[name]
+
+    def system(self, name: str) -> tuple[FrozenSystem, Scale]:
+        """Return a system, and the calibrations of its branches."""
+        return self._systems[name], self._scale(name)
+
     def threshold(self, system: str) -> float:
         """Return the frozen threshold of a system."""
         return self._thresholds[system]

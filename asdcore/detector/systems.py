@@ -37,18 +37,23 @@ class Scale:
         Where normalizers are looked up.
     folds : tuple of int
         The folds of the scorers: FULL alone, or those of a mirror.
+
+    Attributes
+    ----------
+    calibrations : dict of str to Calibration
+        Those of the branches.
     """
 
     def __init__(
         self, branches: Mapping[str, Branch], scores: pl.DataFrame, plugins: Plugins, folds: tuple[int, ...]
     ) -> None:
         self.folds = folds
-        self._calibrations: dict[str, Calibration] = {}
+        self.calibrations: dict[str, Calibration] = {}
         z: dict[str, Floats] = {}
         for name, branch in sorted(branches.items()):
             normals = by_reference(scores.filter(pl.col("branch") == name))
-            self._calibrations[name] = Calibration(branch.normalizer, normals.scores, normals.domain, plugins)
-            z[name] = self._calibrations[name].z
+            self.calibrations[name] = Calibration(branch.normalizer, normals.scores, normals.domain, plugins)
+            z[name] = self.calibrations[name].z
         self.normals = Cell(normals.names["clip"], normals.domain, z)
 
     def cells(self, scores: BranchScores) -> Cells:
@@ -56,7 +61,7 @@ class Scale:
         clip, domain = pl.Series(["clip"]), np.array([""])
         cells = {OOF: self.normals}
         for fold in self.folds:
-            z = {name: calibration(scores[name][fold]) for name, calibration in self._calibrations.items()}
+            z = {name: calibration(scores[name][fold]) for name, calibration in self.calibrations.items()}
             cells[f"test {fold}"] = Cell(clip, domain, z)
         return cells
 
@@ -72,6 +77,15 @@ class Shares:
     usual: float
     branches: dict[str, float]
     guards: dict[str, float]
+
+
+@dataclass(frozen=True)
+class FittedStep:
+    """A transform, fusion or guard of a system: what applies it, and what it was fitted on, columns (n_train,)."""
+
+    kind: str
+    call: Call
+    normals: Mapping[str, Floats]
 
 
 @dataclass
@@ -116,10 +130,13 @@ class FrozenSystem:
     ----------
     normals : dict of str to ndarray of float64, shape (n_train,)
         base, penalty and score of the train normals.
+    domain : ndarray of str, shape (n_train,)
+        "source" or "target" of each.
     """
 
     def __init__(self, system: System, scale: Scale, plugins: Plugins) -> None:
         self._system, self._scale, self._plugins = system, scale, plugins
+        self.domain = scale.normals.domain
         self._applied = _Remembered()
         self._medians: dict[str, float] = {}
         self.normals = self._fused({OOF: scale.normals}).of_normals()
@@ -129,6 +146,14 @@ class FrozenSystem:
         """Return base, penalty and score of the clip."""
         columns = self._fused(cells).of_tested() or {}
         return {name: values.item() for name, values in columns.items()}
+
+    @property
+    def steps(self) -> list[FittedStep]:
+        """Its transforms by the order of branches' names, its fusion and its guards, fitted on the train normals."""
+        return [
+            FittedStep(step.kind, call, columns[OOF])
+            for (step, call, _), columns in zip(self._applied.steps, self._applied.columns, strict=True)
+        ]
 
     def p_value(self, score: float) -> float:
         """Return (1 + the train normals that score at least as high) / (1 + all of them)."""

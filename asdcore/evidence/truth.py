@@ -11,6 +11,7 @@ from asdcore.contract.plugins import installed
 from asdcore.contract.references import DOMAINS
 from asdcore.errors import AsdcoreError, EvaluationError
 from asdcore.evidence.files import read_truth
+from asdcore.evidence.labels_of_windows import recordings, spread
 from asdcore.evidence.matching import match_truth
 from asdcore.evidence.rules import OWN_RECORDINGS, RULES
 from asdcore.runs.folder import Run
@@ -50,7 +51,10 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
     labels from the names of development test files. Raises EvaluationError if there are none, or they do not fit.
     """
     if truth is not None:
-        return match_truth(read_truth(given_path(truth, "truth")), done.clips)
+        given = read_truth(given_path(truth, "truth"))
+        if _cuts(done):
+            return spread(match_truth(given, recordings(done.clips)), done.clips)
+        return match_truth(given, done.clips)
     root = Path(done.about["data"])
     advice = "Give the ground truth with --truth (evaluator-style folders, or an eval_data_list file)."
     if not root.is_dir():
@@ -60,4 +64,9 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
     labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
     if labels is None:
         raise EvaluationError(f"The names of the test clips in {root} do not mark anomalies. {advice}")
-    return GROUND_TRUTH.check(labels)
+    return GROUND_TRUTH.check(spread(labels, done.clips) if _cuts(done) else labels)
+
+
+def _cuts(done: Run) -> bool:
+    """Whether a run has cut recordings into windows."""
+    return done.about.get("portfolio", {}).get("windows") is not None

@@ -6,6 +6,7 @@ reason to prove that the same bytes come out. The rest is only recorded. Nothing
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import re
@@ -90,20 +91,49 @@ def _packages(sources: Iterable[Path], modules: Iterable[str]) -> dict[str, str]
 
     The numeric libraries are always included: a recipe of features holds their versions.
     """
-    by_module = packages_distributions()
+    installed = _installed(_folders())
     imported = {name for source in set(sources) if source.suffix == ".py" for name in imported_names(source)}
     tops = {name.partition(".")[0] for name in (*imported, *modules)} - set(sys.stdlib_module_names)
-    waiting = [*NUMERIC_LIBRARIES, *(name for top in tops for name in by_module.get(top, ()))]
+    waiting = [*NUMERIC_LIBRARIES, *(name for top in tops for name in installed.by_module.get(top, ()))]
     versions: dict[str, str] = {}
     while waiting:
         name = _plain(waiting.pop())
         if name in versions:
             continue
         with suppress(PackageNotFoundError):  # needed, but not installed: an import would have failed
-            metadata = distribution(name).metadata
-            versions[name] = metadata["Version"]
-            waiting += _needs(metadata.get_all("Requires-Dist") or ())
+            versions[name], needs = installed.version_and_needs(name)
+            waiting += needs
     return {name: number for name, number in versions.items() if name != "asdcore"}
+
+
+def _folders() -> tuple[tuple[str, int], ...]:
+    """Return each folder of ``sys.path``, and when something was last added to it or removed."""
+    folders = []
+    for folder in sys.path:
+        with suppress(OSError):
+            folders.append((folder, os.stat(folder or ".").st_mtime_ns))  # noqa: PTH116  ("" is no path)
+    return tuple(folders)
+
+
+class _Installed:
+    """What the distributions that are installed hold and need, each read once: to read all takes half a second."""
+
+    def __init__(self) -> None:
+        self.by_module = packages_distributions()
+        self._read: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    def version_and_needs(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """Return a distribution's version, and the distributions that it needs here, without extras."""
+        if name not in self._read:
+            metadata = distribution(name).metadata
+            self._read[name] = metadata["Version"], tuple(_needs(metadata.get_all("Requires-Dist") or ()))
+        return self._read[name]
+
+
+@functools.lru_cache(maxsize=1)
+def _installed(folders: tuple[tuple[str, int], ...]) -> _Installed:
+    """Return what is installed as long as the folders are as they were."""
+    return _Installed()
 
 
 def _needs(requirements: Iterable[str]) -> Iterator[str]:

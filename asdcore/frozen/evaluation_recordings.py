@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from asdcore.contract.interfaces import Dataset
+from asdcore.components.readers import ListsClips
 from asdcore.data.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError, DatasetError
 from asdcore.store.tables import CELL
@@ -80,7 +80,7 @@ def unreadable(facts: Mapping[str, AudioFacts | str], test: Collection[str], roo
     return bad
 
 
-def readable_clips(reader: Dataset, root: Path, skipped: Collection[str], listed: pl.DataFrame) -> pl.DataFrame:
+def readable_clips(reader: ListsClips, root: Path, skipped: Collection[str], listed: pl.DataFrame) -> pl.DataFrame:
     """Return the clip index of ``root`` without the skipped clips; any other problem is an error.
 
     listed : the clips below ``root``. If only test clips are wrong, the error says how to leave them out.

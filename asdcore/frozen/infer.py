@@ -25,10 +25,9 @@ import polars as pl
 from asdcore.basics.paths import given_path
 from asdcore.basics.paths import places as named
 from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
-from asdcore.components.readers import year_of
+from asdcore.components.readers import ListsClips, build_lister, left_out_by, year_of
 from asdcore.compute.kernels import KernelChange
 from asdcore.compute.recordings_out_of_reach import check_apart
-from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed, restricted
 from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import completed, looked_at
@@ -193,9 +192,8 @@ class _Inference:
         return load_run(self.roots.folders["run"])
 
     @cached_property
-    def reader(self) -> Dataset:
-        reader: Dataset = installed().build("dataset", self.task, {})
-        return reader
+    def reader(self) -> ListsClips:
+        return build_lister(self.task, installed(), self.plan.windows)
 
     @cached_property
     def year(self) -> int:
@@ -229,7 +227,7 @@ class _Inference:
         with removed_if_refused(self.out):
             clips = self.clips(listed, facts)
             check_attainable(clips, self.plan.decision, self.plan.out_of_fold)
-            notes = [*notes_on(self.task, clips, self.plan.folds)]
+            notes = [*notes_on(self.task, clips, self.plan.folds), *left_out_by(self.reader)]
             notes += [*development_notes(listed, self.frozen.clips, self.year), *new_cells(clips, self.frozen.clips)]
             notes += [*device_notes(self.work), *self.work.unheard_notes(clips)]
             notes += [f"left out as unreadable: {problem}" for problem in self.skipped.values()]

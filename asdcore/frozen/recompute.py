@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.cluster.connection import Cluster
+from asdcore.components.readers import build_lister
 from asdcore.contract.plugins import restricted
 from asdcore.data.clips import completed
 from asdcore.errors import AsdcoreError, ClusterError, ManifestError
@@ -136,7 +137,7 @@ def _tables(
             cluster,
             networks=None if retrain else _pinned_networks(manifest, roots, plan, folder),
         )
-        tables = work.tables(completed(plugins.build("dataset", task, {}).clips(work.root)))
+        tables = work.tables(completed(build_lister(task, plugins, plan.windows).clips(work.root)))
         return {name: TABLES[name].check(frame) for name, frame in tables.items()}, work.out_of_fold
 
 

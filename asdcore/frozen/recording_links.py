@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
+from asdcore.basics.paths import is_recording
 from asdcore.basics.recording_parts import recording_name
-from asdcore.data.audio import SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,12 @@ def _paired(files: Iterable[tuple[Sequence[str], Sequence[str]]]) -> dict[str, s
 
 def plant(root: Path, tree: Path, sounds: Mapping[str, str]) -> None:
     """Link recordings below ``root`` into ``tree``, by {name there: name below root}, and all other files."""
-    for there, here in {recording_name(there): recording_name(here) for there, here in sounds.items()}.items():
+    files = {recording_name(there): recording_name(here) for there, here in sounds.items()}
+    for there, here in files.items():
         _link(root / here, tree / there)
     for name in _other_files(root):
-        _link(root / name, tree / name)
+        if name.as_posix() not in files:  # a table of samples is a recording if it is named as one
+            _link(root / name, tree / name)
 
 
 def place_beside(root: Path, candidates: Iterable[Path]) -> Path | None:
@@ -84,7 +86,7 @@ def _other_files(root: Path) -> list[Path]:
         (Path(folder) / name).relative_to(root)
         for folder, _, names in os.walk(root)
         for name in names
-        if not name.lower().endswith(SUFFIXES) and (Path(folder) / name).is_file()
+        if not is_recording(name) and (Path(folder) / name).is_file()
     ]
 
 

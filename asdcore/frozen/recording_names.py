@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from asdcore.data.audio import SUFFIXES
+from asdcore.basics.paths import is_recording
 
 
 def sounds_below(root: Path) -> set[str]:
@@ -28,4 +28,4 @@ def as_text(name: str) -> str:
 
 
 def _is_sound(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    return is_recording(name) and not name.startswith(".")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from asdcore.fusion.smooth_ecdf import SmoothEcdf
@@ -49,12 +51,12 @@ def harmonic(normals: Normals) -> Fuse:
 def zmin(normals: Normals) -> Fuse:
     """The smallest (phi - mean) / deviation over the branches, by the train normals of each (arXiv 2606.19269)."""
     scales = {branch: moments(normals.phi, branch) for branch in normals.weights}
-    return lambda phi: np.minimum.reduce([(phi[branch] - mean) / spread for branch, (mean, spread) in scales.items()])
+    return lambda phi: reduce(np.minimum, [(phi[branch] - mean) / spread for branch, (mean, spread) in scales.items()])
 
 
 def maximum(normals: Normals) -> Fuse:
     """The largest phi over the branches."""
-    return lambda phi: np.maximum.reduce([phi[branch] for branch in normals.weights])
+    return lambda phi: reduce(np.maximum, [phi[branch] for branch in normals.weights])
 
 
 def median(normals: Normals) -> Fuse:

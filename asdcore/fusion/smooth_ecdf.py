@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.contract.onnx_graph import OnnxValue
 from asdcore.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -135,6 +136,8 @@ class SmoothEcdf:
 
         Scores are looked up in order: a search that jumps through a large sample takes three times as long.
         """
+        if isinstance(scores, OnnxValue):
+            return value(*self._sides_to_onnx(scores))
         scores = np.asarray(scores, np.float64)
         order = np.argsort(scores, axis=None)
         result = np.empty(scores.shape)
@@ -154,6 +157,20 @@ class SmoothEcdf:
         below[last:] = 1.0 - above[last:]
         return below, above
 
+    def _sides_to_onnx(self, score: OnnxValue) -> tuple[Any, Any]:
+        """F and 1 - F of a score (1,), each computed on the side where it is small."""
+        values, rank = self._values, self._rank
+        left = ((score.graph.constant(values) <= score).astype(np.int64).sum(0, keepdims=True)) + _whole(score, -1)
+        left = left.op("Max", _whole(score, 0)).op("Min", _whole(score, len(values) - 2))
+        start, low = (score.graph.constant(array).take(left) for array in (values, rank))
+        end, high = (score.graph.constant(array[1:]).take(left) for array in (values, rank))
+        inside = low + (score - start) / (end - start) * (high - low)
+        under, over = np.maximum(values[0] - score, 0.0), np.maximum(score - values[-1], 0.0)
+        tail = (1.0 - rank[-1]) * (self._high_scale / (over + self._high_scale))
+        is_under, is_over = score < values[0], score > values[-1]
+        below = np.where(is_under, rank[0] * (self._low_scale / (under + self._low_scale)), inside)
+        return np.where(is_over, 1.0 - tail, below), np.where(is_over, tail, 1.0 - below)
+
     def _inside(self, held: Floats) -> Floats:
         """Linear interpolation of scores between the ends."""
         left = np.minimum(np.searchsorted(self._values, held, "right") - 1, len(self._values) - 2)
@@ -162,3 +179,8 @@ class SmoothEcdf:
         share = (held - start) / (self._values.take(left) - start)
         inside: Floats = low + share * (self._rank.take(left) - low)
         return inside
+
+
+def _whole(beside: OnnxValue, number: int) -> OnnxValue:
+    """Return a whole number as a value of a graph."""
+    return beside.graph.constant(number, np.int64)

@@ -20,6 +20,7 @@ from asdcore.store.atomic import disk_trouble
 from asdcore.store.file_locks import Lock, take
 
 BEGIN, HEARING, WINDOW, DONE, NOTE = "monitor", "hearing", "window", "recording", "note"
+ELSEWHERE = "another file with --log. What was heard is kept: the same command goes on from there"
 SYNC_S = 1.0
 """Seconds of lines that a loss of power may take; an alarm is on disk before anybody hears of it."""
 
@@ -60,7 +61,7 @@ class Journal:
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
-        with disk_trouble(path):
+        with disk_trouble(path, ELSEWHERE):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = take(path)
         if lock is None:
@@ -75,7 +76,7 @@ class Journal:
 
     def close(self) -> None:
         """Put everything on disk and let go of the file."""
-        with disk_trouble(self.path):
+        with disk_trouble(self.path, ELSEWHERE):
             os.fsync(self._lock.descriptor)
         self._lock.release()
 
@@ -89,7 +90,7 @@ class Journal:
         """Append a line. now : have it on disk when this returns."""
         self._append({"kind": kind, **line})
         if now or time.monotonic() - self._synced > SYNC_S:
-            with disk_trouble(self.path):
+            with disk_trouble(self.path, ELSEWHERE):
                 os.fsync(self._lock.descriptor)
             self._synced = time.monotonic()
 
@@ -109,7 +110,7 @@ class Journal:
     def _append(self, line: Mapping[str, Any]) -> None:
         content = (in_json(line, separators=(",", ":")) + "\n").encode()
         end = os.lseek(self._lock.descriptor, 0, os.SEEK_END)
-        with disk_trouble(self.path):
+        with disk_trouble(self.path, ELSEWHERE):
             try:
                 written = 0
                 while written < len(content):

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.detector.verdict import Verdict
-from asdcore.errors import DataError
+from asdcore.errors import DataError, StoreError
 from asdcore.monitor.alarms import AlarmRule, Alarms, Heard
 from asdcore.monitor.change import Change
 from asdcore.monitor.journal import DONE, HEARING, NOTE, WINDOW, Journal
 from asdcore.monitor.keep_audio import AudioKept
 from asdcore.monitor.level import level, shape
-from asdcore.monitor.sources import Recording, Source, Trouble
+from asdcore.monitor.sources import Recording, Source, Trouble, VanishedError
 from asdcore.monitor.windows import Stump, Window, cut
 
 Sound = NDArray[np.float32]
@@ -147,6 +147,11 @@ class Monitor:
                 else:
                     end = piece.start + length
                     yield from self._window(recording, piece, rate, hop)
+        except VanishedError as error:
+            if recording.alone:
+                raise
+            yield self._note(f"{error}; what is left of it is heard when it is back")
+            return
         except DataError as error:
             yield self._note(f"{recording.name}: {error}; what is left of it is passed over")
         self._end(recording.name, recording.stamp, recording.sha256, end / rate, stump)
@@ -172,13 +177,20 @@ class Monitor:
         for event in events:
             if event["event"] == "alarm begins":
                 self.begun_now += 1
-                event |= self.kept.keep(event["alarm"], window.sound[:, hop:])
+                event |= self._keep(event["alarm"], window.sound[:, hop:])
         self.journal.write(WINDOW, {**line, **({"events": events} if events else {})}, now=bool(events))
         if self.show:
             self.show(line)
         self.windows_now += 1
         yield from events
         yield from self._behind(time.monotonic() - started, recording.waiting)
+
+    def _keep(self, alarm: int, rest: Sound) -> Event:
+        """Keep the sound before an alarm, and return where it is; a full disk stops no alarm."""
+        try:
+            return self.kept.keep(alarm, rest)
+        except StoreError as error:
+            return {"audio_problem": str(error)}
 
     @property
     def rule(self) -> AlarmRule:

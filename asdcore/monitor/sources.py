@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,10 @@ class Recording:
     alone: bool = False
 
 
+class VanishedError(DataError):
+    """A recording cannot be read any more: its disk or folder has gone, and may come back."""
+
+
 @dataclass(frozen=True)
 class Trouble:
     """Something that is wrong with a source, for the journal.
@@ -62,7 +66,10 @@ class Source(Protocol):
     """Gives recordings until it ends, if it ends."""
 
     def recordings(self, done: Mapping[str, str]) -> Iterator[Recording | Trouble]:
-        """Yield recordings and troubles, without those in ``done``: {name: stamp of what was heard}."""
+        """Yield recordings and troubles, without those in ``done``: {name: stamp of what was heard}.
+
+        Whoever listens adds to ``done`` what was heard, or passed over. What was not added is given again.
+        """
         ...
 
 
@@ -100,7 +107,8 @@ class Folder:
     once : bool
         End when everything that is there has been heard, instead of waiting for more.
     settle : float
-        Seconds for which a file must not have changed, so that it is not still being written.
+        Seconds for which a file must not have changed, so that it is not still being written. If its time lies in the
+        future, by a clock that jumped or another machine's, it is watched for so long.
     patience : float
         Seconds after which a file that does not decode is passed over.
     sleep : callable
@@ -113,61 +121,79 @@ class Folder:
     patience: float = 60.0
     sleep: Callable[[float], None] = time.sleep
     poll: float = 1.0
+    _watched: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """{file that has changed lately: its stamp, and since when it has it by our own clock}."""
+    _unreadable: dict[str, str] = field(default_factory=dict)
+    """{file that was told to be unreadable: its stamp}."""
 
     def recordings(self, done: Mapping[str, str]) -> Iterator[Recording | Trouble]:
         """Yield new recordings as they come; the folder may vanish and come back."""
-        seen: dict[str, str] = {}
         is_gone = False
         while True:
             if (gone := not self.path.is_dir()) and not is_gone:
                 yield Trouble(f"{self.path} is not there; waiting for it to come back")
             is_gone = gone
             started = time.monotonic()
-            files, unsettled = self._settled(done, seen)
+            files, unsettled = self._settled(done)
+            took = time.monotonic() - started
             for i, file in enumerate(files):
+                if not self.path.is_dir():
+                    break
                 given = self._opened(file, len(files) - i - 1)
                 if given is not None:
-                    seen[file.name] = file.stamp
                     yield given
-                else:
-                    unsettled = True
-            if self.once and not unsettled and not gone:
+                unsettled |= done.get(file.name) != file.stamp
+            if self.once and not unsettled and self.path.is_dir():
                 return
             # A folder of very many files is not looked through all the time.
-            self.sleep(max(self.poll, 10 * (time.monotonic() - started) if not files else self.poll))
+            self.sleep(max(self.poll, 0 if files else 10 * took))
 
     def _opened(self, file: _New, waiting: int) -> Recording | Trouble | None:
-        """Return a recording, its trouble, or None if it may become one yet."""
+        """Return a recording, its trouble, or None if it may become one yet, or has gone."""
         try:
             return recording_of(file.path, file.name, file.stamp, waiting)
         except DataError as error:
+            if not file.path.is_file():
+                return None
+            if not self.once and not _is_readable(file.path):
+                text = f"{error}; it is tried again"
+                is_news = self._unreadable.get(file.name) != file.stamp
+                self._unreadable[file.name] = file.stamp
+                return Trouble(text) if is_news else None
             if file.still < self.patience and not self.once:
                 return None
             return Trouble(f"{error}; it is passed over", passed_over=file.name, stamp=file.stamp)
 
-    def _settled(self, done: Mapping[str, str], seen: Mapping[str, str]) -> tuple[list[_New], bool]:
+    def _settled(self, done: Mapping[str, str]) -> tuple[list[_New], bool]:
         """Return new files that no longer change, and whether others still do."""
-        settled, unsettled = [], False
-        now = time.time()
-        for folder, folders, names in os.walk(self.path, onerror=None):
+        settled, watched = [], {}
+        for name, path in self._sounds():
+            try:
+                status = path.stat()
+            except OSError:
+                continue  # it has just gone
+            stamp = _stamp(status)
+            if stamp == done.get(name):
+                continue
+            still = time.time() - status.st_mtime
+            if not self.settle <= still:
+                before, since = self._watched.get(name, ("", 0.0))
+                watched[name] = stamp, since if before == stamp else time.monotonic()
+                still = max(still, time.monotonic() - watched[name][1])
+            if self.settle <= still:
+                settled.append(_New(status.st_mtime, name, path, stamp, still))
+        self._watched = watched
+        return sorted(settled), len(watched.keys() - {file.name for file in settled}) > 0
+
+    def _sounds(self) -> Iterator[tuple[str, Path]]:
+        """Yield the name below the folder and the path of every file that is named as sound; no hidden ones."""
+        for folder, folders, names in os.walk(self.path):
             folders[:] = [name for name in folders if not name.startswith(".")]
+            here = Path(folder)
+            below = "" if here == self.path else f"{here.relative_to(self.path).as_posix()}/"
             for name in names:
-                if not name.lower().endswith(SOUNDS) or name.startswith("."):
-                    continue
-                path = Path(folder) / name
-                relative = path.relative_to(self.path).as_posix()
-                try:
-                    changed, stamp = path.stat().st_mtime, stamp_of(path)
-                except OSError:
-                    continue  # it has just gone
-                if stamp in (seen.get(relative), done.get(relative)):
-                    continue
-                # A clock that jumps may put a change into the future: that is no reason to wait for ever.
-                if 0 <= now - changed < self.settle:
-                    unsettled = True
-                else:
-                    settled.append(_New(changed, relative, path, stamp, abs(now - changed)))
-        return sorted(settled), unsettled
+                if name.lower().endswith(SOUNDS) and not name.startswith("."):
+                    yield below + name, here / name
 
 
 @dataclass(frozen=True)
@@ -203,24 +229,46 @@ class Pipe:
 
 def stamp_of(path: Path) -> str:
     """Return what tells that a file has changed: the time of its last change and its size."""
-    stat = path.stat()
-    return f"{stat.st_mtime_ns}-{stat.st_size}"
+    return _stamp(path.stat())
+
+
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns}-{status.st_size}"
 
 
 def recording_of(path: Path, name: str, stamp: str, waiting: int = 0, *, alone: bool = False) -> Recording:
     """Return the recording in a file; raises DataError, naming the file, if it is none or cut short."""
-    with opened(path) as (sound, facts):
-        rate = facts.sample_rate
-        channels = facts.channels
-        del sound
+    with opened(path) as (_, facts):
+        pass
 
     def blocks(start: int) -> Iterator[Sound]:
-        with opened(path) as (sound, now):
-            if now.sha256 != facts.sha256:
-                raise DataError(f"{path.name}: changed while it was heard")
-            sound.seek(start)
-            size = max(1, int(BLOCK_S * rate))
-            while len(block := sound.read(size, dtype="float32", always_2d=True)):
-                yield np.ascontiguousarray(block.T)
+        try:
+            with opened(path) as (sound, now):
+                if now.sha256 != facts.sha256:
+                    raise DataError(f"{path.name}: changed while it was heard")
+                yield from _read(sound, start, facts.n_samples, max(1, int(BLOCK_S * facts.sample_rate)))
+        except DataError as error:
+            raise error if _is_readable(path) else VanishedError(f"{name} cannot be read any more") from error
 
-    return Recording(name, rate, channels, blocks, facts.sha256, stamp, waiting, alone)
+    return Recording(name, facts.sample_rate, facts.channels, blocks, facts.sha256, stamp, waiting, alone)
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether a file is there, and its disk gives all of its bytes."""
+    try:
+        with path.open("rb") as file:
+            while file.read(1 << 20):
+                pass
+    except OSError:
+        return False
+    return True
+
+
+def _read(sound: Any, start: int, n_samples: int, size: int) -> Iterator[Sound]:
+    """Yield blocks of an open sound file from a sample on; raises DataError if they end before it should."""
+    sound.seek(start)
+    while len(block := sound.read(size, dtype="float32", always_2d=True)):
+        start += len(block)
+        yield np.ascontiguousarray(block.T)
+    if start < n_samples:  # libsndfile takes a disk that fails for the end of the file
+        raise DataError(f"its samples end at {start} of {n_samples}")

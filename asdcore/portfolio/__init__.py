@@ -2,6 +2,7 @@
 
     portfolio -> branches (view + encoder + layer + pooling + scorer + normalizer)
               -> systems  (weights of branches, a transform, a fusion, guards; or the mirror of another system)
+              -> windows (the clips that recordings are cut into)
               -> out_of_fold (what a train normal is scored without)
               -> decision (how a score becomes 0 or 1)
 
@@ -28,6 +29,7 @@ from asdcore.portfolio.schema import (
     System,
 )
 from asdcore.portfolio.trained_state import TrainedState
+from asdcore.portfolio.windows import Windows
 
 __all__ = [
     "DEFAULT_TASK",
@@ -45,6 +47,7 @@ __all__ = [
     "Residual",
     "System",
     "TrainedState",
+    "Windows",
     "find_portfolio",
     "load_portfolio",
     "parse_portfolio",

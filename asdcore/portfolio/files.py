@@ -11,6 +11,7 @@ from asdcore.basics.parse import parse_json, parse_toml
 from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.portfolio.model import Portfolio
 from asdcore.portfolio.schema import Branch, Decision, OutOfFold, System
+from asdcore.portfolio.windows import Windows
 
 
 def load_portfolio(source: str | Path) -> Portfolio:
@@ -106,6 +107,6 @@ def _explain(error: Any) -> str:
 def _keys(parent: tuple[Any, ...]) -> list[str]:
     """Return the keys that a table of the portfolio accepts."""
     models: dict[str, type[BaseModel]] = {"branches": Branch, "systems": System, "decision": Decision}
-    models |= {"out_of_fold": OutOfFold}
+    models |= {"out_of_fold": OutOfFold, "windows": Windows}
     model = models.get(str(parent[0]), Portfolio) if parent else Portfolio
     return list(model.model_fields)

@@ -24,6 +24,7 @@ from asdcore.portfolio.known_faults import KnownFaults
 from asdcore.portfolio.schema import Branch, Choice, Decision, Label, OutOfFold, System
 from asdcore.portfolio.seeds import Seed, Seeds, at_seed, split_seed, without_none
 from asdcore.portfolio.strict import Strict
+from asdcore.portfolio.windows import Windows, windows_of
 from asdcore.store.digest import recipe_digest
 
 
@@ -69,6 +70,8 @@ class Portfolio(Strict):
         Folds of train normals for scorers that cannot leave clips out in closed form, at least 2.
     out_of_fold : OutOfFold or str
         What a train normal is scored without, besides itself; "auto" by default.
+    windows : Windows, optional
+        Windows that every recording is cut into; without it, a clip is what the dataset reader lists.
     branches : dict of str to Branch
         View + encoder + layer + pooling + scorer + normalizer, by name. At least one.
     systems : dict of str to System
@@ -104,6 +107,7 @@ class Portfolio(Strict):
     seeds: Seeds | None = None
     folds: int = Field(default=5, ge=2, strict=True)
     out_of_fold: Annotated[OutOfFold, BeforeValidator(_by)] = OutOfFold()
+    windows: Windows | None = None
     branches: dict[Label, Branch] = Field(min_length=1)
     systems: dict[Label, System] = Field(min_length=1)
     decision: Decision = Decision()
@@ -129,7 +133,7 @@ class Portfolio(Strict):
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "seeds", "known_faults")
+        return without_none(handler(self), "seeds", "windows", "known_faults")
 
     @model_validator(mode="after")
     def _known_branches(self) -> Portfolio:
@@ -190,6 +194,32 @@ class Portfolio(Strict):
     def trial(self, seed: int) -> Portfolio:
         """Return the portfolio of one trial: this one with a single seed."""
         return self.model_copy(update={"seed": seed, "seeds": None})
+
+    def in_windows(self, seconds: float, hop: float | None = None) -> Portfolio:
+        """Return the portfolio with recordings cut into other windows.
+
+        Parameters
+        ----------
+        seconds : float
+            Length of a window.
+        hop : float, optional
+            Seconds from the begin of one window to that of the next. Default: the length.
+
+        Returns
+        -------
+        Portfolio
+
+        Raises
+        ------
+        PortfolioError
+            If a value is out of range.
+
+        Examples
+        --------
+        >>> asdcore.load_portfolio("default").in_windows(10, hop=5).windows
+        Windows(seconds=10.0, hop=5.0)
+        """
+        return self.model_copy(update={"windows": windows_of(seconds, hop)})
 
     def seed_of(self, branch: str) -> int:
         """Return the seed of a branch: its own, or the portfolio's."""

@@ -7,6 +7,8 @@ applied to each clip alone. z is rounded on the grid of the train normals' z (:m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -106,25 +108,32 @@ class Calibration:
     ----------
     z : ndarray of float64, shape (n_train,)
         The train normals on the new scale, rounded.
+    grid : Grid
+        What z of other clips is rounded to.
     """
 
     def __init__(
         self, choice: Component, scores: Mapping[str, Floats], domain: NDArray[np.str_], plugins: Plugins
     ) -> None:
+        self._fit = partial(_fitted, choice, scores, domain, plugins)
         self.step = _step(choice, scores, domain, plugins)
         self.transform = self.step.fit()
         with blamed(self.step.kind, self.step.name):
             of_normals = self.transform(_copies(scores))
-        self.z, self._grid = settled(finite(of_normals, str(self.step), "values"))
+        self.z, self.grid = settled(finite(of_normals, str(self.step), "values"))
 
     def __call__(self, scores: Mapping[str, Floats]) -> Floats:
         """Return z (n_clips,) of new clips, rounded."""
         with blamed(self.step.kind, self.step.name):
             return self.rounded(self.transform(_copies(scores)))
 
+    def normalizer(self) -> Any:
+        """Return the normalizer itself, fitted anew."""
+        return self._fit()
+
     def rounded(self, values: Floats) -> Floats:
         """Round what the normalizer gave new clips."""
-        return self._grid.rounded(finite(values, str(self.step), "values"))
+        return self.grid.rounded(finite(values, str(self.step), "values"))
 
 
 def _copies(scores: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -136,13 +145,18 @@ def _step(choice: Component, scores: Mapping[str, Floats], domain: NDArray[np.st
     """Return the normalizer of a branch, to be fitted on the out-of-fold train normals of a cell."""
 
     def fit() -> Call:
-        normalizer = build("normalizer", choice.name, choice.parameters, plugins)
-        with blamed("normalizer", choice.name):
-            fitted = normalizer.fit(_copies(scores), domain.copy())
+        fitted = _fitted(choice, scores, domain, plugins)
         who = f"normalizer {choice.name!r}"
         return lambda scores: one_value_each(fitted.transform(scores), _length(scores), who, "z")
 
     return Step("normalizer", choice.name, fit, plugins.component("normalizer", choice.name).bundled)
+
+
+def _fitted(choice: Component, scores: Mapping[str, Floats], domain: NDArray[np.str_], plugins: Plugins) -> Any:
+    """Return a normalizer, fitted on copies."""
+    normalizer = build("normalizer", choice.name, choice.parameters, plugins)
+    with blamed("normalizer", choice.name):
+        return normalizer.fit(_copies(scores), domain.copy())
 
 
 def _length(scores: dict[str, Floats]) -> int:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore.contract.interfaces import Dataset
+from asdcore.components.readers import ListsClips
 from asdcore.data.clips import completed, decoded_before, noticing_rests
 from asdcore.data.remembered_facts import Memory, remembering
 from asdcore.store.cache import Store
 
 
 def clips(
-    reader: Dataset, root: Path, heard_before: Callable[[], set[str]], store: Store, rehash: bool
+    reader: ListsClips, root: Path, heard_before: Callable[[], set[str]], store: Store, rehash: bool
 ) -> tuple[pl.DataFrame, Mapping[str, int]]:
     """Return the clip index of the recordings, and the bytes of each after its last whole sample, if there are any.
 

@@ -17,6 +17,7 @@ import polars as pl
 from asdcore.components.checkpoints import pinned
 from asdcore.compute.code_in_use import Code, Use, code_of
 from asdcore.compute.recipes import (
+    SOUND_MODULES,
     component_recipe,
     framework_digest,
     is_trainable,
@@ -33,15 +34,7 @@ from asdcore.store.cache import Store
 from asdcore.store.digest import recipe_digest
 from asdcore.store.tables import CELL, FULL
 
-HEARING = (
-    "basics/recording_parts.py",
-    "data/audio.py",
-    "data/file_content.py",
-    "data/sound_part.py",
-    "data/wav.py",
-    "compute/encoding.py",
-    "compute/waveforms.py",
-)
+HEARING = (*SOUND_MODULES, "compute/encoding.py", "compute/waveforms.py")
 TRAINING_CODE = framework_digest(
     *HEARING, "contract/train_clips.py", "stages/train.py", "stages/train_jobs.py", "store/fitted_state.py"
 )

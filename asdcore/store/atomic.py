@@ -32,13 +32,14 @@ LOCK = "lock"
 LONG = 24 * 3600.0
 """Seconds after which a temporary folder of another host is taken for a dead process's."""
 
+ELSEWHERE = "another folder with --out or --store"
 _ADVICE = {
-    errno.ENOSPC: "the disk is full. Free some space, or choose another folder with --out or --store",
-    errno.EDQUOT: "the disk quota is used up. Free some space, or choose another folder with --out or --store",
-    errno.EACCES: "permission denied. Choose a folder you may write, with --out or --store",
-    errno.EPERM: "permission denied. Choose a folder you may write, with --out or --store",
-    errno.EROFS: "the file system is read-only. Choose another folder with --out or --store",
-    errno.ENOTDIR: "part of the path is a file, not a folder. Choose another folder with --out or --store",
+    errno.ENOSPC: "the disk is full. Free some space, or choose {elsewhere}",
+    errno.EDQUOT: "the disk quota is used up. Free some space, or choose {elsewhere}",
+    errno.EACCES: "permission denied: you may not write there. Choose {elsewhere}",
+    errno.EPERM: "permission denied: you may not write there. Choose {elsewhere}",
+    errno.EROFS: "the file system is read-only. Choose {elsewhere}",
+    errno.ENOTDIR: "part of the path is a file, not a folder. Choose {elsewhere}",
     errno.EFBIG: "the file is larger than this file system or process may write",
 }
 
@@ -72,7 +73,7 @@ def check_writable(folder: Path) -> None:
             f"Cannot write {folder}: {there} is a file, not a folder. Choose another with --out or --store."
         )
     if not os.access(there, os.W_OK | os.X_OK):
-        raise StoreError(f"Cannot write {folder}: {_ADVICE[errno.EACCES]}.")
+        raise StoreError(f"Cannot write {folder}: {_ADVICE[errno.EACCES].format(elsewhere=ELSEWHERE)}.")
 
 
 @contextmanager
@@ -89,8 +90,11 @@ def fresh_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def disk_trouble(path: Path) -> Iterator[None]:
-    """Turn an operating system's error on writing into a StoreError that says what to do."""
+def disk_trouble(path: Path, elsewhere: str = ELSEWHERE) -> Iterator[None]:
+    """Turn an operating system's error on writing into a StoreError that says what to do.
+
+    elsewhere : where else to write to, in words.
+    """
     try:
         yield
     except AsdcoreError:
@@ -99,7 +103,7 @@ def disk_trouble(path: Path) -> Iterator[None]:
         reason = _disk_trouble(error)
         if reason is None:
             raise
-        raise StoreError(f"Cannot write {path}: {reason}.") from error
+        raise StoreError(f"Cannot write {path}: {reason.format(elsewhere=elsewhere)}.") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -219,4 +223,4 @@ def _disk_trouble(error: Exception) -> str | None:
     for code, reason in _ADVICE.items():
         if os.strerror(code) in text or f"os error {code})" in text:
             return reason
-    return f"{error}" if isinstance(error, OSError) else None
+    return f"{error}".replace("{", "{{").replace("}", "}}") if isinstance(error, OSError) else None

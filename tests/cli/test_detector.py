@@ -119,6 +119,32 @@ def test_explain_of_what_is_none_exits_with_2(root, tmp_path, capsys, monkeypatc
     assert err == f"Error: There is no recording {tmp_path / 'none.wav'}. Name a file, such as clip.wav.\n"
 
 
+def test_export_writes_an_onnx_file_of_a_detector_and_says_how_alike_they_are(root, tmp_path, capsys, monkeypatch):
+    out, clips = tmp_path / "fan.onnx", root / "data" / "fan" / "test"
+    words = ("--onnx", out, "--machine", "fan", "--parity", clips)
+    code, said, err = asd(capsys, monkeypatch, "export", root / "frozen.asd", *words)
+    assert (code, err) == (0, "")
+    assert f"ONNX: {out}, " in said
+    assert "Scores fan section 00 by system knn; takes 2 channels at 16000 Hz" in said
+    assert f"Parity: on {len(fans(root))} recordings its scores differ from the detector's by at most " in said
+    code, _, err = asd(capsys, monkeypatch, "export", root / "frozen.asd", "--onnx", out, "--machine", "fan")
+    assert (code, err) == (2, f"Error: {out} exists and is not written over. Choose another name, or remove it.\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "message"),
+    [
+        ("frozen.json", [], "Nothing is asked for: --out NAME.asd writes a detector, --onnx NAME.onnx an ONNX file."),
+        ("frozen.json", ["--out", "n.asd", "--machine", "fan"], "--machine goes with --onnx: a detector holds all"),
+        ("frozen.asd", ["--out", "n.asd"], "frozen.asd is a detector already. --onnx NAME.onnx writes an ONNX file"),
+    ],
+)
+def test_export_says_which_options_fit_together(root, source, words, message, capsys, monkeypatch):
+    code, out, err = asd(capsys, monkeypatch, "export", root / source, *words)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
 def test_a_bad_recording_is_named_and_the_others_are_scored(root, tmp_path, capsys, monkeypatch):
     (tmp_path / "text.wav").write_text("no sound")
     (tmp_path / "folder").mkdir()

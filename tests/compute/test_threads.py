@@ -121,3 +121,12 @@ def test_a_library_loaded_inside_computes_on_one_thread_too():
     environment = {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3"}
     done = subprocess.run([sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_block_within_a_block_searches_for_no_library(monkeypatch):
+    with single_threaded():
+        monkeypatch.setattr("threadpoolctl.ThreadpoolController", None)
+        with single_threaded():
+            pass
+        monkeypatch.undo()
+        assert torch.get_num_threads() == 1

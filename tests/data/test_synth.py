@@ -81,9 +81,9 @@ def decibels_of(sound: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(sound**2)))
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthesize(tmp_path_factory.mktemp("synth") / "tiny", "tiny", seed=0)
+@pytest.fixture
+def tiny(tiny_sound: Path) -> Path:
+    return tiny_sound
 
 
 clips = st.builds(
@@ -145,11 +145,13 @@ GOLDEN = {
 }
 
 
-def test_workers_change_no_byte(tiny: Path, tmp_path: Path) -> None:
+def test_workers_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROFILES, "small", Profile(("SynValve", "SynFan"), 1, train_source=4, train_target=2, test=2))
     ticks: list[None] = []
-    synthesize(tmp_path / "two", "tiny", seed=0, workers=2, on_clip=lambda: ticks.append(None))
-    assert contents(tmp_path / "two") == contents(tiny)
-    assert len(ticks) == clip_count("tiny") == 3 * (40 + 10 + 4 * 12)
+    one = synthesize(tmp_path / "one", "small", seed=0)
+    two = synthesize(tmp_path / "two", "small", seed=0, workers=2, on_clip=lambda: ticks.append(None))
+    assert contents(two) == contents(one)
+    assert len(ticks) == clip_count("small") == 2 * (4 + 2 + 4 * 2)
 
 
 def test_file_holds_the_clip(tiny: Path) -> None:
@@ -301,7 +303,7 @@ def leave_orphan(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_interrupted_run_is_completed(tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = Profile(("SynValve", "SynFan"), 1, train_source=20, train_target=2, test=5)
+    small = Profile(("SynValve", "SynFan"), 1, train_source=10, train_target=2, test=3)
     monkeypatch.setitem(PROFILES, "small", small)
     root = tmp_path / "set"
     written = itertools.count(1)
@@ -344,6 +346,7 @@ def test_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("profile", "seed"), [("tiny", 1), ("demo", 0)])
 def test_folder_of_another_set_is_refused(tiny: Path, profile: str, seed: int) -> None:
+    assert clip_count("tiny") == 3 * (40 + 10 + 4 * 12)
     before = contents(tiny)
     with pytest.raises(DataError, match=r"holds another synthetic set.*Give another folder"):
         synthesize(tiny, profile, seed)

@@ -80,16 +80,18 @@ class Carried:
 
 
 @pytest.fixture(scope="session")
-def carried(tmp_path_factory, make_dataset) -> Carried:
+def carried(made_once, make_dataset) -> Carried:
     """Not to be spoilt."""
-    made = Carried(tmp_path_factory.mktemp("carried"))
-    make_dataset(made.root / "data", source=12, target=4, test=2)
-    (made.root / "portfolio.toml").write_text(PORTFOLIO)
-    places = {"data": made.root / "data", "out": made.root / "run", "store": made.root / "store"}
-    asdcore.run(made.root / "portfolio.toml", task="dcase2026", **places)
-    asdcore.freeze(made.root / "run", made.manifest, time="2026-06-01T00:00:00Z")
-    asdcore.export(made.manifest, made.path)
-    return made
+
+    def make(root: Path) -> None:
+        make_dataset(root / "data", source=12, target=4, test=2)
+        (root / "portfolio.toml").write_text(PORTFOLIO)
+        places = {"data": root / "data", "out": root / "run", "store": root / "store"}
+        asdcore.run(root / "portfolio.toml", task="dcase2026", **places)
+        asdcore.freeze(root / "run", root / "frozen.json", time="2026-06-01T00:00:00Z")
+        asdcore.export(root / "frozen.json", root / "frozen.asd")
+
+    return Carried(made_once("detector", make))
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,14 @@ BLOCKS = [block for page in (FIRST, *OTHERS) for block in blocks_of(page)]
 
 
 @pytest.fixture(scope="session")
-def first(made_once) -> Path:
+def first(made_once, tiny_sound, copied) -> Path:
     """The folder that the first page leaves. It is made once, whichever process asks for it first."""
-    return made_once("docs-first", lambda folder: run_page(FIRST, folder / "page", folder / "store")) / "page"
+
+    def make(folder: Path) -> None:
+        copied(tiny_sound, folder / "page" / "sound")  # which the page's command finds whole
+        run_page(FIRST, folder / "page", folder / "store")
+
+    return made_once("docs-first", make) / "page"
 
 
 @pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.stem)

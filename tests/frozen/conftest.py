@@ -116,20 +116,17 @@ def nudged() -> Callable[[str, float], Callable[[pl.DataFrame], pl.DataFrame]]:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory, make_dataset: Callable[..., Path]) -> Frozen:
+def whole(made_once: Callable[..., Path], make_dataset: Callable[..., Path]) -> Frozen:
     """The frozen run itself: two machines of 12 train and 8 test clips each. Not to be spoilt."""
-    frozen = Frozen(tmp_path_factory.mktemp("whole"))
-    make_dataset(frozen.home / "data", source=8, target=4, test=2)
-    (frozen.home / "portfolio.toml").write_text(PORTFOLIO)
-    asdcore.run(
-        frozen.home / "portfolio.toml",
-        frozen.home / "data",
-        frozen.home / "run",
-        task="dcase2026",
-        store=frozen.home / "store",
-    )
-    frozen.freeze("frozen.json")
-    return frozen
+
+    def make(home: Path) -> None:
+        make_dataset(home / "data", source=8, target=4, test=2)
+        (home / "portfolio.toml").write_text(PORTFOLIO)
+        places = {"data": home / "data", "out": home / "run", "store": home / "store"}
+        asdcore.run(home / "portfolio.toml", task="dcase2026", **places)
+        Frozen(home).freeze("frozen.json")
+
+    return Frozen(made_once("frozen-run", make))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from asdcore.errors import DataError
+from asdcore.monitor import sources
 from asdcore.monitor.sources import File, Folder
 
 QUIET, LOUD = 0.1, 0.9
@@ -166,6 +167,43 @@ def killed_at_the(window):
         return _judge(sound, rate)
 
     return judge
+
+
+def test_a_recording_that_vanishes_while_it_is_heard_goes_on_when_it_is_back(tmp_path, recording, start, monkeypatch):
+    monkeypatch.setattr("asdcore.monitor.sources.BLOCK_S", 0.25)
+    path = recording(tmp_path / "in" / "a.wav", PEAKS)
+    os.utime(path, (1, 1))
+    away = tmp_path / "away.wav"
+    events, count = [], 0
+
+    def blocks_until_it_vanishes(sound, *rest):
+        nonlocal count
+        for block in read(sound, *rest):
+            count += 1
+            if count == 5:
+                path.rename(away)
+                raise DataError("its samples end")
+            yield block
+
+    read = sources._read
+    monkeypatch.setattr(sources, "_read", blocks_until_it_vanishes)
+    monitor = start(tmp_path / "log")
+    for event in monitor.listen(Folder(tmp_path / "in", once=True, sleep=lambda _: None)):
+        events.append(event)
+        if "when it is back" in event.get("text", ""):
+            away.rename(path)
+    monitor.journal.close()
+    assert events[0]["text"] == "a.wav cannot be read any more; what is left of it is heard when it is back"
+    assert alarms(events) == ALL
+    assert heard(tmp_path / "log", "a.wav") == [0.25 * i for i in range(len(PEAKS))]
+
+
+def test_a_full_disk_stops_no_alarm(tmp_path, recording, start):
+    monitor = start(tmp_path / "log", seconds_kept=0.5)
+    (tmp_path / "kept").write_text("in the way of the folder")
+    events = listened(monitor, File(recording(tmp_path / "a.wav", PEAKS)))
+    assert alarms(events) == ALL
+    assert "Cannot write" in events[0]["audio_problem"]
 
 
 def test_what_no_window_of_can_be_judged_is_one_note(tmp_path, recording, start):

@@ -121,7 +121,9 @@ def test_whether_a_folder_can_be_written_is_known_beforehand(tmp_path, monkeypat
     with pytest.raises(StoreError, match=r"file is a file, not a folder. Choose another with --out or --store"):
         check_writable(tmp_path / "file" / "folder")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(StoreError, match="permission denied. Choose a folder you may write"):
+    with pytest.raises(
+        StoreError, match="permission denied: you may not write there. Choose another folder with --out"
+    ):
         check_writable(tmp_path / "new")
 
 

@@ -132,18 +132,20 @@ weights = { all = 1.0, each = 1.0, crossed = 1.0, own_crossed = 1.0, plain = 1.0
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
+def site(made_once) -> Path:
     """The folder of an installed distribution with the plugin."""
-    folder = tmp_path_factory.mktemp("site")
-    info = folder / "tiny_trained-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-trained\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[asdcore]\ntiny_trained = tiny_trained_plugin\n")
-    (folder / "tiny_trained_plugin.py").write_text(PLUGIN)
-    return folder
+
+    def make(folder: Path) -> None:
+        info = folder / "tiny_trained-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-trained\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[asdcore]\ntiny_trained = tiny_trained_plugin\n")
+        (folder / "tiny_trained_plugin.py").write_text(PLUGIN)
+
+    return made_once("training-site", make)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def plugin(site):
     """Install the plugin while these tests run, in processes that they start, too."""
     with pytest.MonkeyPatch.context() as patch:
@@ -156,18 +158,21 @@ def plugin(site):
 
 
 @pytest.fixture(scope="session")
-def few(tmp_path_factory, make_dataset) -> Path:
+def few(made_once, make_dataset) -> Path:
     """Two machines, two channels: 8 + 4 train clips and 4 x 1 test clips each."""
-    return make_dataset(tmp_path_factory.mktemp("few"), source=8, target=4, test=1)
+    return made_once("training-data", lambda folder: make_dataset(folder, source=8, target=4, test=1))
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory, few) -> Path:
+@pytest.fixture(scope="module")
+def home(made_once, few) -> Path:
     """A folder with the portfolio, and a finished run of it with its store."""
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "trained.toml").write_text(PORTFOLIO)
-    asdcore.run(folder / "trained.toml", few, folder / "run", store=folder / "store")
-    return folder
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "trained.toml").write_text(PORTFOLIO)
+        asdcore.run(folder / "trained.toml", few, folder / "run", store=folder / "store")
+
+    return made_once("training-run", make)
 
 
 @pytest.fixture

@@ -177,7 +177,12 @@ def _opened(runs: Runs) -> list[Run]:
     given = each_run_once(list(flattened(runs)))
     if not given:
         raise EvaluationError("There are no branches to weigh: give one or more finished run folders.")
-    for run in given[1:]:
+    for run in given:
+        if run.about["portfolio"].get("windows"):
+            raise EvaluationError(
+                f"{run.folder} cuts recordings into windows, and a known fault is a whole recording. Run a portfolio "
+                "without 'windows' on recordings that are cut already."
+            )
         check_same_clips(given[0], run, "train")
     return given
 

@@ -3,7 +3,8 @@
 Needed are the columns ``path`` (below the folder), ``machine`` and ``split``. Others are optional: ``section``,
 ``domain``, ``label``, ``attributes``, and, for train clips cut side by side, ``order`` and ``recording``. What a cell
 leaves empty is unknown. ``start`` and ``end`` (seconds) and ``channel`` (its name, or its number counted from 1) say
-that a clip is a part of its file; :mod:`asdcore_plugins.datasets.bases.table_parts` reads them. A folder without a
+that a clip is a part of its file, ``rate`` (Hz) and ``unit`` what a logger's file does not say;
+:mod:`asdcore_plugins.datasets.bases.table_parts` reads them. A folder without a
 table is read by :mod:`~asdcore_plugins.datasets.bases.folders`, so that new recordings of machines that a table
 described need none. A label is 0, ``normal`` or another word of
 :data:`~asdcore_plugins.datasets.bases.own_names.NORMAL`; 1 or the name of a fault.
@@ -18,8 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from asdcore import DatasetError, index_clips
-from asdcore_plugins.datasets.bases.dcase_names import is_sound
+from asdcore import DatasetError, index_clips, is_recording
 from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth, labels_of_whole_machines
 from asdcore_plugins.datasets.bases.own_names import DOMAINS, NORMAL, TEST, TRAIN, is_normal
 from asdcore_plugins.datasets.bases.table_parts import PART, clip_of, overlaps, part_problems, with_recordings
@@ -183,8 +183,8 @@ def _problems(root: Path, row: Row) -> Iterator[str]:
         parts = PurePosixPath(path).parts
         if path.startswith("/") or ".." in parts or "\\" in path or str(PurePosixPath(path)) != path:
             yield "its path must lie below the table's folder and be written with '/', such as hall2/pump.wav"
-        elif not is_sound(path):
-            yield "is not named as a .wav or .flac file"
+        elif not is_recording(path, named=True):
+            yield "its ending is that of no recording; .wav, .flac and the files of loggers are read"
         elif not (root / path).is_file():
             yield "there is no such file"
     yield from part_problems(row)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
+from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
-from asdcore_plugins.encoders.bases.weightless import Audio, check_frames
+from asdcore_plugins.encoders.bases.weightless import Audio, Written, check_frames, written
 from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
 from asdcore_plugins.nn.sound import InMemory, Sound
 from asdcore_plugins.nn.stft import Floats, frame_powers, hann
+from asdcore_plugins.nn.written_spectra import frame_powers_to_onnx, padded_to_onnx
 
 FLOOR = 2.220446049250313e-16
 """The smallest mel value before the logarithm: float64 epsilon, as the baseline has it."""
@@ -62,15 +65,27 @@ class LogMel(BlockEncoder):
         self.sample_rate = sample_rate
         self._framing, self._power, self._log = Framing(n_fft, hop, n_fft // 2), power, log
         self._window = hann(n_fft)
-        self._mel = MelSums(filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft))
+        self._bank = filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft)
+        self._mel = MelSums(self._bank)
 
     def blocks(self, sound: Sound) -> Iterator[Audio]:
         """Yield blocks of (time, n_mels, 1)."""
         for samples in self._framing.blocks(sound):
             energy = self._energies(samples)
             mel = self._mel(energy if self._power == 2.0 else energy ** (self._power / 2.0))
-            scaled = 20.0 / self._power * np.log10(np.maximum(mel, FLOOR)) if self._log else mel ** (1.0 / self._power)
-            yield np.ascontiguousarray(scaled.T, dtype=np.float32)[..., None]
+            yield np.ascontiguousarray(self._scaled(mel).T, dtype=np.float32)[..., None]
+
+    def _scaled(self, mel: Any) -> Any:
+        """Return mel sums in dB, or as amplitudes."""
+        return 20.0 / self._power * np.log10(np.maximum(mel, FLOOR)) if self._log else mel ** (1.0 / self._power)
+
+    def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
+        """Write the encoder: (n_samples,) -> {0: patches (time, band, dim)}."""
+        framing = self._framing
+        sound = padded_to_onnx(audio, framing.padding, framing.padding)
+        energy = frame_powers_to_onnx(sound, self._window, framing.hop)
+        mel = (energy if self._power == 2.0 else energy ** (self._power / 2.0)) @ self._bank.T
+        return written(self._scaled(mel))
 
     def energy(self, clip: Audio) -> Floats:
         """(n_samples,) -> squared magnitudes (time, n_fft // 2 + 1), a frame centred on every ``hop``-th sample."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
+from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
-from asdcore_plugins.encoders.bases.weightless import Audio, check_frames
+from asdcore_plugins.encoders.bases.weightless import Audio, Written, check_frames, written
 from asdcore_plugins.nn.mel import MelSums, htk_bank
 from asdcore_plugins.nn.sound import InMemory, Sound
 from asdcore_plugins.nn.stft import frame_powers, hann
+from asdcore_plugins.nn.written_spectra import frame_powers_to_onnx, padded_to_onnx
 
 FLOOR = 2.220446049250313e-16
 """The smallest amplitude before the logarithm: float64 epsilon, as ASDKit has it."""
@@ -74,7 +78,8 @@ class MelSpec(BlockEncoder):
         self.sample_rate = sample_rate
         self._framing, self._log = Framing(n_fft, hop, n_fft // 2), log
         self._lengths = _lengths(seconds, sample_rate)
-        self._mel = MelSums(htk_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0))
+        self._bank = htk_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0)
+        self._mel = MelSums(self._bank)
         window = hann(n_fft)
         self._window = window / np.sqrt(np.square(window).sum())
 
@@ -88,8 +93,28 @@ class MelSpec(BlockEncoder):
         for samples in self._framing.blocks(sound):
             amplitude = np.sqrt(frame_powers(samples.astype(np.float64), self._window, self._framing.hop))
             mel = self._mel(amplitude).T
-            scaled = 20.0 * np.log10(np.maximum(mel, FLOOR)) if self._log else mel
-            yield np.ascontiguousarray(scaled, dtype=np.float32)[..., None]
+            yield np.ascontiguousarray(self._scaled(mel), dtype=np.float32)[..., None]
+
+    def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
+        """Write the encoder: (n_samples,) -> {0: patches (time, band, dim)}."""
+        framing = self._framing
+        sound = padded_to_onnx(self._brought_to_length(audio), framing.padding, framing.padding)
+        mel = frame_powers_to_onnx(sound, self._window, framing.hop).op("Sqrt") @ self._bank.T
+        return written(self._scaled(mel))
+
+    def _scaled(self, mel: Any) -> Any:
+        """Return mel sums as they are, or in dB."""
+        return 20.0 * np.log10(np.maximum(mel, FLOOR)) if self._log else mel
+
+    def _brought_to_length(self, audio: OnnxValue) -> OnnxValue:
+        """Repeat or cut a clip to the shortest length that holds it, or the longest."""
+        if not self._lengths:
+            return audio
+        whole = partial(audio.graph.constant, dtype=np.int64)
+        n_samples, lengths = audio.op("Shape"), whole(self._lengths)
+        length = (lengths >= n_samples).op("Where", lengths, whole(max(self._lengths))).min(0, keepdims=True)
+        times = (length + n_samples - whole(1)) / n_samples
+        return audio.op("Tile", times).op("Slice", whole([0]), length)
 
 
 def _lengths(seconds: float | Sequence[float] | None, sample_rate: int) -> list[int]:

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import numpy as np
 
-from asdcore import SmoothEcdf
+from asdcore import OnnxValue, SmoothEcdf
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Mixture
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned
+from asdcore_plugins.stats.written import written
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class Ecdf(ByDistribution):
 
     def __init__(self, scope: str = "pooled", output: str = "probability", shrinkage: float = 10.0) -> None:
         super().__init__(scope, output, shrinkage)
+
+    def to_onnx(self, scores: Mapping[str, OnnxValue]) -> OnnxValue:
+        """Write the normalizer: {reference: score (1,)} -> z (1,); not with output = "normal"."""
+        return written(self.transform, scores)
 
     def _scale(self, scores: Floats, which: str) -> SmoothMixture:
         return SmoothMixture(Smooth(SmoothEcdf(scores)))

@@ -17,7 +17,7 @@ from typing import Annotated, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import REFERENCES, DataError, Without
+from asdcore import REFERENCES, DataError, OnnxValue, Without
 from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
 from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
@@ -26,6 +26,7 @@ from asdcore_plugins.stats.learned import Count, State, Stored, read_only
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import metric_name, reference_names, whole
+from asdcore_plugins.stats.written import mean_smallest
 
 
 class KNN(LeaveOutScorer):
@@ -120,6 +121,11 @@ class KNN(LeaveOutScorer):
         """(n_clips, n_train) distances to the train normals -> {reference: mean of the k smallest (n_clips,)}."""
         self._check_fitted()
         return {name: mean_nearest(np.take(distances, rows, axis=1), self._k) for name, rows in self._banks.items()}
+
+    def distances_to_onnx(self, distances: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write :meth:`score_distances`: (1, n_train) -> {reference: (1,)}."""
+        self._check_fitted()
+        return {name: mean_smallest(distances, rows, self._k) for name, rows in self._banks.items()}
 
     def macs(self, n_train: int, dim: int) -> int:
         """Return the multiply-accumulates to score one clip: its products with the bank."""

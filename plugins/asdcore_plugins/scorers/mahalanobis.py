@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DOMAINS, REFERENCES, DataError, Without
+from asdcore import DOMAINS, REFERENCES, DataError, OnnxValue, Without
 from asdcore_plugins.scorers.bases.references import members_of, too_few_left
 from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
@@ -34,6 +35,7 @@ from asdcore_plugins.stats.gaussians.downdate import DowndatedGaussian
 from asdcore_plugins.stats.gaussians.gaussian import BankGaussian, Gaussian, estimate
 from asdcore_plugins.stats.learned import LEARNED, Learned
 from asdcore_plugins.stats.parameters import between, choice, reference_names
+from asdcore_plugins.stats.written import written
 
 COVARIANCES = ("reference", "selective", "tied")
 SHRINKAGES = ("ledoit_wolf", "oas")
@@ -116,6 +118,18 @@ class Mahalanobis(LeaveOutScorer):
         if rows.shape[1:] != self._shape:
             raise other_width(rows.shape[1], *self._shape)
         return self._by_reference([part.gaussian.distances(rows) for part in self._parts.values()])
+
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: features (1, D) -> {reference: (1,)}."""
+        self._check_fitted()
+        scores = {
+            name: part.gaussian.distance_to_onnx(features, group)
+            for part in self._parts.values()
+            for group, name in enumerate(part.names)
+        }
+        if self._covariance != "reference":
+            scores["pooled"] = written(reduce, np.minimum, list(scores.values()))
+        return {name: scores[name] for name in self._references if name in scores}
 
     def _named(self) -> Sequence[str]:
         return REFERENCES

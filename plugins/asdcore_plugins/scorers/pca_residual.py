@@ -16,7 +16,7 @@ from typing import Annotated
 
 import numpy as np
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned
@@ -67,6 +67,11 @@ class PCAResidual(PerReference):
         share = isinstance(components, float)
         self._components = between("components", components, 0, 1) if share else whole("components", components)
 
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: features (1, D) -> {reference: (1,)}."""
+        self._check_fitted()
+        return {name: model.score_to_onnx(features) for name, model in self._models.items()}
+
     def macs(self, n_train: int, dim: int) -> int:
         """Return the most multiply-accumulates to score one clip: onto the components and back."""
         most = min(n_train - 1, dim)
@@ -108,3 +113,9 @@ class _Subspace(Learned):
             inside = np.einsum("kd,d->k", self.basis, centred)
             scores[i] = np.square(centred - np.einsum("kd,k->d", self.basis, inside)).sum()
         return scores
+
+    def score_to_onnx(self, clip: OnnxValue) -> OnnxValue:
+        """Write :meth:`scores`: (1, D) -> (1,)."""
+        centred = clip - self.mean
+        outside = centred - (centred @ self.basis.T) @ self.basis
+        return (outside * outside).sum(1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.nn.stft import near_and_far
 from asdcore_plugins.views.bases.view import ChannelView
 
@@ -45,6 +45,10 @@ class Channel(ChannelView):
         channel: NDArray[np.float32] = audio[self._channel].copy()
         return channel
 
+    def to_onnx(self, audio: OnnxValue, sample_rate: int) -> OnnxValue:
+        """Write the view: (n_channels, n_samples) -> (n_samples,)."""
+        return audio.take(self._channel)
+
 
 class Mean(ChannelView):
     """The mean of all channels.
@@ -61,6 +65,10 @@ class Mean(ChannelView):
     def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         mixed: NDArray[np.float32] = audio.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mixed
+
+    def to_onnx(self, audio: OnnxValue, sample_rate: int) -> OnnxValue:
+        """Write the view: (n_channels, n_samples) -> (n_samples,)."""
+        return audio.mean(0).astype(np.float32).astype(np.float64)
 
 
 class Difference(ChannelView):
@@ -79,6 +87,10 @@ class Difference(ChannelView):
         channels = near_and_far(audio, "difference")
         difference: NDArray[np.float32] = (channels[0] - channels[1]).astype(np.float32)
         return difference
+
+    def to_onnx(self, audio: OnnxValue, sample_rate: int) -> OnnxValue:
+        """Write the view: (2, n_samples) -> (n_samples,)."""
+        return (audio.take(NEAR) - audio.take(FAR)).astype(np.float32).astype(np.float64)
 
 
 class Stereo(ChannelView):

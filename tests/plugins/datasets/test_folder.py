@@ -96,8 +96,8 @@ def test_folders_that_say_nothing_are_answered_with_the_layouts_and_a_table_to_f
     with pytest.raises(DatasetError, match=r"ROOT/<machine>/train/(.|\n)*--write-index (.|\n)*\n  - a/b: 1 clip"):
         READER.clips(lay(tmp_path, "a/b/x.wav"))
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / "log.tdms").touch()
-    with pytest.raises(DatasetError, match=r"no .wav or .flac file is in it, but recordings that end in .tdms"):
+    (tmp_path / "c" / "log.mp3").touch()
+    with pytest.raises(DatasetError, match=r"no recording is in it that can be read, but recordings that end in .mp3"):
         READER.clips(tmp_path / "c")
     with pytest.raises(DatasetError, match="there is no such folder"):
         READER.clips(tmp_path / "nowhere")

@@ -80,7 +80,7 @@ def test_parquet_holds_the_same_with_types_of_its_own(tmp_path, lay):
         ("path,machine,split\na b.wav,p,train\n/c.wav,p,test\n", "row 3: its path must lie below the table's folder"),
         ("path,machine,split\na b.wav,p,train\n../c.wav,p,test\n", "its path must lie below the table's folder"),
         ("path,machine,split\na b.wav,p,train\nd.wav,p,test\n", "d.wav: row 3: there is no such file"),
-        ("path,machine,split\na b.wav,p,train\nd.mp3,p,test\n", "not named as a .wav or .flac file"),
+        ("path,machine,split\na b.wav,p,train\nd.mp3,p,test\n", "its ending is that of no recording"),
         ("path,machine,split\na b.wav,p,train\na b.wav,p,test\n", "row 3: row 2 names it too"),
         ("path,machine,split,domain\na b.wav,p,train,left\n", "its domain is 'left'; allowed are source, target"),
         ("path,machine,split,label\na b.wav,p,train,worn\n", "its label is 'worn', and train clips are normal"),

@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from asdcore import DatasetError, index_clips
-from asdcore_plugins.datasets.bases.dcase_names import is_sound
+from asdcore import DatasetError, index_clips, is_recording
 from asdcore_plugins.datasets.bases.own_names import DOMAINS, FAULTY, LAYOUTS, TEST, TRAIN, is_normal
 
 HIDDEN = (".", "__MACOSX")
@@ -28,7 +27,7 @@ DEPTH = 4
 ONLY = "machine"
 """The machine's name if no folder names one."""
 
-OTHER_SOUND = (".aac", ".aif", ".aiff", ".m4a", ".mat", ".mp3", ".ogg", ".opus", ".tdms", ".uff", ".wma")
+OTHER_SOUND = (".aac", ".aif", ".aiff", ".m4a", ".mp3", ".ogg", ".opus", ".wma")
 """Endings of recordings that are not read, so that a message can name them."""
 
 
@@ -131,7 +130,7 @@ def _sounds(root: Path) -> Iterator[tuple[str, ...]]:
     """Yield the path below ``root``, in parts, of every sound file; a link is followed to a machine's folder only."""
     for folder, folders, names in os.walk(root, followlinks=True):
         parts = Path(folder).relative_to(root).parts
-        yield from ((*parts, name) for name in sorted(names) if is_sound(name) and not name.startswith(HIDDEN))
+        yield from ((*parts, name) for name in sorted(names) if is_recording(name) and not name.startswith(HIDDEN))
         deeper = [name for name in sorted(folders) if not name.startswith(HIDDEN)]
         folders[:] = [name for name in deeper if not parts or not Path(folder, name).is_symlink()][
             : len(deeper) * (len(parts) < DEPTH)
@@ -144,7 +143,7 @@ def _not_understood(root: Path, problems: list[str]) -> DatasetError:
         held = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
         others = sorted({Path(name).suffix.lower() for name in held} & set(OTHER_SOUND))
         what = f"recordings that end in {', '.join(others)}" if others else ", ".join(held[:4]) or "nothing"
-        problems = [f"no .wav or .flac file is in it, but {what}{', ...' if held[4:] and not others else ''}"]
+        problems = [f"no recording is in it that can be read, but {what}{', ...' if held[4:] and not others else ''}"]
     message = (
         f"{root}: these folders say nothing of the recordings.\n{LAYOUTS}\nOr describe them in a table: "
         f"'asdcore data index {root} --write-index {root}/clips.csv' writes one to fill in."

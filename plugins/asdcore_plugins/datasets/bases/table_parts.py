@@ -1,4 +1,4 @@
-"""The columns of a table of clips that say which part of a file a clip is: ``start``, ``end`` and ``channel``."""
+"""The columns of a table of clips that say which part of a file a clip is, and what a logger's file does not say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from asdcore import part_name, part_of
 
-PART = ("start", "end", "channel")
+PART = ("start", "end", "channel", "rate", "unit")
 
 Row = Mapping[str, str | None]
 
@@ -22,7 +22,8 @@ def clip_of(row: Row) -> str:
     >>> clip_of({"path": "hall.wav", "start": "60", "end": "70.0", "channel": None})
     'hall.wav#t=60-70'
     """
-    return part_name(str(row["path"]), row["start"], row["end"], row["channel"])
+    rate = None if row.get("rate") is None else int(float(str(row["rate"])))
+    return part_name(str(row["path"]), row["start"], row["end"], row["channel"], rate, row.get("unit"))
 
 
 def part_problems(row: Row) -> Iterator[str]:
@@ -34,6 +35,8 @@ def part_problems(row: Row) -> Iterator[str]:
     start, end = times.get("start", 0.0), times.get("end")
     if start is not None and end is not None and start >= end:
         yield f"it starts at {row['start'] or 0} s and ends at {row['end']} s; the end must come after the start"
+    if (rate := row.get("rate")) is not None and not _is_rate(rate):
+        yield f"its rate is {rate!r}; a whole number of Hz is allowed, such as 25600"
 
 
 def overlaps(clips: Mapping[str, int]) -> list[str]:
@@ -73,6 +76,14 @@ def with_recordings(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {**entry, "recording": parts[id(entry)].file, "order": float(parts[id(entry)].start or 0)} for entry in entries
     ]
+
+
+def _is_rate(text: str) -> bool:
+    try:
+        rate = float(text)
+    except ValueError:
+        return False
+    return rate.is_integer() and rate > 0
 
 
 def _seconds(text: str | None) -> float | None:

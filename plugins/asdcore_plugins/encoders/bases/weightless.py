@@ -13,12 +13,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Tokens
+from asdcore import DataError, OnnxValue, Tokens
 
 Audio = NDArray[np.float32]
 
 LAYER = 0
 """The one layer."""
+
+Written = Mapping[int | str, tuple[OnnxValue, OnnxValue | None]]
+"""What an encoder writes as ONNX: of each layer patches (time, band, dim), and special tokens (k, dim) or None."""
 
 
 class WeightlessEncoder(ABC):
@@ -83,6 +86,16 @@ class WeightlessEncoder(ABC):
     @abstractmethod
     def patches(self, clip: Audio) -> Audio:
         """Return the tokens of one clip: (n_samples,), or (2, n_samples) -> (time, band, dim) float32."""
+
+
+def written(patches: OnnxValue) -> Written:
+    """Return patches (time, band) of a graph as those of the one layer, with dim 1, as float32 holds them."""
+    return {LAYER: (as_float32(patches).reshape(0, 0, 1), None)}
+
+
+def as_float32(value: OnnxValue) -> OnnxValue:
+    """Round a float64 value of a graph as float32 would."""
+    return value.astype(np.float32).astype(np.float64)
 
 
 def check_frames(names: str, sample_rate: int, n_mels: int, n_fft: int, hop: int) -> None:

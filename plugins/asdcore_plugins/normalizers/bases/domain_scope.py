@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Annotated, Generic, Self, TypeVar
 
 import numpy as np
@@ -152,8 +152,7 @@ class ScopedNormalizer(Fitted, Generic[Scale]):
 
     def _combined(self, z: Sequence[Floats]) -> Floats:
         """Combine the z of the domains into one (n_clips,): the smallest."""
-        smallest: Floats = np.minimum.reduce(z)
-        return smallest
+        return reduce(np.minimum, z)
 
     def _scale_of(self, name: str, values: Mapping[str, Floats], normals: Floats) -> Scale:
         """Return the scale of one domain, if it had these train-normal scores (n,)."""

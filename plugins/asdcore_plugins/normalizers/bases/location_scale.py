@@ -23,10 +23,12 @@ from typing import Annotated
 
 import numpy as np
 
+from asdcore import OnnxValue
 from asdcore_plugins.normalizers.bases.domain_scope import SCOPES, ScopedNormalizer
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 from asdcore_plugins.stats.parameters import between
+from asdcore_plugins.stats.written import written
 
 SOFT = "domain_soft"
 
@@ -46,6 +48,10 @@ class ByLine(ScopedNormalizer[Line]):
 
     def _z(self, scale: Line, scores: Floats) -> Floats:
         return (scores - scale.centre) / scale.scale
+
+    def to_onnx(self, scores: Mapping[str, OnnxValue]) -> OnnxValue:
+        """Write the normalizer: {reference: score (1,)} -> z (1,)."""
+        return written(self.transform, scores)
 
 
 class LocationScale(ByLine):

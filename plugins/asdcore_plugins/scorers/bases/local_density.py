@@ -20,7 +20,7 @@ from typing import Annotated, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Without
+from asdcore import DataError, OnnxValue, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat
@@ -32,6 +32,7 @@ from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 from asdcore_plugins.stats.neighbours.repeated_clips import DistinctClips, distinct_clips, some_repeated
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import choice
+from asdcore_plugins.stats.written import mean_smallest
 
 FLOOR = 1e-6
 """What is added to a density's distance, as a share of the median one: repeated clips have none of their own."""
@@ -141,6 +142,12 @@ class LocalDensity(NeighbourScorer):
         self._check_fitted()
         judged = distances / self._scale - self._offset
         return {name: np.take(judged, members, axis=1).min(axis=1) for name, members in self._members.items()}
+
+    def distances_to_onnx(self, distances: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write :meth:`score_distances`: (1, n_train) -> {reference: (1,)}."""
+        self._check_fitted()
+        judged = distances / self._scale - self._offset
+        return {name: mean_smallest(judged, members, 1) for name, members in self._members.items()}
 
     def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
         return BoundedDistances(bank, flat(features)).least(self._scale, self._offset, self._members)

@@ -23,7 +23,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.gaussians.moments import Moments, blocks
 from asdcore_plugins.stats.learned import Learned, Number
@@ -70,6 +70,19 @@ class Gaussian(Learned):
                 outside = max(float(np.square(centred).sum() - inside.sum()), 0.0)
                 scores[i, g] = (inside * weights).sum() + (outside / floor if self._flat else 0.0)
         return scores
+
+    def distance_to_onnx(self, row: OnnxValue, group: int) -> OnnxValue:
+        """Write :meth:`distances` from one mean: (1, D) -> (1,)."""
+        floor = self.amount * self.mu
+        weights = 1.0 / ((1.0 - self.amount) * self.variances + floor)
+        centred: OnnxValue = row - self.means[group]
+        projected = centred @ self.basis.T
+        inside = projected * projected
+        distance: OnnxValue = (inside * weights).sum(1)
+        if not self._flat:
+            return distance
+        outside = ((centred * centred).sum(1) - inside.sum(1)).op("Max", 0.0)
+        return distance + outside / floor
 
     @property
     def _flat(self) -> bool:

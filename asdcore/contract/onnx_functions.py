@@ -1,0 +1,67 @@
+"""How NumPy's functions are written as ONNX, of values of a graph (:class:`asdcore.contract.onnx_graph.OnnxValue`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def _logaddexp(x: Any, y: Any) -> Any:
+    """log(exp x + exp y), without overflow."""
+    larger = x.op("Max", y)
+    return larger + ((x - larger).op("Exp") + (y - larger).op("Exp")).op("Log")
+
+
+def _log1p(x: Any) -> Any:
+    return (x + 1.0).op("Log")
+
+
+def _arcsinh(x: Any) -> Any:
+    """sign(x) log(|x| + sqrt(x^2 + 1)): the operator of ONNX takes float32 alone."""
+    size = abs(x)
+    return x.op("Sign") * (size + (size * size + 1.0).op("Sqrt")).op("Log")
+
+
+def _searchsorted(ordered: Any, x: Any, side: str = "left") -> Any:
+    """How many of ``ordered`` (n,) lie below x (1,), or not above it: (1,)."""
+    held = x.graph.value(ordered)
+    below = held < x if side == "left" else held <= x
+    return below.astype(np.float64).sum(0, keepdims=True)
+
+
+def _tanh(x: Any) -> Any:
+    """1 - 2 / (exp(2x) + 1)."""
+    return 1.0 - 2.0 / ((2.0 * x).op("Exp") + 1.0)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "absolute": lambda x: x.op("Abs"),
+    "add": lambda x, y: x + y,
+    "arcsinh": _arcsinh,
+    "clip": lambda x, low, high: x.op("Max", low).op("Min", high),
+    "divide": lambda x, y: x / y,
+    "exp": lambda x: x.op("Exp"),
+    "greater": lambda x, y: x > y,
+    "less": lambda x, y: x < y,
+    "log": lambda x: x.op("Log"),
+    "log10": lambda x: x.op("Log") * (1.0 / np.log(10.0)),
+    "log1p": _log1p,
+    "logaddexp": _logaddexp,
+    "maximum": lambda x, y: x.op("Max", y),
+    "minimum": lambda x, y: x.op("Min", y),
+    "multiply": lambda x, y: x * y,
+    "negative": lambda x: -x,
+    "power": lambda x, y: x**y,
+    "rint": lambda x: x.op("Round"),
+    "searchsorted": _searchsorted,
+    "sign": lambda x: x.op("Sign"),
+    "sqrt": lambda x: x.op("Sqrt"),
+    "square": lambda x: x * x,
+    "subtract": lambda x, y: x - y,
+    "tanh": _tanh,
+    "where": lambda condition, x, y: condition.op("Where", x, y),
+    "zeros_like": lambda x: x * 0.0,
+}
+"""{name in NumPy: what writes it}."""

@@ -1,0 +1,129 @@
+"""Writes branches as ONNX: a waveform through views, encoders and poolings to features, scores and z."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from asdcore.components.build import build
+from asdcore.compute.built_encoders import built_encoder
+from asdcore.compute.encoding import layers_of
+from asdcore.compute.requests import Output, Request
+from asdcore.compute.scoring import Recipe, takes_distances
+from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
+from asdcore.contract.plugins import Plugins
+from asdcore.detector.as_onnx.poolings import pooled
+from asdcore.detector.as_onnx.resampling import resampled
+from asdcore.detector.as_onnx.rounding import on_grid
+from asdcore.detector.branches import FrozenBranch
+from asdcore.detector.systems import Scale
+from asdcore.errors import DataError, located
+
+Features = dict[Path, OnnxValue]
+"""{folder of a feature set: the features (1, D) of the clip}."""
+
+
+def features_of(
+    audio: OnnxValue, request: Request, outputs: Sequence[Output], sample_rate: int, plugins: Plugins
+) -> Features:
+    """Write some outputs of a view and an encoder: audio (n_channels, n_samples) at ``sample_rate`` -> features.
+
+    Raises NotInOnnxError, naming the part, for one that cannot be written.
+    """
+    view = build("view", request.view, json.loads(request.view_parameters), plugins)
+    with blaming("view", request.view, view, "to_onnx", plugins):
+        waveform = view.to_onnx(audio, sample_rate)
+    encoder, features = built_encoder(request, None), Features()
+    with blaming("encoder", request.encoder, encoder, "to_onnx", plugins):
+        if encoder.sample_rate != sample_rate:
+            waveform = resampled(waveform, sample_rate, encoder.sample_rate)
+        layers = layers_of(encoder, outputs)
+        tokens = encoder.to_onnx(waveform, list(dict.fromkeys(layers.values())))
+        for output in outputs:
+            patches, special = tokens[layers[output]]
+            features[output.folder] = pooled(output.pooling, patches, special, json.loads(output.pooling_parameters))
+    return features
+
+
+def combined(recipe: Recipe, features: Features) -> OnnxValue:
+    """Combine feature sets as a recipe says: the inner ones are added up, the outer ones set side by side."""
+    blocks = []
+    for (first, weight), *more in recipe:
+        total = features[first] * weight if weight != 1 else features[first]
+        for folder, share in more:
+            total = total + share * features[folder]
+        blocks.append(total)
+    if len(blocks) == 1:
+        return blocks[0]
+    return blocks[0].op("Concat", *blocks[1:], axis=1)
+
+
+def z_of(name: str, branch: FrozenBranch, scale: Scale, features: OnnxValue, plugins: Plugins) -> OnnxValue:
+    """Write scorer and normalizer of a branch: features (1, D) -> z (1,).
+
+    Raises NotInOnnxError, naming the part, for one that cannot be written.
+    """
+    scorer, rows = branch.frozen()
+    if takes_distances(scorer) and branch.metric is not None:
+        with blaming("scorer", branch.scorer, scorer, "distances_to_onnx", plugins):
+            bank = branch.train[rows]
+            scores = scorer.distances_to_onnx(_distances(features, bank, branch.metric))
+    else:
+        with blaming("scorer", branch.scorer, scorer, "to_onnx", plugins):
+            scores = scorer.to_onnx(features)
+    rounded = {reference: on_grid(scores[reference], grid) for reference, grid in branch.grids.items()}
+    calibration = scale.calibrations[name]
+    normalizer = calibration.normalizer()
+    with blaming("normalizer", calibration.step.name, normalizer, "to_onnx", plugins):
+        return on_grid(normalizer.to_onnx(rounded), calibration.grid)
+
+
+def _distances(features: OnnxValue, bank: Any, metric: str) -> OnnxValue:
+    """Features (1, D) and a bank (n_train, ...) -> distances (1, n_train), as :func:`asdcore.distances`."""
+    rows = features.graph.constant(bank.reshape(len(bank), -1), np.float32).astype(np.float64)
+    if metric == "euclidean":
+        apart = rows - features
+        return (apart * apart).sum(1).op("Sqrt").reshape(1, -1)
+    apart = _of_unit_length(rows) - _of_unit_length(features)
+    return (apart * apart).sum(1).reshape(1, -1) / 4.0
+
+
+def _of_unit_length(rows: OnnxValue) -> OnnxValue:
+    """(n, D) -> (n, D + 1): of unit length; a zero vector points along the last axis."""
+    length = (rows * rows).sum(1, keepdims=True).op("Sqrt")
+    is_zero = (length * 0.0 >= length).astype(np.float64)
+    return (rows / (length + is_zero)).op("Concat", is_zero, axis=1)
+
+
+@contextmanager
+def blaming(kind: str, name: str, component: Any, method: str, plugins: Plugins) -> Iterator[None]:
+    """Name the component in a NotInOnnxError raised inside, or raise one if it lacks the method."""
+    with located(f"{kind} {name!r}"):
+        if not hasattr(component, method):
+            able = sorted(_able(plugins, kind))
+            raise NotInOnnxError(f"it cannot be written as ONNX. {kind.capitalize()}s that can: {', '.join(able)}")
+        try:
+            yield
+        except NotInOnnxError:
+            raise
+        except DataError as error:
+            raise NotInOnnxError(str(error)) from error
+        except (TypeError, AttributeError) as error:
+            raise NotInOnnxError(f"its formula cannot be written as ONNX ({error})") from error
+
+
+def _able(plugins: Plugins, kind: str) -> Iterator[str]:
+    """Yield the names of components of a kind that can be written."""
+    for name, component in plugins.components(kind).items():
+        try:
+            factory: Callable[..., Any] = component.factory
+        except Exception:  # its library may not be installed
+            continue
+        made = factory if isinstance(factory, type) else get_type_hints(factory).get("return")
+        if any(hasattr(made, method) for method in ("to_onnx", "distances_to_onnx")):
+            yield name

@@ -1,0 +1,149 @@
+"""Scores the same clips by a detector and by its ONNX file, and says how far the two are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.basics.paths import SOUNDS
+from asdcore.data.audio import decode_new
+from asdcore.detector.detector import Detector
+from asdcore.errors import DataError
+
+Audio = NDArray[np.float32]
+
+MOST = 1e-4
+"""By which share of the score's spread the two may differ."""
+
+CLIPS = 200
+"""Clips that are made up if none are given."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a detector and its ONNX file are apart.
+
+    Attributes
+    ----------
+    clips : int
+        How many clips both have scored.
+    given : bool
+        Whether these were recordings; else they were made up.
+    difference : float
+        The largest difference between the two scores.
+    spread : float
+        The range of the middle half of the train normals' scores.
+    decisions_changed : int
+        How many clips get another decision.
+    """
+
+    clips: int
+    given: bool
+    difference: float
+    spread: float
+    decisions_changed: int
+
+    @property
+    def share(self) -> float:
+        """The difference as a share of the spread."""
+        return self.difference / self.spread
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference is at most 1e-4 of the spread, and no decision changed."""
+        return self.share <= MOST and not self.decisions_changed
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON value."""
+        return {**asdict(self), "share": self.share}
+
+
+def compare(
+    detector: Detector,
+    session: Any,
+    asked: tuple[str, str, str],
+    clips: Iterable[tuple[Audio, int]],
+    spread: float,
+    *,
+    given: bool,
+) -> Parity:
+    """Score clips by both.
+
+    Parameters
+    ----------
+    detector : Detector
+        The detector.
+    session : onnxruntime.InferenceSession
+        Its file.
+    asked : tuple of str
+        Machine, section and system.
+    clips : iterable of (ndarray of float32 (n_channels, n_samples), int)
+        The clips and their sample rates.
+    spread : float
+        The spread of train normals' scores.
+    given : bool
+        Whether these are recordings.
+    """
+    machine, section, system = asked
+    differences, changed = [], 0
+    for audio, rate in clips:
+        verdict = detector.score(audio, rate, machine, section, system=system)
+        score, decision = session.run(["score", "decision"], {"audio": audio})
+        differences.append(abs(verdict.score - score.item()))
+        changed += int(verdict.anomalous != bool(decision.item()))
+    if not np.isfinite(differences).all():
+        differences.append(float("inf"))
+    return Parity(len(differences), given, float(max(differences)), spread, changed)
+
+
+def spread_of(scores: NDArray[np.float64]) -> float:
+    """Return the range of the middle half of train normals, of all if that is 0, and 1 if this is 0 too."""
+    low, high = np.quantile(scores, [0.25, 0.75])
+    return float(high - low) or float(np.ptp(scores)) or 1.0
+
+
+def recordings(folder: Path) -> list[Path]:
+    """Return the recordings below a folder, sorted; DataError if there are none."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder. Name a folder with recordings to compare by, or leave --parity out.")
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS and path.is_file())
+    if not files:
+        raise DataError(f"{folder} holds no recordings ({', '.join(SOUNDS)}) to compare by.")
+    return files
+
+
+def decoded(files: Iterable[Path], sample_rate: int) -> Iterator[tuple[Audio, int]]:
+    """Yield recordings; DataError for one of another sample rate, which the file does not take."""
+    for file in files:
+        audio, facts = decode_new(file)
+        if facts.sample_rate != sample_rate:
+            raise DataError(
+                f"{file} has {facts.sample_rate} Hz, and the ONNX file takes {sample_rate} Hz. Compare by recordings "
+                "of that rate."
+            )
+        yield audio, sample_rate
+
+
+def made_up(n: int, channels: int, sample_rate: int, seconds: float) -> Iterator[tuple[Audio, int]]:
+    """Yield clips of noise of any colour and loudness, some with tones or knocks, always the same ones."""
+    for i in range(n):
+        draw = np.random.default_rng(i)
+        n_samples = max(1, round(seconds * sample_rate * draw.uniform(1.0, 1.2)))
+        hertz = np.fft.rfftfreq(n_samples, 1 / sample_rate)
+        colour = np.maximum(hertz, 20.0) ** draw.uniform(-1.5, 0.5)
+        spectrum = np.fft.rfft(draw.normal(size=(channels, n_samples))) * colour
+        sound = np.fft.irfft(spectrum, n_samples)
+        sound /= np.sqrt(np.square(sound).mean())
+        if i % 3 == 1:
+            tone = np.sin(2 * np.pi * draw.uniform(50, 0.45 * sample_rate) * np.arange(n_samples) / sample_rate)
+            sound += draw.uniform(0.1, 3.0) * tone
+        if i % 3 == 2:
+            place = draw.integers(0, n_samples, 5)
+            sound[:, place] += draw.normal(scale=20.0, size=5)
+        level = 10 ** draw.uniform(-3.0, -0.7)
+        yield np.asarray(np.clip(level * sound, -1, 1), np.float32), sample_rate

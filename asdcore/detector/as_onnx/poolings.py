@@ -1,0 +1,87 @@
+"""Writes poolings as ONNX: patches (time, band, dim) of one clip -> features (1, D), as :mod:`asdcore.data.pooling`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
+from asdcore.data.pooling import POOLINGS, clean_up, complete
+
+
+def pooled(name: str, patches: OnnxValue, special: OnnxValue | None, parameters: Mapping[str, Any]) -> OnnxValue:
+    """Pool one clip's patches (time, band, dim), or with ``cls`` its special tokens (n_special, dim).
+
+    Returns features (1, D) as float64 that float32 holds. Raises NotInOnnxError for a pooling that cannot be written.
+    """
+    if name not in WRITTEN:
+        raise NotInOnnxError(f"pooling {name!r} cannot be written. Poolings that can: {', '.join(sorted(WRITTEN))}")
+    choices = complete(name, parameters)
+    tokens = patches
+    if POOLINGS[name].special:
+        if special is None:
+            raise NotInOnnxError("pooling 'cls' needs special tokens, and the encoder writes none")
+        tokens = special.op("Unsqueeze", special.graph.constant([1], np.int64))
+    if choices.pop("clean_up"):
+        tokens = clean_up(tokens)  # type: ignore[arg-type, assignment]  # it is elementwise
+    return WRITTEN[name](tokens, **choices).reshape(1, -1).astype(np.float32).astype(np.float64)
+
+
+def _mean_std(patches: OnnxValue) -> OnnxValue:
+    mean = patches.mean(0, keepdims=True)
+    apart = patches - mean
+    deviation = (apart * apart).mean(0).op("Sqrt").reshape(-1)
+    return mean.reshape(-1).op("Concat", deviation, axis=0)
+
+
+def _gem(patches: OnnxValue, p: float) -> OnnxValue:
+    return _generalized(patches, None, p)
+
+
+def _rdp(patches: OnnxValue, gamma: float) -> OnnxValue:
+    return _weighted(patches, _deviation_weights(patches, gamma))
+
+
+def _rdp_gem(patches: OnnxValue, gamma: float, p: float) -> OnnxValue:
+    return _generalized(patches, _deviation_weights(patches, gamma), p)
+
+
+def _deviation_weights(patches: OnnxValue, gamma: float) -> OnnxValue:
+    """(time, band, dim) -> (time, band, 1)."""
+    apart = patches - patches.mean(0, keepdims=True)
+    distance = (apart * apart).sum(2, keepdims=True).op("Sqrt")
+    relative = 1.0 + _divided(distance, distance.max(0, keepdims=True))
+    return (relative / relative.max(0, keepdims=True)) ** gamma
+
+
+def _weighted(patches: OnnxValue, weights: OnnxValue | None) -> OnnxValue:
+    if weights is None:
+        return patches.mean(0)
+    return (weights * patches).sum(0) / weights.sum(0)
+
+
+def _generalized(patches: OnnxValue, weights: OnnxValue | None, p: float) -> OnnxValue:
+    positive = patches.op("Max", 0.0)
+    largest = positive.max(0, keepdims=True)
+    shares = _divided(positive, largest)
+    return largest.reshape(-1) * (_weighted(shares**p, weights) ** (1.0 / p)).reshape(-1)
+
+
+def _divided(x: OnnxValue, y: OnnxValue) -> OnnxValue:
+    """x / y, and 0 where y is 0."""
+    return x / (y > 0.0).op("Where", y, 1.0)
+
+
+WRITTEN: dict[str, Callable[..., OnnxValue]] = {
+    "cls": lambda patches: patches.mean(0),
+    "gem": _gem,
+    "max": lambda patches: patches.max(0),
+    "mean": lambda patches: patches.mean(0),
+    "mean_all": lambda patches: patches.mean(0, 1),
+    "mean_std": _mean_std,
+    "rdp": _rdp,
+    "rdp_gem": _rdp_gem,
+}
+"""``gwrp`` sorts all frames, and ``frames`` is no pooling."""

@@ -1,0 +1,263 @@
+"""Writes a detector as one ONNX file, proves that it gives the same scores, and pins how far they are apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asdcore.basics.paths import given_path
+from asdcore.compute.scoring import Recipe
+from asdcore.contract.onnx_graph import IR_VERSION, OPSET, NotInOnnxError, OnnxGraph, OnnxValue
+from asdcore.contract.plugins import chosen
+from asdcore.detector.as_onnx import parity as of_clips
+from asdcore.detector.as_onnx.branches import Features, combined, features_of, z_of
+from asdcore.detector.as_onnx.parity import CLIPS, Parity
+from asdcore.detector.as_onnx.refusals import free, frozen, one_rate, straight
+from asdcore.detector.as_onnx.systems import p_value_of, score_of
+from asdcore.detector.detector import Detector, Parts
+from asdcore.detector.machine import FrozenMachine
+from asdcore.errors import DataError
+from asdcore.store.atomic import write_bytes
+from asdcore.version import __version__
+
+LARGEST = 2_000_000_000
+"""Bytes that a file of protocol buffers may have."""
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """A detector that was written as ONNX.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    machine, section, system : str
+        What it scores.
+    channels, sample_rate : int
+        What it takes: "audio", (channels, n_samples) float32 in [-1, 1] at this rate in Hz, of any length that the
+        detector takes.
+    parity : Parity
+        How far its scores are from the detector's.
+    """
+
+    path: Path
+    machine: str
+    section: str
+    system: str
+    channels: int
+    sample_rate: int
+    parity: Parity
+
+
+def export_onnx(
+    detector: Detector,
+    out: str | Path,
+    machine: str | None = None,
+    section: str | None = None,
+    *,
+    system: str | None = None,
+    parity: str | Path | None = None,
+    clips: int = CLIPS,
+) -> OnnxFile:
+    """Write one machine and system of a detector as one ONNX file: waveform in, score and decision out.
+
+    Front ends, networks, banks, calibrations, weights and the threshold are inside. Its outputs are ``score`` (1,)
+    float64, ``decision`` (1,) int64, ``p_value`` (1,) float64, and ``branches`` (n_branches,) float64, z of the
+    branches in the order of their names.
+
+    Parameters
+    ----------
+    detector : Detector
+        :func:`asdcore.load_detector` returns one.
+    out : path
+        The file to write, with the suffix ``.onnx``.
+    machine, section, system : str, optional
+        As of :meth:`Detector.score`.
+    parity : path, optional
+        A folder of recordings: detector and file must agree on each. By default they must on clips that are made up.
+    clips : int
+        How many clips are made up.
+
+    Returns
+    -------
+    OnnxFile
+        With the largest difference between the scores of both.
+
+    Raises
+    ------
+    NotInOnnxError
+        If a part cannot be written: all of them are named, with what can be. A :class:`DataError`.
+    DataError
+        If the two differ by more than 1e-4 of the spread of the train normals' scores, or in a decision. Nothing is
+        written then.
+    StoreError
+        If ``out`` exists, or has another suffix.
+
+    Examples
+    --------
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> detector = asdcore.load_detector(asdcore.export("first.json", "first.asd"))
+    >>> file = asdcore.export_onnx(detector, "first.onnx", "SynFan", clips=3)
+    >>> file.channels, file.sample_rate, file.parity.share < 1e-4
+    (2, 16000, True)
+    """
+    target, name = free(given_path(out, "out")), detector.chosen_system(system)
+    folder = None if parity is None else given_path(parity, "parity")
+    parts = detector.parts(machine, section)
+    known = frozen(parts)
+    with chosen(parts.plugins):
+        written = _Written(parts, known, name)
+        model = written.model()
+    asked = (known.machine, known.section, name)
+    spread = of_clips.spread_of(known.normals(name)["score"].to_numpy())
+    if folder is None:
+        heard = of_clips.made_up(clips, known.channels, written.sample_rate, known.seconds)
+    else:
+        heard = of_clips.decoded(of_clips.recordings(folder), written.sample_rate)
+    compared = of_clips.compare(detector, _session(model), asked, heard, spread, given=folder is not None)
+    _check_parity(compared)
+    _describe(model, detector, written, compared)
+    write_bytes(target, model.SerializeToString())
+    return OnnxFile(target, *asked, known.channels, written.sample_rate, compared)
+
+
+class _Written:
+    """One machine and system as a graph."""
+
+    def __init__(self, parts: Parts, known: FrozenMachine, system: str) -> None:
+        self.parts, self.known, self.system = parts, known, system
+        self.choice = straight(parts.plan.systems[system], system)
+        self.branches = sorted(self.choice.named)
+        self.sample_rate = one_rate(known.sample_rates)
+
+    def model(self) -> Any:
+        """Return the model, checked."""
+        from onnx import TensorProto, checker, helper
+
+        graph = OnnxGraph()
+        score, decision, p_value, branches = self._outputs(graph, OnnxValue(graph, "audio"))
+        outputs = [
+            self._named(graph, score, "score", TensorProto.DOUBLE, 1),
+            self._named(graph, decision, "decision", TensorProto.INT64, 1),
+            self._named(graph, p_value, "p_value", TensorProto.DOUBLE, 1),
+            self._named(graph, branches, "branches", TensorProto.DOUBLE, len(self.branches)),
+        ]
+        shape: list[int | str | None] = [self.known.channels, "n_samples"]
+        audio = helper.make_tensor_value_info("audio", TensorProto.FLOAT, shape)
+        made = helper.make_graph(graph.nodes, "asdcore", [audio], outputs, graph.used_constants())
+        opsets = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="asdcore")
+        if model.ByteSize() > LARGEST:
+            raise NotInOnnxError(f"the file would have {model.ByteSize() / 1e9:.1f} GB; ONNX allows 2 GB in one file")
+        checker.check_model(model)
+        return model
+
+    def _outputs(self, graph: OnnxGraph, audio: OnnxValue) -> tuple[OnnxValue, ...]:
+        """Write all of it; raises NotInOnnxError with every part that cannot be written."""
+        troubles: list[str] = []
+        z: dict[str, OnnxValue] = {}
+        features = self._features(audio.astype(np.float64), troubles)
+        _, scale = self.known.system(self.system)
+        for name in self.branches:
+            if _folders(self.parts.recipes[name]) <= features.keys():
+                with _noting(troubles, f"branch {name!r}"):
+                    together = combined(self.parts.recipes[name], features)
+                    z[name] = z_of(name, self.known.branch(name), scale, together, self.parts.plugins)
+        for name in set(self.branches) - z.keys():
+            z[name] = graph.constant([0.0])  # so that what comes after is tried, too
+        fused, _ = self.known.system(self.system)
+        score = graph.constant([0.0])
+        with _noting(troubles, f"system {self.system!r}"):
+            score = score_of(self.choice, fused, z, self.parts.plugins)
+        if troubles:
+            raise NotInOnnxError("\n".join(["Nothing was written, for this cannot be ONNX:", *troubles]))
+        decision = (score > self.known.threshold(self.system)).astype(np.int64)
+        first, *others = (z[name] for name in self.branches)
+        normals = self.known.normals(self.system)["score"].to_numpy()
+        return score, decision, p_value_of(score, normals), first.op("Concat", *others, axis=0)
+
+    def _features(self, audio: OnnxValue, troubles: list[str]) -> Features:
+        """Write views and encoders, those that branches of the system need."""
+        needed = {folder for name in self.branches for folder in _folders(self.parts.recipes[name])}
+        features: Features = {}
+        for request in self.parts.requests:
+            outputs = tuple(output for output in request.outputs if output.folder in needed)
+            users = [
+                name
+                for name in self.branches
+                if _folders(self.parts.recipes[name]) & {output.folder for output in outputs}
+            ]
+            if outputs:
+                with _noting(troubles, f"branch {', '.join(map(repr, users))}"):
+                    features |= features_of(audio, request, outputs, self.sample_rate, self.parts.plugins)
+        return features
+
+    def _named(self, graph: OnnxGraph, value: OnnxValue, name: str, kind: int, length: int) -> Any:
+        """Give an output its name."""
+        from onnx import helper
+
+        graph.nodes.append(helper.make_node("Identity", [value.name], [name]))
+        return helper.make_tensor_value_info(name, kind, [length])
+
+
+class _noting:  # noqa: N801
+    """Note a NotInOnnxError raised inside, with where it happened, and go on."""
+
+    def __init__(self, troubles: list[str], where: str) -> None:
+        self._troubles, self._where = troubles, where
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, NotInOnnxError):
+            self._troubles.append(f"{self._where}: {error}")
+        return isinstance(error, NotInOnnxError)
+
+
+def _folders(recipe: Recipe) -> set[Path]:
+    return {folder for terms in recipe for folder, _ in terms}
+
+
+def _session(model: Any) -> Any:
+    """Return a session that computes in one thread, as the detector does."""
+    from onnxruntime import InferenceSession, SessionOptions
+
+    options = SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        return InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no base of their own
+        raise NotInOnnxError(f"Nothing was written, for onnxruntime does not run the file: {error}") from error
+
+
+def _check_parity(parity: Parity) -> None:
+    if not parity.holds:
+        raise DataError(
+            f"Nothing was written: on {parity.clips} clips the ONNX file differs from the detector by up to "
+            f"{parity.share:.2g} of the spread of train normals ({of_clips.MOST:g} is allowed), and in "
+            f"{parity.decisions_changed} decisions (none is allowed). Tell the authors of asdcore, with the portfolio."
+        )
+
+
+def _describe(model: Any, detector: Detector, written: _Written, parity: Parity) -> None:
+    """Write into the file what it is."""
+    from onnx import helper
+
+    about = {
+        "asdcore": __version__,
+        "manifest_sha256": detector.manifest_sha256,
+        "portfolio": detector.name,
+        "machine": written.known.machine,
+        "section": written.known.section,
+        "system": written.system,
+        "sample_rate": str(written.sample_rate),
+        "threshold": repr(written.known.threshold(written.system)),
+        "branches": json.dumps(written.branches),
+        "parity": json.dumps(parity.as_json()),
+    }
+    helper.set_model_props(model, about)

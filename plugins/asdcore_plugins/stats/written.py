@@ -1,0 +1,32 @@
+"""Writes formulas of components as ONNX.
+
+Values of a graph (:class:`asdcore.OnnxValue`) take arithmetic and NumPy's elementwise functions. So a formula of these
+alone is written by calling it with such values: there is no second one that could differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from asdcore import OnnxValue
+from asdcore_plugins.stats.arrays import Indices
+
+
+def written(formula: Callable[..., Any], *values: Any) -> OnnxValue:
+    """Call an elementwise formula with values of a graph in place of arrays; return the value it gives."""
+    made = formula(*values)
+    assert isinstance(made, OnnxValue)
+    return made
+
+
+def mean_smallest(values: OnnxValue, members: Indices, k: int) -> OnnxValue:
+    """(1, n) -> (1,): the mean of the k smallest of some columns, of all if there are fewer."""
+    chosen = values.take(members, axis=1)
+    if (k := min(k, len(members))) == 1:
+        return chosen.min(1)
+    graph = values.graph
+    smallest, _ = graph.several(2, "TopK", chosen, graph.constant([k], np.int64), axis=1, largest=0)
+    return smallest.mean(1)

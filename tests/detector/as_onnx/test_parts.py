@@ -1,0 +1,80 @@
+"""Poolings, rounding, transforms and fusions as ONNX are those of a run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asdcore.basics.rounding import Grid
+from asdcore.contract.onnx_graph import NotInOnnxError
+from asdcore.data.pooling import pool
+from asdcore.detector.as_onnx.poolings import WRITTEN, pooled
+from asdcore.detector.as_onnx.rounding import on_grid
+from asdcore.fusion import Normals, fit_fusion
+from asdcore.fusion.transforms import TRANSFORMS, fit_transform
+
+QUICK = settings(max_examples=8, deadline=None)
+DRAW = np.random.default_rng(5)
+NORMALS = DRAW.gamma(2.0, size=40)
+
+
+@pytest.mark.parametrize("name", sorted(WRITTEN))
+@pytest.mark.parametrize("clean_up", [False, True])
+@pytest.mark.parametrize("time", [1, 9])
+def test_poolings(as_onnx, name, clean_up, time):
+    tokens = DRAW.normal(size=(time, 3, 4)).astype(np.float32)
+    special = DRAW.normal(size=(2, 4)).astype(np.float32)
+    written = as_onnx(lambda patches, special: pooled(name, patches, special, {"clean_up": clean_up}), tokens, special)
+    expected = pool(name, tokens, special, clean_up=clean_up)
+    assert written.ravel() == pytest.approx(expected.ravel(), rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", ["gwrp", "frames"])
+def test_poolings_that_cannot_be_written_are_named_with_those_that_can(as_onnx, name):
+    with pytest.raises(NotInOnnxError, match=f"pooling '{name}' cannot be written. Poolings that can: cls, gem"):
+        as_onnx(lambda patches: pooled(name, patches, None, {}), np.zeros((2, 2, 2)))
+
+
+@pytest.mark.parametrize("coarsest", [None, -23, 0, 5])
+@QUICK
+@given(st.floats(-1e9, 1e9, allow_subnormal=False), st.integers(-60, 60))
+def test_rounding(as_onnx, coarsest, value, exponent):
+    grid = Grid(coarsest)
+    values = np.array([value, 0.0, 1.0, np.float32(0.1), value * 2.0**exponent])
+    assert as_onnx(lambda given: on_grid(given, grid), values) == pytest.approx(grid.rounded(values), rel=2.0**-23)
+
+
+def test_what_is_rounded_stays_as_it_is(as_onnx):
+    grid = Grid(-20)
+    values = grid.rounded(DRAW.normal(size=2000) * 10.0 ** DRAW.uniform(-5, 5, 2000))
+    assert np.array_equal(as_onnx(lambda given: on_grid(given, grid), values), values)
+
+
+@pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - {"normal_score"}))
+@QUICK
+@given(st.floats(-30, 30, allow_subnormal=False))
+def test_transforms(as_onnx, name, z):
+    phi = fit_transform(name, {}, NORMALS)
+    for value in (z, float(NORMALS.min()), float(NORMALS.max()), float(np.sort(NORMALS)[7])):
+        assert as_onnx(phi, [value]) == pytest.approx(phi(np.array([value])), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["sum", "max", "zmin", "fisher", "harmonic"])
+@QUICK
+@given(st.floats(-30, 30, allow_subnormal=False), st.floats(-30, 30, allow_subnormal=False))
+def test_fusions(as_onnx, name, first, second):
+    weights = {"a": 1.0, "b": 1.0} if name in ("max", "zmin") else {"a": 0.3, "b": 2.0}
+    phi = {"a": NORMALS, "b": DRAW.normal(size=40)}
+    fuse = fit_fusion(name, {}, Normals(phi, np.array(["source"] * 40), weights))
+    written = as_onnx(lambda a, b: fuse({"a": a, "b": b}), [first], [second])
+    assert written == pytest.approx(fuse({"a": np.array([first]), "b": np.array([second])}), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["median", "stouffer", "copula"])
+def test_fusions_that_sort_or_look_up_quantiles_are_refused(as_onnx, name):
+    phi = {"a": NORMALS, "b": DRAW.normal(size=40)}
+    fuse = fit_fusion(name, {}, Normals(phi, np.array(["source"] * 40), {"a": 1.0, "b": 1.0}))
+    with pytest.raises((NotInOnnxError, TypeError, AttributeError)):
+        as_onnx(lambda a, b: fuse({"a": a, "b": b}), [1.0], [2.0])

@@ -1,0 +1,199 @@
+"""A detector as one ONNX file gives every clip the same score and decision, and what cannot be written is named."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import soundfile
+
+import asdcore
+from asdcore.contract.onnx_graph import NotInOnnxError
+from asdcore.detector.as_onnx import write as writing
+from asdcore.detector.as_onnx.parity import made_up
+from asdcore.errors import DataError, StoreError
+
+PORTFOLIO = """
+name = "written"
+seed = 1
+
+[branches.knn]
+encoder = { name = "logmel", n_mels = 16 }
+scorer = { name = "knn", metric = "cosine", k = 2 }
+normalizer = { name = "median_iqr", scope = "domain_min" }
+
+[branches.gauss]
+view = "far"
+encoder = { name = "logmel", n_mels = 16, pooling = "mean_std" }
+scorer = { name = "mahalanobis", covariance = "tied" }
+normalizer = { name = "ecdf", output = "surprise" }
+
+[branches.rest]
+view = "mean"
+encoder = { name = "melspec", n_mels = 16, pooling = "max" }
+scorer = { name = "pca_residual", components = 3 }
+
+[branches.sorted]
+view = "w1"
+encoder = { name = "logmel", n_mels = 16, pooling = "gwrp" }
+scorer = { name = "lof", k = 2 }
+
+[systems.written]
+weights = { knn = 0.5, gauss = 0.25, rest = 0.25 }
+transform = "log1p"
+guards = [
+  { name = "tail", support = "gauss", quantile = 0.6, strength = 0.5 },
+  { name = "tail", support = "rest", quantile = 0.5, strength = 0.25 },
+]
+
+[systems.fisher]
+weights = { knn = 1.0, rest = 0.5 }
+fusion = "fisher"
+
+[systems.largest]
+weights = { knn = 1.0, gauss = 1.0 }
+fusion = "max"
+
+[systems.refused]
+weights = { sorted = 1.0, rest = 1.0 }
+fusion = "median"
+guards = [{ name = "tail", support = "knn" }]
+
+[systems.mirrored]
+out_of_fold_mirror_of = "written"
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, make_dataset):
+    root = tmp_path_factory.mktemp("written")
+    make_dataset(root / "data", ("fan",), source=12, target=6, test=4)
+    (root / "p.toml").write_text(PORTFOLIO)
+    asdcore.run(root / "p.toml", root / "data", root / "run", task="dcase2026", store=root / "store")
+    asdcore.freeze(root / "run", root / "frozen.json")
+    asdcore.export(root / "frozen.json", root / "frozen.asd")
+    return root
+
+
+@pytest.fixture(scope="module")
+def detector(root):
+    return asdcore.load_detector(root / "frozen.asd")
+
+
+@pytest.fixture(scope="module")
+def session(detector, tmp_path_factory):
+    """The file of the system ``written``."""
+    path = tmp_path_factory.mktemp("session") / "written.onnx"
+    asdcore.export_onnx(detector, path, clips=1)
+    return onnxruntime.InferenceSession(path)
+
+
+def test_two_hundred_clips_get_the_same_score_and_decision(detector, session):
+    spread = float(np.subtract(*np.quantile(detector.known().normals("written")["score"], [0.75, 0.25])))
+    for audio, rate in made_up(200, 2, 16000, detector.known().seconds):
+        verdict = detector.score(audio, rate)
+        score, decision, p_value, branches = session.run(None, {"audio": audio})
+        assert abs(score.item() - verdict.score) <= 1e-4 * spread
+        assert bool(decision.item()) == verdict.anomalous
+        assert p_value.item() == pytest.approx(verdict.p_value)
+        z = [verdict.branches[name].z for name in ("gauss", "knn", "rest")]
+        assert branches == pytest.approx(z, rel=1e-4, abs=1e-4)
+
+
+def test_train_normals_at_the_threshold_are_decided_alike(root, detector, session):
+    """The threshold is the score of one of them."""
+    for file in sorted((root / "data/fan/train").iterdir()):
+        audio, rate = soundfile.read(file, dtype="float32")
+        score, decision = session.run(["score", "decision"], {"audio": audio.T})
+        verdict = detector.score(audio.T, rate)
+        assert (score.item(), bool(decision.item())) == (pytest.approx(verdict.score, abs=1e-6), verdict.anomalous)
+
+
+@pytest.mark.parametrize("system", ["fisher", "largest"])
+def test_other_fusions(detector, tmp_path, system):
+    file = asdcore.export_onnx(detector, tmp_path / "other.onnx", system=system, clips=20)
+    assert (file.system, file.parity.clips, file.parity.decisions_changed) == (system, 20, 0)
+    assert file.parity.share <= 1e-4
+
+
+def test_the_file_says_what_it_is(root, detector, tmp_path):
+    file = asdcore.export_onnx(detector, tmp_path / "about.onnx", parity=root / "data/fan/test")
+    model = onnx.load(file.path)
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert about["manifest_sha256"] == detector.manifest_sha256
+    assert (about["machine"], about["section"], about["system"]) == ("fan", "00", "written")
+    assert json.loads(about["branches"]) == ["gauss", "knn", "rest"]
+    assert float(about["threshold"]) == detector.known().threshold("written")
+    parity = json.loads(about["parity"])
+    assert parity["given"] is True
+    assert parity["clips"] == len(list((root / "data/fan/test").iterdir()))
+    assert parity["share"] <= 1e-4
+    assert [entry.name for entry in model.graph.input] == ["audio"]
+    assert (file.channels, file.sample_rate) == (2, 16000)
+
+
+def test_all_that_cannot_be_written_is_named_at_once_with_what_can(detector, tmp_path):
+    with pytest.raises(NotInOnnxError) as caught:
+        asdcore.export_onnx(detector, tmp_path / "no.onnx", system="refused")
+    first, *lines = str(caught.value).splitlines()
+    assert first == "Nothing was written, for this cannot be ONNX:"
+    able = "Views that can: difference, far, mean, near"
+    assert f"branch 'sorted': view 'w1': it cannot be written as ONNX. {able}" in lines
+    assert any(line.startswith("system 'refused': fusion 'median': ") for line in lines)
+    assert not (tmp_path / "no.onnx").exists()
+
+
+def test_a_mirror_is_refused_and_the_other_system_named(detector, tmp_path):
+    with pytest.raises(NotInOnnxError, match="mirrors .written.: it has a model.*Choose --system written"):
+        asdcore.export_onnx(detector, tmp_path / "no.onnx", system="mirrored")
+
+
+def test_a_file_that_differs_is_not_written(detector, tmp_path, monkeypatch):
+    plain = writing.score_of
+    monkeypatch.setattr(writing, "score_of", lambda *given: plain(*given) + 0.01)
+    with pytest.raises(DataError, match=r"on 2 clips the ONNX file differs .* by up to 0.0.* is allowed"):
+        asdcore.export_onnx(detector, tmp_path / "no.onnx", clips=2)
+    monkeypatch.setattr(writing, "score_of", lambda *given: plain(*given) * -1.0)
+    with pytest.raises(DataError, match=r"and in [12] decisions"):
+        asdcore.export_onnx(detector, tmp_path / "no.onnx", clips=2)
+    assert not any(tmp_path.iterdir())
+
+
+def test_names_and_folders_that_do_not_fit_are_refused(detector, tmp_path):
+    (tmp_path / "there.onnx").write_text("")
+    with pytest.raises(StoreError, match="there.onnx exists and is not written over"):
+        asdcore.export_onnx(detector, tmp_path / "there.onnx")
+    with pytest.raises(StoreError, match="is no name that ends in .onnx. Choose a name such as fan.onnx"):
+        asdcore.export_onnx(detector, tmp_path / "fan.pb")
+    with pytest.raises(DataError, match="holds no recordings"):
+        asdcore.export_onnx(detector, tmp_path / "new.onnx", parity=tmp_path)
+    with pytest.raises(DataError, match="is no folder. Name a folder with recordings"):
+        asdcore.export_onnx(detector, tmp_path / "new.onnx", parity=tmp_path / "none")
+    soundfile.write(tmp_path / "other.wav", np.full((8000, 2), 0.1), 8000)
+    with pytest.raises(DataError, match="has 8000 Hz, and the ONNX file takes 16000 Hz"):
+        asdcore.export_onnx(detector, tmp_path / "new.onnx", parity=tmp_path)
+
+
+def of_one_encoder(tmp_path, make_dataset, sample_rate):
+    data = make_dataset(tmp_path / "data", ("fan",), source=8, target=4, test=1)
+    branch = {"encoder": {"name": "logmel", "n_mels": 8, "sample_rate": sample_rate}, "scorer": "knn"}
+    plan = asdcore.Portfolio(name="p", branches={"b": branch}, systems={"s": {"weights": {"b": 1.0}}})
+    asdcore.run(plan, data, tmp_path / "run", task="dcase2026", store=tmp_path / "store")
+    asdcore.freeze(tmp_path / "run", tmp_path / "f.json")
+    return asdcore.load_detector(asdcore.export(tmp_path / "f.json", tmp_path / "f.asd"))
+
+
+def test_sound_is_resampled_inside(tmp_path, make_dataset):
+    detector = of_one_encoder(tmp_path, make_dataset, 8000)
+    file = asdcore.export_onnx(detector, tmp_path / "f.onnx", clips=20)
+    assert (file.sample_rate, file.parity.holds) == (16000, True)
+
+
+def test_an_encoder_whose_rate_is_no_simple_part_of_the_recordings_is_refused(tmp_path, make_dataset):
+    detector = of_one_encoder(tmp_path, make_dataset, 11026)
+    message = "branch 'b': encoder 'logmel': it hears 11026 Hz and the recordings have 16000 Hz.*sample_rate = 16000"
+    with pytest.raises(NotInOnnxError, match=message):
+        asdcore.export_onnx(detector, tmp_path / "f.onnx")

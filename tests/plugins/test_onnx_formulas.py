@@ -1,0 +1,141 @@
+"""What components write as ONNX is what they compute: on random banks, clips and parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import asdcore
+from asdcore.contract.onnx_graph import NotInOnnxError
+
+QUICK = settings(max_examples=6, deadline=None)
+seeds = st.integers(0, 10_000)
+
+
+def bank(seed, n=14, dim=5):
+    """Train features with a repeated clip, and their domains."""
+    draw = np.random.default_rng(seed)
+    features = draw.normal(size=(n, dim)).astype(np.float32) * draw.uniform(0.1, 10.0, dim).astype(np.float32)
+    features[1] = features[0]
+    return features, np.array(["source"] * (n - 5) + ["target"] * 5)
+
+
+def same(written, scores):
+    assert written.keys() == scores.keys()
+    for reference in scores:
+        assert written[reference] == pytest.approx(scores[reference], rel=1e-9, abs=1e-12)
+
+
+BY_DISTANCES = [
+    ("knn", {"k": 1}),
+    ("knn", {"k": 3, "metric": "euclidean"}),
+    ("knn", {"k": 50, "references": ["pooled", "target"]}),
+    ("varmin", {"k": 2}),
+    ("ldn", {"k": 2}),
+    ("aldn", {"k": 3}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), BY_DISTANCES, ids=lambda value: str(value))
+@QUICK
+@given(seeds)
+def test_scorers_of_distances(as_onnx, name, parameters, seed):
+    features, domain = bank(seed)
+    scorer = asdcore.load_scorer(name, **parameters).fit(features, domain)
+    to_bank = asdcore.distances(features[:1] + np.float32(0.3), features, scorer.metric)
+    same(as_onnx(scorer.distances_to_onnx, to_bank), scorer.score_distances(to_bank))
+
+
+BY_FEATURES = [
+    ("mahalanobis", {}),
+    ("mahalanobis", {"covariance": "tied", "references": ["pooled", "source", "target"]}),
+    ("mahalanobis", {"covariance": "selective", "shrinkage": "oas"}),
+    ("mahalanobis", {"references": ["source", "target"], "shrinkage": 0.3}),
+    ("pca_residual", {"components": 2}),
+    ("pca_residual", {"components": 0.9, "references": ["pooled", "target"]}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), BY_FEATURES, ids=lambda value: str(value))
+@pytest.mark.parametrize("dim", [4, 30])
+@QUICK
+@given(seeds)
+def test_scorers_of_features(as_onnx, name, parameters, dim, seed):
+    features, domain = bank(seed, dim=dim)
+    scorer = asdcore.load_scorer(name, **parameters).fit(features, domain)
+    clip = features[:1] + np.float32(0.3)
+    same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+
+
+SCOPES = ("pooled", "domain_min", "source", "target", "domain_soft")
+NORMALIZERS = [(name, {"scope": scope}) for name in ("median_iqr", "mean_std", "mad") for scope in SCOPES]
+NORMALIZERS += [
+    ("ecdf", {"scope": scope, "output": output}) for scope in SCOPES[:4] for output in ("probability", "surprise")
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), NORMALIZERS, ids=lambda value: str(value))
+@QUICK
+@given(seeds, st.floats(-20, 20, allow_subnormal=False))
+def test_normalizers(as_onnx, name, parameters, seed, score):
+    draw = np.random.default_rng(seed)
+    scores = {reference: draw.gamma(2.0, size=30) for reference in ("pooled", "source", "target")}
+    scores["target"][25] = scores["target"][26]  # a tie
+    domain = np.array(["source"] * 20 + ["target"] * 10)
+    normalizer = asdcore.load_normalizer(name, **parameters).fit(scores, domain)
+    references = list(scores)
+    for value in (score, scores["pooled"][0], scores["source"].max(), scores["target"][25], scores["target"].min()):
+        clip = {reference: np.array([value + i]) for i, reference in enumerate(references)}
+        written = as_onnx(lambda *given: normalizer.to_onnx(dict(zip(references, given, strict=True))), *clip.values())
+        assert written == pytest.approx(normalizer.transform(clip), rel=1e-9, abs=1e-12)
+
+
+def test_the_normal_quantile_is_refused(as_onnx):
+    scores = {"pooled": np.arange(10.0)}
+    normalizer = asdcore.load_normalizer("ecdf", output="normal").fit(scores, np.array(["source"] * 10))
+    with pytest.raises(NotInOnnxError, match="numpy.ndtri"):
+        as_onnx(lambda score: normalizer.to_onnx({"pooled": score}), [3.0])
+
+
+@QUICK
+@given(seeds, st.floats(-5, 20, allow_subnormal=False), st.floats(-5, 20, allow_subnormal=False))
+def test_the_tail_guard(as_onnx, seed, base, support):
+    draw = np.random.default_rng(seed)
+    normals, other = draw.gamma(2.0, size=20), draw.normal(size=20)
+    guard = asdcore.load_guard("tail", support="b", quantile=0.8).fit(normals, {"b": other}, np.array(["source"] * 20))
+    written = as_onnx(lambda base, support: guard.to_onnx(base, {"b": support}), [base], [support])
+    penalty = guard.penalty(np.array([base]), {"b": np.array([support])})
+    assert written == pytest.approx(penalty, rel=1e-9, abs=1e-12)
+
+
+ENCODERS = [
+    ("logmel", {"n_mels": 16, "n_fft": 512, "hop": 160}),
+    ("logmel", {"n_mels": 8, "power": 1.0}),
+    ("logmel", {"n_mels": 8, "log": False, "sample_rate": 8000}),
+    ("melspec", {"n_mels": 16}),
+    ("melspec", {"n_mels": 16, "log": True, "hop": 300}),
+    ("melspec", {"n_mels": 16, "seconds": [0.5, 1.5]}),
+    ("psd_shape", {}),
+    ("psd_shape", {"n_fft": 1000, "n_bands": 20, "sample_rate": 8000}),
+    ("modulation", {}),
+    ("modulation", {"n_mels": 4, "seconds": 0.3, "hop": 50}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), ENCODERS, ids=lambda value: str(value))
+@pytest.mark.parametrize("samples", [1, 700, 5000, 8000, 13001, 30000])
+def test_encoders_without_weights(as_onnx, name, parameters, samples):
+    encoder = asdcore.load_encoder(name, **parameters)
+    clip = np.random.default_rng(samples).normal(scale=0.1, size=samples).astype(np.float32)
+    tokens = encoder.encode(clip[None], [0])[0].patches[0]
+    written = as_onnx(lambda audio: encoder.to_onnx(audio, [0])[0][0], clip)
+    assert written.shape == tokens.shape
+    assert written == pytest.approx(tokens, rel=1e-6, abs=1e-6 * float(np.abs(tokens).max()))
+
+
+@pytest.mark.parametrize("name", ["near", "far", "mean", "difference"])
+def test_views(as_onnx, name):
+    view, audio = asdcore.load_view(name), np.random.default_rng(0).normal(size=(2, 50)).astype(np.float32)
+    assert np.array_equal(as_onnx(lambda given: view.to_onnx(given, 16000), audio), view(audio, 16000))
