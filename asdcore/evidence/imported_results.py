@@ -1,9 +1,9 @@
 """Takes results that were obtained elsewhere into the ledger: what was tried without success stays known.
 
-A row of the table is one system on one set of labels: ``set`` (what data), ``system`` and ``official_score`` are
-needed, ``what``, ``year``, ``mean_auc``, ``mean_pauc``, ``hypothesis``, ``verdict`` (rejected, unless the row says kept) and
-``because`` may stand beside them. Scores are fractions. Somebody has looked at the labels for it, so each row is a look,
-at the labels of its set; a row that is there already is not taken twice.
+A row of the table is one system on one set of labels. ``set`` (what data), ``system`` and ``official_score`` are
+needed; ``what``, ``year``, ``mean_auc``, ``mean_pauc``, ``hypothesis``, ``verdict`` (rejected, unless the row says
+kept) and ``because`` may stand beside them. Scores are fractions. Somebody has looked at the labels for it, so each row
+is a look, at the labels of its set; a row that is there already is not taken twice.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def _read(path: Path) -> list[dict[str, Any]]:
         frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         raise EvaluationError(
-            f"{path} cannot be read as a table ({str(error).splitlines()[0]}). A .csv or .parquet file with the columns "
-            f"{', '.join(NEEDED)} is allowed."
+            f"{path} cannot be read as a table ({str(error).splitlines()[0]}). A .csv or .parquet file with the "
+            f"columns {', '.join(NEEDED)} is allowed."
         ) from None
     if missing := [name for name in NEEDED if name not in frame.columns]:
         raise EvaluationError(f"{path} lacks the column {missing[0]}; needed are {', '.join(NEEDED)}.")
