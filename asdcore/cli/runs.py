@@ -71,7 +71,7 @@ def demo(
 
 def _forget(manifest: Path) -> None:
     """Remove the manifest of an earlier demo; ManifestError if the file is something else."""
-    from asdcore.frozen.manifest import read_manifest
+    from asdcore.frozen.manifest.statement import read_manifest
 
     if manifest.exists():
         read_manifest(manifest)

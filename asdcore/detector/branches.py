@@ -22,7 +22,7 @@ from asdcore.detector.container import Container
 from asdcore.detector.listen import Features
 from asdcore.detector.verdict import Nearest
 from asdcore.errors import ManifestError, blamed, located
-from asdcore.frozen.computes_the_same import prove_probes
+from asdcore.frozen.inference.bit_checks import prove_probes
 from asdcore.portfolio import Named
 from asdcore.stages.score_new import Grids, Probe, grids, on_grids
 from asdcore.store.cache import rows_of

@@ -156,12 +156,12 @@ def _table(root: Path) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as error:
         why = str(error).splitlines()[0]
         raise DatasetError(f"{file} is not a table that can be read ({why}).", [], index_clips(root, [])) from error
-    known = (*NEEDED, *OPTIONAL)
+    allowed = (*NEEDED, *OPTIONAL)
     problems = [
         f"the column {name!r} is missing; needed are {', '.join(NEEDED)}" for name in NEEDED if name not in table
     ]
     problems += [
-        f"no column is called {name!r}. Known: {', '.join(known)}." for name in table.columns if name not in known
+        f"no column is called {name!r}. Known: {', '.join(allowed)}." for name in table.columns if name not in allowed
     ]
     if problems:
         raise DatasetError(f"{file} has other columns than an index of clips.", problems, index_clips(root, []))
