@@ -11,7 +11,7 @@ from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.held_back import held_back
 from asdcore.evidence.ledger import Verdict, look_at, record_look
 from asdcore.evidence.trials import evaluate_trials, look_at_trials
-from asdcore.evidence.truth import rules_for, truth_of
+from asdcore.evidence.truth import not_judged, rules_for, truth_of
 from asdcore.runs.folder import Run, check_evaluation, write_evaluation
 from asdcore.runs.trials import Trials, opened
 from asdcore.store.cache import Store, default_store
@@ -86,6 +86,7 @@ def evaluate(
     else:
         tables = (done.systems, done.decisions, done.clips)
         result = evaluate_systems(*tables, labels, rules, replicates, held_back(done))
+        result = replace(result, not_judged=tuple(not_judged(first, labels)))
         look = look_at(done, labels, "run of", year=result.year)
     look = replace(look, results=result.summary(), hypothesis=hypothesis, verdict=verdict)
     looks = record_look(Store(Path(first.about["store"])).looks, look)

@@ -210,7 +210,9 @@ def _separator(file: Path) -> str:
 
 
 def _text(value: Any) -> str | None:
-    text = "" if value is None else str(value).strip()
+    """Return a cell as text, None if it is empty; a column of whole numbers with gaps may be one of floats."""
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
+    text = "" if value is None or value != value else str(value).strip()
     return text or None
 
 
