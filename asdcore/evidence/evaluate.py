@@ -83,6 +83,8 @@ class Evaluation(Tabular):
     year: int
     systems: dict[str, SystemResult]
     uncertainty: Uncertainty | None = None
+    not_judged: tuple[str, ...] = ()
+    """Machines and sections whose test clips are not counted, and why; of recordings of one's own alone."""
 
     @property
     def total(self) -> str:
@@ -98,6 +100,7 @@ class Evaluation(Tabular):
         """
         return {
             "year": self.year or None,
+            **({"not_judged": list(self.not_judged)} if self.not_judged else {}),
             "systems": {
                 name: {
                     self.total: result.official_score,

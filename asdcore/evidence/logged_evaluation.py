@@ -10,7 +10,7 @@ from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.ledger import Verdict, look_at, record_look
 from asdcore.evidence.trials import evaluate_trials, look_at_trials
-from asdcore.evidence.truth import rules_for, truth_of
+from asdcore.evidence.truth import not_judged, rules_for, truth_of
 from asdcore.runs.folder import Run, check_evaluation, write_evaluation
 from asdcore.runs.trials import Trials, opened
 from asdcore.store.cache import Store, default_store
@@ -84,6 +84,7 @@ def evaluate(
         look = look_at_trials(done, labels, "trials of", result)
     else:
         result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
+        result = replace(result, not_judged=tuple(not_judged(first, labels)))
         look = look_at(done, labels, "run of", year=result.year)
     look = replace(look, results=result.summary(), hypothesis=hypothesis, verdict=verdict)
     looks = record_look(Store(Path(first.about["store"])).looks, look)

@@ -20,10 +20,15 @@ def join_systems(
     """Join the test rows of a run with its ground truth, by clip name.
 
     systems : clip, system, role, score. decisions : clip, system, decision; or None. clips : clip, machine, section,
-    split. truth : clip, label, domain. Raises EvaluationError unless truth and every system cover exactly the test
-    clips.
+    split. truth : clip, label, domain. A machine and section without any truth is left out. Raises EvaluationError
+    unless truth and every system cover exactly the other test clips.
     """
     test = clips.filter(pl.col("split") == "test").select("clip", "machine", "section")
+    untold = test.join(test.join(truth, on="clip", how="semi"), on=["machine", "section"], how="anti")
+    if 0 < len(untold) < len(test):
+        test = test.join(untold, on="clip", how="anti", maintain_order="left")
+        systems = systems.join(untold, on="clip", how="anti", maintain_order="left")
+        decisions = decisions if decisions is None else decisions.join(untold, on="clip", how="anti")
     problems = coverage("The ground truth", truth["clip"], test["clip"], "no test clip of this run")
     for (system,), rows in systems.group_by("system", maintain_order=True):
         scored = rows.filter(pl.col("role") == "test")

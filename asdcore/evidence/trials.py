@@ -117,13 +117,13 @@ def evaluate_joined(tables: Mapping[int, pl.DataFrame], year: int, drawn: Resamp
     systems = list(next(iter(alone.values())).systems)
     means = {name: _mean_result([each.systems[name] for each in alone.values()]) for name in systems}
     if drawn is None:
-        return TrialsEvaluation(year, means, None, alone)
+        return TrialsEvaluation(year, means, None, trials=alone)
     members = members_of(drawn.systems)
     together, apart = drawn.averaged(members).uncertainty(), drawn.uncertainty()
     for k, seed in enumerate(tables):
         uncertainty = _renamed(apart, {drawn.systems[members[name][k]]: name for name in systems})
         alone[seed] = Evaluation(year, alone[seed].systems, uncertainty)
-    return TrialsEvaluation(year, means, together, alone)
+    return TrialsEvaluation(year, means, together, trials=alone)
 
 
 def joined_trials(trials: Trials, truth: pl.DataFrame) -> dict[int, pl.DataFrame]:
