@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from asdcore.contract.onnx_graph import OnnxGraph, OnnxValue
     from asdcore.contract.references import DOMAINS, METRICS, REFERENCES
     from asdcore.data.clips import index_clips
-    from asdcore.data.distances import DISTANCE_BYTES, distances
+    from asdcore.data.distances import DISTANCE_BYTES, PreparedBank, distances
     from asdcore.data.synth import synthesize
     from asdcore.detector.adapt import Adaptation, adapt
     from asdcore.detector.as_onnx.write import OnnxFile, export_onnx
@@ -111,6 +111,7 @@ _LAZY = {
     "OnnxGraph": "asdcore.contract.onnx_graph",
     "OnnxValue": "asdcore.contract.onnx_graph",
     "Portfolio": "asdcore.portfolio",
+    "PreparedBank": "asdcore.data.distances",
     "REFERENCES": "asdcore.contract.references",
     "Run": "asdcore.runs.folder",
     "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
@@ -178,6 +179,7 @@ __all__ = [
     "PluginError",
     "Portfolio",
     "PortfolioError",
+    "PreparedBank",
     "ResourceError",
     "Run",
     "SmoothEcdf",

@@ -39,7 +39,7 @@ from asdcore.portfolio import Portfolio, load_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.runs.folder import Run, check_out, write_run
 from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
-from asdcore.stages import audio_not_heard, calibrate, decide, embed, fuse, listing, score, train_all
+from asdcore.stages import audio_not_heard, calibrate, decide, embed, embed_held_whole, fuse, listing, score, train_all
 from asdcore.stages.about import about_run
 from asdcore.stages.notes import device_notes, notes_on
 from asdcore.store.atomic import check_writable
@@ -113,11 +113,9 @@ def run(
         Receives each stage and note, such as ``asdcore.progress.Lines()``. Default: silent.
     trials : int, optional
         Make this many runs, with the seeds from the portfolio's on, in folders ``out/seed-0``, ``out/seed-1``, ... A
-        portfolio with ``seeds`` is run with these without being asked. What does not depend on the seed is computed
-        once.
+        portfolio with ``seeds`` is run with these unasked. What does not depend on the seed is computed once.
     rehash : bool
-        Read every recording. By default one is read again only if its size, inode or times have changed since a run
-        with the same store read it.
+        Read every recording, also those whose size, inode and times are as a run with the same store has seen them.
 
     Returns
     -------
@@ -201,8 +199,8 @@ class Work:
         for note in notes:
             self.progress.note(note)
         tables = self.tables(clips)
-        about = {"year": year_of(reader), "notes": [*notes, *self.findings], **self.about(clips)}
-        return write_run(folder, tables, about)
+        notes += self.findings
+        return write_run(folder, tables, {"year": year_of(reader), "notes": notes, **self.about(clips)})
 
     def listed(self, reader: ListsClips, rehash: bool = False) -> tuple[pl.DataFrame, Any]:
         """Return the clip index of the recordings, and what was noticed of their last bytes."""
@@ -230,9 +228,7 @@ class Work:
         plugins = installed()
         groups = system_groups(clips, self.plan, self.out_of_fold)
         decide.check_groups(clips, self.plan.decision, groups)
-        self.findings += (doubts := tail_notes(scores, clips, self.plan, self.out_of_fold, plugins))
-        for note in doubts:
-            self.progress.note(note)
+        self.find(tail_notes(scores, clips, self.plan, self.out_of_fold, plugins))
         with self.stage("fuse", len(self.plan.systems)) as advance:
             calibrated = calibrate.calibrate(scores, clips, self.plan.branches, plugins)
             mirrors = {name: self.plan.branches[name] for name in sorted(self.plan.mirrored)}
@@ -247,9 +243,10 @@ class Work:
         plugins, branches = installed(), self.plan.branches
         if self.networks is None:
             self.networks = train_all.train_all(clips, self)
-            self.findings += self.networks.notes()
+            self.find(self.networks.notes())
         known = (self.store, plugins, self.device, self.networks)
         chunks = embed.plan(clips, self.root, branches, *known)
+        self.find(embed_held_whole.notes(chunks, clips))
         embed.try_out(chunks, clips, self.root)
         jobs = {name: score.plan(clips, name, self.plan, *known) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
@@ -264,10 +261,14 @@ class Work:
                 for count in run_jobs(pool, score.score_together, score.together(missing.values())):
                     advance(count)
         self.out_of_fold, notes = out_of_fold(score.scored(clips, jobs, plugins, self.networks))
-        self.findings += notes + decide.group_notes(self.out_of_fold, self.plan.decision)
-        for note in self.findings:
-            self.progress.note(note)
+        self.find([*notes, *decide.group_notes(self.out_of_fold, self.plan.decision)])
         return pl.concat([score.assemble(clips, name, group, self.store) for name, group in jobs.items()])
+
+    def find(self, notes: Sequence[str]) -> None:
+        """Keep notes for the record of the run, and show them."""
+        for note in notes:
+            self.findings.append(note)
+            self.progress.note(note)
 
     @contextmanager
     def pool(self, recordings: Sequence[Path] = (), *, needed: bool = True) -> Iterator[Executor | Elsewhere]:

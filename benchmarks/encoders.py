@@ -261,6 +261,21 @@ make of 10 s of sound. A portfolio names both:
 
 {unmeasured}
 
+## Newer ones: which are read, and by what
+
+| model | read by | what is known |
+|---|---|---|
+| FISHER, ECHO | `fisher`, `echo` | networks of their own here, exact against their authors' code |
+| CED | `ced_audio` | the same; not the scorer `ced` |
+| OpenBEATs | `beats` | exact against its authors' package, files of ESPnet too |
+| SSLAM | `eat` | EAT's network, names and front end by its repository and public reports; no file was seen |
+| PE-A-Frame, PE-AV | none | a codec's convolutions, then rotary positions (`PeAudioEncoder`): no family here |
+| USAD, USAD 2 | none | code of their own on the Hub, which is not run here; no list of their tensors was seen |
+| M2D, M2D-CLAP | none | their licence is for evaluation: neither code nor weights were read |
+
+What no encoder reads may come in as vectors that its own code computed, by `asdcore features import`, or as a module
+with the HEAR API.
+
 ## Without an entry
 
 | encoder | reads | rate | tokens | dim |

@@ -25,7 +25,7 @@ RESCALE: dict[str, object] = {"k": 4, "root": True}
 
 
 MOST = 2.0
-WHOLE = {"kde": 25.0}
+WHOLE = {"kde": 10.0}
 """What is promised over knn; and of scorers whose bits hang on the distance to every single train normal."""
 
 

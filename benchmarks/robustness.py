@@ -1,20 +1,23 @@
-"""What the default portfolio loses against the best single scorer of its encoders, chosen with hindsight.
+"""What shipped portfolios lose against the best of 56 single scorers, chosen with hindsight, with paired intervals.
 
     python -m benchmarks.robustness OUT --seed 12             # on made-up sets, each of which breaks some scorer
     python -m benchmarks.robustness OUT --data ROOT --task T  # on a dataset
 
 A made-up machine is noise in 16 bands, whose gains in dB are what a clip is: one of the normal states, a spread about
 it that correlates the bands, and, of an anomaly, one of three faults. Two envelopes beat. What a setting breaks is said
-at each. The official scores are those of the default's systems and of 56 single scorers.
+at each. ``--portfolios`` names what is measured, each by its first system. Every row opens the labels twice, and the
+ledger of OUT has both looks: to find the best single scorer, and to compare.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ import soundfile
 from numpy.typing import NDArray
 
 import asdcore
-from asdcore.portfolio import find_portfolio, load_portfolio
+from asdcore.portfolio import find_portfolio
 
 Floats = NDArray[np.float64]
 
@@ -145,9 +148,15 @@ SINGLE = "single."
 """What names of single scorers begin with, so that none is a branch of the default."""
 
 
-def with_singles() -> dict[str, Any]:
-    """Return the default portfolio with every single scorer of its encoders as a system of its own."""
-    portfolio = tomllib.loads(find_portfolio("default").read_text(encoding="utf-8"))
+def with_singles(names: Sequence[str] = ("default",)) -> dict[str, Any]:
+    """Return one portfolio with the first system of each of these, and every single scorer as a system of its own."""
+    portfolio: dict[str, Any] = {"name": "with-singles", "seed": 0, "branches": {}, "systems": {}}
+    for name in names:
+        ours = tomllib.loads(find_portfolio(name).read_text(encoding="utf-8"))
+        system = dict(next(iter(ours["systems"].values())))
+        system["weights"] = {f"{name}.{branch}": weight for branch, weight in system["weights"].items()}
+        portfolio["branches"] |= {f"{name}.{branch}": chosen for branch, chosen in ours["branches"].items()}
+        portfolio["systems"][name] = system
     for encoder, heard in ENCODERS.items():
         for scorer, chosen in SCORERS.items():
             for scope, meant in SCOPES.items():
@@ -158,24 +167,34 @@ def with_singles() -> dict[str, Any]:
     return portfolio
 
 
-def measure(data: Path, task: str, out: Path) -> dict[str, float]:
-    """Return {system: official score in percent} of the default's systems and of all singles."""
+def measure(data: Path, task: str, out: Path, names: Sequence[str]) -> asdcore.Run:
+    """Run the portfolios and all singles on a dataset."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "with-singles.json"
-        path.write_text(json.dumps(with_singles()))
-        run = asdcore.run(path, data, out, task=task, store=out.parent / "store")
-    return {name: 100 * system.official_score for name, system in asdcore.evaluate(run).systems.items()}
+        path.write_text(json.dumps(with_singles(names)))
+        return asdcore.run(path, data, out, task=task, store=out.parent / "store")
 
 
-def row(name: str, scores: dict[str, float]) -> str:
-    """Return a row of the table: what is gained by local density, the best single, and what ours lose against it."""
-    ours = [one for one in scores if not one.startswith(SINGLE)]
-    singles = {one.removeprefix(SINGLE): score for one, score in scores.items() if one not in ours}
+def row(name: str, run: asdcore.Run, ours: Sequence[str]) -> list[str]:
+    """Return a row of the table, and the differences of our portfolios from one another."""
+    scores = {one: 100 * system.official_score for one, system in asdcore.evaluate(run).systems.items()}
+    singles = {one: score for one, score in scores.items() if one.startswith(SINGLE)}
     best = max(singles, key=lambda one: singles[one])
-    ldn = singles["logmel_ldn"] - singles["logmel_knn"]
-    cells = [name, f"{ldn:+.1f}", f"{statistics.median(singles.values()):.1f}", f"{singles[best]:.1f} ({best})"]
-    cells += [f"{scores[one]:.1f} ({scores[one] - singles[best]:+.1f})" for one in ours]
-    return f"| {' | '.join(cells)} |"
+    differences = asdcore.compare(run, systems=[best, *ours]).differences
+    cells = [name, f"{statistics.median(singles.values()):.1f}", f"{singles[best]:.1f} ({best.removeprefix(SINGLE)})"]
+    cells += [f"{scores[one]:.1f} ({_points(differences, one, best)})" for one in ours]
+    pairs = [f"  {a} - {b}: {_points(differences, a, b)}" for a, b in itertools.combinations(ours, 2)]
+    return [f"| {' | '.join(cells)} |", *pairs]
+
+
+def _points(differences: Sequence[Any], first: str, second: str) -> str:
+    """Say what one system is above another in points, with the 95 % interval, whichever the comparison put first."""
+    for found in differences:
+        sign = {(first, second): 1, (second, first): -1}.get((found.first, found.second))
+        if sign:
+            low, high = sorted(100 * sign * bound for bound in (found.interval.low, found.interval.high))
+            return f"{100 * sign * found.estimate:+.1f}, {low:+.1f} to {high:+.1f}"
+    raise ValueError(f"{first} and {second} were not compared")
 
 
 def main() -> None:
@@ -186,18 +205,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--task", default="dcase")
     parser.add_argument("--only", nargs="*", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("--portfolios", nargs="*", default=["default", "three-encoders", "logmel-knn"])
     asked = parser.parse_args()
-    columns = ["set", "ldn - knn", "median single", "best single", *load_portfolio("default").systems]
+    ours = asked.portfolios
+    columns = ["set", "median single", "best single", *ours]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
     if asked.data:
-        print(row(asked.data.name, measure(asked.data, asked.task, asked.out / "runs" / asked.data.name)))
+        run = measure(asked.data, asked.task, asked.out / "runs" / asked.data.name, ours)
+        print(*row(asked.data.name, run, ours), sep="\n")
         return
     for name in asked.only:
         data = asked.out / f"{name}-{asked.seed}"
         if not data.exists():
             write_set(unfinished := data.with_name(f".{data.name}"), SETTINGS[name], asked.seed)
             unfinished.rename(data)
-        print(row(name, measure(data, "dcase2023", asked.out / f"run-{data.name}")), flush=True)
+        run = measure(data, "dcase2023", asked.out / f"run-{data.name}", ours)
+        print(*row(name, run, ours), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+import soundfile
+from typer.testing import CliRunner
 
 import asdcore
+from asdcore.cli import app
+from asdcore.data.audio import resample
 from asdcore.portfolio import find_portfolio
 
 # Time mean of the official baseline's log-mel and 1-NN over all train normals, in percent: computed independently of
@@ -87,3 +91,18 @@ def test_source_normals_of_toycar_exceed_a_threshold_about_as_often_as_it_says(s
     (*rows,) = run.about["out_of_fold"]
     assert {row["by"] for row in rows} == {"neighbours"}
     assert all(row["domains"]["source"]["range"] >= 5 for row in rows)
+
+
+def test_a_flat_folder_of_a_plants_files_goes_to_a_report_in_one_command(shared, tmp_path):
+    plant = tmp_path / "plant"
+    plant.mkdir()
+    for number, path in enumerate(sorted(shared("data", "dcase2023_samples").glob("*.wav"))):
+        sound, rate = soundfile.read(path, dtype="float32")
+        stereo = np.stack([resample(sound, rate, 44100), resample(0.5 * sound, rate, 44100)], axis=1)
+        soundfile.write(plant / f"Halle 2, Aufnahme {number:02d}.wav", 0.9 * stereo, 44100, subtype="PCM_24")
+    asked = ["run", "default", "--data", plant, "--out", tmp_path / "run", "--store", tmp_path / "store", "--report"]
+    done = CliRunner().invoke(app, [str(word) for word in asked])
+    assert done.exit_code == 0, done.output
+    assert "28 clips" in done.stdout
+    assert f"The report is in {tmp_path / 'run' / 'report.html'}" in done.stdout
+    assert (tmp_path / "run" / "report.html").stat().st_size > 100_000

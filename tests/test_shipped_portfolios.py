@@ -35,31 +35,53 @@ def test_the_default_hears_a_fault_in_both_domains(make_dataset, tmp_path):
     assert cell["auc_source"] == cell["auc_target"] == 1.0
 
 
-def test_the_default_comes_first_and_hears_the_near_channel_alone():
+def test_the_default_hears_the_near_channel_alone_with_one_encoder():
     portfolio = load_portfolio("default")
-    assert next(iter(portfolio.systems)) == "default"
+    assert list(portfolio.systems) == ["default"]
     assert {branch.view.name for branch in portfolio.branches.values()} == {"near"}
-    assert {branch.encoder.name for branch in portfolio.branches.values()} == {"logmel", "psd_shape", "modulation"}
-    assert all(system.branches == set(portfolio.branches) for system in portfolio.systems.values())
+    assert {branch.encoder.name for branch in portfolio.branches.values()} == {"logmel"}
+    assert set(portfolio.systems["default"].weights.values()) == {1.0}
+
+
+def test_the_default_gives_pooled_scales_and_scales_by_domain_the_same_say():
+    chosen = [
+        (one.scorer.name, one.normalizer.parameters["scope"]) for one in load_portfolio("default").branches.values()
+    ]
+    assert sorted(chosen) == sorted(itertools.product(("knn", "mahalanobis"), ("domain_min", "pooled")))
+
+
+def test_the_pretrained_default_is_the_default_and_the_same_parts_of_another_encoder():
+    plain, mn04 = load_portfolio("default"), load_portfolio("default-mn04")
+    assert plain.branches.items() <= mn04.branches.items()
+    assert mn04.systems["default"].fusion == plain.systems["default"].fusion
+    assert set(mn04.systems["default"].weights.values()) == {1.0}
+    for name, branch in plain.branches.items():
+        other = mn04.branches[name.replace("logmel", "maps")]
+        assert (other.encoder.name, other.scorer, other.normalizer) == ("efficientat", branch.scorer, branch.normalizer)
 
 
 def test_every_encoder_has_as_much_say_as_the_next_in_equal():
-    portfolio = load_portfolio("default")
+    portfolio = load_portfolio("three-encoders")
+    assert list(portfolio.systems) == ["default", "equal"]
     say = collections.defaultdict(float)
     for branch, weight in portfolio.systems["equal"].weights.items():
         say[portfolio.branches[branch].encoder.name] += weight
     assert len(set(say.values())) == 1
 
 
-def test_the_default_stands_among_the_single_scorers_of_its_encoders():
-    portfolio = parse_portfolio(robustness.with_singles())
+def test_shipped_portfolios_stand_among_the_single_scorers():
+    names = ("default", "three-encoders", "logmel-knn")
+    portfolio = parse_portfolio(robustness.with_singles(names))
     portfolio.check_components()
-    ours = load_portfolio("default")
-    assert ours.branches.items() <= portfolio.branches.items()
-    assert ours.systems.items() <= portfolio.systems.items()
-    assert len(portfolio.systems) - len(ours.systems) == 56
-    heard = {(branch.encoder.name, branch.view.name) for branch in portfolio.branches.values()}
-    assert heard == {(branch.encoder.name, branch.view.name) for branch in ours.branches.values()}
+    singles = [name for name in portfolio.systems if name.startswith(robustness.SINGLE)]
+    assert list(portfolio.systems) == [*names, *singles]
+    assert len(singles) == 56
+    for name in names:
+        ours = load_portfolio(name)
+        assert {f"{name}.{branch}": one for branch, one in ours.branches.items()}.items() <= portfolio.branches.items()
+        first = next(iter(ours.systems.values()))
+        weights = {f"{name}.{branch}": weight for branch, weight in first.weights.items()}
+        assert (portfolio.systems[name].weights, portfolio.systems[name].fusion) == (weights, first.fusion)
 
 
 @pytest.mark.parametrize("name", robustness.SETTINGS)
@@ -112,7 +134,7 @@ def test_the_2026_family_has_one_structure_and_one_set_of_numbers():
     assert full.decision == small.decision
 
 
-@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("name", [*FAMILY, "default-mn04"])
 def test_every_checkpoint_is_registered_for_the_encoder_that_loads_it(name):
     registry = open_registry()
     for branch in load_portfolio(name).branches.values():

@@ -10,10 +10,10 @@ from asdcore.errors import AsdcoreError
 SOUNDS = (".wav", ".flac")
 """The endings of the audio files that datasets hold."""
 
-MEASURED = (".tdms", ".h5", ".hdf5", ".mat")
+MEASURED = (".tdms", ".uff", ".unv", ".mf4", ".mdf", ".mat", ".h5", ".hdf5")
 """The endings of loggers' files (:mod:`asdcore.data.formats`)."""
 
-TABLES_OF_SAMPLES: tuple[str, ...] = ()
+TABLES_OF_SAMPLES = (".csv",)
 """The endings of loggers' files that may as well be tables of something else: they are recordings only if named so."""
 
 RECORDINGS = (*SOUNDS, *MEASURED)

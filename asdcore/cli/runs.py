@@ -93,6 +93,7 @@ def run(
     rehash: Annotated[bool, typer.Option("--rehash", help="Read every recording, even if it seems unchanged.")] = False,
     seconds: Annotated[float | None, typer.Option(help="Cut recordings into windows of this length.")] = None,
     hop: Annotated[float | None, typer.Option(help="From one window to the next. Default: the length.")] = None,
+    report: Annotated[bool, typer.Option("--report", help="Write the report, too: report.html below --out.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run a portfolio on a dataset.
@@ -101,7 +102,7 @@ def run(
     scores, fused scores and decisions. It looks at no label. A stopped run goes on when the command is given again, and
     what the store holds is not computed twice. With --trials, or 'seeds' in the portfolio, it writes one run folder for
     each seed below --out. With --seconds, or 'windows' in the portfolio, the clips are windows of the recordings; what
-    is left at the end of each is reported.
+    is left at the end of each is reported. With --report it also does what 'asdcore report' does.
 
     Example: asdcore run default --data data --out runs/first
     """
@@ -109,23 +110,29 @@ def run(
     from asdcore.pipeline import run as run_portfolio
     from asdcore.runs.folder import Run
 
-    how: dict[str, Any] = {"workers": workers, "device": device, "cluster": cluster, "progress": progress()}
-    how["rehash"] = rehash
+    how: dict[str, Any] = {"workers": workers, "device": device, "cluster": cluster, "rehash": rehash}
     plan = portfolio if seconds is None and hop is None else _in_windows(portfolio, seconds, hop)
-    finished: Run | Trials = run_portfolio(plan, data, out, task=task, store=store, trials=trials, **how)
+    how |= {"task": task, "store": store, "trials": trials, "progress": progress()}
+    finished: Run | Trials = run_portfolio(plan, data, out, **how)
     first = finished if isinstance(finished, Run) else finished.first
     systems = list(first.about["portfolio"]["systems"])
+    page = _report(out) if report else None
     if as_json:
         print_json(_described(finished, first, systems))
         return
     seeds = "" if isinstance(finished, Run) else f", trials with the seeds {', '.join(map(str, finished.seeds))}"
     typer.echo(f"{first.clips.height} clips, systems {', '.join(systems)}{seeds}: {out}")
-    if tells_labels(first):
-        typer.echo(f"Next: asdcore evaluate {out}")
-    else:
-        typer.echo(
-            f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"
-        )
+    print_lines([f"The report is in {page}: open it in a browser."] if page else [])
+    labelled = f"Next: asdcore evaluate {out}"
+    bare = f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"
+    typer.echo(labelled if tells_labels(first) else bare)
+
+
+def _report(out: Path) -> Path:
+    """Write the report of a run, or of trials."""
+    from asdcore.reporting import report as write
+
+    return write(out, progress=progress())
 
 
 def _in_windows(portfolio: str, seconds: float | None, hop: float | None) -> Portfolio:

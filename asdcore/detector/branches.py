@@ -17,7 +17,7 @@ from asdcore.components.build import build
 from asdcore.compute.fitted import Restored, revive
 from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Work, combined
 from asdcore.contract.plugins import Plugins
-from asdcore.data.distances import prepared, to_prepared
+from asdcore.data.distances import PreparedBank
 from asdcore.detector.container import Container
 from asdcore.detector.listen import Features
 from asdcore.detector.verdict import Nearest
@@ -56,7 +56,7 @@ class FrozenCell(Cell):
         self.names = normals["clip"].to_list()
         self._heard: NDArray[np.float32] = np.empty((0, 0), np.float32)
         self._to_train: dict[str, Floats] = {}
-        self._prepared: dict[str, Floats] = {}
+        self._prepared: dict[str, PreparedBank] = {}
 
     def hear(self, features: Features) -> None:
         """Take the features of another clip."""
@@ -76,8 +76,8 @@ class FrozenCell(Cell):
         """Return the distances (1, n_train) of the clip, as a copy."""
         if metric not in self._to_train:
             if metric not in self._prepared:
-                self._prepared[metric] = prepared(self.train, metric)
-            self._to_train[metric] = to_prepared(self._heard, self._prepared[metric], metric)
+                self._prepared[metric] = PreparedBank(self.train, metric)
+            self._to_train[metric] = self._prepared[metric].distances(self._heard)
         return self._to_train[metric].copy()
 
     def nearest(self, metric: str) -> Nearest:

@@ -1,8 +1,8 @@
 """Cuts a clip into parts, seconds by frequencies, and replaces parts of it by other sound.
 
-A part is replaced in the short-time spectrum of every channel, and the difference is added to the waveform: what lies
-outside of the part, but for the width of a window, keeps its samples. If every part is replaced, the clip is the other
-sound.
+What a band changes is the difference of both sounds in that band of the short-time spectrum of every channel, as a
+waveform. A part of it is faded in and out at its seconds, over the width of a window: what lies outside keeps its
+samples. What parts change adds up. If every part is replaced, the clip is the other sound.
 """
 
 from __future__ import annotations
@@ -77,28 +77,38 @@ class ReplacedParts:
         from scipy.signal.windows import hann
 
         size = 2 * max(8, round(WINDOW * sample_rate / 2))
-        self._spectra = ShortTimeFFT(hann(size, sym=False), hop=size // 4, fs=sample_rate)
-        self._audio = audio.astype(np.float64)
+        spectra = ShortTimeFFT(hann(size, sym=False), hop=size // 4, fs=sample_rate)
+        self._audio, n = audio, audio.shape[1]
         # A clip shorter than the window is longer with silence behind it.
-        self._padding = max(0, size - audio.shape[1])
-        own = self._transformed(self._audio)
-        there = background(own, self._spectra.f) if other is None else self._transformed(other.astype(np.float64))
-        self._difference = there - own
-        n = audio.shape[1] + self._padding
-        self._band = np.searchsorted(grid.hertz[1:-1], self._spectra.f, side="right")
-        self._time = np.searchsorted(grid.seconds[1:-1], self._spectra.t(n), side="right")
+        missing = max(0, size - n)
+        own, *given = (
+            spectra.stft(np.pad(sound.astype(np.float64), ((0, 0), (0, missing))))
+            for sound in (audio, *([] if other is None else [other]))
+        )
+        difference = (given[0] if given else background(own, spectra.f)) - own
+        band = np.searchsorted(grid.hertz[1:-1], spectra.f, side="right")
+        self._changes = [
+            spectra.istft(difference * (band == b)[:, None], 0, n + missing)[:, :n].astype(np.float32)
+            for b in range(grid.shape[0])
+        ]
+        self._gates = _gates(grid, n, sample_rate)
 
     def __call__(self, parts: Parts) -> Audio:
         """Return the clip (n_channels, n_samples), replaced where ``parts`` (n_bands, n_times) says so."""
-        inside = parts[self._band[:, None], self._time]
-        n = self._audio.shape[1]
-        change = self._spectra.istft(self._difference * inside, 0, n + self._padding)[:, :n]
-        return np.asarray(self._audio + change, dtype=np.float32)
+        replaced = self._audio.copy()
+        for of_band, change in zip(parts, self._changes, strict=True):
+            if of_band.any():
+                replaced += self._gates[of_band].sum(axis=0) * change
+        return replaced
 
-    def _transformed(self, audio: NDArray[np.float64]) -> NDArray[np.complex128]:
-        padded = np.pad(audio, ((0, 0), (0, self._padding)))
-        spectra: NDArray[np.complex128] = self._spectra.stft(padded)
-        return spectra
+
+def _gates(grid: Grid, n_samples: int, sample_rate: int) -> Audio:
+    """Return what fades each stretch of time in and out, (n_times, n_samples): together they are 1 everywhere."""
+    time = np.arange(n_samples) / sample_rate
+    edges = np.array(grid.seconds[1:-1])[:, None]
+    rise = np.clip((time - edges) / WINDOW + 0.5, 0.0, 1.0)
+    begun = np.concatenate([np.ones((1, n_samples)), 0.5 - 0.5 * np.cos(np.pi * rise), np.zeros((1, n_samples))])
+    return np.asarray(begun[:-1] - begun[1:], dtype=np.float32)
 
 
 def background(spectra: NDArray[np.complex128], hertz: NDArray[np.float64]) -> NDArray[np.complex128]:

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 import asdcore
 from asdcore import DataError
 from asdcore.data import distances as module
-from asdcore.data.distances import distances, prepared, to_prepared
+from asdcore.data.distances import PreparedBank, distances
 
 METRICS = ("cosine", "euclidean")
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_compared_is_refused():
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_a_prepared_bank_gives_the_same_bits_and_refuses_other_sizes(metric):
     clips, bank = (np.random.default_rng(seed).normal(size=(n, 7)).astype(np.float32) for seed, n in ((0, 3), (1, 9)))
-    again = to_prepared(clips, prepared(bank, metric), metric)
+    again = PreparedBank(bank, metric).distances(clips)
     assert again.tobytes() == distances(clips, bank, metric).tobytes()
     with pytest.raises(DataError, match="features of 6 values a clip cannot be compared with train normals of 7"):
-        to_prepared(clips[:, :6], prepared(bank, metric), metric)
+        PreparedBank(bank, metric).distances(clips[:, :6])

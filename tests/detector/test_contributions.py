@@ -6,7 +6,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asdcore.detector.contributions import ALL_ORDERS, contributions
@@ -34,6 +34,7 @@ def by_hand(fuse, clip, usual):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
+@settings(deadline=None)
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=4))
 def test_it_is_the_mean_over_all_orders(fusion, values):
     clip = {f"b{i}": row[0] for i, row in enumerate(values)}
@@ -43,6 +44,7 @@ def test_it_is_the_mean_over_all_orders(fusion, values):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
+@settings(deadline=None)
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=ALL_ORDERS + 4))
 def test_the_parts_add_up_to_the_fused_value_for_any_number_of_branches(fusion, values):
     clip = {f"b{i:02d}": row[0] for i, row in enumerate(values)}

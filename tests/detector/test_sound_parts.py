@@ -22,7 +22,7 @@ def test_a_clip_without_a_replaced_part_keeps_its_samples_and_all_parts_make_it_
     assert replaced(np.ones(GRID.shape, bool)) == pytest.approx(OTHER, abs=1e-6)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(masks)
 def test_what_two_halves_of_the_parts_change_adds_up(mask):
     replaced = ReplacedParts(CLIP, RATE, GRID, OTHER)
@@ -65,6 +65,7 @@ def test_clips_shorter_than_the_window_are_replaced_too(samples):
     assert ReplacedParts(clip, RATE, grid, other)(np.ones((2, 2), bool)) == pytest.approx(other, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([1000, 8000, 16000, 44100, 192000]), st.integers(1, 40), st.integers(1, 40))
 def test_edges_rise_from_nothing_to_the_end_and_half_the_sample_rate(rate, times, bands):
     grid = Grid.of(10.0, rate, times=times, bands=bands)

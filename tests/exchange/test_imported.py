@@ -71,7 +71,7 @@ def test_clips_are_named_by_other_folders_without_endings_or_by_digest(exchanged
     vectors = dict(np.load(asdcore.export_features(run, tmp_path / "table.npz", branch="b")))
     digests = dict(run.clips.select("clip", "sha256").rows())
     named = {
-        "elsewhere": {f"/home/me/dcase/{clip}": array for clip, array in vectors.items()},
+        "elsewhere": {f"/mnt/dcase/{clip}": array for clip, array in vectors.items()},
         "bare": {clip.removesuffix(".wav"): array.astype(np.float64) for clip, array in vectors.items()},
         "hashes": {digests[clip]: array for clip, array in vectors.items()},
     }

@@ -117,6 +117,10 @@ ENCODERS = [
     ("melspec", {"n_mels": 16}),
     ("melspec", {"n_mels": 16, "log": True, "hop": 300}),
     ("melspec", {"n_mels": 16, "seconds": [0.5, 1.5]}),
+    ("psd_shape", {}),
+    ("psd_shape", {"n_fft": 1000, "n_bands": 20, "sample_rate": 8000}),
+    ("modulation", {}),
+    ("modulation", {"n_mels": 4, "seconds": 0.3, "hop": 50}),
 ]
 
 

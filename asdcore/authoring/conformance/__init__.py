@@ -2,8 +2,8 @@
 
 ``driver.py`` drives a component, ``one_clip_alone.py`` holds the checks of every kind whose rows are clips (no test-set
 statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, ``restores.py`` those of a fitted
-state, ``trained.py`` those of an encoder's training, ``channels.py`` the one of views and encoders, one file for each
-kind the rest, and ``decorators.py`` what a test file uses.
+state, ``onnx_form.py`` those of what is written as ONNX, ``trained.py`` those of an encoder's training, ``channels.py``
+the one of views and encoders, one file for each kind the rest, and ``decorators.py`` what a test file uses.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from asdcore.authoring.conformance import (
     left_out,
     left_out_without,
     normalizer,
+    onnx_form,
     restores,
     scorer,
     shared_distances,
@@ -46,8 +47,11 @@ Check = Callable[..., None]
 
 _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
     "dataset": (DatasetBench, dataset.CHECKS),
-    "view": (view.ViewBench, (*view.CHECKS, *ROW_CHECKS)),
-    "encoder": (encoder.EncoderBench, (*encoder.CHECKS, *trained.CHECKS, *restores.CHECKS, *ROW_CHECKS)),
+    "view": (view.ViewBench, (*view.CHECKS, *onnx_form.CHECKS, *ROW_CHECKS)),
+    "encoder": (
+        encoder.EncoderBench,
+        (*encoder.CHECKS, *trained.CHECKS, *restores.CHECKS, *onnx_form.CHECKS, *ROW_CHECKS),
+    ),
     "scorer": (
         scorer.ScorerBench,
         (
@@ -57,11 +61,15 @@ _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
             *left_out_without.CHECKS,
             *shared_distances.CHECKS,
             *restores.CHECKS,
+            *onnx_form.SCORER_CHECKS,
             *ROW_CHECKS,
         ),
     ),
-    "normalizer": (normalizer.NormalizerBench, (*FITTED_CHECKS, *normalizer.CHECKS, *restores.CHECKS, *ROW_CHECKS)),
-    "guard": (guard.GuardBench, (*FITTED_CHECKS, *guard.CHECKS, *restores.CHECKS, *ROW_CHECKS)),
+    "normalizer": (
+        normalizer.NormalizerBench,
+        (*FITTED_CHECKS, *normalizer.CHECKS, *restores.CHECKS, *onnx_form.CHECKS, *ROW_CHECKS),
+    ),
+    "guard": (guard.GuardBench, (*FITTED_CHECKS, *guard.CHECKS, *restores.CHECKS, *onnx_form.CHECKS, *ROW_CHECKS)),
 }
 
 

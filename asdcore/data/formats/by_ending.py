@@ -17,9 +17,14 @@ from asdcore.data.formats.measured_sound import MeasuredSound
 
 MODULES = {
     ".tdms": "tdms",
+    ".uff": "uff58",
+    ".unv": "uff58",
+    ".mf4": "mdf4",
+    ".mdf": "mdf4",
+    ".mat": "matlab",
     ".h5": "hdf5",
     ".hdf5": "hdf5",
-    ".mat": "matlab",
+    ".csv": "csv_table",
 }
 """{ending: module of this folder, which has ``open_file``}."""
 

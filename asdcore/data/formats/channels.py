@@ -20,7 +20,7 @@ SHOWN = 12
 class Channel:
     """One channel of a file. rate : Hz; None if the file does not say it. unit : "" if the file does not say it.
 
-    key : where the reader of the format finds it.
+    key : where the reader of the format finds it. trouble : why it is no sound, such as "is sampled unevenly".
     """
 
     name: str
@@ -28,6 +28,7 @@ class Channel:
     unit: str
     n_samples: int
     key: Any = None
+    trouble: str = ""
 
 
 class ChannelFile(Protocol):
@@ -54,8 +55,15 @@ class Opens(Protocol):
 def chosen(channels: Sequence[Channel], asked: str | None, name: str) -> Channel:
     """Return the channel that is asked for, by its name or its number counted from 1; the only one if none is.
 
-    Raises DataError, beginning with ``name``, if there is no such channel, or several to choose from.
+    Raises DataError, beginning with ``name``, if there is no such channel, several to choose from, or no sound in it.
     """
+    channel = _asked(channels, asked, name)
+    if channel.trouble:
+        raise DataError(f"{name}: its channel {channel.name} {channel.trouble}")
+    return channel
+
+
+def _asked(channels: Sequence[Channel], asked: str | None, name: str) -> Channel:
     if not channels:
         raise DataError(f"{name}: holds no channel of numbers in time")
     if asked is None:

@@ -19,6 +19,9 @@ MEASURED = "measured"
 WHOLE = 1e-6
 """A rate that is as near to a whole number of Hz as this, relatively, is that number: files say 1/rate."""
 
+NEAR = 1e-3
+"""A rate that a person gives may differ so much, relatively, from one that is no whole number: clocks are not exact."""
+
 
 class MeasuredSound:
     """A channel with the attributes of SoundFile that are used; samples are in the channel's unit, not in [-1, 1].
@@ -77,8 +80,11 @@ def _rate(channel: Channel, part: Part, name: str) -> int:
         return part.rate
     whole = round(channel.rate)
     if whole < 1 or abs(channel.rate - whole) > WHOLE * whole:
+        if part.rate is not None and abs(channel.rate - part.rate) <= NEAR * part.rate:
+            return part.rate
         raise DataError(
-            f"{name}: has {channel.rate:.9g} samples a second; a whole number of Hz is allowed: resample it"
+            f"{name}: has {channel.rate:.9g} samples a second by its own clock, and a whole number of Hz is allowed. "
+            "Say which, by the column rate of clips.csv, or by a name that ends in '#rate=25600'"
         )
     if part.rate not in (None, whole):
         raise DataError(

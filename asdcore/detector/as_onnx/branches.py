@@ -18,10 +18,11 @@ from asdcore.compute.scoring import Recipe, takes_distances
 from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
 from asdcore.contract.plugins import Plugins
 from asdcore.detector.as_onnx.poolings import pooled
+from asdcore.detector.as_onnx.resampling import resampled
 from asdcore.detector.as_onnx.rounding import on_grid
 from asdcore.detector.branches import FrozenBranch
 from asdcore.detector.systems import Scale
-from asdcore.errors import located
+from asdcore.errors import DataError, located
 
 Features = dict[Path, OnnxValue]
 """{folder of a feature set: the features (1, D) of the clip}."""
@@ -39,21 +40,14 @@ def features_of(
         waveform = view.to_onnx(audio, sample_rate)
     encoder, features = built_encoder(request, None), Features()
     with blaming("encoder", request.encoder, encoder, "to_onnx", plugins):
-        _check_rate(encoder.sample_rate, sample_rate)
+        if encoder.sample_rate != sample_rate:
+            waveform = resampled(waveform, sample_rate, encoder.sample_rate)
         layers = layers_of(encoder, outputs)
         tokens = encoder.to_onnx(waveform, list(dict.fromkeys(layers.values())))
         for output in outputs:
             patches, special = tokens[layers[output]]
             features[output.folder] = pooled(output.pooling, patches, special, json.loads(output.pooling_parameters))
     return features
-
-
-def _check_rate(encoder: int, recorded: int) -> None:
-    if encoder != recorded:
-        raise NotInOnnxError(
-            f"it hears {encoder} Hz and the recordings have {recorded} Hz, and resampling is no part of the file. Give "
-            f"the encoder sample_rate = {recorded} in the portfolio if it takes one, or record at {encoder} Hz"
-        )
 
 
 def combined(recipe: Recipe, features: Features) -> OnnxValue:
@@ -115,6 +109,10 @@ def blaming(kind: str, name: str, component: Any, method: str, plugins: Plugins)
             raise NotInOnnxError(f"it cannot be written as ONNX. {kind.capitalize()}s that can: {', '.join(able)}")
         try:
             yield
+        except NotInOnnxError:
+            raise
+        except DataError as error:
+            raise NotInOnnxError(str(error)) from error
         except (TypeError, AttributeError) as error:
             raise NotInOnnxError(f"its formula cannot be written as ONNX ({error})") from error
 

@@ -229,7 +229,10 @@ def _session(model: Any) -> Any:
 
     options = SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    try:
+        return InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no base of their own
+        raise NotInOnnxError(f"Nothing was written, for onnxruntime does not run the file: {error}") from error
 
 
 def _check_parity(parity: Parity) -> None:

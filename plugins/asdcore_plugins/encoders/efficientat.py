@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from asdcore import OnnxValue
 from asdcore_plugins.nn.checkpoint import fit, read, shape
 from asdcore_plugins.nn.dymn import DyMN
 from asdcore_plugins.nn.frontend import passt_mel
 from asdcore_plugins.nn.mel import kaldi_bank
 from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3
 from asdcore_plugins.nn.run import Parts, TorchEncoder
+from asdcore_plugins.nn.written_front_ends import passt_mel_to_onnx
+from asdcore_plugins.nn.written_network import network_to_onnx
 
 N_FFT = 1024
 
@@ -86,7 +89,7 @@ class EfficientAT(TorchEncoder):
         if min(sample_rate, window_size, hop_size) < 1 or window_size > N_FFT:
             raise ValueError(f"sample_rate, window_size and hop_size must be above 0, window_size at most {N_FFT}")
         kaldi_bank(sample_rate, N_FFT, n_mels, fmin, fmax)  # refuses bands that cannot be
-        self.sample_rate = sample_rate
+        self.sample_rate, self._n_mels = sample_rate, n_mels
         self._mel = functools.partial(
             passt_mel,
             sample_rate=sample_rate,
@@ -105,6 +108,13 @@ class EfficientAT(TorchEncoder):
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, 1 + (n_samples - 1) // hop_size, n_mels)."""
         return self._mel(audio)
+
+    def to_onnx(
+        self, audio: OnnxValue, layers: Sequence[int | str]
+    ) -> Mapping[int | str, tuple[OnnxValue, OnnxValue | None]]:
+        """Write the encoder: (n_samples,) -> {layer: patches (time, band, dim)}."""
+        spectrogram = passt_mel_to_onnx(audio, **self._mel.keywords)
+        return network_to_onnx(self, spectrogram, self._n_mels, layers)
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> Mapping[int | str, Parts]:
         """(n_clips, frames, n_mels) -> patches (n_clips, time, band, dim), of "final" (n_clips, 1, 1, dim)."""

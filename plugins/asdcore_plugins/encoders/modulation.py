@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
-from asdcore_plugins.encoders.bases.weightless import Audio
+from asdcore_plugins.encoders.bases.weightless import LAYER, Audio, Written, as_float32
 from asdcore_plugins.nn.bands import LogBands
 from asdcore_plugins.nn.envelopes import Envelopes
 from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
 from asdcore_plugins.nn.sound import Sound
 from asdcore_plugins.nn.stft import frame_powers, hann
 from asdcore_plugins.nn.welch import density
+from asdcore_plugins.nn.written_spectra import at_least, density_to_onnx, frame_powers_to_onnx
+from asdcore_plugins.stats.written import written as applied
 
 Floats = NDArray[np.float64]
 
@@ -89,7 +93,8 @@ class Modulation(BlockEncoder):
         self._framing, self._n_mels, self._rate = Framing(n_fft, hop, together=TOGETHER), n_mels, sample_rate / hop
         self._width = max(2, round(seconds * self._rate))
         self._rates = LogBands(self._width // 2 + 1, self._rate / self._width, n_rates, low, high)
-        self._mel = MelSums(filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft))
+        self._bank = filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft)
+        self._mel = MelSums(self._bank)
         self._window = hann(n_fft)
 
     def blocks(self, sound: Sound) -> Iterator[Audio]:
@@ -99,7 +104,18 @@ class Modulation(BlockEncoder):
                 energy = frame_powers(samples.astype(np.float64), self._window, self._framing.hop)
                 envelopes.write(np.sqrt(self._mel(energy)))
             densities = [self._density(envelope) for envelope in envelopes]
-        yield (10.0 * np.log10(np.maximum(self._rates(np.stack(densities)), FLOOR))).astype(np.float32)[None]
+        yield _decibels(self._rates(np.stack(densities))).astype(np.float32)[None]
+
+    def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
+        """Write the encoder: (n_samples,) -> {0: patches (1, n_mels, n_rates)}."""
+        sound = at_least(audio, self._framing.n_fft, axes=1)
+        envelopes = (frame_powers_to_onnx(sound, self._window, self._framing.hop) @ self._bank.T).op("Sqrt")
+        mean = envelopes.mean(0, keepdims=True)
+        heard = mean > 0.0
+        depth = heard.op("Where", envelopes / heard.op("Where", mean, 1.0) - 1.0, 0.0)
+        densities = density_to_onnx(at_least(depth, self._width, axes=2), self._rate, self._width)
+        decibels = applied(_decibels, densities.transpose(1, 0) @ self._rates.shares.T)
+        return {LAYER: (as_float32(decibels).reshape(1, self._n_mels, -1), None)}
 
     def _density(self, envelope: Floats) -> Floats:
         """(time,) -> the density of one band's relative modulation (width // 2 + 1,)."""
@@ -109,3 +125,7 @@ class Modulation(BlockEncoder):
         np.divide(envelope, mean, out=depth[: len(envelope)], where=mean > 0)
         depth -= 1.0
         return density(depth, self._rate, self._width)
+
+
+def _decibels(density: Any) -> Any:
+    return 10.0 * np.log10(np.maximum(density, FLOOR))

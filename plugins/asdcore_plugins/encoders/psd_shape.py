@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
+from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
-from asdcore_plugins.encoders.bases.weightless import Audio
+from asdcore_plugins.encoders.bases.weightless import Audio, Written, written
 from asdcore_plugins.nn.bands import LogBands
 from asdcore_plugins.nn.sound import Sound
 from asdcore_plugins.nn.welch import TOGETHER, density_of_pieces
+from asdcore_plugins.nn.written_spectra import at_least, density_to_onnx
 
 FLOOR = 1e-16
 """The smallest density before the logarithm, full scale squared per Hz: 20 dB below what rounding to 16 bits makes."""
@@ -74,6 +77,17 @@ class PsdShape(BlockEncoder):
         """Yield (1, n_bands, 1) in dB, of mean 0."""
         pieces = (samples.astype(np.float64) for samples in self._framing.blocks(sound))
         banded = self._bands(density_of_pieces(pieces, self.sample_rate, self._framing.n_fft))
-        decibels = 10.0 * np.log10(np.maximum(banded, FLOOR))
+        decibels = _decibels(banded)
         shape: Audio = (decibels - decibels.mean()).astype(np.float32)
         yield shape[None, :, None]
+
+    def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
+        """Write the encoder: (n_samples,) -> {0: patches (1, n_bands, 1)}."""
+        sound = at_least(audio, self._framing.n_fft, axes=1).reshape(-1, 1)
+        density = density_to_onnx(sound, self.sample_rate, self._framing.n_fft)
+        decibels = _decibels(density.transpose(1, 0) @ self._bands.shares.T)
+        return written(decibels - decibels.mean(1, keepdims=True))
+
+
+def _decibels(banded: Any) -> Any:
+    return 10.0 * np.log10(np.maximum(banded, FLOOR))

@@ -24,6 +24,14 @@ class LogBands:
         self._edges = np.geomspace(low, high, n_bands + 1)
         self._borders = np.concatenate([[0.0], (np.arange(n_bins) + 0.5) * resolution])
 
+    @property
+    def shares(self) -> Floats:
+        """What each band takes of each bin, (n_bands, n_bins): ``density @ shares.T`` are the means of the bands."""
+        low, high = self._edges[:-1, None], self._edges[1:, None]
+        inside = np.minimum(high, self._borders[1:]) - np.maximum(low, self._borders[:-1])
+        overlap: Floats = np.maximum(inside, 0.0) / (high - low)
+        return overlap
+
     def __call__(self, density: Floats) -> Floats:
         """(..., n_bins) power per Hz -> (..., n_bands), the mean of each band."""
         sums = np.cumsum(density * np.diff(self._borders), axis=-1)

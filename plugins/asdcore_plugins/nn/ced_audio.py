@@ -34,12 +34,12 @@ def network(content: Any, *, where: str, num_heads: int | None = None) -> ViT:
     patch_embed, blocks, time = (
         checkpoints.translated(name, names) for name in ("patch_embed.proj.weight", "blocks.", "tables.time_pos_embed")
     )
-    size = vit.size_of(state, where=where, num_heads=num_heads, official=HEADS, patch_embed=patch_embed, blocks=blocks)
-    if size.patch != (PATCH, PATCH):
+    if (patch := checkpoints.shape(state, patch_embed, 4, where=where)[2:]) != (PATCH, PATCH):
         raise DataError(
-            f"{where} has patches of {size.patch} (bands, frames), where CED has {(PATCH, PATCH)}. If it is a file of "
+            f"{where} has patches of {patch} (bands, frames), where CED has {(PATCH, PATCH)}. If it is a file of "
             "Dasheng, name the encoder dasheng."
         )
+    size = vit.size_of(state, where=where, num_heads=num_heads, official=HEADS, patch_embed=patch_embed, blocks=blocks)
     if names is ORIGINAL and (others := other_tensors(state, where)):
         raise DataError(f"{where} was trained with another front end than CED's own: {', '.join(others)}.")
     positions = checkpoints.shape(state, time, 4, where=where)[3]

@@ -90,11 +90,12 @@ def network(content: Any, *, where: str, num_heads: int | None = None, norm_eps:
     state = content["encoder"] if isinstance(content, Mapping) and "encoder" in content else content
     if isinstance(state, Mapping) and "encoder.layers.0.self_attn.grep_a" in state:
         raise DataError(f"{where} is a checkpoint of BEATs, not of ECHO. Name the encoder beats.")
+    patch = checkpoints.shape(state, "patch_embed.proj.weight", 4, where=where)[2:]
+    if patch != (WIDTH, PATCH):
+        raise DataError(f"{where} has patches of {patch} (bins, frames), where ECHO has {(WIDTH, PATCH)}.")
     size = vit.size_of(
         state, where=where, num_heads=num_heads, official=HEADS, blocks="encoder.layers.", mlp="linear1.weight"
     )
-    if size.patch != (WIDTH, PATCH):
-        raise DataError(f"{where} has patches of {size.patch} (bins, frames), where ECHO has {(WIDTH, PATCH)}.")
     n_positions = checkpoints.shape(state, "pos_embed", 3, where=where)[1]
     tables = {"cls_token": (1, 1, size.dim), "pos_embed": (1, n_positions, size.dim)}
     with torch.device("meta"):

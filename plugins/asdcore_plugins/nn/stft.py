@@ -11,7 +11,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, OnnxValue
+from asdcore import DataError
 
 Floats = NDArray[np.float64]
 Spectra = NDArray[np.complex128]
@@ -63,18 +63,6 @@ def frame_powers(signal: Floats, window: Floats, hop: int) -> Floats:
         np.square(squares[rows], out=squares[rows])
         np.add(squares[rows, ::2], squares[rows, 1::2], out=powers[start : start + block])
     return powers
-
-
-def frame_powers_to_onnx(signal: OnnxValue, window: Floats, hop: int) -> OnnxValue:
-    """Write :func:`frame_powers`: (n_samples,) -> (time, bins)."""
-    whole = functools.partial(signal.graph.constant, dtype=np.int64)
-    spectra = signal.reshape(1, -1, 1).op("STFT", whole(hop), window, whole(len(window)), onesided=1)
-    return (spectra * spectra).sum(0, 3)
-
-
-def padded_to_onnx(signal: OnnxValue, before: int, after: int) -> OnnxValue:
-    """Write zeros before and after a signal (n_samples,)."""
-    return signal.op("Pad", signal.graph.constant([before, after], np.int64), 0.0)
 
 
 class Stft:

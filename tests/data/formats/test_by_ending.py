@@ -26,7 +26,10 @@ def test_every_ending_has_a_reader():
     assert set(by_ending.MODULES) == {*MEASURED, *TABLES_OF_SAMPLES}
 
 
-@pytest.mark.parametrize(("ending", "library"), [(".tdms", "nptdms"), (".h5", "h5py"), (".HDF5", "h5py")])
+@pytest.mark.parametrize(
+    ("ending", "library"),
+    [(".tdms", "nptdms"), (".h5", "h5py"), (".HDF5", "h5py"), (".unv", "pyuff"), (".mf4", "asammdf")],
+)
 def test_an_absent_library_says_what_to_type(tmp_path, monkeypatch, ending, library):
     monkeypatch.setitem(sys.modules, library, None)
     path = tmp_path / f"a{ending}"

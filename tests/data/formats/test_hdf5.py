@@ -38,8 +38,11 @@ def test_without_a_rate_it_is_asked_for_and_an_odd_one_refused(tmp_path, signal)
     with h5py.File(tmp_path / "b.hdf5", "w") as file:
         file["x"] = signal
         file["x"].attrs["fs"] = 10240.5
-    with pytest.raises(DataError, match=r"has 10240.5 samples a second; a whole number of Hz is allowed"):
+    with pytest.raises(DataError, match=r"has 10240.5 samples a second by its own clock, and a whole number"):
         inspect_audio(tmp_path / "b.hdf5")
+    assert inspect_audio(tmp_path / "b.hdf5#rate=10240").sample_rate == 10240
+    with pytest.raises(DataError, match=r"has 10240.5 samples a second"):
+        inspect_audio(tmp_path / "b.hdf5#rate=16000")
 
 
 def test_a_damaged_file_and_an_empty_one_are_named(tmp_path, signal):

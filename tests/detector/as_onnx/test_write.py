@@ -177,13 +177,23 @@ def test_names_and_folders_that_do_not_fit_are_refused(detector, tmp_path):
         asdcore.export_onnx(detector, tmp_path / "new.onnx", parity=tmp_path)
 
 
-def test_an_encoder_of_another_rate_than_the_recordings_is_refused(tmp_path, make_dataset):
+def of_one_encoder(tmp_path, make_dataset, sample_rate):
     data = make_dataset(tmp_path / "data", ("fan",), source=8, target=4, test=1)
-    branch = {"encoder": {"name": "logmel", "n_mels": 8, "sample_rate": 8000}, "scorer": "knn"}
+    branch = {"encoder": {"name": "logmel", "n_mels": 8, "sample_rate": sample_rate}, "scorer": "knn"}
     plan = asdcore.Portfolio(name="p", branches={"b": branch}, systems={"s": {"weights": {"b": 1.0}}})
     asdcore.run(plan, data, tmp_path / "run", task="dcase2026", store=tmp_path / "store")
     asdcore.freeze(tmp_path / "run", tmp_path / "f.json")
-    detector = asdcore.load_detector(asdcore.export(tmp_path / "f.json", tmp_path / "f.asd"))
-    message = "branch 'b': encoder 'logmel': it hears 8000 Hz and the recordings have 16000 Hz.*sample_rate = 16000"
+    return asdcore.load_detector(asdcore.export(tmp_path / "f.json", tmp_path / "f.asd"))
+
+
+def test_sound_is_resampled_inside(tmp_path, make_dataset):
+    detector = of_one_encoder(tmp_path, make_dataset, 8000)
+    file = asdcore.export_onnx(detector, tmp_path / "f.onnx", clips=20)
+    assert (file.sample_rate, file.parity.holds) == (16000, True)
+
+
+def test_an_encoder_whose_rate_is_no_simple_part_of_the_recordings_is_refused(tmp_path, make_dataset):
+    detector = of_one_encoder(tmp_path, make_dataset, 11026)
+    message = "branch 'b': encoder 'logmel': it hears 11026 Hz and the recordings have 16000 Hz.*sample_rate = 16000"
     with pytest.raises(NotInOnnxError, match=message):
         asdcore.export_onnx(detector, tmp_path / "f.onnx")

@@ -266,3 +266,23 @@ def checked(tiny_file):
 @encoder_checks(lambda: load(CHECKED["checkpoint"]))
 def test_conforms(check):
     check()
+
+
+@pytest.mark.parametrize("how", [{}, {"exact": True}, {"hop_size": 480, "n_mels": 64, "fmax": 14000.0}], ids=str)
+def test_the_onnx_form_gives_the_same_tokens_for_clips_of_any_length(tiny_file, as_onnx, how):
+    encoder, layers = load(tiny_file, **how), ["final", 3, 16]
+    for samples in (514, 20001):
+        clip = np.random.default_rng(samples).normal(scale=0.1, size=samples).astype(np.float32)
+        tokens = encoder.encode(clip[None], layers)
+        written = as_onnx(
+            lambda audio: {k: patches for k, (patches, _) in encoder.to_onnx(audio, layers).items()}, clip
+        )
+        for layer in layers:
+            patches = tokens[layer].patches[0]
+            assert written[layer].shape == patches.shape
+            assert written[layer] == pytest.approx(patches, abs=2e-5 * float(np.abs(patches).max()))
+
+
+def test_half_precision_has_no_onnx_form(tiny_file, as_onnx):
+    with pytest.raises(DataError, match="it was frozen with autocast = 'bfloat16', whose numbers no ONNX file gives"):
+        as_onnx(lambda audio: load(tiny_file, autocast="bfloat16").to_onnx(audio, ["final"])["final"][0], np.zeros(600))

@@ -90,7 +90,12 @@ class WeightlessEncoder(ABC):
 
 def written(patches: OnnxValue) -> Written:
     """Return patches (time, band) of a graph as those of the one layer, with dim 1, as float32 holds them."""
-    return {LAYER: (patches.reshape(0, 0, 1).astype(np.float32).astype(np.float64), None)}
+    return {LAYER: (as_float32(patches).reshape(0, 0, 1), None)}
+
+
+def as_float32(value: OnnxValue) -> OnnxValue:
+    """Round a float64 value of a graph as float32 would."""
+    return value.astype(np.float32).astype(np.float64)
 
 
 def check_frames(names: str, sample_rate: int, n_mels: int, n_fft: int, hop: int) -> None:
