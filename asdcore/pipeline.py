@@ -244,11 +244,11 @@ class Work:
         if self.networks is None:
             self.networks = train_all.train_all(clips, self)
             self.find(self.networks.notes())
-        known = (self.store, plugins, self.device, self.networks)
-        chunks = embed.plan(clips, self.root, branches, *known)
+        context = (self.store, plugins, self.device, self.networks)
+        chunks = embed.plan(clips, self.root, branches, *context)
         self.find(embed_held_whole.notes(chunks, clips))
         embed.try_out(chunks, clips, self.root)
-        jobs = {name: score.plan(clips, name, self.plan, *known) for name in branches}
+        jobs = {name: score.plan(clips, name, self.plan, *context) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
         names = dict(clips.select("sha256", "clip").rows())

@@ -119,6 +119,6 @@ def check_installed(name: str, kind: str | None = None, root: Root | None = None
         raise PluginError(f"--data {root} is not a folder. Give the folder that holds the recordings.")
     if kind == "dataset" or root is None:
         return run_checks(kind, name, root)
-    from asdcore.frozen.plugin_check import check_in_a_run
+    from asdcore.frozen.rerun.plugin_check import check_in_a_run
 
     return [*run_checks(kind, name), *check_in_a_run(kind, name, root if isinstance(root, Path) else root())]

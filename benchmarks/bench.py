@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from block_maps import block_maps
+from choosing import choosing
 from cluster import cluster
 from cold_runs import cold_runs
 from detectors import detectors
@@ -205,6 +206,7 @@ def main() -> None:
         uncertainty,
         reading,
         exchange,
+        choosing,
         fusing,
         embedding,
         exact,

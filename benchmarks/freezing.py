@@ -17,7 +17,7 @@ def hashing() -> list[bool]:
     """Verifying hashes runs at the rate of plain SHA-256 over the same files, or better: several are read at once."""
     import hashlib
 
-    from asdcore.frozen.hashing import hash_files
+    from asdcore.frozen.pinning.hashing import hash_files
 
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{i}.wav" for i in range(1_000)]
@@ -39,7 +39,7 @@ def hashing() -> list[bool]:
 
 def manifest() -> list[bool]:
     """A manifest of 20,000 recordings is read, checked, and the first file hashed: the shipped one, made large."""
-    from asdcore.frozen.manifest import Subject, read_manifest, write_manifest
+    from asdcore.frozen.manifest.statement import Subject, read_manifest, write_manifest
     from asdcore.frozen.verify import verify
 
     tiny = read_manifest(ROOT / "manifests" / "tiny.json")

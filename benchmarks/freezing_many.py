@@ -23,7 +23,7 @@ FROZEN = """
 import resource, sys, time
 import asdcore
 try:
-    from asdcore.frozen import shards
+    from asdcore.frozen.manifest import shards
     shards.MANY, shards.ROWS = 500, 2000
 except ImportError:
     pass

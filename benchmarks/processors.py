@@ -25,9 +25,9 @@ from asdcore.cli.terminal import table
 from asdcore.compute.kernels import VARIABLES, KernelChange, in_short, kernel_changes, processor
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import installed
-from asdcore.frozen.how_far import arrays_apart, tables_apart
-from asdcore.frozen.kernel_settings import NEEDS
-from asdcore.frozen.manifest import read_manifest
+from asdcore.frozen.manifest.statement import read_manifest
+from asdcore.frozen.verifying.how_far import arrays_apart, tables_apart
+from asdcore.frozen.verifying.kernel_settings import NEEDS
 from asdcore.portfolio import load_portfolio
 from asdcore.runs.folder import Run, load_run
 from asdcore.store.cache import Store

@@ -8,9 +8,9 @@ HEAVY = {"librosa", "scipy", "sklearn", "thop", "torch", "torchaudio", "transfor
 
 
 @pytest.fixture(scope="module")
-def folder(tiny_sound, copied, tmp_path_factory):
+def folder(dataset, copied, tmp_path_factory):
     root = tmp_path_factory.mktemp("light")
-    copied(tiny_sound, root / "data")
+    copied(dataset, root / "data")
     return root
 
 

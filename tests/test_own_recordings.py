@@ -118,3 +118,29 @@ def test_the_index_of_a_plant_is_listed_and_written_out(plant, tmp_path):
     told_by("data", "index", home / "hall", "--write-index", tmp_path / "clips.csv")
     table = pl.read_csv(tmp_path / "clips.csv", infer_schema=False)
     assert table["label"].value_counts().sort("label").rows() == [(None, 24), ("0", 6), ("1", 6)]
+
+
+def test_machines_without_a_known_fault_do_not_stop_the_evaluation_of_others(plant, tmp_path, copied):
+    home, _ = plant
+    pump = home / "hall" / "pump 7"
+    copied(pump, tmp_path / "hall" / "pump 7")
+    for machine, label in (("fan", "good"), ("mill", "")):
+        copied(pump / "train", tmp_path / "hall" / machine / "train")
+        copied(pump / "test" / "good", tmp_path / "hall" / machine / "test" / label)
+    run = asdcore.run("logmel-knn", tmp_path / "hall", tmp_path / "run", store=home / "store")
+    told = asdcore.evaluate(run, replicates=100)
+    assert [cell["machine"] for cell in told.systems["knn"].cells] == ["pump 7"]
+    lines = told.as_json()["not_judged"]
+    assert [line.partition(" is not judged")[0] for line in lines] == ["fan section 00", "mill section 00"]
+    assert "note: fan section 00 is not judged" in told_by("evaluate", tmp_path / "run", "--replicates", 0)
+    trials = asdcore.run("logmel-knn", tmp_path / "hall", tmp_path / "trials", store=home / "store", trials=2)
+    assert len(asdcore.evaluate(trials, replicates=0).systems["knn"].cells) == 1
+
+
+def test_without_any_fault_nothing_is_measured_and_the_message_says_so(plant, tmp_path, copied):
+    home, _ = plant
+    copied(home / "hall" / "pump 7" / "train", tmp_path / "fan" / "train")
+    copied(home / "hall" / "pump 7" / "test" / "good", tmp_path / "fan" / "test" / "good")
+    run = asdcore.run("logmel-knn", tmp_path, tmp_path.with_name("run"), store=home / "store")
+    with pytest.raises(asdcore.EvaluationError, match=r"without normal and faulty(.|\n)*fan section 00 is not judged"):
+        asdcore.evaluate(run)

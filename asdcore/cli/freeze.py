@@ -35,7 +35,7 @@ PublicKey = Annotated[
 @contextmanager
 def failing() -> Iterator[None]:
     """Exit with 1 if a manifest does not fit. Wrong use exits with 2, as everywhere."""
-    from asdcore.frozen.manifest import NothingToCheckError
+    from asdcore.frozen.manifest.statement import NothingToCheckError
 
     try:
         yield
@@ -72,8 +72,8 @@ def freeze(
     Example: asdcore freeze runs/first --out first.json
     """
     from asdcore.frozen.freeze import freeze as freeze_run
-    from asdcore.frozen.signing import check_private_key
-    from asdcore.frozen.signing import sign as sign_manifest
+    from asdcore.frozen.manifest.signing import check_private_key
+    from asdcore.frozen.manifest.signing import sign as sign_manifest
 
     if sign is not None:
         check_private_key(sign)
@@ -89,8 +89,8 @@ def freeze(
 
 def _check_same(run: Path, out: Path, workers: int) -> None:
     """Exit with 1 if a run gives other scores when it is run again."""
-    from asdcore.frozen.manifest_path import check_place
-    from asdcore.frozen.rerun_renamed import check_same
+    from asdcore.frozen.manifest.destination import check_place
+    from asdcore.frozen.rerun.rerun_renamed import check_same
     from asdcore.runs.folder import load_run
     from asdcore.store.digest import recipe_digest
 

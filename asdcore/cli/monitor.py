@@ -118,6 +118,7 @@ def _listen(judge: Judge, asked: Settings, place: Source, file: Path, *, keep_au
 
 def _source(source: str, *, once: bool, settle: float, sample_rate: int | None, channels: int) -> Source:
     """Return what to listen to; raises DataError if it is not there, or options do not fit it."""
+    from asdcore.basics.recording_parts import recording_path
     from asdcore.monitor.sources import File, Folder, Pipe
 
     if source == "-":
@@ -131,9 +132,10 @@ def _source(source: str, *, once: bool, settle: float, sample_rate: int | None, 
     path = Path(source)
     if path.is_dir():
         return Folder(path, once=once, settle=settle)
-    if not path.exists():
-        raise DataError(f"{path} does not exist. Give a recording, a folder, or - for raw samples on stdin.")
-    if not path.is_file():
+    file = recording_path(path)
+    if not file.exists():
+        raise DataError(f"{file} does not exist. Give a recording, a folder, or - for raw samples on stdin.")
+    if not file.is_file():
         raise DataError(f"{path} is neither a file nor a folder. Send raw samples from it to stdin: ... - < {path}")
     return File(path)
 

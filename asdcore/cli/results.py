@@ -66,6 +66,7 @@ def show_evaluation(result: Evaluation) -> None:
             lines.append("other machines: where the score of machines like these may lie; jackknife.")
     if len(trials) > 1:
         lines.append("SD: how far trials lie apart on these clips, which is what other seeds may change.")
+    lines += [f"note: {line}" for line in result.not_judged]
     typer.echo("\n".join([*lines, ""]))
     _print(_cells(result))
     _print(_officials(result))

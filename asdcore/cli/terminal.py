@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asdcore.basics.digits import fixed
-from asdcore.frozen.explain import VERIFY, explain, next_steps, shortened
+from asdcore.frozen.verifying.explain import VERIFY, explain, next_steps, shortened
 
 if TYPE_CHECKING:
-    from asdcore.frozen.differences import Verification
-    from asdcore.frozen.manifest import Manifest
+    from asdcore.frozen.manifest.statement import Manifest
+    from asdcore.frozen.verifying.differences import Verification
 
 WIDTH = 100
 """Characters of a line of prose, at most."""

@@ -118,10 +118,10 @@ class Cluster:
         """Return {address: what the scheduler knows of that worker}."""
         client = self.client
         with self.answering():
-            known = client.scheduler_info(n_workers=-1)
-        if "workers" not in known:  # a client that has given up knows nothing
+            information = client.scheduler_info(n_workers=-1)
+        if "workers" not in information:  # a client that has given up knows nothing
             raise trouble.gone(self.address)
-        return dict(known["workers"])
+        return dict(information["workers"])
 
     @contextmanager
     def answering(self) -> Iterator[None]:

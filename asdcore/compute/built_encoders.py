@@ -75,12 +75,12 @@ def knows_recordings(request: Request, device: str | None) -> bool:
 
 def lacking(requests: Sequence[Request], device: str | None, audio: Sequence[str]) -> dict[str, list[str]]:
     """Return {encoder: the audio digests that it does not know}, of encoders that know recordings by them."""
-    known = {
+    recordings = {
         f"encoder {request.encoder!r}": frozenset(built_encoder(request, device).recordings)
         for request in requests
         if knows_recordings(request, device)
     }
-    lost = {name: [digest for digest in audio if digest not in digests] for name, digests in known.items()}
+    lost = {name: [digest for digest in audio if digest not in digests] for name, digests in recordings.items()}
     return {name: digests for name, digests in lost.items() if digests}
 
 

@@ -106,11 +106,11 @@ def _together(step: Step, call: Call, columns: Columns, clips: Names, *, slices:
     n, rounded = len(clips), False
     values, again = call(_taken(columns, slice(None))), step.fit() if slices else call
     for rows in itertools.chain(_few(n), _slices(n) if slices else ()):
-        some = again(_taken(columns, rows))
-        if not np.array_equal(some, values[rows]):
+        fewer = again(_taken(columns, rows))
+        if not np.array_equal(fewer, values[rows]):
             rounded = True
             together = values.copy()
-            together[rows] = some
+            together[rows] = fewer
             _compare(step, columns, values, together, clips)
     return None if rounded else values
 

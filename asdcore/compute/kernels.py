@@ -207,14 +207,14 @@ def _openblas() -> dict[str, str]:
         for file in sorted((scipy.parents[1] / "scipy.libs").glob("*openblas*.so*")):
             with suppress(OSError):
                 ctypes.CDLL(str(file))
-    found = {}
+    core_types = {}
     for library in threadpool_info():
         path = PurePath(library["filepath"])
         # torch brings its own on some machines; whether it is loaded by now is chance.
         if library["user_api"] == "blas" and "torch" not in path.parts:
             owners = [part.removesuffix(".libs") for part in path.parts if part.endswith(".libs")]
-            found[owners[-1] if owners else path.name] = str(library.get("architecture", library["internal_api"]))
-    return dict(sorted(found.items()))
+            core_types[owners[-1] if owners else path.name] = str(library.get("architecture", library["internal_api"]))
+    return dict(sorted(core_types.items()))
 
 
 def _numpy_simd() -> list[str]:

@@ -25,7 +25,7 @@ def relayed(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    said: list[str] = []
+    notes: list[str] = []
     last, written = "", 0.0
 
     def write() -> None:
@@ -33,7 +33,7 @@ def relayed(path: Path | None) -> Iterator[None]:
         written = time.monotonic()
         with suppress(OSError):  # the run has ended, or its disk is full: progress is no reason to fail
             half = path.with_suffix(".half")
-            half.write_text(json.dumps({"doing": last, "said": said}))
+            half.write_text(json.dumps({"doing": last, "said": notes}))
             half.replace(path)
 
     def show(what: str) -> None:
@@ -43,7 +43,7 @@ def relayed(path: Path | None) -> Iterator[None]:
             write()
 
     def say(what: str) -> None:
-        said.append(what)
+        notes.append(what)
         write()
 
     with told(show, say):

@@ -146,10 +146,10 @@ def index_clips(
     """
     given = _columns(entries)
     audio, unreadable = _inspect(root, list(given["clip"]))
-    said, misplaced = kept_of_train(given)
+    kept, misplaced = kept_of_train(given)
     index = pl.DataFrame({name: given[name] for name in NAMED}, schema=dict.fromkeys(NAMED, pl.String))
     index = index.with_columns(domain=pl.when(pl.col("split") == "test").then(None).otherwise(pl.col("domain")))
-    index = index.hstack(said).hstack(audio).sort("clip")
+    index = index.hstack(kept).hstack(audio).sort("clip")
     units, index = index.select("clip", "machine", "channels", "unit"), index.select(list(CLIP_INDEX.columns))
     problems = [
         *problems,
@@ -182,10 +182,10 @@ def completed(index: pl.DataFrame) -> pl.DataFrame:
     """
     index = _widened(index)
     if set(NAMED) <= set(index.columns):
-        said, problems = kept_of_train(index)
+        kept, problems = kept_of_train(index)
         if problems:
             raise DatasetError("The clip index has invalid values.", problems, index)
-        index = index.with_columns(said)
+        index = index.with_columns(kept)
     return CLIP_INDEX.check(index)
 
 

@@ -55,16 +55,18 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
     paths = sorted(_recordings(root))
     if not paths:
         raise DataError(f"{root} holds no recording that can be read, so there is nothing to list.")
-    known = clips if clips is not None else pl.DataFrame(schema=dict.fromkeys(("clip", *KNOWN), pl.String))
-    known = known.select("clip", *(name for name in KNOWN if name in known.columns))
+    described = clips if clips is not None else pl.DataFrame(schema=dict.fromkeys(("clip", *KNOWN), pl.String))
+    described = described.select("clip", *(name for name in KNOWN if name in described.columns))
     if truth is not None:
         told = truth.select("clip", "label", told=pl.col("domain"))
-        known = known.join(told, on="clip", how="left").with_columns(domain=pl.coalesce("domain", "told")).drop("told")
-    parts = [_part(name) for name in known["clip"].to_list()]
-    known = known.drop("clip").hstack(
+        described = (
+            described.join(told, on="clip", how="left").with_columns(domain=pl.coalesce("domain", "told")).drop("told")
+        )
+    parts = [_part(name) for name in described["clip"].to_list()]
+    described = described.drop("clip").hstack(
         pl.DataFrame(parts, schema=dict.fromkeys(("path", *PART), pl.String), orient="row")
     )
-    rows = pl.DataFrame({"path": paths}, schema={"path": pl.String}).join(known, on="path", how="left")
+    rows = pl.DataFrame({"path": paths}, schema={"path": pl.String}).join(described, on="path", how="left")
     lacking = [pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in rows.columns]
     table = rows.with_columns(lacking).select(COLUMNS)
     with atomic_path(file) as temporary:

@@ -29,7 +29,7 @@ from asdcore.detector.faults_among_normals import Heard, heard_by, refusal
 from asdcore.detector.load import load_detector
 from asdcore.errors import DataError, StoreError
 from asdcore.frozen.freeze import freeze
-from asdcore.frozen.manifest import Manifest
+from asdcore.frozen.manifest.statement import Manifest
 from asdcore.pipeline import Work
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent

@@ -22,7 +22,7 @@ from asdcore.detector.container import Container
 from asdcore.detector.listen import Features
 from asdcore.detector.verdict import Nearest
 from asdcore.errors import ManifestError, blamed, located
-from asdcore.frozen.computes_the_same import prove_probes
+from asdcore.frozen.inference.bit_checks import prove_probes
 from asdcore.portfolio import Named
 from asdcore.stages.score_new import Grids, Probe, grids, on_grids
 from asdcore.store.cache import rows_of
@@ -162,14 +162,14 @@ class FrozenBranch:
         """The train features (n_train, ...)."""
         return self._cell.train
 
-    @property
-    def grids(self) -> dict[str, Grid]:
-        """{reference: what its scores of new clips are rounded to}, by the scorer of all train normals."""
-        return {reference: grid for (is_fold, reference), grid in sorted(self._grids.items()) if not is_fold}
+    def grids(self, fold: int) -> dict[str, Grid]:
+        """Return {reference: what its scores of new clips are rounded to} by the scorer of a fold; FULL is no fold."""
+        by_fold = fold != FULL
+        return {reference: grid for (is_fold, reference), grid in sorted(self._grids.items()) if is_fold == by_fold}
 
-    def frozen(self) -> tuple[Any, Rows]:
-        """Return the scorer of all train normals, and the rows of those it was fitted on."""
-        return self._models[FULL]
+    def frozen(self, fold: int) -> tuple[Any, Rows]:
+        """Return the scorer of a fold, and the rows of the train normals it was fitted on; FULL is no fold."""
+        return self._models[fold]
 
     def nearest(self) -> Nearest | None:
         """Return the nearest train normal; None if the scorer does not compare distances."""

@@ -27,8 +27,8 @@ from typing import Any
 from asdcore.basics.parse import parse_json
 from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.errors import ManifestError
-from asdcore.frozen.manifest import Manifest, NothingToCheckError, check_name, parse_manifest
-from asdcore.frozen.signing import check_signature
+from asdcore.frozen.manifest.signing import check_signature
+from asdcore.frozen.manifest.statement import Manifest, NothingToCheckError, check_name, parse_manifest
 from asdcore.store.canonical import canonical_json
 from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
 from asdcore.store.zips import Content, DamagedError, blocks_of, opened_zip, write_stored

@@ -82,14 +82,18 @@ def explain(
     _check_parts(times, bands)
     name = detector.chosen_system(system)
     verdict = detector.score(audio, sample_rate, machine, section, system=name)
-    known = detector.known(machine, section)
+    machine_data = detector.known(machine, section)
     clip = np.atleast_2d(np.asarray(audio, dtype=np.float32))
-    other = None if data is None else _nearest_sound(verdict, known.sha256, given_path(data, "data"), clip, sample_rate)
+    other = (
+        None
+        if data is None
+        else _nearest_sound(verdict, machine_data.sha256, given_path(data, "data"), clip, sample_rate)
+    )
     grid = Grid.of(clip.shape[1] / sample_rate, sample_rate, times=times, bands=bands)
     replaced = ReplacedParts(clip, sample_rate, grid, other)
     again = _again(detector, replaced, sample_rate, verdict)
     raised, branches = _raised(verdict, again, grid)
-    scores = known.normals(name)["score"].to_numpy()
+    scores = machine_data.normals(name)["score"].to_numpy()
     replaced_by: Replacement = "own background" if other is None else "nearest normal"
     as_high = int((scores >= verdict.score).sum())
     return Explanation(verdict, len(scores), as_high, grid, replaced_by, raised, branches)

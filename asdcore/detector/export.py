@@ -12,13 +12,13 @@ from asdcore.components.checkpoints import CHECKPOINT, resolved
 from asdcore.contract.plugins import chosen, loaded
 from asdcore.detector.container import open_container, write_container
 from asdcore.errors import ManifestError, StoreError
-from asdcore.frozen.explain import shortened
-from asdcore.frozen.hashing import hash_files
-from asdcore.frozen.locations import Roots, roots_of
-from asdcore.frozen.manifest import Manifest, NothingToCheckError, read_manifest
-from asdcore.frozen.resources import Pinned, pinned_resources
-from asdcore.frozen.signing import signature_of
+from asdcore.frozen.manifest.locations import Roots, roots_of
+from asdcore.frozen.manifest.signing import signature_of
+from asdcore.frozen.manifest.statement import Manifest, NothingToCheckError, read_manifest
+from asdcore.frozen.pinning.hashing import hash_files
+from asdcore.frozen.pinning.resources import Pinned, pinned_resources
 from asdcore.frozen.verify import code_differences
+from asdcore.frozen.verifying.explain import shortened
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import RUN_FILE

@@ -15,9 +15,9 @@ from asdcore.detector.adapted_file import is_adapted, open_adapted
 from asdcore.detector.container import open_container
 from asdcore.detector.detector import Detector
 from asdcore.errors import ManifestError
-from asdcore.frozen.explain import shortened
-from asdcore.frozen.locations import roots_of
+from asdcore.frozen.manifest.locations import roots_of
 from asdcore.frozen.verify import code_differences
+from asdcore.frozen.verifying.explain import shortened
 
 
 def load_detector(path: str | Path, *, public_key: str | Path | None = None) -> Detector:

@@ -171,8 +171,8 @@ class FrozenSystem:
         models = [phi for cell, phi in columns.items() if cell != OOF]
         start, total = 0.0, dict.fromkeys(columns[OOF], 0.0)
         for phi in models:
-            said = {branch: values.item() for branch, values in phi.items()}
-            start, parts = contributions(fuse, said, self._usual(place))
+            scores = {branch: values.item() for branch, values in phi.items()}
+            start, parts = contributions(fuse, scores, self._usual(place))
             total = {branch: total[branch] + part / len(models) for branch, part in parts.items()}
         return start, total
 

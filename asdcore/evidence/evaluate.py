@@ -83,6 +83,8 @@ class Evaluation(Tabular):
     year: int
     systems: dict[str, SystemResult]
     uncertainty: Uncertainty | None = None
+    not_judged: tuple[str, ...] = ()
+    """Machines and sections whose test clips are not counted, and why; of recordings of one's own alone."""
 
     @property
     def total(self) -> str:
@@ -98,6 +100,7 @@ class Evaluation(Tabular):
         """
         return {
             "year": self.year or None,
+            **({"not_judged": list(self.not_judged)} if self.not_judged else {}),
             "systems": {
                 name: {
                     self.total: result.official_score,
@@ -180,14 +183,15 @@ def evaluate_systems(
     truth: pl.DataFrame,
     year: int,
     replicates: int = 0,
+    without: frozenset[str] = frozenset(),
 ) -> Evaluation:
     """Evaluate the test rows of a run.
 
     systems : clip, system, role, score. decisions : clip, system, decision; or None. clips : clip, machine, section,
     split. truth : clip, label, domain. Truth and every system must cover exactly the test clips. replicates : see
-    :func:`evaluate_table`.
+    :func:`evaluate_table`. without : test clips to leave out.
     """
-    return evaluate_table(join_systems(systems, decisions, clips, truth), year, replicates)
+    return evaluate_table(join_systems(systems, decisions, clips, truth, without), year, replicates)
 
 
 def evaluate_table(table: pl.DataFrame, year: int, replicates: int = 0) -> Evaluation:

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.evidence.evaluate import Evaluation, SystemResult, evaluate_table
+from asdcore.evidence.held_back import held_back
 from asdcore.evidence.ledger import Look
 from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.uncertainty.bootstrap import Resampled, Uncertainty
@@ -117,19 +118,20 @@ def evaluate_joined(tables: Mapping[int, pl.DataFrame], year: int, drawn: Resamp
     systems = list(next(iter(alone.values())).systems)
     means = {name: _mean_result([each.systems[name] for each in alone.values()]) for name in systems}
     if drawn is None:
-        return TrialsEvaluation(year, means, None, alone)
+        return TrialsEvaluation(year, means, None, trials=alone)
     members = members_of(drawn.systems)
     together, apart = drawn.averaged(members).uncertainty(), drawn.uncertainty()
     for k, seed in enumerate(tables):
         uncertainty = _renamed(apart, {drawn.systems[members[name][k]]: name for name in systems})
         alone[seed] = Evaluation(year, alone[seed].systems, uncertainty)
-    return TrialsEvaluation(year, means, together, alone)
+    return TrialsEvaluation(year, means, together, trials=alone)
 
 
 def joined_trials(trials: Trials, truth: pl.DataFrame) -> dict[int, pl.DataFrame]:
     """Return the joined table (:mod:`asdcore.evidence.scores_with_truth`) of every trial, by seed."""
     return {
-        seed: join_systems(run.systems, run.decisions, run.clips, truth) for seed, run in sorted(trials.runs.items())
+        seed: join_systems(run.systems, run.decisions, run.clips, truth, held_back(run))
+        for seed, run in sorted(trials.runs.items())
     }
 
 

@@ -64,7 +64,37 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
     labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
     if labels is None:
         raise EvaluationError(f"The names of the test clips in {root} do not mark anomalies. {advice}")
-    return GROUND_TRUTH.check(spread(labels, done.clips) if _cuts(done) else labels)
+    labels = GROUND_TRUTH.check(spread(labels, done.clips) if _cuts(done) else labels)
+    return labels if done.about.get("year") != OWN_RECORDINGS else _measurable(done, labels)
+
+
+def not_judged(done: Run, truth: pl.DataFrame) -> list[str]:
+    """Return a line for every machine and section of a run whose test clips no evaluation counts, with the reason."""
+    tested = done.clips.filter(split="test")
+    lost = tested.join(tested.join(truth, on="clip", how="semi"), on=CELL, how="anti")
+    return [_why(done, *cell) for cell in lost.select(CELL).unique().sort(CELL).rows()]
+
+
+def _measurable(done: Run, labels: pl.DataFrame) -> pl.DataFrame:
+    """Return the labels of machines and sections that have normal and faulty test clips: of others nothing is measured.
+
+    Raises EvaluationError if there is none.
+    """
+    cells = done.clips.select("clip", *CELL).join(labels, on="clip", how="inner")
+    both = cells.filter(pl.col("label").n_unique().over(CELL) > 1)
+    if both.is_empty():
+        reasons = not_judged(done, both)
+        raise EvaluationError(
+            "\n  - ".join(["Nothing can be measured without normal and faulty test clips.", *reasons])
+        )
+    return labels.join(both, on="clip", how="semi", maintain_order="left")
+
+
+def _why(done: Run, machine: str, section: str) -> str:
+    return (
+        f"{machine} section {section} is not judged: its test clips have no labels, or all the same, so no AUC can be "
+        f"computed. 'asdcore decisions {done.folder}' shows how many are above the threshold."
+    )
 
 
 def _cuts(done: Run) -> bool:

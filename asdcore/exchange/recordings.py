@@ -31,12 +31,12 @@ def by_digest(vectors: Vectors, clips: pl.DataFrame, table: Path, data: Path) ->
     """
     digests = dict(clips.select("clip", "sha256").rows())
     if vectors.are_by_digest:
-        found = {name: name for name in vectors.by_name if name in set(digests.values())}
+        matched = {name: name for name in vectors.by_name if name in set(digests.values())}
     else:
-        found = _of_names(vectors.by_name, digests)
-        _check_digests(found, vectors.digests or {}, table)
+        matched = _of_names(vectors.by_name, digests)
+        _check_digests(matched, vectors.digests or {}, table)
     features: dict[str, Floats] = {}
-    for name, digest in found.items():
+    for name, digest in matched.items():
         before = features.setdefault(digest, vectors.by_name[name])
         if before is not vectors.by_name[name] and before.tobytes() != vectors.by_name[name].tobytes():
             raise DataError(
@@ -44,7 +44,7 @@ def by_digest(vectors: Vectors, clips: pl.DataFrame, table: Path, data: Path) ->
                 "both in the same way, or remove one."
             )
     _check_complete(features, digests, vectors, table, data)
-    return features, [name for name in vectors.by_name if name not in found]
+    return features, [name for name in vectors.by_name if name not in matched]
 
 
 def _of_names(names: Iterable[str], digests: Mapping[str, str]) -> dict[str, str]:
@@ -52,25 +52,25 @@ def _of_names(names: Iterable[str], digests: Mapping[str, str]) -> dict[str, str
 
     A name may lack the ending of the file, or begin with other folders: "/data/fan/train/clip.wav".
     """
-    known = dict(digests)
+    digest_of = dict(digests)
     for clip, digest in digests.items():
-        known.setdefault(str(PurePosixPath(clip).with_suffix("")), digest)
+        digest_of.setdefault(str(PurePosixPath(clip).with_suffix("")), digest)
     depths = sorted({len(PurePosixPath(clip).parts) for clip in digests}, reverse=True)
-    found = {}
+    matched = {}
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/")).parts
         tails = ("/".join(parts[-depth:]) for depth in depths)
-        if match := next((known[tail] for tail in (name, *tails) if tail in known), None):
-            found[name] = match
-    return found
+        if match := next((digest_of[tail] for tail in (name, *tails) if tail in digest_of), None):
+            matched[name] = match
+    return matched
 
 
-def _check_digests(found: Mapping[str, str], told: Mapping[str, str], table: Path) -> None:
+def _check_digests(matched: Mapping[str, str], told: Mapping[str, str], table: Path) -> None:
     """Raise DataError if the table says of a clip another digest than its recording has."""
-    wrong = [name for name, digest in found.items() if told.get(name, digest) != digest]
+    wrong = [name for name, digest in matched.items() if told.get(name, digest) != digest]
     if wrong:
         raise DataError(
-            f"{table}: {len(wrong)} of {len(found)} digests are not those of the recordings, the first: {wrong[0]}. "
+            f"{table}: {len(wrong)} of {len(matched)} digests are not those of the recordings, the first: {wrong[0]}. "
             "The features are of other files under these names: compute them again, of these recordings."
         )
 

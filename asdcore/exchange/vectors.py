@@ -196,9 +196,9 @@ def _arrays(frame: pl.DataFrame, table: Path) -> list[Floats]:
     shaped = {"shape", "values"} <= set(lists)
     columns = ["values"] if shaped else lists
     if len(columns) != 1:
-        found = f"{len(columns)} columns of lists ({', '.join(columns)})" if columns else "no column of lists"
+        columns_seen = f"{len(columns)} columns of lists ({', '.join(columns)})" if columns else "no column of lists"
         raise DataError(
-            f"{table} has {found}. One is allowed: the vector of each clip, or lists of vectors for frames."
+            f"{table} has {columns_seen}. One is allowed: the vector of each clip, or lists of vectors for frames."
         )
     arrays = rows_of_lists(frame[columns[0]], f"{table}, column {columns[0]!r}")
     if not shaped:

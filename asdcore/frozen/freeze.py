@@ -20,19 +20,19 @@ from asdcore.contract.plugins import Plugins, installed
 from asdcore.contract.sources import files_digest, framework_files
 from asdcore.errors import ManifestError
 from asdcore.evidence.ledger import count_looks
-from asdcore.frozen import lineage
-from asdcore.frozen.complete_tables import check_whole
-from asdcore.frozen.environment import environment
-from asdcore.frozen.hashing import HashedFile
-from asdcore.frozen.left_out_groups import split_rows
-from asdcore.frozen.locations import Roots, code_roots, plugin_files, relative_roots
-from asdcore.frozen.manifest import Manifest, Subject, write_manifest
-from asdcore.frozen.manifest_path import check_place, moment_of
-from asdcore.frozen.pinnable import pinnable, write_recordings
-from asdcore.frozen.recording_names import sounds_below
-from asdcore.frozen.resources import Pinned, pinned_modules, pinned_resources
-from asdcore.frozen.shards import Shard, is_sharded, parts
-from asdcore.frozen.stored_parts import Shards, StoredParts
+from asdcore.frozen.manifest import lineage
+from asdcore.frozen.manifest.destination import check_place, moment_of
+from asdcore.frozen.manifest.locations import Roots, code_roots, plugin_files, relative_roots
+from asdcore.frozen.manifest.shards import Shard, is_sharded, parts
+from asdcore.frozen.manifest.statement import Manifest, Subject, write_manifest
+from asdcore.frozen.pinning.complete_tables import check_whole
+from asdcore.frozen.pinning.environment import environment
+from asdcore.frozen.pinning.hashing import HashedFile
+from asdcore.frozen.pinning.left_out_groups import split_rows
+from asdcore.frozen.pinning.pinnable import pinnable, write_recordings
+from asdcore.frozen.pinning.recording_names import sounds_below
+from asdcore.frozen.pinning.resources import Pinned, pinned_modules, pinned_resources
+from asdcore.frozen.pinning.stored_parts import Shards, StoredParts
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run

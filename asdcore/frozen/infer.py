@@ -33,8 +33,8 @@ from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import completed, looked_at
 from asdcore.errors import DataError
 from asdcore.execution import run_jobs
-from asdcore.frozen.computes_the_same import kernels_named, prove_features, prove_recipes, prove_tables, proven_notes
-from asdcore.frozen.evaluation_recordings import (
+from asdcore.frozen.inference.bit_checks import kernels_named, prove_features, prove_recipes, prove_tables, proven_notes
+from asdcore.frozen.inference.evaluation_recordings import (
     check_alike,
     check_names,
     like_test,
@@ -43,14 +43,10 @@ from asdcore.frozen.evaluation_recordings import (
     train_facts,
     unreadable,
 )
-from asdcore.frozen.evaluation_scores import evaluation_scores
-from asdcore.frozen.explain import check_passed
-from asdcore.frozen.inference_inputs import needed_by_inference
-from asdcore.frozen.inference_notes import development_notes, device_notes, new_cells
-from asdcore.frozen.linked_store import link_store
-from asdcore.frozen.locations import Roots, roots_of
-from asdcore.frozen.manifest import Manifest, read_manifest
-from asdcore.frozen.output_folder import (
+from asdcore.frozen.inference.evaluation_scores import evaluation_scores
+from asdcore.frozen.inference.inference_inputs import needed_by_inference
+from asdcore.frozen.inference.inference_notes import development_notes, device_notes, new_cells
+from asdcore.frozen.inference.output_folder import (
     SCORE_FILES,
     WORK,
     check_unfinished,
@@ -58,7 +54,11 @@ from asdcore.frozen.output_folder import (
     mark,
     removed_if_refused,
 )
+from asdcore.frozen.manifest.locations import Roots, roots_of
+from asdcore.frozen.manifest.statement import Manifest, read_manifest
 from asdcore.frozen.verify import compare
+from asdcore.frozen.verifying.explain import check_passed
+from asdcore.frozen.verifying.linked_store import link_store
 from asdcore.held_out import NONE, Networks
 from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
@@ -244,8 +244,8 @@ class _Inference:
         paths = {self.data / clip: clip for clip in test["clip"]}
         machines = dict(zip(paths, test["machine"], strict=True))
         frozen = self.frozen_normals(listed)
-        known = (work.store, installed(), work.device, work.networks or NONE)
-        jobs = embed.plan_new(machines, self.plan.branches, *known)
+        context = (work.store, installed(), work.device, work.networks or NONE)
+        jobs = embed.plan_new(machines, self.plan.branches, *context)
         with self.work.pool(list(paths)[:1]) as pool:
             if self.work.device is None:
                 prove_features(self.work, frozen, self.roots.folders["data"], pool)

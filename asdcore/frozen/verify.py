@@ -16,16 +16,16 @@ from asdcore.cluster.connection import check_workers, connected, seen_by
 from asdcore.compute.kernels import kernel_changes
 from asdcore.contract.discovery import origins
 from asdcore.errors import AsdcoreError, ClusterError
-from asdcore.frozen.differences import CHANGED, MISSING, VERSION, Difference, Verification
-from asdcore.frozen.environment import changes, environment_now
-from asdcore.frozen.hashing import DigestCache, HashedFile, hash_files
-from asdcore.frozen.lineage import reached
-from asdcore.frozen.locations import Roots, roots_of
-from asdcore.frozen.manifest import Manifest, Subject, read_manifest
-from asdcore.frozen.new_files import new_files
-from asdcore.frozen.recompute import recompute as rebuild
-from asdcore.frozen.recomputed_sample import prove, recomputed_note, unproven_note
-from asdcore.frozen.signing import check_signature, signature_of
+from asdcore.frozen.manifest.lineage import reached
+from asdcore.frozen.manifest.locations import Roots, roots_of
+from asdcore.frozen.manifest.signing import check_signature, signature_of
+from asdcore.frozen.manifest.statement import Manifest, Subject, read_manifest
+from asdcore.frozen.pinning.environment import changes, environment_now
+from asdcore.frozen.pinning.hashing import DigestCache, HashedFile, hash_files
+from asdcore.frozen.verifying.differences import CHANGED, MISSING, VERSION, Difference, Verification
+from asdcore.frozen.verifying.new_files import new_files
+from asdcore.frozen.verifying.recompute import recompute as rebuild
+from asdcore.frozen.verifying.recomputed_sample import prove, recomputed_note, unproven_note
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import RUN_FILE, load_run
 from asdcore.store.cache import default_store

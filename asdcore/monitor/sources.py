@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.basics.paths import SOUNDS
+from asdcore.basics.paths import is_recording
+from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import opened
 from asdcore.errors import DataError
 
@@ -192,7 +193,7 @@ class Folder:
             here = Path(folder)
             below = "" if here == self.path else f"{here.relative_to(self.path).as_posix()}/"
             for name in names:
-                if name.lower().endswith(SOUNDS) and not name.startswith("."):
+                if is_recording(name) and not name.startswith("."):
                     yield below + name, here / name
 
 
@@ -229,7 +230,7 @@ class Pipe:
 
 def stamp_of(path: Path) -> str:
     """Return what tells that a file has changed: the time of its last change and its size."""
-    return _stamp(path.stat())
+    return _stamp(recording_path(path).stat())
 
 
 def _stamp(status: os.stat_result) -> str:
@@ -256,7 +257,7 @@ def recording_of(path: Path, name: str, stamp: str, waiting: int = 0, *, alone: 
 def _is_readable(path: Path) -> bool:
     """Whether a file is there, and its disk gives all of its bytes."""
     try:
-        with path.open("rb") as file:
+        with recording_path(path).open("rb") as file:
             while file.read(1 << 20):
                 pass
     except OSError:

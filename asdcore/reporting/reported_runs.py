@@ -85,7 +85,7 @@ class Subject:
         """The test rows with labels, systems by their titles: the input of the intervals."""
         if self.labels is None:
             return None
-        rows = self.rows.filter(pl.col("role") == "test")
+        rows = self.rows.filter(pl.col("role") == "test", pl.col("label").is_not_null())
         titles = {system: self.title(system) for system in self.systems}
         columns = ["machine", "section", "clip", "system", "score", "label", "domain"]
         return rows.with_columns(pl.col("system").replace_strict(titles)).select(columns)

@@ -23,7 +23,7 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int, rests: Mapping[str, int
     train = clips.filter(pl.col("split") == "train")
     tested = set(clips.filter(pl.col("split") == "test").select(CELL).unique().rows())
     for (machine, section), cell in train.group_by("machine", "section", maintain_order=True):
-        source, target = (int((cell["domain"] == one).sum()) for one in ("source", "target"))
+        source, target = (int((cell["domain"] == domain).sum()) for domain in ("source", "target"))
         where = f"{machine} section {section}"
         if not target:
             notes.append(f"{where} has no target train clips: its {source} source clips stand for both domains.")

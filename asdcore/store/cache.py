@@ -30,7 +30,7 @@ from asdcore.basics.paths import path_of_variable
 from asdcore.errors import StoreError
 from asdcore.store.atomic import remove_orphans
 from asdcore.store.digest import recipe_digest, table_digest
-from asdcore.store.even_shards import read_even_rows
+from asdcore.store.even_shards import read_even
 from asdcore.store.score_chunks import lacking
 from asdcore.store.shard_names import forget, repair, shards_of_clips
 from asdcore.store.shared_disk import soon
@@ -219,6 +219,8 @@ class FeatureSet:
 
     def content(self, shard: Path) -> str:
         """Return the content digest of a shard; raises StoreError if the shard has changed."""
+        if (usual := read_even(shard)) is not None:
+            return usual.digest
         return check_content(self._frame(shard), FEATURES.key, shard, repair(shard))
 
     def _frame(self, shard: Path) -> pl.DataFrame:
@@ -230,9 +232,8 @@ class FeatureSet:
             raise StoreError(f"{shard}: {error} {repair(shard)}") from error
 
     def _read(self, shard: Path) -> dict[str, NDArray[np.float32]]:
-        usual = read_even_rows(shard)
-        if usual is not None:
-            return usual
+        if (usual := read_even(shard)) is not None:
+            return usual.rows
         frame = self._frame(shard)
         check_content(frame, FEATURES.key, shard, repair(shard))
         return rows_of(frame, f"{shard} holds rows that are not features of a clip. {repair(shard)}")

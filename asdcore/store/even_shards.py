@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -38,8 +38,15 @@ def arrow_table(shard: Path, columns: list[str] | None = None) -> Any:
     return unstale(read)
 
 
-def read_even_rows(shard: Path) -> dict[str, NDArray[np.float32]] | None:
-    """Return {audio digest: features} of a shard's file, None if it is not as usual or not what was written."""
+class Even(NamedTuple):
+    """The content digest of a shard, which was compared with its content, and {audio digest: features} of its rows."""
+
+    digest: str
+    rows: dict[str, NDArray[np.float32]]
+
+
+def read_even(shard: Path) -> Even | None:
+    """Return what a shard's file holds, None if that is not as usual or not what was written."""
     import pyarrow
 
     if not shard.is_file():  # a pipe could be read for ever
@@ -50,8 +57,8 @@ def read_even_rows(shard: Path) -> dict[str, NDArray[np.float32]] | None:
         return None
 
 
-def even_rows(table: Any) -> dict[str, NDArray[np.float32]] | None:
-    """Return {audio digest: features} of a shard's rows, None if they are not as usual or not what was written.
+def even_rows(table: Any) -> Even | None:
+    """Return what a shard holds, None if its rows are not as usual or not what was written.
 
     table : the pyarrow table of a shard's file, with the content digest among its metadata.
     """
@@ -73,10 +80,10 @@ def even_rows(table: Any) -> dict[str, NDArray[np.float32]] | None:
     in_order = all(first < second for first, second in itertools.pairwise(names))
     if not in_order or not np.isfinite(block).all():
         return None
-    recorded = (schema.metadata or {}).get(TABLE_ALGORITHM.encode(), b"none")
-    if _digest(names, shapes, counts, block).encode() != recorded:
+    digest = _digest(names, shapes, counts, block)
+    if digest.encode() != (schema.metadata or {}).get(TABLE_ALGORITHM.encode()):
         return None
-    return dict(zip(names, block.reshape(len(names), *shape), strict=True))
+    return Even(digest, dict(zip(names, block.reshape(len(names), *shape), strict=True)))
 
 
 def _digest(names: list[str], shapes: NDArray[np.int32], counts: NDArray[np.int64], values: NDArray[np.float32]) -> str:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from asdcore.cli import terminal
-from asdcore.frozen.differences import Verification
+from asdcore.frozen.verifying.differences import Verification
 
 
 def verified(*distances):

@@ -17,7 +17,6 @@ from asdcore.execution import run_jobs
 from asdcore.progress import Silent
 
 distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.xdist_group("cluster")  # one process starts the workers for all of these
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from asdcore.compute.kernels import (
     processor,
     torch_capability,
 )
-from asdcore.frozen.environment import changes
-from asdcore.frozen.kernel_settings import settings
+from asdcore.frozen.pinning.environment import changes
+from asdcore.frozen.verifying.kernel_settings import settings
 
 OURS = (
     "OPENBLAS_CORETYPE",

@@ -13,7 +13,7 @@ import pytest
 import asdcore
 from asdcore.detector.container import ABOUT, MANIFEST, open_container
 from asdcore.errors import ManifestError
-from asdcore.frozen.manifest import NothingToCheckError
+from asdcore.frozen.manifest.statement import NothingToCheckError
 from asdcore.store.canonical import canonical_json
 from asdcore.store.sealed_json import FIELD, seal, unsealed
 

@@ -11,8 +11,8 @@ import pytest
 import asdcore
 from asdcore.detector.container import open_container
 from asdcore.errors import ManifestError, StoreError
-from asdcore.frozen.manifest import PREDICATE, NothingToCheckError
-from asdcore.frozen.signing import sign
+from asdcore.frozen.manifest.signing import sign
+from asdcore.frozen.manifest.statement import PREDICATE, NothingToCheckError
 from asdcore.store.canonical import canonical_json
 from asdcore.store.sealed_json import FIELD, seal, unsealed
 

@@ -15,10 +15,10 @@ import pytest
 
 import asdcore
 from asdcore.cli import main
-from asdcore.frozen.differences import Verification
 from asdcore.frozen.freeze import freeze
-from asdcore.frozen.manifest import Manifest, read_manifest
+from asdcore.frozen.manifest.statement import Manifest, read_manifest
 from asdcore.frozen.verify import verify
+from asdcore.frozen.verifying.differences import Verification
 from asdcore.runs.folder import TABLES, Run, load_run, write_run
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json

@@ -13,9 +13,9 @@ import pytest
 
 import asdcore
 import asdcore_plugins
-from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION
-from asdcore.frozen.manifest import read_manifest
+from asdcore.frozen.manifest.statement import read_manifest
 from asdcore.frozen.verify import verify
+from asdcore.frozen.verifying.differences import CHANGED, EXTRA, MISSING, VERSION
 
 FLIPS, AT_ONCE = 1000, 40
 
@@ -23,8 +23,8 @@ FLIPPED = """
 import json, random, sys
 from pathlib import Path
 from asdcore.errors import ManifestError
-from asdcore.frozen.manifest import read_manifest
-from asdcore.frozen.locations import roots_of
+from asdcore.frozen.manifest.statement import read_manifest
+from asdcore.frozen.manifest.locations import roots_of
 from asdcore.frozen.verify import verify
 
 path, flips, at_once = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -85,7 +85,7 @@ def test_of_a_thousand_flipped_bytes_a_thousand_are_told_and_nothing_else(frozen
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from asdcore.frozen.manifest import read_manifest, write_manifest
+from asdcore.frozen.manifest.statement import read_manifest, write_manifest
 
 source, out = Path(sys.argv[1]), Path(sys.argv[2])
 manifest = read_manifest(source)

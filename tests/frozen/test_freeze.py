@@ -19,8 +19,8 @@ import asdcore
 from asdcore.compute import recipes
 from asdcore.errors import DataError, ManifestError, StoreError
 from asdcore.frozen.freeze import freeze
-from asdcore.frozen.locations import roots_of
-from asdcore.frozen.manifest import read_manifest
+from asdcore.frozen.manifest.locations import roots_of
+from asdcore.frozen.manifest.statement import read_manifest
 from asdcore.frozen.verify import verify
 from asdcore.runs.folder import TABLES, load_run, write_run
 from asdcore.store.digest import table_digest

@@ -27,7 +27,7 @@ from asdcore.compute import encoding, recipes
 from asdcore.errors import DataError, DatasetError, ManifestError, StoreError
 from asdcore.frozen.freeze import freeze
 from asdcore.frozen.infer import SCORE_FILES, WORK, infer
-from asdcore.frozen.manifest import read_manifest
+from asdcore.frozen.manifest.statement import read_manifest
 from asdcore.progress import Silent
 from asdcore.runs.folder import RUN_FILE, TABLES, Run, load_run, write_run
 from asdcore.stages import embed
@@ -883,7 +883,7 @@ def test_another_library_that_enters_the_features_is_named(world, tmp_path, monk
     """Not every library that a recipe names is imported by what was frozen, so verifying may let one pass."""
     now = {**recipes.library_versions(), "scikit-learn": "0.1"}
     monkeypatch.setattr(recipes, "library_versions", lambda: now)
-    monkeypatch.setattr("asdcore.frozen.computes_the_same.library_versions", lambda: now)
+    monkeypatch.setattr("asdcore.frozen.inference.bit_checks.library_versions", lambda: now)
     with pytest.raises(
         ManifestError, match=r"apart, far_gauss, near_knn.* as they were frozen.*scikit-learn was .*is 0\.1"
     ):

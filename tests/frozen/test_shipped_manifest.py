@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import asdcore
-from asdcore.frozen.environment import changes, environment_now
-from asdcore.frozen.manifest import read_manifest
+from asdcore.frozen.manifest.statement import read_manifest
+from asdcore.frozen.pinning.environment import changes, environment_now
 from asdcore.frozen.verify import verify
 from asdcore.runs.folder import TABLES
 

@@ -15,10 +15,10 @@ import pytest
 
 from asdcore.cli.shared import FAILED, MISUSED
 from asdcore.errors import ManifestError
-from asdcore.frozen import hashing
-from asdcore.frozen.differences import CHANGED, EXTRA, MISSING, VERSION, grouped
-from asdcore.frozen.manifest import PREDICATE
+from asdcore.frozen.manifest.statement import PREDICATE
+from asdcore.frozen.pinning import hashing
 from asdcore.frozen.verify import verify
+from asdcore.frozen.verifying.differences import CHANGED, EXTRA, MISSING, VERSION, grouped
 from asdcore.runs.folder import RUN_FILE, TABLES
 from asdcore.store.cache import FeatureSet
 from asdcore.store.sealed_json import FIELD, seal, unsealed

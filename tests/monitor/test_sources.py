@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import soundfile
 
 from asdcore.data.audio import opened
 from asdcore.errors import DataError
@@ -45,6 +46,14 @@ def test_a_file_is_given_from_any_sample(tmp_path, recording):
     assert whole.shape == (1, 4000)
     np.testing.assert_array_equal(sound_of(given, 1234), whole[:, 1234:])
     assert list(File(path).recordings({"a.wav": stamp_of(path)})) == []
+
+
+def test_a_channel_of_a_file_is_heard_alone(tmp_path):
+    sound = (0.1 * np.random.default_rng(0).standard_normal((1600, 2))).astype(np.float32)
+    soundfile.write(tmp_path / "two.wav", sound, 16000, subtype="FLOAT")
+    (given,) = given_by(File(tmp_path / "two.wav#channel=2"))
+    assert (given.channels, given.name) == (1, "two.wav#channel=2")
+    np.testing.assert_array_equal(sound_of(given, 100)[0], sound[100:, 1])
 
 
 def test_a_folder_gives_recordings_in_the_order_of_their_change_and_below_folders_too(tmp_path, recording):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from asdcore import DataError, Tokens
-from asdcore.frozen.plugin_check import check_in_a_run
+from asdcore.frozen.rerun.plugin_check import check_in_a_run
 from asdcore.testing import checks
 
 BANDS = 16

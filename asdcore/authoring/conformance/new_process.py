@@ -95,8 +95,8 @@ def ask(
     answer = folder / ANSWER
     if not answer.exists():
         return Answer({}, [], f"the exit code {done.returncode}: {done.stderr.strip()[-500:]}")
-    said = unpack(answer.read_bytes(), str(answer)).state
-    return Answer(said["outputs"], list(said["opened"]), said["error"])
+    answered = unpack(answer.read_bytes(), str(answer)).state
+    return Answer(answered["outputs"], list(answered["opened"]), answered["error"])
 
 
 def _files() -> dict[str, str]:

@@ -40,7 +40,7 @@ class Fitted:
     inputs: Any
     state: Any
     rows: Rows
-    said: dict[str, Rows]
+    outputs: dict[str, Rows]
 
 
 def check_state_comes_with_restore(bench: Bench) -> None:
@@ -79,11 +79,11 @@ def check_restores_exactly(bench: Bench) -> None:
         whole = ("its state", fitted.state, CAUSE_ELSEWHERE)
         for how, state, cause in (whole, ("the file of its state", _from_file(fitted.state), CAUSE_FILE)):
             try:
-                said = answers(fitted.way, bench.build().restore(state), fitted.rows)
+                outputs = answers(fitted.way, bench.build().restore(state), fitted.rows)
             except Exception as error:
                 observed = f"{fitted.way.prefix}Restored from {how}, it raised {type(error).__name__}: {error}."
                 require(False, observed, WHY_ALONE, cause)
-            _require_bits(fitted, said, f"Restored from {how}", CAUSE_BITS)
+            _require_bits(fitted, outputs, f"Restored from {how}", CAUSE_BITS)
 
 
 def check_restores_in_a_new_process(bench: Bench) -> None:
@@ -156,13 +156,13 @@ def _without(fitted: Fitted, restored: Any, key: str) -> tuple[str, str]:
     """Say what comes of a state that lacks a key and was not refused, and the likely cause."""
     told = f"{fitted.way.prefix}restore took a state without {key!r}"
     try:
-        said = answers(fitted.way, restored, fitted.rows)
+        outputs_now = answers(fitted.way, restored, fitted.rows)
     except Exception as error:
         return (
             f"{told}; {fitted.way.method} then raised {type(error).__name__}: {error}.",
             "restore sets whatever there is.",
         )
-    gaps = [gap for batch, outputs in fitted.said.items() if (gap := bits_apart(outputs, said[batch]))]
+    gaps = [gap for batch, outputs in fitted.outputs.items() if (gap := bits_apart(outputs, outputs_now[batch]))]
     if gaps:
         return f"{told}, and {gaps[0]}.", "a default stands in for what is missing; raise a DataError."
     return f"{told}, and the bits are the same.", f"{key!r} is not needed to score clips; leave it out of the state."
@@ -188,14 +188,16 @@ def _fitted(bench: Bench, seed: int = 0) -> Iterator[Fitted]:
         with statics_restored(component):
             fitted = way.fit(component, inputs)
             state = fitted.state()
-            said = answers(way, fitted, rows)
-        yield Fitted(way, fitted, inputs, state, rows, said)
+            outputs = answers(way, fitted, rows)
+        yield Fitted(way, fitted, inputs, state, rows, outputs)
 
 
 def _as_restored(bench: Bench, fitted: Fitted) -> Fitted:
     """Exchange what a component said for what a new one says that is restored here, so that faults do not mix."""
     try:
-        return replace(fitted, said=answers(fitted.way, bench.build().restore(_from_file(fitted.state)), fitted.rows))
+        return replace(
+            fitted, outputs=answers(fitted.way, bench.build().restore(_from_file(fitted.state)), fitted.rows)
+        )
     except Exception:  # check_restores_exactly has it
         return fitted
 
@@ -234,9 +236,9 @@ def _require_same(fitted: Fitted, restored: Any, when: str, cause: str) -> None:
     _require_bits(fitted, answers(fitted.way, restored, fitted.rows), when, cause)
 
 
-def _require_bits(fitted: Fitted, said: Mapping[str, Rows], when: str, cause: str) -> None:
-    for batch, outputs in fitted.said.items():
-        gap = bits_apart(outputs, said[batch])
+def _require_bits(fitted: Fitted, outputs_now: Mapping[str, Rows], when: str, cause: str) -> None:
+    for batch, outputs in fitted.outputs.items():
+        gap = bits_apart(outputs, outputs_now[batch])
         require(not gap, f"{fitted.way.prefix}{when}, {batch}: {gap}.", WHY_BITS, cause)
 
 

@@ -63,12 +63,12 @@ def combined(recipe: Recipe, features: Features) -> OnnxValue:
     return blocks[0].op("Concat", *blocks[1:], axis=1)
 
 
-def z_of(name: str, branch: FrozenBranch, scale: Scale, features: OnnxValue, plugins: Plugins) -> OnnxValue:
-    """Write scorer and normalizer of a branch: features (1, D) -> z (1,).
+def z_of(name: str, branch: FrozenBranch, fold: int, scale: Scale, features: OnnxValue, plugins: Plugins) -> OnnxValue:
+    """Write scorer and normalizer of a branch: features (1, D) -> z (1,) by the scorer of a fold; FULL is no fold.
 
     Raises NotInOnnxError, naming the part, for one that cannot be written.
     """
-    scorer, rows = branch.frozen()
+    scorer, rows = branch.frozen(fold)
     if takes_distances(scorer) and branch.metric is not None:
         with blaming("scorer", branch.scorer, scorer, "distances_to_onnx", plugins):
             bank = branch.train[rows]
@@ -76,7 +76,7 @@ def z_of(name: str, branch: FrozenBranch, scale: Scale, features: OnnxValue, plu
     else:
         with blaming("scorer", branch.scorer, scorer, "to_onnx", plugins):
             scores = scorer.to_onnx(features)
-    rounded = {reference: on_grid(scores[reference], grid) for reference, grid in branch.grids.items()}
+    rounded = {reference: on_grid(scores[reference], grid) for reference, grid in branch.grids(fold).items()}
     calibration = scale.calibrations[name]
     normalizer = calibration.normalizer()
     with blaming("normalizer", calibration.step.name, normalizer, "to_onnx", plugins):

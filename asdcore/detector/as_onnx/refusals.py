@@ -23,13 +23,8 @@ def frozen(parts: Parts) -> FrozenMachine:
     return parts.known
 
 
-def straight(system: System, name: str) -> System:
-    """Return a system that has one model and one seed."""
-    if system.out_of_fold_mirror_of is not None:
-        raise NotInOnnxError(
-            f"system {name!r} mirrors {system.out_of_fold_mirror_of!r}: it has a model for each fold, which cannot be "
-            f"written as ONNX. Choose --system {system.out_of_fold_mirror_of}."
-        )
+def of_one_seed(system: System, name: str) -> System:
+    """Return a system that is no ensemble."""
     if system.seeds is not None:
         raise NotInOnnxError(f"system {name!r} is an ensemble over seeds, which cannot be written as ONNX.")
     return system

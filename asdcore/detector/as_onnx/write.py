@@ -16,10 +16,11 @@ from asdcore.contract.plugins import chosen
 from asdcore.detector.as_onnx import parity as of_clips
 from asdcore.detector.as_onnx.branches import Features, combined, features_of, z_of
 from asdcore.detector.as_onnx.parity import CLIPS, Parity
-from asdcore.detector.as_onnx.refusals import free, frozen, one_rate, straight
-from asdcore.detector.as_onnx.systems import p_value_of, score_of
+from asdcore.detector.as_onnx.refusals import free, frozen, of_one_seed, one_rate
+from asdcore.detector.as_onnx.systems import mean_of, p_value_of, score_of
 from asdcore.detector.detector import Detector, Parts
 from asdcore.detector.machine import FrozenMachine
+from asdcore.detector.systems import Scale
 from asdcore.errors import DataError
 from asdcore.store.atomic import write_bytes
 from asdcore.version import __version__
@@ -131,7 +132,7 @@ class _Written:
 
     def __init__(self, parts: Parts, known: FrozenMachine, system: str) -> None:
         self.parts, self.known, self.system = parts, known, system
-        self.choice = straight(parts.plan.systems[system], system)
+        self.choice = of_one_seed(parts.plan.systems[system], system)
         self.branches = sorted(self.choice.named)
         self.sample_rate = one_rate(known.sample_rates)
 
@@ -160,26 +161,32 @@ class _Written:
     def _outputs(self, graph: OnnxGraph, audio: OnnxValue) -> tuple[OnnxValue, ...]:
         """Write all of it; raises NotInOnnxError with every part that cannot be written."""
         troubles: list[str] = []
-        z: dict[str, OnnxValue] = {}
+        fused, scale = self.known.system(self.system)
         features = self._features(audio.astype(np.float64), troubles)
-        _, scale = self.known.system(self.system)
-        for name in self.branches:
-            if _folders(self.parts.recipes[name]) <= features.keys():
-                with _noting(troubles, f"branch {name!r}"):
-                    together = combined(self.parts.recipes[name], features)
-                    z[name] = z_of(name, self.known.branch(name), scale, together, self.parts.plugins)
-        for name in set(self.branches) - z.keys():
-            z[name] = graph.constant([0.0])  # so that what comes after is tried, too
-        fused, _ = self.known.system(self.system)
+        models = [self._calibrated(graph, features, fold, scale, troubles) for fold in scale.folds]
         score = graph.constant([0.0])
         with _noting(troubles, f"system {self.system!r}"):
-            score = score_of(self.choice, fused, z, self.parts.plugins)
+            score = score_of(self.choice, fused, models, self.parts.plugins)
         if troubles:
-            raise NotInOnnxError("\n".join(["Nothing was written, for this cannot be ONNX:", *troubles]))
+            once = dict.fromkeys(troubles)  # of a mirror each fold has the same
+            raise NotInOnnxError("\n".join(["Nothing was written, for this cannot be ONNX:", *once]))
         decision = (score > self.known.threshold(self.system)).astype(np.int64)
-        first, *others = (z[name] for name in self.branches)
+        first, *others = (mean_of([z[name] for z in models]) for name in self.branches)
         normals = self.known.normals(self.system)["score"].to_numpy()
         return score, decision, p_value_of(score, normals), first.op("Concat", *others, axis=0)
+
+    def _calibrated(
+        self, graph: OnnxGraph, features: Features, fold: int, scale: Scale, troubles: list[str]
+    ) -> dict[str, OnnxValue]:
+        """Write z of every branch by the scorers of a fold; of one that cannot be written it is 0."""
+        z = {}
+        for name in self.branches:
+            z[name] = graph.constant([0.0])  # so that what comes after is tried, too
+            if _folders(recipe := self.parts.recipes[name]) <= features.keys():
+                with _noting(troubles, f"branch {name!r}"):
+                    together = combined(recipe, features)
+                    z[name] = z_of(name, self.known.branch(name), fold, scale, together, self.parts.plugins)
+        return z
 
     def _features(self, audio: OnnxValue, troubles: list[str]) -> Features:
         """Write views and encoders, those that branches of the system need."""

@@ -156,12 +156,12 @@ def _table(root: Path) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as error:
         why = str(error).splitlines()[0]
         raise DatasetError(f"{file} is not a table that can be read ({why}).", [], index_clips(root, [])) from error
-    known = (*NEEDED, *OPTIONAL)
+    allowed = (*NEEDED, *OPTIONAL)
     problems = [
         f"the column {name!r} is missing; needed are {', '.join(NEEDED)}" for name in NEEDED if name not in table
     ]
     problems += [
-        f"no column is called {name!r}. Known: {', '.join(known)}." for name in table.columns if name not in known
+        f"no column is called {name!r}. Known: {', '.join(allowed)}." for name in table.columns if name not in allowed
     ]
     if problems:
         raise DatasetError(f"{file} has other columns than an index of clips.", problems, index_clips(root, []))
@@ -210,7 +210,9 @@ def _separator(file: Path) -> str:
 
 
 def _text(value: Any) -> str | None:
-    text = "" if value is None else str(value).strip()
+    """Return a cell as text, None if it is empty; a column of whole numbers with gaps may be one of floats."""
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
+    text = "" if value is None or value != value else str(value).strip()
     return text or None
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from asdcore_plugins.nn import checkpoint as checkpoints
-from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.ced_audio import PATCH, network
+from asdcore_plugins.nn.crossed_positions import patch_grids
 from asdcore_plugins.nn.frontend import check_length
 from asdcore_plugins.nn.mel64 import HOP, RATE, mel64
 from asdcore_plugins.nn.run import Parts
@@ -126,16 +126,5 @@ class CedAudio(Windowed):
         frames, longest = image.shape[2], self._target_length
         if frames > longest:
             image = pad(image, (0, -frames % longest))
-        chunks = [self._chunk(chunk, layers) for chunk in image.split(longest, dim=2)]
+        chunks = [patch_grids(self.model, chunk, layers) for chunk in image.split(longest, dim=2)]
         return {layer: (torch.cat([chunk[layer] for chunk in chunks], dim=1), None) for layer in layers}
-
-    def _chunk(self, image: Tensor, layers: Sequence[int | str]) -> dict[int | str, Tensor]:
-        """(n_clips, 64, frames), as many as there are positions for -> patches (n_clips, time, 4, dim)."""
-        net = self.model
-        grid = net.patch_embed(image)  # rows are bands here, columns are time
-        time, band = (net.tables[f"{axis}_pos_embed"].permute(0, 2, 3, 1) for axis in ("time", "freq"))
-        grid = grid + time[:, :, : grid.shape[2]] + band
-        hidden = vit.hidden_states(grid.flatten(1, 2), net.blocks, layers)
-        if "final" in hidden:
-            hidden["final"] = net.norms["norm"](hidden["final"])
-        return {layer: tokens.reshape(grid.shape).transpose(1, 2) for layer, tokens in hidden.items()}

@@ -12,6 +12,7 @@ from torch import Tensor
 from asdcore import DataError
 from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
+from asdcore_plugins.nn.crossed_positions import patch_grids
 from asdcore_plugins.nn.frontend import check_length
 from asdcore_plugins.nn.mel64 import BANDS, HOP, RATE, mel64, other_tensors
 from asdcore_plugins.nn.run import Parts, TorchEncoder
@@ -106,20 +107,9 @@ class Dasheng(TorchEncoder):
         frames, longest = image.shape[2], self._target_length
         if frames > longest:
             image = torch.nn.functional.pad(image, (0, -frames % longest))
-        pieces = [self._piece(piece, layers) for piece in image.split(longest, dim=2)]
+        pieces = [patch_grids(self.model, piece, layers) for piece in image.split(longest, dim=2)]
         heard = frames // longest * self._positions + frames % longest // self._stride
         return {layer: (torch.cat([piece[layer] for piece in pieces], dim=1)[:, :heard], None) for layer in layers}
-
-    def _piece(self, image: Tensor, layers: Sequence[int | str]) -> dict[int | str, Tensor]:
-        """(n_clips, 64, frames), as many as there are positions for -> patches (n_clips, time, band, dim)."""
-        net = self.model
-        grid = net.patch_embed(image)  # rows are bands here, columns are time
-        time, band = (net.tables[f"{axis}_pos_embed"].permute(0, 2, 3, 1) for axis in ("time", "freq"))
-        grid = grid + time[:, :, : grid.shape[2]] + band
-        hidden = vit.hidden_states(grid.flatten(1, 2), net.blocks, layers)
-        if "final" in hidden:
-            hidden["final"] = net.norms["norm"](hidden["final"])
-        return {layer: tokens.reshape(grid.shape).transpose(1, 2) for layer, tokens in hidden.items()}
 
 
 def network(state: Mapping[str, Any], config: Mapping[str, Any], *, where: str, num_heads: int | None) -> ViT:

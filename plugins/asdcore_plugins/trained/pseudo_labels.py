@@ -160,9 +160,9 @@ def _checked(name: str, parameters: dict[str, Any], checkpoint: str | None) -> d
         if checkpoint is None:
             raise ValueError(f"labels.pseudo.encoder = {name!r} needs a checkpoint at the top level of the encoder")
         parameters = {"checkpoint": checkpoint, **parameters}
-    known = tuple(inspect.signature(_class(name)).parameters)
+    allowed = tuple(inspect.signature(_class(name)).parameters)
     for parameter in parameters:
-        choice(f"a parameter of labels.pseudo.encoder = {name!r}", parameter, known)
+        choice(f"a parameter of labels.pseudo.encoder = {name!r}", parameter, allowed)
     return parameters
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from asdcore.errors import DatasetError
@@ -45,6 +46,15 @@ def test_the_channels_of_one_file_may_be_machines_of_their_own(table):
     index = READER.clips(table("a.wav,p,train,,,1,\na.wav,q,train,,,2,\n"))
     assert index.select("clip", "machine").rows() == [("a.wav#channel=1", "p"), ("a.wav#channel=2", "q")]
     assert index["sha256"].n_unique() == 2
+
+
+def test_parquet_may_hold_numbers_with_gaps_as_floats(tmp_path, lay):
+    lay(tmp_path, "a.wav", "b.wav", channels=2)
+    rows = {"path": ["a.wav", "b.wav"], "machine": ["p", "q"], "split": ["train", "train"]}
+    pl.DataFrame({**rows, "channel": [2.0, float("nan")], "end": [0.01, None]}).write_parquet(
+        tmp_path / "clips.parquet"
+    )
+    assert READER.clips(tmp_path)["clip"].to_list() == ["a.wav#t=0-0.01&channel=2", "b.wav"]
 
 
 @pytest.mark.parametrize(

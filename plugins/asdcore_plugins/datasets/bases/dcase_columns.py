@@ -53,7 +53,7 @@ def _completed(files: pl.DataFrame, form_split: str | None) -> pl.DataFrame:
     files = files.with_columns(absent)
     of_folder = [
         pl.col("folder").replace_strict(
-            {name: said[i] for name, said in FOLDERS.items()}, default=None, return_dtype=pl.String
+            {name: words[i] for name, words in FOLDERS.items()}, default=None, return_dtype=pl.String
         )
         for i in range(2)
     ]

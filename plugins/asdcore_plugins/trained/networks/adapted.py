@@ -88,7 +88,17 @@ class AdaptedTransformer(nn.Module, ABC):
 
     @abstractmethod
     def hidden(self, x: Tensor) -> list[Tensor]:
-        """Return what leaves each block (batch, tokens, width), of what enters the first."""
+        """Return what leaves each block.
+
+        Parameters
+        ----------
+        x : (batch, tokens, width) tensor
+            What :meth:`first_tokens` returned.
+
+        Returns
+        -------
+        list of (batch, tokens, width) tensor
+        """
 
     @abstractmethod
     def golden_name(self, name: str) -> str:

@@ -111,18 +111,7 @@ class BeatsLora(AdaptedTransformer):
         return self.base.tokens(spectrogram)[0]
 
     def hidden(self, x: Tensor) -> list[Tensor]:
-        """Return what leaves each block.
-
-        Parameters
-        ----------
-        x : (batch, tokens, width) tensor
-            What :meth:`first_tokens` returned.
-
-        Returns
-        -------
-        list of (batch, tokens, width) tensor
-            A block that is skipped in training gives what it was given.
-        """
+        """Return what leaves each block. One that is skipped in training gives what it was given."""
         position = self.base.position_bias(x.shape[1])
         leaving = []
         for block, runs in zip(self.base.blocks, self._running(), strict=True):

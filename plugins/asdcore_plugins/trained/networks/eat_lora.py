@@ -109,17 +109,7 @@ class EatLora(AdaptedTransformer):
         return first_tokens(self.base, spectrogram)[0]
 
     def hidden(self, x: Tensor) -> list[Tensor]:
-        """Return what leaves each block.
-
-        Parameters
-        ----------
-        x : (batch, tokens, width) tensor
-            What :meth:`first_tokens` returned.
-
-        Returns
-        -------
-        list of (batch, tokens, width) tensor
-        """
+        """Return what leaves each block, halves of which may be left out in training."""
         leaving = []
         last = max(len(self.base.blocks) - 1, 1)
         for k, block in enumerate(self.base.blocks):

@@ -1,0 +1,1 @@
+"""What the one inference on evaluation recordings checks, scores and notes."""

@@ -1,0 +1,1 @@
+"""What a freeze pins, and what it refuses to pin."""

@@ -1,0 +1,37 @@
+"""Every sound file below a folder is found by its name, whatever that is."""
+
+from __future__ import annotations
+
+import os
+
+from asdcore.frozen.pinning.recording_names import as_text, sounds_below
+
+
+def test_sounds_are_found_and_nothing_hidden_or_silent(tmp_path):
+    names = ["fan/test/a.wav", "fan/test/B.WAV", "c.flac", "pump/ü/d.wav", "fan/notes.txt", ".e.wav", ".f/g.wav", "wav"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert sounds_below(tmp_path) == {"fan/test/a.wav", "fan/test/B.WAV", "c.flac", "pump/ü/d.wav"}
+
+
+def test_links_are_followed_but_not_round_in_circles(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.wav").write_bytes(b"")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "fan").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "circle").symlink_to(tmp_path / "data")
+    found = sounds_below(tmp_path / "data")
+    assert "fan/a.wav" in found
+    assert max(name.count("circle/") for name in found) < 9
+
+
+def test_a_folder_that_is_not_there_has_none(tmp_path):
+    assert sounds_below(tmp_path / "nowhere") == set()
+
+
+def test_bytes_that_are_no_unicode_can_be_shown_and_kept(tmp_path):
+    (tmp_path / os.fsdecode(b"gr\xf6\xdfe.wav")).write_bytes(b"")
+    assert sounds_below(tmp_path) == {r"gr\xf6\xdfe.wav"}
+    assert as_text("größe.wav") == "größe.wav"
+    assert as_text(as_text(os.fsdecode(b"\xff"))) == r"\xff"
