@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from asdcore.detector.verdict import Verdict
     from asdcore.evidence.comparison import compare
     from asdcore.evidence.decisions import decisions
+    from asdcore.evidence.imported_results import import_results
     from asdcore.evidence.ledger import ledger, verdict
     from asdcore.evidence.logged_evaluation import evaluate, evaluate_scores
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
@@ -134,6 +135,7 @@ _LAZY = {
     "export_features": "asdcore.exchange.exported",
     "freeze": "asdcore.frozen.freeze",
     "import_features": "asdcore.exchange.imported",
+    "import_results": "asdcore.evidence.imported_results",
     "index_clips": "asdcore.data.clips",
     "infer": "asdcore.frozen.infer",
     "is_recording": "asdcore.basics.paths",
@@ -206,6 +208,7 @@ __all__ = [
     "freeze",
     "hookimpl",
     "import_features",
+    "import_results",
     "index_clips",
     "infer",
     "is_recording",

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from block_maps import block_maps
+from choosing import choosing
 from cluster import cluster
 from cold_runs import cold_runs
 from detectors import detectors
@@ -31,6 +32,7 @@ from large_banks import large_banks
 from long_recordings import long_recordings
 from many_machines import many_machines
 from million_clips import million_clips
+from monitoring import monitoring
 from reporting import reporting
 from scoring import scoring
 from shown import show
@@ -204,6 +206,7 @@ def main() -> None:
         uncertainty,
         reading,
         exchange,
+        choosing,
         fusing,
         embedding,
         exact,
@@ -222,6 +225,7 @@ def main() -> None:
         gaussians,
         million_clips,
         long_recordings,
+        monitoring,
         freezing_many,
         cold_runs,
     )

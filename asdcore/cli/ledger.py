@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -24,6 +25,9 @@ VerdictOption = Annotated[
 def ledger(
     store: StoreDir = None,
     table: Annotated[bool, typer.Option("--table", help="Show the rejected results, against the kept one.")] = False,
+    results: Annotated[
+        Path | None, typer.Option("--import", help="First append the results of this table (.csv, .parquet).")
+    ] = None,
     as_json: Json = False,
     csv: Csv = None,
     latex: Latex = None,
@@ -31,12 +35,17 @@ def ledger(
     """Show and verify the record of every look at labels.
 
     Reads the ledger of a store. Prints for each look its result, what was expected, and the verdict. Exits with 1,
-    naming the line, if the record is not as it was written.
+    naming the line, if the record is not as it was written. --import appends what was tried elsewhere: a table with the
+    columns set, system and official_score, and perhaps what, year, hypothesis, verdict (rejected) and because.
 
     Example: asdcore ledger --table
     """
+    from asdcore.evidence.imported_results import import_results
     from asdcore.evidence.ledger import ledger as read_ledger
 
+    if results is not None:
+        added, there = import_results(results, store=store)
+        typer.echo(f"{added} results appended, {there} were there already.", err=True)
     read = read_ledger(store)
     if as_json:
         print_json(as_object(read))
@@ -115,8 +124,8 @@ def negative_lines(read: Ledger) -> list[str]:
             "system": row["system"],
             "score": 100 * row["official_score"],
             "ci95": interval(row["ci95"]),
-            "mean AUC": 100 * row["mean_auc"],
-            "mean pAUC": 100 * row["mean_pauc"],
+            "mean AUC": _percent(row["mean_auc"]),
+            "mean pAUC": _percent(row["mean_pauc"]),
             "to the kept": None if row["difference"] is None else fixed(100 * row["difference"], signed=True),
             "kept": row["kept"],
             "hypothesis": row["hypothesis"],

@@ -176,8 +176,10 @@ def evaluate(
 
     Example: asdcore evaluate runs/first
     """
+    from asdcore.evidence.held_back import held_back_note
     from asdcore.evidence.logged_evaluation import evaluate as evaluate_run
     from asdcore.evidence.logged_evaluation import evaluate_scores
+    from asdcore.runs.trials import opened
 
     more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis, "verdict": verdict}
     if run is not None and scores is None:
@@ -193,5 +195,6 @@ def evaluate(
         print_json(result.as_json())
     elif not export(result.rows_of_values(), csv, latex):
         show_evaluation(result)
+        print_lines([] if run is None else held_back_note(opened(run)))
         if len(result.systems) > 1 and run is not None:
             typer.echo(f"Which of them really differ: asdcore compare {run}")

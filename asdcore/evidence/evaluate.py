@@ -183,14 +183,15 @@ def evaluate_systems(
     truth: pl.DataFrame,
     year: int,
     replicates: int = 0,
+    without: frozenset[str] = frozenset(),
 ) -> Evaluation:
     """Evaluate the test rows of a run.
 
     systems : clip, system, role, score. decisions : clip, system, decision; or None. clips : clip, machine, section,
     split. truth : clip, label, domain. Truth and every system must cover exactly the test clips. replicates : see
-    :func:`evaluate_table`.
+    :func:`evaluate_table`. without : test clips to leave out.
     """
-    return evaluate_table(join_systems(systems, decisions, clips, truth), year, replicates)
+    return evaluate_table(join_systems(systems, decisions, clips, truth, without), year, replicates)
 
 
 def evaluate_table(table: pl.DataFrame, year: int, replicates: int = 0) -> Evaluation:

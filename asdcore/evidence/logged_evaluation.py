@@ -8,6 +8,7 @@ from pathlib import Path
 from asdcore.basics.paths import given_path
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
+from asdcore.evidence.held_back import held_back
 from asdcore.evidence.ledger import Verdict, look_at, record_look
 from asdcore.evidence.trials import evaluate_trials, look_at_trials
 from asdcore.evidence.truth import not_judged, rules_for, truth_of
@@ -83,12 +84,14 @@ def evaluate(
         result = evaluate_trials(done, labels, rules, replicates)
         look = look_at_trials(done, labels, "trials of", result)
     else:
-        result = evaluate_systems(done.systems, done.decisions, done.clips, labels, rules, replicates)
+        tables = (done.systems, done.decisions, done.clips)
+        result = evaluate_systems(*tables, labels, rules, replicates, held_back(done))
         result = replace(result, not_judged=tuple(not_judged(first, labels)))
         look = look_at(done, labels, "run of", year=result.year)
     look = replace(look, results=result.summary(), hypothesis=hypothesis, verdict=verdict)
     looks = record_look(Store(Path(first.about["store"])).looks, look)
-    write_evaluation(done.folder, {**result.as_json(), "looks": looks})
+    left_out = {"known_faults_left_out": sorted(without)} if (without := held_back(first)) else {}
+    write_evaluation(done.folder, {**result.as_json(), "looks": looks, **left_out})
     return result
 
 

@@ -102,6 +102,18 @@ The same-domain AUC differs from the official one of 2022-2026, and both are in 
 of its own here, among the diagnostics, and so has the pooled AUC (all normals against all anomalies).
 """
 
+
+def forbids_known_faults(year: int) -> bool:
+    """Whether the rules of a year forbid that labelled faults choose anything of a system: all of the challenge do.
+
+    Examples
+    --------
+    >>> forbids_known_faults(2026), forbids_known_faults(0)
+    (True, False)
+    """
+    return year in RULES
+
+
 OWN_RECORDINGS = 0
 """The year of recordings that belong to no challenge."""
 

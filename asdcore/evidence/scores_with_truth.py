@@ -15,14 +15,22 @@ KEY = ("system", "machine", "section", "clip")
 
 
 def join_systems(
-    systems: pl.DataFrame, decisions: pl.DataFrame | None, clips: pl.DataFrame, truth: pl.DataFrame
+    systems: pl.DataFrame,
+    decisions: pl.DataFrame | None,
+    clips: pl.DataFrame,
+    truth: pl.DataFrame,
+    without: frozenset[str] = frozenset(),
 ) -> pl.DataFrame:
     """Join the test rows of a run with its ground truth, by clip name.
 
     systems : clip, system, role, score. decisions : clip, system, decision; or None. clips : clip, machine, section,
-    split. truth : clip, label, domain. A machine and section without any truth is left out. Raises EvaluationError
-    unless truth and every system cover exactly the other test clips.
+    split. truth : clip, label, domain. without : test clips to leave out. A machine and section without any truth is
+    left out. Raises EvaluationError unless truth and every system cover exactly the other test clips.
     """
+    if without:
+        kept = ~pl.col("clip").is_in(list(without))
+        systems, clips, truth = systems.filter(kept), clips.filter(kept), truth.filter(kept)
+        decisions = None if decisions is None else decisions.filter(kept)
     test = clips.filter(pl.col("split") == "test").select("clip", "machine", "section")
     untold = test.join(test.join(truth, on="clip", how="semi"), on=["machine", "section"], how="anti")
     if 0 < len(untold) < len(test):

@@ -12,6 +12,7 @@ Every default is in :mod:`asdcore.portfolio.schema`. A component can be written 
 """
 
 from asdcore.portfolio.files import find_portfolio, load_portfolio, parse_portfolio, shipped_portfolios
+from asdcore.portfolio.known_faults import KnownFaults
 from asdcore.portfolio.model import Portfolio
 from asdcore.portfolio.schema import (
     DEFAULT_TASK,
@@ -38,6 +39,7 @@ __all__ = [
     "Decision",
     "EncoderChoice",
     "GuardChoice",
+    "KnownFaults",
     "Named",
     "OutOfFold",
     "Part",

@@ -20,8 +20,10 @@ from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
 from asdcore.fusion.transforms import check_transform
-from asdcore.portfolio.schema import Branch, Choice, Decision, Label, OutOfFold, Strict, System
+from asdcore.portfolio.known_faults import KnownFaults
+from asdcore.portfolio.schema import Branch, Choice, Decision, Label, OutOfFold, System
 from asdcore.portfolio.seeds import Seed, Seeds, at_seed, split_seed, without_none
+from asdcore.portfolio.strict import Strict
 from asdcore.portfolio.windows import Windows, windows_of
 from asdcore.store.digest import recipe_digest
 
@@ -76,6 +78,8 @@ class Portfolio(Strict):
         Fused scores, by name. At least one.
     decision : Decision
         How a score becomes 0 or 1.
+    known_faults : KnownFaults, optional
+        The labelled faults that chose the weights. It changes no score; an evaluation leaves these clips out.
 
     Raises
     ------
@@ -107,6 +111,7 @@ class Portfolio(Strict):
     branches: dict[Label, Branch] = Field(min_length=1)
     systems: dict[Label, System] = Field(min_length=1)
     decision: Decision = Decision()
+    known_faults: KnownFaults | None = None
 
     @field_validator("systems")
     @classmethod
@@ -128,7 +133,7 @@ class Portfolio(Strict):
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "seeds", "windows")
+        return without_none(handler(self), "seeds", "windows", "known_faults")
 
     @model_validator(mode="after")
     def _known_branches(self) -> Portfolio:

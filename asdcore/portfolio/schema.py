@@ -22,6 +22,7 @@ from asdcore.data.pooling import complete
 from asdcore.errors import PortfolioError
 from asdcore.fusion import branches_named
 from asdcore.portfolio.seeds import Seed, Seeds, at_seed, without_none
+from asdcore.portfolio.strict import Strict
 from asdcore.portfolio.trained_state import TrainedState
 
 DEFAULT_TASK = "dcase"
@@ -37,12 +38,6 @@ DEFAULT_QUANTILE = 0.95
 
 Label = Annotated[str, Field(pattern=r"^\.*[^\s/.][^\s/]*$")]
 """A name of a branch or a system; it becomes a name in tables and files."""
-
-
-class Strict(BaseModel):
-    """A frozen model that refuses unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Named(BaseModel):

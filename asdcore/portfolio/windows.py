@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from asdcore.errors import PortfolioError
-from asdcore.portfolio.schema import Strict
+from asdcore.portfolio.strict import Strict
 
 LONGEST, SHORTEST = 86400.0, 0.01
 """Seconds of a window at most (it is held in memory), and from one window to the next at least."""

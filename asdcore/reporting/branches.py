@@ -11,6 +11,7 @@ import polars as pl
 from asdcore.basics.digits import rounded
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError
+from asdcore.evidence.held_back import held_back
 from asdcore.evidence.metrics import harmonic_mean
 from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.uncertainty import intervals_below
@@ -114,7 +115,7 @@ def _changes(subject: Subject, name: str, scored: dict[str, pl.DataFrame]) -> li
     assert subject.labels is not None
     whole = subject.run.systems.filter(system=name).with_columns(system=pl.lit(WHOLE))
     tables = [whole, *(frame.with_columns(system=pl.lit(part)) for part, frame in scored.items())]
-    joined = join_systems(pl.concat(tables), None, subject.run.clips, subject.labels)
+    joined = join_systems(pl.concat(tables), None, subject.run.clips, subject.labels, held_back(subject.run))
     intervals = intervals_below(WHOLE, joined, subject.year, replicates=REPLICATES)
     return [
         {

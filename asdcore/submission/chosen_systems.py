@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asdcore.errors import DataError, did_you_mean
+from asdcore.evidence.rules import forbids_known_faults
 from asdcore.runs.folder import Run, load_run
 from asdcore.submission.layout import MAX_SYSTEMS, Expected, expected_files
 
@@ -54,6 +55,12 @@ def shared_score_files(chosen: Chosen) -> Expected:
         raise DataError(f"{first.folder} has no test clips, so there is nothing to submit. Run on evaluation data.")
     if not first.about["year"]:
         raise DataError(f"{first.folder} is of recordings that belong to no challenge, so there is nothing to submit.")
+    for run, _ in chosen:
+        if run.about["portfolio"].get("known_faults") and forbids_known_faults(run.about["year"]):
+            raise DataError(
+                f"{run.folder}: labelled faults have chosen the weights of its portfolio, which the rules of DCASE "
+                f"{run.about['year']} forbid. Submit the portfolio that it was chosen from."
+            )
     for run, _ in chosen[1:]:
         if run.about["year"] != first.about["year"] or expected_files(run.clips, run.about["year"]) != files:
             raise DataError(

@@ -69,6 +69,8 @@ def test_a_second_baseline_acquits_what_either_calls_normal(carried, detector, h
             least = min(verdict.score - verdict.threshold for verdict in alone)
             assert both.score == new[system].threshold + least
             assert both.p_value == max(verdict.p_value for verdict in alone)
+            shares = [branch.share for branch in both.branches.values()]
+            assert both.usual + sum(shares) + sum(both.guards.values()) == pytest.approx(both.score, rel=1e-5)
             seen.add(tuple(verdict.anomalous for verdict in alone))
     assert {(True, False), (False, True), (True, True)} <= seen
 
@@ -175,6 +177,13 @@ def test_what_cannot_be_learnt_from_is_refused_by_name(carried, home, dataset, t
     with pytest.raises(DataError, match=r"cannot judge 0\.wav: the clip has 1 channel(.|\n)*--as replacement"):
         adapt(tmp_path / "mono")
     assert not list(tmp_path.glob(".adapting*"))
+
+
+def test_it_is_explained_by_the_baseline_that_judges(second, home):
+    audio, rate = decode(home / "after" / "00.wav")
+    why = asdcore.explain(second, audio, rate, "fan", system="carried", data=home / "after", times=2, bands=2)
+    assert why.verdict == second.score(audio, rate, "fan", system="carried")
+    assert why.verdict.nearest.clip in {file.name for file in (home / "after").iterdir()}
 
 
 def test_a_damaged_file_is_refused_and_a_copy_is_the_same(home, second, tmp_path):

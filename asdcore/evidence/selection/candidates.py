@@ -13,6 +13,7 @@ import polars as pl
 
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.evaluate import Evaluation, evaluate_table
+from asdcore.evidence.held_back import held_back
 from asdcore.evidence.ledger import look_at, record_look
 from asdcore.evidence.metrics import official_score
 from asdcore.evidence.scores_with_truth import join_systems
@@ -145,11 +146,11 @@ def open_candidates(places: Places, truth: str | Path | None = None, year: int |
         raise EvaluationError(
             f"These runs follow the rules of {', '.join(map(str, sorted(years)))}. Choose one with --year."
         )
-    labels = truth_of(first, truth)
+    labels, without = truth_of(first, truth), held_back(*runs.values())
     parts = []
     for name, (run, system) in places.items():
         systems, decisions = (table.filter(pl.col("system") == system) for table in (run.systems, run.decisions))
-        joined = join_systems(systems, decisions, run.clips, labels)
+        joined = join_systems(systems, decisions, run.clips, labels, without)
         parts.append(joined.with_columns(system=pl.lit(name)))
     table = pl.concat(parts)
     return Candidates(places, labels, table, evaluate_table(table, rules_for(first, labels, year)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.criteria import criteria
 from asdcore.evidence.selection.candidates import Candidates, Runs, open_candidates, places_of
+from asdcore.evidence.selection.known_faults import select_by_faults
 from asdcore.evidence.selection.leave_one_machine_out import lomo
 from asdcore.evidence.selection.mirror import mirror
 from asdcore.evidence.selection.nested import nested
@@ -20,8 +22,10 @@ PROTOCOLS = ("lomo", "nested", "mirror", "tournament", "criteria")
 
 def select(
     runs: Runs,
-    protocol: str,
+    protocol: str | None = None,
     *,
+    known_faults: str | Path | None = None,
+    out: str | Path | None = None,
     systems: Sequence[str] | None = None,
     baseline: str | None = None,
     by: str | None = None,
@@ -39,14 +43,21 @@ def select(
     ----------
     runs : Run, str, pathlib.Path, or a sequence of them
         Finished runs or their folders.
-    protocol : {"lomo", "nested", "mirror", "tournament", "criteria"}
+    protocol : {"lomo", "nested", "mirror", "tournament", "criteria"}, optional
         "lomo" leaves one machine out of the choice at a time. "nested" also leaves train normals out of the
         calibration. "mirror" compares a system with its out-of-fold mirror. "tournament" estimates the optimism of the
         best of N by a bootstrap. "criteria" uses train normals only, no labels.
+    known_faults : str or pathlib.Path, optional
+        Instead of a protocol: recordings of faults that somebody knows, by which branches are chosen and weighed,
+        shrunken towards the label-free ``baseline``. A folder FOLDER/<machine>/<kind>/*.wav, or a table with the
+        columns path and machine (and section, kind).
+    out : str or pathlib.Path, optional
+        The portfolio to write with these weights, a new .json file (known_faults).
     systems : sequence of str, optional
         The candidates; all by default. With several runs a name is "RUN/SYSTEM".
     baseline : str, optional
-        The candidate that a choice must beat (lomo, nested, tournament); the first one by default.
+        The candidate that a choice must beat (lomo, nested, tournament), or the label-free default (known_faults); the
+        first one by default.
     by : {"domain_balance", "tail_ratio", "separability", "variance_ratio"}, optional
         The criterion that ranks (criteria).
     truth : str or pathlib.Path, optional
@@ -54,9 +65,9 @@ def select(
     year : int, optional
         The year whose rules apply; that of the runs by default.
     replicates : int, default 1000
-        Bootstrap replicates (tournament, mirror).
+        Bootstrap replicates (tournament, mirror, known_faults).
     seed : int, default 0
-        Seed of the bootstrap (tournament, mirror).
+        Seed of the bootstrap (tournament, mirror, known_faults).
     hypothesis : str, optional
         What you expect, for the ledger.
 
@@ -71,6 +82,8 @@ def select(
     EvaluationError
         If the protocol, a system, the baseline or the criterion does not exist, the runs have different recordings, or
         the protocol needs more machines, clips or mirrors than they have.
+    DataError
+        If a known fault is a train clip, a normal clip or of no machine of the run.
 
     References
     ----------
@@ -79,7 +92,7 @@ def select(
 
     B. Efron and R. Tibshirani, "Improvements on cross-validation: the .632+ bootstrap method", Journal of the
     American Statistical Association 92, 1997, and H. White, "A reality check for data snooping", Econometrica 68,
-    2000 (tournament).
+    2000 (tournament). :mod:`asdcore.evidence.selection.shrunken_choice` has those of known_faults.
 
     Examples
     --------
@@ -91,8 +104,16 @@ def select(
     ('plain', 'guarded')
 
     """
-    if protocol not in PROTOCOLS:
-        raise EvaluationError(f"There is no protocol {protocol!r}. {did_you_mean(protocol, PROTOCOLS)}")
+    if (protocol is None) == (known_faults is None) or (known_faults is None and out is not None):
+        raise EvaluationError(
+            f"Say how to choose: by a protocol ({', '.join(PROTOCOLS)}), or by known faults and where to write (out)."
+        )
+    if known_faults is not None:
+        _refuse_others(systems=systems, by=by, truth=truth, year=year)
+        drawn = partial(select_by_faults, replicates=replicates, seed=seed)
+        return drawn(runs, known_faults, out=out, baseline=baseline, hypothesis=hypothesis)
+    if protocol is None or protocol not in PROTOCOLS:
+        raise EvaluationError(f"There is no protocol {protocol!r}. {did_you_mean(str(protocol), PROTOCOLS)}")
     places = places_of(runs, systems)
     if protocol == "criteria":
         return criteria(places, by)
@@ -105,3 +126,12 @@ def select(
     }
     outcome = ways[protocol](candidates)
     return replace(outcome, looks=candidates.record(f"{protocol} over", hypothesis))
+
+
+def _refuse_others(**given: object) -> None:
+    """Raise EvaluationError for options that mean nothing to a choice by known faults."""
+    if others := [name for name, value in given.items() if value is not None]:
+        raise EvaluationError(
+            f"{', '.join(others)} means nothing to a choice by known faults, which weighs all branches of the runs. "
+            "Leave it out; --baseline names the system to move away from."
+        )

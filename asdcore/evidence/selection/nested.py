@@ -20,6 +20,7 @@ import polars as pl
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError, located
 from asdcore.evidence.evaluate import evaluate_table
+from asdcore.evidence.held_back import held_back
 from asdcore.evidence.metrics import official_score
 from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.selection.candidates import Candidates, Cells
@@ -106,7 +107,7 @@ def _inner(candidates: Candidates, run: Run, system: str) -> Inner:
     cells: list[Cells] = []
     called: list[int] = []
     for systems, decisions in _without_each_fold(run, system):
-        tested = join_systems(_of(run, systems, "test"), None, run.clips, candidates.truth)
+        tested = join_systems(_of(run, systems, "test"), None, run.clips, candidates.truth, held_back(run))
         rows = evaluate_table(tested, candidates.year).systems[system].cells
         cells.append({(row["machine"], row["section"]): row for row in rows})
         called += _of(run, decisions, "train")["decision"].to_list()

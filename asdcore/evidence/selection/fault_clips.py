@@ -1,0 +1,205 @@
+"""Lists the faults that somebody knows: a folder of recordings, or a table of them, and which machine each is of.
+
+FOLDER/<machine>/<kind of fault>/*.wav     or FOLDER/<machine>/*.wav; of a run of one machine also FOLDER/*.wav
+INDEX (.csv or .parquet)                   path (from the table's folder), machine, and perhaps section, kind, label
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from asdcore.basics.paths import SOUNDS
+from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.errors import DataError, did_you_mean
+from asdcore.runs.folder import Run
+from asdcore.store.tables import CELL, CLIP_INDEX
+
+NORMAL = ("normal", "0", "ok", "good", "false")
+"""What a label may say of a clip that is no fault, in small letters."""
+
+_NORMAL_NAME = re.compile(r"(^|[_.-])normal([_.-]|$)")
+_SECTION = re.compile(r"(?:^|_)section_(\d\d)(?:_|\.)")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A recording of a known fault: its file, machine, section, kind ("" if nobody says it) and audio facts."""
+
+    path: Path
+    machine: str
+    section: str
+    kind: str
+    facts: AudioFacts
+
+    @property
+    def sha256(self) -> str:
+        """The digest of its file."""
+        return self.facts.sha256
+
+
+def known_faults(place: Path, run: Run) -> list[Fault]:
+    """List the known faults of the machines of a run.
+
+    Parameters
+    ----------
+    place : pathlib.Path
+        A folder, or a table.
+    run : Run
+        A finished run: its machines, and its train clips, none of which may be a fault.
+
+    Returns
+    -------
+    list of Fault
+        Sorted by path; none if the folder or the table is empty.
+
+    Raises
+    ------
+    DataError
+        If a clip is of no machine of the run, is a train clip, is there twice, or is said to be normal, or if some
+        faults have a kind and others have none.
+    """
+    if not place.exists():
+        raise DataError(
+            f"There are no known faults at {place}. Give a folder FOLDER/<machine>/<kind>/*.wav, or a table (.csv, "
+            ".parquet) with the columns path and machine."
+        )
+    rows = _of_folder(place, run) if place.is_dir() else _of_table(place)
+    faults = [_fault(row, run) for row in rows]
+    _check_normals(rows)
+    _check_train(faults, run)
+    _check_once(faults)
+    without = [fault for fault in faults if not fault.kind]
+    if 0 < len(without) < len(faults):
+        raise DataError(
+            f"{len(without)} of {len(faults)} known faults have no kind, the first: {without[0].path}. Say the kind of "
+            "all of them (in a folder of that name, or the column kind), or of none."
+        )
+    return faults
+
+
+def test_index(faults: list[Fault]) -> pl.DataFrame:
+    """Return a clip index of faults, as test clips that are named by their absolute paths."""
+    rows = [
+        {
+            "clip": str(fault.path.absolute()),
+            "machine": fault.machine,
+            "section": fault.section,
+            "split": "test",
+            **{name: getattr(fault.facts, name) for name in ("channels", "sample_rate", "n_samples", "sha256")},
+        }
+        for fault in faults
+    ]
+    lacking = [name for name in CLIP_INDEX.columns if not rows or name not in rows[0]]
+    frame = pl.DataFrame(rows, schema={name: kind for name, kind in CLIP_INDEX.columns.items() if name not in lacking})
+    return CLIP_INDEX.check(frame.with_columns(pl.lit(None, CLIP_INDEX.columns[name]).alias(name) for name in lacking))
+
+
+Row = Mapping[str, Any]
+
+
+def _of_folder(folder: Path, run: Run) -> list[Row]:
+    machines = run.clips["machine"].unique().sort().to_list()
+    rows: list[Row] = []
+    for path in _sounds(folder):
+        *parents, name = path.relative_to(folder).parts
+        if parents and parents[0] in machines:
+            machine, *kinds = parents
+        elif len(machines) == 1:
+            machine, kinds = machines[0], parents
+        else:
+            raise DataError(
+                f"{path}: which machine is this a fault of? Put it into {folder}/<machine>/. The machines of the run: "
+                f"{', '.join(machines)}."
+            )
+        rows.append({"path": path, "machine": machine, "kind": "/".join(kinds), "name": name})
+    return rows
+
+
+def _sounds(folder: Path) -> Iterator[Path]:
+    """Yield the recordings below a folder, in order, without hidden ones."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in SOUNDS and path.is_file() and not hidden:
+            yield path
+
+
+def _of_table(table: Path) -> list[Row]:
+    try:
+        frame = pl.read_parquet(table) if table.suffix == ".parquet" else pl.read_csv(table, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{table} cannot be read as a table ({str(error).splitlines()[0]}). A .csv or .parquet file with the "
+            "columns path and machine is allowed, and section, kind and label beside them."
+        ) from None
+    if missing := [name for name in ("path", "machine") if name not in frame.columns]:
+        raise DataError(
+            f"{table} lacks the column {missing[0]}; it has {', '.join(frame.columns)}. Needed are path and machine, "
+            "and allowed section, kind and label."
+        )
+    texts = frame.select(pl.all().cast(pl.String, strict=False).fill_null("")).sort("path")
+    return [{**row, "path": table.parent / row["path"], "name": Path(row["path"]).name} for row in texts.to_dicts()]
+
+
+def _fault(row: Row, run: Run) -> Fault:
+    path, machine = Path(row["path"]), str(row["machine"])
+    sections = run.clips.filter(pl.col("machine") == machine)["section"].unique().sort().to_list()
+    if not sections:
+        machines = run.clips["machine"].unique().to_list()
+        raise DataError(f"{path}: {machine!r} is no machine of the run. {did_you_mean(machine, machines)}")
+    if not path.is_file():
+        raise DataError(f"There is no recording {path}. Repair its path in the table of known faults.")
+    named = _SECTION.search(str(row["name"]))
+    section = str(row.get("section") or (named[1] if named else "") or (sections[0] if len(sections) == 1 else ""))
+    if section not in sections:
+        raise DataError(
+            f"{path}: {f'there is no section {section} of' if section else 'which section of'} {machine}"
+            f"{'.' if section else ' is this?'} The run has {', '.join(sections)}. Name it section_NN_..., or give the "
+            "column section."
+        )
+    return Fault(path, machine, section, str(row.get("kind") or ""), inspect_audio(path))
+
+
+def _check_normals(rows: list[Row]) -> None:
+    normal = [
+        row
+        for row in rows
+        if str(row.get("label", "")).strip().lower() in NORMAL or _NORMAL_NAME.search(Path(row["name"]).stem)
+    ]
+    if normal:
+        only = " There is no fault among them." if len(normal) == len(rows) else ""
+        raise DataError(
+            f"{len(normal)} of {len(rows)} known faults are normal clips by name or label, the first: "
+            f"{normal[0]['path']}.{only} Normals come from the train clips of the run: give faults alone."
+        )
+
+
+def _check_train(faults: list[Fault], run: Run) -> None:
+    train = dict(run.clips.filter(pl.col("split") == "train").select("sha256", "clip").rows())
+    heard = [fault for fault in faults if fault.sha256 in train]
+    if heard:
+        raise DataError(
+            f"{len(heard)} of {len(faults)} known faults are train clips of the run, the first: {heard[0].path} is "
+            f"{train[heard[0].sha256]}. If they are faults, take them out of train/ and run again; if they are normal, "
+            "leave them out here."
+        )
+    normals = set(run.clips.filter(pl.col("split") == "train").select(CELL).unique().rows())
+    for fault in faults:
+        if (fault.machine, fault.section) not in normals:
+            raise DataError(f"{fault.path}: the run has no train normals of {fault.machine} section {fault.section}.")
+
+
+def _check_once(faults: list[Fault]) -> None:
+    paths: dict[str, Path] = {}
+    for fault in faults:
+        if fault.sha256 in paths:
+            raise DataError(
+                f"{fault.path} and {paths[fault.sha256]} are the same recording. Give each fault once: it would count "
+                "double."
+            )
+        paths[fault.sha256] = fault.path

@@ -1,0 +1,279 @@
+"""Chooses and weighs the branches of finished runs by a few labelled faults, and writes the portfolio that comes of it.
+
+:mod:`asdcore.evidence.selection.shrunken_choice` has the rule, :mod:`~asdcore.evidence.selection.fault_clips` the
+recordings, :mod:`~asdcore.evidence.selection.fault_scores` their scores. The portfolio carries which clips chose it: an
+evaluation of its runs leaves them out, and a submission is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.basics.digits import fixed
+from asdcore.basics.paths import given_path
+from asdcore.errors import DataError, EvaluationError, did_you_mean
+from asdcore.evidence.ledger import Look, record_look
+from asdcore.evidence.rules import forbids_known_faults
+from asdcore.evidence.selection.candidates import Runs, check_same_clips, flattened
+from asdcore.evidence.selection.fault_clips import Fault, known_faults
+from asdcore.evidence.selection.fault_scores import CellScores, cell_scores
+from asdcore.evidence.selection.outcome import Outcome, points
+from asdcore.evidence.selection.shrunken_choice import DOUBT, MARGIN, PRIOR_FAULTS, Choice, choose, gains, mixed
+from asdcore.portfolio import Branch, KnownFaults, Portfolio, System, parse_portfolio
+from asdcore.runs.folder import Run
+from asdcore.runs.several import each_run_once
+from asdcore.store.atomic import write_json
+from asdcore.store.cache import Store
+from asdcore.store.digest import recipe_digest
+from asdcore.store.sealed_json import FIELD
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+CHOSEN = "known-faults"
+"""The name of the system that is written."""
+
+DEFINITION = (
+    "gain is how far up among out-of-fold train normals the known faults lie: the mean of the AUC against each domain "
+    "and the standardized pAUC (0.1). A proper Bayesian bootstrap over the faults says how probably each branch is "
+    f"better than all others and than the label-free default, whose prior counts as {PRIOR_FAULTS:g} faults with a "
+    f"lead of {100 * MARGIN:g} points, and must be beaten by {100 * DOUBT:g} points in any case; that is each one's "
+    "share of the weights, and moved is the share that the default has lost. apparent is the gain on the faults that "
+    "chose, out_of_bag on faults that a draw of them did not choose by; optimism is the difference. A kind is scored "
+    "by the weights that all other kinds choose."
+)
+
+RULES = (
+    "The rules of DCASE {year} forbid it: no anomalous clip may choose anything of a system that is submitted. "
+    "'asdcore package' refuses a run of this portfolio."
+)
+
+
+def select_by_faults(
+    runs: Runs,
+    faults: str | Path,
+    *,
+    out: str | Path | None = None,
+    baseline: str | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+    hypothesis: str | None = None,
+) -> Outcome:
+    """Weigh the branches of runs by known faults; see :func:`asdcore.select`.
+
+    faults : folder or table. out : the portfolio to write, a new .json file. baseline : the label-free default, by
+    default the first system of the first run. replicates : draws of the bootstraps.
+    """
+    given = _opened(runs)
+    target = None if out is None else _new_file(given_path(out, "out"))
+    plans = [parse_portfolio(run.about["portfolio"]) for run in given]
+    name = _default(plans[0], baseline)
+    system, branches = plans[0].systems[name], _branches(plans, given)
+    clips = known_faults(given_path(faults, "known faults"), given[0])
+    default = np.array([system.weights.get(branch, 0.0) for branch in branches])
+    problem = Problem(cell_scores(given, branches, system, clips) if clips else [], default, clips, replicates, seed)
+    choice = problem.choice(np.arange(len(clips)))
+    weights = mixed(default, choice)
+    chosen = _portfolio(plans, name, branches, weights, choice, clips)
+    facts = {**problem.facts(choice), "default": name, "portfolio": chosen.digest}
+    year = int(given[0].about["year"])
+    notes = [RULES.format(year=year)] if forbids_known_faults(year) else []
+    facts |= {"notes": notes, "kinds": problem.kinds(), "written": None if target is None else str(target)}
+    rows = problem.rows(list(branches), weights, choice)
+    looks = _record(given, clips, chosen, hypothesis) if clips else None
+    if target is not None:
+        write_json(target, chosen.model_dump(mode="json"))
+    return Outcome("known-faults", DEFINITION, facts, rows, _sentence(facts, rows), looks)
+
+
+@dataclass
+class Problem:
+    """The parts of all branches on normals and faults, and the default's weights (n_branches,)."""
+
+    cells: Sequence[CellScores]
+    default: Floats
+    faults: Sequence[Fault]
+    replicates: int
+    seed: int
+    of_branches: Floats = field(init=False)
+    of_default: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.of_branches = np.zeros((len(self.faults), len(self.default)))
+        for cell in self.cells:
+            self.of_branches[cell.rows] = gains(cell.faults, cell.normals, cell.domain)
+        self.of_default = self.gain(self.default)
+
+    def gain(self, weights: Floats) -> Floats:
+        """Return the gain of every fault by a weighted sum of branches, (n_faults,)."""
+        found = np.zeros(len(self.faults))
+        for cell in self.cells:
+            fused = gains((cell.faults @ weights)[:, None], (cell.normals @ weights)[:, None], cell.domain)
+            found[cell.rows] = fused[:, 0]
+        return found
+
+    def choice(self, rows: Rows, draws: int | None = None) -> Choice:
+        """Return what some of the faults choose."""
+        draws = self.replicates if draws is None else draws
+        return choose(self.of_branches[rows], self.of_default[rows], draws=draws, seed=self.seed)
+
+    def out_of_bag(self) -> tuple[float, float] | None:
+        """Return the mean gain of what drawn faults choose on those not drawn, and the default's on the same."""
+        draw, n_faults = np.random.default_rng(self.seed), len(self.faults)
+        sums = []
+        for _ in range(self.replicates):
+            drawn = draw.integers(0, n_faults, n_faults)
+            others = np.setdiff1d(np.arange(n_faults), drawn)
+            if len(others):
+                gain = self.gain(mixed(self.default, self.choice(drawn, draws=200)))
+                sums.append((gain[others].mean(), self.of_default[others].mean()))
+        return None if not sums else tuple(np.mean(sums, axis=0).tolist())
+
+    def facts(self, choice: Choice) -> dict[str, Any]:
+        """Return the overall numbers."""
+        if not self.faults:
+            return {"faults": 0, "moved": 0.0}
+        outside = self.out_of_bag() if len(self.faults) > 1 else None
+        apparent = float(self.gain(mixed(self.default, choice)).mean())
+        facts = {"faults": len(self.faults), "moved": choice.moved, "default_gain": float(self.of_default.mean())}
+        facts |= {"apparent": apparent}
+        if outside is not None:
+            lead = outside[0] - outside[1]
+            facts |= {"out_of_bag": facts["default_gain"] + lead, "optimism": apparent - facts["default_gain"] - lead}
+        return facts
+
+    def kinds(self) -> list[dict[str, Any]]:
+        """Return for each kind of fault the gain by weights that the other kinds choose; none of fewer than two."""
+        kinds = np.array([fault.kind for fault in self.faults])
+        if len(set(kinds)) < 2:
+            return []
+        rows = []
+        for kind in sorted(set(kinds)):
+            inside, others = np.flatnonzero(kinds == kind), np.flatnonzero(kinds != kind)
+            gain = self.gain(mixed(self.default, self.choice(others)))[inside].mean()
+            before = float(self.of_default[inside].mean())
+            rows.append({"kind": kind, "faults": len(inside), "default": before, "left_out": float(gain)})
+        return rows
+
+    def rows(self, names: Sequence[str], weights: Floats, choice: Choice) -> list[dict[str, Any]]:
+        """Return a row for each branch with a weight, the heaviest first."""
+        gain = self.of_branches.mean(axis=0) if len(self.of_branches) else [None] * len(names)
+        columns = zip(names, gain, self.default, weights, strict=True)
+        rows = [
+            {"branch": name, "gain": None if mean is None else float(mean), "default": float(old), "weight": float(new)}
+            for name, mean, old, new in columns
+            if old or new
+        ]
+        return sorted(rows, key=lambda row: -row["weight"])
+
+
+def _opened(runs: Runs) -> list[Run]:
+    given = each_run_once(list(flattened(runs)))
+    if not given:
+        raise EvaluationError("There are no branches to weigh: give one or more finished run folders.")
+    for run in given:
+        if run.about["portfolio"].get("windows"):
+            raise EvaluationError(
+                f"{run.folder} cuts recordings into windows, and a known fault is a whole recording. Run a portfolio "
+                "without 'windows' on recordings that are cut already."
+            )
+        check_same_clips(given[0], run, "train")
+    return given
+
+
+def _new_file(path: Path) -> Path:
+    if path.suffix != ".json":
+        raise DataError(f"{path}: a portfolio that is written ends in .json, such as {path.with_suffix('.json')}.")
+    if path.exists() or path.is_symlink():
+        raise DataError(f"{path} exists and is not written over. Choose another name, or remove it.")
+    return path
+
+
+def _default(plan: Portfolio, name: str | None) -> str:
+    """Return the name of the label-free default system."""
+    systems = [system for system, made in plan.systems.items() if made.out_of_fold_mirror_of is None and not made.seeds]
+    if name is not None and name not in systems:
+        raise EvaluationError(f"There is no default {name!r} to move away from. {did_you_mean(name, systems)}")
+    if not systems:
+        raise EvaluationError("The run has no system with weights of its own; mirrors and ensembles have none.")
+    return systems[0] if name is None else name
+
+
+def _branches(plans: Sequence[Portfolio], runs: Sequence[Run]) -> dict[str, Branch]:
+    """Return the branches of all runs; raises EvaluationError if two of one name differ."""
+    branches: dict[str, Branch] = {}
+    for plan, run in zip(plans, runs, strict=True):
+        for name, branch in plan.branches.items():
+            if branches.setdefault(name, branch) != branch:
+                raise EvaluationError(
+                    f"The branch {name!r} of {run.folder} is another one than that of an earlier run. Rename it in its "
+                    "portfolio, and run that again: it takes seconds."
+                )
+    return branches
+
+
+def _portfolio(
+    plans: Sequence[Portfolio],
+    name: str,
+    branches: Mapping[str, Branch],
+    weights: Floats,
+    choice: Choice,
+    faults: Sequence[Fault],
+) -> Portfolio:
+    """Return the portfolio of the default and of the system that the faults chose."""
+    plan, system = plans[0], plans[0].systems[name]
+    say = {branch: float(weight) for branch, weight in zip(branches, weights, strict=True) if weight}
+    chosen = system.model_copy(update={"weights": say})
+    systems: dict[str, System] = {CHOSEN: chosen, **({name: system} if name != CHOSEN else {})}
+    needed = set().union(*(each.branches for each in systems.values()))
+    kept = {branch: made for branch, made in branches.items() if branch in needed}
+    known = KnownFaults(
+        system=name,
+        chosen_from=tuple(each.digest for each in plans),
+        moved=choice.moved,
+        faults={fault.sha256: fault.kind for fault in faults},
+    )
+    values = plan.model_dump(mode="json") | {
+        "name": f"{plan.name}-{CHOSEN}",
+        "branches": {branch: made.model_dump(mode="json") for branch, made in kept.items()},
+        "systems": {system: made.model_dump(mode="json") for system, made in systems.items()},
+        "known_faults": known.model_dump(mode="json"),
+    }
+    return parse_portfolio(values)
+
+
+def _record(runs: Sequence[Run], faults: Sequence[Fault], chosen: Portfolio, hypothesis: str | None) -> int:
+    """Append a look at the labels of the faults to the ledger of every run's store; returns the most looks so far."""
+    truth = recipe_digest({"known faults": sorted(fault.sha256 for fault in faults)})
+    most = 0
+    for run in runs:
+        digests = {"portfolio": run.about["portfolio_digest"], "run": run.about[FIELD], "chosen": chosen.digest}
+        what = f"{len(faults)} known faults weigh the branches of {run.about['portfolio']['name']}"
+        look = Look(what, truth, run.about["tables"]["systems"], digests=digests, hypothesis=hypothesis)
+        most = max(most, record_look(Store(Path(run.about["store"])).looks, look))
+    return most
+
+
+def _sentence(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    if not facts["faults"]:
+        return f"No fault is known, so the weights are those of the default, {facts['default']}."
+    moved = fixed(100 * facts["moved"], 0)
+    said = f"{facts['faults']} known faults move {moved} % of the say away from {facts['default']}"
+    if rows and facts["moved"]:
+        said += f", most to {max(rows, key=lambda row: row['weight'] - row['default'])['branch']}"
+    if "out_of_bag" in facts:
+        said += (
+            f". On faults like these the gain is expected at {points(facts['out_of_bag'])} instead of the default's "
+            f"{points(facts['default_gain'])} (apparent {points(facts['apparent'])}, of which "
+            f"{points(facts['optimism'])} is optimism)"
+        )
+    worse = [row["kind"] for row in facts["kinds"] if row["left_out"] < row["default"] - 0.01]
+    if worse:
+        said += f". Beware: of a kind that was not known it would find fewer: {', '.join(worse)}"
+    return " ".join([f"{said}.", *facts["notes"]])

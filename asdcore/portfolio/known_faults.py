@@ -1,0 +1,22 @@
+"""The key ``known_faults`` of a portfolio: which labelled faults have chosen its weights."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from asdcore.portfolio.strict import Strict
+
+
+class KnownFaults(Strict):
+    """The labelled faults by which ``asdcore select --known-faults`` has chosen the weights of a system.
+
+    system, chosen_from : the system that the weights moved away from, and the digests of the portfolios whose branches
+    were the candidates. moved : the share of the say that moved. faults : {SHA-256 of a clip: the kind of its fault}.
+    """
+
+    system: str
+    chosen_from: tuple[str, ...]
+    moved: Annotated[float, Field(ge=0, le=1)]
+    faults: dict[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], str]

@@ -1,0 +1,201 @@
+"""Known faults weigh branches: none is the default, bad ones are refused, and those that chose do not judge."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import asdcore
+from asdcore import DataError, EvaluationError
+from asdcore.cli import app
+from asdcore.evidence.selection.fault_clips import known_faults
+from asdcore.evidence.selection.fault_scores import cell_scores
+from asdcore.portfolio import parse_portfolio
+from asdcore.runs.folder import load_run
+
+ENCODER = {"name": "logmel", "n_mels": 16}
+PLAN = {
+    "name": "plan",
+    "branches": {
+        "near": {"encoder": ENCODER, "scorer": "knn"},
+        "gauss": {"encoder": ENCODER, "scorer": "mahalanobis"},
+        "shape": {"encoder": {**ENCODER, "pooling": "mean_std"}, "scorer": "knn"},
+    },
+    "systems": {
+        "default": {"weights": {"near": 0.3, "gauss": 1.0}, "fusion": "fisher"},
+        "summed": {"weights": {"near": 0.7, "shape": 1.0}},
+        "largest": {"weights": {"near": 1.0, "shape": 1.0}, "fusion": "max"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, dataset):
+    """A folder with the run ``run`` and its store."""
+    folder = tmp_path_factory.mktemp("known")
+    asdcore.run(parse_portfolio(PLAN), dataset, folder / "run", store=folder / "store", task="dcase2026")
+    return folder
+
+
+@pytest.fixture
+def faults(dataset, tmp_path):
+    """A folder of six faults of two kinds: test clips of the run."""
+    clips = sorted((dataset / "fan" / "test").glob("*_anomaly_*"))
+    for i, clip in enumerate(clips[:6]):
+        place = tmp_path / "faults" / "fan" / ("rubbing" if i % 2 else "leak") / clip.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, place)
+    return tmp_path / "faults"
+
+
+def test_no_fault_leaves_the_default_as_it_is_bit_for_bit(home, dataset, tmp_path):
+    (tmp_path / "none").mkdir()
+    outcome = asdcore.select(home / "run", known_faults=tmp_path / "none", out=tmp_path / "chosen.json")
+    assert outcome.sentence.startswith("No fault is known, so the weights are those of the default, default.")
+    run = asdcore.run(tmp_path / "chosen.json", dataset, tmp_path / "run", store=home / "store", task="dcase2026")
+    of = {name: run.systems.filter(system=name).drop("system") for name in ("default", "known-faults")}
+    assert of["default"].equals(of["known-faults"])
+    assert of["default"].equals(load_run(home / "run").systems.filter(system="default").drop("system"))
+
+
+@pytest.mark.parametrize("system", ["default", "summed"])
+def test_a_system_is_the_weighted_sum_of_the_parts_of_its_branches(home, faults, system):
+    run = load_run(home / "run")
+    plan, known = parse_portfolio(run.about["portfolio"]), known_faults(faults, run)
+    (cell,) = cell_scores([run], plan.branches, plan.systems[system], known)
+    weights = np.array([plan.systems[system].weights.get(name, 0.0) for name in plan.branches])
+    names = run.clips.filter(pl.col("sha256").is_in([fault.sha256 for fault in known])).sort("sha256")["clip"]
+    fused = dict(run.systems.filter(system=system, role="test").select("clip", "score").rows())
+    assert cell.faults @ weights == pytest.approx([fused[name] for name in names], abs=1e-6)
+
+
+def test_a_fault_that_the_run_has_not_heard_is_scored_as_if_it_had(home, faults, dataset, tmp_path):
+    fewer = tmp_path / "fewer"
+    shutil.copytree(dataset, fewer)
+    for clip in faults.rglob("*.wav"):
+        (fewer / "fan" / "test" / clip.name).unlink()
+    run = asdcore.run(parse_portfolio(PLAN), fewer, tmp_path / "run", store=tmp_path / "store", task="dcase2026")
+    heard, new = (
+        cell_scores(
+            [each], (plan := parse_portfolio(PLAN)).branches, plan.systems["default"], known_faults(faults, each)
+        )
+        for each in (load_run(home / "run"), run)
+    )
+    assert np.array_equal(heard[0].faults, new[0].faults)
+    assert np.array_equal(heard[0].normals, new[0].normals)
+
+
+def test_clips_that_chose_do_not_judge_and_the_ledger_knows(home, faults, dataset, tmp_path):
+    outcome = asdcore.select(home / "run", known_faults=faults, out=tmp_path / "chosen.json", replicates=50)
+    assert outcome.looks == 1
+    look = asdcore.ledger(home / "store").looks[-1].entry
+    assert look["what"] == "6 known faults weigh the branches of plan"
+    chosen = json.loads((tmp_path / "chosen.json").read_text())
+    assert set(chosen["known_faults"]["faults"].values()) == {"leak", "rubbing"}
+    assert chosen["known_faults"]["moved"] == outcome.facts["moved"]
+    run = asdcore.run(tmp_path / "chosen.json", dataset, tmp_path / "run", store=home / "store", task="dcase2026")
+    left = asdcore.evaluate(run, replicates=0)
+    kept = run.clips.filter(~pl.col("sha256").is_in(list(chosen["known_faults"]["faults"])))
+    names = set(kept["clip"])
+    by_hand = asdcore.evidence.evaluate.evaluate_systems(
+        *(table.filter(pl.col("clip").is_in(list(names))) for table in (run.systems, run.decisions, run.clips)),
+        asdcore.evidence.truth.truth_of(run).filter(pl.col("clip").is_in(list(names))),
+        2026,
+    )
+    assert left.as_json() == by_hand.as_json()
+    shown = CliRunner().invoke(app, ["evaluate", str(run.folder), "--replicates", "0"])
+    assert "6 test clips that have chosen the weights (known faults) left out." in shown.stdout
+    assert asdcore.select(run, "criteria", by="tail_ratio").rows
+
+
+def test_a_submission_of_what_faults_have_chosen_is_refused(home, faults, dataset, tmp_path):
+    outcome = asdcore.select(home / "run", known_faults=faults, out=tmp_path / "chosen.json", replicates=20)
+    assert "The rules of DCASE 2026 forbid it" in outcome.sentence
+    run = asdcore.run(tmp_path / "chosen.json", dataset, tmp_path / "run", store=home / "store", task="dcase2026")
+    with pytest.raises(DataError, match="labelled faults have chosen the weights .* the rules of DCASE 2026 forbid"):
+        asdcore.package([run], "Doe_Uni", systems=["known-faults"])
+
+
+def test_a_kind_is_judged_by_the_weights_that_the_others_choose(home, faults, tmp_path):
+    outcome = asdcore.select(home / "run", known_faults=faults, replicates=20)
+    assert [(row["kind"], row["faults"]) for row in outcome.facts["kinds"]] == [("leak", 3), ("rubbing", 3)]
+    assert outcome.facts["optimism"] == pytest.approx(outcome.facts["apparent"] - outcome.facts["out_of_bag"])
+    one = next(iter(sorted((faults / "fan" / "leak").iterdir())))
+    single = tmp_path / "single" / "fan"
+    single.mkdir(parents=True)
+    shutil.copy(one, single)
+    outcome = asdcore.select(home / "run", known_faults=tmp_path / "single", replicates=20)
+    assert (outcome.facts["kinds"], "out_of_bag" in outcome.facts) == ([], False)
+
+
+def test_a_table_names_faults_as_a_folder_does(home, faults, tmp_path):
+    paths = sorted(path.relative_to(faults) for path in faults.rglob("*.wav"))
+    rows = {"path": [str(path) for path in paths], "machine": "fan", "kind": [path.parts[1] for path in paths]}
+    pl.DataFrame(rows).write_csv(faults / "faults.csv")
+    run = load_run(home / "run")
+    by_table, by_folder = (known_faults(place, run) for place in (faults / "faults.csv", faults))
+    assert [(fault.sha256, fault.kind, fault.section) for fault in by_table] == [
+        (fault.sha256, fault.kind, fault.section) for fault in by_folder
+    ]
+
+
+def first(faults: Path) -> Path:
+    return min((faults / "fan").rglob("*.wav"))
+
+
+def test_bad_faults_have_one_message_each(home, faults, dataset, tmp_path):
+    run = load_run(home / "run")
+
+    def refused(place, message):
+        with pytest.raises(DataError, match=message):
+            known_faults(place, run)
+
+    def put(clip, *names):
+        place = tmp_path.joinpath(*names)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, place)
+        return tmp_path / names[0]
+
+    train = min((dataset / "fan" / "train").iterdir())
+    normal = min((dataset / "fan" / "test").glob("*_normal_*"))
+    refused(
+        put(train, "a", "fan", "x.wav"), r"1 of 1 known faults are train clips of the run, the first: .* is fan/train"
+    )
+    refused(
+        put(normal, "b", "fan", normal.name), r"1 of 1 known faults are normal clips .* There is no fault among them"
+    )
+    refused(put(first(faults), "c", "x.wav"), r"which machine is this a fault of\? .* 3DPrinter, fan")
+    put(first(faults), "d", "fan", "x.wav")
+    refused(put(first(faults), "d", "fan", "y.wav"), "are the same recording. Give each fault once")
+    put(first(faults), "e", "fan", "x.wav")
+    refused(put(max(faults.rglob("*.wav")), "e", "fan", "leak", "y.wav"), "1 of 2 known faults have no kind")
+    refused(tmp_path / "gone", "There are no known faults at")
+    (tmp_path / "f.csv").write_text("file,machine\nx.wav,fan\n")
+    refused(tmp_path / "f.csv", "lacks the column path; it has file, machine")
+    (tmp_path / "g.csv").write_text("path,machine\nx.wav,pump\n")
+    refused(tmp_path / "g.csv", "'pump' is no machine of the run")
+    (tmp_path / "h.csv").write_text("path,machine\nx.wav,fan\n")
+    refused(tmp_path / "h.csv", "There is no recording")
+    (tmp_path / "i.csv").write_text(f"path,machine,label\n{first(faults)},fan,normal\n")
+    refused(tmp_path / "i.csv", "1 of 1 known faults are normal clips by name or label")
+    (tmp_path / "j.csv").write_text(f"path,machine,section\n{first(faults)},fan,07\n")
+    refused(tmp_path / "j.csv", r"there is no section 07 of fan\. The run has 00")
+
+
+def test_what_cannot_be_weighed_is_refused(home, faults, tmp_path):
+    with pytest.raises(EvaluationError, match="The default fuses by 'max'"):
+        asdcore.select(home / "run", known_faults=faults, baseline="largest")
+    with pytest.raises(EvaluationError, match="There is no default 'other' to move away from"):
+        asdcore.select(home / "run", known_faults=faults, baseline="other")
+    with pytest.raises(EvaluationError, match="Say how to choose: by a protocol"):
+        asdcore.select(home / "run")
+    with pytest.raises(EvaluationError, match="systems means nothing to a choice by known faults"):
+        asdcore.select(home / "run", known_faults=faults, systems=["default"])
+    with pytest.raises(DataError, match=r"ends in \.json"):
+        asdcore.select(home / "run", known_faults=faults, out=tmp_path / "chosen.toml")
