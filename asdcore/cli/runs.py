@@ -13,6 +13,7 @@ from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis, VerdictOption
 from asdcore.cli.results import show_evaluation
 from asdcore.cli.shared import ClusterAddress, Json, StoreDir, Task, Workers, print_json, print_lines, progress
+from asdcore.cli.unknown_machine import evaluate_unknown
 from asdcore.errors import AsdcoreError, PortfolioError
 
 if TYPE_CHECKING:
@@ -164,6 +165,9 @@ def evaluate(
     replicates: Replicates = 2000,
     hypothesis: Hypothesis = None,
     verdict: VerdictOption = None,
+    unknown_machine: Annotated[
+        bool, typer.Option("--unknown-machine", help="As if nobody knew which machine a clip is of.")
+    ] = False,
     as_json: Json = False,
     csv: Csv = None,
     latex: Latex = None,
@@ -172,7 +176,8 @@ def evaluate(
 
     Reads a run folder; or a folder of score files, with --truth and --year. Prints AUC, pAUC and official score of
     every system with their intervals, and writes evaluation.json into the run folder. Every call is a look at the
-    labels, which the ledger records: see 'asdcore ledger'.
+    labels, which the ledger records: see 'asdcore ledger'. With --unknown-machine every clip is scored by the detectors
+    of all machines, and beside the metrics it prints which machines are taken for which.
 
     Example: asdcore evaluate runs/first
     """
@@ -182,7 +187,11 @@ def evaluate(
     from asdcore.runs.trials import opened
 
     more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis, "verdict": verdict}
-    if run is not None and scores is None:
+    if unknown_machine and run is not None and scores is None and verdict is None:
+        del more["verdict"]
+        evaluate_unknown(run, as_json=as_json, csv=csv, latex=latex, truth=truth, year=year, **more)
+        return
+    if run is not None and scores is None and not unknown_machine:
         result = evaluate_run(run, truth=truth, year=year, **more)
     elif scores is not None and run is None and truth is not None and year is not None:
         result = evaluate_scores(scores, truth, year, **more)
