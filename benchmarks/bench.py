@@ -32,6 +32,7 @@ from large_banks import large_banks
 from long_recordings import long_recordings
 from many_machines import many_machines
 from million_clips import million_clips
+from monitoring import monitoring
 from reporting import reporting
 from scoring import scoring
 from shown import show
@@ -224,6 +225,7 @@ def main() -> None:
         gaussians,
         million_clips,
         long_recordings,
+        monitoring,
         freezing_many,
         cold_runs,
     )

@@ -21,7 +21,7 @@ from asdcore.data.audio import decode
 
 LOADED = """
 import resource, sys, time
-import asdcore.detector.detector
+import asdcore.detector.load
 import asdcore.pipeline
 before = time.process_time()
 detector = asdcore.load_detector(sys.argv[1])
@@ -90,6 +90,6 @@ def _score_over_encoders(detector: asdcore.Detector, data: Path) -> tuple[float,
         with chosen(detector._plugins), single_threaded():
             started = time.process_time()
             for audio, rate in clips:
-                detector._listener(audio, rate)
+                detector._listener(audio, rate, machine)
             alone.append(time.process_time() - started)
     return min(whole) / min(alone), min(alone) / len(clips)

@@ -48,6 +48,8 @@ def test_the_default_gives_pooled_scales_and_scales_by_domain_the_same_say():
         (one.scorer.name, one.normalizer.parameters["scope"]) for one in load_portfolio("default").branches.values()
     ]
     assert sorted(chosen) == sorted(itertools.product(("knn", "mahalanobis"), ("domain_min", "pooled")))
+    # One scorer for both scales: its scores are computed once.
+    assert len({one.scorer.model_dump_json() for one in load_portfolio("default").branches.values()}) == 2
 
 
 def test_the_pretrained_default_is_the_default_and_the_same_parts_of_another_encoder():

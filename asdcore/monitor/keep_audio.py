@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.errors import StoreError
 from asdcore.store.atomic import atomic_path
 
 Sound = NDArray[np.float32]
@@ -47,13 +48,19 @@ class AudioKept:
             self._n -= self._blocks.popleft().shape[1]
 
     def keep(self, alarm: int, rest: Sound) -> dict[str, Any]:
-        """Write the sound up to the end of the window, whose last samples are ``rest``; returns where it is."""
+        """Write the sound up to the end of the window, whose last samples are ``rest``; returns where it is.
+
+        Raises StoreError if it cannot be written.
+        """
         if not self.seconds:
             return {}
         import soundfile
 
         sound = np.concatenate([*self._blocks, rest], axis=1)[:, -max(1, round(self.seconds * self._rate)) :]
         path = self.folder / f"alarm-{alarm:04d}.wav"
-        with atomic_path(path) as part:
-            soundfile.write(part, sound.T, self._rate, subtype="FLOAT", format="WAV")
+        try:
+            with atomic_path(path) as part:
+                soundfile.write(part, sound.T, self._rate, subtype="FLOAT", format="WAV")
+        except soundfile.SoundFileError as error:  # of a full disk it says "System error"
+            raise StoreError(f"Cannot write {path} ({str(error).strip(' .')}). Is the disk full?") from error
         return {"audio": str(path)}

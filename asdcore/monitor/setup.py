@@ -89,7 +89,7 @@ def misfit(machine: KnownMachine, channels: int, sample_rate: int) -> str:
     rates = " or ".join(map(str, machine.sample_rates))
     return (
         f"channels {channels}, sample rate {sample_rate} Hz; the train clips of {machine.machine} section "
-        f"{machine.section} have {machine.channels} and {rates} Hz, and only that is machine. Convert it first"
+        f"{machine.section} have {machine.channels} and {rates} Hz, and only that is heard. Convert it first"
     )
 
 

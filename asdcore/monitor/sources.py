@@ -154,9 +154,9 @@ class Folder:
         try:
             return recording_of(file.path, file.name, file.stamp, waiting)
         except DataError as error:
-            if not file.path.is_file():
+            if not file.path.exists():
                 return None
-            if not self.once and not _is_readable(file.path):
+            if not self.once and file.path.is_file() and not _is_readable(file.path):
                 text = f"{error}; it is tried again"
                 is_news = self._unreadable.get(file.name) != file.stamp
                 self._unreadable[file.name] = file.stamp

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
+import re
 
 import numpy as np
 import pytest
@@ -198,12 +200,17 @@ def test_a_recording_that_vanishes_while_it_is_heard_goes_on_when_it_is_back(tmp
     assert heard(tmp_path / "log", "a.wav") == [0.25 * i for i in range(len(PEAKS))]
 
 
-def test_a_full_disk_stops_no_alarm(tmp_path, recording, start):
-    monitor = start(tmp_path / "log", seconds_kept=0.5)
-    (tmp_path / "kept").write_text("in the way of the folder")
-    events = listened(monitor, File(recording(tmp_path / "a.wav", PEAKS)))
+@pytest.mark.parametrize("error", [soundfile.LibsndfileError(2), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_full_disk_stops_no_alarm(tmp_path, recording, start, monkeypatch, error):
+    path = recording(tmp_path / "a.wav", PEAKS)
+
+    def write(*_, **__):
+        raise error
+
+    monkeypatch.setattr(soundfile, "write", write)
+    events = listened(start(tmp_path / "log", seconds_kept=0.5), File(path))
     assert alarms(events) == ALL
-    assert "Cannot write" in events[0]["audio_problem"]
+    assert re.search("Cannot write .*disk (is )?full", events[0]["audio_problem"])
 
 
 def test_what_no_window_of_can_be_judged_is_one_note(tmp_path, recording, start):

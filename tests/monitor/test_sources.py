@@ -149,6 +149,16 @@ def test_a_file_that_its_disk_does_not_give_is_told_once_and_tried_again(tmp_pat
     assert given.name == "a.wav"
 
 
+def test_what_is_named_as_sound_and_is_none_is_passed_over(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    (tmp_path / "b.wav").symlink_to("nowhere")
+    (tmp_path / "c.wav").mkdir()
+    (tmp_path / "d.wav").write_bytes(b"")
+    (tmp_path / "e.wav").write_text("no sound")
+    given = given_by(Folder(tmp_path, once=True, settle=0))
+    assert [trouble.passed_over for trouble in given] == ["a.wav", "d.wav", "e.wav"]
+
+
 def test_samples_that_end_too_early_are_no_end_of_a_recording(tmp_path, recording):
     class Failing:
         """A sound file on a disk that fails, as libsndfile shows it."""
