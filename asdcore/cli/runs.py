@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from asdcore.runs.trials import Trials
 
 GIVE = (
-    "Give a run folder ('asdcore evaluate RUN', with --unknown-machine and without --verdict too), or score files with "
+    "Give a run folder ('asdcore evaluate RUN'; --unknown-machine takes no --verdict), or score files with "
     "their ground truth and year ('asdcore evaluate --scores DIR --truth DIR --year 2024')."
 )
 UnknownMachine = Annotated[
