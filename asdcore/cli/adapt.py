@@ -34,9 +34,9 @@ def adapt(
 ) -> None:
     """Adapt a detector to normal sound that has changed.
 
-    Reads a detector and new normal recordings. Fits scorers, calibration and threshold on these, and writes a new
-    detector that judges by both baselines, or by the new one alone. It names the detector that it was made of. The old
-    one stays as it is.
+    Reads a detector and new normal recordings. Fits scorers, calibration and threshold on these. Writes a new detector
+    that judges by both baselines, or by the new one alone. It names the detector that it was made of. The old one stays
+    as it is.
 
     Example: asdcore adapt pump.asd --normals after-repair --out pump-2.asd
     """

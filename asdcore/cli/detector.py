@@ -33,8 +33,8 @@ def export(
 ) -> None:
     """Write a frozen run as a detector, or as an ONNX file.
 
-    Reads a manifest and what its scorers have learnt. --out writes one file that scores a clip as infer would, and
-    needs neither the store nor the recordings. --onnx writes one machine and system for runtimes without Python, and
+    Reads a manifest and what its scorers have learnt. Writes one file that scores a clip as infer would, and needs
+    neither the store nor the recordings (--out). --onnx writes one machine and system for runtimes without Python, and
     proves that its scores are those of the detector; what cannot be ONNX is named.
 
     Example: asdcore export first.json --out first.asd

@@ -42,7 +42,7 @@ def explain(
     is replaced, and the clip scored again. With --data a part is replaced by that train normal, without by the clip's
     own background.
 
-    Example: asdcore explain first.asd clip.wav --machine SynFan --data sound --picture why.png
+    Example: asdcore explain first.asd clip.wav --machine SynFan --data sound
     """
     from asdcore.detector.explained_file import explain_file
 

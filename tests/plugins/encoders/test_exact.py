@@ -41,14 +41,14 @@ FOLDER = Path(__file__).parents[2] / "golden" / "encoders"
 DASHENG = FOLDER / "dasheng" / "checkpoint.pt"
 
 GOLDEN = {
-    "audiomae": ("checkpoint_pretrained.pth", {"num_heads": 4}),
-    "beats": ("checkpoint_pretrained.pt", {}),
-    "ced_audio": ("../ced/hf", {"num_heads": 4}),
-    "dasheng": ("checkpoint.pt", {"num_heads": 4}),
-    "eat": ("hf_finetune", {"num_heads": 4, "target_length": 256}),
-    "echo": ("model.safetensors", {"num_heads": 4}),
-    "fisher": ("model.pt", {}),
-    "passt": ("checkpoint.pt", {"num_heads": 4}),
+    "audiomae": ("audiomae/checkpoint_pretrained.pth", {"num_heads": 4}),
+    "beats": ("beats/checkpoint_pretrained.pt", {}),
+    "ced_audio": ("ced/hf", {"num_heads": 4}),
+    "dasheng": ("dasheng/checkpoint.pt", {"num_heads": 4}),
+    "eat": ("eat/hf_finetune", {"num_heads": 4, "target_length": 256}),
+    "echo": ("echo/model.safetensors", {"num_heads": 4}),
+    "fisher": ("fisher/model.pt", {}),
+    "passt": ("passt/checkpoint.pt", {"num_heads": 4}),
 }
 """Encoders of which the repository holds a small checkpoint."""
 
@@ -124,7 +124,7 @@ def small(tmp_path_factory, random_state):
         name = case.partition("-")[0]
         if case in GOLDEN:
             file, parameters = GOLDEN[case]
-            return name, {"checkpoint": FOLDER / case / file, **parameters}
+            return name, {"checkpoint": FOLDER / file, **parameters}
         folder = tmp_path_factory.mktemp(case)
         if case in HUB:
             torch.manual_seed(0)
