@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from asdcore.evidence.logged_evaluation import evaluate, evaluate_scores
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
     from asdcore.evidence.selection.choose import select
+    from asdcore.evidence.unknown_machine import evaluate_unknown_machine
     from asdcore.exchange.exported import export_features
     from asdcore.exchange.imported import import_features
     from asdcore.frozen.freeze import freeze
@@ -130,6 +131,7 @@ _LAZY = {
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
     "explain": "asdcore.detector.explain",
+    "evaluate_unknown_machine": "asdcore.evidence.unknown_machine",
     "export": "asdcore.detector.export",
     "export_onnx": "asdcore.detector.as_onnx.write",
     "export_features": "asdcore.exchange.exported",
@@ -201,6 +203,7 @@ __all__ = [
     "distances",
     "evaluate",
     "evaluate_scores",
+    "evaluate_unknown_machine",
     "explain",
     "export",
     "export_features",

@@ -251,7 +251,7 @@ class Work:
         jobs = {name: score.plan(clips, name, self.plan, *context) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.
         missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
-        names = dict(clips.select("sha256", "clip").rows())
+        names = dict(zip(clips["sha256"], clips["clip"], strict=True))
         heard = [path for chunk in chunks[:1] for path, _ in chunk.clips[:1]]
         with clips_named(names), self.pool(heard, needed=bool(chunks or missing)) as pool:
             with self.stage("embed", sum(len(chunk.clips) for chunk in chunks)) as advance:

@@ -13,6 +13,7 @@ from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.ledger import Hypothesis, VerdictOption
 from asdcore.cli.results import show_evaluation
 from asdcore.cli.shared import ClusterAddress, Json, StoreDir, Task, Workers, print_json, print_lines, progress
+from asdcore.cli.unknown_machine import evaluate_unknown
 from asdcore.errors import AsdcoreError, PortfolioError
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from asdcore.runs.folder import Run
     from asdcore.runs.trials import Trials
 
+GIVE = (
+    "Give a run folder ('asdcore evaluate RUN'; --unknown-machine takes no --verdict), or score files with "
+    "their ground truth and year ('asdcore evaluate --scores DIR --truth DIR --year 2024')."
+)
+UnknownMachine = Annotated[
+    bool, typer.Option("--unknown-machine", help="As if nobody knew which machine a clip is of.")
+]
 Replicates = Annotated[int, typer.Option(min=0, help="Bootstrap replicates behind the intervals; 0 for none.")]
 
 
@@ -164,6 +172,7 @@ def evaluate(
     replicates: Replicates = 2000,
     hypothesis: Hypothesis = None,
     verdict: VerdictOption = None,
+    unknown_machine: UnknownMachine = False,
     as_json: Json = False,
     csv: Csv = None,
     latex: Latex = None,
@@ -172,7 +181,8 @@ def evaluate(
 
     Reads a run folder; or a folder of score files, with --truth and --year. Prints AUC, pAUC and official score of
     every system with their intervals, and writes evaluation.json into the run folder. Every call is a look at the
-    labels, which the ledger records: see 'asdcore ledger'.
+    labels, which the ledger records: see 'asdcore ledger'. With --unknown-machine every clip is scored by the detectors
+    of all machines, and beside the metrics it prints which machines are taken for which.
 
     Example: asdcore evaluate runs/first
     """
@@ -181,16 +191,16 @@ def evaluate(
     from asdcore.evidence.logged_evaluation import evaluate_scores
     from asdcore.runs.trials import opened
 
-    more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis, "verdict": verdict}
-    if run is not None and scores is None:
-        result = evaluate_run(run, truth=truth, year=year, **more)
+    more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis}
+    if unknown_machine and run is not None and scores is None and verdict is None:
+        evaluate_unknown(run, as_json=as_json, csv=csv, latex=latex, truth=truth, year=year, **more)
+        return
+    if run is not None and scores is None and not unknown_machine:
+        result = evaluate_run(run, truth=truth, year=year, verdict=verdict, **more)
     elif scores is not None and run is None and truth is not None and year is not None:
-        result = evaluate_scores(scores, truth, year, **more)
+        result = evaluate_scores(scores, truth, year, verdict=verdict, **more)
     else:
-        raise AsdcoreError(
-            "Give a run folder ('asdcore evaluate RUN'), or score files with their ground truth and year "
-            "('asdcore evaluate --scores DIR --truth DIR --year 2024')."
-        )
+        raise AsdcoreError(GIVE)
     if as_json:
         print_json(result.as_json())
     elif not export(result.rows_of_values(), csv, latex):

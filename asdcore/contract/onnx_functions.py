@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,20 @@ def _searchsorted(ordered: Any, x: Any, side: str = "left") -> Any:
     return below.astype(np.float64).sum(0, keepdims=True)
 
 
+def _interp(x: Any, places: Any, values: Any) -> Any:
+    """The value at x (1,) between points (n,), n at least 2: straight from one to the next, and level beyond."""
+    whole = partial(x.graph.constant, dtype=np.int64)
+    held, last = x.op("Max", places[0]).op("Min", places[-1]), len(places) - 2
+    left = (x.graph.value(places) <= held).astype(np.int64).sum(0, keepdims=True) - whole(1)
+    left = left.op("Max", whole(0)).op("Min", whole(last))
+    start, low = (x.graph.constant(array).take(left) for array in (places, values))
+    end, high = (x.graph.constant(array[1:]).take(left) for array in (places, values))
+    width = end - start
+    share = (held - start) / (width > 0.0).op("Where", width, 1.0)
+    # Of points at one place the last one counts.
+    return (width > 0.0).op("Where", low + share * (high - low), high)
+
+
 def _tanh(x: Any) -> Any:
     """1 - 2 / (exp(2x) + 1)."""
     return 1.0 - 2.0 / ((2.0 * x).op("Exp") + 1.0)
@@ -43,7 +58,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "clip": lambda x, low, high: x.op("Max", low).op("Min", high),
     "divide": lambda x, y: x / y,
     "exp": lambda x: x.op("Exp"),
+    "expm1": lambda x: x.op("Exp") - 1.0,
     "greater": lambda x, y: x > y,
+    "interp": _interp,
     "less": lambda x, y: x < y,
     "log": lambda x: x.op("Log"),
     "log10": lambda x: x.op("Log") * (1.0 / np.log(10.0)),

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -120,13 +121,14 @@ def facts_table(outcomes: list[AudioFacts | str] | list[AudioFacts | str | None]
 def _status(root: Path, clips: list[str]) -> pl.DataFrame:
     """Return the size, inode and times of every clip's file, -1 if there is none."""
     folder = os.fspath(root)
-    seen = [(-1, -1, -1, -1)] * len(clips)
-    for row, clip in enumerate(clips):
+    seen = array("q")  # a million tuples would keep Python's garbage collector busy
+    for clip in clips:
         try:
             facts = os.stat(f"{folder}/{recording_name(clip)}")  # noqa: PTH116
         except (OSError, ValueError):
+            seen.extend((-1, -1, -1, -1))
             continue
-        seen[row] = facts.st_size, facts.st_ino & (1 << 63) - 1, facts.st_mtime_ns, facts.st_ctime_ns
+        seen.extend((facts.st_size, facts.st_ino & (1 << 63) - 1, facts.st_mtime_ns, facts.st_ctime_ns))
     statuses = np.array(seen, np.int64).reshape(len(clips), len(STATUS))
     columns = {"clip": clips, **dict(zip(STATUS, statuses.T, strict=True))}
     return pl.DataFrame(columns, schema_overrides={"clip": pl.String})

@@ -18,7 +18,8 @@ def imported(module):
     for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("asdcore.data", "asdcore.compute")):
             room, *name = str(node.module).removeprefix("asdcore.").split(".")
-            yield from (f"{room}/{each}.py" for each in name or [alias.name for alias in node.names])
+            modules = ["/".join(name)] if name else [alias.name for alias in node.names]
+            yield from (f"{room}/{module}.py" for module in modules)
 
 
 def test_features_are_named_by_every_module_that_makes_them():

@@ -96,3 +96,10 @@ def test_another_model_is_put_inside_as_often_as_wanted(as_onnx):
 def test_it_is_a_public_name():
     assert asdcore.OnnxValue is OnnxValue
     assert asdcore.OnnxGraph is OnnxGraph
+
+
+@pytest.mark.parametrize("x", [-1.0, 0.0, 0.4, 1.0, 1.5, 2.0, 3.0])
+def test_a_value_between_points_is_that_of_numpy(as_onnx, x):
+    places, values = np.array([0.0, 1.0, 1.0, 2.0]), np.array([5.0, 4.0, 2.0, 1.0])
+    expected = np.interp(np.array([x]), places, values)
+    assert as_onnx(lambda v: np.interp(v, places, values) + np.expm1(v), [x]) == pytest.approx(expected + np.expm1(x))

@@ -202,3 +202,27 @@ def test_a_damaged_file_is_refused_and_a_copy_is_the_same(home, second, tmp_path
         asdcore.load_detector(tmp_path / "cut.asd")
     with pytest.raises(ManifestError, match="no key signs an adapted detector"):
         asdcore.load_detector(home / "second.asd", public_key=tmp_path / "k.pub")
+
+
+def test_shares_add_up_to_the_score_of_the_baseline_that_judges(carried, home, second):
+    for audio, rate in sounds(carried, home):
+        verdict = second.score(audio, rate, "fan", system="carried")
+        parts = [branch.share for branch in verdict.branches.values()]
+        assert verdict.usual + sum(parts) + sum(verdict.guards.values()) == pytest.approx(verdict.score, abs=2e-6)
+
+
+def test_a_verdict_of_several_baselines_is_explained(carried, home, second):
+    audio, rate = next(sounds(carried, home))
+    why = asdcore.explain(second, audio, rate, "fan", system="carried", times=2, bands=2)
+    assert why.verdict == second.score(audio, rate, "fan", system="carried")
+    assert why.n_normals == len(second.known("fan").normals("carried"))
+
+
+def test_several_baselines_are_no_onnx_file_and_a_replacement_is(second, replacement, tmp_path):
+    message = (
+        "fan section 00 is judged by several baselines.*'asdcore adapt --as replacement' gives a detector with one"
+    )
+    with pytest.raises(DataError, match=message):
+        asdcore.export_onnx(second, tmp_path / "second.onnx", "fan", system="largest")
+    with pytest.raises(DataError, match="scorer 'lof'"):  # as of the detector that it was made of
+        asdcore.export_onnx(replacement, tmp_path / "replacement.onnx", "fan", system="largest")

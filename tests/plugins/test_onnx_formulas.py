@@ -72,7 +72,10 @@ def test_scorers_of_features(as_onnx, name, parameters, dim, seed):
 SCOPES = ("pooled", "domain_min", "source", "target", "domain_soft")
 NORMALIZERS = [(name, {"scope": scope}) for name in ("median_iqr", "mean_std", "mad") for scope in SCOPES]
 NORMALIZERS += [
-    ("ecdf", {"scope": scope, "output": output}) for scope in SCOPES[:4] for output in ("probability", "surprise")
+    (name, {"scope": scope, "output": output})
+    for name in ("ecdf", "conformal", "gpd")
+    for scope in SCOPES[:4]
+    for output in ("probability", "surprise")
 ]
 
 
@@ -81,12 +84,12 @@ NORMALIZERS += [
 @given(seeds, st.floats(-20, 20, allow_subnormal=False))
 def test_normalizers(as_onnx, name, parameters, seed, score):
     draw = np.random.default_rng(seed)
-    scores = {reference: draw.gamma(2.0, size=30) for reference in ("pooled", "source", "target")}
-    scores["target"][25] = scores["target"][26]  # a tie
-    domain = np.array(["source"] * 20 + ["target"] * 10)
+    scores = {reference: draw.gamma(2.0, size=300) for reference in ("pooled", "source", "target")}
+    scores["target"][250] = scores["target"][260]  # a tie
+    domain = np.array(["source"] * 200 + ["target"] * 100)
     normalizer = asdcore.load_normalizer(name, **parameters).fit(scores, domain)
     references = list(scores)
-    for value in (score, scores["pooled"][0], scores["source"].max(), scores["target"][25], scores["target"].min()):
+    for value in (score, scores["pooled"][0], scores["source"].max(), scores["target"][250], scores["target"].min()):
         clip = {reference: np.array([value + i]) for i, reference in enumerate(references)}
         written = as_onnx(lambda *given: normalizer.to_onnx(dict(zip(references, given, strict=True))), *clip.values())
         assert written == pytest.approx(normalizer.transform(clip), rel=1e-9, abs=1e-12)

@@ -30,8 +30,8 @@ def rate_of(stretches: Sequence[tuple[int, NDArray[Any]]], last: int) -> tuple[f
     --------
     >>> rate_of([(0, np.arange(5) / 100)], 4)
     (100.0, '')
-    >>> rate_of([(0, np.array([0.0, 0.01, 0.04, 0.05]))], 3)[0] is None
-    True
+    >>> rate_of([(0, np.array([0.0, 0.01, 0.06, 0.07]))], 3)
+    (None, 'is sampled unevenly: a time stamp lies 0.0133 s off an even grid of 0.0233 s')
     """
     if last < 1:
         return None, "has a single time stamp"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,12 +16,11 @@ from numpy.typing import NDArray
 
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError
+from asdcore.evidence.scored_again import calibrated_again
 from asdcore.evidence.selection.fault_clips import Fault, test_index
-from asdcore.held_out import Networks
-from asdcore.portfolio import Branch, System, parse_portfolio
+from asdcore.portfolio import Branch, System
 from asdcore.runs.folder import Run
-from asdcore.stages import calibrate, embed, fuse, score
-from asdcore.store.cache import Store
+from asdcore.stages import fuse
 from asdcore.store.tables import CALIBRATED, CELL
 
 Floats = NDArray[np.float64]
@@ -106,29 +104,11 @@ def _of_run(run: Run, names: list[str], faults: list[Fault], train: pl.DataFrame
 
 def _scored_now(run: Run, names: list[str], faults: list[Fault]) -> pl.DataFrame:
     """Return z of faults that the run has not scored."""
-    plan = parse_portfolio(run.about["portfolio"])
-    plan = plan.model_copy(update={"branches": {name: plan.branches[name] for name in names}})
     index = test_index(faults)
-    cells = index.select(CELL).unique()
-    train = run.clips.filter(pl.col("split") == "train").join(cells, on=CELL, how="semi")
-    clips = pl.concat([train, index])
-    store, plugins = Store(Path(run.about["store"])), installed()
-    device = None if run.about["device"] == "cpu" else str(run.about["device"])
-    known = (store, plugins, device, Networks.recorded(run.about, store.root))
-    root = Path(run.about["data"])
-    chunks = embed.plan(clips, root, plan.branches, *known)
-    embed.try_out(chunks, clips, root)
-    for chunk in chunks:
-        embed.embed(chunk)
-    jobs = {name: score.plan(clips, name, plan, *known) for name in names}
-    missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
-    for group in score.together(missing.values()):
-        score.score_together(group)
-    scores = pl.concat([score.assemble(clips, name, group, store) for name, group in jobs.items()])
-    z = calibrate.calibrate(scores, clips, plan.branches, plugins).filter(pl.col("role") == "test")
-    return (
-        z.join(index.select("clip", "sha256"), on="clip").with_columns(clip="sha256").select(list(CALIBRATED.columns))
-    )
+    train = run.clips.filter(pl.col("split") == "train").join(index.select(CELL).unique(), on=CELL, how="semi")
+    z = calibrated_again(run, names, pl.concat([train, index])).filter(pl.col("role") == "test")
+    named = z.join(index.select("clip", "sha256"), on="clip").with_columns(clip="sha256")
+    return named.select(list(CALIBRATED.columns))
 
 
 def _parts(calibrated: pl.DataFrame, clips: pl.DataFrame, names: list[str], system: System) -> pl.DataFrame:

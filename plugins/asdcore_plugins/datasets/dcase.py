@@ -41,6 +41,8 @@ LABELS = {"normal": 0, "anomaly": 1}
 DEPTH = 5  # folders down, so that a wrong root can be answered with the right one
 LOOSE = re.compile(r"(?P<machine>.+?)_(?P<folder>train|test)_(?P<name>(?:section|(?:(?:normal|anomaly)_)?id)_.+)")
 
+FILE = ("clip", "machine", "folder", "name")
+
 
 class DcaseReader:
     """DCASE Challenge Task 2, 2020 to 2026: one reader, driven by two tables.
@@ -140,29 +142,30 @@ def _find(root: Path) -> tuple[pl.DataFrame, list[str]]:
 
     Raises DatasetError where there is no clip.
     """
-    files: list[tuple[str, str, str, str]] = []
+    files: dict[str, list[str]] = {name: [] for name in FILE}
     problems: list[str] = []
     strays: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for folder, names in _sounds(root, problems):
         above = "".join(f"{part}/" for part in folder)
-        printable = f"{above}{''.join(names)}".isprintable()
-        for name in names:
-            loose = LOOSE.fullmatch(name) if not folder else None
-            if not printable and not f"{above}{name}".isprintable():
-                problems.append(f"{f'{above}{name}'!a}: its name has characters that cannot be printed, rename it")
-            elif loose:
-                files.append((name, loose["machine"], loose["folder"], loose["name"]))
-            elif len(folder) == 2 and folder[1] in FOLDERS:
-                files.append((above + name, *folder, name))
-            else:
-                strays[folder].append(name)
-    if not files:
+        if not f"{above}{''.join(names)}".isprintable():
+            odd = [name for name in names if not f"{above}{name}".isprintable()]
+            problems += (
+                f"{f'{above}{name}'!a}: its name has characters that cannot be printed, rename it" for name in odd
+            )
+            names = [name for name in names if name not in odd]
+        if len(folder) == 2 and folder[1] in FOLDERS:
+            columns = [[above + name for name in names], *([part] * len(names) for part in folder), names]
+        else:
+            loose = [] if folder else [match for name in names if (match := LOOSE.fullmatch(name))]
+            columns = [[match[part] for match in loose] for part in (0, *FILE[1:])]
+            if stray := sorted(set(names) - set(columns[0])):
+                strays[folder] = stray
+        for known, more in zip(files.values(), columns, strict=True):
+            known += more
+    if not files["clip"]:
         raise _refusal(root, "a dataset", [_no_dataset(root, strays), *problems])
     problems += [f"{held}, where no clip belongs: move it away, or hide its folder" for held in _held(strays)]
-    columns = ("clip", "machine", "folder", "name")
-    return pl.DataFrame(
-        dict(zip(columns, zip(*files, strict=True), strict=True)), schema=dict.fromkeys(columns, pl.String)
-    ), problems
+    return pl.DataFrame(files, schema=dict.fromkeys(FILE, pl.String)), problems
 
 
 def _sounds(root: Path, problems: list[str]) -> Iterator[tuple[tuple[str, ...], list[str]]]:

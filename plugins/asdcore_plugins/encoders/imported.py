@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,7 @@ class Imported:
     """
 
     layers: Sequence[int | str] = (LAYER,)
+    not_parameters: ClassVar = {"exact": "The features are kept as they came, in float32. Leave exact out."}
     sample_rate = 16000
     """Of no meaning: nothing is resampled to it."""
 

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import numpy as np
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Mixture
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
+from asdcore_plugins.stats.written import written
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,10 @@ class Conformal(ByDistribution):
 
     def __init__(self, scope: str = "pooled", output: str = "surprise", shrinkage: float = 0.0) -> None:
         super().__init__(scope, output, shrinkage)
+
+    def to_onnx(self, scores: Mapping[str, OnnxValue]) -> OnnxValue:
+        """Write the normalizer: {reference: score (1,)} -> z (1,); not with output = "normal"."""
+        return written(self.transform, scores)
 
     def _scale(self, scores: Floats, which: str) -> PMixture:
         return PMixture(PValues.of(scores))

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import numpy as np
 
-from asdcore import DataError, SmoothEcdf
+from asdcore import DataError, OnnxValue, SmoothEcdf
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution
 from asdcore_plugins.normalizers.bases.location_scale import shrunk
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
 from asdcore_plugins.stats.parameters import check_quantiles
+from asdcore_plugins.stats.written import written
 
 FEWEST = 10
 """Train normals that a tail is fitted to, at least."""
@@ -133,6 +134,10 @@ class Gpd(ByDistribution):
         super().__init__(scope, output, shrinkage)
         check_quantiles(threshold=threshold)
         self._threshold = threshold
+
+    def to_onnx(self, scores: Mapping[str, OnnxValue]) -> OnnxValue:
+        """Write the normalizer: {reference: score (1,)} -> z (1,); not with output = "normal"."""
+        return written(self.transform, scores)
 
     def _scale(self, scores: Floats, which: str) -> Moved:
         return Moved(ParetoTail.of(scores, self._threshold, which))

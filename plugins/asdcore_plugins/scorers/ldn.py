@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DOMAINS, REFERENCES, Without
+from asdcore import DOMAINS, REFERENCES, OnnxValue, Without
 from asdcore_plugins.scorers.bases.local_density import LocalDensity, MeanDensity, floor
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats
 from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
@@ -105,6 +105,10 @@ class LDN(LocalDensity):
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
         return super().score_distances(self._rooted(distances))
+
+    def distances_to_onnx(self, distances: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write :meth:`score_distances`: (1, n_train) -> {reference: (1,)}."""
+        return super().distances_to_onnx(distances.op("Sqrt") if self._root else distances)
 
     def _begin(self, rows: DistanceRows, domain: NDArray[np.str_], apart: Without | None) -> None:
         if isinstance(rows, LazyDistances):

@@ -14,7 +14,6 @@ import torch
 
 import asdcore
 from asdcore import DataError
-from asdcore.testing import encoder_checks
 from asdcore_plugins.nn.beats_checkpoint import described, network
 from asdcore_plugins.trained.networks.beats_lora import BeatsLora
 
@@ -143,8 +142,3 @@ def test_a_file_that_lacks_a_tensor_is_refused():
 
 def test_tokens_are_the_same_bits_alone_and_in_a_batch(check_alone, encoder, audio):
     check_alone(encoder, audio)
-
-
-@encoder_checks(lambda: load(TUNED))
-def test_conforms(check):
-    check()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asdcore import DataError
@@ -59,6 +59,7 @@ def alone(name, folder, task):
 
 
 @pytest.mark.parametrize("task", TASKS)
+@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, st.sampled_from(sorted(FOLDERS))), max_size=30))
 def test_names_read_at_once_say_what_each_says_alone(task, clips):
     files = pl.DataFrame(clips, schema={"name": pl.String, "folder": pl.String}, orient="row")
