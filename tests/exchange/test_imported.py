@@ -108,6 +108,10 @@ def test_what_does_not_fit_the_recordings_is_refused(exchanged, dataset, tmp_pat
         )
     with pytest.raises(DataError, match=r"names clips, such as 3DPrinter/.*--data"):
         asdcore.import_features(asdcore.export_features(exchanged / "run", tmp_path / "t.npz", branch="b"), "mine")
+    with pytest.raises(DataError, match="is the same recording as another row, with other features"):
+        one_digest = frame.with_columns(audio_sha256=pl.lit(frame["audio_sha256"][0]))
+        one_digest.write_parquet(tmp_path / "one.parquet")
+        asdcore.import_features(tmp_path / "one.parquet", "mine")
     more = pl.concat([frame, frame[:1].with_columns(clip=pl.lit("gone.wav"))])
     assert importing(more).unused == ["gone.wav"]
     with pytest.raises(ResourceError, match=r"'My Model' cannot name features: .*, such as 'my-model'"):
