@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import asdcore
-from asdcore import DataError, ResourceError
+from asdcore import DataError, ManifestError, ResourceError
 from asdcore.cli import app
 from asdcore.preflight.complexity import complexity
 from asdcore.store.digest import file_digest
@@ -51,6 +51,10 @@ def test_a_frozen_run_pins_imported_features_by_their_content(exchanged, dataset
     digests = {subject["name"]: subject["digest"].get("sha256") for subject in manifest["subject"]}
     assert digests["resource/pinned/features.safetensors"] == imported.sha256 == file_digest(imported.path)
     assert asdcore.verify(tmp_path / "frozen.json").passed
+    with pytest.raises(
+        ManifestError, match="branch .* has the encoder 'imported', which knows recordings and hears no"
+    ):
+        asdcore.export(tmp_path / "frozen.json", tmp_path / "deaf.asd")
     imported.path.unlink()
     shutil.copy(table, imported.path)
     assert not asdcore.verify(tmp_path / "frozen.json").passed

@@ -202,6 +202,8 @@ def _default(plan: Portfolio, name: str | None) -> str:
         raise EvaluationError(f"There is no default {name!r} to move away from. {did_you_mean(name, systems)}")
     if not systems:
         raise EvaluationError("The run has no system with weights of its own; mirrors and ensembles have none.")
+    if name is None and plan.known_faults and plan.known_faults.system in systems:
+        return plan.known_faults.system  # not what faults have chosen, wherever that stands
     return systems[0] if name is None else name
 
 

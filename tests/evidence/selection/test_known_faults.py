@@ -119,6 +119,7 @@ def test_clips_that_chose_stay_left_out_when_their_portfolio_is_chosen_from_agai
     (faults / "fan" / "leak").rename(tmp_path / "leaks" / "fan" / "leak")
     asdcore.select(home / "run", known_faults=tmp_path / "leaks", out=tmp_path / "once.json", replicates=20)
     run = asdcore.run(tmp_path / "once.json", dataset, tmp_path / "run", store=home / "store", task="dcase2026")
+    assert asdcore.select(run, known_faults=faults, replicates=20).facts["default"] == "default"
     again = {"out": tmp_path / "twice.json", "baseline": "known-faults", "replicates": 20}
     asdcore.select(run, known_faults=faults, **again)
     known = json.loads((tmp_path / "twice.json").read_text())["known_faults"]
