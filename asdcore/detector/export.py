@@ -142,8 +142,9 @@ class _Export:
                 if hasattr(encoder.factory, "prepare_recording"):
                     raise ManifestError(
                         f"{self.manifest.path}: branch {name!r} has the encoder {encoder.name!r}, which knows "
-                        "recordings and hears no sound, so a detector could score nothing new. Run, freeze and export a portfolio "
-                        "with the encoder that made the features; 'asdcore infer' scores recordings that have some."
+                        "recordings and hears no sound, so a detector could score nothing new. Run, freeze and "
+                        "export a portfolio with the encoder that made the features; 'asdcore infer' scores recordings "
+                        "that have some."
                     )
 
     @cached_property
