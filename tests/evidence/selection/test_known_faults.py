@@ -111,6 +111,8 @@ def test_clips_that_chose_do_not_judge_and_the_ledger_knows(home, faults, datase
     assert left.as_json() == by_hand.as_json()
     shown = CliRunner().invoke(app, ["evaluate", str(run.folder), "--replicates", "0"])
     assert "6 test clips that have chosen the weights (known faults) left out." in shown.stdout
+    shown = CliRunner().invoke(app, ["evaluate", str(run.folder), "--replicates", "0", "--unknown-machine"])
+    assert "6 test clips that have chosen the weights (known faults) left out." in shown.stdout
     assert asdcore.select(run, "criteria", by="tail_ratio").rows
 
 
