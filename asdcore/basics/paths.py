@@ -36,9 +36,9 @@ def is_recording(name: str, *, named: bool = False) -> bool:
 
     Examples
     --------
-    >>> is_recording("hall 2/pump.WAV"), is_recording("notes.txt"), is_recording("pump.csv")
-    (True, False, False)
-    >>> is_recording("pump.csv", named=True)
+    >>> [asdcore.is_recording(name) for name in ("hall 2/pump.WAV", "notes.txt", "pump.csv")]
+    [True, False, False]
+    >>> asdcore.is_recording("pump.csv", named=True)
     True
     """
     return name.lower().endswith((*RECORDINGS, *TABLES_OF_SAMPLES) if named else RECORDINGS)

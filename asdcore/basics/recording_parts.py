@@ -71,9 +71,9 @@ def part_of(name: str) -> Part:
 
     Examples
     --------
-    >>> part_of("hall/pump.wav#t=10-12.5&channel=2")
+    >>> asdcore.part_of("hall/pump.wav#t=10-12.5&channel=2")
     Part(file='hall/pump.wav', start='10', end='12.5', channel='2', rate=None, unit=None)
-    >>> part_of("hall/pump.wav").is_whole
+    >>> asdcore.part_of("hall/pump.wav").is_whole
     True
     """
     if "#" not in name or (match := _PART.fullmatch(name)) is None:
@@ -126,11 +126,11 @@ def part_name(
 
     Examples
     --------
-    >>> part_name("hall/pump.wav", start=10, end=12.5)
+    >>> asdcore.part_name("hall/pump.wav", start=10, end=12.5)
     'hall/pump.wav#t=10-12.5'
-    >>> part_name("hall/pump.wav", channel="Accel X")
+    >>> asdcore.part_name("hall/pump.wav", channel="Accel X")
     'hall/pump.wav#channel=Accel%20X'
-    >>> part_name("hall/pump.wav")
+    >>> asdcore.part_name("hall/pump.wav")
     'hall/pump.wav'
     """
     words = []

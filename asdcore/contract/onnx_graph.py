@@ -43,6 +43,13 @@ class OnnxGraph:
     ----------
     nodes, constants : list
         Its nodes and initializers so far, as ONNX protocol buffers.
+
+    Examples
+    --------
+    >>> graph = asdcore.OnnxGraph()
+    >>> root = graph.op("Sqrt", graph.constant([4.0]))
+    >>> [node.op_type for node in graph.nodes]
+    ['Sqrt']
     """
 
     def __init__(self) -> None:

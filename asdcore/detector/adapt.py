@@ -50,6 +50,11 @@ class Adaptation(NamedTuple):
         How many normals were added.
     above : list of str
         Those of them that the old detector calls anomalous.
+
+    Examples
+    --------
+    >>> asdcore.Adaptation(path="pump-2.asd", clips=80, above=[]).above
+    []
     """
 
     path: Path
@@ -113,10 +118,10 @@ def adapt(
     --------
     >>> manifest = asdcore.freeze("runs/first", "first.json")
     >>> path = asdcore.export("first.json", "first.asd")
-    >>> asdcore.adapt(path, "data", "second.asd", machine="SynFan")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ...
-    asdcore.errors.DataError: data holds the machines SynFan ...
+    >>> import shutil
+    >>> normals = shutil.copytree("data/SynFan", "after repair/SynFan")
+    >>> asdcore.adapt(path, "after repair", "second.asd", machine="SynFan").clips
+    50
     """
     if way not in WAYS:
         raise DataError(f"the new normals are added as {way!r}; {' or '.join(WAYS)} is allowed")

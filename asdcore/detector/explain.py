@@ -43,8 +43,12 @@ def explain(
     ----------
     detector : Detector
         Who scores; :func:`asdcore.load_detector` returns one.
-    audio, sample_rate, machine, section, system
-        The clip, as of :meth:`Detector.score`.
+    audio : array_like
+        (n_samples,) or (n_channels, n_samples) the clip, in [-1, 1].
+    sample_rate : int
+        In Hz.
+    machine, section, system : str, optional
+        As of :meth:`Detector.score`.
     data : path, optional
         The folder of the recordings that the detector learnt from. Then a part is replaced by the same part of the
         train normal that sounds most alike, which shows all that differs from it. Without, or if no branch compares
@@ -70,7 +74,7 @@ def explain(
     --------
     >>> manifest = asdcore.freeze("runs/first", "first.json")
     >>> detector = asdcore.load_detector(asdcore.export("first.json", "first.asd"))
-    >>> noise = np.random.default_rng(0).normal(scale=0.01, size=(2, 160000)).astype(np.float32)
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 160000)).astype(np.float32)
     >>> noise[:, 80000:96000] *= 20  # louder from 5 s to 6 s
     >>> why = asdcore.explain(detector, noise, 16000, "SynFan", times=5, bands=4)
     >>> why.raised.parts.shape, int(why.raised.times.argmax())

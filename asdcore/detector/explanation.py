@@ -64,6 +64,15 @@ class Explanation:
         By how much each part raises the score of the system.
     branches : dict of str to Raised
         By how much each part raises z of each branch: a fused score may be saturated where a branch is not.
+
+    Examples
+    --------
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> detector = asdcore.load_detector(asdcore.export("first.json", "first.asd"))
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 16000)).astype(np.float32)
+    >>> why = asdcore.explain(detector, noise, 16000, "SynFan", times=2, bands=2)
+    >>> why.replaced_by, list(why.branches)
+    ('own background', ['near_knn'])
     """
 
     verdict: Verdict

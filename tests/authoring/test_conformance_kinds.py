@@ -192,13 +192,29 @@ def louder(self: Changed, prepared: Any, layers: Any) -> list[dict[Any, Tokens]]
     return [{0: Tokens(2 * self.encode(clip, [0])[0].patches)} for clip in prepared]
 
 
+def without_an_onnx_form(*_: Any) -> Any:
+    raise DataError("it has no ONNX form")
+
+
+def doubled(self: Changed, component: Any, first: Any, *more: Any) -> Any:
+    """Write something else as ONNX than what the component gives."""
+    written = component.to_onnx(first, *more)
+    if hasattr(component, "encode"):
+        return {layer: (2.0 * tokens[0],) for layer, tokens in written.items()}
+    return {name: 2.0 * value for name, value in written.items()} if isinstance(written, dict) else 2.0 * written + 1.0
+
+
 FAULTS: dict[str, dict[str, Method]] = {
     "view": {
+        "check_onnx_form": lambda: Changed(
+            load_view("mean"), call=lambda self, mean, *given: mean(*given), to_onnx=doubled
+        ),
         "check_channels": view(lambda waveform: waveform, channels=3),
         "check_waveform_shape_and_type": view(lambda waveform: waveform.astype(np.float64)),
         "check_waveform_is_finite": view(lambda waveform: 1e6 * waveform),
     },
     "encoder": {
+        "check_onnx_form": lambda: Changed(load_encoder("logmel"), to_onnx=doubled),
         "check_sample_rate": with_attributes(sample_rate=16000.0),
         "check_layers": with_attributes(layers=[]),
         "check_channels": with_attributes(channels=True),
@@ -211,6 +227,10 @@ FAULTS: dict[str, dict[str, Method]] = {
         "check_halves_make_the_whole": with_attributes(prepare=lambda self, audio: audio, encode_prepared=louder),
     },
     "scorer": {
+        "check_onnx_form": changed(load_scorer, "mahalanobis", to_onnx=doubled),
+        "check_onnx_form_by_distances": scorer(
+            fit_distances=fit_distances, distances_to_onnx=lambda self, knn, given: knn.distances_to_onnx(2.0 * given)
+        ),
         "check_fit_returns_self": scorer(fit=none),
         "check_refuses_before_fit": scorer(score=lambda *given: {"pooled": zeros_like_first(*given)}),
         "check_refit_forgets": scorer(fit=fit_on_all_so_far),
@@ -235,6 +255,7 @@ FAULTS: dict[str, dict[str, Method]] = {
         ),
     },
     "normalizer": {
+        "check_onnx_form": only(lambda z: z, to_onnx=doubled),
         "check_fit_returns_self": only(lambda z: z, fit=none),
         "check_refuses_before_fit": changed(load_normalizer, "median_iqr", transform=zeros_like_first),
         "check_refit_forgets": only(lambda z: z, fit=fit_on_all_so_far),
@@ -245,6 +266,7 @@ FAULTS: dict[str, dict[str, Method]] = {
         "check_no_target_clips": changed(load_normalizer, "median_iqr", transform=transform_with_targets_only),
     },
     "guard": {
+        "check_onnx_form": guard(lambda penalty, base: penalty, to_onnx=doubled),
         "check_fit_returns_self": guard(lambda penalty, base: penalty, fit=none),
         "check_refuses_before_fit": changed(
             lambda name: load_guard(name, support="a"), "tail", penalty=zeros_like_first
@@ -278,7 +300,8 @@ def test_an_encoder_of_two_channels_is_given_two() -> None:
         heard.append(audio.shape[1:-1])
         return logmel.encode(audio.mean(axis=1), layers)
 
-    assert [one for one in run_checks("encoder", with_attributes(mixed, channels=2)) if not one.passed] == []
+    two_channels = with_attributes(mixed, channels=2, to_onnx=without_an_onnx_form)
+    assert [result for result in run_checks("encoder", two_channels) if not result.passed] == []
     assert set(heard) == {(2,)}
 
 

@@ -44,6 +44,14 @@ class OnnxFile:
         detector takes.
     parity : Parity
         How far its scores are from the detector's.
+
+    Examples
+    --------
+    >>> manifest = asdcore.freeze("runs/first", "first.json")
+    >>> detector = asdcore.load_detector(asdcore.export("first.json", "first.asd"))
+    >>> file = asdcore.export_onnx(detector, "first.onnx", "SynFan", clips=3)
+    >>> file.machine, file.system
+    ('SynFan', 'knn')
     """
 
     path: Path

@@ -49,8 +49,8 @@ def select(
         best of N by a bootstrap. "criteria" uses train normals only, no labels.
     known_faults : str or pathlib.Path, optional
         Instead of a protocol: recordings of faults that somebody knows, by which branches are chosen and weighed,
-        shrunken towards the label-free ``baseline``. A folder FOLDER/<machine>/<kind>/*.wav, or a table with the
-        columns path and machine (and section, kind).
+        shrunken towards the label-free ``baseline``. A folder ``FOLDER/<machine>/<kind>/*.wav``, or a table with
+        the columns path and machine (and section, kind).
     out : str or pathlib.Path, optional
         The portfolio to write with these weights, a new .json file (known_faults).
     systems : sequence of str, optional

@@ -1,9 +1,11 @@
 """Adaptive local density normalization: learns how many neighbours make a density, and how much the density counts.
 
-A(x) = min_y d(x, y) / rho(y)^eta. rho(y) is the mean distance of a train normal to the nearest others of its own
-cluster, as in ``ced``. eta is the slope of log u on log v over the train normals z, clipped to [0, 1]: u is the
+A(x) = min_y d(x, y) / (rho(y) / median rho)^eta. rho(y) is the mean distance of a train normal to the nearest others of
+its own cluster, as in ``ced``. eta is the slope of log u on log v over the train normals z, clipped to [0, 1]: u is the
 distance of z to its nearest other, v the rho of that one. eta = 0 is the nearest neighbour, eta = 1 the ratio of
-``ldn``. An adaptive local-density variant is reported for DCASE 2026 ("Robust train-normal calibration") without a
+``ldn`` up to a factor. The median, taken of log rho, keeps a score at the level of a distance whichever eta a bank has.
+Otherwise banks that lack different clips would have scores that cannot be compared, and a small bank a threshold far
+too low. An adaptive local-density variant is reported for DCASE 2026 ("Robust train-normal calibration") without a
 formula; this one, which joins ``ced`` and ``varmin`` in the logarithm, is ours.
 
 Repeated clips of a domain count once; u and rho have 1e-6 times the median positive rho added. Leave-one-out is exact:
@@ -19,7 +21,7 @@ import numpy as np
 from asdcore_plugins.scorers.bases.cluster_density import ClusterScorer
 from asdcore_plugins.scorers.bases.local_density import floor
 from asdcore_plugins.stats.arrays import Flags, Floats
-from asdcore_plugins.stats.masked import slopes
+from asdcore_plugins.stats.masked import medians, slopes
 from asdcore_plugins.stats.neighbours.exact import Banks
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 
@@ -54,4 +56,5 @@ class ALDN(ClusterScorer):
         density = np.log(rho + added)
         nearest = np.take_along_axis(density, banks.nearest(), axis=1)
         eta = slopes(np.log(banks.nearest_distances() + added), nearest, counted)
-        return np.exp(np.clip(eta, 0.0, 1.0) * density), 0.0
+        usual = medians(density, counted)[:, None]
+        return np.exp(np.clip(eta, 0.0, 1.0) * (density - usual)), 0.0

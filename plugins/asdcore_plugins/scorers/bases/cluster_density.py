@@ -33,7 +33,9 @@ class ClusterScorer(LocalDensity):
     Parameters
     ----------
     k
-        Neighbours among which a cluster can end, at least 3.
+        Neighbours among which a cluster can end, at least 3. Best well below the number of train normals: clusters of a
+        bank of hardly more than k clips end at its edge, elsewhere if some are left out, and out-of-fold scores of
+        ``ced`` are then too low.
     quantile
         Share of ratios that are small enough to end a cluster, 0 to 1.
     among
