@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.basics.paths import SOUNDS
+from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError, did_you_mean
 from asdcore.runs.folder import Run
@@ -154,7 +155,7 @@ def _fault(row: Row, run: Run) -> Fault:
     if not sections:
         machines = run.clips["machine"].unique().to_list()
         raise DataError(f"{path}: {machine!r} is no machine of the run. {did_you_mean(machine, machines)}")
-    if not path.is_file():
+    if not recording_path(path).is_file():
         raise DataError(f"There is no recording {path}. Repair its path in the table of known faults.")
     named = _SECTION.search(str(row["name"]))
     section = str(row.get("section") or (named[1] if named else "") or (sections[0] if len(sections) == 1 else ""))
