@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from asdcore.basics.recording_parts import recording_path
 from asdcore.cli.freeze import PublicKey, RunDir, Store, failing
 from asdcore.cli.onnx import Onnx, Parity, check_asked, lines_of, write_onnx
 from asdcore.cli.shared import FAILED, Json, Machine, Section, System, print_json, print_lines, progress
@@ -126,7 +127,7 @@ def _verdicts(
     from asdcore.data.audio import decode_new
 
     detector.check_asked(machine, section, system)
-    scored, troubles = [], []
+    scored, troubles = [], _Troubles()
     for file in files:
         try:
             if file.is_dir():
@@ -134,8 +135,26 @@ def _verdicts(
             audio, facts = decode_new(file)
             scored.append((file, detector.score(audio, facts.sample_rate, machine, section, system=system)))
         except (DataError, PluginError) as error:
-            troubles.append(f"{file}: {str(error).removeprefix(f'{file.name}: ')}")
-    return scored, troubles
+            troubles.add(file, str(error).removeprefix(f"{file.name}: "))
+    return scored, troubles.lines()
+
+
+class _Troubles:
+    """What is wrong with recordings: once for all windows of one with which the same is wrong."""
+
+    def __init__(self) -> None:
+        self._clips: dict[tuple[Path, str], list[Path]] = {}
+
+    def add(self, clip: Path, what: str) -> None:
+        """Take what is wrong with a clip."""
+        self._clips.setdefault((recording_path(clip), what), []).append(clip)
+
+    def lines(self) -> list[str]:
+        """Return a line for each recording and trouble, with the first of its windows."""
+        return [
+            f"{clips[0]}: {what}" + (f" (the same of {len(clips) - 1} more of its windows)" if len(clips) > 1 else "")
+            for (_, what), clips in self._clips.items()
+        ]
 
 
 COLUMNS = ["file", "machine", "section", "system", "score", "p_value", "threshold", "decision", "nearest"]

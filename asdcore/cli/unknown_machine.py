@@ -21,9 +21,12 @@ MEANING = (
 
 def evaluate_unknown(run: Path, *, as_json: bool, csv: Path | None, latex: Path | None, **more: Any) -> None:
     """Evaluate a run as if the machine of a clip were unknown, and print the results and who is taken for whom."""
+    from asdcore.evidence.held_back import held_back_note
     from asdcore.evidence.unknown_machine import evaluate_unknown_machine
+    from asdcore.runs.folder import load_run
 
-    result = evaluate_unknown_machine(run, **more)
+    finished = load_run(run)
+    result = evaluate_unknown_machine(finished, **more)
     if as_json:
         print_json(result.as_json())
     elif not export(result.evaluation.rows_of_values(), csv, latex):
@@ -36,5 +39,5 @@ def evaluate_unknown(run: Path, *, as_json: bool, csv: Path | None, latex: Path 
             }
             for row in result.confusion
         ]
-        print_lines([*MEANING, "", *terminal.table(rows, list(rows[0]))])
+        print_lines([*MEANING, "", *terminal.table(rows, list(rows[0])), *held_back_note(finished)])
         typer.echo()

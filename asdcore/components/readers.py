@@ -68,15 +68,16 @@ def reader_of(task: str | None, root: Path, plugins: Plugins) -> tuple[str, Data
 def lister_of(task: str | None, root: Path, plugins: Plugins, windows: Windows | None) -> tuple[str, ListsClips]:
     """Return the name of a dataset reader, and what lists the clips of a run: the reader, or one of its windows."""
     name, reader = reader_of(task, root, plugins)
-    return name, _in_windows(reader, windows)
+    return name, in_windows(reader, windows)
 
 
 def build_lister(task: str, plugins: Plugins, windows: Windows | None) -> ListsClips:
     """Return what lists the clips of a run by the reader of this name."""
-    return _in_windows(plugins.build("dataset", task, {}), windows)
+    return in_windows(plugins.build("dataset", task, {}), windows)
 
 
-def _in_windows(reader: Dataset, windows: Windows | None) -> ListsClips:
+def in_windows(reader: Dataset, windows: Windows | None) -> ListsClips:
+    """Return a reader, or what lists the windows of its clips if a portfolio has windows."""
     return reader if windows is None else WindowedReader(reader, windows.seconds, windows.hop)
 
 

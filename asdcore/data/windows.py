@@ -20,7 +20,7 @@ import polars as pl
 
 from asdcore.basics.recording_parts import Part, part_digest, part_name, part_of, recording_path, seconds_text
 from asdcore.contract.interfaces import Dataset
-from asdcore.data.audio import file_digest, header
+from asdcore.data.audio import file_digest, header, opened
 from asdcore.data.clips import completed, facts_are_given, index_clips, looked_at
 from asdcore.data.sound_part import samples_of
 from asdcore.errors import DataError, DatasetError
@@ -183,12 +183,12 @@ def _alike(rows: list[dict[str, Any]]) -> Iterator[str]:
 def windows_of(path: Path, seconds: float, hop: float) -> tuple[list[Path], list[str]]:
     """Return the windows of one recording as paths, and notes on what of it is left out.
 
-    Raises DataError, naming the file, if it cannot be read or is shorter than a window.
+    Raises DataError, naming the file, if it cannot be read, lacks that stretch or channel, or is shorter than a window.
     """
-    rate, n_samples = header(path)
+    with opened(path) as (_, facts):  # which has looked whether the recording has this stretch and channel
+        rate, n_samples = facts.sample_rate, facts.n_samples
     cutter = _Cutter(path.parent, Decimal(str(seconds)), Decimal(str(hop)))
-    first, stop = samples_of(part_of(path.name), rate, n_samples)
-    windows = [path.with_name(name) for name, _, _ in cutter.names(path.name, rate, min(stop, n_samples) - first)]
+    windows = [path.with_name(name) for name, _, _ in cutter.names(path.name, rate, n_samples)]
     if not windows:
         raise DataError(f"{path.name}: lasts {cutter.short[path.name]:.6g} s, and a window {seconds:g} s")
     return windows, cutter.notes()

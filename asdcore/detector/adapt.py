@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
-from asdcore.components.readers import reader_of, year_of
+from asdcore.components.readers import in_windows, reader_of, year_of
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
@@ -200,7 +200,7 @@ class _Adapt:
         check_writable(self.store.root)
         device = None if frozen["run"]["device"] == "cpu" else str(frozen["run"]["device"])
         work = Work(plan, task, self.root, self.store, self.workers, device, self.progress)
-        one_machine = _OneMachine(reader, self.cell)
+        one_machine = in_windows(_OneMachine(reader, self.cell), plan.windows)
         clips, rests = work.listed(one_machine)
         heard = heard_by(self.old, self.cell, clips, self.root, self.progress)
         if way == "second" and (trouble := next((clip for clip in heard if clip.trouble), None)):

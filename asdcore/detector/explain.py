@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asdcore.basics.paths import given_path
+from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import decode, resample
 from asdcore.detector.detector import Detector
 from asdcore.detector.explanation import Explanation, Raised, Replacement
@@ -149,7 +150,7 @@ def _nearest_sound(verdict: Verdict, sha256: dict[str, str], root: Path, clip: A
     if verdict.nearest is None:
         return None
     name = verdict.nearest.clip
-    if not (path := root / name).is_file():
+    if not recording_path(path := root / name).is_file():
         raise DataError(
             f"{root} does not hold {name}, the train normal that sounds most alike. Give the folder that the run was "
             "made from with --data, or leave it out: then parts are replaced by the clip's own background."

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import weakref
+from decimal import Decimal
 from pathlib import Path
 from tempfile import mkdtemp
 
 from asdcore.basics.paths import given_path
-from asdcore.data.audio import decode_new
+from asdcore.basics.recording_parts import part_name, part_of, recording_path, seconds_text
+from asdcore.data.audio import AudioFacts, decode_new
 from asdcore.detector.detector import Detector
 from asdcore.detector.explain import explain
 from asdcore.detector.explanation import Explanation
@@ -72,6 +74,7 @@ def explain_file(
         _check_file(file)
         detector = load_detector(path, public_key=public_key)
     audio, facts = decode_new(file)
+    _check_window(detector, file, facts)
     explained = explain(
         detector, audio, facts.sample_rate, machine, section, system=system, data=data, times=times, bands=bands
     )
@@ -97,8 +100,24 @@ def detector_of_run(run: Run, store: str | Path | None = None, progress: Progres
 
 
 def _check_file(clip: Path) -> None:
-    if not clip.is_file():
+    if not recording_path(clip).is_file():
         raise DataError(f"There is no recording {clip}. Name a file, such as clip.wav.")
+
+
+def _check_window(detector: Detector, file: Path, facts: AudioFacts) -> None:
+    """Raise DataError for a recording longer than the windows that a detector judges: its threshold is theirs."""
+    if (windows := detector.windows) is None:
+        return
+    seconds = facts.n_samples / facts.sample_rate
+    if facts.n_samples > round(windows.seconds * facts.sample_rate) + 1:
+        part = part_of(file.name)
+        start = part.seconds[0]
+        end = start + Decimal(str(windows.seconds))
+        window = part_name(*part._replace(start=seconds_text(start), end=seconds_text(end)))
+        raise DataError(
+            f"{file} lasts {seconds:.6g} s, and this detector judges windows of {windows.seconds:g} s. Name one of "
+            f"them, such as {window}; 'asdcore detect' lists all."
+        )
 
 
 def _clip_of_run(
@@ -107,7 +126,7 @@ def _clip_of_run(
     """Return the file, machine and section of a clip, if it is named as in the run's tables; else what was given."""
     row = run.clips.filter(clip=clip.as_posix()).select("machine", "section").rows()
     if not row:
-        if not clip.is_file():
+        if not recording_path(clip).is_file():
             raise DataError(
                 f"{clip} is neither a file nor a clip of {run.folder}. Its clips have names such as "
                 f"{run.clips['clip'][0]}."

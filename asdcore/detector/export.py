@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asdcore.basics.paths import given_path, places
 from asdcore.components.checkpoints import CHECKPOINT, resolved
-from asdcore.contract.plugins import chosen, loaded
+from asdcore.contract.plugins import chosen, installed, loaded
 from asdcore.detector.container import open_container, write_container
 from asdcore.errors import ManifestError, StoreError
 from asdcore.frozen.manifest.locations import Roots, roots_of
@@ -61,7 +61,8 @@ def export(
     Raises
     ------
     ManifestError
-        If this is not the manifest of a frozen run, or what it pins has changed. Nothing is written then.
+        If this is not the manifest of a frozen run, what it pins has changed, or one of its encoders hears no sound.
+        Nothing is written then.
     StoreError
         If ``out`` holds another file.
 
@@ -117,6 +118,7 @@ class _Export:
 
     def write(self, target: Path) -> None:
         """Check everything that goes inside, and write it."""
+        self._check_hears()
         states = self.states
         self._refuse([str(difference) for difference in code_differences(self.manifest, self.roots)])
         names = [*TABLES, *states, *self.features, *self.networks]
@@ -131,6 +133,19 @@ class _Export:
             {name: self._path(name) for name in names},
             checkpoints,
         )
+
+    def _check_hears(self) -> None:
+        """Raise ManifestError if a branch knows recordings and hears no sound: it could score nothing new."""
+        for name, branch in self.plan.branches.items():
+            for part in branch.parts:
+                encoder = installed().component("encoder", part.encoder.name)
+                if hasattr(encoder.factory, "prepare_recording"):
+                    raise ManifestError(
+                        f"{self.manifest.path}: branch {name!r} has the encoder {encoder.name!r}, which knows "
+                        "recordings and hears no sound, so a detector could score nothing new. Run, freeze and "
+                        "export a portfolio with the encoder that made the features; 'asdcore infer' scores recordings "
+                        "that have some."
+                    )
 
     @cached_property
     def plan(self) -> Portfolio:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from asdcore.basics.paths import given_path, places
 from asdcore.errors import DataError, ResourceError
-from asdcore.exchange.recordings import by_digest, clips_below
+from asdcore.exchange.recordings import by_digest, clips_below, features_of
 from asdcore.exchange.vectors import Floats, read_vectors
 from asdcore.resources.add import add
 from asdcore.resources.entries import ID, Resource
@@ -119,7 +119,7 @@ def import_features(
     elif vectors.are_by_digest:
         features = dict(vectors.by_name)
     elif vectors.digests is not None:
-        features = {digest: vectors.by_name[clip] for clip, digest in vectors.digests.items()}
+        features = features_of(vectors.digests, vectors, path)
     else:
         raise DataError(
             f"{path} names clips, such as {next(iter(vectors.by_name))}. Which recordings these are, --data says: the "

@@ -35,16 +35,25 @@ def by_digest(vectors: Vectors, clips: pl.DataFrame, table: Path, data: Path) ->
     else:
         matched = _of_names(vectors.by_name, digests)
         _check_digests(matched, vectors.digests or {}, table)
+    features = features_of(matched, vectors, table)
+    _check_complete(features, digests, vectors, table, data)
+    return features, [name for name in vectors.by_name if name not in matched]
+
+
+def features_of(digests: Mapping[str, str], vectors: Vectors, table: Path) -> dict[str, Floats]:
+    """Return {digest: features} of the names in {name: digest}.
+
+    Raises DataError if two names are the same recording, with differing features.
+    """
     features: dict[str, Floats] = {}
-    for name, digest in matched.items():
+    for name, digest in digests.items():
         before = features.setdefault(digest, vectors.by_name[name])
-        if before is not vectors.by_name[name] and before.tobytes() != vectors.by_name[name].tobytes():
+        if before.shape != vectors.by_name[name].shape or before.tobytes() != vectors.by_name[name].tobytes():
             raise DataError(
                 f"{table}: {name} is the same recording as another row, with other features. Compute the features of "
                 "both in the same way, or remove one."
             )
-    _check_complete(features, digests, vectors, table, data)
-    return features, [name for name in vectors.by_name if name not in matched]
+    return features
 
 
 def _of_names(names: Iterable[str], digests: Mapping[str, str]) -> dict[str, str]:

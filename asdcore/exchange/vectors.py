@@ -10,7 +10,9 @@ A name is that of a clip or the SHA-256 of its file. An array is (dim,), (time, 
 from __future__ import annotations
 
 import re
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +31,9 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 DIGESTS = ("audio_sha256", "sha256")
 NAMES = ("clip", "file", "filename", "path", "name")
 """Columns of a Parquet table that may name a recording, the surest first."""
+
+UNREADABLE = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
+"""What NumPy raises for a file that is cut off, damaged, or claims a shape that its bytes do not have."""
 
 HOW = (
     "a Parquet table with a column 'clip' or 'audio_sha256' and one column of lists, an npz file with an array for "
@@ -103,14 +108,17 @@ def _npz_arrays(table: Path) -> Iterator[tuple[str, NDArray[Any]]]:
         raise DataError(f"{table} is a single array, and names no clip. Allowed is {HOW}.")
     with arrays:
         for name in arrays.files:
-            yield name, _loaded(partial(arrays.__getitem__, name), table)
+            array = _loaded(partial(arrays.__getitem__, name), table)
+            if not isinstance(array, np.ndarray):
+                raise DataError(f"{table} holds {name}, which is no array. Write it with np.savez(file, **arrays).")
+            yield name, array
 
 
 def _loaded(load: Callable[[], Any], path: Path) -> Any:
     """Load an array, without running any code that its file may hold."""
     try:
         return load()
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as NumPy arrays ({error}). Write plain arrays of numbers: np.savez(file, **arrays)."
         ) from None
@@ -171,17 +179,22 @@ def _names(frame: pl.DataFrame, table: Path) -> tuple[list[str], dict[str, str] 
     digest = next((name for name in DIGESTS if name in frame.columns), None)
     named = next((name for name in NAMES if frame.schema.get(name) == pl.String), None)
     key = named or digest
+    if digest is not None and frame.schema[digest] != pl.String:
+        raise DataError(
+            f"{table}, column {digest!r} holds {frame.schema[digest]}. The SHA-256 of a file is allowed as text, 64 "
+            "hexadecimal digits: bytes.hex() writes them."
+        )
     if key is None:
         raise DataError(
             f"{table} names no recordings: its columns are {', '.join(frame.columns)}. Call the column of clip names "
             "'clip', or that of the SHA-256 of their files 'audio_sha256'."
         )
-    names = frame[key].cast(pl.String, strict=False)
+    names = frame[key] if named else frame[key].str.to_lowercase()
     if names.null_count() or names.n_unique() < len(names):
         twice = names.filter(names.is_duplicated())
         what = f"{twice[0]} has two rows" if len(twice) and twice[0] else "a row has no name"
         raise DataError(f"{table}, column {key!r}: {what}. Give each recording one row.")
-    of_names = dict(zip(names, frame[digest].cast(pl.String, strict=False), strict=True)) if named and digest else None
+    of_names = dict(zip(names, frame[digest].str.to_lowercase(), strict=True)) if named and digest else None
     if wrong := [value for value in (of_names or {}).values() if not DIGEST.fullmatch(value or "")]:
         raise DataError(
             f"{table}, column {digest!r}: {wrong[0]!r} is not the SHA-256 of a file, 64 hexadecimal digits. Repair or "
@@ -204,9 +217,10 @@ def _arrays(frame: pl.DataFrame, table: Path) -> list[Floats]:
     if not shaped:
         return arrays
     try:
-        return [array.reshape(shape) for array, shape in zip(arrays, frame["shape"].to_list(), strict=True)]
+        shaped_arrays = [array.reshape(shape) for array, shape in zip(arrays, frame["shape"].to_list(), strict=True)]
     except (TypeError, ValueError) as error:
         raise DataError(f"{table}: 'shape' does not fit 'values' ({error}). Write both from the same array.") from None
+    return [_numbers(array, f"{table}, a row") for array in shaped_arrays]
 
 
 def rows_of_lists(column: pl.Series, where: str) -> list[Floats]:
@@ -257,4 +271,5 @@ def _block(flat: pl.Series, where: str) -> Floats:
     if flat.null_count() or not flat.dtype.is_numeric():
         what = f"{flat.null_count()} values are null" if flat.null_count() else f"the values are {flat.dtype}"
         raise DataError(f"{where}: {what}. Numbers are allowed, float32 at best.")
-    return np.ascontiguousarray(flat.to_numpy(), np.float32)
+    with np.errstate(over="ignore"):  # as in _numbers
+        return np.ascontiguousarray(flat.to_numpy(), np.float32)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import asdcore
-from asdcore import DataError, ResourceError
+from asdcore import DataError, ManifestError, ResourceError
 from asdcore.cli import app
 from asdcore.preflight.complexity import complexity
 from asdcore.store.digest import file_digest
@@ -51,6 +51,10 @@ def test_a_frozen_run_pins_imported_features_by_their_content(exchanged, dataset
     digests = {subject["name"]: subject["digest"].get("sha256") for subject in manifest["subject"]}
     assert digests["resource/pinned/features.safetensors"] == imported.sha256 == file_digest(imported.path)
     assert asdcore.verify(tmp_path / "frozen.json").passed
+    with pytest.raises(
+        ManifestError, match="branch .* has the encoder 'imported', which knows recordings and hears no"
+    ):
+        asdcore.export(tmp_path / "frozen.json", tmp_path / "deaf.asd")
     imported.path.unlink()
     shutil.copy(table, imported.path)
     assert not asdcore.verify(tmp_path / "frozen.json").passed
@@ -108,6 +112,10 @@ def test_what_does_not_fit_the_recordings_is_refused(exchanged, dataset, tmp_pat
         )
     with pytest.raises(DataError, match=r"names clips, such as 3DPrinter/.*--data"):
         asdcore.import_features(asdcore.export_features(exchanged / "run", tmp_path / "t.npz", branch="b"), "mine")
+    with pytest.raises(DataError, match="is the same recording as another row, with other features"):
+        one_digest = frame.with_columns(audio_sha256=pl.lit(frame["audio_sha256"][0]))
+        one_digest.write_parquet(tmp_path / "one.parquet")
+        asdcore.import_features(tmp_path / "one.parquet", "mine")
     more = pl.concat([frame, frame[:1].with_columns(clip=pl.lit("gone.wav"))])
     assert importing(more).unused == ["gone.wav"]
     with pytest.raises(ResourceError, match=r"'My Model' cannot name features: .*, such as 'my-model'"):

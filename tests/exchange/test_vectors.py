@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import zipfile
+
 import numpy as np
 import polars as pl
 import pyarrow
@@ -76,6 +79,10 @@ OF_PARQUET = {
     "text": ({"clip": ["a"], "x": [["b"]]}, "the values are String. Numbers are allowed"),
     "no rectangle": ({"clip": ["a"], "x": [[[1.0], [1.0, 2.0]]]}, "the lists in a list have 1 to 2 values"),
     "shape": ({"clip": ["a"], "shape": [[3]], "values": [[1.0]]}, "'shape' does not fit 'values'"),
+    "no axes": ({"clip": ["a"], "shape": [[]], "values": [[1.0]]}, r"is an array \(\) of float32"),
+    "four axes": ({"clip": ["a"], "shape": [[1, 1, 1, 2]], "values": [[1.0, 2.0]]}, r"is an array \(1, 1, 1, 2\)"),
+    "beyond float32": ({"clip": ["a"], "x": [[1e300]]}, "hold NaN or infinite values, the first: a"),
+    "bytes of a digest": ({"sha256": [b"\xff" * 32], "x": [[1.0]]}, "'sha256' holds Binary. The SHA-256 of a file is"),
     "digest": ({"clip": ["a"], "sha256": ["abc"], "x": [[1.0]]}, "'abc' is not the SHA-256 of a file"),
 }
 
@@ -84,6 +91,40 @@ OF_PARQUET = {
 def test_a_fault_of_a_parquet_table_has_its_message(tmp_path, columns, message):
     with pytest.raises(DataError, match=message):
         read_vectors(parquet(tmp_path / "t.parquet", **columns))
+
+
+@pytest.mark.parametrize("clip", [[], ["a"]], ids=["alone", "beside names"])
+def test_digests_in_capitals_are_digests(tmp_path, clip):
+    columns = {"sha256": ["AB" * 32], "x": [[1.0]]} | ({"clip": clip} if clip else {})
+    vectors = read_vectors(parquet(tmp_path / "t.parquet", **columns))
+    if clip:
+        assert vectors.digests == {"a": "ab" * 32}
+    else:
+        assert list(vectors.by_name) == ["ab" * 32]
+        assert vectors.are_by_digest
+
+
+DAMAGED = {
+    "header cut off": b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4'\n",
+    "more values than bytes": b"\x93NUMPY\x01\x00\x76\x00"
+    + b"{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999999,), }".ljust(117)
+    + b"\n",
+    "pickled": pickle.dumps([1.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_npy_file_is_refused(tmp_path, content):
+    (tmp_path / "a.wav.npy").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.wav\.npy cannot be read as NumPy arrays"):
+        read_vectors(tmp_path)
+
+
+def test_an_npz_file_that_holds_a_text_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.npz", "w") as file:
+        file.writestr("readme.txt", "hello")
+    with pytest.raises(DataError, match=r"holds readme\.txt, which is no array"):
+        read_vectors(tmp_path / "t.npz")
 
 
 def test_what_is_no_table_is_refused_in_one_sentence(tmp_path):

@@ -34,8 +34,11 @@ class CsvRecording:
     """A table of samples, in memory."""
 
     def __init__(self, path: Path) -> None:
-        with path.open(encoding="utf-8-sig") as file:
-            head = file.read(HEAD).splitlines()
+        try:
+            with path.open(encoding="utf-8-sig") as file:
+                head = file.read(HEAD).splitlines()
+        except UnicodeDecodeError:
+            raise DataError("is not text in UTF-8. Save it as 'CSV UTF-8'") from None
         if not head:
             raise DataError("has no rows")
         separator = max(",;\t", key=head[0].count)

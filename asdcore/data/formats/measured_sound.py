@@ -64,6 +64,8 @@ class MeasuredSound:
         stop = min(self._next + frames, self.frames)
         with damage(self._name):
             samples = self._file.read(self._channel, self._next, stop)
+            if np.iscomplexobj(samples):
+                raise DataError(f"its channel {self._channel.name} holds complex numbers, and samples are real")
         self._next += len(samples)
         with np.errstate(over="ignore"):  # infinity is refused with NaN
             return np.asarray(samples, dtype=np.float32).reshape(-1, 1)

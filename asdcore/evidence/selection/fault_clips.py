@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.basics.paths import SOUNDS
+from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError, did_you_mean
 from asdcore.runs.folder import Run
@@ -61,8 +62,9 @@ def known_faults(place: Path, run: Run) -> list[Fault]:
     Raises
     ------
     DataError
-        If a clip is of no machine of the run, is a train clip, is there twice, or is said to be normal, or if some
-        faults have a kind and others have none.
+        If a clip is of no machine of the run, is a train clip or a test clip of another machine, is there twice, or is
+        said to be normal (by a label, its name, or that of the run's test clip of the same content), or if some faults
+        have a kind and others have none.
     """
     if not place.exists():
         raise DataError(
@@ -73,6 +75,7 @@ def known_faults(place: Path, run: Run) -> list[Fault]:
     faults = [_fault(row, run) for row in rows]
     _check_normals(rows)
     _check_train(faults, run)
+    _check_test(faults, run)
     _check_once(faults)
     without = [fault for fault in faults if not fault.kind]
     if 0 < len(without) < len(faults):
@@ -152,7 +155,7 @@ def _fault(row: Row, run: Run) -> Fault:
     if not sections:
         machines = run.clips["machine"].unique().to_list()
         raise DataError(f"{path}: {machine!r} is no machine of the run. {did_you_mean(machine, machines)}")
-    if not path.is_file():
+    if not recording_path(path).is_file():
         raise DataError(f"There is no recording {path}. Repair its path in the table of known faults.")
     named = _SECTION.search(str(row["name"]))
     section = str(row.get("section") or (named[1] if named else "") or (sections[0] if len(sections) == 1 else ""))
@@ -192,6 +195,27 @@ def _check_train(faults: list[Fault], run: Run) -> None:
     for fault in faults:
         if (fault.machine, fault.section) not in normals:
             raise DataError(f"{fault.path}: the run has no train normals of {fault.machine} section {fault.section}.")
+
+
+def _check_test(faults: list[Fault], run: Run) -> None:
+    """Raise DataError if a fault is a test clip of the run that is of another machine or section, or named normal."""
+    test = run.clips.filter(pl.col("split") == "test").select("sha256", "clip", *CELL)
+    cells: dict[str, set[tuple[str, str]]] = {}
+    names = {}
+    for sha256, clip, *cell in test.sort("clip").iter_rows():
+        cells.setdefault(sha256, set()).add((cell[0], cell[1]))
+        names[sha256] = clip
+    for fault in faults:
+        if (fault.machine, fault.section) not in cells.get(fault.sha256, {(fault.machine, fault.section)}):
+            raise DataError(
+                f"{fault.path} is said to be of {fault.machine} section {fault.section}, and is the test clip "
+                f"{names[fault.sha256]} of the run. Say the machine and section that it is of."
+            )
+        if _NORMAL_NAME.search(Path(names.get(fault.sha256, "")).stem):
+            raise DataError(
+                f"{fault.path} is the test clip {names[fault.sha256]} of the run, which is normal by its name. Give "
+                "faults alone."
+            )
 
 
 def _check_once(faults: list[Fault]) -> None:

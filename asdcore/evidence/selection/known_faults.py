@@ -202,6 +202,8 @@ def _default(plan: Portfolio, name: str | None) -> str:
         raise EvaluationError(f"There is no default {name!r} to move away from. {did_you_mean(name, systems)}")
     if not systems:
         raise EvaluationError("The run has no system with weights of its own; mirrors and ensembles have none.")
+    if name is None and plan.known_faults and plan.known_faults.system in systems:
+        return plan.known_faults.system  # not what faults have chosen, wherever that stands
     return systems[0] if name is None else name
 
 
@@ -226,18 +228,22 @@ def _portfolio(
     choice: Choice,
     faults: Sequence[Fault],
 ) -> Portfolio:
-    """Return the portfolio of the default and of the system that the faults chose."""
+    """Return the portfolio of the default and of the system that the faults chose.
+
+    Faults that chose a portfolio which is chosen from again stay with it: they may have made its weights.
+    """
     plan, system = plans[0], plans[0].systems[name]
     say = {branch: float(weight) for branch, weight in zip(branches, weights, strict=True) if weight}
     chosen = system.model_copy(update={"weights": say})
     systems: dict[str, System] = {CHOSEN: chosen, **({name: system} if name != CHOSEN else {})}
     needed = set().union(*(each.branches for each in systems.values()))
     kept = {branch: made for branch, made in branches.items() if branch in needed}
+    earlier = {sha256: kind for each in plans if each.known_faults for sha256, kind in each.known_faults.faults.items()}
     known = KnownFaults(
         system=name,
         chosen_from=tuple(each.digest for each in plans),
         moved=choice.moved,
-        faults={fault.sha256: fault.kind for fault in faults},
+        faults=earlier | {fault.sha256: fault.kind for fault in faults},
     )
     values = plan.model_dump(mode="json") | {
         "name": f"{plan.name}-{CHOSEN}",
@@ -264,7 +270,8 @@ def _sentence(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> st
     if not facts["faults"]:
         return f"No fault is known, so the weights are those of the default, {facts['default']}."
     moved = fixed(100 * facts["moved"], 0)
-    said = f"{facts['faults']} known faults move {moved} % of the say away from {facts['default']}"
+    n_faults = "1 known fault moves" if facts["faults"] == 1 else f"{facts['faults']} known faults move"
+    said = f"{n_faults} {moved} % of the say away from {facts['default']}"
     if rows and facts["moved"]:
         said += f", most to {max(rows, key=lambda row: row['weight'] - row['default'])['branch']}"
     if "out_of_bag" in facts:

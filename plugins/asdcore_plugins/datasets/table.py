@@ -142,6 +142,18 @@ def _read(root: Path) -> tuple[list[Row], list[str]]:
     return rows, [*problems, *overlaps(first)]
 
 
+def _check_encoding(file: Path, root: Path) -> None:
+    """Raise DatasetError for text that is not UTF-8, as spreadsheets write it if nothing else is chosen."""
+    content = file.read_bytes()
+    try:
+        content.decode()
+        is_text = b"\0" not in content
+    except UnicodeDecodeError:
+        is_text = False
+    if not is_text:
+        raise DatasetError(f"{file} is not text in UTF-8. Save it as 'CSV UTF-8'.", [], index_clips(root, []))
+
+
 def _table(root: Path) -> pl.DataFrame:
     """Read the table, all columns as text; raises DatasetError if it is not one of these columns."""
     file, *others = _tables(root)
@@ -149,6 +161,7 @@ def _table(root: Path) -> pl.DataFrame:
         raise DatasetError(f"{root} holds both {' and '.join(TABLES)}: remove one.", [], index_clips(root, []))
     try:
         if file.suffix == ".csv":
+            _check_encoding(file, root)
             table = pl.read_csv(file, infer_schema=False, separator=_separator(file), encoding="utf8")
         else:
             table = pl.read_parquet(file)

@@ -89,3 +89,10 @@ def test_a_column_of_notes_is_no_channel(tmp_path):
     (tmp_path / "b.csv").write_text("note\nok\n")
     with pytest.raises(DataError, match="b.csv: has no column of numbers"):
         inspect_audio(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_text_that_is_not_utf_8_says_what_to_save_it_as(tmp_path, encoding):
+    (tmp_path / "a.csv").write_bytes("time [s],x [m/s\xb2]\n0,0.5\n0.001,0.25\n".encode(encoding))
+    with pytest.raises(DataError, match=r"^a.csv: is not text in UTF-8. Save it as 'CSV UTF-8'"):
+        inspect_audio(tmp_path / "a.csv")

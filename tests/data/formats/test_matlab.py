@@ -52,3 +52,9 @@ def test_a_file_cut_short_is_refused(tmp_path, signal, kept):
     (tmp_path / "a.mat").write_bytes(content[: int(kept * len(content))])
     with pytest.raises(DataError, match=r"^a.mat: "):
         inspect_audio(tmp_path / "a.mat")
+
+
+def test_complex_numbers_are_refused(tmp_path, signal):
+    savemat(tmp_path / "a.mat", {"x": signal * 1j, "fs": 25600})
+    with pytest.raises(DataError, match=r"^a.mat: its channel x holds complex numbers, and samples are real"):
+        inspect_audio(tmp_path / "a.mat")

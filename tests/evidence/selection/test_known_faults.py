@@ -111,7 +111,21 @@ def test_clips_that_chose_do_not_judge_and_the_ledger_knows(home, faults, datase
     assert left.as_json() == by_hand.as_json()
     shown = CliRunner().invoke(app, ["evaluate", str(run.folder), "--replicates", "0"])
     assert "6 test clips that have chosen the weights (known faults) left out." in shown.stdout
+    shown = CliRunner().invoke(app, ["evaluate", str(run.folder), "--replicates", "0", "--unknown-machine"])
+    assert "6 test clips that have chosen the weights (known faults) left out." in shown.stdout
     assert asdcore.select(run, "criteria", by="tail_ratio").rows
+
+
+def test_clips_that_chose_stay_left_out_when_their_portfolio_is_chosen_from_again(home, faults, dataset, tmp_path):
+    (tmp_path / "leaks" / "fan").mkdir(parents=True)
+    (faults / "fan" / "leak").rename(tmp_path / "leaks" / "fan" / "leak")
+    asdcore.select(home / "run", known_faults=tmp_path / "leaks", out=tmp_path / "once.json", replicates=20)
+    run = asdcore.run(tmp_path / "once.json", dataset, tmp_path / "run", store=home / "store", task="dcase2026")
+    assert asdcore.select(run, known_faults=faults, replicates=20).facts["default"] == "default"
+    again = {"out": tmp_path / "twice.json", "baseline": "known-faults", "replicates": 20}
+    asdcore.select(run, known_faults=faults, **again)
+    known = json.loads((tmp_path / "twice.json").read_text())["known_faults"]
+    assert sorted(known["faults"].values()) == ["leak"] * 3 + ["rubbing"] * 3
 
 
 def test_a_submission_of_what_faults_have_chosen_is_refused(home, faults, dataset, tmp_path):
@@ -184,6 +198,10 @@ def test_bad_faults_have_one_message_each(home, faults, dataset, tmp_path):
     refused(tmp_path / "h.csv", "There is no recording")
     (tmp_path / "i.csv").write_text(f"path,machine,label\n{first(faults)},fan,normal\n")
     refused(tmp_path / "i.csv", "1 of 1 known faults are normal clips by name or label")
+    refused(put(normal, "k", "fan", "x.wav"), r"is the test clip fan/test/.* of the run, which is normal by its name")
+    refused(
+        put(first(faults), "l", "3DPrinter", "x.wav"), r"said to be of 3DPrinter section 00, and is the test clip fan/"
+    )
     (tmp_path / "j.csv").write_text(f"path,machine,section\n{first(faults)},fan,07\n")
     refused(tmp_path / "j.csv", r"there is no section 07 of fan\. The run has 00")
 

@@ -111,3 +111,10 @@ def test_a_file_that_is_no_table_is_named(tmp_path):
     (tmp_path / "clips.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(DatasetError, match=r"clips.parquet is not a table that can be read"):
         READER.clips(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_text_that_is_not_utf_8_says_what_to_save_it_as(tmp_path, encoding):
+    (tmp_path / "clips.csv").write_bytes("path,machine,split\r\na.wav,M\xfchle,train\r\n".encode(encoding))
+    with pytest.raises(DatasetError, match=r"clips.csv is not text in UTF-8. Save it as 'CSV UTF-8'"):
+        READER.clips(tmp_path)
