@@ -149,6 +149,10 @@ def main() -> None:
         with own_streams():
             typer.echo(f"Error: {_said(error)}", err=True)
         sys.exit(MISUSED)
+    finally:
+        if sys.unraisablehook is _stop_again:
+            # It has been interrupted: once more, while Python ends, would only change the exit code.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _said(error: Exception) -> str:

@@ -30,6 +30,9 @@ Seen = TypeVar("Seen", Path, Path | None)
 ANSWER, ARRIVAL = 10.0, 60.0
 """Seconds for a scheduler to answer, and for a first worker to come."""
 
+ASKED_AGAIN = 5
+"""How often a worker that has lost its connection is asked again, half a second apart."""
+
 GPU = "GPU"
 """The resource of workers that have a GPU."""
 
@@ -144,9 +147,7 @@ class Cluster:
         """Let every worker prove itself; returns {worker: what is wrong there} of those that cannot work."""
         from asdcore.cluster.worker import Call, prove
 
-        call = pickle.dumps(Call(prove, needs))
-        with self.answering():
-            answers = self.client.run(pickle.loads, call, on_error="return")
+        answers = self._answers(pickle.dumps(Call(prove, needs)))
         troubles, workers = {}, self.workers()
         for address, proof in answers.items():
             if isinstance(proof, BaseException):
@@ -159,6 +160,26 @@ class Cluster:
                 for note in proof.notes:
                     self.note(f"worker {self.label(address, proof.host)}: {note}.")
         return troubles
+
+    def _answers(self, call: bytes) -> dict[str, Any]:
+        """Return what every worker answers to a call, or its error.
+
+        A worker that was killed has lost its connection before the scheduler counts it out. It is asked again.
+        """
+        from distributed.comm import CommClosedError
+
+        ask = partial(self.client.run, pickle.loads, call, on_error="return")
+        with self.answering():
+            answers: dict[str, Any] = ask()
+            for _ in range(ASKED_AGAIN):
+                lost = [address for address, answer in answers.items() if isinstance(answer, CommClosedError)]
+                if not lost:
+                    break
+                time.sleep(0.5)
+                there = self.workers().keys() & set(lost)
+                answers = {address: answer for address, answer in answers.items() if address not in lost}
+                answers |= ask(workers=sorted(there)) if there else {}
+        return answers
 
     def wrong(self, proof: Proof, needs: Needs) -> list[str]:
         """Return what is wrong with a worker, by its own words and by what it has written into the store."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
 import asdcore
 from asdcore.cluster import connection
-from asdcore.cluster.connection import _check_versions, connected
+from asdcore.cluster.connection import Cluster, _check_versions, connected
 from asdcore.errors import ClusterError
 from asdcore.progress import Silent
 
-pytest.importorskip("distributed")
+CommClosedError = pytest.importorskip("distributed.comm").CommClosedError
 
 
 def about(python="3.11.7.final.0", distributed="2026.8.0"):
@@ -66,3 +67,27 @@ def test_a_cluster_that_nothing_needs_is_not_started(monkeypatch):
     monkeypatch.setattr(connection, "local_cluster", lambda *_: pytest.fail("started"))
     with connected("local", None, Silent()) as cluster:
         assert cluster.is_here
+
+
+class Killed:
+    """A client whose worker "b" was killed: the scheduler counts it as one for a while, and another still answers."""
+
+    def __init__(self, counted_out: bool) -> None:
+        self.counted_out, self.asked = counted_out, 0
+
+    def scheduler_info(self, n_workers=5):
+        left = {"a"} if self.counted_out and self.asked else {"a", "b"}
+        return {"workers": {address: {"host": "node7"} for address in left}}
+
+    def run(self, *_, workers=("a", "b"), on_error):
+        self.asked += 1
+        proof = SimpleNamespace(host="node7", notes=[], troubles=[])
+        return {address: proof if address == "a" else CommClosedError("closed") for address in workers}
+
+
+@pytest.mark.parametrize(("counted_out", "troubles"), [(True, []), (False, ["b of node7"])])
+def test_a_worker_killed_during_its_proof_is_no_reason_to_refuse_the_others(monkeypatch, counted_out, troubles):
+    monkeypatch.setattr(connection.time, "sleep", lambda _: None)
+    monkeypatch.setattr(Cluster, "wrong", lambda *_: [])
+    with connected(Killed(counted_out), None, Silent()) as cluster:
+        assert list(cluster.proven(None)) == troubles

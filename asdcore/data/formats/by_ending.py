@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+import weakref
 from pathlib import Path
 
 from asdcore.basics.paths import MEASURED, TABLES_OF_SAMPLES
@@ -41,10 +42,8 @@ class _Held:
         self.key = key
         module = importlib.import_module(f"{__package__}.{MODULES[path.suffix.lower()]}")
         self.file: ChannelFile = module.open_file(path)
-
-    def __del__(self) -> None:
-        if hasattr(self, "file"):
-            self.file.close()
+        # No __del__: at the end of the process it would come after the libraries are gone.
+        weakref.finalize(self, self.file.close)
 
 
 class _LastOpened(threading.local):
