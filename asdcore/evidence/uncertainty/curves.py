@@ -18,6 +18,7 @@ or above it, cut off where the false positive rate reaches ``max_fpr``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from asdcore.evidence.metrics import EPSILON, Cell, Rule
 
 Floats = NDArray[np.float64]
-Weights = NDArray[np.float64] | NDArray[np.float32]
+Weights = NDArray[np.floating[Any]]
 BLOCK = 256
 """Replicates at a time: the weights of a few hundred clips then stay in a processor's cache."""
 
@@ -97,7 +98,7 @@ def official_scores(values: Floats, machines: Sequence[str], rule: Rule) -> Floa
     return arithmetic
 
 
-def _product(shares: NDArray[np.float64] | NDArray[np.bool_], weights: Weights) -> Floats:
+def _product(shares: NDArray[np.floating[Any] | np.bool_], weights: Weights) -> Floats:
     """Shares (k, n) of 0, 1/2 and 1, weights (n, replicates) -> (k, replicates), in the precision of the weights."""
     return np.asarray(shares.astype(weights.dtype) @ weights, dtype=np.float64)
 

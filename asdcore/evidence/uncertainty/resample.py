@@ -15,11 +15,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Weights = NDArray[np.float64] | NDArray[np.float32]
+Weights = NDArray[np.floating[Any]]
 Indices = NDArray[np.intp]
 Stratum = tuple[str, Indices]
 """A stratum's name, and the positions of its clips among those of the section, in the order of their names."""
@@ -29,7 +30,7 @@ EXACT = 1 << 22
 """Clips of a section up to which float32 holds the sums exactly: it holds halves below 2**23."""
 
 
-def precision(n_clips: int) -> type[np.float32] | type[np.float64]:
+def precision(n_clips: int) -> type[np.floating[Any]]:
     """Return the type that sums of this many clips' weights, and of their halves, are exact in."""
     return np.float32 if n_clips <= EXACT else np.float64
 
