@@ -10,9 +10,9 @@ For weights w of m anomalies a and n normals x, and M[i, j] = [a_i > x_j] + [a_i
 
 so that a matrix product serves every replicate. Whole weights give sums of halves, which float64 holds exactly, so the
 result has the same bits on every machine; weights in float32 hold them as well, and take half the time
-(:func:`asdcore.evidence.uncertainty.resample.precision`). pAUC walks down the distinct scores of the normals: between the normals above
-a score and those at or above it the ROC curve is a straight line from the share of anomalies above it to the share at
-or above it, cut off where the false positive rate reaches ``max_fpr``.
+(:func:`asdcore.evidence.uncertainty.resample.precision`). pAUC walks down the distinct scores of the normals: between
+the normals above a score and those at or above it the ROC curve is a straight line from the share of anomalies above it
+to the share at or above it, cut off where the false positive rate reaches ``max_fpr``.
 """
 
 from __future__ import annotations
