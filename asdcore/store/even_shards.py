@@ -70,10 +70,11 @@ def even_rows(table: Any) -> Even | None:
     if any(column.null_count for column in (*columns, *flat)):
         return None
     names = columns[0].to_pylist()
-    lengths, counts = (np.diff(column.offsets.to_numpy()) for column in columns[1:])
+    # pyarrow's own to_numpy imports pandas where it is installed, which takes longer than to read a machine.
+    lengths, counts = (np.diff(np.from_dlpack(column.offsets)) for column in columns[1:])
     if (lengths != lengths[0]).any():
         return None
-    shapes, block = flat[0].to_numpy().reshape(len(names), lengths[0]), flat[1].to_numpy()
+    shapes, block = np.from_dlpack(flat[0]).reshape(len(names), lengths[0]), np.from_dlpack(flat[1])
     shape = tuple(shapes[0].tolist())
     if (shapes != shapes[0]).any() or min(shape, default=1) <= 0 or (counts != math.prod(shape)).any():
         return None
