@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from asdcore.data.audio import decode
 from asdcore.detector.explanation import Explanation
 from asdcore.errors import AsdcoreError, DataError
-from asdcore.reporting.charts.style import BLUE, ORANGE
+from asdcore.reporting.colours import BLUE, ORANGE
 from asdcore.reporting.pictures import BRIGHTEST, DARKEST, LOWEST, png, spectrogram
 from asdcore.store.atomic import write_bytes
 

@@ -58,27 +58,27 @@ class Opens(Protocol):
         """Open a file; any error that is no DataError says that the file is damaged."""
 
 
-def rate_said(said: Mapping[str, Any]) -> tuple[float | None, str]:
+def stated_rate(statements: Mapping[str, Any]) -> tuple[float | None, str]:
     """Return the sample rate in Hz that a file says, None if it says none, and what is wrong with it, "" if nothing is.
 
     Parameters
     ----------
-    said : mapping
+    statements : mapping
         What the file says, by the name under which it says so: numbers, or text that is one, in Hz.
 
     Examples
     --------
-    >>> rate_said({"fs": 25600.0}), rate_said({})
+    >>> stated_rate({"fs": 25600.0}), stated_rate({})
     ((25600.0, ''), (None, ''))
-    >>> rate_said({"fs": "25.6 kHz"})[1]
+    >>> stated_rate({"fs": "25.6 kHz"})[1]
     "says that fs is '25.6 kHz', and a number of Hz is allowed"
-    >>> rate_said({"fs": 25600, "sample_rate": 51200})[1]
+    >>> stated_rate({"fs": 25600, "sample_rate": 51200})[1]
     'says two sample rates: fs is 25600 Hz, sample_rate is 51200 Hz'
     """
-    rates = {name: _number(value) for name, value in said.items()}
+    rates = {name: _number(value) for name, value in statements.items()}
     for name, rate in rates.items():
         if rate is None or not (math.isfinite(rate) and rate > 0):
-            value = f"'{said[name]}'" if isinstance(said[name], str) else said[name]
+            value = f"'{statements[name]}'" if isinstance(statements[name], str) else statements[name]
             return None, f"says that {name} is {value}, and a number of Hz is allowed"
     if len(set(rates.values())) > 1:
         each = ", ".join(f"{name} is {rate:.9g} Hz" for name, rate in rates.items())

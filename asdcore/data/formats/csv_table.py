@@ -116,12 +116,12 @@ def _column(text: pl.Series, head: Head, number: int) -> _Column:
         row = int(values.is_null().arg_max() or 0)
         what = "nothing" if text[row] is None else repr(text[row])
         trouble = f"has {what} in row {row + 1 + head.lines}, and a number is allowed"
-    name, unit = _said(head.names[number])
+    name, unit = _name_and_unit(head.names[number])
     unit = head.units[number] if head.units else unit
     return _Column(name, unit, text, values.fill_null(float("nan")).to_numpy(), trouble)
 
 
-def _said(title: str) -> tuple[str, str]:
+def _name_and_unit(title: str) -> tuple[str, str]:
     """Return the name and the unit that the title of a column says."""
     match = _UNIT.fullmatch(title)
     return (match["name"], match["unit"].strip()) if match else (title, "")

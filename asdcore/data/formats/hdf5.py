@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.data.formats.channels import Channel, rate_said
+from asdcore.data.formats.channels import Channel, stated_rate
 from asdcore.data.formats.hdf5_datasets import around, attributes, numbers, trouble_of, what_else
 from asdcore.data.formats.time_stamps import SECONDS, both_ends, check_steps, rate_of
 
@@ -99,8 +99,8 @@ class Hdf5Recording:
 
     def _channel(self, name: str, dataset: h5py.Dataset, axis: int, place: int | None, many: int) -> Channel:
         n_samples, number = dataset.shape[axis], place or 0
-        rate, trouble = rate_said(self._rates(dataset, number, many))
-        unit = next(iter(_said(dataset, UNITS, number, many).values()), "")
+        rate, trouble = stated_rate(self._rates(dataset, number, many))
+        unit = next(iter(_attributes_named(dataset, UNITS, number, many).values()), "")
         stamps, scale = (None, 1.0) if rate or trouble else _axis_of_time(dataset, axis)
         if stamps is not None:
             ends = both_ends(n_samples, lambda start, stop: scale * stamps[start:stop].astype(np.float64))
@@ -110,8 +110,8 @@ class Hdf5Recording:
 
     def _rates(self, dataset: h5py.Dataset, number: int, many: int) -> dict[str, Any]:
         """Return what the file says of the sample rate of a channel, by the names that say it."""
-        if (said := _said(dataset, RATES, number, many)) or not self._is_matlab:
-            return said
+        if (own_rates := _attributes_named(dataset, RATES, number, many)) or not self._is_matlab:
+            return own_rates
         for group in list(around(dataset))[1:]:
             beside = {
                 key.lower(): item[()].reshape(-1)[0]
@@ -123,14 +123,14 @@ class Hdf5Recording:
         return {}
 
 
-def _said(dataset: h5py.Dataset, names: tuple[str, ...], number: int, many: int) -> dict[str, Any]:
+def _attributes_named(dataset: h5py.Dataset, names: tuple[str, ...], number: int, many: int) -> dict[str, Any]:
     """Return what the dataset, or else the nearest group around it, says under some names.
 
     Of several values, as many as there are channels, the channel's own.
     """
     for place in around(dataset):
-        said = attributes(place)
-        values = {name: said[name] for name in names if name in said}
+        present = attributes(place)
+        values = {name: present[name] for name in names if name in present}
         if values:
             return {
                 name: each[0] if len(each) == 1 else each[number] if len(each) == many else ", ".join(map(str, each))
@@ -142,7 +142,7 @@ def _said(dataset: h5py.Dataset, names: tuple[str, ...], number: int, many: int)
 def _axis_of_time(dataset: h5py.Dataset, axis: int) -> tuple[h5py.Dataset | None, float]:
     """Return the time stamps that are attached to an axis, and their unit in seconds."""
     for stamps in dataset.dims[axis].values():
-        unit = str(next(iter(_said(stamps, UNITS, 0, 1).values()), "")).lower()
+        unit = str(next(iter(_attributes_named(stamps, UNITS, 0, 1).values()), "")).lower()
         if unit in SECONDS and stamps.shape == (dataset.shape[axis],):
             return stamps, SECONDS[unit]
     return None, 1.0

@@ -19,12 +19,14 @@ MATLAB_NUMBERS = ("double", "single", "int8", "int16", "int32", "int64", "uint8"
 
 def attributes(place: h5py.Dataset | h5py.Group) -> dict[str, Any]:
     """Return attributes by their names in small letters: arrays, and text as str; empty ones are left out."""
-    said = {}
+    by_name = {}
     for key, value in place.attrs.items():
         values = np.asarray(value).reshape(-1)
         if values.size and not (values.dtype.kind == "O" and type(values[0]).__name__ == "Empty"):
-            said[key.lower()] = [each.decode(errors="replace") if isinstance(each, bytes) else each for each in values]
-    return said
+            by_name[key.lower()] = [
+                each.decode(errors="replace") if isinstance(each, bytes) else each for each in values
+            ]
+    return by_name
 
 
 def around(place: h5py.Dataset) -> Iterator[h5py.Dataset | h5py.Group]:
@@ -53,17 +55,17 @@ def trouble_of(dataset: h5py.Dataset) -> str:
     return "" if written >= needed else f"was not written to its end: {written} of {needed} chunks are there"
 
 
-def numbers(values: NDArray[Any], said: Mapping[str, Any]) -> NDArray[Any]:
+def numbers(values: NDArray[Any], about: Mapping[str, Any]) -> NDArray[Any]:
     """Return packed values as the numbers that they mean: scaled, moved, and NaN where the file has none.
 
-    said : attributes of the dataset, by name in small letters, such as ``scale_factor``.
+    about : attributes of the dataset, by name in small letters, such as ``scale_factor``.
 
     References
     ----------
     CF Metadata Conventions 1.11 (2023), sections 2.5.1 (missing data) and 8.1 (packed data: scale_factor, add_offset).
     """
-    lacking = [said[name][0] for name in ("_fillvalue", "missing_value") if name in said]
-    factor, offset = said.get("scale_factor", [1])[0], said.get("add_offset", [0])[0]
+    lacking = [about[name][0] for name in ("_fillvalue", "missing_value") if name in about]
+    factor, offset = about.get("scale_factor", [1])[0], about.get("add_offset", [0])[0]
     if not lacking and (factor, offset) == (1, 0):
         return values
     unpacked = np.asarray(values, dtype=np.float64) * float(factor) + float(offset)
@@ -72,11 +74,11 @@ def numbers(values: NDArray[Any], said: Mapping[str, Any]) -> NDArray[Any]:
 
 def what_else(dataset: h5py.Dataset) -> str:
     """Say why a dataset is no signal, "" if it may be one."""
-    said = attributes(dataset)
-    matlab = str(said.get("matlab_class", ["double"])[0])
+    about = attributes(dataset)
+    matlab = str(about.get("matlab_class", ["double"])[0])
     if matlab not in MATLAB_NUMBERS:
         return f"{matlab} of MATLAB"
-    if "matlab_empty" in said or not dataset.size:
+    if "matlab_empty" in about or not dataset.size:
         return "empty"
     if "MATLAB_sparse" in dataset.parent.attrs:
         return "part of a sparse matrix"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.data.formats.channels import Channel, ChannelFile, rate_said
+from asdcore.data.formats.channels import Channel, ChannelFile, stated_rate
 from asdcore.data.formats.hdf5 import MOST, RATES, Hdf5Recording
 
 NEW = b"MATLAB 7.3"
@@ -91,7 +91,7 @@ class MatlabRecording:
         if len(shape) != 2 or not 1 <= min(shape) <= MOST:
             self.others[name] = f"{' x '.join(map(str, shape))} numbers"
             return
-        rate, trouble = rate_said(rates)
+        rate, trouble = stated_rate(rates)
         axis = int(shape[1] > shape[0])
         many = shape[1 - axis]
         names = [name] if many == 1 else [f"{name}[{number}]" for number in range(1, many + 1)]

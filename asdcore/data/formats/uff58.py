@@ -65,13 +65,13 @@ class UffRecording:
         return self._read[1][start:stop]
 
     def _channel(self, number: int, about: dict[str, Any]) -> Channel:
-        unit = _said(about, "ordinate_axis_units_lab")
+        unit = _header_line(about, "ordinate_axis_units_lab")
         rate, trouble = self._rate(number, about)
         return Channel(_named(about), rate, unit, int(about["num_pts"]), number, trouble)
 
     def _rate(self, number: int, about: dict[str, Any]) -> tuple[float | None, str]:
         """Return the sample rate in Hz, and what is wrong with it; none if the abscissa is in an unknown unit."""
-        scale = SECONDS.get(_said(about, "abscissa_axis_units_lab").lower() or "s")
+        scale = SECONDS.get(_header_line(about, "abscissa_axis_units_lab").lower() or "s")
         if scale is None:
             return None, ""
         if int(about["abscissa_spacing"]) == EVEN:
@@ -89,7 +89,7 @@ def _is_in_time(about: dict[str, Any]) -> bool:
     return int(about["ord_data_type"]) in REAL and (kind == TIME_RESPONSE or (kind == GENERAL and abscissa == TIME))
 
 
-def _said(about: dict[str, Any], key: str) -> str:
+def _header_line(about: dict[str, Any], key: str) -> str:
     """Return a line of the header, "" if it says nothing."""
     line = str(about.get(key) or "").strip()
     return "" if line in _NONE else line
@@ -98,7 +98,7 @@ def _said(about: dict[str, Any], key: str) -> str:
 def _named(about: dict[str, Any]) -> str:
     """Return the name of a data set: its first line, or else the place that it was measured at."""
     node = f"{str(about.get('rsp_ent_name') or '').strip()} {about.get('rsp_node')} {about.get('rsp_dir')}"
-    return _said(about, "id1") or node
+    return _header_line(about, "id1") or node
 
 
 def _rate(increment: float) -> float | None:
