@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from asdcore.reporting.charts.style import BLUE, DARK, INK, ORANGE, PALE, ChartOf, finished, tip
+from asdcore.drawing.colours import BLUE, ORANGE
+from asdcore.reporting.charts.style import DARK, INK, PALE, ChartOf, finished, tip
 
 
 def correlation(clips: str) -> ChartOf:

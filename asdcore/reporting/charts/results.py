@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from asdcore.reporting.charts.style import BLUE, DARK, INK, PALE, ChartOf, finished, tip
+from asdcore.drawing.colours import BLUE
+from asdcore.reporting.charts.style import DARK, INK, PALE, ChartOf, finished, tip
 
 WORTH = {
     "domain": [40, 50, 62, 80, 100],

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from asdcore.drawing.colours import AMBER, BLUE, GREY, ORANGE
+
 INK = "currentColor"
-BLUE, ORANGE, AMBER, GREY = "#2f83c4", "#d9622b", "#e0a11b", "#8d99a6"
 GROUPS = {"train normal": GREY, "test normal": BLUE, "anomaly": ORANGE, "test": BLUE}
 DOMAINS = {"source": BLUE, "target": AMBER, "unknown": GREY}
 NORMALS = {"all normals": "#7c8793", "source normals": BLUE, "target normals": AMBER}
