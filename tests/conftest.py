@@ -95,6 +95,23 @@ def no_waiting_for_the_disk():
         yield
 
 
+@pytest.fixture
+def calls_of(monkeypatch):
+    """A function: a module and the name of a function in it -> the first argument of each call of that from now on."""
+
+    def watch(module, name):
+        first_arguments, function = [], getattr(module, name)
+
+        def noted(first, *others, **named):
+            first_arguments.append(first)
+            return function(first, *others, **named)
+
+        monkeypatch.setattr(module, name, noted)
+        return first_arguments
+
+    return watch
+
+
 @pytest.fixture(scope="session")
 def imported_by():
     """A function that returns what a new process imports when it runs some code."""

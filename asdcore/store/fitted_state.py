@@ -100,15 +100,17 @@ def write_state(path: Path, state: Mapping[str, Any], about: Mapping[str, Any]) 
     write_bytes(path, pack(state, about))
 
 
-def read_state(path: Path) -> Kept:
-    """Read a state. Raises StoreError if the file is missing, damaged, or was changed."""
+def read_state(path: Path, repair: str = "") -> Kept:
+    """Read a state. Raises StoreError if the file is missing, damaged, or was changed; it ends with ``repair``."""
     try:
         if not path.is_file():  # a pipe could be read for ever
             raise StoreError(f"{path} is missing, or not a file.")
-        content = path.read_bytes()
+        return unpack(path.read_bytes(), str(path))
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}.") from None
-    return unpack(content, str(path))
+        problem = f"{path} cannot be read: {error.strerror}."
+    except StoreError as error:
+        problem = str(error)
+    raise StoreError(f"{problem} {repair}".rstrip())
 
 
 def _head(content: bytes) -> dict[str, Any]:
