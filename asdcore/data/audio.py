@@ -11,7 +11,10 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore.basics.recording_parts import Part, part_digest, part_of, recording_path
 from asdcore.data.file_content import LARGE, FileContent
@@ -19,10 +22,6 @@ from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.sound_part import SoundPart, samples_of
 from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
 """Formats that may be inside them. libsndfile decodes damaged files of other formats in part, without an error."""
@@ -84,8 +83,6 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
 
 def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading."""
-    import numpy as np
-
     with decoded_in_blocks(path) as (facts, given):
         blocks = list(given)
         samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
@@ -132,7 +129,6 @@ def resample(audio: NDArray[np.float32], source: int, target: int) -> NDArray[np
     """(n_samples,) at ``source`` Hz -> (n_samples',) at ``target`` Hz, float32, with soxr's HQ setting."""
     if source == target:
         return audio
-    import numpy as np
     import soxr
 
     return np.asarray(soxr.resample(audio, source, target, quality="HQ"), dtype=np.float32)
@@ -182,8 +178,6 @@ def _samples(sound: Any, name: str) -> Iterator[NDArray[np.float32]]:
 
     A damaged header may promise more samples than there is memory for, so blocks are read until there are no more.
     """
-    import numpy as np
-
     n_samples, full = 0, True
     while full:
         samples: NDArray[np.float32] = sound.read(BLOCK, dtype="float32", always_2d=True)

@@ -63,22 +63,22 @@ class CsvRecording:
 
     def _channels(self, troubles: dict[str, str]) -> list[Channel]:
         """Return the channels. troubles : what is wrong with each column, "" if nothing is."""
-        said = {column: _said(column) for column in self._columns}
-        first = next(iter(said))
+        headers = {column: _name_and_unit(column) for column in self._columns}
+        first = next(iter(headers))
         rate, trouble = None, ""
-        if (name_unit := said[first])[0].lower() in _TIME:
-            del said[first]
+        if (name_unit := headers[first])[0].lower() in _TIME:
+            del headers[first]
             if (unit := name_unit[1].lower()) in SECONDS:
                 stamps = self._columns[first] * SECONDS[unit]
                 rate, trouble = rate_of([(0, stamps)], len(stamps) - 1)
                 trouble = f"has no time everywhere: {first} {troubles[first]}" if troubles[first] else trouble
         return [
             Channel(name, rate, unit, len(self._columns[column]), column, trouble or troubles[column])
-            for column, (name, unit) in said.items()
+            for column, (name, unit) in headers.items()
         ]
 
 
-def _said(column: str) -> tuple[str, str]:
+def _name_and_unit(column: str) -> tuple[str, str]:
     """Return the name and the unit that the head of a column says."""
     match = _UNIT.fullmatch(column)
     return (match["name"], match["unit"].strip()) if match else (column, "")

@@ -67,7 +67,7 @@ class Hdf5Recording:
         name, shape = dataset.name.lstrip("/"), dataset.shape
         if dataset.dtype.kind not in "iuf" or name.startswith("#") or not shape or len(shape) > 2 or max(shape) < 2:
             return []
-        rate, unit = self._rate(dataset), str(self._said(dataset, UNITS) or "")
+        rate, unit = self._rate(dataset), str(self._attribute(dataset, UNITS) or "")
         if len(shape) == 1:
             return [Channel(name, rate, unit, shape[0], (dataset, None, 0))]
         axis = int(shape[1] > shape[0])
@@ -78,13 +78,13 @@ class Hdf5Recording:
         return [Channel(each, rate, unit, shape[axis], (dataset, axis, place)) for place, each in enumerate(names)]
 
     def _rate(self, dataset: h5py.Dataset) -> float | None:
-        said = self._said(dataset, RATES)
-        if said is None and self._is_matlab:
+        rate = self._attribute(dataset, RATES)
+        if rate is None and self._is_matlab:
             beside = {key.lower(): item for key, item in dataset.parent.items() if getattr(item, "size", 0) == 1}
-            said = next((beside[name][()] for name in RATES if name in beside), None)
-        return None if said is None else float(np.asarray(said).reshape(-1)[0])
+            rate = next((beside[name][()] for name in RATES if name in beside), None)
+        return None if rate is None else float(np.asarray(rate).reshape(-1)[0])
 
-    def _said(self, dataset: h5py.Dataset, names: tuple[str, ...]) -> Any:
+    def _attribute(self, dataset: h5py.Dataset, names: tuple[str, ...]) -> Any:
         """Return an attribute of the dataset, or of the nearest group around it that has one."""
         place = dataset
         while True:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore.basics.recording_parts import Part
 from asdcore.data.formats.channels import Channel, ChannelFile, chosen
 from asdcore.data.formats.damage import damage
 from asdcore.errors import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 MEASURED = "measured"
 """The format of sound that a logger has measured."""
@@ -59,8 +56,6 @@ class MeasuredSound:
 
     def read(self, frames: int, dtype: str = "float32", always_2d: bool = True) -> NDArray[np.float32]:
         """Return the next samples (n, 1), fewer at the end."""
-        import numpy as np
-
         stop = min(self._next + frames, self.frames)
         with damage(self._name):
             samples = self._file.read(self._channel, self._next, stop)
