@@ -8,8 +8,8 @@ from importlib import resources
 from importlib.util import find_spec
 from typing import Any
 
+from asdcore.drawing.colours import DOMAINS, GROUPS
 from asdcore.errors import AsdcoreError
-from asdcore.reporting.colours import DOMAINS, GROUPS
 from asdcore.reporting.content import Content
 from asdcore.reporting.vega import libraries
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import altair as alt
 
+from asdcore.drawing.colours import INK, NORMALS
 from asdcore.reporting.charts.style import ChartOf, by_group, finished, threshold, tip
-from asdcore.reporting.colours import INK, NORMALS
 
 
 def histogram(domain: str) -> ChartOf:

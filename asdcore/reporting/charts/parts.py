@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import altair as alt
 
+from asdcore.drawing.colours import BLUE, DARK, INK, ORANGE, PALE
 from asdcore.reporting.charts.style import ChartOf, finished, tip
-from asdcore.reporting.colours import BLUE, DARK, INK, ORANGE, PALE
 
 
 def correlation(clips: str) -> ChartOf:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import altair as alt
 
+from asdcore.drawing.colours import BLUE, DARK, INK, PALE
 from asdcore.reporting.charts.style import ChartOf, finished, tip
-from asdcore.reporting.colours import BLUE, DARK, INK, PALE
 
 WORTH = {
     "domain": [40, 50, 62, 80, 100],

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
-from asdcore.reporting.colours import GROUPS, INK
+from asdcore.drawing.colours import GROUPS, INK
 
 
 @dataclass(frozen=True)

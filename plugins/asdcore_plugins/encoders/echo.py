@@ -74,6 +74,7 @@ class Echo(Windowed):
 
     model: ViT
     name = "echo"
+    any_rate = True
 
     def __init__(
         self,

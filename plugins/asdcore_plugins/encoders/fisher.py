@@ -77,6 +77,7 @@ class Fisher(Windowed):
 
     model: ViT
     name = "fisher"
+    any_rate = True
 
     def __init__(
         self,
