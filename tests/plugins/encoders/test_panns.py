@@ -1,6 +1,6 @@
 """PANNs, against what the authors' code gave with weights by formula, in the format of their checkpoints.
 
-Stage 1 compares the front end (test_spectrograms.py); here the networks get the spectrogram that the authors' code made,
+Stage 1, the front end, has test_spectrograms.py; here the networks get the spectrogram that the authors' code made,
 and once the waveform. Limits: 1e-4 of the scale of the output.
 """
 
