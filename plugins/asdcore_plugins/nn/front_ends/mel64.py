@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asdcore_plugins.nn import checkpoint as checkpoints
-from asdcore_plugins.nn.frontend import mel_db, torch_bank
-from asdcore_plugins.nn.mel import htk_bank
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
+from asdcore_plugins.nn.front_ends.mel import htk_bank
+from asdcore_plugins.nn.front_ends.spectrograms import mel_db, torch_bank
 
 RATE, N_FFT, HOP, BANDS = 16000, 512, 160, 64
 

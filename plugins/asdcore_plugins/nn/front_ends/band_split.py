@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from asdcore_plugins.nn.frontend import stft_size
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.front_ends.spectrograms import stft_size
+from asdcore_plugins.nn.running.run import Parts
 
 LOWEST_RATE = 100
 """Hz: below it no sample fits between two frames."""

@@ -1,7 +1,8 @@
 """Models in an ONNX or TFLite file, ready to run: a waveform in, tensors by name out.
 
 A graph is data: nothing runs but the operators of onnxruntime or LiteRT, on the CPU and on one thread. An ONNX model
-may keep weights in files beside it; :mod:`asdcore_plugins.nn.onnx_files` says which, and a frozen run pins them all.
+may keep weights in files beside it; :mod:`asdcore_plugins.nn.checkpoints.onnx_files` says which, and a frozen run pins
+them all.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, PluginError
-from asdcore_plugins.nn.onnx_files import onnx_files
+from asdcore_plugins.nn.checkpoints.onnx_files import onnx_files
 
 Arrays = list[NDArray[Any]]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from transformers.audio_utils import mel_filter_bank
 
-from asdcore_plugins.nn.mel import MelSums, htk_bank, kaldi_bank, slaney_bank
+from asdcore_plugins.nn.front_ends.mel import MelSums, htk_bank, kaldi_bank, slaney_bank
 
 BANKS = {
     kaldi_bank: {"mel_scale": "kaldi", "triangularize_in_mel_space": True},
@@ -103,7 +103,7 @@ def test_sums_of_a_frame_are_the_same_bits_alone_and_in_any_layout():
 def test_they_need_neither_torch_nor_scipy():
     code = (
         "import sys\n"
-        "from asdcore_plugins.nn.mel import MelSums, slaney_bank\n"
+        "from asdcore_plugins.nn.front_ends.mel import MelSums, slaney_bank\n"
         "MelSums(slaney_bank(16000, 1024, 128, 0.0, 8000.0))\n"
         "print([name for name in ('torch', 'transformers', 'scipy') if name in sys.modules])"
     )

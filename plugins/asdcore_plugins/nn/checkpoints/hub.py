@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from asdcore import DataError
-from asdcore_plugins.nn.checkpoint import fit, read, translated
+from asdcore_plugins.nn.checkpoints.weights import fit, read, translated
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files of weights, the one to prefer first."""

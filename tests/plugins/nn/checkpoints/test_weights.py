@@ -14,7 +14,17 @@ from safetensors.torch import save_file
 from torch import nn
 
 from asdcore import DataError
-from asdcore_plugins.nn.checkpoint import Placeholder, contents, depth, entry, fit, read, shape, translated, weights
+from asdcore_plugins.nn.checkpoints.weights import (
+    Placeholder,
+    contents,
+    depth,
+    entry,
+    fit,
+    read,
+    shape,
+    translated,
+    weights,
+)
 
 WEIGHT = torch.arange(6.0).reshape(2, 3)
 

@@ -2,7 +2,7 @@
 
 A matrix product may round a row differently with the number of rows beside it. So on the CPU each clip goes through
 the network alone, and its tokens are the same bits whatever clips are encoded with it. Elsewhere as many clips of one
-length go together as fit into the device's memory (:mod:`asdcore_plugins.nn.memory`).
+length go together as fit into the device's memory (:mod:`asdcore_plugins.nn.running.memory`).
 
 With ``exact`` the front end, the weights and everything between are float64, and so are the tokens. Processors round
 that differently too, but only in the last of 53 bits, and a run keeps the first 16 of its features.
@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DataError, Tokens
-from asdcore_plugins.nn.encoder import LayeredEncoder, check_shape
-from asdcore_plugins.nn.exact import check_float64, explained
-from asdcore_plugins.nn.layers import checked_layers
-from asdcore_plugins.nn.memory import Portions
+from asdcore_plugins.nn.running.encoder import LayeredEncoder, check_shape
+from asdcore_plugins.nn.running.exact import check_float64, explained
+from asdcore_plugins.nn.running.layers import checked_layers
+from asdcore_plugins.nn.running.memory import Portions
 
 Audio = NDArray[np.float32]
 

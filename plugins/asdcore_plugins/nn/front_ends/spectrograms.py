@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from asdcore import DataError
-from asdcore_plugins.nn.mel import Floats, kaldi_bank
+from asdcore_plugins.nn.front_ends.mel import Floats, kaldi_bank
 
 KALDI_FLOOR = 1.1920928955078125e-07
 """The smallest energy before Kaldi's logarithm: float32 epsilon."""
@@ -193,7 +193,7 @@ def torch_bank(
     low: float,
     high: float,
 ) -> Tensor:
-    """Return a filter bank of :mod:`asdcore_plugins.nn.mel` as a sparse float64 tensor (n_mels, n_fft // 2 + 1)."""
+    """Return a bank of :mod:`asdcore_plugins.nn.front_ends.mel` as a sparse float64 tensor (n_mels, n_fft // 2 + 1)."""
     # A copy, since torch warns of arrays that it may not write to.
     return torch.from_numpy(bank(sample_rate, n_fft, n_mels, low, high).copy()).to_sparse().coalesce()
 

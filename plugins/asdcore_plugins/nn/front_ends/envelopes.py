@@ -9,7 +9,7 @@ from typing import IO, Self
 
 import numpy as np
 
-from asdcore_plugins.nn.stft import Floats
+from asdcore_plugins.nn.front_ends.stft import Floats
 
 IN_MEMORY = 1 << 22
 """Values that are held in memory; more go into a temporary file."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from asdcore_plugins.nn.welch import density
+from asdcore_plugins.nn.front_ends.welch import density
 
 
 def signals(*shape):

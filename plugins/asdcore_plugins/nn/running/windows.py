@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import Tokens
-from asdcore_plugins.nn.run import TorchEncoder
+from asdcore_plugins.nn.running.run import TorchEncoder
 
 Audio = NDArray[np.float32]
 Floats = NDArray[np.float32 | np.float64]
@@ -31,7 +31,7 @@ class Windowed(TorchEncoder):
     Parameters
     ----------
     model, checkpoint, device, autocast, exact
-        As in :class:`asdcore_plugins.nn.run.TorchEncoder`.
+        As in :class:`asdcore_plugins.nn.running.run.TorchEncoder`.
     beyond : str
         A child's parameter, which it hands to :meth:`reach`: what is done with a longer clip than the network has
         positions for. "windows" hears it in windows, "cut" cuts it off.

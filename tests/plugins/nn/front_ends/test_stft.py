@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asdcore import DataError
-from asdcore_plugins.nn.stft import Stft, near_and_far
+from asdcore_plugins.nn.front_ends.stft import Stft, near_and_far
 
 
 def sound(n_samples, seed=0):

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.nn.mel import MelSums, filled, slaney_bank
-from asdcore_plugins.nn.stft import framed, hann, power
+from asdcore_plugins.nn.front_ends.mel import MelSums, filled, slaney_bank
+from asdcore_plugins.nn.front_ends.stft import framed, hann, power
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asdcore import DataError, PluginError
-from asdcore_plugins.nn.graph import FREE, graph_files, open_graph
+from asdcore_plugins.nn.checkpoints.graph import FREE, graph_files, open_graph
 
 FLOAT, INT = 1, 7  # TensorProto's numbers
 

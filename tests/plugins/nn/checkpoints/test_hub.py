@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from asdcore import DataError
-from asdcore_plugins.nn import hub
+from asdcore_plugins.nn.checkpoints import hub
 
 
 class Chain(nn.Module):

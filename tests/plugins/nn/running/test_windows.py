@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from torch import nn
 
 from asdcore import DataError
-from asdcore_plugins.nn.windows import Windowed, starts
+from asdcore_plugins.nn.running.windows import Windowed, starts
 
 
 class Frames(Windowed):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from asdcore_plugins.nn.frontend import kaldi_fbank
-from asdcore_plugins.nn.padded_fbank import padded_fbank
+from asdcore_plugins.nn.front_ends.padded_fbank import padded_fbank
+from asdcore_plugins.nn.front_ends.spectrograms import kaldi_fbank
 
 
 def noise(n_samples):

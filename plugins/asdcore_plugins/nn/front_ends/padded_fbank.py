@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import pad
 
-from asdcore_plugins.nn.frontend import kaldi_fbank
+from asdcore_plugins.nn.front_ends.spectrograms import kaldi_fbank
 
 
 def samples(frames: int) -> int:

@@ -12,8 +12,8 @@ from torch import nn
 
 from asdcore import DataError, PluginError
 from asdcore.data.exact_features import to_16_bits
-from asdcore_plugins.nn.layers import checked_layers
-from asdcore_plugins.nn.run import TorchEncoder
+from asdcore_plugins.nn.running.layers import checked_layers
+from asdcore_plugins.nn.running.run import TorchEncoder
 
 
 class Doubled(TorchEncoder):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from asdcore_plugins.nn.stft import Floats, framed, hann, power
+from asdcore_plugins.nn.front_ends.stft import Floats, framed, hann, power
 
 TOGETHER = 128
 """Windows that are transformed together."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore_plugins.nn.bands import LogBands
+from asdcore_plugins.nn.front_ends.bands import LogBands
 
 
 def test_a_band_is_the_integral_over_its_bins():

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from asdcore import DataError
-from asdcore_plugins.nn.zip_records import check_records
+from asdcore_plugins.nn.checkpoints.zip_records import check_records
 
 INERT = (
     "argparse.Namespace",

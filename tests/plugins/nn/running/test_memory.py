@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from asdcore import DataError
-from asdcore_plugins.nn import memory
-from asdcore_plugins.nn.memory import MOST, Portions
+from asdcore_plugins.nn.running import memory
+from asdcore_plugins.nn.running.memory import MOST, Portions
 
 
 @pytest.fixture

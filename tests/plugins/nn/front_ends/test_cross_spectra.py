@@ -7,7 +7,7 @@ import pytest
 from scipy import signal
 
 from asdcore import DataError
-from asdcore_plugins.nn.cross_spectra import FEWEST, FLOOR, CrossSpectra, both_channels, common, unit_bands
+from asdcore_plugins.nn.front_ends.cross_spectra import FEWEST, FLOOR, CrossSpectra, both_channels, common, unit_bands
 
 RATE, N_FFT, HOP = 16000, 512, 256
 

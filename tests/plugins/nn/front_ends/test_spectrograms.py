@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from asdcore import DataError
-from asdcore_plugins.nn import frontend
-from asdcore_plugins.nn.frontend import kaldi_fbank, mel_db, passt_mel, torch_bank
-from asdcore_plugins.nn.mel import htk_bank, kaldi_bank, slaney_bank
+from asdcore_plugins.nn.front_ends import spectrograms
+from asdcore_plugins.nn.front_ends.mel import htk_bank, kaldi_bank, slaney_bank
+from asdcore_plugins.nn.front_ends.spectrograms import kaldi_fbank, mel_db, passt_mel, torch_bank
 
 
 def panns_mel(waveform):
@@ -309,7 +309,7 @@ def test_an_unknown_window_is_refused():
 def test_frames_come_out_alike_in_blocks_of_any_size(name, monkeypatch):
     audio = sounds(1, 40000)
     expected = FRONT_ENDS[name](audio)
-    assert frontend.BLOCK < expected.shape[1] < 300
+    assert spectrograms.BLOCK < expected.shape[1] < 300
     for size in (7, 300):
-        monkeypatch.setattr(frontend, "BLOCK", size)
+        monkeypatch.setattr(spectrograms, "BLOCK", size)
         assert torch.allclose(FRONT_ENDS[name](audio), expected, rtol=0, atol=1e-6)

@@ -12,7 +12,7 @@ A band so narrow that no bin falls into it is left empty, as the definitions hav
 
 Logarithms and exponentials are those of Python's ``math``, one value at a time: NumPy's and torch's differ in the last
 bit between processors. The arrays are kept, and read-only. :class:`MelSums` applies a bank with NumPy,
-:func:`asdcore_plugins.nn.frontend.torch_bank` gives it to torch.
+:func:`asdcore_plugins.nn.front_ends.spectrograms.torch_bank` gives it to torch.
 """
 
 from __future__ import annotations

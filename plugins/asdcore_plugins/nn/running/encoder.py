@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, Tokens
-from asdcore_plugins.nn.layers import checked_layers
+from asdcore_plugins.nn.running.layers import checked_layers
 
 Audio = NDArray[np.float32]
 
