@@ -24,6 +24,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from asdcore.basics.lines_by_recording import by_recording
+
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -47,14 +49,15 @@ class DatasetError(DataError):
     """Everything that is wrong in one dataset.
 
     ``problems`` has one line for each problem, each naming its file. ``clips`` is the clip index of all clips that were
-    listed (a polars frame; audio facts are null for an unreadable clip).
+    listed (a polars frame; audio facts are null for an unreadable clip). The message says once what holds for all
+    windows of a recording.
     """
 
     def __init__(self, message: str, problems: Iterable[str] = (), clips: Any = None) -> None:
         # Unpickled, it is made of its message alone and gets its problems afterwards.
         self.problems = list(problems)
         self.clips = clips
-        super().__init__("\n".join([message, *(f"  - {problem}" for problem in self.problems)]))
+        super().__init__("\n".join([message, *(f"  - {problem}" for problem in by_recording(self.problems))]))
 
 
 class StoreError(AsdcoreError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from asdcore.basics.lines_by_recording import by_recording
 from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.registry import RegistryDir
@@ -125,7 +126,7 @@ def _show(read: _Read, *, named: bool, as_json: bool, csv: Path | None, latex: P
         typer.echo()
         print_lines(terminal.table(recordings, ("machine", "section", "train", "ordered", "recordings")))
         print_lines([f"note: {note}" for note in notes])
-        print_lines([f"problem: {problem}" for problem in read.problems])
+        print_lines([f"problem: {problem}" for problem in by_recording(read.problems)])
 
 
 def fetch(
