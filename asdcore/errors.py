@@ -24,8 +24,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from asdcore.basics.lines_by_recording import by_recording
-
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -43,6 +41,33 @@ class PortfolioError(AsdcoreError):
 
 class DataError(AsdcoreError):
     """Sound, a dataset or features are invalid, or too few to score."""
+
+
+_CLIP = re.compile(r"(?P<file>.*?\.\w+)#(?P<fragment>(?:t|channel|rate|unit)=.*?): (?P<problem>.*)", re.DOTALL)
+"""A line about a part of a recording (:mod:`asdcore.basics.recording_parts`)."""
+
+
+def by_recording(lines: Iterable[str]) -> list[str]:
+    """Return lines that begin with a clip's name, those that say the same of several parts of a recording as one.
+
+    Examples
+    --------
+    >>> by_recording(["a.wav#t=0-1: cut short", "a.wav#t=1-2: cut short", "b.wav: empty", "a.wav#t=1-2: is loud"])
+    ['a.wav: cut short (2 clips of it, from t=0-1 on)', 'b.wav: empty', 'a.wav#t=1-2: is loud']
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
+    for line in lines:
+        match = _CLIP.fullmatch(line)
+        key = (line, "") if match is None else (match["file"], match["problem"])
+        alike.setdefault(key, []).append("" if match is None else match["fragment"])
+    return [
+        file
+        if not problem
+        else f"{file}#{fragments[0]}: {problem}"
+        if len(fragments) == 1
+        else f"{file}: {problem} ({len(fragments)} clips of it, from {fragments[0]} on)"
+        for (file, problem), fragments in alike.items()
+    ]
 
 
 class DatasetError(DataError):

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from asdcore.basics.lines_by_recording import by_recording
 from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.registry import RegistryDir
 from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
-from asdcore.errors import AsdcoreError, DatasetError, did_you_mean
+from asdcore.errors import AsdcoreError, DatasetError, by_recording, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl

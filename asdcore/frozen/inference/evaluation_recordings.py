@@ -8,10 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from asdcore.basics.lines_by_recording import by_recording
 from asdcore.components.readers import ListsClips
 from asdcore.data.audio import AudioFacts, inspect_audio
-from asdcore.errors import DataError, DatasetError
+from asdcore.errors import DataError, DatasetError, by_recording
 from asdcore.store.tables import CELL
 from asdcore.submission.layout import expected_files
 
