@@ -75,15 +75,8 @@ def monitor(
         for note in loaded.notes:
             typer.echo(f"note: {note}", err=True)
         judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
-        asked = settings_of(
-            judge.machine,
-            judge.system,
-            seconds=seconds,
-            hop=hop,
-            alarm=alarm,
-            promise=promise,
-            windows=loaded.windows,
-        )
+        learnt = (judge.machine, judge.system, loaded.windows)
+        asked = settings_of(*learnt, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
     if _listen(judge, asked, place, file, keep_audio=keep_audio, show=windows):
         raise typer.Exit(FAILED)
 

@@ -23,12 +23,12 @@ SHORTEST_HOP = 0.01
 def settings_of(
     machine: KnownMachine,
     system: str,
+    windows: Windows | None = None,
     *,
     seconds: float | None = None,
     hop: float | None = None,
     alarm: str = "3/5",
     promise: str | None = None,
-    windows: Windows | None = None,
 ) -> Settings:
     """Return how a monitor of one machine listens.
 
@@ -38,6 +38,9 @@ def settings_of(
         What the detector knows of the machine.
     system : str
         The system that judges.
+    windows : Windows, optional
+        What the detector's train recordings were cut into: unless told otherwise a monitor cuts alike, as ``detect``
+        does.
     seconds, hop : float, optional
         Of a window, and from one to the next; by default as ``windows`` says, or the length of the shortest train clip,
         without overlap.
@@ -45,9 +48,6 @@ def settings_of(
         "k/n".
     promise : str, optional
         A budget of false alarms, such as "1 per week". Without it the detector's own threshold counts.
-    windows : Windows, optional
-        What the detector's train recordings were cut into: unless told otherwise a monitor cuts alike, as ``detect``
-        does.
 
     Raises
     ------
