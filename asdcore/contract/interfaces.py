@@ -154,6 +154,8 @@ class Encoder(Protocol):
     that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part
     of the checkpoint. If a folder is named, every file in it does anyway.
 
+    Optional: ``band_hertz(layer)``, the frequencies of each band (:mod:`asdcore.contract.additive`).
+
     Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
     parameters published for this encoder; a portfolio's own parameters replace them.
     """
@@ -204,6 +206,9 @@ class Scorer(Protocol):
     one another; ``score_distances(distances) -> {reference: (n_clips,) float64}``, ``score`` on distances
     (n_clips, n_train). Both ways must agree. The arrays are shared and read-only. If there are too
     many train normals for a matrix, the scorer is given features.
+
+    Optional, one of both: ``distance_weights(distances)`` or ``feature_shares(features)``, for a scorer that is a sum
+    over features, so that its score can be divided among them exactly (:mod:`asdcore.contract.additive`).
 
     Optional: ``macs(n_train, dim) -> int``, the multiply-accumulates that scoring one clip of ``dim`` features takes
     once the scorer is fitted to ``n_train`` train normals.
