@@ -19,15 +19,13 @@ from numpy.typing import NDArray
 from asdcore.basics.recording_parts import Part, part_digest, part_of, recording_path
 from asdcore.data.file_content import LARGE, FileContent
 from asdcore.data.formats.by_ending import is_measured, measured
+from asdcore.data.sample_rates import check_rate
 from asdcore.data.sound_part import SoundPart, samples_of
 from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
 """Formats that may be inside them. libsndfile decodes damaged files of other formats in part, without an error."""
-
-RATES = (1_000, 4_000_000)
-"""Sample rates in Hz that a header may name. Resampling from 1 Hz would take all memory there is."""
 
 LOUDEST = 2.0**31
 """The largest floating-point sample that is accepted: formats of whole numbers have none larger."""
@@ -150,11 +148,7 @@ def _opened(content: FileContent, header: WavHeader | None, name: str) -> Iterat
                 raise DataError(f"{name}: is {sound.format} inside, it must be WAV or FLAC")
             if sound.frames == 0:
                 raise DataError(f"{name}: holds no samples")
-            if not RATES[0] <= sound.samplerate <= RATES[1]:
-                low, high = RATES
-                raise DataError(
-                    f"{name}: its header says {sound.samplerate} Hz, from {low:,} to {high:,} Hz is allowed"
-                )
+            check_rate(sound.samplerate, name)
             if header is None and sound.format != "FLAC":
                 raise DataError(f"{name}: it has no wav header at its start, decode it and encode it again")
             if header and header.missing:

@@ -28,6 +28,7 @@ from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError, located
 from asdcore.portfolio import Portfolio, parse_portfolio
+from asdcore.stages import audio_empty_bands
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,11 @@ class Detector:
         """What may make scores differ from those of ``asdcore infer`` on this machine, as sentences; mostly none.
 
         Scorers are proven when they are brought back. Encoders are not, since no recording travels along: a network
-        in float32 may give other last digits on another processor.
+        in float32 may give other last digits on another processor. And which encoders hear bands without sound, since
+        its train clips have a lower rate than they (:mod:`asdcore.stages.audio_empty_bands`).
         """
+        with chosen(self._plugins):
+            empty = audio_empty_bands.notes(self._frozen.clips, self._plan.branches, self._plugins, None)
         networks = [
             name
             for name, branch in self._plan.branches.items()
@@ -122,10 +126,11 @@ class Detector:
         ]
         recorded = self._container.manifest.predicate["environment"]
         if not networks or not (changes := kernel_changes(recorded, processor())):
-            return []
+            return empty
         return [
+            *empty,
             f"the network of {', '.join(networks)} computes here with other code than when it was frozen "
-            f"({in_short(changes)}), so the last digits of scores may differ. exact = true in a portfolio prevents it."
+            f"({in_short(changes)}), so the last digits of scores may differ. exact = true in a portfolio prevents it.",
         ]
 
     def score(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from asdcore.basics.recording_parts import Part
 from asdcore.data.formats.channels import Channel, ChannelFile, chosen
 from asdcore.data.formats.damage import damage
+from asdcore.data.sample_rates import check_rate
 from asdcore.errors import DataError
 
 MEASURED = "measured"
@@ -35,17 +36,17 @@ class MeasuredSound:
     Raises
     ------
     DataError
-        If no channel is chosen, the sample rate is unknown or no whole number of Hz, or rate or unit are given
-        otherwise than the file says them.
+        If no channel is chosen, the sample rate is unknown, no whole number of Hz or not allowed, or rate or unit are
+        given otherwise than the file says them.
     """
 
     format, subtype, channels = MEASURED, "", 1
 
     def __init__(self, file: ChannelFile, part: Part, name: str) -> None:
-        self._file, self._channel = file, chosen(file.channels, part.channel, name)
+        self._file, self._channel = file, chosen(file, part.channel, name)
         self._name, self._next = name, 0
         self.frames = self._channel.n_samples
-        self.samplerate = _rate(self._channel, part, name)
+        self.samplerate = check_rate(_rate(self._channel, part, name), name)
         self.unit = _unit(self._channel, part, name)
         if not self.frames:
             raise DataError(f"{name}: holds no samples")
