@@ -124,7 +124,7 @@ class Encoder(Protocol):
     Notes
     -----
     Optional: ``channels``, how many channels it reads: 1 (the default), or 2, near and far. A portfolio must give it a
-    view of as many.
+    view of as many. Optional: ``band_hertz(layer)``, the frequencies of its bands (:mod:`asdcore.contract.additive`).
 
     Optional: ``model``, the torch.nn.Module that ``encode`` runs, with all its weights. What the encoder costs is
     counted on it, by hooks on a deep copy of the encoder: so ``encode`` takes it from ``self`` and calls its submodules
@@ -158,8 +158,6 @@ class Encoder(Protocol):
     Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
     that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part
     of the checkpoint. If a folder is named, every file in it does anyway.
-
-    Optional: ``band_hertz(layer)``, the frequencies of each band (:mod:`asdcore.contract.additive`).
 
     Optional, read from what is registered, before it is built: ``pooling_defaults``, {pooling: {parameter: value}}, the
     parameters published for this encoder; a portfolio's own parameters replace them.
@@ -212,11 +210,9 @@ class Scorer(Protocol):
     (n_clips, n_train). Both ways must agree. The arrays are shared and read-only. If there are too
     many train normals for a matrix, the scorer is given features.
 
-    Optional, one of both: ``distance_weights(distances)`` or ``feature_shares(features)``, for a scorer that is a sum
-    over features, so that its score can be divided among them exactly (:mod:`asdcore.contract.additive`).
-
     Optional: ``macs(n_train, dim) -> int``, the multiply-accumulates that scoring one clip of ``dim`` features takes
-    once the scorer is fitted to ``n_train`` train normals.
+    once the scorer is fitted to ``n_train`` train normals. Optional, one of both, of a scorer that is a sum over
+    features: ``distance_weights(distances)`` or ``feature_shares(features)`` (:mod:`asdcore.contract.additive`).
     """
 
     def fit(self, features: Floats32, domain: Strings) -> Scorer:
