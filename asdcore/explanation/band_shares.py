@@ -44,6 +44,13 @@ class BandShares:
         time. Together they are the score, but for rounding.
     usual : ndarray of float64, shape (n_bands, n_times), or None
         The mean of the same over train normals, each left out; None if that is unknown.
+
+    Examples
+    --------
+    >>> hertz = np.array([[0.0, 200.0], [100.0, 400.0]])
+    >>> shares = BandShares("pooled", hertz, parts=np.array([[0.25], [0.5]]), usual=np.array([[0.25], [0.125]]))
+    >>> shares.score, shares.raised.tolist()
+    (0.75, [[0.0], [0.375]])
     """
 
     reference: str
@@ -108,15 +115,6 @@ def band_shares(
         Of the branches where it is possible.
     reasons : dict of str to str
         Of the others, why not.
-
-    Examples
-    --------
-    >>> manifest = asdcore.freeze("runs/first", "first.json")
-    >>> detector = asdcore.load_detector(asdcore.export("first.json", "first.asd"))
-    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 160000)).astype(np.float32)
-    >>> shares, reasons = band_shares(detector, noise, 16000, detector.score(noise, 16000, "SynFan"))
-    >>> shares["near_knn"].parts.shape, reasons
-    ((128, 1), {})
     """
     parts = detector.parts(verdict.machine, verdict.section)
     given = detector.feature_shares(audio, sample_rate, verdict.machine, verdict.section, branches=verdict.branches)
