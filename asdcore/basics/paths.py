@@ -48,7 +48,7 @@ def is_recording(name: str, *, named: bool = False) -> bool:
 def walked(root: str | Path) -> Iterator[tuple[str, list[str]]]:
     """Yield every folder below a root, itself included, and the names of its files; hidden ones are left out.
 
-    Links to folders are followed, but for those that lead round in circles. Paths are text: there may be a million files.
+    Links to folders are followed, but for those that lead round in circles. Paths are text: there may be a million.
     """
     ways: dict[Path, tuple[Path, ...]] = {}
     for folder, folders, names in os.walk(os.fspath(root), followlinks=True):
