@@ -23,7 +23,7 @@ from typing import Any
 
 from asdcore.authoring.conformance.driver import Bench, Rows
 from asdcore.authoring.conformance.outside_state import Make
-from asdcore.authoring.conformance.ways import answers, way_named
+from asdcore.authoring.conformance.ways_to_fit import answers, way_named
 from asdcore.store.fitted_state import pack, unpack
 
 REQUEST, ANSWER, BEGIN = "request", "answer", "begin"

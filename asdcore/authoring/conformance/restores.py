@@ -18,7 +18,7 @@ from asdcore.authoring.conformance.driver import Bench, Rows, require
 from asdcore.authoring.conformance.new_process import ask, begin, recipe
 from asdcore.authoring.conformance.outside_state import statics_restored
 from asdcore.authoring.conformance.same_bits import bits_apart
-from asdcore.authoring.conformance.ways import Way, answers, ways
+from asdcore.authoring.conformance.ways_to_fit import Way, answers, ways
 from asdcore.errors import PluginError
 from asdcore.store.fitted_state import pack, unpack
 

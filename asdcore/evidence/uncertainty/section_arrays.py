@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.errors import located
+from asdcore.evidence.labels.scores_with_truth import check_joined
 from asdcore.evidence.metrics import cells, rule
-from asdcore.evidence.scores_with_truth import check_joined
 from asdcore.evidence.uncertainty.curves import Weights, cell_values
 from asdcore.evidence.uncertainty.resample import Stratum
 

@@ -63,7 +63,7 @@ def test_what_is_not_here_is_not_downloaded(tmp_path):
         DataError, match="microsoft/wavlm-base may be a model on the Hugging Face Hub, but it is no file"
     ):
         hub.snapshot("microsoft/wavlm-base", "wavlm")
-    with pytest.raises(DataError, match="nothing/here is no file or folder here.*asdcore registry fetch ID"):
+    with pytest.raises(DataError, match="nothing/here is not a file or folder here.*asdcore registry fetch ID"):
         hub.snapshot(tmp_path / "nothing" / "here", "wavlm")
 
 
