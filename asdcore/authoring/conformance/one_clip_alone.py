@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.driver import Bench, difference, join, require, same, stirred, take
-from asdcore.authoring.conformance.outside_state import statics_restored
+from asdcore.authoring.conformance.bench.driver import Bench, difference, join, require, same, stirred, take
+from asdcore.authoring.conformance.bench.outside_state import statics_restored
 from asdcore.errors import DataError
 
 WHY_ROWS = (
