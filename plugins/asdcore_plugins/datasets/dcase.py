@@ -121,7 +121,7 @@ class DcaseReader:
         return sorted(clip.as_posix() for clip in clips if not any(part.startswith(HIDDEN) for part in clip.parts))
 
     def _named(self, root: Path, splits: tuple[str, ...] = ("train", "test")) -> tuple[pl.DataFrame, list[str]]:
-        """Return every clip of some splits with what its name says (null where it cannot be read), and all problems."""
+        """Return every clip of some splits with what its name says (null if it cannot be read), and all problems."""
         files, problems = _find(root)
         if not any(match_form(stem_of(name), self.task) for name in files["name"]):
             stems = [stem_of(name) for name in files["name"]]
