@@ -31,7 +31,7 @@ SCALE = 2.0
 def check_place(path: Path) -> Path:
     """Return the path of a picture; AsdcoreError unless a new file of this name can be drawn here."""
     if path.suffix.lower() not in SUFFIXES:
-        raise AsdcoreError(f"{path} is no name of a picture. Choose one that ends in {' or '.join(SUFFIXES)}.")
+        raise AsdcoreError(f"{path} is not the name of a picture. Choose one that ends in {' or '.join(SUFFIXES)}.")
     if path.exists() or path.is_symlink():
         raise AsdcoreError(f"{path} exists and is not written over. Choose another name with --picture, or remove it.")
     try:

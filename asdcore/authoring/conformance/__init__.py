@@ -31,8 +31,8 @@ from asdcore.authoring.conformance import (
     trained,
     view,
 )
+from asdcore.authoring.conformance.bench.dataset_folders import DatasetBench
 from asdcore.authoring.conformance.fitted import FITTED_CHECKS
-from asdcore.authoring.conformance.folders import DatasetBench
 from asdcore.authoring.conformance.one_clip_alone import ROW_CHECKS
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed

@@ -25,7 +25,7 @@ class LogMel(BlockEncoder):
     """The log-mel spectrogram of the official DCASE Task 2 baseline: an encoder without weights.
 
     librosa's definition: a centred short-time spectrum with zeros beyond the ends, the Slaney mel scale with
-    area-normalised triangles from 0 Hz to half the sample rate, and 20 / power * log10 of the mel spectrum. One token
+    area-normalized triangles from 0 Hz to half the sample rate, and 20 / power * log10 of the mel spectrum. One token
     is one (frame, band), in dB; dim is 1. Ten seconds at 16 kHz give 313 frames.
 
     Parameters

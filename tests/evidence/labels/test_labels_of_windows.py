@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from asdcore.evidence.labels_of_windows import recordings, spread
+from asdcore.evidence.labels.labels_of_windows import recordings, spread
 
 TRUTH = {"clip": pl.String, "label": pl.Int8, "domain": pl.String}
 

@@ -11,16 +11,16 @@ import polars as pl
 
 from asdcore.basics.paths import SOUNDS
 from asdcore.errors import EvaluationError
-from asdcore.evidence.files import Section, Submitted, differences
+from asdcore.evidence.labels.files import Section, Submitted, differences
 from asdcore.store.tables import CELL, GROUND_TRUTH
 
 
 def match_truth(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
     """Return the ground truth table of a run's test clips.
 
-    truth : what :func:`asdcore.evidence.files.read_truth` returns. clips : a clip index. The truth may name a clip by
-    its own or by its labelled name, and file formats do not matter. Raises an EvaluationError for all machines at once
-    if a test clip has no truth, or the truth of one of its sections names a clip that the run lacks.
+    truth : what :func:`asdcore.evidence.labels.files.read_truth` returns. clips : a clip index. The truth may name a
+    clip by its own or by its labelled name, and file formats do not matter. Raises an EvaluationError for all
+    machines at once if a test clip has no truth, or the truth of one of its sections names a clip that the run lacks.
     """
     tested = clips.filter(pl.col("split") == "test").select("clip", *CELL, name=_names("clip"))
     if (twice := tested.filter(tested.select(*CELL, "name").is_duplicated())["clip"].sort()).len():

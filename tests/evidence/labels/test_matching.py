@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.matching import match_truth
+from asdcore.evidence.labels.matching import match_truth
 
 
 def clips(*names):

@@ -1,4 +1,4 @@
-"""asdcore.evidence.false_positives: the exact interval of a rate, and two readings of one name."""
+"""asdcore.evidence.false_alarms.false_positives: the exact interval of a rate, and two readings of one name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from asdcore.evidence.false_positives import clopper_pearson, target_false_positives
+from asdcore.evidence.false_alarms.false_positives import clopper_pearson, target_false_positives
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (1, 10), (3, 10), (10, 10), (47, 990)])

@@ -1,4 +1,4 @@
-"""asdcore.evidence.side_by_side: what leave-one-out would promise, beside folds by group, on clips cut from runs."""
+"""What leave-one-out would promise, beside folds by group, on clips cut from runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 import asdcore
 from asdcore.errors import StoreError
-from asdcore.evidence.group_thresholds import group_thresholds
-from asdcore.evidence.side_by_side import Rates, side_by_side, why_nothing
+from asdcore.evidence.false_alarms.group_thresholds import group_thresholds
+from asdcore.evidence.false_alarms.side_by_side import Rates, side_by_side, why_nothing
 from asdcore.held_out.promises import bound, estimate
 from asdcore.runs.folder import Run
 from asdcore.stages.decide import thresholds

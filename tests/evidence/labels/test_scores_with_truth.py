@@ -1,4 +1,4 @@
-"""asdcore.evidence.scores_with_truth: scores and truth meet by clip name, all of them or none."""
+"""asdcore.evidence.labels.scores_with_truth: scores and truth meet by clip name, all of them or none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.scores_with_truth import check_joined, join_systems
+from asdcore.evidence.labels.scores_with_truth import check_joined, join_systems
 
 TEST = [f"fan/test/{i}.wav" for i in range(4)]
 CLIPS = pl.DataFrame(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from asdcore.authoring.conformance.driver import Bench, Rows, join, take
+from asdcore.authoring.conformance.bench.driver import Bench, Rows, join, take
 from asdcore.authoring.conformance.scorer import ScorerBench
 from asdcore.authoring.conformance.shared_distances import PARTS, distances_of
 

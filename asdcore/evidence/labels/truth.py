@@ -10,9 +10,9 @@ from asdcore.basics.paths import given_path
 from asdcore.contract.plugins import installed
 from asdcore.contract.references import DOMAINS
 from asdcore.errors import AsdcoreError, EvaluationError
-from asdcore.evidence.files import read_truth
-from asdcore.evidence.labels_of_windows import recordings, spread
-from asdcore.evidence.matching import match_truth
+from asdcore.evidence.labels.files import read_truth
+from asdcore.evidence.labels.labels_of_windows import recordings, spread
+from asdcore.evidence.labels.matching import match_truth
 from asdcore.evidence.rules import OWN_RECORDINGS, RULES
 from asdcore.runs.folder import Run
 from asdcore.store.tables import CELL, GROUND_TRUTH

@@ -1,4 +1,4 @@
-"""asdcore.evidence.tail_notes: p-values that count clips of recordings are said to, with what the clips are worth."""
+"""P-values that count clips of recordings are said to, with what the clips are worth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 import asdcore
 from asdcore.contract.plugins import installed
-from asdcore.evidence.tail_notes import tail_notes
+from asdcore.evidence.false_alarms.tail_notes import tail_notes
 from asdcore.held_out import groups_of
 from asdcore.held_out.promises import effective_clips
 from asdcore.portfolio import parse_portfolio

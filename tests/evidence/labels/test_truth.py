@@ -1,4 +1,4 @@
-"""asdcore.evidence.truth: labels come from the names of development recordings, or from files that were given."""
+"""Labels come from the names of development recordings, or from files that were given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError
-from asdcore.evidence.truth import rules_for, truth_of
+from asdcore.evidence.labels.truth import rules_for, truth_of
 from asdcore.runs.folder import Run
 
 

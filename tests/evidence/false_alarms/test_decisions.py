@@ -1,4 +1,4 @@
-"""asdcore.evidence.decisions: false positives by domain, and what can be promised."""
+"""asdcore.evidence.false_alarms.decisions: false positives by domain, and what can be promised."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 
 import asdcore
 from asdcore.errors import EvaluationError
-from asdcore.evidence.decisions import FalsePositives
-from asdcore.evidence.false_positives import clopper_pearson
+from asdcore.evidence.false_alarms.decisions import FalsePositives
+from asdcore.evidence.false_alarms.false_positives import clopper_pearson
 from asdcore.stages.decide import nominal_rate
 
 

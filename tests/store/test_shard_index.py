@@ -9,7 +9,7 @@ import pytest
 
 from asdcore.store import shard_names
 from asdcore.store.cache import Store
-from asdcore.store.kept_names import kept_path
+from asdcore.store.shard_index import kept_path
 
 CLIPS = [f"{n:064x}" for n in range(6)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.matching import coverage, raise_all
+from asdcore.evidence.labels.matching import coverage, raise_all
 
 KEY = ("system", "machine", "section", "clip")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from asdcore.evidence.decisions import out_of_fold_rows, run_groups, run_thresholds
+from asdcore.evidence.false_alarms.decisions import out_of_fold_rows, run_groups, run_thresholds
 from asdcore.held_out.promises import bound, estimate, smallest_rate
 from asdcore.runs.folder import Run, load_run
 from asdcore.stages.decide import nominal_rate

@@ -1,7 +1,7 @@
 """How many train normals lie above a run's thresholds, by domain, and what rate of false positives can be promised.
 
 No label is needed. Train normals are scored out of fold, and the rate above the threshold comes with its exact
-interval (:func:`asdcore.evidence.false_positives.clopper_pearson`).
+interval (:func:`asdcore.evidence.false_alarms.false_positives.clopper_pearson`).
 
 A promise has a limit that no score can change. From n clips of a domain, a threshold can keep the chance of a new
 normal clip above it at 1/(n + 1) or more, never below. Ten target clips cannot support 5 %. If clips of a recording are
@@ -20,7 +20,7 @@ import polars as pl
 from asdcore.basics.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.data_frames import Tabular
-from asdcore.evidence.false_positives import clopper_pearson
+from asdcore.evidence.false_alarms.false_positives import clopper_pearson
 from asdcore.held_out import system_groups
 from asdcore.held_out.promises import effective_clips
 from asdcore.portfolio import Decision, parse_portfolio
@@ -141,8 +141,8 @@ def decisions(run: Run | str | Path, systems: Iterable[str] | None = None) -> De
     Returns
     -------
     Decisions
-        A list of :class:`~asdcore.evidence.decisions.FalsePositives`, one entry for each system, machine, section and
-        domain. ``to_polars()`` makes it a table.
+        A list of :class:`~asdcore.evidence.false_alarms.decisions.FalsePositives`, one entry for each system, machine,
+        section and domain. ``to_polars()`` makes it a table.
 
     Raises
     ------

@@ -21,9 +21,9 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from asdcore.authoring.conformance.driver import Bench, Rows
-from asdcore.authoring.conformance.outside_state import Make
-from asdcore.authoring.conformance.ways import answers, way_named
+from asdcore.authoring.conformance.bench.driver import Bench, Rows
+from asdcore.authoring.conformance.bench.outside_state import Make
+from asdcore.authoring.conformance.bench.ways_to_fit import answers, way_named
 from asdcore.store.fitted_state import pack, unpack
 
 REQUEST, ANSWER, BEGIN = "request", "answer", "begin"

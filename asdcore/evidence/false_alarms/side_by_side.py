@@ -24,9 +24,9 @@ import polars as pl
 from asdcore.compute.recipes import features_digest
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import StoreError
-from asdcore.evidence.decisions import run_groups, run_thresholds
-from asdcore.evidence.false_positives import clopper_pearson
-from asdcore.evidence.rates import Rates
+from asdcore.evidence.false_alarms.decisions import run_groups, run_thresholds
+from asdcore.evidence.false_alarms.false_positives import clopper_pearson
+from asdcore.evidence.false_alarms.rates import Rates
 from asdcore.execution import executor, run_jobs
 from asdcore.held_out import Networks, out_of_fold, places
 from asdcore.held_out.promises import effective_clips

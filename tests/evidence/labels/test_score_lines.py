@@ -1,4 +1,4 @@
-"""asdcore.evidence.score_lines: what a line of a score file may be, and every fault of a file at once."""
+"""asdcore.evidence.labels.score_lines: what a line of a score file may be, and every fault of a file at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdcore.evidence.score_lines import DECISION, SCORE, once, read_rows
+from asdcore.evidence.labels.score_lines import DECISION, SCORE, once, read_rows
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -66,7 +66,7 @@ def test_every_fault_of_a_file_is_found_at_its_line():
     assert said[1] == "found 'score' as the score; allowed is a finite number (and no header line)."
     assert said[2] == "found a blank line; allowed are lines <clip>,<score>."
     assert said[5] == "found 3 columns ('c.wav,1,2'); allowed are two, <clip>,<score>."
-    assert said[6] == "found ' d.wav,3'; allowed are no spaces around a name or a value."
+    assert said[6] == "found ' d.wav,3'; spaces around a name or a value are not allowed."
     assert said[9] == "found a carriage return in 'g.wav,6\\rh.wav,7'; allowed are lines that end with LF or CRLF."
     # What a line is about is known even so: its clip is not reported as missing too.
     assert [clip for clip, _ in rows] == ["file", "a.wav", "b.wav", "c.wav", "d.wav", "e.wav", "f.wav;5", "g.wav"]

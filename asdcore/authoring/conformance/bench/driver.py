@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.outside_state import Builder, statics_restored
+from asdcore.authoring.conformance.bench.outside_state import Builder, statics_restored
 
 Rows = dict[str, NDArray[Any]]
 """A batch: name -> array with one row for each clip. Outputs have the same form."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.driver import Rows, describe
+from asdcore.authoring.conformance.bench.driver import Rows, describe
 
 
 def bits_apart(expected: Rows, actual: Rows) -> str:

@@ -120,6 +120,6 @@ def _faults(line: str, fields: list[str], column: Column[V]) -> Iterator[str]:
     else:
         clip, value = (field.strip() for field in fields)
         if [clip, value] != fields:
-            yield f"found {shown}; allowed are no spaces around a name or a value"
+            yield f"found {shown}; spaces around a name or a value are not allowed"
         if column.parse(value) is None:
             yield f"found {value[:SHOWN]!r} as the {column.name}; allowed is {column.allowed}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from asdcore.authoring.conformance.outside_state import Builder, Make, statics_restored
+from asdcore.authoring.conformance.bench.outside_state import Builder, Make, statics_restored
 from asdcore.basics.paths import SOUNDS
 from asdcore.errors import DatasetError
 

@@ -24,7 +24,7 @@ KIND = "training"
 
 
 @dataclass
-class KeptTraining:
+class ResumableTraining:
     """One training under way, as :class:`asdcore.contract.training.Training` asks.
 
     path : where finished epochs are kept. where : what is trained, for messages. networks : of how many trainings it is

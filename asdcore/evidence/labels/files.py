@@ -1,7 +1,7 @@
 """Reads score files and ground truth files. With ``evaluate``, the only code that may open ground truth.
 
-Score files are what a team submits, so their lines are read strictly (:mod:`asdcore.evidence.score_lines`). Ground
-truth is published by others and read leniently in form: a byte-order mark and blank lines are skipped.
+Score files are what a team submits, so their lines are read strictly (:mod:`asdcore.evidence.labels.score_lines`).
+Ground truth is published by others and read leniently in form: a byte-order mark and blank lines are skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 import polars as pl
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.score_lines import BOM, DECISION, SCORE, Column, Problem, V, once, read_rows, utf8
+from asdcore.evidence.labels.score_lines import BOM, DECISION, SCORE, Column, Problem, V, once, read_rows, utf8
 
 Section = tuple[str, str]
 """(machine, section); machine IDs of 2020 are its sections."""
