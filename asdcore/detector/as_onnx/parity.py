@@ -24,6 +24,10 @@ CLIPS = 200
 """Clips that are made up if none are given."""
 
 
+LONGEST = 1.2
+"""How many times as long as the shortest train clip these are, at most."""
+
+
 @dataclass(frozen=True)
 class Parity:
     """How far a detector and its ONNX file are apart.
@@ -129,21 +133,44 @@ def decoded(files: Iterable[Path], sample_rate: int) -> Iterator[tuple[Audio, in
         yield audio, sample_rate
 
 
-def made_up(n: int, channels: int, sample_rate: int, seconds: float) -> Iterator[tuple[Audio, int]]:
-    """Yield clips of noise of any colour and loudness, some with tones or knocks, always the same ones."""
+def longest_taken(
+    detector: Detector, asked: tuple[str, str, str], channels: int, sample_rate: int, seconds: float
+) -> float:
+    """Return how many times as long as a train clip clips may be: 1 if the detector takes one length alone."""
+    (audio, rate), machine, section, system = next(made_up(1, channels, sample_rate, LONGEST * seconds, 1.0)), *asked
+    try:
+        detector.score(audio, rate, machine, section, system=system)
+    except DataError:  # a scorer that compares frame by frame
+        return 1.0
+    return LONGEST
+
+
+def made_up(
+    n: int, channels: int, sample_rate: int, seconds: float, longest: float = LONGEST
+) -> Iterator[tuple[Audio, int]]:
+    """Yield clips of noise of any colour and loudness, always the same ones.
+
+    Some have tones or knocks, are cut off at full scale, lie beside zero, or toggle the last bits of 16 alone.
+    """
     for i in range(n):
         draw = np.random.default_rng(i)
-        n_samples = max(1, round(seconds * sample_rate * draw.uniform(1.0, 1.2)))
+        n_samples = max(1, round(seconds * sample_rate * draw.uniform(1.0, longest)))
         hertz = np.fft.rfftfreq(n_samples, 1 / sample_rate)
         colour = np.maximum(hertz, 20.0) ** draw.uniform(-1.5, 0.5)
         spectrum = np.fft.rfft(draw.normal(size=(channels, n_samples))) * colour
         sound = np.fft.irfft(spectrum, n_samples)
         sound /= np.sqrt(np.square(sound).mean())
-        if i % 3 == 1:
+        if i % 6 == 1:
             tone = np.sin(2 * np.pi * draw.uniform(50, 0.45 * sample_rate) * np.arange(n_samples) / sample_rate)
             sound += draw.uniform(0.1, 3.0) * tone
-        if i % 3 == 2:
+        if i % 6 == 2:
             place = draw.integers(0, n_samples, 5)
             sound[:, place] += draw.normal(scale=20.0, size=5)
-        level = 10 ** draw.uniform(-3.0, -0.7)
-        yield np.asarray(np.clip(level * sound, -1, 1), np.float32), sample_rate
+        sound *= 10 ** draw.uniform(-3.0, -0.7)
+        if i % 6 == 3:
+            sound *= 1000.0
+        if i % 6 == 4:
+            sound += draw.uniform(-0.5, 0.5)
+        if i % 6 == 5:
+            sound = np.round(sound / sound.std()) / 2**15
+        yield np.asarray(np.clip(sound, -1, 1), np.float32), sample_rate

@@ -125,7 +125,8 @@ def export_onnx(
     asked = (known.machine, known.section, name)
     spread = of_clips.spread_of(known.normals(name)["score"].to_numpy())
     if folder is None:
-        heard = of_clips.made_up(clips, known.channels, written.sample_rate, known.seconds)
+        about = (known.channels, written.sample_rate, known.seconds)
+        heard = of_clips.made_up(clips, *about, of_clips.longest_taken(detector, asked, *about))
     else:
         heard = of_clips.decoded(of_clips.recordings(folder), written.sample_rate)
     compared = of_clips.compare(detector, _session(model), asked, heard, spread, given=folder is not None)
