@@ -72,6 +72,8 @@ def monitor(
     _check_apart(source, file, keep_audio)
     with failing():
         loaded = load_detector(detector, public_key=key)
+        for note in loaded.notes:
+            typer.echo(f"note: {note}", err=True)
         judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
         asked = settings_of(judge.machine, judge.system, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
     if _listen(judge, asked, place, file, keep_audio=keep_audio, show=windows):

@@ -27,12 +27,12 @@ def calibrated_again(run: Run, names: Sequence[str], clips: pl.DataFrame) -> pl.
     plan = plan.model_copy(update={"branches": {name: plan.branches[name] for name in names}})
     store, plugins, root = Store(Path(run.about["store"])), installed(), Path(run.about["data"])
     device = None if run.about["device"] == "cpu" else str(run.about["device"])
-    known = (store, plugins, device, Networks.recorded(run.about, store.root))
-    chunks = embed.plan(clips, root, plan.branches, *known)
+    scored_by = (store, plugins, device, Networks.recorded(run.about, store.root))
+    chunks = embed.plan(clips, root, plan.branches, *scored_by)
     embed.try_out(chunks, clips, root)
     for chunk in chunks:
         embed.embed(chunk)
-    jobs = {name: score.plan(clips, name, plan, *known) for name in names}
+    jobs = {name: score.plan(clips, name, plan, *scored_by) for name in names}
     missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
     for alike in score.together(missing.values()):
         score.score_together(alike)

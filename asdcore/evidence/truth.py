@@ -30,9 +30,9 @@ def rules_for(done: Run, truth: pl.DataFrame, year: int | None = None) -> int:
     if year is not None or own != OWN_RECORDINGS:
         return own if year is None else year
     cells = done.clips.select("clip", *CELL).join(truth, on="clip").group_by(CELL)
-    normal, known = pl.col("label") == 0, pl.col("domain").is_not_null().all()
+    normal, has_domain = pl.col("label") == 0, pl.col("domain").is_not_null().all()
     both = [((pl.col("domain") == domain) & normal).any() for domain in DOMAINS]
-    official = cells.agg(official=pl.all_horizontal(known, (~normal).any(), *both))["official"]
+    official = cells.agg(official=pl.all_horizontal(has_domain, (~normal).any(), *both))["official"]
     return max(RULES) if len(official) and official.all() else OWN_RECORDINGS
 
 

@@ -15,16 +15,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore.basics.parse import parse_json
 from asdcore.errors import PluginError, StoreError
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FORMAT = 1
 KEY = "asdcore"
@@ -135,8 +134,6 @@ def _seal(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
 
 def _without_arrays(state: Mapping[str, Any], path: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """Return the JSON values of a state, and add its arrays to ``arrays``."""
-    import numpy as np
-
     _check_depth(path.count("/"), path)
     values: dict[str, Any] = {}
     for key, value in state.items():
@@ -160,8 +157,6 @@ def _kept_array(array: NDArray[Any], where: str) -> NDArray[Any]:
 
 def _ordered(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array with its last axis in a row, little-endian, as a file holds it."""
-    import numpy as np
-
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 
@@ -174,8 +169,6 @@ def _check_depth(depth: int, where: str) -> None:
 
 def _json(value: Any, where: str, depth: int = 0) -> Any:
     """Return a value that JSON keeps exactly. Raises PluginError for others."""
-    import numpy as np
-
     if isinstance(value, np.bool_ | np.integer):
         return value.item()
     if value is None or isinstance(value, str | bool | int):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.evidence.uncertainty.resample import bootstrap_weights, left_out_weights, swaps
+from asdcore.evidence.uncertainty.resample import bootstrap_weights, left_out_weights, precision, swaps
 
 STRATA = (("a", np.array([0, 2, 4])), ("b", np.array([1, 3, 5, 6, 7])), ("c", np.array([8])))
 
@@ -47,6 +47,16 @@ def test_each_clip_is_left_out_once_unless_it_is_alone():
     weights = left_out_weights(STRATA)
     assert np.array_equal(weights[:, :8], (1 - np.eye(9))[:, :8])
     assert np.array_equal(weights[:, 8], np.ones(9))
+
+
+def test_weights_are_in_single_precision_while_it_holds_every_sum_of_halves():
+    clips = 1 << 22
+    assert precision(clips) is np.float32
+    assert np.float32(clips - 0.5) == clips - 0.5
+    assert precision(clips + 1) is np.float64
+    assert {w.dtype for w in (bootstrap_weights(STRATA, 9, 0), left_out_weights(STRATA), swaps("s", 9, 9, 0))} == {
+        np.dtype(np.float32)
+    }
 
 
 def test_half_of_the_swaps_are_done():

@@ -113,7 +113,7 @@ def _tournaments(candidates: Candidates, replicates: int, seed: int) -> tuple[Fl
     inside, outside = [], []
     for section in sections:
         weights = bootstrap_weights(section.strata, replicates, seed)
-        unused = (weights == 0).astype(np.float64)
+        unused = (weights == 0).astype(weights.dtype)
         inside.append([section.values(i, weights, candidates.year) for i in order])
         outside.append([section.values(i, unused, candidates.year) for i in order])
     rules, machines = rule(candidates.year), machines_of(sections)

@@ -6,6 +6,8 @@ one clip does to all of them cancels in a difference.
 
 Every stratum has a random generator of its own, Philox (Salmon et al., SC 2011) keyed by SHA-256 of the seed and the
 stratum's name. So its draws do not depend on what else is evaluated, and the first 500 of 2,000 are those of 500.
+
+Weights are whole numbers, in float32 as long as that holds every sum of their halves.
 """
 
 from __future__ import annotations
@@ -13,14 +15,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Weights = NDArray[np.floating[Any]]
 Indices = NDArray[np.intp]
 Stratum = tuple[str, Indices]
 """A stratum's name, and the positions of its clips among those of the section, in the order of their names."""
+
+
+EXACT = 1 << 22
+"""Clips of a section up to which float32 holds the sums exactly: it holds halves below 2**23."""
+
+
+def precision(n_clips: int) -> type[np.floating[Any]]:
+    """Return the type that sums of this many clips' weights, and of their halves, are exact in."""
+    return np.float32 if n_clips <= EXACT else np.float64
 
 
 def generator(seed: int, *name: str) -> np.random.Generator:
@@ -29,9 +41,10 @@ def generator(seed: int, *name: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
 
 
-def bootstrap_weights(strata: Sequence[Stratum], replicates: int, seed: int) -> Floats:
+def bootstrap_weights(strata: Sequence[Stratum], replicates: int, seed: int) -> Weights:
     """How often each clip of a section is drawn, (n_clips, replicates): with replacement within each stratum."""
-    weights = np.zeros((sum(len(clips) for _, clips in strata), replicates))
+    n_clips = sum(len(clips) for _, clips in strata)
+    weights = np.zeros((n_clips, replicates), precision(n_clips))
     for name, clips in strata:
         n = len(clips)
         drawn = generator(seed, "bootstrap", name).integers(0, n, (replicates, n))
@@ -40,18 +53,20 @@ def bootstrap_weights(strata: Sequence[Stratum], replicates: int, seed: int) -> 
     return weights
 
 
-def left_out_weights(strata: Sequence[Stratum]) -> Floats:
+def left_out_weights(strata: Sequence[Stratum]) -> Weights:
     """(n_clips, n_clips): column i leaves clip i out, or nothing if it is the only clip of its stratum."""
     n = sum(len(clips) for _, clips in strata)
-    weights = np.ones((n, n))
+    weights = np.ones((n, n), precision(n))
     for _, clips in strata:
         if len(clips) > 1:
             weights[clips, clips] = 0
     return weights
 
 
-def swaps(name: str, n_clips: int, permutations: int, seed: int) -> Floats:
+def swaps(name: str, n_clips: int, permutations: int, seed: int) -> Weights:
     """(n_clips, permutations) of 0 and 1: whether two systems swap their ranks of a clip, each with probability 1/2."""
     return (
-        generator(seed, "swap", name).integers(0, 2, (permutations, n_clips), np.int8).T.astype(np.float64, order="C")
+        generator(seed, "swap", name)
+        .integers(0, 2, (permutations, n_clips), np.int8)
+        .T.astype(precision(2 * n_clips), order="C")
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from asdcore.errors import located
 from asdcore.evidence.metrics import cells, rule
 from asdcore.evidence.scores_with_truth import check_joined
-from asdcore.evidence.uncertainty.curves import cell_values
+from asdcore.evidence.uncertainty.curves import Weights, cell_values
 from asdcore.evidence.uncertainty.resample import Stratum
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Section:
         """Machine and section as one text, unique to this section."""
         return json.dumps([self.machine, self.section])
 
-    def values(self, system: int, weights: Floats, year: int) -> Floats:
+    def values(self, system: int, weights: Weights, year: int) -> Floats:
         """Weights (n_clips, replicates) -> the cells of one system (n_cells, replicates)."""
         return cell_values(rule(year).cells, self.scores[system], self.anomalous, self.domains, weights)
 

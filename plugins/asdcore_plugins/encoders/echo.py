@@ -73,6 +73,7 @@ class Echo(Windowed):
 
     model: ViT
     name = "echo"
+    any_rate = True
 
     def __init__(
         self,

@@ -76,6 +76,7 @@ class Fisher(Windowed):
 
     model: ViT
     name = "fisher"
+    any_rate = True
 
     def __init__(
         self,

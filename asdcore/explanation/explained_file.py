@@ -12,12 +12,12 @@ from asdcore.basics.paths import given_path
 from asdcore.basics.recording_parts import part_name, part_of, recording_path, seconds_text
 from asdcore.data.audio import AudioFacts, decode_new
 from asdcore.detector.detector import Detector
-from asdcore.detector.explain import explain
-from asdcore.detector.explanation import Explanation
 from asdcore.detector.export import export
 from asdcore.detector.load import load_detector
-from asdcore.detector.picture import check_place, draw
 from asdcore.errors import DataError
+from asdcore.explanation.explain import explain
+from asdcore.explanation.explanation import Explanation
+from asdcore.explanation.picture import check_place, draw
 from asdcore.frozen.freeze import freeze
 from asdcore.progress import Progress
 from asdcore.runs.folder import RUN_FILE, Run, load_run

@@ -10,8 +10,8 @@ import pytest
 
 import asdcore
 from asdcore.data.audio import decode
-from asdcore.detector.explained_file import explain_file
 from asdcore.errors import AsdcoreError, DataError
+from asdcore.explanation.explained_file import explain_file
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.data.audio import decode
-from asdcore.detector.explanation import Explanation
+from asdcore.drawing.colours import BLUE, ORANGE
+from asdcore.drawing.spectrograms import BRIGHTEST, DARKEST, LOWEST, png, spectrogram
 from asdcore.errors import AsdcoreError, DataError
-from asdcore.reporting.charts.style import BLUE, ORANGE
-from asdcore.reporting.pictures import BRIGHTEST, DARKEST, LOWEST, png, spectrogram
+from asdcore.explanation.explanation import Explanation
 from asdcore.store.atomic import write_bytes
 
 SUFFIXES = (".png", ".svg")

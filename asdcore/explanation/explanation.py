@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.detector.sound_parts import Grid
 from asdcore.detector.verdict import Verdict
+from asdcore.explanation.sound_parts import Grid
 
 Replacement = Literal["nearest normal", "own background"]
 """What a part of the clip was replaced by."""

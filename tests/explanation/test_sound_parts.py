@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asdcore.detector.sound_parts import Grid, ReplacedParts
+from asdcore.explanation.sound_parts import Grid, ReplacedParts
 
 RATE = 8000
 RNG = np.random.default_rng(3)

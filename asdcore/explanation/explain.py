@@ -12,10 +12,10 @@ from asdcore.basics.paths import given_path
 from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import decode, resample
 from asdcore.detector.detector import Detector
-from asdcore.detector.explanation import Explanation, Raised, Replacement
-from asdcore.detector.sound_parts import Grid, ReplacedParts
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError
+from asdcore.explanation.explanation import Explanation, Raised, Replacement
+from asdcore.explanation.sound_parts import Grid, ReplacedParts
 
 Audio = NDArray[np.float32]
 MOST_PARTS = 2000
@@ -53,7 +53,7 @@ def explain(
         The folder of the recordings that the detector learnt from. Then a part is replaced by the same part of the
         train normal that sounds most alike, which shows all that differs from it. Without, or if no branch compares
         distances, it is replaced by the clip's own background
-        (:func:`asdcore.detector.sound_parts.background`). That shows events and tones, but not what fills a clip and
+        (:func:`asdcore.explanation.sound_parts.background`). That shows events and tones, but not what fills a clip and
         is broad in frequency.
     times, bands : int
         Into how many parts the clip is cut: equal times, and bands of equal width on a logarithmic scale.
