@@ -1,4 +1,4 @@
-"""Writes short-time spectra and the way back as ONNX: what :class:`asdcore_plugins.nn.stft.Stft` computes."""
+"""Writes short-time spectra and the way back as ONNX: what :class:`asdcore_plugins.nn.front_ends.stft.Stft` computes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from asdcore import OnnxValue
-from asdcore_plugins.nn.stft import Stft, hann
+from asdcore_plugins.nn.front_ends.stft import Stft, hann
 from asdcore_plugins.nn.written_spectra import count, framed_to_onnx, whole
 
 

@@ -48,7 +48,7 @@ from torch import Tensor, nn
 
 from asdcore import DOMAINS, DataError, OnnxValue
 from asdcore_plugins.nn.autoencoder import OPTIMIZERS, batches, gather, train, weightless, windows
-from asdcore_plugins.nn.one_thread import one_thread
+from asdcore_plugins.nn.running.one_thread import one_thread
 from asdcore_plugins.nn.written_layers import layers_to_onnx
 from asdcore_plugins.nn.written_spectra import framed_to_onnx
 from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
