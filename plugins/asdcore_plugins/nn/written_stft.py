@@ -1,4 +1,4 @@
-"""Writes short-time spectra and the way back as ONNX: what :class:`asdcore_plugins.nn.front_ends.stft.Stft` computes."""
+"""Writes short-time spectra and the way back as ONNX, as :class:`asdcore_plugins.nn.front_ends.stft.Stft`."""
 
 from __future__ import annotations
 
