@@ -45,7 +45,7 @@ from asdcore.evidence.selection.fault_clips import Fault
 from asdcore.evidence.selection.fault_gains import drawn_normals, gains
 from asdcore.evidence.selection.fault_problem import NORMAL_DRAWS, Problem
 from asdcore.evidence.selection.fault_scores import branch_parts, cell_scores
-from asdcore.evidence.selection.shrunken_choice import MARGIN, PRIOR_FAULTS, Choice, choose, mixed
+from asdcore.evidence.selection.shrunken_choice import DOUBT, MARGIN, PRIOR_FAULTS, Choice, choose, mixed
 from asdcore.evidence.truth import truth_of
 from asdcore.portfolio import parse_portfolio
 from benchmarks.robustness import ENCODERS, SCOPES, SETTINGS, SINGLE, with_singles, write_set
@@ -259,7 +259,7 @@ def of_numbers(constants: bool) -> None:
     rules: dict[str, Callable[..., Choice]] = {"known faults": choose, "best of known": hindsight}
     if constants:
         rules = {f"{c:g}, {m:g}": partial(choose, prior_faults=c, margin=m) for c in (3.0, 6.0) for m in (0.05, 0.1)}
-    print(f"c = {PRIOR_FAULTS:g} faults, m = {100 * MARGIN:g} points; {MACHINES} machines")
+    print(f"c = {PRIOR_FAULTS:g} faults, m = {100 * MARGIN:g}, d = {100 * DOUBT:g} points; {MACHINES} machines")
     print(f"| world | rule | {' | '.join(f'k = {k}' for k in (0, *FAULTS))} |\n|{'---|' * (3 + len(FAULTS))}")
     for world in WORLDS:
         for name, values in regrets(world, rules).items():

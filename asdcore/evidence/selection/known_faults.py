@@ -25,7 +25,7 @@ from asdcore.evidence.selection.fault_clips import Fault, known_faults
 from asdcore.evidence.selection.fault_problem import Problem
 from asdcore.evidence.selection.fault_scores import cell_scores, check_fusion
 from asdcore.evidence.selection.outcome import Outcome, points
-from asdcore.evidence.selection.shrunken_choice import MARGIN, PRIOR_FAULTS, Choice, mixed
+from asdcore.evidence.selection.shrunken_choice import DOUBT, MARGIN, PRIOR_FAULTS, Choice, mixed
 from asdcore.portfolio import Branch, KnownFaults, Portfolio, System, parse_portfolio
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once
@@ -44,9 +44,10 @@ DEFINITION = (
     "standardized pAUC (0.1). A normal and a fault are scored by the same model, which lacks the normal's fold. A "
     "proper Bayesian bootstrap over the faults and over the recordings of the normals says how probably each branch is "
     f"better than all others and than the label-free default, whose prior counts as {PRIOR_FAULTS:g} faults with a "
-    f"lead of {100 * MARGIN:g} points. That is each one's share of the weights; moved is the share the default has "
-    "lost. apparent is the gain on the faults that chose, out_of_bag on faults that a draw of them did not choose "
-    "by; optimism is the difference. A kind is scored by the weights that all other kinds choose."
+    f"lead of {100 * MARGIN:g} points, and must be beaten by {100 * DOUBT:g} points in any case. That is each one's "
+    "share of the weights; moved is the share that the default has lost. apparent is the gain on the faults that "
+    "chose, out_of_bag on faults that a draw of them did not choose by; optimism is the difference. A kind is scored "
+    "by the weights that all other kinds choose."
 )
 
 RULES = (

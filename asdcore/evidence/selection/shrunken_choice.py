@@ -6,7 +6,9 @@ things make it uncertain: which faults one happens to know, and which normals we
 (Rubin 1981; with prior weight, Muliere and Secchi 1996) draws both. The weights of k known faults and of a prior are
 Dirichlet(1, ..., 1, c), and the prior says that the label-free default is better than any other candidate by a margin
 m. So the prior counts as c faults that were seen before, and loses its say as c / (c + k). Normals are drawn by groups,
-since clips of one recording are near-duplicates: what that leaves uncertain, no number of faults can take away.
+since clips of one recording are near-duplicates: what that leaves uncertain, no number of faults can take away. Nor can
+it take away what the model without a fold, or normals that were recorded together, are wrong by: a doubt d, by which a
+candidate must lead however many faults there are.
 
 In each draw one candidate is best. The share of draws that it wins is its posterior probability of being the best, and
 its share of the say; what the default wins stays with the default's own weights:
@@ -36,6 +38,10 @@ PRIOR_FAULTS = 6.0
 
 MARGIN = 0.1
 """By how much gain the prior holds the default for better than any other candidate (m): 10 points."""
+
+DOUBT = 0.05
+"""What the lead of a branch may be wrong by however many faults there are (d): twice the 2.5 points that leads among
+train normals were off those among new normals, root mean square, on real and on made-up machines."""
 
 LEAST = 0.01
 """A candidate that wins a smaller share of draws is left out, and its say stays with the default."""
@@ -68,6 +74,7 @@ def choose(
     seed: int = 0,
     prior_faults: float = PRIOR_FAULTS,
     margin: float = MARGIN,
+    doubt: float = DOUBT,
 ) -> Choice:
     """Weigh candidates by the gains of known faults.
 
@@ -82,6 +89,8 @@ def choose(
         Draws of the bootstrap, at least one for each draw of the normals, and the seed of the draws.
     prior_faults, margin : float
         How many faults the prior counts as, and by how much it prefers the default.
+    doubt : float
+        By how much a candidate must lead however many faults there are.
 
     Returns
     -------
@@ -105,7 +114,7 @@ def choose(
     shape = [*[1.0] * n_faults, prior_faults]
     weights = np.random.default_rng(seed).gamma(shape, size=(len(better), each, n_faults + 1))
     # Not divided by their sum: which candidate is best does not depend on it.
-    lead = np.round(weights[..., :-1] @ better - margin * weights[..., -1:], DIGITS).reshape(-1, n_candidates)
+    lead = np.round(weights[..., :-1] @ (better - doubt) - margin * weights[..., -1:], DIGITS).reshape(-1, n_candidates)
     best = lead.argmax(axis=1)
     moves = lead[np.arange(len(lead)), best] > 0
     shares = np.bincount(best[moves], minlength=n_candidates) / len(lead)

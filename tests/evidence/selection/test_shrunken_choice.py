@@ -34,11 +34,15 @@ def test_the_more_faults_say_the_same_the_more_moves():
 
 
 def test_a_lead_that_only_some_draws_of_the_normals_show_moves_less_than_one_that_all_show():
-    sure = np.full((10, 20, 1), 0.6)
+    sure = np.full((10, 20, 1), 0.7)
     unsure = sure + np.where(np.arange(10) % 2, 0.3, -0.3)[:, None, None]
     default = np.full((10, 20), 0.5)
     assert choose(unsure, default).moved == pytest.approx(0.5)
-    assert choose(sure, default).moved > 0.95
+    assert choose(sure, default).moved > 0.9
+
+
+def test_a_branch_that_leads_by_no_more_than_the_doubt_gets_nothing():
+    assert choose(np.tile([0.54, 0.4], (50, 1)), np.full(50, 0.5)).moved == 0.0
 
 
 def test_candidates_of_the_same_gains_tie_and_the_first_one_wins_whatever_rounding_says():
