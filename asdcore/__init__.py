@@ -74,8 +74,6 @@ if TYPE_CHECKING:
     from asdcore.detector.adapt import Adaptation, adapt
     from asdcore.detector.as_onnx.write import OnnxFile, export_onnx
     from asdcore.detector.detector import Detector
-    from asdcore.detector.explain import explain
-    from asdcore.detector.explanation import Explanation
     from asdcore.detector.export import export
     from asdcore.detector.load import load_detector
     from asdcore.detector.verdict import Verdict
@@ -89,6 +87,8 @@ if TYPE_CHECKING:
     from asdcore.evidence.unknown_machine import evaluate_unknown_machine
     from asdcore.exchange.exported import export_features
     from asdcore.exchange.imported import import_features
+    from asdcore.explanation.explain import explain
+    from asdcore.explanation.explanation import Explanation
     from asdcore.frozen.freeze import freeze
     from asdcore.frozen.infer import infer
     from asdcore.frozen.verify import verify
@@ -107,7 +107,7 @@ _LAZY = {
     "DOMAINS": "asdcore.contract.references",
     "Adaptation": "asdcore.detector.adapt",
     "Detector": "asdcore.detector.detector",
-    "Explanation": "asdcore.detector.explanation",
+    "Explanation": "asdcore.explanation.explanation",
     "METRICS": "asdcore.contract.references",
     "OnnxFile": "asdcore.detector.as_onnx.write",
     "OnnxGraph": "asdcore.contract.onnx_graph",
@@ -130,7 +130,7 @@ _LAZY = {
     "distances": "asdcore.data.distances",
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
-    "explain": "asdcore.detector.explain",
+    "explain": "asdcore.explanation.explain",
     "evaluate_unknown_machine": "asdcore.evidence.unknown_machine",
     "export": "asdcore.detector.export",
     "export_onnx": "asdcore.detector.as_onnx.write",

@@ -215,7 +215,7 @@ class Work:
         return device_notes(self.plan, self.device)
 
     def unheard_notes(self, clips: pl.DataFrame) -> list[str]:
-        """Say how much of these clips is beyond what an encoder hears."""
+        """Say how much of these clips is beyond what an encoder hears, and where it hears bands without sound."""
         return audio_not_heard.notes(clips, self.plan.branches, installed(), self.device)
 
     def tables(self, clips: pl.DataFrame) -> dict[str, pl.DataFrame]:

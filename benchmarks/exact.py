@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from embedding import MN04, beats_of_full_size
-from shown import show
+from shown import cpu_seconds, show
 
 ROUNDS = 3
 """The median of so many ratios counts, each of the two encoders one right after the other."""
@@ -44,12 +43,6 @@ def _exact(what: str, name: str, checkpoint: Path, clips: int) -> bool:
     with single_threaded():
         for encoder in (plain, dear):
             encoder.encode(audio[:1], encoder.layers[-1:])
-        rounds = [(_cpu(plain, audio), _cpu(dear, audio)) for _ in range(ROUNDS)]
+        works = [partial(encoder.encode, audio, encoder.layers[-1:]) for encoder in (plain, dear)]
+        rounds = [[cpu_seconds(work) for work in works] for _ in range(ROUNDS)]
     return show(f"{what}: exact over plain, CPU", median(ours / theirs for theirs, ours in rounds), DEARER, "times")
-
-
-def _cpu(encoder: Any, audio: Any) -> float:
-    """Return the CPU seconds that encoding takes."""
-    started = time.process_time()
-    encoder.encode(audio, encoder.layers[-1:])
-    return time.process_time() - started

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from shown import show
+from shown import cpu_seconds, show
 
 CLIPS, DIM = 10_000, 768
 
@@ -39,10 +37,10 @@ def exchange() -> list[bool]:
         pq.write_table(pa.table(columns), table)
         names = iter(range(100))
         arrays = list(values)
-        ours_in = _cpu(lambda: import_features(table, f"vectors-{next(names)}"))
-        theirs_in = _cpu(lambda: pq.write_table(pq.read_table(table), folder / "again.parquet"))
-        ours_out = _cpu(lambda: write_table(folder / "out.parquet", clips, arrays))
-        theirs_out = _cpu(lambda: pq.write_table(pa.table(columns), folder / "plain.parquet"))
+        ours_in = cpu_seconds(lambda: import_features(table, f"vectors-{next(names)}"), times=3)
+        theirs_in = cpu_seconds(lambda: pq.write_table(pq.read_table(table), folder / "again.parquet"), times=3)
+        ours_out = cpu_seconds(lambda: write_table(folder / "out.parquet", clips, arrays), times=3)
+        theirs_out = cpu_seconds(lambda: pq.write_table(pa.table(columns), folder / "plain.parquet"), times=3)
     if before is None:
         del os.environ["ASDCORE_STORE"]
     else:
@@ -53,13 +51,3 @@ def exchange() -> list[bool]:
         show("features import over pyarrow reading and writing", ours_in / theirs_in, 2.0, "times"),
         show("features export over pyarrow writing", ours_out / theirs_out, 2.0, "times"),
     ]
-
-
-def _cpu(work: Callable[[], object]) -> float:
-    """Return the CPU seconds of the cheapest of three calls: the rest is other people's work."""
-    seconds = []
-    for _ in range(3):
-        started = time.process_time()
-        work()
-        seconds.append(time.process_time() - started)
-    return min(seconds)

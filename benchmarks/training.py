@@ -6,13 +6,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from shown import show
+from shown import cpu_seconds, show
 
 SECONDS, BATCH, ROUNDS, STEPS = 6, 64, 5, 4
 CLIPS = 32
@@ -46,7 +45,7 @@ def _steps() -> list[bool]:
         step()
     ratios, seconds = [], []
     for _ in range(ROUNDS):
-        used = _cpu(ours), _cpu(plain)
+        used = cpu_seconds(ours), cpu_seconds(plain)
         seconds.append(used[0])
         ratios.append(used[0] / used[1])
     show("a training step of 64 clips of 6 s, CPU", median(seconds), None, "s")
@@ -120,15 +119,8 @@ def _extraction() -> list[bool]:
 
         torch.set_num_threads(1)
         bare(), embedded()
-        ratios = [_cpu(embedded) / _cpu(bare) for _ in range(3 * ROUNDS)]
+        ratios = [cpu_seconds(embedded) / cpu_seconds(bare) for _ in range(3 * ROUNDS)]
     return [show("embedding wavs of 6 s over the bare forward pass, CPU", median(ratios), EXTRACTION, "times")]
-
-
-def _cpu(work: Callable[[], Any]) -> float:
-    """Return the CPU seconds of some work."""
-    started = time.process_time()
-    work()
-    return time.process_time() - started
 
 
 if __name__ == "__main__":

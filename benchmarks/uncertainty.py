@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
-from shown import show
+from shown import cpu_seconds, show
 
 MACHINES, CLIPS, REPLICATES = 16, 50, 2000
 """Clips of each domain and label: 100 normals and 100 anomalies a machine."""
@@ -43,20 +40,11 @@ def uncertainty() -> list[bool]:
                     roc_auc_score(labels[own], scores[own])
                 roc_auc_score(labels[drawn], scores[drawn], max_fpr=0.1)
 
-    ours = _cpu(lambda: intervals(both.filter(pl.col("system") == "A"), 2026, replicates=REPLICATES))
-    theirs = _cpu(loop) * REPLICATES / LOOPED
-    show("every two of two systems, 2,000 permutations: CPU", _cpu(lambda: differences(both, 2026)), None, "s")
+    ours = cpu_seconds(lambda: intervals(both.filter(pl.col("system") == "A"), 2026, replicates=REPLICATES), times=3)
+    theirs = cpu_seconds(loop, times=3) * REPLICATES / LOOPED
+    pairs = cpu_seconds(lambda: differences(both, 2026), times=3)
+    show("every two of two systems, 2,000 permutations: CPU", pairs, None, "s")
     return [
         show("intervals, 16 machines, 2,000 replicates: CPU", ours, 2.0, "s"),
         show("intervals over a scikit-learn loop", ours / theirs, 0.05, "times"),
     ]
-
-
-def _cpu(work: Callable[[], object]) -> float:
-    """Return the CPU seconds of the cheapest of three calls: the rest is other people's work."""
-    seconds = []
-    for _ in range(3):
-        started = time.process_time()
-        work()
-        seconds.append(time.process_time() - started)
-    return min(seconds)

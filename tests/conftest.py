@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 # Tests run side by side, one process a core: more threads would only get in each other's way.
@@ -92,6 +93,23 @@ def no_waiting_for_the_disk():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
+
+
+@pytest.fixture
+def calls_of(monkeypatch):
+    """A function: a module and the name of a function in it -> the first argument of each call of that from now on."""
+
+    def watch(module, name):
+        first_arguments, function = [], getattr(module, name)
+
+        def noted(first, *others, **named):
+            first_arguments.append(first)
+            return function(first, *others, **named)
+
+        monkeypatch.setattr(module, name, noted)
+        return first_arguments
+
+    return watch
 
 
 @pytest.fixture(scope="session")
@@ -386,3 +404,99 @@ def as_onnx():
         return dict(zip(values, results, strict=True)) if isinstance(made, dict) else results[0]
 
     return computed
+
+
+CARRIED = """
+name = "carried"
+seed = 1
+folds = 3
+
+[branches.knn]
+encoder = { name = "logmel", n_mels = 16 }
+scorer = { name = "knn", metric = "cosine" }
+
+[branches.lof]
+encoder = { name = "logmel", n_mels = 16 }
+scorer = { name = "lof", k = 2 }
+normalizer = { name = "ecdf", output = "normal" }
+
+[branches.gauss]
+view = "far"
+encoder = { name = "logmel", n_mels = 16, pooling = "mean_std" }
+scorer = "mahalanobis"
+
+[branches.means]
+encoder = { name = "logmel", n_mels = 16, pooling = "frames" }
+scorer = { name = "kmeans", k = 2 }
+
+[systems.carried]
+weights = { knn = 0.5, gauss = 0.25, means = 0.25 }
+transform = { name = "log1p" }
+guards = [
+  { name = "tail", support = "gauss", quantile = 0.6, strength = 0.5 },
+  { name = "tail", support = "lof", quantile = 0.5, strength = 0.25 },
+]
+
+[systems.largest]
+weights = { knn = 1.0, lof = 1.0 }
+fusion = "max"
+
+[systems.mirrored]
+out_of_fold_mirror_of = "carried"
+
+[decision]
+rule = "ecdf"
+quantile = 0.8
+"""
+
+
+@dataclass
+class Carried:
+    """A frozen run, and its detector. ``root`` holds data, run, store, manifest and detector."""
+
+    root: Path
+
+    @property
+    def run(self):
+        import asdcore
+
+        return asdcore.load_run(self.root / "run")
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "frozen.json"
+
+    @property
+    def path(self) -> Path:
+        return self.root / "frozen.asd"
+
+    def clips(self) -> list[tuple[str, str, str, np.ndarray, int]]:
+        """clip, machine, section, audio and sample rate of every test clip."""
+        from asdcore.data.audio import decode
+
+        test = self.run.clips.filter(split="test").select("clip", "machine", "section").rows()
+        return [(*row, *decode(self.root / "data" / row[0])) for row in test]
+
+
+@pytest.fixture(scope="session")
+def carried(made_once, make_dataset) -> Carried:
+    """One small frozen run and its detector; not to be spoilt."""
+    import asdcore
+
+    def make(root: Path) -> None:
+        make_dataset(root / "data", source=12, target=4, test=2)
+        (root / "portfolio.toml").write_text(CARRIED)
+        places = {"data": root / "data", "out": root / "run", "store": root / "store"}
+        asdcore.run(root / "portfolio.toml", task="dcase2026", **places)
+        asdcore.freeze(root / "run", root / "frozen.json", time="2026-06-01T00:00:00Z")
+        asdcore.export(root / "frozen.json", root / "frozen.asd")
+
+    return Carried(made_once("detector", make))
+
+
+@pytest.fixture(scope="session")
+def detector(carried):
+    """The detector of ``carried``."""
+    import asdcore
+
+    return asdcore.load_detector(carried.path)

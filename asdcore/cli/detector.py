@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -172,9 +174,6 @@ def _csv(scored: list[tuple[Path, Verdict]]) -> str:
 
 def _line(values: list[Any]) -> str:
     """Return one line of CSV. A file's name may hold either character that ends a line; csv quotes its own alone."""
-    import csv
-    import io
-
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(values)
     return text.getvalue().removesuffix("\r\n") + "\n"

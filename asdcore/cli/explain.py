@@ -14,8 +14,8 @@ from asdcore.cli.freeze import PublicKey, failing
 from asdcore.cli.shared import Json, Machine, Section, System, print_json, print_lines, progress
 
 if TYPE_CHECKING:
-    from asdcore.detector.explanation import Explanation
     from asdcore.detector.verdict import Verdict
+    from asdcore.explanation.explanation import Explanation
 
 
 def explain(
@@ -44,7 +44,7 @@ def explain(
 
     Example: asdcore explain first.asd clip.wav --machine SynFan --data sound
     """
-    from asdcore.detector.explained_file import explain_file
+    from asdcore.explanation.explained_file import explain_file
 
     with failing():
         explained = explain_file(

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from asdcore.contract.folder_files import tree_files
 from asdcore.contract.plugins import Component
@@ -150,7 +149,7 @@ def _path(value: Any, words: bool) -> Path | None:
         return value if value.exists() else None
     if not isinstance(value, str) or not value or "\0" in value or (not words and _is_word(value)):
         return None
-    text = url2pathname(urlsplit(value).path) if value.startswith("file:") else os.path.expandvars(value)
+    text = unquote(urlsplit(value).path) if value.startswith("file:") else os.path.expandvars(value)
     try:
         path = Path(text).expanduser()
         return path if path.is_file() or path.is_dir() else None

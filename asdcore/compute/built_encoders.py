@@ -10,8 +10,9 @@ from typing import Any
 
 from asdcore.components.build import build
 from asdcore.compute.requests import Request
+from asdcore.compute.restoring import restored
 from asdcore.contract.plugins import Component, installed
-from asdcore.errors import AsdcoreError, DataError, PluginError, blamed, located
+from asdcore.errors import DataError, PluginError, blamed, located
 from asdcore.portfolio import TrainedState
 
 
@@ -37,19 +38,7 @@ def build_encoder(name: str, parameters: str, device: str | None) -> Any:
 
 def restored_encoder(name: str, parameters: str, device: str | None, learnt: Mapping[str, Any]) -> Any:
     """Build an encoder and restore what it has learnt. Raises PluginError if it refuses."""
-    encoder = build_encoder(name, parameters, device)
-    try:
-        back = encoder.restore(learnt)
-    except AsdcoreError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"it does not take back what it has learnt: {type(error).__name__}: {error}. "
-            f"'asdcore check-plugin {name}' shows whether state and restore fit together."
-        ) from error
-    if type(back) is not type(encoder):
-        raise PluginError(f"restore returned a {type(back).__name__}; let it return self.")
-    return back
+    return restored(build_encoder(name, parameters, device), learnt, name)
 
 
 @functools.lru_cache(maxsize=8)

@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 
 from asdcore.compute.recipes import framework_digest
+from asdcore.compute.restoring import restored
 from asdcore.compute.scoring import Rows, Scores, Work, score_alone
-from asdcore.errors import AsdcoreError, PluginError, StoreError
+from asdcore.errors import PluginError, StoreError, located
 from asdcore.store.atomic import write_bytes
 from asdcore.store.fitted_state import Kept, pack, read_state, unpack
 
 FITTED_CODE = framework_digest(
     "compute/checked_outputs.py",
     "compute/fitted.py",
+    "compute/restoring.py",
     "compute/scoring.py",
     "data/distances.py",
     "store/fitted_state.py",
@@ -126,7 +128,11 @@ def bring_back(work: Work, model: Model) -> Restored:
 def revive(work: Work, fitted: Rows, kept: Kept, where: str) -> Restored:
     """Return a scorer from what was kept of it; ``where`` is where that was read, for messages."""
     has_state = kept.about["restores"]
-    scorer = restored(work, kept.state["state"], where) if has_state else work.fit(fitted)
+    if has_state:
+        with located(f"scorer {work.name!r}"):
+            scorer = restored(work.build(), kept.state["state"], work.name, f" in {where}")
+    else:
+        scorer = work.fit(fitted)
     if "probe_features" in kept.state:
         now = score_alone(scorer, kept.state["probe_features"].copy(), work.name)
     else:
@@ -137,10 +143,7 @@ def revive(work: Work, fitted: Rows, kept: Kept, where: str) -> Restored:
 def read_kept(name: str, model: Model) -> Kept:
     """Read the file of a fitted scorer; raises StoreError if it does not hold what its name says."""
     repair = f"Remove it with 'rm {model.path}' and run again: it is then fitted anew."
-    try:
-        kept = read_state(model.path)
-    except StoreError as error:
-        raise StoreError(f"{error} {repair}") from None
+    kept = read_state(model.path, repair)
     about = kept.about
     if (about.get("recipe"), about.get("name")) != (model.path.stem, name):
         raise StoreError(f"{model.path} holds the state of another scorer, {about.get('name')!r}. {repair}")
@@ -148,23 +151,6 @@ def read_kept(name: str, model: Model) -> Kept:
     if not has_all or not all(isinstance(kept.state.get(part), dict) for part in ("state", "probe")):
         raise StoreError(f"{model.path} lacks a part of what is kept of a scorer. {repair}")
     return kept
-
-
-def restored(work: Work, state: Any, where: str) -> Any:
-    """Build a scorer and restore its state; raises PluginError if it refuses."""
-    scorer = work.build()
-    try:
-        back = scorer.restore(state)
-    except AsdcoreError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"scorer {work.name!r} does not take back its state in {where}: {type(error).__name__}: {error}. "
-            f"'asdcore check-plugin {work.name}' shows whether state and restore fit together."
-        ) from error
-    if type(back) is not type(scorer):
-        raise PluginError(f"scorer {work.name!r}: restore returned a {type(back).__name__}; let it return self.")
-    return back
 
 
 def check_alike(name: str, back: Restored, agrees: float = AGREES) -> None:

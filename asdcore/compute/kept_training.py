@@ -45,10 +45,7 @@ class KeptTraining:
         if not self.path.exists():
             return None
         repair = f"Remove it with 'rm {self.path}' and run again: the training then begins anew."
-        try:
-            kept = read_state(self.path)
-        except StoreError as error:
-            raise StoreError(f"{error} {repair}") from None
+        kept = read_state(self.path, repair)
         about = kept.about
         if about.get("kind") != KIND or about.get("recipe") != self.recipe or "state" not in kept.state:
             raise StoreError(f"{self.path} does not hold the training that its name says. {repair}")

@@ -17,6 +17,7 @@ from asdcore.contract.component import Place, source_of_places
 from asdcore.contract.hookspecs import PROJECT
 from asdcore.contract.modules import module_file
 from asdcore.errors import PluginError
+from asdcore.version import __version__
 
 Offered = tuple[str, object, str, str]
 """The name of a plugin, its module or object, its distribution, and the version of that."""
@@ -113,8 +114,6 @@ def distribution_of(entry: EntryPoint) -> tuple[str, str]:
 @functools.lru_cache(maxsize=64)
 def _named(distribution: Distribution) -> tuple[str, str]:
     """Return the name and version of a distribution. Each listing has its own objects, and their text is read once."""
-    from asdcore.version import __version__
-
     name = distribution.name
     # An editable install keeps the version that it had when it was made.
     return name, __version__ if name == "asdcore" else distribution.version

@@ -144,8 +144,14 @@ class Encoder(Protocol):
     how much of its audio is beyond that. If a parameter ``beyond = "cut"`` sets it, it is read from the built encoder,
     else from what is registered.
 
+    Optional: ``any_rate``, True if it reads a checkpoint and its parameter ``sample_rate`` may still be any recording's
+    rate. Without a checkpoint such a parameter may anyway. And ``highest``, the highest frequency in Hz that it looks
+    at, if that is less than half of ``sample_rate``: an attribute of the class, and of what is built. A run says if
+    recordings have no sound in what it looks at.
+
     Optional: ``encode_blocks(sound, layers)``, for long recordings: it reads ``sound`` as it goes and yields the tokens
-    in the order of time (:mod:`asdcore.contract.long_sound`). Without it a long recording is held whole.
+    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if it is None, a long recording is held
+    whole.
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
     and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.

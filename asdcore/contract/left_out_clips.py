@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore.errors import DataError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Indices = NDArray[np.intp]
-    Flags = NDArray[np.bool_]
+Indices = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 
 
 class Without:
@@ -60,8 +59,6 @@ class Without:
     """
 
     def __init__(self, rows: Sequence[Indices] | None, n: int) -> None:
-        import numpy as np
-
         self.n = n
         if rows is None:
             self.sets, self.of = list(np.arange(n)[:, None]), np.arange(n)
@@ -104,8 +101,6 @@ class Without:
 
     def mask_of(self, sets: Sequence[int] | Indices) -> Flags:
         """Return the members of sets (b,), given by their places: (b, n), True for a member."""
-        import numpy as np
-
         gone = np.zeros((len(sets), self.n), bool)
         for i, place in enumerate(sets):
             gone[i, self.sets[place]] = True
@@ -113,8 +108,6 @@ class Without:
 
     def count(self, members: Indices) -> Indices:
         """Return how many of the clips ``members`` are in each of the s sets: (s,)."""
-        import numpy as np
-
         counted = np.zeros(self.n, np.intp)
         counted[members] = 1
         return np.array([int(counted[group].sum()) for group in self.sets], np.intp)
@@ -125,8 +118,6 @@ class Without:
 
     def each(self) -> Iterator[tuple[Indices, Indices]]:
         """Yield (the clips that share a set, the clips that they may be scored by) for every set."""
-        import numpy as np
-
         order = np.argsort(self.of, kind="stable")
         starts = np.searchsorted(self.of[order], np.arange(len(self.sets) + 1))
         for place, members in enumerate(self.sets):
@@ -134,8 +125,6 @@ class Without:
 
     def among(self, rest: Indices) -> list[Indices]:
         """Return the clips left out for each of the clips ``rest`` (m,): m ascending arrays of places among these."""
-        import numpy as np
-
         place = np.full(self.n, -1)
         place[rest] = np.arange(len(rest))
         moved = {int(index): place[self.sets[index]] for index in np.unique(self.of[rest])}
@@ -191,8 +180,6 @@ def left_out_by_refit(
     ... )
     {'pooled': array([15.        , 14.        ,  3.        , 16.33333333])}
     """
-    import numpy as np
-
     scores: dict[str, NDArray[np.float64]] = {}
     shared: set[str] | None = None
     for clips, rest in without.each():
@@ -216,8 +203,6 @@ def left_out_by_refit(
 
 def _sorted(clips: Indices, n: int) -> Indices:
     """Return indices in order, each once. Raises ValueError if one is not a whole number from 0 to n - 1."""
-    import numpy as np
-
     given = np.asarray(clips)
     if given.ndim != 1 or (given.size and not np.issubdtype(given.dtype, np.integer)):
         raise ValueError(f"without must hold arrays (m,) of whole numbers, got {given.shape} {given.dtype}")

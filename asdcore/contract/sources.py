@@ -51,6 +51,8 @@ NO_PART = (
     "cli/",
     "data/synth/",
     "complexity/",
+    "drawing/",
+    "explanation/",
     "preflight/",
     "reporting/",
     "testing.py",

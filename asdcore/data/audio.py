@@ -11,24 +11,21 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore.basics.recording_parts import Part, part_digest, part_of, recording_path
 from asdcore.data.file_content import LARGE, FileContent
 from asdcore.data.formats.by_ending import is_measured, measured
+from asdcore.data.sample_rates import check_rate
 from asdcore.data.sound_part import SoundPart, samples_of
 from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
 """Formats that may be inside them. libsndfile decodes damaged files of other formats in part, without an error."""
-
-RATES = (1_000, 4_000_000)
-"""Sample rates in Hz that a header may name. Resampling from 1 Hz would take all memory there is."""
 
 LOUDEST = 2.0**31
 """The largest floating-point sample that is accepted: formats of whole numbers have none larger."""
@@ -84,8 +81,6 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
 
 def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading."""
-    import numpy as np
-
     with decoded_in_blocks(path) as (facts, given):
         blocks = list(given)
         samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
@@ -132,7 +127,6 @@ def resample(audio: NDArray[np.float32], source: int, target: int) -> NDArray[np
     """(n_samples,) at ``source`` Hz -> (n_samples',) at ``target`` Hz, float32, with soxr's HQ setting."""
     if source == target:
         return audio
-    import numpy as np
     import soxr
 
     return np.asarray(soxr.resample(audio, source, target, quality="HQ"), dtype=np.float32)
@@ -154,11 +148,7 @@ def _opened(content: FileContent, header: WavHeader | None, name: str) -> Iterat
                 raise DataError(f"{name}: is {sound.format} inside, it must be WAV or FLAC")
             if sound.frames == 0:
                 raise DataError(f"{name}: holds no samples")
-            if not RATES[0] <= sound.samplerate <= RATES[1]:
-                low, high = RATES
-                raise DataError(
-                    f"{name}: its header says {sound.samplerate} Hz, from {low:,} to {high:,} Hz is allowed"
-                )
+            check_rate(sound.samplerate, name)
             if header is None and sound.format != "FLAC":
                 raise DataError(f"{name}: it has no wav header at its start, decode it and encode it again")
             if header and header.missing:
@@ -182,8 +172,6 @@ def _samples(sound: Any, name: str) -> Iterator[NDArray[np.float32]]:
 
     A damaged header may promise more samples than there is memory for, so blocks are read until there are no more.
     """
-    import numpy as np
-
     n_samples, full = 0, True
     while full:
         samples: NDArray[np.float32] = sound.read(BLOCK, dtype="float32", always_2d=True)

@@ -16,8 +16,6 @@ adapted     a detector that holds several others; adapted_file is its file
 faults_among_normals   what the old detector says of the new normals
 
 contributions   divides a fused score among its branches, so that the parts add up to it
-sound_parts     a clip with parts of its sound replaced
-explain         why a clip has its score: explanation, explained_file for files and runs, picture
 
 as_onnx         a detector as one ONNX file, for runtimes without Python
 """

@@ -128,11 +128,11 @@ def adapt(
     source, root, target = given_path(detector, "the detector"), given_path(normals, "normals"), given_path(out, "out")
     _check_place(target)
     old = load_detector(source)
-    known = old.known(machine, section)
+    frozen = old.known(machine, section)
     judge = old.chosen_system(system)
     kept = Store(path_or(store, "store", default_store()))
     shown = EachNoteOnce(progress or Silent())
-    work = _Adapt(old, (known.machine, known.section), judge, root, kept, workers, shown)
+    work = _Adapt(old, (frozen.machine, frozen.section), judge, root, kept, workers, shown)
     return work.write(target, way, accept_faults)
 
 

@@ -59,8 +59,8 @@ class AdaptedDetector(Detector):
     def _machine(self, machine: str, section: str) -> KnownMachine:
         if (machine, section) not in self._machines:
             names = self._adapted.baselines[machine, section]
-            known = [self._parts[name].known(machine, section) for name in names]
-            frozen = [baseline for baseline in known if isinstance(baseline, FrozenMachine)]
+            baselines = [self._parts[name].known(machine, section) for name in names]
+            frozen = [baseline for baseline in baselines if isinstance(baseline, FrozenMachine)]
             several = len(frozen) > 1
             margins = self._adapted.margins[names[-1]] if several else {}
             self._machines[machine, section] = Baselines(frozen, margins) if several else frozen[0]

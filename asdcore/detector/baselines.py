@@ -32,14 +32,14 @@ class Baselines:
 
     Parameters
     ----------
-    known : sequence of FrozenMachine
+    baselines : sequence of FrozenMachine
         The machine by every baseline, the oldest first.
     margins : Margins
         What the baselines before the newest one say of its train normals.
     """
 
-    def __init__(self, known: Sequence[FrozenMachine], margins: Margins) -> None:
-        self._known, self._margins, self._newest = list(known), margins, known[-1]
+    def __init__(self, baselines: Sequence[FrozenMachine], margins: Margins) -> None:
+        self._baselines, self._margins, self._newest = list(baselines), margins, baselines[-1]
         self.machine, self.section = self._newest.machine, self._newest.section
 
     @property
@@ -50,17 +50,17 @@ class Baselines:
     @property
     def sample_rates(self) -> list[int]:
         """Which sample rates in Hz the train clips have."""
-        return sorted({rate for known in self._known for rate in known.sample_rates})
+        return sorted({rate for baseline in self._baselines for rate in baseline.sample_rates})
 
     @property
     def seconds(self) -> float:
         """How long the shortest train clip is, by the baseline whose shortest is longest."""
-        return max(known.seconds for known in self._known)
+        return max(baseline.seconds for baseline in self._baselines)
 
     @property
     def sha256(self) -> dict[str, str]:
         """{train normal: the SHA-256 of its recording}, of all baselines."""
-        return {clip: sha256 for known in self._known for clip, sha256 in known.sha256.items()}
+        return {clip: sha256 for baseline in self._baselines for clip, sha256 in baseline.sha256.items()}
 
     def normals(self, system: str) -> pl.DataFrame:
         """Return the newest baseline's train normals: clip, score, and the group that was left out with it.
@@ -79,19 +79,21 @@ class Baselines:
 
     def limit(self, system: str, decision: Decision) -> float:
         """Return the threshold by another rule that every baseline needs; raises as `FrozenMachine.limit`."""
-        return max(known.limit(system, decision) + self._moved(known, system) for known in self._known)
+        return max(baseline.limit(system, decision) + self._moved(baseline, system) for baseline in self._baselines)
 
     def rate_above(self, system: str, threshold: float) -> float:
         """Return the largest share of train normals above a threshold, of all baselines."""
-        return max(known.rate_above(system, threshold - self._moved(known, system)) for known in self._known)
+        return max(
+            baseline.rate_above(system, threshold - self._moved(baseline, system)) for baseline in self._baselines
+        )
 
     def groups(self, system: str) -> int:
         """Return the number of groups of train normals of the baseline that has the fewest."""
-        return min(known.groups(system) for known in self._known)
+        return min(baseline.groups(system) for baseline in self._baselines)
 
     def verdicts(self, features: Features, systems: list[str]) -> dict[str, Verdict]:
         """Return what some systems say of one clip."""
-        by_baseline = [known.verdicts(features, systems) for known in self._known]
+        by_baseline = [baseline.verdicts(features, systems) for baseline in self._baselines]
         return {name: self._joined([verdicts[name] for verdicts in by_baseline]) for name in systems}
 
     def _joined(self, verdicts: list[Verdict]) -> Verdict:
@@ -105,8 +107,8 @@ class Baselines:
             nearest, score=moved, usual=usual, threshold=threshold, p_value=likeliest, anomalous=moved > threshold
         )
 
-    def _moved(self, known: FrozenMachine, system: str) -> float:
-        return self.threshold(system) - known.threshold(system)
+    def _moved(self, baseline: FrozenMachine, system: str) -> float:
+        return self.threshold(system) - baseline.threshold(system)
 
 
 KnownMachine = FrozenMachine | Baselines

@@ -26,6 +26,7 @@ from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError, located
 from asdcore.portfolio import Portfolio, parse_portfolio
+from asdcore.stages import audio_empty_bands
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,18 @@ class Detector:
 
     def __repr__(self) -> str:
         """Return what it knows in one line."""
-        known = ", ".join(f"{name} section {number}" for name, number in self.machines)
-        return f"Detector({str(self.path)!r}: {known}; systems {', '.join(self.systems)})"
+        return f"Detector({str(self.path)!r}: {self._listed()}; systems {', '.join(self.systems)})"
 
     @property
     def notes(self) -> list[str]:
         """What may make scores differ from those of ``asdcore infer`` on this machine, as sentences; mostly none.
 
         Scorers are proven when they are brought back. Encoders are not, since no recording travels along: a network
-        in float32 may give other last digits on another processor.
+        in float32 may give other last digits on another processor. And which encoders hear bands without sound, since
+        its train clips have a lower rate than they (:mod:`asdcore.stages.audio_empty_bands`).
         """
+        with chosen(self._plugins):
+            empty = audio_empty_bands.notes(self._frozen.clips, self._plan.branches, self._plugins, None)
         networks = [
             name
             for name, branch in self._plan.branches.items()
@@ -121,10 +124,11 @@ class Detector:
         ]
         recorded = self._container.manifest.predicate["environment"]
         if not networks or not (changes := kernel_changes(recorded, processor())):
-            return []
+            return empty
         return [
+            *empty,
             f"the network of {', '.join(networks)} computes here with other code than when it was frozen "
-            f"({in_short(changes)}), so the last digits of scores may differ. exact = true in a portfolio prevents it."
+            f"({in_short(changes)}), so the last digits of scores may differ. exact = true in a portfolio prevents it.",
         ]
 
     def score(
@@ -179,9 +183,9 @@ class Detector:
     def parts(self, machine: str | None = None, section: str | None = None) -> Parts:
         """Return what makes the scores of one machine: what is asked of encoders, and what was frozen."""
         with self._lock, chosen(self._plugins), single_threaded():
-            known = self._machine(*self._cell(machine, section))
-            requests, recipes = self._listener.requests(known.machine), self._listener.recipes(known.machine)
-            return Parts(self._plan, self._plugins, requests, recipes, known)
+            frozen = self._machine(*self._cell(machine, section))
+            requests, recipes = self._listener.requests(frozen.machine), self._listener.recipes(frozen.machine)
+            return Parts(self._plan, self._plugins, requests, recipes, frozen)
 
     def chosen_system(self, name: str | None = None) -> str:
         """Return the system that :meth:`score` takes for this name; DataError if it takes none."""
@@ -196,11 +200,11 @@ class Detector:
         self, audio: ArrayLike, sample_rate: int, machine: str | None, section: str | None, systems: list[str]
     ) -> dict[str, Verdict]:
         with self._lock, chosen(self._plugins), single_threaded():
-            known = self._machine(*self._cell(machine, section))
-            where = f"{known.machine} section {known.section}"
-            sound = checked_audio(audio, sample_rate, known.channels, known.seconds, where)
+            frozen = self._machine(*self._cell(machine, section))
+            where = f"{frozen.machine} section {frozen.section}"
+            sound = checked_audio(audio, sample_rate, frozen.channels, frozen.seconds, where)
             with located(where):
-                return known.verdicts(self._features(sound, int(sample_rate), known.machine, known.section), systems)
+                return frozen.verdicts(self._features(sound, int(sample_rate), frozen.machine, frozen.section), systems)
 
     def _features(self, sound: NDArray[np.float32], sample_rate: int, machine: str, section: str) -> Features:
         """Return the features of one clip for all branches of a machine."""
@@ -210,8 +214,7 @@ class Detector:
         """Return what is known of a machine, brought back when it is first asked for."""
         if (machine, section) not in self._machines:
             recipes = self._listener.recipes(machine)
-            known = FrozenMachine(self._frozen, recipes, machine, section, self._plugins)
-            self._machines[machine, section] = known
+            self._machines[machine, section] = FrozenMachine(self._frozen, recipes, machine, section, self._plugins)
         return self._machines[machine, section]
 
     @cached_property
@@ -227,11 +230,14 @@ class Detector:
         fitting = [cell for cell in self.machines if machine in (None, cell[0]) and section in (None, cell[1])]
         if len(fitting) == 1:
             return fitting[0]
-        known = ", ".join(f"{name} section {number}" for name, number in self.machines)
         raise DataError(
-            f"{_unclear(machine, section, is_known=bool(fitting))}: this detector knows {known}. Name the machine, and "
-            "the section if it has several."
+            f"{_unclear(machine, section, is_known=bool(fitting))}: this detector knows {self._listed()}. Name the "
+            "machine, and the section if it has several."
         )
+
+    def _listed(self) -> str:
+        """Return its machines and sections as words."""
+        return ", ".join(f"{name} section {number}" for name, number in self.machines)
 
     def _system(self, name: str | None) -> str:
         """Return the system that is asked for."""

@@ -22,8 +22,9 @@ from asdcore.frozen.verifying.explain import shortened
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import RUN_FILE
+from asdcore.stages import audio_empty_bands
 from asdcore.store.fitted_state import read_state
-from asdcore.store.tables import FULL
+from asdcore.store.tables import CLIP_INDEX, FULL, read_table
 
 TABLES = ("run/clips.parquet", "run/scores.parquet", "run/systems.parquet")
 SUFFIX = ".asd"
@@ -125,6 +126,8 @@ class _Export:
         checkpoints = self.checkpoints if self.with_checkpoints else {}
         names += [subject.name for subject in self.manifest.of_kind("checkpoint")] if checkpoints else []
         self._check(names)
+        for note in self._notes():
+            self.progress.note(note)
         signature = signature_of(self.manifest.path)
         write_container(
             target,
@@ -133,6 +136,11 @@ class _Export:
             {name: self._path(name) for name in names},
             checkpoints,
         )
+
+    def _notes(self) -> list[str]:
+        """Say which encoders hear bands without sound; whoever uses the detector cannot change that."""
+        clips = read_table(CLIP_INDEX, self._path(TABLES[0]), "Run and freeze anew.")
+        return audio_empty_bands.notes(clips, self.plan.branches, installed(), None)
 
     def _check_hears(self) -> None:
         """Raise ManifestError if a branch knows recordings and hears no sound: it could score nothing new."""

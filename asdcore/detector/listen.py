@@ -16,7 +16,8 @@ from asdcore.compute.recipes import features_digest
 from asdcore.compute.requests import Request
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.plugins import Plugins
-from asdcore.data.audio import LOUDEST, RATES
+from asdcore.data.audio import LOUDEST
+from asdcore.data.sample_rates import RATES
 from asdcore.detector.container import Container
 from asdcore.errors import DataError, ManifestError
 from asdcore.held_out import NONE, Networks

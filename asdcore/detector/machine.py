@@ -16,13 +16,12 @@ from asdcore.contract.plugins import Plugins
 from asdcore.detector.branches import FrozenBranch, FrozenCell
 from asdcore.detector.container import Container
 from asdcore.detector.listen import Features
-from asdcore.detector.systems import BranchScores, FrozenSystem, Scale
+from asdcore.detector.systems import BranchScores, FrozenSystem, Scale, scales_of
 from asdcore.detector.verdict import BranchShare, Nearest, Verdict
 from asdcore.errors import ManifestError, located
 from asdcore.held_out import held_out_by, system_groups
 from asdcore.portfolio import Decision, Named, Portfolio
 from asdcore.runs.folder import TABLES
-from asdcore.stages.calibrate import straight
 from asdcore.stages.decide import thresholds
 from asdcore.stages.fuse import as_written
 from asdcore.store.tables import FULL
@@ -92,7 +91,7 @@ class FrozenMachine:
         self._branches = {
             name: self._branch(name, recipes[name], frozen.container, scores, plugins) for name in self._plan.branches
         }
-        self._scales = self._fit_scales(scores, plugins)
+        self._scales = scales_of(self._plan, scores, plugins)
         self._systems = {
             name: FrozenSystem(system, self._scale(name), plugins) for name, system in self._plan.systems.items()
         }
@@ -207,16 +206,6 @@ class FrozenMachine:
         ((_, _, cell, held),) = held_out_by(self._clips, self._plan.out_of_fold, recorded, [branch])
         folds = held.folds(tuple(cell["sha256"]), self._plan.folds, self._plan.seed_of(branch))
         return everyone | {fold: rest for fold, (_, rest) in enumerate(folds)}
-
-    def _fit_scales(self, scores: pl.DataFrame, plugins: Plugins) -> dict[bool, Scale]:
-        """Return the calibrations by the scorers of all train normals, and those by the scorers of folds."""
-        scales = {False: Scale(self._plan.branches, straight(scores), plugins, (FULL,))}
-        if self._plan.mirrored:
-            mirrored = {name: self._plan.branches[name] for name in sorted(self._plan.mirrored)}
-            in_folds = scores.filter((pl.col("fold") != FULL) & pl.col("branch").is_in(list(mirrored)))
-            folds = tuple(sorted(in_folds["fold"].unique().to_list()))
-            scales[True] = Scale(mirrored, in_folds, plugins, folds)
-        return scales
 
     def _scale(self, system: str) -> Scale:
         return self._scales[self._plan.systems[system].out_of_fold_mirror_of is not None]

@@ -13,11 +13,12 @@ from asdcore.compute.clip_by_clip import Call, Step
 from asdcore.compute.scoring import Scores
 from asdcore.contract.plugins import Plugins
 from asdcore.detector.contributions import contributions
-from asdcore.portfolio import Branch, System
-from asdcore.stages.calibrate import Calibration
+from asdcore.portfolio import Branch, Portfolio, System
+from asdcore.stages.calibrate import Calibration, straight
 from asdcore.stages.calibrate_rows import by_reference
 from asdcore.stages.fuse import Fused, fuse_cells
 from asdcore.stages.fuse_rows import OOF, Cell, Cells
+from asdcore.store.tables import FULL
 
 Floats = NDArray[np.float64]
 BranchScores = Mapping[str, Mapping[int, Scores]]
@@ -68,6 +69,27 @@ class Scale:
     def mean(self, cells: Cells, branch: str) -> float:
         """Return z of the clip, the mean over its scorers."""
         return float(np.mean([cells[f"test {fold}"].z[branch].item() for fold in self.folds]))
+
+
+def scales_of(plan: Portfolio, scores: pl.DataFrame, plugins: Plugins) -> dict[bool, Scale]:
+    """Return the calibrations by the scorers of all train normals (False), and for mirrors by those of folds (True).
+
+    Parameters
+    ----------
+    plan : Portfolio
+        Whose branches and mirrors they are.
+    scores : polars.DataFrame
+        The score rows of the train normals of one machine and section, with their clips' ``sha256``.
+    plugins : Plugins
+        Where normalizers are looked up.
+    """
+    scales = {False: Scale(plan.branches, straight(scores), plugins, (FULL,))}
+    if plan.mirrored:
+        mirrored = {name: plan.branches[name] for name in sorted(plan.mirrored)}
+        in_folds = scores.filter((pl.col("fold") != FULL) & pl.col("branch").is_in(list(mirrored)))
+        folds = tuple(sorted(in_folds["fold"].unique().to_list()))
+        scales[True] = Scale(mirrored, in_folds, plugins, folds)
+    return scales
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ def held_back(*runs: Run) -> frozenset[str]:
     """
     clips: set[str] = set()
     for run in runs:
-        if known := run.about["portfolio"].get("known_faults"):
+        if chosen_by := run.about["portfolio"].get("known_faults"):
             test = run.clips.filter(pl.col("split") == "test")
-            clips |= set(test.filter(pl.col("sha256").is_in(list(known["faults"])))["clip"])
+            clips |= set(test.filter(pl.col("sha256").is_in(list(chosen_by["faults"])))["clip"])
             if len(clips) == len(test):
                 raise EvaluationError(
                     f"Every test clip of {run.folder} has chosen the weights of its portfolio, so none is left to "

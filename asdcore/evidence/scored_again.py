@@ -63,12 +63,12 @@ def _scores(run: Run, plan: Portfolio, clips: pl.DataFrame) -> pl.DataFrame:
     """Return the score table of all branches of a plan, from the run's store as far as it has them."""
     store, plugins, root = Store(Path(run.about["store"])), installed(), Path(run.about["data"])
     device = None if run.about["device"] == "cpu" else str(run.about["device"])
-    known = (store, plugins, device, Networks.recorded(run.about, store.root))
-    chunks = embed.plan(clips, root, plan.branches, *known)
+    scored_by = (store, plugins, device, Networks.recorded(run.about, store.root))
+    chunks = embed.plan(clips, root, plan.branches, *scored_by)
     embed.try_out(chunks, clips, root)
     for chunk in chunks:
         embed.embed(chunk)
-    jobs = {name: score.plan(clips, name, plan, *known) for name in plan.branches}
+    jobs = {name: score.plan(clips, name, plan, *scored_by) for name in plan.branches}
     missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
     for alike in score.together(missing.values()):
         score.score_together(alike)

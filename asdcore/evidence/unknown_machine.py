@@ -117,8 +117,8 @@ def evaluate_unknown_machine(
         ["clip", "system"], keep="first", maintain_order=True
     )
     unknown = nearest.select("clip", system=pl.format(UNKNOWN, "system"), role=pl.lit("test"), score=-pl.col("p").log())
-    known = run.systems.filter(pl.col("role") == "test", pl.col("system").is_in(list(systems)))
-    both = pl.concat([known.select("clip", "system", "role", "score"), unknown])
+    by_own_detector = run.systems.filter(pl.col("role") == "test", pl.col("system").is_in(list(systems)))
+    both = pl.concat([by_own_detector.select("clip", "system", "role", "score"), unknown])
     table = join_systems(both, None, run.clips, labels, without)
     evaluation = evaluate_table(table, rules, replicates)
     look = look_at(run, labels, "machine unknown, run of", year=rules)

@@ -35,10 +35,7 @@ class TrainedState:
 
 def read_trained(path: Path) -> Kept:
     """Read the file of a trained state; raises StoreError if it does not hold what its name says."""
-    try:
-        kept = read_state(path)
-    except StoreError as error:
-        raise StoreError(f"{error} {repair(path)}") from None
+    kept = read_state(path, repair(path))
     about = kept.about
     if about.get("kind") != KIND or about.get("recipe") != path.stem or not isinstance(kept.state.get("state"), dict):
         raise StoreError(f"{path} does not hold the trained state that its name says. {repair(path)}")

@@ -21,6 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from asdcore.contract.tokens import Tokens
 from asdcore.preflight.counting_rules import (
     count_attention,
@@ -32,8 +35,6 @@ from asdcore.preflight.counting_rules import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import nn
     from torch.utils.flop_counter import FlopCounterMode
 

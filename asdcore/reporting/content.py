@@ -17,6 +17,7 @@ from asdcore.reporting.pictures import tail_pictures
 from asdcore.reporting.point_labels import named
 from asdcore.reporting.provenance import origin
 from asdcore.reporting.reported_runs import Subject, called, official_cells, total_name
+from asdcore.reporting.shares import share_out, shown_in
 from asdcore.reporting.statistics import Statistics, ledger_excerpt
 from asdcore.reporting.summary import headline, matrix
 from asdcore.reporting.thresholds import promises
@@ -43,9 +44,9 @@ class Content:
 
 def gather(subjects: Sequence[Subject], statistics: Statistics, places: Places, *, audio: bool, umap: bool) -> Content:
     """Compute everything; a part that fails is named in its notes."""
-    notes: dict[str, list[str]] = {"parts": [], "maps": [], "cost": [], "sound": []}
+    notes: dict[str, list[str]] = {"parts": [], "maps": [], "cost": [], "sound": [], "shares": []}
     cells = list(dict.fromkeys(called(cell) for subject in subjects for cell in official_cells(subject)))
-    machines = _machines(subjects, places)
+    machines = _machines(subjects, places, notes["shares"])
     data: dict[str, Any] = {
         "places": list(places.values()),
         "systems": [subject.title(system) for subject in subjects for system in subject.systems],
@@ -111,11 +112,13 @@ def _heat(statistics: Statistics, cell: str, places: Places) -> list[dict[str, A
     ]
 
 
-def _machines(subjects: Sequence[Subject], places: Places) -> dict[str, dict[str, Any]]:
+def _machines(subjects: Sequence[Subject], places: Places, notes: list[str]) -> dict[str, dict[str, Any]]:
     by_place: dict[str, dict[str, Any]] = {place: {} for place in places.values()}
     for subject in subjects:
-        for cell, title, part in machine_parts(subject):
-            by_place[places[cell]][title] = part
+        parts = list(machine_parts(subject))
+        notes += share_out(subject, parts)
+        for cell, system, part in parts:
+            by_place[places[cell]][subject.title(system)] = part
     return by_place
 
 
@@ -124,7 +127,7 @@ def _pictures(
 ) -> dict[str, Any]:
     """Picture every clip that is in a tail, machine by machine: those share one scale."""
     pictures: dict[str, Any] = {}
-    wanted = {row["sound"] for parts in machines.values() for part in parts.values() for row in part["tail"]}
+    wanted = {row["sound"] for parts in machines.values() for part in parts.values() for row in shown_in(part)}
     cells: dict[Cell, dict[str, Any]] = {}
     for subject in subjects:
         for clip, machine, section, sha256 in subject.run.clips.select("clip", "machine", "section", "sha256").rows():

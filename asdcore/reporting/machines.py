@@ -1,4 +1,4 @@
-"""Compute, for each machine, the score distributions, the ROC curves, and the tail of normals that drives pAUC."""
+"""Compute, for each machine, the score distributions, the ROC curves, the highest clips, and the normals among them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ ORDER = ["sha256", "clip"]
 TAIL = 10
 """Normals shown in a tail: with 100 test normals, those that decide pAUC up to 10 % false positives."""
 
+TOP = 4
+"""Highest clips shown of each machine and system, whatever their label."""
+
 Floats = NDArray[np.float64]
 Cell = tuple[str, str]
 
 
 def machine_parts(subject: Subject) -> Iterator[tuple[Cell, str, dict[str, Any]]]:
-    """Yield (machine, section), title of the system, and its distributions, ROC curves, test scores and tail."""
+    """Yield (machine, section), system, and its distributions, ROC curves, test scores, highest clips and tail."""
     for (machine, section, system), rows in subject.rows.group_by("machine", "section", "system", maintain_order=True):
         tested = rows.filter(pl.col("role") == "test").sort("score", "clip", descending=[True, False])
         part = {
@@ -32,10 +35,11 @@ def machine_parts(subject: Subject) -> Iterator[tuple[Cell, str, dict[str, Any]]
             "bins": distributions(rows),
             "roc": curves(tested, subject.year),
             "scores": list(map(brief, tested.sort(ORDER)["score"])),
+            "top": top(tested),
             "tail": tail(tested),
             "guarded": bool((tested["penalty"] > 0).any()),
         }
-        yield (str(machine), str(section)), subject.title(str(system)), part
+        yield (str(machine), str(section)), str(system), part
 
 
 def group_of(role: str, label: int | None) -> str:
@@ -95,21 +99,35 @@ def corners(normals: Floats, anomalies: Floats) -> tuple[list[int], list[int]]:
     return x[kept].tolist(), y[kept].tolist()
 
 
+def top(tested: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the highest clips of one cell, highest first; none without labels: then the tail shows them."""
+    return [] if tested["label"].is_null().all() else _shown(tested, _ranked(tested).head(TOP))
+
+
 def tail(tested: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the highest normals of one cell (without labels: the highest clips), highest first.
 
     Ranks are among all test clips of the cell: ``rank_before`` by the base, ``rank`` after guards took their penalty.
     ``outranks`` counts the anomalies with a lower score.
     """
-    table = tested.with_columns(
+    normals = _ranked(tested).filter(pl.col("label").is_null() | (pl.col("label") == 0))
+    return _shown(tested, normals.head(TAIL))
+
+
+def _ranked(tested: pl.DataFrame) -> pl.DataFrame:
+    return tested.with_columns(
         rank=pl.col("score").rank("min", descending=True), rank_before=pl.col("base").rank("min", descending=True)
     )
+
+
+def _shown(tested: pl.DataFrame, shown: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return what the page says of some of the tested clips."""
     anomalies = np.sort(_of(tested, 1, None))
-    shown = table.filter(pl.col("label").is_null() | (pl.col("label") == 0)).head(TAIL)
     return [
         {
             "clip": row["clip"],
             "sound": row["sha256"][:16],
+            "group": group_of("test", row["label"]),
             "domain": row["domain"],
             "attributes": row["attributes"],
             "score": brief(row["score"]),

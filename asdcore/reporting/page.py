@@ -8,9 +8,8 @@ from importlib import resources
 from importlib.util import find_spec
 from typing import Any
 
+from asdcore.drawing.colours import DOMAINS, GROUPS
 from asdcore.errors import AsdcoreError
-from asdcore.reporting.charts import DOMAINS, GROUPS, all_charts
-from asdcore.reporting.charts.style import built_unchecked
 from asdcore.reporting.content import Content
 from asdcore.reporting.vega import libraries
 
@@ -35,6 +34,9 @@ def render(content: Content) -> str:
     """Return the page as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
+
+    from asdcore.reporting.charts import all_charts
+    from asdcore.reporting.charts.style import built_unchecked
 
     environment = Environment(
         loader=PackageLoader("asdcore.reporting"),

@@ -15,16 +15,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore.basics.parse import parse_json
 from asdcore.errors import PluginError, StoreError
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FORMAT = 1
 KEY = "asdcore"
@@ -100,15 +99,17 @@ def write_state(path: Path, state: Mapping[str, Any], about: Mapping[str, Any]) 
     write_bytes(path, pack(state, about))
 
 
-def read_state(path: Path) -> Kept:
-    """Read a state. Raises StoreError if the file is missing, damaged, or was changed."""
+def read_state(path: Path, repair: str = "") -> Kept:
+    """Read a state. Raises StoreError if the file is missing, damaged, or was changed; it ends with ``repair``."""
     try:
         if not path.is_file():  # a pipe could be read for ever
             raise StoreError(f"{path} is missing, or not a file.")
-        content = path.read_bytes()
+        return unpack(path.read_bytes(), str(path))
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}.") from None
-    return unpack(content, str(path))
+        problem = f"{path} cannot be read: {error.strerror}."
+    except StoreError as error:
+        problem = str(error)
+    raise StoreError(f"{problem} {repair}".rstrip())
 
 
 def _head(content: bytes) -> dict[str, Any]:
@@ -133,8 +134,6 @@ def _seal(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
 
 def _without_arrays(state: Mapping[str, Any], path: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """Return the JSON values of a state, and add its arrays to ``arrays``."""
-    import numpy as np
-
     _check_depth(path.count("/"), path)
     values: dict[str, Any] = {}
     for key, value in state.items():
@@ -158,8 +157,6 @@ def _kept_array(array: NDArray[Any], where: str) -> NDArray[Any]:
 
 def _ordered(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array with its last axis in a row, little-endian, as a file holds it."""
-    import numpy as np
-
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 
@@ -172,8 +169,6 @@ def _check_depth(depth: int, where: str) -> None:
 
 def _json(value: Any, where: str, depth: int = 0) -> Any:
     """Return a value that JSON keeps exactly. Raises PluginError for others."""
-    import numpy as np
-
     if isinstance(value, np.bool_ | np.integer):
         return value.item()
     if value is None or isinstance(value, str | bool | int):

@@ -123,7 +123,7 @@ def test_a_scorer_without_a_state_is_fitted_again_and_keeps_a_probe(cell, model)
 LYING = {
     Rounding: "scorer 'lying', brought back from its state, gives .* pooled score",
     Losing: "scorer 'lying', brought back from its state, gives .* target score None",
-    Refusing: "scorer 'lying' does not take back its state.*KeyError: 'centre'",
+    Refusing: "scorer 'lying': it does not take back its state.*KeyError: 'centre'",
     Forgetful: "scorer 'lying': restore returned a NoneType; let it return self",
     Nothing: "scorer 'lying': its state is a NoneType; a table of keys is allowed",
 }

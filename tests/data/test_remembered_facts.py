@@ -42,16 +42,9 @@ def memory(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def reads(monkeypatch):
+def reads(calls_of):
     """The clips that are read."""
-    paths, inspect = [], module.inspect_audio
-
-    def counted(path, decoded):
-        paths.append(path.name)
-        return inspect(path, decoded)
-
-    monkeypatch.setattr(module, "inspect_audio", counted)
-    return paths
+    return calls_of(module, "inspect_audio")
 
 
 def fresh(root, clips=CLIPS):
@@ -72,7 +65,7 @@ def read_again(root, memory, reads, clips=CLIPS):
     """Return what a run reads; its index must be that of the recordings as they are."""
     reads.clear()
     index = listed(root, memory, clips)
-    names = sorted(reads)
+    names = sorted(path.name for path in reads)
     assert index.equals(fresh(root, clips))
     return names
 
@@ -203,7 +196,7 @@ def test_an_unreadable_clip_is_named_every_time_and_the_others_are_remembered(ro
         with pytest.raises(DatasetError) as caught:
             listed(root, memory)
         assert [problem.partition(":")[0] for problem in caught.value.problems] == [CLIPS[3]]
-        assert sorted(reads) == again
+        assert sorted(path.name for path in reads) == again
     write(root / CLIPS[3], 0.3)
     assert read_again(root, memory, reads) == ["3.wav"]
 

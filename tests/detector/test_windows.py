@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 import asdcore
 from asdcore.cli import app
-from asdcore.detector.explained_file import explain_file
 from asdcore.errors import DataError
+from asdcore.explanation.explained_file import explain_file
 
 RATE = 8000
 

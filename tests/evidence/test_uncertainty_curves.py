@@ -85,6 +85,15 @@ def test_every_block_of_replicates_is_computed():
     assert np.array_equal(together[:, [0, BLOCK - 1, BLOCK, 2 * BLOCK + 6]].T, alone)
 
 
+@pytest.mark.parametrize("kind", ["distinct", "a few ties", "many ties"])
+def test_whole_weights_give_the_same_bits_in_single_precision(kind):
+    rng = np.random.default_rng(4)
+    scores, weights = some_scores(rng, kind), rng.integers(0, 60, (len(LABELS), 300)).astype(np.float32)
+    for year in YEARS:
+        arguments = rule(year).cells, scores, LABELS.astype(bool), DOMAINS
+        assert np.array_equal(cell_values(*arguments, weights), cell_values(*arguments, weights.astype(np.float64)))
+
+
 def test_a_replicate_without_clips_of_a_class_has_no_value():
     scores = some_scores(np.random.default_rng(2), "distinct")
     weights = np.ones((len(scores), 3))

@@ -62,7 +62,8 @@ def notes(monkeypatch):
         plan = parse_portfolio({"name": "p", "branches": made, "systems": {"S": system}})
         samples = [None if one is None else round(16000 * one) for one in seconds]
         schema = {"n_samples": pl.Int64, "sample_rate": pl.Int64}
-        clips = pl.DataFrame({"n_samples": samples, "sample_rate": [16000] * len(samples)}, schema=schema)
+        facts = {"n_samples": samples, "sample_rate": [16000] * len(samples)}
+        clips = pl.DataFrame(facts, schema=schema).with_columns(machine=pl.lit("fan"))
         return audio_not_heard.notes(clips, plan.branches, known, None)
 
     yield told

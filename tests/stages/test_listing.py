@@ -13,18 +13,11 @@ from asdcore.data import remembered_facts
 
 
 @pytest.fixture
-def reads(monkeypatch):
+def reads(monkeypatch, calls_of):
     """The clips that are read for the index, which the tests take for old."""
     monkeypatch.setattr(remembered_facts, "SETTLED", 0)
     monkeypatch.setattr(remembered_facts, "COARSE", 0)
-    paths, inspect = [], module.inspect_audio
-
-    def counted(path, decoded):
-        paths.append(path)
-        return inspect(path, decoded)
-
-    monkeypatch.setattr(module, "inspect_audio", counted)
-    return paths
+    return calls_of(module, "inspect_audio")
 
 
 def test_a_second_run_reads_what_changed_or_with_rehash_everything(dataset, simple, tmp_path, reads):

@@ -10,16 +10,9 @@ from asdcore.store.cache import Store
 
 
 @pytest.fixture
-def reads(monkeypatch):
+def reads(calls_of):
     """The shards whose names are read."""
-    paths, read = [], shard_names.arrow_table
-
-    def counted(path, columns):
-        paths.append(path)
-        return read(path, columns)
-
-    monkeypatch.setattr(shard_names, "arrow_table", counted)
-    return paths
+    return calls_of(shard_names, "arrow_table")
 
 
 def features(*values):

@@ -31,16 +31,9 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def opened(monkeypatch):
+def opened(calls_of):
     """The shards whose names are read."""
-    shards, read = [], shard_names.arrow_table
-
-    def counted(shard, columns):
-        shards.append(shard)
-        return read(shard, columns)
-
-    monkeypatch.setattr(shard_names, "arrow_table", counted)
-    return shards
+    return calls_of(shard_names, "arrow_table")
 
 
 def held_by_another_process(folder):

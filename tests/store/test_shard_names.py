@@ -27,16 +27,9 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def listings(monkeypatch):
+def listings(calls_of):
     """The folders that are listed."""
-    folders, shards = [], shard_names._shards
-
-    def counted(folder):
-        folders.append(folder)
-        return shards(folder)
-
-    monkeypatch.setattr(shard_names, "_shards", counted)
-    return folders
+    return calls_of(shard_names, "_shards")
 
 
 def settle(folder):
@@ -113,17 +106,11 @@ def test_only_so_many_feature_sets_are_kept(folder, tmp_path, listings, monkeypa
     assert len(shard_names._LISTED) <= 2
 
 
-def test_many_machines_read_the_names_of_every_shard_once(tmp_path, monkeypatch):
+def test_many_machines_read_the_names_of_every_shard_once(tmp_path, calls_of):
     names = [f"{n:03d}" for n in range(60)]
     for start in range(0, 60, 10):
         Store(tmp_path).features({}).write(names[start : start + 10], features(*range(start, start + 10)))
-    read, asked = shard_names.arrow_table, []
-
-    def counted(shard, columns):
-        asked.append(shard)
-        return read(shard, columns)
-
-    monkeypatch.setattr(shard_names, "arrow_table", counted)
+    asked = calls_of(shard_names, "arrow_table")
     for machine in range(12):
         clips = names[5 * machine : 5 * machine + 5]
         assert Store(tmp_path).features({}).load(clips)[:, 0].tolist() == list(map(int, clips))

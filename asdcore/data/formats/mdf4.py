@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.data.formats.channels import Channel
-from asdcore.data.formats.time_stamps import rate_of
+from asdcore.data.formats.time_stamps import both_ends, check_steps, rate_of
 from asdcore.errors import DataError
 
-STAMPS = 4096
-"""Time stamps that are looked at, at the begin and at the end of a group."""
+TIME = 1
+"""What the channel of time of a group may count: 1 is seconds; others are angle, distance and index."""
 
 
 class MdfRecording:
@@ -27,6 +27,7 @@ class MdfRecording:
 
     def __init__(self, path: Path) -> None:
         self._file = _opened(path)
+        self.others: dict[str, str] = {}
         self.channels = [
             channel
             for group, about in enumerate(self._file.groups)
@@ -35,9 +36,14 @@ class MdfRecording:
         ]
 
     def read(self, channel: Channel, start: int, stop: int) -> NDArray[Any]:
-        """Return samples of a channel, in its unit."""
+        """Return samples of a channel, in its unit; raises DataError if time jumps among them or some are invalid."""
         group, index = channel.key
         signal = self._file.get(group=group, index=index, record_offset=start, record_count=stop - start)
+        if invalid := stop - start - len(signal.samples):
+            raise DataError(f"its channel {channel.name} has {invalid} samples that the file marks as invalid")
+        if channel.rate is not None:
+            before = max(0, start - 1)
+            check_steps(self._stamps(group, before, stop), channel.rate, before, channel.name)
         return np.asarray(signal.samples)
 
     def close(self) -> None:
@@ -45,25 +51,30 @@ class MdfRecording:
         self._file.close()
 
     def _channels_of(self, group: int, about: Any) -> list[Channel]:
-        """Return the channels of numbers of a group."""
+        """Return the channels of numbers of a group, and note the others."""
         n_samples, master = about.channel_group.cycles_nr, self._file.masters_db.get(group)
-        rate, trouble = (None, "") if master is None else self._rate(group, n_samples)
+        rate, trouble = (None, "") if master is None else self._rate(group, n_samples, about.channels[master])
         channels = []
         for index, channel in enumerate(about.channels):
             if index == master:
                 continue
-            first = self._file.get(group=group, index=index, record_offset=0, record_count=1)
+            first = self._file.get(
+                group=group, index=index, record_offset=0, record_count=1, ignore_invalidation_bits=True
+            )
             if first.samples.dtype.kind in "iuf" and first.samples.ndim == 1:
                 channels.append(Channel(channel.name, rate, first.unit or "", n_samples, (group, index), trouble))
+            else:
+                self.others[channel.name] = f"of the type {first.samples.dtype}"
         return channels
 
-    def _rate(self, group: int, n_samples: int) -> tuple[float | None, str]:
-        starts = sorted({0, max(0, n_samples - STAMPS)})
-        stretches = [
-            (start, self._file.get_master(group, record_offset=start, record_count=min(STAMPS, n_samples)))
-            for start in starts
-        ]
-        return rate_of(stretches, n_samples - 1)
+    def _rate(self, group: int, n_samples: int, master: Any) -> tuple[float | None, str]:
+        if getattr(master, "sync_type", TIME) != TIME:
+            return None, f"is not sampled in time: the axis {master.name} counts something else"
+        return rate_of(both_ends(n_samples, lambda start, stop: self._stamps(group, start, stop)), n_samples - 1)
+
+    def _stamps(self, group: int, start: int, stop: int) -> NDArray[Any]:
+        """Return time stamps in seconds."""
+        return np.asarray(self._file.get_master(group, record_offset=start, record_count=stop - start))
 
 
 def _opened(path: Path) -> Any:

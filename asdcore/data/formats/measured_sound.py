@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
 from asdcore.basics.recording_parts import Part
 from asdcore.data.formats.channels import Channel, ChannelFile, chosen
 from asdcore.data.formats.damage import damage
+from asdcore.data.sample_rates import check_rate
 from asdcore.errors import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 MEASURED = "measured"
 """The format of sound that a logger has measured."""
@@ -38,17 +36,17 @@ class MeasuredSound:
     Raises
     ------
     DataError
-        If no channel is chosen, the sample rate is unknown or no whole number of Hz, or rate or unit are given
-        otherwise than the file says them.
+        If no channel is chosen, the sample rate is unknown, no whole number of Hz or not allowed, or rate or unit are
+        given otherwise than the file says them.
     """
 
     format, subtype, channels = MEASURED, "", 1
 
     def __init__(self, file: ChannelFile, part: Part, name: str) -> None:
-        self._file, self._channel = file, chosen(file.channels, part.channel, name)
+        self._file, self._channel = file, chosen(file, part.channel, name)
         self._name, self._next = name, 0
         self.frames = self._channel.n_samples
-        self.samplerate = _rate(self._channel, part, name)
+        self.samplerate = check_rate(_rate(self._channel, part, name), name)
         self.unit = _unit(self._channel, part, name)
         if not self.frames:
             raise DataError(f"{name}: holds no samples")
@@ -59,8 +57,6 @@ class MeasuredSound:
 
     def read(self, frames: int, dtype: str = "float32", always_2d: bool = True) -> NDArray[np.float32]:
         """Return the next samples (n, 1), fewer at the end."""
-        import numpy as np
-
         stop = min(self._next + frames, self.frames)
         with damage(self._name):
             samples = self._file.read(self._channel, self._next, stop)

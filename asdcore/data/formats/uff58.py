@@ -1,7 +1,7 @@
 """Reads universal files of functions at nodal DOF (UFF58, text and binary) by pyuff.
 
-A channel is a data set of type 58 that is a response in time, named by its first line. The abscissa's increment and the
-label of the ordinate's units say rate and unit.
+A channel is a data set of type 58 that is a response in time, named by its first line. The abscissa's increment (of
+unevenly spaced sets its values) and the label of the ordinate's units say rate and unit.
 
 References
 ----------
@@ -11,6 +11,7 @@ increment is written with six digits (record 7, 1PE13.5).
 
 from __future__ import annotations
 
+import mmap
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.data.formats.channels import Channel
+from asdcore.data.formats.time_stamps import SECONDS, rate_of
 from asdcore.errors import DataError
 
 TIME_RESPONSE, GENERAL, TIME = 1, 0, 17
@@ -40,13 +42,18 @@ class UffRecording:
         import pyuff
 
         # pyuff passes over a data set without an end in silence.
-        if len(_EDGE.findall(path.read_bytes())) % 2:
+        with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            edges = sum(1 for _ in _EDGE.finditer(content))
+        if edges % 2:
             raise DataError("cut short, its last data set has no end")
         self._file = pyuff.UFF(str(path))
         self._read: tuple[int, NDArray[Any]] | None = None
         sets = [number for number, kind in enumerate(self._file.get_set_types()) if kind == 58]
         headers = {number: self._file.read_sets(number, header_only=True) for number in sets}
-        self.channels = [_channel(number, about) for number, about in headers.items() if _is_in_time(about)]
+        self.channels = [self._channel(number, about) for number, about in headers.items() if _is_in_time(about)]
+        self.others = {
+            _named(about): "no real response in time" for about in headers.values() if not _is_in_time(about)
+        }
 
     def read(self, channel: Channel, start: int, stop: int) -> NDArray[Any]:
         """Return samples of a channel."""
@@ -56,6 +63,21 @@ class UffRecording:
                 raise DataError(f"cut short, {len(samples)} of the {channel.n_samples} samples of {channel.name}")
             self._read = channel.key, samples
         return self._read[1][start:stop]
+
+    def _channel(self, number: int, about: dict[str, Any]) -> Channel:
+        unit = _header_line(about, "ordinate_axis_units_lab")
+        rate, trouble = self._rate(number, about)
+        return Channel(_named(about), rate, unit, int(about["num_pts"]), number, trouble)
+
+    def _rate(self, number: int, about: dict[str, Any]) -> tuple[float | None, str]:
+        """Return the sample rate in Hz, and what is wrong with it; none if the abscissa is in an unknown unit."""
+        scale = SECONDS.get(_header_line(about, "abscissa_axis_units_lab").lower() or "s")
+        if scale is None:
+            return None, ""
+        if int(about["abscissa_spacing"]) == EVEN:
+            return _rate(scale * float(about["abscissa_inc"])), ""
+        stamps = scale * np.asarray(self._file.read_sets(number)["x"], dtype=np.float64)
+        return rate_of([(0, stamps)], len(stamps) - 1)
 
     def close(self) -> None:
         """Let the data set go."""
@@ -67,11 +89,16 @@ def _is_in_time(about: dict[str, Any]) -> bool:
     return int(about["ord_data_type"]) in REAL and (kind == TIME_RESPONSE or (kind == GENERAL and abscissa == TIME))
 
 
-def _channel(number: int, about: dict[str, Any]) -> Channel:
-    name, unit = (str(about.get(key) or "").strip() for key in ("id1", "ordinate_axis_units_lab"))
+def _header_line(about: dict[str, Any], key: str) -> str:
+    """Return a line of the header, "" if it says nothing."""
+    line = str(about.get(key) or "").strip()
+    return "" if line in _NONE else line
+
+
+def _named(about: dict[str, Any]) -> str:
+    """Return the name of a data set: its first line, or else the place that it was measured at."""
     node = f"{str(about.get('rsp_ent_name') or '').strip()} {about.get('rsp_node')} {about.get('rsp_dir')}"
-    rate = _rate(float(about["abscissa_inc"])) if int(about["abscissa_spacing"]) == EVEN else None
-    return Channel(node if name in _NONE else name, rate, "" if unit in _NONE else unit, int(about["num_pts"]), number)
+    return _header_line(about, "id1") or node
 
 
 def _rate(increment: float) -> float | None:

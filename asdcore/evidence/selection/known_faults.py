@@ -160,7 +160,7 @@ def _portfolio(
     needed = set().union(*(each.branches for each in systems.values()))
     kept = {branch: made for branch, made in branches.items() if branch in needed}
     earlier = {sha256: kind for each in plans if each.known_faults for sha256, kind in each.known_faults.faults.items()}
-    known = KnownFaults(
+    weighed_by = KnownFaults(
         system=name,
         chosen_from=tuple(each.digest for each in plans),
         moved=choice.moved,
@@ -170,7 +170,7 @@ def _portfolio(
         "name": f"{plan.name}-{CHOSEN}",
         "branches": {branch: made.model_dump(mode="json") for branch, made in kept.items()},
         "systems": {system: made.model_dump(mode="json") for system, made in systems.items()},
-        "known_faults": known.model_dump(mode="json"),
+        "known_faults": weighed_by.model_dump(mode="json"),
     }
     return parse_portfolio(values)
 
@@ -192,16 +192,16 @@ def _sentence(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> st
         return f"No fault is known, so the weights are those of the default, {facts['default']}."
     moved = fixed(100 * facts["moved"], 0)
     n_faults = "1 known fault moves" if facts["faults"] == 1 else f"{facts['faults']} known faults move"
-    said = f"{n_faults} {moved} % of the say away from {facts['default']}"
+    sentence = f"{n_faults} {moved} % of the say away from {facts['default']}"
     if rows and facts["moved"]:
-        said += f", most to {max(rows, key=lambda row: row['weight'] - row['default'])['branch']}"
+        sentence += f", most to {max(rows, key=lambda row: row['weight'] - row['default'])['branch']}"
     if "out_of_bag" in facts:
-        said += (
+        sentence += (
             f". On faults like these the gain is expected at {points(facts['out_of_bag'])} instead of the default's "
             f"{points(facts['default_gain'])} (apparent {points(facts['apparent'])}, of which "
             f"{points(facts['optimism'])} is optimism)"
         )
     worse = [row["kind"] for row in facts["kinds"] if row["left_out"] < row["default"] - 0.01]
     if worse:
-        said += f". Beware: of a kind that was not known it would find fewer: {', '.join(worse)}"
-    return " ".join([f"{said}.", *facts["notes"]])
+        sentence += f". Beware: of a kind that was not known it would find fewer: {', '.join(worse)}"
+    return " ".join([f"{sentence}.", *facts["notes"]])

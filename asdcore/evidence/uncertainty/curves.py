@@ -9,14 +9,16 @@ For weights w of m anomalies a and n normals x, and M[i, j] = [a_i > x_j] + [a_i
     AUC = sum_ij w_i M[i, j] w_j / (sum_i w_i sum_j w_j),
 
 so that a matrix product serves every replicate. Whole weights give sums of halves, which float64 holds exactly, so the
-result has the same bits on every machine. pAUC walks down the distinct scores of the normals: between the normals above
-a score and those at or above it the ROC curve is a straight line from the share of anomalies above it to the share at
-or above it, cut off where the false positive rate reaches ``max_fpr``.
+result has the same bits on every machine; weights in float32 hold them as well, and take half the time
+(:func:`asdcore.evidence.uncertainty.resample.precision`). pAUC walks down the distinct scores of the normals: between
+the normals above a score and those at or above it the ROC curve is a straight line from the share of anomalies above it
+to the share at or above it, cut off where the false positive rate reaches ``max_fpr``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +26,13 @@ from numpy.typing import NDArray
 from asdcore.evidence.metrics import EPSILON, Cell, Rule
 
 Floats = NDArray[np.float64]
+Weights = NDArray[np.floating[Any]]
 BLOCK = 256
 """Replicates at a time: the weights of a few hundred clips then stay in a processor's cache."""
 
 
 def cell_values(
-    cells: Sequence[Cell], scores: Floats, anomalous: NDArray[np.bool_], domains: NDArray[np.object_], weights: Floats
+    cells: Sequence[Cell], scores: Floats, anomalous: NDArray[np.bool_], domains: NDArray[np.object_], weights: Weights
 ) -> Floats:
     """(n_clips,) three times, weights (n_clips, replicates) -> (n_cells, replicates) of one machine and section.
 
@@ -47,23 +50,22 @@ def cell_values(
     return values
 
 
-def weighted_auc(anomalies: Floats, normals: Floats, weights_a: Floats, weights_n: Floats) -> Floats:
+def weighted_auc(anomalies: Floats, normals: Floats, weights_a: Weights, weights_n: Weights) -> Floats:
     """Scores (m,), (n,), weights (m, replicates), (n, replicates) -> AUC (replicates,)."""
     wins = (anomalies > normals[:, None]) + 0.5 * (anomalies == normals[:, None])
-    return _ratio(_dot(wins @ weights_a, weights_n), weights_a.sum(axis=0) * weights_n.sum(axis=0))
+    return _ratio(_dot(_product(wins, weights_a), weights_n), _total(weights_a) * _total(weights_n))
 
 
 def weighted_pauc(
-    anomalies: Floats, normals: Floats, weights_a: Floats, weights_n: Floats, max_fpr: float = 0.1
+    anomalies: Floats, normals: Floats, weights_a: Weights, weights_n: Weights, max_fpr: float = 0.1
 ) -> Floats:
     """Scores (m,), (n,), weights (m, replicates), (n, replicates) -> standardised partial AUC (replicates,)."""
-    falling, counts = np.unique(-normals, return_counts=True)
-    levels, ends, order = -falling, np.cumsum(counts), np.argsort(-normals, kind="stable")
-    total = weights_n.sum(axis=0)
+    levels, total = np.unique(normals)[::-1], _total(weights_n)
     limit = max_fpr * total
-    # Levels below the first at which every replicate has reached its limit do not count; half of them rarely do.
-    for tried in ((len(levels) + 1) // 2, len(levels)):
-        upto = np.cumsum(weights_n[order[: ends[tried - 1]]], axis=0)[ends[:tried] - 1]
+    # Levels below the first at which every replicate has reached its limit do not count; most of them hardly ever do.
+    for share in (4, 2, 1):
+        tried = levels[: -(-len(levels) // share)]
+        upto = _product(normals >= tried[:, None], weights_n)
         enough = (upto >= limit).all(axis=1)
         if enough.any():
             break
@@ -71,12 +73,12 @@ def weighted_pauc(
     levels, upto = levels[:needed], upto[:needed]
     above = np.concatenate([np.zeros_like(upto[:1]), upto[:-1]])
     inside = np.minimum(upto, limit) - np.minimum(above, limit)
-    height = (anomalies > levels[:, None]).astype(np.float64) @ weights_a
-    tied = (anomalies == levels[:, None]).astype(np.float64)
+    height = _product(anomalies > levels[:, None], weights_a)
+    tied = anomalies == levels[:, None]
     if tied.any():
-        share = np.divide(inside, 2 * (upto - above), out=np.zeros_like(inside), where=upto > above)
-        height += (tied @ weights_a) * share
-    area = _ratio(_dot(inside, height), total * weights_a.sum(axis=0))
+        share_inside = np.divide(inside, 2 * (upto - above), out=np.zeros_like(inside), where=upto > above)
+        height += _product(tied, weights_a) * share_inside
+    area = _ratio(_dot(inside, height), total * _total(weights_a))
     chance = max_fpr**2 / 2
     standardised: Floats = (1 + (area - chance) / (max_fpr - chance)) / 2
     return standardised
@@ -96,7 +98,17 @@ def official_scores(values: Floats, machines: Sequence[str], rule: Rule) -> Floa
     return arithmetic
 
 
-def _dot(left: Floats, right: Floats) -> Floats:
+def _product(shares: NDArray[np.floating[Any] | np.bool_], weights: Weights) -> Floats:
+    """Shares (k, n) of 0, 1/2 and 1, weights (n, replicates) -> (k, replicates), in the precision of the weights."""
+    return np.asarray(shares.astype(weights.dtype) @ weights, dtype=np.float64)
+
+
+def _total(weights: Weights) -> Floats:
+    """(n, replicates) -> (replicates,)."""
+    return np.asarray(weights.sum(axis=0), dtype=np.float64)
+
+
+def _dot(left: Floats, right: Weights) -> Floats:
     """(n, replicates) twice -> the sums of their products (replicates,)."""
     products: Floats = np.einsum("nr,nr->r", left, right)
     return products

@@ -28,7 +28,7 @@ from asdcore.compute.threads import single_threaded
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.bootstrap import Resampled
-from asdcore.evidence.uncertainty.curves import cell_values, official_scores
+from asdcore.evidence.uncertainty.curves import Weights, cell_values, official_scores
 from asdcore.evidence.uncertainty.interval import NORMAL, Interval, acceleration, bca
 from asdcore.evidence.uncertainty.resample import swaps
 from asdcore.evidence.uncertainty.section_arrays import Section, machines_of
@@ -193,14 +193,14 @@ def _apart(drawn: Resampled, first: int, second: int) -> tuple[Interval, Floats]
         values[first] - values[second]
         for values in (drawn.official_point, drawn.official_replicates, drawn.official_left_out)
     )
-    return bca(float(estimate), replicates, acceleration(left_out, drawn.strata), 0.95), replicates
+    return bca(float(estimate), replicates, acceleration(left_out, drawn.strata, drawn.recordings), 0.95), replicates
 
 
 def _permutation_p(drawn: Resampled, first: int, second: int, permutations: int) -> float:
     """Swap two systems' ranks of clips, the same swaps for every pair of systems."""
     after: list[tuple[Floats, Floats]] = []
     for section in drawn.sections:
-        chosen = swaps(section.name, len(section.anomalous), permutations, drawn.seed)
+        chosen = swaps(section.name, len(section.anomalous), permutations, drawn.seed, section.recordings)
         chosen = np.hstack([np.zeros_like(chosen[:, :1]), chosen])  # the first column swaps nothing
         after.append(_swapped(section, first, second, chosen, drawn.year))
     machines = machines_of(drawn.sections)
@@ -209,7 +209,7 @@ def _permutation_p(drawn: Resampled, first: int, second: int, permutations: int)
     return (1 + int(np.sum(np.array(rest) >= observed - ROUNDING))) / (1 + permutations)
 
 
-def _swapped(section: Section, first: int, second: int, chosen: Floats, year: int) -> tuple[Floats, Floats]:
+def _swapped(section: Section, first: int, second: int, chosen: Weights, year: int) -> tuple[Floats, Floats]:
     """(n_clips, permutations) of swaps -> the cells of both systems after them, (n_cells, permutations) each.
 
     Every clip enters twice, with the rank of either system, and the weights select which of the two counts.

@@ -10,7 +10,7 @@ import polars as pl
 
 from asdcore.components.readers import ListsClips
 from asdcore.data.audio import AudioFacts, inspect_audio
-from asdcore.errors import DataError, DatasetError
+from asdcore.errors import DataError, DatasetError, by_recording
 from asdcore.store.tables import CELL
 from asdcore.submission.layout import expected_files
 
@@ -68,7 +68,7 @@ def check_alike(test: pl.DataFrame, normals: pl.DataFrame) -> None:
             others = rows.filter(pl.col(what) != normal).select("clip", what).rows()
             problems += [f"{clip}: {what} is {value}, its train clips have {normal}" for clip, value in others]
     if problems:
-        raise DataError("\n  - ".join(["These recordings cannot be scored:", *problems]))
+        raise DataError("\n  - ".join(["These recordings cannot be scored:", *by_recording(problems)]))
 
 
 def unreadable(facts: Mapping[str, AudioFacts | str], test: Collection[str], root: Path) -> dict[str, str]:

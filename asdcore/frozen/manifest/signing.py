@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,6 @@ def _first_line(error: Exception) -> str:
 
 
 def _library(part: str) -> Any:
-    from importlib import import_module
-
     try:
         return import_module(f"model_signing.{part}")
     except ImportError as error:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,6 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
 
     Raises as :func:`read_manifest`.
     """
-    from hashlib import sha256
-
     if content.startswith(b"PK"):
         raise NothingToCheckError(
             f"{path} is a zip file, such as a detector is, and not a manifest (.json). 'asdcore freeze RUN --out "

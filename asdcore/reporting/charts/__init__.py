@@ -12,9 +12,9 @@ from collections.abc import Collection
 from asdcore.reporting.charts.machine import feature_map, histogram, roc, strip
 from asdcore.reporting.charts.parts import contributions, correlation
 from asdcore.reporting.charts.results import cost, heat_map, official, trade_off
-from asdcore.reporting.charts.style import DOMAINS, GROUPS, ChartOf
+from asdcore.reporting.charts.style import ChartOf
 
-__all__ = ["DOMAINS", "GROUPS", "ChartOf", "all_charts"]
+__all__ = ["ChartOf", "all_charts"]
 
 
 def all_charts(cells: list[str], labelled: bool, logarithmic: Collection[str]) -> dict[str, ChartOf]:

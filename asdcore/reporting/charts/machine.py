@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from asdcore.reporting.charts.style import INK, NORMALS, ChartOf, by_group, finished, threshold, tip
+import altair as alt
+
+from asdcore.drawing.colours import INK, NORMALS
+from asdcore.reporting.charts.style import ChartOf, by_group, finished, threshold, tip
 
 
 def histogram(domain: str) -> ChartOf:
     """Score distributions of one domain; rows: group, from, to, middle, share, n, threshold."""
-    import altair as alt
-
     base = alt.Chart(alt.NamedData("rows"))
     area = base.mark_area(interpolate="step", line={"strokeWidth": 1.5}, opacity=0.32).encode(
         x=alt.X("middle:Q", title="anomaly score", scale=alt.Scale(zero=False, nice=False)),
@@ -29,8 +30,6 @@ def histogram(domain: str) -> ChartOf:
 
 def strip() -> ChartOf:
     """Every test clip as a tick; rows: row, clip, group, domain, score, threshold."""
-    import altair as alt
-
     base = alt.Chart(alt.NamedData("rows"))
     ticks = base.mark_tick(thickness=1.6, size=20, opacity=0.65).encode(
         x=alt.X("score:Q", title="anomaly score", scale=alt.Scale(zero=False)),
@@ -47,8 +46,6 @@ def strip() -> ChartOf:
 
 def roc(tail: bool) -> ChartOf:
     """ROC curves, all of them or the pAUC region; rows: normals, x, y, fp, tp."""
-    import altair as alt
-
     far = 0.1 if tail else 1.0
     base = alt.Chart(alt.NamedData("rows"))
     x = alt.X("x:Q", title="false positive rate", scale=alt.Scale(domain=[0, far], nice=False))
@@ -81,8 +78,6 @@ def roc(tail: bool) -> ChartOf:
 
 def feature_map() -> ChartOf:
     """Features of one machine; rows: x, y, ink, split, clip, group, domain, attributes."""
-    import altair as alt
-
     hidden = alt.Axis(labels=False, ticks=False, domain=False, grid=False)
     points = alt.Chart(alt.NamedData("rows")).mark_point(filled=True, size=46, opacity=0.75).encode(
         x=alt.X("x:Q", title="first axis", axis=hidden, scale=alt.Scale(zero=False)),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from asdcore.reporting.charts.style import BLUE, DARK, INK, ORANGE, PALE, ChartOf, finished, tip
+import altair as alt
+
+from asdcore.drawing.colours import BLUE, DARK, INK, ORANGE, PALE
+from asdcore.reporting.charts.style import ChartOf, finished, tip
 
 
 def correlation(clips: str) -> ChartOf:
     """Branches by branches; rows: first, second, value."""
-    import altair as alt
-
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X("second:N", sort=None, title=None, axis=alt.Axis(orient="top", labelAngle=-35, labelLimit=110,
                 ticks=False, domain=False)),
@@ -32,8 +33,6 @@ def correlation(clips: str) -> ChartOf:
 
 def contributions() -> ChartOf:
     """What a system loses without a part; rows: part, change, low, high."""
-    import altair as alt
-
     y = alt.Y("part:N", sort=None, title=None, axis=alt.Axis(labelLimit=230, ticks=False, domain=False))
     base = alt.Chart(alt.NamedData("rows")).encode(
         y=y, tooltip=[tip("part", "N"), tip("change", form="+.2f"), tip("low", form="+.2f", title="95 % from"),

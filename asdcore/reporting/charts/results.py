@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from asdcore.reporting.charts.style import BLUE, DARK, INK, PALE, ChartOf, finished, tip
+import altair as alt
+
+from asdcore.drawing.colours import BLUE, DARK, INK, PALE
+from asdcore.reporting.charts.style import ChartOf, finished, tip
 
 WORTH = {
     "domain": [40, 50, 62, 80, 100],
@@ -16,8 +19,6 @@ ROW = 26
 
 def official() -> ChartOf:
     """Systems with official score and interval; rows: system, score, low, high."""
-    import altair as alt
-
     y = alt.Y("system:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False))
     scale = alt.Scale(zero=False, nice=True, padding=6)
     tips = [tip("system", "N"), tip("score", title="score"), tip("low", title="95 % from"),
@@ -42,8 +43,6 @@ def official() -> ChartOf:
 
 def heat_map(cell: str) -> ChartOf:
     """One official cell, machines by systems; rows: place, system, estimate, low, high."""
-    import altair as alt
-
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X("system:N", sort=None, title=None, axis=alt.Axis(orient="top", labelAngle=-35, labelLimit=150,
                 ticks=False, domain=False)),
@@ -68,8 +67,6 @@ def heat_map(cell: str) -> ChartOf:
 
 def trade_off() -> ChartOf:
     """Source against target AUC; rows: system, label, source, target, official."""
-    import altair as alt
-
     scale = alt.Scale(zero=False, nice=True, padding=24)
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X("source:Q", scale=scale, title="source AUC, percent"),
@@ -88,8 +85,6 @@ def trade_off() -> ChartOf:
 
 def cost(column: str, title: str, logarithmic: bool) -> ChartOf:
     """Official score against one cost; rows: system, label, official, macs, parameters, seconds."""
-    import altair as alt
-
     scale = alt.Scale(type="log" if logarithmic else "linear", nice=False, padding=40)
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X(f"{column}:Q", title=title, scale=scale,

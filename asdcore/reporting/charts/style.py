@@ -1,4 +1,4 @@
-"""Colours, tooltips and layout that all charts share."""
+"""Tooltips and layout that all charts share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-INK = "currentColor"
-BLUE, ORANGE, AMBER, GREY = "#2f83c4", "#d9622b", "#e0a11b", "#8d99a6"
-GROUPS = {"train normal": GREY, "test normal": BLUE, "anomaly": ORANGE, "test": BLUE}
-DOMAINS = {"source": BLUE, "target": AMBER, "unknown": GREY}
-NORMALS = {"all normals": "#7c8793", "source normals": BLUE, "target normals": AMBER}
-DARK, PALE = "#14202b", "#ffffff"
-"""Ink on cells that have a colour of their own."""
+import altair as alt
+from altair.utils.schemapi import debug_mode
+
+from asdcore.drawing.colours import GROUPS, INK
 
 
 @dataclass(frozen=True)
@@ -27,16 +24,12 @@ class ChartOf:
 
 def tip(field: str, kind: str = "Q", title: str | None = None, form: str = ".2f") -> Any:
     """Return one line of a tooltip: a number ("Q") or a name ("N")."""
-    import altair as alt
-
     more = {"format": form} if kind == "Q" else {}
     return alt.Tooltip(field=field, type="quantitative" if kind == "Q" else "nominal", title=title or field, **more)
 
 
 def by_group(legend: str | None = "bottom") -> Any:
     """Return the colour of train normals, test normals and anomalies."""
-    import altair as alt
-
     colours = alt.Scale(domain=list(GROUPS)[:3], range=list(GROUPS.values())[:3])
     shown = alt.Legend(orient="bottom", title=None) if legend else None
     return alt.Color("group:N", legend=shown, scale=colours)
@@ -44,8 +37,6 @@ def by_group(legend: str | None = "bottom") -> Any:
 
 def threshold(base: Any) -> Any:
     """Return the dashed line at the threshold of decisions, which every row holds."""
-    import altair as alt
-
     return base.mark_rule(color=INK, strokeDash=[5, 4], opacity=0.8).encode(
         x=alt.X("mean(threshold):Q"), tooltip=[alt.Tooltip("mean(threshold):Q", format=".4~g", title="threshold")]
     )
@@ -54,16 +45,12 @@ def threshold(base: Any) -> Any:
 @contextmanager
 def built_unchecked() -> Iterator[None]:
     """Let Altair check, inside the block, only finished charts and not every part of them as well."""
-    from altair.utils.schemapi import debug_mode
-
     with debug_mode(False):
         yield
 
 
 def finished(chart: Any) -> dict[str, Any]:
     """Return the specification of a chart that fills its container, in the text colour of the page."""
-    import altair as alt
-
     shown = chart.properties(
         width="container", background="transparent", autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     ).configure(

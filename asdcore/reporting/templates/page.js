@@ -85,7 +85,24 @@
     return made;
   };
 
-  const tailItem = (row) => {
+  /* What adds up to a score: the usual one, and a bar for each branch and guard, as long as what it adds. */
+  const MOST_SHARES = 6;
+  const brief = (value) => String(Number(value.toPrecision(3)));
+  const shareList = ([usual, ...parts]) => {
+    const list = element("dl", undefined, "shares"), shown = parts.slice(0, MOST_SHARES), rest = parts.slice(MOST_SHARES);
+    if (rest.length) shown.push([`${rest.length} others`, rest.reduce((sum, [, adds]) => sum + adds, 0)]);
+    const most = Math.max(...shown.map(([, adds]) => Math.abs(adds))) || 1;
+    list.append(element("dt", usual[0]), element("dd", brief(usual[1])));
+    for (const [name, adds] of shown) {
+      const value = element("dd"), bar = element("i", undefined, adds < 0 ? "less" : "");
+      bar.style.width = `${(60 * Math.abs(adds)) / most}px`;
+      value.append(bar, `${adds < 0 ? "" : "+"}${brief(adds)}`);
+      list.append(element("dt", name), value);
+    }
+    return list;
+  };
+
+  const clipItem = (row, showGroup) => {
     const item = element("li"), left = element("div"), right = element("div");
     const seen = data.pictures[row.sound];
     if (seen) {
@@ -104,9 +121,11 @@
     const head = element("p");
     head.append(element("b", `Rank ${row.rank}`), ` score ${row.score}`);
     if (row.domain) head.append(element("span", row.domain, `tag ${row.domain}`));
+    if (showGroup) head.append(element("span", row.group.replace("test ", ""), "tag"));
     if (row.flagged) head.append(element("span", "called an anomaly", "tag flagged"));
     right.append(head);
-    if (row.anomalies) right.append(element("p", `Stands above ${row.outranks} of ${row.anomalies} anomalies.`));
+    if (row.shares) right.append(shareList(row.shares));
+    if (row.anomalies && row.group !== "anomaly") right.append(element("p", `Stands above ${row.outranks} of ${row.anomalies} anomalies.`));
     const moved = row.rank === row.rank_before ? "its rank stayed" : `rank ${row.rank_before} became ${row.rank}`;
     if (part().guarded) right.append(element("p", row.penalty > 0 ? `Guards took ${row.penalty} of ${row.base}: ${moved}.`
       : row.rank === row.rank_before ? "No guard touched it." : `No guard touched it, but others moved: ${moved}.`));
@@ -125,7 +144,9 @@
     document.getElementById("lead").textContent = now
       ? `${chosen.system} on ${chosen.place}. ${cells.join(", ")}${cells.length ? "." : ""}`
       : `${chosen.system} was not run on ${chosen.place}.`;
-    document.getElementById("tail").replaceChildren(...(now ? now.tail.map(tailItem) : []));
+    document.getElementById("tail").replaceChildren(...(now ? now.tail.map((row) => clipItem(row, false)) : []));
+    const highest = document.getElementById("highest");
+    if (highest) highest.replaceChildren(...(now ? now.top.map((row) => clipItem(row, true)) : []));
     tellMap();
   };
 

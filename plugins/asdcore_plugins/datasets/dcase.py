@@ -160,8 +160,8 @@ def _find(root: Path) -> tuple[pl.DataFrame, list[str]]:
             columns = [[match[part] for match in loose] for part in (0, *FILE[1:])]
             if stray := sorted(set(names) - set(columns[0])):
                 strays[folder] = stray
-        for known, more in zip(files.values(), columns, strict=True):
-            known += more
+        for column, more in zip(files.values(), columns, strict=True):
+            column += more
     if not files["clip"]:
         raise _refusal(root, "a dataset", [_no_dataset(root, strays), *problems])
     problems += [f"{held}, where no clip belongs: move it away, or hide its folder" for held in _held(strays)]

@@ -10,9 +10,9 @@ import numpy as np
 from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
 from asdcore_plugins.encoders.bases.weightless import Audio, Written, written
-from asdcore_plugins.nn.bands import LogBands
-from asdcore_plugins.nn.sound import Sound
-from asdcore_plugins.nn.welch import TOGETHER, density_of_pieces
+from asdcore_plugins.nn.front_ends.bands import LogBands
+from asdcore_plugins.nn.front_ends.sound import Sound
+from asdcore_plugins.nn.front_ends.welch import TOGETHER, density_of_pieces
 from asdcore_plugins.nn.written_spectra import at_least, density_to_onnx
 
 FLOOR = 1e-16
@@ -63,13 +63,14 @@ class PsdShape(BlockEncoder):
     """
 
     name = "psd_shape"
+    highest = 4000.0
 
     def __init__(
         self, sample_rate: int = 16000, n_fft: int = 8192, n_bands: int = 96, low: float = 10.0, high: float = 4000.0
     ) -> None:
         if sample_rate < 1 or n_fft < 2 or n_fft % 2:
             raise ValueError(f"sample_rate must be above 0, n_fft even, got {sample_rate} and {n_fft}")
-        self.sample_rate = sample_rate
+        self.sample_rate, self.highest = sample_rate, high
         self._framing = Framing(n_fft, n_fft - n_fft // 2, together=TOGETHER)
         self._bands = LogBands(n_fft // 2 + 1, sample_rate / n_fft, n_bands, low, high)
 

@@ -175,9 +175,9 @@ class Stored:
         if unread := sorted(map(str, self.values.keys() - self._keys)):
             raise self.refused(unread[0], "there", f"no key but {', '.join(sorted(self._keys))}")
 
-    def refused(self, key: str, found: str, expected: str) -> DataError:
+    def refused(self, key: str, actual: str, expected: str) -> DataError:
         """Return the error that one value is not what it has to be."""
-        return self._refusal(f"{self.path}{key} is {found}, and {expected} is expected")
+        return self._refusal(f"{self.path}{key} is {actual}, and {expected} is expected")
 
     def _refusal(self, why: str) -> DataError:
         return DataError(

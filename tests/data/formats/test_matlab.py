@@ -58,3 +58,52 @@ def test_complex_numbers_are_refused(tmp_path, signal):
     savemat(tmp_path / "a.mat", {"x": signal * 1j, "fs": 25600})
     with pytest.raises(DataError, match=r"^a.mat: its channel x holds complex numbers, and samples are real"):
         inspect_audio(tmp_path / "a.mat")
+
+
+def test_a_structure_has_fields_and_may_have_the_rate(tmp_path, signal):
+    bearing = {"sr": 97656.0, "gs": signal[:, None], "load": 270.0, "inner": {"two": np.stack([signal, -signal])}}
+    savemat(tmp_path / "a.mat", {"bearing": bearing, "fs": 25600.0})
+    heard, facts = decode_new(tmp_path / "a.mat#t=0-0.1&channel=bearing%2Finner%2Ftwo%5B2%5D")
+    np.testing.assert_array_equal(heard[0], -signal[:9766].astype(np.float32))
+    assert facts.sample_rate == 97656
+    assert inspect_audio(tmp_path / "a.mat#channel=bearing%2Fgs").n_samples == len(signal)
+
+
+def test_two_rates_and_a_rate_that_is_none_are_refused(tmp_path, signal):
+    for rates, problem in (
+        ({"fs": 25600.0, "sample_rate": 51200.0}, "says two sample rates: fs is 25600 Hz, sample_rate is 51200 Hz"),
+        ({"fs": np.nan}, "its channel x says that fs is nan"),
+    ):
+        savemat(tmp_path / "a.mat", {"x": signal, **rates})
+        with pytest.raises(DataError, match=problem):
+            inspect_audio(tmp_path / "a.mat")
+
+
+def test_what_is_no_signal_is_named(tmp_path):
+    cell = np.empty((1, 2), object)
+    cell[0] = [np.zeros(3), np.zeros(4)]
+    savemat(tmp_path / "a.mat", {"note": "hall 2", "both": cell, "cube": np.zeros((2, 3, 4))})
+    with pytest.raises(DataError, match=r"but note \(char of MATLAB\), both \(cell of MATLAB\), cube \(2 x 3 x 4 num"):
+        inspect_audio(tmp_path / "a.mat")
+
+
+def test_version_7_3_knows_timetables_text_and_empty_variables_from_samples(tmp_path, signal):
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install 'asdcore[formats]'")
+    path = tmp_path / "new.mat"
+    variables = {
+        "note": (np.array([[104, 105]], "u2"), "char"),
+        "x": (signal[None], "double"),
+        "tt": (np.zeros((1, 6), "u4"), "timetable"),
+        "nothing": (np.array([0, 0], "u8"), "double"),
+    }
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, (values, kind) in variables.items():
+            file[f"run/{name}"] = values
+            file[f"run/{name}"].attrs["MATLAB_class"] = np.bytes_(kind)
+        file["run/nothing"].attrs["MATLAB_empty"] = 1
+        file["Fs"] = np.array([[25600.0]])
+    with path.open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
+    assert (inspect_audio(path).sample_rate, inspect_audio(path).n_samples) == (25600, len(signal))
+    with pytest.raises(DataError, match="its run/tt is no channel of numbers in time: timetable of MATLAB"):
+        inspect_audio(path.with_name("new.mat#channel=run%2Ftt"))

@@ -58,3 +58,36 @@ def test_a_file_cut_short_is_refused_without_noise(tmp_path, signal, kept, capfd
     with pytest.raises(DataError, match=r"^a.mf4#channel=1: is damaged or cut short"):
         inspect_audio(path.with_name("a.mf4#channel=1"))
     assert "Exception ignored" not in capfd.readouterr().err
+
+
+def test_a_gap_far_from_both_ends_and_a_clock_set_back_are_seen(tmp_path):
+    stamps = np.arange(60_000) / RATE
+    noise = np.random.default_rng(0).standard_normal(len(stamps))
+    for name, wrong in (
+        ("gap.mf4", stamps + 2 / RATE * (np.arange(len(stamps)) >= 30_000)),
+        ("clock.mf4", stamps + (abs(np.arange(len(stamps)) - 30_000) < 5000)),
+    ):
+        path = write(tmp_path / name, noise, wrong)
+        with pytest.raises(DataError, match="Accel X is sampled unevenly: from its sample (29999|25000) to the next"):
+            decode_new(path.with_name(f"{name}#channel=1&rate=25600"))
+    later = decode_new(path.with_name(f"{name}#t=1.5-2&channel=1"))[0]
+    np.testing.assert_array_equal(later[0], noise[RATE * 3 // 2 : RATE * 2].astype(np.float32))
+
+
+def test_samples_that_are_marked_as_invalid_are_refused(tmp_path, signal):
+    bad = np.arange(len(signal)) // 100 == 3
+    stamps = np.arange(len(signal)) / RATE
+    with asammdf.MDF() as file:
+        file.append([asammdf.Signal(signal, stamps, unit="g", name="x", invalidation_bits=bad)])
+        file.save(tmp_path / "a.mf4")
+    with pytest.raises(DataError, match="its channel x has 100 samples that the file marks as invalid"):
+        inspect_audio(tmp_path / "a.mf4")
+
+
+def test_what_is_sampled_by_angle_has_no_rate(tmp_path, signal):
+    with asammdf.MDF() as file:
+        file.append([asammdf.Signal(signal, np.arange(len(signal)) / RATE, name="x")])
+        file.groups[0].channels[file.masters_db[0]].sync_type = 2
+        file.save(tmp_path / "a.mf4")
+    with pytest.raises(DataError, match="its channel x is not sampled in time"):
+        inspect_audio(tmp_path / "a.mf4#rate=25600")

@@ -65,3 +65,54 @@ def test_a_file_cut_short_is_refused(tmp_path, signal, kept):
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(DataError, match=r"^a.tdms: "):
         inspect_audio(path)
+
+
+@pytest.mark.parametrize(
+    ("properties", "problem"),
+    [
+        ({"wf_increment": float("nan")}, "its channel V/x says that wf_increment is nan, and a number of seconds"),
+        ({"wf_increment": -1 / RATE}, "says that wf_increment is -3.90625e-05"),
+        ({"wf_increment": "0,0001"}, "says that wf_increment is 0,0001"),
+        ({"wf_increment": 1}, "says 1 Hz, from 1,000 to 4,000,000 Hz is allowed"),
+        (
+            {**WAVEFORM, "NI_Number_Of_Scales": 1, "NI_Scale[0]_Scale_Type": "Secret"},
+            r"is scaled in a way that npTDMS does not know \(Secret\)",
+        ),
+    ],
+)
+def test_a_rate_or_a_scaling_that_cannot_be_is_refused(tmp_path, signal, properties, problem):
+    path = write(tmp_path / "a.tdms", ("x", signal, properties))
+    with pytest.raises(DataError, match=problem):
+        inspect_audio(path)
+
+
+def test_integers_are_scaled_as_the_file_says(tmp_path, signal):
+    counts = (100 * signal).astype(np.int16)
+    scaling = {
+        "NI_Number_Of_Scales": 1,
+        "NI_Scaling_Status": "unscaled",
+        "NI_Scale[0]_Scale_Type": "Linear",
+        "NI_Scale[0]_Linear_Slope": 0.01,
+        "NI_Scale[0]_Linear_Y_Intercept": -2.0,
+        "NI_Scale[0]_Linear_Input_Source": 0xFFFFFFFF,
+    }
+    path = write(tmp_path / "a.tdms", ("x", counts, {**WAVEFORM, **scaling}))
+    heard, _ = decode_new(path.with_name("a.tdms#t=0.25-0.375"))
+    np.testing.assert_allclose(heard[0], (0.01 * counts - 2)[RATE // 4 : RATE * 3 // 8], rtol=1e-6)
+
+
+def test_what_is_no_sound_is_named(tmp_path, signal):
+    path = write(tmp_path / "a.tdms", ("lamp", signal > 9, {}), ("moment", signal.astype("datetime64[us]"), {}))
+    with pytest.raises(DataError, match=r"holds no channel of numbers in time, but V/lamp \(of the type bool\), V/mom"):
+        inspect_audio(path)
+    path = write(tmp_path / "b.tdms", ("lamp", signal > 9, {}), ("x", signal, WAVEFORM))
+    with pytest.raises(DataError, match=r"its V/lamp is no channel of numbers in time: of the type bool"):
+        inspect_audio(path.with_name("b.tdms#channel=V%2Flamp"))
+
+
+def test_the_name_that_a_message_offers_can_be_typed(tmp_path, signal):
+    path = write(tmp_path / "a.tdms", ("Accel X", signal, WAVEFORM), ("Accel Y", signal, WAVEFORM))
+    with pytest.raises(DataError) as error:
+        inspect_audio(path)
+    ending = str(error.value).rpartition("ends in ")[2].strip("'")
+    assert inspect_audio(path.with_name(f"a.tdms{ending}")).sample_rate == RATE

@@ -63,3 +63,35 @@ def test_a_file_cut_short_is_refused(tmp_path, signal, binary, kept):
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(DataError, match=r"^a.uff: cut short, its last data set has no end"):
         inspect_audio(path)
+
+
+def uneven(path, signal, **changes):
+    about = {"type": 58, "func_type": 1, "rsp_node": 5, "rsp_dir": 3, "ref_node": 0, "ref_dir": 0, "id1": "x"}
+    about |= {"binary": 0, "data": signal, "orddenom_spec_data_type": 0, "ordinate_spec_data_type": 12}
+    about |= {"x": np.arange(len(signal)) / 25600, "abscissa_spacing": 0, "abscissa_spec_data_type": 17}
+    pyuff.UFF(str(path)).write_sets(about | changes, "add")
+    return path
+
+
+def test_unevenly_spaced_sets_are_looked_at(tmp_path, signal):
+    signal = signal[:1000]
+    assert inspect_audio(uneven(tmp_path / "a.uff", signal)).sample_rate == 25600
+    jumping = np.arange(len(signal)) / 25600 + 0.01 * (np.arange(len(signal)) > 500)
+    path = uneven(tmp_path / "b.uff", signal, x=jumping)
+    with pytest.raises(DataError, match="its channel x is sampled unevenly"):
+        inspect_audio(path.with_name("b.uff#rate=25600"))
+
+
+def test_an_abscissa_in_milliseconds_and_in_an_unknown_unit(tmp_path, signal):
+    milliseconds = np.arange(1000) / 25.6
+    path = uneven(tmp_path / "a.uff", signal[:1000], x=milliseconds, abscissa_axis_units_lab="ms", abscissa_spacing=1)
+    assert inspect_audio(path).sample_rate == 25600
+    path = uneven(tmp_path / "b.uff", signal[:1000], x=milliseconds, abscissa_axis_units_lab="deg", abscissa_spacing=1)
+    with pytest.raises(DataError, match="does not say the sample rate of its channel x"):
+        inspect_audio(path)
+
+
+def test_complex_ordinates_are_named(tmp_path, signal):
+    path = uneven(tmp_path / "a.uff", signal[:100] * (1 + 1j), ord_data_type=6, abscissa_spacing=1)
+    with pytest.raises(DataError, match=r"holds no channel of numbers in time, but x \(no real response in time\)"):
+        inspect_audio(path)

@@ -70,6 +70,38 @@ def _check_refusals(build, state) -> None:
         build(state | {"blocks.0.attn.extra": torch.zeros(2)})
 
 
+class _KeptTraining:
+    """Keeps what a training gives it; ``until`` stops it after so many epochs, as a kill would."""
+
+    device = None
+
+    def __init__(self, kept=None, until=None):
+        self.kept, self.until, self.notes, self.costs, self.shown = kept, until, [], [], []
+
+    def resume(self):
+        return self.kept
+
+    def keep(self, epoch, epochs, state, loss):
+        self.kept = epoch, state
+        if epoch == self.until:
+            raise KeyboardInterrupt
+
+    def step(self, done, of, loss):
+        self.shown.append((done, of))
+
+    def cost(self, steps, seconds_per_step):
+        self.costs.append((steps, seconds_per_step))
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="session")
+def kept_training():
+    """A training that keeps its epochs in memory: kept_training(kept=None, until=None)."""
+    return _KeptTraining
+
+
 @pytest.fixture
 def check_same_bits(threads):
     """A function that encodes five clips alone, together, on two threads and in another memory layout."""
@@ -112,6 +144,20 @@ def expected(request):
 def audio(request, wave):
     """The two waveforms of a golden case: the seed, samples and sample rate that the test module names as WAVES."""
     return wave(*request.module.WAVES)
+
+
+@pytest.fixture(scope="module")
+def encoder(request):
+    """The encoder of the golden files: what ``load`` of the test module builds."""
+    return request.module.load()
+
+
+@pytest.fixture(scope="module")
+def case(request, wave):
+    """Encoder, two clips and what the authors' code gives, at a sample rate: ``RATES`` of the test module has them."""
+    module, rate = request.module, request.param
+    clips = wave(module.SEED, module.RATES[rate], rate)
+    return module.load(sample_rate=rate), clips, dict(np.load(module.GOLDEN / f"expected_{rate}.npz"))
 
 
 @pytest.fixture(scope="session")

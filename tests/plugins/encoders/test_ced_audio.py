@@ -30,11 +30,6 @@ def load(file="hf", **parameters):
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return load()
-
-
-@pytest.fixture(scope="module")
 def audio(wave):
     """Two clips, both with a stretch of digital silence."""
     clips = wave(51, 40000, 16000)

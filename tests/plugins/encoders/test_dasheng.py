@@ -29,11 +29,6 @@ def load(**parameters):
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return load()
-
-
-@pytest.fixture(scope="module")
 def audio(wave):
     """Two clips, the second with a stretch of digital silence."""
     clips = wave(21, 40000, 16000)

@@ -62,32 +62,6 @@ class Clips:
         return tone * np.float32(np.nan) if i == self.broken else tone
 
 
-class Kept:
-    """Keeps what a training gives it; ``until`` stops it after so many epochs, as a kill would."""
-
-    device = None
-
-    def __init__(self, kept=None, until=None):
-        self.kept, self.until, self.notes, self.costs, self.shown = kept, until, [], [], []
-
-    def resume(self):
-        return self.kept
-
-    def keep(self, epoch, epochs, state, loss):
-        self.kept = epoch, state
-        if epoch == self.until:
-            raise KeyboardInterrupt
-
-    def step(self, done, of, loss):
-        self.shown.append((done, of))
-
-    def cost(self, steps, seconds_per_step):
-        self.costs.append((steps, seconds_per_step))
-
-    def note(self, text):
-        self.notes.append(text)
-
-
 def clips(n=11, **more):
     return Clips(["fan", "valve"] * (n // 2) + ["fan"] * (n % 2), (["slow", "slow", "fast", "fast"] * n)[:n], **more)
 
@@ -115,17 +89,17 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(trained, thre
     assert not same(build().fit(clips(), seed=4).state(), trained.state())
 
 
-def test_a_killed_training_goes_on_to_the_same_bits(trained):
-    watch = Kept(until=1)
+def test_a_killed_training_goes_on_to_the_same_bits(kept_training, trained):
+    watch = kept_training(until=1)
     with pytest.raises(KeyboardInterrupt):
         build().fit(clips(), seed=3, training=watch)
-    again = Kept(watch.kept)
+    again = kept_training(watch.kept)
     assert same(build().fit(clips(), seed=3, training=again).state(), trained.state())
     assert again.shown[0] == (4, 6)  # 11 clips in batches of 4 are 4 + 4 + 3
 
 
-def test_it_says_the_cost_once_and_shows_every_step():
-    watch = Kept()
+def test_it_says_the_cost_once_and_shows_every_step(kept_training):
+    watch = kept_training()
     build().fit(clips(), seed=3, training=watch)
     assert [steps for steps, _ in watch.costs] == [6]
     assert watch.costs[0][1] > 0
@@ -167,11 +141,11 @@ def test_it_learns_to_tell_classes_apart():
         {"loss": {"name": "arcface"}, "labels": {"by": ["machine", "attribute"]}},
     ],
 )
-def test_every_composition_trains_and_resumes(more):
-    watch = Kept(until=1)
+def test_every_composition_trains_and_resumes(kept_training, more):
+    watch = kept_training(until=1)
     with pytest.raises(KeyboardInterrupt):
         build(**more).fit(clips(), seed=1, training=watch)
-    resumed = build(**more).fit(clips(), seed=1, training=Kept(watch.kept))
+    resumed = build(**more).fit(clips(), seed=1, training=kept_training(watch.kept))
     assert same(resumed.state(), build(**more).fit(clips(), seed=1).state())
 
 
@@ -183,7 +157,7 @@ def test_a_last_clip_alone_joins_the_batch_before(monkeypatch):
     assert sizes == [4, 5]
 
 
-def test_too_little_memory_halves_the_batch_and_says_so(monkeypatch):
+def test_too_little_memory_halves_the_batch_and_says_so(kept_training, monkeypatch):
     forward = Loss.forward
 
     def limited(self, z, y):
@@ -192,7 +166,7 @@ def test_too_little_memory_halves_the_batch_and_says_so(monkeypatch):
         return forward(self, z, y)
 
     monkeypatch.setattr(Loss, "forward", limited)
-    watch = Kept()
+    watch = kept_training()
     state = build().fit(clips(8), seed=0, training=watch).state()
     assert state["batch"] == 2
     assert "batch halved to 2: out of memory" in watch.notes
@@ -200,7 +174,7 @@ def test_too_little_memory_halves_the_batch_and_says_so(monkeypatch):
     assert same(state, build(batch=2).fit(clips(8), seed=0).state())
 
 
-def test_a_loss_that_is_not_finite_stops_at_once_and_keeps_the_last_epoch(monkeypatch):
+def test_a_loss_that_is_not_finite_stops_at_once_and_keeps_the_last_epoch(kept_training, monkeypatch):
     forward, steps = Loss.forward, []
     monkeypatch.setattr(
         Loss,
@@ -209,7 +183,7 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_keeps_the_last_epoch(monkey
             forward(self, z, y) * (np.nan if len(steps) == 4 else 1.0 + 0 * len(steps.append(1) or steps))
         ),
     )
-    watch = Kept()
+    watch = kept_training()
     with pytest.raises(DataError, match=r"loss is nan at step 5, with a scale of 2.*learning rate of 0.001"):
         build().fit(clips(), seed=0, training=watch)
     assert watch.kept[0] == 1
@@ -238,8 +212,8 @@ def test_what_cannot_be_trained_on(given, more, message):
         build(**more).fit(given, seed=0)
 
 
-def test_one_machine_alone_and_classes_of_one_clip_are_noted():
-    watch = Kept()
+def test_one_machine_alone_and_classes_of_one_clip_are_noted(kept_training):
+    watch = kept_training()
     build(epochs=1).fit(Clips(["fan"] * 5, ["slow", "slow", "fast", "fast", "odd"]), seed=0, training=watch)
     assert any(note.startswith("one machine alone (fan) makes 3 classes") for note in watch.notes)
     assert any("1 of 3 classes have a single clip" in note for note in watch.notes)

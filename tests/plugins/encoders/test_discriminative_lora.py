@@ -51,35 +51,13 @@ def clips():
     )
 
 
-class Watch:
-    device = None
-
-    def __init__(self, kept=None, until=None):
-        self.kept, self.until, self.notes = kept, until, []
-
-    def resume(self):
-        return self.kept
-
-    def keep(self, epoch, epochs, state, loss):
-        self.kept = epoch, state
-        if epoch == self.until:
-            raise KeyboardInterrupt
-
-    def step(self, done, of, loss): ...
-
-    def cost(self, steps, seconds_per_step): ...
-
-    def note(self, text):
-        self.notes.append(text)
-
-
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_killed_fine_tuning_goes_on_to_the_same_bits_and_keeps_no_checkpoint(clips, name):
+def test_a_killed_fine_tuning_goes_on_to_the_same_bits_and_keeps_no_checkpoint(kept_training, clips, name):
     whole = load(name).fit(clips, 3).state()
-    killed = Watch(until=1)
+    killed = kept_training(until=1)
     with pytest.raises(KeyboardInterrupt):
         load(name).fit(clips, 3, killed)
-    resumed = load(name).fit(clips, 3, Watch(killed.kept)).state()
+    resumed = load(name).fit(clips, 3, kept_training(killed.kept)).state()
     assert all(np.array_equal(values, resumed["network"][key]) for key, values in whole["network"].items())
     assert any("lora_A" in key for key in whole["network"])
     assert all(key.startswith(("head.", "pooling.")) or ".lora_" in key for key in whole["network"])
@@ -97,8 +75,8 @@ def test_restored_beside_its_checkpoint_it_encodes_to_the_same_bits(clips, name)
     assert not np.array_equal(before, fresh)
 
 
-def test_pseudo_labels_may_be_heard_by_the_same_frozen_network(clips):
-    watch = Watch()
+def test_pseudo_labels_may_be_heard_by_the_same_frozen_network(kept_training, clips):
+    watch = kept_training()
     labels = {"pseudo": {"encoder": "beats", "clusters": 2}}
     classes = load("beats_lora", labels=labels, epochs=1).fit(clips, 0, watch).state()["classes"]
     assert classes == [f"{machine}---0---pseudo{k:02d}---0" for machine in ("fan", "valve") for k in (0, 1)]

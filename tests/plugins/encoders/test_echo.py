@@ -22,6 +22,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "echo"
 EXPECTED = GOLDEN / "expected_other.npz"
 SEED = 41
 RATES = {16000: 18000, 25600: 20480}
+WAVES = (SEED, RATES[16000], 16000)
 LAYERS = [0, 1, 2, 3, "final", "utterance"]
 HEADS = 4
 
@@ -30,21 +31,7 @@ def load(file="model.safetensors", **parameters):
     return asdcore.load_encoder("echo", checkpoint=GOLDEN / file, **{"num_heads": HEADS} | parameters)
 
 
-@pytest.fixture(scope="module", params=RATES)
-def case(request, wave):
-    """Encoder, two clips and what the authors' code gives, at a sample rate."""
-    rate = request.param
-    return load(sample_rate=rate), wave(SEED, RATES[rate], rate), dict(np.load(GOLDEN / f"expected_{rate}.npz"))
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return load()
-
-
-@pytest.fixture(scope="module")
-def audio(wave):
-    return wave(SEED, RATES[16000], 16000)
+at_every_rate = pytest.mark.parametrize("case", RATES, indirect=True, scope="module")
 
 
 def tokens_of(parts):
@@ -58,6 +45,7 @@ def vectors(tokens):
     return tokens["utterance"].patches.mean(axis=1).reshape(len(tokens["utterance"].patches), -1)
 
 
+@at_every_rate
 def test_the_front_end_equals_the_authors(case):
     encoder, audio, expected = case
     gap = np.abs(encoder.front_end(torch.from_numpy(audio)).numpy().swapaxes(1, 2) - expected["spec"])
@@ -65,12 +53,14 @@ def test_the_front_end_equals_the_authors(case):
     assert np.quantile(gap, 0.999) < 2e-5
 
 
+@at_every_rate
 def test_a_band_has_the_authors_code_of_its_place(case):
     encoder, _, expected = case
     found = places(expected["spec"].shape[1], encoder.sample_rate * 25 // 1000, 32)
     assert np.abs(np.array(found) - expected["freq_pos_emb"]).max() < 2e-6
 
 
+@at_every_rate
 @pytest.mark.parametrize("file", ["model.safetensors", "echo.pth", ""], ids=["safetensors", "pth", "folder"])
 def test_every_layer_equals_the_authors_from_their_spectrogram(case, file):
     encoder, _, expected = case
@@ -85,11 +75,13 @@ def test_every_layer_equals_the_authors_from_their_spectrogram(case, file):
     assert np.abs(found["utterance"][0].numpy().reshape(2, -1) - expected["utterance"]).max() < 5e-6
 
 
+@at_every_rate
 def test_the_vector_of_a_clip_is_the_authors_from_the_waveform(case):
     encoder, audio, expected = case
     assert np.abs(vectors(encoder.encode(audio)) - expected["utterance"]).max() < 1e-4
 
 
+@at_every_rate
 def test_the_epsilon_of_the_last_norm_can_be_that_of_the_other_example(case):
     encoder, _, expected = case
     other = load(sample_rate=encoder.sample_rate, norm_eps=1e-6)

@@ -23,6 +23,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "fisher"
 EXPECTED = GOLDEN / "expected_other.npz"
 SEED = 31
 RATES = {16000: 22000, 25600: 25600}
+WAVES = (SEED, RATES[16000], 16000)
 LAYERS = [0, 1, 2, 3, "utterance"]
 
 
@@ -30,21 +31,7 @@ def load(**parameters):
     return asdcore.load_encoder("fisher", checkpoint=GOLDEN / "model.pt", **parameters)
 
 
-@pytest.fixture(scope="module", params=RATES)
-def case(request, wave):
-    """Encoder, two clips and what the authors' code gives, at a sample rate."""
-    rate = request.param
-    return load(sample_rate=rate), wave(SEED, RATES[rate], rate), dict(np.load(GOLDEN / f"expected_{rate}.npz"))
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return load()
-
-
-@pytest.fixture(scope="module")
-def audio(wave):
-    return wave(SEED, RATES[16000], 16000)
+at_every_rate = pytest.mark.parametrize("case", RATES, indirect=True, scope="module")
 
 
 def content():
@@ -65,6 +52,7 @@ def vectors(tokens):
     return tokens["utterance"].patches.mean(axis=1).reshape(len(tokens["utterance"].patches), -1)
 
 
+@at_every_rate
 def test_the_front_end_equals_the_authors(case):
     encoder, audio, expected = case
     gap = np.abs(encoder.front_end(torch.from_numpy(audio)).numpy() - expected["spec"])
@@ -72,6 +60,7 @@ def test_the_front_end_equals_the_authors(case):
     assert np.quantile(gap, 0.999) < 3e-5
 
 
+@at_every_rate
 def test_every_layer_equals_the_authors_from_their_spectrogram(case):
     encoder, _, expected = case
     found = encoder.tokens(torch.from_numpy(expected["spec"]), LAYERS)
@@ -83,6 +72,7 @@ def test_every_layer_equals_the_authors_from_their_spectrogram(case):
     assert np.abs(found["utterance"][0].numpy().reshape(2, -1) - expected["embedding"]).max() < 5e-6
 
 
+@at_every_rate
 def test_the_vector_of_a_clip_is_the_authors_from_the_waveform(case):
     encoder, audio, expected = case
     assert np.abs(vectors(encoder.encode(audio)) - expected["embedding"]).max() < 1e-4

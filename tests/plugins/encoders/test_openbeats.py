@@ -29,11 +29,6 @@ def load(checkpoint=GOLDEN / "ssl.pt", **parameters):
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return load()
-
-
-@pytest.fixture(scope="module")
 def other():
     return dict(np.load(GOLDEN / "expected_other.npz"))
 

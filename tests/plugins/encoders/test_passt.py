@@ -28,11 +28,6 @@ def load(**parameters):
     return asdcore.load_encoder("passt", checkpoint=GOLDEN / "checkpoint.pt", **{"num_heads": 4} | parameters)
 
 
-@pytest.fixture(scope="module")
-def encoder():
-    return load()
-
-
 def state():
     return torch.load(GOLDEN / "checkpoint.pt", weights_only=True)
 

@@ -21,18 +21,9 @@ def bank(dim, sizes=(12, 8, 5), seed=0):
     return rng.normal(size=(len(group), dim)) @ mix.T + 3.0 * group[:, None], group
 
 
-def refitted(clips, group, how, gone, rows):
-    """Distances (n, groups) of rows by the Gaussian of the clips that stay; inf from a group of which none does."""
-    stay = np.setdiff1d(np.arange(len(clips)), gone)
-    left, place = np.unique(group[stay], return_inverse=True)
-    distances = np.full((len(rows), group.max() + 1), np.inf)
-    distances[:, left] = estimate(clips[stay], place, how).distances(rows)
-    return distances
-
-
 @DIMENSIONS
 @pytest.mark.parametrize("how", HOW)
-def test_each_set_of_clips_is_scored_by_the_others(dim, how):
+def test_each_set_of_clips_is_scored_by_the_others(refitted, dim, how):
     clips, group = bank(dim)
     sets = np.array_split(np.random.default_rng(1).permutation(len(clips)), [1, 3, 4, 9, 15])
     distances, lost = DowndatedGaussian(estimate(clips, group, how), clips).distances(sets, sets)
@@ -42,7 +33,7 @@ def test_each_set_of_clips_is_scored_by_the_others(dim, how):
 
 
 @DIMENSIONS
-def test_rows_that_are_not_of_the_bank_are_scored_too(dim):
+def test_rows_that_are_not_of_the_bank_are_scored_too(refitted, dim):
     clips, group = bank(dim)
     rows = np.random.default_rng(2).normal(size=(5, dim))
     sets, asked = [np.array([3, 9]), np.array([0, 1, 2, 20])], [np.array([4, 0]), np.array([2])]
@@ -62,7 +53,7 @@ def test_without_an_empty_set_it_is_the_whole_gaussian():
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_a_group_that_goes_as_a_whole_leaves_the_means_of_the_others(how):
+def test_a_group_that_goes_as_a_whole_leaves_the_means_of_the_others(refitted, how):
     clips, group = bank(7)
     gone = np.flatnonzero(group == 1)
     distances, lost = DowndatedGaussian(estimate(clips, group, how), clips).distances([gone], [gone])
@@ -81,7 +72,7 @@ def test_sets_that_are_handled_one_by_one_get_the_same_distances(monkeypatch):
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_only_sets_that_hold_all_of_the_scatter_are_named_as_lost(how):
+def test_only_sets_that_hold_all_of_the_scatter_are_named_as_lost(refitted, how):
     clips, group = bank(7)
     clips[4], clips[5] = clips[4] + 1e8, clips[5] - 1e8
     sets, asked = [np.array([4]), np.array([4, 5]), np.array([0, 1])], [np.array([4]), np.array([5]), np.array([0, 1])]
@@ -91,7 +82,7 @@ def test_only_sets_that_hold_all_of_the_scatter_are_named_as_lost(how):
         assert np.allclose(distances[asked[i]], refitted(clips, group, how, sets[i], clips[asked[i]]), rtol=1e-5)
 
 
-def test_a_set_that_holds_all_of_the_scatter_of_a_direction_is_named_as_lost():
+def test_a_set_that_holds_all_of_the_scatter_of_a_direction_is_named_as_lost(refitted):
     clips, group = bank(7)
     clips[4, 0] += 1e6
     clips[[5, 6], 1] += [1e6, -1e6]

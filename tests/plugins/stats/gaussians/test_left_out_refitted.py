@@ -33,14 +33,6 @@ def banks(draw):
     return clips.astype(np.float32).astype(np.float64), group
 
 
-def by_the_others(clips, group, how, gone, rows):
-    stay = np.setdiff1d(np.arange(len(clips)), gone)
-    left, place = np.unique(group[stay], return_inverse=True)
-    distances = np.full((len(rows), group.max() + 1), np.inf)
-    distances[:, left] = estimate(clips[stay], place, how).distances(rows)
-    return distances
-
-
 def close(found, expected):
     """Whether the values are the same up to a small share of a table's 24 bits."""
     assert np.allclose(found, expected, rtol=2.0**-BITS / 20, atol=1e-11)
@@ -48,22 +40,24 @@ def close(found, expected):
 
 @settings(max_examples=60, deadline=None)
 @given(banks(), st.sampled_from([0.3, "oas", "ledoit_wolf"]))
-def test_one_clip_left_out_is_scored_by_the_others(bank, how):
+def test_one_clip_left_out_is_scored_by_the_others(refitted, bank, how):
     clips, group = bank
     found, lost = estimate(clips, group, how).distances_left_out()
     kept = np.flatnonzero(~lost)
     assert len(kept) >= len(clips) - 2
-    close(found[kept], np.concatenate([by_the_others(*bank, how, [i], clips[[i]]) for i in kept]))
+    close(found[kept], np.concatenate([refitted(*bank, how, [i], clips[[i]]) for i in kept]))
 
 
 @settings(max_examples=60, deadline=None)
 @given(banks(), st.sampled_from([0.3, "oas", "ledoit_wolf"]), st.integers(1, 9))
-def test_sets_left_out_are_scored_by_the_others_be_they_larger_than_the_clips_are_wide_or_not(bank, how, parts):
+def test_sets_left_out_are_scored_by_the_others_be_they_larger_than_the_clips_are_wide_or_not(
+    refitted, bank, how, parts
+):
     clips, group = bank
     sets = [np.sort(part) for part in np.array_split(np.random.default_rng(0).permutation(len(clips)), parts + 1)]
     found, lost = DowndatedGaussian(estimate(clips, group, how), clips).distances(sets, sets)
     for gone in (part for part, is_lost in zip(sets, lost, strict=True) if not is_lost):
-        close(found[gone], by_the_others(clips, group, how, gone, clips[gone]))
+        close(found[gone], refitted(clips, group, how, gone, clips[gone]))
 
 
 @pytest.mark.parametrize("sizes", [(9,), (6, 4)])

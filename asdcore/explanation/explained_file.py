@@ -1,0 +1,136 @@
+"""Explains the score of a recording in a file, by a detector's file or the folder of a run."""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from decimal import Decimal
+from pathlib import Path
+from tempfile import mkdtemp
+
+from asdcore.basics.paths import given_path
+from asdcore.basics.recording_parts import part_name, part_of, recording_path, seconds_text
+from asdcore.data.audio import AudioFacts, decode_new
+from asdcore.detector.detector import Detector
+from asdcore.detector.export import export
+from asdcore.detector.load import load_detector
+from asdcore.errors import DataError
+from asdcore.explanation.explain import explain
+from asdcore.explanation.explanation import Explanation
+from asdcore.explanation.picture import check_place, draw
+from asdcore.frozen.freeze import freeze
+from asdcore.progress import Progress
+from asdcore.runs.folder import RUN_FILE, Run, load_run
+
+
+def explain_file(
+    source: str | Path,
+    clip: str | Path,
+    machine: str | None = None,
+    section: str | None = None,
+    *,
+    system: str | None = None,
+    data: str | Path | None = None,
+    times: int = 10,
+    bands: int = 8,
+    picture: str | Path | None = None,
+    public_key: str | Path | None = None,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Say why a recording has its score.
+
+    Parameters
+    ----------
+    source : path
+        A detector's file, or the folder of a finished run, which is frozen in a temporary folder.
+    clip : path
+        The recording; of a run also a clip as its tables name it, which says its machine and section, too.
+    machine, section, system, data, times, bands
+        As of :func:`asdcore.explain`. ``data`` of a run is by default where it lay when the run was made.
+    picture : path, optional
+        Also draw it into this file, ``.png`` or ``.svg``.
+    public_key, store : path, optional
+        As of :func:`asdcore.load_detector`; where the store of a run lies, if it has moved.
+    progress : Progress, optional
+        Reports progress; silent by default.
+
+    Raises
+    ------
+    DataError
+        If the recording cannot be scored, or there is no such clip.
+    ManifestError
+        If the detector does not fit what is installed here, or what the run rests on has changed.
+    """
+    path, file = given_path(source, "the detector"), given_path(clip, "the clip")
+    drawing = None if picture is None else check_place(given_path(picture, "picture"))
+    if (path / RUN_FILE).is_file():
+        run = load_run(path)
+        data = Path(run.about["data"]) if data is None else data
+        file, machine, section = _clip_of_run(run, file, machine, section, Path(data))
+        _check_file(file)
+        detector = detector_of_run(run, store, progress)
+    else:
+        _check_file(file)
+        detector = load_detector(path, public_key=public_key)
+    audio, facts = decode_new(file)
+    _check_window(detector, file, facts)
+    explained = explain(
+        detector, audio, facts.sample_rate, machine, section, system=system, data=data, times=times, bands=bands
+    )
+    if drawing is not None:
+        draw(explained, audio, facts.sample_rate, drawing, data=data, title=file.name)
+    return explained
+
+
+def detector_of_run(run: Run, store: str | Path | None = None, progress: Progress | None = None) -> Detector:
+    """Return the detector of a finished run: it is frozen and exported into a folder that goes when the detector does.
+
+    Raises ManifestError if what the run rests on has changed since.
+    """
+    folder = Path(mkdtemp(prefix="asdcore-explain-"))
+    try:
+        manifest = freeze(run, folder / "frozen.json", progress=progress)
+        detector = load_detector(export(manifest.path, folder / "frozen.asd", store=store, progress=progress))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(detector, shutil.rmtree, folder, ignore_errors=True)
+    return detector
+
+
+def _check_file(clip: Path) -> None:
+    if not recording_path(clip).is_file():
+        raise DataError(f"There is no recording {clip}. Name a file, such as clip.wav.")
+
+
+def _check_window(detector: Detector, file: Path, facts: AudioFacts) -> None:
+    """Raise DataError for a recording longer than the windows that a detector judges: its threshold is theirs."""
+    if (windows := detector.windows) is None:
+        return
+    seconds = facts.n_samples / facts.sample_rate
+    if facts.n_samples > round(windows.seconds * facts.sample_rate) + 1:
+        part = part_of(file.name)
+        start = part.seconds[0]
+        end = start + Decimal(str(windows.seconds))
+        window = part_name(*part._replace(start=seconds_text(start), end=seconds_text(end)))
+        raise DataError(
+            f"{file} lasts {seconds:.6g} s, and this detector judges windows of {windows.seconds:g} s. Name one of "
+            f"them, such as {window}; 'asdcore detect' lists all."
+        )
+
+
+def _clip_of_run(
+    run: Run, clip: Path, machine: str | None, section: str | None, data: Path
+) -> tuple[Path, str | None, str | None]:
+    """Return the file, machine and section of a clip, if it is named as in the run's tables; else what was given."""
+    row = run.clips.filter(clip=clip.as_posix()).select("machine", "section").rows()
+    if not row:
+        if not recording_path(clip).is_file():
+            raise DataError(
+                f"{clip} is neither a file nor a clip of {run.folder}. Its clips have names such as "
+                f"{run.clips['clip'][0]}."
+            )
+        return clip, machine, section
+    of_machine, of_section = row[0]
+    return data / clip, machine or of_machine, section or of_section

@@ -1,0 +1,183 @@
+"""Draws an explanation as one picture: the clip and the nearest train normal, which parts raised the score, and shares.
+
+Altair lays it out and vl-convert draws it, without a browser (extra ``report``).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.data.audio import decode
+from asdcore.drawing.colours import BLUE, ORANGE
+from asdcore.drawing.spectrograms import BRIGHTEST, DARKEST, LOWEST, png, spectrogram
+from asdcore.errors import AsdcoreError, DataError
+from asdcore.explanation.explanation import Explanation
+from asdcore.store.atomic import write_bytes
+
+SUFFIXES = (".png", ".svg")
+WIDTH, HEIGHT = 420, 190
+"""Pixels of each of the four panels."""
+
+SCALE = 2.0
+"""Pixels of a PNG for each pixel of the layout."""
+
+
+def check_place(path: Path) -> Path:
+    """Return the path of a picture; AsdcoreError unless a new file of this name can be drawn here."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise AsdcoreError(f"{path} is no name of a picture. Choose one that ends in {' or '.join(SUFFIXES)}.")
+    if path.exists() or path.is_symlink():
+        raise AsdcoreError(f"{path} exists and is not written over. Choose another name with --picture, or remove it.")
+    try:
+        import altair  # noqa: F401
+        import vl_convert  # noqa: F401
+    except ImportError:
+        raise AsdcoreError("A picture needs the extra 'report': pip install 'asdcore[report]'.") from None
+    return path
+
+
+def draw(
+    explained: Explanation,
+    audio: NDArray[np.float32],
+    sample_rate: int,
+    path: Path,
+    *,
+    data: str | Path | None = None,
+    title: str = "",
+) -> None:
+    """Draw an explanation.
+
+    Parameters
+    ----------
+    explained : Explanation
+        What :func:`asdcore.explain` returned.
+    audio : ndarray of float32, shape (n_channels, n_samples)
+        The clip in [-1, 1]; its first channel is drawn.
+    sample_rate : int
+        Hz.
+    path : path
+        The picture: ``.png`` or ``.svg``.
+    data : path, optional
+        The folder of the train normals, to draw the nearest one, too.
+    title : str
+        What the clip is called.
+    """
+    import vl_convert
+
+    chart = _chart(explained, {"clip": (audio[0], sample_rate), **_nearest(explained, data)}, title)
+    if path.suffix.lower() == ".svg":
+        write_bytes(path, vl_convert.vegalite_to_svg(chart).encode())
+    else:
+        write_bytes(path, vl_convert.vegalite_to_png(chart, scale=SCALE))
+
+
+def _nearest(explained: Explanation, data: str | Path | None) -> dict[str, tuple[NDArray[np.float32], int]]:
+    """Return the first channel and sample rate of the nearest train normal, if its recording is at hand."""
+    near = explained.verdict.nearest
+    if near is None or data is None:
+        return {}
+    try:
+        audio, rate = decode(Path(data) / near.clip)
+    except DataError:
+        return {}
+    return {"nearest train normal": (audio[0], rate)}
+
+
+def _chart(explained: Explanation, sounds: Mapping[str, tuple[NDArray[np.float32], int]], title: str) -> dict[str, Any]:
+    import altair as alt
+
+    levels = {name: spectrogram(*sound) for name, sound in sounds.items()}
+    dark, bright = np.quantile(np.concatenate(list(levels.values())), [DARKEST, BRIGHTEST])
+    pictures = [
+        _spectrogram(png(levels[name], dark, bright), len(audio) / rate, rate, name)
+        for name, (audio, rate) in sounds.items()
+    ]
+    verdict, high = explained.verdict, explained.n_as_high
+    headline = f"{title}: {'anomalous' if verdict.anomalous else 'not anomalous'}, score {verdict.score:.4g}, "
+    headline += f"threshold {verdict.threshold:.4g}"
+    below = f"{verdict.machine} section {verdict.section}, system {verdict.system}. {high} of {explained.n_normals} "
+    below += f"train normals score as high (p = {verdict.p_value:.3g})."
+    if verdict.nearest is not None:
+        below += f" Sounds most like {verdict.nearest.clip}."
+    below_them = alt.hconcat(_parts(explained), _shares(explained), spacing=30).resolve_legend(color="independent")
+    rows = [alt.hconcat(*pictures, spacing=30), below_them.resolve_scale(color="independent")]
+    chart = alt.vconcat(*rows, spacing=24)
+    chart = chart.properties(title=alt.TitleParams(headline, subtitle=below, anchor="start", offset=14))
+    spec: dict[str, Any] = chart.configure(background="white").configure_view(stroke=None).to_dict()
+    return spec
+
+
+def _spectrogram(content: bytes, seconds: float, rate: int, title: str) -> Any:
+    """Return a panel that holds a picture of levels, low frequencies at the bottom."""
+    import altair as alt
+
+    uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    place = [{"url": uri, "x": seconds / 2, "y": float(np.sqrt(LOWEST * rate / 2))}]
+    return (
+        alt.Chart(alt.Data(values=place), width=WIDTH, height=HEIGHT, title=title)
+        .mark_image(width=WIDTH, height=HEIGHT, aspect=False)
+        .encode(
+            url="url:N",
+            x=alt.X("x:Q", title="s", scale=alt.Scale(domain=[0, seconds], nice=False)),
+            y=alt.Y("y:Q", title="Hz", scale=alt.Scale(type="log", domain=[LOWEST, rate / 2], nice=False)),
+        )
+    )
+
+
+def _parts(explained: Explanation) -> Any:
+    """Return the panel of the parts that raised the score (orange) or lowered it (blue)."""
+    import altair as alt
+
+    grid, parts = explained.grid, explained.raised.parts
+    lowest = min(LOWEST, grid.hertz[1] / 2)
+    rows = [
+        {
+            "from": grid.seconds[t],
+            "to": grid.seconds[t + 1],
+            "low": max(lowest, grid.hertz[b]),
+            "high": grid.hertz[b + 1],
+            "raised": float(parts[b, t]),
+        }
+        for b in range(parts.shape[0])
+        for t in range(parts.shape[1])
+    ]
+    most = float(np.abs(parts).max()) or 1.0
+    colour = alt.Scale(domain=[-most, 0, most], range=[BLUE, "#f4f4f2", ORANGE], interpolate="rgb")
+    y = alt.Scale(type="log", domain=[lowest, grid.hertz[-1]], nice=False)
+    title = f"what raises the score, against the {explained.replaced_by}"
+    return (
+        alt.Chart(alt.Data(values=rows), width=WIDTH, height=HEIGHT, title=title)
+        .mark_rect(stroke="white", strokeWidth=0.5)
+        .encode(
+            x=alt.X("from:Q", title="s", scale=alt.Scale(domain=[0, grid.seconds[-1]], nice=False)),
+            x2="to:Q",
+            y=alt.Y("low:Q", title="Hz", scale=y),
+            y2="high:Q",
+            color=alt.Color("raised:Q", scale=colour, title=None, legend=alt.Legend(gradientLength=HEIGHT - 10)),
+        )
+    )
+
+
+def _shares(explained: Explanation) -> Any:
+    """Return the panel of what adds up to the score."""
+    import altair as alt
+
+    verdict = explained.verdict
+    rows = [{"part": "as usual", "adds": verdict.usual}]
+    rows += [{"part": name, "adds": branch.share} for name, branch in verdict.branches.items()]
+    rows += [{"part": f"guard {name}", "adds": taken} for name, taken in verdict.guards.items()]
+    return (
+        alt.Chart(alt.Data(values=rows), width=WIDTH - 110, height=HEIGHT, title="what adds up to the score")
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=alt.X("adds:Q", title="adds to the score"),
+            y=alt.Y("part:N", sort=None, title=None, axis=alt.Axis(labelLimit=170)),
+            color=alt.condition(alt.datum.adds > 0, alt.value(ORANGE), alt.value(BLUE)),
+        )
+    )

@@ -1,0 +1,76 @@
+"""Parts of a clip are replaced where it was asked for, and nowhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asdcore.explanation.sound_parts import Grid, ReplacedParts
+
+RATE = 8000
+RNG = np.random.default_rng(3)
+CLIP, OTHER = (RNG.normal(scale=0.1, size=(2, 16000)).astype(np.float32) for _ in range(2))
+GRID = Grid.of(2.0, RATE, times=4, bands=5)
+masks = st.lists(st.booleans(), min_size=20, max_size=20).map(lambda bits: np.array(bits).reshape(5, 4))
+
+
+def test_a_clip_without_a_replaced_part_keeps_its_samples_and_all_parts_make_it_the_other():
+    replaced = ReplacedParts(CLIP, RATE, GRID, OTHER)
+    assert np.array_equal(replaced(np.zeros(GRID.shape, bool)), CLIP)
+    assert replaced(np.ones(GRID.shape, bool)) == pytest.approx(OTHER, abs=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(masks)
+def test_what_two_halves_of_the_parts_change_adds_up(mask):
+    replaced = ReplacedParts(CLIP, RATE, GRID, OTHER)
+    change = (replaced(mask) - CLIP) + (replaced(~mask) - CLIP)
+    assert change == pytest.approx(OTHER - CLIP, abs=1e-6)
+
+
+def test_a_part_changes_its_seconds_and_its_band_alone():
+    mask = np.zeros(GRID.shape, bool)
+    mask[3, 1] = True  # from 0.5 s to 1 s
+    change = ReplacedParts(CLIP, RATE, GRID, OTHER)(mask) - CLIP
+    window = 512
+    assert not change[:, : 4000 - window].any()
+    assert not change[:, 8000 + window :].any()
+    power = np.square(np.abs(np.fft.rfft(change))).sum(axis=0)
+    hertz = np.fft.rfftfreq(16000, 1 / RATE)
+    inside = (hertz > GRID.hertz[3] - 40) & (hertz < GRID.hertz[4] + 40)
+    assert power[inside].sum() > 0.999 * power.sum()
+
+
+def test_the_background_of_steady_noise_is_as_loud_as_the_noise():
+    quiet = ReplacedParts(CLIP, RATE, GRID)(np.ones(GRID.shape, bool))
+    level = 10 * np.log10(np.square(quiet).mean() / np.square(CLIP).mean())
+    assert -2 < level < 0.5
+
+
+@pytest.mark.parametrize("what", ["a knock", "a tone"])
+def test_the_background_has_neither_knocks_nor_tones(what):
+    time = np.arange(16000) / RATE
+    knock = np.where((time > 1.1) & (time < 1.2), 1.0, 0.0) * RNG.normal(size=16000)
+    event = knock if what == "a knock" else 0.5 * np.sin(2 * np.pi * 1000 * time)
+    quiet = ReplacedParts((CLIP + event).astype(np.float32), RATE, GRID)(np.ones(GRID.shape, bool))
+    assert np.square(quiet).mean() < 1.5 * np.square(CLIP).mean()
+
+
+@pytest.mark.parametrize("samples", [1, 5, 300, 512, 513])
+def test_clips_shorter_than_the_window_are_replaced_too(samples):
+    clip, other = CLIP[:, :samples], OTHER[:, :samples]
+    grid = Grid.of(samples / RATE, RATE, times=2, bands=2)
+    assert ReplacedParts(clip, RATE, grid, other)(np.ones((2, 2), bool)) == pytest.approx(other, abs=1e-6)
+
+
+@settings(deadline=None)
+@given(st.sampled_from([1000, 8000, 16000, 44100, 192000]), st.integers(1, 40), st.integers(1, 40))
+def test_edges_rise_from_nothing_to_the_end_and_half_the_sample_rate(rate, times, bands):
+    grid = Grid.of(10.0, rate, times=times, bands=bands)
+    assert (grid.seconds[0], grid.seconds[-1], grid.hertz[0]) == (0.0, 10.0, 0.0)
+    assert grid.hertz[-1] == pytest.approx(rate / 2)
+    assert all(np.diff(grid.seconds) > 0)
+    assert all(np.diff(grid.hertz) > 0)
+    assert grid.shape == (bands, times)
