@@ -41,12 +41,12 @@ from numpy.typing import NDArray
 import asdcore
 from asdcore.data.audio import AudioFacts
 from asdcore.evidence import metrics
+from asdcore.evidence.labels.truth import truth_of
 from asdcore.evidence.selection.fault_clips import Fault
 from asdcore.evidence.selection.fault_gains import drawn_normals, gains
 from asdcore.evidence.selection.fault_problem import NORMAL_DRAWS, Problem
 from asdcore.evidence.selection.fault_scores import branch_parts, cell_scores
 from asdcore.evidence.selection.shrunken_choice import DOUBT, MARGIN, PRIOR_FAULTS, Choice, choose, mixed
-from asdcore.evidence.truth import truth_of
 from asdcore.portfolio import parse_portfolio
 from benchmarks.robustness import ENCODERS, SCOPES, SETTINGS, SINGLE, with_singles, write_set
 

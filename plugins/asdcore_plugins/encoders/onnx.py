@@ -20,7 +20,7 @@ from asdcore_plugins.nn.running.layers import checked_layers
 Floats = NDArray[np.float32]
 
 LAYOUTS = {1: "d", 2: "nd", 3: "ntd"}
-"""What the axes of an output are where no layout is given, by their number."""
+"""What the axes of an output are by their number, if no layout is given."""
 
 
 class GraphEncoder(LayeredEncoder):
