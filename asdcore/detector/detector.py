@@ -139,6 +139,7 @@ class Detector:
         section: str | None = None,
         *,
         system: str | None = None,
+        unit: str | None = None,
     ) -> Verdict:
         """Score one clip by one system.
 
@@ -147,11 +148,14 @@ class Detector:
         audio : array_like of float, shape (n_samples,) or (n_channels, n_samples)
             In [-1, 1], with as many channels as the machine's train clips.
         sample_rate : int
-            Hz. Encoders resample from it, as in a run.
+            Hz, that of the machine's train clips.
         machine, section : str, optional
             Which machine the clip is of. Not needed if the detector knows one only.
         system : str, optional
             The system. By default the only one, or the one with the portfolio's name.
+        unit : str, optional
+            The unit of the samples, such as "g"; "" if nothing says it. By default that of the train clips is taken for
+            granted.
 
         Returns
         -------
@@ -162,18 +166,25 @@ class Detector:
         Raises
         ------
         DataError
-            If the clip is too short, silent, not finite or of another number of channels, or the machine is unknown.
+            If the clip is too short, silent, not finite, or of another number of channels, rate or unit than the train
+            clips, or the machine is unknown.
         ManifestError
             If this machine computes other numbers than were frozen.
         """
         name = self._system(system)
-        return self._verdicts(audio, sample_rate, machine, section, [name])[name]
+        return self._verdicts(audio, sample_rate, unit, machine, section, [name])[name]
 
     def score_all(
-        self, audio: ArrayLike, sample_rate: int, machine: str | None = None, section: str | None = None
+        self,
+        audio: ArrayLike,
+        sample_rate: int,
+        machine: str | None = None,
+        section: str | None = None,
+        *,
+        unit: str | None = None,
     ) -> dict[str, Verdict]:
         """Score one clip by every system; parameters and errors as of :meth:`score`."""
-        return self._verdicts(audio, sample_rate, machine, section, self.systems)
+        return self._verdicts(audio, sample_rate, unit, machine, section, self.systems)
 
     def known(self, machine: str | None = None, section: str | None = None) -> KnownMachine:
         """Return what was frozen of a machine: train normals, and thresholds by any rule; errors as :meth:`score`."""
@@ -197,13 +208,18 @@ class Detector:
         self._system(system)
 
     def _verdicts(
-        self, audio: ArrayLike, sample_rate: int, machine: str | None, section: str | None, systems: list[str]
+        self,
+        audio: ArrayLike,
+        sample_rate: int,
+        unit: str | None,
+        machine: str | None,
+        section: str | None,
+        systems: list[str],
     ) -> dict[str, Verdict]:
         with self._lock, chosen(self._plugins), single_threaded():
             frozen = self._machine(*self._cell(machine, section))
-            where = f"{frozen.machine} section {frozen.section}"
-            sound = checked_audio(audio, sample_rate, frozen.channels, frozen.seconds, where)
-            with located(where):
+            sound = checked_audio(audio, sample_rate, unit, frozen.kind, frozen.seconds)
+            with located(frozen.kind.where):
                 return frozen.verdicts(self._features(sound, int(sample_rate), frozen.machine, frozen.section), systems)
 
     def _features(self, sound: NDArray[np.float32], sample_rate: int, machine: str, section: str) -> Features:

@@ -76,7 +76,7 @@ def _calibrated(runs: Sequence[Run], names: list[str], faults: list[Fault]) -> t
     """Return z of normals and faults by every branch, and the index of both; a fault is named by its digest."""
     machines = sorted({fault.machine for fault in faults})
     first = runs[0].clips.filter((pl.col("split") == "train") & pl.col("machine").is_in(machines))
-    index = pl.concat([first, test_index(faults).with_columns(clip="sha256")])
+    index = pl.concat([first, test_index(faults).with_columns(clip="sha256")], how="diagonal")
     parts, wanted = [], set(names)
     for run in runs:
         own = [name for name in run.about["portfolio"]["branches"] if name in wanted]
@@ -106,7 +106,7 @@ def _scored_now(run: Run, names: list[str], faults: list[Fault]) -> pl.DataFrame
     """Return z of faults that the run has not scored."""
     index = test_index(faults)
     train = run.clips.filter(pl.col("split") == "train").join(index.select(CELL).unique(), on=CELL, how="semi")
-    z = calibrated_again(run, names, pl.concat([train, index])).filter(pl.col("role") == "test")
+    z = calibrated_again(run, names, pl.concat([train, index], how="diagonal")).filter(pl.col("role") == "test")
     named = z.join(index.select("clip", "sha256"), on="clip").with_columns(clip="sha256")
     return named.select(list(CALIBRATED.columns))
 
