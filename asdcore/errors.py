@@ -43,18 +43,46 @@ class DataError(AsdcoreError):
     """Sound, a dataset or features are invalid, or too few to score."""
 
 
+_CLIP = re.compile(r"(?P<file>.*?\.\w+)#(?P<fragment>(?:t|channel|rate|unit)=.*?): (?P<problem>.*)", re.DOTALL)
+"""A line about a part of a recording (:mod:`asdcore.basics.recording_parts`)."""
+
+
+def by_recording(lines: Iterable[str]) -> list[str]:
+    """Return lines that begin with a clip's name, those that say the same of several parts of a recording as one.
+
+    Examples
+    --------
+    >>> by_recording(["a.wav#t=0-1: cut short", "a.wav#t=1-2: cut short", "b.wav: empty", "a.wav#t=1-2: is loud"])
+    ['a.wav: cut short (2 clips of it, from t=0-1 on)', 'b.wav: empty', 'a.wav#t=1-2: is loud']
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
+    for line in lines:
+        match = _CLIP.fullmatch(line)
+        key = (line, "") if match is None else (match["file"], match["problem"])
+        alike.setdefault(key, []).append("" if match is None else match["fragment"])
+    return [
+        file
+        if not problem
+        else f"{file}#{fragments[0]}: {problem}"
+        if len(fragments) == 1
+        else f"{file}: {problem} ({len(fragments)} clips of it, from {fragments[0]} on)"
+        for (file, problem), fragments in alike.items()
+    ]
+
+
 class DatasetError(DataError):
     """Everything that is wrong in one dataset.
 
     ``problems`` has one line for each problem, each naming its file. ``clips`` is the clip index of all clips that were
-    listed (a polars frame; audio facts are null for an unreadable clip).
+    listed (a polars frame; audio facts are null for an unreadable clip). The message says once what holds for all
+    windows of a recording.
     """
 
     def __init__(self, message: str, problems: Iterable[str] = (), clips: Any = None) -> None:
         # Unpickled, it is made of its message alone and gets its problems afterwards.
         self.problems = list(problems)
         self.clips = clips
-        super().__init__("\n".join([message, *(f"  - {problem}" for problem in self.problems)]))
+        super().__init__("\n".join([message, *(f"  - {problem}" for problem in by_recording(self.problems))]))
 
 
 class StoreError(AsdcoreError):

@@ -165,7 +165,7 @@ def _beats_of(cfg: dict[str, Any]) -> dict[str, Any]:
     """BEATs of any size, by the network here."""
     from asdcore_plugins.nn.beats import Beats
     from asdcore_plugins.nn.beats_checkpoint import NAMES
-    from asdcore_plugins.nn.checkpoint import translated
+    from asdcore_plugins.nn.checkpoints.weights import translated
 
     with torch.device("meta"):
         state = {translated(name, NAMES): tensor for name, tensor in Beats(cfg).state_dict().items()}
@@ -175,8 +175,8 @@ def _beats_of(cfg: dict[str, Any]) -> dict[str, Any]:
 
 def _dasheng(entry: Resource) -> dict[str, Any]:
     """Dasheng: window and filter bank have values, because the encoder compares them with its own."""
-    from asdcore_plugins.nn.frontend import torch_bank
-    from asdcore_plugins.nn.mel import htk_bank
+    from asdcore_plugins.nn.front_ends.mel import htk_bank
+    from asdcore_plugins.nn.front_ends.spectrograms import torch_bank
 
     front_end = {
         "front_end.0.spectrogram.window": torch.hann_window(512),
@@ -224,8 +224,8 @@ def _efficientat(entry: Resource) -> dict[str, Tensor]:
 def _panns(entry: Resource) -> dict[str, Any]:
     """PANNs: Fourier matrices and mel bands have values, because the encoder compares them with its own."""
     from asdcore_plugins.nn import panns
-    from asdcore_plugins.nn.frontend import torch_bank
-    from asdcore_plugins.nn.mel import slaney_bank
+    from asdcore_plugins.nn.front_ends.mel import slaney_bank
+    from asdcore_plugins.nn.front_ends.spectrograms import torch_bank
 
     settings: dict[str, Any] = {"sample_rate": 32000, "window_size": 1024, "fmax": 14000.0, **entry.use}
     size = settings["window_size"]

@@ -144,3 +144,8 @@ def test_without_any_fault_nothing_is_measured_and_the_message_says_so(plant, tm
     run = asdcore.run("logmel-knn", tmp_path, tmp_path.with_name("run"), store=home / "store")
     with pytest.raises(asdcore.EvaluationError, match=r"without normal and faulty(.|\n)*fan section 00 is not judged"):
         asdcore.evaluate(run)
+    normal = next((tmp_path / "fan" / "test" / "good").iterdir())
+    normal.rename(tmp_path / "fan" / "test" / normal.name)  # so one test clip has no label
+    run = asdcore.run("logmel-knn", tmp_path, tmp_path.with_name("partly"), store=home / "store")
+    with pytest.raises(asdcore.EvaluationError, match=r"does not say of every test clip.*test/good.*column label"):
+        asdcore.evaluate(run)

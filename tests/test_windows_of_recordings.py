@@ -96,6 +96,19 @@ def test_a_recording_that_cannot_be_read_can_be_left_out(hall, tmp_path):
     assert final.decisions.height == 3
 
 
+def test_what_is_wrong_with_a_recording_is_said_once_for_all_of_its_windows(hall, tmp_path):
+    home, _ = hall
+    test = tmp_path / "today" / "pump" / "test"
+    test.mkdir(parents=True)
+    soundfile.write(test / "slow.wav", np.zeros(5 * 8000), 8000)
+    with pytest.raises(asdcore.DataError) as error:
+        asdcore.infer(home / "pump.json", tmp_path / "today", tmp_path / "final")
+    assert str(error.value).count("slow.wav") == 1
+    assert "slow.wav: sample_rate is 8000, its train clips have 16000 (4 clips of it, from t=0-2 on)" in str(
+        error.value
+    )
+
+
 def test_labels_of_recordings_hold_for_their_windows(hall, tmp_path):
     home, _ = hall
     for kind, labels in {"data": "a.wav,0\nb.wav,1\n", "domain": "a.wav,0\nb.wav,0\n"}.items():

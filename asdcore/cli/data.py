@@ -12,7 +12,7 @@ from asdcore.cli import terminal
 from asdcore.cli.export import Csv, Latex, export
 from asdcore.cli.registry import RegistryDir
 from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
-from asdcore.errors import AsdcoreError, DatasetError, did_you_mean
+from asdcore.errors import AsdcoreError, DatasetError, by_recording, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,7 +125,7 @@ def _show(read: _Read, *, named: bool, as_json: bool, csv: Path | None, latex: P
         typer.echo()
         print_lines(terminal.table(recordings, ("machine", "section", "train", "ordered", "recordings")))
         print_lines([f"note: {note}" for note in notes])
-        print_lines([f"problem: {problem}" for problem in read.problems])
+        print_lines([f"problem: {problem}" for problem in by_recording(read.problems)])
 
 
 def fetch(

@@ -26,7 +26,7 @@ Section = Annotated[str | None, typer.Option(help="Its section. Default: the onl
 System = Annotated[str | None, typer.Option(help="The system. Default: as detect.")]
 Log = Annotated[Path | None, typer.Option(help="File that remembers all windows. Default: SOURCE.monitor.jsonl")]
 Seconds = Annotated[float | None, typer.Option(help="Length of a window. Default: of the train clips.")]
-Hop = Annotated[float | None, typer.Option(help="From one window to the next. Default: the length.")]
+Hop = Annotated[float | None, typer.Option(help="Seconds from one window to the next. Default: as when it learnt.")]
 Rule = Annotated[str, typer.Option(help="k/n: an alarm begins with k of n windows above the threshold.")]
 Promise = Annotated[str | None, typer.Option(help="False alarms allowed, such as '1 per week': sets the threshold.")]
 KeepAudio = Annotated[float, typer.Option(help="Seconds of sound to keep before an alarm.", min=0, max=86400)]
@@ -77,7 +77,8 @@ def monitor(
         for note in loaded.notes:
             typer.echo(f"note: {note}", err=True)
         judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
-        asked = settings_of(judge.machine, judge.system, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
+        learnt = (judge.machine, judge.system, loaded.windows)
+        asked = settings_of(*learnt, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
     if _listen(judge, asked, place, file, unit=unit, keep_audio=keep_audio, show=windows):
         raise typer.Exit(FAILED)
 

@@ -177,7 +177,8 @@ def _alike(rows: list[dict[str, Any]]) -> Iterator[str]:
     if len(test) > recordings:
         yield (
             f"{len(test)} test windows of {recordings} recording{'s' * (recordings > 1)}: those of one recording "
-            "resemble one another, so the intervals of an evaluation, which counts each for itself, are too narrow."
+            "resemble one another, so the intervals of an evaluation draw whole recordings. They are too narrow if a "
+            "machine has fewer than about six normal or six faulty ones; of a single one its windows are drawn."
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from asdcore.basics.recording_parts import part_of
 from asdcore.data.audio import decode
 from asdcore.detector.adapted_file import CellName
 from asdcore.detector.baselines import KnownMachine
@@ -63,8 +64,9 @@ def refusal(heard: list[Heard], system: str, known: KnownMachine, root: Path) ->
     if not above:
         return ""
     usual = len(heard) * known.rate_above(system, known.threshold(system))
+    kind = "recordings" if all(part_of(clip.name).start is None for clip in heard) else "windows of recordings"
     lines = [
-        f"{len(above)} of {len(heard)} recordings in {root} are anomalous to the detector ({usual:.2g} would be "
+        f"{len(above)} of {len(heard)} {kind} in {root} are anomalous to the detector ({usual:.2g} would be "
         "expected of a machine that has not changed):",
         *(f"  {_line(clip, system)}" for clip in above[:LISTED]),
         *([f"  and {len(above) - LISTED} more"] if len(above) > LISTED else []),

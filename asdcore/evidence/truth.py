@@ -17,6 +17,11 @@ from asdcore.evidence.rules import OWN_RECORDINGS, RULES
 from asdcore.runs.folder import Run
 from asdcore.store.tables import CELL, GROUND_TRUTH
 
+_OWN_ADVICE = (
+    "Put all test clips of that machine into test/good and test/<name of a fault>, or fill in the column label of "
+    "clips.csv (normal, or a fault's name) for all of them; then run again."
+)
+
 
 def rules_for(done: Run, truth: pl.DataFrame, year: int | None = None) -> int:
     """Return the year whose rules apply to the labels of a run: the one that was asked for, else that of its task.
@@ -63,6 +68,8 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
         raise EvaluationError("This run has no test clips, so there is nothing to evaluate.")
     labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
     if labels is None:
+        if done.about.get("year") == OWN_RECORDINGS:
+            raise EvaluationError(f"{root} does not say of every test clip of a machine what it is. {_OWN_ADVICE}")
         raise EvaluationError(f"The names of the test clips in {root} do not mark anomalies. {advice}")
     labels = GROUND_TRUTH.check(spread(labels, done.clips) if _cuts(done) else labels)
     return labels if done.about.get("year") != OWN_RECORDINGS else _measurable(done, labels)
@@ -92,8 +99,8 @@ def _measurable(done: Run, labels: pl.DataFrame) -> pl.DataFrame:
 
 def _why(done: Run, machine: str, section: str) -> str:
     return (
-        f"{machine} section {section} is not judged: its test clips have no labels, or all the same, so no AUC can be "
-        f"computed. 'asdcore decisions {done.folder}' shows how many are above the threshold."
+        f"{machine} section {section} is not judged: its test clips have no labels, not all of them one, or all the "
+        f"same, so no AUC can be computed. 'asdcore decisions {done.folder}' shows how many are above the threshold."
     )
 
 

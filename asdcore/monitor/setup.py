@@ -11,7 +11,7 @@ from asdcore.errors import DataError
 from asdcore.monitor.alarms import AlarmRule
 from asdcore.monitor.monitor import Settings
 from asdcore.monitor.promise import budget_of, in_words
-from asdcore.portfolio import Decision
+from asdcore.portfolio import Decision, Windows
 
 LONGEST = 86400
 """Seconds of a window at most: it is held in memory."""
@@ -23,6 +23,7 @@ SHORTEST_HOP = 0.01
 def settings_of(
     machine: KnownMachine,
     system: str,
+    windows: Windows | None = None,
     *,
     seconds: float | None = None,
     hop: float | None = None,
@@ -37,8 +38,12 @@ def settings_of(
         What the detector knows of the machine.
     system : str
         The system that judges.
+    windows : Windows, optional
+        What the detector's train recordings were cut into: unless told otherwise a monitor cuts alike, as ``detect``
+        does.
     seconds, hop : float, optional
-        Of a window, and from one to the next; by default the length of the shortest train clip, without overlap.
+        Of a window, and from one to the next; by default as ``windows`` says, or the length of the shortest train clip,
+        without overlap.
     alarm : str
         "k/n".
     promise : str, optional
@@ -50,7 +55,7 @@ def settings_of(
         If a value is out of range, or so few train normals cannot promise this; then the message says what they can.
     """
     length = machine.seconds if seconds is None else seconds
-    step = length if hop is None else hop
+    step = hop if hop is not None else windows.hop if windows and length == windows.seconds else length
     if not machine.seconds / 2 <= length <= LONGEST or not min(SHORTEST_HOP, length) <= step <= length:
         raise DataError(
             f"windows are {length:g} s long, every {step:g} s; from {machine.seconds / 2:g} s (half a train clip) to "

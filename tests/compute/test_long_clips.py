@@ -45,7 +45,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(file_content, "LARGE", 1000)
     monkeypatch.setattr(audio, "BLOCK", 7001)
     monkeypatch.setattr(pooling_blocks, "AT_ONCE", 1 << 12)
-    monkeypatch.setattr("asdcore_plugins.nn.envelopes.IN_MEMORY", 1000)
+    monkeypatch.setattr("asdcore_plugins.nn.front_ends.envelopes.IN_MEMORY", 1000)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_a_bundled_plugins_digest_does_not_depend_on_which_others_there_are():
 
 
 def test_no_module_beside_the_bundled_plugins_is_one():
-    for name in ("asdcore_plugins.nn.mel", "asdcore_plugins.gone"):
+    for name in ("asdcore_plugins.nn.front_ends.mel", "asdcore_plugins.gone"):
         with pytest.raises(PluginError, match=f"'{name}' is not installed"), restricted([name]):
             pass
 

@@ -62,7 +62,8 @@ def test_windows_lie_side_by_side_and_know_their_recording_and_second(hall):
         "train/tuesday.wav (0.4 s).",
         "1 recording is shorter than a window of 1 s, and left out: train/short.wav (0.7 s).",
         "3 test windows of 2 recordings: those of one recording resemble one another, so the intervals of an "
-        "evaluation, which counts each for itself, are too narrow.",
+        "evaluation draw whole recordings. They are too narrow if a machine has fewer than about six normal or six "
+        "faulty ones; of a single one its windows are drawn.",
     ]
 
 

@@ -183,3 +183,30 @@ def test_intervals_of_the_official_score_cover_the_truth_in_95_of_100_cases():
             covered[method] += interval.low <= true <= interval.high
     assert within_luck(covered["bca"], trials), covered
     assert within_luck(covered["percentile"], trials), covered
+
+
+def windows_of_recordings(rng, recordings=12, windows=8):
+    """Windows whose scores differ between recordings more than within one; normal and faulty ones alike: AUC 0.5."""
+    rows = []
+    for label in (0, 1):
+        for number in range(recordings):
+            level = rng.standard_normal()
+            for second in range(windows):
+                name = f"{label}-{number}.wav#t={second}-{second + 1}"
+                rows.append(("mill", "00", name, "A", level + 0.3 * rng.standard_normal(), label, None))
+    columns = ("machine", "section", "clip", "system", "score", "label", "domain")
+    return pl.DataFrame(rows, schema=columns, orient="row").with_columns(domain=pl.lit(None, dtype=pl.String))
+
+
+def test_intervals_count_recordings_and_not_their_windows():
+    rng, covered, covered_by_windows = np.random.default_rng(0), 0, 0
+    for _ in range(40):
+        table = windows_of_recordings(rng)
+        alone = table.with_columns(clip=pl.col("clip").str.replace("#", "_", literal=True))
+        for hits, given in (("recordings", table), ("windows", alone)):
+            interval = intervals(given, 2020, replicates=200).cells["A"][0]["auc"]
+            inside = interval.low <= 0.5 <= interval.high
+            covered += inside and hits == "recordings"
+            covered_by_windows += inside and hits == "windows"
+    assert covered >= 33
+    assert covered_by_windows <= 28

@@ -63,3 +63,26 @@ def test_half_of_the_swaps_are_done():
     chosen = swaps("s", 100, 1000, 0)
     assert set(np.unique(chosen)) == {0.0, 1.0}
     assert chosen.mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(chosen.size))
+
+
+RECORDINGS = np.array([0, 1, 0, 1, 2, 2, 3, 3, 4])
+
+
+def test_clips_of_one_recording_are_drawn_left_out_and_swapped_together():
+    weights = bootstrap_weights(STRATA, 200, 0, RECORDINGS)
+    assert np.array_equal(weights[[0, 6]], weights[[2, 7]])
+    assert (weights[0] + weights[4] == 2).all()
+    assert set(np.unique(weights[8])) == {1}
+    without = left_out_weights(STRATA, RECORDINGS)
+    assert without[:, 0].tolist() == [0, 1, 0, 1, 1, 1, 1, 1, 1]
+    assert without[:, 8].tolist() == [1] * 9
+    chosen = swaps("s", 9, 100, 0, RECORDINGS)
+    assert np.array_equal(chosen[1], chosen[3])
+    assert not np.array_equal(chosen[1], chosen[0])
+
+
+def test_recordings_of_one_clip_each_and_a_single_recording_change_nothing():
+    for recordings in (np.arange(9), np.array([3, 1, 4, 8, 5, 0, 2, 6, 7]), np.zeros(9, dtype=np.intp)):
+        assert np.array_equal(bootstrap_weights(STRATA, 50, 7, recordings), bootstrap_weights(STRATA, 50, 7))
+        assert np.array_equal(left_out_weights(STRATA, recordings), left_out_weights(STRATA))
+        assert np.array_equal(swaps("s", 9, 50, 7, recordings), swaps("s", 9, 50, 7))

@@ -15,6 +15,7 @@ import asdcore
 from asdcore.cli import app
 from asdcore.errors import DataError
 from asdcore.monitor.setup import settings_of
+from asdcore.portfolio import Windows
 
 RATE = 16000
 
@@ -55,6 +56,13 @@ def test_windows_are_as_long_as_train_clips_and_the_frozen_threshold_counts(know
     assert (asked.seconds, asked.hop, asked.rule.k, asked.rule.n) == (0.5, 0.5, 3, 5)
     assert asked.rule.threshold == known.threshold("knn")
     assert len(asked.normals) == 24
+
+
+def test_windows_overlap_as_those_that_the_detector_learnt_from(known):
+    windows = Windows(seconds=0.5, hop=0.25)
+    assert settings_of(known, "knn", windows=windows).hop == 0.25
+    assert settings_of(known, "knn", windows=windows, seconds=0.4).hop == 0.4
+    assert settings_of(known, "knn", windows=windows, hop=0.5).hop == 0.5
 
 
 def test_a_promise_sets_the_threshold_by_the_conformal_rank(known):

@@ -112,7 +112,7 @@ def _tournaments(candidates: Candidates, replicates: int, seed: int) -> tuple[Fl
     order = [systems.index(name) for name in candidates.names]
     inside, outside = [], []
     for section in sections:
-        weights = bootstrap_weights(section.strata, replicates, seed)
+        weights = bootstrap_weights(section.strata, replicates, seed, section.recordings)
         unused = (weights == 0).astype(weights.dtype)
         inside.append([section.values(i, weights, candidates.year) for i in order])
         outside.append([section.values(i, unused, candidates.year) for i in order])

@@ -16,7 +16,7 @@ from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.curves import official_scores
 from asdcore.evidence.uncertainty.interval import Interval, acceleration, bca, check_level, jackknife, percentile
-from asdcore.evidence.uncertainty.resample import Stratum, bootstrap_weights, left_out_weights
+from asdcore.evidence.uncertainty.resample import Indices, Stratum, bootstrap_weights, left_out_weights
 from asdcore.evidence.uncertainty.section_arrays import Section, machines_of, sections_of
 
 Floats = NDArray[np.float64]
@@ -74,7 +74,7 @@ def intervals(
     Returns
     -------
     Uncertainty
-        The intervals.
+        The intervals. Windows and parts of one recording are drawn together.
 
     Raises
     ------
@@ -125,8 +125,8 @@ class Resampled:
         each = range(len(systems))
         with single_threaded():  # the products are small, and threads that wait for the next one take CPU time
             for section in sections:
-                weights = bootstrap_weights(section.strata, replicates, seed)
-                without = left_out_weights(section.strata)
+                weights = bootstrap_weights(section.strata, replicates, seed, section.recordings)
+                without = left_out_weights(section.strata, section.recordings)
                 point.append(np.stack([section.values(i, np.ones_like(without[:, :1]), year) for i in each]))
                 drawn.append(np.stack([section.values(i, weights, year) for i in each]))
                 left_out.append(np.stack([section.values(i, without, year) for i in each]))
@@ -203,10 +203,19 @@ class Resampled:
             before += len(section.anomalous)
         return strata
 
+    @cached_property
+    def recordings(self) -> Indices:
+        """The number of each clip's recording, among all clips."""
+        numbers, before = [], 0
+        for section in self.sections:
+            numbers.append(before + section.recordings)
+            before += len(section.recordings)
+        return np.concatenate(numbers)
+
     def official_intervals(self, system: int, level: float) -> dict[str, Interval]:
         """Return both bootstrap intervals of one system's official score."""
         estimate, drawn = float(self.official_point[system]), self.official_replicates[system]
-        skewness = acceleration(self.official_left_out[system], self.strata)
+        skewness = acceleration(self.official_left_out[system], self.strata, self.recordings)
         return {"percentile": percentile(estimate, drawn, level), "bca": bca(estimate, drawn, skewness, level)}
 
     def cell_intervals(self, system: int, level: float) -> list[dict[str, Any]]:
@@ -215,7 +224,7 @@ class Resampled:
         for s, section in enumerate(self.sections):
             row: dict[str, Any] = {"machine": section.machine, "section": section.section}
             for c, cell in enumerate(rule(self.year).cells):
-                skewness = acceleration(self.left_out[s][system, c], section.strata)
+                skewness = acceleration(self.left_out[s][system, c], section.strata, section.recordings)
                 estimate, drawn = float(self.point[system, s, c, 0]), self.replicates[system, s, c]
                 row[cell.name] = bca(estimate, drawn, skewness, level)
             rows.append(row)

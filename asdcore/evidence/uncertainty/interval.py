@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.uncertainty.resample import Stratum
+from asdcore.evidence.uncertainty.resample import Indices, Stratum, units
 
 Floats = NDArray[np.float64]
 Method = Literal["percentile", "bca", "jackknife", "delong", "trials"]
@@ -78,12 +78,16 @@ def bca(estimate: float, replicates: Floats, acceleration: float, level: float) 
     return Interval(estimate, float(low), float(high), "bca", level)
 
 
-def acceleration(left_out: Floats, strata: Sequence[Stratum]) -> float:
-    """Estimates with each clip left out (n_clips,), the clips of each stratum -> the acceleration of :func:`bca`."""
+def acceleration(left_out: Floats, strata: Sequence[Stratum], recordings: Indices | None = None) -> float:
+    """Estimates with each clip left out (n_clips,), the clips of each stratum -> the acceleration of :func:`bca`.
+
+    recordings : of the clips; those of one are left out together and count once.
+    """
     square = cube = 0.0
     for _, clips in strata:
-        n = len(clips)
-        deviation = (n - 1) * (left_out[clips].mean() - left_out[clips]) / n
+        without = left_out[clips[np.unique(units(clips, recordings), return_index=True)[1]]]
+        n = len(without)
+        deviation = (n - 1) * (without.mean() - without) / n
         square += float(np.sum(deviation**2))
         cube += float(np.sum(deviation**3))
     return cube / (6 * square**1.5) if square > 0 else 0.0

@@ -193,14 +193,14 @@ def _apart(drawn: Resampled, first: int, second: int) -> tuple[Interval, Floats]
         values[first] - values[second]
         for values in (drawn.official_point, drawn.official_replicates, drawn.official_left_out)
     )
-    return bca(float(estimate), replicates, acceleration(left_out, drawn.strata), 0.95), replicates
+    return bca(float(estimate), replicates, acceleration(left_out, drawn.strata, drawn.recordings), 0.95), replicates
 
 
 def _permutation_p(drawn: Resampled, first: int, second: int, permutations: int) -> float:
     """Swap two systems' ranks of clips, the same swaps for every pair of systems."""
     after: list[tuple[Floats, Floats]] = []
     for section in drawn.sections:
-        chosen = swaps(section.name, len(section.anomalous), permutations, drawn.seed)
+        chosen = swaps(section.name, len(section.anomalous), permutations, drawn.seed, section.recordings)
         chosen = np.hstack([np.zeros_like(chosen[:, :1]), chosen])  # the first column swaps nothing
         after.append(_swapped(section, first, second, chosen, drawn.year))
     machines = machines_of(drawn.sections)

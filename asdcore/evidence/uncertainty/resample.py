@@ -7,7 +7,16 @@ one clip does to all of them cancels in a difference.
 Every stratum has a random generator of its own, Philox (Salmon et al., SC 2011) keyed by SHA-256 of the seed and the
 stratum's name. So its draws do not depend on what else is evaluated, and the first 500 of 2,000 are those of 500.
 
+Clips that were cut from one recording are drawn together, or the intervals would count them as independent: the
+bootstrap and the jackknife of clusters. Within a stratum of a single recording there is nothing else to draw than its
+clips.
+
 Weights are whole numbers, in float32 as long as that holds every sum of their halves.
+
+References
+----------
+A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", Cambridge University Press, 1997, section
+3.8: of data in groups the groups are drawn.
 """
 
 from __future__ import annotations
@@ -41,32 +50,56 @@ def generator(seed: int, *name: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
 
 
-def bootstrap_weights(strata: Sequence[Stratum], replicates: int, seed: int) -> Weights:
-    """How often each clip of a section is drawn, (n_clips, replicates): with replacement within each stratum."""
-    n_clips = sum(len(clips) for _, clips in strata)
-    weights = np.zeros((n_clips, replicates), precision(n_clips))
-    for name, clips in strata:
-        n = len(clips)
+def units(clips: Indices, recordings: Indices | None) -> Indices:
+    """Return the number of the unit that each clip of a stratum is drawn with, (n,) from 0 on in the clips' order.
+
+    recordings : (n_clips,) the number of the recording of each clip of the section; None: all clips are of their own.
+    """
+    alone = np.arange(len(clips), dtype=np.intp)
+    if recordings is None:
+        return alone
+    _, first, unit = np.unique(recordings[clips], return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[unit] if len(first) > 1 else alone
+
+
+def bootstrap_weights(
+    strata: Sequence[Stratum], replicates: int, seed: int, recordings: Indices | None = None
+) -> Weights:
+    """How often each clip of a section is drawn, (n_clips, replicates): with replacement within each stratum.
+
+    recordings : as of :func:`units`.
+    """
+    drawn_with = [units(clips, recordings) for _, clips in strata]
+    most = sum((int(unit.max()) + 1) * int(np.bincount(unit).max()) for unit in drawn_with)
+    weights = np.zeros((sum(len(clips) for _, clips in strata), replicates), precision(most))
+    for (name, clips), unit in zip(strata, drawn_with, strict=True):
+        n = int(unit.max()) + 1
         drawn = generator(seed, "bootstrap", name).integers(0, n, (replicates, n))
         places = drawn * replicates + np.arange(replicates)[:, None]
-        weights[clips] = np.bincount(places.ravel(), minlength=n * replicates).reshape(n, replicates)
+        weights[clips] = np.bincount(places.ravel(), minlength=n * replicates).reshape(n, replicates)[unit]
     return weights
 
 
-def left_out_weights(strata: Sequence[Stratum]) -> Weights:
-    """(n_clips, n_clips): column i leaves clip i out, or nothing if it is the only clip of its stratum."""
+def left_out_weights(strata: Sequence[Stratum], recordings: Indices | None = None) -> Weights:
+    """(n_clips, n_clips): column i leaves the unit of clip i out, or nothing if it is the only one of its stratum.
+
+    recordings : as of :func:`units`.
+    """
     n = sum(len(clips) for _, clips in strata)
     weights = np.ones((n, n), precision(n))
     for _, clips in strata:
-        if len(clips) > 1:
-            weights[clips, clips] = 0
+        unit = units(clips, recordings)
+        if unit.max() > 0:
+            weights[np.ix_(clips, clips)] = unit[:, None] != unit[None]
     return weights
 
 
-def swaps(name: str, n_clips: int, permutations: int, seed: int) -> Weights:
-    """(n_clips, permutations) of 0 and 1: whether two systems swap their ranks of a clip, each with probability 1/2."""
-    return (
-        generator(seed, "swap", name)
-        .integers(0, 2, (permutations, n_clips), np.int8)
-        .T.astype(precision(2 * n_clips), order="C")
-    )
+def swaps(name: str, n_clips: int, permutations: int, seed: int, recordings: Indices | None = None) -> Weights:
+    """(n_clips, permutations) of 0 and 1: whether two systems swap their ranks of a clip, each with probability 1/2.
+
+    Clips of one recording are swapped together, whichever stratum they are of; of a single recording one by one.
+    recordings : as of :func:`units`.
+    """
+    alone = generator(seed, "swap", name).integers(0, 2, (permutations, n_clips), np.int8)
+    together = alone[:, units(np.arange(n_clips), recordings)]
+    return together.T.astype(precision(2 * n_clips), order="C")

@@ -10,11 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.basics.recording_parts import recording_name
 from asdcore.errors import located
 from asdcore.evidence.metrics import cells, rule
 from asdcore.evidence.scores_with_truth import check_joined
 from asdcore.evidence.uncertainty.curves import Weights, cell_values
-from asdcore.evidence.uncertainty.resample import Stratum
+from asdcore.evidence.uncertainty.resample import Indices, Stratum
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,8 @@ class Section:
     """The test clips of one (machine, section), in the order of their names.
 
     scores : (n_systems, n_clips). anomalous : (n_clips,) bool. domains : (n_clips,) "source", "target" or None.
-    strata : the positions of the clips of each domain and label.
+    strata : the positions of the clips of each domain and label. recordings : (n_clips,) the number of each clip's
+    recording; windows and parts of one file share it.
     """
 
     machine: str
@@ -33,6 +35,7 @@ class Section:
     anomalous: NDArray[np.bool_]
     domains: NDArray[np.object_]
     strata: tuple[Stratum, ...]
+    recordings: Indices
 
     @property
     def name(self) -> str:
@@ -62,7 +65,8 @@ def sections_of(table: pl.DataFrame, year: int) -> tuple[list[str], list[Section
             for of_system in scores:
                 cells(of_system, labels, domains, year)
         strata = _strata(str(machine), str(section), labels, domains)
-        sections.append(Section(str(machine), str(section), scores, labels.astype(bool), domains, strata))
+        recordings = _numbers([recording_name(clip) for clip in clips["clip"]])
+        sections.append(Section(str(machine), str(section), scores, labels.astype(bool), domains, strata, recordings))
     return systems, sections
 
 
@@ -74,6 +78,12 @@ def _strata(
     for i, (label, domain) in enumerate(zip(labels.tolist(), domains.tolist(), strict=True)):
         groups.setdefault(json.dumps([machine, section, domain, label]), []).append(i)
     return tuple((name, np.array(groups[name], dtype=np.intp)) for name in sorted(groups))
+
+
+def _numbers(names: Sequence[str]) -> Indices:
+    """Return a number for each name, the same for the same name, from 0 on in the order in which they come."""
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(name, len(first)) for name in names], dtype=np.intp)
 
 
 def machines_of(sections: Sequence[Section]) -> list[str]:

@@ -11,7 +11,7 @@ import polars as pl
 from asdcore.components.readers import ListsClips
 from asdcore.data.audio import AudioFacts, inspect_audio
 from asdcore.data.recording_kind import kind_of
-from asdcore.errors import DataError, DatasetError
+from asdcore.errors import DataError, DatasetError, by_recording
 from asdcore.store.tables import CELL
 from asdcore.submission.layout import expected_files
 
@@ -71,7 +71,7 @@ def check_alike(test: pl.DataFrame, normals: pl.DataFrame) -> None:
             if why := kinds[cell].misfit(channels, rate, unit or ""):
                 problems += [f"{clip}: {why}" for clip in alike["clip"]]
     if problems:
-        raise DataError("\n  - ".join(["These recordings cannot be scored:", *problems]))
+        raise DataError("\n  - ".join(["These recordings cannot be scored:", *by_recording(problems)]))
 
 
 def _with_unit(clips: pl.DataFrame) -> pl.DataFrame:

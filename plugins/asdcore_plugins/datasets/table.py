@@ -12,6 +12,7 @@ described need none. A label is 0, ``normal`` or another word of
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -22,7 +23,14 @@ import polars as pl
 from asdcore import DatasetError, index_clips, is_recording
 from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth, labels_of_whole_machines
 from asdcore_plugins.datasets.bases.own_names import DOMAINS, NORMAL, TEST, TRAIN, is_normal
-from asdcore_plugins.datasets.bases.table_parts import PART, clip_of, overlaps, part_problems, with_recordings
+from asdcore_plugins.datasets.bases.table_parts import (
+    PART,
+    clip_of,
+    mixed_channels,
+    overlaps,
+    part_problems,
+    with_recordings,
+)
 
 TABLES = ("clips.csv", "clips.parquet")
 NEEDED = ("path", "machine", "split")
@@ -139,7 +147,7 @@ def _read(root: Path) -> tuple[list[Row], list[str]]:
         problems += [f"{row['path'] or '(no path)'}: row {number}: {problem}" for problem in wrong]
         if not wrong:
             rows.append(row)
-    return rows, [*problems, *overlaps(first)]
+    return rows, [*problems, *mixed_channels(first), *overlaps(first)]
 
 
 def _check_encoding(file: Path, root: Path) -> None:
@@ -167,7 +175,7 @@ def _table(root: Path) -> pl.DataFrame:
             table = pl.read_parquet(file)
         table = table.rename({name: name.strip().lower() for name in table.columns})
     except (OSError, pl.exceptions.PolarsError) as error:
-        why = str(error).splitlines()[0]
+        why = (file.suffix == ".csv" and _long_row(file)) or str(error).splitlines()[0]
         raise DatasetError(f"{file} is not a table that can be read ({why}).", [], index_clips(root, [])) from error
     allowed = (*NEEDED, *OPTIONAL)
     problems = [
@@ -181,6 +189,19 @@ def _table(root: Path) -> pl.DataFrame:
     if table.is_empty():
         raise DatasetError(f"{file} has no rows. Write one for each clip.", [], index_clips(root, []))
     return table
+
+
+def _long_row(file: Path) -> str:
+    """Say which row of a CSV file has more cells than its first, "" if none has."""
+    with file.open(encoding="utf8", errors="replace", newline="") as lines:
+        rows = csv.reader(lines, delimiter=_separator(file))
+        columns = len(next(rows, []))
+        for number, cells in enumerate(rows, start=2):
+            if len(cells) > columns:
+                return (
+                    f"row {number} has {len(cells)} cells, and the first {columns}; quote a cell with a separator in it"
+                )
+    return ""
 
 
 def _tables(root: Path) -> list[Path]:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from asdcore_plugins.encoders.bases.hub_folder import HubEncoder
-from asdcore_plugins.nn import hub
-from asdcore_plugins.nn.frontend import kaldi_fbank
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.checkpoints import hub
+from asdcore_plugins.nn.front_ends.spectrograms import kaldi_fbank
+from asdcore_plugins.nn.running.run import Parts
 
 AUDIOSET: dict[str, Any] = {"mean": -4.2677393, "std": 4.5689974, "do_normalize": True, "sampling_rate": 16000}
 """The front end of the AudioSet models, where a checkpoint comes without preprocessor_config.json."""
@@ -51,7 +51,7 @@ class AST(HubEncoder):
         A folder with config.json and model.safetensors, as the Hub has it; the classifier in it is left out; or the id
         of a registry entry.
     device, autocast, beyond, exact
-        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
+        As in :class:`~asdcore_plugins.nn.running.windows.Windowed`.
 
     References
     ----------

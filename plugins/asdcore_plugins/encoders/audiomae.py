@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
-from asdcore_plugins.nn.padded_fbank import padded_fbank, samples
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
+from asdcore_plugins.nn.front_ends.padded_fbank import padded_fbank, samples
+from asdcore_plugins.nn.running.run import Parts
+from asdcore_plugins.nn.running.windows import Windowed
 from asdcore_plugins.nn.vit import ViT
-from asdcore_plugins.nn.windows import Windowed
 
 HEADS = {768: 12}
 """Attention heads of the official model, by width."""
@@ -50,7 +50,7 @@ class AudioMAE(Windowed):
     contextual_depth : int
         Number of the last block, the first being 0, that "contextual" leaves out.
     checkpoint, device, autocast, beyond, exact
-        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
+        As in :class:`~asdcore_plugins.nn.running.windows.Windowed`.
 
     References
     ----------

@@ -11,8 +11,8 @@ from torch import Tensor
 from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.beats import Beats
 from asdcore_plugins.nn.beats_checkpoint import BANDS, HOP, WINDOW, is_open, network, opened
-from asdcore_plugins.nn.frontend import check_length, kaldi_fbank
-from asdcore_plugins.nn.run import Parts, TorchEncoder
+from asdcore_plugins.nn.front_ends.spectrograms import check_length, kaldi_fbank
+from asdcore_plugins.nn.running.run import Parts, TorchEncoder
 
 OPEN_LEAST = 3200
 """Samples below which OpenBEATs repeats a clip."""
@@ -40,7 +40,7 @@ class BEATs(TorchEncoder):
         An official file, ``{"cfg", "model"}``, in which all sizes are; a file or folder of ESPnet; or the id of a
         registry entry.
     device, autocast, exact
-        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
+        As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
     References
     ----------

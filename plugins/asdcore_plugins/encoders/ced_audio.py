@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn.ced_audio import PATCH, network
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.crossed_positions import patch_grids
-from asdcore_plugins.nn.frontend import check_length
-from asdcore_plugins.nn.mel64 import HOP, RATE, mel64
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.front_ends.mel64 import HOP, RATE, mel64
+from asdcore_plugins.nn.front_ends.spectrograms import check_length
+from asdcore_plugins.nn.running.run import Parts
+from asdcore_plugins.nn.running.windows import Windowed
 from asdcore_plugins.nn.vit import ViT
-from asdcore_plugins.nn.windows import Windowed
 
 OFFICIAL_LENGTH = 1012
 """Frames that the authors' models hear at once, 63 patches and a rest."""
@@ -56,7 +56,7 @@ class CedAudio(Windowed):
     beyond : str
         "chunks" or "windows": what is done with a longer clip.
     device, autocast, exact
-        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
+        As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
     Raises
     ------

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from asdcore import DataError
 from asdcore_plugins.encoders.bases.hub_folder import HubEncoder
-from asdcore_plugins.nn import hub
-from asdcore_plugins.nn.frontend import mel_db, torch_bank
-from asdcore_plugins.nn.mel import htk_bank, slaney_bank
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.checkpoints import hub
+from asdcore_plugins.nn.front_ends.mel import htk_bank, slaney_bank
+from asdcore_plugins.nn.front_ends.spectrograms import mel_db, torch_bank
+from asdcore_plugins.nn.running.run import Parts
 
 LAION: dict[str, Any] = {
     "sampling_rate": 48000,
@@ -59,7 +59,7 @@ class Clap(HubEncoder):
         A folder with config.json and model.safetensors, as the Hub has it, or pytorch_model.bin; or the id of a
         registry entry.
     device, autocast, beyond, exact
-        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
+        As in :class:`~asdcore_plugins.nn.running.windows.Windowed`.
 
     References
     ----------

@@ -6,8 +6,8 @@ import numpy as np
 
 from asdcore_plugins.encoders.bases.two_channels import TwoChannelEncoder
 from asdcore_plugins.encoders.bases.weightless import Audio
-from asdcore_plugins.nn.cross_spectra import FEWEST, FLOOR, common
-from asdcore_plugins.nn.stft import power
+from asdcore_plugins.nn.front_ends.cross_spectra import FEWEST, FLOOR, common
+from asdcore_plugins.nn.front_ends.stft import power
 
 
 class Coherence(TwoChannelEncoder):
@@ -26,9 +26,9 @@ class Coherence(TwoChannelEncoder):
     coherence
         gamma^2, the part of one channel's power that a linear filter makes of the other.
 
-    The last three are means over the bins of a band (:mod:`asdcore_plugins.nn.cross_spectra` has the formulas). The
-    level is in bel, not in dB, so that the four are of one size, and a distance between features hears all of them. A
-    gain of both channels changes nothing, until they fall silent: a silent channel has the level of 1e-16
+    The last three are means over the bins of a band, whose formulas :mod:`asdcore_plugins.nn.front_ends.cross_spectra`
+    has. The level is in bel, not in dB, so that the four are of one size, and a distance between features hears all of
+    them. A gain of both channels changes nothing, until they fall silent: a silent channel has the level of 1e-16
     (full scale)^2 / Hz. Patches are (n_clips, segments, n_bands, 4); a clip is cut evenly into segments.
 
     Parameters

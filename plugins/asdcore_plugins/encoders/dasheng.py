@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from asdcore import DataError
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.crossed_positions import patch_grids
-from asdcore_plugins.nn.frontend import check_length
-from asdcore_plugins.nn.mel64 import BANDS, HOP, RATE, mel64, other_tensors
-from asdcore_plugins.nn.run import Parts, TorchEncoder
+from asdcore_plugins.nn.front_ends.mel64 import BANDS, HOP, RATE, mel64, other_tensors
+from asdcore_plugins.nn.front_ends.spectrograms import check_length
+from asdcore_plugins.nn.running.run import Parts, TorchEncoder
 from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12, 1280: 16, 1536: 24}
@@ -50,7 +50,7 @@ class Dasheng(TorchEncoder):
     target_length : int, optional
         Frames of 10 ms that the network hears at once; by default what ``config`` says, or else the table of positions.
     checkpoint, device, autocast, exact
-        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
+        As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
     References
     ----------

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from asdcore import DataError
-from asdcore_plugins.nn.one_thread import one_thread
-from asdcore_plugins.nn.run import PRECISIONS, Audio, Parts, TorchEncoder, still
+from asdcore_plugins.nn.running.one_thread import one_thread
+from asdcore_plugins.nn.running.run import PRECISIONS, Audio, Parts, TorchEncoder, still
 from asdcore_plugins.stats.parameters import between, choice, whole
 from asdcore_plugins.trained.augmentations.augmentation import Augmentation
 from asdcore_plugins.trained.augmentations.by_name import build_augmentation
@@ -68,7 +68,7 @@ class Discriminative(TorchEncoder):
     sample_rate : int
         Hz.
     device, autocast
-        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`; ``autocast`` in training, too.
+        As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`; ``autocast`` in training, too.
 
     References
     ----------

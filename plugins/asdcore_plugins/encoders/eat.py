@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.eat import BANDS, MEAN, PATCH, STD, first_tokens, network
-from asdcore_plugins.nn.padded_fbank import padded_fbank, samples
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.front_ends.padded_fbank import padded_fbank, samples
+from asdcore_plugins.nn.running.run import Parts
+from asdcore_plugins.nn.running.windows import Windowed
 from asdcore_plugins.nn.vit import ViT
-from asdcore_plugins.nn.windows import Windowed
 
 PUBLISHED: dict[str, dict[str, float]] = {
     **{pooling: {} for pooling in ("frames", "max", "mean", "mean_all", "mean_std")},
@@ -52,7 +52,7 @@ class EAT(Windowed):
     target_length : int
         Frames of 10 ms that the network hears at once.
     checkpoint, device, autocast, beyond, exact
-        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
+        As in :class:`~asdcore_plugins.nn.running.windows.Windowed`.
 
     References
     ----------

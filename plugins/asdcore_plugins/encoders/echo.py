@@ -8,13 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from asdcore_plugins.nn import band_split, vit
-from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.echo import FLOOR, MEAN, STD, first_tokens, longest, network
-from asdcore_plugins.nn.frontend import log_stft
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.front_ends import band_split
+from asdcore_plugins.nn.front_ends.spectrograms import log_stft
+from asdcore_plugins.nn.running.run import Parts
+from asdcore_plugins.nn.running.windows import Audio, Windowed
 from asdcore_plugins.nn.vit import ViT
-from asdcore_plugins.nn.windows import Audio, Windowed
 
 
 class Echo(Windowed):
@@ -48,7 +49,7 @@ class Echo(Windowed):
         The epsilon of ``norm``: 1e-5 in the Hub's example, 1e-6 in the one for the ``.pth`` file. The two move features
         by 1e-5.
     device, autocast, exact
-        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
+        As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
     Raises
     ------

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from asdcore import OnnxValue
-from asdcore_plugins.nn.checkpoint import fit, read, shape
+from asdcore_plugins.nn.checkpoints.weights import fit, read, shape
 from asdcore_plugins.nn.dymn import DyMN
-from asdcore_plugins.nn.frontend import passt_mel
-from asdcore_plugins.nn.mel import kaldi_bank
+from asdcore_plugins.nn.front_ends.mel import kaldi_bank
+from asdcore_plugins.nn.front_ends.spectrograms import passt_mel
 from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3
-from asdcore_plugins.nn.run import Parts, TorchEncoder
+from asdcore_plugins.nn.running.run import Parts, TorchEncoder
 from asdcore_plugins.nn.written_front_ends import passt_mel_to_onnx
 from asdcore_plugins.nn.written_network import network_to_onnx
 
@@ -53,7 +53,7 @@ class EfficientAT(TorchEncoder):
     fmin, fmax : float
         Limits of the mel bands, in Hz.
     device, autocast, exact
-        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
+        As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
     References
     ----------

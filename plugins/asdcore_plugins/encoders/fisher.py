@@ -8,13 +8,14 @@ from pathlib import Path
 from torch import Tensor
 from torch.nn.functional import pad
 
-from asdcore_plugins.nn import band_split, vit
-from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.fisher import FLOOR, MEAN, PATCH, ROWS, STD, WIDTH, first_tokens, longest, network
-from asdcore_plugins.nn.frontend import check_length, log_stft
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.front_ends import band_split
+from asdcore_plugins.nn.front_ends.spectrograms import check_length, log_stft
+from asdcore_plugins.nn.running.run import Parts
+from asdcore_plugins.nn.running.windows import Windowed
 from asdcore_plugins.nn.vit import ViT
-from asdcore_plugins.nn.windows import Windowed
 
 
 class Fisher(Windowed):
@@ -51,7 +52,7 @@ class Fisher(Windowed):
         does it. Zero is louder than silence there, and the embedding is another one. By default a clip is heard as it
         is, as their example does it.
     device, autocast, beyond, exact
-        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
+        As in :class:`~asdcore_plugins.nn.running.windows.Windowed`.
 
     Raises
     ------

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DataError, PluginError, Tokens
-from asdcore_plugins.nn.encoder import LayeredEncoder
-from asdcore_plugins.nn.exact import refuse
-from asdcore_plugins.nn.repeats import check_repeats
-from asdcore_plugins.nn.run import still
+from asdcore_plugins.nn.checkpoints.repeatable import check_repeats
+from asdcore_plugins.nn.running.encoder import LayeredEncoder
+from asdcore_plugins.nn.running.exact import refuse
+from asdcore_plugins.nn.running.run import still
 
 Floats = NDArray[np.float32]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from asdcore import DataError, PluginError, Tokens
-from asdcore_plugins.nn.layers import checked_layers
+from asdcore_plugins.nn.running.layers import checked_layers
 
 Floats = NDArray[np.float32]
 

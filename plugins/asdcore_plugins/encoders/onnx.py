@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, Tokens
-from asdcore_plugins.nn.encoder import LayeredEncoder
-from asdcore_plugins.nn.exact import refuse
-from asdcore_plugins.nn.graph import FREE, graph_files, open_graph
-from asdcore_plugins.nn.repeats import check_repeats
+from asdcore_plugins.nn.checkpoints.graph import FREE, graph_files, open_graph
+from asdcore_plugins.nn.checkpoints.repeatable import check_repeats
+from asdcore_plugins.nn.running.encoder import LayeredEncoder
+from asdcore_plugins.nn.running.exact import refuse
 
 Floats = NDArray[np.float32]
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from asdcore import DataError
 from asdcore_plugins.nn import panns
-from asdcore_plugins.nn.checkpoint import fit, read, shape
-from asdcore_plugins.nn.frontend import check_length, mel_db, torch_bank
-from asdcore_plugins.nn.mel import slaney_bank
+from asdcore_plugins.nn.checkpoints.weights import fit, read, shape
+from asdcore_plugins.nn.front_ends.mel import slaney_bank
+from asdcore_plugins.nn.front_ends.spectrograms import check_length, mel_db, torch_bank
 from asdcore_plugins.nn.panns import Pann
-from asdcore_plugins.nn.run import Parts, TorchEncoder
+from asdcore_plugins.nn.running.run import Parts, TorchEncoder
 
 FIXED = ("spectrogram_extractor.stft.conv_real.weight", "spectrogram_extractor.stft.conv_imag.weight")
 MEL = "logmel_extractor.melW"
@@ -55,7 +55,7 @@ class Panns(TorchEncoder):
     classes_num : int, optional
         Classes of the classifier; by default as many as the checkpoint has.
     device, autocast, exact
-        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
+        As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
     References
     ----------

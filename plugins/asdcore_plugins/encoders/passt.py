@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
-from asdcore_plugins.nn.frontend import check_length, passt_mel
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
+from asdcore_plugins.nn.front_ends.spectrograms import check_length, passt_mel
+from asdcore_plugins.nn.running.run import Parts
+from asdcore_plugins.nn.running.windows import Windowed
 from asdcore_plugins.nn.vit import ViT
-from asdcore_plugins.nn.windows import Windowed
 
 HEADS = {768: 12}
 """Attention heads of the official models, by width."""
@@ -47,7 +47,7 @@ class PaSST(Windowed):
     hopsize : int
         Samples from frame to frame; 100 and 160 for the checkpoints named ``stfthop``.
     checkpoint, device, autocast, beyond, exact
-        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
+        As in :class:`~asdcore_plugins.nn.running.windows.Windowed`.
 
     References
     ----------

@@ -10,9 +10,9 @@ import numpy as np
 from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
 from asdcore_plugins.encoders.bases.weightless import Audio, Written, written
-from asdcore_plugins.nn.bands import LogBands
-from asdcore_plugins.nn.sound import Sound
-from asdcore_plugins.nn.welch import TOGETHER, density_of_pieces
+from asdcore_plugins.nn.front_ends.bands import LogBands
+from asdcore_plugins.nn.front_ends.sound import Sound
+from asdcore_plugins.nn.front_ends.welch import TOGETHER, density_of_pieces
 from asdcore_plugins.nn.written_spectra import at_least, density_to_onnx
 
 FLOOR = 1e-16

@@ -21,8 +21,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from asdcore import DataError
-from asdcore_plugins.nn import hub
-from asdcore_plugins.nn.run import Parts, TorchEncoder
+from asdcore_plugins.nn.checkpoints import hub
+from asdcore_plugins.nn.running.run import Parts, TorchEncoder
 
 HEADS = (
     "lm_head.",
@@ -54,7 +54,7 @@ class WaveformEncoder(TorchEncoder):
         do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
         says false: keep it with the weights.
     device, autocast, exact
-        As in :class:`~asdcore_plugins.nn.run.TorchEncoder`.
+        As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
     """
 
     sample_rate = 16000

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from asdcore_plugins.encoders.bases.two_channels import TwoChannelEncoder
 from asdcore_plugins.encoders.bases.weightless import Audio
-from asdcore_plugins.nn.cross_spectra import FLOOR, common
-from asdcore_plugins.nn.stft import power
+from asdcore_plugins.nn.front_ends.cross_spectra import FLOOR, common
+from asdcore_plugins.nn.front_ends.stft import power
 
 
 class StereoLogMel(TwoChannelEncoder):
@@ -16,7 +16,7 @@ class StereoLogMel(TwoChannelEncoder):
 
     For every frame and mel band there are three values: the near and the far channel's power density in dB, and the
     coherence gamma^2 of the channels in the second around the frame, a mean over the bins of the band
-    (:mod:`asdcore_plugins.nn.cross_spectra` has the formulas). It is what the scorer ``normal_relation`` reads. 0 dB is
+    (formulas: :mod:`asdcore_plugins.nn.front_ends.cross_spectra`). The scorer ``normal_relation`` reads them. 0 dB is
     1 (full scale)^2 / Hz, and digital silence is -160 dB. Patches are (n_clips, time, n_mels, 3), from frames without
     padding.
 

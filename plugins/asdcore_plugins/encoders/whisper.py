@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from asdcore import Tokens
 from asdcore_plugins.encoders.bases.hub_folder import HubEncoder
-from asdcore_plugins.nn import hub
-from asdcore_plugins.nn.frontend import mel_db, torch_bank
-from asdcore_plugins.nn.mel import slaney_bank
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.checkpoints import hub
+from asdcore_plugins.nn.front_ends.mel import slaney_bank
+from asdcore_plugins.nn.front_ends.spectrograms import mel_db, torch_bank
+from asdcore_plugins.nn.running.run import Parts
 
 TOKEN = 320
 """Samples between two tokens of Whisper: frames every 160, two frames a token."""
@@ -39,7 +39,7 @@ class Whisper(HubEncoder):
         A folder with config.json and model.safetensors, as the Hub has it; the decoder in it is left out; or the id of
         a registry entry.
     device, autocast, beyond, exact
-        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
+        As in :class:`~asdcore_plugins.nn.running.windows.Windowed`.
 
     References
     ----------

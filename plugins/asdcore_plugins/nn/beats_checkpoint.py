@@ -12,8 +12,8 @@ import yaml
 from torch.nn.utils import parametrize
 
 from asdcore import DataError
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn.beats import Beats
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 
 BANDS, WINDOW, HOP = 128, 400, 160
 """Mel bands; length and distance of frames in samples."""

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from asdcore import DataError
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
-from asdcore_plugins.nn.mel64 import BANDS, other_tensors
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
+from asdcore_plugins.nn.front_ends.mel64 import BANDS, other_tensors
 from asdcore_plugins.nn.vit import ViT
 
 HEADS = {192: 3, 256: 4, 384: 6, 768: 12}

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from asdcore import DataError
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn import vit
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.vit import ViT
 
 HEADS = {768: 12, 1024: 16}

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from asdcore import DataError
-from asdcore_plugins.nn import band_split, vit
-from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn import vit
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.eat import STUDENT, is_fisher
+from asdcore_plugins.nn.front_ends import band_split
 from asdcore_plugins.nn.vit import ViT
 
 HEADS = {192: 3, 256: 4, 384: 6}

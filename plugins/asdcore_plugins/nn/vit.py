@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdcore_plugins.nn.checkpoint import depth, shape
+from asdcore_plugins.nn.checkpoints.weights import depth, shape
 
 PLAIN_NAMES = ((r"^(tables|norms)\.", ""),)
 """How the names of :class:`ViT` become those of most checkpoints."""
@@ -133,7 +133,7 @@ class PatchEmbed(nn.Module):
 class ViT(nn.Module):
     """Patches, blocks, and what an encoder has besides: ``tables`` {name: shape} of numbers, and ``norms``.
 
-    Build it on the meta device and fill it with :func:`asdcore_plugins.nn.checkpoint.fit`.
+    Build it on the meta device and fill it with :func:`asdcore_plugins.nn.checkpoints.weights.fit`.
     """
 
     def __init__(

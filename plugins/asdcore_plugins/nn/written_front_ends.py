@@ -1,4 +1,4 @@
-"""Writes front ends as ONNX: what :mod:`asdcore_plugins.nn.frontend` computes."""
+"""Writes front ends as ONNX: what :mod:`asdcore_plugins.nn.front_ends.spectrograms` computes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from asdcore import OnnxValue
-from asdcore_plugins.nn.mel import kaldi_bank
+from asdcore_plugins.nn.front_ends.mel import kaldi_bank
 from asdcore_plugins.nn.written_spectra import count, frame_powers_to_onnx, padded_to_onnx
 
 
@@ -21,7 +21,7 @@ def passt_mel_to_onnx(
     low: float,
     high: float,
 ) -> OnnxValue:
-    """Write :func:`asdcore_plugins.nn.frontend.passt_mel`: (n_samples,) -> (frames, n_mels) float64."""
+    """Write :func:`asdcore_plugins.nn.front_ends.spectrograms.passt_mel`: (n_samples,) -> (frames, n_mels) float64."""
     n = count(audio)
     later, earlier = (audio.op("Slice", first, last) for first, last in ((_one(audio), n), (_zero(audio), n - _one(n))))
     sound = padded_to_onnx(later - 0.97 * earlier, n_fft // 2, n_fft // 2, reflected=True)

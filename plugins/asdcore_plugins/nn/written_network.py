@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from asdcore import DataError, OnnxValue
-from asdcore_plugins.nn.run import Parts
+from asdcore_plugins.nn.running.run import Parts
 
 OPSET = 20
 """That of :mod:`asdcore.contract.onnx_graph`, the last one that this exporter of torch writes."""
@@ -23,7 +23,7 @@ FRAMES = 200
 
 
 class Network(Protocol):
-    """An encoder on torch, such as :class:`asdcore_plugins.nn.run.TorchEncoder`."""
+    """An encoder on torch, such as :class:`asdcore_plugins.nn.running.run.TorchEncoder`."""
 
     name: str
     model: nn.Module

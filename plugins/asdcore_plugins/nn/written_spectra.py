@@ -1,15 +1,15 @@
-"""Writes frames and short-time spectra as ONNX: what :mod:`asdcore_plugins.nn.stft` and ``welch`` compute."""
+"""Writes frames and short-time spectra as ONNX: those of :mod:`asdcore_plugins.nn.front_ends.stft` and ``welch``."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from asdcore import OnnxValue
-from asdcore_plugins.nn.stft import Floats, hann
+from asdcore_plugins.nn.front_ends.stft import Floats, hann
 
 
 def frame_powers_to_onnx(signal: OnnxValue, window: Floats, hop: int) -> OnnxValue:
-    """Write :func:`asdcore_plugins.nn.stft.frame_powers`: (n_samples,) -> (time, bins)."""
+    """Write :func:`asdcore_plugins.nn.front_ends.stft.frame_powers`: (n_samples,) -> (time, bins)."""
     step, length = (whole(signal, number) for number in (hop, len(window)))
     spectra = signal.reshape(1, -1, 1).op("STFT", step, window, length, onesided=1)
     return (spectra * spectra).sum(0, 3)
@@ -38,7 +38,7 @@ def framed_to_onnx(rows: OnnxValue, length: int, hop: int) -> OnnxValue:
 
 
 def density_to_onnx(rows: OnnxValue, sample_rate: float, n_fft: int) -> OnnxValue:
-    """Write :func:`asdcore_plugins.nn.welch.density`: (n_samples, n_signals) -> (n_fft // 2 + 1, n_signals)."""
+    """Write ``density`` of :mod:`asdcore_plugins.nn.front_ends.welch`: (n_samples, n_signals) -> (bins, n_signals)."""
     frames = framed_to_onnx(rows, n_fft, n_fft - n_fft // 2)
     shaped: OnnxValue = (frames - frames.mean(1, keepdims=True)) * hann(n_fft)[:, None]
     spectra = shaped.op("Unsqueeze", shaped.graph.constant([-1], np.int64)).op("DFT", None, whole(rows, 1), onesided=1)

@@ -47,7 +47,7 @@ from torch import Tensor, nn
 
 from asdcore import DOMAINS, DataError
 from asdcore_plugins.nn.autoencoder import OPTIMIZERS, batches, gather, train, weightless, windows
-from asdcore_plugins.nn.one_thread import one_thread
+from asdcore_plugins.nn.running.one_thread import one_thread
 from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
 from asdcore_plugins.scorers.bases.residuals import SCORES
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer

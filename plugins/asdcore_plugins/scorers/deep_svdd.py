@@ -23,7 +23,7 @@ import torch
 from torch.nn.functional import leaky_relu
 
 from asdcore import DataError
-from asdcore_plugins.nn.one_thread import one_thread
+from asdcore_plugins.nn.running.one_thread import one_thread
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned

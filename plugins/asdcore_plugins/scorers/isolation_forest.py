@@ -29,6 +29,11 @@ Places = NDArray[np.int32]
 TOGETHER = 256
 """Clips that go down the trees together."""
 
+LARGE = 20
+"""Features are grown with their largest value between 2**19 and 2**20. scikit-learn takes a feature for constant that
+varies by 1e-7 or less, so forests of small features had no split, and all clips one score. Powers of two move no
+split."""
+
 
 class IsolationForest(PerReference):
     """One forest for each reference; scores are in (0, 1].
@@ -83,7 +88,8 @@ class IsolationForest(PerReference):
     def _estimate(self, clips: Floats) -> _Forest:
         sample = min(self._sample, len(clips))
         forest = ensemble.IsolationForest(n_estimators=self._trees, max_samples=sample, random_state=self._seed)
-        return _planted(forest.fit(clips), sample)
+        shift = LARGE - np.frexp(np.abs(clips).max(axis=0))[1]
+        return _planted(forest.fit(np.ldexp(clips, shift)), sample, shift)
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,8 @@ class _Forest(Learned):
         return forest
 
 
-def _planted(forest: Any, sample: int) -> _Forest:
-    """Take the trees out of a fitted forest of scikit-learn, each grown on ``sample`` clips."""
+def _planted(forest: Any, sample: int, shift: Places) -> _Forest:
+    """Take the trees out of a fitted forest of scikit-learn, each grown on ``sample`` clips, of 2**shift times (D,)."""
     trees, roots = [each.tree_ for each in forest.estimators_], [0]
     parts = []
     for tree in trees:
@@ -154,7 +160,9 @@ def _planted(forest: Any, sample: int) -> _Forest:
             for children in (tree.children_left, tree.children_right)
         )
         depth = _depths(tree) + _mean_depth(tree.n_node_samples) - 1.0
-        parts.append((np.where(leaf, 0, tree.feature).astype(np.int32), tree.threshold, left, right, depth))
+        feature = np.where(leaf, 0, tree.feature).astype(np.int32)
+        threshold = np.where(leaf, tree.threshold, np.ldexp(tree.threshold, -shift[feature]))
+        parts.append((feature, threshold, left, right, depth))
         roots.append(roots[-1] + tree.node_count)
     usual = float(len(trees) * _mean_depth(np.array([sample]))[0])
     feature, threshold, left, right, depth = (np.concatenate(part) for part in zip(*parts, strict=True))

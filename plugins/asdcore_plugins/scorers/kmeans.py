@@ -32,7 +32,7 @@ from asdcore import REFERENCES, distances
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
-from asdcore_plugins.stats.features import flat
+from asdcore_plugins.stats.features import flat, unit_rows
 from asdcore_plugins.stats.parameters import metric_name, reference_names, whole, whole_or_none
 
 FEWEST = 2
@@ -111,7 +111,7 @@ class KMeans(ReferenceScorer):
         if self._seed is None:
             source = source[sorted(range(len(keys)), key=keys.__getitem__)]
         if self._metric == "cosine":
-            source = source / np.maximum(np.linalg.norm(source, axis=1, keepdims=True), np.float32(1e-12))
+            source = unit_rows(source)
         model = cluster.KMeans(min(self._k, len(set(keys))), random_state=self._seed or 0, n_init=1)
         # On one thread, sums over clusters are made in one order.
         with threadpool_limits(1), warnings.catch_warnings():

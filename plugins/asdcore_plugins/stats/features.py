@@ -64,6 +64,21 @@ def flat(features: NDArray[Any]) -> NDArray[Any]:
     return features.reshape(len(features), math.prod(features.shape[1:]))
 
 
+def unit_rows(rows: Floats32) -> Floats32:
+    """(n, D) -> the same of length 1 (n, D), however large or small they are; rows of zeros stay zero.
+
+    Examples
+    --------
+    >>> unit_rows(np.array([[3.0, 0.0], [0.0, 3e-30], [-3e30, 0.0], [0.0, 0.0]], np.float32)).tolist()
+    [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, 0.0]]
+    """
+    # Powers of two keep all bits, and squares of single precision within their range.
+    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    scaled = np.ldexp(rows, -np.frexp(largest)[1])
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return np.asarray(scaled / np.where(lengths > 0, lengths, np.float32(1)))
+
+
 def other_width(width: int, fitted: int) -> DataError:
     """Return the error that clips of ``width`` values meet train normals of another number of values."""
     return DataError(

@@ -25,6 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from asdcore import DataError
+from asdcore_plugins.stats.features import unit_rows
 from asdcore_plugins.stats.parameters import choice, whole
 from asdcore_plugins.trained.clips import Clips
 
@@ -139,7 +140,7 @@ def clustered(features: NDArray[np.float32], clusters: int, seed: int) -> NDArra
     >>> clustered(np.array([[0, 2], [1, 0], [0, 3]], np.float32), clusters=2, seed=0).tolist()
     [0, 1, 0]
     """
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.float32(1e-12))
+    unit = unit_rows(features)
     model = cluster.KMeans(min(clusters, len(np.unique(unit, axis=0))), random_state=seed, n_init=STARTS)
     # On one thread, sums over clusters are made in one order.
     with threadpool_limits(1), warnings.catch_warnings():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, OnnxValue
-from asdcore_plugins.nn.stft import near_and_far
+from asdcore_plugins.nn.front_ends.stft import near_and_far
 from asdcore_plugins.views.bases.view import ChannelView
 
 NEAR, FAR = 0, 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore_plugins.nn.stft import near_and_far
+from asdcore_plugins.nn.front_ends.stft import near_and_far
 from asdcore_plugins.views.bases.view import SpectralView
 
 PEAK = 0.9

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError
-from asdcore_plugins.nn.mel import MelSums, slaney_bank
-from asdcore_plugins.nn.stft import near_and_far, power
+from asdcore_plugins.nn.front_ends.mel import MelSums, slaney_bank
+from asdcore_plugins.nn.front_ends.stft import near_and_far, power
 from asdcore_plugins.views.bases.view import SpectralView
 
 Floats = NDArray[np.float64]

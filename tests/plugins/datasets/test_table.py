@@ -86,6 +86,10 @@ def test_parquet_holds_the_same_with_types_of_its_own(tmp_path, lay):
         ("path,machine,split,label\na b.wav,p,train,worn\n", "its label is 'worn', and train clips are normal"),
         ("path,machine,split,order\na b.wav,p,train,first\n", "its order is 'first'; a number is allowed"),
         ("path,machine,split\nc.wav,p,test\n", "no train clips"),
+        (
+            "path,machine,split\na b.wav,p,train\nd,e.wav,p,test\n",
+            "clips.csv is not a table that can be read (row 3 has 4 cells, and the first 3; quote a cell",
+        ),
     ],
 )
 def test_every_mistake_is_named_with_its_row(table, text, problem):

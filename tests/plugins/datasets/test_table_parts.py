@@ -18,6 +18,7 @@ def table(tmp_path, lay):
 
     def write(rows, header=HEADER):
         root = lay(tmp_path, "a.wav", "hall/b.flac", channels=2)
+        (root / "c.mat").touch()
         (root / "clips.csv").write_text(header + rows)
         return root
 
@@ -73,6 +74,12 @@ def test_parquet_may_hold_numbers_with_gaps_as_floats(tmp_path, lay):
         ),
         ("a.wav,p,train,,,,\na.wav,p,train,0.01,,,\n", "rows 2 and 3 overlap"),
         ("gone.wav,p,train,0,1,,\n", "gone.wav: row 2: there is no such file"),
+        ("a.wav,p,train,,,1,\na.wav,p,train,,,01,\n", "a.wav: row 3: row 2 names it too"),
+        ("a.wav,p,train,,0.02,1,\na.wav,p,train,0.01,,01,\n", "rows 2 and 3 overlap"),
+        (
+            "c.mat,p,train,,,x,\nc.mat,p,train,,,1,\n",
+            "c.mat: row 3 gives a channel by its number (1) and row 2 by its name (x), so the same channel may stand",
+        ),
     ],
 )
 def test_every_mistake_is_named(table, rows, problem):

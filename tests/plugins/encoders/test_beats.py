@@ -17,7 +17,7 @@ from asdcore import DataError
 from asdcore.testing import encoder_checks
 from asdcore_plugins.nn.beats import Beats
 from asdcore_plugins.nn.beats_checkpoint import NAMES, network
-from asdcore_plugins.nn.checkpoint import fit
+from asdcore_plugins.nn.checkpoints.weights import fit
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "beats"
 EXPECTED = GOLDEN / "expected_pretrained.npz"

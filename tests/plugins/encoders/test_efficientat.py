@@ -1,6 +1,6 @@
 """EfficientAT, against what the authors' code gave: mn04 with its released weights, others with weights by formula.
 
-Stage 1 compares the front end (test_frontend.py); here the network gets the spectrogram that the authors' code made,
+Stage 1, the front end, has test_spectrograms.py; here the network gets the spectrogram that the authors' code made,
 and once the waveform. Limits: 1e-4 of the scale of the output.
 
 ``golden/encoders/efficientat_dymn`` was made by running the authors' ``models/dymn`` (commit 138342a, options that no

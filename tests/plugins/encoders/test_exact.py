@@ -32,10 +32,10 @@ from asdcore.store.digest import recipe_digest
 from asdcore.testing import encoder_checks
 from asdcore_plugins.nn import panns
 from asdcore_plugins.nn.dymn import DyMN
-from asdcore_plugins.nn.frontend import torch_bank
-from asdcore_plugins.nn.mel import slaney_bank
+from asdcore_plugins.nn.front_ends.mel import slaney_bank
+from asdcore_plugins.nn.front_ends.spectrograms import torch_bank
 from asdcore_plugins.nn.mobilenet import MobileNetV3
-from asdcore_plugins.nn.run import TorchEncoder
+from asdcore_plugins.nn.running.run import TorchEncoder
 
 FOLDER = Path(__file__).parents[2] / "golden" / "encoders"
 DASHENG = FOLDER / "dasheng" / "checkpoint.pt"

@@ -1,6 +1,6 @@
 """PANNs, against what the authors' code gave with weights by formula, in the format of their checkpoints.
 
-Stage 1 compares the front end (test_frontend.py); here the networks get the spectrogram that the authors' code made,
+Stage 1, the front end, has test_spectrograms.py; here the networks get the spectrogram that the authors' code made,
 and once the waveform. Limits: 1e-4 of the scale of the output.
 """
 
@@ -16,8 +16,8 @@ import torch
 import asdcore
 from asdcore import DataError, PluginError
 from asdcore.testing import encoder_checks
-from asdcore_plugins.nn.frontend import torch_bank
-from asdcore_plugins.nn.mel import slaney_bank
+from asdcore_plugins.nn.front_ends.mel import slaney_bank
+from asdcore_plugins.nn.front_ends.spectrograms import torch_bank
 from asdcore_plugins.nn.panns import Cnn, MobileNetV1
 
 MAKERS = {

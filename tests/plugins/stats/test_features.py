@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asdcore import DataError
-from asdcore_plugins.stats.features import check_frames, flat, frames
+from asdcore_plugins.stats.features import check_frames, flat, frames, unit_rows
 
 
 def test_frames_stay_and_pooled_features_become_one_frame():
@@ -39,3 +39,11 @@ def test_pooled_features_are_refused_where_frames_are_needed():
         DataError, match=r"temporal reads frames .* got \(12,\) values a clip. Use the pooling 'frames'"
     ):
         check_frames(np.zeros((2, 12), np.float32), "temporal")
+
+
+def test_unit_rows_have_length_1_also_where_squares_leave_single_precision():
+    rows = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    units = unit_rows(rows * np.array([[1.0], [1e-35], [1e-20], [1e25], [0.0]], np.float32))
+    assert units.dtype == np.float32
+    assert np.linalg.norm(units, axis=1) == pytest.approx([1, 1, 1, 1, 0], rel=1e-6)
+    assert units[0].tobytes() == (rows[0] / np.linalg.norm(rows[:1], axis=1)).tobytes()

@@ -11,6 +11,9 @@ from asdcore import part_name, part_of
 
 PART = ("start", "end", "channel", "rate", "unit")
 
+NUMBERED = (".wav", ".flac")
+"""The endings of files whose channels have no names."""
+
 Row = Mapping[str, str | None]
 
 
@@ -21,9 +24,14 @@ def clip_of(row: Row) -> str:
     --------
     >>> clip_of({"path": "hall.wav", "start": "60", "end": "70.0", "channel": None})
     'hall.wav#t=60-70'
+    >>> clip_of({"path": "hall.wav", "start": None, "end": None, "channel": "01"})
+    'hall.wav#channel=1'
     """
     rate = None if row.get("rate") is None else int(float(str(row["rate"])))
-    return part_name(str(row["path"]), row["start"], row["end"], row["channel"], rate, row.get("unit"))
+    path, channel = str(row["path"]), row["channel"]
+    if channel is not None and channel.isdecimal() and path.lower().endswith(NUMBERED):
+        channel = str(int(channel))
+    return part_name(path, row["start"], row["end"], channel, rate, row.get("unit"))
 
 
 def part_problems(row: Row) -> Iterator[str]:
@@ -37,6 +45,24 @@ def part_problems(row: Row) -> Iterator[str]:
         yield f"it starts at {row['start'] or 0} s and ends at {row['end']} s; the end must come after the start"
     if (rate := row.get("rate")) is not None and not _is_rate(rate):
         yield f"its rate is {rate!r}; a whole number of Hz is allowed, such as 25600"
+
+
+def mixed_channels(clips: Mapping[str, int]) -> list[str]:
+    """Return a problem for each file whose channels some rows number and others name: two may be the same channel.
+
+    clips : {name of a clip: its row}.
+    """
+    rows: dict[str, dict[bool, tuple[int, str]]] = defaultdict(dict)
+    for clip, row in clips.items():
+        part = part_of(clip)
+        if part.channel is not None and not part.file.lower().endswith(NUMBERED):
+            rows[part.file].setdefault(part.channel.isdecimal(), (row, part.channel))
+    return [
+        f"{file}: row {given[True][0]} gives a channel by its number ({given[True][1]}) and row {given[False][0]} by "
+        f"its name ({given[False][1]}), so the same channel may stand there twice. Give all of a file in one way"
+        for file, given in rows.items()
+        if len(given) > 1
+    ]
 
 
 def overlaps(clips: Mapping[str, int]) -> list[str]:

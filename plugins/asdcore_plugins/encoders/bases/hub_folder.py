@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from asdcore_plugins.nn import hub
-from asdcore_plugins.nn.windows import Windowed
+from asdcore_plugins.nn.checkpoints import hub
+from asdcore_plugins.nn.running.windows import Windowed
 
 
 class HubEncoder(Windowed):
@@ -20,7 +20,7 @@ class HubEncoder(Windowed):
     checkpoint : str or Path
         A folder with config.json and model.safetensors, as the Hub has it; or the id of a registry entry.
     device, autocast, beyond, exact
-        As in :class:`~asdcore_plugins.nn.windows.Windowed`.
+        As in :class:`~asdcore_plugins.nn.running.windows.Windowed`.
     """
 
     files = staticmethod(hub.files)

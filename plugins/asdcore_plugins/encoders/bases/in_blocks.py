@@ -10,7 +10,7 @@ import numpy as np
 
 from asdcore import DataError, Tokens
 from asdcore_plugins.encoders.bases.weightless import LAYER, Audio, WeightlessEncoder
-from asdcore_plugins.nn.sound import InMemory, Sound
+from asdcore_plugins.nn.front_ends.sound import InMemory, Sound
 
 
 class BlockEncoder(WeightlessEncoder):

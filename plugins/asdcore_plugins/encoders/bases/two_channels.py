@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
-from asdcore_plugins.nn.cross_spectra import CrossSpectra, both_channels, unit_bands
+from asdcore_plugins.nn.front_ends.cross_spectra import CrossSpectra, both_channels, unit_bands
 
 
 class TwoChannelEncoder(WeightlessEncoder):

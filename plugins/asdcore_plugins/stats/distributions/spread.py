@@ -25,7 +25,7 @@ def median_iqr(scores: Floats, which: str) -> tuple[float, float]:
     iqr = high - low
     if not iqr > FLOOR * float(np.abs(scores).max()):
         raise DataError(no_spread("interquartile range", len(scores), which))
-    return median, iqr + max(EPSILON * GAUSSIAN_MAD * float(np.median(np.abs(scores - median))), FLOOR)
+    return median, iqr + EPSILON * GAUSSIAN_MAD * float(np.median(np.abs(scores - median)))
 
 
 @functools.cache

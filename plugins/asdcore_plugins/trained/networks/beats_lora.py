@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asdcore_plugins.nn import checkpoint as checkpoints
 from asdcore_plugins.nn.beats import Beats
 from asdcore_plugins.nn.beats_checkpoint import BANDS, HOP, NAMES, WINDOW, described, network, opened
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.stats.parameters import fraction
 from asdcore_plugins.trained.networks.adapted import AdaptedTransformer
 from asdcore_plugins.trained.networks.fbank import fbank

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from asdcore import DataError
-from asdcore_plugins.nn import checkpoint as checkpoints
+from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.eat import BANDS, MEAN, PATCH, STD, first_tokens, network
-from asdcore_plugins.nn.padded_fbank import samples
+from asdcore_plugins.nn.front_ends.padded_fbank import samples
 from asdcore_plugins.nn.vit import Size, ViT
 from asdcore_plugins.stats.parameters import between
 from asdcore_plugins.trained.networks.adapted import AdaptedTransformer

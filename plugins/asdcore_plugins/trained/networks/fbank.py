@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from asdcore_plugins.nn.frontend import KALDI_FLOOR, kaldi_fbank, torch_bank
-from asdcore_plugins.nn.mel import kaldi_bank
+from asdcore_plugins.nn.front_ends.mel import kaldi_bank
+from asdcore_plugins.nn.front_ends.spectrograms import KALDI_FLOOR, kaldi_fbank, torch_bank
 
 RATE, LENGTH, SHIFT, N_FFT = 16000, 400, 160, 512
 POWERS = {"povey": 0.85, "hanning": 1.0}
 
 
 def fbank(wave: Tensor, *, window: str, n_mels: int = 128) -> Tensor:
-    """Return Kaldi's log-mel energies of a batch, as :func:`asdcore_plugins.nn.frontend.kaldi_fbank` defines them.
+    """Return Kaldi's log-mel energies of a batch, by :func:`asdcore_plugins.nn.front_ends.spectrograms.kaldi_fbank`.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore_plugins.nn.stft import Stft
+from asdcore_plugins.nn.front_ends.stft import Stft
 
 Audio = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ class ChannelView(ABC):
 
 
 class SpectralView(ChannelView):
-    """A view by way of short-time spectra (:class:`asdcore_plugins.nn.stft.Stft`).
+    """A view by way of short-time spectra (:class:`asdcore_plugins.nn.front_ends.stft.Stft`).
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Files of trained networks: weights, models of the transformers library, ONNX and TFLite graphs."""

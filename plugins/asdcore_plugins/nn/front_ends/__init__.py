@@ -1,0 +1,1 @@
+"""What hears the waveform before a network does: spectra, mel filter banks, bands."""

@@ -1,0 +1,1 @@
+"""How a network is run: its layers, its device and memory, long clips in windows, exact arithmetic."""

@@ -1,0 +1,128 @@
+"""Clips longer than a network's table of time positions: heard in windows, or cut as most authors do.
+
+A transformer on a spectrogram has a position for every patch of about 10 s, and no more. By default a longer clip is
+heard in windows of that length, each as if it were a clip of its own: as few as cover the clip, spread evenly over it,
+so that none holds padding. The patches of the windows follow one another in time; special tokens, and layers that give
+one token a window, are averaged over the windows. So a mean over time is one over the whole clip. A clip that fits is
+heard as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore import Tokens
+from asdcore_plugins.nn.running.run import TorchEncoder
+
+Audio = NDArray[np.float32]
+Floats = NDArray[np.float32 | np.float64]
+
+BEYOND = ("windows", "cut")
+"""What may be done with the part of a clip that is beyond the table."""
+
+
+class Windowed(TorchEncoder):
+    """An encoder with a table of time positions. What a child adds is a call of :meth:`reach`.
+
+    Parameters
+    ----------
+    model, checkpoint, device, autocast, exact
+        As in :class:`asdcore_plugins.nn.running.run.TorchEncoder`.
+    beyond : str
+        A child's parameter, which it hands to :meth:`reach`: what is done with a longer clip than the network has
+        positions for. "windows" hears it in windows, "cut" cuts it off.
+
+    Attributes
+    ----------
+    hears : float or None
+        Seconds of a clip that are heard at most; None if all of it is.
+    """
+
+    hears: float | None = None
+    _fits: int
+    _window: int
+    _beyond = "windows"
+
+    def reach(self, beyond: str, *, fits: int, window: int) -> None:
+        """Set what is heard of a clip.
+
+        Parameters
+        ----------
+        beyond : str
+            "windows" hears a longer clip in windows and averages; "cut" leaves out what is beyond, as the authors do.
+        fits : int
+            Samples of the longest clip that is heard as a whole.
+        window : int
+            Samples of a window.
+
+        Raises
+        ------
+        ValueError
+            If ``beyond`` is neither.
+        """
+        if beyond not in BEYOND:
+            raise ValueError(f"beyond is {beyond!r}; allowed are {' and '.join(map(repr, BEYOND))}")
+        self._beyond, self._fits, self._window = beyond, fits, window
+        self.hears = fits / self.sample_rate if beyond == "cut" else None
+
+    def windows(self, audio: Audio) -> Iterator[Audio]:
+        """(1, n_samples) -> what goes through the network for that clip, (1, n) each."""
+        n_samples = audio.shape[-1]
+        if self._beyond == "cut" or n_samples <= self._fits:
+            yield audio
+            return
+        for start in starts(n_samples, self._window):
+            yield audio[..., start : start + self._window]
+
+    def prepare(self, audio: Audio) -> list[Any]:
+        """(1, n_samples) float32 -> what the network is given for each window of that clip, (1, ...) on the CPU."""
+        return [self.prepare_window(window) for window in self.windows(audio)]
+
+    def prepare_window(self, audio: Audio) -> Any:
+        """(1, n_samples) float32 of one window -> what the network is given for it."""
+        return super().prepare(audio)
+
+    def encode_prepared(
+        self, prepared: Sequence[Sequence[Any]], layers: Sequence[int | str]
+    ) -> list[dict[int | str, Tokens]]:
+        """What :meth:`prepare` returned for some clips -> for each of them the Tokens of each layer, as of one clip."""
+        heard = iter(self.encode_windows([window for clip in prepared for window in clip], layers))
+        return [_joined([next(heard) for _ in clip]) for clip in prepared]
+
+    def encode_windows(self, prepared: Sequence[Any], layers: Sequence[int | str]) -> list[dict[int | str, Tokens]]:
+        """What :meth:`prepare_window` returned for some windows -> for each of them the Tokens of each layer."""
+        return super().encode_prepared(prepared, layers)
+
+
+def starts(n_samples: int, window: int) -> list[int]:
+    """Return where windows begin: as few as cover ``n_samples``, the first at 0, the last ending with the clip.
+
+    Examples
+    --------
+    >>> starts(n_samples=25, window=10)
+    [0, 7, 15]
+    """
+    n = -(-n_samples // window)
+    return [0] if n <= 1 else [i * (n_samples - window) // (n - 1) for i in range(n)]
+
+
+def _joined(windows: Sequence[dict[int | str, Tokens]]) -> dict[int | str, Tokens]:
+    """Return the Tokens of one clip from those of its windows."""
+    if len(windows) == 1:
+        return windows[0]
+    return {layer: _layer([window[layer] for window in windows]) for layer in windows[0]}
+
+
+def _layer(windows: Sequence[Tokens]) -> Tokens:
+    patches = [window.patches for window in windows]
+    special = [window.special for window in windows if window.special is not None]
+    together = _mean(patches) if all(window.shape[1] == 1 for window in patches) else np.concatenate(patches, axis=1)
+    return Tokens(together, _mean(special) if special else None)
+
+
+def _mean(arrays: Sequence[Floats]) -> Floats:
+    return np.asarray(np.mean(np.stack(arrays), axis=0, dtype=np.float64), dtype=arrays[0].dtype)
