@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.compute import encoding
+from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.compute.recipes import features_digest
 from asdcore.compute.requests import Request
 from asdcore.compute.scoring import Recipe
@@ -35,6 +38,10 @@ SHORTEST = 0.5
 
 Features = dict[Path, NDArray[np.float32]]
 """{folder of a feature set: the features (1, ...) of the clip}."""
+
+
+Given = tuple[Any, Any, str | None]
+"""Sound as somebody gives it: audio, sample rate in Hz, and unit (None if it is that of the train clips)."""
 
 
 class Listener:
@@ -106,6 +113,24 @@ def frozen_listener(container: Container, plan: Portfolio, plugins: Plugins) -> 
                 "Restore the checkpoints and libraries that they were frozen with, or freeze and export anew."
             )
     return listener
+
+
+def kernel_notes(plan: Portfolio, recorded: Mapping[str, Any]) -> list[str]:
+    """Say so if networks compute here with other code than when they were frozen.
+
+    recorded : the environment of the manifest.
+    """
+    networks = [
+        name
+        for name, branch in plan.branches.items()
+        if CHECKPOINT in branch.encoder.parameters and not branch.encoder.parameters.get("exact")
+    ]
+    if not networks or not (changes := kernel_changes(recorded, processor())):
+        return []
+    return [
+        f"the network of {', '.join(networks)} computes here with other code than when it was frozen "
+        f"({in_short(changes)}), so the last digits of scores may differ. exact = true in a portfolio prevents it."
+    ]
 
 
 def checked_audio(
