@@ -150,8 +150,7 @@ class Encoder(Protocol):
     recordings have no sound in what it looks at.
 
     Optional: ``encode_blocks(sound, layers)``, for long recordings: it reads ``sound`` as it goes and yields the tokens
-    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if it is None, a long recording is held
-    whole.
+    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if None, such a recording is held whole.
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
     and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.
