@@ -124,7 +124,7 @@ class Encoder(Protocol):
     Notes
     -----
     Optional: ``channels``, how many channels it reads: 1 (the default), or 2, near and far. A portfolio must give it a
-    view of as many.
+    view of as many. Optional: ``band_hertz(layer)``, the frequencies of its bands (:mod:`asdcore.contract.additive`).
 
     Optional: ``model``, the torch.nn.Module that ``encode`` runs, with all its weights. What the encoder costs is
     counted on it, by hooks on a deep copy of the encoder: so ``encode`` takes it from ``self`` and calls its submodules
@@ -212,7 +212,8 @@ class Scorer(Protocol):
     many train normals for a matrix, the scorer is given features.
 
     Optional: ``macs(n_train, dim) -> int``, the multiply-accumulates that scoring one clip of ``dim`` features takes
-    once the scorer is fitted to ``n_train`` train normals.
+    once the scorer is fitted to ``n_train`` train normals. Optional, one of both, of a scorer that is a sum over
+    features: ``distance_weights(distances)`` or ``feature_shares(features)`` (:mod:`asdcore.contract.additive`).
     """
 
     def fit(self, features: Floats32, domain: Strings) -> Scorer:

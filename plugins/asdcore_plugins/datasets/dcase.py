@@ -32,7 +32,7 @@ from asdcore_plugins.datasets.bases.dcase_names import (
     parse_name,
     stem_of,
 )
-from asdcore_plugins.datasets.bases.folders import labels_of_whole_machines
+from asdcore_plugins.datasets.bases.folders import labels_of_whole_machines, lost_links
 
 SUPPLEMENTAL = "supplemental"
 SET_ASIDE = (SUPPLEMENTAL, "test_rename")
@@ -175,6 +175,8 @@ def _sounds(root: Path, problems: list[str]) -> Iterator[tuple[tuple[str, ...], 
         parts = Path(folder).relative_to(root).parts
         kept = sorted(name for name in (*folders, *names) if not name.startswith(HIDDEN))
         yield parts, [name for name in kept if is_sound(name)]
+        if len(parts) < 2:
+            problems += lost_links(Path(folder), parts, names)
         deeper = [name for name in kept if name in folders and name not in SET_ASIDE and not is_sound(name)]
         # Links are followed to a machine and its folders only: further down they could lead round in circles.
         near, far = len(parts) < 2, len(parts) == DEPTH
