@@ -273,10 +273,7 @@ class Work:
 
     @contextmanager
     def pool(self, recordings: Sequence[Path] = (), *, needed: bool = True) -> Iterator[Executor | Elsewhere]:
-        """Give what runs chunks: the cluster, or processes of this machine; this process if nothing is needed.
-
-        recordings : some that every worker must be able to read.
-        """
+        """Give what runs chunks: a cluster whose workers can read ``recordings``, or processes here; one if not needed."""
         if self.cluster and needed:
             from asdcore.cluster.pool import pool_on
 
