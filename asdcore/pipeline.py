@@ -273,7 +273,7 @@ class Work:
 
     @contextmanager
     def pool(self, recordings: Sequence[Path] = (), *, needed: bool = True) -> Iterator[Executor | Elsewhere]:
-        """Give what runs work: a cluster whose workers can read ``recordings``, or processes here, one if not needed."""
+        """Give what runs work: a cluster whose workers can read ``recordings``, or processes here, one if unneeded."""
         if self.cluster and needed:
             from asdcore.cluster.pool import pool_on
 
