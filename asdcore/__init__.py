@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from asdcore.detector.load import load_detector
     from asdcore.detector.verdict import Verdict
     from asdcore.evidence.comparison import compare
-    from asdcore.evidence.decisions import decisions
+    from asdcore.evidence.false_alarms.decisions import decisions
     from asdcore.evidence.imported_results import import_results
     from asdcore.evidence.ledger import ledger, verdict
     from asdcore.evidence.logged_evaluation import evaluate, evaluate_scores
@@ -126,7 +126,7 @@ _LAZY = {
     "audit_views": "asdcore.preflight.view_audit",
     "check_submission": "asdcore.submission.check",
     "compare": "asdcore.evidence.comparison",
-    "decisions": "asdcore.evidence.decisions",
+    "decisions": "asdcore.evidence.false_alarms.decisions",
     "distances": "asdcore.data.distances",
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",

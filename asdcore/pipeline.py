@@ -32,7 +32,7 @@ from asdcore.components.readers import ListsClips, left_out_by, lister_of, year_
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import installed, restrict
 from asdcore.errors import clips_named
-from asdcore.evidence.tail_notes import tail_notes
+from asdcore.evidence.false_alarms.tail_notes import tail_notes
 from asdcore.execution import Elsewhere, executor, run_jobs
 from asdcore.held_out import NONE, Networks, check_places, out_of_fold, system_groups
 from asdcore.portfolio import Portfolio, load_portfolio

@@ -237,7 +237,7 @@ make of 10 s of sound. A portfolio names both:
 * **tokens** are those of the default layer, the last one under *layers*: time x band, + special (class-like) ones.
   Layer 0 is what enters the first block, k what leaves block k.
 * **parameters** are the learned weights that a pass to that layer reads. Left out are classifiers and decoders that a
-  file holds besides, statistics of batch normalisation, and fixed tables of positions (AudioMAE, EAT, ECHO,
+  file holds besides, statistics of batch normalization, and fixed tables of positions (AudioMAE, EAT, ECHO,
   FISHER, Whisper).
   `asdcore complexity` counts what is loaded: a classifier or table too, where the encoder keeps it.
 * **MACs** are the multiply-accumulates of that pass: the network's matrix products and convolutions, as torch's

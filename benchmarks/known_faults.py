@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 import asdcore
 from asdcore.data.audio import AudioFacts
 from asdcore.evidence import metrics
+from asdcore.evidence.labels.truth import truth_of
 from asdcore.evidence.selection.fault_clips import Fault
 from asdcore.evidence.selection.fault_scores import cell_scores
 from asdcore.evidence.selection.shrunken_choice import DOUBT, MARGIN, PRIOR_FAULTS, Choice, choose, gains, mixed
-from asdcore.evidence.truth import truth_of
 from asdcore.portfolio import parse_portfolio
 
 Floats = NDArray[np.float64]

@@ -14,7 +14,7 @@ RATE, CLASSES, SUB_CLUSTERS = 16000, 187, 16
 
 
 def batch_norm(channels: int, axes: int) -> nn.Module:
-    """Batch normalisation without weights, of vectors or of images."""
+    """Batch normalization without weights, of vectors or of images."""
     return (nn.BatchNorm2d if axes == 2 else nn.BatchNorm1d)(channels, affine=False)
 
 
@@ -56,7 +56,7 @@ class Whole(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block that skips from its normalised input."""
+    """A residual block that skips from its normalized input."""
 
     def __init__(self, inside: int, out: int, stride: int) -> None:
         super().__init__()

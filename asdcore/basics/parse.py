@@ -18,7 +18,7 @@ _TOO_DEEP = f"its tables and lists are nested more than {DEEPEST} deep"
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number that float64 can hold; True and False are no numbers.
+    """Whether a value is a finite number that float64 can hold; True and False are not numbers.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from asdcore.errors import AsdcoreError
@@ -42,6 +43,29 @@ def is_recording(name: str, *, named: bool = False) -> bool:
     True
     """
     return name.lower().endswith((*RECORDINGS, *TABLES_OF_SAMPLES) if named else RECORDINGS)
+
+
+def walked(root: str | Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield every folder below a root, itself included, and the names of its files; hidden ones are left out.
+
+    Links to folders are followed, but for those that lead round in circles. Paths are text: there may be a million.
+    """
+    ways: dict[Path, tuple[Path, ...]] = {}
+    for folder, folders, names in os.walk(os.fspath(root), followlinks=True):
+        here, deeper = Path(folder), []
+        way = ways.pop(here, ())
+        for name in folders:
+            hosts = (*way, here.resolve()) if (here / name).is_symlink() else way
+            if not name.startswith(".") and (hosts is way or not _is_above((here / name).resolve(), hosts)):
+                deeper.append(name)
+                ways |= {here / name: hosts} if hosts else {}
+        folders[:] = deeper
+        yield folder, [name for name in names if not name.startswith(".")]
+
+
+def _is_above(folder: Path, others: Iterable[Path]) -> bool:
+    """Whether a folder is one of others, or holds one of them."""
+    return any(other.is_relative_to(folder) for other in others)
 
 
 def given_path(path: str | Path, what: str) -> Path:

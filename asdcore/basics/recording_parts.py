@@ -122,7 +122,7 @@ def part_name(
     Raises
     ------
     ValueError
-        If a time is no finite number of seconds from 0 on.
+        If a time is not a finite number of seconds from 0 on.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def seconds_text(seconds: float | str | Decimal) -> str:
     except InvalidOperation:
         value = Decimal("nan")
     if not value.is_finite() or value < 0 or not math.isfinite(float(value)):
-        raise ValueError(f"{seconds!r} is no time in seconds")
+        raise ValueError(f"{seconds!r} is not a time in seconds")
     return f"{value.normalize():f}" if value else "0"
 
 

@@ -17,8 +17,8 @@ from asdcore.cli.terminal import WIDTH
 from asdcore.errors import AsdcoreError, EvaluationError
 
 if TYPE_CHECKING:
-    from asdcore.evidence.decisions import FalsePositives
-    from asdcore.evidence.rates import Rates
+    from asdcore.evidence.false_alarms.decisions import FalsePositives
+    from asdcore.evidence.false_alarms.rates import Rates
     from asdcore.runs.folder import Run
 
 PLACE = ("system", "machine", "section")
@@ -58,8 +58,8 @@ def decisions(
 
     Example: asdcore decisions runs/first
     """
-    from asdcore.evidence.decisions import decisions as count
-    from asdcore.evidence.group_thresholds import group_thresholds
+    from asdcore.evidence.false_alarms.decisions import decisions as count
+    from asdcore.evidence.false_alarms.group_thresholds import group_thresholds
     from asdcore.runs.folder import load_run
 
     done = load_run(run)
@@ -131,7 +131,7 @@ def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Ro
 
 def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rates], str]:
     """Return the rates by clip and by group, with those of the evaluation; or the reason why there are none."""
-    from asdcore.evidence.side_by_side import side_by_side, why_nothing
+    from asdcore.evidence.false_alarms.side_by_side import side_by_side, why_nothing
 
     try:
         rates = side_by_side(run, systems)

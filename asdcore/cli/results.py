@@ -36,7 +36,7 @@ MEANING = {
     ],
     2022: [
         "AUC of a domain: its normals against ALL anomalies of the section.",
-        "pAUC: both domains, up to 10 % false positives, standardised (50 is chance).",
+        "pAUC: both domains, up to 10 % false positives, standardized (50 is chance).",
         "Official score: harmonic mean of all cells.",
     ],
 }

@@ -114,7 +114,7 @@ def run(
 
     Example: asdcore run default --data data --out runs/first
     """
-    from asdcore.evidence.truth import tells_labels
+    from asdcore.evidence.labels.truth import tells_labels
     from asdcore.pipeline import run as run_portfolio
     from asdcore.runs.folder import Run
 
@@ -186,7 +186,7 @@ def evaluate(
 
     Example: asdcore evaluate runs/first
     """
-    from asdcore.evidence.held_back import held_back_note
+    from asdcore.evidence.labels.held_back import held_back_note
     from asdcore.evidence.logged_evaluation import evaluate as evaluate_run
     from asdcore.evidence.logged_evaluation import evaluate_scores
     from asdcore.runs.trials import opened

@@ -11,7 +11,7 @@ import typer
 from asdcore.cli.shared import FAILED, Json, Task, print_json
 
 if TYPE_CHECKING:
-    from asdcore.evidence.score_lines import Problem
+    from asdcore.evidence.labels.score_lines import Problem
 
 SHOWN = 20  # lines of one file that are printed; --json has all
 

@@ -4,7 +4,7 @@ connection   an address, or a cluster of this machine, becomes a connection
 needs        what a worker must have, written down here
 worker       what runs on a worker: first its proof, then one chunk after another
 pool         chunks out, results in; lost ones again
-trouble      what went wrong, in words
+errors       what went wrong, in words
 
 Dask is imported here alone, and only if a cluster was asked for. Workers import nothing of this room but ``worker``.
 """

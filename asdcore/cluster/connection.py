@@ -16,7 +16,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from asdcore.cluster import trouble
+from asdcore.cluster import errors
 from asdcore.cluster.local import closed, local_cluster, quiet
 from asdcore.errors import ClusterError
 from asdcore.progress import EachNoteOnce, Progress
@@ -78,7 +78,7 @@ def connected(where: Any, device: str | None, progress: Progress) -> Iterator[Cl
     try:
         import distributed  # noqa: F401
     except ImportError:
-        raise trouble.no_dask() from None
+        raise errors.no_dask() from None
     with ExitStack() as closing:
         cluster = Cluster(where, device, progress, closing)
         if not cluster.is_here:  # before hours of work
@@ -123,7 +123,7 @@ class Cluster:
         with self.answering():
             information = client.scheduler_info(n_workers=-1)
         if "workers" not in information:  # a client that has given up knows nothing
-            raise trouble.gone(self.address)
+            raise errors.gone(self.address)
         return dict(information["workers"])
 
     @contextmanager
@@ -133,7 +133,7 @@ class Cluster:
             yield
         # Of a closed stream, a client that has given up, and a call of it that was cancelled.
         except (OSError, AttributeError, RuntimeError, NameError) as error:
-            raise trouble.gone(self.address) from error
+            raise errors.gone(self.address) from error
 
     def label(self, address: str, host: str) -> str:
         """Return a worker's address and host as words."""
@@ -227,10 +227,10 @@ class Cluster:
         while not (workers := self.workers()):
             self.note(f"the scheduler at {self.address} has no workers yet: waiting for one.")
             if time.monotonic() > deadline:
-                raise trouble.no_workers(self.address, ARRIVAL)
+                raise errors.no_workers(self.address, ARRIVAL)
             time.sleep(0.5)
         if self.device and not any(GPU in worker["resources"] for worker in workers.values()):
-            raise trouble.no_gpu(self.device, GPU)
+            raise errors.no_gpu(self.device, GPU)
         if threaded := [address for address, worker in workers.items() if worker["nthreads"] > 1]:
             self.note(
                 f"{len(threaded)} of {len(workers)} workers have several threads, such as {threaded[0]}. Chunks of one "
@@ -258,7 +258,7 @@ def check_answers(address: str, seconds: float) -> None:
         if about["type"] != "Scheduler":
             raise ValueError(f"a {about['type']} answers there")
     except Exception as error:
-        raise trouble.no_answer(address, seconds, error) from error
+        raise errors.no_answer(address, seconds, error) from error
 
 
 def _scheduler_of(file: Path) -> str:
@@ -266,7 +266,7 @@ def _scheduler_of(file: Path) -> str:
         return str(json.loads(file.read_text())["address"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ClusterError(
-            f"{file} is no scheduler file ({error}). 'dask scheduler --scheduler-file {file}' writes one."
+            f"{file} is not a scheduler file ({error}). 'dask scheduler --scheduler-file {file}' writes one."
         ) from error
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.basics.recording_parts import recording_path
-from asdcore.cluster.loaded import FRAMEWORK
+from asdcore.cluster.framework_code import FRAMEWORK
 from asdcore.components.checkpoints import pinned
 from asdcore.compute.code_in_use import Code, Use, code_of
 from asdcore.compute.kernels import processor

@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from asdcore.cluster import trouble
+from asdcore.cluster import errors
 from asdcore.cluster.connection import GPU, Cluster
 from asdcore.cluster.needs import Needs, written_down
 from asdcore.cluster.worker import Answer, Call, perform
@@ -68,7 +68,7 @@ def pool_on(
     cluster.await_workers()
     with written_down(plan, store, recordings, only) as needs:
         if troubles := cluster.proven(needs):
-            raise trouble.refused(troubles, len(cluster.workers()))
+            raise errors.refused(troubles, len(cluster.workers()))
         yield ClusterPool(cluster, needs)
 
 
@@ -134,14 +134,14 @@ class ClusterPool(Elsewhere):
         try:
             answer: Answer = pickle.loads(future.result())
         except CancelledError:
-            raise trouble.gone(self._cluster.address) from None
+            raise errors.gone(self._cluster.address) from None
         except KilledWorker as error:
             self._count(chunk, error)
             return None
         except (ImportError, AttributeError, pickle.PickleError, TypeError, EOFError) as error:
             # A worker that came later, and has not what it needs to read its work.
             if not self._refuse(self._cluster.proven(self._needs)):
-                raise trouble.on_worker(error, "unknown") from error
+                raise errors.on_worker(error, "unknown") from error
             return None
         label = self._cluster.label(answer.address, answer.proof.host)
         if answer.proof.worker not in self._seen:
@@ -152,24 +152,24 @@ class ClusterPool(Elsewhere):
         for text, category in answer.warnings:
             warnings.warn(text, category, stacklevel=2)
         if answer.error is not None:
-            raise answer.error if self._cluster.is_here else trouble.on_worker(answer.error, label)
+            raise answer.error if self._cluster.is_here else errors.on_worker(answer.error, label)
         return answer
 
     def _count(self, chunk: _Chunk, error: KilledWorker) -> None:
         """Count the deaths of workers on a chunk; raises ClusterError if memory ran out, or there are too many."""
         chunk.deaths += error.allowed_failures + 1
-        name, last = trouble.name_of(chunk.job), str(error.last_worker.address)
+        name, last = errors.name_of(chunk.job), str(error.last_worker.address)
         if self._ran_out_of_memory():
-            raise trouble.out_of_memory(name, last)
+            raise errors.out_of_memory(name, last)
         if chunk.deaths > DEATHS:
-            raise trouble.killed(name, chunk.deaths, last)
+            raise errors.killed(name, chunk.deaths, last)
 
     def _ran_out_of_memory(self) -> bool:
         """Whether a nanny has said so lately. It is asked by its worker, which may just be started anew."""
         for _ in range(LOGS):
             with suppress(Exception):  # the logs are gone with their machine
                 if logs := self._cluster.client.get_worker_logs(n=50, nanny=True):
-                    return any(trouble.MEMORY in str(line) for lines in logs.values() for line in lines)
+                    return any(errors.MEMORY in str(line) for lines in logs.values() for line in lines)
             time.sleep(1)
         return False
 
@@ -180,7 +180,7 @@ class ClusterPool(Elsewhere):
             self._cluster.note(f"worker {label} is left out: {'; '.join(problems)}.")
         self._look(now=True)
         if troubles and self._workers.keys() <= self._refused:
-            raise trouble.refused(troubles, len(self._workers))
+            raise errors.refused(troubles, len(self._workers))
         return bool(troubles)
 
     def _executor(self, chunk: _Chunk) -> Any:
@@ -219,8 +219,8 @@ class ClusterPool(Elsewhere):
         if not self._workers:
             self._cluster.note("no worker is left: waiting for one. What was finished is kept.")
             if self._cluster.is_here and self._silent >= ABSENT:
-                raise trouble.all_ended()
+                raise errors.all_ended()
         paused = [address for address, worker in self._workers.items() if worker.get("status") == "paused"]
         # Dask goes on when their memory is free again, and what libraries keep is not.
         if paused and len(paused) == len(self._workers) and self._silent >= PAUSED:
-            raise trouble.paused(paused[0], len(paused))
+            raise errors.paused(paused[0], len(paused))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asdcore.cluster.loaded import FRAMEWORK
+from asdcore.cluster.framework_code import FRAMEWORK
 from asdcore.cluster.needs import Needs, answer, head_digest, kernels_of, python_version
 from asdcore.compute.code_in_use import Use, loaded_code
 from asdcore.compute.kernels import in_short, kernel_changes, processor

@@ -70,7 +70,7 @@ def in_blocks(request: Request, device: str | None) -> bool:
     encoder = built_encoder(request, device)
     # "cls" would pool special tokens, of which blocks have none: the whole recording is refused in its own words.
     pooled = all(not POOLINGS[output.pooling].special for output in request.outputs if output.pooling in POOLINGS)
-    reads = hasattr(encoder, "encode_blocks") and not is_exact(encoder)
+    reads = getattr(encoder, "encode_blocks", None) is not None and not is_exact(encoder)
     return pooled and reads and encoding.is_samplewise(request.view, request.view_parameters)
 
 

@@ -86,4 +86,4 @@ def register_normalizers(register: Register) -> None:
 
 @hookspec
 def register_guards(register: Register) -> None:
-    """Offer guards, which penalise unsupported high scores: ``register("tail", factory)``."""
+    """Offer guards, which penalize unsupported high scores: ``register("tail", factory)``."""

@@ -124,7 +124,7 @@ class Encoder(Protocol):
     Notes
     -----
     Optional: ``channels``, how many channels it reads: 1 (the default), or 2, near and far. A portfolio must give it a
-    view of as many.
+    view of as many. Optional: ``band_hertz(layer)``, the frequencies of its bands (:mod:`asdcore.contract.additive`).
 
     Optional: ``model``, the torch.nn.Module that ``encode`` runs, with all its weights. What the encoder costs is
     counted on it, by hooks on a deep copy of the encoder: so ``encode`` takes it from ``self`` and calls its submodules
@@ -150,7 +150,8 @@ class Encoder(Protocol):
     recordings have no sound in what it looks at.
 
     Optional: ``encode_blocks(sound, layers)``, for long recordings: it reads ``sound`` as it goes and yields the tokens
-    in the order of time (:mod:`asdcore.contract.long_sound`). Without it a long recording is held whole.
+    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if it is None, a long recording is held
+    whole.
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
     and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.
@@ -211,7 +212,8 @@ class Scorer(Protocol):
     many train normals for a matrix, the scorer is given features.
 
     Optional: ``macs(n_train, dim) -> int``, the multiply-accumulates that scoring one clip of ``dim`` features takes
-    once the scorer is fitted to ``n_train`` train normals.
+    once the scorer is fitted to ``n_train`` train normals. Optional, one of both, of a scorer that is a sum over
+    features: ``distance_weights(distances)`` or ``feature_shares(features)`` (:mod:`asdcore.contract.additive`).
     """
 
     def fit(self, features: Floats32, domain: Strings) -> Scorer:

@@ -247,13 +247,13 @@ class OnnxValue:
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **more: Any) -> Any:
         """Write an elementwise function of NumPy."""
         if method != "__call__" or more or function.__name__ not in FUNCTIONS:
-            raise NotInOnnxError(f"numpy.{function.__name__} is no function that can be written as ONNX here")
+            raise NotInOnnxError(f"numpy.{function.__name__} is not a function that can be written as ONNX here")
         return FUNCTIONS[function.__name__](*map(self.graph.value, inputs))
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, more: Any) -> Any:
         """Write ``numpy.where``, ``clip``, ``searchsorted`` or ``zeros_like``."""
         if more or function.__name__ not in FUNCTIONS:
-            raise NotInOnnxError(f"numpy.{function.__name__} is no function that can be written as ONNX here")
+            raise NotInOnnxError(f"numpy.{function.__name__} is not a function that can be written as ONNX here")
         return FUNCTIONS[function.__name__](*args)
 
     def _unknown(self, *_: Any) -> Any:

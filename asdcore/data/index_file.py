@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import polars as pl
 
-from asdcore.basics.paths import is_recording
+from asdcore.basics.paths import is_recording, walked
 from asdcore.basics.recording_parts import part_of
 from asdcore.errors import DataError
 from asdcore.store.atomic import atomic_path
@@ -83,8 +82,7 @@ def _part(clip: str) -> tuple[str | None, ...]:
 def _recordings(root: Path) -> list[str]:
     """Return the path below a folder of every recording; hidden ones are left out."""
     paths = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        sounds = (name for name in names if is_recording(name, named=name != TABLE) and not name.startswith("."))
+    for folder, names in walked(root):
+        sounds = (name for name in names if is_recording(name, named=name != TABLE))
         paths += [(Path(folder) / name).relative_to(root).as_posix() for name in sounds]
     return paths

@@ -139,7 +139,7 @@ def adapt(
 def _check_place(path: Path) -> None:
     """Raise StoreError unless a new detector can be written here."""
     if path.suffix != SUFFIX:
-        raise StoreError(f"{path} is no name that ends in {SUFFIX}. Choose a name such as {path.stem}{SUFFIX}.")
+        raise StoreError(f"{path} does not end in {SUFFIX}. Choose a name such as {path.stem}{SUFFIX}.")
     if path.exists() or path.is_symlink():
         raise StoreError(f"{path} exists, and is not written over. Choose another name, or remove it.")
 

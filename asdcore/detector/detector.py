@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +20,9 @@ from asdcore.compute.requests import Request
 from asdcore.compute.scoring import Recipe
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import Plugins, chosen, loaded
-from asdcore.detector.baselines import KnownMachine
+from asdcore.detector.baselines import Baselines, KnownMachine
 from asdcore.detector.container import Container, with_checkpoints
+from asdcore.detector.feature_shares import FeatureShares
 from asdcore.detector.listen import Features, Listener, checked_audio, frozen_listener
 from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.verdict import Verdict
@@ -175,6 +177,27 @@ class Detector:
         """Score one clip by every system; parameters and errors as of :meth:`score`."""
         return self._verdicts(audio, sample_rate, machine, section, self.systems)
 
+    def feature_shares(
+        self,
+        audio: ArrayLike,
+        sample_rate: int,
+        machine: str | None = None,
+        section: str | None = None,
+        *,
+        branches: Iterable[str],
+    ) -> dict[str, FeatureShares]:
+        """Divide what some branches say of a clip among their features, if their scorers are sums over them.
+
+        Parameters and errors as of :meth:`score`. Empty for a machine that is judged by several baselines.
+        """
+        with self._lock, chosen(self._plugins), single_threaded():
+            frozen = self._machine(*self._cell(machine, section))
+            if isinstance(frozen, Baselines):
+                return {}
+            features = self._heard(audio, sample_rate, frozen)
+            with located(f"{frozen.machine} section {frozen.section}"):
+                return frozen.feature_shares(features, branches)
+
     def known(self, machine: str | None = None, section: str | None = None) -> KnownMachine:
         """Return what was frozen of a machine: train normals, and thresholds by any rule; errors as :meth:`score`."""
         with self._lock, chosen(self._plugins), single_threaded():
@@ -201,10 +224,16 @@ class Detector:
     ) -> dict[str, Verdict]:
         with self._lock, chosen(self._plugins), single_threaded():
             frozen = self._machine(*self._cell(machine, section))
-            where = f"{frozen.machine} section {frozen.section}"
-            sound = checked_audio(audio, sample_rate, frozen.channels, frozen.seconds, where)
-            with located(where):
-                return frozen.verdicts(self._features(sound, int(sample_rate), frozen.machine, frozen.section), systems)
+            features = self._heard(audio, sample_rate, frozen)
+            with located(f"{frozen.machine} section {frozen.section}"):
+                return frozen.verdicts(features, systems)
+
+    def _heard(self, audio: ArrayLike, sample_rate: int, frozen: KnownMachine) -> Features:
+        """Return the features of one clip, if it is sound of this machine's kind."""
+        where = f"{frozen.machine} section {frozen.section}"
+        sound = checked_audio(audio, sample_rate, frozen.channels, frozen.seconds, where)
+        with located(where):
+            return self._features(sound, int(sample_rate), frozen.machine, frozen.section)
 
     def _features(self, sound: NDArray[np.float32], sample_rate: int, machine: str, section: str) -> Features:
         """Return the features of one clip for all branches of a machine."""

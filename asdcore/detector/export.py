@@ -97,7 +97,7 @@ def _check_place(path: Path, manifest: Manifest) -> None:
     """Raise StoreError unless a detector can be written here without losing another file."""
     if path.suffix != SUFFIX:
         name = "NAME" if path.name == SUFFIX else path.stem
-        raise StoreError(f"{path} is no name that ends in {SUFFIX}. Choose a name such as {name}{SUFFIX}.")
+        raise StoreError(f"{path} does not end in {SUFFIX}. Choose a name such as {name}{SUFFIX}.")
     if not path.exists() and not path.is_symlink():
         return
     try:

@@ -101,7 +101,7 @@ def _loaded_again(path: Path, manifest_sha256: str) -> Detector:
 
 
 def _how_to_load_again(detector: Detector) -> tuple[Any, ...]:
-    """Let another process load the same file, where a detector is pickled or copied."""
+    """Let another process load the same file when a detector is pickled or copied."""
     return _loaded_again, (detector.path.absolute(), detector.manifest_sha256)
 
 

@@ -1,9 +1,9 @@
 """Evaluates systems: joins their scores with the ground truth and computes official scores, cells and means.
 
-It reads files through :mod:`asdcore.evidence.files` and matches clips through :mod:`asdcore.evidence.matching`, by name
-and never by position. (The official evaluators sort both and pair them off, so a misspelt name gives a wrong score in
-silence.) Anomaly scores are larger for more anomalous clips, labels are 0 (normal) or 1 (anomaly), domains "source" or
-"target", results fractions in [0, 1].
+:mod:`asdcore.evidence.labels` reads the files and matches their clips by name, never by position. (The official
+evaluators sort both and pair them off, so a misspelt name gives a wrong score in silence.) Anomaly scores are larger
+for more anomalous clips, labels are 0 (normal) or 1 (anomaly), domains "source" or "target", results fractions in [0,
+1].
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import polars as pl
 
 from asdcore.errors import located
 from asdcore.evidence.data_frames import Tabular
-from asdcore.evidence.false_positives import target_false_positives
-from asdcore.evidence.files import Section, read_scores, read_truth
+from asdcore.evidence.false_alarms.false_positives import target_false_positives
+from asdcore.evidence.labels.files import Section, read_scores, read_truth
+from asdcore.evidence.labels.matching import match_scores
+from asdcore.evidence.labels.scores_with_truth import KEY, check_joined, join_systems
 from asdcore.evidence.ledger import KEPT, Look, Verdict, record_look
-from asdcore.evidence.matching import match_scores
 from asdcore.evidence.metrics import (
     DOMAINS,
     cells,
@@ -33,7 +34,6 @@ from asdcore.evidence.metrics import (
     rule,
 )
 from asdcore.evidence.rules import OWN_RECORDINGS
-from asdcore.evidence.scores_with_truth import KEY, check_joined, join_systems
 from asdcore.evidence.uncertainty import Uncertainty, intervals
 from asdcore.store.digest import table_digest
 
@@ -62,7 +62,7 @@ class SystemResult:
         In [0, 1]; of recordings of one's own the mean over machines of AUC and pAUC.
     cells : list of dict
         One row for each (machine, section): the official cells of the year, then figures that are not ranked: AUCs of
-        other definitions, both target false-positive ratios (:mod:`asdcore.evidence.false_positives`), and, if the
+        other definitions, both target false-positive ratios (``evidence.false_alarms.false_positives``), and, if the
         system has decisions, precision, recall and F1 of each domain's own clips.
     means : list of dict
         Rows of auc, pauc (and precision, recall, f1): for each machine, then over all (``machine`` is None), the means

@@ -8,10 +8,10 @@ from pathlib import Path
 from asdcore.basics.paths import given_path
 from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
-from asdcore.evidence.held_back import held_back
+from asdcore.evidence.labels.held_back import held_back
+from asdcore.evidence.labels.truth import not_judged, rules_for, truth_of
 from asdcore.evidence.ledger import Verdict, look_at, record_look
 from asdcore.evidence.trials import evaluate_trials, look_at_trials
-from asdcore.evidence.truth import not_judged, rules_for, truth_of
 from asdcore.runs.folder import Run, check_evaluation, write_evaluation
 from asdcore.runs.trials import Trials, opened
 from asdcore.store.cache import Store, default_store

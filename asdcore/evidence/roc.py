@@ -53,12 +53,12 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float:
 
 
 def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
-    """Compute the standardised partial AUC for false positive rates up to ``max_fpr``.
+    """Compute the standardized partial AUC for false positive rates up to ``max_fpr``.
 
     The area under the ROC curve up to ``max_fpr`` is put on a scale on which chance is 0.5 and a perfect ranking 1.
     Tied scores are joined by a straight line, and the curve is interpolated at ``max_fpr``. scikit-learn's
     ``roc_auc_score(max_fpr=...)`` and every official evaluator compute the same. The challenge papers print another
-    formula: an area that is neither interpolated nor standardised.
+    formula: an area that is neither interpolated nor standardized.
 
     Parameters
     ----------

@@ -15,9 +15,9 @@ from typing import Any
 import polars as pl
 
 from asdcore.evidence.evaluate import Evaluation, SystemResult, evaluate_table
-from asdcore.evidence.held_back import held_back
+from asdcore.evidence.labels.held_back import held_back
+from asdcore.evidence.labels.scores_with_truth import join_systems
 from asdcore.evidence.ledger import Look
-from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.uncertainty.bootstrap import Resampled, Uncertainty
 from asdcore.runs.trials import Trials
 from asdcore.store.digest import table_digest
@@ -128,7 +128,7 @@ def evaluate_joined(tables: Mapping[int, pl.DataFrame], year: int, drawn: Resamp
 
 
 def joined_trials(trials: Trials, truth: pl.DataFrame) -> dict[int, pl.DataFrame]:
-    """Return the joined table (:mod:`asdcore.evidence.scores_with_truth`) of every trial, by seed."""
+    """Return the joined table (:mod:`asdcore.evidence.labels.scores_with_truth`) of every trial, by seed."""
     return {
         seed: join_systems(run.systems, run.decisions, run.clips, truth, held_back(run))
         for seed, run in sorted(trials.runs.items())

@@ -24,11 +24,11 @@ from asdcore.basics.paths import given_path
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.evaluate import Evaluation, evaluate_table
-from asdcore.evidence.held_back import held_back
+from asdcore.evidence.labels.held_back import held_back
+from asdcore.evidence.labels.scores_with_truth import join_systems
+from asdcore.evidence.labels.truth import rules_for, truth_of
 from asdcore.evidence.ledger import look_at, record_look
 from asdcore.evidence.scored_again import calibrated_again
-from asdcore.evidence.scores_with_truth import join_systems
-from asdcore.evidence.truth import rules_for, truth_of
 from asdcore.fusion.smooth_ecdf import SmoothEcdf
 from asdcore.portfolio import System, parse_portfolio
 from asdcore.runs.folder import Run, load_run

@@ -110,7 +110,7 @@ def _npz_arrays(table: Path) -> Iterator[tuple[str, NDArray[Any]]]:
         for name in arrays.files:
             array = _loaded(partial(arrays.__getitem__, name), table)
             if not isinstance(array, np.ndarray):
-                raise DataError(f"{table} holds {name}, which is no array. Write it with np.savez(file, **arrays).")
+                raise DataError(f"{table} holds {name}, which is not an array. Write it with np.savez(file, **arrays).")
             yield name, array
 
 
@@ -240,7 +240,7 @@ def rows_of_lists(column: pl.Series, where: str) -> list[Floats]:
     Raises
     ------
     DataError
-        If a row is empty or null, holds anything but numbers, or is no rectangle.
+        If a row is empty or null, holds anything but numbers, or rows differ in length.
     """
     lengths = _lengths(column, where)
     block = _block(column.explode(empty_as_null=True), where)

@@ -61,7 +61,7 @@ def places(train: pl.DataFrame, choice: OutOfFold) -> Places:
     train : rows of the clip index, sorted by clip. Raises DataError if the portfolio asks for a recording or an order
     that the data set does not name.
     """
-    domain = tuple(str(name) for name in train["domain"])
+    domain = tuple(map(str, train["domain"].to_list()))
     index = _Columns(train)
     asked, where = choice.by, f"{train['machine'][0]} section {train['section'][0]}" if len(train) else "no machine"
     if asked == "recording" and not index.recordings:

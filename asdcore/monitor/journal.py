@@ -56,7 +56,7 @@ class Journal:
     StoreError
         If another process writes to the file, or the disk is full or not writable.
     DataError
-        If it is no monitor's file, or of other settings.
+        If it is not a monitor's file, or of other settings.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:

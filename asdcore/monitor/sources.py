@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.basics.paths import is_recording
+from asdcore.basics.paths import is_recording, walked
 from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import opened
 from asdcore.errors import DataError
@@ -188,12 +188,11 @@ class Folder:
 
     def _sounds(self) -> Iterator[tuple[str, Path]]:
         """Yield the name below the folder and the path of every file that is named as sound; no hidden ones."""
-        for folder, folders, names in os.walk(self.path):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        for folder, names in walked(self.path):
             here = Path(folder)
             below = "" if here == self.path else f"{here.relative_to(self.path).as_posix()}/"
             for name in names:
-                if is_recording(name) and not name.startswith("."):
+                if is_recording(name):
                     yield below + name, here / name
 
 

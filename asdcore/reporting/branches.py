@@ -11,9 +11,9 @@ import polars as pl
 from asdcore.basics.digits import rounded
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError
-from asdcore.evidence.held_back import held_back
+from asdcore.evidence.labels.held_back import held_back
+from asdcore.evidence.labels.scores_with_truth import join_systems
 from asdcore.evidence.metrics import harmonic_mean
-from asdcore.evidence.scores_with_truth import join_systems
 from asdcore.evidence.uncertainty import intervals_below
 from asdcore.portfolio import System
 from asdcore.reporting.reported_runs import Subject

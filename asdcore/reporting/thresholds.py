@@ -9,9 +9,9 @@ import numpy as np
 
 from asdcore.basics.digits import fixed
 from asdcore.errors import AsdcoreError
-from asdcore.evidence.group_thresholds import GroupThresholds, group_thresholds
-from asdcore.evidence.rates import ADVICE, Rates
-from asdcore.evidence.side_by_side import side_by_side, why_nothing
+from asdcore.evidence.false_alarms.group_thresholds import GroupThresholds, group_thresholds
+from asdcore.evidence.false_alarms.rates import ADVICE, Rates
+from asdcore.evidence.false_alarms.side_by_side import side_by_side, why_nothing
 from asdcore.held_out import seen_notes
 from asdcore.reporting.reported_runs import Subject
 

@@ -90,7 +90,7 @@ def plan(
 
 def _chunks(clips: pl.DataFrame, root: Path, sets: Sets, device: str | None, plugins: Plugins) -> list[EmbedJob]:
     """Return the chunks of clips that some of the feature sets lack."""
-    paths = dict(zip(clips["sha256"], clips["clip"], strict=True))
+    paths = dict(zip(clips["sha256"].to_list(), clips["clip"].to_list(), strict=True))
     missing = {digest: set(feature_set.missing(list(paths))) for digest, (_, feature_set) in sets.items()}
     lacking = set().union(*missing.values())
     wanted = [sha256 for sha256 in paths if sha256 in lacking] if lacking else []

@@ -25,6 +25,7 @@ import polars as pl
 from asdcore.basics.rounding import rounded_column
 from asdcore.components.build import build
 from asdcore.compute.aligned_networks import aligned
+from asdcore.compute.clip_order import clips_of_cells
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
 from asdcore.compute.fitted import fit_and_keep, fit_once
 from asdcore.compute.scoring import TRAIN_FIRST, Cell, Rows, Scores, Work
@@ -33,7 +34,7 @@ from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned
 from asdcore.held_out import NONE, HeldOut, Networks, Scored, assign_folds, leaves_out
 from asdcore.progress import doing
-from asdcore.stages.score_jobs import SCORING_CODE, ScoreJob, ordered, plan, together
+from asdcore.stages.score_jobs import SCORING_CODE, ScoreJob, plan, together
 from asdcore.store.cache import Store
 from asdcore.store.finished_folds import Parts
 from asdcore.store.tables import CHUNK_SCORES, FULL, SCORES
@@ -49,6 +50,10 @@ __all__ = [
     "scored",
     "together",
 ]
+
+
+OF_CLIP = ("clip", "machine", "section", "split", "domain")
+"""What a row of a score table says of its clip."""
 
 
 def score_together(jobs: tuple[ScoreJob, ...]) -> int:
@@ -159,15 +164,20 @@ def scored(
 
 def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store) -> pl.DataFrame:
     """Return a branch's score table: the chunks of its machines and sections, joined with the clip index."""
-    parts = []
-    cells = clips.group_by("machine", "section", maintain_order=True)
-    for job, (_, cell) in zip(jobs, cells, strict=True):
-        chunk = store.read_scores(job.path, (len(job.train), len(job.test)))
-        for role, split in (("oof", "train"), ("test", "test")):
-            numbered = ordered(cell, split).with_row_index("row").cast({"row": pl.Int32})
-            rows = chunk.filter(pl.col("role") == role).join(numbered, on="row", how="inner", validate="m:1")
-            parts.append(rows.with_columns(branch=pl.lit(name)).select(list(SCORES.columns)))
-    return pl.concat(parts)
+    chunks, of_chunks, places = [], [], []
+    n_clips = 0
+    for job, (_, train, test) in zip(jobs, clips_of_cells(clips), strict=True):
+        chunk = store.read_scores(job.path, (len(train), len(test))).sort("role", maintain_order=True)
+        first = np.where((chunk["role"] == "oof").to_numpy(), n_clips, n_clips + len(train))
+        places.append(first + chunk["row"].to_numpy())
+        n_clips += len(train) + len(test)
+        chunks.append(chunk)
+        of_chunks += [train.select(OF_CLIP), test.select(OF_CLIP)]
+    # Together, not one by one: of a thousand machines a thousand joins would take longer than reading them.
+    named = pl.concat(of_chunks)[np.concatenate(places)]
+    scored = pl.concat(chunks).drop("row")
+    rows = pl.concat([named, scored], how="horizontal").with_columns(branch=pl.lit(name))
+    return rows.select(list(SCORES.columns))
 
 
 @dataclass(frozen=True)

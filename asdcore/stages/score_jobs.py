@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from asdcore.components.build import build
 from asdcore.components.checkpoints import pinned
 from asdcore.components.seeds import seeded
+from asdcore.compute.clip_order import clips_of_cells
 from asdcore.compute.code_in_use import Code, Use, code_of
 from asdcore.compute.fitted import FITTED_CODE, Model
 from asdcore.compute.recipes import component_recipe, feature_recipe, framework_digest, library_versions
@@ -28,7 +29,7 @@ from asdcore.contract.plugins import Plugins
 from asdcore.held_out import NONE, HeldOut, Kept, Networks, always_leaves_out, kept, places
 from asdcore.portfolio import Branch, Portfolio
 from asdcore.store.cache import Store
-from asdcore.store.tables import CELL, FULL
+from asdcore.store.tables import FULL
 
 HELD_OUT = tuple(f"held_out/{name}.py" for name in ("dependence", "recording_order", "plan"))
 
@@ -124,12 +125,13 @@ def plan(
     own = networks.has(name)
     recipes: dict[str, Recipe] = {}
     jobs = []
-    for (machine, section), cell in clips.group_by(CELL, maintain_order=True):
-        train, test = ordered(cell, "train"), ordered(cell, "test")
-        normals, domain, unknown = tuple(train["sha256"]), tuple(train["domain"]), tuple(test["sha256"])
+    for (machine, section), train, test in clips_of_cells(clips):
+        normals, domain, unknown = (
+            tuple(column.to_list()) for column in (train["sha256"], train["domain"], test["sha256"])
+        )
         lying = places(train, portfolio.out_of_fold)
-        hearing = networks.branch(name, branch, str(machine))
-        key = str(machine) if own else ""
+        hearing = networks.branch(name, branch, machine)
+        key = machine if own else ""
         if key not in recipes:
             recipes[key] = features_recipe(hearing, store, plugins, device)
         features = recipes[key]
@@ -196,8 +198,3 @@ def together(jobs: Iterable[ScoreJob]) -> list[tuple[ScoreJob, ...]]:
         key = (job.features, job.train, job.domain, job.test, job.kept, job.crossfit)
         groups.setdefault(key, []).append(job)
     return [tuple(group) for group in groups.values()]
-
-
-def ordered(cell: pl.DataFrame, split: str) -> pl.DataFrame:
-    """Return train clips by name, as other tools do, and test clips by audio digest, since names may spell a label."""
-    return cell.filter(pl.col("split") == split).sort("clip" if split == "train" else ["sha256", "clip"])

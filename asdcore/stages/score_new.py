@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from asdcore.basics.rounding import Grid
+from asdcore.compute.clip_order import clips_of_cells
 from asdcore.compute.code_in_use import check_loaded
 from asdcore.compute.fitted import Model, Restored, bring_back
 from asdcore.compute.scoring import Cell, Scores
@@ -21,7 +22,7 @@ from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import installed
 from asdcore.errors import DataError, ManifestError, blamed, located, warned
 from asdcore.stages.score import Block, chunk_rows, work_of
-from asdcore.stages.score_jobs import SCORING_CODE, ScoreJob, ordered
+from asdcore.stages.score_jobs import SCORING_CODE, ScoreJob
 from asdcore.store.tables import CELL, FULL, SCORES
 
 
@@ -103,9 +104,10 @@ def assemble_new(
     normals = clips.filter(pl.col("split") == "train").select("clip")
     kept = frozen.filter((pl.col("branch") == name) & (pl.col("role") == "oof")).join(normals, on="clip", how="semi")
     parts, probes = [kept], []
-    for job, ((machine, section), cell) in zip(jobs, clips.group_by(CELL, maintain_order=True), strict=True):
-        frozen_grids = grids(kept.filter((pl.col("machine") == machine) & (pl.col("section") == section)))
-        numbered = ordered(cell, "test").with_row_index("row").cast({"row": pl.Int32})
+    of_cells = kept.partition_by(CELL, as_dict=True)
+    for job, (cell, _, test) in zip(jobs, clips_of_cells(clips), strict=True):
+        frozen_grids = grids(of_cells.get(cell, kept.clear()))
+        numbered = test.with_row_index("row").cast({"row": pl.Int32})
         rows = _rounded(scored[job.path].chunk, frozen_grids, job).join(numbered, on="row", validate="m:1")
         parts.append(rows.with_columns(branch=pl.lit(name)))
         probes += [on_grids(probe, frozen_grids) for probe in scored[job.path].probes]

@@ -23,10 +23,10 @@ from typing import Any
 from asdcore.compute import encoding
 from asdcore.compute.built_encoders import build_encoder, restored_encoder
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
-from asdcore.compute.kept_training import KeptTraining
 from asdcore.compute.kernels import processor
 from asdcore.compute.relayed_progress import relayed
 from asdcore.compute.requests import Output, Request
+from asdcore.compute.resumable_training import ResumableTraining
 from asdcore.compute.threads import single_threaded
 from asdcore.compute.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
@@ -150,7 +150,7 @@ def _train(job: TrainJob) -> None:
     clips = ListedClips.of(
         [clip.about for clip in job.clips], [sound[clip.sha256] for clip in job.clips], encoder.sample_rate
     )
-    training = KeptTraining(job.path.with_suffix(".epoch.safetensors"), job.where, job.device, job.networks)
+    training = ResumableTraining(job.path.with_suffix(".epoch.safetensors"), job.where, job.device, job.networks)
     given = {"training": training} if "training" in inspect.signature(encoder.fit).parameters else {}
     fitted = encoder.fit(clips, job.seed, **given)
     if type(fitted) is not type(encoder):

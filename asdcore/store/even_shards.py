@@ -70,10 +70,10 @@ def even_rows(table: Any) -> Even | None:
     if any(column.null_count for column in (*columns, *flat)):
         return None
     names = columns[0].to_pylist()
-    lengths, counts = (np.diff(column.offsets.to_numpy()) for column in columns[1:])
+    lengths, counts = (np.diff(_array(column.offsets)) for column in columns[1:])
     if (lengths != lengths[0]).any():
         return None
-    shapes, block = flat[0].to_numpy().reshape(len(names), lengths[0]), flat[1].to_numpy()
+    shapes, block = _array(flat[0]).reshape(len(names), lengths[0]), _array(flat[1])
     shape = tuple(shapes[0].tolist())
     if (shapes != shapes[0]).any() or min(shape, default=1) <= 0 or (counts != math.prod(shape)).any():
         return None
@@ -84,6 +84,14 @@ def even_rows(table: Any) -> Even | None:
     if digest.encode() != (schema.metadata or {}).get(TABLE_ALGORITHM.encode()):
         return None
     return Even(digest, dict(zip(names, block.reshape(len(names), *shape), strict=True)))
+
+
+def _array(numbers: Any) -> NDArray[Any]:
+    """Return a pyarrow array of numbers, without nulls, for numpy.
+
+    Its own ``to_numpy`` imports pandas where that is installed, which takes longer than to read a machine.
+    """
+    return np.from_dlpack(numbers)
 
 
 def _digest(names: list[str], shapes: NDArray[np.int32], counts: NDArray[np.int64], values: NDArray[np.float32]) -> str:

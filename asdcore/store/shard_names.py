@@ -4,7 +4,7 @@ A run asks this for every machine. Reading a thousand shards for each of a thous
 scoring them. So the answer is remembered as long as the folder's time of change stays the same. The clock of a file
 system may tick every two seconds only, and two changes within a tick look like one. So a folder that changed shortly
 before it was listed is listed again. The names of many shards are kept in the store for the next process, too
-(:mod:`asdcore.store.kept_names`).
+(:mod:`asdcore.store.shard_index`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from asdcore.errors import StoreError
 from asdcore.store.even_shards import arrow_table
-from asdcore.store.kept_names import Written, drop, keep, kept
+from asdcore.store.shard_index import Written, drop, keep, kept
 
 SETTLED = 2_500_000_000
 """Nanoseconds after which a change of a folder has another time than the one before: a slow clock's tick and more."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asdcore.errors import StoreError
-from asdcore.evidence.score_lines import Problem
+from asdcore.evidence.labels.score_lines import Problem
 
 READ = (".csv", ".yaml")
 """Endings of the files that are read; of other files only the name matters."""

@@ -21,8 +21,8 @@ from asdcore.components.build import load_dataset
 from asdcore.components.readers import year_of
 from asdcore.data.clips import looked_at
 from asdcore.errors import DataError, DatasetError
+from asdcore.evidence.labels.score_lines import Problem
 from asdcore.evidence.metrics import rule
-from asdcore.evidence.score_lines import Problem
 from asdcore.portfolio import DEFAULT_TASK
 from asdcore.submission.archive import Tree, pack, read_tree
 from asdcore.submission.layout import (

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from asdcore.evidence.files import differences
+from asdcore.evidence.labels.files import differences
+from asdcore.evidence.labels.score_lines import DECISION, SCORE, Column, Problem, Row, V, once, read_rows
 from asdcore.evidence.metrics import auc
-from asdcore.evidence.score_lines import DECISION, SCORE, Column, Problem, Row, V, once, read_rows
 from asdcore.submission.layout import DECISIONS, SCORES, Expected, kinds
 
 FALLBACK_SINCE = 2023

@@ -245,8 +245,8 @@ BATCH_LEAKS = {
     single_clips_only: "check_no_batch_statistics",
     z_scores: "check_no_test_set_z_scores",
     robust_z_scores: "check_no_test_set_z_scores",
-    ranks: "check_no_test_set_rank_normalisation",
-    share_of_ranks: "check_no_test_set_rank_normalisation",
+    ranks: "check_no_test_set_rank_normalization",
+    share_of_ranks: "check_no_test_set_rank_normalization",
     running_mean: "check_rows_permuted",
     number_of_rows: "check_rows_appended",
     repetitions: "check_rows_duplicated",
@@ -268,7 +268,7 @@ VIEW_LEAKS = {
     own_buffer: "check_rows_permuted",
     first_batch_of_all_objects: "check_rows_dropped",
 }
-SEQUENCE = ("rows_duplicated", "rows_appended", "no_test_set_z_scores", "no_test_set_rank_normalisation")
+SEQUENCE = ("rows_duplicated", "rows_appended", "no_test_set_z_scores", "no_test_set_rank_normalization")
 LEAKS = [
     *((kind, leak, check) for kind in KINDS[1:] for leak, check in {**BATCH_LEAKS, **MEMORY_LEAKS}.items()),
     *((kind, number_of_rows, "check_rows_dropped") for kind in KINDS[1:]),
@@ -298,7 +298,7 @@ def places(values: Any, memory: Memory) -> Any:
     ("check", "message"),
     [
         ("check_no_test_set_z_scores", "the same mean and deviation"),
-        ("check_no_test_set_rank_normalisation", "the very same set of values"),
+        ("check_no_test_set_rank_normalization", "the very same set of values"),
     ],
 )
 def test_outputs_alike_for_every_batch_give_a_leak_away(kind: str, check: str, message: str) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from asdcore import DataError
+from asdcore.authoring.conformance.bench.same_bits import bits_apart
 from asdcore.authoring.conformance.restores import CHECKS
-from asdcore.authoring.conformance.same_bits import bits_apart
 from asdcore.testing import checks, run_checks
 
 MODULE = {}

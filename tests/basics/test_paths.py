@@ -9,11 +9,23 @@ import typer.main
 from typer.testing import CliRunner
 
 import asdcore
-from asdcore.basics.paths import given_path, path_of_variable, path_or
+from asdcore.basics.paths import given_path, path_of_variable, path_or, walked
 from asdcore.cli import app
 from asdcore.errors import AsdcoreError
 from asdcore.resources.registry import open_registry, resource_folder
 from asdcore.store.cache import default_store
+
+
+def test_folders_are_walked_by_links_too_but_not_round_in_circles(tmp_path):
+    for folder in ("data/fan", "other/day", "data/.trash"):
+        (tmp_path / folder).mkdir(parents=True)
+    links = {"data/pump": "other", "other/day/back": "data", "data/fan/up": "data", "other/round": "other"}
+    for link, leads_to in links.items():
+        (tmp_path / link).symlink_to(tmp_path / leads_to)
+    (tmp_path / "other" / "a.wav").touch()
+    (tmp_path / "data" / "fan" / ".b.wav").touch()
+    folders = {Path(folder).relative_to(tmp_path).as_posix(): names for folder, names in walked(tmp_path / "data")}
+    assert folders == {"data": [], "data/fan": [], "data/pump": ["a.wav"], "data/pump/day": []}
 
 
 def test_a_path_that_was_given_is_that_path(tmp_path):

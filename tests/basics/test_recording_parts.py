@@ -42,7 +42,7 @@ def test_files_with_odd_names_are_no_parts(name):
 
 @pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "ten", "1e400", ""])
 def test_what_is_no_time_is_refused(seconds):
-    with pytest.raises(ValueError, match="is no time in seconds"):
+    with pytest.raises(ValueError, match="is not a time in seconds"):
         seconds_text(seconds)
 
 

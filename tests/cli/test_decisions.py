@@ -77,7 +77,7 @@ def test_a_store_that_is_gone_costs_only_the_comparison(runs, monkeypatch):
     def gone(*_):
         raise api.errors.StoreError("its features are gone.")
 
-    monkeypatch.setattr("asdcore.evidence.side_by_side._left_out_alone", gone)
+    monkeypatch.setattr("asdcore.evidence.false_alarms.side_by_side._left_out_alone", gone)
     done = asdcore("decisions", runs["auto"].folder)
     assert done.exit_code == 0, done.output
     assert "The rates that leave-one-out would promise are unknown: its features are gone." in " ".join(

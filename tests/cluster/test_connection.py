@@ -42,7 +42,7 @@ def test_other_versions_are_refused_with_the_name_of_their_host(scheduler, worke
         ("nowhere", "No Dask scheduler answers at nowhere"),
         ("local:0", "needed is 'local', or 'local:2'"),
         ("local:many", "needed is 'local', or 'local:2'"),
-        ("gone.json", "gone.json is no scheduler file .*--scheduler-file gone.json"),
+        ("gone.json", "gone.json is not a scheduler file .*--scheduler-file gone.json"),
     ],
 )
 def test_an_address_where_nothing_answers_is_told_before_the_work(where, told, monkeypatch):

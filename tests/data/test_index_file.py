@@ -35,6 +35,13 @@ def test_parquet_lists_the_same(root):
     assert pl.read_parquet(root / "clips.parquet")["path"].to_list() == ["b/y.wav", "x 1.WAV"]
 
 
+def test_recordings_behind_a_link_are_listed(root, tmp_path_factory):
+    share = tmp_path_factory.mktemp("share")
+    (share / "z.wav").touch()
+    (root / "c").symlink_to(share)
+    assert write_index(root, root / "clips.parquet", None, None) == 3
+
+
 def test_nothing_is_overwritten_and_the_ending_says_the_form(root):
     (root / "clips.csv").write_text("mine")
     with pytest.raises(DataError, match="exists, and somebody may have filled it in"):

@@ -80,7 +80,7 @@ def test_another_file_is_never_lost(carried, tmp_path):
         asdcore.export(carried.manifest, tmp_path / "mine.asd")
     assert (tmp_path / "mine.asd").read_text() == "my notes"
     for name, better in (("mine.zip", "mine.asd"), (".asd", "NAME.asd")):
-        with pytest.raises(StoreError, match=rf"is no name that ends in .asd. Choose a name such as {better}"):
+        with pytest.raises(StoreError, match=rf"does not end in .asd. Choose a name such as {better}"):
             asdcore.export(carried.manifest, tmp_path / name)
 
 

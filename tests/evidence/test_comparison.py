@@ -11,9 +11,9 @@ import pytest
 import asdcore
 from asdcore.errors import EvaluationError
 from asdcore.evidence import comparison
+from asdcore.evidence.labels.scores_with_truth import join_systems
+from asdcore.evidence.labels.truth import truth_of
 from asdcore.evidence.ledger import read_ledger
-from asdcore.evidence.scores_with_truth import join_systems
-from asdcore.evidence.truth import truth_of
 from asdcore.evidence.uncertainty import differences
 from asdcore.store.cache import Store
 

@@ -253,8 +253,11 @@ BAD_SCORES = {
         r"line 4: found 'section_00_0002.wav' again, first in .*line 3; allowed is once",
     ),
     "an added row": ((",0.8\n", f",0.8\n{CLIPS[0]},0.1\n"), r"line 9: found 'section_00_0000.wav' again"),
-    "a space before a name": ((CLIPS[3], f" {CLIPS[3]}"), r"line 4: found ' section_00_0003.wav,0\.4'; .*no spaces"),
-    "a space before a score": ((",0.4", ", 0.4"), r"line 4: .* allowed are no spaces around a name or a value"),
+    "a space before a name": (
+        (CLIPS[3], f" {CLIPS[3]}"),
+        r"line 4: found ' section_00_0003.wav,0\.4'; .*spaces around",
+    ),
+    "a space before a score": ((",0.4", ", 0.4"), r"line 4: .* spaces around a name or a value are not allowed"),
     "a byte-order mark": (
         (CLIPS[0], f"\ufeff{CLIPS[0]}"),
         r"line 1: found a byte-order mark; allowed is UTF-8 without",

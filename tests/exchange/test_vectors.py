@@ -123,7 +123,7 @@ def test_a_damaged_npy_file_is_refused(tmp_path, content):
 def test_an_npz_file_that_holds_a_text_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "t.npz", "w") as file:
         file.writestr("readme.txt", "hello")
-    with pytest.raises(DataError, match=r"holds readme\.txt, which is no array"):
+    with pytest.raises(DataError, match=r"holds readme\.txt, which is not an array"):
         read_vectors(tmp_path / "t.npz")
 
 

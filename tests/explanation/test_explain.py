@@ -124,5 +124,7 @@ def test_a_picture_is_drawn_with_and_without_the_nearest_normal(carried, tmp_pat
         assert picture.read_bytes().startswith(begins)
     with pytest.raises(AsdcoreError, match="exists and is not written over"):
         explain_file(carried.path, file, machine, picture=picture, **asked)
-    with pytest.raises(AsdcoreError, match=r"why.jpg is no name of a picture. Choose one that ends in .png or .svg"):
+    with pytest.raises(
+        AsdcoreError, match=r"why.jpg is not the name of a picture. Choose one that ends in .png or .svg"
+    ):
         explain_file(carried.path, file, machine, picture="why.jpg", **asked)

@@ -35,7 +35,7 @@ ONE_OF_EACH = (
 
 LEARNED = {
     "audiomae-finetuned": ("audiomae/keys_finetuned", ("head.",)),
-    # Its weight normalisation, a gain for each of 128 taps, becomes part of the weight when it is read.
+    # Its weight normalization, a gain for each of 128 taps, becomes part of the weight when it is read.
     "beats-iter3-plus-as2m": ("beats/keys", ("encoder.pos_conv.0.weight_g",)),
     "beats-iter1-finetuned-on-as2m-cpt1": ("beats/keys_finetuned", ("encoder.pos_conv.0.weight_g", "predictor.")),
     "dasheng-base": ("dasheng/keys", ()),

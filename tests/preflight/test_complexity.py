@@ -234,7 +234,7 @@ def test_what_only_thop_counts_is_named():
     model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AvgPool2d(2)).eval()
     counted = count(model, 1, 1, 100, 64)
     assert counted.torch == 98 * 62 * 8 * 9
-    # thop counts 4 for each number that is normalised, 1 for each mean.
+    # thop counts 4 for each number that is normalized, 1 for each mean.
     assert counted.thop - counted.torch == 98 * 62 * 8 * 4 + 49 * 31 * 8
     assert counted.reasons == (
         "thop counts 0.194 M in BatchNorm2d, torch matrix products and convolutions alone",

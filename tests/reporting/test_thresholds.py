@@ -54,7 +54,7 @@ def test_a_store_that_is_gone_is_a_note(runs, monkeypatch):
     def gone(*_):
         raise StoreError("its features are gone.")
 
-    monkeypatch.setattr("asdcore.evidence.side_by_side._left_out_alone", gone)
+    monkeypatch.setattr("asdcore.evidence.false_alarms.side_by_side._left_out_alone", gone)
     assert said_of(runs, "auto")["notes"] == [
         "The promise of leave-one-out for auto is unknown: its features are gone."
     ]

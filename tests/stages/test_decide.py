@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import asdcore
 from asdcore.basics.rounding import settled
 from asdcore.errors import DataError
-from asdcore.evidence.group_thresholds import group_thresholds
+from asdcore.evidence.false_alarms.group_thresholds import group_thresholds
 from asdcore.held_out.promises import bound, estimate
 from asdcore.portfolio import Decision, OutOfFold, parse_portfolio
 from asdcore.stages.decide import (

@@ -12,7 +12,7 @@ import typer
 
 from asdcore.cli import submission as commands
 from asdcore.errors import DataError, EvaluationError
-from asdcore.evidence.files import read_truth
+from asdcore.evidence.labels.files import read_truth
 from asdcore.submission.archive import pack
 from asdcore.submission.check import check_files, check_submission
 

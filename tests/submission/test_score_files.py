@@ -63,7 +63,7 @@ FAULTS = {
     "a name in other case": (CLIPS[3], CLIPS[3].upper(), [4], "allowed is 'section_00_0003.wav'"),
     "a name without .wav": (CLIPS[3], CLIPS[3][:-4], [4], "allowed are the names of the section's 6 test clips"),
     "an extra column": (f"{CLIPS[3]},0.8", f"{CLIPS[3]},0.8,1", [4], "found 3 columns"),
-    "a space before the name": (CLIPS[3], f" {CLIPS[3]}", [4], "no spaces around"),
+    "a space before the name": (CLIPS[3], f" {CLIPS[3]}", [4], "spaces around"),
     "a name in place of another": (CLIPS[3], CLIPS[2], [4], f"found '{CLIPS[2]}' again, first in S/.*, line 3"),
     "a byte-order mark": (CLIPS[0], f"\ufeff{CLIPS[0]}", [1], "byte-order mark"),
     "a header": (CLIPS[0], f"name,score\n{CLIPS[0]}", [1, 1], "no header line|found the name 'name'"),

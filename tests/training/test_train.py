@@ -12,8 +12,8 @@ import pytest
 
 import asdcore
 from asdcore.compute import relayed_progress
-from asdcore.compute.kept_training import KeptTraining
 from asdcore.compute.relayed_progress import relayed, relays
+from asdcore.compute.resumable_training import ResumableTraining
 from asdcore.compute.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
 from asdcore.contract.train_clips import About, ListedClips
@@ -106,11 +106,11 @@ def test_the_epoch_or_state_of_another_training_is_refused(job):
     with pytest.raises(StoreError, match="holds another trained state than this run's"):
         TrainedState(first.path, "0" * 64).read()
     stray = first.path.with_name("f" * 64 + EPOCH)
-    KeptTraining(stray, "it").keep(1, 2, {"a": np.zeros(2)}, 1.0)
+    ResumableTraining(stray, "it").keep(1, 2, {"a": np.zeros(2)}, 1.0)
     moved = other.path.with_suffix(EPOCH)
     stray.rename(moved)
     with pytest.raises(StoreError, match="does not hold the training that its name says"):
-        KeptTraining(moved, "it").resume()
+        ResumableTraining(moved, "it").resume()
 
 
 def test_a_second_process_waits_and_then_finds_what_the_first_has_trained(job, monkeypatch):
@@ -199,7 +199,7 @@ def test_damaged_waveforms_are_told(job):
 
 
 def test_epochs_are_kept_one_by_one(tmp_path):
-    training = KeptTraining(tmp_path / f"it{EPOCH}", "it")
+    training = ResumableTraining(tmp_path / f"it{EPOCH}", "it")
     with pytest.raises(PluginError, match="keeps epoch 2 of 3 after 0"):
         training.keep(2, 3, {}, 1.0)
     with pytest.raises(DataError, match="the loss is inf at epoch 1 of 3"):
@@ -209,7 +209,7 @@ def test_epochs_are_kept_one_by_one(tmp_path):
 
 def test_progress_tells_epoch_loss_seconds_left_and_cost(tmp_path):
     shown, said = [], []
-    training = KeptTraining(tmp_path / f"it{EPOCH}", "training 'it'", None, (3, 4.0))
+    training = ResumableTraining(tmp_path / f"it{EPOCH}", "training 'it'", None, (3, 4.0))
     with told(shown.append, said.append):
         training.cost(7200, 0.5)
         training.step(1, 4, 2.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asdcore.authoring.conformance.driver import Bench, require
+from asdcore.authoring.conformance.bench.driver import Bench, require
 from asdcore.contract.interfaces import CHANNELS
 
 

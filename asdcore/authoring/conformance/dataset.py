@@ -12,8 +12,8 @@ import shutil
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from asdcore.authoring.conformance.driver import require
-from asdcore.authoring.conformance.folders import DatasetBench, Table, files, read_clips
+from asdcore.authoring.conformance.bench.dataset_folders import DatasetBench, Table, files, read_clips
+from asdcore.authoring.conformance.bench.driver import require
 from asdcore.basics.recording_parts import part_digest, recording_path
 from asdcore.contract.interfaces import Dataset
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from asdcore.authoring.conformance.bench.driver import Bench, Rows, Run, describe, difference, require
+from asdcore.authoring.conformance.bench.outside_state import statics_restored
+from asdcore.authoring.conformance.bench.sounds import Sounds, blasts, hums, near_and_far, near_and_far_blasts
 from asdcore.authoring.conformance.channels import channels_of, check_channels
-from asdcore.authoring.conformance.driver import Bench, Rows, Run, describe, difference, require
-from asdcore.authoring.conformance.outside_state import statics_restored
-from asdcore.authoring.conformance.sounds import Sounds, blasts, hums, near_and_far, near_and_far_blasts
 from asdcore.contract.tokens import is_exact
 from asdcore.contract.train_clips import About, ListedClips
 from asdcore.errors import AsdcoreError

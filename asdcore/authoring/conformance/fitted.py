@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from asdcore.authoring.conformance.driver import Bench, difference, require
+from asdcore.authoring.conformance.bench.driver import Bench, difference, require
 
 
 def check_fit_returns_self(bench: Bench) -> None:

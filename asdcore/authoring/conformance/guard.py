@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.driver import ELEMENTWISE, Bench, Rows, join, require
+from asdcore.authoring.conformance.bench.driver import ELEMENTWISE, Bench, Rows, join, require
 
 Floats = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from asdcore.authoring.conformance.driver import Rows, require, take
+from asdcore.authoring.conformance.bench.driver import Rows, require, take
 from asdcore.authoring.conformance.scorer import ScorerBench
 
 SAMPLED = (0, 1, 13, 27, 42, 58, 77, 98, 99, 102, 105, 108)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.driver import Rows, difference, require, take
+from asdcore.authoring.conformance.bench.driver import Rows, difference, require, take
 from asdcore.authoring.conformance.left_out import RTOL, SAMPLED
 from asdcore.authoring.conformance.scorer import ScorerBench
 from asdcore.authoring.conformance.shared_distances import PARTS, distances_of

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.driver import ELEMENTWISE, Bench, Rows, join, require
+from asdcore.authoring.conformance.bench.driver import ELEMENTWISE, Bench, Rows, join, require
 from asdcore.contract.references import POOLED, REFERENCES, SOURCE, TARGET
 from asdcore.errors import DataError
 

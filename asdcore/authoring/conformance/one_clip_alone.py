@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.driver import Bench, difference, join, require, same, stirred, take
-from asdcore.authoring.conformance.outside_state import statics_restored
+from asdcore.authoring.conformance.bench.driver import Bench, difference, join, require, same, stirred, take
+from asdcore.authoring.conformance.bench.outside_state import statics_restored
 from asdcore.errors import DataError
 
 WHY_ROWS = (
@@ -98,7 +98,7 @@ def check_no_test_set_z_scores(bench: Bench) -> None:
         require(not alike, observed, WHY_ROWS, cause)
 
 
-def check_no_test_set_rank_normalisation(bench: Bench) -> None:
+def check_no_test_set_rank_normalization(bench: Bench) -> None:
     """A clip's output stays when others move from below it to above, and batches differ in their values."""
     n = max(2, bench.size // 4)
     probes, others = bench.rows(n, seed=8), bench.size - n
@@ -197,7 +197,7 @@ ROW_CHECKS: tuple[Callable[[Bench], None], ...] = (
     check_no_batch_statistics,
     check_no_way_to_other_rows,
     check_no_test_set_z_scores,
-    check_no_test_set_rank_normalisation,
+    check_no_test_set_rank_normalization,
     check_no_memory_between_calls,
     check_input_unchanged,
     check_deterministic,

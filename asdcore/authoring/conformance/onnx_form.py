@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.driver import Bench, Rows, difference, join, require
+from asdcore.authoring.conformance.bench.driver import Bench, Rows, difference, join, require
 from asdcore.authoring.conformance.encoder import EncoderBench
 from asdcore.authoring.conformance.guard import GuardBench
 from asdcore.authoring.conformance.normalizer import NormalizerBench

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.driver import Bench, Rows, difference, join, require, take
+from asdcore.authoring.conformance.bench.driver import Bench, Rows, difference, join, require, take
 from asdcore.contract.references import REFERENCES
 from asdcore.errors import DataError
 

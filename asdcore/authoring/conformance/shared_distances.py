@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.authoring.conformance.driver import Rows, difference, require
+from asdcore.authoring.conformance.bench.driver import Rows, difference, require
 from asdcore.authoring.conformance.scorer import ScorerBench
 from asdcore.contract.references import METRICS
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from asdcore.authoring.conformance.driver import Rows, require, stirred
+from asdcore.authoring.conformance.bench.driver import Rows, require, stirred
+from asdcore.authoring.conformance.bench.outside_state import statics_restored
 from asdcore.authoring.conformance.encoder import EncoderBench
-from asdcore.authoring.conformance.outside_state import statics_restored
 from asdcore.contract.train_clips import ListedClips
 from asdcore.contract.training import SCOPES
 from asdcore.store.fitted_state import pack, unpack

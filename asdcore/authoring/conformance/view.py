@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from asdcore.authoring.conformance.bench.driver import Bench, Rows, describe, require
+from asdcore.authoring.conformance.bench.sounds import hums, near_and_far, near_and_far_blasts
 from asdcore.authoring.conformance.channels import channels_of, check_channels
-from asdcore.authoring.conformance.driver import Bench, Rows, describe, require
-from asdcore.authoring.conformance.sounds import hums, near_and_far, near_and_far_blasts
 
 SAMPLE_RATE = 16000
 SHORT = SAMPLE_RATE // 2

@@ -2,9 +2,9 @@
 
 The first line may name the columns, with units in brackets (``Accel X [g]``) or in a line of their own below. A column
 whose unit is one of time, such as ``time [s]`` or ``t (ms)``, or that holds dates with times under the name ``time`` or
-``timestamp``, gives the rate by its steps. A column without any number is no channel. Commas, semicolons and tabs
+``timestamp``, gives the rate by its steps. A column without any number is not a channel. Commas, semicolons and tabs
 separate, and numbers may have a decimal comma beside semicolons and tabs. Lines at the beginning that are empty or
-begin with ``#`` or ``%``, and ``sep=;``, are passed over. A table is read whole: it is no format for long recordings.
+begin with ``#`` or ``%``, and ``sep=;``, are passed over. A table is read whole: long recordings need another format.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ WHOLE = 1e-6
 """A rate that is as near to a whole number of Hz as this, relatively, is that number: files say 1/rate."""
 
 NEAR = 1e-3
-"""A rate that a person gives may differ so much, relatively, from one that is no whole number: clocks are not exact."""
+"""A rate that a person gives may differ so much, relatively, from one that is not a whole number."""
 
 
 class MeasuredSound:

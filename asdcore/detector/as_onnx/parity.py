@@ -110,7 +110,9 @@ def spread_of(scores: NDArray[np.float64]) -> float:
 def recordings(folder: Path) -> list[Path]:
     """Return the recordings below a folder, sorted; DataError if there are none."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder. Name a folder with recordings to compare by, or leave --parity out.")
+        raise DataError(
+            f"{folder} is not a folder. Name a folder with recordings to compare by, or leave --parity out."
+        )
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS and path.is_file())
     if not files:
         raise DataError(f"{folder} holds no recordings ({', '.join(SOUNDS)}) to compare by.")

@@ -84,4 +84,4 @@ WRITTEN: dict[str, Callable[..., OnnxValue]] = {
     "rdp": _rdp,
     "rdp_gem": _rdp_gem,
 }
-"""``gwrp`` sorts all frames, and ``frames`` is no pooling."""
+"""``gwrp`` sorts all frames, and ``frames`` does not pool."""

@@ -24,7 +24,7 @@ def frozen(parts: Parts) -> FrozenMachine:
 
 
 def of_one_seed(system: System, name: str) -> System:
-    """Return a system that is no ensemble."""
+    """Return a system that is not an ensemble."""
     if system.seeds is not None:
         raise NotInOnnxError(f"system {name!r} is an ensemble over seeds, which cannot be written as ONNX.")
     return system
@@ -42,7 +42,7 @@ def one_rate(rates: list[int]) -> int:
 def free(path: Path) -> Path:
     """Return the path of a new ONNX file, if one can be written here."""
     if path.suffix != SUFFIX:
-        raise StoreError(f"{path} is no name that ends in {SUFFIX}. Choose a name such as {path.stem}{SUFFIX}.")
+        raise StoreError(f"{path} does not end in {SUFFIX}. Choose a name such as {path.stem}{SUFFIX}.")
     if path.exists() or path.is_symlink():
         raise StoreError(f"{path} exists and is not written over. Choose another name, or remove it.")
     try:

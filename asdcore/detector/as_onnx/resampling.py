@@ -89,7 +89,7 @@ def _start(audio: OnnxValue, by: Filter, others: OnnxValue) -> OnnxValue:
 
 @functools.cache
 def _filter(source: int, target: int) -> Filter:
-    """Return what soxr does; NotInOnnxError if it is no such filter."""
+    """Return what soxr does; NotInOnnxError if it is another filter."""
     common = math.gcd(source, target)
     size, made = source // common, target // common
     if size * made > LARGEST:

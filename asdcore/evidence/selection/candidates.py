@@ -13,11 +13,11 @@ import polars as pl
 
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.evaluate import Evaluation, evaluate_table
-from asdcore.evidence.held_back import held_back
+from asdcore.evidence.labels.held_back import held_back
+from asdcore.evidence.labels.scores_with_truth import join_systems
+from asdcore.evidence.labels.truth import rules_for, truth_of
 from asdcore.evidence.ledger import look_at, record_look
 from asdcore.evidence.metrics import official_score
-from asdcore.evidence.scores_with_truth import join_systems
-from asdcore.evidence.truth import rules_for, truth_of
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once
 from asdcore.runs.trials import Trials
@@ -34,8 +34,8 @@ Cells = dict[tuple[str, str], Mapping[str, Any]]
 class Candidates:
     """The systems to choose among, with their official results.
 
-    table : the table of :mod:`asdcore.evidence.scores_with_truth`, with the candidate's name for the system. truth :
-    clip, label, domain. evaluation : the official results of every candidate.
+    table : the table of :mod:`asdcore.evidence.labels.scores_with_truth`, with the candidate's name for the system.
+    truth : clip, label, domain. evaluation : the official results of every candidate.
     """
 
     places: Places

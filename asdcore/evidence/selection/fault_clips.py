@@ -22,7 +22,7 @@ from asdcore.runs.folder import Run
 from asdcore.store.tables import CELL, CLIP_INDEX
 
 NORMAL = ("normal", "0", "ok", "good", "false")
-"""What a label may say of a clip that is no fault, in small letters."""
+"""What a label may say of a clip without a fault, in small letters."""
 
 _NORMAL_NAME = re.compile(r"(^|[_.-])normal([_.-]|$)")
 _SECTION = re.compile(r"(?:^|_)section_(\d\d)(?:_|\.)")
@@ -154,7 +154,7 @@ def _fault(row: Row, run: Run) -> Fault:
     sections = run.clips.filter(pl.col("machine") == machine)["section"].unique().sort().to_list()
     if not sections:
         machines = run.clips["machine"].unique().to_list()
-        raise DataError(f"{path}: {machine!r} is no machine of the run. {did_you_mean(machine, machines)}")
+        raise DataError(f"{path}: {machine!r} is not a machine of the run. {did_you_mean(machine, machines)}")
     if not recording_path(path).is_file():
         raise DataError(f"There is no recording {path}. Repair its path in the table of known faults.")
     named = _SECTION.search(str(row["name"]))

@@ -1,6 +1,6 @@
 """Intervals for cells and official scores, and tests of the differences between systems.
 
-    uncertainty = intervals(table, 2026)         # table: see asdcore.evidence.scores_with_truth
+    uncertainty = intervals(table, 2026)         # table: see asdcore.evidence.labels.scores_with_truth
     uncertainty.official["A"]["bca"]             # Interval(estimate, low, high, method, level)
     for difference in differences(table, 2026):
         print(difference.sentence)

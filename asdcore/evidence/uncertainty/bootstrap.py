@@ -61,7 +61,7 @@ def intervals(
     Parameters
     ----------
     table : polars.DataFrame
-        Scores joined with the ground truth; see :mod:`asdcore.evidence.scores_with_truth`.
+        Scores joined with the ground truth; see :mod:`asdcore.evidence.labels.scores_with_truth`.
     year : int
         The year whose rules apply.
     replicates : int, default 2000
@@ -152,7 +152,7 @@ class Resampled:
             replicates=mean(self.replicates),
             left_out=[mean(values) for values in self.left_out],
         )
-        # An official score is no mean of cells, so the means are over what each system has.
+        # An official score is not a mean of cells, so the means are over what each system has.
         names = ("official_point", "official_replicates", "official_left_out", "machine_left_out")
         vars(made).update({name: mean(getattr(self, name)) for name in names})
         return made

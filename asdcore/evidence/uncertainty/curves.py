@@ -59,7 +59,7 @@ def weighted_auc(anomalies: Floats, normals: Floats, weights_a: Weights, weights
 def weighted_pauc(
     anomalies: Floats, normals: Floats, weights_a: Weights, weights_n: Weights, max_fpr: float = 0.1
 ) -> Floats:
-    """Scores (m,), (n,), weights (m, replicates), (n, replicates) -> standardised partial AUC (replicates,)."""
+    """Scores (m,), (n,), weights (m, replicates), (n, replicates) -> standardized partial AUC (replicates,)."""
     levels, total = np.unique(normals)[::-1], _total(weights_n)
     limit = max_fpr * total
     # Levels below the first at which every replicate has reached its limit do not count; most of them hardly ever do.
@@ -80,8 +80,8 @@ def weighted_pauc(
         height += _product(tied, weights_a) * share_inside
     area = _ratio(_dot(inside, height), total * _total(weights_a))
     chance = max_fpr**2 / 2
-    standardised: Floats = (1 + (area - chance) / (max_fpr - chance)) / 2
-    return standardised
+    standardized: Floats = (1 + (area - chance) / (max_fpr - chance)) / 2
+    return standardized
 
 
 def official_scores(values: Floats, machines: Sequence[str], rule: Rule) -> Floats:

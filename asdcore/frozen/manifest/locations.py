@@ -52,7 +52,7 @@ class Roots:
         return None if target is None else Path(target)
 
     def locate_text(self, name: str) -> str | Path | None:
-        """Return what :meth:`locate` does; as text where there may be a million."""
+        """Return what :meth:`locate` does; as text, since there may be a million."""
         above, _, last = name.rpartition("/")
         if (folder := self._inside.get(above)) and is_whole(name):
             target = f"{folder}/{last}"

@@ -32,7 +32,7 @@ from asdcore_plugins.datasets.bases.dcase_names import (
     parse_name,
     stem_of,
 )
-from asdcore_plugins.datasets.bases.folders import labels_of_whole_machines
+from asdcore_plugins.datasets.bases.folders import labels_of_whole_machines, lost_links
 
 SUPPLEMENTAL = "supplemental"
 SET_ASIDE = (SUPPLEMENTAL, "test_rename")
@@ -121,7 +121,7 @@ class DcaseReader:
         return sorted(clip.as_posix() for clip in clips if not any(part.startswith(HIDDEN) for part in clip.parts))
 
     def _named(self, root: Path, splits: tuple[str, ...] = ("train", "test")) -> tuple[pl.DataFrame, list[str]]:
-        """Return every clip of some splits with what its name says (null where it cannot be read), and all problems."""
+        """Return every clip of some splits with what its name says (null if it cannot be read), and all problems."""
         files, problems = _find(root)
         if not any(match_form(stem_of(name), self.task) for name in files["name"]):
             stems = [stem_of(name) for name in files["name"]]
@@ -175,6 +175,8 @@ def _sounds(root: Path, problems: list[str]) -> Iterator[tuple[tuple[str, ...], 
         parts = Path(folder).relative_to(root).parts
         kept = sorted(name for name in (*folders, *names) if not name.startswith(HIDDEN))
         yield parts, [name for name in kept if is_sound(name)]
+        if len(parts) < 2:
+            problems += lost_links(Path(folder), parts, names)
         deeper = [name for name in kept if name in folders and name not in SET_ASIDE and not is_sound(name)]
         # Links are followed to a machine and its folders only: further down they could lead round in circles.
         near, far = len(parts) < 2, len(parts) == DEPTH

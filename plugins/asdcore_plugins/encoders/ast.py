@@ -15,7 +15,7 @@ from asdcore_plugins.nn.front_ends.spectrograms import kaldi_fbank
 from asdcore_plugins.nn.running.run import Parts
 
 AUDIOSET: dict[str, Any] = {"mean": -4.2677393, "std": 4.5689974, "do_normalize": True, "sampling_rate": 16000}
-"""The front end of the AudioSet models, where a checkpoint comes without preprocessor_config.json."""
+"""The front end of the AudioSet models, for a checkpoint without preprocessor_config.json."""
 
 FORMER_NAMES = (
     (r"^layers\.", "encoder.layer."),
@@ -38,7 +38,7 @@ class AST(HubEncoder):
 
     Tokens of 10 s: 998 frames, filled up to 1024; patches of 16 x 16, 10 apart: 101 x 12 tokens of 768, and two special
     ones, the CLS and the distillation token. Layers: 0 to the number of blocks, and "final", the output after the last
-    normalisation.
+    normalization.
 
     Position embeddings fix the length: as its authors do, spectrograms are filled up with zeros (before the mean is
     taken off) to ``max_length`` frames of config.json, 1024 frames or 10.24 s for AudioSet. The tokens of a short

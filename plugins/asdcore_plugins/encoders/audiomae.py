@@ -116,7 +116,7 @@ class AudioMAE(Windowed):
 
 
 def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
-    """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
+    """Build the network of a checkpoint's size and fill it: raises DataError if the two do not fit."""
     state = checkpoints.weights(content)
     size = vit.size_of(state, where=where, num_heads=num_heads, official=HEADS)
     n_positions = checkpoints.shape(state, "pos_embed", 3, where=where)[1]

@@ -32,7 +32,7 @@ class BEATs(TorchEncoder):
     OpenBEATs is the same network with other weights. A clip of less than 3200 samples (200 ms) is repeated there, as
     its authors do it, so that any length will do. Of ESPnet's fine-tuned models the file of weights is taken, whose
     tensors tell the sizes; or a folder with that file and the ``config.yaml`` of the base model, which also tells how
-    fbanks are normalised.
+    fbanks are normalized.
 
     Parameters
     ----------

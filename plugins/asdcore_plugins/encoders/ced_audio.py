@@ -30,7 +30,7 @@ class CedAudio(Windowed):
 
     Front end, that of Dasheng: 16 kHz; a centred power spectrum of 512 samples (periodic Hann window) every 10 ms, 64
     HTK mel bands up to 8 kHz, 10 log10, nothing further than 120 dB below the clip's own maximum; then the checkpoint's
-    batch normalisation of each band. The authors take that maximum over a whole batch; here every clip has its own, as
+    batch normalization of each band. The authors take that maximum over a whole batch; here every clip has its own, as
     theirs has when it is alone.
 
     Tokens of 10 s: 62 x 4 patches of 16 x 16, every 160 ms, no class token; dim 192 (tiny), 256 (mini), 384 (small) or
@@ -39,7 +39,7 @@ class CedAudio(Windowed):
     the authors' embedding. Their submission to HEAR takes the last block but one. The classifier is left out.
 
     A clip longer than ``target_length`` frames (10.12 s) is cut into chunks of that length after the batch
-    normalisation, zeros are appended to the last, and its tokens of mere padding count, as in the authors' code for the
+    normalization, zeros are appended to the last, and its tokens of mere padding count, as in the authors' code for the
     Hub. That code throws away the last chunk of a clip that needs no padding, and joins chunks of different clips;
     this one does neither. With ``beyond = "windows"`` a longer clip is heard in windows instead, without padding.
 

@@ -26,7 +26,7 @@ LAION: dict[str, Any] = {
     "frequency_max": 14000,
     "padding": "repeatpad",
 }
-"""The front end of the published models, where a checkpoint comes without preprocessor_config.json."""
+"""The front end of the published models, for a checkpoint without preprocessor_config.json."""
 
 CAPTIONS = ("text_model.", "text_projection.", "logit_scale_")
 """The half of the model that reads captions."""

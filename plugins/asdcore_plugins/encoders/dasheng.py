@@ -33,7 +33,7 @@ class Dasheng(TorchEncoder):
 
     Front end: 16 kHz; a centred power spectrum of 512 samples (periodic Hann window) every 10 ms, 64 HTK mel bands up
     to 8 kHz, 10 log10, nothing further than 120 dB below the clip's own maximum; then the checkpoint's batch
-    normalisation of each band. The authors take that maximum over a whole batch, by which a clip's tokens would depend
+    normalization of each band. The authors take that maximum over a whole batch, by which a clip's tokens would depend
     on its neighbours; here every clip has its own, as theirs has when it is alone.
 
     Tokens of 10 s: 250 x 1, patches of 64 bands x 4 frames, every 40 ms; no class token; dim 768 (base), 1280 (0.6B) or
@@ -113,7 +113,7 @@ class Dasheng(TorchEncoder):
 
 
 def network(state: Mapping[str, Any], config: Mapping[str, Any], *, where: str, num_heads: int | None) -> ViT:
-    """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
+    """Build the network of a checkpoint's size and fill it: raises DataError if the two do not fit."""
     heads = config.get("num_heads") if num_heads is None else num_heads
     size = vit.size_of(state, where=where, num_heads=heads, official=HEADS)
     positions = checkpoints.shape(state, "time_pos_embed", 4, where=where)[3]

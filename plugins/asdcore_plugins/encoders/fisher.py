@@ -48,7 +48,7 @@ class Fisher(Windowed):
     target_length : int
         Frames of 10 ms that the network hears at once.
     padded : bool
-        Whether zeros are appended to the normalised spectrogram up to ``target_length``, as the authors' benchmark RMIS
+        Whether zeros are appended to the normalized spectrogram up to ``target_length``, as the authors' benchmark RMIS
         does it. Zero is louder than silence there, and the embedding is another one. By default a clip is heard as it
         is, as their example does it.
     device, autocast, beyond, exact

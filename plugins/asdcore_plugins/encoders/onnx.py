@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from asdcore import DataError, Tokens
 from asdcore_plugins.nn.checkpoints.graph import FREE, graph_files, open_graph
 from asdcore_plugins.nn.checkpoints.repeatable import check_repeats
+from asdcore_plugins.nn.front_ends.sound import InMemory, Sound
 from asdcore_plugins.nn.running.encoder import LayeredEncoder
 from asdcore_plugins.nn.running.exact import refuse
+from asdcore_plugins.nn.running.layers import checked_layers
 
 Floats = NDArray[np.float32]
 
 LAYOUTS = {1: "d", 2: "nd", 3: "ntd"}
-"""What the axes of an output are where no layout is given, by their number."""
+"""What the axes of an output are by their number, if no layout is given."""
 
 
 class GraphEncoder(LayeredEncoder):
@@ -113,6 +115,7 @@ class GraphEncoder(LayeredEncoder):
             raise ValueError(f"sample_rate is {sample_rate}; it must be above 0")
         self.sample_rate = sample_rate
         self._file, self._repeats = Path(checkpoint), False
+        self.encode_blocks = None if self._window is None else self._encode_blocks
 
     def _encode(self, audio: Floats, layers: Sequence[int | str]) -> dict[int | str, Tokens]:
         clips = [self._encode_clip(clip, layers) for clip in audio]
@@ -120,31 +123,38 @@ class GraphEncoder(LayeredEncoder):
 
     def _encode_clip(self, clip: Floats, layers: Sequence[int | str]) -> dict[int | str, Floats]:
         """(n_samples,) -> {layer: (time, band, dim)}."""
+        windows = list(self._heard(InMemory(clip), layers))
+        return {layer: np.concatenate([window[layer] for window in windows]) for layer in layers}
+
+    def _encode_blocks(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[Mapping[int | str, Tokens]]:
+        """Yield the tokens of one recording, window by window."""
+        for window in self._heard(sound, checked_layers(layers, self.layers, self.name)):
+            yield {layer: Tokens(grid[None]) for layer, grid in window.items()}
+
+    def _heard(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[dict[int | str, Floats]]:
+        """Yield {layer: (time, band, dim)} of each window."""
         names = [self._names[layer] for layer in layers]
         if not self._repeats:
-            check_repeats(lambda sound: self._heard_first(sound, names), clip, f"The model {self._file}")
+            first = sound.read(0, min(len(sound), self._window or len(sound)))
+            check_repeats(lambda clip: self._heard_first(clip, names), first, f"The model {self._file}")
             self._repeats = True
         self._graph.reset()
-        windows = [self._graph.run(window, names) for window in self._cut(clip)]
-        return {
-            layer: np.concatenate([self._grid(window[i], layer) for window in windows])
-            for i, layer in enumerate(layers)
-        }
+        for window in self._cut(sound):
+            outputs = self._graph.run(window, names)
+            yield {layer: self._grid(output, layer) for layer, output in zip(layers, outputs, strict=True)}
 
     def _heard_first(self, clip: Floats, names: Sequence[str]) -> list[NDArray[Any]]:
         """(n_samples,) -> what the graph makes of its first window when it has heard nothing before."""
         self._graph.reset()
-        return self._graph.run(next(self._cut(clip)), names)
+        return self._graph.run(next(self._cut(InMemory(clip))), names)
 
-    def _cut(self, clip: Floats) -> Iterator[Floats]:
-        """(n_samples,) -> windows in the shape of the graph's input."""
-        length = self._window or len(clip)
-        n_windows = 1 + -(-max(0, len(clip) - length) // (self._hop or length))
-        starts = [i * (self._hop or length) for i in range(n_windows)]
-        whole = np.zeros(starts[-1] + length, dtype=np.float32)
-        whole[: len(clip)] = clip
-        for start in starts:
-            yield whole[start : start + length].reshape([1 if size == 1 else length for size in self._graph.shape])
+    def _cut(self, sound: Sound) -> Iterator[Floats]:
+        """Yield windows in the shape of the graph's input, with zeros after the end."""
+        length = self._window or len(sound)
+        hop = self._hop or length
+        for start in range(0, max(0, len(sound) - length) + hop, hop):
+            window = np.ascontiguousarray(sound.read(start, start + length), dtype=np.float32)
+            yield window.reshape([1 if size == 1 else length for size in self._graph.shape])
 
     def _grid(self, output: NDArray[Any], layer: int | str) -> Floats:
         """An output of one window -> (time, band, dim)."""

@@ -26,7 +26,7 @@ class Panns(TorchEncoder):
     """PANNs: convolutional networks trained on AudioSet, Cnn14, Cnn10, Cnn6 and MobileNetV1.
 
     Front end, at 32 kHz: STFT of 1024 samples (periodic Hann window) every 320, 64 Slaney mel bands of 50-14000 Hz, 10
-    log10(max(power, 1e-10)), then a batch normalisation of each band, which belongs to the network. Cnn14_16k needs
+    log10(max(power, 1e-10)), then a batch normalization of each band, which belongs to the network. Cnn14_16k needs
     ``sample_rate=16000, window_size=512, hop_size=160, fmax=8000``. A checkpoint carries its windowed Fourier matrices
     and its mel bands: one that was trained on another spectrogram than the parameters describe is refused. Sound of
     another sample rate is resampled before it comes here, as the authors do.

@@ -110,7 +110,7 @@ class PaSST(Windowed):
 
 
 def network(state: Mapping[str, Any], stride: tuple[int, int], *, where: str, num_heads: int | None) -> ViT:
-    """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
+    """Build the network of a checkpoint's size and fill it: raises DataError if the two do not fit."""
     size = vit.size_of(state, where=where, num_heads=num_heads, official=HEADS)
     n_special = checkpoints.shape(state, "new_pos_embed", 3, where=where)[1]
     positions = checkpoints.shape(state, "time_new_pos_embed", 4, where=where)[3]

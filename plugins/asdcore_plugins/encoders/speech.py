@@ -42,7 +42,7 @@ class WaveformEncoder(TorchEncoder):
 
     It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
     10 s; dim is 768 for the base model and 1024 for the large one. Layers: 0 to the number of blocks, and for the large
-    WavLM and HuBERT "final", the output after the last normalisation. Clips may have any length from 400 samples, one
+    WavLM and HuBERT "final", the output after the last normalization. Clips may have any length from 400 samples, one
     token, on; each goes through the network alone or with clips as long, so nothing is padded and no mask is needed.
 
     Parameters
@@ -86,7 +86,7 @@ class WaveformEncoder(TorchEncoder):
         self._shortest = _receptive_field(config.conv_kernel, config.conv_stride)
 
     def front_end(self, audio: Tensor) -> Tensor:
-        """(n_clips, n_samples) -> the same, normalised clip by clip; DataError for clips shorter than one token."""
+        """(n_clips, n_samples) -> the same, normalized clip by clip; DataError for clips shorter than one token."""
         if audio.shape[1] < self._shortest:
             raise DataError(
                 f"a clip of {audio.shape[1]} samples at {self.sample_rate} Hz is too short for {self.name}, which "

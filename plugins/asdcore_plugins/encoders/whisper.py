@@ -31,7 +31,7 @@ class Whisper(HubEncoder):
     tokens only those of the clip's own length are returned, one for every 20 ms begun; they have seen the silence after
     it. A longer clip is heard in windows of 30 s; with ``beyond = "cut"`` what exceeds 30 s is cut off.
 
-    Layers: 0 to the number of blocks, and "final", the output after the last normalisation.
+    Layers: 0 to the number of blocks, and "final", the output after the last normalization.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ in a layer and 8 in the middle one:
 
     input-128-128-128-128-8-128-128-128-128-input
 
-Every layer but the last, the middle one too, is followed by batch normalisation (momentum 0.01, epsilon 1e-3) and a
+Every layer but the last, the middle one too, is followed by batch normalization (momentum 0.01, epsilon 1e-3) and a
 ReLU. With 5 frames of 128 bands that makes 267,928 parameters, and 264,192 multiply-accumulates for a vector. It learns
 to give back its input: mean squared error, Adam with a learning rate of 1e-3. ASDKit trains the same network by AdamW,
 which also draws all weights towards 0, by a hundredth of the learning rate a step.
@@ -96,7 +96,7 @@ def train(
     steps = OPTIMIZERS[optimizer](model.parameters(), lr=LEARNING_RATE, fused=True)
     for _ in range(epochs):
         for batch in batches(rows, batch_size, draw):
-            if len(batch) == 1:  # one vector has no variance to normalise by
+            if len(batch) == 1:  # one vector has no variance to normalize by
                 continue
             original = gather(vectors, batch)
             steps.zero_grad()

@@ -24,7 +24,7 @@ EPS = 1e-5
 """Of every LayerNorm."""
 
 MEAN, STD = 15.41663, 6.55582
-"""By which fbanks are normalised, unless a ``cfg`` says ``fbank_mean`` and ``fbank_std``, as OpenBEATs' may."""
+"""By which fbanks are normalized, unless a ``cfg`` says ``fbank_mean`` and ``fbank_std``, as OpenBEATs' may."""
 
 
 class GatedAttention(nn.Module):

@@ -104,7 +104,7 @@ def is_open(content: Any) -> bool:
 
 
 def network(content: Any, *, where: str, exact: bool = False) -> Beats:
-    """Build the network that ``cfg`` describes and fill it: raises DataError where the two do not fit."""
+    """Build the network that ``cfg`` describes and fill it: raises DataError if the two do not fit."""
     cfg, state = described(content, where)
     check_config(cfg, where)
     with torch.device("meta"):
@@ -118,7 +118,7 @@ def network(content: Any, *, where: str, exact: bool = False) -> Beats:
 
 
 def check_config(cfg: Mapping[str, Any], where: str) -> None:
-    """Raise DataError where ``cfg`` lacks a size, or describes a network that no official checkpoint has."""
+    """Raise DataError if ``cfg`` lacks a size, or describes a network that no official checkpoint has."""
     odd = [f"{key} = {cfg.get(key)!r} instead of {value!r}" for key, value in FIXED.items() if cfg.get(key) != value]
     odd += [f"{key} = {cfg.get(key)!r}" for key in SIZES if type(cfg.get(key)) is not int or cfg[key] < 1]
     odd += [f"{key} = {cfg[key]!r}" for key in ("fbank_mean", "fbank_std") if key in cfg and not _is_finite(cfg[key])]
@@ -128,7 +128,7 @@ def check_config(cfg: Mapping[str, Any], where: str) -> None:
 
 
 def share_bias(model: Beats, where: str) -> None:
-    """Let all blocks have the first one's position bias: the file repeats it in each. DataError where two differ."""
+    """Let all blocks have the first one's position bias: the file repeats it in each. DataError if two differ."""
     first, *others = model.attentions()
     for k, attention in enumerate(others, start=1):
         if not torch.equal(attention.relative_attention_bias.weight, first.relative_attention_bias.weight):

@@ -28,7 +28,7 @@ NOT_ENCODER = ("outputlayer.", "front_end.")
 
 
 def network(content: Any, *, where: str, num_heads: int | None = None) -> ViT:
-    """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
+    """Build the network of a checkpoint's size and fill it: raises DataError if the two do not fit."""
     state = checkpoints.weights(content)
     names = _names(state, where)
     patch_embed, blocks, time = (

@@ -22,7 +22,7 @@ from asdcore_plugins.nn.mobilenet import (
     classifier,
     convolution,
     divisible,
-    normalisation,
+    normalization,
     scaled,
 )
 
@@ -86,13 +86,13 @@ class DynamicBlock(nn.Module):
         self.context_gen = Context(channels, expanded, context, stride)
         if self.expands:
             self.exp_conv = DynamicConvolution(channels, expanded, 1, context)
-            self.exp_norm = normalisation(expanded)
+            self.exp_norm = normalization(expanded)
             self.exp_act = activation()
         self.depth_conv = DynamicConvolution(expanded, expanded, kernel, context, stride=stride, groups=expanded)
-        self.depth_norm = normalisation(expanded)
+        self.depth_norm = normalization(expanded)
         self.depth_act = DynamicReLU(expanded, context)
         self.proj_conv = DynamicConvolution(expanded, out, 1, context)
-        self.proj_norm = normalisation(out)
+        self.proj_norm = normalization(out)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n_clips, channels, bands, time) -> (n_clips, out, bands / stride, time / stride)."""
@@ -112,7 +112,7 @@ class Context(nn.Module):
         super().__init__()
         self.stride = stride
         self.joint_conv = nn.Conv2d(channels, context, 1, bias=False)
-        self.joint_norm = normalisation(context)
+        self.joint_norm = normalization(context)
         self.conv_f = nn.Conv2d(context, expanded, 1)
         self.conv_t = nn.Conv2d(context, expanded, 1)
 

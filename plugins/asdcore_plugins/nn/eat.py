@@ -55,7 +55,7 @@ def first_tokens(net: ViT, spectrogram: Tensor) -> tuple[Tensor, tuple[int, int]
 
 
 def network(content: Any, *, where: str, num_heads: int | None) -> ViT:
-    """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
+    """Build the network of a checkpoint's size and fill it: raises DataError if the two do not fit."""
     if is_fisher(content):
         raise DataError(f"{where} is a checkpoint of FISHER, not of EAT. Name the encoder fisher.")
     state = checkpoints.weights(content)

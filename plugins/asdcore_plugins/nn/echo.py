@@ -24,7 +24,7 @@ HEADS = {192: 3, 384: 6}
 """Attention heads of the official models, tiny and small, by width."""
 
 FLOOR, MEAN, STD = 1e-9, -5.874158, 5.223174
-"""What is added to a magnitude before its logarithm; how that is normalised."""
+"""What is added to a magnitude before its logarithm; how that is normalized."""
 
 WIDTH, PATCH = 32, 16
 """Bins of a band; frames of a patch, which is as high as a band."""
@@ -87,7 +87,7 @@ def longest(net: ViT) -> int:
 
 
 def network(content: Any, *, where: str, num_heads: int | None = None, norm_eps: float = 1e-5) -> ViT:
-    """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
+    """Build the network of a checkpoint's size and fill it: raises DataError if the two do not fit."""
     state = content["encoder"] if isinstance(content, Mapping) and "encoder" in content else content
     if isinstance(state, Mapping) and "encoder.layers.0.self_attn.grep_a" in state:
         raise DataError(f"{where} is a checkpoint of BEATs, not of ECHO. Name the encoder beats.")

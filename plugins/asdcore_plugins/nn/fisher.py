@@ -22,7 +22,7 @@ HEADS = {192: 3, 256: 4, 384: 6}
 """Attention heads of the official models, tiny, mini and small, by width."""
 
 FLOOR, MEAN, STD = 1e-10, -3.017344307886898, 2.1531635155379805
-"""What is added to a magnitude before its logarithm; how that is normalised."""
+"""What is added to a magnitude before its logarithm; how that is normalized."""
 
 WIDTH, PATCH, ROWS = 100, 16, 6
 """Bins of a band, about 4 kHz; side of a patch; patches above one another in a band: its last 4 bins fill none."""
@@ -59,7 +59,7 @@ def longest(net: ViT) -> int:
 
 
 def network(content: Any, *, where: str, num_heads: int | None = None) -> ViT:
-    """Build the network of a checkpoint's size and fill it: raises DataError where the two do not fit."""
+    """Build the network of a checkpoint's size and fill it: raises DataError if the two do not fit."""
     cfg, state = (checkpoints.entry(content, key, where=where) for key in ("cfg", "model"))
     config = checkpoints.entry(cfg, "model", where=f"{where} in its cfg")
     if not is_fisher(content):
@@ -83,7 +83,7 @@ def network(content: Any, *, where: str, num_heads: int | None = None) -> ViT:
 
 
 def check_config(config: Mapping[str, Any], where: str) -> None:
-    """Raise DataError where ``cfg["model"]`` describes a network that no official checkpoint has."""
+    """Raise DataError if ``cfg["model"]`` describes a network that no official checkpoint has."""
     modalities = config.get("modalities")
     image = modalities.get("image") if isinstance(modalities, Mapping) else None
     parts = ((config, FIXED), (image if isinstance(image, Mapping) else {}, FIXED_IMAGE))

@@ -61,7 +61,7 @@ class MobileNetV3(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand, where there is anything to; filter each channel, weigh channels, project; add where shapes agree."""
+    """Expand if there is anything to; filter each channel, weigh channels, project; add if shapes agree."""
 
     def __init__(
         self,
@@ -127,13 +127,13 @@ def convolution(
     stride: int = 1,
     groups: int = 1,
 ) -> nn.Sequential:
-    """Convolution without bias, batch normalisation, activation."""
+    """Convolution without bias, batch normalization, activation."""
     filtered = nn.Conv2d(channels, out, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False)
-    return nn.Sequential(filtered, normalisation(out), *([activation()] if activation else []))
+    return nn.Sequential(filtered, normalization(out), *([activation()] if activation else []))
 
 
-def normalisation(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation as MobileNetV3 has it."""
+def normalization(channels: int) -> nn.BatchNorm2d:
+    """Batch normalization as MobileNetV3 has it."""
     return nn.BatchNorm2d(channels, eps=1e-3)
 
 

@@ -33,7 +33,7 @@ class Pann(nn.Module):
         self.fc_audioset = nn.Linear(dim, n_classes)
 
     def stages(self) -> Sequence[nn.Module]:
-        """What makes the maps 0, 1, 2, ... one after the other out of the normalised spectrogram."""
+        """What makes the maps 0, 1, 2, ... one after the other out of the normalized spectrogram."""
         raise NotImplementedError
 
     def forward(self, mel: Tensor, layers: Sequence[int | str] = ("final",)) -> dict[int | str, Tensor]:
@@ -64,7 +64,7 @@ class Cnn(Pann):
 
 
 class ConvBlock(nn.Module):
-    """One or two times convolution, batch normalisation and ReLU; then, where it halves, the mean of 2 x 2."""
+    """One or two times convolution, batch normalization and ReLU; then, if it halves, the mean of 2 x 2."""
 
     def __init__(self, channels: int, out: int, n_convs: int, kernel: int, *, halve: bool) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class ConvBlock(nn.Module):
         self.pool = nn.AvgPool2d(2) if halve else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n_clips, channels, time, band) -> (n_clips, out, time / 2, band / 2), or as many where nothing is halved."""
+        """(n_clips, channels, time, band) -> (n_clips, out, time / 2, band / 2), or as many if nothing is halved."""
         for i in self._steps:
             x = torch.relu(self.get_submodule(f"bn{i}")(self.get_submodule(f"conv{i}")(x)))
         pooled: Tensor = self.pool(x)
@@ -112,7 +112,7 @@ class MobileNetV1(Pann):
 
 
 def _convolution(channels: int, out: int, kernel: int, *, stride: int, groups: int = 1) -> list[nn.Module]:
-    """Convolution without bias, the mean of stride x stride, batch normalisation, ReLU."""
+    """Convolution without bias, the mean of stride x stride, batch normalization, ReLU."""
     return [
         nn.Conv2d(channels, out, kernel, padding=kernel // 2, groups=groups, bias=False),
         nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),

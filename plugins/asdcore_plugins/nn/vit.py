@@ -2,7 +2,7 @@
 
 Names of parameters are those of timm, which most official checkpoints have: ``patch_embed.proj``,
 ``blocks.N.norm1``, ``blocks.N.attn.qkv``, ... What differs between encoders is given by them: the position tables and
-class-like tokens, which norms there are, and whether a block normalises before or after it adds.
+class-like tokens, which norms there are, and whether a block normalizes before or after it adds.
 
 This module imports torch. Import it inside the function that builds a model, never at the top of a plugin.
 """

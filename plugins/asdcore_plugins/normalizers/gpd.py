@@ -23,7 +23,7 @@ FEWEST = 10
 
 @dataclass(frozen=True)
 class ParetoTail(Learned):
-    """A smooth CDF up to where the tail starts, a generalised Pareto tail of some shape and scale above it."""
+    """A smooth CDF up to where the tail starts, a generalized Pareto tail of some shape and scale above it."""
 
     start: Number
     body: Annotated[SmoothEcdf, LEARNED]
@@ -83,10 +83,10 @@ class Moved(Learned):
 
 
 class Gpd(ByDistribution):
-    """The smooth train-normal CDF with a generalised Pareto tail: z = -log(1 - F), its normal quantile, or F.
+    """The smooth train-normal CDF with a generalized Pareto tail: z = -log(1 - F), its normal quantile, or F.
 
     Up to the ``threshold`` quantile u of the train normals F is the smooth CDF (see ``ecdf``). Above it the excess
-    follows a generalised Pareto distribution::
+    follows a generalized Pareto distribution::
 
         1 - F(s) = (1 - F(u)) (1 + xi (s - u) / beta)^(-1 / xi)          s > u
 

@@ -1,4 +1,4 @@
-"""Local density normalisation: distances to train normals, judged by how close these lie to one another.
+"""Local density normalization: distances to train normals, judged by how close these lie to one another.
 
 Ratio: A(x) = min_y d(x, y) / rho(y). Difference: A(x) = min_y d(x, y) - rho(y). Here rho(y) is the mean distance of a
 train normal to its k nearest others, or its weighted mean with the weights 1, r, r^2, ... (GWRP, global weighted

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from asdcore import DataError, PluginError
 
 LEARNED = ""
-"""Marks an attribute that a fit learns and that is no array."""
+"""Marks an attribute that a fit learns and that is not an array."""
 
 Number = Annotated[float, LEARNED]
 Count = Annotated[int, LEARNED]

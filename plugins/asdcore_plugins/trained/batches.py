@@ -21,7 +21,7 @@ class Batches:
 
     A clip shorter than ``length`` is repeated until it is at least as long. Of what is longer, a stretch is taken,
     whose start is drawn anew in every epoch. A last batch of one clip joins the batch before it: one clip has no
-    variance to be normalised by.
+    variance to be normalized by.
 
     Parameters
     ----------

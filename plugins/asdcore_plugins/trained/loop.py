@@ -116,7 +116,7 @@ class Epochs:
 
 
 def _now(device: torch.device) -> float:
-    """Return CPU seconds of this thread, or seconds where a device does the work."""
+    """Return CPU seconds of this thread, or seconds if a device does the work."""
     return time.thread_time() if device.type == "cpu" else time.perf_counter()
 
 

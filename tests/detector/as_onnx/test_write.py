@@ -161,11 +161,11 @@ def test_names_and_folders_that_do_not_fit_are_refused(detector, tmp_path):
     (tmp_path / "there.onnx").write_text("")
     with pytest.raises(StoreError, match="there.onnx exists and is not written over"):
         asdcore.export_onnx(detector, tmp_path / "there.onnx")
-    with pytest.raises(StoreError, match="is no name that ends in .onnx. Choose a name such as fan.onnx"):
+    with pytest.raises(StoreError, match="does not end in .onnx. Choose a name such as fan.onnx"):
         asdcore.export_onnx(detector, tmp_path / "fan.pb")
     with pytest.raises(DataError, match="holds no recordings"):
         asdcore.export_onnx(detector, tmp_path / "new.onnx", parity=tmp_path)
-    with pytest.raises(DataError, match="is no folder. Name a folder with recordings"):
+    with pytest.raises(DataError, match="is not a folder. Name a folder with recordings"):
         asdcore.export_onnx(detector, tmp_path / "new.onnx", parity=tmp_path / "none")
     soundfile.write(tmp_path / "other.wav", np.full((8000, 2), 0.1), 8000)
     with pytest.raises(DataError, match="has 8000 Hz, and the ONNX file takes 16000 Hz"):

@@ -105,7 +105,7 @@ def test_clips_that_chose_do_not_judge_and_the_ledger_knows(home, faults, datase
     names = set(kept["clip"])
     by_hand = asdcore.evidence.evaluate.evaluate_systems(
         *(table.filter(pl.col("clip").is_in(list(names))) for table in (run.systems, run.decisions, run.clips)),
-        asdcore.evidence.truth.truth_of(run).filter(pl.col("clip").is_in(list(names))),
+        asdcore.evidence.labels.truth.truth_of(run).filter(pl.col("clip").is_in(list(names))),
         2026,
     )
     assert left.as_json() == by_hand.as_json()
@@ -193,7 +193,7 @@ def test_bad_faults_have_one_message_each(home, faults, dataset, tmp_path):
     (tmp_path / "f.csv").write_text("file,machine\nx.wav,fan\n")
     refused(tmp_path / "f.csv", "lacks the column path; it has file, machine")
     (tmp_path / "g.csv").write_text("path,machine\nx.wav,pump\n")
-    refused(tmp_path / "g.csv", "'pump' is no machine of the run")
+    refused(tmp_path / "g.csv", "'pump' is not a machine of the run")
     (tmp_path / "h.csv").write_text("path,machine\nx.wav,fan\n")
     refused(tmp_path / "h.csv", "There is no recording")
     (tmp_path / "i.csv").write_text(f"path,machine,label\n{first(faults)},fan,normal\n")

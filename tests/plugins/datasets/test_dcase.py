@@ -149,6 +149,9 @@ def test_a_machine_or_its_folder_may_be_a_link(tmp_path: Path, lay) -> None:
     )
     (tmp_path / "root/Linked/round").symlink_to(tmp_path / "root")
     assert DcaseReader("dcase2026").clips(tmp_path / "root")["clip"].to_list() == found, "a link round is no end"
+    (tmp_path / "root/Fan").symlink_to(tmp_path / "share/Fan")
+    with pytest.raises(DatasetError, match="Fan: is a link that leads nowhere. Is a share not mounted"):
+        DcaseReader("dcase2026").clips(tmp_path / "root")
 
 
 def test_a_folder_of_loose_clips_is_indexed(tmp_path: Path, lay) -> None:

@@ -40,6 +40,11 @@ def test_folders_say_machine_split_domain_and_condition(tmp_path, lay):
         ("pump/test/bearing/a.wav", 1, None),
         ("pump/test/target/bearing/a.wav", 1, "target"),
         ("pump/test/normal/source/a.wav", 0, "source"),
+        ("pump/test/normal/monday/a.wav", 0, None),
+        ("pump/test/normal/2026-11-29/a.wav", 0, None),
+        ("pump/test/2026-11-29T07/normal/a.wav", 0, None),
+        ("pump/test/bearing/2026/11/29/07/a.wav", 1, None),
+        ("pump/test/bearing/broken/a.wav", 1, None),
     ],
 )
 def test_folders_of_test_clips_say_label_and_domain_to_the_truth_alone(tmp_path, lay, clip, label, domain):
@@ -84,6 +89,12 @@ def test_folders_of_halls_become_part_of_the_machine_name(tmp_path, lay):
         (("p/train/a.wav", "a.wav"), "a.wav: 1 clips lie outside every machine's folder"),
         (("p/train/fault/a.wav",), "in a train folder of faults"),
         (("p/train/source/target/a.wav",), "in folders of two domains"),
+        (
+            ("p/train/a.wav", "p/test/bearing/ok/a.wav"),
+            "in bearing/, which says faulty, and below it a folder",
+        ),
+        (("p/train/a.wav", "p/test/ok/bad/a.wav"), "in ok/, which says normal, and below it a folder says the other"),
+        (("a-b/c/train/a.wav", "a/b-c/train/a.wav"), "a-b/c and a/b-c would both be the machine a-b-c: rename one"),
         (("p/train/a.wav", "q/test/a.wav"), "q section 00: no train clips"),
     ],
 )
@@ -103,7 +114,41 @@ def test_folders_that_say_nothing_are_answered_with_the_layouts_and_a_table_to_f
         READER.clips(tmp_path / "nowhere")
 
 
+def test_a_day_says_nothing_of_a_clip(tmp_path, lay):
+    root = lay(tmp_path, "p/train/a.wav", "p/test/2026-11-29/a.wav", "p/test/normal/a.wav", "p/test/bearing/a.wav")
+    assert READER.ground_truth(root) is None
+
+
+def test_clips_lie_as_deep_as_they_like(tmp_path, lay):
+    clips = ["hall/p/test/11/29/07/00/a.wav", "hall/p/train/2026/11/29/07/00/a.wav"]
+    assert [row[0] for row in told(lay(tmp_path, *clips))] == clips
+
+
+def test_links_are_followed_out_of_the_root_wherever_they_are(tmp_path, lay):
+    root, other = lay(tmp_path / "root", "p/train/a.wav", "p/test/normal/a.wav"), tmp_path / "other"
+    lay(other, "b.wav", "day/c.wav")
+    (other / "day" / "round").symlink_to(other)
+    (root / "p" / "test" / "bearing").symlink_to(other)
+    (root / "p" / "train" / "latest").symlink_to(root / "p" / "test" / "normal")
+    faulty = [row[0] for row in READER.ground_truth(root).rows() if row[1]]
+    assert faulty == ["p/test/bearing/b.wav", "p/test/bearing/day/c.wav"]
+    assert len(told(root)) == 4
+
+
+def test_a_link_that_leads_nowhere_is_a_problem(tmp_path, lay):
+    root = lay(tmp_path, "p/train/a.wav")
+    (root / "p" / "test").symlink_to(tmp_path / "share" / "p")
+    with pytest.raises(DatasetError, match="p/test: is a link that leads nowhere"):
+        READER.clips(root)
+
+
 def test_hidden_files_are_left_out_and_circles_of_links_end(tmp_path, lay):
-    root = lay(tmp_path, "p/train/a.wav", "p/train/.a.wav", ".trash/train/a.wav")
-    (root / "p" / "train" / "again").symlink_to(root)
+    root = lay(tmp_path / "root", "p/train/a.wav", "p/train/.a.wav", ".trash/train/a.wav")
+    for place, leads_to in (
+        ("p/train/again", root),
+        ("p/train/above", tmp_path),
+        ("q", root),
+        ("p/train/p", root / "p"),
+    ):
+        (root / place).symlink_to(leads_to)
     assert len(told(root)) == 1

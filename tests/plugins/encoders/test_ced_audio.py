@@ -50,8 +50,8 @@ def pooled(tokens):
 def test_the_front_end_equals_the_authors(encoder, expected, audio):
     found = encoder.front_end(torch.from_numpy(audio[:, :SHORT]))
     assert np.abs(found.numpy() - expected["mel_db"].swapaxes(1, 2)).max() < 3e-3
-    normalised = encoder.model.norms["init_bn"](torch.from_numpy(expected["mel_db"]))
-    assert np.abs(normalised.numpy() - expected["mel_bn"]).max() < 5e-6
+    normalized = encoder.model.norms["init_bn"](torch.from_numpy(expected["mel_db"]))
+    assert np.abs(normalized.numpy() - expected["mel_bn"]).max() < 5e-6
 
 
 @pytest.mark.parametrize("clips", [slice(0, 2), slice(0, 1), slice(1, 2)], ids=["batch", "first", "second"])

@@ -43,8 +43,8 @@ def content():
 def test_the_front_end_equals_the_authors(encoder, expected, audio):
     found = encoder.front_end(torch.from_numpy(audio[:, :SHORT]))
     assert np.abs(found.numpy() - expected["mel_db"].swapaxes(1, 2)).max() < 1.5e-3
-    normalised = encoder.model.norms["init_bn"](torch.from_numpy(expected["mel_db"]))
-    assert np.abs(normalised.numpy() - expected["mel_bn"][:, 0]).max() < 1e-5
+    normalized = encoder.model.norms["init_bn"](torch.from_numpy(expected["mel_db"]))
+    assert np.abs(normalized.numpy() - expected["mel_bn"][:, 0]).max() < 1e-5
 
 
 @pytest.mark.parametrize("clips", [slice(0, 2), slice(0, 1), slice(1, 2)], ids=["batch", "first", "second"])

@@ -8,6 +8,7 @@ import pytest
 import asdcore
 from asdcore import DataError, PluginError
 from asdcore.testing import checks
+from asdcore_plugins.nn.front_ends.sound import InMemory
 
 FLOAT = 1  # TensorProto's number
 EMBEDDING = "yamnet_frames/global_average_pooling2d/Mean"
@@ -99,6 +100,16 @@ def test_windows_cover_every_sample_and_the_last_one_ends_in_zeros(fixed, n_samp
     padded = np.pad(audio[0], (0, 300))
     expected = np.concatenate([filtered(padded[60 * i : 60 * i + 100]) for i in range(windows)])
     assert np.allclose(encoder.encode(audio)["frames"].patches[0, :, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_samples", [5, 100, 101, 1234])
+def test_a_long_recording_is_read_window_by_window_with_the_same_tokens(n_samples, free):
+    encoder = asdcore.load_encoder("onnx", checkpoint=free, window=100, hop=60, layout=ALL)
+    (clip,) = clips(1, n_samples)
+    blocks = list(encoder.encode_blocks(InMemory(clip), ["frames", "mean"]))
+    for layer, tokens in encoder.encode(clip[None], ["frames", "mean"]).items():
+        assert np.concatenate([block[layer].patches for block in blocks], axis=1).tobytes() == tokens.patches.tobytes()
+    assert asdcore.load_encoder("onnx", checkpoint=free, layout=ALL).encode_blocks is None  # its window is the clip
 
 
 def test_without_a_hop_windows_do_not_overlap(model):

@@ -41,7 +41,7 @@ def tuned():
     return torch.load(TUNED / WEIGHTS, weights_only=True)
 
 
-def test_the_fbank_is_normalised_as_the_checkpoint_says(encoder, expected, audio):
+def test_the_fbank_is_normalized_as_the_checkpoint_says(encoder, expected, audio):
     found = encoder.front_end(torch.from_numpy(audio)).numpy()
     assert np.abs(found - expected["fbank"]).max() < 5e-4
 
@@ -74,7 +74,7 @@ def test_a_fine_tuned_model_of_espnet_is_read_from_its_folder(other, audio):
     assert np.abs(pooled(load(TUNED), audio) - other["finetuned_mean_pooled"]).max() < 5e-4
 
 
-def test_of_its_file_alone_the_tensors_tell_the_sizes_and_nothing_how_fbanks_are_normalised(other, audio):
+def test_of_its_file_alone_the_tensors_tell_the_sizes_and_nothing_how_fbanks_are_normalized(other, audio):
     cfg, state = described(tuned(), "a.pth")
     full = torch.load(GOLDEN / "ssl.pt", weights_only=True)["cfg"]
     assert {key: full[key] for key in cfg} == cfg
@@ -87,7 +87,7 @@ def test_of_its_file_alone_the_tensors_tell_the_sizes_and_nothing_how_fbanks_are
     assert np.abs(pooled(encoder, audio) - other["finetuned_mean_pooled"]).max() < 5e-4
 
 
-def test_lora_trains_it_with_its_own_normalisation(encoder, audio):
+def test_lora_trains_it_with_its_own_normalization(encoder, audio):
     theirs = BeatsLora(checkpoint=TUNED)
     assert (theirs.base.mean, theirs.base.std) == (12.5, 7.25)
     own = BeatsLora(checkpoint=GOLDEN / "ssl.pt").front_end(torch.from_numpy(audio))
@@ -118,7 +118,7 @@ def test_a_spoilt_configuration_is_named(tmp_path, text, said):
 
 
 @pytest.mark.parametrize("change", [{"fbank_std": 0.0}, {"fbank_mean": "12.5"}, {"fbank_std": float("nan")}])
-def test_a_normalisation_that_cannot_be_is_refused(change):
+def test_a_normalization_that_cannot_be_is_refused(change):
     whole = torch.load(GOLDEN / "ssl.pt", weights_only=True)
     (key, value) = next(iter(change.items()))
     whole["cfg"] |= change

@@ -109,7 +109,7 @@ def test_one_token_sees_400_samples(folders):
 
 @pytest.mark.parametrize("file", [True, False, None])
 @pytest.mark.parametrize("keyword", [True, False, None])
-def test_clips_are_normalised_as_the_keyword_says_then_the_file_then_the_library(file, keyword, folders, tmp_path):
+def test_clips_are_normalized_as_the_keyword_says_then_the_file_then_the_library(file, keyword, folders, tmp_path):
     said = {} if file is None else {"do_normalize": file}
     folder = saved(folders("wavlm-large")[0], tmp_path, **said)
     encoder = asdcore.load_encoder("wavlm", checkpoint=folder, normalize=keyword)

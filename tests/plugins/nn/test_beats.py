@@ -70,7 +70,7 @@ def test_every_query_gates_the_position_bias_for_itself(random_state):
 
 
 @pytest.mark.parametrize("taps", [6, 5])
-def test_the_positional_convolution_is_centred_grouped_and_normalised_at_every_tap(random_state, taps):
+def test_the_positional_convolution_is_centred_grouped_and_normalized_at_every_tap(random_state, taps):
     model = Beats(CFG | {"conv_pos": taps})
     model.load_state_dict(random_state(model))
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 12, 8)).astype(np.float32))

@@ -72,7 +72,7 @@ def test_mlp_has_an_exact_gelu(random_state):
 
 
 @pytest.mark.parametrize(("post_norm", "alpha"), [(False, 1.0), (True, 1.0), (True, 2.2)])
-def test_a_block_normalises_before_or_after_it_adds(random_state, post_norm, alpha):
+def test_a_block_normalizes_before_or_after_it_adds(random_state, post_norm, alpha):
     block = filled(Block(Attention(12, 3), 12, 24, eps=1e-3, post_norm=post_norm, alpha=alpha), random_state)
     x = tokens(2, 5, 12)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""The generalised Pareto tail: its moments, its seam with the body, its target."""
+"""The generalized Pareto tail: its moments, its seam with the body, its target."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_same_bits_from_a_state(name, parameters):
 def test_same_bits_in_any_company(name, parameters):
     normalizer = asdcore.load_normalizer(name, **parameters).fit(TRAIN, DOMAIN)
     whole = normalizer.transform(CLIPS)
-    # Single clips, odd starts and odd lengths: vectorised loops treat the ends of an array by themselves.
+    # Single clips, odd starts and odd lengths: vectorized loops treat the ends of an array by themselves.
     for start, stop, step in ((0, 1, 1), (1, 2, 1), (3, 10, 1), (5, 1000, 3), (N - 1, N, 1), (7, N, 1)):
         part = {reference: scores[start:stop:step] for reference, scores in CLIPS.items()}
         assert normalizer.transform(part).tobytes() == whole[start:stop:step].tobytes()

@@ -1,4 +1,4 @@
-"""Adaptive local density normalisation lies between the nearest neighbour and the ratio over clusters."""
+"""Adaptive local density normalization lies between the nearest neighbour and the ratio over clusters."""
 
 from __future__ import annotations
 

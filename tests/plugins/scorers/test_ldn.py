@@ -1,4 +1,4 @@
-"""Local density normalisation: ratio and difference, weighted, domain by domain; leave-one-out by leaving out."""
+"""Local density normalization: ratio and difference, weighted, domain by domain; leave-one-out by leaving out."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def read_names(files: pl.DataFrame, task: str) -> pl.DataFrame:
 
 
 def _completed(files: pl.DataFrame, form_split: str | None) -> pl.DataFrame:
-    """Add what folders say to what names of one form say; all null where they contradict each other."""
+    """Add what folders say to what names of one form say; all null if they contradict each other."""
     absent = [pl.lit(None, pl.String).alias(name) for name in SAID if name not in files.columns]
     files = files.with_columns(absent)
     of_folder = [

@@ -24,7 +24,7 @@ FIELDS = {
 
 @dataclass
 class ClipName:
-    """What a clip's name and folder say; None where they do not say it. ``index`` keeps the digits as they stand."""
+    """What a clip's name and folder say; None if they do not say it. ``index`` keeps the digits as they stand."""
 
     section: str
     split: str | None

@@ -3,13 +3,15 @@
 A clip's folders say all that is known of it. ``<machine>/train/`` holds normal sound, ``<machine>/test/`` what is to be
 judged; a folder without machines is one machine, called ``machine``, so that another folder may take its place. Below
 ``train``, ``source`` and ``target`` are domains and any other folder is a condition, which becomes an attribute. Below
-``test``, ``normal`` or ``good`` holds normal clips and any other folder is the name of a fault; without either, nothing
-is known of a clip. The words are those of :mod:`asdcore_plugins.datasets.bases.own_names`.
+``test``, ``normal`` or ``good`` holds normal clips, in folders of their own too, and any other folder is the name of a
+fault, but for days, hours and numbers; without either, nothing is known of a clip. The words are those of
+:mod:`asdcore_plugins.datasets.bases.own_names`. Clips may lie as deep as they like.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,8 +23,8 @@ from asdcore import DatasetError, index_clips, is_recording
 from asdcore_plugins.datasets.bases.own_names import DOMAINS, FAULTY, LAYOUTS, TEST, TRAIN, is_normal
 
 HIDDEN = (".", "__MACOSX")
-DEPTH = 4
-"""Folders between the root and a clip at most."""
+TIME = re.compile(r"[^A-Za-z]*(?:[Tt][^A-Za-z]+)?[Zz]?")
+"""A folder of a day or an hour, or a mere number: it says nothing of its clips' health."""
 
 ONLY = "machine"
 """The machine's name if no folder names one."""
@@ -83,12 +85,14 @@ def _placed(root: Path) -> tuple[dict[str, Place], list[str]]:
     placed: dict[str, Place] = {}
     strays: dict[str, list[str]] = defaultdict(list)
     problems: list[str] = []
-    for parts in sorted(_sounds(root)):
+    halls: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for parts in sorted(_sounds(root, problems)):
         clip, place = "/".join(parts), _place(parts)
         if not clip.isprintable():
             problems.append(f"{clip!a}: its name has characters that cannot be printed, rename it")
         elif isinstance(place, Place):
             placed[clip] = place
+            halls[place.machine or ""].add(_of_machine(parts))
         else:
             strays["/".join(parts[:-1]) or "."].append(f"{place}: {clip}")
     machines = {place.machine for place in placed.values()}
@@ -99,6 +103,11 @@ def _placed(root: Path) -> tuple[dict[str, Place], list[str]]:
             f"({', '.join(sorted(filter(None, machines))[:3])}); move them into <machine>/train or <machine>/test"
         )
     problems += [f"{folder}: {len(of)} clip{'s' * (len(of) > 1)}, {of[0]}" for folder, of in strays.items()]
+    problems += [
+        f"{' and '.join(sorted('/'.join(hall) for hall in of))} would both be the machine {machine}: rename one"
+        for machine, of in halls.items()
+        if len(of) > 1
+    ]
     if not placed:
         raise _not_understood(root, problems)
     return placed, problems
@@ -106,19 +115,19 @@ def _placed(root: Path) -> tuple[dict[str, Place], list[str]]:
 
 def _place(parts: tuple[str, ...]) -> Place | str:
     """Return what a clip's folders say, or why they say nothing. parts : its path below the root."""
-    folders = parts[:-1]
-    at = next((i for i, name in enumerate(folders) if name.lower() in (*TRAIN, *TEST)), None)
-    if at is None and folders and is_normal(folders[-1]):
-        at = len(folders) - 1
+    folders, at = parts[:-1], _split_at(parts)
     if at is None:
         return Place(None, "train", "source", None, None) if not folders else "neither in a train nor in a test folder"
-    machine, below = "-".join(folders[:at]) or None, folders[at + 1 :]
+    machine, below = "-".join(_of_machine(parts)) or None, folders[at + 1 :]
     domains = [name.lower() for name in below if name.lower() in DOMAINS]
     if len(domains) > 1:
         return "in folders of two domains"
     rest = [name for name in below if name.lower() not in DOMAINS]
     if folders[at].lower() in TEST:
-        label = None if not rest else int(not all(map(is_normal, rest)))
+        words = [name for name in rest if not TIME.fullmatch(name)]
+        label = None if not words else int(not is_normal(words[0]))
+        if any(is_normal(name) if label else name.lower() in FAULTY for name in words[1:]):
+            return f"in {words[0]}/, which says {'faulty' if label else 'normal'}, and below it a folder says the other"
         return Place(machine, "test", domains[0] if domains else None, label, None)
     if any(name.lower() in FAULTY for name in rest):
         return "in a train folder of faults, and train clips are normal"
@@ -126,15 +135,54 @@ def _place(parts: tuple[str, ...]) -> Place | str:
     return Place(machine, "train", domains[0] if domains else "source", None, "/".join(conditions) or None)
 
 
-def _sounds(root: Path) -> Iterator[tuple[str, ...]]:
-    """Yield the path below ``root``, in parts, of every sound file; a link is followed to a machine's folder only."""
-    for folder, folders, names in os.walk(root, followlinks=True):
-        parts = Path(folder).relative_to(root).parts
+def _split_at(parts: tuple[str, ...]) -> int | None:
+    """Return which folder of a clip's path says whether it is for training or for a test; None if none does."""
+    folders = parts[:-1]
+    at = next((i for i, name in enumerate(folders) if name.lower() in (*TRAIN, *TEST)), None)
+    return len(folders) - 1 if at is None and folders and is_normal(folders[-1]) else at
+
+
+def _of_machine(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the folders of a clip's path that name its machine."""
+    return parts[: _split_at(parts) or 0]
+
+
+def _sounds(root: Path, problems: list[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the path below ``root``, in parts, of every sound file; note the folders that cannot be read.
+
+    Links are followed, but for those that lead round in circles, and those below a machine's folder that lead to what
+    lies below ``root`` anyway.
+    """
+    unreadable: list[OSError] = []
+    entered: dict[Path, tuple[Path, ...]] = {}
+    top = root.resolve()
+    for folder, folders, names in os.walk(root, onerror=unreadable.append, followlinks=True):
+        here, parts = Path(folder), Path(folder).relative_to(root).parts
+        way = (*entered.pop(here, ()), here.resolve())
         yield from ((*parts, name) for name in sorted(names) if is_recording(name) and not name.startswith(HIDDEN))
-        deeper = [name for name in sorted(folders) if not name.startswith(HIDDEN)]
-        folders[:] = [name for name in deeper if not parts or not Path(folder, name).is_symlink()][
-            : len(deeper) * (len(parts) < DEPTH)
-        ]
+        problems += lost_links(here, parts, names)
+        folders[:] = [name for name in sorted(folders) if not name.startswith(HIDDEN)]
+        folders[:] = [name for name in folders if not _is_led_to_anyway(here / name, way, top if parts else None)]
+        entered |= {here / name: way for name in folders}
+    problems += (f"{error.filename}: cannot be read ({error.strerror})" for error in unreadable if root.is_dir())
+
+
+def lost_links(folder: Path, parts: tuple[str, ...], names: Iterable[str]) -> list[str]:
+    """Return a problem for each name in a folder that may be a link to a folder, and leads nowhere.
+
+    parts : the folder's own path below the root. A share that is not mounted must not drop a machine in silence.
+    """
+    kept = (name for name in sorted(names) if not name.startswith(HIDDEN) and "." not in name)
+    lost = (name for name in kept if (folder / name).is_symlink() and not (folder / name).exists())
+    return [f"{'/'.join((*parts, name))}: is a link that leads nowhere. Is a share not mounted?" for name in lost]
+
+
+def _is_led_to_anyway(folder: Path, way: tuple[Path, ...], top: Path | None) -> bool:
+    """Whether a folder is a link to a folder on the ``way`` to it or above that, or to what lies below ``top``."""
+    if not folder.is_symlink():
+        return False
+    leads_to = folder.resolve()
+    return any(at.is_relative_to(leads_to) for at in way) or (top is not None and leads_to.is_relative_to(top))
 
 
 def _not_understood(root: Path, problems: list[str]) -> DatasetError:

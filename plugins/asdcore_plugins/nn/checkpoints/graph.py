@@ -34,7 +34,7 @@ class Graph(Protocol):
     outputs: list[str]
 
     def reset(self) -> None:
-        """Forget what was heard before, where the graph keeps any of it."""
+        """Forget what was heard before, if the graph keeps any of it."""
         ...
 
     def run(self, waveform: NDArray[np.float32], names: Sequence[str]) -> Arrays:
@@ -45,7 +45,7 @@ class Graph(Protocol):
 def open_graph(path: str | Path, names: Sequence[str] = ()) -> Graph:
     """Return the model in a file, of which the tensors ``names`` will be asked for.
 
-    Raises DataError for what is no model, does not take one waveform, or has no such tensor; PluginError where the
+    Raises DataError if a file is not a model, does not take one waveform, or has no such tensor; PluginError if the
     library that runs it is not installed.
     """
     file = graph_file(path)
@@ -126,7 +126,7 @@ class LiteGraph:
                 )
             self._lite.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise DataError(f"{file} is no TFLite model that LiteRT can open: {_said(error)}") from error
+            raise DataError(f"{file} is not a TFLite model that LiteRT can open: {_said(error)}") from error
         inputs, outputs = self._lite.get_input_details(), self._lite.get_output_details()
         taken = [
             (tensor["index"], tensor["dtype"] is np.float32, tensor["shape_signature"].tolist()) for tensor in inputs

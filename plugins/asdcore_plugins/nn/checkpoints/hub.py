@@ -32,7 +32,7 @@ WEIGHT_NORM = (
     (r"parametrizations\.weight\.original0$", "weight_g"),
     (r"parametrizations\.weight\.original1$", "weight_v"),
 )
-"""How torch's weight normalisation is named in files written before torch 2.1."""
+"""How torch's weight normalization is named in files written before torch 2.1."""
 
 _COMPLETE = "A folder as the Hugging Face Hub has it is needed; 'asdcore registry fetch ID' downloads one."
 
@@ -53,8 +53,8 @@ def snapshot(checkpoint: str | Path, *model_types: str) -> Snapshot:
         hub = re.fullmatch(r"[\w.-]+/[\w.-]+", str(checkpoint))
         what = f"{checkpoint} may be a model on the Hugging Face Hub, but it" if hub else f"{checkpoint}"
         raise DataError(
-            f"{what} is no file or folder here, and an encoder downloads nothing. Give the path of one, or the name of "
-            "a registry entry: 'asdcore registry list' shows them, 'asdcore registry fetch ID' downloads one."
+            f"{what} is not a file or folder here, and an encoder downloads nothing. Give the path of one, or the name "
+            "of a registry entry: 'asdcore registry list' shows them, 'asdcore registry fetch ID' downloads one."
         )
     folder = path if path.is_dir() else path.parent
     weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None) if path.is_dir() else path
@@ -100,7 +100,7 @@ def build(
 
     prefixes : what may stand before every name in the file (the model inside a classifier).
     older : how names were spelt by former versions of the library: (regular expression, replacement).
-    ignore : beginnings of names in the file that are no part of the encoder (a decoder, a head).
+    ignore : beginnings of names in the file that are not part of the encoder (a decoder, a head).
 
     Raises DataError that lists every missing, unexpected and misshapen tensor.
     """

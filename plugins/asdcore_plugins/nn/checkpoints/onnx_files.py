@@ -16,7 +16,7 @@ from asdcore import DataError, PluginError
 def onnx_files(file: Path) -> list[Path]:
     """Return the file of a model, then those beside it that hold its weights, sorted; of any other file, itself.
 
-    Raises DataError where one is not there, or does not lie in the folder of the model, and PluginError where the
+    Raises DataError where one is not there, or does not lie in the folder of the model, and PluginError if the
     package onnx, which reads this, is not installed.
     """
     return [file, *(_beside(file, location) for location in sorted(set(_locations(file))))]

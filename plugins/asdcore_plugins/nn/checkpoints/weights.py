@@ -61,7 +61,7 @@ def read(path: str | Path) -> Any:
         return _read_safetensors(file)
     try:
         with _placeholders():
-            # A zip archive is mapped into memory where it can be: what is not loaded into a module takes none.
+            # A zip archive is mapped into memory if possible: what is not loaded into a module takes none.
             mapped = form == "zip" and check_records(file)
             return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch names no set of errors for damaged files
@@ -86,7 +86,7 @@ def fit(
 
     where : the file and what it was taken for, for messages.
     names : how the module's names become the file's: (regular expression, replacement), applied one after the other.
-    ignore : beginnings of names in ``state`` that are no part of the module (a decoder, a classifier).
+    ignore : beginnings of names in ``state`` that are not part of the module (a decoder, a classifier).
 
     Raises DataError that lists every missing, unexpected and misshapen tensor.
     """
@@ -170,7 +170,7 @@ def _form(file: Path) -> str:
     if start[:2] == b"\x80\x02":
         return "pickle"
     note = " It is a Python pickle, and reading one may run any code." if start[:1] == b"\x80" else ""
-    raise DataError(f"{file} is no checkpoint: neither safetensors nor a file that torch.save wrote.{note} {_AGAIN}")
+    raise DataError(f"{file} is not a checkpoint: neither safetensors nor a file that torch.save wrote.{note} {_AGAIN}")
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:

@@ -56,7 +56,7 @@ class Portions:
         return done
 
     def _tried(self, clips: Sequence[Tensor], work: Callable[[Tensor], list[Clip]]) -> list[Clip] | None:
-        """Run clips together; returns None where they take more memory than there is.
+        """Run clips together; returns None if they take more memory than there is.
 
         Whatever they held is free after that, which it is not as long as the error is being handled.
         """
@@ -80,7 +80,7 @@ class Portions:
         return torch.cuda.memory_allocated(self.device)
 
     def _room(self, before: int) -> int:
-        """Return for how many clips like the one just run there is room: 1 where the device does not tell."""
+        """Return for how many clips like the one just run there is room: 1 if the device does not tell."""
         if self.device.type != "cuda":
             return 1
         taken = max(1, torch.cuda.max_memory_allocated(self.device) - before)

@@ -5,17 +5,22 @@ heard in windows of that length, each as if it were a clip of its own: as few as
 so that none holds padding. The patches of the windows follow one another in time; special tokens, and layers that give
 one token a window, are averaged over the windows. So a mean over time is one over the whole clip. A clip that fits is
 heard as ever.
+
+A long recording is read window by window, and never held as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import Tokens
+from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.running.run import TorchEncoder
 
 Audio = NDArray[np.float32]
@@ -23,6 +28,11 @@ Floats = NDArray[np.float32 | np.float64]
 
 BEYOND = ("windows", "cut")
 """What may be done with the part of a clip that is beyond the table."""
+
+AT_ONCE = 16
+"""Windows of a long recording that are prepared together."""
+
+EncodeBlocks = Callable[[Sound, Sequence[int | str]], Iterator[Mapping[int | str, Tokens]]]
 
 
 class Windowed(TorchEncoder):
@@ -40,9 +50,13 @@ class Windowed(TorchEncoder):
     ----------
     hears : float or None
         Seconds of a clip that are heard at most; None if all of it is.
+    encode_blocks : function or None
+        Encodes a long recording as it reads it (:mod:`asdcore.contract.long_sound`); None if the network is given more
+        than windows.
     """
 
     hears: float | None = None
+    encode_blocks: EncodeBlocks | None = None
     _fits: int
     _window: int
     _beyond = "windows"
@@ -68,6 +82,7 @@ class Windowed(TorchEncoder):
             raise ValueError(f"beyond is {beyond!r}; allowed are {' and '.join(map(repr, BEYOND))}")
         self._beyond, self._fits, self._window = beyond, fits, window
         self.hears = fits / self.sample_rate if beyond == "cut" else None
+        self.encode_blocks = self._encode_blocks if beyond == "windows" and fits < sys.maxsize else None
 
     def windows(self, audio: Audio) -> Iterator[Audio]:
         """(1, n_samples) -> what goes through the network for that clip, (1, n) each."""
@@ -77,6 +92,24 @@ class Windowed(TorchEncoder):
             return
         for start in starts(n_samples, self._window):
             yield audio[..., start : start + self._window]
+
+    def _encode_blocks(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[dict[int | str, Tokens]]:
+        """Yield the patches of one recording, window by window; at the end those of which a window has one token."""
+        length = len(sound) if len(sound) <= self._fits else self._window
+        single: dict[int | str, list[Tokens]] = {}
+        none: dict[int | str, Tokens] = {}
+        first = iter(starts(len(sound), length))
+        while together := list(islice(first, AT_ONCE)):
+            windows = [self.prepare_window(sound.read(start, start + length)[None]) for start in together]
+            for tokens in self.encode_windows(windows, layers):
+                patches = {layer: Tokens(of_layer.patches) for layer, of_layer in tokens.items()}
+                none = {layer: Tokens(of_layer.patches[:, :0]) for layer, of_layer in patches.items()}
+                alone = {layer for layer, of_layer in patches.items() if of_layer.patches.shape[1] == 1}
+                for layer in alone:
+                    single.setdefault(layer, []).append(patches[layer])
+                yield patches | {layer: none[layer] for layer in alone}
+        if single:
+            yield none | {layer: _layer(of_windows) for layer, of_windows in single.items()}
 
     def prepare(self, audio: Audio) -> list[Any]:
         """(1, n_samples) float32 -> what the network is given for each window of that clip, (1, ...) on the CPU."""

@@ -101,7 +101,7 @@ class DistanceScorer(DependentScorer):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _measured(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score a block of clips; of a bank that is no small one, only the distances that the scorer looks at."""
+        """Score a block of clips; of a large bank, only the distances that the scorer looks at."""
         bank = self._bank
         assert bank is not None
         if bank.size <= SMALL or not len(features) or features.shape[1:] != bank.shape[1:]:

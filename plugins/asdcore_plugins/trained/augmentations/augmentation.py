@@ -13,7 +13,7 @@ Draws = Mapping[str, Tensor]
 
 
 class Augmentation(ABC):
-    """Changes a batch in training, and its labels where a changed sample is no longer what it was.
+    """Changes a batch in training, and its labels if a changed sample is no longer what it was.
 
     Attributes
     ----------

@@ -20,8 +20,8 @@ class AdaProj(Head):
     """AdaProj: scaled cosines between an embedding and its projection onto a subspace of each class.
 
     ``basis = "sum"`` is the published form: ``P = sum_j <x, w_j> w_j`` over unit vectors that are not orthogonal to one
-    another, so P is no orthogonal projection, and the cosine differs from that of one by up to 0.18. ``basis = "qr"``
-    makes them orthonormal first, and the cosine is the length of the projection.
+    another, so P is not an orthogonal projection, and the cosine differs from that of one by up to 0.18.
+    ``basis = "qr"`` makes them orthonormal first, and the cosine is the length of the projection.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ class AdaptedTransformer(nn.Module, ABC):
         Returns
         -------
         (batch, dim) tensor
-            Not normalised.
+            Not normalized.
         """
         if self.head.weight.is_meta:
             raise DataError(

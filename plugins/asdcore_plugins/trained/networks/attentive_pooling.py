@@ -25,7 +25,7 @@ from asdcore_plugins.stats.parameters import whole
 from asdcore_plugins.trained.named_weights import load_named
 
 LEAST_VARIANCE = 1e-4
-"""Below the roots, so that they have a slope where tokens are alike."""
+"""Below the roots, so that they have a slope even if tokens are alike."""
 
 
 class AttentivePooling(nn.Module):

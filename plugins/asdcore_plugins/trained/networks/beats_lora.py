@@ -103,7 +103,7 @@ class BeatsLora(AdaptedTransformer):
         self.least_samples = WINDOW + (cfg["input_patch_size"] - 1) * HOP
 
     def front_end(self, wave: Tensor) -> Tensor:
-        """(batch, n_samples) -> normalised fbank (batch, frames, 128), as the encoder ``beats`` has it."""
+        """(batch, n_samples) -> normalized fbank (batch, frames, 128), as the encoder ``beats`` has it."""
         return self.base.normalized(fbank(wave * 2.0**15, window="povey", n_mels=BANDS))
 
     def first_tokens(self, spectrogram: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class EatLora(AdaptedTransformer):
         self._drop_path = between("drop_path", drop_path, 0, 1, low_included=True)
 
     def front_end(self, wave: Tensor) -> Tensor:
-        """(batch, n_samples) -> normalised fbank with zeros after it (batch, a multiple of 32 frames, 128)."""
+        """(batch, n_samples) -> normalized fbank with zeros after it (batch, a multiple of 32 frames, 128)."""
         mel = fbank(wave, window="hanning")
         filled = torch.nn.functional.pad(mel, (0, 0, 0, -mel.shape[1] % MULTIPLE))
         longest = self.base.tables["pos_embed"].shape[1] // BANDS * PATCH

@@ -16,7 +16,7 @@ from asdcore_plugins.trained.networks.stft_branch import STFTBranch
 
 
 class MultiBranch(nn.Module):
-    """The multi-branch CNN: its embedding is what its branches give, one after the other, not normalised.
+    """The multi-branch CNN: its embedding is what its branches give, one after the other, not normalized.
 
     Parameters
     ----------

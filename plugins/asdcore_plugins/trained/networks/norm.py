@@ -1,4 +1,4 @@
-"""Batch normalisation without weights: no bias can answer for a clip, so the trivial solution of one class is out."""
+"""Batch normalization without weights: no bias can answer for a clip, so the trivial solution of one class is out."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Layers of images for a training on the CPU: exact sums, in the memory that is there.
 
-torch's own batch normalisation of images whose channels lie side by side adds up in float32, which is wrong by 1e-4
+torch's own batch normalization of images whose channels lie side by side adds up in float32, which is wrong by 1e-4
 after a million values. Here a batch is gone through in portions that fit into a core's cache: sums of portions are
 float32, sums of sums float64, and deviations are from the mean.
 

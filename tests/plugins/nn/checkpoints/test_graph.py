@@ -106,7 +106,7 @@ def test_a_damaged_tflite_file_is_refused(tmp_path):
     pytest.importorskip("ai_edge_litert", reason="TFLite models run on LiteRT")
     path = tmp_path / "model.tflite"
     path.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(64))
-    with pytest.raises(DataError, match="no TFLite model that LiteRT can open"):
+    with pytest.raises(DataError, match="not a TFLite model that LiteRT can open"):
         open_graph(path)
 
 

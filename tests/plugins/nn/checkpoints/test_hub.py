@@ -60,10 +60,10 @@ def test_safetensors_are_preferred_and_torch_files_do_too(folder):
 
 def test_what_is_not_here_is_not_downloaded(tmp_path):
     with pytest.raises(
-        DataError, match="microsoft/wavlm-base may be a model on the Hugging Face Hub, but it is no file"
+        DataError, match="microsoft/wavlm-base may be a model on the Hugging Face Hub, but it is not a file"
     ):
         hub.snapshot("microsoft/wavlm-base", "wavlm")
-    with pytest.raises(DataError, match="nothing/here is no file or folder here.*asdcore registry fetch ID"):
+    with pytest.raises(DataError, match="nothing/here is not a file or folder here.*asdcore registry fetch ID"):
         hub.snapshot(tmp_path / "nothing" / "here", "wavlm")
 
 

@@ -204,7 +204,9 @@ def test_safetensors_cut_short_are_refused(tmp_path, kept):
 @pytest.mark.parametrize("content", [b"", b"<html>Not found</html>", pickle.dumps({"a": 1}, protocol=4)])
 def test_what_is_no_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "page.pt").write_bytes(content)
-    with pytest.raises(DataError, match=r"page\.pt is no checkpoint: neither safetensors nor a file that torch\.save"):
+    with pytest.raises(
+        DataError, match=r"page\.pt is not a checkpoint: neither safetensors nor a file that torch\.save"
+    ):
         read(tmp_path / "page.pt")
 
 

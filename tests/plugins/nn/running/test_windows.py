@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from hypothesis import strategies as some
 from torch import nn
 
 from asdcore import DataError
+from asdcore_plugins.nn.front_ends.sound import InMemory
+from asdcore_plugins.nn.running import windows
 from asdcore_plugins.nn.running.windows import Windowed, starts
 
 
@@ -33,6 +37,16 @@ class Frames(Windowed):
         return {layer: found[layer] for layer in layers}
 
 
+class Read(InMemory):
+    """A clip that keeps how much of it was read at once."""
+
+    most = 0
+
+    def read(self, start, stop):
+        object.__setattr__(self, "most", max(self.most, stop - start))
+        return super().read(start, stop)
+
+
 def noise(n_clips, n_samples):
     return np.random.default_rng(0).standard_normal((n_clips, n_samples)).astype(np.float32)
 
@@ -51,10 +65,10 @@ def test_windows_cover_a_clip_evenly_and_are_as_few_as_can_be(n_samples, window)
 @pytest.mark.parametrize("n_samples", [10, 40, 49])
 def test_a_clip_that_fits_is_heard_as_where_the_rest_would_be_cut(n_samples):
     audio = noise(2, n_samples)
-    windows, cut = (Frames(beyond).encode(audio, [0, "mean"]) for beyond in ("windows", "cut"))
+    heard, cut = (Frames(beyond).encode(audio, [0, "mean"]) for beyond in ("windows", "cut"))
     for layer in (0, "mean"):
-        assert np.array_equal(windows[layer].patches, cut[layer].patches)
-    assert windows[0].patches.shape == (2, min(4, n_samples // 10), 1, 10)
+        assert np.array_equal(heard[layer].patches, cut[layer].patches)
+    assert heard[0].patches.shape == (2, min(4, n_samples // 10), 1, 10)
 
 
 def test_patches_follow_one_another_and_what_is_one_of_a_window_is_averaged():
@@ -84,6 +98,26 @@ def test_the_halves_make_the_whole_for_clips_of_any_lengths():
     found = encoder.encode_prepared([encoder.prepare(clip) for clip in clips], [0])
     for clip, tokens in zip(clips, found, strict=True):
         assert np.array_equal(tokens[0].patches, encoder.encode(clip, [0])[0].patches)
+
+
+@pytest.mark.parametrize("n_samples", [1, 10, 49, 50, 100, 101, 1234])
+def test_a_long_recording_is_read_window_by_window_with_the_same_tokens(n_samples, monkeypatch):
+    monkeypatch.setattr(windows, "AT_ONCE", 3)
+    (clip,) = noise(1, max(10, n_samples))
+    whole = Frames().encode(clip[None], [0, "mean"])
+    sound = Read(clip)
+    blocks = list(Frames().encode_blocks(sound, [0, "mean"]))
+    for layer, tokens in whole.items():
+        assert np.concatenate([block[layer].patches for block in blocks], axis=1).tobytes() == tokens.patches.tobytes()
+        assert all(block[layer].special is None for block in blocks)
+    assert sound.most <= 49
+
+
+def test_what_is_given_the_whole_reads_no_blocks():
+    assert Frames("cut").encode_blocks is None
+    endless = Frames()
+    endless.reach("windows", fits=sys.maxsize, window=40)
+    assert endless.encode_blocks is None
 
 
 def test_what_is_heard_at_most_is_said_where_the_rest_is_cut():
