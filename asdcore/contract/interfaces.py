@@ -6,11 +6,10 @@ Conventions, everywhere
 * Arrays are NumPy arrays. Audio and features are float32, scores are float64.
 * ``domain`` is an array of ``"source"`` and ``"target"``, one entry for each train-normal clip.
 * ``fit`` receives train normals and nothing else. Test clips reach only ``score``, ``transform`` and ``penalty``, and
-  what these return for a clip must not depend on the other clips of the call: test-set statistics are forbidden by the
-  challenge, and the conformance checks (:mod:`asdcore.testing`) refuse a plugin that uses them.
+  what these return must not depend on the other clips of the call: the challenge forbids test-set statistics.
 * A plugin never writes to the arrays it is given.
-* A plugin raises :class:`asdcore.DataError` for data that it is unable to score (too few clips, scores without spread)
-  and if it is asked before ``fit``; ``ValueError`` for a bad parameter or an unknown layer.
+* A plugin raises :class:`asdcore.DataError` for data that it is unable to score, and if it is asked before ``fit``;
+  ``ValueError`` for a bad parameter or an unknown layer.
 * Scores are computed in float64 and each clip's alone: a matrix product may round a row differently with the number of
   rows beside it, and a frozen portfolio promises the same bytes whichever clips are scored together.
 
@@ -150,8 +149,7 @@ class Encoder(Protocol):
     recordings have no sound in what it looks at.
 
     Optional: ``encode_blocks(sound, layers)``, for long recordings: it reads ``sound`` as it goes and yields the tokens
-    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if it is None, a long recording is held
-    whole.
+    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if None, such a recording is held whole.
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
     and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from asdcore.authoring.conformance.driver import Rows, difference, require
+from asdcore.authoring.conformance.bench.driver import Rows, difference, require
 from asdcore.authoring.conformance.encoder import EncoderBench
 from asdcore.authoring.conformance.scorer import ScorerBench
 from asdcore.authoring.conformance.shared_distances import distances_of
