@@ -17,16 +17,19 @@ def choosing() -> list[bool]:
 
     from asdcore.data.audio import AudioFacts
     from asdcore.evidence.selection.fault_clips import Fault
-    from asdcore.evidence.selection.fault_scores import CellScores
-    from asdcore.evidence.selection.known_faults import Problem
+    from asdcore.evidence.selection.fault_gains import CellScores
+    from asdcore.evidence.selection.fault_problem import Problem
 
     rng = np.random.default_rng(0)
     domain = np.repeat(["source", "target"], [NORMALS - 10, 10])
     rows = np.array_split(np.arange(FAULTS), MACHINES)
-    cells = [
-        CellScores(rng.normal(size=(NORMALS, BRANCHES)), domain, rng.normal(1.0, 1.0, (len(of), BRANCHES)), of)
-        for of in rows
-    ]
+    # Half of the branches deal their folds in stretches, the others clip by clip.
+    folds = np.stack([np.arange(NORMALS) * 5 // NORMALS, np.arange(NORMALS) % 5], axis=1)[:, np.arange(BRANCHES) % 2]
+    groups = np.arange(NORMALS) // 20
+    cells = []
+    for of in rows:
+        normals, models = rng.normal(size=(NORMALS, BRANCHES)), rng.normal(1.0, 1.0, (5, len(of), BRANCHES))
+        cells.append(CellScores(normals, domain, groups, models, folds, of))
     facts = [AudioFacts(1, 16000, 160000, f"{i:064x}") for i in range(FAULTS)]
     faults = [Fault(Path(f"{i}.wav"), "m", "00", f"kind {i % 4}", fact) for i, fact in enumerate(facts)]
     default = np.zeros(BRANCHES)

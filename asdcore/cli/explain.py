@@ -15,6 +15,7 @@ from asdcore.cli.shared import Json, Machine, Section, System, print_json, print
 
 if TYPE_CHECKING:
     from asdcore.detector.verdict import Verdict
+    from asdcore.explanation.band_shares import BandShares
     from asdcore.explanation.explanation import Explanation
 
 
@@ -38,9 +39,9 @@ def explain(
     """Say why a recording has its score.
 
     Reads a detector and one recording. Prints what every branch and guard adds to the score, how many train normals
-    score as high, which of them sounds most alike, and which bands and seconds raised the score: each part of the sound
-    is replaced, and the clip scored again. With --data a part is replaced by that train normal, without by the clip's
-    own background.
+    score as high, which of them sounds most alike, and which bands and seconds raised the score. What bands add to a
+    branch is exact where its score is a sum over them. For the fused score each part of the sound is replaced, and the
+    clip scored again. With --data a part is replaced by that train normal, without by the clip's own background.
 
     Example: asdcore explain first.asd clip.wav --machine SynFan --data sound
     """
@@ -80,6 +81,7 @@ def lines_of(explained: Explanation, clip: str) -> list[str]:
         "",
         *_made_of(verdict),
         "",
+        *_exact(explained),
         *_sound(explained),
     ]
 
@@ -112,6 +114,32 @@ def _made_of(verdict: Verdict) -> list[str]:
     rows += [(f"branch {name}", fixed(branch.share, 4, signed=True)) for name, branch in parts]
     rows += [(f"guard {name}", fixed(taken, 4, signed=True)) for name, taken in verdict.guards.items()]
     return _columns([("What adds up to the score", ""), *rows, ("score", fixed(verdict.score, 4))])
+
+
+def _exact(explained: Explanation) -> list[str]:
+    """Return the table of what each band adds to the scores of branches, high bands first, where that is exact."""
+    grid = explained.grid
+    on_grid = {name: shares.on(grid) for name, shares in explained.exact.items()}
+    lines = []
+    if on_grid:
+        hertz = [f"{low:.0f}-{high:.0f}" for low, high in pairwise(grid.hertz)]
+        rows = [["Hz", *on_grid]]
+        for i in reversed(range(len(hertz))):
+            rows.append([hertz[i], *(_percent(shares, slice(i, i + 1)) for shares in on_grid.values())])
+        rows.append(["all", *(_percent(shares, slice(None)) for shares in on_grid.values())])
+        lines += ["What each band adds to the score of a branch, exactly, in % of it (in brackets: what is usual)"]
+        lines += [*_columns(rows), ""]
+    if explained.not_exact:
+        reasons = "; ".join(f"{name} ({reason})" for name, reason in explained.not_exact.items())
+        lines += [f"Not a sum over bands: {reasons}", ""]
+    return lines
+
+
+def _percent(shares: BandShares, bands: slice) -> str:
+    """Return the share of some bands in the score, and what it usually is, both in percent of this score."""
+    whole = abs(shares.score) or 1.0
+    now = f"{100 * shares.parts[bands].sum() / whole:z.0f}"
+    return now if shares.usual is None else f"{now} {f'({100 * shares.usual[bands].sum() / whole:z.0f})':>5}"
 
 
 def _sound(explained: Explanation) -> list[str]:

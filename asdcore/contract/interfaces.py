@@ -6,11 +6,10 @@ Conventions, everywhere
 * Arrays are NumPy arrays. Audio and features are float32, scores are float64.
 * ``domain`` is an array of ``"source"`` and ``"target"``, one entry for each train-normal clip.
 * ``fit`` receives train normals and nothing else. Test clips reach only ``score``, ``transform`` and ``penalty``, and
-  what these return for a clip must not depend on the other clips of the call: test-set statistics are forbidden by the
-  challenge, and the conformance checks (:mod:`asdcore.testing`) refuse a plugin that uses them.
+  what these return must not depend on the other clips of the call: the challenge forbids test-set statistics.
 * A plugin never writes to the arrays it is given.
-* A plugin raises :class:`asdcore.DataError` for data that it is unable to score (too few clips, scores without spread)
-  and if it is asked before ``fit``; ``ValueError`` for a bad parameter or an unknown layer.
+* A plugin raises :class:`asdcore.DataError` for data that it is unable to score, and if it is asked before ``fit``;
+  ``ValueError`` for a bad parameter or an unknown layer.
 * Scores are computed in float64 and each clip's alone: a matrix product may round a row differently with the number of
   rows beside it, and a frozen portfolio promises the same bytes whichever clips are scored together.
 
@@ -124,7 +123,7 @@ class Encoder(Protocol):
     Notes
     -----
     Optional: ``channels``, how many channels it reads: 1 (the default), or 2, near and far. A portfolio must give it a
-    view of as many.
+    view of as many. Optional: ``band_hertz(layer)``, the frequencies of its bands (:mod:`asdcore.contract.additive`).
 
     Optional: ``model``, the torch.nn.Module that ``encode`` runs, with all its weights. What the encoder costs is
     counted on it, by hooks on a deep copy of the encoder: so ``encode`` takes it from ``self`` and calls its submodules
@@ -150,8 +149,7 @@ class Encoder(Protocol):
     recordings have no sound in what it looks at.
 
     Optional: ``encode_blocks(sound, layers)``, for long recordings: it reads ``sound`` as it goes and yields the tokens
-    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if it is None, a long recording is held
-    whole.
+    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if None, such a recording is held whole.
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
     and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.
@@ -212,7 +210,8 @@ class Scorer(Protocol):
     many train normals for a matrix, the scorer is given features.
 
     Optional: ``macs(n_train, dim) -> int``, the multiply-accumulates that scoring one clip of ``dim`` features takes
-    once the scorer is fitted to ``n_train`` train normals.
+    once the scorer is fitted to ``n_train`` train normals. Optional, one of both, of a scorer that is a sum over
+    features: ``distance_weights(distances)`` or ``feature_shares(features)`` (:mod:`asdcore.contract.additive`).
     """
 
     def fit(self, features: Floats32, domain: Strings) -> Scorer:

@@ -15,6 +15,7 @@ baselines   one machine with several of them
 adapted     a detector that holds several others; adapted_file is its file
 faults_among_normals   what the old detector says of the new normals
 
+feature_shares  divides the score of a branch among its features, if its scorer is a sum over them
 contributions   divides a fused score among its branches, so that the parts add up to it
 
 as_onnx         a detector as one ONNX file, for runtimes without Python

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from asdcore.basics.rounding import Grid
 from asdcore.components.build import build
 from asdcore.compute.fitted import Restored, revive
-from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Work, combined
+from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Without, Work, combined
+from asdcore.contract.additive import is_additive
 from asdcore.contract.plugins import Plugins
 from asdcore.data.distances import PreparedBank
 from asdcore.detector.container import Container
+from asdcore.detector.feature_shares import Bank, Shares, check_sum, of_clip, usual
 from asdcore.detector.listen import Features
 from asdcore.detector.verdict import Nearest
 from asdcore.errors import ManifestError, blamed, located
@@ -174,6 +176,30 @@ class FrozenBranch:
     def nearest(self) -> Nearest | None:
         """Return the nearest train normal; None if the scorer does not compare distances."""
         return None if self._work.metric is None else self._cell.nearest(self._work.metric)
+
+    def feature_shares(self) -> Shares:
+        """Divide the scores that the scorer of all train normals gives the clip among its features, by reference.
+
+        Empty if the scorer is no sum over features.
+        """
+        (scorer, rows), name, cell = self._models[FULL], self._work.name, self._cell
+        if not is_additive(scorer):
+            return {}
+        with located(self._where), blamed("scorer", name):
+            # A scorer that works with features keeps what it needs of the train normals, and they are not in the file.
+            metric = self._work.metric
+            bank = None if metric is None else Bank(cell.train[rows], cell.to_train(metric, 0)[:, rows])
+            shares = of_clip(scorer, name, cell.test, bank)
+            check_sum(shares, self._work.clip(scorer, rows), name)
+            return shares
+
+    def usual_shares(self, without: Without) -> Shares:
+        """Return the mean of the same over train normals, each without the rows that its score must not rest on."""
+        scorer, rows = self._models[FULL]
+        if self._work.metric is None:
+            return {}
+        with located(self._where), blamed("scorer", self._work.name):
+            return usual(scorer, self._work.name, self._cell.train, self._cell.domain, rows, without)
 
     def _restored(
         self, states: Mapping[str, bytes], fitted: Mapping[int, Rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -11,10 +11,12 @@ import numpy as np
 import polars as pl
 
 from asdcore.components.seeds import seeded
-from asdcore.compute.scoring import Recipe, Rows
+from asdcore.compute.scoring import Recipe, Rows, Without
 from asdcore.contract.plugins import Plugins
+from asdcore.data.recording_kind import RecordingKind, kind_of
 from asdcore.detector.branches import FrozenBranch, FrozenCell
 from asdcore.detector.container import Container
+from asdcore.detector.feature_shares import FeatureShares, Shares
 from asdcore.detector.listen import Features
 from asdcore.detector.systems import BranchScores, FrozenSystem, Scale, scales_of
 from asdcore.detector.verdict import BranchShare, Nearest, Verdict
@@ -87,7 +89,9 @@ class FrozenMachine:
         here = (pl.col("machine") == machine) & (pl.col("section") == section)
         self._clips = frozen.clips.filter(here)
         scores = frozen.scores.filter(here).join(self._clips.select("clip", "sha256"), on="clip", validate="m:1")
+        self._recorded: list[dict[str, Any]] = frozen.container.manifest.predicate["run"].get("out_of_fold", [])
         self._cells: dict[Recipe, FrozenCell] = {}
+        self._usual_shares: dict[str, Shares] = {}
         self._branches = {
             name: self._branch(name, recipes[name], frozen.container, scores, plugins) for name in self._plan.branches
         }
@@ -98,14 +102,19 @@ class FrozenMachine:
         self._thresholds = self._prove_systems(frozen)
 
     @property
+    def kind(self) -> RecordingKind:
+        """What its train clips are, and so every clip to judge: channels, sample rate, unit."""
+        return kind_of(f"{self.machine} section {self.section}", self._clips)
+
+    @property
     def channels(self) -> int:
         """How many channels its train clips have."""
-        return int(self._clips["channels"][0])
+        return self.kind.channels
 
     @property
     def sample_rates(self) -> list[int]:
         """Which sample rates in Hz its train clips have."""
-        return sorted(map(int, self._clips["sample_rate"].unique()))
+        return list(self.kind.sample_rates)
 
     @property
     def seconds(self) -> float:
@@ -155,6 +164,25 @@ class FrozenMachine:
         scores = {name: branch() for name, branch in self._branches.items()}
         nearest = {name: branch.nearest() for name, branch in self._branches.items()}
         return {name: self._verdict(name, scores, nearest) for name in systems}
+
+    def feature_shares(self, features: Features, branches: Iterable[str]) -> dict[str, FeatureShares]:
+        """Divide the scores that some branches give a clip among its features; those that can are in the result."""
+        for cell in self._cells.values():
+            cell.hear(features)
+        divided = {}
+        for name in branches:
+            branch = self._branches[name]
+            if shares := branch.feature_shares():
+                reference = self._scales[False].decisive(name, branch()[FULL], list(shares))
+                if name not in self._usual_shares:
+                    self._usual_shares[name] = branch.usual_shares(self._without(name))
+                divided[name] = FeatureShares(reference, shares[reference], self._usual_shares[name].get(reference))
+        return divided
+
+    def _without(self, branch: str) -> Without:
+        """Return which rows of the train normals the score of each of them does not rest on."""
+        ((_, _, _, held),) = held_out_by(self._clips, self._plan.out_of_fold, self._recorded, [branch])
+        return held.without
 
     def _verdict(self, name: str, scores: BranchScores, nearest: Mapping[str, Nearest | None]) -> Verdict:
         system, scale = self._systems[name], self._scale(name)
@@ -226,7 +254,6 @@ class FrozenMachine:
                 f"{self.machine} section {self.section}: the frozen train normals do not get their frozen system "
                 "scores on this machine. Other kernels may be why: 'asdcore verify MANIFEST' names them."
             )
-        recorded: list[dict[str, Any]] = frozen.container.manifest.predicate["run"].get("out_of_fold", [])
-        self._rows, self._groups = again, system_groups(self._clips, self._plan, recorded)
+        self._rows, self._groups = again, system_groups(self._clips, self._plan, self._recorded)
         limits = thresholds(again, self._clips, self._plan.decision, self._groups)
         return dict(limits.select("system", "threshold").rows())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,9 @@ from asdcore.stages.fuse_rows import OOF, Cell, Cells
 from asdcore.store.tables import FULL
 
 Floats = NDArray[np.float64]
+LARGER_OR_SMALLER = (1.01, 0.99, 1.5, 0.5)
+"""Factors of a score that show whether z hangs on it, the smallest steps first: ranks do not see these."""
+
 BranchScores = Mapping[str, Mapping[int, Scores]]
 """{branch: {fold: the scores (1,) of a clip by reference}}."""
 
@@ -65,6 +68,21 @@ class Scale:
             z = {name: calibration(scores[name][fold]) for name, calibration in self.calibrations.items()}
             cells[f"test {fold}"] = Cell(clip, domain, z)
         return cells
+
+    def decisive(self, branch: str, scores: Scores, references: Sequence[str]) -> str:
+        """Return the reference on which z of a clip hangs: whose score moves it most if it grows, or else shrinks.
+
+        scores : {reference: (1,)} of the clip. references : those to choose from, the first one of equals.
+        """
+        calibration = self.calibrations[branch]
+        for factor in LARGER_OR_SMALLER:
+            moved = {
+                name: abs(float((calibration({**scores, name: factor * scores[name]}) - calibration(scores)).item()))
+                for name in references
+            }
+            if any(moved.values()):
+                return max(references, key=moved.__getitem__)
+        return references[0]
 
     def mean(self, cells: Cells, branch: str) -> float:
         """Return z of the clip, the mean over its scorers."""

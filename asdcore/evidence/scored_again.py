@@ -12,10 +12,11 @@ import polars as pl
 
 from asdcore.contract.plugins import installed
 from asdcore.held_out import Networks
-from asdcore.portfolio import parse_portfolio
+from asdcore.portfolio import Portfolio, System, parse_portfolio
 from asdcore.runs.folder import Run
 from asdcore.stages import calibrate, embed, score
 from asdcore.store.cache import Store
+from asdcore.store.tables import FULL
 
 
 def calibrated_again(run: Run, names: Sequence[str], clips: pl.DataFrame) -> pl.DataFrame:
@@ -23,8 +24,43 @@ def calibrated_again(run: Run, names: Sequence[str], clips: pl.DataFrame) -> pl.
 
     clips : a clip index; its train clips are those of the run, of the machines and sections that its test clips are of.
     """
+    plan = _of_branches(run, names)
+    return calibrate.calibrate(_scores(run, plan, clips), clips, plan.branches, installed())
+
+
+def calibrated_by_folds(run: Run, names: Sequence[str], clips: pl.DataFrame) -> pl.DataFrame:
+    """Return z of every clip by models that lack a fold of the train normals: clip, branch, role, fold, z.
+
+    A train normal has one row of each branch, by the model that lacks its fold; a test clip one for each model. So a
+    normal and a test clip of the same fold are scored by the very same model. What a network has learnt from train
+    normals cannot be taken away by folds of a scorer: a branch with such a network has fold -1, which is the model of
+    all train normals, under which these have their out-of-fold scores.
+
+    clips : see :func:`calibrated_again`.
+    """
+    plan = _of_branches(run, names)
+    everything = System(weights=dict.fromkeys(names, 1.0))
+    mirror = everything.model_copy(update={"out_of_fold_mirror_of": "all"})
+    plan = plan.model_copy(update={"systems": {"all": everything, "mirror": mirror}})
+    scores, plugins = _scores(run, plan, clips), installed()
+    networks = Networks.recorded(run.about, Path(run.about["store"]))
+    learnt = {name: branch for name, branch in plan.branches.items() if networks.has(name)}
+    others = {name: branch for name, branch in plan.branches.items() if name not in learnt}
+    by_folds = calibrate.mirror(scores, clips, others, plugins)
+    if not learnt:
+        return by_folds
+    of_learnt = scores.filter(pl.col("branch").is_in(list(learnt)))
+    by_all = calibrate.calibrate(of_learnt, clips, learnt, plugins).with_columns(fold=pl.lit(FULL, pl.Int32))
+    return pl.concat([by_folds, by_all.select(by_folds.columns)])
+
+
+def _of_branches(run: Run, names: Sequence[str]) -> Portfolio:
     plan = parse_portfolio(run.about["portfolio"])
-    plan = plan.model_copy(update={"branches": {name: plan.branches[name] for name in names}})
+    return plan.model_copy(update={"branches": {name: plan.branches[name] for name in names}})
+
+
+def _scores(run: Run, plan: Portfolio, clips: pl.DataFrame) -> pl.DataFrame:
+    """Return the score table of all branches of a plan, from the run's store as far as it has them."""
     store, plugins, root = Store(Path(run.about["store"])), installed(), Path(run.about["data"])
     device = None if run.about["device"] == "cpu" else str(run.about["device"])
     scored_by = (store, plugins, device, Networks.recorded(run.about, store.root))
@@ -32,9 +68,8 @@ def calibrated_again(run: Run, names: Sequence[str], clips: pl.DataFrame) -> pl.
     embed.try_out(chunks, clips, root)
     for chunk in chunks:
         embed.embed(chunk)
-    jobs = {name: score.plan(clips, name, plan, *scored_by) for name in names}
+    jobs = {name: score.plan(clips, name, plan, *scored_by) for name in plan.branches}
     missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
     for alike in score.together(missing.values()):
         score.score_together(alike)
-    scores = pl.concat([score.assemble(clips, name, group, store) for name, group in jobs.items()])
-    return calibrate.calibrate(scores, clips, plan.branches, plugins)
+    return pl.concat([score.assemble(clips, name, group, store) for name, group in jobs.items()])

@@ -14,6 +14,7 @@ from asdcore.data.audio import decode, resample
 from asdcore.detector.detector import Detector
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError
+from asdcore.explanation.band_shares import band_shares
 from asdcore.explanation.explanation import Explanation, Raised, Replacement
 from asdcore.explanation.sound_parts import Grid, ReplacedParts
 
@@ -35,9 +36,11 @@ def explain(
 ) -> Explanation:
     """Say why a clip has its score: what branches and guards add, and which bands and seconds raised it.
 
-    The clip is cut into ``bands`` times ``times`` parts. By how much a part raises the score is measured: one part is
-    replaced, and the clip is scored again. So it works with every encoder and scorer, and takes
-    ``bands * times + bands + times + 2`` scores.
+    Where a branch's score is a sum over bands, what each adds to it is exact (``exact``): such a scorer says which
+    features it is made of, and such an encoder where its bands lie. For everything else, and for the fused score, the
+    clip is cut into ``bands`` times ``times`` parts, and by how much a part raises the score is measured: one part is
+    replaced, and the clip is scored again. That works with every encoder and scorer, and takes
+    ``bands * times + bands + times + 3`` scores.
 
     Parameters
     ----------
@@ -101,7 +104,8 @@ def explain(
     scores = machine_data.normals(name)["score"].to_numpy()
     replaced_by: Replacement = "own background" if other is None else "nearest normal"
     as_high = int((scores >= verdict.score).sum())
-    return Explanation(verdict, len(scores), as_high, grid, replaced_by, raised, branches)
+    exact, not_exact = band_shares(detector, clip, sample_rate, verdict)
+    return Explanation(verdict, len(scores), as_high, grid, replaced_by, raised, branches, exact, not_exact)
 
 
 Values = dict[str, float]

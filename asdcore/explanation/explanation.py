@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.detector.verdict import Verdict
+from asdcore.explanation.band_shares import BandShares
 from asdcore.explanation.sound_parts import Grid
 
 Replacement = Literal["nearest normal", "own background"]
@@ -64,6 +65,11 @@ class Explanation:
         By how much each part raises the score of the system.
     branches : dict of str to Raised
         By how much each part raises z of each branch: a fused score may be saturated where a branch is not.
+    exact : dict of str to BandShares
+        What each band adds to the score of a branch, for those that are sums over bands: exactly, and without replacing
+        anything.
+    not_exact : dict of str to str
+        Of the other branches, why not.
 
     Examples
     --------
@@ -71,8 +77,8 @@ class Explanation:
     >>> detector = asdcore.load_detector(asdcore.export("first.json", "first.asd"))
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 16000)).astype(np.float32)
     >>> why = asdcore.explain(detector, noise, 16000, "SynFan", times=2, bands=2)
-    >>> why.replaced_by, list(why.branches)
-    ('own background', ['near_knn'])
+    >>> why.replaced_by, list(why.branches), list(why.exact)
+    ('own background', ['near_knn'], ['near_knn'])
     """
 
     verdict: Verdict
@@ -82,6 +88,8 @@ class Explanation:
     replaced_by: Replacement
     raised: Raised
     branches: dict[str, Raised]
+    exact: dict[str, BandShares]
+    not_exact: dict[str, str]
 
     @property
     def one_in(self) -> float:
@@ -100,6 +108,8 @@ class Explanation:
         """Return it as a JSON value."""
         return {
             **self.verdict.as_json(),
+            "exact": {name: shares.as_json() for name, shares in self.exact.items()},
+            "not_exact": self.not_exact,
             "normals": {"count": self.n_normals, "as_high": self.n_as_high, "one_in": self.one_in},
             "sound": {
                 "replaced_by": self.replaced_by,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.data.audio import decode
-from asdcore.drawing.colours import BLUE, ORANGE
+from asdcore.drawing.colours import BLUE, GREY, ORANGE
 from asdcore.drawing.spectrograms import BRIGHTEST, DARKEST, LOWEST, png, spectrogram
 from asdcore.errors import AsdcoreError, DataError
 from asdcore.explanation.explanation import Explanation
@@ -107,7 +107,9 @@ def _chart(explained: Explanation, sounds: Mapping[str, tuple[NDArray[np.float32
         below += f" Sounds most like {verdict.nearest.clip}."
     below_them = alt.hconcat(_parts(explained), _shares(explained), spacing=30).resolve_legend(color="independent")
     rows = [alt.hconcat(*pictures, spacing=30), below_them.resolve_scale(color="independent")]
-    chart = alt.vconcat(*rows, spacing=24)
+    if explained.exact:
+        rows.append(_bands(explained))
+    chart = alt.vconcat(*rows, spacing=24).resolve_legend(color="independent").resolve_scale(color="independent")
     chart = chart.properties(title=alt.TitleParams(headline, subtitle=below, anchor="start", offset=14))
     spec: dict[str, Any] = chart.configure(background="white").configure_view(stroke=None).to_dict()
     return spec
@@ -179,5 +181,47 @@ def _shares(explained: Explanation) -> Any:
             x=alt.X("adds:Q", title="adds to the score"),
             y=alt.Y("part:N", sort=None, title=None, axis=alt.Axis(labelLimit=170)),
             color=alt.condition(alt.datum.adds > 0, alt.value(ORANGE), alt.value(BLUE)),
+        )
+    )
+
+
+def _bands(explained: Explanation) -> Any:
+    """Return the panel of what each band adds to a branch: of those that are exact, the one that adds most.
+
+    One whose usual shares are known goes first, since only then is it seen what is new.
+    """
+    import altair as alt
+
+    branches = explained.verdict.branches
+    name = max(explained.exact, key=lambda one: (explained.exact[one].usual is not None, branches[one].share))
+    shares = explained.exact[name]
+    whole = abs(shares.score) or 1.0
+    middles = shares.hertz.mean(axis=1)
+    edges = np.concatenate([shares.hertz[:1, 0], (middles[1:] + middles[:-1]) / 2, shares.hertz[-1:, 1]])
+    lowest = max(LOWEST, float(edges[0]))
+    usual = np.zeros(len(middles)) if shares.usual is None else shares.usual.sum(axis=1)
+    parts = [("this clip", shares.parts.sum(axis=1)), *([] if shares.usual is None else [("usual", usual)])]
+    rows = [
+        {"low": max(lowest, low), "high": high, "part": part, "percent": 100 * float(value) / whole}
+        for part, values in parts
+        for low, high, value in zip(edges[:-1].tolist(), edges[1:].tolist(), values, strict=True)
+        if high > lowest
+    ]
+    title = f"what each band adds to the score of branch {name}, exactly: {shares.score:.3g} against {shares.reference}"
+    colour = alt.Scale(domain=[part for part, _ in parts], range=[ORANGE, GREY])
+    return (
+        alt.Chart(alt.Data(values=rows), width=2 * WIDTH + 60, height=HEIGHT * 2 // 3, title=title)
+        .mark_rect(opacity=0.75)
+        .encode(
+            x=alt.X(
+                "low:Q",
+                title="Hz",
+                scale=alt.Scale(type="log", domain=[lowest, edges[-1]], nice=False),
+                axis=alt.Axis(grid=False),
+            ),
+            x2="high:Q",
+            y=alt.Y("percent:Q", title="% of the score"),
+            y2=alt.datum(0),
+            color=alt.Color("part:N", scale=colour, title=None, legend=alt.Legend(orient="top-left")),
         )
     )

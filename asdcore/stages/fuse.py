@@ -94,13 +94,13 @@ def _fused_systems(
             # Overflow is refused below, with the system's name.
             where = f"system {name!r}, {machine} section {section}"
             with located(where), np.errstate(over="ignore", invalid="ignore"):
-                applied = _at_once if rehearsed else _Applied(looks, where)
+                applied = at_once if rehearsed else _Applied(looks, where)
                 fused = fuse_cells(system, cells, applied, plugins)
                 yield from _frames(name, fused, cells)
     looks.second()
 
 
-def _at_once(step: Step, columns: dict[str, dict[str, Floats]], cells: Cells) -> dict[str, Floats]:
+def at_once(step: Step, columns: dict[str, dict[str, Floats]], cells: Cells) -> dict[str, Floats]:
     """Apply a fitted step to all clips of each cell in one call: {cell: columns (n,) by name} -> {cell: values}."""
     call = step.fit()
     return {cell: call({name: values.copy() for name, values in given.items()}) for cell, given in columns.items()}

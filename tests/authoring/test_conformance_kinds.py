@@ -204,6 +204,14 @@ def doubled(self: Changed, component: Any, first: Any, *more: Any) -> Any:
     return {name: 2.0 * value for name, value in written.items()} if isinstance(written, dict) else 2.0 * written + 1.0
 
 
+def weights_of_other_distances(self: Changed, knn: Any, distances: Any) -> Any:
+    return {name: weights[:, ::-1] for name, weights in knn.distance_weights(distances).items()}
+
+
+def shares_of_a_half(self: Changed, mahalanobis: Any, features: Any) -> Any:
+    return {name: shares / 2 for name, shares in mahalanobis.feature_shares(features).items()}
+
+
 FAULTS: dict[str, dict[str, Method]] = {
     "view": {
         "check_onnx_form": lambda: Changed(
@@ -224,6 +232,7 @@ FAULTS: dict[str, dict[str, Method]] = {
         "check_tokens_are_finite": encoder(lambda patches, layers: {0: Tokens(patches / np.float32(0))}),
         "check_unknown_layer_is_refused": encoder(lambda patches, layers: dict.fromkeys(layers, Tokens(patches))),
         "check_layers_together_equal_single": with_attributes(kept_in_place, layers=[0, 1]),
+        "check_bands_have_frequencies": with_attributes(band_hertz=lambda self, layer: [(0.0, 8000.0)]),
         "check_halves_make_the_whole": with_attributes(prepare=lambda self, audio: audio, encode_prepared=louder),
     },
     "scorer": {
@@ -253,6 +262,8 @@ FAULTS: dict[str, dict[str, Method]] = {
         "check_distances_agree_with_features": scorer(
             fit_distances=fit_distances, score_distances=lambda self, knn, given: knn.score_distances(2.0 * given)
         ),
+        "check_distances_are_weighted": scorer(distance_weights=weights_of_other_distances),
+        "check_shares_add_up": changed(load_scorer, "mahalanobis", feature_shares=shares_of_a_half),
     },
     "normalizer": {
         "check_onnx_form": only(lambda z: z, to_onnx=doubled),

@@ -2,8 +2,9 @@
 
 ``driver.py`` drives a component, ``one_clip_alone.py`` holds the checks of every kind whose rows are clips (no test-set
 statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, ``restores.py`` those of a fitted
-state, ``onnx_form.py`` those of what is written as ONNX, ``trained.py`` those of an encoder's training, ``channels.py``
-the one of views and encoders, one file for each kind the rest, and ``decorators.py`` what a test file uses.
+state, ``onnx_form.py`` those of what is written as ONNX, ``additive.py`` those of what explains a score, ``trained.py``
+those of an encoder's training, ``channels.py`` the one of views and encoders, one file for each kind the rest, and
+``decorators.py`` what a test file uses.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.authoring.conformance import (
+    additive,
     dataset,
     encoder,
     guard,
@@ -50,7 +52,7 @@ _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
     "view": (view.ViewBench, (*view.CHECKS, *onnx_form.CHECKS, *ROW_CHECKS)),
     "encoder": (
         encoder.EncoderBench,
-        (*encoder.CHECKS, *trained.CHECKS, *restores.CHECKS, *onnx_form.CHECKS, *ROW_CHECKS),
+        (*encoder.CHECKS, *additive.ENCODER_CHECKS, *trained.CHECKS, *restores.CHECKS, *onnx_form.CHECKS, *ROW_CHECKS),
     ),
     "scorer": (
         scorer.ScorerBench,
@@ -60,6 +62,7 @@ _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
             *left_out.CHECKS,
             *left_out_without.CHECKS,
             *shared_distances.CHECKS,
+            *additive.SCORER_CHECKS,
             *restores.CHECKS,
             *onnx_form.SCORER_CHECKS,
             *ROW_CHECKS,

@@ -1,14 +1,13 @@
-"""The scores of known faults, beside those of out-of-fold train normals, by every branch of finished runs.
+"""The scores of known faults beside those of train normals, by every branch of finished runs.
 
-A fault that is among the test clips of a run has its score there. Any other is scored now, by the scorers that the
-run's store keeps, and put on the run's scale. What a branch contributes to a system is its part of the sum: of the
-fusions "sum", "fisher" and "stouffer" a system is a weighted sum of parts, so other weights need no other run.
+Normals and faults are scored by the same models, each of which lacks a fold of the normals (the fits stay in the run's
+store). What a branch contributes to a system is its part of the sum: of the fusions in ``PARTS`` a system is a weighted
+sum of parts, or grows with it, so other weights need no other run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -16,30 +15,49 @@ from numpy.typing import NDArray
 
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError
-from asdcore.evidence.scored_again import calibrated_again
+from asdcore.evidence.scored_again import calibrated_by_folds
 from asdcore.evidence.selection.fault_clips import Fault, test_index
+from asdcore.evidence.selection.fault_gains import CellScores
+from asdcore.held_out import groups_of
 from asdcore.portfolio import Branch, System
 from asdcore.runs.folder import Run
 from asdcore.stages import fuse
-from asdcore.store.tables import CALIBRATED, CELL
+from asdcore.stages.fuse_rows import OOF, Cell, Cells, cells_in_order
+from asdcore.store.tables import CELL
 
 Floats = NDArray[np.float64]
-
-LINEAR = ("fisher", "stouffer", "sum")
-"""Fusions whose score is a weighted sum of one part for each branch, or grows with it."""
+Place = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class CellScores:
-    """The parts of one machine and section: of normals (n, n_branches), of faults (k, n_branches), and what these are.
+def _itself(score: Floats) -> Floats:
+    return score
 
-    domain : (n,) of the normals. rows : (k,) places among all known faults.
-    """
 
-    normals: Floats
-    domain: NDArray[np.str_]
-    faults: Floats
-    rows: NDArray[np.intp]
+def _cotangent(score: Floats) -> Floats:
+    statistic: Floats = 1.0 / np.tan(np.pi * np.minimum(np.exp(-score), 1.0 - 1e-12))
+    return statistic
+
+
+PARTS: dict[str, Callable[[Floats], Floats]] = {
+    "cauchy": _cotangent,
+    "fisher": _itself,
+    "harmonic": np.exp,
+    "stouffer": _itself,
+    "sum": _itself,
+}
+"""{fusion: the score of a branch alone -> its part}: the fusion is a weighted sum of parts, or grows with it."""
+
+
+def check_fusion(name: str, system: System) -> None:
+    """Raise EvaluationError if a default fuses in a way that is no weighted sum of parts."""
+    if system.fusion.name not in PARTS:
+        same = ", ".join(f"{branch} = 1.0" for branch in sorted(system.branches))
+        raise EvaluationError(
+            f"The default {name} fuses by {system.fusion.name!r}: its score is no weighted sum of its branches, so "
+            f"known faults have no weights to move. They weigh systems that fuse by {', '.join(PARTS)}. Name one with "
+            f'--baseline, or add such a system to the portfolio (fusion = "fisher", weights = {{ {same} }}) and run '
+            "it again, which takes seconds."
+        )
 
 
 def cell_scores(
@@ -56,79 +74,87 @@ def cell_scores(
     system : System
         The label-free default: its transform and fusion make parts of z.
     faults : sequence of Fault
-        The known faults.
-
-    Raises
-    ------
-    EvaluationError
-        If the system fuses in a way that is no weighted sum.
+        The known faults, at least one.
     """
-    if system.fusion.name not in LINEAR:
-        raise EvaluationError(
-            f"The default fuses by {system.fusion.name!r}, where other weights are not a shift of its own. Known "
-            f"faults weigh systems that fuse by {', '.join(LINEAR)}: name one with --baseline."
-        )
-    calibrated, clips = _calibrated(runs, list(branches), list(faults))
-    return list(_by_cell(_parts(calibrated, clips, list(branches), system), clips, list(branches), faults))
-
-
-def _calibrated(runs: Sequence[Run], names: list[str], faults: list[Fault]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return z of normals and faults by every branch, and the index of both; a fault is named by its digest."""
-    machines = sorted({fault.machine for fault in faults})
-    first = runs[0].clips.filter((pl.col("split") == "train") & pl.col("machine").is_in(machines))
-    index = pl.concat([first, test_index(faults).with_columns(clip="sha256")])
-    parts, wanted = [], set(names)
+    cells: dict[Place, dict[str, tuple[pl.DataFrame, Cells]]] = {}
+    wanted = set(branches)
     for run in runs:
         own = [name for name in run.about["portfolio"]["branches"] if name in wanted]
         wanted -= set(own)
-        parts += list(_of_run(run, own, faults, first)) if own else []
-    return pl.concat(parts), index
-
-
-def _of_run(run: Run, names: list[str], faults: list[Fault], train: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    tested = run.clips.filter(pl.col("split") == "test").select("clip", *CELL, "sha256")
-    of_branches = run.calibrated.filter(pl.col("branch").is_in(names))
-    yield of_branches.filter(pl.col("role") == "oof").join(train.select("clip"), on="clip", how="semi")
-    places = pl.DataFrame(
-        [(fault.sha256, fault.machine, fault.section) for fault in faults],
-        schema=dict.fromkeys(("sha256", *CELL), pl.String),
-        orient="row",
-    )
-    stored = tested.join(places, on=["sha256", *CELL], how="semi").unique("sha256")
-    rows = of_branches.filter(pl.col("role") == "test").join(stored.select("clip", "sha256"), on="clip")
-    yield rows.with_columns(clip="sha256").select(list(CALIBRATED.columns))
-    new = [fault for fault in faults if fault.sha256 not in set(stored["sha256"])]
-    if new:
-        yield _scored_now(run, names, new)
-
-
-def _scored_now(run: Run, names: list[str], faults: list[Fault]) -> pl.DataFrame:
-    """Return z of faults that the run has not scored."""
-    index = test_index(faults)
-    train = run.clips.filter(pl.col("split") == "train").join(index.select(CELL).unique(), on=CELL, how="semi")
-    z = calibrated_again(run, names, pl.concat([train, index])).filter(pl.col("role") == "test")
-    named = z.join(index.select("clip", "sha256"), on="clip").with_columns(clip="sha256")
-    return named.select(list(CALIBRATED.columns))
-
-
-def _parts(calibrated: pl.DataFrame, clips: pl.DataFrame, names: list[str], system: System) -> pl.DataFrame:
-    """Return clip, role and a column for each branch: what it adds to a system at weight 1."""
-    alone = {name: System(weights={name: 1.0}, transform=system.transform, fusion=system.fusion) for name in names}
-    fused = fuse.fuse(calibrated, clips, alone, installed(), rehearsed=True)
-    return fused.pivot("system", index=["clip", "role"], values="base").select("clip", "role", *names)
-
-
-def _by_cell(
-    parts: pl.DataFrame, clips: pl.DataFrame, names: list[str], faults: Sequence[Fault]
-) -> Iterator[CellScores]:
-    joined = parts.join(clips.select("clip", *CELL, "domain"), on="clip")
+        for name, place, of_branch in _of_run(run, own, system, faults) if own else ():
+            cells.setdefault(place, {})[name] = of_branch
+    groups = groups_of(runs[0], sorted(system.branches))
     order = {fault.sha256: i for i, fault in enumerate(faults)}
-    for _, cell in joined.group_by(CELL, maintain_order=True):
-        normals, faulty = cell.filter(role="oof").sort("clip"), cell.filter(role="test").sort("clip")
-        if len(faulty):
-            yield CellScores(
-                normals.select(names).to_numpy(),
-                normals["domain"].to_numpy().astype(str),
-                faulty.select(names).to_numpy(),
-                np.array([order[clip] for clip in faulty["clip"]]),
-            )
+    return [_joined(of, list(branches), groups, order) for of in cells.values()]
+
+
+def branch_parts(calibrated: pl.DataFrame, clips: pl.DataFrame, names: list[str], system: System) -> pl.DataFrame:
+    """Return clip, role and a column for each branch: what it adds to a system at weight 1, by z of each."""
+    alone = {name: _alone(name, system) for name in names}
+    fused = fuse.fuse(calibrated, clips, alone, installed(), rehearsed=True)
+    wide = fused.pivot("system", index=["clip", "role"], values="base").select("clip", "role", *names)
+    part = PARTS[system.fusion.name]
+    return wide.with_columns(pl.Series(name, part(wide[name].to_numpy())) for name in names)
+
+
+def _alone(name: str, system: System) -> System:
+    return System(weights={name: 1.0}, transform=system.transform, fusion=system.fusion)
+
+
+def _of_run(
+    run: Run, names: list[str], system: System, faults: Sequence[Fault]
+) -> Iterator[tuple[str, Place, tuple[pl.DataFrame, Cells]]]:
+    """Yield branch, machine and section, its rows of normals (clip, fold), and its parts by cell."""
+    index = test_index(list(faults))
+    # A table of imported features may know a test clip by its name alone.
+    tested = run.clips.filter(pl.col("split") == "test").select("sha256", *CELL, own="clip").unique(["sha256", *CELL])
+    index = index.join(tested, on=["sha256", *CELL], how="left", maintain_order="left")
+    index = index.with_columns(clip=pl.coalesce("own", "clip")).drop("own")
+    train = run.clips.filter(pl.col("split") == "train").join(index.select(CELL).unique(), on=CELL, how="semi")
+    clips = pl.concat([train, index], how="diagonal")
+    z, plugins, part = calibrated_by_folds(run, names, clips), installed(), PARTS[system.fusion.name]
+    digest = dict(index.select("clip", "sha256").rows())
+    for name in names:
+        of_branch = z.filter(branch=name)
+        normals = of_branch.filter(role="oof").select("clip", "fold")
+        for place, cells in cells_in_order(of_branch, clips):
+            fused = fuse.fuse_cells(_alone(name, system), cells, fuse.at_once, plugins)
+            parts = {
+                cell: Cell(_named(given.clips, digest), given.domain, {name: part(fused.base[cell])})
+                for cell, given in cells.items()
+            }
+            yield name, place, (normals, parts)
+
+
+def _named(clips: pl.Series, digest: Mapping[str, str]) -> pl.Series:
+    """Name faults by their digests."""
+    return pl.Series([digest.get(clip, clip) for clip in clips], dtype=pl.String)
+
+
+def _joined(
+    of_branches: Mapping[str, tuple[pl.DataFrame, Cells]],
+    names: list[str],
+    groups: pl.DataFrame,
+    order: Mapping[str, int],
+) -> CellScores:
+    """Lay the parts of all branches of one machine and section side by side."""
+    first = of_branches[names[0]][1]
+    normals, faults = (
+        cell.clips.to_list() for cell in (first[OOF], next(first[name] for name in first if name != OOF))
+    )
+    models = max(len(cells) for _, cells in of_branches.values()) - 1
+    parts = np.empty((len(normals), len(names)))
+    fold, of_faults = np.zeros(parts.shape, np.intp), np.zeros((models, len(faults), len(names)))
+    for b, name in enumerate(names):
+        rows, cells = of_branches[name]
+        own = sorted((int(cell.split()[1]), cell) for cell in cells if cell != OOF)
+        number = {of: i for i, (of, _) in enumerate(own)}
+        of_clip = dict(rows.rows())
+        parts[:, b] = cells[OOF].z[name]
+        fold[:, b] = [number[of_clip[clip]] for clip in normals]
+        for i, (_, cell) in enumerate(own):
+            of_faults[i, :, b] = cells[cell].z[name]
+    group = dict(groups.select("clip", "group").rows())
+    numbers = np.array([group[clip] for clip in normals], dtype=np.intp)
+    rows_of_faults = np.array([order[sha256] for sha256 in faults], dtype=np.intp)
+    return CellScores(parts, first[OOF].domain, numbers, of_faults, fold, rows_of_faults)

@@ -1,14 +1,14 @@
 """Chooses and weighs the branches of finished runs by a few labelled faults, and writes the portfolio that comes of it.
 
 :mod:`asdcore.evidence.selection.shrunken_choice` has the rule, :mod:`~asdcore.evidence.selection.fault_clips` the
-recordings, :mod:`~asdcore.evidence.selection.fault_scores` their scores. The portfolio carries which clips chose it: an
+recordings, :mod:`~asdcore.evidence.selection.fault_scores` their scores and
+:mod:`~asdcore.evidence.selection.fault_problem` what is asked of them. The portfolio carries which clips chose it: an
 evaluation of its runs leaves them out, and a submission is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from asdcore.evidence.ledger import Look, record_look
 from asdcore.evidence.rules import forbids_known_faults
 from asdcore.evidence.selection.candidates import Runs, check_same_clips, flattened
 from asdcore.evidence.selection.fault_clips import Fault, known_faults
-from asdcore.evidence.selection.fault_scores import CellScores, cell_scores
+from asdcore.evidence.selection.fault_problem import Problem
+from asdcore.evidence.selection.fault_scores import cell_scores, check_fusion
 from asdcore.evidence.selection.outcome import Outcome, points
-from asdcore.evidence.selection.shrunken_choice import DOUBT, MARGIN, PRIOR_FAULTS, Choice, choose, gains, mixed
+from asdcore.evidence.selection.shrunken_choice import DOUBT, MARGIN, PRIOR_FAULTS, Choice, mixed
 from asdcore.portfolio import Branch, KnownFaults, Portfolio, System, parse_portfolio
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once
@@ -34,17 +35,17 @@ from asdcore.store.digest import recipe_digest
 from asdcore.store.sealed_json import FIELD
 
 Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
 CHOSEN = "known-faults"
 """The name of the system that is written."""
 
 DEFINITION = (
-    "gain is how far up among out-of-fold train normals the known faults lie: the mean of the AUC against each domain "
-    "and the standardized pAUC (0.1). A proper Bayesian bootstrap over the faults says how probably each branch is "
+    "gain is how far up among train normals the known faults lie: the mean of the AUC against each domain and the "
+    "standardized pAUC (0.1). A normal and a fault are scored by the same model, which lacks the normal's fold. A "
+    "proper Bayesian bootstrap over the faults and over the recordings of the normals says how probably each branch is "
     f"better than all others and than the label-free default, whose prior counts as {PRIOR_FAULTS:g} faults with a "
-    f"lead of {100 * MARGIN:g} points, and must be beaten by {100 * DOUBT:g} points in any case; that is each one's "
-    "share of the weights, and moved is the share that the default has lost. apparent is the gain on the faults that "
+    f"lead of {100 * MARGIN:g} points, and must be beaten by {100 * DOUBT:g} points in any case. That is each one's "
+    "share of the weights; moved is the share that the default has lost. apparent is the gain on the faults that "
     "chose, out_of_bag on faults that a draw of them did not choose by; optimism is the difference. A kind is scored "
     "by the weights that all other kinds choose."
 )
@@ -75,6 +76,7 @@ def select_by_faults(
     plans = [parse_portfolio(run.about["portfolio"]) for run in given]
     name = _default(plans[0], baseline)
     system, branches = plans[0].systems[name], _branches(plans, given)
+    check_fusion(name, system)
     clips = known_faults(given_path(faults, "known faults"), given[0])
     default = np.array([system.weights.get(branch, 0.0) for branch in branches])
     problem = Problem(cell_scores(given, branches, system, clips) if clips else [], default, clips, replicates, seed)
@@ -90,87 +92,6 @@ def select_by_faults(
     if target is not None:
         write_json(target, chosen.model_dump(mode="json"))
     return Outcome("known-faults", DEFINITION, facts, rows, _sentence(facts, rows), looks)
-
-
-@dataclass
-class Problem:
-    """The parts of all branches on normals and faults, and the default's weights (n_branches,)."""
-
-    cells: Sequence[CellScores]
-    default: Floats
-    faults: Sequence[Fault]
-    replicates: int
-    seed: int
-    of_branches: Floats = field(init=False)
-    of_default: Floats = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.of_branches = np.zeros((len(self.faults), len(self.default)))
-        for cell in self.cells:
-            self.of_branches[cell.rows] = gains(cell.faults, cell.normals, cell.domain)
-        self.of_default = self.gain(self.default)
-
-    def gain(self, weights: Floats) -> Floats:
-        """Return the gain of every fault by a weighted sum of branches, (n_faults,)."""
-        gain = np.zeros(len(self.faults))
-        for cell in self.cells:
-            fused = gains((cell.faults @ weights)[:, None], (cell.normals @ weights)[:, None], cell.domain)
-            gain[cell.rows] = fused[:, 0]
-        return gain
-
-    def choice(self, rows: Rows, draws: int | None = None) -> Choice:
-        """Return what some of the faults choose."""
-        draws = self.replicates if draws is None else draws
-        return choose(self.of_branches[rows], self.of_default[rows], draws=draws, seed=self.seed)
-
-    def out_of_bag(self) -> tuple[float, float] | None:
-        """Return the mean gain of what drawn faults choose on those not drawn, and the default's on the same."""
-        draw, n_faults = np.random.default_rng(self.seed), len(self.faults)
-        sums = []
-        for _ in range(self.replicates):
-            drawn = draw.integers(0, n_faults, n_faults)
-            others = np.setdiff1d(np.arange(n_faults), drawn)
-            if len(others):
-                gain = self.gain(mixed(self.default, self.choice(drawn, draws=200)))
-                sums.append((gain[others].mean(), self.of_default[others].mean()))
-        return None if not sums else tuple(np.mean(sums, axis=0).tolist())
-
-    def facts(self, choice: Choice) -> dict[str, Any]:
-        """Return the overall numbers."""
-        if not self.faults:
-            return {"faults": 0, "moved": 0.0}
-        outside = self.out_of_bag() if len(self.faults) > 1 else None
-        apparent = float(self.gain(mixed(self.default, choice)).mean())
-        facts = {"faults": len(self.faults), "moved": choice.moved, "default_gain": float(self.of_default.mean())}
-        facts |= {"apparent": apparent}
-        if outside is not None:
-            lead = outside[0] - outside[1]
-            facts |= {"out_of_bag": facts["default_gain"] + lead, "optimism": apparent - facts["default_gain"] - lead}
-        return facts
-
-    def kinds(self) -> list[dict[str, Any]]:
-        """Return for each kind of fault the gain by weights that the other kinds choose; none of fewer than two."""
-        kinds = np.array([fault.kind for fault in self.faults])
-        if len(set(kinds)) < 2:
-            return []
-        rows = []
-        for kind in sorted(set(kinds)):
-            inside, others = np.flatnonzero(kinds == kind), np.flatnonzero(kinds != kind)
-            gain = self.gain(mixed(self.default, self.choice(others)))[inside].mean()
-            before = float(self.of_default[inside].mean())
-            rows.append({"kind": kind, "faults": len(inside), "default": before, "left_out": float(gain)})
-        return rows
-
-    def rows(self, names: Sequence[str], weights: Floats, choice: Choice) -> list[dict[str, Any]]:
-        """Return a row for each branch with a weight, the heaviest first."""
-        gain = self.of_branches.mean(axis=0) if len(self.of_branches) else [None] * len(names)
-        columns = zip(names, gain, self.default, weights, strict=True)
-        rows = [
-            {"branch": name, "gain": None if mean is None else float(mean), "default": float(old), "weight": float(new)}
-            for name, mean, old, new in columns
-            if old or new
-        ]
-        return sorted(rows, key=lambda row: -row["weight"])
 
 
 def _opened(runs: Runs) -> list[Run]:

@@ -11,6 +11,7 @@ import numpy as np
 from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
 from asdcore_plugins.encoders.bases.weightless import Audio, Written, check_frames, written
+from asdcore_plugins.nn.front_ends.band_edges import Edges, edges_of
 from asdcore_plugins.nn.front_ends.mel import MelSums, filled, slaney_bank
 from asdcore_plugins.nn.front_ends.sound import InMemory, Sound
 from asdcore_plugins.nn.front_ends.stft import Floats, frame_powers, hann
@@ -78,6 +79,10 @@ class LogMel(BlockEncoder):
     def _scaled(self, mel: Any) -> Any:
         """Return mel sums in dB, or as amplitudes."""
         return 20.0 / self._power * np.log10(np.maximum(mel, FLOOR)) if self._log else mel ** (1.0 / self._power)
+
+    def band_hertz(self, layer: int | str) -> Edges:
+        """Return from which to which frequency (Hz) each band of the tokens reaches."""
+        return edges_of(self._bank, self.sample_rate)
 
     def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
         """Write the encoder: (n_samples,) -> {0: patches (time, band, dim)}."""

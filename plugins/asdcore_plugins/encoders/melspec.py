@@ -12,6 +12,7 @@ import numpy as np
 from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
 from asdcore_plugins.encoders.bases.weightless import Audio, Written, check_frames, written
+from asdcore_plugins.nn.front_ends.band_edges import Edges, edges_of
 from asdcore_plugins.nn.front_ends.mel import MelSums, htk_bank
 from asdcore_plugins.nn.front_ends.sound import InMemory, Sound
 from asdcore_plugins.nn.front_ends.stft import frame_powers, hann
@@ -94,6 +95,10 @@ class MelSpec(BlockEncoder):
             amplitude = np.sqrt(frame_powers(samples.astype(np.float64), self._window, self._framing.hop))
             mel = self._mel(amplitude).T
             yield np.ascontiguousarray(self._scaled(mel), dtype=np.float32)[..., None]
+
+    def band_hertz(self, layer: int | str) -> Edges:
+        """Return from which to which frequency (Hz) each band of the tokens reaches."""
+        return edges_of(self._bank, self.sample_rate)
 
     def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
         """Write the encoder: (n_samples,) -> {0: patches (time, band, dim)}."""

@@ -10,6 +10,7 @@ import numpy as np
 from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
 from asdcore_plugins.encoders.bases.weightless import Audio, Written, written
+from asdcore_plugins.nn.front_ends.band_edges import Edges
 from asdcore_plugins.nn.front_ends.bands import LogBands
 from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.front_ends.welch import TOGETHER, density_of_pieces
@@ -81,6 +82,10 @@ class PsdShape(BlockEncoder):
         decibels = _decibels(banded)
         shape: Audio = (decibels - decibels.mean()).astype(np.float32)
         yield shape[None, :, None]
+
+    def band_hertz(self, layer: int | str) -> Edges:
+        """Return from which to which frequency (Hz) each band of the tokens reaches."""
+        return self._bands.hertz
 
     def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
         """Write the encoder: (n_samples,) -> {0: patches (1, n_bands, 1)}."""

@@ -24,6 +24,7 @@ from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat, other_width
 from asdcore_plugins.stats.learned import Count, State, Stored, read_only
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
+from asdcore_plugins.stats.neighbours.nearest_weights import nearest_weights
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import metric_name, reference_names, whole
 from asdcore_plugins.stats.written import mean_smallest
@@ -121,6 +122,11 @@ class KNN(LeaveOutScorer):
         """(n_clips, n_train) distances to the train normals -> {reference: mean of the k smallest (n_clips,)}."""
         self._check_fitted()
         return {name: mean_nearest(np.take(distances, rows, axis=1), self._k) for name, rows in self._banks.items()}
+
+    def distance_weights(self, distances: Floats) -> Mapping[str, Floats]:
+        """(n_clips, n_train) distances -> {reference: their weights in the score}: 1 / k for each of the k nearest."""
+        self._check_fitted()
+        return {name: nearest_weights(distances, rows, self._k) for name, rows in self._banks.items()}
 
     def distances_to_onnx(self, distances: OnnxValue) -> Mapping[str, OnnxValue]:
         """Write :meth:`score_distances`: (1, n_train) -> {reference: (1,)}."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from asdcore import DataError, OnnxValue
 from asdcore_plugins.scorers.bases.per_reference import PerReference
-from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.learned import LEARNED, Learned
 from asdcore_plugins.stats.parameters import between, whole
 
@@ -67,6 +67,12 @@ class PCAResidual(PerReference):
         share = isinstance(components, float)
         self._components = between("components", components, 0, 1) if share else whole("components", components)
 
+    def feature_shares(self, features: Floats32) -> Mapping[str, Floats]:
+        """(n_clips, ...) features -> {reference: squares of the residual of each feature}: they add up to the score."""
+        self._check_fitted()
+        clips = self._clips(features)
+        return {name: np.square(model.residuals(clips)).reshape(features.shape) for name, model in self._models.items()}
+
     def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
         """Write the scorer: features (1, D) -> {reference: (1,)}."""
         self._check_fitted()
@@ -106,13 +112,17 @@ class _Subspace(Learned):
 
     def scores(self, clips: Floats) -> Floats:
         """(n, D) -> squared length outside the subspace (n,)."""
-        scores = np.empty(len(clips))
+        return np.array([np.square(residual).sum() for residual in self.residuals(clips)])
+
+    def residuals(self, clips: Floats) -> Floats:
+        """(n, D) -> what lies outside the subspace (n, D)."""
+        residuals = np.empty(clips.shape)
         # One clip at a time. The residual itself, for a difference of squares may be nothing but rounding.
         for i, clip in enumerate(clips):
             centred = clip - self.mean
             inside = np.einsum("kd,d->k", self.basis, centred)
-            scores[i] = np.square(centred - np.einsum("kd,k->d", self.basis, inside)).sum()
-        return scores
+            residuals[i] = centred - np.einsum("kd,k->d", self.basis, inside)
+        return residuals
 
     def score_to_onnx(self, clip: OnnxValue) -> OnnxValue:
         """Write :meth:`scores`: (1, D) -> (1,)."""

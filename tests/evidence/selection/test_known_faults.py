@@ -15,7 +15,7 @@ import asdcore
 from asdcore import DataError, EvaluationError
 from asdcore.cli import app
 from asdcore.evidence.selection.fault_clips import known_faults
-from asdcore.evidence.selection.fault_scores import cell_scores
+from asdcore.evidence.selection.fault_scores import branch_parts, cell_scores
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs.folder import load_run
 
@@ -31,6 +31,9 @@ PLAN = {
         "default": {"weights": {"near": 0.3, "gauss": 1.0}, "fusion": "fisher"},
         "summed": {"weights": {"near": 0.7, "shape": 1.0}},
         "largest": {"weights": {"near": 1.0, "shape": 1.0}, "fusion": "max"},
+        "heavy": {"weights": {"near": 0.7, "shape": 1.0}, "fusion": "cauchy"},
+        "harmonic": {"weights": {"near": 0.7, "gauss": 1.0}, "fusion": "harmonic"},
+        "mirror": {"out_of_fold_mirror_of": "summed"},
     },
 }
 
@@ -64,15 +67,29 @@ def test_no_fault_leaves_the_default_as_it_is_bit_for_bit(home, dataset, tmp_pat
     assert of["default"].equals(load_run(home / "run").systems.filter(system="default").drop("system"))
 
 
-@pytest.mark.parametrize("system", ["default", "summed"])
-def test_a_system_is_the_weighted_sum_of_the_parts_of_its_branches(home, faults, system):
+@pytest.mark.parametrize("system", ["default", "harmonic", "heavy", "summed"])
+def test_a_system_grows_with_the_weighted_sum_of_the_parts_of_its_branches(home, system):
+    run = load_run(home / "run")
+    chosen = (plan := parse_portfolio(run.about["portfolio"])).systems[system]
+    parts = branch_parts(run.calibrated, run.clips, list(plan.branches), chosen).filter(role="test").sort("clip")
+    weights = [chosen.weights.get(name, 0.0) for name in plan.branches]
+    fused = run.systems.filter(system=system, role="test").sort("clip")["score"].to_numpy()
+    order = np.argsort(summed := parts.select(list(plan.branches)).to_numpy() @ weights)
+    assert (np.diff(fused[order]) > -1e-6).all()
+    if system in ("default", "summed"):
+        assert summed == pytest.approx(fused, abs=1e-6)
+
+
+def test_normals_and_faults_have_the_scores_of_the_mirror(home, faults):
     run = load_run(home / "run")
     plan, known = parse_portfolio(run.about["portfolio"]), known_faults(faults, run)
-    (cell,) = cell_scores([run], plan.branches, plan.systems[system], known)
-    weights = np.array([plan.systems[system].weights.get(name, 0.0) for name in plan.branches])
+    (cell,) = cell_scores([run], plan.branches, plan.systems["summed"], known)
+    weights = np.array([plan.systems["summed"].weights.get(name, 0.0) for name in plan.branches])
     names = run.clips.filter(pl.col("sha256").is_in([fault.sha256 for fault in known])).sort("sha256")["clip"]
-    fused = dict(run.systems.filter(system=system, role="test").select("clip", "score").rows())
-    assert cell.faults @ weights == pytest.approx([fused[name] for name in names], abs=1e-6)
+    mirrored = dict(run.systems.filter(system="mirror", role="test").select("clip", "score").rows())
+    assert (cell.models @ weights).mean(axis=0) == pytest.approx([mirrored[name] for name in names], abs=1e-6)
+    normals = run.systems.filter(system="mirror", role="oof").join(run.clips, on="clip").filter(machine="fan")
+    assert np.sort(cell.normals @ weights) == pytest.approx(np.sort(normals["score"].to_numpy()), abs=1e-6)
 
 
 def test_a_fault_that_the_run_has_not_heard_is_scored_as_if_it_had(home, faults, dataset, tmp_path):
@@ -87,7 +104,7 @@ def test_a_fault_that_the_run_has_not_heard_is_scored_as_if_it_had(home, faults,
         )
         for each in (load_run(home / "run"), run)
     )
-    assert np.array_equal(heard[0].faults, new[0].faults)
+    assert np.array_equal(heard[0].models, new[0].models)
     assert np.array_equal(heard[0].normals, new[0].normals)
 
 
@@ -207,7 +224,7 @@ def test_bad_faults_have_one_message_each(home, faults, dataset, tmp_path):
 
 
 def test_what_cannot_be_weighed_is_refused(home, faults, tmp_path):
-    with pytest.raises(EvaluationError, match="The default fuses by 'max'"):
+    with pytest.raises(EvaluationError, match="The default largest fuses by 'max'.* near = 1.0, shape = 1.0"):
         asdcore.select(home / "run", known_faults=faults, baseline="largest")
     with pytest.raises(EvaluationError, match="There is no default 'other' to move away from"):
         asdcore.select(home / "run", known_faults=faults, baseline="other")

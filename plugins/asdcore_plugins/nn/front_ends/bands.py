@@ -6,6 +6,8 @@ one narrower than a bin has the density of the bin it lies in, and none is ever 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +25,11 @@ class LogBands:
             )
         self._edges = np.geomspace(low, high, n_bands + 1)
         self._borders = np.concatenate([[0.0], (np.arange(n_bins) + 0.5) * resolution])
+
+    @property
+    def hertz(self) -> list[tuple[float, float]]:
+        """From which to which frequency each band reaches."""
+        return list(pairwise(self._edges.tolist()))
 
     @property
     def shares(self) -> Floats:

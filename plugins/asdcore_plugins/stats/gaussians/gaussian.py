@@ -71,6 +71,17 @@ class Gaussian(Learned):
                 scores[i, g] = (inside * weights).sum() + (outside / floor if self._flat else 0.0)
         return scores
 
+    def shares(self, row: Floats, group: int) -> Floats:
+        """(D,) -> squares of S^(-1/2) (x - m) (D,): what each feature adds to the squared distance from one mean."""
+        floor = self.amount * self.mu
+        scale = 1.0 / np.sqrt((1.0 - self.amount) * self.variances + floor)
+        centred = row - self.means[group]
+        inside = np.einsum("rd,d->r", self.basis, centred)
+        # Outside of the basis, if anything lies there, all directions have the variance of the floor.
+        outside = 1.0 / np.sqrt(floor) if self._flat else 0.0
+        root: Floats = np.einsum("rd,r->d", self.basis, (scale - outside) * inside) + outside * centred
+        return np.square(root)
+
     def distance_to_onnx(self, row: OnnxValue, group: int) -> OnnxValue:
         """Write :meth:`distances` from one mean: (1, D) -> (1,)."""
         floor = self.amount * self.mu
