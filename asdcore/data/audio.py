@@ -22,6 +22,7 @@ from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.sample_rates import check_rate
 from asdcore.data.sound_digest import SoundDigest
 from asdcore.data.sound_part import SoundPart, samples_of
+from asdcore.data.still_channels import StillChannels, still_channels
 from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
 
@@ -42,7 +43,8 @@ class AudioFacts:
     sha256 : the digest of the file's bytes; of a part of a file, that of both. rest : bytes of a wav after its last
     whole sample; they are left out. unit : of the samples, of a logger's file; "" if it is unknown. sound : the digest
     of the samples, which the same sound in another format shares (:mod:`asdcore.data.sound_digest`); "" if
-    nobody took it, so facts are equal without it.
+    nobody took it, so facts are equal without it. still : channels that have one value throughout, as a dead microphone
+    gives: 1 for the first, 2 for the second, 4, ..., added.
     """
 
     channels: int
@@ -51,6 +53,7 @@ class AudioFacts:
     sha256: str
     rest: int = 0
     unit: str = ""
+    still: int = 0
     sound: str = field(default="", compare=False)
 
 
@@ -64,17 +67,16 @@ def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
     """
     with opened(path) as (sound, facts):
         plain = sound.format != "FLAC" and sound.subtype.startswith("PCM_")
-        if facts.sha256 in decoded and not plain:
-            return facts
         is_whole = part_of(path.name).is_whole and not is_measured(recording_path(path))
-        if plain and not is_whole:
-            return facts
+        if (plain and not is_whole) or (facts.sha256 in decoded and not plain):
+            return replace(facts, still=still_channels(sound, facts.channels).bits)
+        channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
         blocks = (_whole_numbers if sound.subtype == "PCM_16" else _samples)(sound, path.name)
-        digest = SoundDigest(facts.sample_rate, facts.channels)
         for block in blocks:
+            channels.hear(block)
             if is_whole:
                 digest.update(block)
-        return replace(facts, sound=digest.hexdigest()) if is_whole else facts
+        return replace(facts, still=channels.bits, sound=digest.hexdigest() if is_whole else "")
 
 
 def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], int]:
@@ -95,9 +97,10 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
 def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading."""
     with decoded_in_blocks(path) as (facts, given):
-        blocks = list(given)
+        blocks, channels = list(given), StillChannels(facts.channels)
         samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
-        return np.ascontiguousarray(samples.T), facts
+        channels.hear(samples)
+        return np.ascontiguousarray(samples.T), replace(facts, still=channels.bits)
 
 
 @contextmanager

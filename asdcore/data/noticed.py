@@ -18,11 +18,15 @@ class Noticed:
     ----------
     rests : dict of str to int
         The bytes of wav files after their last whole sample, by clip; only of files that have such.
+    still : dict of str to int
+        The channels of clips that have one value throughout, as bits of a number; only of clips that have such
+        (:class:`asdcore.data.audio.AudioFacts`).
     sounds : dict of str to str
         The digest of the sound of each clip, if it is known (:mod:`asdcore.data.sound_digest`).
     """
 
     rests: dict[str, int] = field(default_factory=dict)
+    still: dict[str, int] = field(default_factory=dict)
     sounds: dict[str, str] = field(default_factory=dict)
 
 
@@ -43,6 +47,7 @@ def noticing() -> Iterator[Noticed]:
 def notice(clips: list[str], facts: pl.DataFrame) -> None:
     """Keep what the facts of clips, a row each in their order, say beside what the index keeps."""
     if (noticed := _NOTICED.get()) is not None:
-        named = facts.select("rest", "sound", clip=pl.Series(clips, dtype=pl.String))
-        noticed.rests.update(named.filter(pl.col("rest") > 0).select("clip", "rest").rows())
+        named = facts.select("rest", "still", "sound", clip=pl.Series(clips, dtype=pl.String))
+        for name, kept in (("rest", noticed.rests), ("still", noticed.still)):
+            kept.update(named.filter(pl.col(name) > 0).select("clip", name).rows())
         noticed.sounds.update(named.filter(pl.col("sound").fill_null("") != "").select("clip", "sound").rows())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import polars as pl
@@ -25,7 +26,31 @@ def remarks_on(clips: pl.DataFrame, noticed: Noticed | None = None) -> list[str]
     sounds = pl.DataFrame(list(noticed.sounds.items()), schema={"clip": pl.String, "sound": pl.String}, orient="row")
     heard = clips.join(sounds, on="clip", how="left", maintain_order="left")
     heard = heard.with_columns(sound=pl.coalesce("sound", "sha256"))
-    return [*_in_both_splits(heard), *_repeated(heard), *_unequal(clips), *_with_rest(noticed.rests)]
+    remarks = [*_in_both_splits(heard), *_repeated(heard), *_unequal(clips), *_still(clips, noticed.still)]
+    return [*remarks, *_with_rest(noticed.rests)]
+
+
+def _still(clips: pl.DataFrame, still: Mapping[str, int]) -> Iterator[str]:
+    """Yield the machines whose clips have channels without any sound."""
+    silent: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    rows = clips.filter(pl.col("clip").is_in(list(still))).select("machine", "split", "clip", "channels").rows()
+    for machine, split, clip, channels in rows:
+        silent[machine, split, _which(still[clip], channels)].append(clip)
+    for (machine, split, which), names in silent.items():
+        means = "silence is normal to what learns from it" if split == "train" else "a score says nothing of a machine"
+        yield (
+            f"{machine}: {_count(len(names), f'{split} clip')} {_have(len(names))} one value throughout{which} (such "
+            f"as {', '.join(names[:EXAMPLES])}), as of a dead microphone: {means}. Leave such clips out, or the "
+            "channel by another view."
+        )
+
+
+def _which(bits: int, channels: int) -> str:
+    """Name the channels of a number's bits; "" for all of them."""
+    named = [str(channel + 1) for channel in range(channels) if bits >> channel & 1]
+    if len(named) == channels:
+        return ""
+    return f" in channel{'s' * (len(named) > 1)} {', '.join(named)}"
 
 
 def _with_rest(rests: Mapping[str, int]) -> Iterator[str]:
