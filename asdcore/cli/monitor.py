@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from asdcore.cli.freeze import PublicKey, failing
+from asdcore.cli.freeze import PublicKey
 from asdcore.cli.shared import FAILED
 from asdcore.errors import DataError
 
@@ -33,6 +33,7 @@ KeepAudio = Annotated[float, typer.Option(help="Seconds of sound to keep before 
 Once = Annotated[bool, typer.Option("--once", help="Of a folder: end when all that is there has been heard.")]
 Settle = Annotated[float, typer.Option(help="Of a folder: seconds for which a file must not change first.", min=0)]
 Rate = Annotated[int | None, typer.Option(help="Of stdin: Hz.", min=1000)]
+Unit = Annotated[str, typer.Option(help="Of the samples, such as g, of sound that does not say it.")]
 Channels = Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.", min=1)]
 ShowWindows = Annotated[bool, typer.Option("--windows", help="Print every window, not events alone.")]
 
@@ -53,6 +54,7 @@ def monitor(
     settle: Settle = 2.0,
     sample_rate: Rate = None,
     channels: Channels = 1,
+    unit: Unit = "",
     windows: ShowWindows = False,
     key: PublicKey = None,
 ) -> None:
@@ -60,7 +62,7 @@ def monitor(
 
     Reads a detector and a source of sound. Prints events as lines of JSON: an alarm that begins or ends, drift, a note.
     All windows go into the log, from which the monitor goes on if it was stopped, by whatever. Exits with 1 if an alarm
-    began, 0 if none did.
+    began, 0 if none did, and 2 if it cannot listen.
 
     Example: asdcore monitor pump.asd night.wav --alarm 3/5
     """
@@ -70,14 +72,13 @@ def monitor(
     place = _source(source, once=once, settle=settle, sample_rate=sample_rate, channels=channels)
     file = log or _log_beside(source)
     _check_apart(source, file, keep_audio)
-    with failing():
-        loaded = load_detector(detector, public_key=key)
-        for note in loaded.notes:
-            typer.echo(f"note: {note}", err=True)
-        judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
-        learnt = (judge.machine, judge.system, loaded.windows)
-        asked = settings_of(*learnt, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
-    if _listen(judge, asked, place, file, keep_audio=keep_audio, show=windows):
+    loaded = load_detector(detector, public_key=key)
+    for note in loaded.notes:
+        typer.echo(f"note: {note}", err=True)
+    judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
+    learnt = (judge.machine, judge.system, loaded.windows)
+    asked = settings_of(*learnt, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
+    if _listen(judge, asked, place, file, unit=unit, keep_audio=keep_audio, show=windows):
         raise typer.Exit(FAILED)
 
 
@@ -89,13 +90,15 @@ class Judge(NamedTuple):
     system: str
 
 
-def _listen(judge: Judge, asked: Settings, place: Source, file: Path, *, keep_audio: float, show: bool) -> int:
+def _listen(
+    judge: Judge, asked: Settings, place: Source, file: Path, *, unit: str, keep_audio: float, show: bool
+) -> int:
     """Listen until the source ends, and return how many alarms began."""
     from asdcore.compute.threads import single_threaded
     from asdcore.monitor.journal import Journal
     from asdcore.monitor.keep_audio import AudioKept
     from asdcore.monitor.monitor import Monitor, keep_folder
-    from asdcore.monitor.setup import misfit, settings_written
+    from asdcore.monitor.setup import settings_written
 
     detector, machine, system = judge
     journal = Journal(file, settings_written(detector, machine, system, asked))
@@ -106,7 +109,7 @@ def _listen(judge: Judge, asked: Settings, place: Source, file: Path, *, keep_au
             journal,
             AudioKept(keep_folder(file), keep_audio),
             _print if show else None,
-            lambda channels, rate: misfit(machine, channels, rate),
+            lambda channels, rate, of_file: machine.kind.misfit(channels, rate, of_file or unit),
         )
         _tell(asked, under_way, file)
         with single_threaded():  # once, not for every window

@@ -71,7 +71,7 @@ class Monitor:
     show : callable, optional
         Is given every window that is judged, as the journal has it.
     misfit : callable, optional
-        Says why a recording of a number of channels and a sample rate cannot be judged, "" if it can.
+        Says why a recording of a number of channels, a sample rate and a unit cannot be judged, "" if it can.
     """
 
     judge: Judge
@@ -79,7 +79,7 @@ class Monitor:
     journal: Journal
     kept: AudioKept
     show: Callable[[Event], None] | None = None
-    misfit: Callable[[int, int], str] | None = None
+    misfit: Callable[[int, int, str], str] | None = None
     count: int = 0
     windows_now: int = 0
     begun_now: int = 0
@@ -113,7 +113,7 @@ class Monitor:
             elif twin:
                 text = f"{given.name} is the same recording as {twin}, which was heard; it is passed over"
                 yield self._note(text, given.name, given.stamp)
-            elif self.misfit and (why := self.misfit(given.channels, given.sample_rate)):
+            elif self.misfit and (why := self.misfit(given.channels, given.sample_rate, given.unit)):
                 if given.alone:
                     raise DataError(f"{given.name}: {why}.")
                 yield self._note(f"{given.name}: {why}; it is passed over", given.name, given.stamp)
