@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from asdcore.data.file_content import LARGE, FileContent
 from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.sample_rates import check_rate
 from asdcore.data.sound_part import SoundPart, samples_of
+from asdcore.data.still_channels import StillChannels, still_channels
 from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
 
@@ -39,7 +40,8 @@ class AudioFacts:
     """Facts about a clip before it is encoded.
 
     sha256 : the digest of the file's bytes; of a part of a file, that of both. rest : bytes of a wav after its last
-    whole sample; they are left out. unit : of the samples, of a logger's file; "" if it is unknown.
+    whole sample; they are left out. unit : of the samples, of a logger's file; "" if it is unknown. still : channels
+    that have one value throughout, as a dead microphone gives: 1 for the first, 2 for the second, 4, ..., added.
     """
 
     channels: int
@@ -48,6 +50,7 @@ class AudioFacts:
     sha256: str
     rest: int = 0
     unit: str = ""
+    still: int = 0
 
 
 def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
@@ -59,9 +62,12 @@ def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
     """
     with opened(path) as (sound, facts):
         if facts.sha256 not in decoded and (sound.format == "FLAC" or not sound.subtype.startswith("PCM_")):
-            for _ in _samples(sound, path.name):
-                pass
-        return facts
+            channels = StillChannels(facts.channels)
+            for block in _samples(sound, path.name):
+                channels.hear(block)
+        else:
+            channels = still_channels(sound, facts.channels)
+        return replace(facts, still=channels.bits)
 
 
 def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], int]:
@@ -82,9 +88,10 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
 def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading."""
     with decoded_in_blocks(path) as (facts, given):
-        blocks = list(given)
+        blocks, channels = list(given), StillChannels(facts.channels)
         samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
-        return np.ascontiguousarray(samples.T), facts
+        channels.hear(samples)
+        return np.ascontiguousarray(samples.T), replace(facts, still=channels.bits)
 
 
 @contextmanager

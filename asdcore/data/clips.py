@@ -23,6 +23,7 @@ from asdcore.data.index_problems import (
     word_problems,
 )
 from asdcore.data.recording_columns import SAID_OF_TRAIN, kept_of_train
+from asdcore.data.remarks import Noticed
 from asdcore.data.remembered_facts import facts_table, read_or_remembered
 from asdcore.errors import DataError, DatasetError
 from asdcore.store.tables import CELL, CLIP_INDEX
@@ -68,18 +69,17 @@ def facts_are_given() -> bool:
     return _LOOKED_AT.get() is not None
 
 
-_RESTS: ContextVar[dict[str, int] | None] = ContextVar("rests", default=None)
+_NOTICED: ContextVar[Noticed | None] = ContextVar("noticed", default=None)
 
 
 @contextmanager
-def noticing_rests() -> Iterator[dict[str, int]]:
-    """Let :func:`index_clips` note, inside the block, the bytes of wav files after their last whole sample, by clip."""
-    rests: dict[str, int] = {}
-    token = _RESTS.set(rests)
+def noticing() -> Iterator[Noticed]:
+    """Let :func:`index_clips` note, inside the block, what of files is no column of the clip index."""
+    token = _NOTICED.set(noticed := Noticed())
     try:
-        yield rests
+        yield noticed
     finally:
-        _RESTS.reset(token)
+        _NOTICED.reset(token)
 
 
 def index_clips(
@@ -235,10 +235,11 @@ def _inspect(root: Path, clips: list[str]) -> tuple[pl.DataFrame, list[str]]:
     else:
         looked = [_as_said(clip, before.get(clip)) for clip in clips]
         facts, problems = facts_table(looked), [outcome for outcome in looked if isinstance(outcome, str)]
-    if (rests := _RESTS.get()) is not None:
-        named = facts.select("rest", clip=pl.Series(clips, dtype=pl.String))
-        rests.update(named.filter(pl.col("rest") > 0).select("clip", "rest").rows())
-    return facts.drop("rest"), problems
+    if (noticed := _NOTICED.get()) is not None:
+        named = facts.select("rest", "still", clip=pl.Series(clips, dtype=pl.String))
+        for name, kept in (("rest", noticed.rests), ("still", noticed.still)):
+            kept.update(named.filter(pl.col(name) > 0).select("clip", name).rows())
+    return facts.drop("rest", "still"), problems
 
 
 def _as_said(clip: str, outcome: AudioFacts | str | None) -> AudioFacts | str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -13,13 +15,50 @@ EXAMPLES = 3
 """Clips that a remark names."""
 
 
-def remarks_on(clips: pl.DataFrame, rests: Mapping[str, int] | None = None) -> list[str]:
+@dataclass(frozen=True)
+class Noticed:
+    """What was noticed of files (:func:`asdcore.data.clips.noticing`), by clip.
+
+    rests : bytes after the last whole sample. still : the channels that have one value throughout, as bits of a number
+    (:class:`asdcore.data.audio.AudioFacts`).
+    """
+
+    rests: dict[str, int] = field(default_factory=dict)
+    still: dict[str, int] = field(default_factory=dict)
+
+
+def remarks_on(clips: pl.DataFrame, noticed: Noticed | None = None) -> list[str]:
     """Return a sentence for each remark on a clip index, machine by machine.
 
     clips : the clip index. Clips whose sound is unknown yet (null digest or length) are passed over.
-    rests : bytes of files after their last whole sample, by clip (:func:`asdcore.data.clips.noticing_rests`).
+    noticed : what of files is no column of the clip index.
     """
-    return [*_in_both_splits(clips), *_repeated(clips), *_unequal(clips), *_with_rest(rests or {})]
+    noticed = noticed or Noticed()
+    remarks = [*_in_both_splits(clips), *_repeated(clips), *_unequal(clips), *_still(clips, noticed.still)]
+    return [*remarks, *_with_rest(noticed.rests)]
+
+
+def _still(clips: pl.DataFrame, still: Mapping[str, int]) -> Iterator[str]:
+    """Yield the machines whose clips have channels without any sound."""
+    silent: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    rows = clips.filter(pl.col("clip").is_in(list(still))).select("machine", "split", "clip", "channels").rows()
+    for machine, split, clip, channels in rows:
+        silent[machine, split, _which(still[clip], channels)].append(clip)
+    for (machine, split, which), names in silent.items():
+        means = "silence is normal to what learns from it" if split == "train" else "a score says nothing of a machine"
+        yield (
+            f"{machine}: {_count(len(names), f'{split} clip')} {_have(len(names))} one value throughout{which} (such "
+            f"as {', '.join(names[:EXAMPLES])}), as of a dead microphone: {means}. Leave such clips out, or the "
+            "channel by another view."
+        )
+
+
+def _which(bits: int, channels: int) -> str:
+    """Name the channels of a number's bits; "" for all of them."""
+    named = [str(channel + 1) for channel in range(channels) if bits >> channel & 1]
+    if len(named) == channels:
+        return ""
+    return f" in channel{'s' * (len(named) > 1)} {', '.join(named)}"
 
 
 def _with_rest(rests: Mapping[str, int]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import polars as pl
 
 import asdcore
 from asdcore.cli.data import index as list_data
-from asdcore.data.remarks import remarks_on
+from asdcore.data.remarks import Noticed, remarks_on
 from asdcore.store.tables import CLIP_INDEX
 
 
@@ -27,8 +27,8 @@ def index(*rows):
 
 def test_files_that_end_in_a_part_of_a_sample_are_named():
     clips = index(("fan/train/a", "1", 10), ("fan/train/b", "2", 10))
-    assert remarks_on(clips, {}) == []
-    assert remarks_on(clips, {"b.wav": 3, "a.wav": 1}) == [
+    assert remarks_on(clips, Noticed()) == []
+    assert remarks_on(clips, Noticed(rests={"b.wav": 3, "a.wav": 1})) == [
         "2 wav files end in a part of a sample (such as a.wav: 1 byte, b.wav: 3 bytes), which is left out. Whatever "
         "wrote them may have cut them there."
     ]
@@ -79,3 +79,15 @@ def test_index_and_run_name_them(make_dataset, tmp_path, capsys):
     assert len(json.loads(capsys.readouterr().out)["notes"]) == 1
     run = asdcore.run("logmel-knn", data, tmp_path / "run", task="dcase2026", store=tmp_path / "store")
     assert any("2 train clips repeat 1 sound" in note for note in run.about["notes"])
+
+
+def test_clips_of_a_dead_microphone_are_told_by_split_and_channel():
+    clips = index(("fan/test/a", "1", 10), ("fan/test/b", "2", 10), ("fan/train/c", "3", 10), ("fan/train/d", "4", 10))
+    clips = clips.with_columns(channels=pl.Series([1, 1, 2, 2], dtype=clips.schema["channels"]))
+    test, train = remarks_on(clips, Noticed(still={"fan/test/a": 1, "fan/test/b": 1, "fan/train/d": 2}))
+    assert test == (
+        "fan: 2 test clips have one value throughout (such as fan/test/a, fan/test/b), as of a dead microphone: a "
+        "score says nothing of a machine. Leave such clips out, or the channel by another view."
+    )
+    assert train.startswith("fan: 1 train clip has one value throughout in channel 2 (such as fan/train/d)")
+    assert "silence is normal to what learns from it" in train
