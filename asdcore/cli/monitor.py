@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from asdcore.cli.freeze import PublicKey, failing
+from asdcore.cli.freeze import PublicKey
 from asdcore.cli.shared import FAILED
 from asdcore.errors import DataError
 
@@ -62,7 +62,7 @@ def monitor(
 
     Reads a detector and a source of sound. Prints events as lines of JSON: an alarm that begins or ends, drift, a note.
     All windows go into the log, from which the monitor goes on if it was stopped, by whatever. Exits with 1 if an alarm
-    began, 0 if none did.
+    began, 0 if none did, and 2 if it cannot listen.
 
     Example: asdcore monitor pump.asd night.wav --alarm 3/5
     """
@@ -72,13 +72,12 @@ def monitor(
     place = _source(source, once=once, settle=settle, sample_rate=sample_rate, channels=channels)
     file = log or _log_beside(source)
     _check_apart(source, file, keep_audio)
-    with failing():
-        loaded = load_detector(detector, public_key=key)
-        for note in loaded.notes:
-            typer.echo(f"note: {note}", err=True)
-        judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
-        learnt = (judge.machine, judge.system, loaded.windows)
-        asked = settings_of(*learnt, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
+    loaded = load_detector(detector, public_key=key)
+    for note in loaded.notes:
+        typer.echo(f"note: {note}", err=True)
+    judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
+    learnt = (judge.machine, judge.system, loaded.windows)
+    asked = settings_of(*learnt, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
     if _listen(judge, asked, place, file, unit=unit, keep_audio=keep_audio, show=windows):
         raise typer.Exit(FAILED)
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from asdcore.basics.digits import fixed
 from asdcore.basics.paths import given_path
 from asdcore.errors import DataError, EvaluationError, did_you_mean
-from asdcore.evidence.ledger import Look, record_look
+from asdcore.evidence.ledger import record_look
+from asdcore.evidence.look import Look
 from asdcore.evidence.rules import forbids_known_faults
 from asdcore.evidence.selection.candidates import Runs, check_same_clips, flattened
 from asdcore.evidence.selection.fault_clips import Fault, known_faults
@@ -159,12 +160,17 @@ def _portfolio(
     systems: dict[str, System] = {CHOSEN: chosen, **({name: system} if name != CHOSEN else {})}
     needed = set().union(*(each.branches for each in systems.values()))
     kept = {branch: made for branch, made in branches.items() if branch in needed}
-    earlier = {sha256: kind for each in plans if each.known_faults for sha256, kind in each.known_faults.faults.items()}
+    before = [each.known_faults for each in plans if each.known_faults]
+    chose = {sha256: kind for each in before for sha256, kind in each.faults.items()}
+    for fault in faults:
+        chose |= dict.fromkeys((fault.sha256, *fault.copies), fault.kind)
+    sounds = {sound for each in before for sound in each.sounds} | {fault.facts.sound for fault in faults}
     weighed_by = KnownFaults(
         system=name,
         chosen_from=tuple(each.digest for each in plans),
         moved=choice.moved,
-        faults=earlier | {fault.sha256: fault.kind for fault in faults},
+        faults=chose,
+        sounds=tuple(sorted(sounds - {""})),
     )
     values = plan.model_dump(mode="json") | {
         "name": f"{plan.name}-{CHOSEN}",
