@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from asdcore.data.clips import index_clips
     from asdcore.data.distances import DISTANCE_BYTES, PreparedBank, distances
     from asdcore.data.synth import synthesize
+    from asdcore.data.written_distances import distances_to_onnx
     from asdcore.detector.adapt import Adaptation, adapt
     from asdcore.detector.as_onnx.write import OnnxFile, export_onnx
     from asdcore.detector.detector import Detector
@@ -128,6 +129,7 @@ _LAZY = {
     "compare": "asdcore.evidence.comparison",
     "decisions": "asdcore.evidence.false_alarms.decisions",
     "distances": "asdcore.data.distances",
+    "distances_to_onnx": "asdcore.data.written_distances",
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
     "explain": "asdcore.explanation.explain",
@@ -201,6 +203,7 @@ __all__ = [
     "compare",
     "decisions",
     "distances",
+    "distances_to_onnx",
     "evaluate",
     "evaluate_scores",
     "evaluate_unknown_machine",

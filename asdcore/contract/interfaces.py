@@ -6,11 +6,10 @@ Conventions, everywhere
 * Arrays are NumPy arrays. Audio and features are float32, scores are float64.
 * ``domain`` is an array of ``"source"`` and ``"target"``, one entry for each train-normal clip.
 * ``fit`` receives train normals and nothing else. Test clips reach only ``score``, ``transform`` and ``penalty``, and
-  what these return for a clip must not depend on the other clips of the call: test-set statistics are forbidden by the
-  challenge, and the conformance checks (:mod:`asdcore.testing`) refuse a plugin that uses them.
+  what these return must not depend on the other clips of the call: the challenge forbids test-set statistics.
 * A plugin never writes to the arrays it is given.
-* A plugin raises :class:`asdcore.DataError` for data that it is unable to score (too few clips, scores without spread)
-  and if it is asked before ``fit``; ``ValueError`` for a bad parameter or an unknown layer.
+* A plugin raises :class:`asdcore.DataError` for data that it is unable to score, and if it is asked before ``fit``;
+  ``ValueError`` for a bad parameter or an unknown layer.
 * Scores are computed in float64 and each clip's alone: a matrix product may round a row differently with the number of
   rows beside it, and a frozen portfolio promises the same bytes whichever clips are scored together.
 

@@ -35,6 +35,11 @@ BY_DISTANCES = [
     ("varmin", {"k": 2}),
     ("ldn", {"k": 2}),
     ("aldn", {"k": 3}),
+    ("smote_knn", {"ratio": 1.0}),
+    ("smote_knn", {"ratio": 1.0, "k": 3, "metric": "euclidean", "seed": 1}),
+    ("memmixup", {}),
+    ("memmixup", {"k": 2, "k_source": 2, "metric": "cosine"}),
+    ("memmixup", {"k": 200}),
 ]
 
 
@@ -53,6 +58,8 @@ BY_FEATURES = [
     ("mahalanobis", {"covariance": "tied", "references": ["pooled", "source", "target"]}),
     ("mahalanobis", {"covariance": "selective", "shrinkage": "oas"}),
     ("mahalanobis", {"references": ["source", "target"], "shrinkage": 0.3}),
+    ("kmeans", {"k": 2}),
+    ("kmeans", {"k": 3, "metric": "euclidean", "references": ["pooled", "source"]}),
     ("pca_residual", {"components": 2}),
     ("pca_residual", {"components": 0.9, "references": ["pooled", "target"]}),
 ]
@@ -70,6 +77,19 @@ def test_scorers_of_features(as_onnx, name, parameters, dim, seed):
 
 
 SCOPES = ("pooled", "domain_min", "source", "target", "domain_soft")
+BY_FRAMES = [("autoencoder", {"score": score, "epochs": 1}) for score in ("mse", "mahalanobis", "mahalanobis_paper")]
+
+
+@pytest.mark.parametrize(("name", "parameters"), BY_FRAMES, ids=lambda value: str(value))
+def test_scorers_of_frames(as_onnx, name, parameters):
+    draw = np.random.default_rng(0)
+    train, domain = draw.normal(size=(8, 40, 2, 3)).astype(np.float32), np.array(["source", "target"] * 4)
+    scorer = asdcore.load_scorer(name, **parameters).fit(train, domain)
+    for time in (40, 57, 9):
+        clip = draw.normal(size=(1, time, 2, 3)).astype(np.float32)
+        same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+
+
 NORMALIZERS = [(name, {"scope": scope}) for name in ("median_iqr", "mean_std", "mad") for scope in SCOPES]
 NORMALIZERS += [
     (name, {"scope": scope, "output": output})
@@ -142,3 +162,18 @@ def test_encoders_without_weights(as_onnx, name, parameters, samples):
 def test_views(as_onnx, name):
     view, audio = asdcore.load_view(name), np.random.default_rng(0).normal(size=(2, 50)).astype(np.float32)
     assert np.array_equal(as_onnx(lambda given: view.to_onnx(given, 16000), audio), view(audio, 16000))
+
+
+@pytest.mark.parametrize("name", ["w1", "spectral_subtraction", "wiener"])
+@pytest.mark.parametrize("parameters", [{}, {"n_fft": 300, "hop": 70}], ids=str)
+@pytest.mark.parametrize("samples", [1024, 5001])
+def test_views_by_spectra(as_onnx, name, parameters, samples):
+    parameters = {**parameters, "n_mels": 8} if name == "wiener" else parameters
+    view, draw = asdcore.load_view(name, **parameters), np.random.default_rng(samples)
+    audio = draw.normal(scale=0.1, size=(2, samples)).astype(np.float32)
+    audio[1] += audio[0]
+    silent_far = audio * np.array([[1.0], [0.0]], np.float32)
+    for heard in (audio, silent_far, np.zeros_like(audio)):
+        written = as_onnx(lambda given: view.to_onnx(given, 16000), heard)
+        assert written.shape == (samples,)
+        assert written == pytest.approx(view(heard, 16000), abs=1e-7)

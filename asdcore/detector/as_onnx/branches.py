@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import numpy as np
-
 from asdcore.components.build import build
 from asdcore.compute.built_encoders import built_encoder
 from asdcore.compute.encoding import layers_of
@@ -17,6 +15,7 @@ from asdcore.compute.requests import Output, Request
 from asdcore.compute.scoring import Recipe, takes_distances
 from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
 from asdcore.contract.plugins import Plugins
+from asdcore.data.written_distances import distances_to_onnx
 from asdcore.detector.as_onnx.poolings import pooled
 from asdcore.detector.as_onnx.resampling import resampled
 from asdcore.detector.as_onnx.rounding import on_grid
@@ -60,11 +59,11 @@ def combined(recipe: Recipe, features: Features) -> OnnxValue:
         blocks.append(total)
     if len(blocks) == 1:
         return blocks[0]
-    return blocks[0].op("Concat", *blocks[1:], axis=1)
+    return blocks[0].op("Concat", *blocks[1:], axis=-1)
 
 
 def z_of(name: str, branch: FrozenBranch, fold: int, scale: Scale, features: OnnxValue, plugins: Plugins) -> OnnxValue:
-    """Write scorer and normalizer of a branch: features (1, D) -> z (1,) by the scorer of a fold; FULL is no fold.
+    """Write scorer and normalizer of a branch: features (1, ...) -> z (1,) by the scorer of a fold; FULL is no fold.
 
     Raises NotInOnnxError, naming the part, for one that cannot be written.
     """
@@ -72,7 +71,7 @@ def z_of(name: str, branch: FrozenBranch, fold: int, scale: Scale, features: Onn
     if takes_distances(scorer) and branch.metric is not None:
         with blaming("scorer", branch.scorer, scorer, "distances_to_onnx", plugins):
             bank = branch.train[rows]
-            scores = scorer.distances_to_onnx(_distances(features, bank, branch.metric))
+            scores = scorer.distances_to_onnx(distances_to_onnx(features, bank, branch.metric))
     else:
         with blaming("scorer", branch.scorer, scorer, "to_onnx", plugins):
             scores = scorer.to_onnx(features)
@@ -81,23 +80,6 @@ def z_of(name: str, branch: FrozenBranch, fold: int, scale: Scale, features: Onn
     normalizer = calibration.normalizer()
     with blaming("normalizer", calibration.step.name, normalizer, "to_onnx", plugins):
         return on_grid(normalizer.to_onnx(rounded), calibration.grid)
-
-
-def _distances(features: OnnxValue, bank: Any, metric: str) -> OnnxValue:
-    """Features (1, D) and a bank (n_train, ...) -> distances (1, n_train), as :func:`asdcore.distances`."""
-    rows = features.graph.constant(bank.reshape(len(bank), -1), np.float32).astype(np.float64)
-    if metric == "euclidean":
-        apart = rows - features
-        return (apart * apart).sum(1).op("Sqrt").reshape(1, -1)
-    apart = _of_unit_length(rows) - _of_unit_length(features)
-    return (apart * apart).sum(1).reshape(1, -1) / 4.0
-
-
-def _of_unit_length(rows: OnnxValue) -> OnnxValue:
-    """(n, D) -> (n, D + 1): of unit length; a zero vector points along the last axis."""
-    length = (rows * rows).sum(1, keepdims=True).op("Sqrt")
-    is_zero = (length * 0.0 >= length).astype(np.float64)
-    return (rows / (length + is_zero)).op("Concat", is_zero, axis=1)
 
 
 @contextmanager

@@ -14,10 +14,9 @@ from asdcore.data.pooling import POOLINGS, clean_up, complete
 def pooled(name: str, patches: OnnxValue, special: OnnxValue | None, parameters: Mapping[str, Any]) -> OnnxValue:
     """Pool one clip's patches (time, band, dim), or with ``cls`` its special tokens (n_special, dim).
 
-    Returns features (1, D) as float64 that float32 holds. Raises NotInOnnxError for a pooling that cannot be written.
+    Returns features (1, D), of ``frames`` (1, time, band, dim), as float64 that float32 holds. Raises
+    NotInOnnxError for ``cls`` if the encoder writes no special tokens.
     """
-    if name not in WRITTEN:
-        raise NotInOnnxError(f"pooling {name!r} cannot be written. Poolings that can: {', '.join(sorted(WRITTEN))}")
     choices = complete(name, parameters)
     tokens = patches
     if POOLINGS[name].special:
@@ -26,7 +25,11 @@ def pooled(name: str, patches: OnnxValue, special: OnnxValue | None, parameters:
         tokens = special.op("Unsqueeze", special.graph.constant([1], np.int64))
     if choices.pop("clean_up"):
         tokens = clean_up(tokens)  # type: ignore[arg-type, assignment]  # it is elementwise
-    return WRITTEN[name](tokens, **choices).reshape(1, -1).astype(np.float32).astype(np.float64)
+    pooled = WRITTEN[name](tokens, **choices)
+    features = (
+        pooled.op("Unsqueeze", pooled.graph.constant([0], np.int64)) if name == "frames" else pooled.reshape(1, -1)
+    )
+    return features.astype(np.float32).astype(np.float64)
 
 
 def _mean_std(patches: OnnxValue) -> OnnxValue:
@@ -34,6 +37,13 @@ def _mean_std(patches: OnnxValue) -> OnnxValue:
     apart = patches - mean
     deviation = (apart * apart).mean(0).op("Sqrt").reshape(-1)
     return mean.reshape(-1).op("Concat", deviation, axis=0)
+
+
+def _gwrp(patches: OnnxValue, r: float) -> OnnxValue:
+    graph, time = patches.graph, patches.op("Shape", start=0, end=1)
+    ordered, _ = graph.several(2, "TopK", patches, time, axis=0)
+    ranks = graph.constant(0, np.int64).op("Range", time.take(0), graph.constant(1, np.int64))
+    return _weighted(ordered, (graph.constant(r) ** ranks.astype(np.float64)).reshape(-1, 1, 1))
 
 
 def _gem(patches: OnnxValue, p: float) -> OnnxValue:
@@ -76,7 +86,9 @@ def _divided(x: OnnxValue, y: OnnxValue) -> OnnxValue:
 
 WRITTEN: dict[str, Callable[..., OnnxValue]] = {
     "cls": lambda patches: patches.mean(0),
+    "frames": lambda patches: patches,
     "gem": _gem,
+    "gwrp": _gwrp,
     "max": lambda patches: patches.max(0),
     "mean": lambda patches: patches.mean(0),
     "mean_all": lambda patches: patches.mean(0, 1),
@@ -84,4 +96,3 @@ WRITTEN: dict[str, Callable[..., OnnxValue]] = {
     "rdp": _rdp,
     "rdp_gem": _rdp_gem,
 }
-"""``gwrp`` sorts all frames, and ``frames`` does not pool."""

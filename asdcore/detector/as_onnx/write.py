@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from asdcore.basics.paths import given_path
+from asdcore.compute.built_encoders import built_encoder
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.onnx_graph import IR_VERSION, OPSET, NotInOnnxError, OnnxGraph, OnnxValue
 from asdcore.contract.plugins import chosen
@@ -123,13 +124,14 @@ def export_onnx(
         written = _Written(parts, known, name)
         model = written.model()
     asked = (known.machine, known.section, name)
-    spread = of_clips.spread_of(known.normals(name)["score"].to_numpy())
+    normals = known.normals(name)["score"].to_numpy()
     if folder is None:
-        heard = of_clips.made_up(clips, known.channels, written.sample_rate, known.seconds)
+        about = (known.channels, written.sample_rate, known.seconds)
+        heard = of_clips.made_up(clips, *about, of_clips.longest_taken(detector, asked, *about))
     else:
         heard = of_clips.decoded(of_clips.recordings(folder), written.sample_rate)
-    compared = of_clips.compare(detector, _session(model), asked, heard, spread, given=folder is not None)
-    _check_parity(compared)
+    compared = of_clips.compare(detector, _session(model), asked, heard, normals, given=folder is not None)
+    _check_parity(compared, written.hears_above)
     _describe(model, detector, written, compared)
     write_bytes(target, model.SerializeToString())
     return OnnxFile(target, *asked, known.channels, written.sample_rate, compared)
@@ -143,6 +145,12 @@ class _Written:
         self.choice = of_one_seed(parts.plan.systems[system], system)
         self.branches = sorted(self.choice.named)
         self.sample_rate = one_rate(known.sample_rates)
+
+    @property
+    def hears_above(self) -> int | None:
+        """The highest rate in Hz that an encoder hears, if it is above that of the recordings."""
+        highest = max(int(built_encoder(request, None).sample_rate) for request in self.parts.requests)
+        return highest if highest > self.sample_rate else None
 
     def model(self) -> Any:
         """Return the model, checked."""
@@ -250,12 +258,18 @@ def _session(model: Any) -> Any:
         raise NotInOnnxError(f"Nothing was written, for onnxruntime does not run the file: {error}") from error
 
 
-def _check_parity(parity: Parity) -> None:
+def _check_parity(parity: Parity, hears_above: int | None) -> None:
     if not parity.holds:
+        then = "Tell the authors of asdcore, with the portfolio."
+        if hears_above is not None:
+            then = (
+                f"An encoder hears {hears_above} Hz, and above half the recordings' rate there is nothing to hear but "
+                "rounding, which differs. Give it a sample_rate no higher than that of the recordings."
+            )
         raise DataError(
             f"Nothing was written: on {parity.clips} clips the ONNX file differs from the detector by up to "
             f"{parity.share:.2g} of the spread of train normals ({of_clips.MOST:g} is allowed), and in "
-            f"{parity.decisions_changed} decisions (none is allowed). Tell the authors of asdcore, with the portfolio."
+            f"{parity.decisions_changed} decisions (none is allowed). {then}"
         )
 
 

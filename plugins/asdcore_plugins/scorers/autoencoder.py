@@ -39,21 +39,25 @@ import hashlib
 import math
 import types
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from asdcore import DOMAINS, DataError
+from asdcore import DOMAINS, DataError, OnnxValue
 from asdcore_plugins.nn.autoencoder import OPTIMIZERS, batches, gather, train, weightless, windows
 from asdcore_plugins.nn.running.one_thread import one_thread
+from asdcore_plugins.nn.written_layers import layers_to_onnx
+from asdcore_plugins.nn.written_spectra import framed_to_onnx
 from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
 from asdcore_plugins.scorers.bases.residuals import SCORES
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.learned import State, Stored, read_only
 from asdcore_plugins.stats.parameters import between, choice, share_of, whole
+from asdcore_plugins.stats.written import written
 
 Rows = NDArray[np.intp]
 
@@ -183,6 +187,23 @@ class Autoencoder(ReferenceScorer):
                 by_clip.append(self._clip(_residuals(self._model, vectors, _clip_rows(vectors, i))))
         references = by_clip[0] if by_clip else self._clip(torch.zeros(1, vectors.shape[2], dtype=torch.float64))
         return {name: np.array([scores[name] for scores in by_clip], np.float64) for name in references}
+
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: frames (1, time, band, dim) -> {reference: (1,)}."""
+        self._check_fitted()
+        frames = features.reshape(-1, self._width)
+        original = framed_to_onnx(frames, self._frames, 1).reshape(-1, self._frames * self._width)
+        residuals = layers_to_onnx(self._model, original) - original
+        if self._kind == "mse":
+            return {"pooled": (residuals * residuals).mean(0, 1).reshape(1)}
+        inverses = {name: inverse.numpy() for name, inverse in self._inverses.items()}
+        rows = residuals.reshape(-1, self._width).mean(0, keepdims=True) if self._kind == "mahalanobis" else residuals
+        distances = {name: ((rows @ inverse) * rows) for name, inverse in inverses.items()}
+        each = {
+            name: values.sum(1) if self._kind == "mahalanobis" else values.mean(1) for name, values in distances.items()
+        }
+        each = {"pooled": written(reduce, np.minimum, list(each.values())), **each}
+        return {name: values.mean(0, keepdims=True) for name, values in each.items()}
 
     def _vectors(self, features: Floats32) -> Floats32:
         if features.ndim != 4:

@@ -28,12 +28,13 @@ from sklearn import cluster
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from asdcore import REFERENCES, distances
+from asdcore import REFERENCES, OnnxValue, distances, distances_to_onnx
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat, unit_rows
 from asdcore_plugins.stats.parameters import metric_name, reference_names, whole, whole_or_none
+from asdcore_plugins.stats.written import mean_smallest
 
 FEWEST = 2
 """Train clips of a reference without which it is left out."""
@@ -98,6 +99,12 @@ class KMeans(ReferenceScorer):
     def _score(self, features: Floats32) -> Mapping[str, Floats]:
         apart = distances(features, self._bank, self._metric)
         return {name: apart[:, rows].min(axis=1) for name, rows in self._banks.items()}
+
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: features (1, D) -> {reference: (1,)}."""
+        self._check_fitted()
+        apart = distances_to_onnx(features, self._bank, self._metric)
+        return {name: mean_smallest(apart, rows, 1) for name, rows in self._banks.items()}
 
     def macs(self, n_train: int, dim: int) -> int:
         """Return the multiply-accumulates to score one clip: to the centres and ten target clips."""

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import REFERENCES, Without
-from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points, PointsOf
+from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, PointsOf
+from asdcore_plugins.scorers.bases.interpolated_points import Points
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Indices
 from asdcore_plugins.stats.parameters import fraction, whole_or_none
 

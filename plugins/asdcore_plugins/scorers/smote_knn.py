@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import REFERENCES
-from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank, Points
+from asdcore_plugins.scorers.bases.interpolated_bank import InterpolatedBank
+from asdcore_plugins.scorers.bases.interpolated_points import Points
 from asdcore_plugins.stats.arrays import DistanceRows, Indices
 from asdcore_plugins.stats.parameters import exact, fraction, whole, whole_or_none
 

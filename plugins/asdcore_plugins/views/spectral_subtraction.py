@@ -7,7 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore import OnnxValue
 from asdcore_plugins.nn.front_ends.stft import near_and_far
+from asdcore_plugins.nn.written_spectra import count
+from asdcore_plugins.nn.written_stft import spectra_to_onnx, waveform_to_onnx
 from asdcore_plugins.views.bases.view import SpectralView
 
 
@@ -62,3 +65,12 @@ class SpectralSubtraction(SpectralView):
         left = np.maximum(loudness - self._beta * np.abs(far), self._floor * loudness)
         gain = np.divide(left, loudness, out=np.zeros_like(left), where=loudness > 0)
         return self._stft.waveform(near * gain, audio.shape[1]).astype(np.float32)
+
+    def to_onnx(self, audio: OnnxValue, sample_rate: int) -> OnnxValue:
+        """Write the view: (2, n_samples) -> (n_samples,)."""
+        near, far = (spectra_to_onnx(self._stft, audio.take(channel)) for channel in (0, 1))
+        loudness = near.power().op("Sqrt")
+        left = (loudness - self._beta * far.power().op("Sqrt")).op("Max", self._floor * loudness)
+        gain = left / (loudness > 0.0).op("Where", loudness, 1.0)
+        waveform = waveform_to_onnx(self._stft, near.scaled(gain), count(audio.take(0)))
+        return waveform.astype(np.float32).astype(np.float64)

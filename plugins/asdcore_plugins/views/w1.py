@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore import OnnxValue
 from asdcore_plugins.nn.front_ends.stft import near_and_far
+from asdcore_plugins.nn.written_spectra import count
+from asdcore_plugins.nn.written_stft import WrittenSpectra, spectra_to_onnx, waveform_to_onnx
 from asdcore_plugins.views.bases.view import SpectralView
 
 PEAK = 0.9
@@ -54,3 +57,18 @@ class W1(SpectralView):
         residual = self._stft.waveform(near - transfer * far, audio.shape[1])
         # Back to the recording's own level: how loud a machine is may be what gives a fault away.
         return (residual * (peak / PEAK)).astype(np.float32)
+
+    def to_onnx(self, audio: OnnxValue, sample_rate: int) -> OnnxValue:
+        """Write the view: (2, n_samples) -> (n_samples,)."""
+        peak = abs(audio).max(0, 1)
+        scale = PEAK / (peak > 0.0).op("Where", peak, 1.0)
+        near, far = (spectra_to_onnx(self._stft, audio.take(channel) * scale) for channel in (0, 1))
+        energy = far.power().sum(0) + EPSILON
+        real = (near.real * far.real + near.imaginary * far.imaginary).sum(0) / energy
+        imaginary = (near.imaginary * far.real - near.real * far.imaginary).sum(0) / energy
+        left = WrittenSpectra(
+            near.real - (real * far.real - imaginary * far.imaginary),
+            near.imaginary - (real * far.imaginary + imaginary * far.real),
+        )
+        residual = waveform_to_onnx(self._stft, left, count(audio.take(0)))
+        return (residual / scale).astype(np.float32).astype(np.float64)

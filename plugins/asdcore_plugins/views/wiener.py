@@ -8,9 +8,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.nn.front_ends.mel import MelSums, slaney_bank
 from asdcore_plugins.nn.front_ends.stft import near_and_far, power
+from asdcore_plugins.nn.written_spectra import count
+from asdcore_plugins.nn.written_stft import percentile_to_onnx, spectra_to_onnx, waveform_to_onnx
 from asdcore_plugins.views.bases.view import SpectralView
 
 Floats = NDArray[np.float64]
@@ -88,7 +90,7 @@ class Wiener(SpectralView):
 
     def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         channels = near_and_far(audio, "wiener", self._stft.n_fft)
-        mel, centres = _bands(sample_rate, self._stft.n_fft, self._n_mels)
+        mel, centres, _ = _bands(sample_rate, self._stft.n_fft, self._n_mels)
         spectra = self._stft.spectra(channels)
         mels = np.stack([mel(power(channel)).T for channel in spectra])
         loudest = float(mels.max())
@@ -107,10 +109,26 @@ class Wiener(SpectralView):
         gain: Floats = np.clip(1.0 - self._beta * calm / ratio, self._floor, 1.0) ** self._alpha
         return gain
 
+    def to_onnx(self, audio: OnnxValue, sample_rate: int) -> OnnxValue:
+        """Write the view: (2, n_samples) -> (n_samples,)."""
+        _, centres, bank = _bands(sample_rate, self._stft.n_fft, self._n_mels)
+        spectra = [spectra_to_onnx(self._stft, audio.take(channel)) for channel in (0, 1)]
+        mels = [channel.power() @ bank.T for channel in spectra]
+        loudest = mels[0].op("Max", mels[1]).max(0, 1)
+        # Silence stays silence, whatever its gain.
+        least = LEAST * (loudest > 0.0).op("Where", loudest, 1.0)
+        ratio = (mels[0] + least) / (mels[1] + least)
+        calm = percentile_to_onnx(ratio, self._percentile)
+        gain = (1.0 - self._beta * calm / ratio).op("Max", self._floor).op("Min", 1.0) ** self._alpha
+        bins = np.arange(self._stft.n_fft // 2 + 1) * (sample_rate / self._stft.n_fft)
+        smooth = gain @ np.stack([np.interp(bins, centres, one) for one in np.eye(self._n_mels)])
+        waveform = waveform_to_onnx(self._stft, spectra[0].scaled(smooth), count(audio.take(0)))
+        return waveform.astype(np.float32).astype(np.float64)
+
 
 @functools.lru_cache(maxsize=8)
-def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[MelSums, Floats]:
-    """Return the sums over mel bands, and the frequency in Hz at which each band is widest open."""
+def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[MelSums, Floats, Floats]:
+    """Return the sums over mel bands, the frequency in Hz at which each band is widest open, and the bands' weights."""
     bank = slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0)
     if empty := int((~bank.any(axis=1)).sum()):
         raise DataError(
@@ -120,4 +138,4 @@ def _bands(sample_rate: int, n_fft: int, n_mels: int) -> tuple[MelSums, Floats]:
     weights = bank / bank.sum(axis=1, keepdims=True)
     # A band's own mean frequency: distinct for every band, however few bins it has.
     centres: Floats = (weights * (np.arange(bank.shape[1]) * (sample_rate / n_fft))).sum(axis=1)
-    return MelSums(bank), centres
+    return MelSums(bank), centres, bank

@@ -39,7 +39,16 @@ scorer = { name = "pca_residual", components = 3 }
 [branches.sorted]
 view = "w1"
 encoder = { name = "logmel", n_mels = 16, pooling = "gwrp" }
-scorer = { name = "lof", k = 2 }
+scorer = { name = "smote_knn", ratio = 1.0 }
+
+[branches.fixed]
+encoder = { name = "logmel", n_mels = 16, pooling = "frames" }
+scorer = { name = "autoencoder", epochs = 1 }
+
+[branches.refused]
+view = "stereo"
+encoder = { name = "stereo_logmel", n_mels = 4, n_fft = 256, hop = 128, seconds = 0.1 }
+scorer = "isolation_forest"
 
 [systems.written]
 weights = { knn = 0.5, gauss = 0.25, rest = 0.25 }
@@ -57,8 +66,11 @@ fusion = "fisher"
 weights = { knn = 1.0, gauss = 1.0 }
 fusion = "max"
 
+[systems.frames]
+weights = { sorted = 1.0, fixed = 1.0 }
+
 [systems.refused]
-weights = { sorted = 1.0, rest = 1.0 }
+weights = { refused = 1.0, rest = 1.0 }
 fusion = "median"
 guards = [{ name = "tail", support = "knn" }]
 
@@ -112,7 +124,7 @@ def test_train_normals_at_the_threshold_are_decided_alike(root, detector, sessio
         assert (score.item(), bool(decision.item())) == (pytest.approx(verdict.score, abs=1e-6), verdict.anomalous)
 
 
-@pytest.mark.parametrize("system", ["fisher", "largest", "mirrored"])
+@pytest.mark.parametrize("system", ["fisher", "frames", "largest", "mirrored"])
 def test_other_fusions_and_mirrors(detector, tmp_path, system):
     file = asdcore.export_onnx(detector, tmp_path / "other.onnx", system=system, clips=20)
     assert (file.system, file.parity.clips, file.parity.decisions_changed) == (system, 20, 0)
@@ -140,8 +152,8 @@ def test_all_that_cannot_be_written_is_named_at_once_with_what_can(detector, tmp
         asdcore.export_onnx(detector, tmp_path / "no.onnx", system="refused")
     first, *lines = str(caught.value).splitlines()
     assert first == "Nothing was written, for this cannot be ONNX:"
-    able = "Views that can: difference, far, mean, near"
-    assert f"branch 'sorted': view 'w1': it cannot be written as ONNX. {able}" in lines
+    able = "Views that can: difference, far, mean, near, w1"
+    assert f"branch 'refused': view 'stereo': it cannot be written as ONNX. {able}" in lines
     assert any(line.startswith("system 'refused': fusion 'median': ") for line in lines)
     assert not (tmp_path / "no.onnx").exists()
 

@@ -1,32 +1,27 @@
-"""The base of scorers that add points between train clips to a bank; features of these points are never computed.
-
-The distance of a clip to the point (1 - share) a + share b follows from its distances to a and b and theirs to each
-other (Stewart's theorem), so a thousand such points cost a thousand sums. For the cosine metric the points are those of
-the unit vectors, scaled back to unit length.
-"""
+"""The base of scorers that add points between train clips to a bank; features of these points are never computed."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, Without
+from asdcore import DataError, OnnxValue, Without
 from asdcore_plugins.scorers.bases.distance import DistanceScorer
+from asdcore_plugins.scorers.bases.interpolated_points import Points
 from asdcore_plugins.scorers.bases.references import references_left
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat
-from asdcore_plugins.stats.learned import LEARNED, Learned
+from asdcore_plugins.stats.learned import LEARNED
 from asdcore_plugins.stats.neighbours.bounded_distances import BoundedDistances
 from asdcore_plugins.stats.neighbours.exact import BLOCK, mean_nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import MEASURED, LazyDistances
 from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.parameters import whole
+from asdcore_plugins.stats.written import mean_smallest
 
 ENDS = 1024
 """The most ends of points: with fewer, only distances to the ends are measured; a larger bank refuses more."""
@@ -34,81 +29,6 @@ ENDS = 1024
 
 FEW = 128
 """Ends of points that are all measured for a new clip; of more, only those of points that may be the nearest."""
-
-
-@dataclass(frozen=True)
-class Points(Learned):
-    """Points between two train clips each.
-
-    Parameters
-    ----------
-    a, b
-        (n_points,) the train clips at both ends.
-    share
-        (n_points,) how far along the way from a to b, 0 to 1.
-    apart
-        (n_points,) distance of a and b.
-    """
-
-    a: Annotated[Indices, "points", "n"]
-    b: Annotated[Indices, "points", "n"]
-    share: Annotated[Floats, "points"]
-    apart: Annotated[Floats, "points"]
-
-    def nearest(self, row: Floats, metric: str, k: int, lost: Flags | None = None) -> Floats:
-        """Return the k smallest distances of one clip to the points, in any order.
-
-        Parameters
-        ----------
-        row
-            (n_train,) distances of the clip to the train clips.
-        metric
-            "cosine" or "euclidean".
-        k
-            Points to return. With fewer points than k, all of them.
-        lost
-            (n_points,) points that do not exist for this clip; they are infinitely far.
-        """
-        far = self.measured(row, metric)
-        if lost is not None:
-            far[lost] = np.inf
-        if k < len(far):
-            far = far.min(keepdims=True) if k == 1 else np.partition(far, k - 1)[:k]
-        # Both are increasing, so it is enough to take them of the smallest.
-        near = np.sqrt(np.maximum(far, 0.0)) if metric == "euclidean" else np.clip((1.0 + far) / 2.0, 0.0, 1.0)
-        return np.where(far < np.inf, near, np.inf)
-
-    def measured(self, row: Floats, metric: str) -> Floats:
-        """Return what grows with the distance of one clip to each point (n_points,), for its distances (n_train,).
-
-        It does not fall if one of the distances grows.
-        """
-        here, there, lift, length = self._parts
-        real = np.square(row) if metric == "euclidean" else 1.0 - 2.0 * row
-        far, of_b = np.take(real, self.a), np.take(real, self.b)
-        far *= here
-        of_b *= there
-        far += of_b
-        if metric == "euclidean":
-            far -= lift
-            return far
-        return np.asarray(-np.divide(far, length, out=np.zeros_like(far), where=length > 0))
-
-    def some(self, places: Indices | slice) -> Points:
-        """Return some of the points."""
-        return Points(self.a[places], self.b[places], self.share[places], self.apart[places])
-
-    @cached_property
-    def ends(self) -> Indices:
-        """The train clips at the ends."""
-        return np.union1d(self.a, self.b)
-
-    @cached_property
-    def _parts(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """What the clip does not change: both shares, the term that Stewart's theorem subtracts, a point's length."""
-        both = self.share * (1.0 - self.share)
-        length = np.sqrt(np.maximum(1.0 - 4.0 * both * self.apart, 0.0))
-        return 1.0 - self.share, self.share, both * np.square(self.apart), length
 
 
 PointsOf = Callable[[int], tuple[Points, Flags | None]]
@@ -142,6 +62,17 @@ class InterpolatedBank(DistanceScorer):
         self._check_fitted()
         real = {name: np.take(distances, members, axis=1) for name, members in self._members.items()}
         return self._scores(real, [self._points.nearest(row, self.metric, self._k) for row in distances])
+
+    def distances_to_onnx(self, distances: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write :meth:`score_distances`: (1, n_train) -> {reference: (1,)}."""
+        self._check_fitted()
+        points, n_points = self._points.distances_to_onnx(distances, self.metric), len(self._points.a)
+        every = distances.op("Concat", points, axis=1) if n_points else distances
+        added = np.arange(self._n, self._n + n_points)
+        return {
+            name: mean_smallest(every, members if name == "source" else np.concatenate([members, added]), self._k)
+            for name, members in self._members.items()
+        }
 
     def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
         far, clips = BoundedDistances(bank, flat(features)), range(len(features))
