@@ -47,7 +47,7 @@ def test_the_example_runs(example, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "module",
     [
-        "evidence.false_positives",
+        "evidence.false_alarms.false_positives",
         "evidence.metrics",
         "evidence.roc",
         "evidence.rules",

@@ -135,7 +135,8 @@ def _verdicts(
             if file.is_dir():
                 raise DataError(f"is a folder: name the files in it, such as {file / '*.wav'}")
             audio, facts = decode_new(file)
-            scored.append((file, detector.score(audio, facts.sample_rate, machine, section, system=system)))
+            verdict = detector.score(audio, facts.sample_rate, machine, section, system=system, unit=facts.unit)
+            scored.append((file, verdict))
         except (DataError, PluginError) as error:
             troubles.add(file, str(error).removeprefix(f"{file.name}: "))
     return scored, troubles.lines()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from asdcore.cli.freeze import PublicKey, failing
+from asdcore.cli.freeze import PublicKey
 from asdcore.cli.shared import FAILED
 from asdcore.errors import DataError
 
@@ -33,6 +33,7 @@ KeepAudio = Annotated[float, typer.Option(help="Seconds of sound to keep before 
 Once = Annotated[bool, typer.Option("--once", help="Of a folder: end when all that is there has been heard.")]
 Settle = Annotated[float, typer.Option(help="Of a folder: seconds for which a file must not change first.", min=0)]
 Rate = Annotated[int | None, typer.Option(help="Of stdin: Hz.", min=1000)]
+Unit = Annotated[str, typer.Option(help="Of the samples, such as g, of sound that does not say it.")]
 Channels = Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.", min=1)]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Say of the window that raises an alarm which band and seconds stand out.")
@@ -59,6 +60,7 @@ def monitor(
     settle: Settle = 2.0,
     sample_rate: Rate = None,
     channels: Channels = 1,
+    unit: Unit = "",
     explain: Explain = False,
     data: Data = None,
     windows: ShowWindows = False,
@@ -68,7 +70,8 @@ def monitor(
 
     Reads a detector and a source of sound. Prints events as lines of JSON: an alarm that begins or ends, drift, a note.
     All windows go into the log, from which the monitor goes on if it was stopped, by whatever. Exits with 1 if an alarm
-    began, 0 if none did. With --explain an alarm also says which band of frequency and which seconds stand out.
+    began, 0 if none did, and 2 if it cannot listen. With --explain an alarm also says which band of frequency and which
+    seconds stand out.
 
     Example: asdcore monitor pump.asd night.wav --alarm 3/5
     """
@@ -81,15 +84,14 @@ def monitor(
     place = _source(source, once=once, settle=settle, sample_rate=sample_rate, channels=channels)
     file = log or _log_beside(source)
     _check_apart(source, file, keep_audio)
-    with failing():
-        loaded = load_detector(detector, public_key=key)
-        for note in loaded.notes:
-            typer.echo(f"note: {note}", err=True)
-        judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
-        learnt = (judge.machine, judge.system, loaded.windows)
-        asked = settings_of(*learnt, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
-        says_why = explainer(loaded, judge.machine, data) if explain else None
-    if _listen(judge, asked, place, file, keep_audio=keep_audio, says_why=says_why, show=windows):
+    loaded = load_detector(detector, public_key=key)
+    for note in loaded.notes:
+        typer.echo(f"note: {note}", err=True)
+    judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
+    learnt = (judge.machine, judge.system, loaded.windows)
+    asked = settings_of(*learnt, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
+    says_why = explainer(loaded, judge.machine, data) if explain else None
+    if _listen(judge, asked, place, file, unit=unit, keep_audio=keep_audio, says_why=says_why, show=windows):
         raise typer.Exit(FAILED)
 
 
@@ -107,6 +109,7 @@ def _listen(
     place: Source,
     file: Path,
     *,
+    unit: str,
     keep_audio: float,
     says_why: Explains | None,
     show: bool,
@@ -116,7 +119,7 @@ def _listen(
     from asdcore.monitor.journal import Journal
     from asdcore.monitor.keep_audio import AudioKept
     from asdcore.monitor.monitor import Monitor, keep_folder
-    from asdcore.monitor.setup import misfit, settings_written
+    from asdcore.monitor.setup import settings_written
 
     detector, machine, system = judge
     journal = Journal(file, settings_written(detector, machine, system, asked))
@@ -127,7 +130,7 @@ def _listen(
             journal,
             AudioKept(keep_folder(file), keep_audio),
             _print if show else None,
-            lambda channels, rate: misfit(machine, channels, rate),
+            lambda channels, rate, of_file: machine.kind.misfit(channels, rate, of_file or unit),
             says_why,
         )
         _tell(asked, under_way, file)

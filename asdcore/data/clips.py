@@ -115,7 +115,7 @@ def index_clips(
     -------
     polars.DataFrame
         The clip index, a row for each clip, sorted by clip: the keys of the entries, and ``channels``,
-        ``sample_rate`` (Hz), ``n_samples`` and ``sha256`` of each file.
+        ``sample_rate`` (Hz), ``n_samples`` and ``sha256`` of each file; ``unit`` of its samples if any file says one.
 
     Raises
     ------
@@ -150,7 +150,9 @@ def index_clips(
     index = pl.DataFrame({name: given[name] for name in NAMED}, schema=dict.fromkeys(NAMED, pl.String))
     index = index.with_columns(domain=pl.when(pl.col("split") == "test").then(None).otherwise(pl.col("domain")))
     index = index.hstack(kept).hstack(audio).sort("clip")
-    units, index = index.select("clip", "machine", "channels", "unit"), index.select(list(CLIP_INDEX.columns))
+    units = index.select("clip", "machine", "channels", "unit")
+    index = index.with_columns(unit=pl.when(pl.col("unit") != "").then(pl.col("unit")))
+    index = index.select([*CLIP_INDEX.columns, *CLIP_INDEX.if_known])
     problems = [
         *problems,
         *unreadable,

@@ -69,7 +69,8 @@ class WindowedReader:
         self.notes = [*cutter.notes(), *_alike(rows)]
         if facts_are_given():
             return index_clips(root, rows, names_repeat=True)
-        return CLIP_INDEX.check(pl.DataFrame(rows, schema=CLIP_INDEX.columns).sort("clip"))
+        schema = {**CLIP_INDEX.columns, **CLIP_INDEX.if_known}
+        return CLIP_INDEX.check(pl.DataFrame(rows, schema=schema).sort("clip"))
 
     def _check_train(self, root: Path, index: pl.DataFrame, rows: list[dict[str, Any]]) -> None:
         """Raise DatasetError for machines whose train recordings are all too short for a window."""

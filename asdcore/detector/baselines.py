@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from asdcore.data.recording_kind import RecordingKind
 from asdcore.detector.listen import Features
 from asdcore.detector.machine import FrozenMachine
 from asdcore.detector.verdict import Verdict
@@ -43,14 +44,19 @@ class Baselines:
         self.machine, self.section = self._newest.machine, self._newest.section
 
     @property
+    def kind(self) -> RecordingKind:
+        """What the train clips are, which is the same for all: another is no baseline beside the earlier ones."""
+        return self._newest.kind
+
+    @property
     def channels(self) -> int:
         """How many channels the train clips have."""
-        return self._newest.channels
+        return self.kind.channels
 
     @property
     def sample_rates(self) -> list[int]:
         """Which sample rates in Hz the train clips have."""
-        return sorted({rate for baseline in self._baselines for rate in baseline.sample_rates})
+        return list(self.kind.sample_rates)
 
     @property
     def seconds(self) -> float:

@@ -14,8 +14,6 @@ from tempfile import mkdtemp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from asdcore.components.checkpoints import CHECKPOINT
-from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.compute.requests import Request
 from asdcore.compute.scoring import Recipe
 from asdcore.compute.threads import single_threaded
@@ -23,7 +21,7 @@ from asdcore.contract.plugins import Plugins, chosen, loaded
 from asdcore.detector.baselines import Baselines, KnownMachine
 from asdcore.detector.container import Container, with_checkpoints
 from asdcore.detector.feature_shares import FeatureShares
-from asdcore.detector.listen import Features, Listener, checked_audio, frozen_listener
+from asdcore.detector.listen import Features, Given, Listener, checked_audio, frozen_listener, kernel_notes
 from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError, located
@@ -119,19 +117,7 @@ class Detector:
         """
         with chosen(self._plugins):
             empty = audio_empty_bands.notes(self._frozen.clips, self._plan.branches, self._plugins, None)
-        networks = [
-            name
-            for name, branch in self._plan.branches.items()
-            if CHECKPOINT in branch.encoder.parameters and not branch.encoder.parameters.get("exact")
-        ]
-        recorded = self._container.manifest.predicate["environment"]
-        if not networks or not (changes := kernel_changes(recorded, processor())):
-            return empty
-        return [
-            *empty,
-            f"the network of {', '.join(networks)} computes here with other code than when it was frozen "
-            f"({in_short(changes)}), so the last digits of scores may differ. exact = true in a portfolio prevents it.",
-        ]
+        return [*empty, *kernel_notes(self._plan, self._container.manifest.predicate["environment"])]
 
     def score(
         self,
@@ -141,6 +127,7 @@ class Detector:
         section: str | None = None,
         *,
         system: str | None = None,
+        unit: str | None = None,
     ) -> Verdict:
         """Score one clip by one system.
 
@@ -149,11 +136,14 @@ class Detector:
         audio : array_like of float, shape (n_samples,) or (n_channels, n_samples)
             In [-1, 1], with as many channels as the machine's train clips.
         sample_rate : int
-            Hz. Encoders resample from it, as in a run.
+            Hz, that of the machine's train clips.
         machine, section : str, optional
             Which machine the clip is of. Not needed if the detector knows one only.
         system : str, optional
             The system. By default the only one, or the one with the portfolio's name.
+        unit : str, optional
+            The unit of the samples, such as "g"; "" if nothing says it. By default that of the train clips is taken for
+            granted.
 
         Returns
         -------
@@ -164,18 +154,25 @@ class Detector:
         Raises
         ------
         DataError
-            If the clip is too short, silent, not finite or of another number of channels, or the machine is unknown.
+            If the clip is too short, silent, not finite, or of another number of channels, rate or unit than the train
+            clips, or the machine is unknown.
         ManifestError
             If this machine computes other numbers than were frozen.
         """
         name = self._system(system)
-        return self._verdicts(audio, sample_rate, machine, section, [name])[name]
+        return self._verdicts((audio, sample_rate, unit), machine, section, [name])[name]
 
     def score_all(
-        self, audio: ArrayLike, sample_rate: int, machine: str | None = None, section: str | None = None
+        self,
+        audio: ArrayLike,
+        sample_rate: int,
+        machine: str | None = None,
+        section: str | None = None,
+        *,
+        unit: str | None = None,
     ) -> dict[str, Verdict]:
         """Score one clip by every system; parameters and errors as of :meth:`score`."""
-        return self._verdicts(audio, sample_rate, machine, section, self.systems)
+        return self._verdicts((audio, sample_rate, unit), machine, section, self.systems)
 
     def feature_shares(
         self,
@@ -194,8 +191,8 @@ class Detector:
             frozen = self._machine(*self._cell(machine, section))
             if isinstance(frozen, Baselines):
                 return {}
-            features = self._heard(audio, sample_rate, frozen)
-            with located(f"{frozen.machine} section {frozen.section}"):
+            features = self._heard((audio, sample_rate, None), frozen)
+            with located(frozen.kind.where):
                 return frozen.feature_shares(features, branches)
 
     def known(self, machine: str | None = None, section: str | None = None) -> KnownMachine:
@@ -220,20 +217,19 @@ class Detector:
         self._system(system)
 
     def _verdicts(
-        self, audio: ArrayLike, sample_rate: int, machine: str | None, section: str | None, systems: list[str]
+        self, given: Given, machine: str | None, section: str | None, systems: list[str]
     ) -> dict[str, Verdict]:
         with self._lock, chosen(self._plugins), single_threaded():
             frozen = self._machine(*self._cell(machine, section))
-            features = self._heard(audio, sample_rate, frozen)
-            with located(f"{frozen.machine} section {frozen.section}"):
+            features = self._heard(given, frozen)
+            with located(frozen.kind.where):
                 return frozen.verdicts(features, systems)
 
-    def _heard(self, audio: ArrayLike, sample_rate: int, frozen: KnownMachine) -> Features:
+    def _heard(self, given: Given, frozen: KnownMachine) -> Features:
         """Return the features of one clip, if it is sound of this machine's kind."""
-        where = f"{frozen.machine} section {frozen.section}"
-        sound = checked_audio(audio, sample_rate, frozen.channels, frozen.seconds, where)
-        with located(where):
-            return self._features(sound, int(sample_rate), frozen.machine, frozen.section)
+        sound = checked_audio(*given, frozen.kind, frozen.seconds)
+        with located(frozen.kind.where):
+            return self._features(sound, int(given[1]), frozen.machine, frozen.section)
 
     def _features(self, sound: NDArray[np.float32], sample_rate: int, machine: str, section: str) -> Features:
         """Return the features of one clip for all branches of a machine."""

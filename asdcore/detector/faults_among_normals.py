@@ -45,9 +45,10 @@ def heard_by(detector: Detector, cell: CellName, clips: pl.DataFrame, root: Path
     """Return what a detector says of every clip of an index."""
     heard = []
     with progress.stage("compare", len(clips)) as advance:
-        for name, sha256 in clips.select("clip", "sha256").rows():
+        units = clips["unit"] if "unit" in clips.columns else [None] * len(clips)
+        for (name, sha256), unit in zip(clips.select("clip", "sha256").rows(), units, strict=True):
             try:
-                verdicts = detector.score_all(*decode(root / name, sha256), *cell)
+                verdicts = detector.score_all(*decode(root / name, sha256), *cell, unit=unit or "")
                 margins = {system: verdict.score - verdict.threshold for system, verdict in verdicts.items()}
                 p_values = {system: verdict.p_value for system, verdict in verdicts.items()}
                 heard.append(Heard(name, sha256, margins, p_values))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.compute import encoding
+from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.compute.recipes import features_digest
 from asdcore.compute.requests import Request
 from asdcore.compute.scoring import Recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.data.audio import LOUDEST
+from asdcore.data.recording_kind import RecordingKind
 from asdcore.data.sample_rates import RATES
 from asdcore.detector.container import Container
 from asdcore.errors import DataError, ManifestError
@@ -34,6 +38,10 @@ SHORTEST = 0.5
 
 Features = dict[Path, NDArray[np.float32]]
 """{folder of a feature set: the features (1, ...) of the clip}."""
+
+
+Given = tuple[Any, Any, str | None]
+"""Sound as somebody gives it: audio, sample rate in Hz, and unit (None if it is that of the train clips)."""
 
 
 class Listener:
@@ -107,7 +115,27 @@ def frozen_listener(container: Container, plan: Portfolio, plugins: Plugins) -> 
     return listener
 
 
-def checked_audio(audio: Any, sample_rate: Any, channels: int, seconds: float, where: str) -> NDArray[np.float32]:
+def kernel_notes(plan: Portfolio, recorded: Mapping[str, Any]) -> list[str]:
+    """Say so if networks compute here with other code than when they were frozen.
+
+    recorded : the environment of the manifest.
+    """
+    networks = [
+        name
+        for name, branch in plan.branches.items()
+        if CHECKPOINT in branch.encoder.parameters and not branch.encoder.parameters.get("exact")
+    ]
+    if not networks or not (changes := kernel_changes(recorded, processor())):
+        return []
+    return [
+        f"the network of {', '.join(networks)} computes here with other code than when it was frozen "
+        f"({in_short(changes)}), so the last digits of scores may differ. exact = true in a portfolio prevents it."
+    ]
+
+
+def checked_audio(
+    audio: Any, sample_rate: Any, unit: str | None, kind: RecordingKind, seconds: float
+) -> NDArray[np.float32]:
     """Return the sound of a clip as (n_channels, n_samples) float32.
 
     Parameters
@@ -115,11 +143,13 @@ def checked_audio(audio: Any, sample_rate: Any, channels: int, seconds: float, w
     audio : array_like of float, shape (n_samples,) or (n_channels, n_samples)
         In [-1, 1].
     sample_rate : int
-        Hz, within the limits of audio files.
-    channels, seconds : int, float
-        How many channels the train clips of this machine have, and how long the shortest of them is.
-    where : str
-        Machine and section, for messages.
+        Hz, that of the train clips.
+    unit : str, optional
+        Of the samples, as :meth:`RecordingKind.misfit` takes it.
+    kind : RecordingKind
+        What the train clips of this machine are.
+    seconds : float
+        How long the shortest of them is.
 
     Raises
     ------
@@ -132,21 +162,23 @@ def checked_audio(audio: Any, sample_rate: Any, channels: int, seconds: float, w
         raise DataError(f"the sample rate is {sample_rate!r}; a whole number of Hz from {low:,} to {high:,} is allowed")
     samples = _array(audio)
     samples = samples[None] if samples.ndim == 1 else samples
-    if samples.ndim != 2 or len(samples) != channels:
+    if samples.ndim != 2 or len(samples) != kind.channels:
         given = (
             f"{len(samples)} channel{'s' * (len(samples) != 1)}" if samples.ndim == 2 else f"an array {samples.shape}"
         )
-        is_turned = samples.ndim == 2 and samples.shape[1] == channels
+        is_turned = samples.ndim == 2 and samples.shape[1] == kind.channels
         turn = ". soundfile.read gives (n_samples, n_channels): transpose it" if is_turned else ""
         raise DataError(
-            f"the clip has {given}; the train clips of {where} have {channels}, so a file of {channels}, or an array "
-            f"({channels}, n_samples), is allowed{turn}"
+            f"the clip has {given}; the train clips of {kind.where} have {kind.channels}, so a file of "
+            f"{kind.channels}, or an array ({kind.channels}, n_samples), is allowed{turn}"
         )
+    if why := kind.misfit(kind.channels, rate, unit):
+        raise DataError(why)
     shortest = SHORTEST * seconds
     if samples.shape[1] < shortest * rate:
         raise DataError(
             f"the clip has {samples.shape[1] / rate:.6g} s; at least {shortest:.6g} s are allowed, half of the "
-            f"shortest train clip of {where}"
+            f"shortest train clip of {kind.where}"
         )
     return _sound(samples)
 

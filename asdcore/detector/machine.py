@@ -13,6 +13,7 @@ import polars as pl
 from asdcore.components.seeds import seeded
 from asdcore.compute.scoring import Recipe, Rows, Without
 from asdcore.contract.plugins import Plugins
+from asdcore.data.recording_kind import RecordingKind, kind_of
 from asdcore.detector.branches import FrozenBranch, FrozenCell
 from asdcore.detector.container import Container
 from asdcore.detector.feature_shares import FeatureShares, Shares
@@ -101,14 +102,19 @@ class FrozenMachine:
         self._thresholds = self._prove_systems(frozen)
 
     @property
+    def kind(self) -> RecordingKind:
+        """What its train clips are, and so every clip to judge: channels, sample rate, unit."""
+        return kind_of(f"{self.machine} section {self.section}", self._clips)
+
+    @property
     def channels(self) -> int:
         """How many channels its train clips have."""
-        return int(self._clips["channels"][0])
+        return self.kind.channels
 
     @property
     def sample_rates(self) -> list[int]:
         """Which sample rates in Hz its train clips have."""
-        return sorted(map(int, self._clips["sample_rate"].unique()))
+        return list(self.kind.sample_rates)
 
     @property
     def seconds(self) -> float:

@@ -74,6 +74,8 @@ def explain_file(
         _check_file(file)
         detector = load_detector(path, public_key=public_key)
     audio, facts = decode_new(file)
+    if why := detector.known(machine, section).kind.misfit(facts.channels, facts.sample_rate, facts.unit):
+        raise DataError(f"{file.name}: {why}")
     _check_window(detector, file, facts)
     explained = explain(
         detector, audio, facts.sample_rate, machine, section, system=system, data=data, times=times, bands=bands

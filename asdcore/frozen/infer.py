@@ -261,9 +261,9 @@ class _Inference:
         if not index.select(NAMES).sort("clip").equals(listed):
             raise DataError(f"Clips below {self.data} were added or removed meanwhile. Run again when it is complete.")
         own = like_test(of(index, "train"), listed).join(frozen, on=CELL, how="anti")
-        normals, test = pl.concat([frozen, own]), of(index, "test")
+        normals, test = pl.concat([frozen, own], how="diagonal"), of(index, "test")
         check_alike(test, normals)
-        return CLIP_INDEX.check(pl.concat([normals, test]).sort("clip"))
+        return CLIP_INDEX.check(pl.concat([normals, test], how="diagonal").sort("clip"))
 
     def frozen_normals(self, listed: pl.DataFrame) -> pl.DataFrame:
         """Return the frozen train clips of the machines and sections that have test clips."""

@@ -41,6 +41,7 @@ class Change:
     def __init__(self, normals: NDArray[np.float64], every: int = 1) -> None:
         self._every, self._runs = max(1, every), dict.fromkeys(MEANING, 0)
         self._first: list[list[float]] = []
+        self._usual: NDArray[np.float64] | None = None
         self._tests = {
             "scores": ExchangeabilityTest("scores", normals),
             "level": ExchangeabilityTest("level"),
@@ -54,9 +55,9 @@ class Change:
         values = {"scores": score}
         if len(self._first) < SETTLE:
             self._first.append([level, *spectrum])
-        else:
-            usual = np.median(np.array(self._first), axis=0)
-            values |= {"level": level, "spectrum": float(np.linalg.norm(np.array(spectrum) - usual[1:]))}
+            self._usual = np.median(np.array(self._first), axis=0)[1:] if len(self._first) == SETTLE else None
+        elif self._usual is not None:
+            values |= {"level": level, "spectrum": float(np.linalg.norm(np.array(spectrum) - self._usual))}
         return [self._drift(what) for what, value in values.items() if self._tests[what].hear(value) >= 1 / FALSE_DRIFT]
 
     def _drift(self, what: str) -> dict[str, Any]:

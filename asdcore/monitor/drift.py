@@ -10,6 +10,11 @@ The bet is the simple jumper (Vovk, Petej, Nouretdinov, Ahlberg, Carlsson and Ga
 conformal test martingales for change-point detection", COPA 2021, algorithm 1): capital is kept in three accounts that
 bet on small p-values, on large ones, and on neither, and a hundredth of it moves between them at every step.
 
+Capital that is bet shrinks as long as nothing changes, by some 0.4 % a window: after a month nothing would be left to
+bet with. So only half of the capital is bet at first. The rest is a reserve that enters the accounts little by little;
+half of it is left after 1000 windows, and 500 / n after n. Both together are a martingale as before, with the same
+guarantee: a mixture of jumpers that begin at different times.
+
 What it assumes: that values are exchangeable if nothing changes. Overlapping windows are not, so only windows that do
 not overlap are asked. Windows of one machine follow each other in time, too; slow swings of a healthy machine are
 change to this test, as they are to anybody who compares.
@@ -27,6 +32,12 @@ JUMP = 0.01
 """The share of capital that moves between accounts at every step."""
 
 BETS = (-1.0, 0.0, 1.0)
+
+RESERVE = 0.5
+"""The share of capital that is not bet at first."""
+
+HALF_OF_IT = 1000
+"""Windows after which half of the reserve has been bet."""
 
 
 class ExchangeabilityTest:
@@ -49,12 +60,12 @@ class ExchangeabilityTest:
 
     def __init__(self, name: str, reference: Iterable[float] = ()) -> None:
         self._name, self._before = name, array("d", sorted(map(float, reference)))
-        self._accounts, self._n = [1 / len(BETS)] * len(BETS), 0
+        self._accounts, self._n = [(1 - RESERVE) / len(BETS)] * len(BETS), 0
 
     @property
     def capital(self) -> float:
         """How strong the evidence is that something changed: at most 1/C of unchanged monitors ever reach C."""
-        return math.fsum(self._accounts)
+        return math.fsum(self._accounts) + self._reserve(self._n)
 
     def hear(self, value: float) -> float:
         """Take in a value, and return the capital after it."""
@@ -63,9 +74,15 @@ class ExchangeabilityTest:
         p = (more + self._draw() * (equal + 1)) / (len(self._before) + 1)
         bisect.insort(self._before, value)
         everything = math.fsum(self._accounts)
-        moved = [(1 - JUMP) * account + JUMP / len(BETS) * everything for account in self._accounts]
+        fresh = self._reserve(self._n - 1) - self._reserve(self._n)
+        moved = [(1 - JUMP) * account + (JUMP * everything + fresh) / len(BETS) for account in self._accounts]
         self._accounts = [account * (1 + bet * (p - 0.5)) for account, bet in zip(moved, BETS, strict=True)]
         return self.capital
+
+    @staticmethod
+    def _reserve(n_values: int) -> float:
+        """Return the capital that was not bet yet after so many values."""
+        return RESERVE * HALF_OF_IT / (HALF_OF_IT + n_values)
 
     def _draw(self) -> float:
         """Return a number in (0, 1) that the name and the number of the value determine."""

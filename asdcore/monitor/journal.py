@@ -68,6 +68,7 @@ class Journal:
             raise StoreError(f"Another monitor is writing to {path}. Stop it first, or name another file with --log.")
         self._lock: Lock = lock
         self._synced = time.monotonic()
+        self._end: int | None = None  # of what this process has written
         try:
             self._begin(dict(settings))
         except BaseException:
@@ -110,6 +111,7 @@ class Journal:
     def _append(self, line: Mapping[str, Any]) -> None:
         content = (in_json(line, separators=(",", ":")) + "\n").encode()
         end = os.lseek(self._lock.descriptor, 0, os.SEEK_END)
+        self._check_untouched(end)
         with disk_trouble(self.path, ELSEWHERE):
             try:
                 written = 0
@@ -118,6 +120,20 @@ class Journal:
             except OSError:
                 os.ftruncate(self._lock.descriptor, end)  # a full disk leaves no half line
                 raise
+        self._end = end + len(content)
+
+    def _check_untouched(self, end: int) -> None:
+        """Raise StoreError if another program has moved the file, or changed its length. end : where it ends now."""
+        if not self._lock.is_there():
+            what = "was moved or removed"
+        elif self._end not in (None, end):
+            what = f"has {end} bytes, and {self._end} were written"
+        else:
+            return
+        raise StoreError(
+            f"{self.path} {what} while the monitor ran, perhaps by logrotate. It is the memory of the monitor: put it "
+            "back, and the same command goes on from there; without it, it begins anew. Leave it out of rotations."
+        )
 
     def _begin(self, settings: dict[str, Any]) -> None:
         """Write the first line of a new file, or compare that of an old one; remove a line that was cut short."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.detector.verdict import Verdict
-from asdcore.errors import DataError, StoreError
+from asdcore.errors import AsdcoreError, DataError, StoreError
 from asdcore.monitor.alarms import AlarmRule, Alarms, Heard
 from asdcore.monitor.change import Change
 from asdcore.monitor.journal import DONE, HEARING, NOTE, WINDOW, Journal
@@ -72,7 +72,7 @@ class Monitor:
     show : callable, optional
         Is given every window that is judged, as the journal has it.
     misfit : callable, optional
-        Says why a recording of a number of channels and a sample rate cannot be judged, "" if it can.
+        Says why a recording of a number of channels, a sample rate and a unit cannot be judged, "" if it can.
     explain : callable, optional
         Says of the window that raises an alarm what stands out in it, as JSON values. It is told how many times the
         window may be scored again for that.
@@ -83,7 +83,7 @@ class Monitor:
     journal: Journal
     kept: AudioKept
     show: Callable[[Event], None] | None = None
-    misfit: Callable[[int, int], str] | None = None
+    misfit: Callable[[int, int, str], str] | None = None
     explain: Explains | None = None
     count: int = 0
     windows_now: int = 0
@@ -118,7 +118,7 @@ class Monitor:
             elif twin:
                 text = f"{given.name} is the same recording as {twin}, which was heard; it is passed over"
                 yield self._note(text, given.name, given.stamp)
-            elif self.misfit and (why := self.misfit(given.channels, given.sample_rate)):
+            elif self.misfit and (why := self.misfit(given.channels, given.sample_rate, given.unit)):
                 if given.alone:
                     raise DataError(f"{given.name}: {why}.")
                 yield self._note(f"{given.name}: {why}; it is passed over", given.name, given.stamp)
@@ -203,7 +203,7 @@ class Monitor:
         scores = (self.settings.hop - spent) / spent if spent else math.inf
         try:
             return explain(sound, rate, verdict, scores)
-        except DataError as error:
+        except AsdcoreError as error:
             return {"problem": str(error)}
 
     def _keep(self, alarm: int, rest: Sound) -> Event:

@@ -87,17 +87,6 @@ def _promised(machine: KnownMachine, system: str, promise: str, hop: float, k: i
     return machine.limit(system, Decision(rule="conformal", quantile=float(1 - rate)))
 
 
-def misfit(machine: KnownMachine, channels: int, sample_rate: int) -> str:
-    """Say why a recording cannot be compared with the train clips of a machine; "" if it can."""
-    if channels == machine.channels and sample_rate in machine.sample_rates:
-        return ""
-    rates = " or ".join(map(str, machine.sample_rates))
-    return (
-        f"channels {channels}, sample rate {sample_rate} Hz; the train clips of {machine.machine} section "
-        f"{machine.section} have {machine.channels} and {rates} Hz, and only that is heard. Convert it first"
-    )
-
-
 def settings_written(detector: Detector, machine: KnownMachine, system: str, asked: Settings) -> dict[str, Any]:
     """Return what the journal remembers of the settings: all that determines a judgement."""
     rule = asked.rule

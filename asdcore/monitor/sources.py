@@ -34,7 +34,7 @@ class Recording:
 
     name : what the journal calls it. blocks : gives its sound from a sample on, (n_channels, n) float32 each. sha256 :
     of its file, "" of a stream. stamp : as :func:`stamp_of`. waiting : how many recordings wait behind it. alone :
-    whether the source has no other.
+    whether the source has no other. unit : of its samples, "" if nothing says it.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Recording:
     stamp: str = ""
     waiting: int = 0
     alone: bool = False
+    unit: str = ""
 
 
 class VanishedError(DataError):
@@ -250,7 +251,7 @@ def recording_of(path: Path, name: str, stamp: str, waiting: int = 0, *, alone: 
         except DataError as error:
             raise error if _is_readable(path) else VanishedError(f"{name} cannot be read any more") from error
 
-    return Recording(name, facts.sample_rate, facts.channels, blocks, facts.sha256, stamp, waiting, alone)
+    return Recording(name, facts.sample_rate, facts.channels, blocks, facts.sha256, stamp, waiting, alone, facts.unit)
 
 
 def _is_readable(path: Path) -> bool:

@@ -6,7 +6,7 @@ checked when it is read, so a flipped byte or a file cut short is noticed before
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,26 +28,31 @@ class Table:
     """A table's name, the columns that identify a row, and all columns with their types.
 
     unknown : columns that may be null; if one is absent, it is added as null. Other columns of numbers may not be null.
+    if_known : columns that come last, if any row has a value; a table without any is the table that it was before there
+    were such columns, to the digest.
     """
 
     name: str
     key: tuple[str, ...]
     columns: dict[str, Dtype]
     unknown: tuple[str, ...] = ()
+    if_known: dict[str, Dtype] = field(default_factory=dict)
 
     def check(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return ``frame`` with the table's column order; raises StoreError if it is not this table."""
         if absent := [name for name in self.unknown if name not in frame.columns]:
             frame = frame.with_columns(pl.lit(None, self.columns[name]).alias(name) for name in absent)
-        extra = sorted(set(frame.columns) - set(self.columns))
+        frame = frame.drop(name for name in self.if_known if name in frame.columns and frame[name].is_null().all())
+        columns = self.columns | {name: kind for name, kind in self.if_known.items() if name in frame.columns}
+        extra = sorted(set(frame.columns) - set(columns))
         missing = sorted(set(self.columns) - set(frame.columns))
         if extra or missing:
             raise StoreError(
                 f"This is not a {self.name} table: missing columns {missing}, unexpected columns {extra}. "
                 f"A {self.name} table has {', '.join(self.columns)}."
             )
-        frame = frame if frame.columns == list(self.columns) else frame.select(list(self.columns))
-        for name, dtype in self.columns.items():
+        frame = frame if frame.columns == list(columns) else frame.select(list(columns))
+        for name, dtype in columns.items():
             if frame.schema[name] != dtype:
                 raise StoreError(f"{self.name}.{name} is {frame.schema[name]}, it must be {dtype}.")
         if _has_duplicates(frame.select(self.key)):
@@ -95,9 +100,10 @@ CLIP_INDEX = Table(
         "recording": pl.String,
     },
     unknown=("order", "recording"),
+    if_known={"unit": pl.String},
 )
 """``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
-:mod:`asdcore.data.recording_columns`."""
+:mod:`asdcore.data.recording_columns`. ``unit`` is that of the samples, such as "g", where a file or table says it."""
 
 GROUND_TRUTH = Table("ground truth", ("clip",), {"clip": pl.String, "label": pl.Int8, "domain": pl.String})
 FEATURES = Table(

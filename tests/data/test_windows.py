@@ -89,6 +89,15 @@ def test_rows_of_a_table_are_cut_and_their_names_stay_apart(hall):
         assert inspect_audio(hall / clip).sha256 == sha256
 
 
+def test_windows_have_the_unit_of_their_recording(hall):
+    (hall / "clips.csv").write_text(
+        "path,machine,split,unit\ntrain/monday.wav,p,train,g\ntrain/tuesday.wav,p,train,g\n"
+    )
+    index = WindowedReader(installed().build("dataset", "index", {}), 1.0, 1.0).clips(hall)
+    assert set(index["unit"]) == {"g"}
+    assert "unit" not in reader(0.5, 0.3).clips(hall).columns
+
+
 @settings(max_examples=60)
 @given(st.integers(100, 9000), st.integers(10, 2000), st.data())
 def test_windows_cover_a_recording_up_to_its_stump(tmp_path_factory, n_samples, length, data):

@@ -150,10 +150,14 @@ def test_shares_of_a_weighted_sum_are_weighted_distances_from_the_usual(carried,
         assert all(share <= 0 for share in verdict.guards.values())
 
 
-def test_another_sample_rate_is_resampled(carried, detector):
+@pytest.mark.parametrize(
+    ("times", "remedy"),
+    [(2, "Convert it to 16000 Hz first"), (0.5, "Record at 16000 Hz, or learn from recordings at 8000")],
+)
+def test_another_sample_rate_is_refused_as_infer_and_monitor_refuse_it(carried, detector, times, remedy):
     _, machine, section, audio, rate = carried.clips()[0]
-    twice = np.repeat(audio, 2, axis=1)
-    assert np.isfinite(detector.score(twice, 2 * rate, machine, section).score)
+    with pytest.raises(DataError, match=rf"at {round(times * rate)} Hz; the train clips .* at 16000 Hz.*{remedy}"):
+        detector.score(audio, round(times * rate), machine, section)
 
 
 CLIP = np.random.default_rng(0).normal(size=(2, 4000)).astype(np.float32)

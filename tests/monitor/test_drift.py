@@ -68,3 +68,13 @@ def test_windows_that_overlap_are_not_asked_twice():
     moved = [*windows(4 * SETTLE, 5, score=3.0)]
     first = told(Change(normals), moved)[0][0]
     assert told(Change(normals, every=2), moved)[0][0] > first
+
+
+def test_long_after_it_began_a_shift_is_as_certain_almost_as_soon():
+    rng = np.random.default_rng(0)
+    test = ExchangeabilityTest("old", rng.normal(size=100))
+    for value in rng.normal(size=20_000):
+        test.hear(value)
+    assert test.capital > 0.01  # without a reserve it would be 1e-35
+    needed = next(count for count, value in enumerate(rng.normal(1.0, size=500), 1) if test.hear(value) >= 100)
+    assert needed < 150

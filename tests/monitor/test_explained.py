@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from asdcore.errors import DataError
+from asdcore.errors import DataError, PluginError
 from asdcore.monitor import monitor as listening
 from asdcore.monitor.explained import explainer
 from asdcore.monitor.sources import File
@@ -55,9 +55,10 @@ def test_killed_at_any_byte_of_its_journal_it_ends_with_the_same_explanations(tm
         assert (tmp_path / "log").read_bytes() == whole
 
 
-def test_an_explanation_that_fails_stops_no_alarm(tmp_path, recording, start):
+@pytest.mark.parametrize("kind", [DataError, PluginError])
+def test_an_explanation_that_fails_stops_no_alarm(tmp_path, recording, start, kind):
     def fails(*_):
-        raise DataError("the recording has changed since it was indexed")
+        raise kind("the recording has changed since it was indexed")
 
     begun = listened(start(tmp_path / "log"), recording(tmp_path / "night.wav", PEAKS), fails)[0]
     assert (begun["event"], begun["explained"]) == (

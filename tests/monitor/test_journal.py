@@ -88,3 +88,26 @@ def test_a_line_that_was_damaged_later_is_told_with_its_number(tmp_path, damaged
     with pytest.raises(DataError, match=r"log, line 3: .* Remove this line"):
         list(again.lines())
     again.close()
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [
+        (lambda path: path.rename(path.with_name("log.1")), "was moved or removed while the monitor ran"),
+        (lambda path: path.write_bytes(b""), r"has 0 bytes, and \d+ were written while the monitor ran"),
+    ],
+)
+def test_a_log_that_is_rotated_away_stops_the_monitor_and_goes_on_when_it_is_back(tmp_path, harm, problem):
+    path = tmp_path / "log"
+    journal = Journal(path, SETTINGS)
+    journal.write(NOTE, {"n": 0})
+    whole = path.read_bytes()
+    harm(path)
+    with pytest.raises(StoreError, match=problem):
+        journal.write(NOTE, {"n": 1})
+    journal.close()
+    path.write_bytes(whole)
+    again = Journal(path, SETTINGS)
+    again.write(NOTE, {"n": 1})
+    assert [line.get("n") for line in again.lines()] == [None, 0, 1]
+    again.close()

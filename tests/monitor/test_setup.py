@@ -159,8 +159,8 @@ def test_a_file_name_that_is_not_text_is_heard_and_told(home, tmp_path):
 
 def test_samples_of_other_channels_or_another_rate_are_refused(home, tmp_path):
     for given, problem in (
-        ((RATE, 2), "channels 2"),
-        ((8000, 1), "sample rate 8000 Hz; .* have 1 and 16000 Hz, and only that is heard"),
+        ((RATE, 2), "has 2 channels at .*Name the channel"),
+        ((8000, 1), "1 channel at 8000 Hz; .* have 1 channel at 16000 Hz, and only that is heard"),
     ):
         arguments = ("-", "--log", tmp_path / "log", "--sample-rate", given[0], "--channels", given[1])
         done = monitor(home / "pump.asd", *arguments, input=bytes(99))

@@ -7,7 +7,16 @@ import pytest
 
 from asdcore.errors import StoreError
 from asdcore.store.digest import table_digest
-from asdcore.store.tables import CALIBRATED, DECISIONS, GROUND_TRUTH, SCORES, read_table, write_parquet, write_table
+from asdcore.store.tables import (
+    CALIBRATED,
+    CLIP_INDEX,
+    DECISIONS,
+    GROUND_TRUTH,
+    SCORES,
+    read_table,
+    write_parquet,
+    write_table,
+)
 
 
 def truth() -> pl.DataFrame:
@@ -85,3 +94,18 @@ def test_every_flipped_byte_and_every_cut_is_noticed(tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(StoreError, match="cannot be read"):
             read_table(GROUND_TRUTH, path, "")
+
+
+def test_a_column_that_is_there_if_known_changes_no_table_without_it(tmp_path):
+    row = dict.fromkeys(CLIP_INDEX.columns) | {"clip": "a.wav"}
+    plain = CLIP_INDEX.check(pl.DataFrame([row], schema=CLIP_INDEX.columns))
+    unknown = plain.with_columns(unit=pl.lit(None, pl.String))
+    places = [tmp_path / "plain.parquet", tmp_path / "unknown.parquet", tmp_path / "in_g.parquet"]
+    digests = [
+        write_table(CLIP_INDEX, frame, place)
+        for frame, place in zip((plain, unknown, plain.with_columns(unit=pl.lit("g"))), places, strict=True)
+    ]
+    assert digests[0] == digests[1] != digests[2]
+    assert read_table(CLIP_INDEX, places[2], "")["unit"].to_list() == ["g"]
+    with pytest.raises(StoreError, match="unit is Int32, it must be String"):
+        CLIP_INDEX.check(plain.with_columns(unit=1))

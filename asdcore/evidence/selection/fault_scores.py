@@ -111,7 +111,7 @@ def _of_run(
     index = index.join(tested, on=["sha256", *CELL], how="left", maintain_order="left")
     index = index.with_columns(clip=pl.coalesce("own", "clip")).drop("own")
     train = run.clips.filter(pl.col("split") == "train").join(index.select(CELL).unique(), on=CELL, how="semi")
-    clips = pl.concat([train, index])
+    clips = pl.concat([train, index], how="diagonal")
     z, plugins, part = calibrated_by_folds(run, names, clips), installed(), PARTS[system.fusion.name]
     digest = dict(index.select("clip", "sha256").rows())
     for name in names:

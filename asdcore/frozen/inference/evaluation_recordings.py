@@ -10,11 +10,15 @@ import polars as pl
 
 from asdcore.components.readers import ListsClips
 from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.data.recording_kind import kind_of
 from asdcore.errors import DataError, DatasetError, by_recording
 from asdcore.store.tables import CELL
 from asdcore.submission.layout import expected_files
 
 SKIP = "--skip-unreadable"
+
+SOUND = ("channels", "sample_rate", "unit")
+"""The columns that must be as of the train normals."""
 
 
 def check_names(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path, year: int) -> None:
@@ -59,16 +63,19 @@ def train_facts(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path) -> dict[
 
 
 def check_alike(test: pl.DataFrame, normals: pl.DataFrame) -> None:
-    """Raise DataError if test clips have another channel count or sample rate than their train normals."""
+    """Raise DataError if test clips have another channel count, sample rate or unit than their train normals."""
     problems = []
-    like = {cell: rows.row(0, named=True) for cell, rows in _cells(normals)}
+    kinds = {cell: kind_of(f"{cell[0]} section {cell[1]}", rows) for cell, rows in _cells(normals)}
     for cell, rows in _cells(test):
-        for what in ("channels", "sample_rate"):
-            normal = like[cell][what]
-            others = rows.filter(pl.col(what) != normal).select("clip", what).rows()
-            problems += [f"{clip}: {what} is {value}, its train clips have {normal}" for clip, value in others]
+        for (channels, rate, unit), alike in _with_unit(rows).group_by(SOUND, maintain_order=True):
+            if why := kinds[cell].misfit(channels, rate, unit or ""):
+                problems += [f"{clip}: {why}" for clip in alike["clip"]]
     if problems:
         raise DataError("\n  - ".join(["These recordings cannot be scored:", *by_recording(problems)]))
+
+
+def _with_unit(clips: pl.DataFrame) -> pl.DataFrame:
+    return clips if "unit" in clips.columns else clips.with_columns(unit=pl.lit(None, pl.String))
 
 
 def unreadable(facts: Mapping[str, AudioFacts | str], test: Collection[str], root: Path) -> dict[str, str]:
