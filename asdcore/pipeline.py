@@ -37,8 +37,9 @@ from asdcore.execution import Elsewhere, executor, run_jobs
 from asdcore.held_out import NONE, Networks, check_places, out_of_fold, system_groups
 from asdcore.portfolio import Portfolio, load_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
-from asdcore.runs.folder import Run, check_out, write_run
+from asdcore.runs.folder import Run
 from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
+from asdcore.runs.writing import check_out, write_run
 from asdcore.stages import audio_not_heard, calibrate, decide, embed, embed_held_whole, fuse, listing, score, train_all
 from asdcore.stages.about import about_run
 from asdcore.stages.notes import device_notes, notes_on
@@ -272,10 +273,7 @@ class Work:
 
     @contextmanager
     def pool(self, recordings: Sequence[Path] = (), *, needed: bool = True) -> Iterator[Executor | Elsewhere]:
-        """Give what runs chunks: the cluster, or processes of this machine; this process if nothing is needed.
-
-        recordings : some that every worker must be able to read.
-        """
+        """Give what runs work: a cluster whose workers can read ``recordings``, or processes here, one if unneeded."""
         if self.cluster and needed:
             from asdcore.cluster.pool import pool_on
 

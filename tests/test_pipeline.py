@@ -202,7 +202,7 @@ def test_a_killed_run_goes_on_with_the_same_digests(dataset, fused, tmp_path, wa
 def test_an_earlier_run_survives_a_later_one_that_fails(dataset, simple, tmp_path, monkeypatch):
     first = asdcore.run(simple, dataset, tmp_path / "run")
     simple.write_text(simple.read_text().replace("euclidean", "cosine"))
-    monkeypatch.setattr("asdcore.runs.folder.write_json", lambda *_: (_ for _ in ()).throw(StoreError("disk full")))
+    monkeypatch.setattr("asdcore.runs.writing.write_json", lambda *_: (_ for _ in ()).throw(StoreError("disk full")))
     with pytest.raises(StoreError):
         asdcore.run(simple, dataset, tmp_path / "run")
     monkeypatch.undo()

@@ -156,7 +156,7 @@ def _rows(read: Ledger, look: Line) -> list[dict[str, Any]]:
         "what": look.entry.get("what"),
         "hypothesis": look.entry.get("hypothesis"),
     }
-    from asdcore.evidence.ledger import results_in
+    from asdcore.evidence.look import results_in
 
     results: dict[Any, Any] = dict(results_in(look)) or {None: {}}
     return [
@@ -173,7 +173,7 @@ def _rows(read: Ledger, look: Line) -> list[dict[str, Any]]:
 
 def _values(read: Ledger, rejected: bool) -> list[dict[str, Any]]:
     """Return the rows of the table as values: every result that was looked at, or those that were rejected."""
-    from asdcore.evidence.ledger import results_in
+    from asdcore.evidence.look import results_in
     from asdcore.evidence.negative_evidence import negative_evidence
 
     if rejected:

@@ -23,7 +23,8 @@ from asdcore.evidence.false_alarms.false_positives import target_false_positives
 from asdcore.evidence.labels.files import Section, read_scores, read_truth
 from asdcore.evidence.labels.matching import match_scores
 from asdcore.evidence.labels.scores_with_truth import KEY, check_joined, join_systems
-from asdcore.evidence.ledger import KEPT, Look, Verdict, record_look
+from asdcore.evidence.ledger import record_look
+from asdcore.evidence.look import KEPT, Look, Verdict
 from asdcore.evidence.metrics import (
     DOMAINS,
     cells,

@@ -16,7 +16,8 @@ import polars as pl
 
 from asdcore.basics.paths import given_path
 from asdcore.errors import EvaluationError, did_you_mean
-from asdcore.evidence.ledger import Look, Verdict, read_ledger, record_look, record_verdict
+from asdcore.evidence.ledger import read_ledger, record_look, record_verdict
+from asdcore.evidence.look import Look, Verdict
 from asdcore.store.cache import Store, default_store
 from asdcore.store.digest import recipe_digest
 

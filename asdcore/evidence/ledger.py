@@ -9,48 +9,21 @@ if there was one, and the results. A verdict, kept or rejected, may come at once
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import polars as pl
+from typing import Any, get_args
 
 from asdcore.basics.paths import given_path
 from asdcore.errors import EvaluationError, did_you_mean
-from asdcore.runs.folder import Run
+from asdcore.evidence.look import Look, Verdict, evaluated_in, results_in, truth_in
 from asdcore.store.cache import Store, default_store
-from asdcore.store.digest import table_digest
 from asdcore.store.hash_chain import Chain, Line, append, read_chain
-from asdcore.store.sealed_json import FIELD
-from asdcore.store.tables import GROUND_TRUTH
 from asdcore.version import __version__
 
-Verdict = Literal["kept", "rejected"]
 LOOK, JUDGEMENT, PLAN = "look", "verdict", "plan"
-KEPT = ("official_score", "ci95", "mean_auc", "mean_pauc")
-"""The figures of each system that a look keeps: official score, its interval, arithmetic means of AUC and pAUC."""
 SHORTEST = 6
 """Digits of a hash that are enough to name an entry."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """One opening of a ground truth.
-
-    what : such as "run of demo". truth, evaluated : digests of the labels, and of the table that was evaluated.
-    digests : others, by name (portfolio, run, manifest, each of several trials). year, results : {system: the figures
-    that :data:`KEPT` names}; None if the look gave none.
-    """
-
-    what: str
-    truth: str
-    evaluated: str
-    year: int | None = None
-    results: Mapping[str, Any] | None = None
-    digests: Mapping[str, str] = field(default_factory=dict)
-    hypothesis: str | None = None
-    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -175,13 +148,6 @@ def read_ledger(log: Path) -> Ledger:
     return Ledger(log, read_chain(log))
 
 
-def look_at(done: Run, truth: pl.DataFrame, what: str, **more: Any) -> Look:
-    """Return a look at a run's systems; ``what``, such as "run of", is followed by the run's name."""
-    digests = {"portfolio": done.about["portfolio_digest"], "run": done.about[FIELD]}
-    name, evaluated = done.about["portfolio"]["name"], done.about["tables"]["systems"]
-    return Look(f"{what} {name}", table_digest(truth, GROUND_TRUTH.key), evaluated, digests=digests, **more)
-
-
 def record_look(log: Path, look: Look) -> int:
     """Append a look to the ledger ``log``; returns how many looks at the same truth it now holds."""
     entry = {
@@ -244,25 +210,6 @@ def count_looks(log: Path, evaluated_digest: str) -> dict[str, int]:
         "at_these_labels": sum(truth_in(look) in truths for look in ledger.looks) if truths else 0,
         "in_this_store": len(ledger.looks),
     }
-
-
-def results_in(look: Line) -> dict[str, dict[str, Any]]:
-    """Return {system: what :data:`KEPT` names} of a look; empty if it has none."""
-    results = look.entry.get("results")
-    figures = results.values() if isinstance(results, dict) else [None]
-    return dict(results or {}) if all(isinstance(of, dict) and set(KEPT) <= set(of) for of in figures) else {}
-
-
-def evaluated_in(look: Line) -> list[Any]:
-    """Return the digests of all that was looked at: a run by itself, or each of several trials."""
-    digests = look.entry.get("digests")
-    return [look.entry.get("evaluated"), *(digests.values() if isinstance(digests, dict) else ())]
-
-
-def truth_in(look: Line) -> str | None:
-    """Return the digest of the truth that was looked at; None if the line has none."""
-    truth = look.entry.get("truth")
-    return None if truth is None else str(truth)
 
 
 def _find(ledger: Ledger, name: str) -> Line:

@@ -10,10 +10,12 @@ from asdcore.evidence.evaluate import Evaluation, evaluate_systems
 from asdcore.evidence.evaluate import evaluate_scores as evaluate_files
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.truth import not_judged, rules_for, truth_of
-from asdcore.evidence.ledger import Verdict, look_at, record_look
+from asdcore.evidence.ledger import record_look
+from asdcore.evidence.look import Verdict, look_at
 from asdcore.evidence.trials import evaluate_trials, look_at_trials
-from asdcore.runs.folder import Run, check_evaluation, write_evaluation
+from asdcore.runs.folder import Run
 from asdcore.runs.trials import Trials, opened
+from asdcore.runs.writing import check_evaluation, write_evaluation
 from asdcore.store.cache import Store, default_store
 
 REPLICATES = 2000

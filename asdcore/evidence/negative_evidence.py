@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from asdcore.evidence.ledger import Ledger, results_in, truth_in
+from asdcore.evidence.ledger import Ledger
+from asdcore.evidence.look import results_in, truth_in
 from asdcore.store.hash_chain import Line
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from asdcore.evidence.evaluate import Evaluation, SystemResult, evaluate_table
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.scores_with_truth import join_systems
-from asdcore.evidence.ledger import Look
+from asdcore.evidence.look import Look
 from asdcore.evidence.uncertainty.bootstrap import Resampled, Uncertainty
 from asdcore.runs.trials import Trials
 from asdcore.store.digest import table_digest

@@ -27,7 +27,8 @@ from asdcore.evidence.evaluate import Evaluation, evaluate_table
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.scores_with_truth import join_systems
 from asdcore.evidence.labels.truth import rules_for, truth_of
-from asdcore.evidence.ledger import look_at, record_look
+from asdcore.evidence.ledger import record_look
+from asdcore.evidence.look import look_at
 from asdcore.evidence.scored_again import calibrated_again
 from asdcore.fusion.smooth_ecdf import SmoothEcdf
 from asdcore.portfolio import System, parse_portfolio

@@ -63,7 +63,8 @@ from asdcore.held_out import NONE, Networks
 from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
-from asdcore.runs.folder import Run, load_run, write_run
+from asdcore.runs.folder import Run, load_run
+from asdcore.runs.writing import write_run
 from asdcore.stages import embed
 from asdcore.stages.decide import check_attainable
 from asdcore.stages.notes import notes_on

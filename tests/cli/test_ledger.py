@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from asdcore.cli import app
 from asdcore.errors import EvaluationError
-from asdcore.evidence.ledger import Look, record_look
+from asdcore.evidence.ledger import record_look
+from asdcore.evidence.look import Look
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "official_2024"
 

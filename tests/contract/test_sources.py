@@ -125,7 +125,7 @@ def test_of_the_bundled_package_a_plugin_is_its_module_what_that_imports_and_the
         "encoders/mine.py",
         "nn/__init__.py",
         "nn/blocks.py",
-        "nn/front_ends/mel.py",
+        "nn/mel.py",
     }
     assert names_of(mine) == {f"{BUNDLED_PACKAGE}/{name}" for name in expected}
 

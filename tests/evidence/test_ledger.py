@@ -9,14 +9,8 @@ import pytest
 
 import asdcore
 from asdcore.errors import EvaluationError
-from asdcore.evidence.ledger import (
-    Look,
-    count_looks,
-    read_ledger,
-    record_look,
-    record_plan,
-    record_verdict,
-)
+from asdcore.evidence.ledger import count_looks, read_ledger, record_look, record_plan, record_verdict
+from asdcore.evidence.look import Look
 
 
 @pytest.fixture

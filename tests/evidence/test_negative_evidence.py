@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.ledger import Look, read_ledger, record_look, record_verdict
+from asdcore.evidence.ledger import read_ledger, record_look, record_verdict
+from asdcore.evidence.look import Look
 from asdcore.evidence.negative_evidence import negative_evidence
 from asdcore.store.hash_chain import append
 

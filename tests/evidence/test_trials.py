@@ -11,7 +11,8 @@ import pytest
 import asdcore
 from asdcore.cli.results import show_evaluation
 from asdcore.evidence.labels.truth import truth_of
-from asdcore.evidence.ledger import count_looks, read_ledger, results_in
+from asdcore.evidence.ledger import count_looks, read_ledger
+from asdcore.evidence.look import results_in
 from asdcore.evidence.trials import at_seeds, evaluate_trials, joined_trials, members_of
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.store.cache import Store

@@ -19,7 +19,8 @@ from asdcore.frozen.freeze import freeze
 from asdcore.frozen.manifest.statement import Manifest, read_manifest
 from asdcore.frozen.verify import verify
 from asdcore.frozen.verifying.differences import Verification
-from asdcore.runs.folder import TABLES, Run, load_run, write_run
+from asdcore.runs.folder import TABLES, Run, load_run
+from asdcore.runs.writing import write_run
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
 from asdcore.store.sealed_json import FIELD, seal, unsealed

@@ -22,7 +22,8 @@ from asdcore.frozen.freeze import freeze
 from asdcore.frozen.manifest.locations import roots_of
 from asdcore.frozen.manifest.statement import read_manifest
 from asdcore.frozen.verify import verify
-from asdcore.runs.folder import TABLES, load_run, write_run
+from asdcore.runs.folder import TABLES, load_run
+from asdcore.runs.writing import write_run
 from asdcore.store.digest import table_digest
 from asdcore.store.sealed_json import FIELD
 

@@ -29,7 +29,8 @@ from asdcore.frozen.freeze import freeze
 from asdcore.frozen.infer import SCORE_FILES, WORK, infer
 from asdcore.frozen.manifest.statement import read_manifest
 from asdcore.progress import Silent
-from asdcore.runs.folder import RUN_FILE, TABLES, Run, load_run, write_run
+from asdcore.runs.folder import RUN_FILE, TABLES, Run, load_run
+from asdcore.runs.writing import write_run
 from asdcore.stages import embed
 from asdcore.store.cache import FeatureSet
 from asdcore.store.fitted_state import read_state, write_state

@@ -7,7 +7,8 @@ import shutil
 import polars as pl
 import pytest
 
-from asdcore.runs.folder import TABLES, load_run, write_run
+from asdcore.runs.folder import TABLES, load_run
+from asdcore.runs.writing import write_run
 from asdcore.store.sealed_json import FIELD
 from benchmarks import processors
 from benchmarks.processors import EQUAL, LACKS, Board, Setting

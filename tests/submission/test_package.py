@@ -25,7 +25,7 @@ from asdcore.cli import submission as commands
 from asdcore.errors import DataError, ResourceError, StoreError
 from asdcore.evidence.evaluate import read_scores
 from asdcore.portfolio import parse_portfolio
-from asdcore.runs.folder import write_run
+from asdcore.runs.writing import write_run
 from asdcore.store.tables import CALIBRATED, CLIP_INDEX, SCORES
 from asdcore.submission import package as packaging
 from asdcore.submission.check import check_files

@@ -16,7 +16,8 @@ from asdcore.evidence.evaluate import Evaluation, evaluate_table
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.scores_with_truth import join_systems
 from asdcore.evidence.labels.truth import rules_for, truth_of
-from asdcore.evidence.ledger import look_at, record_look
+from asdcore.evidence.ledger import record_look
+from asdcore.evidence.look import look_at
 from asdcore.evidence.metrics import official_score
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once

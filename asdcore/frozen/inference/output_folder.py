@@ -9,7 +9,8 @@ from pathlib import Path
 
 from asdcore.errors import AsdcoreError, StoreError
 from asdcore.frozen.manifest.locations import Roots
-from asdcore.runs.folder import RUN_FILE, check_out
+from asdcore.runs.folder import RUN_FILE
+from asdcore.runs.writing import check_out
 from asdcore.store.atomic import write_text
 
 SCORE_FILES = "scores"

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from asdcore.portfolio import parse_portfolio
-from asdcore.runs.folder import write_run
+from asdcore.runs.writing import write_run
 from asdcore.stages.decide import decide
 from asdcore.store.tables import CALIBRATED, CLIP_INDEX, SCORES, SYSTEMS
 

@@ -13,7 +13,8 @@ import pytest
 from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.frozen.verifying.differences import CHANGED
-from asdcore.runs.folder import TABLES, load_run, write_run
+from asdcore.runs.folder import TABLES, load_run
+from asdcore.runs.writing import write_run
 from asdcore.store.sealed_json import FIELD
 
 
