@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from figures import show
 from inferring import BEFORE, CHECKOUT, ROOT, cpu_seconds
-from shown import show
 
 RATE = 16_000
 TIMES = 3

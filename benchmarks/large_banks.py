@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from shown import show
+from figures import show
 
 import asdcore
 from asdcore.compute.threads import single_threaded

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from shown import show
+from figures import show
 
 import asdcore
 
