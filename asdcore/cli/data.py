@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from asdcore.contract.interfaces import Dataset
-    from asdcore.data.remarks import Noticed
+    from asdcore.data.noticed import Noticed
 
 
 def synth(
@@ -70,7 +70,7 @@ def index(
 
 
 class _Read(NamedTuple):
-    """What a dataset reader says of a folder: its name, the clip index, all problems, and what else was noticed."""
+    """What a dataset reader says of a folder: its name, the clip index, all problems, and what was noticed of files."""
 
     name: str
     reader: Dataset
@@ -85,7 +85,8 @@ def _read(root: Path, task: str | None, *, any_names: bool) -> _Read:
 
     from asdcore.components.readers import reader_of
     from asdcore.contract.plugins import installed
-    from asdcore.data.clips import completed, noticing
+    from asdcore.data.clips import completed
+    from asdcore.data.noticed import noticing
 
     name, reader = reader_of(task, root, installed())
     with noticing() as noticed:

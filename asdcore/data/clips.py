@@ -22,8 +22,8 @@ from asdcore.data.index_problems import (
     unit_problems,
     word_problems,
 )
+from asdcore.data.noticed import notice
 from asdcore.data.recording_columns import SAID_OF_TRAIN, kept_of_train
-from asdcore.data.remarks import Noticed
 from asdcore.data.remembered_facts import facts_table, read_or_remembered
 from asdcore.errors import DataError, DatasetError
 from asdcore.store.tables import CELL, CLIP_INDEX
@@ -67,19 +67,6 @@ def looked_at(outcomes: Mapping[str, AudioFacts | str]) -> Iterator[None]:
 def facts_are_given() -> bool:
     """Whether this is inside :func:`looked_at`, where no audio is read to list clips."""
     return _LOOKED_AT.get() is not None
-
-
-_NOTICED: ContextVar[Noticed | None] = ContextVar("noticed", default=None)
-
-
-@contextmanager
-def noticing() -> Iterator[Noticed]:
-    """Let :func:`index_clips` note, inside the block, what of files is no column of the clip index."""
-    token = _NOTICED.set(noticed := Noticed())
-    try:
-        yield noticed
-    finally:
-        _NOTICED.reset(token)
 
 
 def index_clips(
@@ -235,11 +222,8 @@ def _inspect(root: Path, clips: list[str]) -> tuple[pl.DataFrame, list[str]]:
     else:
         looked = [_as_said(clip, before.get(clip)) for clip in clips]
         facts, problems = facts_table(looked), [outcome for outcome in looked if isinstance(outcome, str)]
-    if (noticed := _NOTICED.get()) is not None:
-        named = facts.select("rest", "still", clip=pl.Series(clips, dtype=pl.String))
-        for name, kept in (("rest", noticed.rests), ("still", noticed.still)):
-            kept.update(named.filter(pl.col(name) > 0).select("clip", name).rows())
-    return facts.drop("rest", "still"), problems
+    notice(clips, facts)
+    return facts.drop("rest", "still", "sound"), problems
 
 
 def _as_said(clip: str, outcome: AudioFacts | str | None) -> AudioFacts | str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 import polars as pl
+
+from asdcore.data.noticed import Noticed
 
 UNEQUAL = 2.0
 """A remark on lengths is made if a machine's longest clip is more than this many times as long as its shortest."""
@@ -15,26 +16,17 @@ EXAMPLES = 3
 """Clips that a remark names."""
 
 
-@dataclass(frozen=True)
-class Noticed:
-    """What was noticed of files (:func:`asdcore.data.clips.noticing`), by clip.
-
-    rests : bytes after the last whole sample. still : the channels that have one value throughout, as bits of a number
-    (:class:`asdcore.data.audio.AudioFacts`).
-    """
-
-    rests: dict[str, int] = field(default_factory=dict)
-    still: dict[str, int] = field(default_factory=dict)
-
-
 def remarks_on(clips: pl.DataFrame, noticed: Noticed | None = None) -> list[str]:
     """Return a sentence for each remark on a clip index, machine by machine.
 
     clips : the clip index. Clips whose sound is unknown yet (null digest or length) are passed over.
-    noticed : what of files is no column of the clip index.
+    noticed : what was noticed while they were listed. Clips whose sound nobody digested are compared by their bytes.
     """
     noticed = noticed or Noticed()
-    remarks = [*_in_both_splits(clips), *_repeated(clips), *_unequal(clips), *_still(clips, noticed.still)]
+    sounds = pl.DataFrame(list(noticed.sounds.items()), schema={"clip": pl.String, "sound": pl.String}, orient="row")
+    heard = clips.join(sounds, on="clip", how="left", maintain_order="left")
+    heard = heard.with_columns(sound=pl.coalesce("sound", "sha256"))
+    remarks = [*_in_both_splits(heard), *_repeated(heard), *_unequal(clips), *_still(clips, noticed.still)]
     return [*remarks, *_with_rest(noticed.rests)]
 
 
@@ -74,25 +66,31 @@ def _with_rest(rests: Mapping[str, int]) -> Iterator[str]:
 def _in_both_splits(clips: pl.DataFrame) -> Iterator[str]:
     """Yield the test clips that are train clips too: they are scored against themselves."""
     train, test = (clips.filter(pl.col("split") == split) for split in ("train", "test"))
-    originals = train.select("sha256", original="clip").drop_nulls().unique("sha256", keep="first", maintain_order=True)
-    both = test.join(originals, on="sha256", how="inner", maintain_order="left")
+    originals = (
+        train.select("sound", bytes="sha256", original="clip")
+        .drop_nulls()
+        .unique("sound", keep="first", maintain_order=True)
+    )
+    both = test.join(originals, on="sound", how="inner", maintain_order="left")
     for (machine,), rows in both.group_by("machine", maintain_order=True):
         pairs = [f"{clip} is {original}" for clip, original in rows.select("clip", "original").head(EXAMPLES).rows()]
+        what = "bytes" if (rows["sha256"] == rows["bytes"]).all() else "sound"
         yield (
-            f"{machine}: {_count(len(rows), 'test clip')} {_have(len(rows))} the very bytes of a train clip "
+            f"{machine}: {_count(len(rows), 'test clip')} {_have(len(rows))} the very {what} of a train clip "
             f"({'; '.join(pairs)}): such a clip is scored against itself. Take it out of one of the two."
         )
 
 
 def _repeated(clips: pl.DataFrame) -> Iterator[str]:
-    """Yield the machines that have byte-for-byte equal train clips."""
-    train = clips.filter(pl.col("split") == "train", pl.col("sha256").is_not_null())
-    alike = train.filter(pl.len().over("machine", "section", "sha256") > 1)
+    """Yield the machines that have train clips of equal sound."""
+    train = clips.filter(pl.col("split") == "train", pl.col("sound").is_not_null())
+    alike = train.filter(pl.len().over("machine", "section", "sound") > 1)
     for (machine, section), rows in alike.group_by("machine", "section", maintain_order=True):
-        sounds = rows["sha256"].n_unique()
-        first = rows.filter(pl.col("sha256") == rows["sha256"][0])["clip"].head(EXAMPLES).to_list()
+        n_sounds = rows["sound"].n_unique()
+        first = rows.filter(pl.col("sound") == rows["sound"][0])["clip"].head(EXAMPLES).to_list()
+        how = "byte for byte" if rows["sha256"].n_unique() == n_sounds else "sample for sample, in other files"
         yield (
-            f"{machine} section {section}: {len(rows)} train clips repeat {_count(sounds, 'sound')} byte for byte "
+            f"{machine} section {section}: {len(rows)} train clips repeat {_count(n_sounds, 'sound')} {how} "
             f"(such as {', '.join(first)}). A repeat looks perfectly normal beside its double, so thresholds come out "
             "too low. Keep one of each."
         )

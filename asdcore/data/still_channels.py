@@ -28,7 +28,7 @@ class StillChannels:
     """
 
     def __init__(self, channels: int) -> None:
-        self._first: NDArray[np.float32] | None = None
+        self._first: NDArray[Any] | None = None
         self._still = np.ones(channels, dtype=bool)
 
     @property
@@ -41,8 +41,8 @@ class StillChannels:
         """Whether all channels have changed."""
         return not self._still.any()
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
-        """Take in the next samples, (n_samples, n_channels)."""
+    def hear(self, samples: NDArray[Any]) -> None:
+        """Take in the next samples, (n_samples, n_channels), of whatever kind of number."""
         if self._first is None and len(samples):
             self._first = samples[0].copy()
         for start, stop in ((0, HEAD), (HEAD, len(samples))):

@@ -30,8 +30,8 @@ from asdcore.compute.kernels import KernelChange
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import installed, restricted
 from asdcore.data.audio import AudioFacts
-from asdcore.data.clips import completed, looked_at, noticing
-from asdcore.data.remarks import Noticed
+from asdcore.data.clips import completed, looked_at
+from asdcore.data.noticed import Noticed, noticing
 from asdcore.errors import DataError
 from asdcore.execution import run_jobs
 from asdcore.frozen.inference.bit_checks import kernels_named, prove_features, prove_recipes, prove_tables, proven_notes

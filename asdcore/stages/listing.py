@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.components.readers import ListsClips
-from asdcore.data.clips import completed, decoded_before, noticing
-from asdcore.data.remarks import Noticed
+from asdcore.data.clips import completed, decoded_before
+from asdcore.data.noticed import Noticed, noticing
 from asdcore.data.remembered_facts import Memory, remembering
 from asdcore.store.cache import Store
 
@@ -18,7 +18,7 @@ from asdcore.store.cache import Store
 def clips(
     reader: ListsClips, root: Path, heard_before: Callable[[], set[str]], store: Store, rehash: bool
 ) -> tuple[pl.DataFrame, Noticed]:
-    """Return the clip index of the recordings, and what was noticed of their files beside it.
+    """Return the clip index of the recordings, and what else was noticed of them.
 
     heard_before : returns the audio digests that the store holds features of. rehash : read every recording, even if it
     seems to be what it was.

@@ -9,7 +9,8 @@ import polars as pl
 
 import asdcore
 from asdcore.cli.data import index as list_data
-from asdcore.data.remarks import Noticed, remarks_on
+from asdcore.data.noticed import Noticed
+from asdcore.data.remarks import remarks_on
 from asdcore.store.tables import CLIP_INDEX
 
 
@@ -41,6 +42,15 @@ def test_nothing_to_say():
 def test_a_test_clip_that_is_a_train_clip_is_named_with_it():
     (remark,) = remarks_on(index(("fan/train/a", "1", 10), ("fan/test/c", "1", 10), ("fan/test/d", "2", 10)))
     assert remark.startswith("fan: 1 test clip has the very bytes of a train clip (fan/test/c is fan/train/a)")
+
+
+def test_a_test_clip_that_sounds_like_a_train_clip_in_another_format_is_named_with_it():
+    clips = index(("fan/train/a", "1", 10), ("fan/train/b", "2", 10), ("fan/test/c", "3", 10))
+    sounds = {"fan/train/a": "s", "fan/train/b": "t", "fan/test/c": "s"}
+    (remark,) = remarks_on(clips, Noticed(sounds=sounds))
+    assert remark.startswith("fan: 1 test clip has the very sound of a train clip (fan/test/c is fan/train/a)")
+    (remark,) = remarks_on(clips, Noticed(sounds={**sounds, "fan/train/b": "s", "fan/test/c": "t"}))
+    assert "2 train clips repeat 1 sound sample for sample, in other files (such as fan/train/a, fan/train/b)" in remark
 
 
 def test_it_may_be_the_train_clip_of_another_machine():

@@ -14,7 +14,8 @@ import soundfile
 
 from asdcore.data import clips as module
 from asdcore.data import remembered_facts
-from asdcore.data.clips import index_clips, noticing
+from asdcore.data.clips import index_clips
+from asdcore.data.noticed import noticing
 from asdcore.data.remembered_facts import Memory, remembering
 from asdcore.errors import DatasetError
 
@@ -211,6 +212,7 @@ def test_bytes_after_the_last_sample_are_remembered_too(root, memory):
         with noticing() as noticed:
             listed(root, memory)
         assert noticed.rests == {CLIPS[0]: 1}
+        assert set(noticed.sounds) == set(CLIPS)
 
 
 def test_runs_at_once_leave_a_sound_memory(root, memory, reads):
