@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from asdcore import DataError, OnnxValue
+from asdcore_plugins.nn.as_onnx.network import refuse_other_numbers
 from asdcore_plugins.nn.running.one_thread import one_thread
 from asdcore_plugins.nn.running.run import PRECISIONS, Audio, Parts, TorchEncoder, still
-from asdcore_plugins.nn.written_network import refuse_other_numbers
 from asdcore_plugins.stats.parameters import between, choice, whole
 from asdcore_plugins.trained.augmentations.augmentation import Augmentation
 from asdcore_plugins.trained.augmentations.by_name import build_augmentation

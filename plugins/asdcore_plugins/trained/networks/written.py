@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from asdcore import DataError, OnnxValue
+from asdcore_plugins.nn.as_onnx.network import module_to_onnx
+from asdcore_plugins.nn.as_onnx.spectra import frame_powers_to_onnx, padded_to_onnx, whole
 from asdcore_plugins.nn.front_ends.stft import hann
-from asdcore_plugins.nn.written_network import module_to_onnx
-from asdcore_plugins.nn.written_spectra import frame_powers_to_onnx, padded_to_onnx, whole
 from asdcore_plugins.trained.networks.fft_branch import FFTBranch
 from asdcore_plugins.trained.networks.multi_branch import MultiBranch
 from asdcore_plugins.trained.networks.stft_branch import STFTBranch
