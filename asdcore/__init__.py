@@ -70,8 +70,8 @@ if TYPE_CHECKING:
     from asdcore.contract.references import DOMAINS, METRICS, REFERENCES
     from asdcore.data.clips import index_clips
     from asdcore.data.distances import DISTANCE_BYTES, PreparedBank, distances
+    from asdcore.data.distances_as_onnx import distances_to_onnx
     from asdcore.data.synth import synthesize
-    from asdcore.data.written_distances import distances_to_onnx
     from asdcore.detector.adapt import Adaptation, adapt
     from asdcore.detector.as_onnx.write import OnnxFile, export_onnx
     from asdcore.detector.detector import Detector
@@ -129,7 +129,7 @@ _LAZY = {
     "compare": "asdcore.evidence.comparison",
     "decisions": "asdcore.evidence.false_alarms.decisions",
     "distances": "asdcore.data.distances",
-    "distances_to_onnx": "asdcore.data.written_distances",
+    "distances_to_onnx": "asdcore.data.distances_as_onnx",
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
     "explain": "asdcore.explanation.explain",

@@ -31,6 +31,7 @@ from asdcore.cluster.connection import Cluster, check_workers, connected, seen_b
 from asdcore.components.readers import ListsClips, left_out_by, lister_of, year_of
 from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import installed, restrict
+from asdcore.data.noticed import Noticed
 from asdcore.errors import clips_named
 from asdcore.evidence.false_alarms.tail_notes import tail_notes
 from asdcore.execution import Elsewhere, executor, run_jobs
@@ -184,17 +185,17 @@ class Work:
     networks: Networks | None = None
     """What encoders have learnt; None: it is trained if the store lacks it."""
 
-    def trial(self, reader: ListsClips, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
+    def trial(self, reader: ListsClips, clips: pl.DataFrame, noticed: Noticed, folder: Path) -> Run:
         """Run one of several trials."""
         self.progress.note(f"trial with seed {self.plan.seed}, in {folder}")
         with claimed(folder):
-            return self.run(reader, clips, rests, folder)
+            return self.run(reader, clips, noticed, folder)
 
-    def run(self, reader: ListsClips, clips: pl.DataFrame, rests: Any, folder: Path) -> Run:
+    def run(self, reader: ListsClips, clips: pl.DataFrame, noticed: Noticed, folder: Path) -> Run:
         """Turn the clip index into a run folder."""
         plan = self.plan
         decide.check_attainable(clips, plan.decision, plan.out_of_fold)
-        notes = [*notes_on(self.task, clips, plan.folds, rests), *left_out_by(reader)]
+        notes = [*notes_on(self.task, clips, plan.folds, noticed), *left_out_by(reader)]
         notes += [*decide.doubts(clips, plan.decision), *check_places(clips, plan.out_of_fold)]
         notes += [*self.device_notes(), *self.unheard_notes(clips)]
         for note in notes:
@@ -203,13 +204,13 @@ class Work:
         notes += self.findings
         return write_run(folder, tables, {"year": year_of(reader), "notes": notes, **self.about(clips)})
 
-    def listed(self, reader: ListsClips, rehash: bool = False) -> tuple[pl.DataFrame, Any]:
-        """Return the clip index of the recordings, and what was noticed of their last bytes."""
+    def listed(self, reader: ListsClips, rehash: bool = False) -> tuple[pl.DataFrame, Noticed]:
+        """Return the clip index of the recordings, and what else was noticed of them."""
         with self.stage("clips", 0) as advance:
             heard_before = partial(embed.heard_before, self.plan, self.store, self.device)
-            clips, rests = listing.clips(reader, self.root, heard_before, self.store, rehash)
+            clips, noticed = listing.clips(reader, self.root, heard_before, self.store, rehash)
             advance(len(clips))
-        return clips, rests
+        return clips, noticed
 
     def device_notes(self) -> list[str]:
         """Say so if a device was named and no encoder takes one."""

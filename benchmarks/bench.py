@@ -23,6 +23,7 @@ from detectors import detectors
 from embedding import embedding
 from exact import exact
 from exchange import exchange
+from figures import show
 from freezing import hashing, manifest
 from freezing_many import freezing_many
 from gaussians import gaussians
@@ -35,7 +36,6 @@ from million_clips import million_clips
 from monitoring import monitoring
 from reporting import reporting
 from scoring import scoring
-from shown import show
 from trained_recipe import trained_recipe
 from training import training
 from uncertainty import uncertainty

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from shown import show
+from figures import show
 
 ROOT = Path(__file__).parents[1]
 ASDCORE = Path(sys.executable).parent / "asdcore"

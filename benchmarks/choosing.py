@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shown import show
+from figures import show
 
 MACHINES, BRANCHES, FAULTS, NORMALS, DRAWS = 7, 84, 20, 1000, 1000
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from shown import show
+from figures import show
 
 CHUNKS, NETWORKS, SECONDS = 1000, 16, 0.3
 """Chunks that do nothing; chunks that compute a network, and how long each."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from shown import show
+from figures import show
 
 import asdcore
 from asdcore.compute import fitted

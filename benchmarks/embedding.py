@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
-from shown import show
+from figures import show
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("ASDCORE_SHARED", ROOT.parent / "shared"))

@@ -1,9 +1,9 @@
 """The table of encoders: measures them, writes the facts into the registry, and plugins/ENCODERS.md from those.
 
-Run it with ``make encoders``; it takes a minute, and no weights. A hollow checkpoint (:mod:`benchmarks.hollow`) stands
-for each of the registry. Its encoder reads it like any other and encodes 10 s with it: the front end is computed, of
-the network only the shapes. A model that is a graph in one file is run where that file is here; elsewhere its entry
-keeps the facts it has.
+Run it with ``make encoders``; it takes a minute, and no weights. A hollow checkpoint
+(:mod:`benchmarks.hollow_checkpoints`) stands for each of the registry. Its encoder reads it like any other and encodes
+10 s with it: the front end is computed, of the network only the shapes. A model that is a graph in one file is run
+where that file is here; elsewhere its entry keeps the facts it has.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from asdcore.errors import PluginError, ResourceError
 from asdcore.preflight.multiply_accumulates import unfused
 from asdcore.resources.entries import Facts, Resource, entry_text, load_entry
 from asdcore.store.atomic import write_text
-from benchmarks import hollow
+from benchmarks import hollow_checkpoints
 
 ROOT = Path(__file__).parents[1]
 REGISTRY, TABLE = ROOT / "registry", ROOT / "plugins" / "ENCODERS.md"
@@ -82,7 +82,7 @@ def measure(entry: Resource) -> Facts:
         return facts(asdcore.load_encoder(entry.plugin, checkpoint=entry.id, **entry.use))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        weights, config = hollow.checkpoint(entry)
+        weights, config = hollow_checkpoints.checkpoint(entry)
         torch.save(weights, folder / "pytorch_model.bin")
         (folder / "config.json").write_text(json.dumps(config))
         checkpoint = folder if entry.folder else folder / "pytorch_model.bin"

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from embedding import MN04, beats_of_full_size
-from shown import cpu_seconds, show
+from figures import cpu_seconds, show
 
 ROUNDS = 3
 """The median of so many ratios counts, each of the two encoders one right after the other."""

@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from shown import cpu_seconds, show
+from figures import cpu_seconds, show
 
 CLIPS, DIM = 10_000, 768
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shown import show
+from figures import show
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from figures import show
 from inferring import BEFORE, CHECKOUT
-from shown import show
 from tiny_recordings import write_machines
 
 SIZES, CLIPS, WANTED = (2, 6), 1000, 1_000_000

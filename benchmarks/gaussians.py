@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from figures import show
 from inferring import BEFORE, CHECKOUT
-from shown import show
 
 LEFT_OUT = """
 import json, resource, sys, time

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from shown import show
+from figures import show
 
 SOURCE, TARGET, TEST, RECORDING = 990, 10, 200, 30
 RATE = 16_000

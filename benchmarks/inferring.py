@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from shown import show
+from figures import show
 
 import asdcore
 

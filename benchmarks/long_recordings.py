@@ -1,4 +1,4 @@
-"""A recording of an hour among clips: the memory of a run, whatever its length."""
+"""A recording of an hour among clips: the memory of a run, whatever its length, of mel spectra and of a network."""
 
 from __future__ import annotations
 
@@ -10,11 +10,24 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from shown import show
+from figures import show
 
 import asdcore
 
-RATE, MINUTES = 16_000, (10, 60)
+RATE, MINUTES, HOURS = 16_000, (10, 60), 3
+SHARED = Path(os.environ.get("ASDCORE_SHARED", Path(__file__).parents[2] / "shared"))
+YAMNET = SHARED / "weights" / "yamnet" / "yamnet.tflite"
+
+NETWORK = """
+name = "yamnet"
+[branches.yamnet_knn]
+view = "near"
+encoder = {{ name = "onnx", checkpoint = "{checkpoint}", outputs = ["{output}"], pooling = "mean" }}
+scorer = {{ name = "knn", k = 1 }}
+[systems.yamnet]
+weights = {{ yamnet_knn = 1.0 }}
+"""
+OUTPUT = "yamnet_frames/global_average_pooling2d/Mean"
 
 
 def long_recordings() -> list[bool]:
@@ -29,11 +42,26 @@ def long_recordings() -> list[bool]:
             write_noise(recording, minutes)
             out, store = root / f"run {minutes}", root / f"store {minutes}"
             peaks[minutes] = peak(command, "run", "default", "--data", data, "--out", out, "--store", store)
+        of_network = _of_network(root, data, recording)
     short, long = (peaks[minutes] for minutes in MINUTES)
     return [
+        *of_network,
         show("a run with a recording of an hour: peak memory", long, 1000, "MB"),
         show("an hour over ten minutes, peak memory", long / short, 1.3, "times"),
     ]
+
+
+def _of_network(root: Path, data: Path, recording: Path) -> list[bool]:
+    """Three hours through YAMNet, which hears a second at once: below 1 GB, too."""
+    if not YAMNET.is_file():
+        print(f"skip  a long recording through a network: {YAMNET} is absent (set ASDCORE_SHARED)")
+        return []
+    (portfolio := root / "yamnet.toml").write_text(NETWORK.format(checkpoint=YAMNET, output=OUTPUT))
+    write_noise(recording, 60 * HOURS)
+    command = Path(sys.executable).parent / "asdcore"
+    places = ("--data", data, "--out", root / "yamnet", "--store", root / "yamnet-store")
+    used = peak(command, "run", portfolio, *places)
+    return [show(f"a run of YAMNet with a recording of {HOURS} hours: peak memory", used, 1000, "MB")]
 
 
 def peak(*command: str | Path) -> float:

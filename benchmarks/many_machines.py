@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from figures import show
 from inferring import BEFORE, CHECKOUT
-from shown import show
 from tiny_recordings import write_machines
 
 MACHINES, FEW, CLIPS = 64, 4, 1_000

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from figures import show
 from inferring import BEFORE, CHECKOUT
-from shown import show
 
 CLIPS, MACHINES, ROUNDS = 1_000_000, 8, 1
 STAGES = """

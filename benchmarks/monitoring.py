@@ -13,8 +13,8 @@ from typing import IO
 
 import numpy as np
 import soundfile
+from figures import show
 from numpy.typing import NDArray
-from shown import show
 
 ROOT = Path(__file__).parents[1]
 ASDCORE = Path(sys.executable).parent / "asdcore"

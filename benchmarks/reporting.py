@@ -6,9 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from figures import show
 from inferring import BEFORE, CHECKOUT, cpu_seconds
 from many_machines import run_stages
-from shown import show
 from tiny_recordings import write_machines
 
 MACHINES, CLIPS = 16, 1_000

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 
-from shown import show
+from figures import show
 
 TRAIN, TARGET, TEST, WIDTH = 1_000, 10, 200, 768
 BANK, QUERIES = 100_000, 1_000

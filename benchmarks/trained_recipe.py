@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from shown import show
+from figures import show
 
 MACHINES, SOURCE, TARGET, TEST = ("fan", "pump", "valve"), 200, 10, 10
 SECONDS, BATCH, EPOCHS, TRIED = 6, 64, 4, 3

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from shown import cpu_seconds, show
+from figures import cpu_seconds, show
 
 SECONDS, BATCH, ROUNDS, STEPS = 6, 64, 5, 4
 CLIPS = 32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shown import cpu_seconds, show
+from figures import cpu_seconds, show
 
 MACHINES, CLIPS, REPLICATES = 16, 50, 2000
 """Clips of each domain and label: 100 normals and 100 anomalies a machine."""

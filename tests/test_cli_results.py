@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from asdcore.cli import main
-from asdcore.cli.results import show_comparison, show_evaluation
+from asdcore.cli.results import NO_WIDTH, show_comparison, show_evaluation
 from asdcore.cli.terminal import WIDTH
 from asdcore.evidence.comparison import Comparison
 from asdcore.evidence.evaluate import evaluate_table
@@ -59,6 +59,19 @@ def test_nine_machines_and_three_systems_fit_into_100_columns(capsys, year, sect
                 assert f"{100 * cell[name]:.2f} {interval}" in shown
     for machine in MACHINES:
         assert len(re.findall(rf"^{machine}{'' if section == '00' else ' 01'} ", shown, re.MULTILINE)) == 1
+
+
+def test_an_interval_without_width_is_not_left_to_look_sure(capsys):
+    perfect = joined().with_columns(score=pl.col("label") + pl.int_range(pl.len()) / 1e6)
+    show_evaluation(evaluate_table(perfect, 2026, replicates=100))
+    shown = capsys.readouterr().out
+    assert "100.00 [100.0, 100.0]" in shown
+    assert "not that\nit is sure: where n anomalies" in shown
+    assert max(map(len, NO_WIDTH)) <= WIDTH
+    for n, percent in ((6, 54), (20, 83), (100, 96)):
+        assert round(100 * 0.025 ** (1 / n)) == percent
+    show_evaluation(evaluate_table(joined(), 2026, replicates=100))
+    assert "without width" not in capsys.readouterr().out
 
 
 def test_without_replicates_there_are_no_brackets(capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from asdcore.contract.interfaces import Dataset
+    from asdcore.data.noticed import Noticed
 
 
 def synth(
@@ -70,13 +70,13 @@ def index(
 
 
 class _Read(NamedTuple):
-    """What a dataset reader says of a folder: its name, the clip index, all problems, and the rests of files."""
+    """What a dataset reader says of a folder: its name, the clip index, all problems, and what was noticed of files."""
 
     name: str
     reader: Dataset
     clips: pl.DataFrame
     problems: list[str]
-    rests: Mapping[str, int]
+    noticed: Noticed
 
 
 def _read(root: Path, task: str | None, *, any_names: bool) -> _Read:
@@ -85,17 +85,18 @@ def _read(root: Path, task: str | None, *, any_names: bool) -> _Read:
 
     from asdcore.components.readers import reader_of
     from asdcore.contract.plugins import installed
-    from asdcore.data.clips import completed, noticing_rests
+    from asdcore.data.clips import completed
+    from asdcore.data.noticed import noticing
 
     name, reader = reader_of(task, root, installed())
-    with noticing_rests() as rests:
+    with noticing() as noticed:
         try:
-            return _Read(name, reader, completed(reader.clips(root)), [], rests)
+            return _Read(name, reader, completed(reader.clips(root)), [], noticed)
         except DatasetError as error:
             if not any_names and (error.clips is None or error.clips.is_empty()):
                 raise
             clips = pl.DataFrame() if error.clips is None else error.clips
-            return _Read(name, reader, clips, error.problems, rests)
+            return _Read(name, reader, clips, error.problems, noticed)
 
 
 def _write_index(read: _Read, root: Path, file: Path) -> None:
@@ -114,7 +115,7 @@ def _show(read: _Read, *, named: bool, as_json: bool, csv: Path | None, latex: P
     from asdcore.data.remarks import remarks_on
 
     machines, recordings = count_clips(read.clips), count_recordings(read.clips)
-    notes = remarks_on(read.clips, read.rests)
+    notes = remarks_on(read.clips, read.noticed)
     result = {"machines": machines, "recordings": recordings, "problems": read.problems, "notes": notes}
     if as_json:
         print_json({"reader": read.name, **result})

@@ -15,7 +15,7 @@ from asdcore.errors import DataError
 if TYPE_CHECKING:
     from asdcore.detector.baselines import KnownMachine
     from asdcore.detector.detector import Detector
-    from asdcore.monitor.monitor import Monitor, Settings
+    from asdcore.monitor.monitor import Explains, Monitor, Settings
     from asdcore.monitor.sources import Source
 
 
@@ -35,6 +35,12 @@ Settle = Annotated[float, typer.Option(help="Of a folder: seconds for which a fi
 Rate = Annotated[int | None, typer.Option(help="Of stdin: Hz.", min=1000)]
 Unit = Annotated[str, typer.Option(help="Of the samples, such as g, of sound that does not say it.")]
 Channels = Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.", min=1)]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Say of the window that raises an alarm which band and seconds stand out.")
+]
+Data = Annotated[
+    Path | None, typer.Option(help="With --explain: folder of the recordings that were learnt from, to compare with.")
+]
 ShowWindows = Annotated[bool, typer.Option("--windows", help="Print every window, not events alone.")]
 
 
@@ -55,6 +61,8 @@ def monitor(
     sample_rate: Rate = None,
     channels: Channels = 1,
     unit: Unit = "",
+    explain: Explain = False,
+    data: Data = None,
     windows: ShowWindows = False,
     key: PublicKey = None,
 ) -> None:
@@ -62,13 +70,17 @@ def monitor(
 
     Reads a detector and a source of sound. Prints events as lines of JSON: an alarm that begins or ends, drift, a note.
     All windows go into the log, from which the monitor goes on if it was stopped, by whatever. Exits with 1 if an alarm
-    began, 0 if none did, and 2 if it cannot listen.
+    began, 0 if none did, and 2 if it cannot listen. With --explain an alarm also says which band of frequency and which
+    seconds stand out.
 
     Example: asdcore monitor pump.asd night.wav --alarm 3/5
     """
     from asdcore.detector.load import load_detector
+    from asdcore.monitor.explained import explainer
     from asdcore.monitor.setup import settings_of
 
+    if data is not None and not explain:
+        raise DataError("--data is what --explain compares an alarm with. Add --explain, or leave --data out.")
     place = _source(source, once=once, settle=settle, sample_rate=sample_rate, channels=channels)
     file = log or _log_beside(source)
     _check_apart(source, file, keep_audio)
@@ -78,7 +90,8 @@ def monitor(
     judge = Judge(loaded, loaded.known(machine, section), loaded.chosen_system(system))
     learnt = (judge.machine, judge.system, loaded.windows)
     asked = settings_of(*learnt, seconds=seconds, hop=hop, alarm=alarm, promise=promise)
-    if _listen(judge, asked, place, file, unit=unit, keep_audio=keep_audio, show=windows):
+    says_why = explainer(loaded, judge.machine, data) if explain else None
+    if _listen(judge, asked, place, file, unit=unit, keep_audio=keep_audio, says_why=says_why, show=windows):
         raise typer.Exit(FAILED)
 
 
@@ -91,7 +104,15 @@ class Judge(NamedTuple):
 
 
 def _listen(
-    judge: Judge, asked: Settings, place: Source, file: Path, *, unit: str, keep_audio: float, show: bool
+    judge: Judge,
+    asked: Settings,
+    place: Source,
+    file: Path,
+    *,
+    unit: str,
+    keep_audio: float,
+    says_why: Explains | None,
+    show: bool,
 ) -> int:
     """Listen until the source ends, and return how many alarms began."""
     from asdcore.compute.threads import single_threaded
@@ -110,6 +131,7 @@ def _listen(
             AudioKept(keep_folder(file), keep_audio),
             _print if show else None,
             lambda channels, rate, of_file: machine.kind.misfit(channels, rate, of_file or unit),
+            says_why,
         )
         _tell(asked, under_way, file)
         with single_threaded():  # once, not for every window

@@ -40,6 +40,12 @@ MEANING = {
         "Official score: harmonic mean of all cells.",
     ],
 }
+NO_WIDTH = [
+    "An interval without width, as at 100, says that no draw of these clips changes the value, not that",
+    "it is sure: where n anomalies all rank above n normals, the AUC may be as low as 0.025^(1/n), which",
+    "is 54 % for 6 clips of each, 83 % for 20 and 96 % for 100.",
+]
+"""Where n pairs are all ranked right, an AUC below 0.025^(1/n) would show that in less than 2.5 % of test sets."""
 OF_DECISIONS = {"recall": "recall", "false_positive_rate": "false alarms"}
 OF_CLIPS = """
 p: paired permutation test; p, Holm: corrected for all rows. detectable: a true difference this
@@ -64,6 +70,7 @@ def show_evaluation(result: Evaluation) -> None:
         lines.append(f"[low, high]: {100 * sure.level:g} % {interval}, BCa bootstrap of {sure.replicates} replicates.")
         if sure.machines:
             lines.append("other machines: where the score of machines like these may lie; jackknife.")
+        lines += NO_WIDTH if _lacks_width(result) else []
     if len(trials) > 1:
         lines.append("SD: how far trials lie apart on these clips, which is what other seeds may change.")
     lines += [f"note: {line}" for line in result.not_judged]
@@ -122,6 +129,13 @@ def _cells(result: Evaluation) -> Table:
             table.add_row(where, system, *values, *(_value(row[name], None, digits) for name in decided))
             where = ""
     return table
+
+
+def _lacks_width(result: Evaluation) -> bool:
+    """Whether an interval of a cell or an official score has no width, since all clips are ranked right or wrong."""
+    rows = [row for system in result.as_json()["systems"].values() for row in (system, *system["cells"])]
+    intervals = [value for row in rows for name, value in row.items() if name.endswith("ci95") and value]
+    return any(low == high for low, high in intervals)
 
 
 def _officials(result: Evaluation) -> Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from asdcore.basics.recording_parts import Part, part_digest, part_of, recording
 from asdcore.data.file_content import LARGE, FileContent
 from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.sample_rates import check_rate
+from asdcore.data.sound_digest import SoundDigest
 from asdcore.data.sound_part import SoundPart, samples_of
+from asdcore.data.still_channels import StillChannels, still_channels
 from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
 
@@ -39,7 +41,10 @@ class AudioFacts:
     """Facts about a clip before it is encoded.
 
     sha256 : the digest of the file's bytes; of a part of a file, that of both. rest : bytes of a wav after its last
-    whole sample; they are left out. unit : of the samples, of a logger's file; "" if it is unknown.
+    whole sample; they are left out. unit : of the samples, of a logger's file; "" if it is unknown. sound : the digest
+    of the samples, which the same sound in another format shares (:mod:`asdcore.data.sound_digest`); "" if
+    nobody took it, so facts are equal without it. still : channels that have one value throughout, as a dead microphone
+    gives: 1 for the first, 2 for the second, 4, ..., added.
     """
 
     channels: int
@@ -48,6 +53,8 @@ class AudioFacts:
     sha256: str
     rest: int = 0
     unit: str = ""
+    still: int = 0
+    sound: str = field(default="", compare=False)
 
 
 def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
@@ -55,13 +62,21 @@ def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
 
     The header of a wav says how many bytes must follow, so a file of whole-numbered samples is checked without
     decoding. FLAC shows its faults, and floating-point samples a NaN, only when decoded. A file whose digest is among
-    ``decoded`` has been decoded before and is not decoded again.
+    ``decoded`` has been decoded before and is not decoded again. The digest of its sound is taken on the way: not of
+    one that need not be decoded, of a part of a file and of a logger's file, which would cost a decoding of their own.
     """
     with opened(path) as (sound, facts):
-        if facts.sha256 not in decoded and (sound.format == "FLAC" or not sound.subtype.startswith("PCM_")):
-            for _ in _samples(sound, path.name):
-                pass
-        return facts
+        plain = sound.format != "FLAC" and sound.subtype.startswith("PCM_")
+        is_whole = part_of(path.name).is_whole and not is_measured(recording_path(path))
+        if (plain and not is_whole) or (facts.sha256 in decoded and not plain):
+            return replace(facts, still=still_channels(sound, facts.channels).bits)
+        channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
+        blocks = (_whole_numbers if sound.subtype == "PCM_16" else _samples)(sound, path.name)
+        for block in blocks:
+            channels.hear(block)
+            if is_whole:
+                digest.update(block)
+        return replace(facts, still=channels.bits, sound=digest.hexdigest() if is_whole else "")
 
 
 def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], int]:
@@ -82,9 +97,10 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
 def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading."""
     with decoded_in_blocks(path) as (facts, given):
-        blocks = list(given)
+        blocks, channels = list(given), StillChannels(facts.channels)
         samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
-        return np.ascontiguousarray(samples.T), facts
+        channels.hear(samples)
+        return np.ascontiguousarray(samples.T), replace(facts, still=channels.bits)
 
 
 @contextmanager
@@ -181,8 +197,22 @@ def _samples(sound: Any, name: str) -> Iterator[NDArray[np.float32]]:
         if (largest := float(np.abs(samples).max(initial=0.0))) > LOUDEST:
             raise DataError(f"{name}: holds a sample of {largest:.3g}, full scale is 1: these are not samples of sound")
         yield samples
-    if n_samples != sound.frames:
-        raise DataError(f"{name}: cut short, {n_samples} of the {sound.frames} samples that its header promises")
+    _check_count(n_samples, sound.frames, name)
+
+
+def _whole_numbers(sound: Any, name: str) -> Iterator[NDArray[np.int16]]:
+    """Yield (n_samples, n_channels) of 16-bit numbers, in the blocks of :func:`_samples`, checked as there."""
+    n_samples, full = 0, True
+    while full:
+        samples: NDArray[np.int16] = sound.read(BLOCK, dtype="int16", always_2d=True)
+        n_samples, full = n_samples + len(samples), len(samples) == BLOCK
+        yield samples
+    _check_count(n_samples, sound.frames, name)
+
+
+def _check_count(n_samples: int, promised: int, name: str) -> None:
+    if n_samples != promised:
+        raise DataError(f"{name}: cut short, {n_samples} of the {promised} samples that its header promises")
 
 
 class Resampler:

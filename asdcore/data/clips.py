@@ -22,6 +22,7 @@ from asdcore.data.index_problems import (
     unit_problems,
     word_problems,
 )
+from asdcore.data.noticed import notice
 from asdcore.data.recording_columns import SAID_OF_TRAIN, kept_of_train
 from asdcore.data.remembered_facts import facts_table, read_or_remembered
 from asdcore.errors import DataError, DatasetError
@@ -66,20 +67,6 @@ def looked_at(outcomes: Mapping[str, AudioFacts | str]) -> Iterator[None]:
 def facts_are_given() -> bool:
     """Whether this is inside :func:`looked_at`, where no audio is read to list clips."""
     return _LOOKED_AT.get() is not None
-
-
-_RESTS: ContextVar[dict[str, int] | None] = ContextVar("rests", default=None)
-
-
-@contextmanager
-def noticing_rests() -> Iterator[dict[str, int]]:
-    """Let :func:`index_clips` note, inside the block, the bytes of wav files after their last whole sample, by clip."""
-    rests: dict[str, int] = {}
-    token = _RESTS.set(rests)
-    try:
-        yield rests
-    finally:
-        _RESTS.reset(token)
 
 
 def index_clips(
@@ -235,10 +222,8 @@ def _inspect(root: Path, clips: list[str]) -> tuple[pl.DataFrame, list[str]]:
     else:
         looked = [_as_said(clip, before.get(clip)) for clip in clips]
         facts, problems = facts_table(looked), [outcome for outcome in looked if isinstance(outcome, str)]
-    if (rests := _RESTS.get()) is not None:
-        named = facts.select("rest", clip=pl.Series(clips, dtype=pl.String))
-        rests.update(named.filter(pl.col("rest") > 0).select("clip", "rest").rows())
-    return facts.drop("rest"), problems
+    notice(clips, facts)
+    return facts.drop("rest", "still", "sound"), problems
 
 
 def _as_said(clip: str, outcome: AudioFacts | str | None) -> AudioFacts | str | None:

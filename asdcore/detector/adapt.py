@@ -201,7 +201,7 @@ class _Adapt:
         device = None if frozen["run"]["device"] == "cpu" else str(frozen["run"]["device"])
         work = Work(plan, task, self.root, self.store, self.workers, device, self.progress)
         one_machine = in_windows(_OneMachine(reader, self.cell), plan.windows)
-        clips, rests = work.listed(one_machine)
+        clips, noticed = work.listed(one_machine)
         heard = heard_by(self.old, self.cell, clips, self.root, self.progress)
         if way == "second" and (trouble := next((clip for clip in heard if clip.trouble), None)):
             raise DataError(
@@ -210,7 +210,7 @@ class _Adapt:
             )
         if (why := refusal(heard, self.system, self.old.known(*self.cell), self.root)) and not accept_faults:
             raise DataError(why)
-        run = work.run(one_machine, clips, rests, folder / "run")
+        run = work.run(one_machine, clips, noticed, folder / "run")
         return freeze(run, folder / "frozen.json", progress=self.progress), heard
 
     def _join(self, target: Path, way: str, part: Path, heard: list[Heard]) -> None:

@@ -203,8 +203,9 @@ def _sound(samples: NDArray[Any]) -> NDArray[np.float32]:
         raise DataError(f"{lost} samples are NaN or infinite; finite numbers in [-1, 1] are allowed")
     if (largest := float(np.abs(samples).max())) > LOUDEST:
         raise DataError(f"the audio holds a sample of {largest:.3g}, and full scale is 1; {_ALLOWED}")
-    if not sound.any():
-        raise DataError("every sample is 0: the recording is silent. Check the microphone and the file")
+    if (sound == sound[:, :1]).all():
+        values = " or ".join(dict.fromkeys(f"{value + 0.0:.6g}" for value in sound[:, 0]))
+        raise DataError(f"every sample is {values}: the recording is silent. Check the microphone and the file")
     return sound
 
 

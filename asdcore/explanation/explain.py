@@ -95,11 +95,11 @@ def explain(
     other = (
         None
         if data is None
-        else _nearest_sound(verdict, machine_data.sha256, given_path(data, "data"), clip, sample_rate)
+        else nearest_sound(verdict, machine_data.sha256, given_path(data, "data"), clip, sample_rate)
     )
     grid = Grid.of(clip.shape[1] / sample_rate, sample_rate, times=times, bands=bands)
     replaced = ReplacedParts(clip, sample_rate, grid, other)
-    again = _again(detector, replaced, sample_rate, verdict)
+    again = scored_again(detector, replaced, sample_rate, verdict)
     raised, branches = _raised(verdict, again, grid)
     scores = machine_data.normals(name)["score"].to_numpy()
     replaced_by: Replacement = "own background" if other is None else "nearest normal"
@@ -108,11 +108,14 @@ def explain(
     return Explanation(verdict, len(scores), as_high, grid, replaced_by, raised, branches, exact, not_exact)
 
 
+FUSED = ""
+"""The name of the fused score among values."""
+
 Values = dict[str, float]
-"""The score under the empty name, and z of every branch."""
+"""The score under the name :data:`FUSED`, and z of every branch."""
 
 
-def _again(
+def scored_again(
     detector: Detector, replaced: ReplacedParts, sample_rate: int, first: Verdict
 ) -> Callable[[NDArray[np.bool_]], Values]:
     """Return what scores the clip with parts replaced."""
@@ -128,7 +131,7 @@ def _again(
 
 
 def _values(verdict: Verdict) -> Values:
-    return {"": verdict.score} | {name: branch.z for name, branch in verdict.branches.items()}
+    return {FUSED: verdict.score} | {name: branch.z for name, branch in verdict.branches.items()}
 
 
 def _raised(
@@ -146,10 +149,10 @@ def _raised(
         drops = value - np.array([values[name] for values in after])
         parts, bands, times, everything = np.split(drops, np.cumsum([n_bands * n_times, n_bands, n_times]))
         by_name[name] = Raised(parts.reshape(grid.shape), bands, times, everything.item())
-    return by_name.pop(""), by_name
+    return by_name.pop(FUSED), by_name
 
 
-def _nearest_sound(verdict: Verdict, sha256: dict[str, str], root: Path, clip: Audio, sample_rate: int) -> Audio | None:
+def nearest_sound(verdict: Verdict, sha256: dict[str, str], root: Path, clip: Audio, sample_rate: int) -> Audio | None:
     """Return the sound of the nearest train normal, as long as the clip; None if no branch compares distances."""
     if verdict.nearest is None:
         return None

@@ -31,6 +31,7 @@ from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import installed, restricted
 from asdcore.data.audio import AudioFacts
 from asdcore.data.clips import completed, looked_at
+from asdcore.data.noticed import Noticed, noticing
 from asdcore.errors import DataError
 from asdcore.execution import run_jobs
 from asdcore.frozen.inference.bit_checks import kernels_named, prove_features, prove_recipes, prove_tables, proven_notes
@@ -179,6 +180,7 @@ class _Inference:
     kernels: Sequence[KernelChange] = ()
     skip_unreadable: bool = False
     skipped: dict[str, str] = field(default_factory=dict)
+    noticed: Noticed = field(default_factory=Noticed)
 
     @cached_property
     def plan(self) -> Portfolio:
@@ -228,7 +230,7 @@ class _Inference:
         with removed_if_refused(self.out):
             clips = self.clips(listed, facts)
             check_attainable(clips, self.plan.decision, self.plan.out_of_fold)
-            notes = [*notes_on(self.task, clips, self.plan.folds), *left_out_by(self.reader)]
+            notes = [*notes_on(self.task, clips, self.plan.folds, self.noticed), *left_out_by(self.reader)]
             notes += [*development_notes(listed, self.frozen.clips, self.year), *new_cells(clips, self.frozen.clips)]
             notes += [*device_notes(self.work), *self.work.unheard_notes(clips)]
             notes += [f"left out as unreadable: {problem}" for problem in self.skipped.values()]
@@ -257,7 +259,7 @@ class _Inference:
         if self.skip_unreadable:
             self.skipped = unreadable(facts, set(paths.values()), self.data)
             listed = listed.filter(~pl.col("clip").is_in(list(self.skipped)))
-        with looked_at(facts):
+        with looked_at(facts), noticing() as self.noticed:
             index = completed(readable_clips(self.reader, self.data, self.skipped, listed))
         if not index.select(NAMES).sort("clip").equals(listed):
             raise DataError(f"Clips below {self.data} were added or removed meanwhile. Run again when it is complete.")

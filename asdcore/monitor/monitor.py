@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.detector.verdict import Verdict
-from asdcore.errors import DataError, StoreError
+from asdcore.errors import AsdcoreError, DataError, StoreError
 from asdcore.monitor.alarms import AlarmRule, Alarms, Heard
 from asdcore.monitor.change import Change
 from asdcore.monitor.journal import DONE, HEARING, NOTE, WINDOW, Journal
@@ -26,6 +26,7 @@ from asdcore.monitor.windows import Stump, Window, cut
 Sound = NDArray[np.float32]
 Judge = Callable[[Sound, int], Verdict]
 Event = dict[str, Any]
+Explains = Callable[[Sound, int, Verdict, float], Event]
 
 BEHIND_S = 60.0
 """Seconds between two notes that the monitor does not keep up."""
@@ -72,6 +73,9 @@ class Monitor:
         Is given every window that is judged, as the journal has it.
     misfit : callable, optional
         Says why a recording of a number of channels, a sample rate and a unit cannot be judged, "" if it can.
+    explain : callable, optional
+        Says of the window that raises an alarm what stands out in it, as JSON values. It is told how many times the
+        window may be scored again for that.
     """
 
     judge: Judge
@@ -80,6 +84,7 @@ class Monitor:
     kept: AudioKept
     show: Callable[[Event], None] | None = None
     misfit: Callable[[int, int, str], str] | None = None
+    explain: Explains | None = None
     count: int = 0
     windows_now: int = 0
     begun_now: int = 0
@@ -165,6 +170,7 @@ class Monitor:
             verdict = self.judge(window.sound, rate)
         except DataError as error:
             verdict, problem = None, str(error)
+        spent = time.monotonic() - started
         line: dict[str, Any] = {"recording": recording.name, "start": window.start / rate, "sample": window.start + hop}
         line |= {"end": (window.start + window.sound.shape[1]) / rate, "level": level(window.sound)}
         if verdict is not None:
@@ -178,12 +184,27 @@ class Monitor:
             if event["event"] == "alarm begins":
                 self.begun_now += 1
                 event |= self._keep(event["alarm"], window.sound[:, hop:])
+                if self.explain and verdict is not None:
+                    told = self._explained(self.explain, window.sound, rate, verdict, spent)
+                    event["explained"] = {"at": self._offset + line["start"], **told}
         self.journal.write(WINDOW, {**line, **({"events": events} if events else {})}, now=bool(events))
         if self.show:
             self.show(line)
         self.windows_now += 1
         yield from events
         yield from self._behind(time.monotonic() - started, recording.waiting)
+
+    def _explained(self, explain: Explains, sound: Sound, rate: int, verdict: Verdict, spent: float) -> Event:
+        """Say what stands out in the window that raised an alarm; that it cannot be said stops no alarm.
+
+        What judging leaves over of the time to the next window is for this: so the alarm is told before that window,
+        and a live source is never behind because of it.
+        """
+        scores = (self.settings.hop - spent) / spent if spent else math.inf
+        try:
+            return explain(sound, rate, verdict, scores)
+        except AsdcoreError as error:
+            return {"problem": str(error)}
 
     def _keep(self, alarm: int, rest: Sound) -> Event:
         """Keep the sound before an alarm, and return where it is; a full disk stops no alarm."""

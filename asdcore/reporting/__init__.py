@@ -3,6 +3,7 @@
 reported_runs   the runs, their labels (each look is logged), and what is missing
 statistics      intervals, pairwise differences and ledger entries
 machines        distributions, ROC curves and tails; pictures: their spectrograms and sound
+shares          what adds up to the scores of the clips shown; explained: their bands and seconds
 branches        correlations, and the contribution of each part; maps, cost, origin
 charts          the Vega-Lite charts; page puts everything into one file
 paper           tables for a paper
@@ -19,6 +20,8 @@ from asdcore.errors import StoreError
 from asdcore.progress import Progress, Silent
 from asdcore.reporting import maps, page, paper_tables
 from asdcore.reporting.content import gather
+from asdcore.reporting.explained import check_count
+from asdcore.reporting.machines_shown import show_machines
 from asdcore.reporting.reported_runs import Subject, open_subjects, places
 from asdcore.reporting.statistics import Statistics, compute_statistics
 from asdcore.runs.folder import REPORT_FILE, Run
@@ -36,6 +39,7 @@ def report(
     *,
     audio: bool = False,
     umap: bool = False,
+    explain: int = 0,
     csv: str | Path | None = None,
     latex: str | Path | None = None,
     truth: str | Path | None = None,
@@ -57,6 +61,10 @@ def report(
         Embed the sound of tail clips, about 80 kB each.
     umap : bool, optional
         Add maps by UMAP to those by PCA; needs the extra ``umap``.
+    explain : int, optional
+        Say of so many clips of each machine and system, the highest first, which band and which seconds stand out:
+        exactly where branches are sums over bands, else by replacing parts of the sound. Each takes 20 scores, from its
+        recording on. The shares of branches need no recording, and are there anyway.
     csv, latex : path, optional
         Folders for tables for a paper_tables.
     truth : path, optional
@@ -74,7 +82,7 @@ def report(
     Raises
     ------
     AsdcoreError
-        If a library of the extra ``report`` is missing.
+        If a library of the extra ``report`` is missing, or ``explain`` is out of range.
     EvaluationError
         If the given ground truth does not fit a run.
     StoreError
@@ -87,6 +95,7 @@ def report(
     'report.html'
     """
     _check_libraries(umap)
+    check_count(explain)
     named = [runs] if isinstance(runs, Run | Trials | str | Path) else list(runs)
     given = [opened(run) for run in named]
     path = path_or(out, "out", (given[0].folder if given else Path()) / REPORT_FILE)
@@ -98,8 +107,9 @@ def report(
         called, statistics = places(subjects), compute_statistics(subjects)
         advance(1)
     _write_tables(tables, subjects, statistics, called)
+    machines = show_machines(subjects, explain, shown)
     with shown.stage("draw", 1) as advance:
-        text = seal_page(page.render(gather(subjects, statistics, called, audio=audio, umap=umap)))
+        text = seal_page(page.render(gather(subjects, statistics, called, machines, audio=audio, umap=umap)))
         _check_places(path, {})  # again, since drawing may take a while
         write_text(path, text)
         advance(1)

@@ -11,13 +11,14 @@ from asdcore.compute.threads import single_threaded
 from asdcore.errors import AsdcoreError
 from asdcore.reporting.branches import contributions, rank_correlations, trade_off
 from asdcore.reporting.cost import costs
-from asdcore.reporting.machines import Cell, machine_parts
+from asdcore.reporting.machines import Cell
+from asdcore.reporting.machines_shown import MachinesShown
 from asdcore.reporting.maps import clip_parts, feature_recipes, map_parts
 from asdcore.reporting.pictures import tail_pictures
 from asdcore.reporting.point_labels import named
 from asdcore.reporting.provenance import origin
 from asdcore.reporting.reported_runs import Subject, called, official_cells, total_name
-from asdcore.reporting.shares import share_out, shown_in
+from asdcore.reporting.shares import shown_in
 from asdcore.reporting.statistics import Statistics, ledger_excerpt
 from asdcore.reporting.summary import headline, matrix
 from asdcore.reporting.thresholds import promises
@@ -42,11 +43,19 @@ class Content:
     logarithmic: set[str]
 
 
-def gather(subjects: Sequence[Subject], statistics: Statistics, places: Places, *, audio: bool, umap: bool) -> Content:
+def gather(
+    subjects: Sequence[Subject],
+    statistics: Statistics,
+    places: Places,
+    shown: MachinesShown,
+    *,
+    audio: bool,
+    umap: bool,
+) -> Content:
     """Compute everything; a part that fails is named in its notes."""
-    notes: dict[str, list[str]] = {"parts": [], "maps": [], "cost": [], "sound": [], "shares": []}
+    notes: dict[str, list[str]] = {"parts": [], "maps": [], "cost": [], "sound": [], "shares": shown.notes}
     cells = list(dict.fromkeys(called(cell) for subject in subjects for cell in official_cells(subject)))
-    machines = _machines(subjects, places, notes["shares"])
+    machines = _machines(subjects, places, shown)
     data: dict[str, Any] = {
         "places": list(places.values()),
         "systems": [subject.title(system) for subject in subjects for system in subject.systems],
@@ -112,11 +121,9 @@ def _heat(statistics: Statistics, cell: str, places: Places) -> list[dict[str, A
     ]
 
 
-def _machines(subjects: Sequence[Subject], places: Places, notes: list[str]) -> dict[str, dict[str, Any]]:
+def _machines(subjects: Sequence[Subject], places: Places, shown: MachinesShown) -> dict[str, dict[str, Any]]:
     by_place: dict[str, dict[str, Any]] = {place: {} for place in places.values()}
-    for subject in subjects:
-        parts = list(machine_parts(subject))
-        notes += share_out(subject, parts)
+    for subject, parts in zip(subjects, shown.parts, strict=True):
         for cell, system, part in parts:
             by_place[places[cell]][subject.title(system)] = part
     return by_place

@@ -15,6 +15,7 @@ from asdcore.errors import AsdcoreError
 from asdcore.reporting.machines import Cell
 from asdcore.reporting.reported_runs import Subject
 from asdcore.stages.fuse_rows import Cells
+from asdcore.store.tables import CELL
 
 Divided = dict[tuple[str, str], list[tuple[str, float]]]
 """{(system, clip): rows (part, what it adds to the score)}."""
@@ -46,10 +47,11 @@ def share_out(subject: Subject, parts: Sequence[tuple[Cell, str, dict[str, Any]]
     by_cell: dict[Cell, dict[str, list[dict[str, Any]]]] = {}
     for cell, system, part in parts:
         by_cell.setdefault(cell, {})[system] = shown_in(part)
-    notes = []
+    notes, stored = [], _Stored(subject, {row["clip"] for _, _, part in parts for row in shown_in(part)})
     for cell, shown in by_cell.items():
         try:
-            shares = _of_cell(subject, cell, {system: [row["clip"] for row in rows] for system, rows in shown.items()})
+            wanted = {system: [row["clip"] for row in rows] for system, rows in shown.items()}
+            shares = _of_cell(subject, stored, cell, wanted)
         except AsdcoreError as error:
             notes.append(f"{subject.name}, {' '.join(cell)}: scores are not divided among branches. {error}")
             continue
@@ -64,10 +66,23 @@ def shown_in(part: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*part["top"], *part["tail"]]
 
 
-def _of_cell(subject: Subject, cell: Cell, wanted: Mapping[str, Sequence[str]]) -> Divided:
-    machine, section = cell
-    digests = subject.run.clips.select("clip", "sha256")
-    rows = subject.run.scores.filter(machine=machine, section=section).join(digests, on="clip", validate="m:1")
+class _Stored:
+    """What the run has stored: the scores of branches by cell, and the written scores of the clips shown by clip."""
+
+    def __init__(self, subject: Subject, shown: set[str]) -> None:
+        digests = subject.run.clips.select("clip", "sha256")
+        scores = subject.run.scores.join(digests, on="clip", validate="m:1", maintain_order="left")
+        self._none, self._of_cells = scores.clear(), scores.partition_by(CELL, as_dict=True)
+        written = subject.run.systems.filter((pl.col("role") == "test") & pl.col("clip").is_in(list(shown)))
+        self.written = {(name, clip): score for name, clip, score in written.select("system", "clip", "score").rows()}
+
+    def of_cell(self, cell: Cell) -> pl.DataFrame:
+        """Return the rows of one machine and section in the score table, with their clips' digests."""
+        return self._of_cells.get(cell, self._none)
+
+
+def _of_cell(subject: Subject, stored: _Stored, cell: Cell, wanted: Mapping[str, Sequence[str]]) -> Divided:
+    rows = stored.of_cell(cell)
     scales = scales_of(subject.plan, rows.filter(role="oof"), installed())
     every = sorted({clip for clips in wanted.values() for clip in clips})
     cells: dict[tuple[bool, str], Cells] = {}
@@ -77,7 +92,6 @@ def _of_cell(subject: Subject, cell: Cell, wanted: Mapping[str, Sequence[str]]) 
             raise AsdcoreError(f"The run has no scores of {clip} by branches.")
         scores = by_branch(tested[clip,])
         cells |= {(mirror, clip): scale.cells(scores) for mirror, scale in scales.items()}
-    written = {(name, clip): score for name, clip, score in _scores(subject, every)}
     shares: Divided = {}
     for name, clips in wanted.items():
         choice = subject.plan.systems[name]
@@ -85,9 +99,10 @@ def _of_cell(subject: Subject, cell: Cell, wanted: Mapping[str, Sequence[str]]) 
         system = FrozenSystem(choice, scales[mirror], installed())
         for clip in clips:
             score = system(cells[mirror, clip])["score"]
-            if not np.isclose(score, written[name, clip], rtol=SAME, atol=SAME):
+            written = stored.written[name, clip]
+            if not np.isclose(score, written, rtol=SAME, atol=SAME):
                 raise AsdcoreError(
-                    f"System {name} gives {clip} another score now ({score:.6g}, then {written[name, clip]:.6g}): code "
+                    f"System {name} gives {clip} another score now ({score:.6g}, then {written:.6g}): code "
                     "or libraries have changed since. Run the portfolio again."
                 )
             shares[name, clip] = parts_of(system.shares())
@@ -107,8 +122,3 @@ def parts_of(shares: Shares) -> list[tuple[str, float]]:
     branches = sorted(shares.branches.items(), key=lambda part: (-abs(part[1]), part[0]))
     rows = [(AS_USUAL, shares.usual), *branches, *((f"guard {name}", taken) for name, taken in shares.guards.items())]
     return [(name, float(f"{value:.4g}")) for name, value in rows]
-
-
-def _scores(subject: Subject, clips: Sequence[str]) -> list[tuple[str, str, float]]:
-    rows = subject.run.systems.filter((pl.col("role") == "test") & pl.col("clip").is_in(clips))
-    return rows.select("system", "clip", "score").rows()

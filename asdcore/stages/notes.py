@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from asdcore.compute.recipes import takes_device
 from asdcore.contract.plugins import installed
+from asdcore.data.noticed import Noticed
 from asdcore.data.remarks import remarks_on
 from asdcore.portfolio import DEFAULT_TASK, Portfolio
 from asdcore.store.tables import CELL
@@ -15,7 +14,7 @@ from asdcore.store.tables import CELL
 FEW_TARGETS = 10
 
 
-def notes_on(name: str, clips: pl.DataFrame, folds: int, rests: Mapping[str, int] | None = None) -> list[str]:
+def notes_on(name: str, clips: pl.DataFrame, folds: int, noticed: Noticed | None = None) -> list[str]:
     """Say what a person should know about how this data was read."""
     notes = []
     if name == DEFAULT_TASK:
@@ -37,7 +36,7 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int, rests: Mapping[str, int
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:
             notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
-    return [*notes, *remarks_on(clips, rests)]
+    return [*notes, *remarks_on(clips, noticed)]
 
 
 def device_notes(portfolio: Portfolio, device: str | None) -> list[str]:

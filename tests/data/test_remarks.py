@@ -9,6 +9,7 @@ import polars as pl
 
 import asdcore
 from asdcore.cli.data import index as list_data
+from asdcore.data.noticed import Noticed
 from asdcore.data.remarks import remarks_on
 from asdcore.store.tables import CLIP_INDEX
 
@@ -27,8 +28,8 @@ def index(*rows):
 
 def test_files_that_end_in_a_part_of_a_sample_are_named():
     clips = index(("fan/train/a", "1", 10), ("fan/train/b", "2", 10))
-    assert remarks_on(clips, {}) == []
-    assert remarks_on(clips, {"b.wav": 3, "a.wav": 1}) == [
+    assert remarks_on(clips, Noticed()) == []
+    assert remarks_on(clips, Noticed(rests={"b.wav": 3, "a.wav": 1})) == [
         "2 wav files end in a part of a sample (such as a.wav: 1 byte, b.wav: 3 bytes), which is left out. Whatever "
         "wrote them may have cut them there."
     ]
@@ -41,6 +42,15 @@ def test_nothing_to_say():
 def test_a_test_clip_that_is_a_train_clip_is_named_with_it():
     (remark,) = remarks_on(index(("fan/train/a", "1", 10), ("fan/test/c", "1", 10), ("fan/test/d", "2", 10)))
     assert remark.startswith("fan: 1 test clip has the very bytes of a train clip (fan/test/c is fan/train/a)")
+
+
+def test_a_test_clip_that_sounds_like_a_train_clip_in_another_format_is_named_with_it():
+    clips = index(("fan/train/a", "1", 10), ("fan/train/b", "2", 10), ("fan/test/c", "3", 10))
+    sounds = {"fan/train/a": "s", "fan/train/b": "t", "fan/test/c": "s"}
+    (remark,) = remarks_on(clips, Noticed(sounds=sounds))
+    assert remark.startswith("fan: 1 test clip has the very sound of a train clip (fan/test/c is fan/train/a)")
+    (remark,) = remarks_on(clips, Noticed(sounds={**sounds, "fan/train/b": "s", "fan/test/c": "t"}))
+    assert "2 train clips repeat 1 sound sample for sample, in other files (such as fan/train/a, fan/train/b)" in remark
 
 
 def test_it_may_be_the_train_clip_of_another_machine():
@@ -79,3 +89,15 @@ def test_index_and_run_name_them(make_dataset, tmp_path, capsys):
     assert len(json.loads(capsys.readouterr().out)["notes"]) == 1
     run = asdcore.run("logmel-knn", data, tmp_path / "run", task="dcase2026", store=tmp_path / "store")
     assert any("2 train clips repeat 1 sound" in note for note in run.about["notes"])
+
+
+def test_clips_of_a_dead_microphone_are_told_by_split_and_channel():
+    clips = index(("fan/test/a", "1", 10), ("fan/test/b", "2", 10), ("fan/train/c", "3", 10), ("fan/train/d", "4", 10))
+    clips = clips.with_columns(channels=pl.Series([1, 1, 2, 2], dtype=clips.schema["channels"]))
+    test, train = remarks_on(clips, Noticed(still={"fan/test/a": 1, "fan/test/b": 1, "fan/train/d": 2}))
+    assert test == (
+        "fan: 2 test clips have one value throughout (such as fan/test/a, fan/test/b), as of a dead microphone: a "
+        "score says nothing of a machine. Leave such clips out, or the channel by another view."
+    )
+    assert train.startswith("fan: 1 train clip has one value throughout in channel 2 (such as fan/train/d)")
+    assert "silence is normal to what learns from it" in train

@@ -14,7 +14,8 @@ import soundfile
 
 from asdcore.data import clips as module
 from asdcore.data import remembered_facts
-from asdcore.data.clips import index_clips, noticing_rests
+from asdcore.data.clips import index_clips
+from asdcore.data.noticed import noticing
 from asdcore.data.remembered_facts import Memory, remembering
 from asdcore.errors import DatasetError
 
@@ -208,9 +209,10 @@ def test_bytes_after_the_last_sample_are_remembered_too(root, memory):
     content[4:8], content[40:44] = (len(content) - 7).to_bytes(4, "little"), (size + 1).to_bytes(4, "little")
     path.write_bytes(bytes(content) + b"x")
     for _ in range(2):
-        with noticing_rests() as rests:
+        with noticing() as noticed:
             listed(root, memory)
-        assert rests == {CLIPS[0]: 1}
+        assert noticed.rests == {CLIPS[0]: 1}
+        assert set(noticed.sounds) == set(CLIPS)
 
 
 def test_runs_at_once_leave_a_sound_memory(root, memory, reads):

@@ -164,6 +164,7 @@ CLIP = np.random.default_rng(0).normal(size=(2, 4000)).astype(np.float32)
 REFUSED = {
     "too short": (CLIP[:, :1000], 16000, r"the clip has 0.0625 s; at least 0.125 s are allowed"),
     "empty": (CLIP[:, :0], 16000, "the clip has 0 s"),
+    "still": (np.full_like(CLIP, -0.25), 16000, "every sample is -0.25: the recording is silent"),
     "silent": (np.zeros_like(CLIP), 16000, "every sample is 0: the recording is silent"),
     "not finite": (np.where(CLIP > 2, np.nan, CLIP), 16000, r"\d+ samples are NaN or infinite"),
     "silent in single precision": (CLIP.astype(float) * 1e-300, 16000, "every sample is 0"),

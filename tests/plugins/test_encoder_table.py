@@ -10,7 +10,7 @@ import pytest
 from asdcore.contract.plugins import installed
 from asdcore.errors import ResourceError
 from asdcore.resources.entries import entry_text, load_entry, make_entry
-from benchmarks import encoders, hollow
+from benchmarks import encoders, hollow_checkpoints
 
 ENTRIES = {path.stem: load_entry(path) for path in encoders.REGISTRY.glob("*.toml")}
 CHECKPOINTS = {name: entry for name, entry in ENTRIES.items() if entry.kind == "checkpoint"}
@@ -79,7 +79,7 @@ SIZES = {
 
 
 def published(name):
-    return json.loads((hollow.GOLDEN / f"{name}.json").read_text())
+    return json.loads((hollow_checkpoints.GOLDEN / f"{name}.json").read_text())
 
 
 def test_the_page_is_what_the_registry_says():
@@ -149,7 +149,7 @@ def test_every_bundled_encoder_is_in_the_table():
 
 
 def test_an_entry_whose_network_nobody_described_is_named():
-    with pytest.raises(ResourceError, match=r"passt-s-new is an entry .*benchmarks/hollow.py"):
+    with pytest.raises(ResourceError, match=r"passt-s-new is an entry .*benchmarks/hollow_checkpoints.py"):
         encoders.measure(CHECKPOINTS["passt-s-swa"].model_copy(update={"id": "passt-s-new"}))
 
 

@@ -88,6 +88,8 @@ def test_scorers_of_frames(as_onnx, name, parameters):
     for time in (40, 57, 9):
         clip = draw.normal(size=(1, time, 2, 3)).astype(np.float32)
         same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+    with pytest.raises(Exception, match="out of data bounds"):  # no vector, no score
+        as_onnx(scorer.to_onnx, clip[:, :4])
 
 
 NORMALIZERS = [(name, {"scope": scope}) for name in ("median_iqr", "mean_std", "mad") for scope in SCOPES]

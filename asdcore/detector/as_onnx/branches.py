@@ -15,7 +15,7 @@ from asdcore.compute.requests import Output, Request
 from asdcore.compute.scoring import Recipe, takes_distances
 from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
 from asdcore.contract.plugins import Plugins
-from asdcore.data.written_distances import distances_to_onnx
+from asdcore.data.distances_as_onnx import distances_to_onnx
 from asdcore.detector.as_onnx.poolings import pooled
 from asdcore.detector.as_onnx.resampling import resampled
 from asdcore.detector.as_onnx.rounding import on_grid

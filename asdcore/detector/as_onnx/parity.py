@@ -100,7 +100,7 @@ def compare(
     scores, written, changed = [], [], 0
     for audio, rate in clips:
         verdict = detector.score(audio, rate, machine, section, system=system)
-        score, decision = session.run(["score", "decision"], {"audio": audio})
+        score, decision = session.run(["score", "decision"], {"audio": audio, "sample_rate": np.array(rate)})
         scores.append(verdict.score)
         written.append(score.item())
         changed += int(verdict.anomalous != bool(decision.item()))
@@ -108,6 +108,22 @@ def compare(
     apart[~np.isfinite(apart)] = np.inf
     share = apart / np.maximum(spread, np.abs(np.array(scores) - np.median(normals)) / FAR)
     return Parity(len(scores), given, float(apart.max()), spread, float(share.max()), changed)
+
+
+def check_parity(parity: Parity, hears_above: int | None) -> None:
+    """Raise DataError unless parity holds; ``hears_above``: the rate in Hz of an encoder above the recordings' rate."""
+    if not parity.holds:
+        then = "Tell the authors of asdcore, with the portfolio."
+        if hears_above is not None:
+            then = (
+                f"An encoder hears {hears_above} Hz, and above half the recordings' rate there is nothing to hear but "
+                "rounding, which differs. Give it a sample_rate no higher than that of the recordings."
+            )
+        raise DataError(
+            f"Nothing was written: on {parity.clips} clips the ONNX file differs from the detector by up to "
+            f"{parity.share:.2g} of the spread of train normals ({MOST:g} is allowed), and in "
+            f"{parity.decisions_changed} decisions (none is allowed). {then}"
+        )
 
 
 def spread_of(scores: NDArray[np.float64]) -> float:

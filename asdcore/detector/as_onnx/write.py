@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from asdcore.detector.as_onnx import parity as of_clips
 from asdcore.detector.as_onnx.branches import Features, combined, features_of, z_of
 from asdcore.detector.as_onnx.parity import CLIPS, Parity
 from asdcore.detector.as_onnx.refusals import free, frozen, of_one_seed, one_rate
+from asdcore.detector.as_onnx.refused_clips import CheckedClip, checked
 from asdcore.detector.as_onnx.systems import mean_of, p_value_of, score_of
 from asdcore.detector.detector import Detector, Parts
+from asdcore.detector.listen import SHORTEST
 from asdcore.detector.machine import FrozenMachine
 from asdcore.detector.systems import Scale
-from asdcore.errors import DataError
 from asdcore.store.atomic import write_bytes
 from asdcore.version import __version__
 
@@ -76,9 +78,10 @@ def export_onnx(
 ) -> OnnxFile:
     """Write one machine and system of a detector as one ONNX file: waveform in, score and decision out.
 
-    Front ends, networks, banks, calibrations, weights and the threshold are inside. Its outputs are ``score`` (1,)
-    float64, ``decision`` (1,) int64, ``p_value`` (1,) float64, and ``branches`` (n_branches,) float64, z of the
-    branches in the order of their names.
+    Front ends, networks, banks, calibrations, weights and the threshold are inside. Its inputs are ``audio``
+    (n_channels, n_samples) float32 and ``sample_rate`` () int64; onnxruntime stops with the reason at a clip that the
+    detector would refuse. Its outputs are ``score`` (1,) float64, ``decision`` (1,) int64, ``p_value`` (1,) float64,
+    and ``branches`` (n_branches,) float64, z of the branches in the order of their names.
 
     Parameters
     ----------
@@ -131,7 +134,7 @@ def export_onnx(
     else:
         heard = of_clips.decoded(of_clips.recordings(folder), written.sample_rate)
     compared = of_clips.compare(detector, _session(model), asked, heard, normals, given=folder is not None)
-    _check_parity(compared, written.hears_above)
+    of_clips.check_parity(compared, written.hears_above)
     _describe(model, detector, written, compared)
     write_bytes(target, model.SerializeToString())
     return OnnxFile(target, *asked, known.channels, written.sample_rate, compared)
@@ -147,6 +150,11 @@ class _Written:
         self.sample_rate = one_rate(known.sample_rates)
 
     @property
+    def shortest_samples(self) -> int:
+        """How many samples a clip has at least, as the detector has it."""
+        return math.ceil(SHORTEST * self.known.seconds * self.sample_rate)
+
+    @property
     def hears_above(self) -> int | None:
         """The highest rate in Hz that an encoder hears, if it is above that of the recordings."""
         highest = max(int(built_encoder(request, None).sample_rate) for request in self.parts.requests)
@@ -157,7 +165,10 @@ class _Written:
         from onnx import TensorProto, checker, helper
 
         graph = OnnxGraph()
-        score, decision, p_value, branches = self._outputs(graph, OnnxValue(graph, "audio"))
+        clip = checked(
+            OnnxValue(graph, "audio"), OnnxValue(graph, "sample_rate"), self.sample_rate, self.shortest_samples
+        )
+        score, decision, p_value, branches = self._outputs(graph, clip)
         outputs = [
             self._named(graph, score, "score", TensorProto.DOUBLE, 1),
             self._named(graph, decision, "decision", TensorProto.INT64, 1),
@@ -166,7 +177,8 @@ class _Written:
         ]
         shape: list[int | str | None] = [self.known.channels, "n_samples"]
         audio = helper.make_tensor_value_info("audio", TensorProto.FLOAT, shape)
-        made = helper.make_graph(graph.nodes, "asdcore", [audio], outputs, graph.used_constants())
+        rate = helper.make_tensor_value_info("sample_rate", TensorProto.INT64, [])
+        made = helper.make_graph(graph.nodes, "asdcore", [audio, rate], outputs, graph.used_constants())
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="asdcore")
         if model.ByteSize() > LARGEST:
@@ -174,11 +186,11 @@ class _Written:
         checker.check_model(model)
         return model
 
-    def _outputs(self, graph: OnnxGraph, audio: OnnxValue) -> tuple[OnnxValue, ...]:
+    def _outputs(self, graph: OnnxGraph, clip: CheckedClip) -> tuple[OnnxValue, ...]:
         """Write all of it; raises NotInOnnxError with every part that cannot be written."""
         troubles: list[str] = []
         fused, scale = self.known.system(self.system)
-        features = self._features(audio.astype(np.float64), troubles)
+        features = self._features(clip.audio, troubles)
         models = [self._calibrated(graph, features, fold, scale, troubles) for fold in scale.folds]
         score = graph.constant([0.0])
         with _noting(troubles, f"system {self.system!r}"):
@@ -189,7 +201,8 @@ class _Written:
         decision = (score > self.known.threshold(self.system)).astype(np.int64)
         first, *others = (mean_of([z[name] for z in models]) for name in self.branches)
         normals = self.known.normals(self.system)["score"].to_numpy()
-        return score, decision, p_value_of(score, normals), first.op("Concat", *others, axis=0)
+        p_value = clip.or_nan(p_value_of(score, normals))
+        return clip.or_nan(score), clip.or_refused(decision), p_value, first.op("Concat", *others, axis=0)
 
     def _calibrated(
         self, graph: OnnxGraph, features: Features, fold: int, scale: Scale, troubles: list[str]
@@ -258,21 +271,6 @@ def _session(model: Any) -> Any:
         raise NotInOnnxError(f"Nothing was written, for onnxruntime does not run the file: {error}") from error
 
 
-def _check_parity(parity: Parity, hears_above: int | None) -> None:
-    if not parity.holds:
-        then = "Tell the authors of asdcore, with the portfolio."
-        if hears_above is not None:
-            then = (
-                f"An encoder hears {hears_above} Hz, and above half the recordings' rate there is nothing to hear but "
-                "rounding, which differs. Give it a sample_rate no higher than that of the recordings."
-            )
-        raise DataError(
-            f"Nothing was written: on {parity.clips} clips the ONNX file differs from the detector by up to "
-            f"{parity.share:.2g} of the spread of train normals ({of_clips.MOST:g} is allowed), and in "
-            f"{parity.decisions_changed} decisions (none is allowed). {then}"
-        )
-
-
 def _describe(model: Any, detector: Detector, written: _Written, parity: Parity) -> None:
     """Write into the file what it is."""
     from onnx import helper
@@ -284,7 +282,9 @@ def _describe(model: Any, detector: Detector, written: _Written, parity: Parity)
         "machine": written.known.machine,
         "section": written.known.section,
         "system": written.system,
+        "channels": str(written.known.channels),
         "sample_rate": str(written.sample_rate),
+        "shortest_samples": str(written.shortest_samples),
         "threshold": repr(written.known.threshold(written.system)),
         "branches": json.dumps(written.branches),
         "parity": json.dumps(parity.as_json()),

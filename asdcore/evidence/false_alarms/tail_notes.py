@@ -21,6 +21,7 @@ from asdcore.held_out import held_out_by
 from asdcore.held_out.promises import effective_clips, smallest_rate
 from asdcore.portfolio import Portfolio
 from asdcore.stages.calibrate import straight
+from asdcore.store.tables import CELL
 
 ATTRIBUTE = "tail_probability"
 """A normalizer that sets it to True derives z from the share of train normals that score higher."""
@@ -90,11 +91,12 @@ def _tails(
 ) -> Iterator[Tail]:
     """Yield the tails of a branch whose train normals come in groups of several clips."""
     normals = straight(scores.filter((pl.col("branch") == branch) & (pl.col("role") == "oof")))
+    of_cells = normals.partition_by(CELL, as_dict=True)
     for machine, section, cell, held in held_out_by(clips, plan.out_of_fold, recorded, [branch]):
         groups = len(np.unique(held.groups))
         if groups == len(cell):
             continue
-        own = normals.filter((pl.col("machine") == machine) & (pl.col("section") == section))
+        own = of_cells.get((machine, section), normals.clear())
         numbered = cell.select("clip").with_columns(group=pl.Series(held.groups, dtype=pl.Int64))
         rows = _one_reference(own).join(numbered, on="clip", validate="1:1", maintain_order="left")
         values = rows["score"].to_numpy()

@@ -6,11 +6,14 @@ import polars as pl
 
 from asdcore.errors import EvaluationError
 from asdcore.runs.folder import Run
+from asdcore.runs.sounds import with_sounds
 from asdcore.runs.trials import Trials
 
 
 def held_back(*runs: Run) -> frozenset[str]:
     """Return the test clips by which ``asdcore select --known-faults`` has chosen the weights of any of these runs.
+
+    Copies of them in another format are among these: files of the same sound.
 
     Raises EvaluationError if no other test clip is left.
     """
@@ -19,6 +22,8 @@ def held_back(*runs: Run) -> frozenset[str]:
         if chosen_by := run.about["portfolio"].get("known_faults"):
             test = run.clips.filter(pl.col("split") == "test")
             clips |= set(test.filter(pl.col("sha256").is_in(list(chosen_by["faults"])))["clip"])
+            if sounds := chosen_by.get("sounds"):
+                clips |= set(with_sounds(run, test).filter(pl.col("sound").is_in(list(sounds)))["clip"])
             if len(clips) == len(test):
                 raise EvaluationError(
                     f"Every test clip of {run.folder} has chosen the weights of its portfolio, so none is left to "

@@ -34,9 +34,9 @@ def match_truth(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
     aliases = labels.drop_nulls("alias").select(*columns, name=_names("alias"))
     by_name = pl.concat([own, aliases]).unique([*CELL, "name"], keep="first", maintain_order=True)
     matched = tested.join(by_name, on=[*CELL, "name"], how="left", validate="1:1")
-    problems = []
+    problems, of_cells = [], truth.partition_by(CELL, as_dict=True)
     for (machine, section), cell in matched.group_by(CELL, maintain_order=True):
-        there = truth.filter((pl.col("machine") == machine) & (pl.col("section") == section))
+        there = of_cells.get((machine, section), truth.clear())
         names = cell["in_truth"].fill_null(cell["name"])
         problems += coverage(f"{machine} section {section}", names, there["clip"], "not in the ground truth")
     raise_all("The test clips of this run do not fit the ground truth.", problems)

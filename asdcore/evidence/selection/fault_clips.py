@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError, did_you_mean
 from asdcore.runs.folder import Run
+from asdcore.runs.sounds import with_sounds
 from asdcore.store.tables import CELL, CLIP_INDEX
 
 NORMAL = ("normal", "0", "ok", "good", "false")
@@ -30,13 +31,17 @@ _SECTION = re.compile(r"(?:^|_)section_(\d\d)(?:_|\.)")
 
 @dataclass(frozen=True)
 class Fault:
-    """A recording of a known fault: its file, machine, section, kind ("" if nobody says it) and audio facts."""
+    """A recording of a known fault: its file, machine, section, kind ("" if nobody says it) and audio facts.
+
+    copies : the digests of the run's test clips of the same sound, in whatever format.
+    """
 
     path: Path
     machine: str
     section: str
     kind: str
     facts: AudioFacts
+    copies: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -74,8 +79,11 @@ def known_faults(place: Path, run: Run) -> list[Fault]:
     rows = _of_folder(place, run) if place.is_dir() else _of_table(place)
     faults = [_fault(row, run) for row in rows]
     _check_normals(rows)
-    _check_train(faults, run)
-    _check_test(faults, run)
+    same = _same_sound(faults, run)
+    _check_train(faults, same.filter(split="train"), run)
+    _check_test(faults, same.filter(split="test"))
+    copies = dict(same.group_by("fault").agg(pl.col("sha256").unique().sort()).rows())
+    faults = [replace(fault, copies=tuple(copies.get(fault.sha256, ()))) for fault in faults]
     _check_once(faults)
     without = [fault for fault in faults if not fault.kind]
     if 0 < len(without) < len(faults):
@@ -182,14 +190,25 @@ def _check_normals(rows: list[Row]) -> None:
         )
 
 
-def _check_train(faults: list[Fault], run: Run) -> None:
-    train = dict(run.clips.filter(pl.col("split") == "train").select("sha256", "clip").rows())
-    heard = [fault for fault in faults if fault.sha256 in train]
-    if heard:
+def _same_sound(faults: list[Fault], run: Run) -> pl.DataFrame:
+    """Return the clips of a run that are known faults, ``fault`` the digest of which: the same file, or same sound."""
+    schema = dict.fromkeys(("fault", "sound"), pl.String)
+    known = pl.DataFrame([(fault.sha256, fault.facts.sound or None) for fault in faults], schema=schema, orient="row")
+    if not faults:
+        return run.clips.clear().with_columns(fault=pl.lit(None, pl.String))
+    files = run.clips.join(known.select("fault", sha256="fault"), on="sha256")
+    sounds = with_sounds(run, run.clips).join(known.drop_nulls(), on="sound").drop("sound")
+    return pl.concat([files, sounds]).unique(["fault", "clip"]).sort("clip")
+
+
+def _check_train(faults: list[Fault], train: pl.DataFrame, run: Run) -> None:
+    """Raise DataError if a fault is one of these train clips, or of a machine and section without normals."""
+    heard = dict(train.select("fault", "clip").rows())
+    if trained := [fault for fault in faults if fault.sha256 in heard]:
         raise DataError(
-            f"{len(heard)} of {len(faults)} known faults are train clips of the run, the first: {heard[0].path} is "
-            f"{train[heard[0].sha256]}. If they are faults, take them out of train/ and run again; if they are normal, "
-            "leave them out here."
+            f"{len(trained)} of {len(faults)} known faults are train clips of the run, the first: {trained[0].path} is "
+            f"{heard[trained[0].sha256]}. If they are faults, take them out of train/ and run again; if they are "
+            "normal, leave them out here."
         )
     normals = set(run.clips.filter(pl.col("split") == "train").select(CELL).unique().rows())
     for fault in faults:
@@ -197,33 +216,31 @@ def _check_train(faults: list[Fault], run: Run) -> None:
             raise DataError(f"{fault.path}: the run has no train normals of {fault.machine} section {fault.section}.")
 
 
-def _check_test(faults: list[Fault], run: Run) -> None:
-    """Raise DataError if a fault is a test clip of the run that is of another machine or section, or named normal."""
-    test = run.clips.filter(pl.col("split") == "test").select("sha256", "clip", *CELL)
-    cells: dict[str, set[tuple[str, str]]] = {}
-    names = {}
-    for sha256, clip, *cell in test.sort("clip").iter_rows():
-        cells.setdefault(sha256, set()).add((cell[0], cell[1]))
-        names[sha256] = clip
+def _check_test(faults: list[Fault], test: pl.DataFrame) -> None:
+    """Raise DataError if a fault is one of these test clips, which is of another machine or section, or named normal.
+
+    A clip that lies in several places may be of any of them.
+    """
     for fault in faults:
-        if (fault.machine, fault.section) not in cells.get(fault.sha256, {(fault.machine, fault.section)}):
+        clips = test.filter(pl.col("fault") == fault.sha256)
+        own = clips.filter((pl.col("machine") == fault.machine) & (pl.col("section") == fault.section))
+        if len(clips) and own.is_empty():
             raise DataError(
                 f"{fault.path} is said to be of {fault.machine} section {fault.section}, and is the test clip "
-                f"{names[fault.sha256]} of the run. Say the machine and section that it is of."
+                f"{clips['clip'][0]} of the run. Say the machine and section that it is of."
             )
-        if _NORMAL_NAME.search(Path(names.get(fault.sha256, "")).stem):
+        if normal := [clip for clip in clips["clip"] if _NORMAL_NAME.search(Path(clip).stem)]:
             raise DataError(
-                f"{fault.path} is the test clip {names[fault.sha256]} of the run, which is normal by its name. Give "
-                "faults alone."
+                f"{fault.path} is the test clip {normal[0]} of the run, which is normal by its name. Give faults alone."
             )
 
 
 def _check_once(faults: list[Fault]) -> None:
     paths: dict[str, Path] = {}
     for fault in faults:
-        if fault.sha256 in paths:
+        same = fault.facts.sound or fault.sha256
+        if same in paths:
             raise DataError(
-                f"{fault.path} and {paths[fault.sha256]} are the same recording. Give each fault once: it would count "
-                "double."
+                f"{fault.path} and {paths[same]} are the same recording. Give each fault once: it would count double."
             )
-        paths[fault.sha256] = fault.path
+        paths[same] = fault.path

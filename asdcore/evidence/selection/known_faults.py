@@ -160,12 +160,17 @@ def _portfolio(
     systems: dict[str, System] = {CHOSEN: chosen, **({name: system} if name != CHOSEN else {})}
     needed = set().union(*(each.branches for each in systems.values()))
     kept = {branch: made for branch, made in branches.items() if branch in needed}
-    earlier = {sha256: kind for each in plans if each.known_faults for sha256, kind in each.known_faults.faults.items()}
+    before = [each.known_faults for each in plans if each.known_faults]
+    chose = {sha256: kind for each in before for sha256, kind in each.faults.items()}
+    for fault in faults:
+        chose |= dict.fromkeys((fault.sha256, *fault.copies), fault.kind)
+    sounds = {sound for each in before for sound in each.sounds} | {fault.facts.sound for fault in faults}
     weighed_by = KnownFaults(
         system=name,
         chosen_from=tuple(each.digest for each in plans),
         moved=choice.moved,
-        faults=earlier | {fault.sha256: fault.kind for fault in faults},
+        faults=chose,
+        sounds=tuple(sorted(sounds - {""})),
     )
     values = plan.model_dump(mode="json") | {
         "name": f"{plan.name}-{CHOSEN}",

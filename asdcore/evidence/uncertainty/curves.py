@@ -17,6 +17,7 @@ to the share at or above it, cut off where the false positive rate reaches ``max
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,7 +94,8 @@ def official_scores(values: Floats, machines: Sequence[str], rule: Rule) -> Floa
         raised = np.maximum(values, EPSILON)
         harmonic: Floats = values.shape[0] * values.shape[1] / np.sum(1 / raised, axis=(0, 1))
         return harmonic
-    sections = np.array([1 / (len(set(machines)) * machines.count(machine)) for machine in machines])
+    sections_of = Counter(machines)
+    sections = np.array([1 / (len(sections_of) * sections_of[machine]) for machine in machines])
     arithmetic: Floats = np.einsum("s,scr->r", sections, values) / values.shape[1]
     return arithmetic
 

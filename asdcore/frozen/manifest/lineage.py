@@ -129,18 +129,29 @@ def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], l
     for name, machine in networks.items():
         heard = train.filter(pl.col("machine") == machine) if machine else train
         lineage[name] |= {*makers, *made.recordings(heard)}
+    holding, unseen = (_of_cells(audio, files) for files in (made.shards[branch], made.crossfit.get(branch, {})))
     for where, cell in audio.items():
-        mine = set(cell["sha256"])
         own = {name for name, machine in networks.items() if machine in ("", cell["machine"][0])}
-        holding = [name for name, held in made.shards[branch].items() if not held.isdisjoint(mine)]
-        unseen = [name for name, held in made.crossfit.get(branch, {}).items() if not held.isdisjoint(mine)]
-        for name in [*holding, *unseen]:
+        for name in (*holding[where], *unseen[where]):
             lineage[name] |= {*makers, *own, f"clips/{where}"}
-        parents = {*holding, scorer, *EVERYTHING, f"clips/{where}"}
+        parents = {*holding[where], scorer, *EVERYTHING, f"clips/{where}"}
         states = made.fitted.get(branch, {}).get(where, [])
         for state in states:
             lineage[state] |= parents
-        lineage[f"branch/{branch}/{where}"] |= {*parents, *states, *unseen, *own}
+        lineage[f"branch/{branch}/{where}"] |= {*parents, *states, *unseen[where], *own}
+
+
+def _of_cells(audio: Mapping[str, pl.DataFrame], shards: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Return the shards that hold clips of each machine and section. Each shard is looked into once."""
+    cells: dict[str, set[str]] = defaultdict(set)  # recordings of two machines may be the same
+    for where, cell in audio.items():
+        for digest in cell["sha256"].to_list():
+            cells[digest].add(where)
+    holding: dict[str, set[str]] = defaultdict(set)
+    for name, held in shards.items():
+        for where in set().union(*(cells[digest] for digest in held & cells.keys())):
+            holding[where].add(name)
+    return holding
 
 
 def _results(made: Ingredients, system: str, audio: Mapping[str, Any], lineage: dict[str, set[str]]) -> None:

@@ -125,6 +125,7 @@
     if (row.flagged) head.append(element("span", "called an anomaly", "tag flagged"));
     right.append(head);
     if (row.shares) right.append(shareList(row.shares));
+    for (const sentence of row.stands_out || []) right.append(element("p", sentence, "why"));
     if (row.anomalies && row.group !== "anomaly") right.append(element("p", `Stands above ${row.outranks} of ${row.anomalies} anomalies.`));
     const moved = row.rank === row.rank_before ? "its rank stayed" : `rank ${row.rank_before} became ${row.rank}`;
     if (part().guarded) right.append(element("p", row.penalty > 0 ? `Guards took ${row.penalty} of ${row.base}: ${moved}.`

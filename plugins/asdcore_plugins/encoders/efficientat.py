@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from asdcore import OnnxValue
+from asdcore_plugins.nn.as_onnx.front_ends import passt_mel_to_onnx
+from asdcore_plugins.nn.as_onnx.network import network_to_onnx
 from asdcore_plugins.nn.checkpoints.weights import fit, read, shape
 from asdcore_plugins.nn.dymn import DyMN
 from asdcore_plugins.nn.front_ends.mel import kaldi_bank
 from asdcore_plugins.nn.front_ends.spectrograms import passt_mel
 from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3
 from asdcore_plugins.nn.running.run import Parts, TorchEncoder
-from asdcore_plugins.nn.written_front_ends import passt_mel_to_onnx
-from asdcore_plugins.nn.written_network import network_to_onnx
 
 N_FFT = 1024
 

@@ -11,11 +11,11 @@ import numpy as np
 from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
 from asdcore_plugins.encoders.bases.weightless import Audio, Written, check_frames, written
+from asdcore_plugins.nn.as_onnx.spectra import frame_powers_to_onnx, padded_to_onnx
 from asdcore_plugins.nn.front_ends.band_edges import Edges, edges_of
 from asdcore_plugins.nn.front_ends.mel import MelSums, filled, slaney_bank
 from asdcore_plugins.nn.front_ends.sound import InMemory, Sound
 from asdcore_plugins.nn.front_ends.stft import Floats, frame_powers, hann
-from asdcore_plugins.nn.written_spectra import frame_powers_to_onnx, padded_to_onnx
 
 FLOOR = 2.220446049250313e-16
 """The smallest mel value before the logarithm: float64 epsilon, as the baseline has it."""

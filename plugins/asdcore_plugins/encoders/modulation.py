@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
 from asdcore_plugins.encoders.bases.weightless import LAYER, Audio, Written, as_float32
+from asdcore_plugins.nn.as_onnx.spectra import at_least, density_to_onnx, frame_powers_to_onnx
 from asdcore_plugins.nn.front_ends.bands import LogBands
 from asdcore_plugins.nn.front_ends.envelopes import Envelopes
 from asdcore_plugins.nn.front_ends.mel import MelSums, filled, slaney_bank
 from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.front_ends.stft import frame_powers, hann
 from asdcore_plugins.nn.front_ends.welch import density
-from asdcore_plugins.nn.written_spectra import at_least, density_to_onnx, frame_powers_to_onnx
-from asdcore_plugins.stats.written import written as applied
+from asdcore_plugins.stats.onnx_formulas import written as applied
 
 Floats = NDArray[np.float64]
 

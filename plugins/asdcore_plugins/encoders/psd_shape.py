@@ -10,11 +10,11 @@ import numpy as np
 from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
 from asdcore_plugins.encoders.bases.weightless import Audio, Written, written
+from asdcore_plugins.nn.as_onnx.spectra import at_least, density_to_onnx
 from asdcore_plugins.nn.front_ends.band_edges import Edges
 from asdcore_plugins.nn.front_ends.bands import LogBands
 from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.front_ends.welch import TOGETHER, density_of_pieces
-from asdcore_plugins.nn.written_spectra import at_least, density_to_onnx
 
 FLOOR = 1e-16
 """The smallest density before the logarithm, full scale squared per Hz: 20 dB below what rounding to 16 bits makes."""

@@ -13,8 +13,8 @@ from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import ramp
 from asdcore_plugins.stats.learned import LEARNED
+from asdcore_plugins.stats.onnx_formulas import written
 from asdcore_plugins.stats.parameters import check_branch, check_quantiles
-from asdcore_plugins.stats.written import written
 
 
 class TailGuard(ExcessGuard):

@@ -12,7 +12,7 @@ from asdcore import OnnxValue, SmoothEcdf
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution, Mixture
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned
-from asdcore_plugins.stats.written import written
+from asdcore_plugins.stats.onnx_formulas import written
 
 
 @dataclass(frozen=True)

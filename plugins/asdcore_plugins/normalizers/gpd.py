@@ -14,8 +14,8 @@ from asdcore_plugins.normalizers.bases.location_scale import shrunk
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.spread import median_iqr, small_sample_iqr
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
+from asdcore_plugins.stats.onnx_formulas import written
 from asdcore_plugins.stats.parameters import check_quantiles
-from asdcore_plugins.stats.written import written
 
 FEWEST = 10
 """Train normals that a tail is fitted to, at least."""

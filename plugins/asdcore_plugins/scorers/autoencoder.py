@@ -47,17 +47,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdcore import DOMAINS, DataError, OnnxValue
+from asdcore_plugins.nn.as_onnx.layers import layers_to_onnx
+from asdcore_plugins.nn.as_onnx.spectra import framed_to_onnx
 from asdcore_plugins.nn.autoencoder import OPTIMIZERS, batches, gather, train, weightless, windows
 from asdcore_plugins.nn.running.one_thread import one_thread
-from asdcore_plugins.nn.written_layers import layers_to_onnx
-from asdcore_plugins.nn.written_spectra import framed_to_onnx
 from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
 from asdcore_plugins.scorers.bases.residuals import SCORES
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.learned import State, Stored, read_only
+from asdcore_plugins.stats.onnx_formulas import written
 from asdcore_plugins.stats.parameters import between, choice, share_of, whole
-from asdcore_plugins.stats.written import written
 
 Rows = NDArray[np.intp]
 

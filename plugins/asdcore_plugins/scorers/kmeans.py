@@ -33,8 +33,8 @@ from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat, unit_rows
+from asdcore_plugins.stats.onnx_formulas import mean_smallest
 from asdcore_plugins.stats.parameters import metric_name, reference_names, whole, whole_or_none
-from asdcore_plugins.stats.written import mean_smallest
 
 FEWEST = 2
 """Train clips of a reference without which it is left out."""

@@ -26,8 +26,8 @@ from asdcore_plugins.stats.learned import Count, State, Stored, read_only
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.nearest_weights import nearest_weights
 from asdcore_plugins.stats.neighbours.search import NearestRows
+from asdcore_plugins.stats.onnx_formulas import mean_smallest
 from asdcore_plugins.stats.parameters import metric_name, reference_names, whole
-from asdcore_plugins.stats.written import mean_smallest
 
 
 class KNN(LeaveOutScorer):

@@ -34,8 +34,8 @@ from asdcore_plugins.stats.features import flat, other_width
 from asdcore_plugins.stats.gaussians.downdate import DowndatedGaussian
 from asdcore_plugins.stats.gaussians.gaussian import BankGaussian, Gaussian, estimate
 from asdcore_plugins.stats.learned import LEARNED, Learned
+from asdcore_plugins.stats.onnx_formulas import written
 from asdcore_plugins.stats.parameters import between, choice, reference_names
-from asdcore_plugins.stats.written import written
 
 COVARIANCES = ("reference", "selective", "tied")
 SHRINKAGES = ("ledoit_wolf", "oas")

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import OnnxValue
+from asdcore_plugins.nn.as_onnx.spectra import count
+from asdcore_plugins.nn.as_onnx.stft import spectra_to_onnx, waveform_to_onnx
 from asdcore_plugins.nn.front_ends.stft import near_and_far
-from asdcore_plugins.nn.written_spectra import count
-from asdcore_plugins.nn.written_stft import spectra_to_onnx, waveform_to_onnx
 from asdcore_plugins.views.bases.view import SpectralView
 
 

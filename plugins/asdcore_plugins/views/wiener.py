@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, OnnxValue
+from asdcore_plugins.nn.as_onnx.spectra import count
+from asdcore_plugins.nn.as_onnx.stft import percentile_to_onnx, spectra_to_onnx, waveform_to_onnx
 from asdcore_plugins.nn.front_ends.mel import MelSums, slaney_bank
 from asdcore_plugins.nn.front_ends.stft import near_and_far, power
-from asdcore_plugins.nn.written_spectra import count
-from asdcore_plugins.nn.written_stft import percentile_to_onnx, spectra_to_onnx, waveform_to_onnx
 from asdcore_plugins.views.bases.view import SpectralView
 
 Floats = NDArray[np.float64]

@@ -43,7 +43,7 @@ scorer = { name = "smote_knn", ratio = 1.0 }
 
 [branches.fixed]
 encoder = { name = "logmel", n_mels = 16, pooling = "frames" }
-scorer = { name = "autoencoder", epochs = 1 }
+scorer = { name = "autoencoder", epochs = 1, frames = 2 }
 
 [branches.refused]
 view = "stereo"
@@ -103,11 +103,58 @@ def session(detector, tmp_path_factory):
     return onnxruntime.InferenceSession(path)
 
 
+def fed(audio, rate=16000):
+    return {"audio": np.ascontiguousarray(audio, np.float32), "sample_rate": np.array(rate)}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rate", "message"),
+    [
+        (lambda audio: audio, 44100, "the sample rate is not 16000 Hz, which is what this file takes"),
+        (lambda audio: audio[:, :1999], 16000, "the clip is too short. At least 2000 samples are allowed"),
+        (
+            lambda audio: audio * np.where(np.arange(4000) == 7, np.nan, 1),
+            16000,
+            "samples are NaN, infinite or far above",
+        ),
+        (lambda audio: np.where(np.arange(4000) == 7, np.inf, audio), 16000, "samples are NaN, infinite or far above"),
+        (lambda audio: audio * 1e12, 16000, "samples are NaN, infinite or far above"),
+        (lambda audio: audio * 0, 16000, "every sample is 0: the recording is silent"),
+    ],
+)
+def test_what_the_detector_refuses_the_file_refuses_too(detector, session, spoil, rate, message):
+    audio = spoil(np.random.default_rng(0).normal(scale=0.1, size=(2, 4000)))
+    if rate == 16000:
+        with pytest.raises(DataError):
+            detector.score(audio, rate)
+    with pytest.raises(Exception, match=message):
+        session.run(["score"], fed(audio, rate))
+
+
+@pytest.mark.parametrize(
+    "audio", [np.zeros((1, 4000), np.float32), np.ones((2, 4000), np.int16)], ids=["mono", "int16"]
+)
+def test_other_channels_and_types_are_refused(session, audio):
+    with pytest.raises(Exception, match="INVALID_ARGUMENT"):
+        session.run(["score"], {"audio": audio, "sample_rate": np.array(16000)})
+
+
+def test_the_rate_has_to_be_said(session):
+    with pytest.raises(ValueError, match="sample_rate"):
+        session.run(["score"], {"audio": np.ones((2, 4000), np.float32)})
+
+
+def test_the_shortest_clip_that_the_detector_takes_is_taken(detector, session):
+    audio = np.random.default_rng(0).normal(scale=0.1, size=(2, 2000)).astype(np.float32)
+    score = session.run(["score"], fed(audio))[0].item()
+    assert score == pytest.approx(detector.score(audio, 16000).score, rel=1e-6)
+
+
 def test_two_hundred_clips_get_the_same_score_and_decision(detector, session):
     spread = float(np.subtract(*np.quantile(detector.known().normals("written")["score"], [0.75, 0.25])))
     for audio, rate in made_up(200, 2, 16000, detector.known().seconds):
         verdict = detector.score(audio, rate)
-        score, decision, p_value, branches = session.run(None, {"audio": audio})
+        score, decision, p_value, branches = session.run(None, fed(audio, rate))
         assert abs(score.item() - verdict.score) <= 1e-4 * spread
         assert bool(decision.item()) == verdict.anomalous
         assert p_value.item() == pytest.approx(verdict.p_value)
@@ -119,7 +166,7 @@ def test_train_normals_at_the_threshold_are_decided_alike(root, detector, sessio
     """The threshold is the score of one of them."""
     for file in sorted((root / "data/fan/train").iterdir()):
         audio, rate = soundfile.read(file, dtype="float32")
-        score, decision = session.run(["score", "decision"], {"audio": audio.T})
+        score, decision = session.run(["score", "decision"], fed(audio.T, rate))
         verdict = detector.score(audio.T, rate)
         assert (score.item(), bool(decision.item())) == (pytest.approx(verdict.score, abs=1e-6), verdict.anomalous)
 
@@ -143,7 +190,8 @@ def test_the_file_says_what_it_is(root, detector, tmp_path):
     assert parity["given"] is True
     assert parity["clips"] == len(list((root / "data/fan/test").iterdir()))
     assert parity["share"] <= 1e-4
-    assert [entry.name for entry in model.graph.input] == ["audio"]
+    assert [entry.name for entry in model.graph.input] == ["audio", "sample_rate"]
+    assert (about["channels"], about["sample_rate"], about["shortest_samples"]) == ("2", "16000", "2000")
     assert (file.channels, file.sample_rate) == (2, 16000)
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 import asdcore
 from asdcore import DataError, EvaluationError
 from asdcore.cli import app
+from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.selection.fault_clips import known_faults
 from asdcore.evidence.selection.fault_scores import branch_parts, cell_scores
 from asdcore.portfolio import parse_portfolio
@@ -131,6 +133,38 @@ def test_clips_that_chose_do_not_judge_and_the_ledger_knows(home, faults, datase
     shown = CliRunner().invoke(app, ["evaluate", str(run.folder), "--replicates", "0", "--unknown-machine"])
     assert "6 test clips that have chosen the weights (known faults) left out." in shown.stdout
     assert asdcore.select(run, "criteria", by="tail_ratio").rows
+
+
+def as_flac(clip, place):
+    """Write the sound of a wav as FLAC, and return where."""
+    samples, rate = soundfile.read(clip, dtype="int16")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(place, samples, rate)
+    return place
+
+
+def test_a_copy_in_another_format_is_the_clip_that_it_is_a_copy_of(home, dataset, tmp_path):
+    clips = sorted((dataset / "fan" / "test").glob("*_anomaly_*"))[:2]
+    for i, clip in enumerate(clips):
+        as_flac(clip, tmp_path / "copies" / "fan" / f"{i}.flac")
+    asdcore.select(home / "run", known_faults=tmp_path / "copies", out=tmp_path / "chosen.json", replicates=20)
+    run = asdcore.run(tmp_path / "chosen.json", dataset, tmp_path / "run", store=home / "store", task="dcase2026")
+    assert held_back(run) == {clip.relative_to(dataset).as_posix() for clip in clips}
+    train = min((dataset / "fan" / "train").iterdir())
+    as_flac(train, tmp_path / "train" / "fan" / "x.flac")
+    with pytest.raises(DataError, match=r"1 of 1 known faults are train clips of the run, the first: .* is fan/train"):
+        asdcore.select(home / "run", known_faults=tmp_path / "train")
+    shutil.copy(clips[0], tmp_path / "copies" / "fan" / "y.wav")
+    with pytest.raises(DataError, match="are the same recording. Give each fault once"):
+        asdcore.select(home / "run", known_faults=tmp_path / "copies")
+
+
+def test_what_chose_is_known_in_a_data_set_that_has_it_in_another_format(home, faults, dataset, tmp_path):
+    asdcore.select(home / "run", known_faults=faults, out=tmp_path / "chosen.json", replicates=20)
+    for clip in dataset.rglob("*.wav"):
+        as_flac(clip, (tmp_path / "flac" / clip.relative_to(dataset)).with_suffix(".flac"))
+    run = asdcore.run(tmp_path / "chosen.json", tmp_path / "flac", tmp_path / "run", store=tmp_path / "store")
+    assert len(held_back(run)) == 6
 
 
 def test_clips_that_chose_stay_left_out_when_their_portfolio_is_chosen_from_again(home, faults, dataset, tmp_path):

@@ -89,6 +89,8 @@ def test_folders_of_halls_become_part_of_the_machine_name(tmp_path, lay):
         (("p/train/a.wav", "a.wav"), "a.wav: 1 clips lie outside every machine's folder"),
         (("p/train/fault/a.wav",), "in a train folder of faults"),
         (("p/train/source/target/a.wav",), "in folders of two domains"),
+        (("train/train/a.wav", "train/test/bearing/a.wav"), "in a train folder and in a test folder at once; name the"),
+        (("new/train/a.wav", "new/test/a.wav"), "in a train folder and in a test folder at once; name the machine's"),
         (
             ("p/train/a.wav", "p/test/bearing/ok/a.wav"),
             "in bearing/, which says faulty, and below it a folder",

@@ -16,7 +16,7 @@ import asdcore
 from asdcore import DataError, PluginError
 from asdcore.testing import encoder_checks
 from asdcore_plugins.nn.ced_audio import network
-from benchmarks.hollow import sized
+from benchmarks.hollow_checkpoints import sized
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "ced"
 EXPECTED = GOLDEN / "expected_short.npz"

@@ -16,7 +16,7 @@ import asdcore
 from asdcore import DataError, PluginError
 from asdcore.testing import encoder_checks
 from asdcore_plugins.nn.echo import network, places
-from benchmarks.hollow import sized
+from benchmarks.hollow_checkpoints import sized
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "echo"
 EXPECTED = GOLDEN / "expected_other.npz"

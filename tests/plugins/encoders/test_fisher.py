@@ -17,7 +17,7 @@ from asdcore import DataError, PluginError
 from asdcore.testing import encoder_checks
 from asdcore_plugins.nn.eat import network as eat_network
 from asdcore_plugins.nn.fisher import network
-from benchmarks.hollow import sized
+from benchmarks.hollow_checkpoints import sized
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "encoders" / "fisher"
 EXPECTED = GOLDEN / "expected_other.npz"

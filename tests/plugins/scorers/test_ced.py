@@ -42,6 +42,15 @@ def test_a_neighbourhood_ends_where_the_cluster_ends():
     assert set(found.tolist()) <= {6, 7}
 
 
+@pytest.mark.parametrize("n", [5, 14, 27])
+def test_in_a_small_bank_clusters_end_within_the_nearer_half(data, n):
+    train, domain, test = data()
+    few, of = train[:n], domain[:n]
+    alike = (asdcore.load_scorer("ced", k=k, quantile=0.3, metric="euclidean") for k in (64, max(3, (n - 1) // 2)))
+    large, half = (scorer.fit(few, of).score(test)["pooled"] for scorer in alike)
+    assert large.tolist() == half.tolist()
+
+
 @pytest.mark.parametrize("parameters", [{}, {"k": 5, "metric": "euclidean"}, {"among": "domain", "quantile": 0.2}])
 def test_left_out_is_the_score_of_a_bank_without_the_clip(left_out_is_refitted, parameters):
     left_out_is_refitted("ced", rtol=1e-12, **parameters)

@@ -119,6 +119,8 @@ def _place(parts: tuple[str, ...]) -> Place | str:
     if at is None:
         return Place(None, "train", "source", None, None) if not folders else "neither in a train nor in a test folder"
     machine, below = "-".join(_of_machine(parts)) or None, folders[at + 1 :]
+    if {*map(str.lower, below)} & {*(TRAIN[:2] if folders[at].lower() in TEST else TEST[:1])}:
+        return "in a train folder and in a test folder at once; name the machine's folder otherwise"
     domains = [name.lower() for name in below if name.lower() in DOMAINS]
     if len(domains) > 1:
         return "in folders of two domains"

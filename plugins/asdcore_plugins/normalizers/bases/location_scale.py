@@ -27,8 +27,8 @@ from asdcore import OnnxValue
 from asdcore_plugins.normalizers.bases.domain_scope import SCOPES, ScopedNormalizer
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
+from asdcore_plugins.stats.onnx_formulas import written
 from asdcore_plugins.stats.parameters import between
-from asdcore_plugins.stats.written import written
 
 SOFT = "domain_soft"
 

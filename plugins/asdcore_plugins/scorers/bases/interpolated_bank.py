@@ -20,8 +20,8 @@ from asdcore_plugins.stats.neighbours.bounded_distances import BoundedDistances
 from asdcore_plugins.stats.neighbours.exact import BLOCK, mean_nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import MEASURED, LazyDistances
 from asdcore_plugins.stats.neighbours.search import NearestRows
+from asdcore_plugins.stats.onnx_formulas import mean_smallest
 from asdcore_plugins.stats.parameters import whole
-from asdcore_plugins.stats.written import mean_smallest
 
 ENDS = 1024
 """The most ends of points: with fewer, only distances to the ends are measured; a larger bank refuses more."""

@@ -31,8 +31,8 @@ from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances, find_
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 from asdcore_plugins.stats.neighbours.repeated_clips import DistinctClips, distinct_clips, some_repeated
 from asdcore_plugins.stats.neighbours.search import NearestRows
+from asdcore_plugins.stats.onnx_formulas import mean_smallest
 from asdcore_plugins.stats.parameters import choice
-from asdcore_plugins.stats.written import mean_smallest
 
 FLOOR = 1e-6
 """What is added to a density's distance, as a share of the median one: repeated clips have none of their own."""

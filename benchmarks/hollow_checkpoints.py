@@ -113,8 +113,8 @@ def checkpoint(entry: Resource) -> tuple[Any, Any]:
     """
     if entry.plugin not in BY_NAME and entry.id not in {*KEYS, *SIZED, *PANNS, *LIBRARY}:
         raise ResourceError(
-            f"{entry.id} is an entry of a network that nobody described. Say in benchmarks/hollow.py what names and "
-            "shapes its file has, or add it to UNMEASURED in benchmarks/encoders.py and say in its notes why."
+            f"{entry.id} is an entry of a network that nobody described. Say in benchmarks/hollow_checkpoints.py what "
+            "names and shapes its file has, or add it to UNMEASURED in benchmarks/encoders.py and say in its notes why."
         )
     if entry.id in LIBRARY:
         return _library(*LIBRARY[entry.id])

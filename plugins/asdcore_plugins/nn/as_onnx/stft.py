@@ -9,8 +9,8 @@ from functools import reduce
 import numpy as np
 
 from asdcore import OnnxValue
+from asdcore_plugins.nn.as_onnx.spectra import count, framed_to_onnx, whole
 from asdcore_plugins.nn.front_ends.stft import Stft, hann
-from asdcore_plugins.nn.written_spectra import count, framed_to_onnx, whole
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from asdcore import OnnxValue
+from asdcore_plugins.nn.as_onnx.spectra import count, frame_powers_to_onnx, padded_to_onnx
 from asdcore_plugins.nn.front_ends.mel import kaldi_bank
-from asdcore_plugins.nn.written_spectra import count, frame_powers_to_onnx, padded_to_onnx
 
 
 def passt_mel_to_onnx(

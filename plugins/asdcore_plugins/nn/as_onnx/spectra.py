@@ -32,6 +32,7 @@ def at_least(rows: OnnxValue, length: int, axes: int) -> OnnxValue:
 def framed_to_onnx(rows: OnnxValue, length: int, hop: int) -> OnnxValue:
     """Write frames of ``length`` rows at every hop-th row, without padding: (n, ...) -> (frames, length, ...)."""
     frames = (count(rows).take(0) + whole(rows, -length)) / whole(rows, hop) + whole(rows, 1)
+    frames = frames.op("Max", whole(rows, 1))  # of too few rows there is none: then a row is missing, and runtimes stop
     starts = whole(rows, 0).op("Range", frames, whole(rows, 1)) * whole(rows, hop)
     places = starts.reshape(-1, 1) + rows.graph.constant(np.arange(length), np.int64)
     return rows.take(places)

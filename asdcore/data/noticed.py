@@ -1,0 +1,53 @@
+"""What is noticed of recordings while they are listed, beside the facts that the clip index keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What was noticed of the recordings of a clip index.
+
+    Attributes
+    ----------
+    rests : dict of str to int
+        The bytes of wav files after their last whole sample, by clip; only of files that have such.
+    still : dict of str to int
+        The channels of clips that have one value throughout, as bits of a number; only of clips that have such
+        (:class:`asdcore.data.audio.AudioFacts`).
+    sounds : dict of str to str
+        The digest of the sound of each clip, if it is known (:mod:`asdcore.data.sound_digest`).
+    """
+
+    rests: dict[str, int] = field(default_factory=dict)
+    still: dict[str, int] = field(default_factory=dict)
+    sounds: dict[str, str] = field(default_factory=dict)
+
+
+_NOTICED: ContextVar[Noticed | None] = ContextVar("noticed", default=None)
+
+
+@contextmanager
+def noticing() -> Iterator[Noticed]:
+    """Let :func:`asdcore.index_clips` keep, inside the block, what it notices of recordings."""
+    noticed = Noticed()
+    token = _NOTICED.set(noticed)
+    try:
+        yield noticed
+    finally:
+        _NOTICED.reset(token)
+
+
+def notice(clips: list[str], facts: pl.DataFrame) -> None:
+    """Keep what the facts of clips, a row each in their order, say beside what the index keeps."""
+    if (noticed := _NOTICED.get()) is not None:
+        named = facts.select("rest", "still", "sound", clip=pl.Series(clips, dtype=pl.String))
+        for name, kept in (("rest", noticed.rests), ("still", noticed.still)):
+            kept.update(named.filter(pl.col(name) > 0).select("clip", name).rows())
+        noticed.sounds.update(named.filter(pl.col("sound").fill_null("") != "").select("clip", "sound").rows())

@@ -1,0 +1,37 @@
+"""The digests of the sound of a run's recordings, by which a copy in another format is recognized.
+
+They lie in the run's store beside the digests of the files (:mod:`asdcore.data.remembered_facts`). Recordings that are
+not there, or have changed since, are read; those that are gone have none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.data.remembered_facts import Memory, read_or_remembered, remembering
+from asdcore.errors import DataError
+from asdcore.runs.folder import Run
+from asdcore.store.cache import Store
+
+
+def with_sounds(run: Run, clips: pl.DataFrame) -> pl.DataFrame:
+    """Return some rows of a run's clip index with the column ``sound``: null if a recording is not as the run had it.
+
+    Parts of recordings and loggers' files have none either.
+    """
+    root, memory = Path(run.about["data"]), Memory(Store(Path(run.about["store"])).recordings)
+
+    def look(clip: str) -> AudioFacts | str:
+        try:
+            return inspect_audio(root / clip)
+        except DataError as error:
+            return str(error)
+
+    with remembering(memory):
+        facts, _ = read_or_remembered(root, clips["clip"].to_list(), look)
+    own = (facts["sha256"] == clips["sha256"]).fill_null(False)
+    sound = pl.select(pl.when(own & (facts["sound"] != "")).then(facts["sound"])).to_series()
+    return clips.with_columns(sound=sound)

@@ -1,0 +1,1 @@
+"""Writes front ends and networks as ONNX: the same numbers as the modules of the same names give."""
