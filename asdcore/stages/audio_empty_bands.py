@@ -44,8 +44,8 @@ def notes(clips: pl.DataFrame, branches: Mapping[str, Branch], plugins: Plugins,
 
     clips : the clip index, or its columns ``machine`` and ``sample_rate`` (Hz, null if unknown).
     """
-    known = clips.drop_nulls(RATE)
-    by_rate = known.group_by(RATE).agg(pl.len(), pl.col("machine").unique().sort()).sort(RATE).rows()
+    with_rate = clips.drop_nulls(RATE)
+    by_rate = with_rate.group_by(RATE).agg(pl.len(), pl.col("machine").unique().sort()).sort(RATE).rows()
     branches_of: dict[str, list[str]] = {}
     for name, branch in branches.items():
         for part in branch.parts:
