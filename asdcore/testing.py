@@ -121,7 +121,8 @@ def check_installed(name: str, kind: str | None = None, root: Root | None = None
         given = ", ".join(f"{parameter}=..." for parameter in needed)
         raise PluginError(
             f"{kind} {name!r} needs {' and '.join(map(repr, needed))}, which the checks cannot make up, so none was "
-            f"run. Give it in Python: asdcore.testing.run_checks({kind!r}, lambda: asdcore.load_{kind}({name!r}, {given}))."
+            "run. Give it in Python, to asdcore.testing: "
+            f"run_checks({kind!r}, lambda: asdcore.load_{kind}({name!r}, {given}))."
         )
     if isinstance(root, Path) and not root.is_dir():
         raise PluginError(f"--data {root} is not a folder. Give the folder that holds the recordings.")
