@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 
-from asdcore.contract.sources import files_digest, framework_files
+from asdcore.contract.source_code.files import files_digest, framework_files
 
 
 def _load() -> str:

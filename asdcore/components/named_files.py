@@ -15,9 +15,9 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from asdcore.contract.folder_files import tree_files
 from asdcore.contract.plugins import Component
-from asdcore.contract.sources import Source, source_of_module
+from asdcore.contract.source_code.files import Source, source_of_module
+from asdcore.contract.source_code.folder_files import tree_files
 from asdcore.errors import PluginError, ResourceError
 from asdcore.resources.registry import content_digest
 

@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable, Mapping
 
 from asdcore.compute.recipes import changed_sources, component_recipe, library_versions
-from asdcore.contract.loading_times import loaded_since
 from asdcore.contract.plugins import Component, Plugins
+from asdcore.contract.source_code.loading_times import loaded_since
 from asdcore.errors import PluginError
 from asdcore.store.digest import recipe_digest
 

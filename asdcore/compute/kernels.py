@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from asdcore.contract.sources import module_file
+from asdcore.contract.source_code.files import module_file
 
 VARIABLES = (
     # OpenBLAS: the core type, and the size of the blocks in which a product is summed

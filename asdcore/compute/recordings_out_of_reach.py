@@ -8,8 +8,8 @@ from pathlib import Path
 
 from asdcore.components.checkpoints import CHECKPOINT, checkpoint_path
 from asdcore.components.named_files import paths_named
-from asdcore.contract.folder_files import tree_folders
 from asdcore.contract.plugins import Plugins
+from asdcore.contract.source_code.folder_files import tree_folders
 from asdcore.errors import PortfolioError
 from asdcore.portfolio import Choice
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from asdcore.contract.sources import source_files
+from asdcore.contract.source_code.files import source_files
 from asdcore.errors import PluginError
 
 REFUSALS = (TypeError, ValueError, OverflowError)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asdcore.contract.sources import Source, source_of
+from asdcore.contract.source_code.files import Source, source_of
 from asdcore.errors import AsdcoreError, PluginError, did_you_mean
 
 Place = tuple[Path | None, str]

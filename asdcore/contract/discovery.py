@@ -15,7 +15,7 @@ from pathlib import Path
 
 from asdcore.contract.component import Place, source_of_places
 from asdcore.contract.hookspecs import PROJECT
-from asdcore.contract.modules import module_file
+from asdcore.contract.source_code.modules import module_file
 from asdcore.errors import PluginError
 from asdcore.version import __version__
 

@@ -22,9 +22,9 @@ from asdcore.contract.build_errors import not_built
 from asdcore.contract.component import Component, Place
 from asdcore.contract.discovery import Offered, check_names, check_present, offered, origin
 from asdcore.contract.interfaces import KINDS, PROTOCOLS
-from asdcore.contract.loading_times import begin_loading
-from asdcore.contract.modules import module_file
-from asdcore.contract.source_imports import FACTORY_PATH
+from asdcore.contract.source_code.imports import FACTORY_PATH
+from asdcore.contract.source_code.loading_times import begin_loading
+from asdcore.contract.source_code.modules import module_file
 from asdcore.errors import AsdcoreError, PluginError, did_you_mean
 
 __all__ = ["Component", "Plugins", "installed", "offered", "origin", "restrict", "restricted"]

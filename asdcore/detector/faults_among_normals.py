@@ -58,12 +58,12 @@ def heard_by(detector: Detector, cell: CellName, clips: pl.DataFrame, root: Path
     return heard
 
 
-def refusal(heard: list[Heard], system: str, known: KnownMachine, root: Path) -> str:
+def refusal(heard: list[Heard], system: str, machine: KnownMachine, root: Path) -> str:
     """Say why recordings should not be added as normal without a second look; "" if there is no reason."""
     above = [clip for clip in heard if clip.is_above(system)]
     if not above:
         return ""
-    usual = len(heard) * known.rate_above(system, known.threshold(system))
+    usual = len(heard) * machine.rate_above(system, machine.threshold(system))
     kind = "recordings" if all(part_of(clip.name).start is None for clip in heard) else "windows of recordings"
     lines = [
         f"{len(above)} of {len(heard)} {kind} in {root} are anomalous to the detector ({usual:.2g} would be "

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from asdcore.compute.built_encoders import built_encoder
 from asdcore.compute.requests import Output, Request
-from asdcore.contract.additive import BAND_HERTZ
+from asdcore.contract.additive import BAND_HERTZ, is_additive
 from asdcore.contract.plugins import chosen
 from asdcore.data.pooled_bands import by_band
+from asdcore.detector.baselines import Baselines
 from asdcore.detector.detector import Detector, Parts
 from asdcore.detector.feature_shares import FeatureShares
 from asdcore.detector.verdict import Verdict
@@ -27,6 +28,8 @@ from asdcore.explanation.sound_parts import Grid
 Floats = NDArray[np.float64]
 
 Audio = NDArray[np.float32]
+
+_NO_BANDS = "its encoder {} does not say at which frequencies its bands lie"
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def band_shares(
     shares, reasons = {}, {}
     for name in verdict.branches:
         if name not in given:
-            reasons[name] = f"its scorer {parts.plan.branches[name].scorer.name} is no sum over features"
+            reasons[name] = _why_not(parts, name)
             continue
         divided = _by_band(parts, name, given[name])
         if isinstance(divided, str):
@@ -131,6 +134,16 @@ def band_shares(
     return shares, reasons
 
 
+def _why_not(parts: Parts, branch: str) -> str:
+    """Return why the score of a branch was not divided among features."""
+    if isinstance(parts.known, Baselines):
+        return "this machine is judged by several baselines"
+    scorer = parts.plan.branches[branch].scorer.name
+    if is_additive(parts.plugins.component("scorer", scorer).factory):
+        return f"its scorer {scorer} has learnt from too many train normals for their distances"
+    return f"its scorer {scorer} is no sum over features"
+
+
 def _by_band(parts: Parts, branch: str, given: FeatureShares) -> BandShares | str:
     """Add up what lies in each band, or say why nobody knows."""
     recipe = parts.recipes[branch]
@@ -138,10 +151,13 @@ def _by_band(parts: Parts, branch: str, given: FeatureShares) -> BandShares | st
         return "its features are those of several layers side by side"
     folders = {folder for folder, _ in recipe[0]}
     request, output = next(_asked(parts.requests, folders))
+    registered, unknown = parts.plugins.component("encoder", request.encoder).factory, _NO_BANDS.format(request.encoder)
+    if isinstance(registered, type) and not hasattr(registered, BAND_HERTZ):
+        return unknown  # before a network is built for nothing
     with chosen(parts.plugins):
         encoder = built_encoder(request, None)
     if not hasattr(encoder, BAND_HERTZ):
-        return f"its encoder {request.encoder} does not say at which frequencies its bands lie"
+        return unknown
     layer = encoder.layers[-1] if output.layer is None else output.layer
     hertz = np.asarray(encoder.band_hertz(layer), dtype=np.float64)
     sums = by_band(output.pooling, given.shares, len(hertz))

@@ -193,7 +193,7 @@ def _bands(explained: Explanation) -> Any:
     import altair as alt
 
     branches = explained.verdict.branches
-    name = max(explained.exact, key=lambda one: (explained.exact[one].usual is not None, branches[one].share))
+    name = max(explained.exact, key=lambda branch: (explained.exact[branch].usual is not None, branches[branch].share))
     shares = explained.exact[name]
     whole = abs(shares.score) or 1.0
     middles = shares.hertz.mean(axis=1)

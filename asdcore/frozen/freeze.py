@@ -17,7 +17,7 @@ from asdcore.compute.recipes import (
     library_versions,
 )
 from asdcore.contract.plugins import Plugins, installed
-from asdcore.contract.sources import files_digest, framework_files
+from asdcore.contract.source_code.files import files_digest, framework_files
 from asdcore.errors import ManifestError
 from asdcore.evidence.ledger import count_looks
 from asdcore.frozen.manifest import lineage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asdcore.contract.folder_files import tree_files
 from asdcore.contract.plugins import Component
+from asdcore.contract.source_code.folder_files import tree_files
 from asdcore.errors import blamed
 
 

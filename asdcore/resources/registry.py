@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asdcore.basics.paths import path_of_variable
-from asdcore.contract.folder_files import tree_files
-from asdcore.contract.sources import FRESH
+from asdcore.contract.source_code.files import FRESH
+from asdcore.contract.source_code.folder_files import tree_files
 from asdcore.errors import ResourceError
 from asdcore.resources.entries import File, Resource, load_entry
 from asdcore.store.cache import default_store

@@ -10,7 +10,7 @@ import polars as pl
 from asdcore.compute.kernels import processor
 from asdcore.compute.recipes import component_origins, features_digest, inputs_digest, library_versions
 from asdcore.contract.plugins import installed
-from asdcore.contract.sources import files_digest, framework_files
+from asdcore.contract.source_code.files import files_digest, framework_files
 from asdcore.held_out import NONE, Networks
 from asdcore.portfolio import Portfolio
 from asdcore.store.cache import Store

@@ -31,6 +31,9 @@ TRAINED = (
 )
 """What is said of a network of one rate."""
 
+TELLS_APART = "A network that is trained to tell machines apart can do so by that alone. "
+"""What is said of an encoder that is fitted, if only some machines' recordings have such bands."""
+
 ORDINARY = 16_000
 """Hz. A network trained at a higher rate is published for clips of this rate, too, and the rounding that it hears is
 below the floor of its logarithm (docs/recordings.md has the figures). So nothing is said of it."""
@@ -41,8 +44,8 @@ def notes(clips: pl.DataFrame, branches: Mapping[str, Branch], plugins: Plugins,
 
     clips : the clip index, or its columns ``machine`` and ``sample_rate`` (Hz, null if unknown).
     """
-    known = clips.drop_nulls(RATE)
-    by_rate = known.group_by(RATE).agg(pl.len(), pl.col("machine").unique().sort()).sort(RATE).rows()
+    with_rate = clips.drop_nulls(RATE)
+    by_rate = with_rate.group_by(RATE).agg(pl.len(), pl.col("machine").unique().sort()).sort(RATE).rows()
     branches_of: dict[str, list[str]] = {}
     for name, branch in branches.items():
         for part in branch.parts:
@@ -69,7 +72,9 @@ def _lines(
             what = _written(choice, component, rate, hears or 0) if is_free else ""
             yield (
                 f"{which} heard by encoder {choice.name!r} at {hears} Hz: its bands above {rate / 2:g} Hz hold no "
-                f"sound, only the rounding of resampling, which counts in scores as sound does. {what or TRAINED}"
+                "sound, only the rounding of resampling, which counts in scores as sound does. "
+                + (TELLS_APART if others and callable(getattr(component.factory, "fit", None)) else "")
+                + (what or TRAINED)
                 + (f" in a portfolio {'for these machines alone' if others else 'of your own'}." if what else "")
             )
 

@@ -11,7 +11,7 @@ import pytest
 from asdcore import hookimpl
 from asdcore.authoring import conformance
 from asdcore.contract.plugins import Plugins, installed, origin, restricted
-from asdcore.contract.sources import source_of
+from asdcore.contract.source_code.files import source_of
 from asdcore.errors import PluginError
 from asdcore.testing import check_installed
 

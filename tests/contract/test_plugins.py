@@ -18,7 +18,7 @@ import asdcore
 from asdcore import hookimpl
 from asdcore.contract import hookspecs, interfaces
 from asdcore.contract.plugins import Plugins, installed, origin, restricted
-from asdcore.contract.sources import source_digest
+from asdcore.contract.source_code.files import source_digest
 from asdcore.errors import PluginError
 
 

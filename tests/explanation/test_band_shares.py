@@ -10,9 +10,11 @@ import pytest
 from asdcore.contract import additive
 from asdcore.data.audio import decode
 from asdcore.detector import feature_shares
+from asdcore.detector.baselines import Baselines
 from asdcore.errors import PluginError
 from asdcore.explanation.band_shares import BandShares, band_shares
 from asdcore.explanation.sound_parts import Grid
+from asdcore_plugins.encoders.logmel import LogMel
 
 LOW, HIGH = 2200, 3800
 
@@ -86,6 +88,28 @@ def test_usual_shares_are_those_of_train_normals_left_out(carried, detector):
     if shares["knn"].reference != "pooled":
         oof = oof.filter(domain=shares["knn"].reference)
     assert shares["knn"].usual.sum() == pytest.approx(oof["score"].mean(), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ("baselines", "this machine is judged by several baselines"),
+        ("bank", "its scorer knn has learnt from too many train normals for their distances"),
+        ("encoder", "its encoder logmel does not say at which frequencies its bands lie"),
+    ],
+)
+def test_the_reason_is_said_where_shares_are_not_exact(detector, hissing, monkeypatch, named, reason):
+    verdict = detector.score(*hissing, "fan", system="carried")
+    known = detector.known("fan")
+    if named == "baselines":
+        monkeypatch.setitem(detector._machines, ("fan", "00"), Baselines([known, known], {}))
+    elif named == "bank":
+        monkeypatch.setattr(detector, "feature_shares", lambda *given, **more: {})
+    else:
+        monkeypatch.delattr(LogMel, "band_hertz")
+    shares, reasons = band_shares(detector, *hissing, verdict)
+    assert "knn" not in shares
+    assert reasons["knn"] == reason
 
 
 def test_shares_that_miss_the_score_are_refused():

@@ -130,6 +130,14 @@ def test_what_hears_no_sound_has_no_bands_and_unknown_rates_are_passed_over(note
     assert notes({}, LOGMEL) == []
 
 
+def test_machines_that_a_trained_network_could_tell_by_their_rates_are_said_to_be_such(notes):
+    trained = {"name": "discriminative", "network": {"name": "x"}, "loss": {"name": "y"}, "seconds": 6}
+    by_rate = "can do so by that alone"
+    assert by_rate in notes({"fan": [8000], "pump": [16000]}, trained)[0]
+    assert by_rate not in notes({"fan": [8000], "pump": [8000]}, trained)[0]
+    assert by_rate not in notes({"fan": [8000], "pump": [16000]}, LOGMEL)[0]
+
+
 @pytest.mark.parametrize("name", ["logmel", "melspec", "modulation", "coherence", "stereo_logmel", "psd_shape"])
 @pytest.mark.parametrize("rate", [4000, 8000, 11025, 12000])
 def test_what_is_said_to_be_written_is_what_the_encoder_takes(notes, name, rate):

@@ -104,11 +104,11 @@ def _filter(source: int, target: int) -> Filter:
     first, last = np.flatnonzero(largest > SMALLEST * largest.max())[[0, -1]]
     # Block k of the outputs rests on block -k of the samples.
     matrix = responses[:, first : last + 1][:, ::-1].transpose(1, 0, 2).reshape(-1, made)
-    found = Filter(
+    resampler = Filter(
         np.ascontiguousarray(matrix), _changed_start(responses, source, target), size, made, side - int(first)
     )
-    _check(found, source, target)
-    return found
+    _check(resampler, source, target)
+    return resampler
 
 
 def _heard(n_samples: int, place: int, source: int, target: int) -> Floats:

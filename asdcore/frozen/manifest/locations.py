@@ -24,7 +24,7 @@ from typing import Any
 from asdcore.basics.recording_parts import is_whole, recording_name
 from asdcore.components.named_files import module_source
 from asdcore.contract.discovery import origins
-from asdcore.contract.sources import framework_files, source_folder
+from asdcore.contract.source_code.files import framework_files, source_folder
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest.statement import Manifest
 from asdcore.resources.registry import resource_folder

@@ -19,7 +19,7 @@ from typing import Any
 
 from asdcore.compute.kernels import processor
 from asdcore.compute.recipes import NUMERIC_LIBRARIES
-from asdcore.contract.sources import imported_names, module_file
+from asdcore.contract.source_code.files import imported_names, module_file
 
 COMPARED = ("python", "packages", "torch", "blas", "libc", "machine", "deterministic")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")

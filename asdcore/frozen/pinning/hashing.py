@@ -16,7 +16,7 @@ from pathlib import Path
 
 from asdcore.basics.parse import parse_json
 from asdcore.basics.recording_parts import is_whole, part_digest, recording_name
-from asdcore.contract.sources import FRESH
+from asdcore.contract.source_code.files import FRESH
 from asdcore.errors import ManifestError, StoreError
 from asdcore.store.atomic import write_text
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from asdcore.components.checkpoints import CHECKPOINT, resolved
 from asdcore.components.named_files import modules_named, paths_named
-from asdcore.contract.folder_files import tree_files
 from asdcore.contract.plugins import Component, installed
+from asdcore.contract.source_code.folder_files import tree_files
 from asdcore.errors import located
 from asdcore.portfolio import Choice, Portfolio
 from asdcore.resources.checkpoint_files import checkpoint_files

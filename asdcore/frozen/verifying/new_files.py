@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.basics.recording_parts import recording_name
-from asdcore.contract.folder_files import tree_files
-from asdcore.contract.sources import framework_files
+from asdcore.contract.source_code.files import framework_files
+from asdcore.contract.source_code.folder_files import tree_files
 from asdcore.frozen.manifest.locations import Roots
 from asdcore.frozen.manifest.signing import signature_of
 from asdcore.frozen.manifest.statement import Manifest

@@ -121,7 +121,7 @@ class Wiener(SpectralView):
         calm = percentile_to_onnx(ratio, self._percentile)
         gain = (1.0 - self._beta * calm / ratio).op("Max", self._floor).op("Min", 1.0) ** self._alpha
         bins = np.arange(self._stft.n_fft // 2 + 1) * (sample_rate / self._stft.n_fft)
-        smooth = gain @ np.stack([np.interp(bins, centres, one) for one in np.eye(self._n_mels)])
+        smooth = gain @ np.stack([np.interp(bins, centres, band) for band in np.eye(self._n_mels)])
         waveform = waveform_to_onnx(self._stft, spectra[0].scaled(smooth), count(audio.take(0)))
         return waveform.astype(np.float32).astype(np.float64)
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 import pytest
 
 from asdcore.compute.recipes import library_versions
-from asdcore.contract.sources import framework_files
+from asdcore.contract.source_code.files import framework_files
 from asdcore.frozen.pinning.environment import COMPARED, changes, environment, environment_now
 
 

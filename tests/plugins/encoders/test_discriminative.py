@@ -12,7 +12,7 @@ import torch
 
 import asdcore
 from asdcore import DataError, PluginError
-from asdcore.contract.sources import source_files
+from asdcore.contract.source_code.files import source_files
 from asdcore.testing import checks
 from asdcore_plugins.encoders.beats import BEATs
 from asdcore_plugins.encoders.discriminative import Discriminative

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asdcore.contract.plugins import installed
-from asdcore.contract.sources import (
+from asdcore.contract.source_code.files import (
     BUNDLED_PACKAGE,
     NO_PART,
     files_digest,

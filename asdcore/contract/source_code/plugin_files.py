@@ -1,6 +1,6 @@
 """Follows what a plugin imports and reads to all files that belong to it, without running anything.
 
-What counts is listed in :mod:`asdcore.contract.sources`.
+What counts is listed in :mod:`asdcore.contract.source_code.files`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from importlib import invalidate_caches
 from os import path as paths
 from pathlib import Path
 
-from asdcore.contract.folder_files import TOOLS, tree_files
-from asdcore.contract.modules import SUFFIXES, file_below, home_of, module_file, owner
-from asdcore.contract.source_imports import Mentions, mentions, names_below
+from asdcore.contract.source_code.folder_files import TOOLS, tree_files
+from asdcore.contract.source_code.imports import Mentions, mentions, names_below
+from asdcore.contract.source_code.modules import SUFFIXES, file_below, home_of, module_file, owner
 
 BUNDLED_PACKAGE = "asdcore_plugins"
 FRAMEWORK = "asdcore"

@@ -22,9 +22,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asdcore.contract.modules import home_of, module_file, owner
-from asdcore.contract.plugin_files import BUNDLED_PACKAGE, Search, bundled_files
-from asdcore.contract.source_imports import imported_names
+from asdcore.contract.source_code.imports import imported_names
+from asdcore.contract.source_code.modules import home_of, module_file, owner
+from asdcore.contract.source_code.plugin_files import BUNDLED_PACKAGE, Search, bundled_files
 from asdcore.errors import PluginError
 
 __all__ = [
@@ -62,7 +62,7 @@ NO_PART = (
 
 def framework_files() -> tuple[Path, tuple[Path, ...]]:
     """Return (asdcore's folder, its source files that a result may depend on, in sorted order)."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     files = (path for path in package.rglob("*.py") if not path.relative_to(package).as_posix().startswith(NO_PART))
     return package, tuple(sorted(files))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from asdcore.contract.loading_times import begin_loading
+from asdcore.contract.source_code.loading_times import begin_loading
 
 
 class SaysItIsAModule:

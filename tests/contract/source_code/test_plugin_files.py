@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asdcore.contract.sources import BUNDLED_PACKAGE, source_digest, source_of, source_of_module
+from asdcore.contract.source_code.files import BUNDLED_PACKAGE, source_digest, source_of, source_of_module
 from asdcore.errors import PluginError
 
 HERE = "from pathlib import Path\nHERE = Path(__file__).parent\n"
