@@ -17,6 +17,9 @@ MEASURED = (".tdms", ".uff", ".unv", ".mf4", ".mdf", ".mat", ".h5", ".hdf5")
 TABLES_OF_SAMPLES = (".csv",)
 """The endings of loggers' files that may as well be tables of something else: they are recordings only if named so."""
 
+UNREAD = (".aac", ".aif", ".aiff", ".m4a", ".mp3", ".ogg", ".opus", ".raw", ".wma", *TABLES_OF_SAMPLES)
+"""Endings of sound that is not heard in a folder, so that somebody can be told."""
+
 RECORDINGS = (*SOUNDS, *MEASURED)
 """The endings that a recording may have."""
 

@@ -126,7 +126,13 @@ def _loaded(load: Callable[[], Any], path: Path) -> Any:
 
 
 def _each(arrays: Iterator[tuple[str, NDArray[Any]]], table: Path) -> dict[str, Floats]:
-    return {name: _numbers(array, f"{table}, {name}") for name, array in arrays}
+    by_name: dict[str, Floats] = {}
+    for given, array in arrays:
+        name = given.lower() if DIGEST.fullmatch(given.lower()) else given  # some tools write digests in capitals
+        if name in by_name:
+            raise DataError(f"{table} has features of {name} twice, in small and in capital letters. Keep one of both.")
+        by_name[name] = _numbers(array, f"{table}, {given}")
+    return by_name
 
 
 def _numbers(array: NDArray[Any], where: str) -> Floats:

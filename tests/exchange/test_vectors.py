@@ -122,6 +122,15 @@ DAMAGED = {
 }
 
 
+def test_digests_in_capitals_name_arrays_and_files_too(tmp_path):
+    digest = "ab" * 32
+    np.savez(tmp_path / "a.npz", **{digest.upper(): np.ones(2)})
+    assert read_vectors(tmp_path / "a.npz").are_by_digest
+    np.savez(tmp_path / "b.npz", **{digest.upper(): np.ones(2), digest: np.ones(2)})
+    with pytest.raises(DataError, match="twice, in small and in capital letters"):
+        read_vectors(tmp_path / "b.npz")
+
+
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_npy_file_is_refused(tmp_path, content):
     (tmp_path / "a.wav.npy").write_bytes(content)
