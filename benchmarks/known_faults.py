@@ -191,7 +191,7 @@ def _cells(values: Floats, sign: str = "") -> list[str]:
     return cells + [""] * (len(FAULTS) - len(cells))
 
 
-ENCODERS_OF_NUMBERS, SCORERS_OF_NUMBERS, KINDS, NORMALS, JUDGED, MACHINES = 7, 12, 4, 200, 400, 150
+ENCODERS_OF_NUMBERS, SCORERS_OF_NUMBERS, KINDS, NORMALS, JUDGED, MACHINES = 7, 12, 4, 200, 400, 40
 WORLDS = {"apart": (0.7, 0.5), "alike": (0.3, 0.15), "same": (0.6, 0.0)}
 """{world: (mean lift of a fault, how far lifts differ)}, in deviations of a normal score."""
 
