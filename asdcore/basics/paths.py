@@ -66,6 +66,11 @@ def walked(root: str | Path) -> Iterator[tuple[str, list[str]]]:
         yield folder, [name for name in names if not name.startswith(".")]
 
 
+def files_below(root: Path) -> list[Path]:
+    """Return every file below a root, sorted, as :func:`walked` finds them."""
+    return sorted(Path(folder) / name for folder, names in walked(root) for name in names)
+
+
 def _is_above(folder: Path, others: Iterable[Path]) -> bool:
     """Whether a folder is one of others, or holds one of them."""
     return any(other.is_relative_to(folder) for other in others)

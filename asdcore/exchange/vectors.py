@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.basics.paths import files_below
 from asdcore.errors import DataError
 
 Floats = NDArray[np.float32]
@@ -98,7 +99,7 @@ def read_vectors(table: Path) -> Vectors:
 
 
 def _npy_files(folder: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    for path in sorted(folder.rglob("*.npy")):
+    for path in (path for path in files_below(folder) if path.suffix == ".npy"):
         yield path.relative_to(folder).as_posix().removesuffix(".npy"), _loaded(partial(np.load, path), path)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.basics.paths import SOUNDS
+from asdcore.basics.paths import SOUNDS, files_below
 from asdcore.data.audio import decode_new
 from asdcore.detector.detector import Detector
 from asdcore.errors import DataError
@@ -138,7 +138,7 @@ def recordings(folder: Path) -> list[Path]:
         raise DataError(
             f"{folder} is not a folder. Name a folder with recordings to compare by, or leave --parity out."
         )
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS and path.is_file())
+    files = [path for path in files_below(folder) if path.suffix.lower() in SOUNDS and path.is_file()]
     if not files:
         raise DataError(f"{folder} holds no recordings ({', '.join(SOUNDS)}) to compare by.")
     return files
