@@ -68,6 +68,7 @@ from asdcore.authoring.conformance.decorators import (
     scorer_checks,
     view_checks,
 )
+from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError
 
 __all__ = [
@@ -106,7 +107,7 @@ def check_installed(name: str, kind: str | None = None, root: Root | None = None
     Raises
     ------
     PluginError
-        If no component has this name, several kinds have it, or ``root`` is not a folder.
+        If no component has this name, several kinds have it, it needs a parameter, or ``root`` is not a folder.
 
     Examples
     --------
@@ -115,6 +116,14 @@ def check_installed(name: str, kind: str | None = None, root: Root | None = None
     True
     """
     kind = kind_of(name, kind)
+    plugins = installed()
+    if needed := plugins.needed(plugins.component(kind, name)):
+        given = ", ".join(f"{parameter}=..." for parameter in needed)
+        raise PluginError(
+            f"{kind} {name!r} needs {' and '.join(map(repr, needed))}, which the checks cannot make up, so none was "
+            "run. Give it in Python, to asdcore.testing: "
+            f"run_checks({kind!r}, lambda: asdcore.load_{kind}({name!r}, {given}))."
+        )
     if isinstance(root, Path) and not root.is_dir():
         raise PluginError(f"--data {root} is not a folder. Give the folder that holds the recordings.")
     if kind == "dataset" or root is None:

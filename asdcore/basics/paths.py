@@ -17,6 +17,9 @@ MEASURED = (".tdms", ".uff", ".unv", ".mf4", ".mdf", ".mat", ".h5", ".hdf5")
 TABLES_OF_SAMPLES = (".csv",)
 """The endings of loggers' files that may as well be tables of something else: they are recordings only if named so."""
 
+UNREAD = (".aac", ".aif", ".aiff", ".m4a", ".mp3", ".ogg", ".opus", ".raw", ".wma", *TABLES_OF_SAMPLES)
+"""Endings of sound that is not heard in a folder, so that somebody can be told."""
+
 RECORDINGS = (*SOUNDS, *MEASURED)
 """The endings that a recording may have."""
 
@@ -61,6 +64,11 @@ def walked(root: str | Path) -> Iterator[tuple[str, list[str]]]:
                 ways |= {here / name: hosts} if hosts else {}
         folders[:] = deeper
         yield folder, [name for name in names if not name.startswith(".")]
+
+
+def files_below(root: Path) -> list[Path]:
+    """Return every file below a root, sorted, as :func:`walked` finds them."""
+    return sorted(Path(folder) / name for folder, names in walked(root) for name in names)
 
 
 def _is_above(folder: Path, others: Iterable[Path]) -> bool:

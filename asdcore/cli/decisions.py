@@ -84,8 +84,10 @@ def decisions(
         shown = [name for name in READINGS if any(row.get(name) is not None for row in tested)]
         readings = [f"{name}: {READINGS[name]}" for name in shown]
         print_lines(["", "Test normals:", "", *terminal.table(tested, (*PLACE, *shown)), "", *readings])
-    else:
+    elif "test" in set(done.clips["split"]):
         typer.echo(f"Test normals: not evaluated yet. Next: asdcore evaluate {run}")
+    else:
+        typer.echo(f"The run has no test clips. Next: asdcore freeze {run} --out FILE.json")
 
 
 def _seen_by_networks(run: Run, systems: set[str]) -> list[str]:

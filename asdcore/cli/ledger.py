@@ -45,7 +45,7 @@ def ledger(
 
     if results is not None:
         added, there = import_results(results, store=store)
-        typer.echo(f"{added} results appended, {there} were there already.", err=True)
+        typer.echo(_appended(added, there, results), err=True)
     read = read_ledger(store)
     if as_json:
         print_json(as_object(read))
@@ -57,6 +57,13 @@ def ledger(
             for problem in read.chain.problems:
                 typer.echo(f"  - {problem}", err=True)
         raise typer.Exit(FAILED)
+
+
+def _appended(added: int, there: int, table: Path) -> str:
+    if not added:
+        return f"Nothing was appended: the ledger has all results of {table} already ({there})."
+    before = f", {there} {'was' if there == 1 else 'were'} there already" if there else ""
+    return f"{added} {'result' if added == 1 else 'results'} appended{before}."
 
 
 def verdict(

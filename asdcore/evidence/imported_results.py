@@ -8,7 +8,7 @@ is a look, at the labels of its set; a row that is there already is not taken tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -17,9 +17,10 @@ import polars as pl
 from asdcore.basics.paths import given_path
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.ledger import read_ledger, record_look, record_verdict
-from asdcore.evidence.look import Look, Verdict
+from asdcore.evidence.look import Look, Verdict, results_in, truth_in
 from asdcore.store.cache import Store, default_store
 from asdcore.store.digest import recipe_digest
+from asdcore.store.hash_chain import Line
 
 NEEDED = ("set", "system", "official_score")
 SCORES = ("official_score", "mean_auc", "mean_pauc")
@@ -45,7 +46,8 @@ def import_results(table: str | Path, *, store: str | Path | None = None) -> tup
     Raises
     ------
     EvaluationError
-        If the table is unreadable, a column is missing or unknown, or a row is wrong. Nothing is appended then.
+        If the table is unreadable, a column is missing or unknown, a row is wrong, or a system has another score on
+        the same set than in an earlier row or in the ledger, under the same ``what``. Nothing is appended then.
 
     Examples
     --------
@@ -60,7 +62,9 @@ def import_results(table: str | Path, *, store: str | Path | None = None) -> tup
     path = given_path(table, "the table")
     log = Store(default_store() if store is None else given_path(store, "store")).looks
     rows = [_checked(row, f"{path}, row {number}") for number, row in enumerate(_read(path), 1)]
-    there = {line.entry.get("evaluated") for line in read_ledger(log).looks}
+    looks = read_ledger(log).looks
+    there = {line.entry.get("evaluated") for line in looks}
+    _check_scores(rows, looks, path)
     added = 0
     for row in rows:
         digest = recipe_digest({"imported": row})
@@ -76,6 +80,24 @@ def import_results(table: str | Path, *, store: str | Path | None = None) -> tup
         (line,) = [line for line in read_ledger(log).looks if line.entry.get("evaluated") == digest]
         record_verdict(log, str(line.number), cast("Verdict", row["verdict"]), row["because"], row["system"])
     return added, len(rows) - added
+
+
+def _check_scores(rows: Sequence[Mapping[str, Any]], looks: Sequence[Line], path: Path) -> None:
+    """Raise EvaluationError if one result, by what, set and system, has two scores: in the table, or in the ledger."""
+    scores: dict[tuple[str, str, str], tuple[float, str]] = {}
+    for line in looks:
+        for system, figures in results_in(line).items():
+            key = str(line.entry.get("what")), str(truth_in(line)), system
+            scores[key] = figures["official_score"], f"line {line.number} of the ledger"
+    for number, row in enumerate(rows, 1):
+        score, key = row["official_score"], (row["what"], recipe_digest({"labels of": row["set"]}), row["system"])
+        before, where = scores.setdefault(key, (score, f"row {number}"))
+        if before != score:
+            raise EvaluationError(
+                f"{path}, row {number}: {row['system']} on {row['set']} has {score:g} here and {before:g} in {where}. "
+                "If they are two trials, tell them apart in the column what; if one is wrong, correct it or take the "
+                "row out. Nothing was appended."
+            )
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

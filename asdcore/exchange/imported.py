@@ -25,6 +25,9 @@ from asdcore.store.cache import Store, default_store
 ENCODER = "imported"
 FILE = "features.safetensors"
 
+LONGEST = 100
+"""Letters of a name: a folder and an entry are called so, and a file system takes 255 bytes."""
+
 
 @dataclass(frozen=True)
 class ImportedFeatures:
@@ -139,6 +142,11 @@ def _identifier(name: str, version: str | None) -> str:
         raise ResourceError(
             f"{identifier!r} cannot name features: small letters and digits are allowed, with '.' or '-' between them"
             f"{f', such as {plain!r}' if ID.fullmatch(plain) else ''}."
+        )
+    if len(identifier) > LONGEST:
+        raise ResourceError(
+            f"Features are to be called {identifier[:20]}..., {len(identifier)} letters; at most {LONGEST} are "
+            "allowed. Choose a shorter --name or --version."
         )
     return identifier
 

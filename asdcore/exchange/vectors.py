@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.basics.paths import files_below
 from asdcore.errors import DataError
 
 Floats = NDArray[np.float32]
@@ -98,7 +99,7 @@ def read_vectors(table: Path) -> Vectors:
 
 
 def _npy_files(folder: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    for path in sorted(folder.rglob("*.npy")):
+    for path in (path for path in files_below(folder) if path.suffix == ".npy"):
         yield path.relative_to(folder).as_posix().removesuffix(".npy"), _loaded(partial(np.load, path), path)
 
 
@@ -125,7 +126,13 @@ def _loaded(load: Callable[[], Any], path: Path) -> Any:
 
 
 def _each(arrays: Iterator[tuple[str, NDArray[Any]]], table: Path) -> dict[str, Floats]:
-    return {name: _numbers(array, f"{table}, {name}") for name, array in arrays}
+    by_name: dict[str, Floats] = {}
+    for given, array in arrays:
+        name = given.lower() if DIGEST.fullmatch(given.lower()) else given  # some tools write digests in capitals
+        if name in by_name:
+            raise DataError(f"{table} has features of {name} twice, in small and in capital letters. Keep one of both.")
+        by_name[name] = _numbers(array, f"{table}, {given}")
+    return by_name
 
 
 def _numbers(array: NDArray[Any], where: str) -> Floats:

@@ -97,8 +97,8 @@ def check_places(clips: pl.DataFrame, choice: OutOfFold) -> list[str]:
     if unordered:
         notes.append(
             f"{_listed(unordered)}: the data set names neither order nor recording of train clips, so each is left out "
-            "alone. If clips were cut from continuous recordings, thresholds are too low; the dataset reader can give "
-            "'order' or 'recording'."
+            "alone. If clips were cut from continuous recordings, thresholds are too low; the columns order and "
+            "recording of clips.csv, or a dataset reader of your own, say which were."
         )
     if unnamed:
         notes.append(f"no train clip has attributes, so others are left out: {_listed(unnamed)}.")

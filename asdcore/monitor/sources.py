@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.basics.paths import is_recording, walked
+from asdcore.basics.paths import UNREAD, is_recording, walked
 from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import opened
 from asdcore.errors import DataError
@@ -127,6 +127,8 @@ class Folder:
     """{file that has changed lately: its stamp, and since when it has it by our own clock}."""
     _unreadable: dict[str, str] = field(default_factory=dict)
     """{file that was told to be unreadable: its stamp}."""
+    _unheard: dict[str, str] = field(default_factory=dict)
+    """{ending of sound that is not read: the first such file, "" once it was told}."""
 
     def recordings(self, done: Mapping[str, str]) -> Iterator[Recording | Trouble]:
         """Yield new recordings as they come; the folder may vanish and come back."""
@@ -138,6 +140,7 @@ class Folder:
             started = time.monotonic()
             files, unsettled = self._settled(done)
             took = time.monotonic() - started
+            yield from self._told_unheard()
             for i, file in enumerate(files):
                 if not self.path.is_dir():
                     break
@@ -149,6 +152,13 @@ class Folder:
                 return
             # A folder of very many files is not looked through all the time.
             self.sleep(max(self.poll, 0 if files else 10 * took))
+
+    def _told_unheard(self) -> Iterator[Trouble]:
+        """Yield a trouble for each ending of sound that is not read, once."""
+        for ending, name in self._unheard.items():
+            if name:
+                self._unheard[ending] = ""
+                yield Trouble(f"{name}: files that end in {ending} are not heard; convert them to WAV or FLAC")
 
     def _opened(self, file: _New, waiting: int) -> Recording | Trouble | None:
         """Return a recording, its trouble, or None if it may become one yet, or has gone."""
@@ -195,6 +205,8 @@ class Folder:
             for name in names:
                 if is_recording(name):
                     yield below + name, here / name
+                elif name.lower().endswith(UNREAD):
+                    self._unheard.setdefault(Path(name).suffix.lower(), below + name)
 
 
 @dataclass(frozen=True)

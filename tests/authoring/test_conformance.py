@@ -370,6 +370,8 @@ def test_installed_components_are_found_by_name_alone(monkeypatch: pytest.Monkey
         check_installed("knn", "guard")
     with pytest.raises(PluginError, match="--data ROOT"):
         check_installed("dcase")
+    with pytest.raises(PluginError, match=r"encoder 'imported' needs 'checkpoint', .* so none was run\. Give"):
+        check_installed("imported")
     monkeypatch.setattr(Plugins, "components", lambda self, kind: {"twice": None})
     with pytest.raises(PluginError, match="dataset, view, encoder, scorer, normalizer, guard. Say which"):
         check_installed("twice")

@@ -9,7 +9,7 @@ import typer.main
 from typer.testing import CliRunner
 
 import asdcore
-from asdcore.basics.paths import given_path, path_of_variable, path_or, walked
+from asdcore.basics.paths import files_below, given_path, path_of_variable, path_or, walked
 from asdcore.cli import app
 from asdcore.errors import AsdcoreError
 from asdcore.resources.registry import open_registry, resource_folder
@@ -26,6 +26,7 @@ def test_folders_are_walked_by_links_too_but_not_round_in_circles(tmp_path):
     (tmp_path / "data" / "fan" / ".b.wav").touch()
     folders = {Path(folder).relative_to(tmp_path).as_posix(): names for folder, names in walked(tmp_path / "data")}
     assert folders == {"data": [], "data/fan": [], "data/pump": ["a.wav"], "data/pump/day": []}
+    assert files_below(tmp_path / "data") == [tmp_path / "data" / "pump" / "a.wav"]
 
 
 def test_a_path_that_was_given_is_that_path(tmp_path):

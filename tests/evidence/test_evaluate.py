@@ -382,6 +382,13 @@ def test_systems_are_named_by_their_folders(case):
     assert len(evaluate(case).systems) == 3
 
 
+def test_a_system_behind_a_link_is_evaluated_too(case, tmp_path_factory):
+    other = tmp_path_factory.mktemp("elsewhere") / "scores"
+    shutil.copytree(case / "scores", other)
+    (case / "scores" / "second").symlink_to(other)
+    assert sorted(read_scores(case / "scores")) == ["scores", "second"]
+
+
 def test_two_folders_of_one_name_are_refused(case):
     shutil.copytree(case / "scores", case / "scores" / "scores")
     with pytest.raises(EvaluationError, match="are both system 'scores'"):

@@ -41,7 +41,24 @@ def test_rejected_results_are_held_against_the_kept_one_of_their_set(table):
     assert "43.70" in row
 
 
+def test_the_same_table_again_says_that_nothing_was_appended(table):
+    first, again = (CliRunner().invoke(app, ["ledger", "--import", str(table)]) for _ in range(2))
+    assert "3 results appended." in first.stderr
+    assert f"Nothing was appended: the ledger has all results of {table} already (3)." in again.stderr
+
+
+def test_a_result_with_another_score_than_before_is_refused(table):
+    asdcore.import_results(table)
+    table.write_text(TABLE.replace("0.585", "0.595"))
+    with pytest.raises(EvaluationError, match=r"row 2: distance on plant has 0.595 here and 0.585 in line \d+ of the"):
+        asdcore.import_results(table)
+
+
 FAULTS = {
+    "two scores": (
+        "set,system,official_score\np,s,0.5\np,s,0.6\n",
+        "row 2: s on p has 0.6 here and 0.5 in row 1. If they are two trials",
+    ),
     "percent": ("set,system,official_score\np,s,57.3\n", r"row 1: official_score is 57.3; .* 57.3 % is 0.573"),
     "no number": ("set,system,official_score\np,s,good\n", "official_score is good; a fraction"),
     "nan": ("set,system,official_score\np,s,nan\n", "official_score is nan"),

@@ -122,6 +122,12 @@ def test_what_does_not_fit_the_recordings_is_refused(exchanged, dataset, tmp_pat
         asdcore.import_features(table, "My Model", data=dataset)
 
 
+def test_a_name_that_no_file_system_takes_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", **{"ab" * 32: np.ones(2)})
+    with pytest.raises(ResourceError, match=r"called xxxxx.*, 300 letters; at most 100 are allowed"):
+        asdcore.import_features(tmp_path / "a.npz", "x" * 300)
+
+
 def test_a_run_on_recordings_that_lack_features_is_refused_before_it_begins(exchanged, dataset, tmp_path):
     clips = asdcore.load_run(exchanged / "run").clips
     np.savez(tmp_path / "few.npz", **{digest: np.ones(4) for digest in clips["sha256"][:10]})

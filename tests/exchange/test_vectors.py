@@ -48,6 +48,15 @@ def test_a_folder_of_npy_files_is_named_by_their_paths(tmp_path):
     assert {name: array.shape for name, array in read_vectors(tmp_path).by_name.items()} == {"fan/train/a.wav": (3, 2)}
 
 
+def test_npy_files_behind_a_link_are_read_and_hidden_ones_are_not(tmp_path):
+    (tmp_path / "table").mkdir()
+    (tmp_path / "share").mkdir()
+    np.save(tmp_path / "share" / "a.npy", np.ones(2))
+    (tmp_path / "share" / "._a.npy").write_bytes(b"\0\5\x16\7")  # as macOS leaves it on other disks
+    (tmp_path / "table" / "fan").symlink_to(tmp_path / "share")
+    assert list(read_vectors(tmp_path / "table").by_name) == ["fan/a"]
+
+
 FAULTS = {
     "another length": ({"a": [1.0], "b": [1.0, 2.0]}, r"b has features \(2,\), and a \(1,\)\. All must have the same"),
     "nan": ({"a": [1.0], "b": [np.nan]}, "of 1 recordings hold NaN or infinite values, the first: b"),
@@ -111,6 +120,15 @@ DAMAGED = {
     + b"\n",
     "pickled": pickle.dumps([1.0, 2.0]),
 }
+
+
+def test_digests_in_capitals_name_arrays_and_files_too(tmp_path):
+    digest = "ab" * 32
+    np.savez(tmp_path / "a.npz", **{digest.upper(): np.ones(2)})
+    assert read_vectors(tmp_path / "a.npz").are_by_digest
+    np.savez(tmp_path / "b.npz", **{digest.upper(): np.ones(2), digest: np.ones(2)})
+    with pytest.raises(DataError, match="twice, in small and in capital letters"):
+        read_vectors(tmp_path / "b.npz")
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)

@@ -222,3 +222,15 @@ def test_a_pipe_gives_samples_of_all_channels_and_keeps_halves_for_later():
     assert isinstance(given, Recording)
     sound = sound_of(given)
     np.testing.assert_array_equal(sound, samples.reshape(-1, 2).T.astype(np.float32) / 32768)
+
+
+def test_sound_that_is_not_read_is_told_once(tmp_path, recording):
+    for name in ("a.mp3", "b.MP3", "c.csv", "notes.txt", ".hidden.mp3"):
+        (tmp_path / name).write_bytes(b"x")
+    aged(recording(tmp_path / "a.wav", [0.1]), 60)
+    source = Folder(tmp_path, once=True)
+    first, second, heard = sorted(given_by(source), key=lambda given: getattr(given, "text", "~"))
+    assert first.text.startswith(("a.mp3: files that end in .mp3 are not heard", "b.MP3: files that end in .mp3"))
+    assert second.text.startswith("c.csv: files that end in .csv are not heard")
+    assert heard.name == "a.wav"
+    assert len(given_by(source)) == 1

@@ -124,14 +124,23 @@ def test_the_normal_quantile_is_refused(as_onnx):
         as_onnx(lambda score: normalizer.to_onnx({"pooled": score}), [3.0])
 
 
+GUARDS = [
+    ("tail", {"support": "b", "quantile": 0.8}),
+    ("tail_calibration", {"quantile": 0.8}),
+    ("target_proximity", {"support": "b", "proximity": "c", "quantile": 0.8}),
+    ("channel_disagreement", {"branches": ["b", "c"], "quantile": 0.8, "disagreement_quantile": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), GUARDS, ids=lambda value: str(value))
 @QUICK
 @given(seeds, st.floats(-5, 20, allow_subnormal=False), st.floats(-5, 20, allow_subnormal=False))
-def test_the_tail_guard(as_onnx, seed, base, support):
+def test_guards(as_onnx, name, parameters, seed, base, support):
     draw = np.random.default_rng(seed)
-    normals, other = draw.gamma(2.0, size=20), draw.normal(size=20)
-    guard = asdcore.load_guard("tail", support="b", quantile=0.8).fit(normals, {"b": other}, np.array(["source"] * 20))
-    written = as_onnx(lambda base, support: guard.to_onnx(base, {"b": support}), [base], [support])
-    penalty = guard.penalty(np.array([base]), {"b": np.array([support])})
+    normals, z = draw.gamma(2.0, size=20), {"b": draw.normal(size=20), "c": draw.normal(size=20)}
+    guard = asdcore.load_guard(name, **parameters).fit(normals, z, np.array(["source", "target"] * 10))
+    written = as_onnx(lambda base, b, c: guard.to_onnx(base, {"b": b, "c": c}), [base], [support], [0.3])
+    penalty = guard.penalty(np.array([base]), {"b": np.array([support]), "c": np.array([0.3])})
     assert written == pytest.approx(penalty, rel=1e-9, abs=1e-12)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import gc
 import sys
 import traceback
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,21 +27,27 @@ class MdfRecording:
     """An open MDF file; only the samples that are asked for are read."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _opened(path)
         self.others: dict[str, str] = {}
-        self.channels = [
-            channel
-            for group, about in enumerate(self._file.groups)
-            if about.channel_group.cycles_nr > 1
-            for channel in self._channels_of(group, about)
-        ]
+        with ExitStack() as if_it_fails:
+            # Of a file that asammdf opens itself it reads all samples of a channel, however few are asked for.
+            raw = if_it_fails.enter_context(path.open("rb"))
+            self._file = if_it_fails.enter_context(closing(_opened(raw)))
+            self.channels = [
+                channel
+                for group, about in enumerate(self._file.groups)
+                if about.channel_group.cycles_nr > 1
+                for channel in self._channels_of(group, about)
+            ]
+            self._close = if_it_fails.pop_all().close
 
     def read(self, channel: Channel, start: int, stop: int) -> NDArray[Any]:
         """Return samples of a channel, in its unit; raises DataError if time jumps among them or some are invalid."""
         group, index = channel.key
         signal = self._file.get(group=group, index=index, record_offset=start, record_count=stop - start)
         if invalid := stop - start - len(signal.samples):
-            raise DataError(f"its channel {channel.name} has {invalid} samples that the file marks as invalid")
+            raise DataError(
+                f"its channel {channel.name} has {invalid} samples that are missing, or that the file marks as invalid"
+            )
         if channel.rate is not None:
             before = max(0, start - 1)
             check_steps(self._stamps(group, before, stop), channel.rate, before, channel.name)
@@ -48,7 +55,7 @@ class MdfRecording:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._close()
 
     def _channels_of(self, group: int, about: Any) -> list[Channel]:
         """Return the channels of numbers of a group, and note the others."""
@@ -77,12 +84,12 @@ class MdfRecording:
         return np.asarray(self._file.get_master(group, record_offset=start, record_count=stop - start))
 
 
-def _opened(path: Path) -> Any:
-    """Open a file; raises DataError if it is damaged."""
+def _opened(raw: BinaryIO) -> Any:
+    """Open a file that is open as bytes; raises DataError if it is damaged."""
     from asammdf import MDF
 
     try:
-        return MDF(str(path))
+        return MDF(raw)
     except Exception as error:
         # What asammdf had begun to make complains when it is deleted, which says nothing of the file.
         hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
@@ -91,7 +98,7 @@ def _opened(path: Path) -> Any:
             gc.collect()
         finally:
             sys.unraisablehook = hook
-        why = " ".join(str(error).split())
+        why = " ".join(str(error).replace(f'"{raw}"', "it").split())
         raise DataError(f"is damaged or cut short ({type(error).__name__}: {why})") from None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.basics.paths import SOUNDS
+from asdcore.basics.paths import SOUNDS, files_below
 from asdcore.data.audio import decode_new
 from asdcore.detector.detector import Detector
 from asdcore.errors import DataError
@@ -20,9 +20,9 @@ Audio = NDArray[np.float32]
 MOST = 1e-4
 """By which share of the score's spread the two may differ."""
 
-FAR = 100.0
+FAR = 50.0
 """A clip this many spreads away from train normals, or more, is judged by its own distance: of 1,000 spreads single
-precision, in which sound is resampled and features are kept, leaves no 1e-4."""
+precision, in which sound is resampled and networks compute, leaves no 1e-4."""
 
 CLIPS = 200
 """Clips that are made up if none are given."""
@@ -47,8 +47,8 @@ class Parity:
     spread : float
         The range of the middle half of the train normals' scores.
     share : float
-        The largest difference as a share of the spread; of a clip that is more than 100 spreads away from the median
-        train normal, as a share of a hundredth of that distance.
+        The largest difference as a share of the spread; of a clip that is more than 50 spreads away from the median
+        train normal, as a share of a fiftieth of that distance.
     decisions_changed : int
         How many clips get another decision.
     """
@@ -138,7 +138,7 @@ def recordings(folder: Path) -> list[Path]:
         raise DataError(
             f"{folder} is not a folder. Name a folder with recordings to compare by, or leave --parity out."
         )
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS and path.is_file())
+    files = [path for path in files_below(folder) if path.suffix.lower() in SOUNDS and path.is_file()]
     if not files:
         raise DataError(f"{folder} holds no recordings ({', '.join(SOUNDS)}) to compare by.")
     return files

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from asdcore.basics.paths import files_below
 from asdcore.errors import EvaluationError
 from asdcore.evidence.labels.score_lines import BOM, DECISION, SCORE, Column, Problem, V, once, read_rows, utf8
 
@@ -41,6 +42,7 @@ _SCORE_FILE = re.compile(
     r"(?:DCASE\d{4}T2)?(?P<machine>.+?)_section_(?P<section>\d\d)_(?:source_|target_)?test(?:_seed\d+.*)?"
     r"|(?P<machine_2020>.+?)_id_(?P<id>\d\d))\.csv"
 )
+_RESULTS = re.compile(r"(anomaly_score|decision_result)_.*\.csv")
 _SCORE_FILES = (
     "<kind>_<machine>_section_<nn>_test.csv, <kind>_<machine>_section_<nn>_{source,target}_test.csv (2021), "
     "<kind>_<machine>_id_<nn>.csv (2020) and <kind>_DCASE<yyyy>T2<machine>_section_<nn>_test_seed<seed><tag>_Eval.csv "
@@ -77,7 +79,7 @@ def read_scores(folder: Path) -> dict[str, dict[Section, Submitted]]:
         raise EvaluationError(f"There is no folder {folder}. Give the folder that holds anomaly_score_*.csv files.")
     paths: dict[str, dict[Section, dict[str, list[Path]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     folders: dict[str, Path] = {}
-    for path in sorted([*folder.rglob("anomaly_score_*.csv"), *folder.rglob("decision_result_*.csv")]):
+    for path in (path for path in files_below(folder) if _RESULTS.fullmatch(path.name)):
         system = path.parent.relative_to(folder).as_posix() if path.parent != folder else folder.resolve().name
         if folders.setdefault(system, path.parent) != path.parent:
             raise EvaluationError(

@@ -29,6 +29,7 @@ def join_systems(
     """
     if without:
         kept = ~pl.col("clip").is_in(list(without))
+        _check_anomalies_left(clips, truth, without)
         systems, clips, truth = systems.filter(kept), clips.filter(kept), truth.filter(kept)
         decisions = None if decisions is None else decisions.filter(kept)
     test = clips.filter(pl.col("split") == "test").select("clip", "machine", "section")
@@ -50,6 +51,17 @@ def join_systems(
     if decisions is not None:
         table = table.join(decisions.select("clip", "system", "decision"), on=["clip", "system"])
     return table
+
+
+def _check_anomalies_left(clips: pl.DataFrame, truth: pl.DataFrame, without: frozenset[str]) -> None:
+    """Raise if the anomalous clips of a machine and section are all among those that may not judge."""
+    anomalous = truth.filter(label=1).join(clips, on="clip").with_columns(left=~pl.col("clip").is_in(list(without)))
+    counted = anomalous.group_by("machine", "section").agg(pl.len(), pl.col("left").any()).filter(~pl.col("left"))
+    for machine, section, count in counted.sort("machine", "section").select("machine", "section", "len").rows():
+        raise EvaluationError(
+            f"{machine} section {section}: all {count} anomalous test clips have chosen the weights (known faults), so "
+            "none is left to judge them. Choose by fewer faults, or record others to evaluate on."
+        )
 
 
 def check_joined(table: pl.DataFrame) -> None:

@@ -65,7 +65,10 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
     if not root.is_dir():
         raise EvaluationError(f"The run's data are no longer at {root}. {advice}")
     if "test" not in set(done.clips["split"]):
-        raise EvaluationError("This run has no test clips, so there is nothing to evaluate.")
+        raise EvaluationError(
+            "This run has no test clips, so there is nothing to evaluate. What the threshold does on train normals is "
+            f"shown by 'asdcore decisions {done.folder}'."
+        )
     labels = installed().build("dataset", done.about["task"], {}).ground_truth(root)
     if labels is None:
         if done.about.get("year") == OWN_RECORDINGS:

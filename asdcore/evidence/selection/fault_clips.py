@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from asdcore.basics.paths import SOUNDS
+from asdcore.basics.paths import SOUNDS, files_below
 from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError, did_you_mean
@@ -134,9 +134,8 @@ def _of_folder(folder: Path, run: Run) -> list[Row]:
 
 def _sounds(folder: Path) -> Iterator[Path]:
     """Yield the recordings below a folder, in order, without hidden ones."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SOUNDS and path.is_file() and not hidden:
+    for path in files_below(folder):
+        if path.suffix.lower() in SOUNDS and path.is_file():
             yield path
 
 

@@ -8,6 +8,7 @@ evaluation of its runs leaves them out, and a submission is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,7 @@ def _portfolio(
     plan, system = plans[0], plans[0].systems[name]
     say = {branch: float(weight) for branch, weight in zip(branches, weights, strict=True) if weight}
     chosen = system.model_copy(update={"weights": say})
-    systems: dict[str, System] = {CHOSEN: chosen, **({name: system} if name != CHOSEN else {})}
+    systems: dict[str, System] = {_new_name(name): chosen, name: system}
     needed = set().union(*(each.branches for each in systems.values()))
     kept = {branch: made for branch, made in branches.items() if branch in needed}
     before = [each.known_faults for each in plans if each.known_faults]
@@ -179,6 +180,14 @@ def _portfolio(
         "known_faults": weighed_by.model_dump(mode="json"),
     }
     return parse_portfolio(values)
+
+
+def _new_name(default: str) -> str:
+    """Return the name of the system that is chosen: another than that of a default which faults have chosen before."""
+    if default != CHOSEN and not re.fullmatch(rf"{CHOSEN}-\d+", default):
+        return CHOSEN
+    number = default.removeprefix(CHOSEN).removeprefix("-")
+    return f"{CHOSEN}-{int(number or 1) + 1}"
 
 
 def _record(runs: Sequence[Run], faults: Sequence[Fault], chosen: Portfolio, hypothesis: str | None) -> int:

@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
+from asdcore_plugins.nn.as_onnx.network import refuse_other_numbers
 from asdcore_plugins.nn.running.one_thread import one_thread
 from asdcore_plugins.nn.running.run import PRECISIONS, Audio, Parts, TorchEncoder, still
 from asdcore_plugins.stats.parameters import between, choice, whole
@@ -24,6 +26,7 @@ from asdcore_plugins.trained.loop import Epochs, Watch
 from asdcore_plugins.trained.losses.by_name import build_loss
 from asdcore_plugins.trained.losses.head import Loss
 from asdcore_plugins.trained.networks.by_name import build_network
+from asdcore_plugins.trained.networks.written import branches_to_onnx
 
 EMBEDDING = "embedding"
 TRIED = 5
@@ -208,6 +211,18 @@ class Discriminative(TorchEncoder):
         embedding = self.model(spectrogram)
         parts = dict(zip(self.layers, torch.split(embedding, list(self._dims), dim=1), strict=False))
         return {layer: ((embedding if layer == EMBEDDING else parts[layer])[:, None, None], None) for layer in layers}
+
+    def to_onnx(
+        self, audio: OnnxValue, layers: Sequence[int | str]
+    ) -> Mapping[int | str, tuple[OnnxValue, OnnxValue | None]]:
+        """Write the trained encoder: (n_samples,) -> {layer: patches (1, 1, dim)}."""
+        self._check_trained()
+        refuse_other_numbers(self)
+        places = audio.graph.constant(np.arange(self._length), np.int64).op("Mod", audio.op("Shape"))
+        branches = branches_to_onnx(self.model, audio.take(places))
+        named = dict(zip(self.layers, branches, strict=False))
+        named[EMBEDDING] = branches[0].op("Concat", *branches[1:], axis=1) if branches[1:] else branches[0]
+        return {layer: (named[layer].reshape(1, 1, -1), None) for layer in layers}
 
     def prepare(self, audio: Audio) -> Any:
         """Return what the network is given for a clip."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Annotated
 
 import numpy as np
@@ -90,5 +91,5 @@ class ChannelDisagreement(ExcessGuard):
     def _range(self, z: Mapping[str, Floats]) -> Floats:
         """Return the largest z of the branches less the smallest (n,)."""
         values = [z[branch] for branch in self._branches]
-        spread: Floats = np.maximum.reduce(values) - np.minimum.reduce(values)
+        spread: Floats = reduce(np.maximum, values) - reduce(np.minimum, values)
         return spread

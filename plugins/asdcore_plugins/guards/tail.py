@@ -8,12 +8,11 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import OnnxValue, SmoothEcdf
+from asdcore import SmoothEcdf
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import ramp
 from asdcore_plugins.stats.learned import LEARNED
-from asdcore_plugins.stats.onnx_formulas import written
 from asdcore_plugins.stats.parameters import check_branch, check_quantiles
 
 
@@ -72,12 +71,6 @@ class TailGuard(ExcessGuard):
 
     def _fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> None:
         self._evidence = SmoothEcdf(z[self._support])
-
-    def to_onnx(self, base: OnnxValue, z: Mapping[str, OnnxValue]) -> OnnxValue:
-        """Write the guard: base (1,) and z (1,) of every branch -> R (1,)."""
-        self._check_fitted()
-        over = (base - self._threshold).op("Max", 0.0)
-        return written(self._penalty, over, z)
 
     def _penalty(self, over: Floats, z: Mapping[str, Floats]) -> Floats:
         unsupported = ramp(self._evidence.cdf(z[self._support]), self._support_quantile, 0.0)

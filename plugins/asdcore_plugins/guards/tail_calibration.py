@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.guards.bases.excess import ExcessGuard
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import Number
+from asdcore_plugins.stats.onnx_formulas import written
 
 
 class TailCalibration(ExcessGuard):
@@ -70,3 +71,9 @@ class TailCalibration(ExcessGuard):
             logarithm = np.where(np.isfinite(ratio), np.log1p(ratio), np.log(over) - np.log(self._beta))
         penalty: Floats = np.maximum(over - self._beta * logarithm, 0.0)
         return penalty
+
+    def to_onnx(self, base: OnnxValue, z: Mapping[str, OnnxValue]) -> OnnxValue:
+        """Write the guard: base (1,) -> R (1,)."""
+        self._check_fitted()
+        over = (base - self._threshold).op("Max", 0.0)
+        return (over - self._beta * written(np.log1p, over / self._beta)).op("Max", 0.0)

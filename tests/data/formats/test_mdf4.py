@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -80,7 +82,7 @@ def test_samples_that_are_marked_as_invalid_are_refused(tmp_path, signal):
     with asammdf.MDF() as file:
         file.append([asammdf.Signal(signal, stamps, unit="g", name="x", invalidation_bits=bad)])
         file.save(tmp_path / "a.mf4")
-    with pytest.raises(DataError, match="its channel x has 100 samples that the file marks as invalid"):
+    with pytest.raises(DataError, match="its channel x has 100 samples that are missing, or that the file"):
         inspect_audio(tmp_path / "a.mf4")
 
 
@@ -91,3 +93,15 @@ def test_what_is_sampled_by_angle_has_no_rate(tmp_path, signal):
         file.save(tmp_path / "a.mf4")
     with pytest.raises(DataError, match="its channel x is not sampled in time"):
         inspect_audio(tmp_path / "a.mf4#rate=25600")
+
+
+def test_a_window_of_a_long_file_takes_no_memory_for_the_rest(tmp_path):
+    samples = np.random.default_rng(0).integers(-1000, 1000, 1_200_000)
+    path = write(tmp_path / "a.mf4", samples)
+    decode_new(path.with_name("a.mf4#t=0-0.1&channel=1"))
+    tracemalloc.start()
+    heard, _ = decode_new(path.with_name("a.mf4#t=10-10.1&channel=1"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(heard[0], samples[10 * RATE : 10 * RATE + RATE // 10])
+    assert peak < path.stat().st_size / 4

@@ -177,6 +177,17 @@ def test_clips_that_chose_stay_left_out_when_their_portfolio_is_chosen_from_agai
     asdcore.select(run, known_faults=faults, **again)
     known = json.loads((tmp_path / "twice.json").read_text())["known_faults"]
     assert sorted(known["faults"].values()) == ["leak"] * 3 + ["rubbing"] * 3
+    assert set(json.loads((tmp_path / "twice.json").read_text())["systems"]) == {"known-faults", "known-faults-2"}
+
+
+def test_a_machine_whose_anomalies_have_all_chosen_cannot_be_judged(home, dataset, tmp_path):
+    for clip in (dataset / "fan" / "test").glob("*_anomaly_*"):
+        (tmp_path / "all" / "fan").mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, tmp_path / "all" / "fan")
+    asdcore.select(home / "run", known_faults=tmp_path / "all", out=tmp_path / "chosen.json", replicates=20)
+    run = asdcore.run(tmp_path / "chosen.json", dataset, tmp_path / "run", store=home / "store", task="dcase2026")
+    with pytest.raises(EvaluationError, match=r"fan section 00: all \d+ anomalous test clips have chosen the weights"):
+        asdcore.evaluate(run, replicates=0)
 
 
 def test_a_submission_of_what_faults_have_chosen_is_refused(home, faults, dataset, tmp_path):

@@ -9,10 +9,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore import OnnxValue
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.distributions.tail import excess
 from asdcore_plugins.stats.fitted import Fitted
 from asdcore_plugins.stats.learned import Number
+from asdcore_plugins.stats.onnx_formulas import written
 from asdcore_plugins.stats.parameters import check_quantiles
 
 
@@ -90,6 +92,12 @@ class ExcessGuard(Fitted):
         """
         self._check_fitted()
         return self._penalty(excess(base, self._threshold), z)
+
+    def to_onnx(self, base: OnnxValue, z: Mapping[str, OnnxValue]) -> OnnxValue:
+        """Write the guard: base (1,) and z (1,) of every branch -> R (1,)."""
+        self._check_fitted()
+        over = (base - self._threshold).op("Max", 0.0)
+        return written(self._penalty, over, z)
 
     @abstractmethod
     def _fit(self, base: Floats, z: Mapping[str, Floats], domain: NDArray[np.str_]) -> None:

@@ -64,12 +64,10 @@ def network_to_onnx(
     """
     import onnx
 
-    if encoder.autocast is not None or encoder.device.type != "cpu":
-        how = f"autocast = {encoder.autocast!r}" if encoder.autocast is not None else f"device {encoder.device}"
-        raise DataError(f"it was frozen with {how}, whose numbers no ONNX file gives: run it on the CPU without")
+    refuse_other_numbers(encoder)
     example = torch.zeros(1, FRAMES, n_bands)
     layered = _Layered(_in_float32(encoder), layers, example)
-    model = onnx.load_from_string(_exported(layered, example))
+    model = onnx.load_from_string(_exported(layered, example, {1: "frames"}))
     given = spectrogram.astype(np.float32).op("Unsqueeze", spectrogram.graph.constant([0], np.int64))
     outputs = iter(value.take(0).astype(np.float64) for value in spectrogram.graph.inline(model, [given]))
     return {layer: (next(outputs), next(outputs) if special else None) for layer, special in layered.special.items()}
@@ -82,6 +80,36 @@ def _in_float32(encoder: Network) -> Network:
     plain = copy.copy(encoder)
     plain.model, plain.exact = copy.deepcopy(encoder.model).float(), False
     return plain
+
+
+def refuse_other_numbers(encoder: Network) -> None:
+    """Raise DataError if an encoder computes in half precision or on another device than the CPU."""
+    if encoder.autocast is not None or encoder.device.type != "cpu":
+        how = f"autocast = {encoder.autocast!r}" if encoder.autocast is not None else f"device {encoder.device}"
+        raise DataError(f"it was frozen with {how}, whose numbers no ONNX file gives: run it on the CPU without")
+
+
+def module_to_onnx(module: nn.Module, given: OnnxValue, example: Tensor) -> OnnxValue:
+    """Write what a module with one output makes of a value of one shape, in float32.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module, on the CPU.
+    given : OnnxValue
+        What it is given, float64.
+    example : Tensor
+        Zeros of that shape, float32.
+
+    Raises
+    ------
+    DataError
+        If torch cannot write the module.
+    """
+    import onnx
+
+    model = onnx.load_from_string(_exported(module, example, {}))
+    return given.graph.inline(model, [given.astype(np.float32)])[0].astype(np.float64)
 
 
 class _Layered(nn.Module):
@@ -102,10 +130,10 @@ class _Layered(nn.Module):
         return tuple(part for layer in self._layers for part in parts[layer] if part is not None)
 
 
-def _exported(module: nn.Module, example: Tensor) -> bytes:
-    """Return the file that torch writes of a module, for any number of frames."""
+def _exported(module: nn.Module, example: Tensor, dynamic: Mapping[int, str]) -> bytes:
+    """Return the file that torch writes of a module; ``dynamic`` names the axes of its input that have any length."""
     content = io.BytesIO()
-    how: dict[str, Any] = {"input_names": ["spectrogram"], "dynamic_axes": {"spectrogram": {1: "frames"}}}
+    how: dict[str, Any] = {"input_names": ["given"], "dynamic_axes": {"given": dict(dynamic)}}
     with warnings.catch_warnings():
         # The exporter that follows it needs two more libraries, and gives the same operators.
         warnings.simplefilter("ignore")

@@ -54,7 +54,10 @@ class FFTBranch(nn.Module):
 
     def forward(self, wave: Tensor, keep: Keep = ignore) -> Tensor:
         """(batch, n_samples) -> (batch, width)."""
-        magnitude = torch.fft.rfft(wave).abs()
+        return self.embedded(torch.fft.rfft(wave).abs(), keep)
+
+    def embedded(self, magnitude: Tensor, keep: Keep = ignore) -> Tensor:
+        """(batch, bins) -> (batch, width)."""
         keep("magnitude", magnitude)
         x = magnitude[:, None]
         for i, convolution in enumerate(self.convolutions):

@@ -95,7 +95,11 @@ class STFTBranch(nn.Module):
         """(batch, n_samples) -> (batch, width); ``change`` is an augmentation of magnitudes."""
         x = self.magnitude(wave)
         keep("magnitude", x)
-        x = self.norm_of_bins(x if change is None else change(x))
+        return self.embedded(x if change is None else change(x), keep)
+
+    def embedded(self, magnitude: Tensor, keep: Keep = ignore) -> Tensor:
+        """(batch, bins, frames) -> (batch, width)."""
+        x = self.norm_of_bins(magnitude)
         keep("bn_freq", x)
         x = self._stem(x)
         keep("stem", x)
