@@ -69,7 +69,9 @@ def test_from_the_table_to_a_verdict(hall, tmp_path):
     asdcore.freeze(run, tmp_path / "mill.json")
     assert asdcore.verify(tmp_path / "mill.json").passed
     asdcore.export(tmp_path / "mill.json", tmp_path / "mill.asd")
-    done = CliRunner().invoke(app, ["detect", str(tmp_path / "mill.asd"), f"{hall}/day 0.mat#channel=DE&rate=25600"])
+    done = CliRunner().invoke(
+        app, ["detect", str(tmp_path / "mill.asd"), f"{hall}/day 0.mat#channel=DE&rate=25600&unit=m%2Fs%C2%B2"]
+    )
     assert done.exit_code == 0, done.output
     assert done.stdout.count(f"{hall}/day 0.mat#t=") == 8
 

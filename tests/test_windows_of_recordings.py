@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -104,9 +105,7 @@ def test_what_is_wrong_with_a_recording_is_said_once_for_all_of_its_windows(hall
     with pytest.raises(asdcore.DataError) as error:
         asdcore.infer(home / "pump.json", tmp_path / "today", tmp_path / "final")
     assert str(error.value).count("slow.wav") == 1
-    assert "slow.wav: sample_rate is 8000, its train clips have 16000 (4 clips of it, from t=0-2 on)" in str(
-        error.value
-    )
+    assert re.search(r"slow.wav: it has 1 channel at 8000 Hz; .* \(4 clips of it, from t=0-2 on\)", str(error.value))
 
 
 def test_labels_of_recordings_hold_for_their_windows(hall, tmp_path):

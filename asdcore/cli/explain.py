@@ -129,10 +129,11 @@ def _exact(explained: Explanation) -> list[str]:
         rows.append(["all", *(_percent(shares, slice(None)) for shares in on_grid.values())])
         lines += ["What each band adds to the score of a branch, exactly, in % of it (in brackets: what is usual)"]
         lines += [*_columns(rows), ""]
-    if explained.not_exact:
-        reasons = "; ".join(f"{name} ({reason})" for name, reason in explained.not_exact.items())
-        lines += [f"Not a sum over bands: {reasons}", ""]
-    return lines
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in explained.not_exact.items():
+        by_reason.setdefault(reason, []).append(name)
+    lines += [f"Not divided exactly: {', '.join(names)}, for {reason}" for reason, names in by_reason.items()]
+    return [*lines, ""] if by_reason else lines
 
 
 def _percent(shares: BandShares, bands: slice) -> str:

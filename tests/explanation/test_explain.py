@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import asdcore
+from asdcore.cli.explain import lines_of
 from asdcore.data.audio import decode
 from asdcore.errors import AsdcoreError, DataError
 from asdcore.explanation.explained_file import explain_file
@@ -128,3 +129,13 @@ def test_a_picture_is_drawn_with_and_without_the_nearest_normal(carried, tmp_pat
         AsdcoreError, match=r"why.jpg is not the name of a picture. Choose one that ends in .png or .svg"
     ):
         explain_file(carried.path, file, machine, picture="why.jpg", **asked)
+
+
+def test_the_text_has_exact_bands_first_and_names_what_is_not_exact(detector, hissing):
+    lines = lines_of(explained(detector, hissing), "clip.wav")
+    exact = next(i for i, line in enumerate(lines) if line.startswith("What each band adds to the score of a branch"))
+    occluded = next(i for i, line in enumerate(lines) if line.startswith("How much higher each part"))
+    assert exact < occluded
+    assert lines[exact + 1].split() == ["Hz", "gauss", "knn"]
+    assert lines[exact + 6].split()[:3] == ["all", "100", "100"]
+    assert "Not divided exactly: means, for its scorer kmeans is no sum over features" in lines
