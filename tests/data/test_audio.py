@@ -279,23 +279,6 @@ def test_resampling_keeps_a_tone_and_its_length() -> None:
     assert resample(tone, RATE, RATE) is tone
 
 
-def test_a_part_of_a_flac_that_was_decoded_before_is_not_decoded_again(tmp_path, monkeypatch):
-    soundfile.write(tmp_path / "a.flac", np.zeros((1600, 1)), 16000)
-    path = tmp_path / "a.flac#t=0-0.1"
-    facts = inspect_audio(path)
-    monkeypatch.setattr("asdcore.data.audio._whole_numbers", lambda *_: pytest.fail("decoded"))
-    assert inspect_audio(path, {facts.sha256}) == facts
-    with pytest.raises(pytest.fail.Exception):
-        inspect_audio(path, {"another digest"})
-
-
-@pytest.mark.parametrize(("name", "subtype"), [("a.wav", "PCM_16"), ("a.wav", "FLOAT"), ("a.flac", "PCM_16")])
-def test_the_digest_of_a_sound_does_not_depend_on_what_was_decoded_before(tmp_path, name, subtype):
-    soundfile.write(tmp_path / name, np.linspace(-0.5, 0.5, 1600), 16000, subtype=subtype)
-    facts = inspect_audio(tmp_path / name)
-    assert inspect_audio(tmp_path / name, {facts.sha256}).sound == facts.sound != ""
-
-
 @pytest.mark.parametrize("content", WHOLE.values(), ids=WHOLE)
 def test_one_reading_gives_what_looking_and_decoding_give(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
