@@ -9,4 +9,5 @@ fitted         the base of components that learn: whether they have, their state
 learned        what a fit learned as plain arrays and values, given out and taken back
 masked         medians and slopes over some values of each row
 parameters     checks of a component's parameters, and the names of metrics and references
+onnx_formulas  formulas of components as ONNX
 """
