@@ -46,7 +46,7 @@ PUBLIC = {"asdcore", "asdcore.testing"}
 MAX_FILE, MAX_FUNCTION = 300, 40
 
 MAP_FROM = 4
-"""A room of so many modules and rooms has a map in its docstring: lines ``name  what it holds``."""
+"""A room of so many modules and rooms has a map in its docstring: lines ``module  what it holds`` or ``room/  ...``."""
 
 
 def modules(folder: Path) -> list[Path]:
@@ -179,9 +179,9 @@ def dotted(room: Path) -> str:
 def wrong_entries(room: Path) -> list[str]:
     """Return what is wrong with the map in a room's docstring: entries that lack, that lead nowhere, or come twice."""
     purpose, *rest = (ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or "").split("\n")
-    named = [entry[1] for line in rest if (entry := re.match(r"(\w+) {2,}\S", line))]
+    named = [entry[1] for line in rest if (entry := re.match(r"(\w+/?) {2,}\S", line))]
     there = {path.stem for path in room.glob("*.py")} - {"__init__"}
-    there |= {path.parent.name for path in room.glob("*/__init__.py")}
+    there |= {f"{path.parent.name}/" for path in room.glob("*/__init__.py")}
     if not named and len(there) < MAP_FROM:
         return []
     map_of = f"the docstring of {dotted(room)}"
@@ -199,12 +199,15 @@ def test_the_map_of_every_room_names_what_is_in_it():
 
 def test_a_stale_map_is_told_by_room_and_module(tmp_path):
     (room := tmp_path / "hall").mkdir()
-    (room / "__init__.py").write_text('"""For guests.\n\ndoor  a door\nlamp  a lamp\ndoor  a door\n"""\n')
-    for name in ("door", "roof"):
+    (room / "__init__.py").write_text('"""For guests.\n\ndoor   oak\nlamp   lit\ndoor   oak\ntower  tall\n"""\n')
+    (room / "tower").mkdir()
+    for name in ("door", "roof", "tower/__init__"):
         (room / f"{name}.py").touch()
     assert wrong_entries(room) == [
         "the docstring of hall has no line for roof: add 'roof  WHAT IT HOLDS'",
+        "the docstring of hall has no line for tower/: add 'tower/  WHAT IT HOLDS'",
         "the docstring of hall has a line for lamp, which is not there",
+        "the docstring of hall has a line for tower, which is not there",
         "the docstring of hall has 2 lines for door",
     ]
 

@@ -3,6 +3,7 @@
 encoding                 a clip -> all features that are asked for: views, resampling, encoders, poolings
 requests                 what is asked of a view and an encoder: which layers of which clips, pooled how
 built_encoders           builds encoders, each once a process
+known_recordings         which recordings an encoder that hears no sound knows
 long_clips               encodes a long recording in blocks
 waveforms                keeps the sound of train clips for a training
 resumable_training       keeps a training epoch after epoch, so that a killed one goes on
@@ -21,7 +22,7 @@ recordings_out_of_reach  parameters must not tell a component where the recordin
 recipes                  the code, parameters and libraries that determine a result
 code_in_use              a process must run the code that its result is named after
 kernels                  which code numerical libraries choose on this processor
-threads                  one thread for libraries whose sums depend on how many there are
+threads                  limits libraries to one thread, so that sums do not depend on how many there are
 freed_memory             keeps freed memory in the process
 relayed_progress         progress of worker processes, shown by the run's own
 """

@@ -6,7 +6,7 @@ component       one thing that a plugin offers: name, source, factory
 discovery       which plugins are installed
 plugins         finds plugins, and builds components by name
 build_errors    why a component was not built
-source_code     which files are a plugin's source
+source_code/    which files are a plugin's source
 
 tokens          the output of an encoder
 references      what a clip is compared with, domains, metrics

@@ -12,7 +12,7 @@ differing_clips    picks a few train clips that differ
 windows            cuts recordings into windows, which are then the clips
 
 audio              decodes, resamples and hashes recordings
-formats            the files that loggers write
+formats/           the files that loggers write
 wav                checks the header of a wav
 sound_part         a part of an open sound file, read as a file of its own
 file_content       the bytes of a sound file
@@ -28,5 +28,5 @@ distances          one distance matrix for all scorers of a feature set
 distances_as_onnx  distances as ONNX
 distance_shares    divides a distance among features
 
-synth              synthesizes data sets
+synth/             synthesizes data sets
 """

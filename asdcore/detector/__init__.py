@@ -20,5 +20,5 @@ faults_among_normals  what the old detector says of the new normals
 feature_shares        divides the score of a branch among its features, if its scorer is a sum over them
 contributions         divides a fused score among its branches, so that the parts add up to it
 
-as_onnx               a detector as one ONNX file
+as_onnx/              a detector as one ONNX file
 """

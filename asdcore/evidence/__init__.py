@@ -1,6 +1,6 @@
 """Judge results: metrics, intervals, comparisons and choices. Only this room and those above read the ground truth.
 
-labels              a room: ground truth is read, matched with clips and joined with scores
+labels/             ground truth is read, matched with clips and joined with scores
 look                one look at the labels: what was evaluated, and what came of it
 ledger              the tamper-evident log of every look, and of the verdicts
 
@@ -11,13 +11,13 @@ evaluate            official scores of systems, from their scores and the ground
 logged_evaluation   the same for a run or score files, with a line in the ledger
 trials              means over seeds
 unknown_machine     a run evaluated as if the machine of a test clip were unknown
-uncertainty         a room: intervals, and tests of differences
-false_alarms        a room: what thresholds promise, and what came
+uncertainty/        intervals, and tests of differences
+false_alarms/       what thresholds promise, and what came
 
 comparison          every two systems of finished runs, on the same test clips
 comparison_results  what a comparison found
 trial_comparison    every two systems of trials, seed by seed
-selection           a room: choosing among systems without fooling oneself
+selection/          choosing among systems without fooling oneself
 criteria            ranks systems without labels
 negative_evidence   rejected systems beside those that were kept
 imported_results    results from elsewhere, into the ledger

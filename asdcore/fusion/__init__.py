@@ -1,6 +1,6 @@
 """Fusion strategies: the transformed scores phi of several branches -> one base score of a system.
 
-transforms        transforms phi of a calibrated score z, by name
+transforms        transforms phi of a calibrated score z
 fixed_transforms  those with a fixed formula
 smooth_ecdf       the smooth CDF of train-normal scores
 combine           sums, extremes and combined p-values of the branches

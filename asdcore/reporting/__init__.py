@@ -18,7 +18,7 @@ provenance      where the results come from
 summary         all of it in sentences
 
 content         rows for the charts, texts for the template
-charts          a room: the Vega-Lite charts
+charts/         the Vega-Lite charts
 vega            the Vega libraries that a page holds
 page            the page with all of this inside
 

@@ -1,6 +1,6 @@
 """The checks that a plugin must pass, by kind. :mod:`asdcore.testing` is the page to read first.
 
-bench             what checks stand on: a bench for each kind, its sounds, and ways to fit
+bench/            what checks stand on: a bench for each kind, its sounds, and ways to fit
 
 dataset           checks of dataset readers
 view              checks of views
@@ -11,7 +11,7 @@ guard             checks of guards
 
 one_clip_alone    checks of every kind whose rows are clips: no statistics of the test set, no memory, no randomness
 fitted            checks of every kind with a ``fit``
-channels          the check of views and encoders: how many channels they take or give
+channels          the check of views and encoders: 1 or 2 channels
 restores          checks of ``state`` and ``restore``
 onnx_form         checks of ``to_onnx``
 trained           checks of an encoder's training

@@ -3,5 +3,5 @@
 dcase   the data sets of DCASE Task 2
 folder  folders of one's own recordings
 table   recordings that a table lists
-bases   what readers of one family share
+bases/  what readers of one family share
 """

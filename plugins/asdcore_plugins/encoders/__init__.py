@@ -27,5 +27,5 @@ imported        features that were computed elsewhere
 hear            any module with the HEAR API
 onnx            a model in an ONNX or TFLite file
 
-bases           base classes
+bases/          base classes
 """

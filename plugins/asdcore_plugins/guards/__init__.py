@@ -4,5 +4,5 @@ tail                  high scores need the support of another branch
 target_proximity      the same, for clips close to the target domain alone
 channel_disagreement  high scores need channels that agree
 tail_calibration      tails of all machines on one scale
-bases                 base classes
+bases/                base classes
 """

@@ -1,9 +1,9 @@
 """Networks, and what several encoders or views share. No plugin lives here.
 
-front_ends         waveforms to spectra, mel bands and densities, before any network
-checkpoints        files of trained networks, read without running them
-running            how a network is run: layers, device, memory, windows
-as_onnx            front ends and networks as ONNX
+front_ends/        waveforms to spectra, mel bands and densities, before any network
+checkpoints/       files of trained networks, read without running them
+running/           how a network is run: layers, device, memory, windows
+as_onnx/           front ends and networks as ONNX
 
 vit                the Vision Transformer, as audio encoders use it
 crossed_positions  a transformer with one position for time and one for band

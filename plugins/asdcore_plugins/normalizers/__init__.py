@@ -9,5 +9,5 @@ ecdf          the CDF of train normals, without ties
 gpd           the same, with a tail of extreme value theory
 gamma         a gamma distribution of train normals
 conformal     p-values that keep what they promise
-bases         base classes
+bases/        base classes
 """

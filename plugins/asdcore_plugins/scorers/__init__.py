@@ -4,7 +4,7 @@ knn                 distance to the nearest train normals
 memmixup            the same, with the target bank extended towards the source
 smote_knn           the same, with points added to the target bank
 ldn                 distances judged by the local density
-ced                 the same, over a clip's own cluster
+ced                 the same, over a train normal's own cluster
 aldn                the same, with a learned number and weight of neighbours
 varmin              the same, so that train-normal scores vary least
 lof                 local outlier factor
@@ -26,5 +26,5 @@ autoencoder         the autoencoder of the official baseline, both modes
 linear_autoencoder  the same without its nonlinearities
 deep_svdd           a network that sends normal clips to one point
 
-bases               base classes
+bases/              base classes
 """
