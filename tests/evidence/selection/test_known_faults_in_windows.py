@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import polars as pl
 import pytest
 import soundfile
 
@@ -102,6 +103,14 @@ def test_a_fault_that_is_cut_and_re_encoded_is_the_window_that_it_is_a_copy_of(h
         DataError, match=r"known faults are train clips of the run, the first: .* is train/day 3.wav#t=0.5-1"
     ):
         known_faults(tmp_path / "cut", run)
+
+
+def test_what_is_remembered_of_recordings_stays(hall, faults):
+    (kept,) = (hall / "store" / "recordings").glob("*.parquet")
+    before = pl.read_parquet(kept)
+    asdcore.select(hall / "run", known_faults=faults, replicates=20)
+    assert pl.read_parquet(kept).equals(before)
+    assert not before["clip"].str.contains("#").any()
 
 
 def test_what_is_shorter_than_a_window_or_shares_one_is_refused(hall, faults):
