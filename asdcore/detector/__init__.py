@@ -16,7 +16,6 @@ baselines             one machine with several of them
 adapted               a detector that holds several others
 adapted_file          the file of an adapted detector
 faults_among_normals  what the old detector says of the new normals
-known_recordings      compares the new normals with known faults and with what was learnt before
 known_recordings      known faults among the new normals, and what the detector has learnt before
 
 feature_shares        divides the score of a branch among its features, if its scorer is a sum over them
