@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars import selectors
 
 from asdcore.basics.paths import files_below
 from asdcore.errors import DataError
@@ -176,6 +177,7 @@ def _from_parquet(table: Path) -> Vectors:
         raise DataError(
             f"{table} cannot be read as Parquet ({str(error).splitlines()[0]}). Allowed is {HOW}."
         ) from None
+    frame = frame.with_columns(selectors.by_dtype(pl.Categorical, pl.Enum).cast(pl.String))
     names, digests = _names(frame, table)
     arrays = _arrays(frame, table)
     return Vectors(dict(zip(names, arrays, strict=True)), digests)

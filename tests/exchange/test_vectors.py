@@ -158,3 +158,10 @@ def test_what_is_no_table_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "single.npy").rename(tmp_path / "single.npz")
     with pytest.raises(DataError, match="is a single array, and names no clip"):
         read_vectors(tmp_path / "single.npz")
+
+
+def test_names_may_be_categories(tmp_path):
+    frame = pl.DataFrame({"clip": ["a.wav", "b.wav"], "features": [[1.0, 2.0], [3.0, 4.0]]})
+    for kind in (pl.Categorical, pl.Enum(["a.wav", "b.wav"])):
+        frame.with_columns(pl.col("clip").cast(kind)).write_parquet(tmp_path / "t.parquet")
+        assert read_vectors(tmp_path / "t.parquet").by_name["b.wav"].tolist() == [3.0, 4.0]
