@@ -251,7 +251,7 @@ class OnnxValue:
         return FUNCTIONS[function.__name__](*map(self.graph.value, inputs))
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, more: Any) -> Any:
-        """Write ``numpy.where``, ``clip``, ``searchsorted`` or ``zeros_like``."""
+        """Write one of NumPy's other functions, such as ``numpy.where`` or ``sort``."""
         if more or function.__name__ not in FUNCTIONS:
             raise NotInOnnxError(f"numpy.{function.__name__} is not a function that can be written as ONNX here")
         return FUNCTIONS[function.__name__](*args)
