@@ -50,6 +50,10 @@ view = "stereo"
 encoder = { name = "stereo_logmel", n_mels = 4, n_fft = 256, hop = 128, seconds = 0.1 }
 scorer = "isolation_forest"
 
+[branches.refused_too]
+encoder = { name = "logmel", n_mels = 16, pooling = "frames" }
+scorer = "temporal"
+
 [systems.written]
 weights = { knn = 0.5, gauss = 0.25, rest = 0.25 }
 transform = "log1p"
@@ -70,8 +74,7 @@ fusion = "max"
 weights = { sorted = 1.0, fixed = 1.0 }
 
 [systems.refused]
-weights = { refused = 1.0, rest = 1.0 }
-fusion = "median"
+weights = { refused = 1.0, refused_too = 1.0, rest = 1.0 }
 guards = [{ name = "tail", support = "knn" }]
 
 [systems.mirrored]
@@ -202,7 +205,8 @@ def test_all_that_cannot_be_written_is_named_at_once_with_what_can(detector, tmp
     assert first == "Nothing was written, for this cannot be ONNX:"
     able = "Views that can: difference, far, mean, near, w1"
     assert f"branch 'refused': view 'stereo': it cannot be written as ONNX. {able}" in lines
-    assert any(line.startswith("system 'refused': fusion 'median': ") for line in lines)
+    named = "branch 'refused_too': scorer 'temporal': it cannot be written as ONNX. Scorers that can: aldn, autoencoder"
+    assert any(line.startswith(named) for line in lines)
     assert not (tmp_path / "no.onnx").exists()
 
 
