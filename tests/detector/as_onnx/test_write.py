@@ -52,7 +52,7 @@ scorer = "isolation_forest"
 
 [branches.refused_too]
 encoder = { name = "logmel", n_mels = 16, pooling = "frames" }
-scorer = "temporal"
+scorer = { name = "temporal", metric = "euclidean" }
 
 [systems.written]
 weights = { knn = 0.5, gauss = 0.25, rest = 0.25 }
