@@ -39,6 +39,10 @@ BY_DISTANCES = [
     ("memmixup", {}),
     ("memmixup", {"k": 2, "k_source": 2, "metric": "cosine"}),
     ("memmixup", {"k": 200}),
+    ("kde", {}),
+    ("kde", {"width": 0.1, "metric": "cosine", "references": ["pooled", "target"]}),
+    ("lof", {}),
+    ("lof", {"k": 2, "metric": "euclidean"}),
 ]
 
 
@@ -61,6 +65,11 @@ BY_FEATURES = [
     ("kmeans", {"k": 3, "metric": "euclidean", "references": ["pooled", "source"]}),
     ("pca_residual", {"components": 2}),
     ("pca_residual", {"components": 0.9, "references": ["pooled", "target"]}),
+    ("gmm", {"components": 1}),
+    ("gmm", {"components": 2, "references": ["pooled", "source", "target"]}),
+    ("ocsvm", {"nu": 0.2, "references": ["pooled", "source", "target"]}),
+    ("isolation_forest", {"trees": 5, "references": ["pooled", "target"]}),
+    ("deep_svdd", {"epochs": 1}),
 ]
 
 
@@ -76,7 +85,8 @@ def test_scorers_of_features(as_onnx, name, parameters, dim, seed):
 
 
 SCOPES = ("pooled", "domain_min", "source", "target", "domain_soft")
-BY_FRAMES = [("autoencoder", {"score": score, "epochs": 1}) for score in ("mse", "mahalanobis", "mahalanobis_paper")]
+KINDS = ("mse", "mahalanobis", "mahalanobis_paper")
+BY_FRAMES = [("autoencoder", {"score": score, "epochs": 1}) for score in KINDS]
 
 
 @pytest.mark.parametrize(("name", "parameters"), BY_FRAMES, ids=lambda value: str(value))
@@ -89,6 +99,36 @@ def test_scorers_of_frames(as_onnx, name, parameters):
         same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
     with pytest.raises(Exception, match="out of data bounds"):  # no vector, no score
         as_onnx(scorer.to_onnx, clip[:, :4])
+
+
+BY_FRAMES_OF_ONE_LENGTH = [
+    *(("linear_autoencoder", {"components": 2, "stacked": 3, "score": score}) for score in KINDS),
+    ("linear_autoencoder", {"components": 1, "stacked": 1, "references": ["source", "target"]}),
+    ("padim", {}),
+    ("padim", {"channels": 2, "top": 0.3, "references": ["pooled", "target"]}),
+    ("patchcore", {"fraction": 0.2}),
+    ("patchcore", {"fraction": 1.0, "b": 3, "references": ["pooled", "source"]}),
+    ("patchcore", {"fraction": 0.1, "b": 0}),
+    ("patchcore", {"fraction": 0.001}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), BY_FRAMES_OF_ONE_LENGTH, ids=lambda value: str(value))
+@QUICK
+@given(seeds, st.sampled_from([1e-3, 1.0, 100.0]))
+def test_scorers_of_frames_of_one_length(as_onnx, name, parameters, seed, scale):
+    draw = np.random.default_rng(seed)
+    train, domain = draw.normal(size=(8, 20, 2, 3)).astype(np.float32) * scale, np.array(["source", "target"] * 4)
+    scorer = asdcore.load_scorer(name, **parameters).fit(train.astype(np.float32), domain)
+    for loudness in (0.3, 1.0, 40.0):
+        clip = (draw.normal(size=(1, 20, 2, 3)) * scale * loudness).astype(np.float32)
+        same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+
+
+def test_pooled_features_are_read_as_bands(as_onnx):
+    features, domain = bank(3, dim=6)
+    scorer = asdcore.load_scorer("padim", bands=2).fit(features, domain)
+    same(as_onnx(scorer.to_onnx, features[:1]), scorer.score(features[:1]))
 
 
 NORMALIZERS = [(name, {"scope": scope}) for name in ("median_iqr", "mean_std", "mad") for scope in SCOPES]
