@@ -1,11 +1,11 @@
-"""Builds encoders, each once a process, and asks those that hear no sound which recordings they know."""
+"""Builds encoders, each once a process, and asks those that hear no sound for what they have of a recording."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from asdcore.components.build import build
@@ -60,17 +60,6 @@ def knows_recordings(request: Request, device: str | None) -> bool:
     """Whether an encoder hears no sound, and knows recordings by the digests of their files."""
     with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
         return hasattr(built_encoder(request, device), "prepare_recording")
-
-
-def lacking(requests: Sequence[Request], device: str | None, audio: Sequence[str]) -> dict[str, list[str]]:
-    """Return {encoder: the audio digests that it does not know}, of encoders that know recordings by them."""
-    recordings = {
-        f"encoder {request.encoder!r}": frozenset(built_encoder(request, device).recordings)
-        for request in requests
-        if knows_recordings(request, device)
-    }
-    lost = {name: [digest for digest in audio if digest not in digests] for name, digests in recordings.items()}
-    return {name: digests for name, digests in lost.items() if digests}
 
 
 def of_recording(request: Request, device: str | None, sha256: str | None) -> Any:

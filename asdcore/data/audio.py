@@ -60,23 +60,19 @@ class AudioFacts:
 def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
     """Hash a file and read its header; raises DataError, naming the file, if :func:`decode` would.
 
-    The header of a wav says how many bytes must follow, so a file of whole-numbered samples is checked without
-    decoding. FLAC shows its faults, and floating-point samples a NaN, only when decoded. A file whose digest is among
-    ``decoded`` has been decoded before and is not decoded again. The digest of its sound is taken on the way: not of
-    one that need not be decoded, of a part of a file and of a logger's file, which would cost a decoding of their own.
+    The header of a wav says how many bytes must follow, so a file of whole-numbered samples is known to be whole
+    without decoding. FLAC shows its faults, and floating-point samples a NaN, only when decoded. Such a file, if its
+    digest is among ``decoded``, was decoded before and is not decoded again; any other is, for that of its sound.
     """
     with opened(path) as (sound, facts):
         plain = sound.format != "FLAC" and sound.subtype.startswith("PCM_")
-        is_whole = part_of(path.name).is_whole and not is_measured(recording_path(path))
-        if (plain and not is_whole) or (facts.sha256 in decoded and not plain):
+        if facts.sha256 in decoded and not plain:
             return replace(facts, still=still_channels(sound, facts.channels).bits)
         channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
-        blocks = (_whole_numbers if sound.subtype == "PCM_16" else _samples)(sound, path.name)
-        for block in blocks:
+        for block in (_whole_numbers if sound.subtype == "PCM_16" else _samples)(sound, path.name):
             channels.hear(block)
-            if is_whole:
-                digest.update(block)
-        return replace(facts, still=channels.bits, sound=digest.hexdigest() if is_whole else "")
+            digest.update(block)
+        return replace(facts, still=channels.bits, sound=digest.hexdigest())
 
 
 def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], int]:

@@ -55,12 +55,13 @@ from asdcore.frozen.inference.output_folder import (
     mark,
     removed_if_refused,
 )
+from asdcore.frozen.inference.reading_jobs import reading_jobs
 from asdcore.frozen.manifest.locations import Roots, roots_of
 from asdcore.frozen.manifest.statement import Manifest, read_manifest
 from asdcore.frozen.verify import compare
 from asdcore.frozen.verifying.explain import check_passed
 from asdcore.frozen.verifying.linked_store import link_store
-from asdcore.held_out import NONE, Networks
+from asdcore.held_out import Networks
 from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
@@ -247,8 +248,7 @@ class _Inference:
         paths = {self.data / clip: clip for clip in test["clip"]}
         machines = dict(zip(paths, test["machine"], strict=True))
         frozen = self.frozen_normals(listed)
-        context = (work.store, installed(), work.device, work.networks or NONE)
-        jobs = embed.plan_new(machines, self.plan.branches, *context)
+        jobs = reading_jobs(work, machines, facts)
         with self.work.pool(list(paths)[:1]) as pool:
             if self.work.device is None:
                 prove_features(self.work, frozen, self.roots.folders["data"], pool)

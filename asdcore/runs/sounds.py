@@ -18,10 +18,7 @@ from asdcore.store.cache import Store
 
 
 def with_sounds(run: Run, clips: pl.DataFrame) -> pl.DataFrame:
-    """Return some rows of a run's clip index with the column ``sound``: null if a recording is not as the run had it.
-
-    Parts of recordings and loggers' files have none either.
-    """
+    """Return rows of a run's clip index with the column ``sound``: null if a recording is not as the run had it."""
     root, memory = Path(run.about["data"]), Memory(Store(Path(run.about["store"])).recordings)
 
     def look(clip: str) -> AudioFacts | str:

@@ -22,8 +22,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.compute import encoding
-from asdcore.compute.built_encoders import lacking
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
+from asdcore.compute.known_recordings import IMPORT, unknown_recordings
 from asdcore.compute.long_clips import hear_long
 from asdcore.compute.recipes import FEATURE_CODE
 from asdcore.compute.requests import Features, Output, Request
@@ -95,14 +95,13 @@ def try_out(jobs: Sequence[EmbedJob], clips: pl.DataFrame, root: Path) -> None:
 
 
 def _check_known(jobs: Sequence[EmbedJob]) -> None:
-    """Raise DataError, naming all they lack, if encoders that know recordings by their digests lack some."""
+    """Raise DataError, saying how many clips they lack, if encoders that know recordings by digests lack some."""
     for job in jobs[:1]:
-        every = [(path, sha256) for job in jobs for path, sha256 in job.clips]
-        paths = {sha256: path for path, sha256 in every}
-        for encoder, lost in lacking(job.requests, job.device, list(paths)).items():
+        clips = {sha256: path for job in jobs for path, sha256 in job.clips}
+        if unknown := unknown_recordings(job.requests, job.device, clips, "clips to embed"):
             raise DataError(
-                f"{encoder} has no features of {len(lost)} of the {len(paths)} clips to embed, the first: "
-                f"{paths[lost[0]]}. Import a table that has every clip: 'asdcore features import TABLE --name NAME'."
+                f"{unknown}. Import a table that has every clip, under a name or version of its own, and name that in "
+                f"the portfolio: '{IMPORT} --name NAME --version VERSION'."
             )
 
 

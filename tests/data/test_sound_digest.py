@@ -7,7 +7,9 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.io import savemat
 
+from asdcore.data import audio
 from asdcore.data.audio import inspect_audio
 from asdcore.data.sound_digest import SoundDigest
 
@@ -76,6 +78,29 @@ def test_minus_zero_is_zero_and_full_scale_is_not_one_step_less():
     assert digest([1.0]) != digest([32767 / 32768])
 
 
-def test_parts_of_files_have_none(tmp_path):
-    soundfile.write(tmp_path / "a.wav", SAMPLES, RATE)
-    assert inspect_audio(tmp_path / "a.wav#t=0-0.1").sound == ""
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_a_part_of_a_file_has_the_digest_of_a_file_cut_to_it(tmp_path, monkeypatch, subtype):
+    monkeypatch.setattr(audio, "BLOCK", 700)  # so that parts have several blocks
+    written(tmp_path / "a.wav", SAMPLES / 32768.0, subtype)
+    written(tmp_path / "a.flac", SAMPLES, "PCM_16")
+    stretch = written(tmp_path / "b.flac", SAMPLES[160:1600], "PCM_16").sound
+    channel = written(tmp_path / "c.wav", SAMPLES[160:1600, 1], "PCM_16").sound
+    for whole in ("a.wav", "a.flac"):
+        assert inspect_audio(tmp_path / f"{whole}#t=0.01-0.1").sound == stretch
+        assert inspect_audio(tmp_path / f"{whole}#t=0.01-0.1&channel=2").sound == channel
+        assert inspect_audio(tmp_path / f"{whole}#t=0.01-0.1&channel=1").sound != channel
+
+
+def test_loggers_files_of_the_same_numbers_have_one_digest(tmp_path):
+    values = np.random.default_rng(0).normal(0, 3, 500)
+    savemat(tmp_path / "a.mat", {"x": values, "fs": 16000.0})
+    savemat(tmp_path / "b.mat", {"x": values, "y": -values, "fs": 16000.0}, do_compression=True)
+    savemat(tmp_path / "c.mat", {"x": values[:400], "fs": 16000.0})
+    first, second, cut = (inspect_audio(tmp_path / f"{name}.mat#channel=x").sound for name in "abc")
+    assert first == second != cut == inspect_audio(tmp_path / "b.mat#t=0-0.025&channel=x").sound
+    assert first != inspect_audio(tmp_path / "b.mat#channel=y").sound
+
+
+def test_what_has_been_decoded_before_is_not_decoded_for_its_digest(tmp_path):
+    facts = written(tmp_path / "a.flac", SAMPLES, "PCM_16")
+    assert inspect_audio(tmp_path / "a.flac", {facts.sha256}).sound == ""

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import polars as pl
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 import asdcore
@@ -58,6 +59,30 @@ def test_a_frozen_run_pins_imported_features_by_their_content(exchanged, dataset
     imported.path.unlink()
     shutil.copy(table, imported.path)
     assert not asdcore.verify(tmp_path / "frozen.json").passed
+
+
+def test_an_inference_says_once_how_many_clips_lack_which_features(exchanged, dataset, tmp_path):
+    table = asdcore.export_features(exchanged / "run", tmp_path / "table.npz", branch="b")
+    asdcore.import_features(table, "known", version="1", data=dataset)
+    run = asdcore.run(plan_on("known-1"), dataset, tmp_path / "run")
+    asdcore.freeze(run, tmp_path / "frozen.json")
+    clips = sorted((dataset / "fan" / "test").glob("*.wav"))[:3]
+    (tmp_path / "new" / "fan" / "test").mkdir(parents=True)
+    for number, clip in enumerate(clips):
+        samples, rate = soundfile.read(clip, dtype="int16")
+        soundfile.write(tmp_path / "new" / "fan" / "test" / clip.name, samples // (2 + number), rate)
+    clip = tmp_path / "new" / "fan" / "test" / clips[0].name
+    shutil.copy(clips[0], clip)
+    with pytest.raises(DataError) as refused:
+        asdcore.infer(tmp_path / "frozen.json", tmp_path / "new", tmp_path / "out")
+    said = str(refused.value)
+    assert said.startswith("encoder 'imported' with the features known-1 has no features of 2 of the 3 clips below")
+    assert f"the first: fan/test/{clips[1].name}. The features are frozen" in said
+    assert "asdcore features import TABLE --name NAME --version VERSION" in said
+    assert not (tmp_path / "out").exists()
+    for stranger in clips[1:]:
+        (clip.parent / stranger.name).unlink()
+    assert asdcore.infer(tmp_path / "frozen.json", tmp_path / "new", tmp_path / "out").decisions.height == 1
 
 
 def test_the_same_features_are_imported_twice_and_others_need_another_version(exchanged, dataset, tmp_path):
@@ -133,7 +158,8 @@ def test_a_run_on_recordings_that_lack_features_is_refused_before_it_begins(exch
     np.savez(tmp_path / "few.npz", **{digest: np.ones(4) for digest in clips["sha256"][:10]})
     asdcore.import_features(tmp_path / "few.npz", "few")
     with pytest.raises(
-        DataError, match=r"encoder 'imported' has no features of 70 of the 80 clips to embed, the first"
+        DataError,
+        match=r"encoder 'imported' with the features few has no features of 70 of the 80 clips to embed, the first",
     ):
         asdcore.run(plan_on("few"), dataset, tmp_path / "run")
 
