@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,9 @@ LOOSE = {"__init__", "__main__", "errors", "execution", "pipeline", "progress", 
 
 PUBLIC = {"asdcore", "asdcore.testing"}
 MAX_FILE, MAX_FUNCTION = 300, 40
+
+MAP_FROM = 4
+"""A room of so many modules and rooms has a map in its docstring: lines ``module  what it holds`` or ``room/  ...``."""
 
 
 def modules(folder: Path) -> list[Path]:
@@ -160,6 +164,58 @@ def test_there_are_no_import_circles(package):
     while ends := {name for name, needs in left.items() if not needs & left.keys()}:
         left = {name: needs for name, needs in left.items() if name not in ends}
     assert not left, f"these import one another, or what does: {sorted(left)}"
+
+
+def rooms() -> list[Path]:
+    """Return the folders that are packages, but not the top: its docstring is for users, its map in CONTRIBUTING."""
+    inits = [path for path in (*modules(PACKAGE), *modules(PLUGINS)) if path.name == "__init__.py"]
+    return [path.parent for path in inits if path.parent != PACKAGE]
+
+
+def dotted(room: Path) -> str:
+    return f"{dotted(room.parent)}.{room.name}" if (room.parent / "__init__.py").exists() else room.name
+
+
+def wrong_entries(room: Path) -> list[str]:
+    """Return what is wrong with the map in a room's docstring: entries that lack, that lead nowhere, or come twice."""
+    purpose, *rest = (ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or "").split("\n")
+    named = [entry[1] for line in rest if (entry := re.match(r"(\w+/?) {2,}\S", line))]
+    there = {path.stem for path in room.glob("*.py")} - {"__init__"}
+    there |= {f"{path.parent.name}/" for path in room.glob("*/__init__.py")}
+    if not named and len(there) < MAP_FROM:
+        return []
+    map_of = f"the docstring of {dotted(room)}"
+    return [
+        *([] if purpose.endswith(".") else [f"{map_of} does not begin with a sentence that says what the room is for"]),
+        *(f"{map_of} has no line for {name}: add '{name}  WHAT IT HOLDS'" for name in sorted(there - set(named))),
+        *(f"{map_of} has a line for {name}, which is not there" for name in sorted(set(named) - there)),
+        *(f"{map_of} has {named.count(name)} lines for {name}" for name in sorted(there) if named.count(name) > 1),
+    ]
+
+
+def test_the_map_of_every_room_names_what_is_in_it():
+    assert [message for room in rooms() for message in wrong_entries(room)] == []
+
+
+def test_a_stale_map_is_told_by_room_and_module(tmp_path):
+    (room := tmp_path / "hall").mkdir()
+    (room / "__init__.py").write_text('"""For guests.\n\ndoor   oak\nlamp   lit\ndoor   oak\ntower  tall\n"""\n')
+    (room / "tower").mkdir()
+    for name in ("door", "roof", "tower/__init__"):
+        (room / f"{name}.py").touch()
+    assert wrong_entries(room) == [
+        "the docstring of hall has no line for roof: add 'roof  WHAT IT HOLDS'",
+        "the docstring of hall has no line for tower/: add 'tower/  WHAT IT HOLDS'",
+        "the docstring of hall has a line for lamp, which is not there",
+        "the docstring of hall has a line for tower, which is not there",
+        "the docstring of hall has 2 lines for door",
+    ]
+
+
+def test_contributing_has_a_row_for_every_room_of_the_house():
+    table = (ROOT / "CONTRIBUTING.md").read_text().split("\n## The house\n")[1].split("\n## ")[0]
+    named = {name for row in table.split("\n") if row.startswith("| `") for name in re.findall(r"`(\w+)`", row)}
+    assert {name for names in LAYERS for name in names} - named == {"__main__", "version"}
 
 
 def test_files_and_functions_fit_on_a_screen_or_two():

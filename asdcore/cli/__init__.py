@@ -1,5 +1,34 @@
 """The ``asdcore`` command. Each command is one function of the Python API, with the same words.
 
+runs             demo, run, evaluate
+data             data synth, data index, data fetch
+features         features import, features export
+registry         registry list, verify, add, fetch
+plugins          plugins, new-plugin, check-plugin
+complexity       complexity: what a portfolio costs
+views            audit-views: what views do to faults
+
+compare          compare: which systems differ
+decisions        decisions: false positives, promised and observed
+selection        select, audit
+ledger           ledger, verdict
+report           report
+unknown_machine  what evaluate --unknown-machine prints
+
+freeze           freeze, verify, infer
+submission       package, check-submission
+detector         export, detect
+onnx             the part of export that writes ONNX files
+adapt            adapt: a detector learns that normal sound has changed
+monitor          monitor
+explain          explain: why a recording has its score
+
+shared           options that mean the same everywhere, exit codes, printed results
+terminal         results as aligned columns
+results          results with their intervals, in at most 100 columns
+export           --csv and --latex of every command that prints a table
+streams          output that does not arrive: the disk is full, or nobody reads it
+
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a check failed, 2 wrong use, bad input or
 a refusal of the system; as shells have it, 130 interrupted and 141 output that nobody reads any more.
 Everything heavy is imported inside a command, so that ``asdcore --help`` answers at once.

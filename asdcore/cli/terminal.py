@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asdcore.basics.digits import fixed
-from asdcore.frozen.verifying.explain import VERIFY, explain, next_steps, shortened
+from asdcore.frozen.verifying.refusal import VERIFY, difference_lines, next_steps, shortened
 
 if TYPE_CHECKING:
     from asdcore.frozen.manifest.statement import Manifest
@@ -49,7 +49,7 @@ def manifest(frozen: Manifest) -> list[str]:
 def verification(result: Verification) -> list[str]:
     """Return the outcome of verifying as lines: the differences by group, then the results that they reach."""
     lines = [f"note: {note}" for note in result.notes]
-    lines += explain(result, VERIFY)
+    lines += difference_lines(result, VERIFY)
     if result.recomputed:
         rows = [_rebuilt(row) for row in result.recomputed]
         lines += ["Built anew from the recordings (0 is allowed):"]

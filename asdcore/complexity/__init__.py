@@ -1,1 +1,1 @@
-"""An earlier address of what :mod:`asdcore.preflight` holds, for scripts that were written with it."""
+"""The old import path of :mod:`asdcore.preflight`, kept for scripts."""

@@ -1,22 +1,24 @@
 """A frozen portfolio in one file, to carry to where the machines are, and to ask for the score of one clip.
 
-container   the file: a zip of a manifest and of pinned files, each checked by its hash
-export      writes it, from a manifest
-listen      sound -> features of every branch
-branches    features -> scores of every branch, by frozen scorers
-machine     one machine and section: its branches and systems, brought back when it is first asked for
-systems     scores -> calibrated, fused, decided, and the share of every branch and guard
-verdict     what is said of one clip
-detector    all of it: load_detector(path).score(audio, sample_rate, machine)
-load        brings it back from its file
+container             the file: a zip of a manifest and of pinned files, each checked by its hash
+export                writes it, from a manifest
+load                  brings a detector back from its file
+detector              all of it: load_detector(path).score(audio, sample_rate, machine)
 
-adapt       a detector and new normals -> another detector, which judges by several baselines, each a frozen portfolio
-baselines   one machine with several of them
-adapted     a detector that holds several others; adapted_file is its file
-faults_among_normals   what the old detector says of the new normals
+listen                sound -> features of every branch
+branches              features -> scores of every branch, by frozen scorers
+systems               scores -> calibrated, fused, decided, and the share of every branch and guard
+machine               one machine and section: its branches and systems, brought back when it is first asked for
+verdict               what is said of one clip
 
-feature_shares  divides the score of a branch among its features, if its scorer is a sum over them
-contributions   divides a fused score among its branches, so that the parts add up to it
+adapt                 a detector and new normals -> another detector, which judges by several baselines
+baselines             one machine with several of them
+adapted               a detector that holds several others
+adapted_file          the file of an adapted detector
+faults_among_normals  what the old detector says of the new normals
 
-as_onnx         a detector as one ONNX file, for runtimes without Python
+feature_shares        divides the score of a branch among its features, if its scorer is a sum over them
+contributions         divides a fused score among its branches, so that the parts add up to it
+
+as_onnx/              a detector as one ONNX file
 """

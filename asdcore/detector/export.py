@@ -18,7 +18,7 @@ from asdcore.frozen.manifest.statement import Manifest, NothingToCheckError, rea
 from asdcore.frozen.pinning.hashing import hash_files
 from asdcore.frozen.pinning.resources import Pinned, pinned_resources
 from asdcore.frozen.verify import code_differences
-from asdcore.frozen.verifying.explain import shortened
+from asdcore.frozen.verifying.refusal import shortened
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import RUN_FILE

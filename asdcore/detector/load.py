@@ -17,7 +17,7 @@ from asdcore.detector.detector import Detector
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest.locations import roots_of
 from asdcore.frozen.verify import code_differences
-from asdcore.frozen.verifying.explain import shortened
+from asdcore.frozen.verifying.refusal import shortened
 
 
 def load_detector(path: str | Path, *, public_key: str | Path | None = None) -> Detector:

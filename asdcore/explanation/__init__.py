@@ -1,9 +1,10 @@
 """Why a clip has its score: which branches, bands and seconds raise it.
 
-band_shares      what each band adds to the score of a branch that is a sum over them: exactly
-explain          a clip of a detector -> its explanation
-sound_parts      a clip with parts of its sound replaced, to be scored again
-explanation      what is said of the score
-explained_file   the same of a file, by a detector's file or the folder of a run
-picture          draws an explanation
+explain         a clip of a detector -> its explanation
+explained_file  the same of a file, by a detector's file or the folder of a run
+explanation     what is said of the score
+in_short        the same in one line: the band and the seconds that stand out
+band_shares     what each band adds to the score of a branch that is a sum over them: exactly
+sound_parts     a clip with parts of its sound replaced, to be scored again
+picture         draws an explanation
 """

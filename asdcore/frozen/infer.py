@@ -59,8 +59,8 @@ from asdcore.frozen.inference.reading_jobs import reading_jobs
 from asdcore.frozen.manifest.locations import Roots, roots_of
 from asdcore.frozen.manifest.statement import Manifest, read_manifest
 from asdcore.frozen.verify import compare
-from asdcore.frozen.verifying.explain import check_passed
 from asdcore.frozen.verifying.linked_store import link_store
+from asdcore.frozen.verifying.refusal import refuse_unless_passed
 from asdcore.held_out import Networks
 from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
@@ -149,7 +149,7 @@ def infer(
     roots = roots_of(pinned, {name: seen_by(cluster, place) for name, place in given_places.items()})
     verified = compare(pinned, roots, str(manifest), shown, public_key)
     given = f"--data {root} --out {target}"
-    check_passed(needed_by_inference(verified, roots.folders["run"]), given)
+    refuse_unless_passed(needed_by_inference(verified, roots.folders["run"]), given)
     check_unfrozen(target, roots)
     check_workers(workers, cluster)
     device = pinned.predicate["run"]["device"]

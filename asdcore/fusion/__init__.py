@@ -1,5 +1,13 @@
 """Fusion strategies: the transformed scores phi of several branches -> one base score of a system.
 
+transforms        transforms phi of a calibrated score z
+fixed_transforms  those with a fixed formula
+smooth_ecdf       the smooth CDF of train-normal scores
+combine           sums, extremes and combined p-values of the branches
+correlation       strategies that use correlations of branches
+gate              the strategy that mixes two weightings by one gate
+train_normals     what strategies are fitted on
+
 phi {branch: (n_clips,) float64} -> base (n_clips,) float64, non-decreasing in every branch. A strategy learns its CDF,
 deviation, correlations or gate from the out-of-fold train normals of one machine and section; afterwards each clip is
 fused alone. Sums run over branches in the order of their names. F is the smooth train-normal CDF of a branch

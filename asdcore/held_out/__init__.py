@@ -1,18 +1,18 @@
 """Decides which clips each train normal is scored without: itself, and whatever was recorded beside it.
 
+recording_order   what the clip index and ``[out_of_fold]`` of the portfolio say -> Places
+dependence        how far neighbours resemble one another, read from train normals -> {domain: Reach}
+stored_ranges     the ranges of dependence, computed once and kept in the store -> Kept
+plan              which rows each clip is scored without, folds, groups -> HeldOut
+by_branch         which branches leave clips out in closed form, and which in folds
+crossfit          which clips each network of a crossfit does not see
+trained_networks  which trained network hears which clips -> Networks
+run_record        the record in ``run.json``, and notes about it
+promises          what a threshold can promise if clips come in groups
+
 Clips of DCASE are cut from continuous recordings, so a train normal scored against its own neighbours looks far more
 normal than a new clip will. Thresholds, p-values and scales rest on such scores. This package decides, for one machine,
 section and feature set, which clips each train normal must not be compared with.
-
-    places          what the clip index and ``[out_of_fold]`` of the portfolio say     -> Places
-    dependence      how far neighbours resemble one another, read from train normals   -> {domain: Reach}
-    plan            which rows each clip is scored without, folds, groups              -> HeldOut
-    crossfit        which clips each network of a crossfit does not see
-    trained_networks which trained network hears which clips                          -> Networks
-    stored_ranges   the ranges of dependence, computed once and kept in the store      -> Kept
-    branches        which branches leave clips out in closed form, and which in folds
-    run_record      the record in ``run.json``, and notes about it
-    promises        what a threshold can promise if clips come in groups
 
 ``by`` = "auto" leaves out whole recordings if the clip index names them; else neighbours along the order, as far as
 they depend on one another, for each feature set by itself (a branch must not change because another one is added);

@@ -1,7 +1,15 @@
 """A detector that listens, window after window: to a long recording, a folder that fills, or a stream.
 
-The parts, from sound to alarm: :mod:`sources <asdcore.monitor.sources>` give recordings in blocks,
-:mod:`windows <asdcore.monitor.windows>` cuts them, the detector judges each window,
-:mod:`alarms <asdcore.monitor.alarms>` turns windows into events, :mod:`drift <asdcore.monitor.drift>` asks whether
-normal sound itself has changed, and :mod:`journal <asdcore.monitor.journal>` keeps all of it in one file.
+sources     recordings in blocks: a long file, a folder that fills, a pipe
+windows     cuts blocks into windows; a detector judges each
+alarms      windows -> alarms: k of n above the threshold
+promise     a budget of false alarms -> the threshold of a window
+drift       has normal sound changed?
+change      asks that of scores, level and spectrum
+level       how loud a window is, and where its sound lies
+explained   what stands out in the window of an alarm
+keep_audio  keeps the sound before an alarm
+journal     the file that keeps all of it
+setup       length of windows, rule of alarms, threshold
+monitor     all of it
 """

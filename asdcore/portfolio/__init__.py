@@ -1,5 +1,14 @@
 """The portfolio file: everything that determines a result, and nothing else.
 
+model          the portfolio as a frozen object, checked in full
+schema         its parts and every default
+strict         what all parts are made of
+windows        the part ``windows``
+known_faults   the part ``known_faults``: the labelled faults that chose the weights
+seeds          the seeds of trials and of an ensemble
+trained_state  names what a trained encoder has learnt
+files          finds and reads portfolio files, and explains their mistakes
+
     portfolio -> branches (view + encoder + layer + pooling + scorer + normalizer)
               -> systems  (weights of branches, a transform, a fusion, guards; or the mirror of another system)
               -> windows (the clips that recordings are cut into)

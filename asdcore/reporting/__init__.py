@@ -1,12 +1,29 @@
 """Write the report: how good runs are and why, as one self-contained HTML file.
 
-reported_runs   the runs, their labels (each look is logged), and what is missing
+reported_runs   opens the runs, and notes what is missing
+labels          gets their labels; each look is logged
 statistics      intervals, pairwise differences and ledger entries
-machines        distributions, ROC curves and tails; pictures: their spectrograms and sound
-shares          what adds up to the scores of the clips shown; explained: their bands and seconds
-branches        correlations, and the contribution of each part; maps, cost, origin
-charts          the Vega-Lite charts; page puts everything into one file
-paper           tables for a paper
+machines        distributions, ROC curves and the highest clips of each machine
+machines_shown  what the page shows of them
+pictures        their spectrograms and sound
+shares          what adds up to the scores of the clips shown
+explained       which band and seconds of them stand out
+branches        correlations, and the contribution of each part
+maps            maps of features
+point_labels    one label for points that lie on one another
+thresholds      rates of false positives, promised and observed
+trials          the table of trials
+cost            the cost of systems
+provenance      where the results come from
+summary         all of it in sentences
+
+content         rows for the charts, texts for the template
+charts/         the Vega-Lite charts
+vega            the Vega libraries that a page holds
+page            the page with all of this inside
+
+paper_tables    tables for a paper
+latex           how LaTeX tables are written
 """
 
 from __future__ import annotations

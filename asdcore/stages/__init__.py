@@ -1,7 +1,26 @@
 """The stages of a run, one file each: listing, train, embed, score, calibrate, fuse, decide.
 
-A stage turns one table into the next; stages share tables, never imports. Parts of a stage are named after it:
-``score_jobs`` lists what there is to score, and ``score_new`` scores new clips by the scorers of a frozen run.
-``notes`` and ``audio_not_heard`` compute no table: they say what a person should know before the first stage begins.
-``audio_empty_bands`` says its part of it.
+listing            data set -> clip index
+train              train normals -> trained encoders
+train_jobs         lists the networks to train
+train_all          trains those that the store lacks
+embed              clip index -> features
+embed_jobs         lists the chunks of clips to embed
+embed_ahead        does work a few steps ahead
+embed_held_whole   notes which long recordings are held in memory as a whole
+score              features -> scores of each branch
+score_jobs         lists the machines, sections and branches to score
+score_new          scores new clips by the scorers of a frozen run
+calibrate          scores -> z, each branch on the scale of its train normals
+calibrate_rows     lays out the rows that it reads
+fuse               z -> scores of systems: transforms, weights, guards
+fuse_rows          lays out the rows that it reads
+decide             scores -> thresholds and decisions
+
+about              what ``run.json`` says of a run
+notes              what a person should know before a run begins
+audio_not_heard    the note on audio that encoders do not hear, since clips are too long
+audio_empty_bands  the note on bands without sound, since recordings have too low a sample rate
+
+A stage imports no other stage. Its own parts are named after it: ``score_jobs`` and ``score_new`` belong to ``score``.
 """

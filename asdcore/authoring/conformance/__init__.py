@@ -1,10 +1,26 @@
 """The checks that a plugin must pass, by kind. :mod:`asdcore.testing` is the page to read first.
 
-``driver.py`` drives a component, ``one_clip_alone.py`` holds the checks of every kind whose rows are clips (no test-set
-statistics, no memory, no randomness), ``fitted.py`` those of kinds with a ``fit``, ``restores.py`` those of a fitted
-state, ``onnx_form.py`` those of what is written as ONNX, ``additive.py`` those of what explains a score, ``trained.py``
-those of an encoder's training, ``channels.py`` the one of views and encoders, one file for each kind the rest, and
-``decorators.py`` what a test file uses.
+bench/            what checks stand on: a bench for each kind, its sounds, and ways to fit
+
+dataset           checks of dataset readers
+view              checks of views
+encoder           checks of encoders
+scorer            checks of scorers
+normalizer        checks of normalizers
+guard             checks of guards
+
+one_clip_alone    checks of every kind whose rows are clips: no statistics of the test set, no memory, no randomness
+fitted            checks of every kind with a ``fit``
+channels          the check of views and encoders: 1 or 2 channels
+restores          checks of ``state`` and ``restore``
+onnx_form         checks of ``to_onnx``
+trained           checks of an encoder's training
+left_out          checks of ``score_left_out``
+left_out_without  checks of ``without``: the clips that the score of a train normal must not rest on
+shared_distances  checks of scorers that take distances instead of features
+additive          checks of what explains a score exactly
+
+decorators        what a test file of a plugin's author uses
 """
 
 from __future__ import annotations

@@ -1,5 +1,14 @@
 """Intervals for cells and official scores, and tests of the differences between systems.
 
+interval        intervals around an estimate, from resampled values
+resample        draws the weights of clips: bootstrap, clips left out, systems swapped
+section_arrays  the joined table as arrays, section by section
+curves          AUC and pAUC for many weightings of the same clips
+bootstrap       intervals of every cell and official score
+paired          tests the difference of two systems
+trial_pairs     the same over trials and clips at once
+delong          intervals of AUCs in closed form
+
     uncertainty = intervals(table, 2026)         # table: see asdcore.evidence.labels.scores_with_truth
     uncertainty.official["A"]["bca"]             # Interval(estimate, low, high, method, level)
     for difference in differences(table, 2026):

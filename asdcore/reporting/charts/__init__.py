@@ -1,5 +1,10 @@
 """Make all charts: Vega-Lite specifications, each with a sentence that says how to read it.
 
+results  charts of systems
+machine  charts of one machine and system
+parts    charts of branches and guards
+style    tooltips and layout
+
 Every chart reads a data set named ``rows``, which the page fills, so a chart that shows one machine at a time is one
 specification. Ink is ``currentColor``: charts follow the page into dark mode and print. The colours are safe for
 people who are red-green colour-blind (after Okabe and Ito, 2008).

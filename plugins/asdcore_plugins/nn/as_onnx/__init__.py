@@ -1,1 +1,8 @@
-"""Writes front ends and networks as ONNX: the same numbers as the modules of the same names give."""
+"""Writes front ends and networks as ONNX: the same numbers as the modules of the same names give.
+
+front_ends  log-mel and log-magnitude spectrograms
+spectra     frames and short-time spectra
+stft        short-time spectra and the way back
+layers      fully connected networks, in float64
+network     the network of an encoder on torch
+"""

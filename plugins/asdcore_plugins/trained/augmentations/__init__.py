@@ -1,1 +1,9 @@
-"""Augmentations: a file each, built by name with ``by_name.build_augmentation``."""
+"""Augmentations of a training, a file each.
+
+by_name       the table of names: build_augmentation
+augmentation  the base class ``Augmentation``
+mixup         blends of two samples
+statex        the statistics of another spectrogram
+specaug       a stretch of time and one of frequency fall silent
+featex        branches of embeddings change places
+"""

@@ -31,7 +31,11 @@ class Loss(nn.Module, ABC):
 
     @abstractmethod
     def golden(self) -> dict[str, Tensor]:
-        """Return every weight by its name in ASDKit's state dictionary, as the tensor that is trained."""
+        """Return every weight by its name, as the tensor that is trained.
+
+        The names are those of ASDKit's state dictionary, so that its weights can be taken over. A loss that ASDKit
+        lacks chooses its own.
+        """
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of a batch, the sum of its parts.

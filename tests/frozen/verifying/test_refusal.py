@@ -8,7 +8,7 @@ import pytest
 
 from asdcore.cli.shared import FAILED
 from asdcore.frozen.verifying.differences import CHANGED, GROUPS, MISSING, VERSION, Difference, Verification
-from asdcore.frozen.verifying.explain import INFER, NEXT, VERIFY, explain, next_steps, shortened
+from asdcore.frozen.verifying.refusal import INFER, NEXT, VERIFY, difference_lines, next_steps, shortened
 
 
 def verification(*differences, absent=None):
@@ -23,7 +23,7 @@ def test_every_group_has_a_way_on():
 def test_moved_recordings_are_one_line_and_one_option(command, option):
     lost = [Difference(MISSING, "audio", f"data/fan/train/{i}.wav") for i in range(310)]
     result = verification(*lost, absent={"data": "/old/sound"})
-    assert explain(result, command) == [
+    assert difference_lines(result, command) == [
         f"recordings: /old/sound holds none of the frozen files. Say where they are with {option} DIR."
     ]
     assert next_steps(result, command) == [f"Next: asdcore {command.name} first.json {option} DIR"]
@@ -31,7 +31,7 @@ def test_moved_recordings_are_one_line_and_one_option(command, option):
 
 def test_long_lists_end_after_ten():
     lost = [Difference(CHANGED, "audio", f"data/fan/train/{i:03d}.wav") for i in range(12)]
-    lines = explain(verification(*lost), VERIFY)
+    lines = difference_lines(verification(*lost), VERIFY)
     assert lines[0] == "recordings: 12 differences"
     assert len(lines) == 12
     assert lines[-1] == "  ... and 2 more; 'asdcore verify --json' lists all"
@@ -70,4 +70,4 @@ def test_a_folder_of_which_one_file_is_left_is_no_moved_one(frozen):
             clip.unlink()
     result = frozen.verify()
     assert result.absent == {}
-    assert len(explain(result, VERIFY)) == 12
+    assert len(difference_lines(result, VERIFY)) == 12

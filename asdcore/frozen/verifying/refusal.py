@@ -1,4 +1,4 @@
-"""Explain a failed verification: what differs, cut to a readable length, and what to type next."""
+"""Refuse what a failed verification does not allow, and say what differs and what to type next."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NEXT = {
 """What to do about each group of differences."""
 
 
-def explain(result: Verification, command: Command) -> list[str]:
+def difference_lines(result: Verification, command: Command) -> list[str]:
     """Return the differences as lines: one for each place that is gone, at most ten for each group."""
     lines = [
         f"{WHAT[root]}: {folder} holds none of the frozen files. Say where they are with {command.options[root]} DIR."
@@ -78,11 +78,11 @@ def next_steps(result: Verification, command: Command) -> list[str]:
     return steps
 
 
-def check_passed(verified: Verification, given: str) -> None:
+def refuse_unless_passed(verified: Verification, given: str) -> None:
     """Raise ManifestError with every difference unless a verification passed; ``given`` are options of ``infer``."""
     if verified.passed:
         return
-    lines = [*explain(verified, INFER), *next_steps(verified, replace(INFER, rest=given))]
+    lines = [*difference_lines(verified, INFER), *next_steps(verified, replace(INFER, rest=given))]
     raise ManifestError("\n".join([f"{verified.manifest} does not fit what is here, so nothing was inferred:", *lines]))
 
 
