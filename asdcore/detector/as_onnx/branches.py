@@ -87,8 +87,8 @@ def blaming(kind: str, name: str, component: Any, method: str, plugins: Plugins)
     """Name the component in a NotInOnnxError raised inside, or raise one if it lacks the method."""
     with located(f"{kind} {name!r}"):
         if not hasattr(component, method):
-            able = sorted(_able(plugins, kind))
-            raise NotInOnnxError(f"it cannot be written as ONNX. {kind.capitalize()}s that can: {', '.join(able)}")
+            names = sorted(able(plugins, kind))
+            raise NotInOnnxError(f"it cannot be written as ONNX. {kind.capitalize()}s that can: {', '.join(names)}")
         try:
             yield
         except NotInOnnxError:
@@ -99,7 +99,7 @@ def blaming(kind: str, name: str, component: Any, method: str, plugins: Plugins)
             raise NotInOnnxError(f"its formula cannot be written as ONNX ({error})") from error
 
 
-def _able(plugins: Plugins, kind: str) -> Iterator[str]:
+def able(plugins: Plugins, kind: str) -> Iterator[str]:
     """Yield the names of components of a kind that can be written."""
     for name, component in plugins.components(kind).items():
         try:
