@@ -207,8 +207,7 @@ class Work:
     def listed(self, reader: ListsClips, rehash: bool = False) -> tuple[pl.DataFrame, Noticed]:
         """Return the clip index of the recordings, and what else was noticed of them."""
         with self.stage("clips", 0) as advance:
-            heard_before = partial(embed.heard_before, self.plan, self.store, self.device)
-            clips, noticed = listing.clips(reader, self.root, heard_before, self.store, rehash)
+            clips, noticed = listing.clips(reader, self.root, self.store, rehash)
             advance(len(clips))
         return clips, noticed
 

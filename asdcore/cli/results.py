@@ -43,7 +43,7 @@ MEANING = {
 NO_WIDTH = [
     "An interval without width, as at 100, says that no draw of these clips changes the value, not that",
     "it is sure: where n anomalies all rank above n normals, the AUC may be as low as 0.025^(1/n), which",
-    "is 54 % for 6 clips of each, 83 % for 20 and 96 % for 100.",
+    "is 54 % for 6 clips of each, 83 % for 20 and 96 % for 100. Of windows, n counts their recordings.",
 ]
 """Where n pairs are all ranked right, an AUC below 0.025^(1/n) would show that in less than 2.5 % of test sets."""
 OF_DECISIONS = {"recall": "recall", "false_positive_rate": "false alarms"}

@@ -7,7 +7,7 @@ as it goes: a shorter clip has other scores, and nobody would know why. A path m
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.sample_rates import check_rate
 from asdcore.data.sound_digest import SoundDigest
 from asdcore.data.sound_part import SoundPart, samples_of
-from asdcore.data.still_channels import StillChannels, still_channels
+from asdcore.data.still_channels import StillChannels
 from asdcore.data.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
 from asdcore.errors import DataError
 
@@ -57,17 +57,12 @@ class AudioFacts:
     sound: str = field(default="", compare=False)
 
 
-def inspect_audio(path: Path, decoded: Container[str] = ()) -> AudioFacts:
-    """Hash a file and read its header; raises DataError, naming the file, if :func:`decode` would.
+def inspect_audio(path: Path) -> AudioFacts:
+    """Hash a file and its sound; raises DataError, naming the file, if :func:`decode` would.
 
-    The header of a wav says how many bytes must follow, so a file of whole-numbered samples is known to be whole
-    without decoding. FLAC shows its faults, and floating-point samples a NaN, only when decoded. Such a file, if its
-    digest is among ``decoded``, was decoded before and is not decoded again; any other is, for that of its sound.
+    It is decoded whatever a store holds of it, for whether a test clip is a train clip must not depend on that.
     """
     with opened(path) as (sound, facts):
-        plain = sound.format != "FLAC" and sound.subtype.startswith("PCM_")
-        if facts.sha256 in decoded and not plain:
-            return replace(facts, still=still_channels(sound, facts.channels).bits)
         channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
         for block in (_whole_numbers if sound.subtype == "PCM_16" else _samples)(sound, path.name):
             channels.hear(block)

@@ -6,7 +6,7 @@ its domain is null for every test clip, even if a development file name spells b
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
@@ -29,22 +29,6 @@ from asdcore.errors import DataError, DatasetError
 from asdcore.store.tables import CELL, CLIP_INDEX
 
 NAMED = ("clip", "machine", "section", "split", "domain", "attributes")
-
-
-_DECODED: ContextVar[Container[str]] = ContextVar("decoded", default=frozenset())
-
-
-@contextmanager
-def decoded_before(digests: Container[str]) -> Iterator[None]:
-    """Let :func:`index_clips` trust, inside the block, that files with these digests decode: the store has features.
-
-    A dataset reader does not see the store, so this bypasses it.
-    """
-    token = _DECODED.set(digests)
-    try:
-        yield
-    finally:
-        _DECODED.reset(token)
 
 
 _LOOKED_AT: ContextVar[Mapping[str, AudioFacts | str] | None] = ContextVar("looked_at", default=None)
@@ -209,11 +193,11 @@ def count_recordings(index: pl.DataFrame) -> list[dict[str, Any]]:
 
 def _inspect(root: Path, clips: list[str]) -> tuple[pl.DataFrame, list[str]]:
     """Return the audio facts of all clips, a row each (null if unreadable), and what is wrong."""
-    decoded, before = _DECODED.get(), _LOOKED_AT.get()
+    before = _LOOKED_AT.get()
 
     def look(clip: str) -> AudioFacts | str:
         try:
-            return inspect_audio(root / clip, decoded)
+            return inspect_audio(root / clip)
         except DataError as error:
             return f"{clip}{str(error).removeprefix(PurePosixPath(clip).name)}"
 

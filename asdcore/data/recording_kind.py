@@ -94,4 +94,5 @@ def _rate_remedy(wanted: tuple[int, ...], given: int) -> str:
 def _unit_remedy(wanted: str, given: str) -> str:
     if given:
         return f"Convert its samples to {wanted}"
-    return f"If its samples are in {wanted}, say so: {part_name('FILE', unit=wanted)}, or the column unit of clips.csv"
+    named = part_name("FILE", unit=wanted)
+    return f"If its samples are in {wanted}, say so: {named}, the column unit of clips.csv, or monitor --unit {wanted}"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-HEAD, BLOCK = 64, 1 << 16
-"""Samples that are looked at first, and then at once. Nearly every recording changes within the first."""
+HEAD = 64
+"""Samples that are looked at first. Nearly every recording changes within them."""
 
 
 class StillChannels:
@@ -54,12 +54,3 @@ class StillChannels:
 
 MOST = 62
 """Channels that are told apart, as bits of a whole number."""
-
-
-def still_channels(sound: Any, channels: int) -> StillChannels:
-    """Read an open sound file, as ``soundfile.SoundFile``, as far as needed, and return what is still in it."""
-    heard, size = StillChannels(channels), HEAD
-    while not heard.are_none and len(samples := sound.read(size, dtype="float32", always_2d=True)):
-        heard.hear(samples)
-        size = BLOCK
-    return heard

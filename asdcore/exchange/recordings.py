@@ -20,7 +20,7 @@ SHOWN = 3
 def clips_below(data: Path, task: str | None, store: Store) -> pl.DataFrame:
     """Return the clip index of the recordings; what a run with this store has read is not read again."""
     _, reader = reader_of(task, data, installed())
-    return listing.clips(reader, data, set, store, rehash=False)[0]
+    return listing.clips(reader, data, store, rehash=False)[0]
 
 
 def by_digest(vectors: Vectors, clips: pl.DataFrame, table: Path, data: Path) -> tuple[dict[str, Floats], list[str]]:

@@ -34,10 +34,10 @@ from asdcore.data.audio import AudioFacts, decode, decode_new, is_long
 from asdcore.data.file_content import LARGE
 from asdcore.errors import DataError, located
 from asdcore.stages.embed_ahead import AHEAD, done_ahead
-from asdcore.stages.embed_jobs import CHUNK, EmbedJob, heard_before, plan, plan_new, requests_of
+from asdcore.stages.embed_jobs import CHUNK, EmbedJob, plan, plan_new, requests_of
 from asdcore.store.cache import FeatureSet
 
-__all__ = ["CHUNK", "EmbedJob", "embed", "embed_new", "heard_before", "plan", "plan_new", "requests_of", "try_out"]
+__all__ = ["CHUNK", "EmbedJob", "embed", "embed_new", "plan", "plan_new", "requests_of", "try_out"]
 
 
 def embed(job: EmbedJob) -> int:

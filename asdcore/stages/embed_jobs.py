@@ -15,11 +15,11 @@ import polars as pl
 
 from asdcore.components.checkpoints import pinned
 from asdcore.compute.code_in_use import Code, Use, code_of
-from asdcore.compute.recipes import FEATURE_CODE, feature_recipe, is_trainable, pooling_recipe
+from asdcore.compute.recipes import FEATURE_CODE, feature_recipe, pooling_recipe
 from asdcore.compute.requests import Output, Request
-from asdcore.contract.plugins import Plugins, installed
+from asdcore.contract.plugins import Plugins
 from asdcore.held_out import NONE, Networks
-from asdcore.portfolio import Branch, Part, Portfolio, TrainedState
+from asdcore.portfolio import Branch, Part, TrainedState
 from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.tables import FULL
 
@@ -101,15 +101,6 @@ def _chunks(clips: pl.DataFrame, root: Path, sets: Sets, device: str | None, plu
         located_clips = tuple((root / paths[sha256], sha256) for sha256 in chunk)
         jobs.append(_job(located_clips, _requests(incomplete, plugins), device, plugins))
     return jobs
-
-
-def heard_before(portfolio: Portfolio, store: Store, device: str | None) -> set[str]:
-    """Return the audio digests that the store holds features of: those clips have been decoded before."""
-    parts = (part for branch in portfolio.branches.values() for part in branch.parts)
-    # What a trained encoder makes of a clip cannot be named before it is trained.
-    untrained = (part for part in parts if not is_trainable(installed().component("encoder", part.encoder.name)))
-    recipes = (feature_recipe(part, installed(), device) for part in untrained)
-    return set().union(*(store.features(recipe).held() for recipe in recipes))
 
 
 def requests_of(branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None) -> tuple[Request, ...]:

@@ -279,16 +279,6 @@ def test_resampling_keeps_a_tone_and_its_length() -> None:
     assert resample(tone, RATE, RATE) is tone
 
 
-def test_a_flac_that_was_decoded_before_is_not_decoded_again(tmp_path, monkeypatch):
-    path = tmp_path / "a.flac"
-    soundfile.write(path, np.zeros((100, 1)), 16000)
-    facts = inspect_audio(path)
-    monkeypatch.setattr("asdcore.data.audio._whole_numbers", lambda *_: pytest.fail("decoded"))
-    assert inspect_audio(path, {facts.sha256}) == facts
-    with pytest.raises(pytest.fail.Exception):
-        inspect_audio(path, {"another digest"})
-
-
 @pytest.mark.parametrize("content", WHOLE.values(), ids=WHOLE)
 def test_one_reading_gives_what_looking_and_decoding_give(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes

@@ -99,8 +99,3 @@ def test_loggers_files_of_the_same_numbers_have_one_digest(tmp_path):
     first, second, cut = (inspect_audio(tmp_path / f"{name}.mat#channel=x").sound for name in "abc")
     assert first == second != cut == inspect_audio(tmp_path / "b.mat#t=0-0.025&channel=x").sound
     assert first != inspect_audio(tmp_path / "b.mat#channel=y").sound
-
-
-def test_what_has_been_decoded_before_is_not_decoded_for_its_digest(tmp_path):
-    facts = written(tmp_path / "a.flac", SAMPLES, "PCM_16")
-    assert inspect_audio(tmp_path / "a.flac", {facts.sha256}).sound == ""

@@ -7,9 +7,9 @@ import pytest
 import soundfile
 
 from asdcore.data.audio import decode_new, inspect_audio
-from asdcore.data.still_channels import BLOCK, HEAD, StillChannels
+from asdcore.data.still_channels import HEAD, StillChannels
 
-NOISE = np.random.default_rng(0).normal(scale=0.1, size=2 * BLOCK)
+NOISE = np.random.default_rng(0).normal(scale=0.1, size=100_000)
 QUIET = np.zeros(len(NOISE))
 LATE = np.where(np.arange(len(NOISE)) == len(NOISE) - 1, 0.5, 0.0)
 
@@ -32,7 +32,7 @@ def test_both_ways_of_reading_a_file_tell_its_still_channels(tmp_path, channels,
     soundfile.write(path, np.stack(channels, axis=1), 16000, format=form[0], subtype=form[1])
     facts = inspect_audio(path)
     assert facts.still == still
-    assert inspect_audio(path, {facts.sha256}) == facts == decode_new(path)[1]
+    assert decode_new(path)[1] == facts
 
 
 @pytest.mark.parametrize("size", [1, HEAD - 1, HEAD, HEAD + 1])

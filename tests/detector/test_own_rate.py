@@ -71,7 +71,7 @@ def test_the_unit_stands_in_the_index_of_the_run_and_in_what_the_detector_knows(
     assert (kind.unit, kind.sample_rates, kind.channels) == ("g", (8000,), 1)
 
 
-UNKNOWN = "If its samples are in g, say so: FILE#unit=g, or the column unit of clips.csv"
+UNKNOWN = "If its samples are in g, say so: FILE#unit=g, the column unit of clips.csv, or monitor --unit g"
 
 
 def test_detect_explain_and_python_refuse_another_unit_and_one_that_nothing_says(own):

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import asdcore
 from asdcore import DataError, EvaluationError
 from asdcore.cli import app
+from asdcore.data import remembered_facts
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.selection.fault_clips import known_faults
 from asdcore.evidence.selection.fault_scores import branch_parts, cell_scores
@@ -159,12 +160,17 @@ def test_a_copy_in_another_format_is_the_clip_that_it_is_a_copy_of(home, dataset
         asdcore.select(home / "run", known_faults=tmp_path / "copies")
 
 
-def test_what_chose_is_known_in_a_data_set_that_has_it_in_another_format(home, faults, dataset, tmp_path):
+def test_what_chose_is_known_in_a_data_set_that_has_it_in_another_format(home, faults, dataset, tmp_path, monkeypatch):
     asdcore.select(home / "run", known_faults=faults, out=tmp_path / "chosen.json", replicates=20)
     for clip in dataset.rglob("*.wav"):
         as_flac(clip, (tmp_path / "flac" / clip.relative_to(dataset)).with_suffix(".flac"))
     run = asdcore.run(tmp_path / "chosen.json", tmp_path / "flac", tmp_path / "run", store=tmp_path / "store")
     assert len(held_back(run)) == 6
+    monkeypatch.setattr(remembered_facts, "SETTLED", 0)
+    monkeypatch.setattr(remembered_facts, "COARSE", 0)
+    shutil.copytree(tmp_path / "flac", tmp_path / "moved")
+    again = asdcore.run(tmp_path / "chosen.json", tmp_path / "moved", tmp_path / "again", store=tmp_path / "store")
+    assert len(held_back(again)) == 6, "whose features the store has already"
 
 
 def test_clips_that_chose_stay_left_out_when_their_portfolio_is_chosen_from_again(home, faults, dataset, tmp_path):
