@@ -14,6 +14,8 @@ clip, as :class:`OnnxValue`:
                 distances_to_onnx(distances (1, n_train)) -> the same, if it is fitted by distances
     normalizer  to_onnx({reference: (1,)}) -> (1,)
     guard       to_onnx(base (1,), {branch: z (1,)}) -> (1,)
+
+The audio of a view with ``channels = 2`` is (2, n_samples), and so is what its encoder is given.
 """
 
 from __future__ import annotations

@@ -202,7 +202,33 @@ def test_encoders_without_weights(as_onnx, name, parameters, samples):
     assert written == pytest.approx(tokens, rel=1e-6, abs=1e-6 * float(np.abs(tokens).max()))
 
 
-@pytest.mark.parametrize("name", ["near", "far", "mean", "difference"])
+TWO_CHANNELS = [
+    ("stereo_logmel", {}),
+    ("stereo_logmel", {"n_mels": 8, "n_fft": 256, "hop": 100, "seconds": 0.2}),
+    ("coherence", {}),
+    ("coherence", {"n_bands": 8, "n_fft": 256, "hop": 100, "seconds": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), TWO_CHANNELS, ids=lambda value: str(value))
+@pytest.mark.parametrize("samples", [9000, 20000, 37001])
+def test_encoders_of_two_channels(as_onnx, name, parameters, samples):
+    encoder, draw = asdcore.load_encoder(name, **parameters), np.random.default_rng(samples)
+    heard = draw.normal(scale=0.1, size=(2, samples)).astype(np.float32)
+    heard[1, 3:] += heard[0, :-3]
+    for clip in (heard, heard[::-1].copy(), heard * np.array([[1.0], [0.0]], np.float32), np.stack([heard[0]] * 2)):
+        tokens = encoder.encode(clip[None])[0].patches[0]
+        written = as_onnx(lambda audio: encoder.to_onnx(audio, [0])[0][0], clip)
+        assert written.shape == tokens.shape
+        assert written == pytest.approx(tokens, rel=1e-6, abs=1e-6)
+    too_short = clip[:, : parameters.get("n_fft", 1024) + 7 * parameters.get("hop", 512) - 1]
+    with pytest.raises(asdcore.DataError, match="too short for a coherence"):
+        encoder.encode(too_short[None])
+    with pytest.raises(Exception, match="out of data bounds"):
+        as_onnx(lambda audio: encoder.to_onnx(audio, [0])[0][0], too_short)
+
+
+@pytest.mark.parametrize("name", ["near", "far", "mean", "difference", "stereo"])
 def test_views(as_onnx, name):
     view, audio = asdcore.load_view(name), np.random.default_rng(0).normal(size=(2, 50)).astype(np.float32)
     assert np.array_equal(as_onnx(lambda given: view.to_onnx(given, 16000), audio), view(audio, 16000))

@@ -40,13 +40,21 @@ def features_of(
     encoder, features = built_encoder(request, None), Features()
     with blaming("encoder", request.encoder, encoder, "to_onnx", plugins):
         if encoder.sample_rate != sample_rate:
-            waveform = resampled(waveform, sample_rate, encoder.sample_rate)
+            waveform = _each_channel(waveform, getattr(view, "channels", 1), sample_rate, encoder.sample_rate)
         layers = layers_of(encoder, outputs)
         tokens = encoder.to_onnx(waveform, list(dict.fromkeys(layers.values())))
         for output in outputs:
             patches, special = tokens[layers[output]]
             features[output.folder] = pooled(output.pooling, patches, special, json.loads(output.pooling_parameters))
     return features
+
+
+def _each_channel(waveform: OnnxValue, channels: int, sample_rate: int, wanted: int) -> OnnxValue:
+    """Resample (n_samples,), or with several channels (n_channels, n_samples)."""
+    if channels == 1:
+        return resampled(waveform, sample_rate, wanted)
+    each = [resampled(waveform.take(channel), sample_rate, wanted).reshape(1, -1) for channel in range(channels)]
+    return each[0].op("Concat", *each[1:], axis=0)
 
 
 def combined(recipe: Recipe, features: Features) -> OnnxValue:
