@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from asdcore.basics.recording_parts import is_whole, part_digest, recording_name
+
 
 @dataclass(frozen=True)
 class Noticed:
@@ -28,6 +30,13 @@ class Noticed:
     rests: dict[str, int] = field(default_factory=dict)
     still: dict[str, int] = field(default_factory=dict)
     sounds: dict[str, str] = field(default_factory=dict)
+
+    def sound_of(self, clip: str) -> str | None:
+        """Return what tells the sound of a clip; of a window, that of its recording and where the window lies in it."""
+        if is_whole(clip) or clip in self.sounds:
+            return self.sounds.get(clip)
+        recording = self.sounds.get(recording_name(clip))
+        return None if recording is None else part_digest(clip, recording)
 
 
 _NOTICED: ContextVar[Noticed | None] = ContextVar("noticed", default=None)

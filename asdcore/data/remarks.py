@@ -23,7 +23,9 @@ def remarks_on(clips: pl.DataFrame, noticed: Noticed | None = None) -> list[str]
     noticed : what was noticed while they were listed. Clips whose sound nobody digested are compared by their bytes.
     """
     noticed = noticed or Noticed()
-    sounds = pl.DataFrame(list(noticed.sounds.items()), schema={"clip": pl.String, "sound": pl.String}, orient="row")
+    parts = clips.filter(pl.col("clip").str.contains("#", literal=True))["clip"]
+    of_clips = noticed.sounds | {clip: sound for clip in parts if (sound := noticed.sound_of(clip))}
+    sounds = pl.DataFrame(list(of_clips.items()), schema={"clip": pl.String, "sound": pl.String}, orient="row")
     heard = clips.join(sounds, on="clip", how="left", maintain_order="left")
     heard = heard.with_columns(sound=pl.coalesce("sound", "sha256"))
     remarks = [*_in_both_splits(heard), *_repeated(heard), *_unequal(clips), *_still(clips, noticed.still)]

@@ -26,6 +26,7 @@ from asdcore.detector.adapted_file import CellName, part_name, write_adapted
 from asdcore.detector.detector import Detector
 from asdcore.detector.export import SUFFIX, export
 from asdcore.detector.faults_among_normals import Heard, heard_by, refusal
+from asdcore.detector.known_recordings import check_no_known_faults, learnt_before, learnt_note
 from asdcore.detector.load import load_detector
 from asdcore.errors import DataError, StoreError
 from asdcore.frozen.freeze import freeze
@@ -50,16 +51,19 @@ class Adaptation(NamedTuple):
         How many normals were added.
     above : list of str
         Those of them that the old detector calls anomalous.
+    learnt : list of str
+        Those of them that it has among its own train normals, byte for byte.
 
     Examples
     --------
-    >>> asdcore.Adaptation(path="pump-2.asd", clips=80, above=[]).above
+    >>> asdcore.Adaptation(path="pump-2.asd", clips=80, above=[], learnt=[]).above
     []
     """
 
     path: Path
     clips: int
     above: list[str]
+    learnt: list[str]
 
 
 def adapt(
@@ -110,7 +114,8 @@ def adapt(
     Raises
     ------
     DataError
-        If the normals are not of one machine, the old detector calls some of them anomalous, or there are too few.
+        If the normals are not of one machine, some of them are known faults that have chosen the detector's weights,
+        the old detector calls some of them anomalous, or there are too few.
     StoreError
         If ``out`` exists.
 
@@ -184,15 +189,18 @@ class _Adapt:
             target.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=".adapting-", dir=target.parent) as scratch:
                 folder = Path(scratch)
-                manifest, heard = self._fitted(folder, way, accept_faults)
+                manifest, heard, learnt = self._fitted(folder, way, accept_faults)
                 part = folder / part_name(manifest.sha256)
                 inside = bool(self.old._container.checkpoints)
                 export(manifest.path, part, with_checkpoints=inside, progress=self.progress)
                 self._join(target, way, part, heard)
-        return Adaptation(target, len(heard), [clip.name for clip in heard if clip.is_above(self.system)])
+        return Adaptation(target, len(heard), [clip.name for clip in heard if clip.is_above(self.system)], learnt)
 
-    def _fitted(self, folder: Path, way: str, accept_faults: bool) -> tuple[Manifest, list[Heard]]:
-        """Run the portfolio on the new normals, and return the frozen run and what the old detector says of them."""
+    def _fitted(self, folder: Path, way: str, accept_faults: bool) -> tuple[Manifest, list[Heard], list[str]]:
+        """Run the portfolio on the new normals.
+
+        Returns the frozen run, what the old detector says of the normals, and those that it has learnt before.
+        """
         frozen = self.old._container.manifest.predicate
         plan = parse_portfolio(frozen["portfolio"])
         task, reader = reader_of(None, self.root, installed())
@@ -202,6 +210,9 @@ class _Adapt:
         work = Work(plan, task, self.root, self.store, self.workers, device, self.progress)
         one_machine = in_windows(_OneMachine(reader, self.cell), plan.windows)
         clips, noticed = work.listed(one_machine)
+        check_no_known_faults(clips, noticed, plan, self.root)
+        if learnt := learnt_before(clips, self.old.known(*self.cell).sha256):
+            self.progress.note(learnt_note(learnt, len(clips), way))
         heard = heard_by(self.old, self.cell, clips, self.root, self.progress)
         if way == "second" and (trouble := next((clip for clip in heard if clip.trouble), None)):
             raise DataError(
@@ -211,7 +222,7 @@ class _Adapt:
         if (why := refusal(heard, self.system, self.old.known(*self.cell), self.root)) and not accept_faults:
             raise DataError(why)
         run = work.run(one_machine, clips, noticed, folder / "run")
-        return freeze(run, folder / "frozen.json", progress=self.progress), heard
+        return freeze(run, folder / "frozen.json", progress=self.progress), heard, learnt
 
     def _join(self, target: Path, way: str, part: Path, heard: list[Heard]) -> None:
         """Write the new detector: the new baseline, and of the old detector whatever is still needed."""

@@ -38,20 +38,19 @@ def calibrated_by_folds(run: Run, names: Sequence[str], clips: pl.DataFrame) -> 
 
     clips : see :func:`calibrated_again`.
     """
-    plan = _of_branches(run, names)
-    everything = System(weights=dict.fromkeys(names, 1.0))
-    mirror = everything.model_copy(update={"out_of_fold_mirror_of": "all"})
-    plan = plan.model_copy(update={"systems": {"all": everything, "mirror": mirror}})
-    scores, plugins = _scores(run, plan, clips), installed()
-    networks = Networks.recorded(run.about, Path(run.about["store"]))
+    networks, plan = Networks.recorded(run.about, Path(run.about["store"])), _of_branches(run, names)
     learnt = {name: branch for name, branch in plan.branches.items() if networks.has(name)}
     others = {name: branch for name, branch in plan.branches.items() if name not in learnt}
-    by_folds = calibrate.mirror(scores, clips, others, plugins)
-    if not learnt:
-        return by_folds
-    of_learnt = scores.filter(pl.col("branch").is_in(list(learnt)))
-    by_all = calibrate.calibrate(of_learnt, clips, learnt, plugins).with_columns(fold=pl.lit(FULL, pl.Int32))
-    return pl.concat([by_folds, by_all.select(by_folds.columns)])
+    tables = []
+    if others:
+        everything = System(weights=dict.fromkeys(others, 1.0))
+        mirror = everything.model_copy(update={"out_of_fold_mirror_of": "all"})
+        mirrored = plan.model_copy(update={"branches": others, "systems": {"all": everything, "mirror": mirror}})
+        tables.append(calibrate.mirror(_scores(run, mirrored, clips), clips, others, installed()))
+    if learnt:
+        by_all = calibrated_again(run, list(learnt), clips).with_columns(fold=pl.lit(FULL, pl.Int32))
+        tables.append(by_all.select("clip", "branch", "role", "fold", "z"))
+    return pl.concat(tables)
 
 
 def _of_branches(run: Run, names: Sequence[str]) -> Portfolio:

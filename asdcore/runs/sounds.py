@@ -1,7 +1,8 @@
 """The digests of the sound of a run's recordings, by which a copy in another format is recognized.
 
 They lie in the run's store beside the digests of the files (:mod:`asdcore.data.remembered_facts`). Recordings that are
-not there, or have changed since, are read; those that are gone have none.
+not there, or have changed since, are read; those that are gone have none. Windows have a table of their own: in that of
+the recordings they would take the place of these, which the next run would read again.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ from asdcore.errors import DataError
 from asdcore.runs.folder import Run
 from asdcore.store.cache import Store
 
+WINDOWS = "windows"
+"""The folder of the tables of windows, in that of the tables of recordings."""
+
 
 def with_sounds(run: Run, clips: pl.DataFrame) -> pl.DataFrame:
     """Return rows of a run's clip index with the column ``sound``: null if a recording is not as the run had it."""
-    root, memory = Path(run.about["data"]), Memory(Store(Path(run.about["store"])).recordings)
+    root, kept = Path(run.about["data"]), Store(Path(run.about["store"])).recordings
+    memory = Memory(kept / WINDOWS if run.about["portfolio"].get("windows") else kept)
 
     def look(clip: str) -> AudioFacts | str:
         try:

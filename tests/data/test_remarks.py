@@ -53,6 +53,17 @@ def test_a_test_clip_that_sounds_like_a_train_clip_in_another_format_is_named_wi
     assert "2 train clips repeat 1 sound sample for sample, in other files (such as fan/train/a, fan/train/b)" in remark
 
 
+def test_a_window_of_a_train_recording_in_another_format_is_named_with_it():
+    spans = ("#t=0-1", "#t=1-2")
+    rows = [(f"fan/train/a.wav{span}", f"a{span}", 1) for span in spans]
+    rows += [(f"fan/test/c.flac{span}", f"c{span}", 1) for span in spans]
+    (remark,) = remarks_on(index(*rows), Noticed(sounds={"fan/train/a.wav": "5" * 64, "fan/test/c.flac": "5" * 64}))
+    assert remark.startswith(
+        "fan: 2 test clips have the very sound of a train clip (fan/test/c.flac#t=0-1 is fan/train/"
+    )
+    assert remarks_on(index(*rows), Noticed(sounds={"fan/train/a.wav": "5" * 64, "fan/test/c.flac": "6" * 64})) == []
+
+
 def test_it_may_be_the_train_clip_of_another_machine():
     (remark,) = remarks_on(index(("fan/train/a", "1", 10), ("valve/test/c", "1", 10)))
     assert remark.startswith("valve: 1 test clip")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import shutil
 import zipfile
 
 import numpy as np
@@ -17,6 +18,7 @@ from asdcore.data.audio import decode
 from asdcore.errors import DataError, ManifestError, StoreError
 from asdcore.monitor.setup import settings_of
 from asdcore.portfolio import Decision
+from asdcore.progress import Silent
 
 RATE = 16000
 
@@ -226,3 +228,58 @@ def test_several_baselines_are_no_onnx_file_and_a_replacement_is(second, replace
         asdcore.export_onnx(second, tmp_path / "second.onnx", "fan", system="largest")
     with pytest.raises(DataError, match="scorer 'lof'"):  # as of the detector that it was made of
         asdcore.export_onnx(replacement, tmp_path / "replacement.onnx", "fan", system="largest")
+
+
+def test_what_the_detector_has_learnt_before_is_named(carried, tmp_path):
+    write_sounds(tmp_path / "after", 15, 900)
+    train = min((carried.root / "data" / "fan" / "train").iterdir())
+    shutil.copy(train, tmp_path / "after" / "again.wav")
+    shown = Told()
+    adapted = asdcore.adapt(
+        carried.path,
+        tmp_path / "after",
+        tmp_path / "second.asd",
+        machine="fan",
+        accept_faults=True,
+        system="carried",
+        store=tmp_path / "store",
+        progress=shown,
+    )
+    assert adapted.learnt == ["again.wav"]
+    assert any(
+        "1 of 16 recordings are ones that the detector has learnt before: again.wav" in note for note in shown.notes
+    )
+
+
+class Told(Silent):
+    """Keeps the notes."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_a_known_fault_is_not_added_as_normal_in_any_format(carried, tmp_path):
+    faults, after = tmp_path / "faults" / "fan", tmp_path / "after"
+    faults.mkdir(parents=True)
+    fault = min((carried.root / "data" / "fan" / "test").glob("*anomaly*"))
+    shutil.copy(fault, faults)
+    asdcore.select(
+        carried.root / "run",
+        known_faults=tmp_path / "faults",
+        baseline="carried",
+        out=tmp_path / "c.json",
+        replicates=20,
+    )
+    places = {"data": carried.root / "data", "out": tmp_path / "run", "store": carried.root / "store"}
+    asdcore.run(tmp_path / "c.json", task="dcase2026", **places)
+    asdcore.freeze(tmp_path / "run", tmp_path / "frozen.json")
+    asdcore.export(tmp_path / "frozen.json", tmp_path / "c.asd")
+    write_sounds(after, 15, 900)
+    samples, rate = soundfile.read(fault, dtype="int16")
+    soundfile.write(after / "copy.flac", samples, rate)
+    asked = {"machine": "fan", "system": "carried", "accept_faults": True, "store": tmp_path / "s"}
+    with pytest.raises(DataError, match=r"1 of 16 new normals in .* are known faults, .*: copy.flac. Take them out"):
+        asdcore.adapt(tmp_path / "c.asd", after, tmp_path / "n.asd", **asked)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Container, Iterable
+from contextlib import suppress
+from pathlib import Path
+
 import polars as pl
 
-from asdcore.errors import EvaluationError
+from asdcore.basics.recording_parts import is_whole, recording_name
+from asdcore.data.audio import file_digest
+from asdcore.errors import DataError, EvaluationError
 from asdcore.runs.folder import Run
 from asdcore.runs.sounds import with_sounds
 from asdcore.runs.trials import Trials
@@ -13,7 +20,8 @@ from asdcore.runs.trials import Trials
 def held_back(*runs: Run) -> frozenset[str]:
     """Return the test clips by which ``asdcore select --known-faults`` has chosen the weights of any of these runs.
 
-    Copies of them in another format are among these: files of the same sound.
+    Copies of them in another format are among these: files of the same sound. So are parts and windows of a recording
+    that has chosen.
 
     Raises EvaluationError if no other test clip is left.
     """
@@ -22,6 +30,7 @@ def held_back(*runs: Run) -> frozenset[str]:
         if chosen_by := run.about["portfolio"].get("known_faults"):
             test = run.clips.filter(pl.col("split") == "test")
             clips |= set(test.filter(pl.col("sha256").is_in(list(chosen_by["faults"])))["clip"])
+            clips |= _parts_of(chosen_by["faults"], run, test["clip"].to_list())
             if sounds := chosen_by.get("sounds"):
                 clips |= set(with_sounds(run, test).filter(pl.col("sound").is_in(list(sounds)))["clip"])
             if len(clips) == len(test):
@@ -30,6 +39,19 @@ def held_back(*runs: Run) -> frozenset[str]:
                     "judge it. Evaluate on clips that --known-faults has not seen."
                 )
     return frozenset(clips)
+
+
+def _parts_of(chose: Container[str], run: Run, clips: Iterable[str]) -> set[str]:
+    """Return the clips that are parts of files with such digests; files that are gone are of none."""
+    root, parts = Path(run.about["data"]), defaultdict[str, set[str]](set)
+    for clip in clips:
+        if not is_whole(clip):
+            parts[recording_name(clip)].add(clip)
+    found = set[str]()
+    for name, of_recording in parts.items():
+        with suppress(DataError, OSError):
+            found |= of_recording if file_digest(root / name) in chose else set()
+    return found
 
 
 def held_back_note(finished: Run | Trials) -> list[str]:

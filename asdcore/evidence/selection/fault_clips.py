@@ -2,6 +2,8 @@
 
 FOLDER/<machine>/<kind of fault>/*.wav     or FOLDER/<machine>/*.wav; of a run of one machine also FOLDER/*.wav
 INDEX (.csv or .parquet)                   path (from the table's folder), machine, and perhaps section, kind, label
+
+Of a run that cuts recordings into windows each fault is a recording, and its windows are heard.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ import polars as pl
 from asdcore.basics.paths import SOUNDS, files_below
 from asdcore.basics.recording_parts import recording_path
 from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.data.windows import windows_of
 from asdcore.errors import DataError, did_you_mean
+from asdcore.portfolio import parse_portfolio
 from asdcore.runs.folder import Run
 from asdcore.runs.sounds import with_sounds
 from asdcore.store.tables import CELL, CLIP_INDEX
@@ -33,7 +37,8 @@ _SECTION = re.compile(r"(?:^|_)section_(\d\d)(?:_|\.)")
 class Fault:
     """A recording of a known fault: its file, machine, section, kind ("" if nobody says it) and audio facts.
 
-    copies : the digests of the run's test clips of the same sound, in whatever format.
+    copies : the digests of the run's clips of the same sound, in whatever format. windows : those of the recording, if
+    the run cuts recordings into windows.
     """
 
     path: Path
@@ -42,11 +47,17 @@ class Fault:
     kind: str
     facts: AudioFacts
     copies: tuple[str, ...] = ()
+    windows: tuple[Fault, ...] = ()
 
     @property
     def sha256(self) -> str:
         """The digest of its file."""
         return self.facts.sha256
+
+    @property
+    def heard(self) -> tuple[Fault, ...]:
+        """What the run's branches score of it: its windows, or all of it as one clip."""
+        return self.windows or (self,)
 
 
 def known_faults(place: Path, run: Run) -> list[Fault]:
@@ -77,7 +88,7 @@ def known_faults(place: Path, run: Run) -> list[Fault]:
             ".parquet) with the columns path and machine."
         )
     rows = _of_folder(place, run) if place.is_dir() else _of_table(place)
-    faults = [_fault(row, run) for row in rows]
+    faults = [_in_windows(_fault(row, run), run) for row in rows]
     _check_normals(rows)
     same = _same_sound(faults, run)
     _check_train(faults, same.filter(split="train"), run)
@@ -95,7 +106,7 @@ def known_faults(place: Path, run: Run) -> list[Fault]:
 
 
 def test_index(faults: list[Fault]) -> pl.DataFrame:
-    """Return a clip index of faults, as test clips that are named by their absolute paths."""
+    """Return a clip index of faults, or of their windows, as test clips that are named by their absolute paths."""
     rows = [
         {
             "clip": str(fault.path.absolute()),
@@ -175,6 +186,21 @@ def _fault(row: Row, run: Run) -> Fault:
     return Fault(path, machine, section, str(row.get("kind") or ""), inspect_audio(path))
 
 
+def _in_windows(fault: Fault, run: Run) -> Fault:
+    """Return the fault with its windows, if the run cuts recordings into such."""
+    windows = parse_portfolio(run.about["portfolio"]).windows
+    if windows is None:
+        return fault
+    try:
+        paths, _ = windows_of(fault.path, windows.seconds, windows.hop)
+    except DataError as error:
+        raise DataError(
+            f"{error}. The run cuts recordings into windows of {windows.seconds:g} s, and a known fault must have at "
+            "least one: leave this one out, or give a longer recording of it."
+        ) from None
+    return replace(fault, windows=tuple(replace(fault, path=path, facts=inspect_audio(path)) for path in paths))
+
+
 def _check_normals(rows: list[Row]) -> None:
     normal = [
         row
@@ -191,12 +217,13 @@ def _check_normals(rows: list[Row]) -> None:
 
 def _same_sound(faults: list[Fault], run: Run) -> pl.DataFrame:
     """Return the clips of a run that are known faults, ``fault`` the digest of which: the same file, or same sound."""
-    schema = dict.fromkeys(("fault", "sound"), pl.String)
-    known = pl.DataFrame([(fault.sha256, fault.facts.sound or None) for fault in faults], schema=schema, orient="row")
+    schema = dict.fromkeys(("fault", "heard", "sound"), pl.String)
+    heard = [(fault.sha256, part.sha256, part.facts.sound or None) for fault in faults for part in fault.heard]
+    known = pl.DataFrame(heard, schema=schema, orient="row")
     if not faults:
         return run.clips.clear().with_columns(fault=pl.lit(None, pl.String))
-    files = run.clips.join(known.select("fault", sha256="fault"), on="sha256")
-    sounds = with_sounds(run, run.clips).join(known.drop_nulls(), on="sound").drop("sound")
+    files = run.clips.join(known.select("fault", sha256="heard"), on="sha256")
+    sounds = with_sounds(run, run.clips).join(known.drop("heard").drop_nulls(), on="sound").drop("sound")
     return pl.concat([files, sounds]).unique(["fault", "clip"]).sort("clip")
 
 
@@ -237,9 +264,9 @@ def _check_test(faults: list[Fault], test: pl.DataFrame) -> None:
 def _check_once(faults: list[Fault]) -> None:
     paths: dict[str, Path] = {}
     for fault in faults:
-        same = fault.facts.sound or fault.sha256
-        if same in paths:
+        own = {fault.facts.sound or fault.sha256, *(window.sha256 for window in fault.windows)}
+        if same := next((paths[digest] for digest in own if digest in paths), None):
             raise DataError(
-                f"{fault.path} and {paths[same]} are the same recording. Give each fault once: it would count double."
+                f"{fault.path} and {same} are the same recording. Give each fault once: it would count double."
             )
-        paths[same] = fault.path
+        paths |= dict.fromkeys(own, fault.path)

@@ -24,8 +24,8 @@ Floats = NDArray[np.float64]
 PAUC = 0.1
 """The false-positive rate up to which the partial area counts, as the challenge has it."""
 
-COLUMNS = 64
-"""Weighted sums of branches that are compared at once."""
+COLUMNS, ENTRIES = 64, 1 << 25
+"""Weighted sums of branches that are compared at once, and scores of faults beside normals, 256 MiB of them."""
 
 
 def gains(faults: Floats, normals: Floats, domain: NDArray[np.str_], share: Floats | None = None) -> Floats:
@@ -152,7 +152,8 @@ class CellScores:
         branch = np.arange(self.fold.shape[1])
         met = np.stack([self.models[of, :, branch].T for of in alike])  # (n_alike, n_faults, n_branches)
         parts = []
-        for start in range(0, weights.shape[1], COLUMNS):
-            given = weights[:, start : start + COLUMNS]
+        columns = max(1, min(COLUMNS, ENTRIES // (len(self.normals) * met.shape[1])))
+        for start in range(0, weights.shape[1], columns):
+            given = weights[:, start : start + columns]
             parts.append(gains((met @ given)[place], self.normals @ given, self.domain, share))
         return np.concatenate(parts, axis=-1)

@@ -22,7 +22,11 @@ NORMAL_DRAWS = 100
 
 @dataclass
 class Problem:
-    """The parts of all branches on normals and faults, and the default's weights (n_branches,)."""
+    """The parts of all branches on normals and faults, and the default's weights (n_branches,).
+
+    The gain of a fault of which several windows are heard is the mean of theirs, so that a recording counts as one
+    fault, however long it is: windows of one recording resemble one another.
+    """
 
     cells: Sequence[CellScores]
     default: Floats
@@ -35,15 +39,28 @@ class Problem:
     """Gains by branches (n_draws, n_faults, n_branches) and by the default (n_draws, n_faults), of drawn normals."""
 
     def __post_init__(self) -> None:
-        n_faults, n_branches, draws = len(self.faults), len(self.default), max(1, min(NORMAL_DRAWS, self.replicates))
-        self.of_branches = np.zeros((n_faults, n_branches))
-        self.drawn = np.zeros((draws, n_faults, n_branches)), np.zeros((draws, n_faults))
+        n_branches, draws = len(self.default), max(1, min(NORMAL_DRAWS, self.replicates))
+        n_heard = sum(len(fault.heard) for fault in self.faults)
+        of_branches, of_default = np.zeros((draws, n_heard, n_branches)), np.zeros((draws, n_heard))
+        undrawn = np.zeros((n_heard, n_branches))
         for i, cell in enumerate(self.cells):
             seed = self.seed + i
-            self.of_branches[cell.rows] = cell.of_branches()
-            self.drawn[0][:, cell.rows] = cell.of_branches(draws, seed)
-            self.drawn[1][:, cell.rows] = cell.of_sums(self.default[:, None], draws, seed)[..., 0]
+            undrawn[cell.rows] = cell.of_branches()
+            of_branches[:, cell.rows] = cell.of_branches(draws, seed)
+            of_default[:, cell.rows] = cell.of_sums(self.default[:, None], draws, seed)[..., 0]
+        self.of_branches = self._of_faults(undrawn, axis=0)
+        self.drawn = self._of_faults(of_branches, axis=1), self._of_faults(of_default, axis=1)
         self.of_default = self.gain(self.default)
+
+    def _of_faults(self, of_heard: Floats, axis: int) -> Floats:
+        """Return the gains of faults, along an axis that has those of their windows: the means of each."""
+        counts = np.array([len(fault.heard) for fault in self.faults], np.intp)
+        if (counts == 1).all():
+            return of_heard
+        places = np.repeat(np.arange(len(counts)), counts)
+        shares = (places == np.arange(len(counts))[:, None]) / counts[:, None]  # (n_faults, n_windows)
+        means: Floats = np.moveaxis(np.tensordot(shares, of_heard, axes=(1, axis)), 0, axis)
+        return means
 
     def gain(self, weights: Floats) -> Floats:
         """Return the gain of every fault by weighted sums of branches, (n_faults,) or (n_faults, n_sums).
@@ -51,10 +68,10 @@ class Problem:
         weights : (n_branches,) or (n_branches, n_sums).
         """
         sums = weights.reshape(len(weights), -1)
-        of_sums = np.zeros((len(self.faults), sums.shape[1]))
+        of_sums = np.zeros((sum(len(fault.heard) for fault in self.faults), sums.shape[1]))
         for cell in self.cells:
             of_sums[cell.rows] = cell.of_sums(sums)
-        return of_sums.reshape(len(self.faults), *weights.shape[1:])
+        return self._of_faults(of_sums, axis=0).reshape(len(self.faults), *weights.shape[1:])
 
     def choice(self, rows: Rows, draws: int | None = None) -> Choice:
         """Return what some of the faults choose."""

@@ -43,7 +43,8 @@ CHOSEN = "known-faults"
 
 DEFINITION = (
     "gain is how far up among train normals the known faults lie: the mean of the AUC against each domain and the "
-    "standardized pAUC (0.1). A normal and a fault are scored by the same model, which lacks the normal's fold. A "
+    "standardized pAUC (0.1), and of a recording that is cut the mean over its windows. A normal and a fault are "
+    "scored by the same model, which lacks the normal's fold, but by a network that has learnt from all normals. A "
     "proper Bayesian bootstrap over the faults and over the recordings of the normals says how probably each branch is "
     f"better than all others and than the label-free default, whose prior counts as {PRIOR_FAULTS:g} faults with a "
     f"lead of {100 * MARGIN:g} points, and must be beaten by {100 * DOUBT:g} points in any case. That is each one's "
@@ -81,7 +82,8 @@ def select_by_faults(
     check_fusion(name, system)
     clips = known_faults(given_path(faults, "known faults"), given[0])
     default = np.array([system.weights.get(branch, 0.0) for branch in branches])
-    problem = Problem(cell_scores(given, branches, system, clips) if clips else [], default, clips, replicates, seed)
+    heard = [part for fault in clips for part in fault.heard]
+    problem = Problem(cell_scores(given, branches, system, heard) if clips else [], default, clips, replicates, seed)
     choice = problem.choice(np.arange(len(clips)))
     weights = mixed(default, choice)
     chosen = _portfolio(plans, name, branches, weights, choice, clips)
@@ -101,11 +103,6 @@ def _opened(runs: Runs) -> list[Run]:
     if not given:
         raise EvaluationError("There are no branches to weigh: give one or more finished run folders.")
     for run in given:
-        if run.about["portfolio"].get("windows"):
-            raise EvaluationError(
-                f"{run.folder} cuts recordings into windows, and a known fault is a whole recording. Run a portfolio "
-                "without 'windows' on recordings that are cut already."
-            )
         check_same_clips(given[0], run, "train")
     return given
 
@@ -164,8 +161,9 @@ def _portfolio(
     before = [each.known_faults for each in plans if each.known_faults]
     chose = {sha256: kind for each in before for sha256, kind in each.faults.items()}
     for fault in faults:
-        chose |= dict.fromkeys((fault.sha256, *fault.copies), fault.kind)
+        chose |= dict.fromkeys((fault.sha256, *(part.sha256 for part in fault.heard), *fault.copies), fault.kind)
     sounds = {sound for each in before for sound in each.sounds} | {fault.facts.sound for fault in faults}
+    sounds |= {part.facts.sound for fault in faults for part in fault.heard}
     weighed_by = KnownFaults(
         system=name,
         chosen_from=tuple(each.digest for each in plans),
