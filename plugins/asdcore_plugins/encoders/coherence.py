@@ -13,6 +13,7 @@ from asdcore_plugins.nn.as_onnx.cross_spectra import common_to_onnx, spectra_to_
 from asdcore_plugins.nn.as_onnx.spectra import whole
 from asdcore_plugins.nn.front_ends.cross_spectra import FEWEST, FLOOR, common
 from asdcore_plugins.nn.front_ends.stft import power
+from asdcore_plugins.stats.onnx_formulas import written
 
 
 class Coherence(TwoChannelEncoder):
@@ -93,4 +94,4 @@ class Coherence(TwoChannelEncoder):
         shared = common_to_onnx(spectra, starts, stops)
         near, far = (density @ bank + FLOOR for density in (shared.near, shared.far))
         means = (part @ bank for part in (shared.in_phase, shared.quadrature, shared.coherence))
-        return {LAYER: (beside(np.log10(near / far), *means), None)}
+        return {LAYER: (beside(written(np.log10, near / far), *means), None)}

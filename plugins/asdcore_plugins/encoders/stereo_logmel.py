@@ -14,6 +14,7 @@ from asdcore_plugins.nn.as_onnx.cross_spectra import common_to_onnx, spectra_to_
 from asdcore_plugins.nn.as_onnx.spectra import whole
 from asdcore_plugins.nn.front_ends.cross_spectra import FLOOR, common
 from asdcore_plugins.nn.front_ends.stft import power
+from asdcore_plugins.stats.onnx_formulas import written
 
 
 class StereoLogMel(TwoChannelEncoder):
@@ -67,7 +68,7 @@ class StereoLogMel(TwoChannelEncoder):
         spectra = spectra_to_onnx(audio, self._spectra)
         bank, zero, one = self._bands.bank.T, whole(audio, 0), whole(audio, 1)
         powers = (spectra * spectra).sum(3)
-        levels = [10.0 * np.log10(np.maximum(powers.take(channel) @ bank, FLOOR)) for channel in (0, 1)]
+        levels = [10.0 * written(np.log10, (powers.take(channel) @ bank).op("Max", FLOOR)) for channel in (0, 1)]
         time, frames = spectra.op("Shape", start=1, end=2).take(0), whole(audio, self._spectra.frames)
         starts = (zero.op("Range", time, one) - whole(audio, self._spectra.frames // 2)).op("Max", zero)
         starts = starts.op("Min", (time - frames).op("Max", zero))
