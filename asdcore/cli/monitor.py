@@ -15,7 +15,8 @@ from asdcore.errors import DataError
 if TYPE_CHECKING:
     from asdcore.detector.baselines import KnownMachine
     from asdcore.detector.detector import Detector
-    from asdcore.monitor.monitor import Explains, Monitor, Settings
+    from asdcore.monitor.monitor import Explains, Monitor
+    from asdcore.monitor.past import Settings
     from asdcore.monitor.sources import Source
 
 
@@ -185,7 +186,7 @@ def _check_apart(source: str, log: Path, keep_audio: float) -> None:
 
 
 def _going_on(under_way: Monitor) -> str:
-    alarm = under_way.alarms.current
+    alarm = under_way.past.alarms.current
     return f", alarm {alarm.id} goes on" if alarm else ""
 
 
@@ -197,8 +198,8 @@ def _tell(asked: Settings, under_way: Monitor, log: Path) -> None:
         f"{rule.threshold:.6g} begin an alarm. On normal sound at most {asked.expected} are expected.",
         err=True,
     )
-    if under_way.count:
-        typer.echo(f"Going on after {under_way.count} windows in {log}{_going_on(under_way)}.", err=True)
+    if under_way.past.count:
+        typer.echo(f"Going on after {under_way.past.count} windows in {log}{_going_on(under_way)}.", err=True)
 
 
 def _print(event: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ level       how loud a window is, and where its sound lies
 explained   what stands out in the window of an alarm
 keep_audio  keeps the sound before an alarm
 journal     the file that keeps all of it
+past        what follows from that file
+checkpoint  keeps it, so that a restart need not read all of the file
 setup       length of windows, rule of alarms, threshold
 monitor     all of it
 """

@@ -9,7 +9,7 @@ end if half of the train normals lie above the threshold.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from asdcore.errors import DataError
@@ -96,6 +96,17 @@ class Alarms:
         while len(self._recent) > self.rule.n:
             self._recent.popleft()
         return self._going_on(window) if self.current else self._quiet()
+
+    def state(self) -> dict[str, Any]:
+        """Return what :meth:`restore` takes, as JSON values."""
+        current = asdict(self.current) if self.current else None
+        return {"count": self.count, "current": current, "recent": [asdict(window) for window in self._recent]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` was taken of."""
+        self.count, self._recent = state["count"], deque(Heard(**window) for window in state["recent"])
+        if alarm := state["current"]:
+            self.current = Alarm(alarm["id"], *(Heard(**alarm[name]) for name in ("first", "peak", "last")))
 
     def _quiet(self) -> dict[str, Any] | None:
         above = [window for window in self._recent if window.score > self.rule.threshold]

@@ -60,6 +60,17 @@ class Change:
             values |= {"level": level, "spectrum": float(np.linalg.norm(np.array(spectrum) - self._usual))}
         return [self._drift(what) for what, value in values.items() if self._tests[what].hear(value) >= 1 / FALSE_DRIFT]
 
+    def state(self) -> dict[str, Any]:
+        """Return what :meth:`restore` takes."""
+        tests = {what: test.state() for what, test in self._tests.items()}
+        return {"runs": self._runs, "first": self._first, "usual": self._usual, "tests": tests}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` was taken of."""
+        self._runs, self._first, self._usual = state["runs"], state["first"], state["usual"]
+        for what, test in state["tests"].items():
+            self._tests[what].restore(test)
+
     def _drift(self, what: str) -> dict[str, Any]:
         """Say that something drifted, and begin to compare anew."""
         capital, self._runs[what] = self._tests[what].capital, self._runs[what] + 1

@@ -27,6 +27,9 @@ import hashlib
 import math
 from array import array
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 JUMP = 0.01
 """The share of capital that moves between accounts at every step."""
@@ -78,6 +81,15 @@ class ExchangeabilityTest:
         moved = [(1 - JUMP) * account + (JUMP * everything + fresh) / len(BETS) for account in self._accounts]
         self._accounts = [account * (1 + bet * (p - 0.5)) for account, bet in zip(moved, BETS, strict=True)]
         return self.capital
+
+    def state(self) -> dict[str, Any]:
+        """Return what :meth:`restore` takes: all that was heard, and what the bets have made of the capital."""
+        return {"name": self._name, "n": self._n, "accounts": self._accounts, "before": np.array(self._before)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the test that :meth:`state` was taken of."""
+        self._name, self._n, self._accounts = state["name"], state["n"], state["accounts"]
+        self._before = array("d", state["before"].tobytes())
 
     @staticmethod
     def _reserve(n_values: int) -> float:

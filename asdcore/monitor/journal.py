@@ -8,6 +8,7 @@ not stored besides. They follow from the windows, so they are computed again fro
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -69,6 +70,7 @@ class Journal:
         self._lock: Lock = lock
         self._synced = time.monotonic()
         self._end: int | None = None  # of what this process has written
+        self._digest, self._digested, self._n_lines = hashlib.blake2b(), 0, 0
         try:
             self._begin(dict(settings))
         except BaseException:
@@ -81,11 +83,29 @@ class Journal:
             os.fsync(self._lock.descriptor)
         self._lock.release()
 
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """Yield everything that was written so far, from the beginning."""
+    @property
+    def size(self) -> int:
+        """How many bytes were written so far."""
+        return os.fstat(self._lock.descriptor).st_size
+
+    def lines(self, start: int = 0, before: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield everything that was written so far, from a byte on that ``before`` lines end at."""
         with self.path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            file.seek(start)
+            for number, line in enumerate(file, start=before + 1):
                 yield self._read(line, number)
+
+    def prefix(self, length: int) -> tuple[str, int]:
+        """Return the digest of the first bytes, and how many lines they are; what was read for it before is kept."""
+        if length < self._digested:
+            self._digest, self._digested, self._n_lines = hashlib.blake2b(), 0, 0
+        with self.path.open("rb") as file:
+            file.seek(self._digested)
+            while self._digested < length and (content := file.read(min(1 << 20, length - self._digested))):
+                self._digest.update(content)
+                self._digested += len(content)
+                self._n_lines += content.count(b"\n")
+        return self._digest.hexdigest(), self._n_lines
 
     def write(self, kind: str, line: Mapping[str, Any], *, now: bool = False) -> None:
         """Append a line. now : have it on disk when this returns."""

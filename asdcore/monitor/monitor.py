@@ -8,51 +8,28 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import AsdcoreError, DataError, StoreError
-from asdcore.monitor.alarms import AlarmRule, Alarms, Heard
-from asdcore.monitor.change import Change
+from asdcore.monitor.alarms import AlarmRule
+from asdcore.monitor.checkpoint import Checkpoints
 from asdcore.monitor.journal import DONE, HEARING, NOTE, WINDOW, Journal
 from asdcore.monitor.keep_audio import AudioKept
 from asdcore.monitor.level import level, shape
+from asdcore.monitor.past import Event, Settings
 from asdcore.monitor.sources import Recording, Source, Trouble, VanishedError
 from asdcore.monitor.windows import Stump, Window, cut
 
 Sound = NDArray[np.float32]
 Judge = Callable[[Sound, int], Verdict]
-Event = dict[str, Any]
 Explains = Callable[[Sound, int, Verdict, float], Event]
 
 BEHIND_S = 60.0
 """Seconds between two notes that the monitor does not keep up."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a monitor listens.
-
-    seconds, hop : of a window, and from one to the next. rule : when an alarm begins and ends. normals : scores of the
-    train normals. expected : how many alarms normal sound gives at most, in words.
-    """
-
-    seconds: float
-    hop: float
-    rule: AlarmRule
-    normals: NDArray[np.float64]
-    expected: str = ""
-
-
-class UnderWay(NamedTuple):
-    """A recording of which a part was heard: its digest, the sample to go on from, and the end of that part (s)."""
-
-    sha256: str
-    sample: int
-    end: float
 
 
 @dataclass
@@ -85,35 +62,21 @@ class Monitor:
     show: Callable[[Event], None] | None = None
     misfit: Callable[[int, int, str], str] | None = None
     explain: Explains | None = None
-    count: int = 0
     windows_now: int = 0
     begun_now: int = 0
-    _done: dict[str, str] = field(default_factory=dict)
-    _digests: dict[str, str] = field(default_factory=dict)
-    _under_way: dict[str, UnderWay] = field(default_factory=dict)
-    _problem: str | None = None
-    _offset: float = 0.0
     _spent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))
     _told: float = -BEHIND_S
 
     def __post_init__(self) -> None:
-        self.alarms = Alarms(self.settings.rule)
-        hops = self.settings.seconds / self.settings.hop
-        self.change = Change(self.settings.normals, every=math.ceil(hops - 1e-9))
-        for line in self.journal.lines():
-            if line["kind"] == WINDOW:
-                self._take(line)
-            elif line["kind"] == HEARING:
-                self._begin(line)
-            elif line["kind"] == DONE:
-                self._finish(line)
+        self._checkpoints = Checkpoints(self.journal, self.settings)
+        self.past = self._checkpoints.past()
 
     def listen(self, source: Source) -> Iterator[Event]:
         """Yield events as they happen, until the source ends."""
-        for given in source.recordings(self._done):
+        for given in source.recordings(self.past.done):
             if isinstance(given, Trouble):
                 yield self._note(given.text, given.passed_over, given.stamp)
-            elif (twin := self._digests.get(given.sha256)) == given.name:
+            elif (twin := self.past.digests.get(given.sha256)) == given.name:
                 self._end(given.name, given.stamp, given.sha256)  # touched, but the same
             elif twin:
                 text = f"{given.name} is the same recording as {twin}, which was heard; it is passed over"
@@ -127,15 +90,15 @@ class Monitor:
 
     def _started(self, recording: Recording) -> Iterator[Event]:
         """Write down that a recording begins, unless it is under way; yield a note if it took the place of another."""
-        before = self._under_way.get(recording.name)
+        before = self.past.under_way.get(recording.name)
         if before and before.sha256 == recording.sha256:
             return
         if before:
             yield self._note(f"{recording.name} was replaced before all of it was heard; the new one is heard")
-        elif recording.sha256 and recording.name in self._digests.values():
+        elif recording.sha256 and recording.name in self.past.digests.values():
             yield self._note(f"{recording.name} was replaced since it was heard; the new one is heard too")
         line = {"recording": recording.name, "sha256": recording.sha256}
-        self._begin(line)
+        self.past.begin(line)
         self.journal.write(HEARING, line)
 
     def _hear(self, recording: Recording) -> Iterator[Event]:
@@ -143,7 +106,7 @@ class Monitor:
         yield from self._started(recording)
         rate = recording.sample_rate
         length, hop = round(self.settings.seconds * rate), round(self.settings.hop * rate)
-        start = self._under_way[recording.name].sample
+        start = self.past.under_way[recording.name].sample
         stump, end = 0.0, start
         try:
             for piece in cut(recording.blocks(start), length, hop, start):
@@ -179,19 +142,20 @@ class Monitor:
         else:
             line["problem"] = problem
         self.kept.hear(window.sound[:, : min(hop, window.sound.shape[1])], rate)
-        events = self._take(line)
+        events = self.past.take(line)
         for event in events:
             if event["event"] == "alarm begins":
                 self.begun_now += 1
                 event |= self._keep(event["alarm"], window.sound[:, hop:])
                 if self.explain and verdict is not None:
                     told = self._explained(self.explain, window.sound, rate, verdict, spent)
-                    event["explained"] = {"at": self._offset + line["start"], **told}
+                    event["explained"] = {"at": self.past.offset + line["start"], **told}
         self.journal.write(WINDOW, {**line, **({"events": events} if events else {})}, now=bool(events))
         if self.show:
             self.show(line)
         self.windows_now += 1
         yield from events
+        self._checkpoints.offer(self.past)
         yield from self._behind(time.monotonic() - started, recording.waiting)
 
     def _explained(self, explain: Explains, sound: Sound, rate: int, verdict: Verdict, spent: float) -> Event:
@@ -218,41 +182,12 @@ class Monitor:
         """When an alarm begins and ends."""
         return self.settings.rule
 
-    def _take(self, line: Event) -> list[Event]:
-        """Take in a window, heard now or before; returns what it makes. It is the same for the same lines, always."""
-        self.count += 1
-        before = self._under_way.get(line["recording"], UnderWay("", 0, 0.0))
-        self._under_way[line["recording"]] = UnderWay(before.sha256, line["sample"], line["end"])
-        problem, self._problem = self._problem, line.get("problem")
-        if "score" not in line:  # a microphone that is dead all night is one note
-            text = f"{line['recording']}, {line['start']:.6g} s: {line['problem']}"
-            return [{"event": "note", "text": text}] if line["problem"] != problem else []
-        start, end = self._offset + line["start"], self._offset + line["end"]
-        heard = Heard(self.count, line["recording"], start, end, line["score"], line["p_value"], line["branches"])
-        event = self.alarms.hear(heard)
-        changed = self.change.hear(self.count, line["score"], line["level"], line["spectrum"])
-        place = {"recording": line["recording"], "at": start}
-        return [*([event] if event else []), *({**drift, **place} for drift in changed)]
-
-    def _begin(self, line: Event) -> None:
-        """Take in the begin of a recording; what was heard of another in its place lies before it."""
-        if before := self._under_way.get(line["recording"]):
-            self._offset += before.end
-        self._under_way[line["recording"]] = UnderWay(line["sha256"], 0, 0.0)
-
     def _end(self, name: str, stamp: str, sha256: str = "", seconds: float = 0.0, stump: float = 0.0) -> None:
         """Write down that a recording was heard, or passed over."""
         line = {"recording": name, "sha256": sha256, "stamp": stamp, "seconds": seconds, "stump": stump}
-        self._finish(line)
+        self.past.finish(line)
         self.journal.write(DONE, line)
-
-    def _finish(self, line: Event) -> None:
-        """Take in the end of a recording."""
-        self._done[line["recording"]] = line["stamp"]
-        if line["sha256"]:
-            self._digests[line["sha256"]] = line["recording"]
-        self._offset += line["seconds"]
-        self._under_way.pop(line["recording"], None)
+        self._checkpoints.offer(self.past)
 
     def _note(self, text: str, passed_over: str | None = None, stamp: str = "") -> Event:
         self.journal.write(NOTE, {"text": text})

@@ -9,7 +9,7 @@ from asdcore.detector.baselines import KnownMachine
 from asdcore.detector.detector import Detector
 from asdcore.errors import DataError
 from asdcore.monitor.alarms import AlarmRule
-from asdcore.monitor.monitor import Settings
+from asdcore.monitor.past import Settings
 from asdcore.monitor.promise import budget_of, in_words
 from asdcore.portfolio import Decision, Windows
 

@@ -10,7 +10,8 @@ from asdcore.detector.verdict import Verdict
 from asdcore.monitor.alarms import AlarmRule
 from asdcore.monitor.journal import Journal
 from asdcore.monitor.keep_audio import AudioKept
-from asdcore.monitor.monitor import Monitor, Settings
+from asdcore.monitor.monitor import Monitor
+from asdcore.monitor.past import Settings
 
 RATE = 8000
 SETTINGS = Settings(0.25, 0.25, AlarmRule(2, 3, 0.5, 0.05), np.linspace(0.0, 0.5, 40))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from asdcore.monitor import checkpoint
 from asdcore.monitor.journal import in_json
 from asdcore.monitor.sources import File, Folder
 from tests.monitor.conftest import RATE, _judge
@@ -70,7 +71,8 @@ def source(request, recording, tmp_path):
     return Folder(tmp_path / "in", once=True, settle=0)
 
 
-def test_a_hundred_kills_lose_no_window_and_repeat_no_alarm(tmp_path, start, source):
+def test_a_hundred_kills_lose_no_window_and_repeat_no_alarm(tmp_path, start, source, monkeypatch):
+    monkeypatch.setattr(checkpoint, "EVERY", 500)  # every second window or so
     rng = random.Random(0)
     listen(start, source, tmp_path / "whole", tmp_path / "told at once")
     log, told = tmp_path / "log", tmp_path / "told"
@@ -84,6 +86,7 @@ def test_a_hundred_kills_lose_no_window_and_repeat_no_alarm(tmp_path, start, sou
             log, told = tmp_path / f"log {kills}", tmp_path / f"told {kills}"
     listen(start, source, log, told)
     assert log.read_bytes() == (tmp_path / "whole").read_bytes()
+    assert list(tmp_path.glob("*.checkpoint"))
     begun = [event["alarm"] for event in lines(told) if event["event"] == "alarm begins"]
     # A kill between the log and the report may keep an alarm from being told; the log has it.
     assert len(set(begun)) == len(begun)
