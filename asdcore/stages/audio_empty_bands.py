@@ -17,7 +17,7 @@ import polars as pl
 from asdcore.components.checkpoints import CHECKPOINT, pinned
 from asdcore.compute.built_encoders import build_encoder
 from asdcore.contract.plugins import Component, Plugins
-from asdcore.errors import blamed, located
+from asdcore.errors import AsdcoreError, blamed, located
 from asdcore.portfolio import Branch, EncoderChoice
 
 RATE = "sample_rate"
@@ -69,7 +69,7 @@ def _lines(
         if rate / 2 < highest:
             others = len(by_rate) > 1
             which = f"{count} recording{'s' * (count > 1)} at {rate} Hz" + f" ({', '.join(machines)})" * others
-            what = _written(choice, component, rate, hears or 0) if is_free else ""
+            what = _written(choice, component, rate, hears or 0, device) if is_free else ""
             yield (
                 f"{which} heard by encoder {choice.name!r} at {hears} Hz: its bands above {rate / 2:g} Hz hold no "
                 "sound, only the rounding of resampling, which counts in scores as sound does. "
@@ -116,13 +116,27 @@ def _parameters(component: Component) -> Mapping[str, Any]:
         return {}
 
 
-def _written(choice: EncoderChoice, component: Component, rate: int, hears: int) -> str:
-    """Return what to write so that an encoder hears recordings as they are, in frames as long as they were."""
+def _written(choice: EncoderChoice, component: Component, rate: int, hears: int, device: str | None) -> str:
+    """Return what to write so that an encoder hears recordings as they are.
+
+    Frames last as long as they did. Those of a few dozen samples may hold too few frequencies for its bands.
+    """
     even = rate - rate % 2
     defaults = {name: parameter.default for name, parameter in _parameters(component).items()}
     frames = {name: choice.parameters.get(name, defaults[name]) for name in FRAMES if name in defaults}
     scaled = {name: 2 * round(n * even / hears / 2) for name, n in frames.items() if isinstance(n, int)}
+    is_bounded = hasattr(component.factory, "highest")
+    too_many = scaled and not is_bounded and _refuses(choice, component, {RATE: even, **scaled}, device)
     words = ", ".join(f"{name} = {n}" for name, n in {RATE: even, **scaled}.items())
     lasting = " (frames last as long as now)" if scaled else ""
-    lower = f" and nothing above {even / 2:g} Hz" if hasattr(component.factory, "highest") else ""
+    lower = f" and nothing above {even / 2:g} Hz" if is_bounded else " and fewer bands" if too_many else ""
     return f"Write {words}{lasting}{lower} in the table of this encoder,"
+
+
+def _refuses(choice: EncoderChoice, component: Component, others: Mapping[str, int], device: str | None) -> bool:
+    """Whether an encoder refuses to be built with other values of some parameters."""
+    try:
+        _built(choice.model_copy(update=dict(others)), component, device)
+    except AsdcoreError:
+        return True
+    return False

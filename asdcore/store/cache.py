@@ -8,6 +8,7 @@
     STORE/ranges/<recipe>.parquet             how far train normals of one (machine, section) and feature set depend on
                                               their neighbours
     STORE/recordings/<folder>.parquet         digests of the recordings of one data folder, by size, inode and times
+    STORE/recordings/windows/<folder>.parquet the same of the windows that runs have cut them into
     STORE/looks.jsonl, looks.head.json        the ledger: every look at a ground truth, in a hash chain, and its head
 
 A recipe holds all that determines the artifact: names, parameters, the digests of the plugin's and the framework's

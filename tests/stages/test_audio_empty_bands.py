@@ -149,6 +149,16 @@ def test_what_is_said_to_be_written_is_what_the_encoder_takes(notes, name, rate)
         assert built.sample_rate == rate - rate % 2
 
 
+@pytest.mark.parametrize("name", ["logmel", "modulation"])
+def test_of_frames_too_short_for_the_bands_fewer_bands_are_said_to_be_written(notes, name):
+    (line,) = notes({"fan": [1000]}, {"name": name})
+    assert "(frames last as long as now) and fewer bands in the table of this encoder" in line
+    words = {word: int(n) for word, n in re.findall(r"(\w+) = ([0-9]+)", line)}
+    with pytest.raises(asdcore.PluginError, match="use fewer bands"):
+        asdcore.load_encoder(name, **words)
+    assert asdcore.load_encoder(name, **words, n_mels=4).sample_rate == 1000
+
+
 def test_the_note_is_true_rounding_makes_a_large_part_of_distances_and_none_at_the_own_rate():
     draw = np.random.default_rng(0)
     clips = [0.1 * draw.standard_normal(16000).astype(np.float32) for _ in range(8)]

@@ -127,7 +127,8 @@ def fed(audio, rate=16000):
         ),
         (lambda audio: np.where(np.arange(4000) == 7, np.inf, audio), 16000, "samples are NaN, infinite or far above"),
         (lambda audio: audio * 1e12, 16000, "samples are NaN, infinite or far above"),
-        (lambda audio: audio * 0, 16000, "every sample is 0: the recording is silent"),
+        (lambda audio: audio * 0, 16000, "no channel changes: the recording is silent"),
+        (lambda audio: audio * 0 + [[0.25], [-0.5]], 16000, "no channel changes"),
     ],
 )
 def test_what_the_detector_refuses_the_file_refuses_too(detector, session, spoil, rate, message):
