@@ -1,4 +1,4 @@
-"""How NumPy's functions are written as ONNX, of values of a graph (:class:`asdcore.contract.onnx_graph.OnnxValue`)."""
+"""How functions of NumPy and SciPy are written as ONNX, of an :class:`~asdcore.contract.onnx_graph.OnnxValue`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
+from asdcore.contract.onnx_quantiles import arctan2, normal_quantile, normal_quantile_of_log, tangent
 
 
 def _logaddexp(x: Any, y: Any) -> Any:
@@ -46,6 +48,19 @@ def _interp(x: Any, places: Any, values: Any) -> Any:
     return (width > 0.0).op("Where", low + share * (high - low), high)
 
 
+def _sorted(x: Any, axis: int = -1) -> Any:
+    """The same numbers along an axis, the smallest first."""
+    ordered, _ = x.graph.several(2, "TopK", x, x.op("Shape").take([axis]), axis=axis, largest=0)
+    return ordered
+
+
+def _stack(values: Any) -> Any:
+    """Values of one shape side by side along a new first axis; one of them at least is of a graph."""
+    (graph, *_) = (value.graph for value in values if hasattr(value, "graph"))
+    first, *others = (graph.op("Unsqueeze", value, graph.constant([0], np.int64)) for value in values)
+    return first.op("Concat", *others, axis=0)
+
+
 def _tanh(x: Any) -> Any:
     """1 - 2 / (exp(2x) + 1)."""
     return 1.0 - 2.0 / ((2.0 * x).op("Exp") + 1.0)
@@ -55,6 +70,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "absolute": lambda x: x.op("Abs"),
     "add": lambda x, y: x + y,
     "arcsinh": _arcsinh,
+    "arctan2": arctan2,
     "clip": lambda x, low, high: x.op("Max", low).op("Min", high),
     "divide": lambda x, y: x / y,
     "exp": lambda x: x.op("Exp"),
@@ -69,16 +85,22 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "maximum": lambda x, y: x.op("Max", y),
     "minimum": lambda x, y: x.op("Min", y),
     "multiply": lambda x, y: x * y,
+    "ndtri": normal_quantile,
+    "ndtri_exp": normal_quantile_of_log,
     "negative": lambda x: -x,
     "power": lambda x, y: x**y,
     "rint": lambda x: x.op("Round"),
     "searchsorted": _searchsorted,
     "sign": lambda x: x.op("Sign"),
+    "sort": _sorted,
     "sqrt": lambda x: x.op("Sqrt"),
     "square": lambda x: x * x,
+    "stack": _stack,
     "subtract": lambda x, y: x - y,
+    "take": lambda x, indices, axis: x.take(indices, axis),
+    "tan": tangent,
     "tanh": _tanh,
     "where": lambda condition, x, y: condition.op("Where", x, y),
     "zeros_like": lambda x: x * 0.0,
 }
-"""{name in NumPy: what writes it}."""
+"""{name in NumPy or scipy.special: what writes it}."""

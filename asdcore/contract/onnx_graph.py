@@ -14,6 +14,8 @@ clip, as :class:`OnnxValue`:
                 distances_to_onnx(distances (1, n_train)) -> the same, if it is fitted by distances
     normalizer  to_onnx({reference: (1,)}) -> (1,)
     guard       to_onnx(base (1,), {branch: z (1,)}) -> (1,)
+
+The audio of a view with ``channels = 2`` is (2, n_samples), and so is what its encoder is given.
 """
 
 from __future__ import annotations
@@ -251,7 +253,7 @@ class OnnxValue:
         return FUNCTIONS[function.__name__](*map(self.graph.value, inputs))
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, more: Any) -> Any:
-        """Write ``numpy.where``, ``clip``, ``searchsorted`` or ``zeros_like``."""
+        """Write one of NumPy's other functions, such as ``numpy.where`` or ``sort``."""
         if more or function.__name__ not in FUNCTIONS:
             raise NotInOnnxError(f"numpy.{function.__name__} is not a function that can be written as ONNX here")
         return FUNCTIONS[function.__name__](*args)

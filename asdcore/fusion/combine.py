@@ -64,8 +64,8 @@ def median(normals: Normals) -> Fuse:
     middle = len(normals.weights) // 2, (len(normals.weights) - 1) // 2
 
     def fuse(phi: Columns) -> Floats:
-        ordered = np.sort([phi[branch] for branch in normals.weights], axis=0)
-        result: Floats = ordered[middle[0]] / 2 + ordered[middle[1]] / 2
+        ordered = np.sort(np.stack([phi[branch] for branch in normals.weights]), 0)
+        result: Floats = np.take(ordered, middle[0], 0) / 2 + np.take(ordered, middle[1], 0) / 2
         return result
 
     return fuse

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asdcore
-from asdcore.contract.onnx_graph import NotInOnnxError
 
 QUICK = settings(max_examples=6, deadline=None)
 seeds = st.integers(0, 10_000)
@@ -40,6 +39,10 @@ BY_DISTANCES = [
     ("memmixup", {}),
     ("memmixup", {"k": 2, "k_source": 2, "metric": "cosine"}),
     ("memmixup", {"k": 200}),
+    ("kde", {}),
+    ("kde", {"width": 0.1, "metric": "cosine", "references": ["pooled", "target"]}),
+    ("lof", {}),
+    ("lof", {"k": 2, "metric": "euclidean"}),
 ]
 
 
@@ -62,6 +65,11 @@ BY_FEATURES = [
     ("kmeans", {"k": 3, "metric": "euclidean", "references": ["pooled", "source"]}),
     ("pca_residual", {"components": 2}),
     ("pca_residual", {"components": 0.9, "references": ["pooled", "target"]}),
+    ("gmm", {"components": 1}),
+    ("gmm", {"components": 2, "references": ["pooled", "source", "target"]}),
+    ("ocsvm", {"nu": 0.2, "references": ["pooled", "source", "target"]}),
+    ("isolation_forest", {"trees": 5, "references": ["pooled", "target"]}),
+    ("deep_svdd", {"epochs": 1}),
 ]
 
 
@@ -77,7 +85,8 @@ def test_scorers_of_features(as_onnx, name, parameters, dim, seed):
 
 
 SCOPES = ("pooled", "domain_min", "source", "target", "domain_soft")
-BY_FRAMES = [("autoencoder", {"score": score, "epochs": 1}) for score in ("mse", "mahalanobis", "mahalanobis_paper")]
+KINDS = ("mse", "mahalanobis", "mahalanobis_paper")
+BY_FRAMES = [("autoencoder", {"score": score, "epochs": 1}) for score in KINDS]
 
 
 @pytest.mark.parametrize(("name", "parameters"), BY_FRAMES, ids=lambda value: str(value))
@@ -92,12 +101,43 @@ def test_scorers_of_frames(as_onnx, name, parameters):
         as_onnx(scorer.to_onnx, clip[:, :4])
 
 
+BY_FRAMES_OF_ONE_LENGTH = [
+    *(("linear_autoencoder", {"components": 2, "stacked": 3, "score": score}) for score in KINDS),
+    ("linear_autoencoder", {"components": 1, "stacked": 1, "references": ["source", "target"]}),
+    ("padim", {}),
+    ("padim", {"channels": 2, "top": 0.3, "references": ["pooled", "target"]}),
+    ("patchcore", {"fraction": 0.2}),
+    ("patchcore", {"fraction": 1.0, "b": 3, "references": ["pooled", "source"]}),
+    ("patchcore", {"fraction": 0.1, "b": 0}),
+    ("patchcore", {"fraction": 0.001}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), BY_FRAMES_OF_ONE_LENGTH, ids=lambda value: str(value))
+@QUICK
+@given(seeds, st.sampled_from([1e-3, 1.0, 100.0]))
+def test_scorers_of_frames_of_one_length(as_onnx, name, parameters, seed, scale):
+    draw = np.random.default_rng(seed)
+    train, domain = draw.normal(size=(8, 20, 2, 3)).astype(np.float32) * scale, np.array(["source", "target"] * 4)
+    scorer = asdcore.load_scorer(name, **parameters).fit(train.astype(np.float32), domain)
+    for loudness in (0.3, 1.0, 40.0):
+        clip = (draw.normal(size=(1, 20, 2, 3)) * scale * loudness).astype(np.float32)
+        same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+
+
+def test_pooled_features_are_read_as_bands(as_onnx):
+    features, domain = bank(3, dim=6)
+    scorer = asdcore.load_scorer("padim", bands=2).fit(features, domain)
+    same(as_onnx(scorer.to_onnx, features[:1]), scorer.score(features[:1]))
+
+
 NORMALIZERS = [(name, {"scope": scope}) for name in ("median_iqr", "mean_std", "mad") for scope in SCOPES]
 NORMALIZERS += [
     (name, {"scope": scope, "output": output})
     for name in ("ecdf", "conformal", "gpd")
     for scope in SCOPES[:4]
-    for output in ("probability", "surprise")
+    for output in ("probability", "normal", "surprise")
+    if (name, output) != ("conformal", "normal")
 ]
 
 
@@ -115,13 +155,6 @@ def test_normalizers(as_onnx, name, parameters, seed, score):
         clip = {reference: np.array([value + i]) for i, reference in enumerate(references)}
         written = as_onnx(lambda *given: normalizer.to_onnx(dict(zip(references, given, strict=True))), *clip.values())
         assert written == pytest.approx(normalizer.transform(clip), rel=1e-9, abs=1e-12)
-
-
-def test_the_normal_quantile_is_refused(as_onnx):
-    scores = {"pooled": np.arange(10.0)}
-    normalizer = asdcore.load_normalizer("ecdf", output="normal").fit(scores, np.array(["source"] * 10))
-    with pytest.raises(NotInOnnxError, match="numpy.ndtri"):
-        as_onnx(lambda score: normalizer.to_onnx({"pooled": score}), [3.0])
 
 
 GUARDS = [
@@ -169,7 +202,33 @@ def test_encoders_without_weights(as_onnx, name, parameters, samples):
     assert written == pytest.approx(tokens, rel=1e-6, abs=1e-6 * float(np.abs(tokens).max()))
 
 
-@pytest.mark.parametrize("name", ["near", "far", "mean", "difference"])
+TWO_CHANNELS = [
+    ("stereo_logmel", {}),
+    ("stereo_logmel", {"n_mels": 8, "n_fft": 256, "hop": 100, "seconds": 0.2}),
+    ("coherence", {}),
+    ("coherence", {"n_bands": 8, "n_fft": 256, "hop": 100, "seconds": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), TWO_CHANNELS, ids=lambda value: str(value))
+@pytest.mark.parametrize("samples", [9000, 20000, 37001])
+def test_encoders_of_two_channels(as_onnx, name, parameters, samples):
+    encoder, draw = asdcore.load_encoder(name, **parameters), np.random.default_rng(samples)
+    heard = draw.normal(scale=0.1, size=(2, samples)).astype(np.float32)
+    heard[1, 3:] += heard[0, :-3]
+    for clip in (heard, heard[::-1].copy(), heard * np.array([[1.0], [0.0]], np.float32), np.stack([heard[0]] * 2)):
+        tokens = encoder.encode(clip[None])[0].patches[0]
+        written = as_onnx(lambda audio: encoder.to_onnx(audio, [0])[0][0], clip)
+        assert written.shape == tokens.shape
+        assert written == pytest.approx(tokens, rel=1e-6, abs=1e-6)
+    too_short = clip[:, : parameters.get("n_fft", 1024) + 7 * parameters.get("hop", 512) - 1]
+    with pytest.raises(asdcore.DataError, match="too short for a coherence"):
+        encoder.encode(too_short[None])
+    with pytest.raises(Exception, match="out of data bounds"):
+        as_onnx(lambda audio: encoder.to_onnx(audio, [0])[0][0], too_short)
+
+
+@pytest.mark.parametrize("name", ["near", "far", "mean", "difference", "stereo"])
 def test_views(as_onnx, name):
     view, audio = asdcore.load_view(name), np.random.default_rng(0).normal(size=(2, 50)).astype(np.float32)
     assert np.array_equal(as_onnx(lambda given: view.to_onnx(given, 16000), audio), view(audio, 16000))

@@ -40,13 +40,21 @@ def features_of(
     encoder, features = built_encoder(request, None), Features()
     with blaming("encoder", request.encoder, encoder, "to_onnx", plugins):
         if encoder.sample_rate != sample_rate:
-            waveform = resampled(waveform, sample_rate, encoder.sample_rate)
+            waveform = _each_channel(waveform, getattr(view, "channels", 1), sample_rate, encoder.sample_rate)
         layers = layers_of(encoder, outputs)
         tokens = encoder.to_onnx(waveform, list(dict.fromkeys(layers.values())))
         for output in outputs:
             patches, special = tokens[layers[output]]
             features[output.folder] = pooled(output.pooling, patches, special, json.loads(output.pooling_parameters))
     return features
+
+
+def _each_channel(waveform: OnnxValue, channels: int, sample_rate: int, wanted: int) -> OnnxValue:
+    """Resample (n_samples,), or with several channels (n_channels, n_samples)."""
+    if channels == 1:
+        return resampled(waveform, sample_rate, wanted)
+    each = [resampled(waveform.take(channel), sample_rate, wanted).reshape(1, -1) for channel in range(channels)]
+    return each[0].op("Concat", *each[1:], axis=0)
 
 
 def combined(recipe: Recipe, features: Features) -> OnnxValue:
@@ -87,8 +95,8 @@ def blaming(kind: str, name: str, component: Any, method: str, plugins: Plugins)
     """Name the component in a NotInOnnxError raised inside, or raise one if it lacks the method."""
     with located(f"{kind} {name!r}"):
         if not hasattr(component, method):
-            able = sorted(_able(plugins, kind))
-            raise NotInOnnxError(f"it cannot be written as ONNX. {kind.capitalize()}s that can: {', '.join(able)}")
+            names = sorted(able(plugins, kind))
+            raise NotInOnnxError(f"it cannot be written as ONNX. {kind.capitalize()}s that can: {', '.join(names)}")
         try:
             yield
         except NotInOnnxError:
@@ -99,7 +107,7 @@ def blaming(kind: str, name: str, component: Any, method: str, plugins: Plugins)
             raise NotInOnnxError(f"its formula cannot be written as ONNX ({error})") from error
 
 
-def _able(plugins: Plugins, kind: str) -> Iterator[str]:
+def able(plugins: Plugins, kind: str) -> Iterator[str]:
     """Yield the names of components of a kind that can be written."""
     for name, component in plugins.components(kind).items():
         try:

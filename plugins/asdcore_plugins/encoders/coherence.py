@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.two_channels import TwoChannelEncoder
-from asdcore_plugins.encoders.bases.weightless import Audio
+from asdcore_plugins.encoders.bases.weightless import LAYER, Audio, Written, beside
+from asdcore_plugins.nn.as_onnx.cross_spectra import common_to_onnx, spectra_to_onnx
+from asdcore_plugins.nn.as_onnx.spectra import whole
 from asdcore_plugins.nn.front_ends.cross_spectra import FEWEST, FLOOR, common
 from asdcore_plugins.nn.front_ends.stft import power
+from asdcore_plugins.stats.onnx_formulas import written
 
 
 class Coherence(TwoChannelEncoder):
@@ -72,3 +78,20 @@ class Coherence(TwoChannelEncoder):
         phase = shared.coherency
         means = (self._bands(part) for part in (phase.real, phase.imag, power(phase)))
         return np.stack([np.log10(near / far), *means], axis=-1).transpose(1, 0, 2).astype(np.float32, order="C")
+
+    def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
+        """Write the encoder: (2, n_samples) -> {0: patches (segments, n_bands, 4)}."""
+        spectra = spectra_to_onnx(audio, self._spectra)
+        bank, zero, one = self._bands.bank.T, whole(audio, 0), whole(audio, 1)
+        time = spectra.op("Shape", start=1, end=2).take(0)
+        wanted = (time.astype(np.float64) / float(self._spectra.frames)).op("Round").astype(np.int64)
+        segments = wanted.op("Min", time / whole(audio, FEWEST)).op("Max", one)
+        step = time.astype(np.float64) / segments.astype(np.float64)
+        starts = (zero.op("Range", segments, one).astype(np.float64) * step).astype(np.int64)
+        stops = starts.op("Slice", whole(audio, 1).reshape(1), segments.reshape(1)).op(
+            "Concat", time.reshape(1), axis=0
+        )
+        shared = common_to_onnx(spectra, starts, stops)
+        near, far = (density @ bank + FLOOR for density in (shared.near, shared.far))
+        means = (part @ bank for part in (shared.in_phase, shared.quadrature, shared.coherence))
+        return {LAYER: (beside(written(np.log10, near / far), *means), None)}

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore import OnnxValue
 from asdcore_plugins.encoders.bases.two_channels import TwoChannelEncoder
-from asdcore_plugins.encoders.bases.weightless import Audio
+from asdcore_plugins.encoders.bases.weightless import LAYER, Audio, Written, beside
+from asdcore_plugins.nn.as_onnx.cross_spectra import common_to_onnx, spectra_to_onnx
+from asdcore_plugins.nn.as_onnx.spectra import whole
 from asdcore_plugins.nn.front_ends.cross_spectra import FLOOR, common
 from asdcore_plugins.nn.front_ends.stft import power
+from asdcore_plugins.stats.onnx_formulas import written
 
 
 class StereoLogMel(TwoChannelEncoder):
@@ -56,6 +62,18 @@ class StereoLogMel(TwoChannelEncoder):
         starts, stops = around(spectra.shape[1], self._spectra.frames)
         coherence = self._bands(power(common(spectra, starts, stops).coherency))
         return np.stack([*levels, coherence], axis=-1).transpose(1, 0, 2).astype(np.float32, order="C")
+
+    def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
+        """Write the encoder: (2, n_samples) -> {0: patches (time, n_mels, 3)}."""
+        spectra = spectra_to_onnx(audio, self._spectra)
+        bank, zero, one = self._bands.bank.T, whole(audio, 0), whole(audio, 1)
+        powers = (spectra * spectra).sum(3)
+        levels = [10.0 * written(np.log10, (powers.take(channel) @ bank).op("Max", FLOOR)) for channel in (0, 1)]
+        time, frames = spectra.op("Shape", start=1, end=2).take(0), whole(audio, self._spectra.frames)
+        starts = (zero.op("Range", time, one) - whole(audio, self._spectra.frames // 2)).op("Max", zero)
+        starts = starts.op("Min", (time - frames).op("Max", zero))
+        shared = common_to_onnx(spectra, starts, (starts + frames).op("Min", time))
+        return {LAYER: (beside(*levels, shared.coherence @ bank), None)}
 
 
 def around(time: int, frames: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -74,7 +74,7 @@ class Ecdf(ByDistribution):
         super().__init__(scope, output, shrinkage)
 
     def to_onnx(self, scores: Mapping[str, OnnxValue]) -> OnnxValue:
-        """Write the normalizer: {reference: score (1,)} -> z (1,); not with output = "normal"."""
+        """Write the normalizer: {reference: score (1,)} -> z (1,)."""
         return written(self.transform, scores)
 
     def _scale(self, scores: Floats, which: str) -> SmoothMixture:

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch.nn.functional import leaky_relu
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.nn.running.one_thread import one_thread
-from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.scorers.bases.written_per_reference import WrittenPerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned
 from asdcore_plugins.stats.parameters import between, whole
@@ -38,7 +38,7 @@ AWAY = 0.1
 """The smallest distance of a coordinate of the centre from 0."""
 
 
-class DeepSVDD(PerReference):
+class DeepSVDD(WrittenPerReference):
     """One network for each reference; scores are squared distances in its output.
 
     A reference of fewer than 2 train clips is left out.
@@ -154,6 +154,14 @@ class _Network(Learned):
             output = np.einsum("oh,h->o", self.last, np.where(inner > 0, inner, SLOPE * inner))
             scores[i] = np.square(output - self.centre).sum()
         return scores
+
+    def to_onnx(self, features: OnnxValue) -> OnnxValue:
+        """Write :meth:`scores`: (1, D) -> (1,)."""
+        standard = (features.reshape(1, -1) - self.mean) / self.scale
+        inner = standard @ np.ascontiguousarray(self.hidden.T)
+        output = (inner > 0.0).op("Where", inner, SLOPE * inner) @ np.ascontiguousarray(self.last.T)
+        apart = output - self.centre
+        return (apart * apart).sum(1)
 
 
 def _weights(inputs: int, outputs: int, draw: torch.Generator) -> torch.Tensor:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore_plugins.scorers.bases.written_per_reference import WrittenPerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.gaussians.mixture import Mixture, fit_mixture
 from asdcore_plugins.stats.learned import LEARNED
@@ -25,7 +25,7 @@ FLOOR = 1e-6
 """What is added to every variance, as a share of the mean variance of the features."""
 
 
-class GMM(PerReference):
+class GMM(WrittenPerReference):
     """A mixture for each reference; scores are in nats.
 
     A reference of fewer than 2 train clips for each component is left out.

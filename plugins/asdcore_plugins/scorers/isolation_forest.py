@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import ensemble
 
-from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore import OnnxValue
+from asdcore_plugins.scorers.bases.written_per_reference import WrittenPerReference
 from asdcore_plugins.stats.arrays import Floats, Indices
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number, Stored
 from asdcore_plugins.stats.parameters import whole
@@ -35,7 +36,7 @@ varies by 1e-7 or less, so forests of small features had no split, and all clips
 split."""
 
 
-class IsolationForest(PerReference):
+class IsolationForest(WrittenPerReference):
     """One forest for each reference; scores are in (0, 1].
 
     A reference of fewer than 2 train clips is left out.
@@ -137,6 +138,24 @@ class _Forest(Learned):
             if (below == node).all():
                 return node
             node = below
+
+    def to_onnx(self, features: OnnxValue) -> OnnxValue:
+        """Write :meth:`scores`: (1, D) -> (1,). All trees are walked at once, one step for each level."""
+        clip, graph = features.reshape(-1).astype(np.float32).astype(np.float64), features.graph
+        feature, left, right = (graph.constant(part, np.int64) for part in (self.feature, self.left, self.right))
+        node = graph.constant(self.roots, np.int64)
+        for _ in range(self._levels()):
+            goes_left = clip.take(feature.take(node)) <= graph.constant(self.threshold).take(node)
+            node = goes_left.op("Where", left.take(node), right.take(node))
+        depths = graph.constant(self.depth).take(node).sum(0, keepdims=True)
+        return (depths * (-float(np.log(2.0)) / self.usual)).op("Exp")
+
+    def _levels(self) -> int:
+        """Return the most steps from a root to a leaf."""
+        levels, level = 0, self.roots
+        while (level := level[self.left[level] != level]).size:
+            level, levels = np.concatenate([self.left[level], self.right[level]]), levels + 1
+        return levels
 
     @classmethod
     def from_state(cls, stored: Stored) -> _Forest:

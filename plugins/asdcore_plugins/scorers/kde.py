@@ -24,7 +24,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import REFERENCES, DataError, PreparedBank, Without, distances
+from asdcore import REFERENCES, DataError, OnnxValue, PreparedBank, Without, distances
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.scorers.bases.references import references_left, too_few_left
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Floats32, Indices
@@ -33,6 +33,7 @@ from asdcore_plugins.stats.masked import medians
 from asdcore_plugins.stats.neighbours.exact import Banks
 from asdcore_plugins.stats.neighbours.lazy_distances import MEASURED, LazyDistances
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
+from asdcore_plugins.stats.onnx_formulas import log_sum_exp
 from asdcore_plugins.stats.parameters import between
 
 LAID_OUT = 1 << 27
@@ -103,6 +104,15 @@ class KDE(NeighbourScorer):
             name: _surprise(np.take(distances, members, axis=1) / self._bandwidth[name])
             for name, members in self._members.items()
         }
+
+    def distances_to_onnx(self, distances: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write :meth:`score_distances`: (1, n_train) -> {reference: (1,)}."""
+        self._check_fitted()
+        scores = {}
+        for name, members in self._members.items():
+            apart = distances.take(members, axis=1).reshape(-1) / self._bandwidth[name]
+            scores[name] = math.log(len(members)) - log_sum_exp(apart * apart * -0.5)
+        return scores
 
     def _left_out(self) -> Mapping[str, Floats]:
         """Return {reference: (n_train,)} for the fitted clips, each under the density of the others."""

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated, Any
 
 import numpy as np
@@ -31,13 +32,15 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
-from asdcore import DOMAINS, REFERENCES, DataError
+from asdcore import DOMAINS, REFERENCES, DataError, OnnxValue
+from asdcore_plugins.nn.as_onnx.spectra import framed_to_onnx
 from asdcore_plugins.scorers.bases.frame_windows import BLOCK, MOST, windows
 from asdcore_plugins.scorers.bases.per_reference import PerReference, with_spread
 from asdcore_plugins.scorers.bases.residuals import SCORES, SMALLEST, no_variance
 from asdcore_plugins.stats.arrays import Floats, Floats32
 from asdcore_plugins.stats.features import frames
 from asdcore_plugins.stats.learned import LEARNED, Learned, Stored
+from asdcore_plugins.stats.onnx_formulas import written
 from asdcore_plugins.stats.parameters import choice, whole
 
 
@@ -141,6 +144,16 @@ class LinearAutoencoder(PerReference):
             return super()._scored(clips)
         return self._spread.scores(self._models["pooled"], clips, self._spread.references(self._references))
 
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: frames (1, time, band, dim) -> {reference: (1,)}."""
+        self._check_fitted()
+        frames = features.reshape(*self._shape)
+        if self._spread is None:
+            residuals = {name: model.residuals_to_onnx(frames) for name, model in self._models.items()}
+            return {name: (rows * rows).mean(0, 1).reshape(1) for name, rows in residuals.items()}
+        rows = self._models["pooled"].residuals_to_onnx(frames)
+        return self._spread.scores_to_onnx(rows, self._spread.references(self._references))
+
     def _whitener(self, common: _Autoencoder, clips: Floats32, name: str) -> Floats | None:
         """(n, time, band, dim) of one domain -> W with W W' = S_d^-1, or None for too few residuals."""
         width = self._row(len(common.mean) // self._stacked)
@@ -197,6 +210,12 @@ class _Autoencoder(Learned):
         inside = np.einsum("km,wm->wk", self.basis, centred)
         return np.asarray(centred - np.einsum("km,wk->wm", self.basis, inside))
 
+    def residuals_to_onnx(self, frames: OnnxValue) -> OnnxValue:
+        """Write :meth:`residuals`: (time, band, dim) -> (windows, M)."""
+        centred = framed_to_onnx(frames, self.stacked, 1).reshape(-1, len(self.mean)) - self.mean
+        inside: OnnxValue = centred @ np.ascontiguousarray(self.basis.T)
+        return centred - inside @ self.basis
+
 
 @dataclass(frozen=True)
 class _Spread(Learned):
@@ -233,3 +252,15 @@ class _Spread(Learned):
                     scores[name][i] = distances[name].mean()
         size = 1 if self.by_frame else len(common.mean)
         return {name: values / size for name, values in scores.items()}
+
+    def scores_to_onnx(self, residuals: OnnxValue, references: Sequence[str]) -> dict[str, OnnxValue]:
+        """Write :meth:`scores` of one clip: its residuals (windows, M) -> {reference: (1,)}."""
+        rows, width, size = residuals, len(next(iter(self.whiteners.values()))), 1.0
+        if self.by_frame:
+            rows = residuals.reshape(-1, width).mean(0, keepdims=True)
+        else:
+            size = float(width)
+        whitened = {name: rows @ each for name, each in self.whiteners.items()}
+        distances = {name: (each * each).sum(1) for name, each in whitened.items()}
+        distances["pooled"] = written(reduce, np.minimum, list(distances.values()))
+        return {name: distances[name].mean(0, keepdims=True) / size for name in references}

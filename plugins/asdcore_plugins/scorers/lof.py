@@ -25,7 +25,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import REFERENCES, Without
+from asdcore import REFERENCES, OnnxValue, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat
@@ -36,6 +36,7 @@ from asdcore_plugins.stats.neighbours.exact import nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
 from asdcore_plugins.stats.neighbours.repeated_clips import distinct_clips
 from asdcore_plugins.stats.neighbours.search import NearestRows
+from asdcore_plugins.stats.onnx_formulas import smallest
 from asdcore_plugins.stats.parameters import whole
 
 LEAST = 0.01
@@ -85,6 +86,19 @@ class LOF(NeighbourScorer):
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
         self._check_fitted()
         return {name: self._scores(name, distances) for name in self._surroundings}
+
+    def distances_to_onnx(self, distances: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write :meth:`score_distances`: (1, n_train) -> {reference: (1,)}."""
+        self._check_fitted()
+        scores = {}
+        for name, around in self._surroundings.items():
+            distance, near = smallest(distances.take(around.clips, axis=1), min(self._k, len(around.clips)))
+            furthest, density = (
+                near.graph.constant(part[around.clips]).take(near) for part in (around.furthest, around.density)
+            )
+            reach = distance.op("Max", furthest).mean(1)
+            scores[name] = density.mean(1) * reach.op("Max", around.least)
+        return scores
 
     def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
         far, scores = BoundedDistances(bank, flat(features)), {}

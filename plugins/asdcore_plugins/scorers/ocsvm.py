@@ -23,13 +23,15 @@ from typing import Annotated
 import numpy as np
 from sklearn import svm
 
-from asdcore_plugins.scorers.bases.per_reference import PerReference
+from asdcore import OnnxValue
+from asdcore_plugins.scorers.bases.written_per_reference import WrittenPerReference
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
+from asdcore_plugins.stats.onnx_formulas import log_sum_exp
 from asdcore_plugins.stats.parameters import between
 
 
-class OneClassSVM(PerReference):
+class OneClassSVM(WrittenPerReference):
     """One machine for each reference; scores are 0 on the boundary.
 
     A reference of fewer than 2 train clips is left out.
@@ -97,3 +99,8 @@ class _Boundary(Learned):
             distance = np.square(self.support - clip).sum(axis=1)
             scores[i] = self.log_rho - np.logaddexp.reduce(self.weights - self.gamma * distance)
         return scores
+
+    def to_onnx(self, features: OnnxValue) -> OnnxValue:
+        """Write :meth:`scores`: (1, D) -> (1,)."""
+        apart = self.support - features.reshape(1, -1)
+        return self.log_rho - log_sum_exp(self.weights - self.gamma * (apart * apart).sum(1))

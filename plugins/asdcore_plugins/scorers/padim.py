@@ -20,6 +20,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from asdcore import OnnxValue
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import frames
@@ -98,6 +99,13 @@ class PaDiM(PerReference):
     def _clips(self, features: Floats32) -> Floats32:
         return frames(features, self.name, self._bands)
 
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: features (1, ...) -> {reference: (1,)}."""
+        self._check_fitted()
+        patches, frames = self._shape[0] * self._shape[1], features.reshape(*self._shape)
+        counted = max(1, share_of(self._top, patches))
+        return {name: model.to_onnx(frames, counted) for name, model in self._models.items()}
+
     def _estimate(self, clips: Floats32) -> _BandGaussians:
         dim = clips.shape[3]
         chosen = np.sort(np.random.default_rng(self._seed).permutation(dim)[: self._channels])
@@ -143,3 +151,11 @@ class _BandGaussians(Learned):
             distances = np.sort(np.sqrt(np.square(whitened).sum(axis=2)).ravel())
             scores[i] = distances[-max(1, share_of(self.top, len(distances))) :].mean()
         return scores
+
+    def to_onnx(self, frames: OnnxValue, counted: int) -> OnnxValue:
+        """Write :meth:`scores` of one clip: (time, band, dim), and how many patches count -> (1,)."""
+        centred = frames.take(self.chosen, axis=2) - self.means
+        whitened = centred.transpose(1, 0, 2) @ np.ascontiguousarray(self.whiteners.transpose(0, 2, 1))
+        squares, graph = (whitened * whitened).sum(2).reshape(-1), frames.graph
+        largest, _ = graph.several(2, "TopK", squares, graph.constant([counted], np.int64), axis=0)
+        return largest.op("Sqrt").mean(0, keepdims=True)

@@ -22,13 +22,14 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
 from asdcore_plugins.scorers.bases.scorer import ReferenceScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import check_frames
 from asdcore_plugins.stats.learned import Stored
 from asdcore_plugins.stats.neighbours.search import NearestRows
+from asdcore_plugins.stats.onnx_formulas import smallest
 from asdcore_plugins.stats.parameters import between, reference_names, share_of, whole
 
 PROJECTED = 128
@@ -130,6 +131,11 @@ class PatchCore(ReferenceScorer):
             for name in self._coresets
         }
 
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: frames (1, time, band, dim) -> {reference: (1,)}."""
+        self._check_fitted()
+        return {name: self._patch_score_to_onnx(features, coreset) for name, coreset in self._coresets.items()}
+
     def macs(self, n_train: int, dim: int) -> int:
         """Return the most multiply-accumulates to score one clip: every patch with a coreset of all candidates."""
         return len(self._references) * max(1, share_of(self._fraction, min(self._candidates, n_train * dim))) * dim
@@ -146,6 +152,23 @@ class PatchCore(ReferenceScorer):
             return float(to_all[nearest])
         mass = np.exp(np.minimum(to_all[around] - to_all[nearest], OVERFLOWS)).sum()
         return float((1.0 - 1.0 / mass) * to_all[nearest])
+
+    def _patch_score_to_onnx(self, features: OnnxValue, coreset: Floats) -> OnnxValue:
+        """Write :meth:`_patch_score`: (1, time, band, dim) -> (1,)."""
+        middle = coreset.mean(axis=0)
+        patches, members = features.reshape(-1, len(middle)) - middle, features.graph.constant(coreset - middle)
+        # Which patch is the oddest is told by products; how odd it is by differences, which lose nothing.
+        lengths = (patches * patches).sum(1, keepdims=True) + np.square(coreset - middle).sum(axis=1)
+        squares = lengths - 2.0 * (patches @ np.ascontiguousarray((coreset - middle).T))
+        oddest = patches.take(squares.min(1).op("ArgMax", axis=0, keepdims=1))
+        to_all = _lengths(members - oddest)
+        nearest = to_all.op("ArgMin", axis=0, keepdims=1)
+        least = to_all.take(nearest)
+        if min(self._b, len(coreset)) < 2:
+            return least
+        _, around = smallest(_lengths(members - members.take(nearest)).reshape(1, -1), min(self._b, len(coreset)))
+        over = (to_all.take(around.reshape(-1)) - least).op("Min", OVERFLOWS)
+        return (1.0 - 1.0 / over.op("Exp").sum(0, keepdims=True)) * least
 
     def _coreset(self, patches: Floats32) -> Floats:
         """(n_clips, n_patches, dim) -> coreset (m, dim)."""
@@ -179,6 +202,11 @@ class PatchCore(ReferenceScorer):
         """(n, time, band, dim) -> (n, time * band, dim)."""
         check_frames(features, "patchcore")
         return features.reshape(len(features), features.shape[1] * features.shape[2], features.shape[3])
+
+
+def _lengths(rows: OnnxValue) -> OnnxValue:
+    """(n, dim) -> (n,)."""
+    return (rows * rows).sum(1).op("Sqrt")
 
 
 def greedy(rows: Floats, size: int) -> Indices:

@@ -22,11 +22,22 @@ def written(formula: Callable[..., Any], *values: Any) -> OnnxValue:
     return made
 
 
+def log_sum_exp(values: OnnxValue) -> OnnxValue:
+    """(n,) -> log of the sum of their exponentials (1,), without overflow."""
+    largest = values.max(0, keepdims=True)
+    return largest + (values - largest).op("Exp").sum(0, keepdims=True).op("Log")
+
+
 def mean_smallest(values: OnnxValue, members: Indices, k: int) -> OnnxValue:
     """(1, n) -> (1,): the mean of the k smallest of some columns, of all if there are fewer."""
     chosen = values.take(members, axis=1)
     if (k := min(k, len(members))) == 1:
         return chosen.min(1)
+    return smallest(chosen, k)[0].mean(1)
+
+
+def smallest(values: OnnxValue, k: int) -> tuple[OnnxValue, OnnxValue]:
+    """(1, n) -> the k smallest (1, k), the smallest first, and their columns: of equal ones the first comes first."""
     graph = values.graph
-    smallest, _ = graph.several(2, "TopK", chosen, graph.constant([k], np.int64), axis=1, largest=0)
-    return smallest.mean(1)
+    least, columns = graph.several(2, "TopK", values, graph.constant([k], np.int64), axis=1, largest=0)
+    return least, columns

@@ -109,6 +109,10 @@ class Stereo(ChannelView):
     def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
         return near_and_far(audio, "stereo").astype(np.float32)
 
+    def to_onnx(self, audio: OnnxValue, sample_rate: int) -> OnnxValue:
+        """Write the view: (2, n_samples) -> (2, n_samples)."""
+        return audio
+
 
 def near() -> Channel:
     """The first channel: the microphone near the machine.

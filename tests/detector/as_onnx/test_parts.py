@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asdcore.basics.rounding import Grid
-from asdcore.contract.onnx_graph import NotInOnnxError
 from asdcore.data.pooling import POOLINGS, pool
 from asdcore.detector.as_onnx.poolings import WRITTEN, pooled
 from asdcore.detector.as_onnx.rounding import on_grid
-from asdcore.fusion import Normals, fit_fusion
+from asdcore.fusion import FUSIONS, UNWEIGHTED, Normals, fit_fusion
 from asdcore.fusion.transforms import TRANSFORMS, fit_transform
 
 QUICK = settings(max_examples=8, deadline=None)
 DRAW = np.random.default_rng(5)
 NORMALS = DRAW.gamma(2.0, size=40)
+NORMALS_TOO = DRAW.normal(size=40)
 
 
 def test_every_pooling_can_be_written():
@@ -52,7 +52,7 @@ def test_what_is_rounded_stays_as_it_is(as_onnx):
     assert np.array_equal(as_onnx(lambda given: on_grid(given, grid), values), values)
 
 
-@pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - {"normal_score"}))
+@pytest.mark.parametrize("name", sorted(TRANSFORMS))
 @QUICK
 @given(st.floats(-30, 30, allow_subnormal=False))
 def test_transforms(as_onnx, name, z):
@@ -61,20 +61,30 @@ def test_transforms(as_onnx, name, z):
         assert as_onnx(phi, [value]) == pytest.approx(phi(np.array([value])), rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["sum", "max", "zmin", "fisher", "harmonic"])
+PARAMETERS = {
+    "gate": {"weights": {"a": 1.0, "b": 3.0}},
+    "low_correlation": {"auxiliary": ["b"], "correlation": 1.0},
+}
+
+
+@pytest.mark.parametrize("name", sorted(FUSIONS))
 @QUICK
 @given(st.floats(-30, 30, allow_subnormal=False), st.floats(-30, 30, allow_subnormal=False))
 def test_fusions(as_onnx, name, first, second):
-    weights = {"a": 1.0, "b": 1.0} if name in ("max", "zmin") else {"a": 0.3, "b": 2.0}
-    phi = {"a": NORMALS, "b": DRAW.normal(size=40)}
-    fuse = fit_fusion(name, {}, Normals(phi, np.array(["source"] * 40), weights))
-    written = as_onnx(lambda a, b: fuse({"a": a, "b": b}), [first], [second])
-    assert written == pytest.approx(fuse({"a": np.array([first]), "b": np.array([second])}), rel=1e-9, abs=1e-12)
+    weights = {"a": 1.0, "b": 1.0} if name in UNWEIGHTED else {"a": 0.3, "b": 2.0}
+    phi = {"a": NORMALS, "b": NORMALS_TOO}
+    fuse = fit_fusion(name, PARAMETERS.get(name, {}), Normals(phi, np.array(["source"] * 40), weights))
+    for clip in ([first, second], [NORMALS[0], second], [first, NORMALS_TOO.max()], [1.0, 0.2], [1e6, 1e6]):
+        written = as_onnx(lambda a, b: fuse({"a": a, "b": b}), [clip[0]], [clip[1]])
+        expected = fuse({"a": np.array([clip[0]]), "b": np.array([clip[1]])})
+        assert written == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["median", "stouffer", "copula"])
-def test_fusions_that_sort_or_look_up_quantiles_are_refused(as_onnx, name):
-    phi = {"a": NORMALS, "b": DRAW.normal(size=40)}
-    fuse = fit_fusion(name, {}, Normals(phi, np.array(["source"] * 40), {"a": 1.0, "b": 1.0}))
-    with pytest.raises((NotInOnnxError, TypeError, AttributeError)):
-        as_onnx(lambda a, b: fuse({"a": a, "b": b}), [1.0], [2.0])
+@pytest.mark.parametrize("branches", [1, 3, 4])
+def test_medians_of_any_number_of_branches(as_onnx, branches):
+    values = DRAW.normal(size=(branches, 1))
+    names = [f"b{i}" for i in range(branches)]
+    normals = Normals(dict.fromkeys(names, NORMALS), np.array(["source"] * 40), dict.fromkeys(names, 1.0))
+    fuse = fit_fusion("median", {}, normals)
+    written = as_onnx(lambda *given: fuse(dict(zip(names, given, strict=True))), *values)
+    assert written == pytest.approx(fuse(dict(zip(names, values, strict=True))), rel=1e-15)

@@ -45,10 +45,19 @@ scorer = { name = "smote_knn", ratio = 1.0 }
 encoder = { name = "logmel", n_mels = 16, pooling = "frames" }
 scorer = { name = "autoencoder", epochs = 1, frames = 2 }
 
-[branches.refused]
+[branches.both]
 view = "stereo"
 encoder = { name = "stereo_logmel", n_mels = 4, n_fft = 256, hop = 128, seconds = 0.1 }
-scorer = "isolation_forest"
+scorer = { name = "gmm", components = 1 }
+
+[branches.refused]
+encoder = { name = "logmel", n_mels = 16 }
+scorer = { name = "knn", metric = "cosine", k = 2 }
+normalizer = "gamma"
+
+[branches.refused_too]
+encoder = { name = "logmel", n_mels = 16, pooling = "frames" }
+scorer = { name = "temporal", metric = "euclidean" }
 
 [systems.written]
 weights = { knn = 0.5, gauss = 0.25, rest = 0.25 }
@@ -67,11 +76,10 @@ weights = { knn = 1.0, gauss = 1.0 }
 fusion = "max"
 
 [systems.frames]
-weights = { sorted = 1.0, fixed = 1.0 }
+weights = { sorted = 1.0, fixed = 1.0, both = 1.0 }
 
 [systems.refused]
-weights = { refused = 1.0, rest = 1.0 }
-fusion = "median"
+weights = { refused = 1.0, refused_too = 1.0, rest = 1.0 }
 guards = [{ name = "tail", support = "knn" }]
 
 [systems.mirrored]
@@ -201,9 +209,11 @@ def test_all_that_cannot_be_written_is_named_at_once_with_what_can(detector, tmp
         asdcore.export_onnx(detector, tmp_path / "no.onnx", system="refused")
     first, *lines = str(caught.value).splitlines()
     assert first == "Nothing was written, for this cannot be ONNX:"
-    able = "Views that can: difference, far, mean, near, w1"
-    assert f"branch 'refused': view 'stereo': it cannot be written as ONNX. {able}" in lines
-    assert any(line.startswith("system 'refused': fusion 'median': ") for line in lines)
+    for part, able in {
+        "branch 'refused': normalizer 'gamma'": "Normalizers that can: ",
+        "branch 'refused_too': scorer 'temporal'": "Scorers that can: autoencoder, ",
+    }.items():
+        assert any(line.startswith(f"{part}: it cannot be written as ONNX. {able}") for line in lines), lines
     assert not (tmp_path / "no.onnx").exists()
 
 

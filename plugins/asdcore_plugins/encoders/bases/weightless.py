@@ -93,6 +93,13 @@ def written(patches: OnnxValue) -> Written:
     return {LAYER: (as_float32(patches).reshape(0, 0, 1), None)}
 
 
+def beside(*values: OnnxValue) -> OnnxValue:
+    """Stack values (time, band) along a new last axis, as float32 holds them."""
+    last = values[0].graph.constant([-1], np.int64)
+    first, *others = (value.op("Unsqueeze", last) for value in values)
+    return as_float32(first.op("Concat", *others, axis=2))
+
+
 def as_float32(value: OnnxValue) -> OnnxValue:
     """Round a float64 value of a graph as float32 would."""
     return value.astype(np.float32).astype(np.float64)

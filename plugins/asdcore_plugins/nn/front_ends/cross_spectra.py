@@ -48,7 +48,8 @@ class Common:
 class CrossSpectra:
     """Spectra of two channels, in frames without padding, and their means over segments of about ``seconds``.
 
-    n_fft and hop in samples; frames : how many a segment has.
+    n_fft and hop in samples; frames : how many a segment has; shortest : samples that a
+    clip has at least; window : (n_fft,) that frames are multiplied with.
     """
 
     def __init__(self, sample_rate: int, n_fft: int, hop: int, seconds: float) -> None:
@@ -57,26 +58,26 @@ class CrossSpectra:
                 "sample_rate and seconds must be above 0, n_fft even and 0 < hop <= n_fft, got "
                 f"sample_rate={sample_rate}, seconds={seconds}, n_fft={n_fft}, hop={hop}"
             )
-        self._n_fft, self._hop, self.frames = n_fft, hop, round(seconds * sample_rate / hop)
+        self._n_fft, self.hop, self.frames = n_fft, hop, round(seconds * sample_rate / hop)
         if self.frames < FEWEST:
             raise ValueError(
                 f"{seconds} s are {self.frames} frames, and a coherence takes {FEWEST}: raise seconds, or lower hop "
                 "and n_fft"
             )
+        self.shortest = n_fft + (FEWEST - 1) * hop
         window = hann(n_fft)
         # So that squared magnitudes are one-sided densities.
-        self._window = window * np.sqrt(2.0 / (sample_rate * np.square(window).sum()))
+        self.window = window * np.sqrt(2.0 / (sample_rate * np.square(window).sum()))
 
     def __call__(self, clip: NDArray[np.float32]) -> Complex:
         """(2, n_samples) -> (2, time, bins); raises DataError for a clip of fewer than 8 frames."""
-        needed = self._n_fft + (FEWEST - 1) * self._hop
-        if clip.shape[1] < needed:
+        if clip.shape[1] < self.shortest:
             raise DataError(
                 f"a clip of {clip.shape[1]} samples is too short for a coherence, which takes {FEWEST} frames, so "
-                f"{needed} samples. Set the encoder's n_fft and hop to less."
+                f"{self.shortest} samples. Set the encoder's n_fft and hop to less."
             )
         signals = np.array(clip, dtype=np.float64, order="C")
-        spectra: Complex = np.fft.rfft(framed(signals, self._n_fft, self._hop) * self._window, axis=-1)
+        spectra: Complex = np.fft.rfft(framed(signals, self._n_fft, self.hop) * self.window, axis=-1)
         return spectra
 
 

@@ -85,7 +85,7 @@ class MelSums:
     """
 
     def __init__(self, bank: Floats) -> None:
-        positive = bank > 0.0
+        self.bank, positive = bank, bank > 0.0
         width, lowest = positive.sum(axis=1), positive.argmax(axis=1)
         # Narrow bands first: those that have a j-th bin are the last ones.
         order = np.argsort(width, kind="stable")

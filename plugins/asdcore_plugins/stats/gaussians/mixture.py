@@ -14,9 +14,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.stats.arrays import Floats
 from asdcore_plugins.stats.learned import Learned
+from asdcore_plugins.stats.onnx_formulas import log_sum_exp
 
 ROUNDS = 200
 """The most rounds of expectation-maximization; it stops when the mean log-likelihood grows by less than 0.001."""
@@ -39,6 +40,13 @@ class Mixture(Learned):
             distance = (np.square(clip - self.means) / self.variances).sum(axis=1)
             scores[i] = -np.logaddexp.reduce(np.log(self.weights) - 0.5 * (volume + distance))
         return scores
+
+    def to_onnx(self, features: OnnxValue) -> OnnxValue:
+        """Write :meth:`scores`: (1, D) -> (1,)."""
+        apart = features.reshape(1, -1) - self.means
+        distance = (apart * apart / self.variances).sum(1)
+        volume = np.log(2.0 * np.pi * self.variances).sum(axis=1)
+        return -log_sum_exp(np.log(self.weights) - 0.5 * volume - 0.5 * distance)
 
 
 def fit_mixture(clips: Floats, components: int, seed: int, floor: float) -> Mixture:
