@@ -15,6 +15,18 @@ UNEQUAL = 2.0
 EXAMPLES = 3
 """Clips that a remark names."""
 
+SILENCE = {
+    "train": (
+        "silence is normal to what learns from it",
+        "Leave such clips out, or the channel by another view.",
+    ),
+    "test": (
+        "a score says nothing of the machine",
+        "They are scored all the same; another view leaves a channel out.",
+    ),
+}
+"""By split, what a clip without sound means, and what can be done. A challenge wants a score of every test clip."""
+
 
 def remarks_on(clips: pl.DataFrame, noticed: Noticed | None = None) -> list[str]:
     """Return a sentence for each remark on a clip index, machine by machine.
@@ -39,11 +51,10 @@ def _still(clips: pl.DataFrame, still: Mapping[str, int]) -> Iterator[str]:
     for machine, split, clip, channels in rows:
         silent[machine, split, _which(still[clip], channels)].append(clip)
     for (machine, split, which), names in silent.items():
-        means = "silence is normal to what learns from it" if split == "train" else "a score says nothing of a machine"
+        means, advice = SILENCE[split]
         yield (
             f"{machine}: {_count(len(names), f'{split} clip')} {_have(len(names))} one value throughout{which} (such "
-            f"as {', '.join(names[:EXAMPLES])}), as of a dead microphone: {means}. Leave such clips out, or the "
-            "channel by another view."
+            f"as {', '.join(names[:EXAMPLES])}), as of a dead microphone: {means}. {advice}"
         )
 
 
