@@ -67,6 +67,7 @@ FEATURE_MODULES = (
     "compute/encoding.py",
     "compute/long_clips.py",
     "compute/requests.py",
+    "compute/restoring.py",
     "stages/embed.py",
     "stages/embed_jobs.py",
 )

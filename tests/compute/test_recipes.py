@@ -9,8 +9,12 @@ import asdcore
 from asdcore.compute.recipes import FEATURE_MODULES
 
 PACKAGE = Path(asdcore.__file__).parent
-MAKE_NO_VALUE = {f"compute/{name}.py" for name in ("code_in_use", "recipes", "stateless", "threads")}
-"""What embedding imports, too, and no feature is made of: checks, names, and the number of threads."""
+MAKE_NO_VALUE = {
+    *(f"compute/{name}.py" for name in ("code_in_use", "known_recordings", "recipes", "stateless", "threads")),
+    *(f"data/{name}.py" for name in ("sample_rates", "sound_digest", "still_channels")),
+}
+"""What embedding imports, too, and no feature is made of: checks, names, what is noticed on the way, and the number of
+threads."""
 
 
 def imported(module):

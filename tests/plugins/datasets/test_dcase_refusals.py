@@ -53,7 +53,7 @@ def test_all_problems_of_a_dataset_are_said_at_once(tmp_path: Path, lay, wav) ->
             "'fan/train/odd\\nname.wav': its name has characters that cannot be printed, rename it",
             f". holds sound (1: speech.wav), {hidden}",
             "pump/test/section_00_0002.wav: 2 channels, this task has 1",
-            "pump/test/section_00_0001.wav: will not decode (Format not recognized)",
+            "pump/test/section_00_0001.wav: will not decode (Format not recognised)",
             f"fan holds sound (1: section_00_source_train_normal_0000_x.wav), {hidden}",
             "fan section 00: no train clips, so there is no normal sound to compare its test clips with",
             f"fan/Test holds sound (1: section_00_0000.wav), {hidden}",
