@@ -27,6 +27,10 @@ READINGS = {
     "target_share_of_top_normals": "share of target clips among the tenth of test normals that score highest.",
     "false_positive_rate": "share of test normals above the threshold.",
 }
+COUNTED = (
+    "groups: of normals that were recorded together. ci95: of the rate. smallest: what so many groups can promise at "
+    "least, whatever their scores."
+)
 MEANING = (
     "leave-one-out gives: train normals scored without the clips beside them, above the threshold that leave-one-out "
     "scores would set, what new recordings would meet; nothing (-) if a domain has too few groups. by groups: above "
@@ -107,7 +111,9 @@ def _show_counts(counts: list[FalsePositives]) -> None:
     rows = [_as_percent(count.as_json()) for count in counts]
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
     print_lines([*terminal.table(rows, list(rows[0])), ""])
-    print_lines(list(dict.fromkeys(count.warning for count in counts if count.warning)))
+    print_lines([*textwrap.wrap(COUNTED, WIDTH), ""])
+    doubts = [f"{count.machine} section {count.section}: {count.warning}" for count in counts if count.warning]
+    print_lines(list(dict.fromkeys(doubts)))
 
 
 def _show_limits(limits: list[Row], doubts: list[str | None]) -> None:

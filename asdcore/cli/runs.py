@@ -71,7 +71,7 @@ def demo(
     page = None if missing else report(finished, out / REPORT_FILE, progress=shown)
     typer.echo(f"\n{missing or f'The report is in {page}: open it in a browser.'}")
     typer.echo(f"The sound is in {root}, the run in {out / 'run'}. Next, the same by hand:")
-    typer.echo(f"  asdcore run {portfolio} --data {root} --task dcase2026 --out runs/mine")
+    typer.echo(f"  asdcore run demo --data {root} --task dcase2026 --out runs/mine")
     typer.echo("  asdcore evaluate runs/mine")
     typer.echo("  asdcore freeze runs/mine --out runs/mine.json")
     typer.echo("  asdcore report runs/mine")
