@@ -64,6 +64,7 @@ def decisions(
     """
     from asdcore.evidence.false_alarms.decisions import decisions as count
     from asdcore.evidence.false_alarms.group_thresholds import group_thresholds
+    from asdcore.evidence.labels.truth import tells_labels
     from asdcore.runs.folder import load_run
 
     done = load_run(run)
@@ -89,7 +90,9 @@ def decisions(
         readings = [f"{name}: {READINGS[name]}" for name in shown]
         print_lines(["", "Test normals:", "", *terminal.table(tested, (*PLACE, *shown)), "", *readings])
     elif "test" in set(done.clips["split"]):
-        typer.echo(f"Test normals: not evaluated yet. Next: asdcore evaluate {run}")
+        labelled = f"Test normals: not evaluated yet. Next: asdcore evaluate {run}"
+        bare = f"Which test clips are normal is unknown: they have no labels. Next: asdcore report {run}"
+        typer.echo(labelled if tells_labels(done) else bare)
     else:
         typer.echo(f"The run has no test clips. Next: asdcore freeze {run} --out FILE.json")
 
