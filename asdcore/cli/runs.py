@@ -133,10 +133,7 @@ def run(
     print_lines([f"The report is in {page}: open it in a browser."] if page else [])
     labelled = f"Next: asdcore evaluate {out}"
     bare = f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"
-    if tells_labels(first):
-        typer.echo(labelled)
-    else:
-        print_lines([*_called(first), bare])
+    print_lines([labelled] if tells_labels(first) else [*_called(first), bare])
 
 
 def _called(finished: Run) -> list[str]:
