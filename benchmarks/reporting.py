@@ -1,7 +1,8 @@
 """What judging and reporting 16 machines costs, and how that compares with the build at 7132241.
 
 Promised are seconds, not ratios: the earlier build's BLAS threads waited for each other, so that what it takes depends
-on what else the cores do (``evaluate`` 1.8 CPU s on quiet ones, 4.9 beside two busy loops, 1.1 with one BLAS thread).
+on what else the cores do (``evaluate`` 1.2 CPU s at best and 4.9 beside two busy loops; with one BLAS thread 1.1 and
+1.3).
 """
 
 from __future__ import annotations
