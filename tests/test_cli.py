@@ -287,3 +287,12 @@ def test_an_interrupt_ends_in_one_message(dataset, fused, tmp_path, workers):
     assert "the same command goes on from there" in rest
     assert process.returncode == 130
     assert not (tmp_path / "run").exists()
+
+
+def test_a_message_that_quotes_a_file_stays_short(here, tmp_path):
+    (tmp_path / "wide.csv").write_text(",".join(f"column {i}" for i in range(20_000)) + "\n")
+    done = here("ledger", "--import", tmp_path / "wide.csv", "--store", tmp_path / "store")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr) < 2100
+    assert not (tmp_path / "store").exists()

@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from asdcore.basics.paths import check_utf8
 from asdcore.errors import AsdcoreError, StoreError
 from asdcore.store.file_locks import Lock, take
 
@@ -62,7 +63,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise StoreError if ``folder`` is not writable, before any work is done."""
+    """Raise StoreError if ``folder`` is not writable, or its name cannot be written down, before any work is done."""
+    check_utf8(folder, "The folder to write to")
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
     if there.is_symlink() and not there.exists():
         raise StoreError(
