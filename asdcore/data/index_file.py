@@ -8,6 +8,7 @@ import polars as pl
 
 from asdcore.basics.paths import is_recording, walked
 from asdcore.basics.recording_parts import part_of
+from asdcore.basics.table_files import write_csv, write_parquet
 from asdcore.errors import DataError
 from asdcore.store.atomic import atomic_path
 
@@ -72,7 +73,7 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
     lacking = [pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in rows.columns]
     table = rows.with_columns(lacking).select(COLUMNS)
     with atomic_path(file) as temporary:
-        table.write_csv(temporary) if file.suffix == ".csv" else table.write_parquet(temporary)
+        (write_csv if file.suffix == ".csv" else write_parquet)(table, temporary)
     return len(rows)
 
 

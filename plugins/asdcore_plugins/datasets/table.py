@@ -183,9 +183,11 @@ def _table(root: Path) -> pl.DataFrame:
     try:
         if file.suffix == ".csv":
             _check_encoding(file, root)
-            table = pl.read_csv(file, infer_schema=False, separator=_separator(file), encoding="utf8")
+            with file.open("rb") as opened:  # of a path polars would take ~ and [1] for more than a name
+                table = pl.read_csv(opened, infer_schema=False, separator=_separator(file), encoding="utf8")
         else:
-            table = pl.read_parquet(file)
+            with file.open("rb") as opened:
+                table = pl.read_parquet(opened)
         table = table.rename({name: name.strip().lower() for name in table.columns})
     except (OSError, pl.exceptions.PolarsError) as error:
         why = (file.suffix == ".csv" and _long_row(file)) or str(error).splitlines()[0]
