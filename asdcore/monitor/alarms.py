@@ -110,8 +110,8 @@ class Alarms:
         """Become what :meth:`state` was taken of."""
         self.count, self._recent = state["count"], deque(Heard(**window) for window in state["recent"])
         if alarm := state["current"]:
-            heard = (Heard(**alarm[name]) for name in ("first", "peak", "last"))
-            self.current = Alarm(alarm["id"], *heard, alarm.get("explained"))
+            first, peak, last = (Heard(**alarm[name]) for name in ("first", "peak", "last"))
+            self.current = Alarm(alarm["id"], first, peak, last, alarm.get("explained"))
 
     def _quiet(self) -> dict[str, Any] | None:
         above = [window for window in self._recent if window.score > self.rule.threshold]
