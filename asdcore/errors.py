@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+
 class Interrupted(SystemExit):
     """Ends the process because a person wants it, from wherever it is."""
 

@@ -86,9 +86,11 @@ def test_a_dataset_error_keeps_every_problem_and_says_it_once():
 
 @pytest.mark.parametrize("stop", [SystemExit(), SystemExit(0), SystemExit(3), ValueError("odd"), StopIteration()])
 def test_a_plugin_that_ends_the_process_is_blamed_as_one_that_fails(stop):
-    with pytest.raises(PluginError, match=f"scorer 'theirs' failed with {type(stop).__name__}: .*a fault of the plugin"):
-        with blamed("scorer", "theirs"):
-            raise stop
+    with (
+        pytest.raises(PluginError, match=f"scorer 'theirs' failed with {type(stop).__name__}: .*a fault of the plugin"),
+        blamed("scorer", "theirs"),
+    ):
+        raise stop
 
 
 def test_a_person_who_interrupts_is_no_fault_of_a_plugin():
@@ -97,6 +99,6 @@ def test_a_person_who_interrupts_is_no_fault_of_a_plugin():
 
 
 def test_memory_that_runs_out_is_said_with_what_needs_less():
-    with pytest.raises(PluginError, match=r"scorer 'knn' ran out of memory \(8 GiB\)\. .* fewer --workers need less"):
-        with blamed("scorer", "knn"):
-            raise MemoryError("8 GiB")
+    said = r"scorer 'knn' ran out of memory \(8 GiB\)\. .* fewer --workers need less"
+    with pytest.raises(PluginError, match=said), blamed("scorer", "knn"):
+        raise MemoryError("8 GiB")
