@@ -71,6 +71,9 @@ from asdcore.errors import AsdcoreError, plain_warnings
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
 HELP = {"help": False}
 
+LONGEST = 2000
+"""Characters of a line of a message."""
+
 
 class Typer(typer.Typer):
     """A group whose commands refuse empty paths."""
@@ -165,6 +168,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     # Taken out here, so that it may stand anywhere: whoever wants a trace has just seen a command fail.
     debug = "--debug" in arguments
+    # OpenBLAS reads it when NumPy or SciPy loads it. On every core a thread would spin for 0.03 s before it sleeps, and
+    # wait for work that never comes: what asdcore computes, it computes on one thread.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     signal.signal(signal.SIGINT, _stop)
     plain_warnings()
     try:
@@ -187,10 +193,15 @@ def main() -> None:
 def _said(error: Exception) -> str:
     """Return the message for an error. A refusal of the system gets the advice that it lacks."""
     if isinstance(error, AsdcoreError):
-        return str(error)
+        return "\n".join(_in_short(line) for line in str(error).split("\n"))
     if isinstance(error, MemoryError):
         return "Memory ran out. What was finished is kept; fewer --workers need less. --debug shows where."
     return f"The system refused: {error}. --debug shows where."
+
+
+def _in_short(line: str) -> str:
+    """Shorten a line of a message, which may quote a file that is no text, or a table of a thousand columns."""
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} [...] {line[-300:]}"
 
 
 def _stop(*_: object) -> None:
