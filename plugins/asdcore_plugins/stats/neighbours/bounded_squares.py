@@ -10,8 +10,9 @@ in pairs. So with z = |x - m| + |y - m| no square is off by more than
 
     2 (D + 32) u |x - m| (|y - m| + 2 |m|) + 128 u z^2 + 4 u |m| z.
 
-The last term is there for the cosine alone: so far does rounding move a row that is scaled to unit length. These bounds include the error of
-:func:`asdcore.distances`: they are from its values, not from real numbers. Most errors are some 100 times smaller.
+The last term is there for the cosine alone: so far does rounding move a row that is scaled to unit length. These bounds
+include the error of :func:`asdcore.distances`: they are from its values, not from real numbers. Most errors are some
+100 times smaller.
 
 Time: n * m * D products, twice what is read in single precision. Memory: 8 MiB, and 24 bytes a row.
 """
