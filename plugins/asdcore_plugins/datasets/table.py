@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -118,16 +118,24 @@ class TableReader:
         -------
         polars.DataFrame or None
             clip, label (0 normal, 1 faulty) and domain (null if the table does not say it) of the machines whose every
-            test clip has a label; None if there is no such machine.
+            test clip has a label, and ``recording`` if the table names that of a test clip; None if there is no such
+            machine.
         """
         if not _tables(root):
             return folder_truth(root)
         machines: dict[str | None, list[tuple[str, int | None, str | None]]] = defaultdict(list)
+        recordings: dict[str, str] = {}
         for row in _read(root)[0]:
             if _split(row["split"]) == "test":
                 label = None if row["label"] is None else int(_is_fault(row["label"]))
                 machines[row["machine"]].append((str(row["clip"]), label, row["domain"]))
-        return labels_of_whole_machines(machines.values())
+                if row["recording"] is not None:
+                    recordings[str(row["clip"])] = row["recording"]
+        labels = labels_of_whole_machines(machines.values())
+        if labels is None or not recordings:
+            return labels
+        named = pl.col("clip").replace_strict(recordings, default=None, return_dtype=pl.String)
+        return labels.with_columns(recording=named)
 
 
 def _read(root: Path) -> tuple[list[Row], list[str]]:
@@ -136,18 +144,31 @@ def _read(root: Path) -> tuple[list[Row], list[str]]:
     rows: list[Row] = []
     problems: list[str] = []
     first: dict[str, int] = {}
+    empty: dict[str, list[tuple[int, str]]] = {}
     for number, cells in enumerate(table.iter_rows(named=True), start=2):
         row: Row = {name: _text(cells.get(name)) for name in (*NEEDED, *OPTIONAL)}
+        if missing := " and ".join(name for name in NEEDED if row[name] is None):
+            empty.setdefault(missing, []).append((number, row["path"] or "(no path)"))
         wrong = list(_problems(root, row))
-        if row["path"] is not None and not wrong:
+        if row["path"] is not None and not wrong and not missing:
             row["clip"] = clip = clip_of(row)
             if clip in first:
                 wrong.append(f"row {first[clip]} names it too, and a clip has one row")
             first.setdefault(clip, number)
         problems += [f"{row['path'] or '(no path)'}: row {number}: {problem}" for problem in wrong]
-        if not wrong:
+        if not wrong and not missing:
             rows.append(row)
-    return rows, [*problems, *mixed_channels(first), *overlaps(first)]
+    return rows, [*_empty_cells(empty), *problems, *mixed_channels(first), *overlaps(first)]
+
+
+def _empty_cells(empty: Mapping[str, Sequence[tuple[int, str]]]) -> Iterator[str]:
+    """Yield one problem for all rows that lack the same: a table that nobody has filled in lacks it in every row."""
+    for missing, where in empty.items():
+        number, path = where[0]
+        if where[1:]:
+            yield f"{path}: row {number}, and {len(where) - 1} more up to row {where[-1][0]}: their {missing} are empty"
+        else:
+            yield f"{path}: row {number}: its {missing} {'are' if ' and ' in missing else 'is'} empty"
 
 
 def _check_encoding(file: Path, root: Path) -> None:
@@ -212,9 +233,6 @@ def _tables(root: Path) -> list[Path]:
 
 def _problems(root: Path, row: Row) -> Iterator[str]:
     """Yield what is wrong with one row."""
-    for name in NEEDED:
-        if row[name] is None:
-            yield f"its {name} is empty"
     if path := row["path"]:
         parts = PurePosixPath(path).parts
         if path.startswith("/") or ".." in parts or "\\" in path or str(PurePosixPath(path)) != path:
