@@ -66,7 +66,7 @@ from asdcore.cli import (
 )
 from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
 from asdcore.cli.streams import check_folder, own_streams
-from asdcore.errors import AsdcoreError, plain_warnings
+from asdcore.errors import AsdcoreError, Interrupted, plain_warnings
 
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
 HELP = {"help": False}
@@ -209,12 +209,12 @@ def _stop(*_: object) -> None:
     if sys.unraisablehook is not _stop_again:
         typer.echo("Stopped. What was computed is kept: the same command goes on from there.", err=True)
         sys.unraisablehook = _stop_again
-    sys.exit(INTERRUPTED)
+    raise Interrupted(INTERRUPTED)
 
 
 def _stop_again(lost: sys.UnraisableHookArgs) -> None:
     """Interrupt once more if a library's callback has swallowed the end of the command."""
-    if lost.exc_type is SystemExit:
+    if issubclass(lost.exc_type, SystemExit):
         # A moment later: what is raised while this hook runs would be swallowed too.
         later = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
         later.daemon = True
