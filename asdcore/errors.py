@@ -24,6 +24,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+
+class Interrupted(SystemExit):
+    """Ends the process because a person wants it, from wherever it is."""
+
+
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -115,12 +120,20 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 
 @contextmanager
 def blamed(kind: str, name: str) -> Iterator[None]:
-    """Turn any exception of a plugin's code, except an AsdcoreError, into a PluginError that names the plugin."""
+    """Turn any exception of a plugin's code, except an AsdcoreError, into a PluginError that names the plugin.
+
+    So does an end of the process that its code asks for: a run would end with its exit code, without a word.
+    """
     try:
         yield
-    except AsdcoreError:
+    except (AsdcoreError, Interrupted):
         raise
-    except Exception as error:
+    except MemoryError as error:
+        raise PluginError(
+            f"{kind} {name!r} ran out of memory{f' ({error})' * bool(str(error))}. What was finished is kept; fewer "
+            "--workers need less. --debug shows where."
+        ) from error
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"{kind} {name!r} failed with {type(error).__name__}: {error}. That is a fault of the plugin: "
             f"'asdcore check-plugin {name}' may show it, --debug shows the trace."

@@ -26,7 +26,7 @@ from typing import Any, TypedDict, Unpack, overload
 
 import polars as pl
 
-from asdcore.basics.paths import given_path, path_or
+from asdcore.basics.paths import check_utf8, given_path, path_or
 from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
 from asdcore.components.readers import ListsClips, left_out_by, lister_of, year_of
 from asdcore.compute.recordings_out_of_reach import check_apart
@@ -141,7 +141,7 @@ def run(
     if isinstance(portfolio, Portfolio):
         portfolio.check_components()
     plan = portfolio if isinstance(portfolio, Portfolio) else load_portfolio(portfolio)
-    root, folder = seen_by(cluster, given_path(data, "data")), given_path(out, "out")
+    root, folder = seen_by(cluster, check_utf8(given_path(data, "data"), "data")), given_path(out, "out")
     kept = Store(seen_by(cluster, path_or(store, "store", default_store())))
     seeds = plan.seeds_of_trials(trials)
     plans = {folder: plan} if seeds is None else {trial_folder(folder, seed): plan.trial(seed) for seed in seeds}

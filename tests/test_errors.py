@@ -12,7 +12,7 @@ import pytest
 
 import asdcore
 import asdcore_plugins
-from asdcore.errors import DatasetError, by_recording, located
+from asdcore.errors import DatasetError, Interrupted, PluginError, blamed, by_recording, located
 
 
 def classes():
@@ -82,3 +82,23 @@ def test_a_dataset_error_keeps_every_problem_and_says_it_once():
     error = DatasetError("Wrong.", [f"a.wav#t={s}-{s + 1}: NaN" for s in range(9)])
     assert len(error.problems) == 9
     assert str(error) == "Wrong.\n  - a.wav: NaN (9 clips of it, from t=0-1 on)"
+
+
+@pytest.mark.parametrize("stop", [SystemExit(), SystemExit(0), SystemExit(3), ValueError("odd"), StopIteration()])
+def test_a_plugin_that_ends_the_process_is_blamed_as_one_that_fails(stop):
+    with (
+        pytest.raises(PluginError, match=f"scorer 'theirs' failed with {type(stop).__name__}: .*a fault of the plugin"),
+        blamed("scorer", "theirs"),
+    ):
+        raise stop
+
+
+def test_a_person_who_interrupts_is_no_fault_of_a_plugin():
+    with pytest.raises(Interrupted), blamed("scorer", "theirs"):
+        raise Interrupted(130)
+
+
+def test_memory_that_runs_out_is_said_with_what_needs_less():
+    said = r"scorer 'knn' ran out of memory \(8 GiB\)\. .* fewer --workers need less"
+    with pytest.raises(PluginError, match=said), blamed("scorer", "knn"):
+        raise MemoryError("8 GiB")

@@ -76,6 +76,24 @@ def test_a_second_run_computes_nothing_and_gives_the_same(dataset, fused, tmp_pa
     assert (heard.stages["embed"], heard.stages["score"]) == (0, 0)
 
 
+def test_the_names_of_folders_change_nothing(make_dataset, simple, tmp_path, monkeypatch):
+    """Names that a library could take for a pattern, the home folder or an address, beside what it would then find."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    first = asdcore.run(simple, make_dataset(tmp_path / "data", source=8, target=4, test=1), "run1", store="store1")
+    (tmp_path / "data").rename("data [1] 50%\nfull")
+    for out, store in (("run[1]", "store?"), ("~", "file:")):
+        assert digests(asdcore.run(simple, "data [1] 50%\nfull", out, store=store)) == digests(first)
+        assert digests(asdcore.load_run(out)) == digests(first)
+        manifest = asdcore.freeze(out, "frozen[1].json" if out == "~" else "frozen.json")
+        assert asdcore.verify(manifest.path).passed
+    assert not (tmp_path / "home").exists()
+    for wrong in ({"data": "x\udcff"}, {"out": "x\udcff"}, {"store": "x\udcff"}):
+        with pytest.raises(AsdcoreError, match=r"udcff', whose name is not text in UTF-8"):
+            asdcore.run(simple, **{"data": "data [1] 50%\nfull", "out": "run3", **wrong})
+    assert not (tmp_path / "run3").exists()
+
+
 def test_the_store_and_the_workers_change_nothing(dataset, fused, tmp_path):
     one = asdcore.run(fused, dataset, tmp_path / "a", store=tmp_path / "s1")
     two = asdcore.run(fused, dataset, tmp_path / "b", store=tmp_path / "s2", workers=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,6 +23,18 @@ UNREAD = (".aac", ".aif", ".aiff", ".m4a", ".mp3", ".ogg", ".opus", ".raw", ".wm
 
 RECORDINGS = (*SOUNDS, *MEASURED)
 """The endings that a recording may have."""
+
+DEEPEST = 255
+"""Folders inside one another in a path that is given."""
+
+LONGEST = 200
+"""Characters of a path in a message about it."""
+
+REFUSED = {
+    errno.ELOOP: "a link that leads round in circles",
+    errno.ENAMETOOLONG: "which is longer than a name may be here",
+}
+"""What is wrong with a path, by the number of the system's error."""
 
 
 def is_recording(name: str, *, named: bool = False) -> bool:
@@ -77,15 +90,47 @@ def _is_above(folder: Path, others: Iterable[Path]) -> bool:
 
 
 def given_path(path: str | Path, what: str) -> Path:
-    """Return a path that was given as ``what``, such as "data"; AsdcoreError if it is empty.
+    """Return a path that was given as ``what``, such as "data"; AsdcoreError if it cannot name a file or folder.
 
-    An empty text, as an unset variable of a shell leaves it, would otherwise mean the working folder.
+    An empty text, as an unset variable of a shell leaves it, would otherwise mean the working folder. Of a path that no
+    library could take, the first would say so in words of its own.
     """
     if not str(path):
         raise AsdcoreError(f"{what} is empty. Name a file or folder; '.' is the working folder.")
     if "\0" in str(path):
         raise AsdcoreError(f"{what} is {str(path)!r}, and no path holds a zero byte. Name a file or folder.")
+    if trouble := _trouble(Path(path)):
+        raise AsdcoreError(f"{what} is {_in_short(str(path))}, {trouble}. Name another file or folder.")
     return Path(path)
+
+
+def _trouble(path: Path) -> str:
+    """Say why the system, or a library that takes paths as text, would refuse a path; "" if neither would."""
+    here = path.absolute()
+    if len(here.parts) > DEEPEST:
+        return f"which lies {len(here.parts):,} folders deep; {DEEPEST} are allowed"
+    try:
+        here.stat()
+    except OSError as error:
+        return REFUSED.get(error.errno or 0, "")
+    return ""
+
+
+def _in_short(path: str) -> str:
+    shown = repr(path)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 20]}...{shown[-17:]}"
+
+
+def check_utf8(path: Path, what: str) -> Path:
+    """Return a path below which files are written or recorded; AsdcoreError if it is not text in UTF-8."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise AsdcoreError(
+            f"{what} is {_in_short(str(path.absolute()))}, whose name is not text in UTF-8. Rename the folder, or give "
+            "a link to it with a name that is."
+        ) from None
+    return path
 
 
 def path_of_variable(name: str) -> Path | None:

@@ -66,10 +66,13 @@ from asdcore.cli import (
 )
 from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
 from asdcore.cli.streams import check_folder, own_streams
-from asdcore.errors import AsdcoreError, plain_warnings
+from asdcore.errors import AsdcoreError, Interrupted, plain_warnings
 
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
 HELP = {"help": False}
+
+LONGEST = 2000
+"""Characters of a line of a message."""
 
 
 class Typer(typer.Typer):
@@ -165,6 +168,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     # Taken out here, so that it may stand anywhere: whoever wants a trace has just seen a command fail.
     debug = "--debug" in arguments
+    # OpenBLAS reads it when NumPy or SciPy loads it. On every core a thread would spin for 0.03 s before it sleeps, and
+    # wait for work that never comes: what asdcore computes, it computes on one thread.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     signal.signal(signal.SIGINT, _stop)
     plain_warnings()
     try:
@@ -187,10 +193,15 @@ def main() -> None:
 def _said(error: Exception) -> str:
     """Return the message for an error. A refusal of the system gets the advice that it lacks."""
     if isinstance(error, AsdcoreError):
-        return str(error)
+        return "\n".join(_in_short(line) for line in str(error).split("\n"))
     if isinstance(error, MemoryError):
         return "Memory ran out. What was finished is kept; fewer --workers need less. --debug shows where."
     return f"The system refused: {error}. --debug shows where."
+
+
+def _in_short(line: str) -> str:
+    """Shorten a line of a message, which may quote a file that is no text, or a table of a thousand columns."""
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} [...] {line[-300:]}"
 
 
 def _stop(*_: object) -> None:
@@ -198,12 +209,12 @@ def _stop(*_: object) -> None:
     if sys.unraisablehook is not _stop_again:
         typer.echo("Stopped. What was computed is kept: the same command goes on from there.", err=True)
         sys.unraisablehook = _stop_again
-    sys.exit(INTERRUPTED)
+    raise Interrupted(INTERRUPTED)
 
 
 def _stop_again(lost: sys.UnraisableHookArgs) -> None:
     """Interrupt once more if a library's callback has swallowed the end of the command."""
-    if lost.exc_type is SystemExit:
+    if issubclass(lost.exc_type, SystemExit):
         # A moment later: what is raised while this hook runs would be swallowed too.
         later = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
         later.daemon = True

@@ -36,13 +36,16 @@ System = Annotated[
 
 
 class Command(TyperCommand):
-    """A command that refuses an empty path. An unset shell variable leaves one, and it would mean '.'."""
+    """A command that refuses paths that name nothing, such as an empty one.
+
+    An unset shell variable leaves an empty one, and it would mean '.'.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse what was typed; raises AsdcoreError if a path in it is empty."""
+        """Parse what was typed; raises AsdcoreError if a path in it cannot name a file or folder."""
         hints = get_type_hints(inspect.unwrap(self.callback)) if self.callback else {}
-        paths = {name for name, hint in hints.items() if Path in (hint, *get_args(hint))}
-        options = {option for param in self.params if param.name in paths for option in param.opts}
+        paths = [param for param in self.params if Path in (hints.get(param.name), *get_args(hints.get(param.name)))]
+        options = {option for param in paths for option in param.opts}
         for before, typed in zip(["", *args], args, strict=False):
             option, equals, value = typed.partition("=")
             if equals and not value and option in options:
@@ -51,7 +54,17 @@ class Command(TyperCommand):
                 given_path("", before if before in options else "an argument")
         for param in self.params:
             vars(param)["process_value"] = partial(_processed, param, param.process_value)
-        return super().parse_args(ctx, args)
+        left = super().parse_args(ctx, args)
+        for param in paths:
+            called = param.opts[0] if param.opts[0].startswith("-") else param.name.upper()
+            for path in _as_list(ctx.params[param.name]):
+                given_path(path, called)
+        return left
+
+
+def _as_list(value: Any) -> list[Any]:
+    """Return the values of an option or argument: none, one or several."""
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
 def _processed(param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:

@@ -28,6 +28,7 @@ from asdcore.contract.tokens import is_exact
 from asdcore.data.audio import AudioFacts, Resampler, decode_new, decoded_in_blocks
 from asdcore.data.pooling import POOLINGS, pool
 from asdcore.data.pooling_blocks import SpooledTokens, pool_spooled
+from asdcore.data.sound_digest import SoundDigest
 from asdcore.data.still_channels import StillChannels
 from asdcore.errors import DataError, PluginError, blamed, located
 from asdcore.store.atomic import disk_trouble
@@ -57,16 +58,17 @@ def hear_long(
                 raise DataError(
                     f"{path.name}: changed since it was indexed. Restore or replace the file, then run again."
                 )
-            channels = StillChannels(facts.channels)
-            blocks = _noticed(blocks, channels)
-            if facts.sha256 in held:
-                while not channels.are_none and next(blocks, None) is not None:
-                    pass
-                return replace(facts, still=channels.bits), {}
-            if why := next(filter(None, (refused(request, device, facts) for request in whole)), ""):
+            channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
+            is_held = facts.sha256 in held
+            why = "" if is_held else next(filter(None, (refused(request, device, facts) for request in whole)), "")
+            if why:
                 raise DataError(f"{path.name}: {why}")
-            sounds = _spooled(blocks, facts.sample_rate, streamed, device, folder, stack)
-        facts = replace(facts, still=channels.bits)
+            blocks = _noticed(blocks, channels, digest)
+            # What is noticed must not depend on what a store holds.
+            sounds = _spooled(blocks, facts.sample_rate, [] if is_held else streamed, device, folder, stack)
+        facts = replace(facts, still=channels.bits, sound=digest.hexdigest())
+        if is_held:
+            return facts, {}
         features: Features = {}
         for request in streamed:
             features |= _encoded(request, sounds[_key(request, device)], device, folder)
@@ -156,10 +158,11 @@ def _spooled(
     return spools
 
 
-def _noticed(blocks: Iterator[Array], channels: StillChannels) -> Iterator[Array]:
-    """Yield blocks (n_samples, n_channels), and notice which channels change in them."""
+def _noticed(blocks: Iterator[Array], channels: StillChannels, digest: SoundDigest) -> Iterator[Array]:
+    """Yield blocks (n_samples, n_channels), and notice which channels change in them, and what sound they are."""
     for block in blocks:
         channels.hear(block)
+        digest.update(block)
         yield block
 
 

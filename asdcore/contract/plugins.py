@@ -229,10 +229,7 @@ def installed() -> Plugins:
 
 
 def loaded(names: Iterable[str] | None) -> Plugins:
-    """Load the plugins named (None: all that are installed) and no others; :func:`chosen` lets them be used.
-
-    Unlike :func:`restricted` it changes nothing for other threads.
-    """
+    """Load the plugins named (None: all that are installed) and no others; :func:`chosen` lets them be used."""
     since, only = begin_loading(), None if names is None else tuple(sorted(names))
     plugins = Plugins(offered(only), only)
     plugins.since = since
@@ -251,15 +248,13 @@ def restrict(names: Iterable[str] | None) -> None:
 
 @contextmanager
 def restricted(names: Iterable[str] | None, plugins: Plugins | None = None) -> Iterator[Plugins]:
-    """Let :func:`installed` know, inside, only the plugins named (None: all); ``plugins`` if they are loaded."""
-    global _restriction, _current
-    before = _restriction, _current
-    restrict(names)
-    _current = plugins
-    try:
-        yield installed()
-    finally:
-        _restriction, _current = before
+    """Let :func:`installed` know, inside, only the plugins named (None: all); ``plugins`` if they are loaded.
+
+    So it is in this thread and in threads that carry its context: another thread may score something else meanwhile.
+    """
+    allowed = plugins or loaded(names)
+    with chosen(allowed):
+        yield allowed
 
 
 @contextmanager

@@ -61,6 +61,10 @@ class AudioFacts:
     sound: str = field(default="", compare=False)
 
 
+class _TooLongError(DataError):
+    """A recording has more samples than are held."""
+
+
 def inspect_audio(path: Path) -> AudioFacts:
     """Hash a file and its sound; raises DataError, naming the file, if :func:`decode` would.
 
@@ -80,12 +84,13 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
     With ``sha256`` the file must still have that digest: DataError if it changed since it was indexed.
     """
     try:
-        audio, facts = decode_new(path)
+        audio, facts = _decoded(path)
         if sha256 not in (None, facts.sha256):
             raise DataError(f"{path.name}: changed since it was indexed")
     except DataError as error:
         what = str(error).removeprefix(path.name)
-        raise DataError(f"{path}{what}. Restore or replace the file, then run again.") from error
+        way = "" if isinstance(error, _TooLongError) else " Restore or replace the file, then run again."
+        raise DataError(f"{path}{what}.{way}") from error
     return audio, facts.sample_rate
 
 
@@ -94,11 +99,21 @@ def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
 
     Raises DataError, before anything is decoded, if that is more than :data:`HELD`.
     """
+    audio, facts = _decoded(path)
+    digest = SoundDigest(facts.sample_rate, facts.channels)
+    # Cut as _samples does: after a full last block comes an empty one.
+    for start in range(0, facts.n_samples + 1, BLOCK):
+        digest.update(audio[:, start : start + BLOCK].T)
+    return audio, replace(facts, sound=digest.hexdigest())
+
+
+def _decoded(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
+    """Return what :func:`decode_new` does, without the digest of the sound."""
     with decoded_in_blocks(path) as (facts, given):
         if (size := 4 * facts.channels * facts.n_samples) > HELD:
             start = part_of(path.name).seconds[0]
             part = part_name(*part_of(path.name)._replace(start=str(start), end=str(start + 10)))
-            raise DataError(
+            raise _TooLongError(
                 f"{path.name}: lasts {duration(facts.n_samples / facts.sample_rate)}, {size / 1e9:.2f} GB of samples, "
                 f"and at most {HELD / 1e9:.2f} GB are held in memory. Name a part of it, such as {part}, or cut it "
                 "into windows"

@@ -8,6 +8,7 @@ import polars as pl
 
 from asdcore.basics.paths import is_recording, walked
 from asdcore.basics.recording_parts import part_of
+from asdcore.basics.table_files import write_csv, write_parquet
 from asdcore.errors import DataError
 from asdcore.store.atomic import atomic_path
 
@@ -18,7 +19,10 @@ PART = ("start", "end", "channel", "rate", "unit")
 TABLE = "clips.csv"
 """A table of clips, not of samples."""
 
-COLUMNS = ("path", *KNOWN, *PART)
+NEIGHBOURS = ("recording", "order")
+"""The columns that say which train clips were recorded side by side."""
+
+COLUMNS = ("path", *KNOWN, *PART, *NEIGHBOURS)
 
 ENDINGS = (".csv", ".parquet")
 
@@ -55,7 +59,7 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
     if not paths:
         raise DataError(f"{root} holds no recording that can be read, so there is nothing to list.")
     described = clips if clips is not None else pl.DataFrame(schema=dict.fromkeys(("clip", *KNOWN), pl.String))
-    described = described.select("clip", *(name for name in KNOWN if name in described.columns))
+    described = described.select("clip", *(name for name in (*KNOWN, *NEIGHBOURS) if name in described.columns))
     if truth is not None:
         told = truth.select("clip", "label", told=pl.col("domain"))
         described = (
@@ -69,7 +73,7 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
     lacking = [pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in rows.columns]
     table = rows.with_columns(lacking).select(COLUMNS)
     with atomic_path(file) as temporary:
-        table.write_csv(temporary) if file.suffix == ".csv" else table.write_parquet(temporary)
+        (write_csv if file.suffix == ".csv" else write_parquet)(table, temporary)
     return len(rows)
 
 

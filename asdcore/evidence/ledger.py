@@ -192,6 +192,7 @@ def record_verdict(log: Path, on: str, verdict: Verdict, because: str | None = N
             "because": _sentence(because),
         }
 
+    make(read_chain(log))  # a refusal leaves no log where there was none
     return append(log, make)
 
 

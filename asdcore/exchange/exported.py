@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.basics.paths import given_path
+from asdcore.basics.table_files import write_parquet
 from asdcore.compute.scoring import combined
 from asdcore.contract.plugins import installed
 from asdcore.errors import DataError, did_you_mean
@@ -129,7 +130,7 @@ def _write_parquet(path: Path, clips: pl.DataFrame, arrays: Sequence[Floats]) ->
         shapes = pl.Series([array.shape for array in arrays], dtype=pl.List(pl.Int32))
         table = named.with_columns(shape=shapes, values=flat)
     with atomic_path(path) as temporary:
-        table.write_parquet(temporary, compression="zstd", statistics=False)
+        write_parquet(table, temporary)
 
 
 def _write_folder(path: Path, arrays: Mapping[str, Floats]) -> None:

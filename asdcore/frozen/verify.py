@@ -108,7 +108,9 @@ def verify(
     result = work.compared(str(manifest), notes)
     if recompute:
         with connected(cluster, pinned.predicate["run"]["device"], work.progress) as connection:
-            rows, changed = rebuild(pinned, roots, workers, work.progress, connection, retrain=retrain)
+            rows, changed = rebuild(
+                pinned, roots, workers, work.progress, connection, retrain=retrain, kernels=result.kernels
+            )
         return work.with_proof(replace(result, recomputed=rows), changed, recomputed_note(result.kernels, changed))
     if not result.kernels:
         return result

@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from asdcore.basics.paths import check_utf8
 from asdcore.errors import AsdcoreError, StoreError
 from asdcore.store.file_locks import Lock, take
 
@@ -42,6 +43,7 @@ _ADVICE = {
     errno.ENOTDIR: "part of the path is a file, not a folder. Choose {elsewhere}",
     errno.EFBIG: "the file is larger than this file system or process may write",
 }
+_CUT_SHORT = "the disk takes no more of it. Free some space, or choose {elsewhere}"
 
 
 @contextmanager
@@ -62,7 +64,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise StoreError if ``folder`` is not writable, before any work is done."""
+    """Raise StoreError if ``folder`` is not writable, or its name cannot be written down, before any work is done."""
+    check_utf8(folder, "The folder to write to")
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
     if there.is_symlink() and not there.exists():
         raise StoreError(
@@ -214,7 +217,7 @@ def _remove(path: Path) -> None:
 def _disk_trouble(error: Exception) -> str | None:
     """Return what is wrong with the disk, or None if the error is about something else.
 
-    polars wraps an operating-system error in its own class and keeps only the text.
+    polars wraps an operating-system error in its own class and keeps only the text, or not even that.
     """
     number = error.errno if isinstance(error, OSError) else None
     if number in _ADVICE:
@@ -223,4 +226,6 @@ def _disk_trouble(error: Exception) -> str | None:
     for code, reason in _ADVICE.items():
         if os.strerror(code) in text or f"os error {code})" in text:
             return reason
+    if "Invalid thrift: transport error" in text:
+        return _CUT_SHORT
     return f"{error}".replace("{", "{{").replace("}", "}}") if isinstance(error, OSError) else None

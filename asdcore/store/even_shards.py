@@ -32,7 +32,8 @@ def arrow_table(shard: Path, columns: list[str] | None = None) -> Any:
     import pyarrow.parquet
 
     def read() -> Any:
-        with pyarrow.parquet.ParquetFile(shard) as file:
+        # Of a path pyarrow would take "file:" for the beginning of an address.
+        with pyarrow.OSFile(str(shard)) as opened, pyarrow.parquet.ParquetFile(opened) as file:
             return file.read(columns, use_threads=False)
 
     return unstale(read)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from asdcore.basics.table_files import parquet_metadata, parquet_schema
 from asdcore.errors import StoreError
 from asdcore.store.atomic import check_writable, json_text, write_bytes, write_text
 from asdcore.store.digest import TABLE_ALGORITHM, bytes_digest, file_digest
@@ -25,7 +26,7 @@ JOURNAL, NOTES = ".asdcore-unfinished.json", ".asdcore-tables.json"
 def is_table(path: Path) -> bool:
     """Whether a file is a Parquet file that asdcore wrote."""
     try:
-        return path.is_file() and TABLE_ALGORITHM in pl.read_parquet_metadata(path)
+        return path.is_file() and TABLE_ALGORITHM in parquet_metadata(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return False
 
@@ -37,7 +38,7 @@ def is_damaged_table(path: Path) -> bool:
     if begins not in (b"PAR1", b""):
         return False
     try:
-        pl.read_parquet_schema(path)
+        parquet_schema(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return True
     return False

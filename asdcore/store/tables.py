@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from asdcore.basics import table_files
 from asdcore.errors import StoreError
 from asdcore.store.atomic import atomic_path
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
@@ -100,10 +101,11 @@ CLIP_INDEX = Table(
         "recording": pl.String,
     },
     unknown=("order", "recording"),
-    if_known={"unit": pl.String},
+    if_known={"unit": pl.String, "sound": pl.String},
 )
 """``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
-:mod:`asdcore.data.recording_columns`. ``unit`` is that of the samples, such as "g", where a file or table says it."""
+:mod:`asdcore.data.recording_columns`. ``unit`` is that of the samples, such as "g", where a file or table says it.
+``sound`` is the digest of the samples (:mod:`asdcore.data.same_sound`); runs add it to what a dataset reader lists."""
 
 GROUND_TRUTH = Table("ground truth", ("clip",), {"clip": pl.String, "label": pl.Int8, "domain": pl.String})
 FEATURES = Table(
@@ -199,7 +201,7 @@ def read_digested(table: Table, path: Path, repair: str) -> tuple[pl.DataFrame, 
 def write_parquet(frame: pl.DataFrame, path: Path, digest: str) -> None:
     """Write a frame with its content digest in the file's metadata, atomically."""
     with atomic_path(path) as temporary:
-        frame.write_parquet(temporary, compression="zstd", statistics=False, metadata={TABLE_ALGORITHM: digest})
+        table_files.write_parquet(frame, temporary, {TABLE_ALGORITHM: digest})
 
 
 def read_parquet(path: Path, repair: str) -> pl.DataFrame:
@@ -207,7 +209,7 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
     if appears(path) and not path.is_file():  # a pipe could be read for ever
         raise StoreError(f"{path} is not a regular file. {repair}")
     try:
-        return unstale(lambda: pl.read_parquet(path))
+        return unstale(lambda: table_files.read_parquet(path))
     except FileNotFoundError:
         raise StoreError(f"There is no {path}. {repair}") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -216,7 +218,7 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
 
 def stored_digest(path: Path) -> str:
     """Return the content digest in a file's metadata."""
-    return unstale(lambda: pl.read_parquet_metadata(path)).get(TABLE_ALGORITHM, "none")
+    return unstale(lambda: table_files.parquet_metadata(path)).get(TABLE_ALGORITHM, "none")
 
 
 def check_content(frame: pl.DataFrame, key: tuple[str, ...], path: Path, repair: str) -> str:

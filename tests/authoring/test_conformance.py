@@ -351,6 +351,12 @@ def test_run_checks_never_raises() -> None:
     assert [result.name for result in results] == list(checks("scorer"))
     assert {result.passed for result in results[:1]} == {False}
     assert "ZeroDivisionError: by nothing" in results[0].message
+
+    class Ends(Broken):
+        def fit(self, features: Any, domain: Any) -> Ends:
+            raise SystemExit(0)
+
+    assert "SystemExit: 0" in run_checks("scorer", Ends)[0].message
     for kind in KINDS:
         assert not any(result.passed for result in run_checks(kind, lambda: 1 / 0))
         assert not any(result.passed for result in run_checks(kind, "not_installed"))

@@ -9,7 +9,7 @@ import typer.main
 from typer.testing import CliRunner
 
 import asdcore
-from asdcore.basics.paths import files_below, given_path, path_of_variable, path_or, walked
+from asdcore.basics.paths import check_utf8, files_below, given_path, path_of_variable, path_or, walked
 from asdcore.cli import app
 from asdcore.errors import AsdcoreError
 from asdcore.resources.registry import open_registry, resource_folder
@@ -41,6 +41,29 @@ def test_what_names_nothing_is_refused(empty, tmp_path):
     for ask in (lambda: given_path(empty, "out"), lambda: path_or(empty, "out", tmp_path)):
         with pytest.raises(AsdcoreError, match="out is .* Name a file or folder"):
             ask()
+
+
+def test_what_no_library_could_take_is_refused(tmp_path):
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    refused = {
+        tmp_path / "round": "a link that leads round in circles",
+        tmp_path / "round" / "deeper": "a link that leads round in circles",
+        tmp_path / ("n" * 300): "which is longer than a name may be here",
+        Path("a/" * 2000): r"which lies 2,\d+ folders deep; 255 are allowed",
+    }
+    for path, why in refused.items():
+        with pytest.raises(AsdcoreError, match=f"out is '.*', {why}. Name another file or folder") as error:
+            given_path(path, "out")
+        assert len(str(error.value)) < 400
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    for path in ("nowhere", "gone/deeper", "n" * 200, "x\udcff"):
+        assert given_path(tmp_path / path, "out") == tmp_path / path
+
+
+def test_what_is_written_down_is_text(tmp_path):
+    assert check_utf8(tmp_path / "Halle süd", "out") == tmp_path / "Halle süd"
+    with pytest.raises(AsdcoreError, match=r"out is '.*x\\udcff', whose name is not text in UTF-8. Rename the folder"):
+        check_utf8(tmp_path / "x\udcff", "out")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +147,21 @@ def test_commands_take_no_empty_path(words, tmp_path, monkeypatch):
         with pytest.raises(AsdcoreError, match=f"{words[-1]} is empty. Name a file or folder"):
             CliRunner().invoke(app, typed, catch_exceptions=False)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [words for words in paths() if words[-1] != "--registry"], ids=" ".join)
+def test_commands_take_no_path_that_names_nothing(words, tmp_path, monkeypatch):
+    """Whatever else is missing: what a path says is looked at as soon as it is parsed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    group = typer.main.get_command(app)
+    command = next(command for names, command in commands(group) if list(names) == words[:-1])
+    for param in command.params:  # nothing else may be missed first
+        param.required = False
+    for path in ("round", "a/" * 2000, "n" * 300):
+        with pytest.raises(AsdcoreError, match=f"{words[-1]} is .* Name another file or folder"):
+            command.make_context("command", [words[-1], path])
+    assert list(tmp_path.iterdir()) == [tmp_path / "round"]
 
 
 def test_text_may_be_empty(tmp_path):

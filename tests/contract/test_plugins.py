@@ -9,7 +9,9 @@ import re
 import statistics
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +22,7 @@ from asdcore.contract import hookspecs, interfaces
 from asdcore.contract.plugins import Plugins, installed, origin, restricted
 from asdcore.contract.source_code.files import source_digest
 from asdcore.errors import PluginError
+from asdcore.stages.embed_ahead import done_ahead
 
 
 class Scorer:
@@ -226,6 +229,29 @@ def test_restrictions_end_with_their_block_even_inside_one_another_or_where_it_f
     with pytest.raises(PluginError), restricted(["gone"]):
         pass
     assert set(installed().hooks) == everything
+
+
+def test_restrictions_of_threads_are_their_own_in_whatever_order_they_end():
+    """An inference in one thread must not take the plugins of a run in another, nor leave its own behind."""
+    names = {"first": "asdcore_plugins.scorers.knn", "second": "asdcore_plugins.guards.tail"}
+    entered, left = {name: Event() for name in names}, {name: Event() for name in names}
+    everything = set(installed().hooks)
+
+    def restrict_until(name):
+        with restricted([names[name]]):
+            entered[name].set()
+            assert left[name].wait(60)
+            return set(installed().hooks), list(done_ahead(decoders, lambda _: set(installed().hooks), [0], 1))
+
+    with ThreadPoolExecutor(2) as pool, ThreadPoolExecutor(1) as decoders:
+        decoders.submit(int).result()  # its thread is older than any restriction
+        results = {name: pool.submit(restrict_until, name) for name in names}
+        assert all(event.wait(60) for event in entered.values())
+        assert set(installed().hooks) == everything
+        for name in names:
+            left[name].set()
+            assert results[name].result(60) == ({names[name]}, [{names[name]}])
+            assert set(installed().hooks) == everything
 
 
 def test_a_pinned_plugin_that_is_not_installed_is_named():

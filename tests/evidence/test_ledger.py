@@ -113,3 +113,9 @@ def test_a_name_that_is_no_text_is_written_as_far_as_it_is(log):
     record_look(log, Look("score files \udcff", "t", "1", hypothesis="\udcff"))
     (look,) = read_ledger(log).looks
     assert (look.entry["what"], look.entry["hypothesis"]) == ("score files ?", "?")
+
+
+def test_a_verdict_on_nothing_leaves_nothing(log):
+    with pytest.raises(EvaluationError, match="No evaluations in .* are named '1'"):
+        record_verdict(log, "1", "kept")
+    assert not log.parent.exists()

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.evidence.uncertainty.resample import bootstrap_weights, left_out_weights, precision, swaps
+from asdcore.errors import EvaluationError
+from asdcore.evidence.uncertainty.resample import (
+    MOST,
+    bootstrap_weights,
+    check_draws,
+    left_out_weights,
+    precision,
+    swaps,
+)
 
 STRATA = (("a", np.array([0, 2, 4])), ("b", np.array([1, 3, 5, 6, 7])), ("c", np.array([8])))
 
@@ -86,3 +94,9 @@ def test_recordings_of_one_clip_each_and_a_single_recording_change_nothing():
         assert np.array_equal(bootstrap_weights(STRATA, 50, 7, recordings), bootstrap_weights(STRATA, 50, 7))
         assert np.array_equal(left_out_weights(STRATA, recordings), left_out_weights(STRATA))
         assert np.array_equal(swaps("s", 9, 50, 7, recordings), swaps("s", 9, 50, 7))
+
+
+def test_more_draws_than_anyone_needs_are_refused():
+    with pytest.raises(EvaluationError, match=r"replicates is 10{40}; at most 1,000,000 are allowed"):
+        bootstrap_weights(STRATA, 10**40, seed=0)
+    check_draws("permutations", MOST)

@@ -267,6 +267,6 @@ def _result(name: str, check: Check, given: tuple[Any, ...]) -> Result:
         check(*given)
     except AssertionError as error:
         return Result(name, False, str(error) or "AssertionError without a message")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Result(name, False, f"The component raised {type(error).__name__}: {error}")
     return Result(name, True, "")

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.basics.table_files import read_csv
 from asdcore.data.formats.channels import Channel
 from asdcore.data.formats.csv_head import Head, head_of
 from asdcore.data.formats.time_stamps import SECONDS, rate_of
@@ -74,7 +75,7 @@ class CsvRecording:
 def _table(path: Path, head: Head) -> pl.DataFrame:
     """Read the rows below the head as text, without empty ones at the end; raises DataError if their lengths differ."""
     try:
-        table = pl.read_csv(
+        table = read_csv(
             path,
             separator=head.separator,
             has_header=False,

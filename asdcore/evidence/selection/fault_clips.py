@@ -18,6 +18,7 @@ import polars as pl
 
 from asdcore.basics.paths import SOUNDS, files_below
 from asdcore.basics.recording_parts import recording_path
+from asdcore.basics.table_files import read_csv, read_parquet
 from asdcore.data.audio import AudioFacts, inspect_audio
 from asdcore.data.windows import windows_of
 from asdcore.errors import DataError, did_you_mean
@@ -152,7 +153,7 @@ def _sounds(folder: Path) -> Iterator[Path]:
 
 def _of_table(table: Path) -> list[Row]:
     try:
-        frame = pl.read_parquet(table) if table.suffix == ".parquet" else pl.read_csv(table, infer_schema=False)
+        frame = read_parquet(table) if table.suffix == ".parquet" else read_csv(table, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{table} cannot be read as a table ({str(error).splitlines()[0]}). A .csv or .parquet file with the "
@@ -223,8 +224,8 @@ def _same_sound(faults: list[Fault], run: Run) -> pl.DataFrame:
     if not faults:
         return run.clips.clear().with_columns(fault=pl.lit(None, pl.String))
     files = run.clips.join(known.select("fault", sha256="heard"), on="sha256")
-    sounds = with_sounds(run, run.clips).join(known.drop("heard").drop_nulls(), on="sound").drop("sound")
-    return pl.concat([files, sounds]).unique(["fault", "clip"]).sort("clip")
+    sounds = with_sounds(run, run.clips).join(known.drop("heard").drop_nulls(), on="sound")
+    return pl.concat([files, sounds.select(files.columns)]).unique(["fault", "clip"]).sort("clip")
 
 
 def _check_train(faults: list[Fault], train: pl.DataFrame, run: Run) -> None:

@@ -30,7 +30,7 @@ from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.curves import Weights, cell_values, official_scores
 from asdcore.evidence.uncertainty.interval import NORMAL, Interval, acceleration, bca
-from asdcore.evidence.uncertainty.resample import swaps
+from asdcore.evidence.uncertainty.resample import check_draws, swaps
 from asdcore.evidence.uncertainty.section_arrays import Section, machines_of
 
 Floats = NDArray[np.float64]
@@ -159,6 +159,7 @@ def pairwise(
     """Compare every two systems of a table that was resampled; ``advance(1)`` is called after each pair."""
     if permutations < 1:
         raise EvaluationError(f"permutations is {permutations}; a permutation test needs at least 1, better 2000.")
+    check_draws("permutations", permutations)
     pairs = list(itertools.combinations(range(len(drawn.systems)), 2))
     if not pairs:
         raise EvaluationError(f"There is only the system {drawn.systems[0]}: a difference needs two.")

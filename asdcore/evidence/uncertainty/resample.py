@@ -29,6 +29,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.errors import EvaluationError
+
 Weights = NDArray[np.floating[Any]]
 Indices = NDArray[np.intp]
 Stratum = tuple[str, Indices]
@@ -42,6 +44,16 @@ EXACT = 1 << 22
 def precision(n_clips: int) -> type[np.floating[Any]]:
     """Return the type that sums of this many clips' weights, and of their halves, are exact in."""
     return np.float32 if n_clips <= EXACT else np.float64
+
+
+MOST = 1_000_000
+"""Replicates, or permutations, that may be drawn: a percentile is then exact to four digits."""
+
+
+def check_draws(what: str, number: int) -> None:
+    """Raise EvaluationError if more replicates or permutations are asked for than anyone needs."""
+    if number > MOST:
+        raise EvaluationError(f"{what} is {number}; at most {MOST:,} are allowed, and 2000 are usual.")
 
 
 def generator(seed: int, *name: str) -> np.random.Generator:
@@ -69,6 +81,7 @@ def bootstrap_weights(
 
     recordings : as of :func:`units`.
     """
+    check_draws("replicates", replicates)
     drawn_with = [units(clips, recordings) for _, clips in strata]
     most = sum((int(unit.max()) + 1) * int(np.bincount(unit).max()) for unit in drawn_with)
     weights = np.zeros((sum(len(clips) for _, clips in strata), replicates), precision(most))

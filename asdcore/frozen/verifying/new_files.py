@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.basics.recording_parts import recording_name
+from asdcore.basics.table_files import read_parquet
 from asdcore.contract.source_code.files import framework_files
 from asdcore.contract.source_code.folder_files import tree_files
 from asdcore.frozen.manifest.locations import Roots
@@ -108,7 +109,7 @@ def _held(path: Path) -> set[str | None] | None:
     """Return the audio digests of a feature file, None if it is unreadable."""
     try:
         # polars would wait for a writer on a pipe that ends in .parquet.
-        return set(pl.read_parquet(path, columns=["audio_sha256"])["audio_sha256"]) if path.is_file() else None
+        return set(read_parquet(path, columns=["audio_sha256"])["audio_sha256"]) if path.is_file() else None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,14 +12,16 @@ import polars as pl
 
 from asdcore.cluster.connection import Cluster
 from asdcore.components.readers import build_lister
+from asdcore.compute.kernels import KernelChange
 from asdcore.contract.plugins import restricted
-from asdcore.data.clips import completed
 from asdcore.errors import AsdcoreError, ClusterError, ManifestError
 from asdcore.frozen.manifest.locations import Roots
 from asdcore.frozen.manifest.statement import Manifest
 from asdcore.frozen.verifying.differences import CHANGED, Difference
+from asdcore.frozen.verifying.fitted_again import fitted_again
 from asdcore.frozen.verifying.how_far import tables_apart
 from asdcore.frozen.verifying.linked_store import link_store
+from asdcore.frozen.verifying.recomputed_sample import prove
 from asdcore.held_out import Networks
 from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
@@ -41,12 +43,17 @@ def recompute(
     cluster: Cluster | None = None,
     *,
     retrain: bool = False,
+    kernels: Sequence[KernelChange] = (),
 ) -> tuple[Rows, list[Difference]]:
     """Return one row for each table (its name, whether it is the same, the largest difference) and the differences.
 
     Only the pinned plugins are loaded. Features of trained encoders are computed anew from the trained states that are
-    pinned; with ``retrain`` they are trained anew, too. ``max_abs_diff`` is 0 if digests agree, and None if they do not
-    and the frozen table is not here to be compared with, or has other rows. Raises ClusterError if the cluster fails.
+    pinned; with ``retrain`` they are trained anew, too. What scorers have learnt is fitted anew, and compared.
+    ``max_abs_diff`` is 0 if digests agree, and None if they do not and the frozen table is not here to be compared
+    with, or has other rows. Raises ClusterError if the cluster fails.
+
+    kernels : those that are not as at the freeze. On them a scorer may learn something else, and score the same: then
+    it must give every test clip the scores that are frozen.
     """
     with _empty_store(roots, cluster) as folder:
         try:
@@ -55,13 +62,16 @@ def recompute(
             raise
         except AsdcoreError as error:
             return [], [Difference(CHANGED, "recomputed", "run/scores.parquet", f"cannot be built anew: {error}")]
+        learnt = list(fitted_again(manifest, roots, folder))
+    if learnt and kernels and roots.folders["run"].exists():
+        learnt = prove(manifest, roots, kernels, workers, progress, every_clip=True).differences
     rows = [_compared(name, frame, manifest, roots) for name, frame in again.items()]
     differences = [
         Difference(CHANGED, "recomputed", f"run/{row['table']}.parquet", f"built anew it differs {_how_far(row)}")
         for row in rows
         if not row["same"]
     ]
-    return rows, [*differences, *_left_out(manifest.predicate["run"].get("out_of_fold", []), left_out)]
+    return rows, [*differences, *learnt, *_left_out(manifest.predicate["run"].get("out_of_fold", []), left_out)]
 
 
 @contextmanager
@@ -137,7 +147,8 @@ def _tables(
             cluster,
             networks=None if retrain else _pinned_networks(manifest, roots, plan, folder),
         )
-        tables = work.tables(completed(build_lister(task, plugins, plan.windows).clips(work.root)))
+        clips, _ = work.listed(build_lister(task, plugins, plan.windows), rehash=True)
+        tables = work.tables(clips)
         return {name: TABLES[name].check(frame) for name, frame in tables.items()}, work.out_of_fold
 
 

@@ -51,7 +51,15 @@ class Proof:
     note: str
 
 
-def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], workers: int, progress: Progress) -> Proof:
+def prove(
+    manifest: Manifest,
+    roots: Roots,
+    kernels: Sequence[KernelChange],
+    workers: int,
+    progress: Progress,
+    *,
+    every_clip: bool = False,
+) -> Proof:
     """Compute a sample of a frozen run again, with the pinned plugins alone.
 
     Parameters
@@ -66,6 +74,8 @@ def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], wor
         Processes to work in.
     progress : Progress
         Reports progress.
+    every_clip : bool
+        Whether the frozen scorers must score every test clip as they did, and not one of each machine and section.
 
     Returns
     -------
@@ -86,7 +96,7 @@ def prove(manifest: Manifest, roots: Roots, kernels: Sequence[KernelChange], wor
             progress,
             names,
         )
-        sample = _Sample(work, load_run(roots.folders["run"]), Store(frozen), in_short(kernels))
+        sample = _Sample(work, load_run(roots.folders["run"]), Store(frozen), in_short(kernels), every_clip)
         try:
             differences = list(sample.differences())
         except AsdcoreError as error:
@@ -123,6 +133,7 @@ class _Sample:
     frozen: Run
     store: Store
     kernels: str
+    every_clip: bool = False
 
     @cached_property
     def networks(self) -> Networks:
@@ -141,8 +152,9 @@ class _Sample:
 
     @cached_property
     def tested(self) -> pl.DataFrame:
-        """One test clip of every machine and section; if there is none, the sampled train normal takes its place."""
-        test = self.frozen.clips.filter(pl.col("split") == "test").unique(CELL, keep="first", maintain_order=True)
+        """One test clip of every machine and section, or all; if there is none, the sampled train normal stands in."""
+        test = self.frozen.clips.filter(pl.col("split") == "test")
+        test = test if self.every_clip else test.unique(CELL, keep="first", maintain_order=True)
         others = self.samples.join(test, on=CELL, how="anti").with_columns(split=pl.lit("test"))
         return pl.concat([test, others])
 

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import polars as pl
 import pytest
 
+import asdcore
 from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.frozen.verifying.differences import CHANGED
 from asdcore.runs.folder import TABLES, load_run
 from asdcore.runs.writing import write_run
+from asdcore.store.fitted_state import read_state, write_state
 from asdcore.store.sealed_json import FIELD
+
+
+@pytest.fixture
+def on_other_kernels(resealed):
+    """A function that makes a manifest say that it was frozen with another kernel."""
+
+    def edit(path):
+        def change(statement):
+            statement["predicate"]["environment"]["kernels"]["variables"]["OPENBLAS_CORETYPE"] = "Core2"
+
+        return resealed(path, change)
+
+    return edit
 
 
 def test_a_run_comes_out_again_to_the_last_bit(whole):
@@ -127,3 +144,36 @@ def test_a_record_of_other_groups_than_the_recordings_have_is_found(grouped, tmp
         "changed: run/run.json (built anew, out_of_fold has other groups of train normals at fan section 00)"
     ]
     assert not verify(freeze(grouped["auto"], tmp_path / "true.json").path, recompute=True).differences
+
+
+def forge(frozen, change):
+    """Write another state of a scorer into the store, with its seal and its probe made right, and freeze the run."""
+    for path in sorted((frozen.home / "store" / "fitted").iterdir()):
+        kept = read_state(path)
+        if kept.about["name"] == "mahalanobis":
+            break
+    state = copy.deepcopy(kept.state)
+    (gaussian,) = (part["gaussian"] for part in state["state"]["parts"].values())
+    gaussian["variances"] = change(gaussian["variances"])
+    scorer = asdcore.load_scorer("mahalanobis").restore(state["state"])
+    scores = scorer.score(kept.state["probe_features"].copy())
+    state["probe"] = {name: float(scores[name][0]) for name in kept.state["probe"]}
+    path.unlink()
+    write_state(path, state, kept.about)
+    return frozen.freeze("forged.json"), frozen.name_of(path)
+
+
+def test_a_state_that_was_forged_before_the_freeze_with_its_probe_is_found(frozen, on_other_kernels):
+    manifest, name = forge(frozen, lambda variances: variances * np.linspace(1, 3, len(variances)))
+    assert verify(manifest).differences == []
+    (found,) = verify(manifest, recompute=True).differences
+    assert (found.kind, found.group, found.artifact) == (CHANGED, "fitted", name)
+    assert "fitted anew it has learnt something else: probe" in found.detail
+    result = verify(on_other_kernels(manifest), recompute=True)
+    assert {one.group for one in result.differences} == {"kernels"}
+    assert any("scores of" in one.detail for one in result.differences)
+
+
+def test_a_state_that_another_kernel_rounded_is_none_that_was_forged(frozen):
+    manifest, _ = forge(frozen, lambda variances: variances * (1 + 1e-12))
+    assert verify(manifest, recompute=True).differences == []

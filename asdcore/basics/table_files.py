@@ -1,0 +1,60 @@
+"""Reads and writes Parquet and CSV files by the very names that they have.
+
+Polars takes a path for more than a name: ``~`` is the home folder, ``[1]``, ``*`` and ``?`` are patterns that may match
+files of other folders, ``file:`` is the beginning of an address, and bytes that are not UTF-8 are no path at all. So it
+is given files that are open already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """Return the table in a Parquet file, or some of its columns.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from pathlib import Path
+    >>> from asdcore.basics.table_files import read_parquet, write_parquet
+    >>> write_parquet(pl.DataFrame({"clip": ["a.wav"]}), Path("~.parquet"))
+    >>> read_parquet(Path("~.parquet"))["clip"].to_list()
+    ['a.wav']
+    """
+    with path.open("rb") as file:
+        return pl.read_parquet(file, columns=columns)
+
+
+def parquet_schema(path: Path) -> Mapping[str, pl.DataType]:
+    """Return {column: type} of a Parquet file."""
+    with path.open("rb") as file:
+        return pl.read_parquet_schema(file)
+
+
+def parquet_metadata(path: Path) -> Mapping[str, str]:
+    """Return the texts that a Parquet file holds beside its table."""
+    with path.open("rb") as file:
+        return pl.read_parquet_metadata(file)
+
+
+def read_csv(path: Path, **options: Any) -> pl.DataFrame:
+    """Return the table in a CSV file; ``options`` are those of polars."""
+    with path.open("rb") as file:
+        return pl.read_csv(file, **options)
+
+
+def write_parquet(frame: pl.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a table as Parquet, the same bytes for the same table."""
+    with path.open("wb") as file:
+        frame.write_parquet(file, compression="zstd", statistics=False, metadata=metadata)
+
+
+def write_csv(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table as CSV."""
+    with path.open("wb") as file:
+        frame.write_csv(file)

@@ -1,0 +1,91 @@
+"""A table is in the file of that very name, whatever polars would make of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import asdcore
+import asdcore_plugins
+from asdcore.basics.table_files import (
+    parquet_metadata,
+    parquet_schema,
+    read_csv,
+    read_parquet,
+    write_csv,
+    write_parquet,
+)
+
+TABLE = pl.DataFrame({"clip": ["a.wav", "b.wav"], "score": [1.0, 2.0]})
+OTHER = pl.DataFrame({"clip": ["other.wav"], "score": [9.0]})
+NAMES = [
+    "take[1]",
+    "take*",
+    "take?",
+    "~",
+    "~root",
+    "file:",
+    "s3:",
+    "http:",
+    "a{b}",
+    "50%20",
+    "#",
+    "two\nlines",
+    "x\udcff",
+]
+POLARS = re.compile(r"pl\.(read|scan)_\w+|(?!table_files|paper_tables)[\w.]+\.(write|sink)_(parquet|csv|ipc)")
+OPEN = re.compile(r"^(buffer|opened|nothing)$|BytesIO")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folder_of_any_name_holds_its_own_table(name, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    for folder in ("take1", "home"):  # what [1], *, ? and ~ would find
+        (tmp_path / folder).mkdir()
+        OTHER.write_parquet(tmp_path / folder / "t.parquet")
+        OTHER.write_csv(tmp_path / folder / "t.csv")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    folder = Path(name)
+    folder.mkdir()
+    write_parquet(TABLE, folder / "t.parquet", {"of": "me"})
+    write_csv(TABLE, folder / "t.csv")
+    assert sorted(path.name for path in folder.iterdir()) == ["t.csv", "t.parquet"]
+    assert read_parquet(folder / "t.parquet").equals(TABLE)
+    assert read_parquet(folder / "t.parquet", ["clip"]).equals(TABLE.select("clip"))
+    assert list(parquet_schema(folder / "t.parquet")) == TABLE.columns
+    assert parquet_metadata(folder / "t.parquet")["of"] == "me"
+    assert read_csv(folder / "t.csv").equals(TABLE)
+
+
+def test_the_bytes_are_those_of_polars_itself(tmp_path):
+    TABLE.write_parquet(tmp_path / "polars", compression="zstd", statistics=False)
+    write_parquet(TABLE, tmp_path / "ours")
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "polars").read_bytes()
+
+
+@pytest.mark.parametrize("read", [read_parquet, parquet_schema, parquet_metadata, read_csv])
+def test_a_file_that_is_missing_or_none_is_an_error_of_the_system_or_of_polars(read, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "gone")
+    (tmp_path / "empty").touch()
+    with pytest.raises((pl.exceptions.PolarsError, OSError)):
+        read(tmp_path / "empty")
+
+
+def test_nobody_gives_polars_a_path():
+    """Calls of polars that read or write files stand in one module, or have a file that is open."""
+    calls = []
+    for package in (asdcore, asdcore_plugins):
+        for file in Path(package.__file__).parent.rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Call) and (call := POLARS.fullmatch(ast.unparse(node.func))):
+                    given = ast.unparse(node.args[0]) if node.args else "nothing"
+                    calls.append((file.name, call[0], given))
+    outside = [call for call in calls if call[0] != "table_files.py"]
+    assert [call for call in outside if not OPEN.search(call[2])] == []
+    assert len(calls) - len(outside) == 6
