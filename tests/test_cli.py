@@ -62,6 +62,16 @@ def test_a_quick_answer_imports_nothing_heavy(imported_by, arguments):
     assert not imported & {"torch", "transformers", "sklearn", "scipy", "polars", "pydantic", "numpy"}
 
 
+@pytest.mark.parametrize(("asked", "kept"), [(None, "4"), ("20", "20")])
+def test_idle_threads_of_blas_sleep_unless_asked_otherwise(here, monkeypatch, asked, kept):
+    name = "OPENBLAS_THREAD_TIMEOUT"
+    monkeypatch.setenv(name, asked or "")
+    if asked is None:
+        monkeypatch.delenv(name)
+    here("--version")
+    assert os.environ[name] == kept
+
+
 def test_every_command_has_a_help_text(here):
     single = "demo run evaluate freeze verify infer package check-submission plugins new-plugin check-plugin complexity"
     single += " compare report audit-views ledger verdict select decisions export detect adapt explain"
@@ -212,7 +222,7 @@ def no_file_beyond(size):
 
 
 def test_a_disk_that_takes_no_more(dataset, simple, tmp_path):
-    done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run", preexec_fn=lambda: no_file_beyond(2000))
+    done = asdcore("run", simple, "--data", dataset, "--out", tmp_path / "run", preexec_fn=lambda: no_file_beyond(1000))
     assert done.returncode == 2, done.stderr
     assert "Cannot write" in done.stderr
     assert "Traceback" not in done.stderr

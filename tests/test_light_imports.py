@@ -17,6 +17,7 @@ def folder(dataset, copied, tmp_path_factory):
 def test_nothing_heavy_is_imported_from_the_run_to_the_inference(imported_by, folder):
     calls = (
         "asdcore.run('default', data='data', task='dcase2026', out='run', store='store')",
+        "asdcore.evaluate('run')",
         "asdcore.freeze('run', out='frozen.json')",
         "asdcore.verify('frozen.json')",
         "asdcore.infer('frozen.json', data='data', out='final')",

@@ -49,6 +49,17 @@ def test_a_run_needs_no_task_and_says_who_read_the_folders(plant):
     assert run.clips["split"].value_counts(sort=True).rows() == [("train", 24), ("test", 12)]
 
 
+def test_recordings_without_labels_are_told_how_many_clips_are_anomalous_and_which_most_of_all(tmp_path):
+    for i in range(6):
+        tone(tmp_path / "hall" / "train" / f"{i}.wav", i, 440)
+        tone(tmp_path / "hall" / "test" / f"{i}.wav", 100 + i, 440 if i else 2000)
+    run = ("run", "logmel-knn", "--data", tmp_path / "hall", "--out", tmp_path / "run", "--store", tmp_path / "store")
+    said = told_by(*run)
+    called = asdcore.load_run(tmp_path / "run").decisions["decision"].sum()
+    assert f"knn calls {called} of 6 test clips anomalous, most of all test/0.wav (score " in said
+    assert f"Next: asdcore decisions {tmp_path / 'run'}" in said
+
+
 def test_without_domains_there_is_no_official_score_but_auc_recall_and_false_alarms(plant):
     home, run = plant
     told = asdcore.evaluate(run, replicates=100).as_json()
@@ -147,5 +158,5 @@ def test_without_any_fault_nothing_is_measured_and_the_message_says_so(plant, tm
     normal = next((tmp_path / "fan" / "test" / "good").iterdir())
     normal.rename(tmp_path / "fan" / "test" / normal.name)  # so one test clip has no label
     run = asdcore.run("logmel-knn", tmp_path, tmp_path.with_name("partly"), store=home / "store")
-    with pytest.raises(asdcore.EvaluationError, match=r"does not say of every test clip.*test/good.*column label"):
+    with pytest.raises(asdcore.EvaluationError, match=r"does not say of every test clip.*test/normal.*column label"):
         asdcore.evaluate(run)

@@ -168,6 +168,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     # Taken out here, so that it may stand anywhere: whoever wants a trace has just seen a command fail.
     debug = "--debug" in arguments
+    # OpenBLAS reads it when NumPy or SciPy loads it. On every core a thread would spin for 0.03 s before it sleeps, and
+    # wait for work that never comes: what asdcore computes, it computes on one thread.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     signal.signal(signal.SIGINT, _stop)
     plain_warnings()
     try:

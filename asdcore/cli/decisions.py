@@ -27,6 +27,10 @@ READINGS = {
     "target_share_of_top_normals": "share of target clips among the tenth of test normals that score highest.",
     "false_positive_rate": "share of test normals above the threshold.",
 }
+COUNTED = (
+    "groups: of normals that were recorded together. ci95: of the rate. smallest: what so many groups can promise at "
+    "least, whatever their scores."
+)
 MEANING = (
     "leave-one-out gives: train normals scored without the clips beside them, above the threshold that leave-one-out "
     "scores would set, what new recordings would meet; nothing (-) if a domain has too few groups. by groups: above "
@@ -60,6 +64,7 @@ def decisions(
     """
     from asdcore.evidence.false_alarms.decisions import decisions as count
     from asdcore.evidence.false_alarms.group_thresholds import group_thresholds
+    from asdcore.evidence.labels.truth import tells_labels
     from asdcore.runs.folder import load_run
 
     done = load_run(run)
@@ -85,7 +90,9 @@ def decisions(
         readings = [f"{name}: {READINGS[name]}" for name in shown]
         print_lines(["", "Test normals:", "", *terminal.table(tested, (*PLACE, *shown)), "", *readings])
     elif "test" in set(done.clips["split"]):
-        typer.echo(f"Test normals: not evaluated yet. Next: asdcore evaluate {run}")
+        labelled = f"Test normals: not evaluated yet. Next: asdcore evaluate {run}"
+        bare = f"Which test clips are normal is unknown: they have no labels. Next: asdcore report {run}"
+        typer.echo(labelled if tells_labels(done) else bare)
     else:
         typer.echo(f"The run has no test clips. Next: asdcore freeze {run} --out FILE.json")
 
@@ -107,7 +114,9 @@ def _show_counts(counts: list[FalsePositives]) -> None:
     rows = [_as_percent(count.as_json()) for count in counts]
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
     print_lines([*terminal.table(rows, list(rows[0])), ""])
-    print_lines(list(dict.fromkeys(count.warning for count in counts if count.warning)))
+    print_lines([*textwrap.wrap(COUNTED, WIDTH), ""])
+    doubts = [f"{count.machine} section {count.section}: {count.warning}" for count in counts if count.warning]
+    print_lines(list(dict.fromkeys(doubts)))
 
 
 def _show_limits(limits: list[Row], doubts: list[str | None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,6 +16,7 @@ from asdcore.cli.shared import FAILED, Json, Machine, Section, System, print_jso
 from asdcore.errors import DataError, PluginError
 
 if TYPE_CHECKING:
+    from asdcore.data.audio import AudioFacts
     from asdcore.detector.detector import Detector
     from asdcore.detector.verdict import Verdict
 
@@ -69,7 +70,8 @@ def detect(
 
     Reads a detector and recordings, under any names. Prints a line of CSV for each: score, p-value among train
     normals, threshold, decision (1: anomalous) and the train clip that sounds most alike. --json adds the share of
-    every branch and guard. Exits with 1 if a recording was not scored.
+    every branch and guard. A recording that is a train normal, in whatever file, is named. Exits with 1 if a recording
+    was not scored.
 
     Example: asdcore detect first.asd --machine SynFan clip.wav
     """
@@ -81,8 +83,11 @@ def detect(
             typer.echo(f"note: {note}", err=True)
         clips, troubles = _clips(loaded, files)
         scored, unscored = _verdicts(loaded, clips, machine, section, system)
+        learnt = _learnt(loaded, scored, machine, section)
     if as_json:
-        told = [{"file": str(file), **verdict.as_json()} for file, verdict in scored]
+        told = [
+            {"file": str(clip.file), **clip.verdict.as_json(), "learnt": learnt.get(str(clip.file))} for clip in scored
+        ]
         print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": told})
     else:
         typer.echo(_csv(scored), nl=False)
@@ -122,9 +127,17 @@ def _choices(manifest: Path) -> str:
     return options + (f"--system {systems[0]} " if len(systems) > 1 and pinned.predicate["name"] not in systems else "")
 
 
+class _Scored(NamedTuple):
+    """A recording, what it is, and the verdict on it."""
+
+    file: Path
+    facts: AudioFacts
+    verdict: Verdict
+
+
 def _verdicts(
     detector: Detector, files: list[Path], machine: str | None, section: str | None, system: str | None
-) -> tuple[list[tuple[Path, Verdict]], list[str]]:
+) -> tuple[list[_Scored], list[str]]:
     """Return the verdict on every recording, and what is wrong with those that have none."""
     from asdcore.data.audio import decode_new
 
@@ -136,10 +149,29 @@ def _verdicts(
                 raise DataError(f"is a folder: name the files in it, such as {file / '*.wav'}")
             audio, facts = decode_new(file)
             verdict = detector.score(audio, facts.sample_rate, machine, section, system=system, unit=facts.unit)
-            scored.append((file, verdict))
+            scored.append(_Scored(file, facts, verdict))
         except (DataError, PluginError) as error:
             troubles.add(file, str(error).removeprefix(f"{file.name}: "))
     return scored, troubles.lines()
+
+
+def _learnt(detector: Detector, scored: list[_Scored], machine: str | None, section: str | None) -> dict[str, str]:
+    """Return the recordings that the detector has learnt, {file: the train normal that it is}, and say so."""
+    import polars as pl
+
+    from asdcore.data.same_sound import SOUND, with_sounds
+    from asdcore.detector.known_recordings import heard_again_note, learnt_before
+
+    if not scored:
+        return {}
+    rows = [(str(clip.file), clip.facts.sha256, clip.facts.sound) for clip in scored]
+    clips = pl.DataFrame(rows, schema=dict.fromkeys(("clip", "sha256", SOUND), pl.String), orient="row")
+    if detector.windows is not None:
+        clips = with_sounds(clips.drop(SOUND), Path(), in_windows=True)
+    learnt = learnt_before(clips, detector.known(machine, section))
+    if learnt:
+        typer.echo(f"note: {heard_again_note(learnt)}", err=True)
+    return learnt
 
 
 class _Troubles:
@@ -163,10 +195,10 @@ class _Troubles:
 COLUMNS = ["file", "machine", "section", "system", "score", "p_value", "threshold", "decision", "nearest"]
 
 
-def _csv(scored: list[tuple[Path, Verdict]]) -> str:
+def _csv(scored: list[_Scored]) -> str:
     """Return a line for each recording."""
     lines = [_line(COLUMNS)]
-    for file, verdict in scored:
+    for file, _, verdict in scored:
         near = verdict.nearest
         values: list[Any] = [verdict.machine, verdict.section, verdict.system, verdict.score, verdict.p_value]
         lines.append(_line([file, *values, verdict.threshold, int(verdict.anomalous), near.clip if near else ""]))

@@ -37,7 +37,7 @@ Rate = Annotated[int | None, typer.Option(help="Of stdin: Hz.", min=1000)]
 Unit = Annotated[str, typer.Option(help="Of the samples, such as g, of sound that does not say it.")]
 Channels = Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.", min=1)]
 Explain = Annotated[
-    bool, typer.Option("--explain", help="Say of the window that raises an alarm which band and seconds stand out.")
+    bool, typer.Option("--explain", help="Say of the window that raises an alarm, and of its peak, what stands out.")
 ]
 Data = Annotated[
     Path | None, typer.Option(help="With --explain: folder of the recordings that were learnt from, to compare with.")

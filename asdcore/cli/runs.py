@@ -71,7 +71,7 @@ def demo(
     page = None if missing else report(finished, out / REPORT_FILE, progress=shown)
     typer.echo(f"\n{missing or f'The report is in {page}: open it in a browser.'}")
     typer.echo(f"The sound is in {root}, the run in {out / 'run'}. Next, the same by hand:")
-    typer.echo(f"  asdcore run {portfolio} --data {root} --task dcase2026 --out runs/mine")
+    typer.echo(f"  asdcore run demo --data {root} --task dcase2026 --out runs/mine")
     typer.echo("  asdcore evaluate runs/mine")
     typer.echo("  asdcore freeze runs/mine --out runs/mine.json")
     typer.echo("  asdcore report runs/mine")
@@ -133,7 +133,20 @@ def run(
     print_lines([f"The report is in {page}: open it in a browser."] if page else [])
     labelled = f"Next: asdcore evaluate {out}"
     bare = f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"
-    typer.echo(labelled if tells_labels(first) else bare)
+    print_lines([labelled] if tells_labels(first) else [*_called(first), bare])
+
+
+def _called(finished: Run) -> list[str]:
+    """Return for each system how many test clips it calls anomalous, and the one furthest above its threshold."""
+    import polars as pl
+
+    lines = []
+    for (system,), rows in finished.decisions.group_by("system", maintain_order=True):
+        highest = rows.sort(pl.col("score") - pl.col("threshold"), "clip", descending=[True, False]).row(0, named=True)
+        first = f", most of all {highest['clip']} (score {highest['score']:.4g}, threshold {highest['threshold']:.4g})"
+        called = int(rows["decision"].sum())
+        lines.append(f"{system} calls {called} of {len(rows)} test clips anomalous{first if called else ''}.")
+    return lines
 
 
 def _report(out: Path) -> Path:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asdcore.basics.digits import fixed
-from asdcore.frozen.verifying.refusal import VERIFY, difference_lines, next_steps, shortened
 
 if TYPE_CHECKING:
     from asdcore.frozen.manifest.statement import Manifest
@@ -48,6 +47,8 @@ def manifest(frozen: Manifest) -> list[str]:
 
 def verification(result: Verification) -> list[str]:
     """Return the outcome of verifying as lines: the differences by group, then the results that they reach."""
+    from asdcore.frozen.verifying.refusal import VERIFY, difference_lines, next_steps, shortened
+
     lines = [f"note: {note}" for note in result.notes]
     lines += difference_lines(result, VERIFY)
     if result.recomputed:

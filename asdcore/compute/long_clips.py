@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,7 @@ from asdcore.contract.tokens import is_exact
 from asdcore.data.audio import AudioFacts, Resampler, decode_new, decoded_in_blocks
 from asdcore.data.pooling import POOLINGS
 from asdcore.data.pooling_blocks import SpooledTokens, pool_spooled
+from asdcore.data.sound_digest import SoundDigest
 from asdcore.errors import DataError, PluginError, blamed, located
 from asdcore.store.atomic import disk_trouble
 
@@ -52,7 +54,9 @@ def hear_long(
                 )
             if facts.sha256 in held:
                 return facts, {}
-            sounds = _spooled(blocks, facts.sample_rate, streamed, device, folder, stack)
+            digest = SoundDigest(facts.sample_rate, facts.channels)
+            sounds = _spooled(_digested(blocks, digest), facts.sample_rate, streamed, device, folder, stack)
+            facts = replace(facts, sound=digest.hexdigest())
         features: Features = {}
         for request in streamed:
             features |= _encoded(request, sounds[_key(request, device)], device, folder)
@@ -104,6 +108,13 @@ class _Spool:
             content = self._file.read((last - first) * n_channels * samples.itemsize)
             samples[first - start : last - start] = np.frombuffer(content, np.float32).reshape(-1, n_channels)
         return np.ascontiguousarray(samples.T) if self._axes == 2 else samples[:, 0]
+
+
+def _digested(blocks: Iterator[Array], digest: SoundDigest) -> Iterator[Array]:
+    """Yield blocks, and digest them."""
+    for block in blocks:
+        digest.update(block)
+        yield block
 
 
 def _spooled(

@@ -76,7 +76,7 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
     With ``sha256`` the file must still have that digest: DataError if it changed since it was indexed.
     """
     try:
-        audio, facts = decode_new(path)
+        audio, facts = _decoded(path)
         if sha256 not in (None, facts.sha256):
             raise DataError(f"{path.name}: changed since it was indexed")
     except DataError as error:
@@ -87,6 +87,16 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
 
 def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading."""
+    audio, facts = _decoded(path)
+    digest = SoundDigest(facts.sample_rate, facts.channels)
+    # Cut as _samples does: after a full last block comes an empty one.
+    for start in range(0, facts.n_samples + 1, BLOCK):
+        digest.update(audio[:, start : start + BLOCK].T)
+    return audio, replace(facts, sound=digest.hexdigest())
+
+
+def _decoded(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
+    """Return what :func:`decode_new` does, without the digest of the sound."""
     with decoded_in_blocks(path) as (facts, given):
         blocks, channels = list(given), StillChannels(facts.channels)
         samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]

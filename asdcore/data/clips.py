@@ -123,7 +123,7 @@ def index_clips(
     index = index.hstack(kept).hstack(audio).sort("clip")
     units = index.select("clip", "machine", "channels", "unit")
     index = index.with_columns(unit=pl.when(pl.col("unit") != "").then(pl.col("unit")))
-    index = index.select([*CLIP_INDEX.columns, *CLIP_INDEX.if_known])
+    index = index.select([*CLIP_INDEX.columns, "unit"])
     problems = [
         *problems,
         *unreadable,

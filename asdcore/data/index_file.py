@@ -19,7 +19,10 @@ PART = ("start", "end", "channel", "rate", "unit")
 TABLE = "clips.csv"
 """A table of clips, not of samples."""
 
-COLUMNS = ("path", *KNOWN, *PART)
+NEIGHBOURS = ("recording", "order")
+"""The columns that say which train clips were recorded side by side."""
+
+COLUMNS = ("path", *KNOWN, *PART, *NEIGHBOURS)
 
 ENDINGS = (".csv", ".parquet")
 
@@ -56,7 +59,7 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
     if not paths:
         raise DataError(f"{root} holds no recording that can be read, so there is nothing to list.")
     described = clips if clips is not None else pl.DataFrame(schema=dict.fromkeys(("clip", *KNOWN), pl.String))
-    described = described.select("clip", *(name for name in KNOWN if name in described.columns))
+    described = described.select("clip", *(name for name in (*KNOWN, *NEIGHBOURS) if name in described.columns))
     if truth is not None:
         told = truth.select("clip", "label", told=pl.col("domain"))
         described = (

@@ -31,7 +31,12 @@ class Noticed:
     still: dict[str, int] = field(default_factory=dict)
     sounds: dict[str, str] = field(default_factory=dict)
 
-    def sound_of(self, clip: str) -> str | None:
+    def with_sounds(self, clips: pl.DataFrame) -> pl.DataFrame:
+        """Return a clip index with the column ``sound``: null if it was not noticed."""
+        sounds = [self._sound_of(clip) for clip in clips["clip"]]
+        return clips.with_columns(sound=pl.Series(sounds, dtype=pl.String))
+
+    def _sound_of(self, clip: str) -> str | None:
         """Return what tells the sound of a clip; of a window, that of its recording and where the window lies in it."""
         if is_whole(clip) or clip in self.sounds:
             return self.sounds.get(clip)

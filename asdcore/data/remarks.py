@@ -35,10 +35,7 @@ def remarks_on(clips: pl.DataFrame, noticed: Noticed | None = None) -> list[str]
     noticed : what was noticed while they were listed. Clips whose sound nobody digested are compared by their bytes.
     """
     noticed = noticed or Noticed()
-    parts = clips.filter(pl.col("clip").str.contains("#", literal=True))["clip"]
-    of_clips = noticed.sounds | {clip: sound for clip in parts if (sound := noticed.sound_of(clip))}
-    sounds = pl.DataFrame(list(of_clips.items()), schema={"clip": pl.String, "sound": pl.String}, orient="row")
-    heard = clips.join(sounds, on="clip", how="left", maintain_order="left")
+    heard = clips if "sound" in clips.columns else noticed.with_sounds(clips)
     heard = heard.with_columns(sound=pl.coalesce("sound", "sha256"))
     remarks = [*_in_both_splits(heard), *_repeated(heard), *_unequal(clips), *_still(clips, noticed.still)]
     return [*remarks, *_with_rest(noticed.rests)]

@@ -52,7 +52,7 @@ class Adaptation(NamedTuple):
     above : list of str
         Those of them that the old detector calls anomalous.
     learnt : list of str
-        Those of them that it has among its own train normals, byte for byte.
+        Those of them that it has among its own train normals: the same file, or another of the same sound.
 
     Examples
     --------
@@ -194,9 +194,9 @@ class _Adapt:
                 inside = bool(self.old._container.checkpoints)
                 export(manifest.path, part, with_checkpoints=inside, progress=self.progress)
                 self._join(target, way, part, heard)
-        return Adaptation(target, len(heard), [clip.name for clip in heard if clip.is_above(self.system)], learnt)
+        return Adaptation(target, len(heard), [clip.name for clip in heard if clip.is_above(self.system)], list(learnt))
 
-    def _fitted(self, folder: Path, way: str, accept_faults: bool) -> tuple[Manifest, list[Heard], list[str]]:
+    def _fitted(self, folder: Path, way: str, accept_faults: bool) -> tuple[Manifest, list[Heard], dict[str, str]]:
         """Run the portfolio on the new normals.
 
         Returns the frozen run, what the old detector says of the normals, and those that it has learnt before.
@@ -210,8 +210,8 @@ class _Adapt:
         work = Work(plan, task, self.root, self.store, self.workers, device, self.progress)
         one_machine = in_windows(_OneMachine(reader, self.cell), plan.windows)
         clips, noticed = work.listed(one_machine)
-        check_no_known_faults(clips, noticed, plan, self.root)
-        if learnt := learnt_before(clips, self.old.known(*self.cell).sha256):
+        check_no_known_faults(clips, plan, self.root)
+        if learnt := learnt_before(clips, self.old.known(*self.cell)):
             self.progress.note(learnt_note(learnt, len(clips), way))
         heard = heard_by(self.old, self.cell, clips, self.root, self.progress)
         if way == "second" and (trouble := next((clip for clip in heard if clip.trouble), None)):

@@ -68,6 +68,11 @@ class Baselines:
         """{train normal: the SHA-256 of its recording}, of all baselines."""
         return {clip: sha256 for baseline in self._baselines for clip, sha256 in baseline.sha256.items()}
 
+    @property
+    def sounds(self) -> dict[str, str]:
+        """{digest of a sound: the train normal that sounds so}, of all baselines."""
+        return {sound: clip for baseline in self._baselines for sound, clip in baseline.sounds.items()}
+
     def normals(self, system: str) -> pl.DataFrame:
         """Return the newest baseline's train normals: clip, score, and the group that was left out with it.
 

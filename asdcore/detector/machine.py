@@ -126,6 +126,12 @@ class FrozenMachine:
         """{train normal: the SHA-256 of its recording}."""
         return dict(self._clips.select("clip", "sha256").rows())
 
+    @property
+    def sounds(self) -> dict[str, str]:
+        """{digest of a sound: the train normal that sounds so}; empty if none was taken."""
+        known = self._clips.drop_nulls("sound") if "sound" in self._clips.columns else self._clips.clear()
+        return {} if known.is_empty() else dict(known.select("sound", "clip").rows())
+
     def normals(self, system: str) -> pl.DataFrame:
         """Return the train normals by a system: clip, score and the group that was left out with it."""
         rows = self._rows.filter(pl.col("system") == system)

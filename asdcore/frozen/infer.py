@@ -43,6 +43,7 @@ from asdcore.frozen.inference.evaluation_recordings import (
     readable_clips,
     train_facts,
     unreadable,
+    with_their_sounds,
 )
 from asdcore.frozen.inference.evaluation_scores import evaluation_scores
 from asdcore.frozen.inference.inference_inputs import needed_by_inference
@@ -227,7 +228,7 @@ class _Inference:
             listed = self.reader.clips(self.data).select(NAMES).sort("clip")
         check_names(listed, self.frozen.clips, self.data, self.year)
         prove_recipes(self.work, self.frozen)
-        facts = train_facts(listed, self.frozen.clips, self.data)
+        facts = train_facts(listed, self.frozen.clips, self.data, self.plan)
         with removed_if_refused(self.out):
             clips = self.clips(listed, facts)
             check_attainable(clips, self.plan.decision, self.plan.out_of_fold)
@@ -263,10 +264,10 @@ class _Inference:
             index = completed(readable_clips(self.reader, self.data, self.skipped, listed))
         if not index.select(NAMES).sort("clip").equals(listed):
             raise DataError(f"Clips below {self.data} were added or removed meanwhile. Run again when it is complete.")
-        own = like_test(of(index, "train"), listed).join(frozen, on=CELL, how="anti")
-        normals, test = pl.concat([frozen, own], how="diagonal"), of(index, "test")
-        check_alike(test, normals)
-        return CLIP_INDEX.check(pl.concat([normals, test], how="diagonal").sort("clip"))
+        own, test = like_test(of(index, "train"), listed).join(frozen, on=CELL, how="anti"), of(index, "test")
+        check_alike(test, pl.concat([frozen, own], how="diagonal"))
+        new = with_their_sounds(pl.concat([own, test], how="diagonal"), self.noticed, self.data, self.plan)
+        return CLIP_INDEX.check(pl.concat([frozen, new], how="diagonal").sort("clip"))
 
     def frozen_normals(self, listed: pl.DataFrame) -> pl.DataFrame:
         """Return the frozen train clips of the machines and sections that have test clips."""

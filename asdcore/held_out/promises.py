@@ -1,4 +1,4 @@
-"""Thresholds and p-values for train normals that are exchangeable by group (a recording, a run), not by clip.
+"""Thresholds and p-values for train normals that are exchangeable by group (such as a recording), not by clip.
 
 Clips of one recording are near-duplicates: thirty of them tell little more than one. Scores of train normals in groups,
 each scored without its own group, give two thresholds:

@@ -84,25 +84,38 @@ def _dependence(rows: Record) -> Iterator[str]:
 
 def _small_domains(rows: Record) -> Iterator[str]:
     """Note the domains with too few clips for the range: their gap is smaller, or there is none."""
-    small: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    small: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         reaching = any(counts.get("range") for counts in row["domains"].values())
         for domain, counts in row["domains"].items():
             if reaching and (counts["gap"] < counts["range"] or (not counts["range"] and counts["clips"] < ENOUGH)):
-                small.setdefault((row["machine"], row["section"], domain), []).append(counts)
-    for (machine, section, domain), entries in small.items():
-        where, clips = f"{machine} section {section}", entries[0]["clips"]
+                small.setdefault((f"{row['machine']} section {row['section']}", domain), []).append(counts)
+    narrowed, alone = [], []
+    for (where, domain), entries in small.items():
         gap, reach = max(counts["gap"] for counts in entries), max(counts["range"] for counts in entries)
+        clips = f"{entries[0]['clips']} {domain} clips"
         if gap:
-            yield (
-                f"{where}: of its {clips} {domain} train clips at most {gap} on either side are left out, not {reach}, "
-                "so that enough of them remain: their scores may still be too low."
-            )
+            narrowed.append((where, f"of {clips} at most {gap}, not {reach}"))
         else:
-            yield (
-                f"{where}: its {clips} {domain} train clips are too few, or too alike, to leave neighbours out: each "
-                "is left out alone, and their scores may be too low."
-            )
+            alone.append((where, clips))
+    if narrowed:
+        yield (
+            f"fewer neighbours are left out on either side where else too few clips would remain ({_by_place(narrowed)}"
+            "): these scores may still be too low."
+        )
+    if alone:
+        yield (
+            f"train clips of some domains are too few, or too alike, to leave neighbours out ({_by_place(alone)}): "
+            "each is left out alone, and these scores may be too low."
+        )
+
+
+def _by_place(told: Iterable[tuple[str, str]]) -> str:
+    """Return what is said of each machine and section, its name once."""
+    said: dict[str, list[str]] = {}
+    for where, what in told:
+        said.setdefault(where, []).append(what)
+    return "; ".join(f"{where}: {', '.join(whats)}" for where, whats in said.items())
 
 
 def seen_notes(rows: Iterable[Mapping[str, Any]], branches: Collection[str] | None = None) -> list[str]:
@@ -121,21 +134,23 @@ def seen_notes(rows: Iterable[Mapping[str, Any]], branches: Collection[str] | No
 
 
 def _large_groups(rows: Record) -> Iterator[str]:
-    large = {}
+    """Note the groups that are too large to be left out whole, all with the same remedy in one note."""
+    large: dict[tuple[str, int], dict[tuple[str, str], int]] = {}
     for row in rows:
         for domain, counts in row["domains"].items():
             if counts.get("too_large"):
-                large[row["machine"], row["section"], row["by"], domain] = counts
-    for (machine, section, by, domain), counts in large.items():
+                where = f"{row['machine']} section {row['section']}"
+                large.setdefault((row["by"], counts["gap"]), {})[where, domain] = counts["clips"]
+    for (by, gap), clips in large.items():
         instead = (
-            f"at most {counts['gap']} neighbours on either side"
-            if counts["gap"]
+            f"at most {gap} neighbours on either side"
+            if gap
             else "itself alone, for no order of its clips is known, or they are too few"
         )
+        listed = _by_place((where, f"{count} {domain} clips") for (where, domain), count in clips.items())
         yield (
-            f"{machine} section {section}: one {by} holds all or nearly all of its {counts['clips']} {domain} train "
-            f"clips, too many to be left out whole. A clip of it is scored without {instead}, and its score may be too "
-            "low."
+            f"one {by} holds all or nearly all train clips of a domain, too many to be left out whole ({listed}). A "
+            f"clip of it is scored without {instead}, and its score may be too low."
         )
 
 

@@ -7,7 +7,7 @@ promise     a budget of false alarms -> the threshold of a window
 drift       has normal sound changed?
 change      asks that of scores, level and spectrum
 level       how loud a window is, and where its sound lies
-explained   what stands out in the window of an alarm
+explained   what stands out in windows of an alarm
 keep_audio  keeps the sound before an alarm
 journal     the file that keeps all of it
 past        what follows from that file

@@ -65,20 +65,24 @@ class Alarm:
     """One alarm, as it stands.
 
     first : the window with which it began: the first of the k above the threshold. peak : the window with the highest
-    score so far. last : the last window of it that was not calm.
+    score so far. last : the last window of it that was not calm. explained : what stands out in the peak, if it came
+    after the event that the alarm begins.
     """
 
     id: int
     first: Heard
     peak: Heard
     last: Heard
+    explained: dict[str, Any] | None = None
 
     def event(self, state: str) -> dict[str, Any]:
         """Return the event as JSON shows it. state : "begins" or "ends"."""
         told = {"recording": self.first.recording, "begin": self.first.start, "score": self.peak.score}
         told |= {"p_value": self.peak.p_value, "peak": self.peak.start, "branches": self.peak.shares}
-        end = {"end": self.last.end, "ends_in": self.last.recording} if state == "ends" else {}
-        return {"event": f"alarm {state}", "alarm": self.id, **told, **end}
+        if state == "ends":
+            told |= {"end": self.last.end, "ends_in": self.last.recording}
+            told |= {"explained": self.explained} if self.explained else {}
+        return {"event": f"alarm {state}", "alarm": self.id, **told}
 
 
 @dataclass
@@ -106,7 +110,8 @@ class Alarms:
         """Become what :meth:`state` was taken of."""
         self.count, self._recent = state["count"], deque(Heard(**window) for window in state["recent"])
         if alarm := state["current"]:
-            self.current = Alarm(alarm["id"], *(Heard(**alarm[name]) for name in ("first", "peak", "last")))
+            first, peak, last = (Heard(**alarm[name]) for name in ("first", "peak", "last"))
+            self.current = Alarm(alarm["id"], first, peak, last, alarm.get("explained"))
 
     def _quiet(self) -> dict[str, Any] | None:
         above = [window for window in self._recent if window.score > self.rule.threshold]
@@ -120,7 +125,7 @@ class Alarms:
         alarm = self.current
         assert alarm is not None
         if window.score > alarm.peak.score:
-            alarm.peak = window
+            alarm.peak, alarm.explained = window, None
         if not self._is_calm(window):
             alarm.last = window
         if len(self._recent) < self.rule.n or not all(map(self._is_calm, self._recent)):

@@ -1,4 +1,4 @@
-"""Says what stands out in the window that raised an alarm, for the event that tells of it."""
+"""Says what stands out in windows of an alarm, for the events that tell of it."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ class Monitor:
     misfit : callable, optional
         Says why a recording of a number of channels, a sample rate and a unit cannot be judged, "" if it can.
     explain : callable, optional
-        Says of the window that raises an alarm what stands out in it, as JSON values. It is told how many times the
-        window may be scored again for that.
+        Says of the window that raises an alarm, and of each that scores higher while it lasts, what stands out in it,
+        as JSON values. It is told how many times the window may be scored again for that.
     """
 
     judge: Judge
@@ -147,9 +147,7 @@ class Monitor:
             if event["event"] == "alarm begins":
                 self.begun_now += 1
                 event |= self._keep(event["alarm"], window.sound[:, hop:])
-                if self.explain and verdict is not None:
-                    told = self._explained(self.explain, window.sound, rate, verdict, spent)
-                    event["explained"] = {"at": self.past.offset + line["start"], **told}
+        self._explain(line, events, window.sound, rate, verdict, spent)
         self.journal.write(WINDOW, {**line, **({"events": events} if events else {})}, now=bool(events))
         if self.show:
             self.show(line)
@@ -158,8 +156,26 @@ class Monitor:
         self._checkpoints.offer(self.past)
         yield from self._behind(time.monotonic() - started, recording.waiting)
 
+    def _explain(
+        self, line: Event, events: list[Event], sound: Sound, rate: int, verdict: Verdict | None, spent: float
+    ) -> None:
+        """Add what stands out in a window to the event that an alarm begins, or to its line if it is a new peak.
+
+        Only a window that is at hand is explained: sound of earlier ones would be lost when the monitor is killed, and
+        the same journal would end in other events. So a new peak is explained at once, and told when the alarm ends.
+        """
+        begins = next((event for event in events if event["event"] == "alarm begins"), None)
+        if self.explain is None or verdict is None or not (begins or self.past.has_new_peak):
+            return
+        told = {"at": self.past.offset + line["start"], **self._explained(self.explain, sound, rate, verdict, spent)}
+        if begins:
+            begins["explained"] = told
+        else:
+            line["explained"] = told
+            self.past.explain(told)
+
     def _explained(self, explain: Explains, sound: Sound, rate: int, verdict: Verdict, spent: float) -> Event:
-        """Say what stands out in the window that raised an alarm; that it cannot be said stops no alarm.
+        """Say what stands out in a window of an alarm; that it cannot be said stops no alarm.
 
         What judging leaves over of the time to the next window is for this: so the alarm is told before that window,
         and a live source is never behind because of it.

@@ -93,9 +93,22 @@ class Past:
         start, end = self.offset + line["start"], self.offset + line["end"]
         heard = Heard(self.count, line["recording"], start, end, line["score"], line["p_value"], line["branches"])
         event = self.alarms.hear(heard)
+        if "explained" in line:  # by the journal
+            self.explain(line["explained"])
         changed = self.change.hear(self.count, line["score"], line["level"], line["spectrum"])
         place = {"recording": line["recording"], "at": start}
         return [*([event] if event else []), *({**drift, **place} for drift in changed)]
+
+    @property
+    def has_new_peak(self) -> bool:
+        """Whether the last window scored higher than any before it of an alarm that has begun."""
+        alarm = self.alarms.current
+        return alarm is not None and alarm.peak.number == self.count
+
+    def explain(self, explained: Event) -> None:
+        """Take in what stands out in the last window, the peak of the alarm so far."""
+        if self.alarms.current:
+            self.alarms.current.explained = explained
 
     def begin(self, line: Event) -> None:
         """Take in the begin of a recording; what was heard of another in its place lies before it."""

@@ -20,6 +20,7 @@ decide             scores -> thresholds and decisions
 about              what ``run.json`` says of a run
 notes              what a person should know before a run begins
 audio_not_heard    the note on audio that encoders do not hear, since clips are too long
+audio_above        the note on sound above what encoders hear, since recordings have a higher sample rate
 audio_empty_bands  the note on bands without sound, since recordings have too low a sample rate
 
 A stage imports no other stage. Its own parts are named after it: ``score_jobs`` and ``score_new`` belong to ``score``.

@@ -61,15 +61,15 @@ def _lines(
     """Yield a line for each rate below that of an encoder; by_rate has (Hz, clips, machines), the lowest first."""
     if not by_rate or hasattr(component.factory, "prepare_recording"):
         return
-    is_free = _is_free(choice, component)
-    hears = _rate(choice, component, by_rate[0][0], device, is_free=is_free)
-    below = [row for row in by_rate if hears and row[0] < hears and (is_free or row[0] < ORDINARY)]
-    highest = _highest(choice, component, hears or 0, device) if below else 0.0
+    may_choose = is_free(choice, component)
+    hears = rate_of(choice, component, by_rate[0][0], device, is_free=may_choose)
+    below = [row for row in by_rate if hears and row[0] < hears and (may_choose or row[0] < ORDINARY)]
+    ends = highest(choice, component, hears or 0, device) if below else 0.0
     for rate, count, machines in below:
-        if rate / 2 < highest:
+        if rate / 2 < ends:
             others = len(by_rate) > 1
             which = f"{count} recording{'s' * (count > 1)} at {rate} Hz" + f" ({', '.join(machines)})" * others
-            what = _written(choice, component, rate, hears or 0, device) if is_free else ""
+            what = written(choice, component, rate, hears or 0, device) if may_choose else ""
             yield (
                 f"{which} heard by encoder {choice.name!r} at {hears} Hz: its bands above {rate / 2:g} Hz hold no "
                 "sound, only the rounding of resampling, which counts in scores as sound does. "
@@ -79,13 +79,15 @@ def _lines(
             )
 
 
-def _is_free(choice: EncoderChoice, component: Component) -> bool:
+def is_free(choice: EncoderChoice, component: Component) -> bool:
     """Whether the rate of an encoder may be chosen: it has the parameter, and no network of one rate."""
     has_network = choice.parameters.get(CHECKPOINT) is not None and not getattr(component.factory, "any_rate", False)
     return RATE in _parameters(component) and not has_network
 
 
-def _rate(choice: EncoderChoice, component: Component, lowest: int, device: str | None, *, is_free: bool) -> int | None:
+def rate_of(
+    choice: EncoderChoice, component: Component, lowest: int, device: str | None, *, is_free: bool
+) -> int | None:
     """Return the rate that an encoder hears at; None if it is unknown, and no recording is below the ordinary.
 
     An encoder that does not say its rate before it is built is built for this.
@@ -97,7 +99,7 @@ def _rate(choice: EncoderChoice, component: Component, lowest: int, device: str 
     return told if isinstance(told, int) else None
 
 
-def _highest(choice: EncoderChoice, component: Component, hears: int, device: str | None) -> float:
+def highest(choice: EncoderChoice, component: Component, hears: int, device: str | None) -> float:
     """Return the highest frequency in Hz that an encoder looks at: half of its rate, unless it says another."""
     if not hasattr(component.factory, "highest"):
         return hears / 2
@@ -116,7 +118,7 @@ def _parameters(component: Component) -> Mapping[str, Any]:
         return {}
 
 
-def _written(choice: EncoderChoice, component: Component, rate: int, hears: int, device: str | None) -> str:
+def written(choice: EncoderChoice, component: Component, rate: int, hears: int, device: str | None) -> str:
     """Return what to write so that an encoder hears recordings as they are.
 
     Frames last as long as they did. Those of a few dozen samples may hold too few frequencies for its bands.

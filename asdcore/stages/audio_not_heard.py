@@ -13,7 +13,7 @@ from asdcore.components.checkpoints import pinned
 from asdcore.compute.built_encoders import hears
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.portfolio import Branch, EncoderChoice
-from asdcore.stages import audio_empty_bands
+from asdcore.stages import audio_above, audio_empty_bands
 
 CUT = "cut"
 """The value of an encoder's parameter ``beyond`` that leaves out the audio beyond its length."""
@@ -22,7 +22,7 @@ CUT = "cut"
 def notes(clips: pl.DataFrame, branches: Mapping[str, Branch], plugins: Plugins, device: str | None) -> list[str]:
     """Return a line for every encoder that does not hear all of these clips, with the share that it misses.
 
-    Also what :mod:`asdcore.stages.audio_empty_bands` says.
+    Also what :mod:`asdcore.stages.audio_above` and :mod:`asdcore.stages.audio_empty_bands` say.
     """
     branches_of: dict[str, list[str]] = {}
     for name, branch in branches.items():
@@ -32,7 +32,8 @@ def notes(clips: pl.DataFrame, branches: Mapping[str, Branch], plugins: Plugins,
             if limit is not None and (line := _line(part.encoder, component, limit, clips)):
                 branches_of.setdefault(line, []).append(name)
     cut = [f"{line} Branches: {', '.join(dict.fromkeys(names))}." for line, names in branches_of.items()]
-    return [*cut, *audio_empty_bands.notes(clips, branches, plugins, device)]
+    rates = (part.notes(clips, branches, plugins, device) for part in (audio_above, audio_empty_bands))
+    return [*cut, *(line for lines in rates for line in lines)]
 
 
 def _seconds(choice: EncoderChoice, component: Component, device: str | None) -> float | None:

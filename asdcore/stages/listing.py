@@ -11,13 +11,15 @@ from asdcore.data.clips import completed
 from asdcore.data.noticed import Noticed, noticing
 from asdcore.data.remembered_facts import Memory, remembering
 from asdcore.store.cache import Store
+from asdcore.store.tables import CLIP_INDEX
 
 
 def clips(reader: ListsClips, root: Path, store: Store, rehash: bool) -> tuple[pl.DataFrame, Noticed]:
-    """Return the clip index of the recordings, and what else was noticed of them.
+    """Return the clip index of the recordings, with the digests of their sound, and what else was noticed of them.
 
     rehash : read every recording, even if it seems to be what it was.
     """
     memory = Memory(store.recordings, trusted=not rehash)
     with remembering(memory), noticing() as noticed:
-        return completed(reader.clips(root)), noticed
+        index = completed(reader.clips(root))
+        return CLIP_INDEX.check(noticed.with_sounds(index)), noticed

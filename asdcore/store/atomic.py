@@ -43,6 +43,7 @@ _ADVICE = {
     errno.ENOTDIR: "part of the path is a file, not a folder. Choose {elsewhere}",
     errno.EFBIG: "the file is larger than this file system or process may write",
 }
+_CUT_SHORT = "the disk takes no more of it. Free some space, or choose {elsewhere}"
 
 
 @contextmanager
@@ -216,7 +217,7 @@ def _remove(path: Path) -> None:
 def _disk_trouble(error: Exception) -> str | None:
     """Return what is wrong with the disk, or None if the error is about something else.
 
-    polars wraps an operating-system error in its own class and keeps only the text.
+    polars wraps an operating-system error in its own class and keeps only the text, or not even that.
     """
     number = error.errno if isinstance(error, OSError) else None
     if number in _ADVICE:
@@ -225,4 +226,6 @@ def _disk_trouble(error: Exception) -> str | None:
     for code, reason in _ADVICE.items():
         if os.strerror(code) in text or f"os error {code})" in text:
             return reason
+    if "Invalid thrift: transport error" in text:
+        return _CUT_SHORT
     return f"{error}".replace("{", "{{").replace("}", "}}") if isinstance(error, OSError) else None

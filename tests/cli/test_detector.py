@@ -213,3 +213,17 @@ def test_a_plugin_that_fails_on_one_recording_does_not_lose_the_others(root, cap
     assert code == 1
     assert [row["file"] for row in csv.DictReader(io.StringIO(out))] == [str(second)]
     assert err == f"Error: {first}: scorer 'mine' failed\n"
+
+
+def test_a_train_normal_is_named_in_whatever_file_it_comes_back(root, tmp_path, capsys, monkeypatch):
+    train = min((root / "data" / "fan" / "train").iterdir())
+    samples, rate = soundfile.read(train, dtype="int16")
+    soundfile.write(tmp_path / "again.flac", samples, rate)
+    asked = ("detect", root / "frozen.asd", "--machine", "fan", tmp_path / "again.flac", fans(root)[0])
+    code, out, err = asd(capsys, monkeypatch, *asked, "--json")
+    assert code == 0
+    assert [clip["learnt"] for clip in json.loads(out)["clips"]] == [f"fan/train/{train.name}", None]
+    assert (
+        f"1 clip is a train normal of this detector, in the same file or another of the same sound: {tmp_path}" in err
+    )
+    assert "nothing of new sound" not in asd(capsys, monkeypatch, *asked[:-2], fans(root)[0])[2]

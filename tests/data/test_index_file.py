@@ -24,9 +24,9 @@ def test_every_recording_gets_a_row_with_what_is_known(root):
     truth = pl.DataFrame({"clip": ["b/y.wav"], "label": [1], "domain": ["target"]})
     assert write_index(root, root / "clips.csv", clips.cast({"domain": pl.String}), truth) == 2
     assert (root / "clips.csv").read_text().splitlines() == [
-        "path,machine,split,section,domain,label,attributes,start,end,channel,rate,unit",
-        "b/y.wav,fan,test,,target,1,,,,,,",
-        "x 1.WAV,,,,,,,,,,,",
+        "path,machine,split,section,domain,label,attributes,start,end,channel,rate,unit,recording,order",
+        "b/y.wav,fan,test,,target,1,,,,,,,,",
+        "x 1.WAV,,,,,,,,,,,,,",
     ]
 
 

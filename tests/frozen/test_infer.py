@@ -633,6 +633,26 @@ def test_a_train_clip_that_was_not_frozen_is_refused(world, tmp_path):
     assert nothing_left(tmp_path, "data")
 
 
+def encoded(clip: Path, to: Path) -> None:
+    """Write a clip once more, as FLAC."""
+    samples, rate = soundfile.read(clip, dtype="int16")
+    soundfile.write(to, samples, rate)
+
+
+def test_a_train_clip_that_was_frozen_is_known_in_whatever_file_it_comes(world, inferred, tmp_path):
+    shutil.copytree(world.evaluation, tmp_path / "data")
+    train, other = sorted((world.root / "data" / "fan" / "train").iterdir())[:2]
+    (tmp_path / "data" / "fan" / "train").mkdir()
+    encoded(other, tmp_path / "data" / "fan" / "train" / f"{other.stem}.flac")  # of a frozen machine, and not new
+    encoded(train, tmp_path / "data" / "fan" / "test" / "section_00_8000.flac")
+    copy(train, tmp_path / "data" / "fan" / "test" / "section_00_9000.wav")
+    again = world.infer(tmp_path / "data", tmp_path / "out")
+    (remark,) = [note for note in again.about["notes"] if "scored against itself" in note]
+    copies = "; ".join(f"fan/test/section_00_{name} is fan/train/{train.name}" for name in ("8000.flac", "9000.wav"))
+    assert remark.startswith(f"fan: 2 test clips have the very sound of a train clip ({copies})")
+    assert not [note for note in inferred.about["notes"] if "scored against itself" in note]
+
+
 def new_machine(world: World, root: Path, *, train: bool) -> Path:
     """Lay out the evaluation clips with a machine beside them that was not frozen: the fan's sound by another name."""
     shutil.copytree(world.evaluation, root)

@@ -45,8 +45,24 @@ def test_the_window_that_raises_an_alarm_is_explained_and_no_other(tmp_path, rec
     assert [event for line in written for event in line.get("events", [])] == events
 
 
-def test_killed_at_any_byte_of_its_journal_it_ends_with_the_same_explanations(tmp_path, recording, start):
-    path = recording(tmp_path / "night.wav", PEAKS)
+GROWING = [QUIET] * 3 + [0.6, 0.7, 0.65, 0.8, 0.75, 0.9] + [QUIET] * 6 + [0.8, 0.6, 0.7] + [QUIET] * 5
+
+
+def test_an_alarm_that_grows_ends_with_the_explanation_of_its_peak(tmp_path, recording, start):
+    events = listened(start(tmp_path / "log"), recording(tmp_path / "night.wav", GROWING), peak_of)
+    grown_begins, grown_ends, level_begins, level_ends = events
+    assert grown_begins["explained"]["at"] == 1.0  # where it became an alarm
+    assert grown_ends["explained"]["at"] == grown_ends["peak"] == 2.0
+    assert grown_ends["explained"]["score"] == pytest.approx(0.9, abs=1e-2)
+    assert level_begins["peak"] == level_ends["peak"] == 3.75 < level_begins["explained"]["at"]
+    assert "explained" not in level_ends  # whose peak came before it was an alarm
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["explained"]["at"] for line in lines if "explained" in line] == [1.5, 2.0]
+
+
+@pytest.mark.parametrize("peaks", [PEAKS, GROWING])
+def test_killed_at_any_byte_of_its_journal_it_ends_with_the_same_explanations(tmp_path, recording, start, peaks):
+    path = recording(tmp_path / "night.wav", peaks)
     listened(start(tmp_path / "whole"), path, peak_of)
     whole = (tmp_path / "whole").read_bytes()
     for size in sorted(random.Random(1).sample(range(len(whole)), 30)):

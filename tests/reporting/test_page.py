@@ -50,6 +50,29 @@ def test_it_opens_without_a_request_or_a_complaint_and_every_chart_is_drawn(brow
     assert browser.eval("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_text_of_a_chart_is_cut_off_at_its_edges(browser, report, width):
+    browser.open(report, width)
+    cut = """[...document.querySelectorAll('.chart svg')].flatMap((svg) => {
+        const {left, right} = svg.getBoundingClientRect();
+        return [...svg.querySelectorAll('text')].filter((text) => {
+            const at = text.getBoundingClientRect();
+            return at.width && (at.left < left - 1 || at.right > right + 1);
+        }).map((text) => [svg.closest('.chart').id, text.textContent]);
+    })"""
+    assert browser.eval(cut) == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_bars_of_shares_are_as_long_as_what_they_show(browser, report, width):
+    browser.open(report, width)
+    shares = """[...document.querySelectorAll('.shares')].map((list) => [...list.querySelectorAll('dd')].slice(1).map(
+        (dd) => [dd.querySelector('i').getBoundingClientRect().width, Math.abs(Number(dd.textContent))]))"""
+    for bars in browser.eval(shares):
+        longest, most = max(bars, key=lambda bar: bar[1])
+        assert all(abs(length / longest - value / most) < 0.05 for length, value in bars), bars
+
+
 def test_ink_follows_the_night(browser, report):
     colours = []
     for dark in (False, True):
@@ -58,6 +81,9 @@ def test_ink_follows_the_night(browser, report):
         style = (f"{label}).fill", "document.body).color", "document.body).backgroundColor")
         colours.append([browser.eval(f"getComputedStyle({one}") for one in style])
     assert colours[0][0] == colours[0][1] != colours[1][1] == colours[1][0]
+    symbols = "[...document.querySelectorAll('#chart-map .role-legend-symbol path')]"
+    fills = browser.eval(f"{symbols}.map((one) => getComputedStyle(one).fill)")
+    assert set(fills) == {colours[1][1]}
     assert colours[0][2] != colours[1][2]
 
 

@@ -64,5 +64,5 @@ def test_a_page_shows_it(runs, tmp_path):
     page = asdcore.report(runs["auto"], tmp_path / "page.html").read_text()
     start = page.index('<section id="promises">')
     shown = page[start : page.index("</section>", start)]
-    for words in ("leave-one-out gives", "neighbouring clips are near-duplicates", "Thresholds that count runs"):
+    for words in ("leave-one-out gives", "neighbouring clips are near-duplicates", "Thresholds that count groups"):
         assert words in shown

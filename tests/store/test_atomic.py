@@ -11,6 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from asdcore.errors import StoreError
@@ -72,6 +73,14 @@ def test_full_disk_is_said_to_be_full(tmp_path):
 def test_trouble_with_the_disk_becomes_a_message(tmp_path, code, said):
     with pytest.raises(StoreError, match=said), atomic_path(tmp_path / "x"):
         raise OSError(code, os.strerror(code))
+
+
+def test_a_table_that_polars_could_not_end_is_trouble_with_the_disk(tmp_path):
+    lost = pl.exceptions.ComputeError("parquet: File out of specification: Invalid thrift: transport error")
+    with pytest.raises(StoreError, match="takes no more"), atomic_path(tmp_path / "x"):
+        raise lost
+    with pytest.raises(pl.exceptions.ComputeError, match="another"), atomic_path(tmp_path / "x"):
+        raise pl.exceptions.ComputeError("another error of polars")
 
 
 def test_a_file_in_the_way_of_a_folder(tmp_path):

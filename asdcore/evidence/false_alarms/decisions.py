@@ -46,7 +46,7 @@ class FalsePositives:
     nominal : float
         The rate that the decision rule aims at.
     groups : int or None
-        Groups of the normals (recordings, runs), if groups are exchangeable and clips are not. A promise then counts
+        Groups of the normals (such as recordings), if groups are exchangeable and clips are not. A promise then counts
         groups.
 
     """
@@ -81,7 +81,7 @@ class FalsePositives:
         """A warning if so few clips or groups cannot promise the nominal rate, whatever their scores."""
         if self.smallest_attainable <= self.nominal:
             return None
-        apart = "" if self.units == self.normals else f" in {self.units} run{'s' * (self.units > 1)}"
+        apart = "" if self.units == self.normals else f" in {self.units} group{'s' * (self.units > 1)}"
         return (
             f"{self.normals} {self.domain} clips{apart} cannot support {_percent(self.nominal)}: the smallest rate "
             f"that they can promise is 1/{self.units + 1} = {_percent(self.smallest_attainable)}."

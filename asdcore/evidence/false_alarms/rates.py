@@ -23,7 +23,7 @@ class Rates:
     machine, section, system, domain : str
         What the rates belong to.
     normals, groups : int
-        Train normals, and the groups (recordings, runs) they come in.
+        Train normals, and the groups (such as recordings) they come in.
     nominal : float
         The rate that the decision rule aims at.
     one_by_one : float
@@ -79,8 +79,8 @@ class Rates:
         )
         if not self.enough:
             return (
-                f"{where}: {self.normals} clips in {self.groups} run{'s' * (self.groups > 1)} are too few to tell what "
-                f"leave-one-out would give{came}."
+                f"{where}: {self.normals} clips in {self.groups} group{'s' * (self.groups > 1)} are too few to tell "
+                f"what leave-one-out would give{came}."
             )
         if not self.disagree:
             return (

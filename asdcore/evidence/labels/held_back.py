@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Container, Iterable
-from contextlib import suppress
-from pathlib import Path
-
 import polars as pl
 
-from asdcore.basics.recording_parts import is_whole, recording_name
-from asdcore.data.audio import file_digest
-from asdcore.errors import DataError, EvaluationError
+from asdcore.data.same_sound import copies, cut_from
+from asdcore.errors import EvaluationError
 from asdcore.runs.folder import Run
 from asdcore.runs.sounds import with_sounds
 from asdcore.runs.trials import Trials
@@ -29,29 +23,14 @@ def held_back(*runs: Run) -> frozenset[str]:
     for run in runs:
         if chosen_by := run.about["portfolio"].get("known_faults"):
             test = run.clips.filter(pl.col("split") == "test")
-            clips |= set(test.filter(pl.col("sha256").is_in(list(chosen_by["faults"])))["clip"])
-            clips |= _parts_of(chosen_by["faults"], run, test["clip"].to_list())
-            if sounds := chosen_by.get("sounds"):
-                clips |= set(with_sounds(run, test).filter(pl.col("sound").is_in(list(sounds)))["clip"])
+            digests = list(chosen_by["faults"]), chosen_by.get("sounds", [])
+            clips |= copies(with_sounds(run, test), *digests) | cut_from(test, *digests)
             if len(clips) == len(test):
                 raise EvaluationError(
                     f"Every test clip of {run.folder} has chosen the weights of its portfolio, so none is left to "
                     "judge it. Evaluate on clips that --known-faults has not seen."
                 )
     return frozenset(clips)
-
-
-def _parts_of(chose: Container[str], run: Run, clips: Iterable[str]) -> set[str]:
-    """Return the clips that are parts of files with such digests; files that are gone are of none."""
-    root, parts = Path(run.about["data"]), defaultdict[str, set[str]](set)
-    for clip in clips:
-        if not is_whole(clip):
-            parts[recording_name(clip)].add(clip)
-    found = set[str]()
-    for name, of_recording in parts.items():
-        with suppress(DataError, OSError):
-            found |= of_recording if file_digest(root / name) in chose else set()
-    return found
 
 
 def held_back_note(finished: Run | Trials) -> list[str]:

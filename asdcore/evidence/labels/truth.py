@@ -18,7 +18,7 @@ from asdcore.runs.folder import Run
 from asdcore.store.tables import CELL, GROUND_TRUTH
 
 _OWN_ADVICE = (
-    "Put all test clips of that machine into test/good and test/<name of a fault>, or fill in the column label of "
+    "Put all test clips of that machine into test/normal and test/<name of a fault>, or fill in the column label of "
     "clips.csv (normal, or a fault's name) for all of them; then run again."
 )
 

@@ -106,7 +106,7 @@ def select(
     """
     if (protocol is None) == (known_faults is None) or (known_faults is None and out is not None):
         raise EvaluationError(
-            f"Say how to choose: by a protocol ({', '.join(PROTOCOLS)}), or by known faults and where to write (out)."
+            f"Say how to choose: by --protocol ({', '.join(PROTOCOLS)}), or by --known-faults, perhaps with --out."
         )
     if known_faults is not None:
         _refuse_others(systems=systems, by=by, truth=truth, year=year)

@@ -224,8 +224,8 @@ def _same_sound(faults: list[Fault], run: Run) -> pl.DataFrame:
     if not faults:
         return run.clips.clear().with_columns(fault=pl.lit(None, pl.String))
     files = run.clips.join(known.select("fault", sha256="heard"), on="sha256")
-    sounds = with_sounds(run, run.clips).join(known.drop("heard").drop_nulls(), on="sound").drop("sound")
-    return pl.concat([files, sounds]).unique(["fault", "clip"]).sort("clip")
+    sounds = with_sounds(run, run.clips).join(known.drop("heard").drop_nulls(), on="sound")
+    return pl.concat([files, sounds.select(files.columns)]).unique(["fault", "clip"]).sort("clip")
 
 
 def _check_train(faults: list[Fault], train: pl.DataFrame, run: Run) -> None:

@@ -1,6 +1,7 @@
 """Intervals for cells and official scores, and tests of the differences between systems.
 
 interval        intervals around an estimate, from resampled values
+student         Student's t distribution
 resample        draws the weights of clips: bootstrap, clips left out, systems swapped
 section_arrays  the joined table as arrays, section by section
 curves          AUC and pAUC for many weightings of the same clips

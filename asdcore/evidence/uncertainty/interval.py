@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from asdcore.errors import EvaluationError
 from asdcore.evidence.uncertainty.resample import Indices, Stratum, units
+from asdcore.evidence.uncertainty.student import student_quantile
 
 Floats = NDArray[np.float64]
 Method = Literal["percentile", "bca", "jackknife", "delong", "trials"]
@@ -95,9 +96,7 @@ def acceleration(left_out: Floats, strata: Sequence[Stratum], recordings: Indice
 
 def jackknife(estimate: float, left_out: Floats, level: float) -> Interval:
     """Estimates with each of k machines left out (k,) -> estimate -+ t_(k-1) standard errors, within [0, 1]."""
-    from scipy.special import stdtrit
-
     k = len(left_out)
     error = math.sqrt((k - 1) / k * float(np.sum((left_out - left_out.mean()) ** 2)))
-    half = float(stdtrit(k - 1, (1 + level) / 2)) * error
+    half = student_quantile((1 + level) / 2, k - 1) * error
     return Interval(estimate, max(estimate - half, 0.0), min(estimate + half, 1.0), "jackknife", level)

@@ -27,13 +27,11 @@ from numpy.typing import NDArray
 from asdcore.basics.digits import fixed
 from asdcore.errors import EvaluationError
 from asdcore.evidence.uncertainty.bootstrap import Resampled
-from asdcore.evidence.uncertainty.interval import NORMAL, Interval
+from asdcore.evidence.uncertainty.interval import Interval
 from asdcore.evidence.uncertainty.paired import POWER, SIGNIFICANT, Difference, holm
+from asdcore.evidence.uncertainty.student import AS_NORMAL, student_quantile, student_two_sided
 
 Floats = NDArray[np.float64]
-AS_NORMAL = 1e6
-"""Degrees of freedom from which Student's t is the normal distribution."""
-
 SHOWN = 8
 """Trials whose differences a sentence lists."""
 
@@ -142,23 +140,9 @@ def _difference(names: tuple[str, str], by_seed: dict[int, float], replicates: F
     error = math.sqrt(spread / r + clips)
     degrees = (r - 1) * ((spread + r * clips) / spread) ** 2 if spread > 0 else math.inf
     degrees = degrees if degrees < AS_NORMAL else math.inf
-    half = _quantile(1 - SIGNIFICANT / 2, degrees) * error
+    half = student_quantile(1 - SIGNIFICANT / 2, degrees) * error
     interval = Interval(mean, max(mean - half, -1.0), min(mean + half, 1.0), "trials")
-    detectable = half + _quantile(POWER, degrees) * error
-    p = _two_sided(mean / error, degrees) if error > 0 else float(mean == 0)
+    detectable = half + student_quantile(POWER, degrees) * error
+    p = student_two_sided(mean / error, degrees) if error > 0 else float(mean == 0)
     of_clips, of_seeds = math.sqrt(clips), math.sqrt(spread)
     return TrialDifference(*names, mean, interval, p, p, detectable, error, by_seed, of_seeds, of_clips, degrees)
-
-
-def _quantile(share: float, degrees: float) -> float:
-    """Return a quantile of Student's t."""
-    from scipy.special import stdtrit
-
-    return NORMAL.inv_cdf(share) if math.isinf(degrees) else float(stdtrit(degrees, share))
-
-
-def _two_sided(t: float, degrees: float) -> float:
-    """Return the probability of a t at least as far from 0."""
-    from scipy.special import stdtr
-
-    return 2 * (NORMAL.cdf(-abs(t)) if math.isinf(degrees) else float(stdtr(degrees, -abs(t))))

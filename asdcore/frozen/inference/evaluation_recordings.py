@@ -10,14 +10,17 @@ import polars as pl
 
 from asdcore.components.readers import ListsClips
 from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.data.noticed import Noticed
 from asdcore.data.recording_kind import kind_of
+from asdcore.data.same_sound import SOUND, with_sounds
 from asdcore.errors import DataError, DatasetError, by_recording
+from asdcore.portfolio import Portfolio
 from asdcore.store.tables import CELL
 from asdcore.submission.layout import expected_files
 
 SKIP = "--skip-unreadable"
 
-SOUND = ("channels", "sample_rate", "unit")
+KIND = ("channels", "sample_rate", "unit")
 """The columns that must be as of the train normals."""
 
 
@@ -38,22 +41,22 @@ def check_names(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path, year: in
     expected_files(listed, year)
 
 
-def train_facts(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path) -> dict[str, AudioFacts | str]:
+def train_facts(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path, plan: Portfolio) -> dict[str, AudioFacts | str]:
     """Inspect the train clips of cells that have test clips: {clip: its facts, or what is wrong with it}.
 
-    Raises DataError if a train clip belongs to a frozen machine and section but was not frozen with it.
+    Raises DataError if a train clip belongs to a frozen machine and section but was not frozen with it, neither as this
+    file nor as another of the same sound.
     """
-    frozen_audio = {cell: set(rows["sha256"]) for cell, rows in _cells(of(frozen, "train"))}
+    train = like_test(of(listed, "train"), listed)
     facts: dict[str, AudioFacts | str] = {}
-    strangers = []
-    for clip, *cell in like_test(of(listed, "train"), listed).select("clip", *CELL).rows():
+    for clip in train["clip"]:
         try:
-            facts[clip] = audio = inspect_audio(root / clip)
-            if tuple(cell) in frozen_audio and audio.sha256 not in frozen_audio[*cell]:
-                strangers.append(clip)
+            facts[clip] = inspect_audio(root / clip)
         except DataError as error:
             facts[clip] = str(error)
-    if strangers:
+    digests = [fact.sha256 if isinstance(fact := facts[clip], AudioFacts) else None for clip in train["clip"]]
+    inspected = train.with_columns(sha256=pl.Series(digests, dtype=pl.String)).drop_nulls("sha256")
+    if strangers := _strangers(inspected, of(frozen, "train"), root, plan):
         raise DataError(
             f"{len(strangers)} train clips below {root} belong to a frozen machine but were not frozen with it: "
             f"{', '.join(strangers[:3])}. A frozen machine takes no new train clips: take them away, or run and "
@@ -62,12 +65,30 @@ def train_facts(listed: pl.DataFrame, frozen: pl.DataFrame, root: Path) -> dict[
     return facts
 
 
+def _strangers(train: pl.DataFrame, frozen: pl.DataFrame, root: Path, plan: Portfolio) -> list[str]:
+    """Return the clips of frozen machines and sections that are no copies of train clips frozen with these."""
+    others = train.join(frozen, on=CELL, how="semi").join(frozen, on=[*CELL, "sha256"], how="anti")
+    if others.is_empty() or SOUND not in frozen.columns:
+        return list(others["clip"])
+    heard = with_sounds(others, root, in_windows=plan.windows is not None)
+    return list(heard.join(frozen.drop_nulls(SOUND), on=[*CELL, SOUND], how="anti")["clip"])
+
+
+def with_their_sounds(clips: pl.DataFrame, noticed: Noticed, root: Path, plan: Portfolio) -> pl.DataFrame:
+    """Return clips of the evaluation with the digests of their sound, which tell of a test clip if it was a train clip.
+
+    Whole ones were digested when they were read. Of windows that was done too, but as sounds of their own; here each is
+    told by its recording, as that of a frozen clip is.
+    """
+    return noticed.with_sounds(clips) if plan.windows is None else with_sounds(clips, root, in_windows=True)
+
+
 def check_alike(test: pl.DataFrame, normals: pl.DataFrame) -> None:
     """Raise DataError if test clips have another channel count, sample rate or unit than their train normals."""
     problems = []
     kinds = {cell: kind_of(f"{cell[0]} section {cell[1]}", rows) for cell, rows in _cells(normals)}
     for cell, rows in _cells(test):
-        for (channels, rate, unit), alike in _with_unit(rows).group_by(SOUND, maintain_order=True):
+        for (channels, rate, unit), alike in _with_unit(rows).group_by(KIND, maintain_order=True):
             if why := kinds[cell].misfit(channels, rate, unit or ""):
                 problems += [f"{clip}: {why}" for clip in alike["clip"]]
     if problems:

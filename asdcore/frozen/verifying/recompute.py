@@ -14,7 +14,6 @@ from asdcore.cluster.connection import Cluster
 from asdcore.components.readers import build_lister
 from asdcore.compute.kernels import KernelChange
 from asdcore.contract.plugins import restricted
-from asdcore.data.clips import completed
 from asdcore.errors import AsdcoreError, ClusterError, ManifestError
 from asdcore.frozen.manifest.locations import Roots
 from asdcore.frozen.manifest.statement import Manifest
@@ -148,7 +147,8 @@ def _tables(
             cluster,
             networks=None if retrain else _pinned_networks(manifest, roots, plan, folder),
         )
-        tables = work.tables(completed(build_lister(task, plugins, plan.windows).clips(work.root)))
+        clips, _ = work.listed(build_lister(task, plugins, plan.windows), rehash=True)
+        tables = work.tables(clips)
         return {name: TABLES[name].check(frame) for name, frame in tables.items()}, work.out_of_fold
 
 

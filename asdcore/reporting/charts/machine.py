@@ -52,7 +52,8 @@ def roc(tail: bool) -> ChartOf:
     y = alt.Y("y:Q", title="true positive rate", scale=alt.Scale(domain=[0, 1]))
     axes = {"x": x.axis(format="%", tickCount=5), "y": y.axis(format="%", tickCount=5)}
     color = alt.Color("normals:N", scale=alt.Scale(domain=list(NORMALS), range=list(NORMALS.values())),
-                      legend=alt.Legend(orient="bottom", title=None))  # fmt: skip
+                      legend=alt.Legend(orient="bottom", title="normals", titleOrient="left",
+                                        labelExpr="replace(datum.label, ' normals', '')"))  # fmt: skip
     tips = [tip("normals", "N"), tip("x", form=".1%", title="false positives"), tip("fp", form="d", title="clips"),
             tip("y", form=".1%", title="true positives"), tip("tp", form="d", title="anomalies")]  # fmt: skip
     line = base.mark_line(clip=True, strokeWidth=2, point={"size": 14, "filled": True}).encode(
@@ -83,7 +84,8 @@ def feature_map() -> ChartOf:
         x=alt.X("x:Q", title="first axis", axis=hidden, scale=alt.Scale(zero=False)),
         y=alt.Y("y:Q", title="second axis", axis=hidden, scale=alt.Scale(zero=False)),
         color=alt.Color("ink:N", scale=None),
-        shape=alt.Shape("split:N", legend=alt.Legend(orient="bottom", title=None),
+        shape=alt.Shape("split:N", legend=alt.Legend(orient="bottom", title=None, symbolFillColor=INK,
+                                                     symbolStrokeColor=INK),
                         scale=alt.Scale(domain=["train", "test"], range=["circle", "triangle-up"])),
         tooltip=[tip("clip", "N"), tip("group", "N"), tip("domain", "N"), tip("attributes", "N")],
     )  # fmt: skip

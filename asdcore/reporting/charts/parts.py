@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from asdcore.drawing.colours import BLUE, DARK, INK, ORANGE, PALE
-from asdcore.reporting.charts.style import ChartOf, finished, tip
+from asdcore.reporting.charts.style import SLANTED, ChartOf, finished, tip
 
 
 def correlation(clips: str) -> ChartOf:
@@ -24,7 +24,7 @@ def correlation(clips: str) -> ChartOf:
         color=alt.condition(dark, alt.value(PALE), alt.value(DARK)),
     )
     return ChartOf(
-        finished(alt.layer(rect, text).properties(height=alt.Step(30))),
+        finished(alt.layer(rect, text).properties(height=alt.Step(30), padding=SLANTED)),
         f"How alike branches rank {clips}",
         f"Spearman's rank correlation on {clips}, the mean over machines: branches near 1 say the same twice, near 0 "
         "each adds something of its own.",
@@ -33,12 +33,13 @@ def correlation(clips: str) -> ChartOf:
 
 def contributions() -> ChartOf:
     """What a system loses without a part; rows: part, change, low, high."""
-    y = alt.Y("part:N", sort=None, title=None, axis=alt.Axis(labelLimit=230, ticks=False, domain=False))
+    short = alt.Axis(labelExpr="replace(datum.label, 'without ', '')", labelLimit=230, ticks=False, domain=False)
+    y = alt.Y("part:N", sort=None, title=None, axis=short)
     base = alt.Chart(alt.NamedData("rows")).encode(
         y=y, tooltip=[tip("part", "N"), tip("change", form="+.2f"), tip("low", form="+.2f", title="95 % from"),
                       tip("high", form="+.2f", title="to")],
     )  # fmt: skip
-    x = alt.X("change:Q", title="change of the score, points")
+    x = alt.X("change:Q", title="change, points")
     bars = base.mark_bar(height=12, cornerRadiusEnd=3, opacity=0.85).encode(
         x=x, color=alt.condition(alt.datum.change > 0, alt.value(ORANGE), alt.value(BLUE))
     )

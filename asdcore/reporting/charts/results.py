@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from asdcore.drawing.colours import BLUE, DARK, INK, PALE
-from asdcore.reporting.charts.style import ChartOf, finished, tip
+from asdcore.reporting.charts.style import SLANTED, ChartOf, finished, tip
 
 WORTH = {
     "domain": [40, 50, 62, 80, 100],
@@ -58,7 +58,7 @@ def heat_map(cell: str) -> ChartOf:
         color=alt.condition(white, alt.value(PALE), alt.value(DARK)),
     )
     return ChartOf(
-        finished(alt.layer(rect, text).properties(height=alt.Step(ROW))),
+        finished(alt.layer(rect, text).properties(height=alt.Step(ROW), padding=SLANTED)),
         cell,
         f"{cell} of every machine and system in percent: 50 (pale) is chance, 100 perfect, orange worse than chance; "
         "hover for the interval, click to see why below.",

@@ -49,6 +49,10 @@ def built_unchecked() -> Iterator[None]:
         yield
 
 
+SLANTED = {"top": 5, "bottom": 5, "left": 5, "right": 24}
+"""Pixels around a chart with slanted labels on top: the last one reaches beyond the width that Vega fits."""
+
+
 def finished(chart: Any) -> dict[str, Any]:
     """Return the specification of a chart that fills its container, in the text colour of the page."""
     shown = chart.properties(

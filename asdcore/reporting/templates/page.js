@@ -95,7 +95,7 @@
     list.append(element("dt", usual[0]), element("dd", brief(usual[1])));
     for (const [name, adds] of shown) {
       const value = element("dd"), bar = element("i", undefined, adds < 0 ? "less" : "");
-      bar.style.width = `${(60 * Math.abs(adds)) / most}px`;
+      bar.style.setProperty("--part", Math.abs(adds) / most);
       value.append(bar, `${adds < 0 ? "" : "+"}${brief(adds)}`);
       list.append(element("dt", name), value);
     }
@@ -119,7 +119,7 @@
       }
     } else left.append(element("div", "recording not at hand", "blank"));
     const head = element("p");
-    head.append(element("b", `Rank ${row.rank}`), ` score ${row.score}`);
+    head.append(element("b", `Rank ${row.rank}`), ` score ${row.score} `);
     if (row.domain) head.append(element("span", row.domain, `tag ${row.domain}`));
     if (showGroup) head.append(element("span", row.group.replace("test ", ""), "tag"));
     if (row.flagged) head.append(element("span", "called an anomaly", "tag flagged"));
@@ -130,7 +130,7 @@
     const moved = row.rank === row.rank_before ? "its rank stayed" : `rank ${row.rank_before} became ${row.rank}`;
     if (part().guarded) right.append(element("p", row.penalty > 0 ? `Guards took ${row.penalty} of ${row.base}: ${moved}.`
       : row.rank === row.rank_before ? "No guard touched it." : `No guard touched it, but others moved: ${moved}.`));
-    if (row.attributes) right.append(element("p", row.attributes));
+    if (row.attributes) right.append(element("p", `Attributes: ${row.attributes}`));
     right.append(element("p", row.clip.split("/").pop(), "name"));
     item.append(left, right);
     return item;
@@ -139,7 +139,7 @@
   const tell = () => {
     const cells = Object.keys(data.rows).filter((id) => id.startsWith("heat-")).map((id) => {
       const row = data.rows[id].find((one) => one.place === chosen.place && one.system === chosen.system);
-      return row && `${document.querySelector(`#figure-${id} h4`).textContent} ${row.estimate.toFixed(1)} (${row.low.toFixed(1)} to ${row.high.toFixed(1)})`;
+      return row && `${document.querySelector(`#figure-${id} h3`).textContent} ${row.estimate.toFixed(1)} (${row.low.toFixed(1)} to ${row.high.toFixed(1)})`;
     }).filter(Boolean);
     const now = part();
     document.getElementById("lead").textContent = now

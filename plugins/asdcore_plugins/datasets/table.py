@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -136,18 +136,31 @@ def _read(root: Path) -> tuple[list[Row], list[str]]:
     rows: list[Row] = []
     problems: list[str] = []
     first: dict[str, int] = {}
+    empty: dict[str, list[tuple[int, str]]] = {}
     for number, cells in enumerate(table.iter_rows(named=True), start=2):
         row: Row = {name: _text(cells.get(name)) for name in (*NEEDED, *OPTIONAL)}
+        if missing := " and ".join(name for name in NEEDED if row[name] is None):
+            empty.setdefault(missing, []).append((number, row["path"] or "(no path)"))
         wrong = list(_problems(root, row))
-        if row["path"] is not None and not wrong:
+        if row["path"] is not None and not wrong and not missing:
             row["clip"] = clip = clip_of(row)
             if clip in first:
                 wrong.append(f"row {first[clip]} names it too, and a clip has one row")
             first.setdefault(clip, number)
         problems += [f"{row['path'] or '(no path)'}: row {number}: {problem}" for problem in wrong]
-        if not wrong:
+        if not wrong and not missing:
             rows.append(row)
-    return rows, [*problems, *mixed_channels(first), *overlaps(first)]
+    return rows, [*_empty_cells(empty), *problems, *mixed_channels(first), *overlaps(first)]
+
+
+def _empty_cells(empty: Mapping[str, Sequence[tuple[int, str]]]) -> Iterator[str]:
+    """Yield one problem for all rows that lack the same: a table that nobody has filled in lacks it in every row."""
+    for missing, where in empty.items():
+        number, path = where[0]
+        if where[1:]:
+            yield f"{path}: row {number}, and {len(where) - 1} more up to row {where[-1][0]}: their {missing} are empty"
+        else:
+            yield f"{path}: row {number}: its {missing} {'are' if ' and ' in missing else 'is'} empty"
 
 
 def _check_encoding(file: Path, root: Path) -> None:
@@ -212,9 +225,6 @@ def _tables(root: Path) -> list[Path]:
 
 def _problems(root: Path, row: Row) -> Iterator[str]:
     """Yield what is wrong with one row."""
-    for name in NEEDED:
-        if row[name] is None:
-            yield f"its {name} is empty"
     if path := row["path"]:
         parts = PurePosixPath(path).parts
         if path.startswith("/") or ".." in parts or "\\" in path or str(PurePosixPath(path)) != path:

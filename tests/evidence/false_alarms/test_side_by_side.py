@@ -138,7 +138,7 @@ def test_a_run_by_clip_whose_features_are_gone_is_said(runs, gone, tmp_path):
 def test_counting_groups_widens_the_interval_and_what_can_be_promised(runs):
     grouped, alone = (asdcore.decisions(runs[by], ["one"])[0] for by in ("auto", "clip"))
     assert grouped.smallest_attainable == 1 / (grouped.groups + 1) > alone.smallest_attainable == 1 / 97
-    assert f"96 source clips in {grouped.groups} runs cannot support 5.0 %" in grouped.warning
+    assert f"96 source clips in {grouped.groups} groups cannot support 5.0 %" in grouped.warning
 
 
 def test_thresholds_that_count_groups_stand_beside_the_plain_quantile(runs):
@@ -172,7 +172,7 @@ def test_features_of_other_code_are_said(runs):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"groups": 2}, "10 clips in 2 runs are too few to tell what leave-one-out would give."),
+        ({"groups": 2}, "10 clips in 2 groups are too few to tell what leave-one-out would give."),
         ({"groups": 10, "new": 0.05}, "leave-one-out would promise 5.0 % and give about 5.0 %."),
         ({"groups": 10, "came_one_by_one": 0.25}, "of the labelled test normals 25.0 % lie above its threshold."),
     ],

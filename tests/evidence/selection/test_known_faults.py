@@ -279,7 +279,7 @@ def test_what_cannot_be_weighed_is_refused(home, faults, tmp_path):
         asdcore.select(home / "run", known_faults=faults, baseline="largest")
     with pytest.raises(EvaluationError, match="There is no default 'other' to move away from"):
         asdcore.select(home / "run", known_faults=faults, baseline="other")
-    with pytest.raises(EvaluationError, match="Say how to choose: by a protocol"):
+    with pytest.raises(EvaluationError, match="Say how to choose: by --protocol"):
         asdcore.select(home / "run")
     with pytest.raises(EvaluationError, match="systems means nothing to a choice by known faults"):
         asdcore.select(home / "run", known_faults=faults, systems=["default"])

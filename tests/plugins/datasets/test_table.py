@@ -75,6 +75,11 @@ def test_parquet_holds_the_same_with_types_of_its_own(tmp_path, lay):
             "no column is called 'lable'. Known: path, machine, split, section",
         ),
         ("path,machine,split\n", "has no rows"),
+        ("path,machine,split\na b.wav,,\n", "a b.wav: row 2: its machine and split are empty"),
+        (
+            "path,machine,split\na b.wav,p,train\nc.wav,,\nd.wav,,\n",
+            "c.wav: row 3, and 1 more up to row 4: their machine and split are empty",
+        ),
         ("path,machine,split\na b.wav,,train\n", "a b.wav: row 2: its machine is empty"),
         ("path,machine,split\na b.wav,p,validation\n", "its split is 'validation'; allowed are train and test"),
         ("path,machine,split\na b.wav,p,train\n/c.wav,p,test\n", "row 3: its path must lie below the table's folder"),
