@@ -23,6 +23,7 @@ PARTS = {
     "promises": "#promises > :not(details)",
     "distributions": "#machine > h2, #machine > .bar, #machine > .lead, #machine > .grid:nth-of-type(-n+3)",
     "roc": "#machine .grid:has(#figure-roc)",
+    "why": "#machine figure:has(#highest)",
     "tail": "#machine figure:has(#tail)",
     "parts": "#parts",
     "map": "#maps",
@@ -39,7 +40,7 @@ SHOWN = """
   main { max-width: none; }
   h2 { margin-top: 0; }
   body { padding: 12px; }
-  #tail li:nth-child(n + 3) { display: none; }
+  #highest li:nth-child(n + 3), #tail li:nth-child(n + 3) { display: none; }
 </style>
 <script>
   const chosen = new Set(document.querySelectorAll(%s));

@@ -73,7 +73,7 @@ class Dataset(Protocol):
         ...
 
     def ground_truth(self, root: Path) -> pl.DataFrame | None:
-        """Return a frame (clip, label, domain) of the test clips under ``root``, or None if there are no labels."""
+        """Return a frame (clip, label, domain; perhaps recording) of the test clips, or None if there are no labels."""
         ...
 
 

@@ -20,6 +20,9 @@ from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once
 from asdcore.runs.trials import Trials
 
+TOLD = ("domain", "recording")
+"""What the clip index says of train clips, and the ground truth of test clips."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -62,13 +65,14 @@ class Subject:
 
     @cached_property
     def clips(self) -> pl.DataFrame:
-        """The clip index with ``label``, and ``domain`` of test clips too; both null without ground truth."""
+        """The clip index with ``label``, and ``domain`` and ``recording`` of test clips too, as far as it is known."""
         clips = self.run.clips
         if self.labels is None:
             return clips.with_columns(label=pl.lit(None, dtype=pl.Int8))
-        truth = self.labels.rename({"domain": "true_domain"})
+        truth = self.labels.rename({name: f"true_{name}" for name in TOLD if name in self.labels.columns})
         joined = clips.join(truth, on="clip", how="left", validate="1:1")
-        return joined.with_columns(domain=pl.coalesce("domain", "true_domain")).drop("true_domain")
+        told = {name: pl.coalesce(name, f"true_{name}") for name in TOLD if f"true_{name}" in truth.columns}
+        return joined.with_columns(**told).drop(f"true_{name}" for name in told)
 
     @cached_property
     def rows(self) -> pl.DataFrame:
@@ -76,7 +80,7 @@ class Subject:
         cell = ["machine", "section", "system"]
         thresholds = self.run.decisions.join(self.clips.select("clip", "machine", "section"), on="clip")
         thresholds = thresholds.group_by(cell).agg(pl.col("threshold").first())
-        clips = self.clips.select("clip", "machine", "section", "domain", "label", "attributes", "sha256")
+        clips = self.clips.select("clip", "machine", "section", *TOLD, "label", "attributes", "sha256")
         rows = self.run.systems.join(clips, on="clip", validate="m:1")
         return rows.join(thresholds, on=cell, how="left", validate="m:1")
 
@@ -87,7 +91,7 @@ class Subject:
             return None
         rows = self.rows.filter(pl.col("role") == "test", pl.col("label").is_not_null())
         titles = {system: self.title(system) for system in self.systems}
-        columns = ["machine", "section", "clip", "system", "score", "label", "domain"]
+        columns = ["machine", "section", "clip", "system", "score", "label", *TOLD]
         return rows.with_columns(pl.col("system").replace_strict(titles)).select(columns)
 
 

@@ -107,7 +107,14 @@ CLIP_INDEX = Table(
 :mod:`asdcore.data.recording_columns`. ``unit`` is that of the samples, such as "g", where a file or table says it.
 ``sound`` is the digest of the samples (:mod:`asdcore.data.same_sound`); runs add it to what a dataset reader lists."""
 
-GROUND_TRUTH = Table("ground truth", ("clip",), {"clip": pl.String, "label": pl.Int8, "domain": pl.String})
+GROUND_TRUTH = Table(
+    "ground truth",
+    ("clip",),
+    {"clip": pl.String, "label": pl.Int8, "domain": pl.String},
+    if_known={"recording": pl.String},
+)
+"""``recording`` names what a test clip was cut from, if that is more than its own file: intervals draw clips of one
+recording together. The clip index keeps it of train clips alone."""
 FEATURES = Table(
     "features",
     ("audio_sha256",),

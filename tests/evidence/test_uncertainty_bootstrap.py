@@ -210,3 +210,14 @@ def test_intervals_count_recordings_and_not_their_windows():
             covered_by_windows += inside and hits == "windows"
     assert covered >= 33
     assert covered_by_windows <= 28
+
+
+def test_clips_in_files_of_their_own_count_as_the_recording_that_the_truth_names():
+    windows = windows_of_recordings(np.random.default_rng(1), recordings=6)
+    recording = pl.col("clip").str.split("#").list.first()
+    files = windows.with_columns(recording=recording, clip=pl.col("clip").str.replace("#", "_", literal=True))
+    drawn_together = intervals(windows, 2020, replicates=200)
+    assert intervals(files, 2020, replicates=200) == drawn_together
+    assert intervals(files.drop("recording"), 2020, replicates=200) != drawn_together
+    some = files.with_columns(recording=pl.when(pl.col("label") == 1).then("recording"))
+    assert intervals(some, 2020, replicates=200) != drawn_together

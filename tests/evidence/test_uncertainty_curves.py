@@ -7,7 +7,14 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from asdcore.evidence.metrics import cells, official_score, rule
-from asdcore.evidence.uncertainty.curves import BLOCK, cell_values, official_scores, weighted_auc, weighted_pauc
+from asdcore.evidence.uncertainty.curves import (
+    BLOCK,
+    cell_values,
+    official_scores,
+    official_scores_replaced,
+    weighted_auc,
+    weighted_pauc,
+)
 
 YEARS = range(2020, 2027)
 LABELS = np.repeat([0, 0, 1, 1], [30, 12, 25, 14])
@@ -116,3 +123,19 @@ def test_the_official_score_of_every_replicate(year):
             for s, machine in enumerate(machines)
         }
         assert found[b] == pytest.approx(official_score(table, year), rel=1e-12)
+
+
+@pytest.mark.parametrize("year", [2020, 2021, 2026])
+@pytest.mark.parametrize("names", [["fan"], ["fan", "fan", "pump"], list("abcdefg")])
+def test_official_scores_with_one_section_replaced_are_those_of_the_whole(year, names):
+    draw = np.random.default_rng(len(names))
+    values = draw.uniform(size=(len(names), len(rule(year).cells)))
+    values[0, 0] = 0.0  # beside which nothing counts, as long as it is there
+    replaced = [draw.uniform(size=(values.shape[1], 3 + i)) for i in range(len(names))]
+    expected = []
+    for i, of_section in enumerate(replaced):
+        others = np.repeat(values[:, :, None], of_section.shape[1], axis=2)
+        others[i] = of_section
+        expected.append(official_scores(others, names, rule(year)))
+    given = official_scores_replaced(values, replaced, names, rule(year))
+    assert given == pytest.approx(np.concatenate(expected), rel=1e-13)

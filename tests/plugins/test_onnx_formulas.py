@@ -70,6 +70,10 @@ BY_FEATURES = [
     ("ocsvm", {"nu": 0.2, "references": ["pooled", "source", "target"]}),
     ("isolation_forest", {"trees": 5, "references": ["pooled", "target"]}),
     ("deep_svdd", {"epochs": 1}),
+    ("beam", {"bands": 2}),
+    ("beam", {"bands": 2, "reduce": "max", "metric": "euclidean", "references": ["pooled", "target"]}),
+    ("beam", {"bands": 2, "varmin": 2}),
+    ("beam", {"bands": 2, "varmin": 1, "reduce": "max", "metric": "euclidean"}),
 ]
 
 
@@ -101,6 +105,34 @@ def test_scorers_of_frames(as_onnx, name, parameters):
         as_onnx(scorer.to_onnx, clip[:, :4])
 
 
+TEMPORAL = [
+    {},
+    {"metric": "euclidean", "pool": "max", "window": 3, "hop": 2},
+    {"pool": "top", "share": 0.3, "window": 2, "hop": 1, "references": ["pooled", "target"]},
+    {"pool": "top", "share": 0.25, "window": 4, "hop": 7},
+]
+
+
+@pytest.mark.parametrize("parameters", TEMPORAL, ids=str)
+@pytest.mark.parametrize("time", [1, 3, 12, 13, 29])
+def test_windows_of_a_clip_of_any_length(as_onnx, parameters, time):
+    draw = np.random.default_rng(time)
+    train, domain = draw.normal(size=(8, 15, 2, 3)).astype(np.float32), np.array(["source", "target"] * 4)
+    scorer = asdcore.load_scorer("temporal", **parameters).fit(train, domain)
+    clip = draw.normal(size=(1, time, 2, 3)).astype(np.float32)
+    same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+    same(as_onnx(scorer.to_onnx, 0.0 * clip), scorer.score(0.0 * clip))
+
+
+@pytest.mark.parametrize("share", [0.07, 0.1, 0.29, 0.35, 0.57])
+def test_as_many_windows_count_as_the_share_that_is_written_says(as_onnx, share):
+    scorer = asdcore.load_scorer("temporal", pool="top", share=share, window=1, hop=1, metric="euclidean")
+    scorer.fit(np.zeros((2, 3, 1, 1), np.float32), np.array(["source"] * 2))
+    for time in (1, 5, 10, 50, 150):
+        clip = np.arange(1.0, 1.0 + time, dtype=np.float32).reshape(1, time, 1, 1)
+        same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+
+
 BY_FRAMES_OF_ONE_LENGTH = [
     *(("linear_autoencoder", {"components": 2, "stacked": 3, "score": score}) for score in KINDS),
     ("linear_autoencoder", {"components": 1, "stacked": 1, "references": ["source", "target"]}),
@@ -125,6 +157,20 @@ def test_scorers_of_frames_of_one_length(as_onnx, name, parameters, seed, scale)
         same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
 
 
+@pytest.mark.parametrize(
+    "parameters", [{}, {"components": 1, "context": 0, "bands": 2}, {"bands": 1, "references": ["pooled", "source"]}]
+)
+@QUICK
+@given(seeds)
+def test_relations_of_two_channels(as_onnx, parameters, seed):
+    draw = np.random.default_rng(seed)
+    train, domain = draw.normal(size=(16, 9, 5, 6)).astype(np.float32), np.array(["source", "target"] * 8)
+    scorer = asdcore.load_scorer("normal_relation", **parameters).fit(train, domain)
+    for loudness in (0.3, 1.0, 40.0):
+        clip = (draw.normal(size=(1, 9, 5, 6)) * loudness).astype(np.float32)
+        same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+
+
 def test_pooled_features_are_read_as_bands(as_onnx):
     features, domain = bank(3, dim=6)
     scorer = asdcore.load_scorer("padim", bands=2).fit(features, domain)
@@ -134,10 +180,10 @@ def test_pooled_features_are_read_as_bands(as_onnx):
 NORMALIZERS = [(name, {"scope": scope}) for name in ("median_iqr", "mean_std", "mad") for scope in SCOPES]
 NORMALIZERS += [
     (name, {"scope": scope, "output": output})
-    for name in ("ecdf", "conformal", "gpd")
+    for name in ("ecdf", "conformal", "gamma", "gpd")
     for scope in SCOPES[:4]
     for output in ("probability", "normal", "surprise")
-    if (name, output) != ("conformal", "normal")
+    if (name, output) not in (("conformal", "normal"), ("gamma", "normal"))
 ]
 
 
@@ -148,6 +194,7 @@ def test_normalizers(as_onnx, name, parameters, seed, score):
     draw = np.random.default_rng(seed)
     scores = {reference: draw.gamma(2.0, size=300) for reference in ("pooled", "source", "target")}
     scores["target"][250] = scores["target"][260]  # a tie
+    scores = {reference: np.maximum(values, 1e-6) for reference, values in scores.items()}
     domain = np.array(["source"] * 200 + ["target"] * 100)
     normalizer = asdcore.load_normalizer(name, **parameters).fit(scores, domain)
     references = list(scores)

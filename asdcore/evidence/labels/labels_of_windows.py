@@ -26,17 +26,18 @@ def spread(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     truth : polars.DataFrame
-        clip, label and domain of recordings, or of parts of them that do not overlap.
+        clip, label and domain of recordings, or of parts of them that do not overlap; and perhaps ``recording``.
     clips : polars.DataFrame
         The clip index of windows.
 
     Returns
     -------
     polars.DataFrame
-        clip, label and domain of the test windows that lie within a clip of the truth.
+        The same columns of the test windows that lie within a clip of the truth.
     """
     told: dict[tuple[Any, ...], list[tuple[Decimal, Decimal, tuple[Any, ...]]]] = defaultdict(list)
-    for clip, *labels in truth.select("clip", "label", "domain").rows():
+    truth = truth.select("clip", pl.exclude("clip"))
+    for clip, *labels in truth.rows():
         part = part_of(clip)
         start, end = part.seconds
         told[part.file, part.channel, part.rate].append((start, end or _FOREVER, tuple(labels)))
@@ -49,4 +50,4 @@ def spread(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
             for begin, stop, labels in told[part.file, part.channel, part.rate]
             if begin <= start and (end or _FOREVER) <= stop
         ][:1]
-    return pl.DataFrame(rows, schema=truth.select("clip", "label", "domain").schema, orient="row")
+    return pl.DataFrame(rows, schema=truth.schema, orient="row")

@@ -1,7 +1,7 @@
 """Joins scores with the ground truth into one table, from which all evidence is computed.
 
-Its rows are machine, section, clip, system, score, label, domain, and perhaps decision. Every system has a row for the
-same clips. ``domain`` may be null under the rules of 2020 alone.
+Its rows are machine, section, clip, system, score, label, domain, and perhaps decision and recording. Every system has
+a row for the same clips. ``domain`` may be null under the rules of 2020 alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ def join_systems(
     """Join the test rows of a run with its ground truth, by clip name.
 
     systems : clip, system, role, score. decisions : clip, system, decision; or None. clips : clip, machine, section,
-    split. truth : clip, label, domain. without : test clips to leave out. A machine and section without any truth is
-    left out. Raises EvaluationError unless truth and every system cover exactly the other test clips.
+    split. truth : clip, label, domain, and perhaps recording. without : test clips to leave out. A machine and section
+    without any truth is left out. Raises EvaluationError unless truth and every system cover exactly the other test
+    clips.
     """
     if without:
         kept = ~pl.col("clip").is_in(list(without))
@@ -47,7 +48,7 @@ def join_systems(
             problems += coverage(f"The decisions of system {system}", decided["clip"], scored["clip"], "not scored")
     raise_all("The ground truth, or a system, does not fit the test clips of this run.", problems)
     table = systems.filter(pl.col("role") == "test").select("clip", "system", "score").join(test, on="clip")
-    table = table.join(truth.select("clip", "label", "domain"), on="clip")
+    table = table.join(truth, on="clip")
     if decisions is not None:
         table = table.join(decisions.select("clip", "system", "decision"), on=["clip", "system"])
     return table

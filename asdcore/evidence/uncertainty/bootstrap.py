@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asdcore.compute.threads import single_threaded
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import rule
-from asdcore.evidence.uncertainty.curves import official_scores
+from asdcore.evidence.uncertainty.curves import official_scores, official_scores_replaced
 from asdcore.evidence.uncertainty.interval import Interval, acceleration, bca, check_level, jackknife, percentile
 from asdcore.evidence.uncertainty.resample import Indices, Stratum, bootstrap_weights, left_out_weights
 from asdcore.evidence.uncertainty.section_arrays import Section, machines_of, sections_of
@@ -183,7 +183,13 @@ class Resampled:
     @cached_property
     def official_left_out(self) -> Floats:
         """(n_systems, all clips) official scores with each clip left out in turn, section after section."""
-        return np.stack([self._official_left_out(system) for system in range(len(self.systems))])
+        machines, rules = machines_of(self.sections), rule(self.year)
+        return np.stack(
+            [
+                official_scores_replaced(values[:, :, 0], [cells[system] for cells in self.left_out], machines, rules)
+                for system, values in enumerate(self.point)
+            ]
+        )
 
     @cached_property
     def machine_left_out(self) -> Floats:
@@ -234,14 +240,6 @@ class Resampled:
         """Return the jackknife interval over machines, or None if there is only one."""
         left_out = self.machine_left_out[system]
         return jackknife(float(self.official_point[system]), left_out, level) if len(left_out) > 1 else None
-
-    def _official_left_out(self, system: int) -> Floats:
-        parts = []
-        for s, left_out in enumerate(self.left_out):
-            values = np.repeat(self.point[system], left_out.shape[2], axis=2)
-            values[s] = left_out[system]
-            parts.append(self._official(values))
-        return np.concatenate(parts)
 
     def _official(self, values: Floats, kept: Sequence[bool] | None = None) -> Floats:
         """(n_sections, n_cells, replicates) -> (replicates,), of some sections or all."""

@@ -94,10 +94,49 @@ def official_scores(values: Floats, machines: Sequence[str], rule: Rule) -> Floa
         raised = np.maximum(values, EPSILON)
         harmonic: Floats = values.shape[0] * values.shape[1] / np.sum(1 / raised, axis=(0, 1))
         return harmonic
-    sections_of = Counter(machines)
-    sections = np.array([1 / (len(sections_of) * sections_of[machine]) for machine in machines])
-    arithmetic: Floats = np.einsum("s,scr->r", sections, values) / values.shape[1]
+    arithmetic: Floats = np.einsum("s,scr->r", _weights(machines), values) / values.shape[1]
     return arithmetic
+
+
+def official_scores_replaced(values: Floats, replaced: Sequence[Floats], machines: Sequence[str], rule: Rule) -> Floats:
+    """Official scores if the cells of one section after another are others, in time linear in the sections.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_sections, n_cells)
+        The cells.
+    replaced : sequence of ndarray, shape (n_cells, n)
+        The other cells of each section, for as many replicates as it has.
+    machines : sequence of str
+        The machine of each section.
+    rule : Rule
+        The year's.
+
+    Returns
+    -------
+    ndarray, shape (total of n,)
+        Section after section what :func:`official_scores` gives, but for the rounding of sums in another order.
+    """
+    is_harmonic = rule.mean == "harmonic"
+    weights = np.ones(len(values)) if is_harmonic else _weights(machines) / values.shape[1]
+
+    def term(cells: Floats) -> Floats:
+        of_cells: Floats = (1 / np.maximum(cells, EPSILON) if is_harmonic else cells).sum(axis=0)
+        return of_cells
+
+    own = weights * term(values.T)
+    # Sums of what lies before and after: a difference of the whole would lose what a cell of 0 is beside.
+    others = np.concatenate([[0.0], np.cumsum(own)[:-1]]) + np.concatenate([np.cumsum(own[::-1])[-2::-1], [0.0]])
+    sums = np.concatenate(
+        [rest + weight * term(cells) for rest, weight, cells in zip(others, weights, replaced, strict=True)]
+    )
+    return values.size / sums if is_harmonic else sums
+
+
+def _weights(machines: Sequence[str]) -> Floats:
+    """Return what each section counts in an arithmetic mean over machines (n_sections,)."""
+    sections_of = Counter(machines)
+    return np.array([1 / (len(sections_of) * sections_of[machine]) for machine in machines])
 
 
 def _product(shares: NDArray[np.floating[Any] | np.bool_], weights: Weights) -> Floats:

@@ -26,7 +26,7 @@ class Section:
 
     scores : (n_systems, n_clips). anomalous : (n_clips,) bool. domains : (n_clips,) "source", "target" or None.
     strata : the positions of the clips of each domain and label. recordings : (n_clips,) the number of each clip's
-    recording; windows and parts of one file share it.
+    recording: that which the ground truth names, else its file, which windows and parts of it share.
     """
 
     machine: str
@@ -65,7 +65,7 @@ def sections_of(table: pl.DataFrame, year: int) -> tuple[list[str], list[Section
             for of_system in scores:
                 cells(of_system, labels, domains, year)
         strata = _strata(str(machine), str(section), labels, domains)
-        recordings = _numbers([recording_name(clip) for clip in clips["clip"]])
+        recordings = _numbers(_recordings(clips))
         sections.append(Section(str(machine), str(section), scores, labels.astype(bool), domains, strata, recordings))
     return systems, sections
 
@@ -80,9 +80,18 @@ def _strata(
     return tuple((name, np.array(groups[name], dtype=np.intp)) for name in sorted(groups))
 
 
-def _numbers(names: Sequence[str]) -> Indices:
+def _recordings(clips: pl.DataFrame) -> list[tuple[str, str]]:
+    """Return what each clip was cut from: a recording that is named, or a file."""
+    named = clips["recording"].to_list() if "recording" in clips.columns else [None] * len(clips)
+    return [
+        ("file", recording_name(clip)) if recording is None else ("recording", recording)
+        for clip, recording in zip(clips["clip"], named, strict=True)
+    ]
+
+
+def _numbers(names: Sequence[object]) -> Indices:
     """Return a number for each name, the same for the same name, from 0 on in the order in which they come."""
-    first: dict[str, int] = {}
+    first: dict[object, int] = {}
     return np.array([first.setdefault(name, len(first)) for name in names], dtype=np.intp)
 
 

@@ -118,16 +118,24 @@ class TableReader:
         -------
         polars.DataFrame or None
             clip, label (0 normal, 1 faulty) and domain (null if the table does not say it) of the machines whose every
-            test clip has a label; None if there is no such machine.
+            test clip has a label, and ``recording`` if the table names that of a test clip; None if there is no such
+            machine.
         """
         if not _tables(root):
             return folder_truth(root)
         machines: dict[str | None, list[tuple[str, int | None, str | None]]] = defaultdict(list)
+        recordings: dict[str, str] = {}
         for row in _read(root)[0]:
             if _split(row["split"]) == "test":
                 label = None if row["label"] is None else int(_is_fault(row["label"]))
                 machines[row["machine"]].append((str(row["clip"]), label, row["domain"]))
-        return labels_of_whole_machines(machines.values())
+                if row["recording"] is not None:
+                    recordings[str(row["clip"])] = row["recording"]
+        labels = labels_of_whole_machines(machines.values())
+        if labels is None or not recordings:
+            return labels
+        named = pl.col("clip").replace_strict(recordings, default=None, return_dtype=pl.String)
+        return labels.with_columns(recording=named)
 
 
 def _read(root: Path) -> tuple[list[Row], list[str]]:

@@ -10,10 +10,12 @@ from typing import Annotated
 import numpy as np
 from scipy.special import digamma, gammainc, gammaincc, polygamma
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.normalizers.bases.by_distribution import ByDistribution
 from asdcore_plugins.stats.arrays import Floats
+from asdcore_plugins.stats.distributions.incomplete_gamma import log_upper_share, lower_share
 from asdcore_plugins.stats.learned import LEARNED, Learned, Number
+from asdcore_plugins.stats.onnx_formulas import written
 
 STEPS = 100
 SMALLEST = 1e-290
@@ -32,12 +34,17 @@ class GammaDistribution(Learned):
 
     def below(self, scores: Floats) -> Floats:
         """Return F (n_clips,)."""
-        below: Floats = gammainc(self.shape, np.maximum(scores, 0.0) / self.scale)
+        x = np.maximum(scores, 0.0) / self.scale
+        if isinstance(x, OnnxValue):
+            return written(lower_share, self.shape, x)
+        below: Floats = gammainc(self.shape, x)
         return below
 
     def log_above(self, scores: Floats) -> Floats:
         """Return log(1 - F) (n_clips,)."""
         x = np.maximum(scores, 0.0) / self.scale
+        if isinstance(x, OnnxValue):
+            return written(log_upper_share, self.shape, x)
         above = gammaincc(self.shape, x)
         far = above < SMALLEST
         logs: Floats = np.log(np.where(far, 1.0, above))
@@ -93,6 +100,10 @@ class Gamma(ByDistribution):
 
     def __init__(self, scope: str = "domain_min", output: str = "surprise", shrinkage: float = 10.0) -> None:
         super().__init__(scope, output, shrinkage)
+
+    def to_onnx(self, scores: Mapping[str, OnnxValue]) -> OnnxValue:
+        """Write the normalizer: {reference: score (1,)} -> z (1,)."""
+        return written(self.transform, scores)
 
     def _scale(self, scores: Floats, which: str) -> GammaDistribution:
         return fit_gamma(*_moments(scores, which), which)

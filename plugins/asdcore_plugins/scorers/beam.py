@@ -16,12 +16,12 @@ EAT). Leave-one-out is exact. Time: the products of one nearest-neighbour search
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import REFERENCES, DataError, Without
+from asdcore import REFERENCES, DataError, OnnxValue, Without
 from asdcore_plugins.scorers.bases.least_variance import LeastVariance
 from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
 from asdcore_plugins.scorers.bases.scorer import DependentScorer
@@ -143,6 +143,17 @@ class Beam(DependentScorer):
         by_band = [memory.distances_left_out(gone) for memory in self._memories]
         return self._reduced([{name: scores[name] for name in kept} for scores in by_band])
 
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: features (1, bands * dim) -> {reference: (1,)}."""
+        self._check_fitted()
+        parts = features.reshape(self._n_bands, self._width)
+        if self._varmin:
+            by_band = [dense.features_to_onnx(parts.take([band])) for band, dense in enumerate(self._bands)]
+        else:
+            by_band = [memory.distances_to_onnx(parts.take([band])) for band, memory in enumerate(self._memories)]
+        joined = {name: np.stack([band[name] for band in by_band]) for name in _of_all(by_band)}
+        return {name: bands.max(0) if self._reduce == "max" else bands.mean(0) for name, bands in joined.items()}
+
     def macs(self, n_train: int, dim: int) -> int:
         """Return the multiply-accumulates to score one clip: its products with the bank."""
         return n_train * dim
@@ -150,8 +161,9 @@ class Beam(DependentScorer):
     def _reduced(self, by_band: Sequence[Scores]) -> dict[str, Floats]:
         """{reference: scores (n,)} of every band -> one of all, for the references that all bands have."""
         # Contiguous by clip, so that the order of a clip's sum does not depend on how many clips there are.
-        kept = [name for name in by_band[0] if all(name in band for band in by_band)]
-        by_clip = {name: np.ascontiguousarray(np.stack([band[name] for band in by_band]).T) for name in kept}
+        by_clip = {
+            name: np.ascontiguousarray(np.stack([band[name] for band in by_band]).T) for name in _of_all(by_band)
+        }
         over_bands = np.max if self._reduce == "max" else np.mean
         return {name: np.asarray(over_bands(bands, axis=1)) for name, bands in by_clip.items()}
 
@@ -163,3 +175,8 @@ class Beam(DependentScorer):
                 "pooling that keeps bands, such as 'mean', and say with 'bands' how many the encoder has."
             )
         return np.array(features).reshape(len(features), self._n_bands, -1)
+
+
+def _of_all(by_band: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the references that all bands have."""
+    return [name for name in by_band[0] if all(name in band for band in by_band)]

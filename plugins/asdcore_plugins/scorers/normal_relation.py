@@ -34,7 +34,7 @@ from typing import Annotated, Any
 import numpy as np
 from scipy.linalg import solve
 
-from asdcore import DataError
+from asdcore import DataError, OnnxValue
 from asdcore_plugins.scorers.bases.frame_windows import BLOCK, MOST, windows
 from asdcore_plugins.scorers.bases.per_reference import PerReference
 from asdcore_plugins.stats.arrays import Floats, Floats32
@@ -149,6 +149,12 @@ class NormalRelation(PerReference):
             )
         return clips
 
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: frames (1, time, band, dim) -> {reference: (1,)}."""
+        self._check_fitted()
+        clip = features.reshape(*self._shape)
+        return {name: model.to_onnx(clip, self._shape) for name, model in self._models.items()}
+
     def _estimate(self, clips: Floats32) -> _Relation:
         prediction = self._learned(clips)
         residuals = np.array([prediction.residual(clip) for clip in clips])
@@ -211,6 +217,14 @@ class _Prediction(Learned):
         residual: Floats = near - self.near - np.einsum("w,wd->d", far - self.far, self.weights)
         return residual
 
+    def to_onnx(self, near: OnnxValue, far: OnnxValue, time: int) -> OnnxValue:
+        """Write :meth:`residual` of the levels of both channels (time, D): (1, D)."""
+        count = time - 2 * self.context
+        shifted = [far.take(np.arange(count) + k).mean(0, keepdims=True) for k in range(2 * self.context + 1)]
+        window = shifted[0].op("Concat", *shifted[1:], axis=1) if self.context else shifted[0]
+        mean_near = near.take(np.arange(count) + self.context).mean(0, keepdims=True)
+        return mean_near - self.near - (window - self.far) @ self.weights
+
 
 @dataclass(frozen=True)
 class _Relation(Learned):
@@ -231,6 +245,18 @@ class _Relation(Learned):
             relation = (_relation(clip, self.bands) - self.centre) / self.scale
             scores[i] = 0.5 * distance + self.mixture.scores(relation[None])[0]
         return scores
+
+    def to_onnx(self, clip: OnnxValue, shape: tuple[int, ...]) -> OnnxValue:
+        """Write :meth:`scores` of one clip of a shape (time, band, dim): (1,)."""
+        time, band, third = shape[0], shape[1], shape[2] // 3
+        near, far, coherence = (clip.take(np.arange(third) + part * third, axis=2) for part in range(3))
+        levels = [channel.reshape(time, band * third) for channel in (near, far)]
+        residual = self.prediction.to_onnx(levels[0], levels[1], time)
+        groups = np.array_split(np.eye(band), min(self.bands, band))
+        averages = np.stack([group.mean(axis=0) for group in groups])
+        described = [part.graph.constant(averages) @ part.mean(0) for part in (near - far, coherence)]
+        relation = (described[0].op("Concat", described[1], axis=0).reshape(1, -1) - self.centre) / self.scale
+        return 0.5 * self.residuals.distance_to_onnx(residual, 0) + self.mixture.to_onnx(relation)
 
 
 def _near_and_windows(clip: Floats32, context: int) -> tuple[Floats, Floats]:

@@ -20,7 +20,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import REFERENCES, DataError, Without
+from asdcore import REFERENCES, DataError, OnnxValue, Without
 from asdcore_plugins.scorers.bases.references import large_enough, members_of, references_left
 from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
@@ -37,6 +37,8 @@ from asdcore_plugins.stats.parameters import (
 )
 
 POOLS = ("mean", "max", "top")
+
+GRID = 2.0**30
 
 
 class Temporal(LeaveOutScorer):
@@ -128,6 +130,34 @@ class Temporal(LeaveOutScorer):
         by_band = np.ascontiguousarray(np.moveaxis(windows, 2, 0)).reshape(self._shape[0], -1, self._shape[1])
         distances = [memory.distances(rows) for memory, rows in zip(self._memories, by_band, strict=True)]
         return self._scores(distances, windows.shape[1])
+
+    def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write the scorer: frames (1, time, band, dim) of any time -> {reference: (1,)}."""
+        self._check_fitted()
+        windows = self._windows_to_onnx(features.reshape(-1, *self._shape))
+        by_band = [memory.distances_to_onnx(windows.take(i, axis=1)) for i, memory in enumerate(self._memories)]
+        by_window = {name: np.stack([band[name] for band in by_band]).mean(0) for name in by_band[0]}
+        return {name: self._pooled_to_onnx(scores) for name, scores in by_window.items()}
+
+    def _windows_to_onnx(self, frames: OnnxValue) -> OnnxValue:
+        """Write :meth:`_windows` of one clip: (time, band, dim) -> (n_windows, band, dim)."""
+        zero, one, hop = (frames.graph.constant(number, np.int64) for number in (0, 1, self._hop))
+        time = frames.op("Shape", start=0, end=1).take(0)
+        length = time.op("Min", frames.graph.constant(self._window, np.int64))
+        last = time - length
+        count = (last + hop - one) / hop + one  # whole numbers: the quotient is rounded down
+        starts = (zero.op("Range", count, one) * hop).op("Min", last)
+        return frames.take(starts.reshape(-1, 1) + zero.op("Range", length, one)).mean(1)
+
+    def _pooled_to_onnx(self, scores: OnnxValue) -> OnnxValue:
+        """Write :meth:`_pooled` of one clip: (n_windows,) -> (1,)."""
+        if self._pool != "top":
+            return scores.max(0, keepdims=True) if self._pool == "max" else scores.mean(0, keepdims=True)
+        count = scores.op("Shape").astype(np.float64) * self._share
+        # A product of numbers that are not binary may miss the half that is rounded to even; the grid restores it.
+        kept = (((count * GRID).op("Round") / GRID).op("Round")).op("Max", 1.0).astype(np.int64)
+        largest, _ = scores.graph.several(2, "TopK", scores, kept, axis=0)
+        return largest.mean(0, keepdims=True)
 
     def _score_left_out(self, without: Sequence[Indices] | None) -> Mapping[str, Floats]:
         gone = None if without is None else Without(without, self._n)

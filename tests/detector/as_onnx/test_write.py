@@ -82,6 +82,13 @@ weights = { sorted = 1.0, fixed = 1.0, both = 1.0 }
 weights = { refused = 1.0, refused_too = 1.0, rest = 1.0 }
 guards = [{ name = "tail", support = "knn" }]
 
+[branches.banded]
+encoder = { name = "logmel", n_mels = 16 }
+scorer = { name = "beam", bands = 16, metric = "euclidean" }
+
+[systems.formulas]
+weights = { refused = 1.0, refused_too = 1.0, banded = 1.0 }
+
 [systems.mirrored]
 out_of_fold_mirror_of = "written"
 """
@@ -204,7 +211,9 @@ def test_the_file_says_what_it_is(root, detector, tmp_path):
     assert (file.channels, file.sample_rate) == (2, 16000)
 
 
-def test_all_that_cannot_be_written_is_named_at_once_with_what_can(detector, tmp_path):
+def test_all_that_cannot_be_written_is_named_at_once_with_what_can(detector, tmp_path, monkeypatch):
+    monkeypatch.delattr("asdcore_plugins.normalizers.gamma.Gamma.to_onnx")
+    monkeypatch.delattr("asdcore_plugins.scorers.temporal.Temporal.to_onnx")
     with pytest.raises(NotInOnnxError) as caught:
         asdcore.export_onnx(detector, tmp_path / "no.onnx", system="refused")
     first, *lines = str(caught.value).splitlines()
@@ -215,6 +224,11 @@ def test_all_that_cannot_be_written_is_named_at_once_with_what_can(detector, tmp
     }.items():
         assert any(line.startswith(f"{part}: it cannot be written as ONNX. {able}") for line in lines), lines
     assert not (tmp_path / "no.onnx").exists()
+
+
+def test_what_only_has_formulas_of_its_own_is_written_too(detector, root, tmp_path):
+    file = asdcore.export_onnx(detector, tmp_path / "formulas.onnx", system="formulas", parity=root / "data/fan/test")
+    assert file.parity.share <= 1e-4
 
 
 def test_a_file_that_differs_is_not_written(detector, tmp_path, monkeypatch):

@@ -36,6 +36,14 @@ def test_windows_take_the_label_of_what_they_lie_in():
     assert labels.rows() == list(zip(windows, (0, 0, 0, 1, 1), ("source", "source", None, None, None), strict=True))
 
 
+def test_windows_keep_the_recording_that_the_truth_names():
+    truth = pl.DataFrame(
+        {"clip": ["a.wav", "b.wav"], "label": [0, 1], "domain": [None, None], "recording": ["day", None]}
+    )
+    labels = spread(truth, index("a.wav#t=0-4", "b.wav#t=0-4"))
+    assert labels.select("clip", "recording").rows() == [("a.wav#t=0-4", "day"), ("b.wav#t=0-4", None)]
+
+
 def test_recordings_stand_once():
     clips = index("x/a.wav#t=0-4", "x/a.wav#t=4-8", "b.wav#t=0-4&channel=1")
     assert recordings(clips)["clip"].to_list() == ["x/a.wav", "b.wav"]

@@ -20,7 +20,7 @@ from typing import Annotated, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import DataError, OnnxValue, Without
+from asdcore import DataError, OnnxValue, Without, distances_to_onnx
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat
@@ -148,6 +148,11 @@ class LocalDensity(NeighbourScorer):
         self._check_fitted()
         judged = distances / self._scale - self._offset
         return {name: mean_smallest(judged, members, 1) for name, members in self._members.items()}
+
+    def features_to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
+        """Write :meth:`score` of a scorer that was fitted on features: (1, D) -> {reference: (1,)}."""
+        assert self._bank is not None
+        return self.distances_to_onnx(distances_to_onnx(features, self._bank, self.metric))
 
     def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
         return BoundedDistances(bank, flat(features)).least(self._scale, self._offset, self._members)

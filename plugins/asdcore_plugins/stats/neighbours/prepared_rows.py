@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from asdcore import OnnxValue
 from asdcore_plugins.stats.arrays import Floats, Floats32
 
 Features = Floats32 | Floats
@@ -28,3 +29,12 @@ def prepared(features: Features, metric: str) -> Floats:
     np.divide(values, length, out=values, where=length > 0)
     rows[:, -1:] = length == 0
     return rows
+
+
+def prepared_to_onnx(rows: OnnxValue, metric: str) -> OnnxValue:
+    """Write :func:`prepared`: (n, D) -> (n, D), or (n, D + 1)."""
+    if metric == "euclidean":
+        return rows
+    length = (rows * rows).sum(1, keepdims=True).op("Sqrt")
+    is_zero = (length <= 0.0).astype(np.float64)
+    return (rows / (length + is_zero)).op("Concat", is_zero, axis=1)

@@ -10,18 +10,19 @@ Time: n * m * D products. Memory: the bank twice, in its own and in single preci
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Self
 
 import numpy as np
 
-from asdcore import Without
+from asdcore import OnnxValue, Without
 from asdcore_plugins.stats.arrays import Floats, Indices
 from asdcore_plugins.stats.neighbours.candidates import add_block, bound, smallest
 from asdcore_plugins.stats.neighbours.exact import mean_nearest
 from asdcore_plugins.stats.neighbours.excluded_rows import ExcludedRows
-from asdcore_plugins.stats.neighbours.prepared_rows import Features, prepared
+from asdcore_plugins.stats.neighbours.prepared_rows import Features, prepared, prepared_to_onnx
 from asdcore_plugins.stats.neighbours.single_precision import PREPARED, SinglePrecision, laid_out
+from asdcore_plugins.stats.onnx_formulas import written
 
 QUERIES = 256
 """Queries that are searched together."""
@@ -127,6 +128,18 @@ class NearestRows:
             for name, (_, distance) in near.items():
                 means[name][block] = mean_nearest(distance, self._k)
         return means
+
+    def distances_to_onnx(self, rows: OnnxValue) -> dict[str, OnnxValue]:
+        """Write :meth:`distances` of queries (n, D) to their one nearest row: {reference: (n,)}."""
+        assert self._k == 1
+        assert not self._root
+        queries, bank = prepared_to_onnx(rows, self._metric), prepared(self._rows, self._metric)
+        squares = [_least_square_to_onnx(queries, bank[part]) for part in self._parts]
+        least = {
+            name: written(reduce, np.minimum, [squares[place] for place in places]) for name, places in self._of.items()
+        }
+        is_cosine = self._metric == "cosine"
+        return {name: square / 4.0 if is_cosine else square.op("Sqrt") for name, square in least.items()}
 
     def distances_left_out(self, without: Without | None = None) -> dict[str, Floats]:
         """Return :meth:`distances` of the bank's own rows (m,), to rows of other clips."""
@@ -260,3 +273,13 @@ class NearestRows:
             highest = bound(smallest(*(least[place] for place in places)), slack)[query, 0]
             possible |= np.isin(part_of, places) & (values <= highest)
         return query[possible], row[possible]
+
+
+def _least_square_to_onnx(queries: OnnxValue, bank: Floats) -> OnnxValue:
+    """Write the squared distance of queries (n, D) to the nearest of a bank's rows (m, D): (n,)."""
+    middle = bank.mean(axis=0)
+    rows, members = queries - middle, bank - middle
+    # Which row is the nearest is told by products; how far it is by differences, which lose nothing.
+    closeness = np.square(members).sum(axis=1) - 2.0 * (rows @ np.ascontiguousarray(members.T))
+    apart: OnnxValue = rows - rows.graph.constant(members).take(closeness.op("ArgMin", axis=1, keepdims=0))
+    return (apart * apart).sum(1)
