@@ -20,7 +20,7 @@ UNHEARD = 141
 """Exit code if nobody reads the output any more, as a shell gives it: 128 and the number of SIGPIPE."""
 
 
-_answer: ContextVar[TextIO | None] = ContextVar("answer", default=None)
+_answer: ContextVar[_Stream | None] = ContextVar("answer", default=None)
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def own_streams(*, answer_alone: bool = False) -> Iterator[None]:
 
 def write_answer(text: str) -> None:
     """Write a line to where the command's answer goes."""
-    stream = _answer.get() or sys.stdout
+    stream: _Stream | TextIO = _answer.get() or sys.stdout
     stream.write(f"{text}\n")
     stream.flush()
 
