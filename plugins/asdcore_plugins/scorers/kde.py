@@ -5,9 +5,11 @@ Parzen's density (1962). The bandwidth h is ``width`` times the median distance 
 distances of 0, which repeated clips have, do not count. With ``without`` that other is not among the clips that the
 train normal must not rest on.
 
-A new clip's distance to every single train normal is measured in double precision, 1 ns for each value: some five times
-what the nearest takes to find, which is read once in single precision. For the cosine the bank is laid out in double
-precision, 8 bytes a value.
+A clip's score depends on every train normal, so of a large bank all distances count: twice what the nearest takes to
+find. Products in double precision bound the score, which is given to 34 bits, rounded to odd: a score table rounds it
+further, to what it would have made of all its bits (:mod:`asdcore_plugins.stats.to_odd`). Rarely a bound does not
+suffice, and all distances are measured, so the score is the same however it was computed. That takes six times what
+the nearest takes, by the cosine twenty times.
 
 Leave-one-out is exact, h included. Time and memory: a distance matrix of n_train^2, then n_train for a clip left out or
 scored. A bank of more than 5,000 clips is searched for the bandwidth instead; of more than 30,000 clips, products of
@@ -24,20 +26,21 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore import REFERENCES, DataError, OnnxValue, PreparedBank, Without, distances
+from asdcore import REFERENCES, DataError, OnnxValue, Without
 from asdcore_plugins.scorers.bases.neighbour_lists import NeighbourScorer
 from asdcore_plugins.scorers.bases.references import references_left, too_few_left
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Floats32, Indices
+from asdcore_plugins.stats.features import flat
 from asdcore_plugins.stats.learned import LEARNED, Stored
 from asdcore_plugins.stats.masked import medians
 from asdcore_plugins.stats.neighbours.exact import Banks
+from asdcore_plugins.stats.neighbours.kernel_means import KernelMeans, log_means
 from asdcore_plugins.stats.neighbours.lazy_distances import MEASURED, LazyDistances
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
+from asdcore_plugins.stats.neighbours.search import NearestRows
 from asdcore_plugins.stats.onnx_formulas import log_sum_exp
 from asdcore_plugins.stats.parameters import between
-
-LAID_OUT = 1 << 27
-"""Values of a bank that is laid out in double precision for the cosine, once: 1 GiB. A larger one is for each clip."""
+from asdcore_plugins.stats.to_odd import to_odd
 
 
 class KDE(NeighbourScorer):
@@ -73,35 +76,31 @@ class KDE(NeighbourScorer):
     """
 
     _bandwidth: Annotated[Mapping[str, float], LEARNED]
-    _laid_out: PreparedBank | None = None
+    _kernels: KernelMeans | None = None
 
     def __init__(self, width: float = 1.0, metric: str = "euclidean", references: Sequence[str] = REFERENCES) -> None:
         self._width = between("width", width, 0, math.inf)
         super().__init__("kde", metric, references, fewest=3)
 
-    def _measured(self, features: Floats32) -> Mapping[str, Floats]:
-        """Score a block of clips by all their distances: each adds to the sum, and to its last bit."""
-        bank = self._bank
-        assert bank is not None
-        if self.metric != "cosine" or bank.size > LAID_OUT:
-            return self.score_distances(distances(features, bank, self.metric))
-        if self._laid_out is None:
-            self._laid_out = PreparedBank(bank, self.metric)
-        return self.score_distances(self._laid_out.distances(features))
+    def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
+        assert self._bank is not None
+        if self._kernels is None:
+            self._kernels = KernelMeans(flat(self._bank), self.metric, self._members, self._bandwidth)
+        return self._kernels.of(flat(features))
 
     def _begin(self, rows: DistanceRows, domain: NDArray[np.str_], apart: Without | None) -> None:
-        self._laid_out = None
+        self._kernels = None
         super()._begin(rows, domain, apart)
 
     def _restore(self, stored: Stored) -> None:
         super()._restore(stored)
-        self._laid_out = None
+        self._kernels = None
 
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:
         """(n_clips, n_train) distances to the train normals -> {reference: (n_clips,)}."""
         self._check_fitted()
         return {
-            name: _surprise(np.take(distances, members, axis=1) / self._bandwidth[name])
+            name: to_odd(log_means(np.take(distances, members, axis=1) / self._bandwidth[name]))
             for name, members in self._members.items()
         }
 
@@ -125,11 +124,11 @@ class KDE(NeighbourScorer):
             for clips in near.blocks(members):
                 row = np.array(self._rows(clips))
                 row[np.arange(len(clips)), clips] = np.inf
-                scores[name][clips] = _surprise(
+                scores[name][clips] = log_means(
                     np.take(row, members, axis=1) / self._bandwidths(name, near.without(clips))[:, None]
                 )
             for clips in near.blocks(strangers):
-                scores[name][clips] = _surprise(np.take(self._rows(clips), members, axis=1) / self._bandwidth[name])
+                scores[name][clips] = log_means(np.take(self._rows(clips), members, axis=1) / self._bandwidth[name])
         return scores
 
     def _left_out_without(self, without: Without) -> Mapping[str, Floats]:
@@ -148,7 +147,7 @@ class KDE(NeighbourScorer):
             for clips in self._neighbours[name].blocks(every):
                 row = np.array(self._rows(clips))
                 row[without.mask(clips)] = np.inf
-                scores[name][clips] = _surprise(np.take(row, members, axis=1) / bandwidth[clips, None])
+                scores[name][clips] = log_means(np.take(row, members, axis=1) / bandwidth[clips, None])
         if not scores:
             raise too_few_left(self.name, self._fewest - 1, self._members)
         return scores
@@ -202,14 +201,3 @@ def _summed(
     least = least / bandwidth
     sums = rows.kernel_sums(members, bandwidth, least, without)
     return np.asarray(np.square(least) / 2.0 - np.log(sums / others))
-
-
-def _surprise(distances: Floats) -> Floats:
-    """Distances (n, m) in bandwidths -> minus the log of the mean of the kernels (n,), without under- or overflow.
-
-    Infinite distances do not count.
-    """
-    exponents = np.square(distances) / 2.0
-    least = exponents.min(axis=1)
-    kernels = np.exp(least[:, None] - exponents).sum(axis=1)
-    return np.asarray(least - np.log(kernels / np.isfinite(distances).sum(axis=1)))

@@ -9,5 +9,6 @@ fitted          the base of components that learn: whether they have, their stat
 learned         what a fit learned as plain arrays and values, given out and taken back
 masked          medians and slopes over some values of each row
 parameters      checks of a component's parameters, and the names of metrics and references
+to_odd          rounding that a later rounding does not notice
 onnx_formulas   formulas of components as ONNX
 """

@@ -11,5 +11,7 @@ leave_sets_out     the same, with whole sets of clips left out
 excluded_rows      rows that a query must not use
 repeated_clips     copies of a clip count once
 nearest_weights    the mean distance to the nearest, as a weighted sum
-kernel_sums        sums of Gaussian kernels
+bounded_squares    squared distances from products, with bounds on their errors
+kernel_means       the mean Gaussian kernel of new clips
+kernel_sums        sums of Gaussian kernels within a bank
 """
