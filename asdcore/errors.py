@@ -6,6 +6,7 @@ AsdcoreError
 ├── DataError          sound, a dataset or features that are invalid or too few to score
 │   └── DatasetError   all that is wrong in one dataset, listed at once
 ├── StoreError         a cached artifact is damaged, or a folder is not writable
+│   └── LostDiskError  a disk does not answer, as that of a server that has gone
 ├── ResourceError      a registry entry is wrong, or a checkpoint or archive is missing or not the one it records
 ├── ClusterError       a cluster does not answer, or its workers cannot do the work
 ├── EvaluationError    scores and ground truth do not fit each other
@@ -92,6 +93,10 @@ class DatasetError(DataError):
 
 class StoreError(AsdcoreError):
     """A cached artifact is damaged, or a folder is not writable."""
+
+
+class LostDiskError(StoreError):
+    """A disk does not answer any more: nothing is wrong with the file that was asked for."""
 
 
 class ClusterError(AsdcoreError):

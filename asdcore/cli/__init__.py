@@ -67,6 +67,7 @@ from asdcore.cli import (
 from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
 from asdcore.cli.streams import check_folder, own_streams
 from asdcore.errors import AsdcoreError, Interrupted, plain_warnings
+from asdcore.store.lost_disk import is_lost, lost
 
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
 HELP = {"help": False}
@@ -196,7 +197,10 @@ def _said(error: Exception) -> str:
         return "\n".join(_in_short(line) for line in str(error).split("\n"))
     if isinstance(error, MemoryError):
         return "Memory ran out. What was finished is kept; fewer --workers need less. --debug shows where."
-    return f"The system refused: {error}. --debug shows where."
+    on = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    if is_lost(error):
+        return f"{lost(getattr(error, 'filename', None), error)} --debug shows where.{on}"
+    return f"The system refused: {error}. --debug shows where.{on}"
 
 
 def _in_short(line: str) -> str:

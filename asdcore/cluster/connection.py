@@ -149,16 +149,19 @@ class Cluster:
 
         answers = self._answers(pickle.dumps(Call(prove, needs)))
         troubles, workers = {}, self.workers()
+        noted: dict[str, list[str]] = {}
         for address, proof in answers.items():
             if isinstance(proof, BaseException):
                 if address in workers:
                     label = self.label(address, workers[address]["host"])
-                    troubles[label] = [_words(proof)]
+                    troubles[label] = [errors.in_words(proof)]
             elif wrong := self.wrong(proof, needs):
                 troubles[self.label(address, proof.host)] = wrong
             else:
                 for note in proof.notes:
-                    self.note(f"worker {self.label(address, proof.host)}: {note}.")
+                    noted.setdefault(note, []).append(self.label(address, proof.host))
+        for note, labels in noted.items():
+            self.note(f"{errors.some_of(labels)}: {note}.")
         return troubles
 
     def _answers(self, call: bytes) -> dict[str, Any]:
@@ -291,9 +294,3 @@ def _versions(about: Mapping[str, Any]) -> dict[str, str]:
     packages = about["packages"]
     python = ".".join(str(packages["python"]).split(".")[:2])
     return {"Python": python, **{name: str(packages[name]) for name in ("distributed", "dask", "cloudpickle")}}
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return f"it has no module {error.name!r}: install asdcore and its plugins there"
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

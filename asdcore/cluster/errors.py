@@ -8,6 +8,7 @@ from typing import Any
 from asdcore.errors import AsdcoreError, ClusterError
 
 KEPT = "What was finished is kept in the store: the same command goes on from there."
+NOTHING = "They have stored nothing of it."
 MEMORY = "memory budget"
 """What a nanny logs when it ends a worker that uses too much memory."""
 
@@ -42,8 +43,8 @@ def no_gpu(device: str, resource: str) -> ClusterError:
     )
 
 
-def refused(troubles: Mapping[str, Iterable[str]], n: int) -> ClusterError:
-    """Say which workers cannot work, and why. troubles : {worker: what is wrong there}."""
+def refused(troubles: Mapping[str, Iterable[str]], n: int, stored: str = NOTHING) -> ClusterError:
+    """Say which workers cannot work, and why. troubles : {worker: what is wrong there}; stored : what they have."""
     lines = [
         f"{worker}: {trouble.removesuffix('.')}."
         for worker, problems in sorted(troubles.items())
@@ -53,7 +54,7 @@ def refused(troubles: Mapping[str, Iterable[str]], n: int) -> ClusterError:
         "\n  - ".join(
             [
                 f"{len(troubles)} of {n} workers cannot do this work. Repair and restart them, or stop them, and give "
-                "the command again. They have stored nothing of it.",
+                f"the command again. {stored}",
                 *lines,
             ]
         )
@@ -113,6 +114,18 @@ def name_of(job: Any) -> str:
     """Return words for a chunk of work."""
     first = job[0] if isinstance(job, tuple) and job else job
     return str(getattr(first, "where", None) or type(first).__name__)
+
+
+def some_of(labels: list[str]) -> str:
+    """Return words for some workers, of which one is named."""
+    return f"worker {min(labels)}" + (f" and {len(labels) - 1} more" if len(labels) > 1 else "")
+
+
+def in_words(error: BaseException) -> str:
+    """Say why a worker does not even answer what it is asked."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"it has no module {error.name!r}: install asdcore and its plugins there"
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _first_line(error: Exception) -> str:

@@ -25,6 +25,7 @@ from asdcore.cluster.needs import Needs, written_down
 from asdcore.cluster.worker import Answer, Call, perform
 from asdcore.execution import Elsewhere, Job, Result
 from asdcore.portfolio import Portfolio
+from asdcore.store.lost_disk import is_lost
 
 if TYPE_CHECKING:
     from distributed.scheduler import KilledWorker
@@ -77,7 +78,7 @@ class ClusterPool(Elsewhere):
 
     def __init__(self, cluster: Cluster, needs: Needs) -> None:
         self._cluster, self._needs = cluster, needs
-        self._refused: set[str] = set()
+        self._refused: dict[str, tuple[str, list[str]]] = {}
         self._seen: set[str] = set()
         self._workers: dict[str, dict[str, Any]] = {}
         self._looked = 0.0
@@ -151,6 +152,10 @@ class ClusterPool(Elsewhere):
             self._seen.add(answer.proof.worker)
         for text, category in answer.warnings:
             warnings.warn(text, category, stacklevel=2)
+        if answer.error is not None and is_lost(answer.error) and not self._cluster.is_here:
+            # Of this machine alone, perhaps. If it is everyone's, none is left.
+            self._refuse({label: [str(answer.error)]})
+            return None
         if answer.error is not None:
             raise answer.error if self._cluster.is_here else errors.on_worker(answer.error, label)
         return answer
@@ -176,17 +181,19 @@ class ClusterPool(Elsewhere):
     def _refuse(self, troubles: dict[str, list[str]]) -> bool:
         """Leave workers out from now on, and say so. Raises ClusterError if none is left; returns whether any was."""
         for label, problems in troubles.items():
-            self._refused.add(label.partition(" ")[0])
-            self._cluster.note(f"worker {label} is left out: {'; '.join(problems)}.")
+            if (address := label.partition(" ")[0]) not in self._refused:
+                self._refused[address] = label, problems
+                self._cluster.note(f"worker {label} is left out: {'; '.join(problems).removesuffix('.')}.")
         self._look(now=True)
-        if troubles and self._workers.keys() <= self._refused:
-            raise errors.refused(troubles, len(self._workers))
+        if troubles and self._workers and self._workers.keys() <= self._refused.keys():
+            left_out = dict(self._refused[address] for address in self._workers)
+            raise errors.refused(left_out, len(left_out), errors.KEPT)
         return bool(troubles)
 
     def _executor(self, chunk: _Chunk) -> Any:
         """Return the executor for a chunk: workers with a GPU do what needs one, others the rest."""
         on_gpu = bool(self._cluster.device) and getattr(chunk.job, "device", None) is not None
-        can = frozenset(self._workers.keys() - self._refused)
+        can = frozenset(self._workers.keys() - self._refused.keys())
         others = frozenset(address for address in can if GPU not in self._workers[address]["resources"])
         spared = others if self._cluster.device and not on_gpu else frozenset()
         chunk.may = spared or (can if self._refused else frozenset())

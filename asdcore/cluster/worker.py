@@ -78,7 +78,7 @@ def prove(needs: Needs) -> Proof:
     troubles = _other_code(needs) or _other_disk(needs)
     notes: tuple[str, ...] = ()
     if changes := kernel_changes(kernels_of(needs.kernels), processor()):
-        notes = (f"it computes with other kernels ({in_short(changes)}): the last bits of its results may be others",)
+        notes = (f"other kernels compute there ({in_short(changes)}): the last bits of results may be others",)
     proof = Proof(WORKER, platform.node(), tuple(troubles), notes)
     if not troubles:  # what is repaired may be asked again
         _proven[needs.run] = proof

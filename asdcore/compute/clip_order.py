@@ -188,14 +188,18 @@ def _cut(rows: pl.DataFrame, n_cells: int) -> list[pl.DataFrame]:
 
 
 def _starts(table: pl.DataFrame, columns: Sequence[str]) -> Whole:
-    """Return the numbers of the rows that differ from the row before."""
-    if table.is_empty():
-        return np.array([], np.int64)
-    changes = np.zeros(len(table) - 1, np.bool_)
+    """Return the numbers of the rows that differ from the row before. A column in pieces is not copied together."""
+    changes = np.zeros(len(table), np.bool_)
+    changes[:1] = True
     for name in columns:
-        column = table[name].rechunk()
-        changes |= column.slice(1).ne_missing(column.slice(0, len(column) - 1)).to_numpy()
-    return np.concatenate([[0], np.flatnonzero(changes) + 1]).astype(np.int64)
+        start, before = 0, None
+        for piece in table[name].get_chunks():
+            n = len(piece)
+            if n:
+                changes[start] |= piece[0] != before
+                changes[start + 1 : start + n] |= piece.slice(1).ne_missing(piece.slice(0, n - 1)).to_numpy()
+                start, before = start + n, piece[-1]
+    return np.flatnonzero(changes).astype(np.int64)
 
 
 def by_digest(clips: pl.DataFrame) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from asdcore.errors import DataError
+from asdcore.store.lost_disk import is_lost, lost
 
 LARGE = 1 << 23
 """Bytes from which on a file is not held in memory: more than 4 minutes of 16 bits at 16 kHz."""
@@ -56,6 +57,8 @@ class FileContent:
             else:
                 self.content = self._path.read_bytes()
         except OSError as error:
+            if is_lost(error):
+                raise lost(self._path, error) from error
             raise DataError(f"{self._name}: cannot be read ({error.strerror or error})") from error
         if not self.content:
             raise DataError(f"{self._name}: empty (0 bytes)")

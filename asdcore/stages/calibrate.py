@@ -32,7 +32,7 @@ Counts = Callable[[pl.DataFrame], pl.DataFrame]
 
 def calibrate(scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch], plugins: Plugins) -> pl.DataFrame:
     """Return z of every clip and branch, out-of-fold rows included: clip, branch, role, z."""
-    return CALIBRATED.check(_calibrated(scores, clips, branches, plugins, straight).drop("fold"))
+    return CALIBRATED.check(_calibrated(scores, clips, branches, plugins, straight)[list(CALIBRATED.columns)])
 
 
 def straight(scores: pl.DataFrame) -> pl.DataFrame:
@@ -61,33 +61,36 @@ def mirror(scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch
 def _calibrated(
     scores: pl.DataFrame, clips: pl.DataFrame, branches: dict[str, Branch], plugins: Plugins, counts: Counts
 ) -> pl.DataFrame:
-    """Calibrate the rows of each branch that count, branch after branch; in the order of the score table."""
-    by_branch, looks = BranchRows(scores.with_row_index("row")), Looks()
+    """Calibrate the rows of each branch that count, branch after branch; cells in the order of the score table."""
+    by_branch, looks = BranchRows(scores), Looks()
     cells, parts = Cells(ClipOrder(clips.select("clip", "sha256"))), []
     for name in by_branch.names:
-        for cell in cells(counts(by_branch[name])):
+        of_branch, z = cells(counts(by_branch[name])), list[Floats]()
+        for cell in of_branch.cells:
             where = f"branch {name!r}, {cell.machine} section {cell.section}"
             with located(where), warned(where):
-                parts.append(
-                    (cell.first, _calibrated_cell(cell, name, branches[name].normalizer, plugins, looks, where))
-                )
+                z += _calibrated_cell(cell, branches[name].normalizer, plugins, looks, where)
+        parts.append(_named(name, of_branch.names, np.concatenate([[], *z])))
     looks.second()
-    return pl.concat([part for _, of_cell in sorted(parts, key=lambda part: part[0]) for part in of_cell])
+    return pl.concat(parts)
 
 
-def _calibrated_cell(
-    cell: CellRows, branch: str, normalizer: Component, plugins: Plugins, looks: Looks, where: str
-) -> list[pl.DataFrame]:
-    """Return clip, branch, role, fold and z of the train normals, then of the test clips by each model."""
+def _calibrated_cell(cell: CellRows, normalizer: Component, plugins: Plugins, looks: Looks, where: str) -> list[Floats]:
+    """Return z (n,) of the train normals, then of the test clips by each model."""
     fitted = Calibration(normalizer, cell.normals.scores, cell.normals.domain, plugins)
     step, transform = fitted.step, fitted.transform
     with blamed(step.kind, step.name):
         tested = [looks.first(step, transform, part.scores, part.names["clip"], where) for part in cell.tested]
-    z = [fitted.z, *map(fitted.rounded, tested)]
-    return [
-        part.names.select("clip", pl.lit(branch).alias("branch"), "role", "fold", z=pl.Series(values, dtype=pl.Float64))
-        for part, values in zip([cell.normals, *cell.tested], z, strict=True)
-    ]
+    return [fitted.z, *map(fitted.rounded, tested)]
+
+
+def _named(branch: str, names: pl.DataFrame, z: Floats) -> pl.DataFrame:
+    """Return clip, branch, role, fold and z.
+
+    Each column is one piece, the names those of other branches with the same clips: later queries copy none of them.
+    """
+    named = pl.repeat(branch, len(names), dtype=pl.String, eager=True).alias("branch")
+    return pl.DataFrame([names["clip"], named, names["role"], names["fold"], pl.Series("z", z, pl.Float64)])
 
 
 class Calibration:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,13 +28,20 @@ class ByReference:
 
 @dataclass(frozen=True)
 class CellRows:
-    """One cell of a branch: its first row in the table, its train normals, and its test clips by each model."""
+    """One cell of a branch: its train normals, and its test clips by each model."""
 
-    first: int
     machine: str
     section: str
     normals: ByReference
     tested: list[ByReference]
+
+
+@dataclass(frozen=True)
+class OfBranch:
+    """The cells of a branch, in the order in which they appear; clip, role and fold of all their clips in a row."""
+
+    cells: list[CellRows]
+    names: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,8 @@ class _Layout:
 
     named: pl.DataFrame
     order: NDArray[np.intp]
-    cells: list[tuple[int, tuple[str, str], list[_Part]]]
+    names: pl.DataFrame
+    cells: list[tuple[tuple[str, str], list[_Part]]]
 
 
 class Cells:
@@ -70,16 +77,13 @@ class Cells:
         self._order = order
         self._layouts: list[_Layout] = []
 
-    def __call__(self, rows: pl.DataFrame) -> Iterator[CellRows]:
-        """Yield the cells of one branch, from its rows of a score table, in the order in which they appear.
-
-        rows : with the number of each row, ``row``.
-        """
-        layout = self._layout(rows.select("clip", "machine", "section", "reference", "fold", "role", "domain"))
+    def __call__(self, rows: pl.DataFrame) -> OfBranch:
+        """Return the cells of one branch, from its rows of a score table."""
+        # Columns taken by name are not copied, as those of a query are if they come in other pieces than the scores.
+        layout = self._layout(rows[["clip", "machine", "section", "reference", "fold", "role", "domain"]])
         scores = rows["score"].to_numpy()[layout.order]
-        for first, (machine, section), parts in layout.cells:
-            laid = [part.scored(scores) for part in parts]
-            yield CellRows(rows["row"][first], machine, section, laid[0], laid[1:])
+        laid = [(cell, [part.scored(scores) for part in parts]) for cell, parts in layout.cells]
+        return OfBranch([CellRows(*cell, parts[0], parts[1:]) for cell, parts in laid], layout.names)
 
     def _layout(self, named: pl.DataFrame) -> _Layout:
         for layout in self._layouts:
@@ -100,30 +104,44 @@ def _laid_out(named: pl.DataFrame, order: ClipOrder) -> _Layout:
     part = (cell * most + model) * len(references) + reference
     ranked = np.argsort(part * len(order) + place)
     ranked = ranked[place[ranked] >= 0]
-    part, sorted_names = part[ranked], named.select("clip", "role", "fold", "domain")
-    parts: dict[int, dict[int, _Part]] = {}
+    part = part[ranked]
+    rows: dict[int, dict[int, dict[str, slice]]] = {}
     for start, stop in bounds_of(part):
         which, number = divmod(int(part[start]), len(references))
-        of_cell = parts.setdefault(which // most, {})
-        if which % most not in of_cell:
-            names = sorted_names[ranked[start:stop]]
-            # Of test clips nobody asks for the domain.
-            domain = names["domain"] if which % most == 0 else names["domain"].clear()
-            of_cell[which % most] = _Part(names, domain.to_numpy().astype(np.str_), {})
-        of_cell[which % most].rows[references[number]] = slice(start, stop)
-    firsts = np.unique(cell, return_index=True)[1].tolist()
-    for number, of_cell in parts.items():
+        of_model = rows.setdefault(which // most, {}).setdefault(which % most, {})
+        of_model[references[number]] = slice(start, stop)
+    for number, of_cell in rows.items():
         if 0 not in of_cell:
             machine, section = cells[number]
             raise DataError(f"{machine} section {section}: no train normal has a score")
-    laid = [
-        (firsts[number], cells[number], [of_cell[model] for model in sorted(of_cell)])
-        for number, of_cell in sorted(parts.items())
-    ]
-    return _Layout(named, ranked, laid)
+    return _Layout(named, ranked, *_named_parts(named, ranked, {cells[number]: rows[number] for number in rows}))
+
+
+def _named_parts(
+    named: pl.DataFrame, ranked: NDArray[np.intp], cells: dict[tuple[str, str], dict[int, dict[str, slice]]]
+) -> tuple[pl.DataFrame, list[tuple[tuple[str, str], list[_Part]]]]:
+    """Return the names of the clips of all cells, and machine, section and parts of each.
+
+    cells : the places of sorted rows by reference, of each cell and model. Every reference has the same clips.
+    """
+    firsts = [next(iter(rows.values())) for of_cell in cells.values() for rows in of_cell.values()]
+    taken = np.concatenate([ranked[rows] for rows in firsts]) if firsts else ranked
+    names = named[["clip", "role", "fold"]][taken]
+    laid, before = [], 0
+    for cell, of_cell in cells.items():
+        parts = []
+        for model, rows in of_cell.items():
+            first = next(iter(rows.values()))
+            n = first.stop - first.start
+            # Of test clips nobody asks for the domain.
+            domain = named["domain"].gather(ranked[first] if model == 0 else []).to_numpy().astype(np.str_)
+            parts.append(_Part(names[before : before + n], domain, rows))
+            before += n
+        laid.append((cell, parts))
+    return names, laid
 
 
 def by_reference(rows: pl.DataFrame) -> ByReference:
     """Lay the scores of the train normals of one cell and branch out; rows with their clips' ``sha256``."""
-    (cell,) = Cells(ClipOrder(rows.select("clip", "sha256").unique()))(rows.with_row_index("row"))
+    (cell,) = Cells(ClipOrder(rows.select("clip", "sha256").unique()))(rows).cells
     return cell.normals

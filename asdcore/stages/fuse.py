@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -78,11 +79,12 @@ def fuse(
     """
     straight = {name: system for name, system in systems.items() if system.out_of_fold_mirror_of is None}
     full = calibrated.with_columns(fold=pl.lit(FULL, pl.Int32))
-    parts = list(_fused_systems(full, clips, straight, plugins, rehearsed))
+    parts = [_fused_systems(full, clips, straight, plugins, rehearsed)]
     if mirrored is not None:
         mirrors = {name: system for name, system in systems.items() if name not in straight}
-        parts += _fused_systems(mirrored, clips, mirrors, plugins, rehearsed)
-    return SYSTEMS.check(pl.concat(parts))
+        parts.append(_fused_systems(mirrored, clips, mirrors, plugins, rehearsed))
+    # Frames that nothing else holds are freed as soon as they are put together.
+    return SYSTEMS.check(pl.concat(chain.from_iterable(parts)))
 
 
 def _fused_systems(

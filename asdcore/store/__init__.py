@@ -13,6 +13,7 @@ atomic            writes a file beside its place, then renames it: a kill leaves
 own_files         recognizes files that asdcore wrote: only those are written over
 exclusive_folder  one writing process at a time
 file_locks        locks that end with their process
+lost_disk         tells a disk that has gone from a damaged file
 shared_disk       looks twice at a disk that several machines share
 
 digest            digests of recipes and of contents

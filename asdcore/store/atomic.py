@@ -25,6 +25,7 @@ from typing import Any
 from asdcore.basics.paths import check_utf8
 from asdcore.errors import AsdcoreError, StoreError
 from asdcore.store.file_locks import Lock, take
+from asdcore.store.lost_disk import is_lost, lost
 
 PREFIX = ".writing-"
 LOCK = "lock"
@@ -96,6 +97,8 @@ def fresh_folder(path: Path) -> Iterator[Path]:
 def disk_trouble(path: Path, elsewhere: str = ELSEWHERE) -> Iterator[None]:
     """Turn an operating system's error on writing into a StoreError that says what to do.
 
+    Raises LostDiskError if the disk does not answer.
+
     elsewhere : where else to write to, in words.
     """
     try:
@@ -103,6 +106,8 @@ def disk_trouble(path: Path, elsewhere: str = ELSEWHERE) -> Iterator[None]:
     except AsdcoreError:
         raise
     except Exception as error:
+        if is_lost(error):
+            raise lost(path, error) from error
         reason = _disk_trouble(error)
         if reason is None:
             raise

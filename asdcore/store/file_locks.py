@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,8 @@ class Lock:
 
     def release(self) -> None:
         """Release the lock and close the file."""
-        os.close(self.descriptor)
+        with suppress(OSError):  # a disk that has gone says so here, too, and what went wrong before is the news
+            os.close(self.descriptor)
 
 
 def take(path: Path) -> Lock | None:

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.basics.parse import parse_json
-from asdcore.errors import PluginError, StoreError
+from asdcore.errors import LostDiskError, PluginError, StoreError
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
+from asdcore.store.lost_disk import answering
 
 FORMAT = 1
 KEY = "asdcore"
@@ -102,9 +103,12 @@ def write_state(path: Path, state: Mapping[str, Any], about: Mapping[str, Any]) 
 def read_state(path: Path, repair: str = "") -> Kept:
     """Read a state. Raises StoreError if the file is missing, damaged, or was changed; it ends with ``repair``."""
     try:
-        if not path.is_file():  # a pipe could be read for ever
-            raise StoreError(f"{path} is missing, or not a file.")
-        return unpack(path.read_bytes(), str(path))
+        with answering(path):
+            if not path.is_file():  # a pipe could be read for ever
+                raise StoreError(f"{path} is missing, or not a file.")
+            return unpack(path.read_bytes(), str(path))
+    except LostDiskError:
+        raise
     except OSError as error:
         problem = f"{path} cannot be read: {error.strerror}."
     except StoreError as error:

@@ -21,6 +21,7 @@ from typing import Any
 
 from asdcore.errors import StoreError
 from asdcore.store.even_shards import arrow_table
+from asdcore.store.lost_disk import answering
 from asdcore.store.shard_index import Written, drop, keep, kept
 
 SETTLED = 2_500_000_000
@@ -87,7 +88,8 @@ def repair(path: Path) -> str:
 def _changed(folder: Path) -> tuple[int, int]:
     """Return the inode and time of change of a folder; zeros if there is none."""
     try:
-        facts = folder.stat()
+        with answering(folder):
+            facts = folder.stat()
     except OSError:
         return 0, 0
     return facts.st_ino, facts.st_mtime_ns
@@ -113,12 +115,14 @@ def _list(folder: Path, changed: tuple[int, int], before: _Listed | None) -> _Li
 def _shards(folder: Path) -> dict[Path, Written]:
     shards = {}
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".parquet"))  # noqa: PTH208
+        with answering(folder):
+            names = sorted(name for name in os.listdir(folder) if name.endswith(".parquet"))  # noqa: PTH208
     except OSError:
         names = []
     for shard in map(folder.joinpath, names):
         try:
-            facts = shard.stat()
+            with answering(shard):
+                facts = shard.stat()
         except OSError:
             facts = None
         if facts is None or not stat.S_ISREG(facts.st_mode):  # a pipe could be read for ever
@@ -146,7 +150,8 @@ def _names(shard: Path, written: Written) -> tuple[str, ...]:
     import pyarrow
 
     try:
-        names = _text(arrow_table(shard, [NAME]))
+        with answering(shard):
+            names = _text(arrow_table(shard, [NAME]))
     except (OSError, pyarrow.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {repair(shard)}") from error

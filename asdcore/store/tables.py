@@ -16,6 +16,7 @@ from asdcore.basics import table_files
 from asdcore.errors import StoreError
 from asdcore.store.atomic import atomic_path
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
+from asdcore.store.lost_disk import answering
 from asdcore.store.shared_disk import appears, unstale
 
 Dtype = pl.DataType | type[pl.DataType]
@@ -213,10 +214,11 @@ def write_parquet(frame: pl.DataFrame, path: Path, digest: str) -> None:
 
 def read_parquet(path: Path, repair: str) -> pl.DataFrame:
     """Read a Parquet file; raises StoreError if it is missing or damaged."""
-    if appears(path) and not path.is_file():  # a pipe could be read for ever
-        raise StoreError(f"{path} is not a regular file. {repair}")
     try:
-        return unstale(lambda: table_files.read_parquet(path))
+        with answering(path):
+            if appears(path) and not path.is_file():  # a pipe could be read for ever
+                raise StoreError(f"{path} is not a regular file. {repair}")
+            return unstale(lambda: table_files.read_parquet(path))
     except FileNotFoundError:
         raise StoreError(f"There is no {path}. {repair}") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:

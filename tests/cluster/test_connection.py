@@ -82,7 +82,7 @@ class Killed:
 
     def run(self, *_, workers=("a", "b"), on_error):
         self.asked += 1
-        proof = SimpleNamespace(host="node7", notes=[], troubles=[])
+        proof = SimpleNamespace(host="node7", notes=["it is slow"], troubles=[])
         return {address: proof if address == "a" else CommClosedError("closed") for address in workers}
 
 
@@ -92,3 +92,20 @@ def test_a_worker_killed_during_its_proof_is_no_reason_to_refuse_the_others(monk
     monkeypatch.setattr(Cluster, "wrong", lambda *_: [])
     with connected(Killed(counted_out), None, Silent()) as cluster:
         assert list(cluster.proven(None)) == troubles
+
+
+class Three(Killed):
+    """A client of three workers, of all of which the same is to be noted."""
+
+    def scheduler_info(self, n_workers=5):
+        return {"workers": {address: {"host": "node7"} for address in "abc"}}
+
+    def run(self, *_, on_error):
+        return {address: SimpleNamespace(host="node7", notes=["it is slow"], troubles=[]) for address in "abc"}
+
+
+def test_what_is_to_be_noted_of_many_workers_is_one_note(monkeypatch, told):
+    monkeypatch.setattr(Cluster, "wrong", lambda *_: [])
+    with connected(Three(counted_out=False), None, told) as cluster:
+        assert cluster.proven(None) == {}
+    assert told.notes == ["worker a of node7 and 2 more: it is slow."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ import pytest
 import asdcore
 from asdcore.cluster import pool as pools
 from asdcore.cluster.connection import Cluster
-from asdcore.errors import ClusterError, DataError
+from asdcore.errors import ClusterError, DataError, LostDiskError
 from asdcore.execution import run_jobs
 from asdcore.progress import Silent
 
@@ -134,6 +135,28 @@ def test_a_worker_that_comes_later_and_cannot_work_is_left_out(pool_of, told, mo
     monkeypatch.setattr(pool._cluster, "wrong", wrong)
     assert len(set(run_jobs(pool, process, range(20)))) == 1
     assert any("is left out: it has lost its store." in note for note in told.notes)
+
+
+def lose_disk(first):
+    """Fail as on a lost disk, on the first worker that does this and on no other."""
+    with suppress(FileExistsError), first.open("x") as file:
+        file.write(str(os.getpid()))
+    if first.read_text() == str(os.getpid()):
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", "/net/a.wav")
+    return os.getpid()
+
+
+def test_a_worker_that_loses_its_disk_is_left_out_and_its_chunks_go_to_others(pool_of, told, tmp_path):
+    (done,) = set(run_jobs(pool_of(), lose_disk, [tmp_path / "first"] * 20))
+    assert str(done) != (tmp_path / "first").read_text()
+    (note,) = [note for note in told.notes if "is left out" in note]
+    assert note.endswith("is left out: [Errno 107] Transport endpoint is not connected: '/net/a.wav'.")
+
+
+def test_if_every_worker_has_lost_its_disk_the_run_ends_with_what_is_kept(pool_of):
+    message = r"^2 of 2 workers cannot do this work.*What was finished is kept.*(\n  - tcp://.* of .*: The disk .*){2}$"
+    with pytest.raises(ClusterError, match=message):
+        list(run_jobs(pool_of(), raising, [LostDiskError("The disk of /net/a.wav does not answer.")] * 20))
 
 
 def test_if_no_worker_can_work_all_are_named(pool_of, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -79,6 +81,26 @@ def test_branches_whose_rows_stand_together_are_slices_and_others_are_looked_up(
         assert by_branch.names == ["b", "a"]
         assert by_branch["a"].equals(rows.filter(branch="a"))
         assert by_branch["b"].equals(rows.filter(branch="b"))
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [3], [1, 2, 3, 4, 5], [2, 2, 4]])
+def test_a_table_in_pieces_has_the_same_cells_and_branches(cuts):
+    machine = ["fan", "fan", "gear", "gear", "slider", "fan"]
+    rows = pl.DataFrame({"branch": machine, "machine": machine, "section": ["00", "01", "01", "01", "01", "01"]})
+    bounds = [0, *cuts, len(rows)]
+    pieces = pl.concat([rows[start:stop] for start, stop in itertools.pairwise(bounds)], rechunk=False)
+    numbers, cells = cells_of(pieces)
+    assert numbers.tolist() == [0, 1, 2, 2, 3, 1]
+    assert cells == rows.select("machine", "section").unique(maintain_order=True).rows()
+    assert BranchRows(pieces).names == ["fan", "gear", "slider"]
+
+
+def test_branches_share_the_names_of_their_clips():
+    scores, clips = tables()
+    calibrated = calibrate(scores.sort("branch", maintain_order=True), clips, PLAN.branches, installed())
+    pieces = [piece.to_arrow(compat_level=pl.CompatLevel.newest()) for piece in calibrated["clip"].get_chunks()]
+    held = {piece.buffers()[1].address for piece in pieces}
+    assert (len(pieces), len(held)) == (len(PLAN.branches), 2), "once for each number of references"
 
 
 def test_nothing_has_no_branch_cell_or_run():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from asdcore.frozen.manifest.locations import Roots
@@ -31,4 +33,17 @@ def link_store(
                 link = store / subject.name.removeprefix("store/")
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.unlink(missing_ok=True)
-                link.symlink_to(source.resolve())
+                _link(link, source.resolve())
+
+
+def _link(link: Path, source: Path) -> None:
+    """Make a link that can be followed; some file systems have no symbolic links, or refuse those that lead outside."""
+    with suppress(OSError):
+        link.symlink_to(source)
+        if link.is_file():
+            return
+    with suppress(OSError):
+        link.unlink(missing_ok=True)
+        link.hardlink_to(source)
+        return
+    shutil.copyfile(source, link)
