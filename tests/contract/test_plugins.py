@@ -124,6 +124,15 @@ def test_an_unknown_parameter_is_met_with_the_nearest():
         asdcore.load_scorer("knn", metrics="cosine")
 
 
+def test_a_missing_parameter_is_shown_where_it_goes():
+    needed = (
+        r"encoder 'beats' needs the parameter 'checkpoint': encoder = \{ name = 'beats', checkpoint = \.\.\. \}\. "
+        "'asdcore registry list' names those for beats"
+    )
+    with pytest.raises(PluginError, match=needed):
+        asdcore.load_encoder("beats")
+
+
 def test_a_refused_parameter_says_why():
     with pytest.raises(PluginError, match="refuses its parameters.*k must be at least 1"):
         load(Plugin("a")).build("scorer", "a", {"k": 0})
