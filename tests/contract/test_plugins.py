@@ -219,6 +219,12 @@ def test_a_component_off_its_contract_is_refused():
         load(Plugin("a", factory=lambda: SimpleNamespace())).build("scorer", "a", {})
 
 
+def test_a_kind_that_is_none_is_named_with_the_one_that_was_meant():
+    for ask in (installed().components, lambda kind: installed().component(kind, "knn")):
+        with pytest.raises(PluginError, match=r"There is no kind of component 'scorers'\. Did you mean 'scorer'\?"):
+            ask("scorers")
+
+
 def test_a_frozen_run_loads_nothing_but_what_it_pins():
     with restricted(["asdcore_plugins.scorers.knn"]) as plugins:
         assert list(plugins.components("scorer")) == ["knn"]
