@@ -175,7 +175,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, _stop)
     plain_warnings()
     try:
-        with own_streams():
+        with own_streams(answer_alone="--json" in arguments):
             if not {"--help", "--version"}.intersection(arguments):
                 check_folder()
             app([argument for argument in arguments if argument != "--debug"])

@@ -69,6 +69,8 @@ def prepare(
             encoder = built_encoder(request, device)
             check_length(request, encoder, audio.shape[1] / rate)
             clip = resampled(waveforms[view], rate, encoder.sample_rate)[None]
+            if np.may_share_memory(clip, waveforms[view]):
+                clip = clip.copy()  # what an encoder does in place must not reach those of other branches
             prepared.append(encoder.prepare(clip) if _has_halves(encoder) else clip)
     return prepared
 
@@ -96,12 +98,13 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
 def waveform(view: str, parameters: str, audio: Array, rate: int, *, new: bool = False) -> Array:
     """(n_channels, n_samples) -> the view's (n_samples,), or (2, n_samples) for two channels, checked.
 
-    new : use a newly built view, not the one that all clips so far went through.
+    new : use a newly built view, not the one that all clips so far went through. A view gets sound of its own: what it
+    does in place must not reach the views of other branches.
     """
     channels = view_channels(view, parameters)
     with blamed("view", view):
         maker = build("view", view, json.loads(parameters), installed()) if new else _view(view, parameters)
-        return _checked(maker(audio, rate), channels)
+        return _checked(maker(audio.copy(), rate), channels)
 
 
 def waveform_in_blocks(

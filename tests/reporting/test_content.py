@@ -69,9 +69,10 @@ def test_systems_on_other_clips_are_not_set_against_each_other():
 
 
 def test_without_labels_the_headline_says_what_the_report_is(subject):
-    assert headline(Statistics({}, [], []), [subject], PLACES) == [
-        "There are no labels: this report shows scores, not how good they are."
-    ]
+    first, called = headline(Statistics({}, [], []), [subject], PLACES)
+    assert first == "There are no labels: this report shows scores, not how good they are."
+    decisions = subject.run.decisions
+    assert f" calls {decisions['decision'].sum()} of {len(decisions)} test clips anomalous" in called
 
 
 @pytest.mark.parametrize(("names", "said"), [(["a"], "a"), (["a", "b"], "a and b"), (list("abc"), "a, b and c")])

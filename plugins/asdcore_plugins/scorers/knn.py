@@ -36,7 +36,7 @@ class KNN(LeaveOutScorer):
     Parameters
     ----------
     k
-        Neighbours whose mean distance is the score.
+        Neighbours whose mean distance is the score; of a bank that has fewer, all count.
     metric
         "cosine", half of one minus the cosine similarity, in [0, 1]; or "euclidean". A zero vector equals another zero
         vector and has the cosine 0 with all others.
