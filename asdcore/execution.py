@@ -21,6 +21,9 @@ from typing import Any, TypeVar
 
 from asdcore.errors import AsdcoreError, plain_warnings
 
+MOST = 1000
+"""Local processes: Python's pool asks the system for locks for each of them at once."""
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -46,6 +49,12 @@ class InProcess(Executor):
         return future
 
 
+def check_number(workers: int) -> None:
+    """Raise AsdcoreError for a number of local processes that no machine has."""
+    if not 1 <= workers <= MOST:
+        raise AsdcoreError(f"--workers must be at least 1 and at most {MOST:,}, got {workers}.")
+
+
 @contextmanager
 def executor(workers: int, prepare: Callable[[], object] | None = None) -> Iterator[Executor]:
     """Give an executor: this process for 1 worker, as many local processes for more.
@@ -54,8 +63,7 @@ def executor(workers: int, prepare: Callable[[], object] | None = None) -> Itera
 
     Raises AsdcoreError if the system does not allow local processes.
     """
-    if workers < 1:
-        raise AsdcoreError(f"--workers must be at least 1, got {workers}.")
+    check_number(workers)
     if workers == 1:
         yield InProcess()
         return

@@ -247,7 +247,7 @@ class Work:
             self.find(self.networks.notes())
         context = (self.store, plugins, self.device, self.networks)
         chunks = embed.plan(clips, self.root, branches, *context)
-        self.find(embed_held_whole.notes(chunks, clips))
+        embed_held_whole.check(chunks, clips)
         embed.try_out(chunks, clips, self.root)
         jobs = {name: score.plan(clips, name, self.plan, *context) for name in branches}
         # Two branches that differ in their normalizer alone share their scores.

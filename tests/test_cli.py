@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-from asdcore.cli import main
+from asdcore.cli import _with_command_of, app, main
 from asdcore.errors import AsdcoreError
 
 GOLDEN = Path(__file__).parent / "golden" / "official_2024"
@@ -70,6 +71,17 @@ def test_idle_threads_of_blas_sleep_unless_asked_otherwise(here, monkeypatch, as
         monkeypatch.delenv(name)
     here("--version")
     assert os.environ[name] == kept
+
+
+@pytest.mark.parametrize("asked", ["evaluate", "check-submission", "data index"])
+def test_the_command_that_is_asked_for_is_built_alone(asked):
+    built = get_command(_with_command_of(["--debug", *asked.split(), "--help"]))
+    assert list(built.commands) == asked.split()[:1]
+
+
+@pytest.mark.parametrize("asked", [[], ["--help"], ["evaluat"], ["index"]])
+def test_all_commands_are_built_to_be_listed(asked):
+    assert _with_command_of(asked) is app
 
 
 def test_every_command_has_a_help_text(here):

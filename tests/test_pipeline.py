@@ -406,6 +406,10 @@ def test_a_device_that_nothing_uses_is_said(dataset, simple, tmp_path):
     heard = Heard()
     asdcore.run(simple, dataset, tmp_path / "run", device="cuda", progress=heard)
     assert any("no encoder of this portfolio takes a device" in note for note in heard.notes)
+    for wrong in ("", "x\udcff", "cuda:", "cuda 1", "/dev/null"):
+        with pytest.raises(DataError, match="a torch device such as 'cuda', 'cuda:1' or 'cpu' is allowed"):
+            asdcore.run(simple, dataset, tmp_path / "other", device=wrong)
+    assert not (tmp_path / "other").exists()
 
 
 class Faulty:

@@ -36,6 +36,9 @@ Everything heavy is imported inside a command, so that ``asdcore --help`` answer
 
 from __future__ import annotations
 
+import atexit
+import copy
+import gc
 import os
 import signal
 import sys
@@ -169,16 +172,15 @@ def main() -> None:
     arguments = sys.argv[1:]
     # Taken out here, so that it may stand anywhere: whoever wants a trace has just seen a command fail.
     debug = "--debug" in arguments
-    # OpenBLAS reads it when NumPy or SciPy loads it. On every core a thread would spin for 0.03 s before it sleeps, and
-    # wait for work that never comes: what asdcore computes, it computes on one thread.
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    _spend_little()
     signal.signal(signal.SIGINT, _stop)
     plain_warnings()
     try:
-        with own_streams():
+        with own_streams(answer_alone="--json" in arguments):
             if not {"--help", "--version"}.intersection(arguments):
                 check_folder()
-            app([argument for argument in arguments if argument != "--debug"])
+            asked = [argument for argument in arguments if argument != "--debug"]
+            _with_command_of(asked)(asked)
     except (AsdcoreError, OSError, MemoryError) as error:
         if debug:
             raise
@@ -189,6 +191,36 @@ def main() -> None:
         if sys.unraisablehook is _stop_again:
             # It has been interrupted: once more, while Python ends, would only change the exit code.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _spend_little() -> None:
+    """Spend no time on what a short process does not need: threads that wait for work, and searches for garbage."""
+    # OpenBLAS reads it when NumPy or SciPy loads it. On every core a thread would spin for 0.03 s before it sleeps, and
+    # wait for work that never comes: what asdcore computes, it computes on one thread.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    # What imports make stays, and at the end the system takes all memory back at once.
+    gc.set_threshold(10_000)
+    atexit.register(gc.freeze)
+
+
+def _with_command_of(arguments: list[str]) -> typer.Typer:
+    """Return the app with the command that is asked for alone: to build all of them takes as long as a short one runs.
+
+    Without a command of that name all are there, to be listed.
+    """
+    name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    commands = [one for one in app.registered_commands if name == (one.name or _typed(one.callback))]
+    groups = [one for one in app.registered_groups if name == one.name]
+    if not commands and not groups:
+        return app
+    asked = copy.copy(app)
+    asked.registered_commands, asked.registered_groups = commands, groups
+    return asked
+
+
+def _typed(command: Any) -> str:
+    """Return the name that a function has as a command."""
+    return typer.main.get_command_name(command.__name__)
 
 
 def _said(error: Exception) -> str:

@@ -56,3 +56,7 @@ def check_asked(out: Path | None, onnx: Path | None, only_onnx: dict[str, Any], 
         raise AsdcoreError(f"--{given[0]} goes with --onnx: a detector holds all machines and systems.")
     if out is not None and source.suffix == ".asd":
         raise AsdcoreError(f"{source} is a detector already. --onnx NAME.onnx writes an ONNX file of it.")
+    if onnx is not None:
+        from asdcore.detector.as_onnx.refusals import free
+
+        free(onnx)  # before a detector is written beside it

@@ -116,6 +116,7 @@ def run(
     """
     from asdcore.evidence.labels.truth import tells_labels
     from asdcore.pipeline import run as run_portfolio
+    from asdcore.runs.called import called
     from asdcore.runs.folder import Run
 
     how: dict[str, Any] = {"workers": workers, "device": device, "cluster": cluster, "rehash": rehash}
@@ -133,20 +134,7 @@ def run(
     print_lines([f"The report is in {page}: open it in a browser."] if page else [])
     labelled = f"Next: asdcore evaluate {out}"
     bare = f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"
-    print_lines([labelled] if tells_labels(first) else [*_called(first), bare])
-
-
-def _called(finished: Run) -> list[str]:
-    """Return for each system how many test clips it calls anomalous, and the one furthest above its threshold."""
-    import polars as pl
-
-    lines = []
-    for (system,), rows in finished.decisions.group_by("system", maintain_order=True):
-        highest = rows.sort(pl.col("score") - pl.col("threshold"), "clip", descending=[True, False]).row(0, named=True)
-        first = f", most of all {highest['clip']} (score {highest['score']:.4g}, threshold {highest['threshold']:.4g})"
-        called = int(rows["decision"].sum())
-        lines.append(f"{system} calls {called} of {len(rows)} test clips anomalous{first if called else ''}.")
-    return lines
+    print_lines([labelled] if tells_labels(first) else [*called(first), bare])
 
 
 def _report(out: Path) -> Path:

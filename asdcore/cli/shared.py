@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from asdcore.basics.paths import given_path
+from asdcore.cli.streams import write_answer
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -82,7 +83,7 @@ def progress() -> Any:
 
 def print_json(value: Any) -> None:
     """Print one JSON object on stdout."""
-    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    write_answer(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def print_lines(lines: list[str]) -> None:

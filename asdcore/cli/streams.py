@@ -9,7 +9,8 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,21 +20,60 @@ UNHEARD = 141
 """Exit code if nobody reads the output any more, as a shell gives it: 128 and the number of SIGPIPE."""
 
 
+_answer: ContextVar[_Stream | None] = ContextVar("answer", default=None)
+
+
 @contextmanager
-def own_streams() -> Iterator[None]:
-    """Hold stdout and stderr to this inside; raises AsdcoreError if writing to stdout fails."""
+def own_streams(*, answer_alone: bool = False) -> Iterator[None]:
+    """Hold stdout and stderr to this inside; raises AsdcoreError if writing to stdout fails.
+
+    answer_alone : let stdout have nothing but what :func:`write_answer` writes. All else that is printed, such as by a
+    plugin or by a library in C, goes to stderr.
+    """
     _open_closed()
     before = sys.stdout, sys.stderr
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123  (no path)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, ExitStack() as stack:  # noqa: PTH123  (no path)
         out, err = before[0] or nowhere, before[1] or nowhere
+        if answer_alone:
+            out = stack.enter_context(_moved(out))
         if hasattr(out, "reconfigure"):
             out.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show ends no command
-        sys.stdout, sys.stderr = _Stream(out, _lost_output), _Stream(err, _discard)
+        own_out, sys.stderr = _Stream(out, _lost_output), _Stream(err, _discard)
+        sys.stdout = sys.stderr if answer_alone else own_out
+        token = _answer.set(own_out)
         try:
             yield
-            sys.stdout.flush()
+            own_out.flush()
         finally:
+            _answer.reset(token)
             sys.stdout, sys.stderr = before
+
+
+def write_answer(text: str) -> None:
+    """Write a line to where the command's answer goes."""
+    stream: _Stream | TextIO = _answer.get() or sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+@contextmanager
+def _moved(out: TextIO) -> Iterator[TextIO]:
+    """Give a stream to where ``out`` led, while its descriptor, if it has one, leads to stderr."""
+    try:
+        number = out.fileno()
+    except (OSError, ValueError):  # a stream in memory
+        yield out
+        return
+    out.flush()
+    kept = os.dup(number)
+    os.dup2(2, number)
+    try:
+        with open(kept, "w", encoding=out.encoding, closefd=False) as moved:
+            yield moved
+    finally:
+        out.flush()
+        os.dup2(kept, number)
+        os.close(kept)
 
 
 def check_folder() -> None:
@@ -65,6 +105,10 @@ class _Stream:
     def flush(self) -> None:
         """Write what waits to be written."""
         self._try(self._stream.flush)
+
+    def close(self) -> None:
+        """Keep it open: a plugin that closes it would take it from everybody."""
+        self.flush()
 
     def _try(self, call: Callable[..., object], *arguments: str) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pickle
 import re
@@ -16,9 +15,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asdcore.basics.parse import parse_json
 from asdcore.cluster import errors
 from asdcore.cluster.local import closed, local_cluster, quiet
 from asdcore.errors import ClusterError
+from asdcore.execution import check_number
 from asdcore.progress import EachNoteOnce, Progress
 
 if TYPE_CHECKING:
@@ -33,14 +34,14 @@ ANSWER, ARRIVAL = 10.0, 60.0
 ASKED_AGAIN = 5
 """How often a worker that has lost its connection is asked again, half a second apart."""
 
-GPU = "GPU"
-"""The resource of workers that have a GPU."""
+GPU = "GPU"  # the resource of workers that have one
 
-_LOCAL = re.compile(r"local(?::([1-9][0-9]*))?")
+_LOCAL = re.compile(r"local(?::([1-9][0-9]{0,2}))?")
 
 
 def check_workers(workers: int, cluster: Any) -> None:
-    """Raise ClusterError if both local processes and a cluster are asked for."""
+    """Raise AsdcoreError if both processes and a cluster are asked for, or more processes than there can be."""
+    check_number(workers)
     if cluster is not None and workers != 1:
         raise ClusterError(
             f"--workers {workers} are processes of this command, and --cluster is for another place: give one of both. "
@@ -266,7 +267,7 @@ def check_answers(address: str, seconds: float) -> None:
 
 def _scheduler_of(file: Path) -> str:
     try:
-        return str(json.loads(file.read_text())["address"])
+        return str(parse_json(file.read_bytes())["address"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ClusterError(
             f"{file} is not a scheduler file ({error}). 'dask scheduler --scheduler-file {file}' writes one."

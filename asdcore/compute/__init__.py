@@ -5,6 +5,7 @@ requests                 what is asked of a view and an encoder: which layers of
 built_encoders           builds encoders, each once a process
 known_recordings         which recordings an encoder that hears no sound knows
 long_clips               encodes a long recording in blocks
+held_whole               which recordings are too long for what would hold them as a whole
 waveforms                keeps the sound of train clips for a training
 resumable_training       keeps a training epoch after epoch, so that a killed one goes on
 

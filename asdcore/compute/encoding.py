@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.components.build import build
 from asdcore.compute.built_encoders import built_encoder, knows_recordings, of_recording
+from asdcore.compute.held_whole import check_length
 from asdcore.compute.requests import Array, Features, Output, Request
 from asdcore.contract.interfaces import CHANNELS, Encoder
+from asdcore.contract.long_sound import Sound
 from asdcore.contract.plugins import Component, installed
 from asdcore.contract.tokens import Tokens, is_exact
 from asdcore.data.audio import resample
@@ -65,7 +67,10 @@ def prepare(
                 waveforms[view] = waveform(*view, audio, rate)
         with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder):
             encoder = built_encoder(request, device)
+            check_length(request, encoder, audio.shape[1] / rate)
             clip = resampled(waveforms[view], rate, encoder.sample_rate)[None]
+            if np.may_share_memory(clip, waveforms[view]):
+                clip = clip.copy()  # what an encoder does in place must not reach those of other branches
             prepared.append(encoder.prepare(clip) if _has_halves(encoder) else clip)
     return prepared
 
@@ -93,12 +98,28 @@ def encode(clips: Sequence[Sequence[Any]], requests: Sequence[Request], device: 
 def waveform(view: str, parameters: str, audio: Array, rate: int, *, new: bool = False) -> Array:
     """(n_channels, n_samples) -> the view's (n_samples,), or (2, n_samples) for two channels, checked.
 
-    new : use a newly built view, not the one that all clips so far went through.
+    new : use a newly built view, not the one that all clips so far went through. A view gets sound of its own: what it
+    does in place must not reach the views of other branches.
     """
     channels = view_channels(view, parameters)
     with blamed("view", view):
         maker = build("view", view, json.loads(parameters), installed()) if new else _view(view, parameters)
-        made = np.asarray(maker(audio, rate), dtype=np.float32)
+        return _checked(maker(audio.copy(), rate), channels)
+
+
+def waveform_in_blocks(
+    view: str, parameters: str, sound: Sound, rate: int, temporary: Callable[[], IO[bytes]]
+) -> Iterator[Array]:
+    """Yield what :func:`waveform` returns of a long recording, block by block, of a view with ``hear_blocks``."""
+    channels = view_channels(view, parameters)
+    with blamed("view", view):
+        for made in _view(view, parameters).hear_blocks(sound, rate, temporary):
+            yield _checked(made, channels)
+
+
+def _checked(given: Any, channels: int) -> Array:
+    """Return what a view gave as float32; raises PluginError if it has another shape, DataError if it is not finite."""
+    made = np.asarray(given, dtype=np.float32)
     axes, allowed = ((), "(n_samples,)") if channels == 1 else ((channels,), f"({channels}, n_samples)")
     if made.ndim != 1 + len(axes) or made.shape[:-1] != axes or not made.size:
         raise PluginError(f"the view gave an array {made.shape}; {allowed} is the contract.")
@@ -117,6 +138,13 @@ def is_samplewise(view: str, parameters: str) -> bool:
     """Whether a view makes each sample from the samples of the same time alone, and so may be given blocks."""
     with blamed("view", view):
         return bool(getattr(_view(view, parameters), "samplewise", False))
+
+
+def view_reads_blocks(view: str, parameters: str) -> bool:
+    """Whether a view hears a long recording block by block."""
+    with blamed("view", view):
+        hears = getattr(_view(view, parameters), "hear_blocks", None) is not None
+    return hears or is_samplewise(view, parameters)
 
 
 def channels_of(kind: str, name: str, component: Any) -> int:

@@ -1,33 +1,39 @@
 """Encodes a long recording without ever holding it: decoded, viewed, resampled, encoded and pooled in blocks.
 
-It takes a view that works sample by sample (``samplewise``) and an encoder that reads in blocks (``encode_blocks``):
-see :mod:`asdcore.contract.long_sound`. What is resampled, and tokens, lie in temporary files in the store meanwhile.
-Features are the same bits as of a recording in memory. Any other view or encoder gets the whole recording.
+It takes a view that works sample by sample (``samplewise``) or reads in blocks (``hear_blocks``), and an encoder that
+reads in blocks (``encode_blocks``): see :mod:`asdcore.contract.long_sound`. What is resampled, and tokens, lie in
+temporary files in the store meanwhile. Features are the same bits as of a recording in memory. Any other view or
+encoder gets the whole recording, if it is not too long for that (:mod:`asdcore.compute.held_whole`).
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.compute import encoding
 from asdcore.compute.built_encoders import built_encoder, knows_recordings
+from asdcore.compute.held_whole import Length, too_large, too_long
 from asdcore.compute.requests import Array, Features, Output, Request
 from asdcore.contract.tokens import is_exact
 from asdcore.data.audio import AudioFacts, Resampler, decode_new, decoded_in_blocks
-from asdcore.data.pooling import POOLINGS
+from asdcore.data.pooling import POOLINGS, pool
 from asdcore.data.pooling_blocks import SpooledTokens, pool_spooled
 from asdcore.data.sound_digest import SoundDigest
+from asdcore.data.still_channels import StillChannels
 from asdcore.errors import DataError, PluginError, blamed, located
 from asdcore.store.atomic import disk_trouble
+
+AnyFloats = NDArray[np.floating[Any]]
 
 Key = tuple[str, str, int]
 """A view, its parameters and a sample rate."""
@@ -52,11 +58,17 @@ def hear_long(
                 raise DataError(
                     f"{path.name}: changed since it was indexed. Restore or replace the file, then run again."
                 )
-            if facts.sha256 in held:
-                return facts, {}
-            digest = SoundDigest(facts.sample_rate, facts.channels)
-            sounds = _spooled(_digested(blocks, digest), facts.sample_rate, streamed, device, folder, stack)
-            facts = replace(facts, sound=digest.hexdigest())
+            channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
+            is_held = facts.sha256 in held
+            why = "" if is_held else next(filter(None, (refused(request, device, facts) for request in whole)), "")
+            if why:
+                raise DataError(f"{path.name}: {why}")
+            blocks = _noticed(blocks, channels, digest)
+            # What is noticed must not depend on what a store holds.
+            sounds = _spooled(blocks, facts.sample_rate, [] if is_held else streamed, device, folder, stack)
+        facts = replace(facts, still=channels.bits, sound=digest.hexdigest())
+        if is_held:
+            return facts, {}
         features: Features = {}
         for request in streamed:
             features |= _encoded(request, sounds[_key(request, device)], device, folder)
@@ -71,11 +83,16 @@ def hear_long(
 
 def in_blocks(request: Request, device: str | None) -> bool:
     """Whether a view and an encoder take a long recording block by block."""
-    encoder = built_encoder(request, device)
-    # "cls" would pool special tokens, of which blocks have none: the whole recording is refused in its own words.
-    pooled = all(not POOLINGS[output.pooling].special for output in request.outputs if output.pooling in POOLINGS)
-    reads = getattr(encoder, "encode_blocks", None) is not None and not is_exact(encoder)
-    return pooled and reads and encoding.is_samplewise(request.view, request.view_parameters)
+    reads = getattr(built_encoder(request, device), "encode_blocks", None) is not None
+    return reads and encoding.view_reads_blocks(request.view, request.view_parameters)
+
+
+def refused(request: Request, device: str | None, recording: Length) -> str:
+    """Say why a view and an encoder are not given a recording, and what to type; "" if they are."""
+    if knows_recordings(request, device) or in_blocks(request, device):
+        return ""
+    seconds = recording.n_samples / recording.sample_rate
+    return too_long(request, built_encoder(request, device), seconds) or too_large(request, recording)
 
 
 class _Spool:
@@ -110,13 +127,6 @@ class _Spool:
         return np.ascontiguousarray(samples.T) if self._axes == 2 else samples[:, 0]
 
 
-def _digested(blocks: Iterator[Array], digest: SoundDigest) -> Iterator[Array]:
-    """Yield blocks, and digest them."""
-    for block in blocks:
-        digest.update(block)
-        yield block
-
-
 def _spooled(
     blocks: Iterator[NDArray[np.float32]],
     rate: int,
@@ -129,18 +139,46 @@ def _spooled(
     spools = {
         key: _Spool(stack.enter_context(_file(folder)), rate, key[2]) for key in (_key(r, device) for r in requests)
     }
-    waiting: NDArray[np.float32] | None = None
-    for block in blocks:
-        if waiting is not None and len(block):
-            _append(spools, waiting, rate, last=False)
-        waiting = block if len(block) else waiting
-    if waiting is not None:
-        _append(spools, waiting, rate, last=True)
+    at_once = {key: spool for key, spool in spools.items() if encoding.is_samplewise(*key[:2])}
+    later = {key[:2] for key in spools.keys() - at_once.keys()}
+    with ExitStack() as own:
+        recording = _Spool(own.enter_context(_file(folder)), rate, rate)
+        for block, last in _with_last(blocks, axis=0):
+            audio = np.ascontiguousarray(block.T)
+            _append(at_once, audio, rate, last=last)
+            if later:
+                recording.append(audio, last=last)
+        for view in sorted(later):
+            of_view = [spool for key, spool in spools.items() if key[:2] == view]
+            with located(f"view {view[0]!r}"):
+                made = encoding.waveform_in_blocks(*view, recording, rate, partial(_file, folder))
+                for waveform, last in _with_last(made, axis=-1):
+                    for spool in of_view:
+                        spool.append(waveform, last=last)
     return spools
 
 
-def _append(spools: Mapping[Key, _Spool], block: NDArray[np.float32], rate: int, *, last: bool) -> None:
-    audio = np.ascontiguousarray(block.T)
+def _noticed(blocks: Iterator[Array], channels: StillChannels, digest: SoundDigest) -> Iterator[Array]:
+    """Yield blocks (n_samples, n_channels), and notice which channels change in them, and what sound they are."""
+    for block in blocks:
+        channels.hear(block)
+        digest.update(block)
+        yield block
+
+
+def _with_last(blocks: Iterable[Array], axis: int) -> Iterator[tuple[Array, bool]]:
+    """Yield blocks that are not empty along an axis of time, and whether it is the last one."""
+    waiting: Array | None = None
+    for block in blocks:
+        if block.shape[axis]:
+            if waiting is not None:
+                yield waiting, False
+            waiting = block
+    if waiting is not None:
+        yield waiting, True
+
+
+def _append(spools: Mapping[Key, _Spool], audio: Array, rate: int, *, last: bool) -> None:
     made: dict[tuple[str, str], Array] = {}
     for (view, parameters, _), spool in spools.items():
         if (view, parameters) not in made:
@@ -153,19 +191,23 @@ def _encoded(request: Request, sound: _Spool, device: str | None, folder: str) -
     """Encode a recording and pool its tokens for every output."""
     encoder = built_encoder(request, device)
     with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder), ExitStack() as stack:
-        layers = encoding.layers_of(encoder, request.outputs)
+        layers, exact = encoding.layers_of(encoder, request.outputs), is_exact(encoder)
         tokens = {layer: SpooledTokens(stack.enter_context(_file(folder))) for layer in layers.values()}
+        specials: dict[int | str, AnyFloats] = {}
         for block in encoder.encode_blocks(sound, list(tokens)):
             for layer, spool in tokens.items():
-                patches, special = encoding.tokens_of_clip(block, layer)
-                if special is not None:
-                    raise PluginError("encode_blocks gave special tokens; patches alone are the contract.")
+                patches, special = encoding.tokens_of_clip(block, layer, exact=exact)
                 spool.append(patches)
-        return {output: _pooled(output, tokens[layer]) for output, layer in layers.items()}
+                if special is not None and specials.setdefault(layer, special) is not special:
+                    raise PluginError("encode_blocks gave special tokens twice; once is the contract.")
+        return {output: _pooled(output, tokens[layer], specials.get(layer), exact) for output, layer in layers.items()}
 
 
-def _pooled(output: Output, tokens: SpooledTokens) -> Array:
-    return pool_spooled(output.pooling, tokens, **json.loads(output.pooling_parameters))
+def _pooled(output: Output, tokens: SpooledTokens, special: AnyFloats | None, exact: bool) -> Array:
+    parameters = json.loads(output.pooling_parameters)
+    if output.pooling in POOLINGS and POOLINGS[output.pooling].special:
+        return pool(output.pooling, np.empty((0, 0, 0), np.float32), special, exact=exact, **parameters)
+    return pool_spooled(output.pooling, tokens, exact=exact, **parameters)
 
 
 def _key(request: Request, device: str | None) -> Key:

@@ -65,6 +65,7 @@ FEATURE_MODULES = (
     "data/pooling_blocks.py",
     "compute/built_encoders.py",
     "compute/encoding.py",
+    "compute/held_whole.py",
     "compute/long_clips.py",
     "compute/requests.py",
     "compute/restoring.py",

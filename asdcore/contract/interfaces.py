@@ -84,8 +84,8 @@ class View(Protocol):
     Optional: ``channels``, how many it gives: 1 (the default) or 2, near and far. An attribute of the class, or of
     whatever else is registered, so that messages can name the views that fit an encoder.
 
-    Optional: ``samplewise``, True if each sample comes from the samples of the same time alone. Long recordings then
-    come block by block (:mod:`asdcore.contract.long_sound`).
+    Optional: ``samplewise``, True if each sample comes from the samples of the same time alone, or ``hear_blocks``:
+    then long recordings come block by block (:mod:`asdcore.contract.long_sound`). Else one above 0.27 GB is refused.
     """
 
     def __call__(self, audio: Floats32, sample_rate: int) -> Floats32:
@@ -149,7 +149,8 @@ class Encoder(Protocol):
     recordings have no sound in what it looks at.
 
     Optional: ``encode_blocks(sound, layers)``, for long recordings: it reads ``sound`` as it goes and yields the tokens
-    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if None, such a recording is held whole.
+    in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if None, one above 0.27 GB is refused, and
+    one of more seconds than ``longest``, of an encoder that takes far more memory than the clip (default: None).
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
     and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.

@@ -1,14 +1,16 @@
 """How long recordings reach views and encoders: block by block, so that an hour takes no more memory than a minute.
 
 A view with ``samplewise = True`` makes each of its samples from the samples of the same time alone; it is then called
-with one block of a recording after the other. An encoder with :meth:`InBlocks.encode_blocks` reads a recording as it
-goes. With both, a run never holds a long recording; without, it holds all of it, and says so.
+with one block of a recording after the other. A view with :meth:`ViewInBlocks.hear_blocks`, and an encoder with
+:meth:`InBlocks.encode_blocks`, read a recording as they go, and as often as they need. So a run never holds a long
+recording. Any other view or encoder is given all of it, and only if it is short enough
+(:mod:`asdcore.compute.held_whole`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from asdcore.contract.tokens import Tokens
 
 
 class Sound(Protocol):
-    """A waveform at an encoder's sample rate, most of it not in memory."""
+    """A recording, or a waveform at an encoder's sample rate, most of it not in memory."""
 
     def __len__(self) -> int:
         """Return how many samples it has."""
@@ -29,7 +31,21 @@ class Sound(Protocol):
         Returns
         -------
         ndarray of float32, shape (stop - start,)
-            Or (2, stop - start) of two channels.
+            Or (n_channels, stop - start) of a recording, and of the two channels that a view gives.
+        """
+        ...
+
+
+class ViewInBlocks(Protocol):
+    """A view that hears a long recording as it reads it."""
+
+    def hear_blocks(
+        self, sound: Sound, sample_rate: int, temporary: Callable[[], IO[bytes]]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the view's waveform (n,), or (2, n) if ``channels`` is 2, in the order of time.
+
+        Put together along time it is what a call gives of the whole recording, to the bit. ``temporary()`` opens an
+        empty file for what would not fit into memory; it is gone when it is closed.
         """
         ...
 
@@ -40,7 +56,7 @@ class InBlocks(Protocol):
     def encode_blocks(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[Mapping[int | str, Tokens]]:
         """Yield the tokens of one recording, in the order of time.
 
-        Put together along time they are what ``encode`` gives of the whole recording, to the bit. There are no special
-        tokens.
+        Put together along time they are what ``encode`` gives of the whole recording, to the bit. Special tokens, which
+        are those of the whole recording, come once, with whichever block.
         """
         ...

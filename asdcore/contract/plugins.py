@@ -132,11 +132,16 @@ class Plugins:
 
     def components(self, kind: str) -> dict[str, Component]:
         """Return {name: component} of one kind, sorted by name."""
-        return dict(self._tables[kind])
+        return dict(self._table(kind))
+
+    def _table(self, kind: str) -> dict[str, Component]:
+        if kind not in self._tables:
+            raise PluginError(f"There is no kind of component {kind[:40]!r}. {did_you_mean(kind, KINDS)}")
+        return self._tables[kind]
 
     def component(self, kind: str, name: str) -> Component:
         """Return one component; raises PluginError with the closest known name."""
-        table = self._tables[kind]
+        table = self._table(kind)
         if name not in table:
             raise PluginError(
                 f"No {kind} is named {name!r}. {did_you_mean(name, table)} "
@@ -176,7 +181,10 @@ class Plugins:
         """
         accepted = inspect.signature(component.factory).parameters
         if missing := [name for name in Plugins.needed(component) if name not in parameters]:
-            raise PluginError(f"{component.kind} {component.name!r} needs the parameter {missing[0]!r}.")
+            kind, name = component.kind, component.name
+            known = f" 'asdcore registry list' names those for {name}." if missing[0] == "checkpoint" else ""
+            written = f"{kind} = {{ name = '{name}', {missing[0]} = ... }}"
+            raise PluginError(f"{kind} {name!r} needs the parameter {missing[0]!r}: {written}.{known}")
         if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in accepted.values()):
             return
         for name in parameters:

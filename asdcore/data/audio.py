@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.basics.recording_parts import Part, part_digest, part_of, recording_path
+from asdcore.basics.durations import duration
+from asdcore.basics.recording_parts import Part, part_digest, part_name, part_of, recording_path
 from asdcore.data.file_content import LARGE, FileContent
 from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.sample_rates import check_rate
@@ -31,6 +32,9 @@ FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
 
 LOUDEST = 2.0**31
 """The largest floating-point sample that is accepted: formats of whole numbers have none larger."""
+
+HELD = 1 << 28
+"""Bytes of float32 samples, of all channels, that a recording may have which is decoded as a whole."""
 
 BLOCK = 1 << 20
 """Samples decoded at once: more than most clips have, since soundfile seeks after each read, which FLAC makes slow."""
@@ -57,6 +61,10 @@ class AudioFacts:
     sound: str = field(default="", compare=False)
 
 
+class _TooLongError(DataError):
+    """A recording has more samples than are held."""
+
+
 def inspect_audio(path: Path) -> AudioFacts:
     """Hash a file and its sound; raises DataError, naming the file, if :func:`decode` would.
 
@@ -81,12 +89,16 @@ def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], 
             raise DataError(f"{path.name}: changed since it was indexed")
     except DataError as error:
         what = str(error).removeprefix(path.name)
-        raise DataError(f"{path}{what}. Restore or replace the file, then run again.") from error
+        way = "" if isinstance(error, _TooLongError) else " Restore or replace the file, then run again."
+        raise DataError(f"{path}{what}.{way}") from error
     return audio, facts.sample_rate
 
 
 def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
-    """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading."""
+    """Return the (n_channels, n_samples) float32 of a new file and its facts, from one reading.
+
+    Raises DataError, before anything is decoded, if that is more than :data:`HELD`.
+    """
     audio, facts = _decoded(path)
     digest = SoundDigest(facts.sample_rate, facts.channels)
     # Cut as _samples does: after a full last block comes an empty one.
@@ -98,6 +110,14 @@ def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
 def _decoded(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     """Return what :func:`decode_new` does, without the digest of the sound."""
     with decoded_in_blocks(path) as (facts, given):
+        if (size := 4 * facts.channels * facts.n_samples) > HELD:
+            start = part_of(path.name).seconds[0]
+            part = part_name(*part_of(path.name)._replace(start=str(start), end=str(start + 10)))
+            raise _TooLongError(
+                f"{path.name}: lasts {duration(facts.n_samples / facts.sample_rate)}, {size / 1e9:.2f} GB of samples, "
+                f"and at most {HELD / 1e9:.2f} GB are held in memory. Name a part of it, such as {part}, or cut it "
+                "into windows"
+            )
         blocks, channels = list(given), StillChannels(facts.channels)
         samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
         channels.hear(samples)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -33,14 +34,14 @@ class Noticed:
 
     def with_sounds(self, clips: pl.DataFrame) -> pl.DataFrame:
         """Return a clip index with the column ``sound``: null if it was not noticed."""
-        sounds = [self._sound_of(clip) for clip in clips["clip"]]
+        names = clips["clip"].to_list()
+        noticed = zip(names, map(self.sounds.get, names), strict=True)
+        sounds = [self._sound_of(name) if sound is None else sound for name, sound in noticed]
         return clips.with_columns(sound=pl.Series(sounds, dtype=pl.String))
 
     def _sound_of(self, clip: str) -> str | None:
-        """Return what tells the sound of a clip; of a window, that of its recording and where the window lies in it."""
-        if is_whole(clip) or clip in self.sounds:
-            return self.sounds.get(clip)
-        recording = self.sounds.get(recording_name(clip))
+        """Return what tells the sound of a clip that was not noticed: of a window, its recording and where it lies."""
+        recording = None if is_whole(clip) else self.sounds.get(recording_name(clip))
         return None if recording is None else part_digest(clip, recording)
 
 
@@ -63,5 +64,10 @@ def notice(clips: list[str], facts: pl.DataFrame) -> None:
     if (noticed := _NOTICED.get()) is not None:
         named = facts.select("rest", "still", "sound", clip=pl.Series(clips, dtype=pl.String))
         for name, kept in (("rest", noticed.rests), ("still", noticed.still)):
-            kept.update(named.filter(pl.col(name) > 0).select("clip", name).rows())
-        noticed.sounds.update(named.filter(pl.col("sound").fill_null("") != "").select("clip", "sound").rows())
+            kept.update(_by_clip(named.filter(pl.col(name) > 0), name))
+        noticed.sounds.update(_by_clip(named.filter(pl.col("sound").fill_null("") != ""), "sound"))
+
+
+def _by_clip(named: pl.DataFrame, column: str) -> Iterator[tuple[str, Any]]:
+    """Yield clips with their values; no row is kept as a tuple, of which a million would busy the garbage collector."""
+    return zip(named["clip"].to_list(), named[column].to_list(), strict=True)

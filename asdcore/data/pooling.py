@@ -189,6 +189,16 @@ def pool(
     Raises DataError if the tokens are not finite, PortfolioError for a wrong name or parameter, or if special tokens
     are needed and missing.
     """
+    return rounded(pooled(name, patches, special, **parameters), exact=exact)
+
+
+def rounded(features: Floats, *, exact: bool) -> Floats32:
+    """Round features once: to float32, or to 16 bits of all of them together."""
+    return to_16_bits(features) if exact else features.astype(np.float32)
+
+
+def pooled(name: str, patches: AnyFloats, special: AnyFloats | None = None, **parameters: Any) -> Floats:
+    """Return what :func:`pool` rounds; the same is raised."""
     parameters = complete(name, parameters)
     tokens = _special_frames(special) if POOLINGS[name].special else patches
     if tokens.ndim != 3 or 0 in tokens.shape:
@@ -204,8 +214,8 @@ def pool(
     values = np.array(tokens, dtype=np.float64, order="C")
     if parameters.pop("clean_up"):
         values = clean_up(values)
-    features = POOLINGS[name].function(values, **parameters)
-    return to_16_bits(features) if exact else features.astype(np.float32)
+    features: Floats = POOLINGS[name].function(values, **parameters)
+    return features
 
 
 def _special_frames(special: AnyFloats | None) -> AnyFloats:

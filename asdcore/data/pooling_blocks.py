@@ -13,11 +13,15 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.data.pooling import Floats, Floats32, clean_up, complete, pool
+from asdcore.data.pooling import Floats, Floats32, clean_up, complete, pooled, rounded
 from asdcore.errors import DataError
 
 AT_ONCE = 1 << 22
 """Values of tokens that are pooled at once: 32 MB of float64."""
+
+
+KEPT = 1 << 28
+"""Bytes of float32 tokens that a clip may keep."""
 
 
 class SpooledTokens:
@@ -65,21 +69,33 @@ class SpooledTokens:
             yield values.reshape(-1, *self.shape[1:])
 
 
-def pool_spooled(name: str, tokens: SpooledTokens, **parameters: Any) -> Floats32:
-    """Pool the tokens of a long recording as :func:`asdcore.data.pooling.pool` does; ``name`` is not "cls"."""
+def pool_spooled(name: str, tokens: SpooledTokens, *, exact: bool = False, **parameters: Any) -> Floats32:
+    """Pool the tokens of a long recording as :func:`asdcore.data.pooling.pool` does; ``name`` is not "cls".
+
+    Raises DataError as that does, and if all tokens are to be kept ("frames") and do not fit into :data:`KEPT`.
+    """
+    return rounded(_pooled(name, tokens, parameters), exact=exact)
+
+
+def _pooled(name: str, tokens: SpooledTokens, parameters: dict[str, Any]) -> Floats:
     time, bands, dim = tokens.shape
     if name == "mean_all":
         return _mean_all(tokens, parameters)
+    if name == "frames" and (size := 4 * time * bands * dim) > KEPT:
+        raise DataError(
+            f"pooling 'frames' would keep {time} frames of it, {size / 1e9:.2f} GB, and at most {KEPT / 1e9:.2f} GB "
+            "are kept of a clip. Choose another pooling, or cut the recording into windows (--seconds 10)"
+        )
     at_once = max(1, AT_ONCE // max(1, time * dim))
     if at_once >= bands or name == "frames" or not time:
-        return pool(name, tokens.bands(0, bands), **parameters)
+        return pooled(name, tokens.bands(0, bands), **parameters)
     # numpy sums one column alone in another order than several side by side: none is left alone.
     at_once = max(2, at_once)
     starts = list(range(0, bands, at_once))
     if bands - starts[-1] == 1:
         starts.pop()
     stops = [*starts[1:], bands]
-    parts = [pool(name, tokens.bands(start, stop), **parameters) for start, stop in zip(starts, stops, strict=True)]
+    parts = [pooled(name, tokens.bands(start, stop), **parameters) for start, stop in zip(starts, stops, strict=True)]
     if name == "mean_std":
         return np.concatenate(
             [*(part[: len(part) // 2] for part in parts), *(part[len(part) // 2 :] for part in parts)]
@@ -87,7 +103,7 @@ def pool_spooled(name: str, tokens: SpooledTokens, **parameters: Any) -> Floats3
     return np.concatenate(parts)
 
 
-def _mean_all(tokens: SpooledTokens, parameters: dict[str, Any]) -> Floats32:
+def _mean_all(tokens: SpooledTokens, parameters: dict[str, Any]) -> Floats:
     """Pool over time and bands: numpy's sum over all rows in order, or that of one column by halves of halves."""
     bend = clean_up if complete("mean_all", parameters)["clean_up"] else np.asarray
     rows, dim = tokens.shape[0] * tokens.shape[1], tokens.shape[2]
@@ -98,7 +114,8 @@ def _mean_all(tokens: SpooledTokens, parameters: dict[str, Any]) -> Floats32:
         sums = functools.reduce(
             lambda done, block: np.concatenate([done[None], block]).sum(axis=0), blocks, np.zeros(dim)
         )
-    return (sums / rows).astype(np.float32)
+    means: Floats = sums / rows
+    return means
 
 
 def _checked(block: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

@@ -18,7 +18,7 @@ import polars as pl
 
 from asdcore.data.recording_kind import RecordingKind
 from asdcore.detector.listen import Features
-from asdcore.detector.machine import FrozenMachine
+from asdcore.detector.machine import FrozenMachine, OfOneKind
 from asdcore.detector.verdict import Verdict
 from asdcore.portfolio import Decision
 
@@ -26,7 +26,7 @@ Margins = Mapping[str, Mapping[str, float]]
 """{system: {audio digest: score minus threshold}}."""
 
 
-class Baselines:
+class Baselines(OfOneKind):
     """What is known of a machine by several baselines; it is asked as :class:`FrozenMachine` is.
 
     Scores are moved to the threshold of the newest baseline: score - own threshold + newest threshold.
@@ -47,16 +47,6 @@ class Baselines:
     def kind(self) -> RecordingKind:
         """What the train clips are, which is the same for all: another is no baseline beside the earlier ones."""
         return self._newest.kind
-
-    @property
-    def channels(self) -> int:
-        """How many channels the train clips have."""
-        return self.kind.channels
-
-    @property
-    def sample_rates(self) -> list[int]:
-        """Which sample rates in Hz the train clips have."""
-        return list(self.kind.sample_rates)
 
     @property
     def seconds(self) -> float:

@@ -43,7 +43,7 @@ class Parts:
         What is asked of views and encoders.
     recipes : dict of str to Recipe
         {branch: its feature sets}.
-    known : KnownMachine
+    machine_data : KnownMachine
         What was frozen of the machine.
     """
 
@@ -51,7 +51,7 @@ class Parts:
     plugins: Plugins
     requests: tuple[Request, ...]
     recipes: dict[str, Recipe]
-    known: KnownMachine
+    machine_data: KnownMachine
 
 
 class Detector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from io import BytesIO
@@ -62,7 +63,26 @@ class Frozen:
         return TABLES[name].check(pl.read_parquet(BytesIO(self.container.read(f"run/{name}.parquet"))))
 
 
-class FrozenMachine:
+class OfOneKind(ABC):
+    """What is known of a machine: its train clips are of one kind, and so must be every clip to judge."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> RecordingKind:
+        """Channels, sample rates and unit of the train clips."""
+
+    @property
+    def channels(self) -> int:
+        """How many channels the train clips have."""
+        return self.kind.channels
+
+    @property
+    def sample_rates(self) -> list[int]:
+        """Which sample rates in Hz the train clips have."""
+        return list(self.kind.sample_rates)
+
+
+class FrozenMachine(OfOneKind):
     """One machine and section of a detector.
 
     Parameters
@@ -103,18 +123,8 @@ class FrozenMachine:
 
     @property
     def kind(self) -> RecordingKind:
-        """What its train clips are, and so every clip to judge: channels, sample rate, unit."""
+        """What its train clips are."""
         return kind_of(f"{self.machine} section {self.section}", self._clips)
-
-    @property
-    def channels(self) -> int:
-        """How many channels its train clips have."""
-        return self.kind.channels
-
-    @property
-    def sample_rates(self) -> list[int]:
-        """Which sample rates in Hz its train clips have."""
-        return list(self.kind.sample_rates)
 
     @property
     def seconds(self) -> float:
@@ -129,8 +139,8 @@ class FrozenMachine:
     @property
     def sounds(self) -> dict[str, str]:
         """{digest of a sound: the train normal that sounds so}; empty if none was taken."""
-        known = self._clips.drop_nulls("sound") if "sound" in self._clips.columns else self._clips.clear()
-        return {} if known.is_empty() else dict(known.select("sound", "clip").rows())
+        digested = self._clips.drop_nulls("sound") if "sound" in self._clips.columns else self._clips.clear()
+        return {} if digested.is_empty() else dict(digested.select("sound", "clip").rows())
 
     def normals(self, system: str) -> pl.DataFrame:
         """Return the train normals by a system: clip, score and the group that was left out with it."""

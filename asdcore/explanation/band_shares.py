@@ -136,7 +136,7 @@ def band_shares(
 
 def _why_not(parts: Parts, branch: str) -> str:
     """Return why the score of a branch was not divided among features."""
-    if isinstance(parts.known, Baselines):
+    if isinstance(parts.machine_data, Baselines):
         return "this machine is judged by several baselines"
     scorer = parts.plan.branches[branch].scorer.name
     if is_additive(parts.plugins.component("scorer", scorer).factory):

@@ -52,8 +52,8 @@ class StandingOut:
 
     Examples
     --------
-    >>> found = StandingOut({"knn": ExactBand((2000.0, 4000.0), 64.0, 4.0)})
-    >>> found.sentences()
+    >>> standing_out = StandingOut({"knn": ExactBand((2000.0, 4000.0), 64.0, 4.0)})
+    >>> standing_out.sentences()
     ['2000-4000 Hz: 64 % of knn (usually 4 %)']
     """
 
@@ -67,14 +67,14 @@ class StandingOut:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON value."""
-        found: dict[str, Any] = {"exact": {name: band.as_json() for name, band in self.exact.items()}}
+        values: dict[str, Any] = {"exact": {name: band.as_json() for name, band in self.exact.items()}}
         if self.band:
-            found["band"] = {"hertz": _rounded(self.band), "adds": round(self.band_adds, 6)}
+            values["band"] = {"hertz": _rounded(self.band), "adds": round(self.band_adds, 6)}
         if self.seconds:
-            found["seconds"] = {"from_to": _rounded(self.seconds), "adds": round(self.seconds_add, 6)}
+            values["seconds"] = {"from_to": _rounded(self.seconds), "adds": round(self.seconds_add, 6)}
         if self.replaced_by:
-            found["replaced_by"] = self.replaced_by
-        return {**found, **({"left_out": self.left_out} if self.left_out else {})}
+            values["replaced_by"] = self.replaced_by
+        return {**values, **({"left_out": self.left_out} if self.left_out else {})}
 
     def sentences(self) -> list[str]:
         """Return it in words, a line each."""
@@ -152,8 +152,8 @@ def in_short(
         needed = EXACT_SCORES + BANDS
         told = f"no time to replace bands: {needed} scores are needed, and there is time for {scores:.0f}"
         return StandingOut(exact, left_out=told)
-    known = detector.known(verdict.machine, verdict.section)
-    other = None if data is None else nearest_sound(verdict, known.sha256, data, audio, sample_rate)
+    machine_data = detector.known(verdict.machine, verdict.section)
+    other = None if data is None else nearest_sound(verdict, machine_data.sha256, data, audio, sample_rate)
     again = scored_again(detector, ReplacedParts(audio, sample_rate, grid, other), sample_rate, verdict)
     with_times = left >= BANDS + TIMES
     nothing: tuple[None, float] = (None, 0.0)

@@ -85,6 +85,8 @@ class HeldOut:
     @cached_property
     def without(self) -> tuple[Rows, ...] | None:
         """For each clip the rows it is scored without, sorted, its own among them; None if each is left out alone."""
+        if self.places.group is None and not any(self.gaps.values()):
+            return None
         alone = [np.array([i], dtype=np.intp) for i in range(len(self.places.domain))]
         if self.places.group is not None:
             self._by_group(alone)

@@ -112,10 +112,10 @@ def _small_domains(rows: Record) -> Iterator[str]:
 
 def _by_place(told: Iterable[tuple[str, str]]) -> str:
     """Return what is said of each machine and section, its name once."""
-    said: dict[str, list[str]] = {}
+    by_place: dict[str, list[str]] = {}
     for where, what in told:
-        said.setdefault(where, []).append(what)
-    return "; ".join(f"{where}: {', '.join(whats)}" for where, whats in said.items())
+        by_place.setdefault(where, []).append(what)
+    return "; ".join(f"{where}: {', '.join(whats)}" for where, whats in by_place.items())
 
 
 def seen_notes(rows: Iterable[Mapping[str, Any]], branches: Collection[str] | None = None) -> list[str]:

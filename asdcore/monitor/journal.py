@@ -121,7 +121,7 @@ class Journal:
             read = json.loads(line)
             if isinstance(read, dict) and "kind" in read:
                 return read
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         raise DataError(
             f"{self.path}, line {number}: this is not what a monitor wrote, so what was heard is not certain. Remove "
@@ -179,7 +179,7 @@ class Journal:
             line = file.readline()
         try:
             first = json.loads(line) if line.endswith(b"\n") else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(first, dict) or first.pop("kind", None) != BEGIN:
             return None

@@ -3,6 +3,7 @@
 model          the portfolio as a frozen object, checked in full
 schema         its parts and every default
 strict         what all parts are made of
+recordable     values that the record of a run can hold
 windows        the part ``windows``
 known_faults   the part ``known_faults``: the labelled faults that chose the weights
 seeds          the seeds of trials and of an ensemble

@@ -21,11 +21,14 @@ from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
 from asdcore.fusion.transforms import check_transform
 from asdcore.portfolio.known_faults import KnownFaults
+from asdcore.portfolio.recordable import check_recordable
 from asdcore.portfolio.schema import Branch, Choice, Decision, Label, OutOfFold, System
 from asdcore.portfolio.seeds import Seed, Seeds, at_seed, split_seed, without_none
 from asdcore.portfolio.strict import Strict
 from asdcore.portfolio.windows import Windows, windows_of
 from asdcore.store.digest import recipe_digest
+
+MOST_TRIALS = 10_000
 
 
 def _by(value: Any) -> Any:
@@ -150,6 +153,13 @@ class Portfolio(Strict):
                     raise ValueError(f"{beginning} the branch {branch!r}, which does not exist. {hint}")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_written_down(cls, values: Any) -> Any:
+        """Refuse values that no record of a run can hold, before anything is computed with them."""
+        check_recordable(values)
+        return values
+
     @model_validator(mode="after")
     def _seeds_once(self) -> Portfolio:
         if self.seeds is not None and "seed" in self.model_fields_set:
@@ -189,6 +199,8 @@ class Portfolio(Strict):
             )
         if trials < 1:
             raise PortfolioError(f"trials is {trials}; at least 1 is needed, and 2 to see how far chance reaches.")
+        if trials > MOST_TRIALS:
+            raise PortfolioError(f"trials is {trials}; at most {MOST_TRIALS:,} are allowed.")
         return tuple(range(self.seed, self.seed + trials))
 
     def trial(self, seed: int) -> Portfolio:

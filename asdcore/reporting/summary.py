@@ -11,12 +11,14 @@ from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT
 from asdcore.reporting.reported_runs import Subject, total_name
 from asdcore.reporting.statistics import Statistics
+from asdcore.runs.called import called
 
 
 def headline(statistics: Statistics, subjects: Sequence[Subject], places: Mapping[tuple[str, str], str]) -> list[str]:
     """Return the main findings, a sentence each, the most important first."""
     if not statistics.official:
-        return ["There are no labels: this report shows scores, not how good they are."]
+        anomalous = [sentence for subject in subjects for sentence in called(subject.run, subject.title)]
+        return ["There are no labels: this report shows scores, not how good they are.", *anomalous]
     best = max(sorted(statistics.official), key=lambda system: statistics.official[system].estimate)
     many = f", the highest of {len(statistics.official)} systems" if len(statistics.official) > 1 else ""
     total = total_name(subjects)

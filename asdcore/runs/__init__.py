@@ -4,6 +4,7 @@ folder   reads a run folder
 record   the schema of ``run.json``
 several  opens several runs that are used together
 trials   runs of one portfolio with several seeds
+called   what a finished run calls anomalous
 sounds   digests of the sound of a run's recordings
 writing  writes a run folder, and refuses to write over files that no run wrote
 """

@@ -7,7 +7,7 @@ train_all          trains those that the store lacks
 embed              clip index -> features
 embed_jobs         lists the chunks of clips to embed
 embed_ahead        does work a few steps ahead
-embed_held_whole   notes which long recordings are held in memory as a whole
+embed_held_whole   refuses recordings that would be held in memory as a whole and are too long
 score              features -> scores of each branch
 score_jobs         lists the machines, sections and branches to score
 score_new          scores new clips by the scorers of a frozen run

@@ -1,39 +1,47 @@
-"""Notes which long recordings are held in memory as a whole, since a view or an encoder cannot read in blocks."""
+"""Refuses, before any work, recordings too long for a view or an encoder that would hold them in memory as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import polars as pl
 
-from asdcore.compute.long_clips import in_blocks
+from asdcore.compute.long_clips import refused
+from asdcore.compute.requests import Request
+from asdcore.data.audio import HELD
+from asdcore.errors import DataError
 from asdcore.stages.embed_jobs import EmbedJob
 
-LARGE = 1 << 28
-"""Bytes of samples from which a recording is large: 70 minutes of one channel at 16 kHz."""
+
+class _Recording(NamedTuple):
+    clip: str
+    channels: int
+    sample_rate: int
+    n_samples: int
 
 
-def notes(jobs: Iterable[EmbedJob], clips: pl.DataFrame) -> list[str]:
-    """Return a line for every view and encoder that will be given a large recording as a whole.
+def check(jobs: Iterable[EmbedJob], clips: pl.DataFrame) -> None:
+    """Raise DataError, naming the longest, if clips are too long for what is to hear them.
 
     jobs : what is left to embed. clips : the clip index.
     """
-    sizes = clips.select("sha256", size=4 * pl.col("n_samples") * pl.col("channels")).filter(pl.col("size") >= LARGE)
-    large: Mapping[str, int] = dict(sizes.rows())
-    held: dict[tuple[str, str], set[str]] = {}
-    for job in jobs if large else ():
-        if heard := {sha256 for _, sha256 in job.clips} & large.keys():
-            for request in job.requests:
-                if not in_blocks(request, job.device):
-                    held.setdefault((request.view, request.encoder), set()).update(heard)
-    return [_line(*names, [large[sha256] for sha256 in heard]) for names, heard in held.items()]
+    waiting: dict[tuple[tuple[Request, ...], str | None], set[str]] = {}
+    for job in jobs:
+        waiting.setdefault((job.requests, job.device), set()).update(sha256 for _, sha256 in job.clips)
+    for (requests, device), sha256s in waiting.items():
+        extremes = _extremes(clips.filter(pl.col("sha256").is_in(list(sha256s))))
+        for request in requests:
+            for recording in extremes:
+                # A trained encoder would be restored for this, which takes time.
+                if request.trained is not None and 4 * recording.n_samples * recording.channels <= HELD:
+                    continue
+                if why := refused(request, device, recording):
+                    raise DataError(f"{recording.clip} {why}")
 
 
-def _line(view: str, encoder: str, sizes: list[int]) -> str:
-    recordings = f"{len(sizes)} long recording{'s' * (len(sizes) > 1)}"
-    return (
-        f"view {view!r} with encoder {encoder!r} holds each of {recordings} in memory as a whole: up to "
-        f"{max(sizes) / 1e9:.1f} GB of samples, and several times that while it is computed. If that is too much, make "
-        "clips of it (pump.wav#t=0-10), or choose a view and an encoder that read in blocks: 'Your own recordings' in "
-        "the documents names them."
-    )
+def _extremes(clips: pl.DataFrame) -> list[_Recording]:
+    """Return the longest of some clips, and the largest; none of none."""
+    sizes = (pl.col("n_samples") / pl.col("sample_rate"), pl.col("n_samples") * pl.col("channels"))
+    rows = [clips.sort(size, descending=True).select(_Recording._fields).head(1).rows() for size in sizes]
+    return [_Recording(*row) for of_size in rows for row in of_size]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from asdcore.compute.recipes import takes_device
 from asdcore.contract.plugins import installed
 from asdcore.data.noticed import Noticed
 from asdcore.data.remarks import remarks_on
+from asdcore.errors import DataError
 from asdcore.portfolio import DEFAULT_TASK, Portfolio
 from asdcore.store.tables import CELL
 
 FEW_TARGETS = 10
+
+DEVICE = re.compile(r"[a-z]{1,20}(:[0-9]{1,4})?")
+"""What torch calls a device."""
 
 
 def notes_on(name: str, clips: pl.DataFrame, folds: int, noticed: Noticed | None = None) -> list[str]:
@@ -40,7 +46,9 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int, noticed: Noticed | None
 
 
 def device_notes(portfolio: Portfolio, device: str | None) -> list[str]:
-    """Say so if a device was named and no encoder takes one."""
+    """Say so if a device was named and no encoder takes one. Raises DataError for what names no device."""
+    if device is not None and not DEVICE.fullmatch(device):
+        raise DataError(f"device is {device[:40]!r}; a torch device such as 'cuda', 'cuda:1' or 'cpu' is allowed.")
     encoders = [installed().component("encoder", branch.encoder.name) for branch in portfolio.branches.values()]
     if device is None or any(map(takes_device, encoders)):
         return []

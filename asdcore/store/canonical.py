@@ -46,7 +46,7 @@ def _text(value: Any) -> str:
 
 def _number(value: float) -> str:
     """Write a number as ECMA-262 Number::toString does: its shortest digits, with an exponent only if far from 1."""
-    if not math.isfinite(value) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
+    if abs(value) > MAX_INTEGER if isinstance(value, int) else not math.isfinite(value):
         raise ValueError(f"JSON cannot hold the number {value!r} exactly")
     if value == 0:
         return "0"

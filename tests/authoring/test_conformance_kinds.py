@@ -85,6 +85,15 @@ def only_long_clips(self: Changed, logmel: Any, audio: Any, layers: Any) -> Any:
     return logmel.encode(audio, layers)
 
 
+def first_block(self: Changed, mean: Any, sound: Any, sample_rate: int, temporary: Any) -> Any:
+    yield mean(sound.read(0, len(sound) - 1), sample_rate)
+
+
+def whole_at_once(self: Changed, sound: Any, layers: Any) -> Any:
+    tokens = load_encoder("logmel").encode(0.5 * sound.read(0, len(sound))[None], layers)
+    yield tokens
+
+
 def scorer(**methods: Method) -> Method:
     return changed(load_scorer, "knn", **methods)
 
@@ -219,6 +228,9 @@ FAULTS: dict[str, dict[str, Method]] = {
         ),
         "check_channels": view(lambda waveform: waveform, channels=3),
         "check_waveform_shape_and_type": view(lambda waveform: waveform.astype(np.float64)),
+        "check_view_in_blocks": lambda: Changed(
+            load_view("mean"), call=lambda self, mean, *given: mean(*given), hear_blocks=first_block
+        ),
         "check_waveform_is_finite": view(lambda waveform: 1e6 * waveform),
     },
     "encoder": {
@@ -229,6 +241,7 @@ FAULTS: dict[str, dict[str, Method]] = {
         "check_one_tokens_per_layer": encoder(lambda patches, layers: {0: Tokens(patches[..., 0])}),
         "check_one_clip_and_a_batch": encoder(lambda patches, layers: {0: Tokens(patches[:1])}),
         "check_short_and_long_clips": with_attributes(only_long_clips),
+        "check_encoder_in_blocks": with_attributes(encode_blocks=whole_at_once),
         "check_tokens_are_finite": encoder(lambda patches, layers: {0: Tokens(patches / np.float32(0))}),
         "check_unknown_layer_is_refused": encoder(lambda patches, layers: dict.fromkeys(layers, Tokens(patches))),
         "check_layers_together_equal_single": with_attributes(kept_in_place, layers=[0, 1]),
@@ -311,7 +324,7 @@ def test_an_encoder_of_two_channels_is_given_two() -> None:
         heard.append(audio.shape[1:-1])
         return logmel.encode(audio.mean(axis=1), layers)
 
-    two_channels = with_attributes(mixed, channels=2, to_onnx=without_an_onnx_form)
+    two_channels = with_attributes(mixed, channels=2, encode_blocks=None, to_onnx=without_an_onnx_form)
     assert [result for result in run_checks("encoder", two_channels) if not result.passed] == []
     assert set(heard) == {(2,)}
 

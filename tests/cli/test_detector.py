@@ -137,12 +137,15 @@ def test_export_writes_an_onnx_file_of_a_detector_and_says_how_alike_they_are(ro
         ("frozen.json", [], "Nothing is asked for: --out NAME.asd writes a detector, --onnx NAME.onnx an ONNX file."),
         ("frozen.json", ["--out", "n.asd", "--machine", "fan"], "--machine goes with --onnx: a detector holds all"),
         ("frozen.asd", ["--out", "n.asd"], "frozen.asd is a detector already. --onnx NAME.onnx writes an ONNX file"),
+        ("frozen.json", ["--out", "n.asd", "--onnx", "n.onyx"], "n.onyx does not end in .onnx"),
     ],
 )
-def test_export_says_which_options_fit_together(root, source, words, message, capsys, monkeypatch):
+def test_export_says_which_options_fit_together(root, source, words, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     code, out, err = asd(capsys, monkeypatch, "export", root / source, *words)
     assert (code, out) == (2, "")
     assert message in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_bad_recording_is_named_and_the_others_are_scored(root, tmp_path, capsys, monkeypatch):

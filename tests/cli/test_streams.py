@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from asdcore.cli.streams import own_streams, write_answer
 
 FULL = Path("/dev/full")
 ASDCORE = Path(sys.executable).parent / "asdcore"
@@ -76,3 +79,66 @@ def test_help_needs_no_working_directory(tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
     assert run("--help", cwd=gone, preexec_fn=gone.rmdir) == (0, "")
+
+
+TALKS = """
+import os
+import sys
+from asdcore import hookimpl
+
+class Talks:
+    def fit(self, features, domain):
+        print("by print", flush=True)
+        os.write(1, b"by a library in C\\n")
+        self.mean = features.mean(axis=0)
+        return self
+
+    def score(self, features):
+        return {"pooled": abs(features - self.mean).sum(axis=1)}
+
+@hookimpl
+def register_scorers(register):
+    register("talks", Talks)
+"""
+
+PORTFOLIO = """
+name = "talks"
+[branches.a]
+encoder = { name = "logmel", n_mels = 16 }
+scorer = "talks"
+[systems.s]
+weights = { a = 1.0 }
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_json_is_all_that_stands_on_stdout_whatever_a_plugin_prints(dataset, tmp_path, workers):
+    site = tmp_path / "site"
+    (site / "talks-1.0.dist-info").mkdir(parents=True)
+    (site / "talks-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: talks\nVersion: 1.0\n")
+    (site / "talks-1.0.dist-info" / "entry_points.txt").write_text("[asdcore]\ntalks = talks\n")
+    (site / "talks.py").write_text(TALKS)
+    portfolio = tmp_path / "talks.toml"
+    portfolio.write_text(PORTFOLIO)
+    words = ["run", portfolio, "--data", dataset, "--out", tmp_path / "run", "--store", tmp_path / "store", "--json"]
+    environment = {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [ASDCORE, *map(str, words), "--workers", str(workers)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | environment,
+    )
+    assert json.loads(done.stdout)["folder"] == str(tmp_path / "run")
+    assert {"by print", "by a library in C"} <= set(done.stderr.splitlines())
+
+
+def test_a_stream_that_a_plugin_closes_stays_open(capsys):
+    with own_streams():
+        sys.stdout.close()
+        print("heard")
+    with own_streams(answer_alone=True):
+        print("aside")
+        write_answer("the answer")
+        sys.stdout.close()
+    assert capsys.readouterr() == ("heard\nthe answer\n", "aside\n")

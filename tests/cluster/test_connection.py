@@ -10,7 +10,7 @@ import pytest
 import asdcore
 from asdcore.cluster import connection
 from asdcore.cluster.connection import Cluster, _check_versions, connected
-from asdcore.errors import ClusterError
+from asdcore.errors import AsdcoreError, ClusterError
 from asdcore.progress import Silent
 
 CommClosedError = pytest.importorskip("distributed.comm").CommClosedError
@@ -42,10 +42,14 @@ def test_other_versions_are_refused_with_the_name_of_their_host(scheduler, worke
         ("nowhere", "No Dask scheduler answers at nowhere"),
         ("local:0", "needed is 'local', or 'local:2'"),
         ("local:many", "needed is 'local', or 'local:2'"),
+        ("local:1000", "needed is 'local', or 'local:2'"),
         ("gone.json", "gone.json is not a scheduler file .*--scheduler-file gone.json"),
+        ("deep.json", "deep.json is not a scheduler file .its tables and lists are nested more than 64 deep"),
     ],
 )
-def test_an_address_where_nothing_answers_is_told_before_the_work(where, told, monkeypatch):
+def test_an_address_where_nothing_answers_is_told_before_the_work(where, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
     monkeypatch.setattr(connection, "ANSWER", 1.0)
     with pytest.raises(ClusterError, match=told), connected(where, None, Silent()):
         pass
@@ -54,6 +58,8 @@ def test_an_address_where_nothing_answers_is_told_before_the_work(where, told, m
 def test_processes_and_a_cluster_are_two_places(simple, dataset, tmp_path):
     with pytest.raises(ClusterError, match="give one of both. '--cluster local:3' starts 3 workers"):
         asdcore.run(simple, dataset, tmp_path / "run", workers=3, cluster="local")
+    with pytest.raises(AsdcoreError, match="--workers must be at least 1 and at most 1,000, got 10{30}"):
+        asdcore.run(simple, dataset, tmp_path / "run", workers=10**30)
     assert not (tmp_path / "run").exists()
 
 

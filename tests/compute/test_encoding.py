@@ -192,3 +192,34 @@ def test_an_exact_encoder_whose_tokens_are_not_float64_is_a_fault_of_the_plugin(
     what = "patches" if types[0] == "float32" else "special tokens"
     with pytest.raises(PluginError, match=rf"says exact = True and gave {what} of float32; float64 is the contract"):
         encoding.encode([[stereo()[:1]]], [request("near", "exact")], None)
+
+
+def test_what_a_plugin_does_in_place_reaches_no_other_branch(monkeypatch):
+    """A view that takes the mean away, or an encoder that normalizes, does so to sound of its own."""
+
+    def centres(audio, rate):
+        audio -= 1.0
+        return audio[0]
+
+    class Louder:
+        sample_rate, layers = 16000, [0]
+
+        def encode(self, audio, layers):
+            audio *= 100.0
+            return encoder.encode(audio, [0])
+
+    encoder, build_view, build_encoder = asdcore.load_encoder("logmel"), encoding._view, built_encoders._encoder
+    monkeypatch.setattr(
+        encoding, "_view", lambda name, given: centres if name == "centres" else build_view(name, given)
+    )
+    monkeypatch.setattr(
+        built_encoders, "_encoder", lambda name, *given: Louder() if name == "louder" else build_encoder(name, *given)
+    )
+    innocent, sound = request("near", "logmel"), stereo()
+    (alone,) = encoding.encode([encoding.prepare(sound.copy(), 16000, [innocent], None)], [innocent], None)
+    beside = [request("centres", "logmel"), request("near", "louder"), innocent]
+    prepared = encoding.prepare(sound, 16000, beside, None)
+    assert np.array_equal(sound, stereo())
+    encoding.encode([prepared], beside[:2], None)
+    (again,) = encoding.encode([prepared[2:]], [innocent], None)
+    assert np.array_equal(again[OUTPUT], alone[OUTPUT])

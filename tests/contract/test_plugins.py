@@ -124,6 +124,15 @@ def test_an_unknown_parameter_is_met_with_the_nearest():
         asdcore.load_scorer("knn", metrics="cosine")
 
 
+def test_a_missing_parameter_is_shown_where_it_goes():
+    needed = (
+        r"encoder 'beats' needs the parameter 'checkpoint': encoder = \{ name = 'beats', checkpoint = \.\.\. \}\. "
+        "'asdcore registry list' names those for beats"
+    )
+    with pytest.raises(PluginError, match=needed):
+        asdcore.load_encoder("beats")
+
+
 def test_a_refused_parameter_says_why():
     with pytest.raises(PluginError, match="refuses its parameters.*k must be at least 1"):
         load(Plugin("a")).build("scorer", "a", {"k": 0})
@@ -208,6 +217,12 @@ def test_what_breaks_in_a_library_is_no_refusal(factory, parameters, said):
 def test_a_component_off_its_contract_is_refused():
     with pytest.raises(PluginError, match="which lacks fit, score"):
         load(Plugin("a", factory=lambda: SimpleNamespace())).build("scorer", "a", {})
+
+
+def test_a_kind_that_is_none_is_named_with_the_one_that_was_meant():
+    for ask in (installed().components, lambda kind: installed().component(kind, "knn")):
+        with pytest.raises(PluginError, match=r"There is no kind of component 'scorers'\. Did you mean 'scorer'\?"):
+            ask("scorers")
 
 
 def test_a_frozen_run_loads_nothing_but_what_it_pins():

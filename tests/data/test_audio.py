@@ -311,3 +311,21 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.wav")
     with pytest.raises(DataError, match=r"^x\.wav: is a pipe"):
         inspect_audio(tmp_path / "x.wav")
+
+
+def test_more_samples_than_are_held_are_refused_before_any_is_decoded(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.wav", np.zeros((48000, 2)), 16000)
+    monkeypatch.setattr(audio_module, "HELD", 8 * 48000)
+    assert decode_new(tmp_path / "a.wav")[1].n_samples == 48000
+    monkeypatch.setattr(audio_module, "HELD", 8 * 48000 - 1)
+    monkeypatch.setattr(audio_module, "_samples", lambda *_: iter(()))
+    words = (
+        r"a\.wav: lasts 3 s, 0\.00 GB of samples, and at most 0\.00 GB are held in memory\. Name a part of it, such as "
+    )
+    with pytest.raises(DataError, match=rf"^{words}a\.wav#t=0-10, or cut it into windows$"):
+        decode_new(tmp_path / "a.wav")
+    with pytest.raises(DataError, match=r"a\.wav#t=0-10, or cut it into windows\.$"):
+        decode(tmp_path / "a.wav")
+    monkeypatch.setattr(audio_module, "HELD", 8 * 24000 - 1)
+    with pytest.raises(DataError, match=r"such as a\.wav#t=1-11, or"):
+        decode_new(tmp_path / "a.wav#t=1-")

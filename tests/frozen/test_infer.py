@@ -283,6 +283,19 @@ def test_one_sound_under_two_names_gets_one_score(world, tmp_path):
     assert min(found, key=found.__getitem__) == "fan/test/section_00_0003.wav"
 
 
+@pytest.mark.parametrize("large", [1, 1 << 23])
+def test_a_silent_channel_is_noted_whether_a_clip_is_read_in_blocks_or_at_once(world, tmp_path, monkeypatch, large):
+    monkeypatch.setattr("asdcore.data.audio.LARGE", large)
+    shutil.copytree(world.evaluation, tmp_path / "data")
+    clip = tmp_path / "data" / "fan" / "test" / "section_00_0004.wav"
+    samples, rate = soundfile.read(clip)
+    samples[:, 1] = 0.0
+    soundfile.write(clip, samples, rate)
+    notes = world.infer(tmp_path / "data", tmp_path / "out").about["notes"]
+    (note,) = [note for note in notes if "one value throughout" in note]
+    assert note.startswith("fan: 1 test clip has one value throughout in channel 2 (such as fan/test/section_00_0004")
+
+
 def test_train_clips_that_were_frozen_may_lie_beside_and_count_once(world, inferred, tmp_path):
     shutil.copytree(world.evaluation, tmp_path / "data")
     train = shutil.copytree(world.root / "data" / "fan" / "train", tmp_path / "data" / "fan" / "train")

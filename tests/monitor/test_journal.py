@@ -77,7 +77,7 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
     journal.close()
 
 
-@pytest.mark.parametrize("damaged", [b"\0\0\0\n", b"[1]\n", b'{"kind":"no\n', b"\xff\n"])
+@pytest.mark.parametrize("damaged", [b"\0\0\0\n", b"[1]\n", b'{"kind":"no\n', b"\xff\n", b"[" * 50_000 + b"\n"])
 def test_a_line_that_was_damaged_later_is_told_with_its_number(tmp_path, damaged):
     journal = Journal(tmp_path / "log", SETTINGS)
     journal.write(NOTE, {"n": 0})

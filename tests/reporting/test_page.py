@@ -11,6 +11,9 @@ import asdcore
 from asdcore.errors import AsdcoreError
 from asdcore.reporting import page
 
+WHOLE = "chart-histogram-unknown"
+"""The histogram of all clips, for machines of which nobody knows the domain of test clips."""
+
 WIDTHS = [(1280, False), (1280, True), (390, False), (390, True)]
 
 
@@ -45,7 +48,7 @@ def test_it_opens_without_a_request_or_a_complaint_and_every_chart_is_drawn(brow
     assert browser.complaints == []
     shown = "[...document.querySelectorAll('.chart')].filter((one) => one.offsetHeight)"
     marks = browser.eval(f"{shown}.map((one) => [one.id, one.querySelectorAll('.mark-group path, .mark-text').length])")
-    assert len(marks) == len(data_of(report)["specs"])
+    assert {name for name, _ in marks} == {f"chart-{one}" for one in data_of(report)["specs"]} - {WHOLE}
     assert [name for name, count in marks if not count] == []
     assert browser.eval("document.documentElement.scrollWidth") == width
 
@@ -139,7 +142,36 @@ def test_a_report_of_a_run_without_labels_recordings_and_store_says_what_is_miss
         assert words in text
     assert browser.eval("document.querySelectorAll('#tail li').length") == 10
     assert browser.eval("document.getElementById('chart-official')") is None
-    assert browser.eval("document.querySelectorAll('#chart-strip .mark-rect path').length") == 16
+    fills = "[...document.querySelectorAll('#chart-strip .mark-rect path')].map((one) => getComputedStyle(one).fill)"
+    assert browser.eval(fills) == ["rgb(47, 131, 196)"] * 16, "a tick without a colour is not seen"
+    assert shown_groups(browser) == {WHOLE: 2}
+    assert "calls" in browser.eval("document.querySelector('.headline').innerText")
+
+
+def shown_groups(browser):
+    """{histogram: how many groups it shows}, of those that are shown."""
+    areas = "one.querySelectorAll('.mark-area path').length"
+    shown = "[...document.querySelectorAll('[id^=chart-histogram]')].filter((one) => one.offsetHeight)"
+    return dict(browser.eval(f"{shown}.map((one) => [one.id, {areas}])"))
+
+
+def test_test_clips_of_unknown_domain_are_shown_in_one_histogram_of_all_clips(browser, report):
+    browser.open(report, 1280)
+    assert shown_groups(browser) == {"chart-histogram-source": 3, "chart-histogram-target": 3}
+    content = data_of(report)
+    for systems in content["machines"].values():
+        for part in systems.values():
+            part["bins"]["counts"] = [
+                [group, domain if group == "train normal" else "unknown", bins]
+                for group, domain, bins in part["bins"]["counts"]
+            ]
+    begin, _, rest = report.read_text().partition('<script type="application/json" id="data">')
+    own = report.with_name("own.html")
+    own.write_text(
+        f'{begin}<script type="application/json" id="data">{page._json(content)}{rest[rest.index("</script>") :]}'
+    )
+    browser.open(own, 1280)
+    assert shown_groups(browser) == {WHOLE: 3}
 
 
 def test_text_of_a_file_name_cannot_become_markup():

@@ -49,3 +49,5 @@ def test_branches_with_and_without_networks_are_weighed_together(home, faults, t
     assert outcome.facts["faults"] == 2
     assert {row["branch"] for row in outcome.rows} == {*TRAINED, "plain"}
     assert all(0 <= row["gain"] <= 1 for row in outcome.rows)
+    assert "The networks of all, each have learnt from the normals and not from the faults" in outcome.sentence
+    assert "Of crossed, own_crossed normals are scored by the networks of folds" in outcome.sentence

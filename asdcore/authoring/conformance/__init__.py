@@ -11,6 +11,7 @@ guard             checks of guards
 
 one_clip_alone    checks of every kind whose rows are clips: no statistics of the test set, no memory, no randomness
 fitted            checks of every kind with a ``fit``
+blocks            checks of views and encoders that read long recordings in blocks
 channels          the check of views and encoders: 1 or 2 channels
 restores          checks of ``state`` and ``restore``
 onnx_form         checks of ``to_onnx``
@@ -34,6 +35,7 @@ from typing import Any
 
 from asdcore.authoring.conformance import (
     additive,
+    blocks,
     dataset,
     encoder,
     guard,
@@ -65,10 +67,18 @@ Check = Callable[..., None]
 
 _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
     "dataset": (DatasetBench, dataset.CHECKS),
-    "view": (view.ViewBench, (*view.CHECKS, *onnx_form.CHECKS, *ROW_CHECKS)),
+    "view": (view.ViewBench, (*view.CHECKS, *blocks.VIEW_CHECKS, *onnx_form.CHECKS, *ROW_CHECKS)),
     "encoder": (
         encoder.EncoderBench,
-        (*encoder.CHECKS, *additive.ENCODER_CHECKS, *trained.CHECKS, *restores.CHECKS, *onnx_form.CHECKS, *ROW_CHECKS),
+        (
+            *encoder.CHECKS,
+            *blocks.ENCODER_CHECKS,
+            *additive.ENCODER_CHECKS,
+            *trained.CHECKS,
+            *restores.CHECKS,
+            *onnx_form.CHECKS,
+            *ROW_CHECKS,
+        ),
     ),
     "scorer": (
         scorer.ScorerBench,

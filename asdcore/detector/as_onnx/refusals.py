@@ -15,12 +15,13 @@ SUFFIX = ".onnx"
 
 def frozen(parts: Parts) -> FrozenMachine:
     """Return what was frozen of the machine; an adapted one with several baselines is refused."""
-    if not isinstance(parts.known, FrozenMachine):
+    machine_data = parts.machine_data
+    if not isinstance(machine_data, FrozenMachine):
         raise NotInOnnxError(
-            f"{parts.known.machine} section {parts.known.section} is judged by several baselines, which cannot be "
+            f"{machine_data.machine} section {machine_data.section} is judged by several baselines, which cannot be "
             "written as one ONNX file. 'asdcore adapt --as replacement' gives a detector with one."
         )
-    return parts.known
+    return machine_data
 
 
 def of_one_seed(system: System, name: str) -> System:

@@ -122,14 +122,14 @@ def export_onnx(
     target, name = free(given_path(out, "out")), detector.chosen_system(system)
     folder = None if parity is None else given_path(parity, "parity")
     parts = detector.parts(machine, section)
-    known = frozen(parts)
+    machine_data = frozen(parts)
     with chosen(parts.plugins):
-        written = _Written(parts, known, name)
+        written = _Written(parts, machine_data, name)
         model = written.model()
-    asked = (known.machine, known.section, name)
-    normals = known.normals(name)["score"].to_numpy()
+    asked = (machine_data.machine, machine_data.section, name)
+    normals = machine_data.normals(name)["score"].to_numpy()
     if folder is None:
-        about = (known.channels, written.sample_rate, known.seconds)
+        about = (machine_data.channels, written.sample_rate, machine_data.seconds)
         heard = of_clips.made_up(clips, *about, of_clips.longest_taken(detector, asked, *about))
     else:
         heard = of_clips.decoded(of_clips.recordings(folder), written.sample_rate)
@@ -137,22 +137,22 @@ def export_onnx(
     of_clips.check_parity(compared, written.hears_above)
     _describe(model, detector, written, compared)
     write_bytes(target, model.SerializeToString())
-    return OnnxFile(target, *asked, known.channels, written.sample_rate, compared)
+    return OnnxFile(target, *asked, machine_data.channels, written.sample_rate, compared)
 
 
 class _Written:
     """One machine and system as a graph."""
 
-    def __init__(self, parts: Parts, known: FrozenMachine, system: str) -> None:
-        self.parts, self.known, self.system = parts, known, system
+    def __init__(self, parts: Parts, machine_data: FrozenMachine, system: str) -> None:
+        self.parts, self.machine_data, self.system = parts, machine_data, system
         self.choice = of_one_seed(parts.plan.systems[system], system)
         self.branches = sorted(self.choice.named)
-        self.sample_rate = one_rate(known.sample_rates)
+        self.sample_rate = one_rate(machine_data.sample_rates)
 
     @property
     def shortest_samples(self) -> int:
         """How many samples a clip has at least, as the detector has it."""
-        return math.ceil(SHORTEST * self.known.seconds * self.sample_rate)
+        return math.ceil(SHORTEST * self.machine_data.seconds * self.sample_rate)
 
     @property
     def hears_above(self) -> int | None:
@@ -175,7 +175,7 @@ class _Written:
             self._named(graph, p_value, "p_value", TensorProto.DOUBLE, 1),
             self._named(graph, branches, "branches", TensorProto.DOUBLE, len(self.branches)),
         ]
-        shape: list[int | str | None] = [self.known.channels, "n_samples"]
+        shape: list[int | str | None] = [self.machine_data.channels, "n_samples"]
         audio = helper.make_tensor_value_info("audio", TensorProto.FLOAT, shape)
         rate = helper.make_tensor_value_info("sample_rate", TensorProto.INT64, [])
         made = helper.make_graph(graph.nodes, "asdcore", [audio, rate], outputs, graph.used_constants())
@@ -189,7 +189,7 @@ class _Written:
     def _outputs(self, graph: OnnxGraph, clip: CheckedClip) -> tuple[OnnxValue, ...]:
         """Write all of it; raises NotInOnnxError with every part that cannot be written."""
         troubles: list[str] = []
-        fused, scale = self.known.system(self.system)
+        fused, scale = self.machine_data.system(self.system)
         features = self._features(clip.audio, troubles)
         models = [self._calibrated(graph, features, fold, scale, troubles) for fold in scale.folds]
         score = graph.constant([0.0])
@@ -198,9 +198,9 @@ class _Written:
         if troubles:
             once = dict.fromkeys(troubles)  # of a mirror each fold has the same
             raise NotInOnnxError("\n".join(["Nothing was written, for this cannot be ONNX:", *once]))
-        decision = (score > self.known.threshold(self.system)).astype(np.int64)
+        decision = (score > self.machine_data.threshold(self.system)).astype(np.int64)
         first, *others = (mean_of([z[name] for z in models]) for name in self.branches)
-        normals = self.known.normals(self.system)["score"].to_numpy()
+        normals = self.machine_data.normals(self.system)["score"].to_numpy()
         p_value = clip.or_nan(p_value_of(score, normals))
         return clip.or_nan(score), clip.or_refused(decision), p_value, first.op("Concat", *others, axis=0)
 
@@ -214,7 +214,7 @@ class _Written:
             if _folders(recipe := self.parts.recipes[name]) <= features.keys():
                 with _noting(troubles, f"branch {name!r}"):
                     together = combined(recipe, features)
-                    z[name] = z_of(name, self.known.branch(name), fold, scale, together, self.parts.plugins)
+                    z[name] = z_of(name, self.machine_data.branch(name), fold, scale, together, self.parts.plugins)
         return z
 
     def _features(self, audio: OnnxValue, troubles: list[str]) -> Features:
@@ -279,13 +279,13 @@ def _describe(model: Any, detector: Detector, written: _Written, parity: Parity)
         "asdcore": __version__,
         "manifest_sha256": detector.manifest_sha256,
         "portfolio": detector.name,
-        "machine": written.known.machine,
-        "section": written.known.section,
+        "machine": written.machine_data.machine,
+        "section": written.machine_data.section,
         "system": written.system,
-        "channels": str(written.known.channels),
+        "channels": str(written.machine_data.channels),
         "sample_rate": str(written.sample_rate),
         "shortest_samples": str(written.shortest_samples),
-        "threshold": repr(written.known.threshold(written.system)),
+        "threshold": repr(written.machine_data.threshold(written.system)),
         "branches": json.dumps(written.branches),
         "parity": json.dumps(parity.as_json()),
     }

@@ -220,11 +220,11 @@ def _same_sound(faults: list[Fault], run: Run) -> pl.DataFrame:
     """Return the clips of a run that are known faults, ``fault`` the digest of which: the same file, or same sound."""
     schema = dict.fromkeys(("fault", "heard", "sound"), pl.String)
     heard = [(fault.sha256, part.sha256, part.facts.sound or None) for fault in faults for part in fault.heard]
-    known = pl.DataFrame(heard, schema=schema, orient="row")
+    digests = pl.DataFrame(heard, schema=schema, orient="row")
     if not faults:
         return run.clips.clear().with_columns(fault=pl.lit(None, pl.String))
-    files = run.clips.join(known.select("fault", sha256="heard"), on="sha256")
-    sounds = with_sounds(run, run.clips).join(known.drop("heard").drop_nulls(), on="sound")
+    files = run.clips.join(digests.select("fault", sha256="heard"), on="sha256")
+    sounds = with_sounds(run, run.clips).join(digests.drop("heard").drop_nulls(), on="sound")
     return pl.concat([files, sounds.select(files.columns)]).unique(["fault", "clip"]).sort("clip")
 
 

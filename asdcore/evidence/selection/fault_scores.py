@@ -8,6 +8,7 @@ sum of parts, or grows with it, so other weights need no other run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,7 @@ from asdcore.errors import EvaluationError
 from asdcore.evidence.scored_again import calibrated_by_folds
 from asdcore.evidence.selection.fault_clips import Fault, test_index
 from asdcore.evidence.selection.fault_gains import CellScores
-from asdcore.held_out import groups_of
+from asdcore.held_out import Networks, groups_of
 from asdcore.portfolio import Branch, System
 from asdcore.runs.folder import Run
 from asdcore.stages import fuse
@@ -58,6 +59,24 @@ def check_fusion(name: str, system: System) -> None:
             f'--baseline, or add such a system to the portfolio (fusion = "fisher", weights = {{ {same} }}) and run '
             "it again, which takes seconds."
         )
+
+
+def network_notes(branches: Mapping[str, Branch], runs: Sequence[Run]) -> list[str]:
+    """Say which branches are compared otherwise, since no fold can be taken from what their networks have learnt."""
+    networks = [Networks.recorded(run.about, Path(run.about["store"])) for run in runs]
+    trained = [name for name in branches if any(of_run.has(name) for of_run in networks)]
+    crossed = [name for name in trained if branches[name].encoder.crossfit is not None]
+    notes = []
+    if seen := [name for name in trained if name not in crossed]:
+        notes.append(
+            f"The networks of {', '.join(seen)} have learnt from the normals and not from the faults, so the gains of "
+            "these are too large, nobody knows by how much. Set encoder.crossfit, such as 5, and run again."
+        )
+    if crossed:
+        notes.append(
+            f"Of {', '.join(crossed)} normals are scored by the networks of folds and faults by the network of all."
+        )
+    return notes
 
 
 def cell_scores(

@@ -25,7 +25,7 @@ from asdcore.evidence.rules import forbids_known_faults
 from asdcore.evidence.selection.candidates import Runs, check_same_clips, flattened
 from asdcore.evidence.selection.fault_clips import Fault, known_faults
 from asdcore.evidence.selection.fault_problem import Problem
-from asdcore.evidence.selection.fault_scores import cell_scores, check_fusion
+from asdcore.evidence.selection.fault_scores import cell_scores, check_fusion, network_notes
 from asdcore.evidence.selection.outcome import Outcome, points
 from asdcore.evidence.selection.shrunken_choice import DOUBT, MARGIN, PRIOR_FAULTS, Choice, mixed
 from asdcore.portfolio import Branch, KnownFaults, Portfolio, System, parse_portfolio
@@ -90,6 +90,7 @@ def select_by_faults(
     facts = {**problem.facts(choice), "default": name, "portfolio": chosen.digest}
     year = int(given[0].about["year"])
     notes = [RULES.format(year=year)] if forbids_known_faults(year) else []
+    notes += network_notes(branches, given) if clips else []
     facts |= {"notes": notes, "kinds": problem.kinds(), "written": None if target is None else str(target)}
     rows = problem.rows(list(branches), weights, choice)
     looks = _record(given, clips, chosen, hypothesis) if clips else None

@@ -28,14 +28,12 @@ def all_charts(cells: list[str], labelled: bool, logarithmic: Collection[str]) -
     cells : the official cells. logarithmic : the costs ("macs", "seconds") that are above 0 for all systems.
     """
     always = {
-        "strip": strip(),
+        "strip": strip(labelled),
         "spearman-train": correlation("train normals"),
         "spearman-test": correlation("test clips"),
         "map": feature_map(),
     }
-    apart = {
-        f"histogram-{domain}": histogram(domain) for domain in (("source", "target") if labelled else ("unknown",))
-    }
+    apart = {f"histogram-{domain}": histogram(domain, labelled) for domain in ("source", "target", "unknown")}
     if not labelled:
         return apart | always
     heat = {f"heat-{i}": heat_map(cell) for i, cell in enumerate(cells)}

@@ -8,13 +8,13 @@ from asdcore.drawing.colours import INK, NORMALS
 from asdcore.reporting.charts.style import ChartOf, by_group, finished, threshold, tip
 
 
-def histogram(domain: str) -> ChartOf:
-    """Score distributions of one domain; rows: group, from, to, middle, share, n, threshold."""
+def histogram(domain: str, labelled: bool) -> ChartOf:
+    """Score distributions of one domain, or of all clips; rows: group, from, to, middle, share, n, threshold."""
     base = alt.Chart(alt.NamedData("rows"))
     area = base.mark_area(interpolate="step", line={"strokeWidth": 1.5}, opacity=0.32).encode(
         x=alt.X("middle:Q", title="anomaly score", scale=alt.Scale(zero=False, nice=False)),
         y=alt.Y("share:Q", stack=None, title="share of clips", axis=alt.Axis(format="%", tickCount=4)),
-        color=by_group(),
+        color=by_group(labelled),
         tooltip=[tip("group", "N"), tip("from", title="score from"), tip("to"), tip("share", form=".1%"),
                  tip("n", form="d", title="clips")],
     )  # fmt: skip
@@ -28,19 +28,25 @@ def histogram(domain: str) -> ChartOf:
     )
 
 
-def strip() -> ChartOf:
+def strip(labelled: bool) -> ChartOf:
     """Every test clip as a tick; rows: row, clip, group, domain, score, threshold."""
     base = alt.Chart(alt.NamedData("rows"))
     ticks = base.mark_tick(thickness=1.6, size=20, opacity=0.65).encode(
         x=alt.X("score:Q", title="anomaly score", scale=alt.Scale(zero=False)),
         y=alt.Y("row:N", sort=None, title=None, axis=alt.Axis(labelLimit=150, ticks=False, domain=False)),
-        color=by_group(None),
+        color=by_group(),
         tooltip=[tip("clip", "N"), tip("group", "N"), tip("domain", "N"), tip("score")],
     )
     return ChartOf(
         finished(alt.layer(ticks, threshold(base)).properties(height=alt.Step(30))),
         "Every test clip",
-        "One tick a test clip: blue ticks right of orange ones are what costs AUC; hover names the clip.",
+        "One tick a test clip: "
+        + (
+            "blue ticks right of orange ones are what costs AUC"
+            if labelled
+            else "what lies right of the line is called anomalous"
+        )
+        + "; hover names the clip.",
     )
 
 

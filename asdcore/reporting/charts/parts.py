@@ -5,15 +5,15 @@ from __future__ import annotations
 import altair as alt
 
 from asdcore.drawing.colours import BLUE, DARK, INK, ORANGE, PALE
-from asdcore.reporting.charts.style import SLANTED, ChartOf, finished, tip
+from asdcore.reporting.charts.style import ChartOf, finished, tip
 
 
 def correlation(clips: str) -> ChartOf:
     """Branches by branches; rows: first, second, value."""
     base = alt.Chart(alt.NamedData("rows")).encode(
-        x=alt.X("second:N", sort=None, title=None, axis=alt.Axis(orient="top", labelAngle=-35, labelLimit=110,
+        x=alt.X("second:N", sort=None, title=None, axis=alt.Axis(orient="top", labelAngle=-90, labelLimit=190,
                 ticks=False, domain=False)),
-        y=alt.Y("first:N", sort=None, title=None, axis=alt.Axis(labelLimit=140, ticks=False, domain=False)),
+        y=alt.Y("first:N", sort=None, title=None, axis=alt.Axis(labelLimit=190, ticks=False, domain=False)),
         tooltip=[tip("first", "N"), tip("second", "N"), tip("value", title="Spearman")],
     )  # fmt: skip
     scale = alt.Scale(domain=[-1, 0, 0.3, 0.6, 1], range=["#b8431f", "#f6efe6", "#d3e3f0", "#83b5da", "#174a7c"])
@@ -24,7 +24,7 @@ def correlation(clips: str) -> ChartOf:
         color=alt.condition(dark, alt.value(PALE), alt.value(DARK)),
     )
     return ChartOf(
-        finished(alt.layer(rect, text).properties(height=alt.Step(30), padding=SLANTED)),
+        finished(alt.layer(rect, text).properties(height=alt.Step(30))),
         f"How alike branches rank {clips}",
         f"Spearman's rank correlation on {clips}, the mean over machines: branches near 1 say the same twice, near 0 "
         "each adds something of its own.",

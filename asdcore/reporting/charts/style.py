@@ -28,10 +28,14 @@ def tip(field: str, kind: str = "Q", title: str | None = None, form: str = ".2f"
     return alt.Tooltip(field=field, type="quantitative" if kind == "Q" else "nominal", title=title or field, **more)
 
 
-def by_group(legend: str | None = "bottom") -> Any:
-    """Return the colour of train normals, test normals and anomalies."""
-    colours = alt.Scale(domain=list(GROUPS)[:3], range=list(GROUPS.values())[:3])
-    shown = alt.Legend(orient="bottom", title=None) if legend else None
+def by_group(labelled: bool | None = None) -> Any:
+    """Return the colour of train normals, test normals and anomalies, and of test clips without labels.
+
+    labelled : which of these the legend names; None for no legend.
+    """
+    colours = alt.Scale(domain=list(GROUPS), range=list(GROUPS.values()))
+    named = list(GROUPS)[:3] if labelled else [next(iter(GROUPS)), list(GROUPS)[3]]
+    shown = None if labelled is None else alt.Legend(orient="bottom", title=None, values=named)
     return alt.Color("group:N", legend=shown, scale=colours)
 
 

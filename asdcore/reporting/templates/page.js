@@ -21,10 +21,17 @@
     return rocRows();
   };
 
+  /* Where the domain of a test clip is unknown, one histogram shows all clips; else each domain has its own. */
   const histogramRows = (domain) => {
     const { start, step, counts } = part().bins;
-    const shown = data.labelled ? counts.filter((row) => row[1] === domain) : counts;
-    return shown.flatMap(([group, , bins]) => {
+    const whole = counts.some(([group, at]) => group !== "train normal" && at === "unknown");
+    if (whole !== (domain === "unknown")) return [];
+    const groups = new Map();
+    for (const [group, , bins] of whole ? counts : counts.filter((row) => row[1] === domain)) {
+      const before = groups.get(group);
+      groups.set(group, before ? bins.map((n, i) => n + before[i]) : bins);
+    }
+    return [...groups].flatMap(([group, bins]) => {
       const total = bins.reduce((sum, n) => sum + n, 0);
       return bins.map((n, i) => ({
         group, n, share: n / total, from: start + i * step, to: start + (i + 1) * step, middle: start + (i + 0.5) * step,
@@ -97,7 +104,9 @@
       const value = element("dd"), bar = element("i", undefined, adds < 0 ? "less" : "");
       bar.style.setProperty("--part", Math.abs(adds) / most);
       value.append(bar, `${adds < 0 ? "" : "+"}${brief(adds)}`);
-      list.append(element("dt", name), value);
+      const label = element("dt", name);
+      label.title = name;
+      list.append(label, value);
     }
     return list;
   };
@@ -131,7 +140,7 @@
     if (part().guarded) right.append(element("p", row.penalty > 0 ? `Guards took ${row.penalty} of ${row.base}: ${moved}.`
       : row.rank === row.rank_before ? "No guard touched it." : `No guard touched it, but others moved: ${moved}.`));
     if (row.attributes) right.append(element("p", `Attributes: ${row.attributes}`));
-    right.append(element("p", row.clip.split("/").pop(), "name"));
+    right.append(element("p", row.clip.split("/test/").pop(), "name"));
     item.append(left, right);
     return item;
   };
@@ -178,6 +187,7 @@
     const rows = rowsOf(id), figure = document.getElementById(`figure-${id}`);
     if (!figure) return undefined;
     figure.classList.toggle("empty", !rows.length);
+    if (id.startsWith("histogram-")) figure.hidden = !rows.length && Boolean(part());
     if (!rows.length) return undefined;
     if (!views[id]) return draw(id, rows);
     const height = heightOf(id, rows);

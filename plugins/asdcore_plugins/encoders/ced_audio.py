@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from asdcore import Tokens
 from asdcore_plugins.nn.ced_audio import PATCH, network
 from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.crossed_positions import patch_grids
-from asdcore_plugins.nn.front_ends.mel64 import HOP, RATE, mel64
+from asdcore_plugins.nn.front_ends.mel64 import HOP, RATE, mel64, mel64_pieces
+from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.front_ends.spectrograms import check_length
 from asdcore_plugins.nn.running.run import Parts
 from asdcore_plugins.nn.running.windows import Windowed
@@ -102,6 +104,8 @@ class CedAudio(Windowed):
         # In chunks every clip goes through the front end as a whole: there is no longest one.
         fits = self._target_length * HOP - 1 if beyond == "windows" else sys.maxsize
         self.reach("windows", fits=fits, window=(whole - 1) * HOP)
+        if beyond == "chunks":
+            self.encode_blocks = self._encode_chunks
         self.layers = (*range(len(self.model.blocks) + 1), "final")
 
     def _length(self, asked: int | None) -> int:
@@ -114,6 +118,12 @@ class CedAudio(Windowed):
                 f"target_length is {asked!r}; this checkpoint has positions for {PATCH} to {table + PATCH - 1} frames"
             )
         return asked
+
+    def _encode_chunks(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[dict[int | str, Tokens]]:
+        """Yield the tokens of a long recording, chunk by chunk."""
+        check_length(len(sound), (PATCH - 1) * HOP, RATE)
+        for piece in mel64_pieces(sound, self._target_length, self._dtype):
+            yield from self.encode_windows([piece], layers)
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> mel spectrogram in dB (n_clips, 1 + n_samples // 160, 64)."""

@@ -28,6 +28,9 @@ LAION: dict[str, Any] = {
 }
 """The front end of the published models, for a checkpoint without preprocessor_config.json."""
 
+LONGEST = 600.0
+"""Seconds of a clip that a model with fusion hears: it shrinks the spectrogram of all of them."""
+
 CAPTIONS = ("text_model.", "text_projection.", "logit_scale_")
 """The half of the model that reads captions."""
 
@@ -51,7 +54,7 @@ class Clap(HubEncoder):
     With fusion, the whole clip shrunk to 10 s goes together with 10 s out of each third, at random positions for the
     authors, here at the middle of each third. A clip that fills 10 s or less stands four times for itself: this is what
     the authors' code makes of a clip given alone, and here a clip is always as if given alone. So all of a long clip is
-    heard anyway, and ``beyond`` changes nothing.
+    heard anyway, up to ten minutes, and ``beyond`` changes nothing.
 
     Parameters
     ----------
@@ -107,7 +110,15 @@ class Clap(HubEncoder):
     def reach(self, beyond: str, *, fits: int, window: int) -> None:
         """Set what is heard of a clip: with fusion, all of it."""
         super().reach(beyond, fits=fits, window=window)
-        self.hears = None if self._fused else self.hears
+        if self._fused:
+            self.hears, self.longest = None, LONGEST
+
+    def kept(self, n_samples: int) -> tuple[int, int]:
+        """Return where the middle 10 s begin and end; with fusion, the whole clip."""
+        if self._fused:
+            return 0, n_samples
+        start = max(0, n_samples - self._longest) // 2
+        return start, min(n_samples, start + self._longest)
 
     @property
     def _encoder(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from asdcore_plugins.encoders.bases.two_channels import TwoChannelEncoder
 from asdcore_plugins.encoders.bases.weightless import LAYER, Audio, Written, beside
 from asdcore_plugins.nn.as_onnx.cross_spectra import common_to_onnx, spectra_to_onnx
 from asdcore_plugins.nn.as_onnx.spectra import whole
-from asdcore_plugins.nn.front_ends.cross_spectra import FEWEST, FLOOR, common
+from asdcore_plugins.nn.front_ends.cross_spectra import FEWEST, FLOOR, common_in_blocks
+from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.front_ends.stft import power
 from asdcore_plugins.stats.onnx_formulas import written
 
@@ -67,17 +68,17 @@ class Coherence(TwoChannelEncoder):
     ) -> None:
         super().__init__(sample_rate, n_bands, n_fft, hop, seconds)
 
-    def patches(self, clip: Audio) -> Audio:
-        """(2, n_samples) -> (segments, n_bands, 4)."""
-        spectra = self._spectra(clip)
-        time = spectra.shape[1]
+    def blocks(self, sound: Sound) -> Iterator[Audio]:
+        """Yield blocks of (segments, n_bands, 4)."""
+        time = self._spectra.times(len(sound))
         segments = max(1, min(round(time / self._spectra.frames), time // FEWEST))
         borders = np.linspace(0, time, segments + 1).astype(np.intp)
-        shared = common(spectra, borders[:-1], borders[1:])
-        near, far = (self._bands(density) + FLOOR for density in (shared.near, shared.far))
-        phase = shared.coherency
-        means = (self._bands(part) for part in (phase.real, phase.imag, power(phase)))
-        return np.stack([np.log10(near / far), *means], axis=-1).transpose(1, 0, 2).astype(np.float32, order="C")
+        for shared in common_in_blocks(self._spectra.blocks(sound), borders[:-1], borders[1:]):
+            near, far = (self._bands(density) + FLOOR for density in (shared.near, shared.far))
+            phase = shared.coherency
+            means = (self._bands(part) for part in (phase.real, phase.imag, power(phase)))
+            values = np.stack([np.log10(near / far), *means], axis=-1)
+            yield values.transpose(1, 0, 2).astype(np.float32, order="C")
 
     def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
         """Write the encoder: (2, n_samples) -> {0: patches (segments, n_bands, 4)}."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from asdcore import DataError
+from asdcore import DataError, Tokens
 from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.crossed_positions import patch_grids
-from asdcore_plugins.nn.front_ends.mel64 import BANDS, HOP, RATE, mel64, other_tensors
+from asdcore_plugins.nn.front_ends.mel64 import BANDS, HOP, RATE, mel64, mel64_pieces, other_tensors
+from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.front_ends.spectrograms import check_length
 from asdcore_plugins.nn.running.run import Parts, TorchEncoder
 from asdcore_plugins.nn.vit import ViT
@@ -95,6 +96,12 @@ class Dasheng(TorchEncoder):
                 f"target_length is {self._target_length}; this checkpoint has positions for {table} frames"
             )
         self.layers = (*range(len(self.model.blocks) + 1), "final")
+
+    def encode_blocks(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[dict[int | str, Tokens]]:
+        """Yield the tokens of a long recording, piece by piece."""
+        check_length(len(sound), (self._stride - 1) * HOP, RATE)
+        for piece in mel64_pieces(sound, self._target_length, self._dtype):
+            yield from self.encode_prepared([piece], layers)
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> mel spectrogram in dB (n_clips, 1 + n_samples // 160, 64)."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asdcore import DataError, OnnxValue
+from asdcore import DataError, OnnxValue, Tokens
 from asdcore_plugins.nn.as_onnx.network import refuse_other_numbers
+from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.running.one_thread import one_thread
 from asdcore_plugins.nn.running.run import PRECISIONS, Audio, Parts, TorchEncoder, still
 from asdcore_plugins.stats.parameters import between, choice, whole
@@ -228,6 +229,10 @@ class Discriminative(TorchEncoder):
         """Return what the network is given for a clip."""
         self._check_trained()
         return super().prepare(audio)
+
+    def encode_blocks(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[Mapping[int | str, Tokens]]:
+        """Yield the tokens of a long recording, of which no more is read than what the network hears."""
+        yield self.encode(sound.read(0, min(len(sound), self._length))[None], layers)
 
     def _check_trained(self) -> None:
         if not self._classes:

@@ -12,7 +12,7 @@ from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.echo import FLOOR, MEAN, STD, first_tokens, longest, network
 from asdcore_plugins.nn.front_ends import band_split
-from asdcore_plugins.nn.front_ends.spectrograms import log_stft
+from asdcore_plugins.nn.front_ends.spectrograms import log_stft, longest_spectrum
 from asdcore_plugins.nn.running.run import Parts
 from asdcore_plugins.nn.running.windows import Audio, Windowed
 from asdcore_plugins.nn.vit import ViT
@@ -45,6 +45,10 @@ class Echo(Windowed):
         The length of features depends on it.
     num_heads : int, optional
         Attention heads, which no file tells; by default the official number for the checkpoint's width.
+    beyond : str
+        "pieces" or "windows": what is done with a longer clip than the table of positions. Windows are heard as clips
+        of their own, each less its own mean, spread so that none overlaps more than it must. In pieces a clip of more
+        than 20 minutes is refused, at 16 kHz, since its mean is removed first.
     norm_eps : float
         The epsilon of ``norm``: 1e-5 in the Hub's example, 1e-6 in the one for the ``.pth`` file. The two move features
         by 1e-5.
@@ -84,15 +88,23 @@ class Echo(Windowed):
         norm_eps: float = 1e-5,
         device: str = "cpu",
         autocast: str | None = None,
+        beyond: str = "pieces",
         exact: bool = False,
     ) -> None:
-        n_fft, _ = band_split.check_rate(sample_rate)
+        n_fft, hop = band_split.check_rate(sample_rate)
         if isinstance(norm_eps, bool) or not isinstance(norm_eps, (int, float)) or not 0 < norm_eps < 1:
             raise ValueError(f"norm_eps is {norm_eps!r}; allowed are numbers above 0 and below 1")
+        if beyond not in ("pieces", "windows"):
+            raise ValueError(f"beyond is {beyond!r}; allowed are 'pieces' and 'windows'")
         content = checkpoints.read(checkpoint)
         where = f"Checkpoint {checkpoint}, read as ECHO,"
         super().__init__(network(content, where=where, num_heads=num_heads, norm_eps=norm_eps), device, autocast, exact)
         self.sample_rate, self._n_fft = sample_rate, n_fft
+        self._in_pieces = beyond == "pieces"
+        window = n_fft + (longest(self.model) - 1) * hop
+        self.reach("windows", fits=window + hop - 1, window=window)
+        if self._in_pieces:
+            self.encode_blocks, self.longest = None, longest_spectrum(sample_rate)
         self.layers = (*range(len(self.model.blocks) + 1), "final", "utterance")
 
     def front_end(self, audio: Tensor) -> Tensor:
@@ -101,6 +113,8 @@ class Echo(Windowed):
 
     def prepare(self, audio: Audio) -> list[Any]:
         """(1, n_samples) float32 -> its spectrogram (1, frames, bins), in pieces if it is longer than the table."""
+        if not self._in_pieces:
+            return super().prepare(audio)
         return pieces(self.prepare_window(audio), longest(self.model))
 
     def tokens(self, spectrogram: Tensor, layers: Sequence[int | str]) -> dict[int | str, Parts]:

@@ -11,18 +11,22 @@ from torch import Tensor
 
 from asdcore import OnnxValue
 from asdcore_plugins.nn.as_onnx.front_ends import passt_mel_to_onnx
-from asdcore_plugins.nn.as_onnx.network import network_to_onnx
+from asdcore_plugins.nn.as_onnx.network import network_to_onnx, refuse_windows
 from asdcore_plugins.nn.checkpoints.weights import fit, read, shape
 from asdcore_plugins.nn.dymn import DyMN
 from asdcore_plugins.nn.front_ends.mel import kaldi_bank
 from asdcore_plugins.nn.front_ends.spectrograms import passt_mel
 from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3
-from asdcore_plugins.nn.running.run import Parts, TorchEncoder
+from asdcore_plugins.nn.running.run import Parts
+from asdcore_plugins.nn.running.windows import Windowed
 
 N_FFT = 1024
 
+LONGEST = 240.0
+"""Seconds of a clip that is heard as a whole, by a network of width 1: a run then takes 1 GB."""
 
-class EfficientAT(TorchEncoder):
+
+class EfficientAT(Windowed):
     """EfficientAT: MobileNetV3 distilled from transformers on AudioSet (mn01_as ... mn40_as), and the dynamic dymn*_as.
 
     Front end, at 32 kHz: pre-emphasis 0.97, STFT of 1024 with a Hann window of 800 samples every 320, 128 Kaldi mel
@@ -36,8 +40,8 @@ class EfficientAT(TorchEncoder):
     "final", the default, is their embedding: the mean of layer 16 over time and bands. Its dimension is 960 in mn10 and
     dymn10, and 384, 1920 and 3840 at the widths 04, 20 and 40.
 
-    The networks are convolutional and take clips of any length as they are, as the authors' inference does, from 514
-    samples on.
+    The networks are convolutional and take a clip as it is, as the authors' inference does, from 514 samples on, or in
+    windows.
 
     Parameters
     ----------
@@ -52,6 +56,9 @@ class EfficientAT(TorchEncoder):
         Length and distance of frames, in samples; the window is at most 1024.
     fmin, fmax : float
         Limits of the mel bands, in Hz.
+    window_seconds : float, optional
+        A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one of more
+        than 4 minutes refused (mn10; 10 minutes of mn04, one of mn40): its maps would take more than 1 GB.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
@@ -84,6 +91,7 @@ class EfficientAT(TorchEncoder):
         fmax: float = 15000.0,
         device: str = "cpu",
         autocast: str | None = None,
+        window_seconds: float | None = None,
         exact: bool = False,
     ) -> None:
         if min(sample_rate, window_size, hop_size) < 1 or window_size > N_FFT:
@@ -101,9 +109,10 @@ class EfficientAT(TorchEncoder):
             high=fmax,
         )
         state, where = read(checkpoint), f"checkpoint {checkpoint}, taken for one of EfficientAT,"
-        model = _network(state, where)
+        model, width = _network(state, where)
         fit(model, state, where=where)
         super().__init__(model, device, autocast, exact)
+        self.take_whole(window_seconds, LONGEST / width)
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, 1 + (n_samples - 1) // hop_size, n_mels)."""
@@ -113,6 +122,7 @@ class EfficientAT(TorchEncoder):
         self, audio: OnnxValue, layers: Sequence[int | str]
     ) -> Mapping[int | str, tuple[OnnxValue, OnnxValue | None]]:
         """Write the encoder: (n_samples,) -> {layer: patches (time, band, dim)}."""
+        refuse_windows(self)
         spectrogram = passt_mel_to_onnx(audio, **self._mel.keywords)
         return network_to_onnx(self, spectrogram, self._n_mels, layers)
 
@@ -125,11 +135,12 @@ class EfficientAT(TorchEncoder):
         }
 
 
-def _network(state: Any, where: str) -> MobileNetV3 | DyMN:
-    """Build the network whose tensors a state dictionary has, without values."""
+def _network(state: Any, where: str) -> tuple[MobileNetV3 | DyMN, float]:
+    """Build the network whose tensors a state dictionary has, without values; also returns its width."""
     hidden, _ = shape(state, "classifier.2.weight", 2, where=where)
     n_classes, _ = shape(state, "classifier.5.weight", 2, where=where)
     with torch.device("meta"):
         if "in_c.0.weight" in state:
-            return DyMN(hidden / HIDDEN, n_classes, all_dynamic="layers.0.block.0.0.weight" not in state)
-        return MobileNetV3(hidden / HIDDEN, n_classes)
+            dynamic = "layers.0.block.0.0.weight" not in state
+            return DyMN(hidden / HIDDEN, n_classes, all_dynamic=dynamic), hidden / HIDDEN
+        return MobileNetV3(hidden / HIDDEN, n_classes), hidden / HIDDEN

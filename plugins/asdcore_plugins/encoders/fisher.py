@@ -12,7 +12,7 @@ from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.checkpoints import weights as checkpoints
 from asdcore_plugins.nn.fisher import FLOOR, MEAN, PATCH, ROWS, STD, WIDTH, first_tokens, longest, network
 from asdcore_plugins.nn.front_ends import band_split
-from asdcore_plugins.nn.front_ends.spectrograms import check_length, log_stft
+from asdcore_plugins.nn.front_ends.spectrograms import check_length, log_stft, longest_spectrum
 from asdcore_plugins.nn.running.run import Parts
 from asdcore_plugins.nn.running.windows import Windowed
 from asdcore_plugins.nn.vit import ViT
@@ -29,10 +29,10 @@ class Fisher(Windowed):
 
     Tokens of 10 s at 16 kHz: 62 x 12 patches of 16 x 16 every 160 ms, 6 for each band from low to high, and one class
     token for each band; dim 192 (tiny), 256 (mini) or 384 (small). At least 16 frames (175 ms) are needed. A longer
-    clip than ``target_length`` is heard in windows of that length; with ``beyond = "cut"`` it loses its end, as the
-    authors' example has it. Layers: what enters the blocks, every block, and ``"utterance"``, the default: the class
-    tokens of all bands after the last block, one step of time. Its mean is the authors' embedding, of n_bands * dim
-    numbers.
+    clip than ``target_length`` is heard in windows of that length. With ``beyond = "cut"`` it loses its end, as the
+    authors' example has it, once the mean of all of it is removed; one of more than 20 minutes is then refused. Layers:
+    what enters the blocks, every block, and ``"utterance"``, the default: the class tokens of all bands after the last
+    block, one step of time. Its mean is the authors' embedding, of n_bands * dim numbers.
 
     Accepted are the authors' files, ``{"cfg", "model"}``. The fusion ``fisher`` is another thing, of R. A. Fisher.
 
@@ -104,7 +104,13 @@ class Fisher(Windowed):
         self._target_length, self._padded = target_length, padded
         self._needed = n_fft + (PATCH - 1) * hop
         self.reach(beyond, fits=n_fft + target_length * hop - 1, window=n_fft + (target_length - 1) * hop)
+        if beyond == "cut":
+            self.encode_blocks, self.longest = None, longest_spectrum(sample_rate)
         self.layers = (*range(len(model.blocks) + 1), "utterance")
+
+    def kept(self, n_samples: int) -> tuple[int, int]:
+        """Return the whole clip, whose mean is removed before it is cut."""
+        return 0, n_samples
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, frames, bins), at least 100 bins."""

@@ -28,6 +28,9 @@ class LogMel(BlockEncoder):
     area-normalized triangles from 0 Hz to half the sample rate, and 20 / power * log10 of the mel spectrum. One token
     is one (frame, band), in dB; dim is 1. Ten seconds at 16 kHz give 313 frames.
 
+    Where 0 dB lies depends on the recorder's gain, which adds the same to all values. Euclidean and Mahalanobis
+    distances do not change with it. The cosine does, so give scorers of these features ``metric = "euclidean"``.
+
     Parameters
     ----------
     sample_rate : int

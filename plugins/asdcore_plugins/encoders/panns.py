@@ -16,13 +16,17 @@ from asdcore_plugins.nn.checkpoints.weights import fit, read, shape
 from asdcore_plugins.nn.front_ends.mel import slaney_bank
 from asdcore_plugins.nn.front_ends.spectrograms import check_length, mel_db, torch_bank
 from asdcore_plugins.nn.panns import Pann
-from asdcore_plugins.nn.running.run import Parts, TorchEncoder
+from asdcore_plugins.nn.running.run import Parts
+from asdcore_plugins.nn.running.windows import Windowed
 
 FIXED = ("spectrogram_extractor.stft.conv_real.weight", "spectrogram_extractor.stft.conv_imag.weight")
 MEL = "logmel_extractor.melW"
 
+LONGEST = 100.0
+"""Seconds of a clip that is heard as a whole: a run of Cnn14 then takes 1 GB."""
 
-class Panns(TorchEncoder):
+
+class Panns(Windowed):
     """PANNs: convolutional networks trained on AudioSet, Cnn14, Cnn10, Cnn6 and MobileNetV1.
 
     Front end, at 32 kHz: STFT of 1024 samples (periodic Hann window) every 320, 64 Slaney mel bands of 50-14000 Hz, 10
@@ -35,7 +39,7 @@ class Panns(TorchEncoder):
     clip (time x band) in the last block: 31 x 2 of Cnn14 and MobileNetV1, 62 x 4 of Cnn10 and Cnn6. "final", the
     default, is the embedding, one token: 2048 numbers of Cnn14, 1024 of MobileNetV1, 512 of Cnn10 and Cnn6.
 
-    The networks are convolutional and take clips of any length as they are, as the authors' inference does. A clip with
+    The networks are convolutional and take a clip as it is, as the authors' inference does, or in windows. A clip with
     fewer frames than make one of the last map (32, or 16 with Cnn10 and Cnn6: 310 or 150 ms) is refused; the authors'
     code fails there.
 
@@ -54,6 +58,9 @@ class Panns(TorchEncoder):
         Their limits in Hz.
     classes_num : int, optional
         Classes of the classifier; by default as many as the checkpoint has.
+    window_seconds : float, optional
+        A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one of more
+        than 100 s refused: its maps would take more than 1 GB.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
@@ -85,6 +92,7 @@ class Panns(TorchEncoder):
         classes_num: int | None = None,
         device: str = "cpu",
         autocast: str | None = None,
+        window_seconds: float | None = None,
         exact: bool = False,
     ) -> None:
         if min(sample_rate, window_size, hop_size) < 1 or window_size % 2:
@@ -102,6 +110,7 @@ class Panns(TorchEncoder):
         self._mel = functools.partial(mel_db, bank=bank, sample_rate=sample_rate, n_fft=window_size, hop=hop_size)
         self._needed = (model.shrink - 1) * hop_size
         super().__init__(model, device, autocast, exact)
+        self.take_whole(window_seconds, LONGEST)
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, 1 + n_samples // hop_size, mel_bins) dB."""

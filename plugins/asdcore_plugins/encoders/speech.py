@@ -22,7 +22,8 @@ from torch import Tensor
 
 from asdcore import DataError
 from asdcore_plugins.nn.checkpoints import hub
-from asdcore_plugins.nn.running.run import Parts, TorchEncoder
+from asdcore_plugins.nn.running.run import Parts
+from asdcore_plugins.nn.running.windows import Windowed
 
 HEADS = (
     "lm_head.",
@@ -36,14 +37,18 @@ HEADS = (
 )
 """What fine-tuned checkpoints hold beside the encoder: heads for characters, classes, and speaker vectors."""
 
+LONGEST = 60.0
+"""Seconds of a clip that is heard as a whole: their attention takes 1.8 GB in a base model."""
 
-class WaveformEncoder(TorchEncoder):
+
+class WaveformEncoder(Windowed):
     """WavLM, HuBERT or data2vec.
 
     It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
     10 s; dim is 768 for the base model and 1024 for the large one. Layers: 0 to the number of blocks, and for the large
     WavLM and HuBERT "final", the output after the last normalization. Clips may have any length from 400 samples, one
-    token, on; each goes through the network alone or with clips as long, so nothing is padded and no mask is needed.
+    token, up to a minute, or are heard in windows; each goes through the network alone or with clips as long, so
+    nothing is padded and no mask is needed.
 
     Parameters
     ----------
@@ -53,6 +58,9 @@ class WaveformEncoder(TorchEncoder):
         Whether a clip is brought to mean 0 and variance 1 first. By default what preprocessor_config.json says under
         do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
         says false: keep it with the weights.
+    window_seconds : float, optional
+        A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one of more
+        than a minute refused: attention takes memory by the square of its length.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
     """
@@ -69,6 +77,7 @@ class WaveformEncoder(TorchEncoder):
         normalize: bool | None = None,
         device: str = "cpu",
         autocast: str | None = None,
+        window_seconds: float | None = None,
         exact: bool = False,
     ) -> None:
         import transformers
@@ -79,6 +88,7 @@ class WaveformEncoder(TorchEncoder):
         inside = f"{self.model_type.replace('-', '_')}."
         model = hub.build(lambda: made(config), saved, prefixes=[inside], older=hub.WEIGHT_NORM, ignore=HEADS)
         super().__init__(model, device, autocast, exact)
+        self.take_whole(window_seconds, LONGEST)
         headed = getattr(config, "do_stable_layer_norm", False) or getattr(config, "add_adapter", False)
         blocks = tuple(range(config.num_hidden_layers + 1))
         self.layers = (*blocks, hub.FINAL) if headed else blocks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from asdcore_plugins.encoders.bases.two_channels import TwoChannelEncoder
 from asdcore_plugins.encoders.bases.weightless import LAYER, Audio, Written, beside
 from asdcore_plugins.nn.as_onnx.cross_spectra import common_to_onnx, spectra_to_onnx
 from asdcore_plugins.nn.as_onnx.spectra import whole
-from asdcore_plugins.nn.front_ends.cross_spectra import FLOOR, common
+from asdcore_plugins.nn.front_ends.cross_spectra import FLOOR, Complex, Floats, common_in_blocks
+from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.front_ends.stft import power
 from asdcore_plugins.stats.onnx_formulas import written
 
@@ -54,14 +55,28 @@ class StereoLogMel(TwoChannelEncoder):
     ) -> None:
         super().__init__(sample_rate, n_mels, n_fft, hop, seconds)
 
-    def patches(self, clip: Audio) -> Audio:
-        """(2, n_samples) -> (time, n_mels, 3)."""
-        spectra = self._spectra(clip)
+    def blocks(self, sound: Sound) -> Iterator[Audio]:
+        """Yield blocks of (time, n_mels, 3)."""
+        waiting: list[Floats] = []
+
+        def heard() -> Iterator[Complex]:
+            for spectra in self._spectra.blocks(sound):
+                waiting.append(self._levels(spectra))
+                yield spectra
+
+        starts, stops = around(self._spectra.times(len(sound)), self._spectra.frames)
+        for shared in common_in_blocks(heard(), starts, stops):
+            coherence = self._bands(power(shared.coherency))
+            # A frame's coherence is there later than its levels.
+            levels, time = np.concatenate(waiting, axis=-1), coherence.shape[1]
+            waiting[:] = [levels[..., time:]]
+            values = np.stack([*levels[..., :time], coherence], axis=-1)
+            yield values.transpose(1, 0, 2).astype(np.float32, order="C")
+
+    def _levels(self, spectra: Complex) -> Floats:
+        """(2, time, bins) -> dB (2, n_mels, time)."""
         powers = (self._bands(power(channel)) for channel in spectra)
-        levels = [10.0 * np.log10(np.maximum(density, FLOOR)) for density in powers]
-        starts, stops = around(spectra.shape[1], self._spectra.frames)
-        coherence = self._bands(power(common(spectra, starts, stops).coherency))
-        return np.stack([*levels, coherence], axis=-1).transpose(1, 0, 2).astype(np.float32, order="C")
+        return np.stack([10.0 * np.log10(np.maximum(density, FLOOR)) for density in powers])
 
     def to_onnx(self, audio: OnnxValue, layers: Sequence[int | str]) -> Written:
         """Write the encoder: (2, n_samples) -> {0: patches (time, n_mels, 3)}."""

@@ -36,10 +36,11 @@ class KNN(LeaveOutScorer):
     Parameters
     ----------
     k
-        Neighbours whose mean distance is the score.
+        Neighbours whose mean distance is the score; of a bank that has fewer, all count.
     metric
         "cosine", half of one minus the cosine similarity, in [0, 1]; or "euclidean". A zero vector equals another zero
-        vector and has the cosine 0 with all others.
+        vector and has the cosine 0 with all others. The cosine suits the features of networks; of features in dB, as
+        those of ``logmel``, it depends on the recorder's gain.
     references
         The banks to score against: some of "pooled", "source", "target". A bank of fewer than 2 train clips is left
         out: nothing could calibrate the scores against it.

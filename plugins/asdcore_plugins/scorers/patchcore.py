@@ -50,7 +50,8 @@ class PatchCore(ReferenceScorer):
     Parameters
     ----------
     fraction
-        Share of the candidates that make the coreset, above 0 and at most 1.
+        Share of the candidates that make the coreset, above 0 and at most 1. There are at least ``b`` members, on which
+        a weight rests, or all candidates. A coreset of so few judges poorly: the log says how many there are.
     b
         Neighbours of m* that its weight rests on, at least 2; 0 leaves scores without weights.
     candidates
@@ -138,7 +139,7 @@ class PatchCore(ReferenceScorer):
 
     def macs(self, n_train: int, dim: int) -> int:
         """Return the most multiply-accumulates to score one clip: every patch with a coreset of all candidates."""
-        return len(self._references) * max(1, share_of(self._fraction, min(self._candidates, n_train * dim))) * dim
+        return len(self._references) * self._size(min(self._candidates, n_train * dim)) * dim
 
     def _patch_score(self, patches: Floats32, name: str) -> float:
         """(n_patches, dim) of one clip -> its score."""
@@ -174,7 +175,7 @@ class PatchCore(ReferenceScorer):
         """(n_clips, n_patches, dim) -> coreset (m, dim)."""
         stride = -(-patches.shape[0] * patches.shape[1] // self._candidates)
         rows = np.ascontiguousarray(patches[:, ::stride]).reshape(-1, patches.shape[2])
-        size = max(1, share_of(self._fraction, len(rows)))
+        size = self._size(len(rows))
         needed = 8e-9 * (len(rows) * (min(PROJECTED, rows.shape[1]) + 2) + size * rows.shape[1])
         log.info("patchcore chooses %d of %d patches, in %.2g GB", size, len(rows), needed)
         if needed > self._memory:
@@ -183,6 +184,10 @@ class PatchCore(ReferenceScorer):
                 f"{self._memory:g}. Lower 'candidates' or 'fraction', or raise 'memory'."
             )
         return rows[greedy(self._projected(rows), size)].astype(np.float64)
+
+    def _size(self, candidates: int) -> int:
+        """Return how many of so many candidates the coreset gets."""
+        return min(candidates, max(share_of(self._fraction, candidates), self._b, 1))
 
     def _projected(self, rows: Floats32) -> Floats:
         """(n, dim) -> (n, 128) signed sums of groups of values; fewer values stay as they are."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asdcore import OnnxValue
 from asdcore_plugins.nn.as_onnx.spectra import count
 from asdcore_plugins.nn.as_onnx.stft import spectra_to_onnx, waveform_to_onnx
-from asdcore_plugins.nn.front_ends.stft import near_and_far
+from asdcore_plugins.nn.front_ends.sound import Sound
+from asdcore_plugins.nn.front_ends.stft import Floats, Spectra
+from asdcore_plugins.nn.front_ends.stft_blocks import BlockSpectra
 from asdcore_plugins.views.bases.view import SpectralView
 
 
@@ -52,19 +55,24 @@ class SpectralSubtraction(SpectralView):
     0.1
     """
 
+    name = "spectral_subtraction"
+
     def __init__(self, beta: float = 1.0, floor: float = 0.1, n_fft: int = 512, hop: int = 256) -> None:
         if not 0 <= beta < math.inf or not 0 <= floor <= 1:
             raise ValueError(f"beta must be 0 or more and floor from 0 to 1, got beta={beta}, floor={floor}")
         super().__init__(n_fft, hop)
         self._beta, self._floor = beta, floor
 
-    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        channels = near_and_far(audio, "spectral_subtraction", self._stft.n_fft)
-        near, far = self._stft.spectra(channels)
+    def _made(
+        self, sound: Sound, spectra: BlockSpectra, sample_rate: int, temporary: Callable[[], IO[bytes]]
+    ) -> Iterator[Floats]:
+        return spectra.waveform(self._subtracted(*channels) for channels in spectra())
+
+    def _subtracted(self, near: Spectra, far: Spectra) -> Spectra:
         loudness = np.abs(near)
         left = np.maximum(loudness - self._beta * np.abs(far), self._floor * loudness)
-        gain = np.divide(left, loudness, out=np.zeros_like(left), where=loudness > 0)
-        return self._stft.waveform(near * gain, audio.shape[1]).astype(np.float32)
+        subtracted: Spectra = near * np.divide(left, loudness, out=np.zeros_like(left), where=loudness > 0)
+        return subtracted
 
     def to_onnx(self, audio: OnnxValue, sample_rate: int) -> OnnxValue:
         """Write the view: (2, n_samples) -> (n_samples,)."""

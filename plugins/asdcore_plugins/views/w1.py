@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO
+
 import numpy as np
-from numpy.typing import NDArray
 
 from asdcore import OnnxValue
 from asdcore_plugins.nn.as_onnx.spectra import count
 from asdcore_plugins.nn.as_onnx.stft import WrittenSpectra, spectra_to_onnx, waveform_to_onnx
-from asdcore_plugins.nn.front_ends.stft import near_and_far
+from asdcore_plugins.nn.front_ends.sound import Sound
+from asdcore_plugins.nn.front_ends.stft import Floats, Spectra
+from asdcore_plugins.nn.front_ends.stft_blocks import BlockSpectra, loudest, silence, summed
 from asdcore_plugins.views.bases.view import SpectralView
 
 PEAK = 0.9
@@ -45,18 +49,18 @@ class W1(SpectralView):
     1.00 0.00
     """
 
-    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        channels = near_and_far(audio, "w1", self._stft.n_fft)
-        peak = float(np.abs(channels).max())
+    name = "w1"
+
+    def _made(
+        self, sound: Sound, spectra: BlockSpectra, sample_rate: int, temporary: Callable[[], IO[bytes]]
+    ) -> Iterator[Floats]:
+        peak = loudest(sound)
         if peak == 0.0:
-            silence: NDArray[np.float32] = audio[0].copy()
-            return silence
-        near, far = self._stft.spectra(channels * (PEAK / peak))
-        energy = np.square(far.real).sum(axis=0) + np.square(far.imag).sum(axis=0)
-        transfer = (near * far.conj()).sum(axis=0) / (energy + EPSILON)
-        residual = self._stft.waveform(near - transfer * far, audio.shape[1])
+            return silence(sound)
+        transfer = _transfer(spectra(PEAK / peak))
+        left = spectra.waveform(near - transfer * far for near, far in spectra(PEAK / peak))
         # Back to the recording's own level: how loud a machine is may be what gives a fault away.
-        return (residual * (peak / PEAK)).astype(np.float32)
+        return (residual * (peak / PEAK) for residual in left)
 
     def to_onnx(self, audio: OnnxValue, sample_rate: int) -> OnnxValue:
         """Write the view: (2, n_samples) -> (n_samples,)."""
@@ -72,3 +76,17 @@ class W1(SpectralView):
         )
         residual = waveform_to_onnx(self._stft, left, count(audio.take(0)))
         return (residual / scale).astype(np.float32).astype(np.float64)
+
+
+def _transfer(blocks: Iterable[Spectra]) -> Spectra:
+    """Blocks (2, time, bins) of the whole recording -> the least-squares transfer from far to near, (bins,)."""
+    real: Floats | None = None
+    imaginary: Floats | None = None
+    shared: Spectra | None = None
+    for near, far in blocks:
+        real, imaginary = summed(real, np.square(far.real)), summed(imaginary, np.square(far.imag))
+        shared = summed(shared, near * far.conj())
+    if real is None or imaginary is None or shared is None:
+        raise ValueError("there are no spectra")
+    transfer: Spectra = shared / (real + imaginary + EPSILON)
+    return transfer

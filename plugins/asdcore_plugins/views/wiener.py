@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Iterator
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +14,13 @@ from asdcore import DataError, OnnxValue
 from asdcore_plugins.nn.as_onnx.spectra import count
 from asdcore_plugins.nn.as_onnx.stft import percentile_to_onnx, spectra_to_onnx, waveform_to_onnx
 from asdcore_plugins.nn.front_ends.mel import MelSums, slaney_bank
-from asdcore_plugins.nn.front_ends.stft import near_and_far, power
+from asdcore_plugins.nn.front_ends.sound import Sound
+from asdcore_plugins.nn.front_ends.spooled_mels import LEAST, SpooledMels
+from asdcore_plugins.nn.front_ends.stft import power
+from asdcore_plugins.nn.front_ends.stft_blocks import BlockSpectra, silence
 from asdcore_plugins.views.bases.view import SpectralView
 
 Floats = NDArray[np.float64]
-
-LEAST = 1e-12
-"""Mel power that is added everywhere, as a part of the clip's loudest."""
 
 
 class Wiener(SpectralView):
@@ -67,6 +69,8 @@ class Wiener(SpectralView):
     True
     """
 
+    name = "wiener"
+
     def __init__(
         self,
         beta: float = 1.0,
@@ -88,24 +92,26 @@ class Wiener(SpectralView):
         self._n_mels = n_mels
         super().__init__(n_fft, hop)
 
-    def _heard(self, audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-        channels = near_and_far(audio, "wiener", self._stft.n_fft)
+    def _made(
+        self, sound: Sound, spectra: BlockSpectra, sample_rate: int, temporary: Callable[[], IO[bytes]]
+    ) -> Iterator[Floats]:
         mel, centres, _ = _bands(sample_rate, self._stft.n_fft, self._n_mels)
-        spectra = self._stft.spectra(channels)
-        mels = np.stack([mel(power(channel)).T for channel in spectra])
-        loudest = float(mels.max())
-        if loudest == 0.0:
-            silence: NDArray[np.float32] = audio[0].copy()
-            return silence
-        near, far = mels + LEAST * loudest
-        gain = self._gain(near / far)
-        bins = np.arange(spectra.shape[-1]) * (sample_rate / self._stft.n_fft)
-        smooth = np.stack([np.interp(bins, centres, frame) for frame in gain])
-        return self._stft.waveform(spectra[0] * smooth, audio.shape[1]).astype(np.float32)
+        with temporary() as file:
+            mels = SpooledMels(file)
+            for channels in spectra():
+                mels.append(np.stack([mel(power(channel)) for channel in channels]))
+            if mels.loudest == 0.0:
+                yield from silence(sound)
+                return
+            calm = mels.calm(self._percentile)
+            bins = np.arange(self._stft.n_fft // 2 + 1) * (sample_rate / self._stft.n_fft)
+            yield from spectra.waveform(
+                near * np.stack([np.interp(bins, centres, frame) for frame in self._gain(ratio, calm)])
+                for (near, _), ratio in zip(spectra(), mels.ratios(), strict=True)
+            )
 
-    def _gain(self, ratio: Floats) -> Floats:
-        """(time, n_mels) near power over far power -> gain (time, n_mels)."""
-        calm = np.percentile(ratio, self._percentile, axis=0)
+    def _gain(self, ratio: Floats, calm: Floats) -> Floats:
+        """(time, n_mels) near power over far power, and what it is in calm parts (n_mels,) -> gain (time, n_mels)."""
         gain: Floats = np.clip(1.0 - self._beta * calm / ratio, self._floor, 1.0) ** self._alpha
         return gain
 

@@ -51,6 +51,19 @@ def test_in_a_small_bank_clusters_end_within_the_nearer_half(data, n):
     assert large.tolist() == half.tolist()
 
 
+def test_in_a_small_domain_clusters_end_within_its_nearer_half(data):
+    train, domain, test = data(n_source=13, n_target=13)
+    parameters = {"quantile": 0.3, "metric": "euclidean", "among": "domain"}
+    large, half = (asdcore.load_scorer("ced", k=k, **parameters).fit(train, domain).score(test) for k in (64, 6))
+    assert {name: scores.tolist() for name, scores in large.items()} == {
+        name: scores.tolist() for name, scores in half.items()
+    }
+
+
+def test_a_small_domain_beside_a_large_one_is_left_out_exactly(left_out_is_refitted):
+    left_out_is_refitted("ced", rtol=1e-12, sizes=(30, 8), k=6, among="domain", quantile=0.3)
+
+
 @pytest.mark.parametrize("parameters", [{}, {"k": 5, "metric": "euclidean"}, {"among": "domain", "quantile": 0.2}])
 def test_left_out_is_the_score_of_a_bank_without_the_clip(left_out_is_refitted, parameters):
     left_out_is_refitted("ced", rtol=1e-12, **parameters)

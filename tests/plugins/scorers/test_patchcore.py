@@ -105,6 +105,14 @@ def test_huge_silent_and_repeated_clips_stay_finite(frames):
     assert every.score(test)["pooled"][0] == 0.0
 
 
+@pytest.mark.parametrize(("n_clips", "b", "expected"), [(10, 0, 1), (10, 9, 9), (2, 9, 8)])
+def test_a_coreset_has_the_members_that_a_weight_rests_on(n_clips, b, expected, caplog):
+    train = np.random.default_rng(0).normal(size=(n_clips, 4, 1, 3)).astype(np.float32)
+    with caplog.at_level("INFO"):
+        asdcore.load_scorer("patchcore", b=b).fit(train, np.full(n_clips, "source"))
+    assert f"chooses {expected} of {4 * n_clips} patches" in caplog.text
+
+
 def test_few_clips(frames):
     train, domain, test = frames(n_target=1)
     several = asdcore.load_scorer("patchcore", references=["pooled", "target"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from asdcore_plugins.encoders.bases.weightless import Audio, WeightlessEncoder
+from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder
+from asdcore_plugins.encoders.bases.weightless import Audio
 from asdcore_plugins.nn.front_ends.cross_spectra import CrossSpectra, both_channels, unit_bands
 
 
-class TwoChannelEncoder(WeightlessEncoder):
-    """An encoder of the near and the far channel. A child makes its patches of ``_spectra`` and ``_bands``.
+class TwoChannelEncoder(BlockEncoder):
+    """An encoder of the near and the far channel. A child makes its blocks of ``_spectra`` and ``_bands``.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ class TwoChannelEncoder(WeightlessEncoder):
 
     Notes
     -----
-    Costs two FFTs of n_fft samples for every hop. The spectra of one clip are held at once.
+    Costs two FFTs of n_fft samples for every hop. A long recording is read block by block.
     """
 
     channels = 2

@@ -82,6 +82,12 @@ def _in_float32(encoder: Network) -> Network:
     return plain
 
 
+def refuse_windows(encoder: Any) -> None:
+    """Raise DataError if an encoder hears windows of a clip: a graph hears it at once."""
+    if encoder.longest is None:
+        raise DataError("it hears windows (window_seconds), and an ONNX file hears a clip at once: leave them out")
+
+
 def refuse_other_numbers(encoder: Network) -> None:
     """Raise DataError if an encoder computes in half precision or on another device than the CPU."""
     if encoder.autocast is not None or encoder.device.type != "cpu":

@@ -1,4 +1,4 @@
-"""Writes short-time spectra and the way back as ONNX, as :class:`asdcore_plugins.nn.front_ends.stft.Stft`."""
+"""Writes short-time spectra and the way back as ONNX, as :mod:`asdcore_plugins.nn.front_ends.stft_blocks`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class WrittenSpectra:
 
 
 def spectra_to_onnx(stft: Stft, signal: OnnxValue) -> WrittenSpectra:
-    """Write :meth:`Stft.spectra` of one channel (n_samples,)."""
+    """Write the spectra of one channel (n_samples,)."""
     n_samples = count(signal)
     hop = whole(signal, stft.hop).reshape(1)
     beyond = (hop - n_samples.op("Mod", hop)).op("Mod", hop)
@@ -54,7 +54,7 @@ def spectra_to_onnx(stft: Stft, signal: OnnxValue) -> WrittenSpectra:
 
 
 def waveform_to_onnx(stft: Stft, spectra: WrittenSpectra, n_samples: OnnxValue) -> OnnxValue:
-    """Write :meth:`Stft.waveform`: n_samples is (1,) int64 -> (n_samples,)."""
+    """Write what spectra are put together to: n_samples is (1,) int64 -> (n_samples,)."""
     graph, n_fft = n_samples.graph, stft.n_fft
     # The whole of every spectrum: the upper bins are the lower ones, mirrored and conjugated.
     mirrored = np.r_[0 : n_fft // 2 + 1, (n_fft + 1) // 2 - 1 : 0 : -1]

@@ -1,7 +1,9 @@
 """What turns a waveform into the input of a network: spectra, mel filter banks, bands.
 
 sound          sound that is read piece by piece
-stft           short-time spectra, and the way back
+stft           short-time spectra
+stft_blocks    the same of long recordings, block by block, and the way back
+spooled_mels   mel powers of two channels, in a file
 welch          Welch's power spectral density
 cross_spectra  spectra of two channels, and what they have in common
 spectrograms   log-mel and log-magnitude spectrograms, as the encoders' authors define them

@@ -15,6 +15,7 @@ same bits whatever clips are encoded with it and however many threads there are.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from asdcore import DataError
 from asdcore_plugins.nn.front_ends.mel import MelSums, filled, slaney_bank
+from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.front_ends.stft import framed, hann, power
 
 Floats = NDArray[np.float64]
@@ -31,6 +33,9 @@ Rows = NDArray[np.intp]
 
 FLOOR = 1e-16
 """The smallest density, full scale squared per Hz: 20 dB below what rounding to 16 bits makes. Less is silence."""
+
+TOGETHER = 1024
+"""Frames of a long sound that are transformed together."""
 
 FEWEST = 8
 """Frames without which a coherence says nothing."""
@@ -71,28 +76,86 @@ class CrossSpectra:
 
     def __call__(self, clip: NDArray[np.float32]) -> Complex:
         """(2, n_samples) -> (2, time, bins); raises DataError for a clip of fewer than 8 frames."""
-        if clip.shape[1] < self.shortest:
+        self.times(clip.shape[1])
+        return self._of(clip)
+
+    def times(self, n_samples: int) -> int:
+        """Return how many frames a sound has; raises DataError if they are fewer than 8."""
+        if n_samples < self.shortest:
             raise DataError(
-                f"a clip of {clip.shape[1]} samples is too short for a coherence, which takes {FEWEST} frames, so "
+                f"a clip of {n_samples} samples is too short for a coherence, which takes {FEWEST} frames, so "
                 f"{self.shortest} samples. Set the encoder's n_fft and hop to less."
             )
-        signals = np.array(clip, dtype=np.float64, order="C")
+        return (n_samples - self._n_fft) // self.hop + 1
+
+    def blocks(self, sound: Sound) -> Iterator[Complex]:
+        """Yield the spectra (2, some time, bins) of a sound of any length; the same is raised."""
+        times = self.times(len(sound))
+        for first in range(0, times, TOGETHER):
+            last = min(first + TOGETHER, times) - 1
+            yield self._of(sound.read(first * self.hop, last * self.hop + self._n_fft))
+
+    def _of(self, samples: NDArray[np.float32]) -> Complex:
+        signals = np.array(samples, dtype=np.float64, order="C")
         spectra: Complex = np.fft.rfft(framed(signals, self._n_fft, self.hop) * self.window, axis=-1)
         return spectra
 
 
 def common(spectra: Complex, starts: Rows, stops: Rows) -> Common:
     """(2, time, bins), and the first frame of each segment and the first one after it -> what is common in it."""
+    sums = _Sums()
+    sums.append(spectra)
+    return sums.common(starts, stops)
 
-    def mean(products: NDArray[Any]) -> NDArray[Any]:
-        sums = np.concatenate([np.zeros_like(products[:1]), np.cumsum(products, axis=0)])
-        means: NDArray[Any] = (sums[stops] - sums[starts]) / (stops - starts)[:, None]
-        return means
 
-    # A difference of two sums may be rounded to less than nothing.
-    near, far = (np.maximum(mean(power(channel)), 0.0) for channel in spectra)
-    coherency = mean(spectra[0] * spectra[1].conj()) / np.sqrt((near + FLOOR) * (far + FLOOR))
-    return Common(near, far, coherency / np.maximum(np.abs(coherency), 1.0))
+def common_in_blocks(blocks: Iterable[Complex], starts: Rows, stops: Rows) -> Iterator[Common]:
+    """Yield what :func:`common` returns, some segments at a time, as soon as their frames are there.
+
+    blocks : spectra (2, time, bins), one after the other. starts, stops : neither ever falls.
+    """
+    sums, done = _Sums(), 0
+    for spectra in blocks:
+        sums.append(spectra)
+        ready = int(np.searchsorted(stops, sums.frames, side="right"))
+        if ready > done:
+            yield sums.common(starts[done:ready], stops[done:ready])
+            done = ready
+        sums.forget(int(starts[done]) if done < len(starts) else sums.frames)
+
+
+class _Sums:
+    """Sums over the frames so far, of what densities and coherencies are the means of: row i is that of i frames."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._first = 0
+        self._rows: list[NDArray[Any]] = []
+
+    def append(self, spectra: Complex) -> None:
+        """Add frames (2, time, bins) one by one."""
+        products = [*map(power, spectra), spectra[0] * spectra[1].conj()]
+        if self._rows:
+            self._rows = [
+                np.concatenate([rows, np.cumsum(np.concatenate([rows[-1:], terms]), axis=0)[1:]])
+                for rows, terms in zip(self._rows, products, strict=True)
+            ]
+        else:
+            self._rows = [np.concatenate([np.zeros_like(terms[:1]), np.cumsum(terms, axis=0)]) for terms in products]
+        self.frames += spectra.shape[1]
+
+    def forget(self, frame: int) -> None:
+        """Let go what only segments that begin before a frame need."""
+        self._rows, self._first = [rows[frame - self._first :].copy() for rows in self._rows], frame
+
+    def common(self, starts: Rows, stops: Rows) -> Common:
+        """Return what is common in segments."""
+        near_power, far_power, cross = (
+            (rows[stops - self._first] - rows[starts - self._first]) / (stops - starts)[:, None] for rows in self._rows
+        )
+        # A difference of two sums may be rounded to less than nothing.
+        near, far = (np.maximum(mean, 0.0) for mean in (near_power, far_power))
+        coherency = cross / np.sqrt((near + FLOOR) * (far + FLOOR))
+        return Common(near, far, coherency / np.maximum(np.abs(coherency), 1.0))
 
 
 def unit_bands(sample_rate: int, n_fft: int, n_bands: int) -> MelSums:

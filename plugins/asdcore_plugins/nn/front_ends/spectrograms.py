@@ -107,14 +107,19 @@ def mel_db(
     ``n_fft`` samples, the clip mirrored at its ends), 10 log10(max(x, 1e-10)); with ``top_db``, nothing lies further
     than that below the clip's own maximum.
     """
-    taper = torch.hann_window(n_fft, dtype=torch.float64, device="cpu")
 
     def decibels(clip: Tensor) -> Tensor:
-        energies = _energies(_centred(clip, n_fft, n_fft, hop), taper.mul, n_fft, bank)
-        scaled = energies.clamp_(min=DB_FLOOR).log10_().mul_(10.0)
+        scaled = frames_db(_centred(clip, n_fft, n_fft, hop), bank)
         return scaled if top_db is None else scaled.clamp(min=scaled.max() - top_db)
 
     return _each(waveform, decibels, needed=n_fft // 2 + 1, sample_rate=sample_rate)
+
+
+def frames_db(frames: Tensor, bank: Tensor) -> Tensor:
+    """Frames (n, n_fft) of float64 -> their mel powers in dB (n_mels, n), as :func:`mel_db` has them."""
+    n_fft = frames.shape[1]
+    taper = torch.hann_window(n_fft, dtype=torch.float64, device="cpu")
+    return _energies(frames, taper.mul, n_fft, bank).clamp_(min=DB_FLOOR).log10_().mul_(10.0)
 
 
 def log_stft(waveform: Tensor, *, sample_rate: int, floor: float, mean: float, std: float) -> Tensor:
@@ -142,6 +147,19 @@ def stft_size(sample_rate: int) -> tuple[int, int]:
     ((640, 256), (551, 220))
     """
     return 25 * sample_rate // 1000, 10 * sample_rate // 1000
+
+
+def longest_spectrum(sample_rate: int) -> float:
+    """Return of how many seconds :func:`log_stft` is taken at most: 20 minutes at 16 kHz, fewer at higher rates.
+
+    The mean of the whole clip is removed first, so the clip is held.
+
+    Examples
+    --------
+    >>> longest_spectrum(16000), longest_spectrum(48000)
+    (1200.0, 400.0)
+    """
+    return 1200.0 * 16000 / max(16000, sample_rate)
 
 
 def check_length(n_samples: int, needed: int, sample_rate: int) -> None:

@@ -66,49 +66,33 @@ def frame_powers(signal: Floats, window: Floats, hop: int) -> Floats:
 
 
 class Stft:
-    """Short-time Fourier transform with a periodic Hann window. ``n_fft`` and ``hop`` are in samples."""
+    """Short-time Fourier transform with a periodic Hann window. ``n_fft`` and ``hop`` are in samples.
+
+    Frames are centred at every ``hop``-th sample, the ends mirrored. The last one is centred at or beyond the last
+    sample: an end that only the slope of a window covers could not be put together again.
+    :class:`asdcore_plugins.nn.front_ends.stft_blocks.BlockSpectra` computes it.
+    """
 
     def __init__(self, n_fft: int, hop: int) -> None:
         if n_fft < 2 or not 0 < hop <= n_fft // 2:
             raise ValueError(f"n_fft must be at least 2 and 0 < hop <= n_fft / 2, got n_fft={n_fft}, hop={hop}")
         self.n_fft, self.hop = n_fft, hop
-        self._window = hann(n_fft)
-
-    def spectra(self, signals: Floats) -> Spectra:
-        """(2, n_samples) -> (2, time, bins): frames centred at every hop-th sample, the ends reflected.
-
-        The last frame is centred at or beyond the last sample: an end that only the slope of a window covers could not
-        be put together again.
-        """
-        half, beyond = self.n_fft // 2, -signals.shape[1] % self.hop
-        padded = np.pad(signals, ((0, 0), (half, self.n_fft - half + beyond)), mode="reflect")
-        spectra: Spectra = np.fft.rfft(framed(padded, self.n_fft, self.hop) * self._window, axis=-1)
-        return spectra
-
-    def waveform(self, spectra: Spectra, n_samples: int) -> Floats:
-        """(time, bins) -> (n_samples,): windowed overlap-add, divided by the squared windows that overlap there."""
-        frames = np.fft.irfft(spectra, self.n_fft, axis=-1) * self._window
-        total = np.zeros((len(frames) - 1) * self.hop + self.n_fft)
-        weight = np.zeros_like(total)
-        for t, frame in enumerate(frames):
-            place = slice(t * self.hop, t * self.hop + self.n_fft)
-            total[place] += frame
-            weight[place] += np.square(self._window)
-        kept = slice(self.n_fft // 2, self.n_fft // 2 + n_samples)
-        samples: Floats = total[kept] / weight[kept]
-        return samples
+        self.window = hann(n_fft)
 
 
 def near_and_far(audio: NDArray[np.float32], view: str, n_samples: int = 1) -> Floats:
     """(2, n_samples) float32 -> the same in float64; raises DataError for other channel counts and shorter clips."""
-    if len(audio) != 2:
-        raise DataError(
-            f"the view {view!r} needs a near and a far channel, but the recording has {len(audio)}. "
-            "Use the view 'near' for recordings of one channel."
-        )
-    if audio.shape[1] < n_samples:
-        raise DataError(
-            f"the recording ({audio.shape[1]} samples) is shorter than the window of {view!r} ({n_samples})"
-        )
+    check_near_and_far(*audio.shape, view=view, shortest=n_samples)
     # The order in which numpy sums follows the memory layout; one layout, one result.
     return np.array(audio, dtype=np.float64, order="C")
+
+
+def check_near_and_far(n_channels: int, n_samples: int, *, view: str, shortest: int = 1) -> None:
+    """Raise DataError unless there are two channels of ``shortest`` samples or more."""
+    if n_channels != 2:
+        raise DataError(
+            f"the view {view!r} needs a near and a far channel, but the recording has {n_channels}. "
+            "Use the view 'near' for recordings of one channel."
+        )
+    if n_samples < shortest:
+        raise DataError(f"the recording ({n_samples} samples) is shorter than the window of {view!r} ({shortest})")

@@ -6,7 +6,10 @@ so that none holds padding. The patches of the windows follow one another in tim
 one token a window, are averaged over the windows. So a mean over time is one over the whole clip. A clip that fits is
 heard as ever.
 
-A long recording is read window by window, and never held as a whole.
+Other networks take a clip of any length at once, in memory that grows with it, with attention by the square. So they
+refuse one beyond a bound, and hear windows only if they are told to (``window_seconds``).
+
+A long recording is read window by window, and never held as a whole; of one that is cut, only what is heard is read.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 from asdcore import Tokens
 from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.running.run import TorchEncoder
+from asdcore_plugins.stats.parameters import between
 
 Audio = NDArray[np.float32]
 Floats = NDArray[np.float32 | np.float64]
@@ -50,12 +54,15 @@ class Windowed(TorchEncoder):
     ----------
     hears : float or None
         Seconds of a clip that are heard at most; None if all of it is.
+    longest : float or None
+        Seconds of a clip that may go through the network at once; None if it is never given more than windows.
     encode_blocks : function or None
         Encodes a long recording as it reads it (:mod:`asdcore.contract.long_sound`); None if the network is given more
         than windows.
     """
 
     hears: float | None = None
+    longest: float | None = None
     encode_blocks: EncodeBlocks | None = None
     _fits: int
     _window: int
@@ -82,34 +89,72 @@ class Windowed(TorchEncoder):
             raise ValueError(f"beyond is {beyond!r}; allowed are {' and '.join(map(repr, BEYOND))}")
         self._beyond, self._fits, self._window = beyond, fits, window
         self.hears = fits / self.sample_rate if beyond == "cut" else None
-        self.encode_blocks = self._encode_blocks if beyond == "windows" and fits < sys.maxsize else None
+        self.encode_blocks = None
+        if fits < sys.maxsize:
+            self.encode_blocks = self._encode_blocks if beyond == "windows" else self._encode_kept
+
+    def take_whole(self, window_seconds: float | None, longest: float) -> None:
+        """Set that a clip is heard as a whole, or in windows if it is longer than one.
+
+        Parameters
+        ----------
+        window_seconds : float or None
+            The length of a window; None hears every clip as a whole.
+        longest : float
+            Seconds that may go through the network at once.
+
+        Raises
+        ------
+        ValueError
+            If ``window_seconds`` is no number above 0, or more than ``longest``.
+        """
+        if window_seconds is None:
+            self.longest = longest
+            self.reach("windows", fits=sys.maxsize, window=sys.maxsize)
+            return
+        seconds = between("window_seconds", window_seconds, 0, longest, high_included=True)
+        window = max(1, round(seconds * self.sample_rate))
+        self.reach("windows", fits=window, window=window)
+
+    def kept(self, n_samples: int) -> tuple[int, int]:
+        """Return where what is heard of a clip that is cut begins and ends; the front end leaves out what is over."""
+        # A frame at the end hears a little of what comes after it: a second is plenty.
+        return 0, min(n_samples, self._fits + self.sample_rate)
 
     def windows(self, audio: Audio) -> Iterator[Audio]:
         """(1, n_samples) -> what goes through the network for that clip, (1, n) each."""
         n_samples = audio.shape[-1]
-        if self._beyond == "cut" or n_samples <= self._fits:
+        if self._beyond == "cut":
+            start, stop = self.kept(n_samples)
+            yield audio[..., start:stop]
+            return
+        if n_samples <= self._fits:
             yield audio
             return
         for start in starts(n_samples, self._window):
             yield audio[..., start : start + self._window]
 
+    def _encode_kept(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[dict[int | str, Tokens]]:
+        """Yield the tokens of a recording that is cut."""
+        prepared = [self.prepare_window(sound.read(*self.kept(len(sound)))[None])]
+        yield from self.encode_windows(prepared, layers)
+
     def _encode_blocks(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[dict[int | str, Tokens]]:
-        """Yield the patches of one recording, window by window; at the end those of which a window has one token."""
+        """Yield the patches of one recording, window by window; at the end what is averaged over windows."""
         length = len(sound) if len(sound) <= self._fits else self._window
-        single: dict[int | str, list[Tokens]] = {}
-        none: dict[int | str, Tokens] = {}
+        averaged: dict[int | str, list[Tokens]] = {}
         first = iter(starts(len(sound), length))
         while together := list(islice(first, AT_ONCE)):
             windows = [self.prepare_window(sound.read(start, start + length)[None]) for start in together]
             for tokens in self.encode_windows(windows, layers):
-                patches = {layer: Tokens(of_layer.patches) for layer, of_layer in tokens.items()}
-                none = {layer: Tokens(of_layer.patches[:, :0]) for layer, of_layer in patches.items()}
-                alone = {layer for layer, of_layer in patches.items() if of_layer.patches.shape[1] == 1}
-                for layer in alone:
-                    single.setdefault(layer, []).append(patches[layer])
-                yield patches | {layer: none[layer] for layer in alone}
-        if single:
-            yield none | {layer: _layer(of_windows) for layer, of_windows in single.items()}
+                given = {}
+                for layer, of_layer in tokens.items():
+                    in_time, alone = _apart(of_layer)
+                    given[layer] = in_time
+                    averaged.setdefault(layer, []).append(alone)
+                yield given
+        if averaged:
+            yield {layer: _layer(of_windows) for layer, of_windows in averaged.items()}
 
     def prepare(self, audio: Audio) -> list[Any]:
         """(1, n_samples) float32 -> what the network is given for each window of that clip, (1, ...) on the CPU."""
@@ -155,6 +200,14 @@ def _layer(windows: Sequence[Tokens]) -> Tokens:
     special = [window.special for window in windows if window.special is not None]
     together = _mean(patches) if all(window.shape[1] == 1 for window in patches) else np.concatenate(patches, axis=1)
     return Tokens(together, _mean(special) if special else None)
+
+
+def _apart(tokens: Tokens) -> tuple[Tokens, Tokens]:
+    """Return of a window's tokens those that follow others in time, and those that are averaged over windows."""
+    none = tokens.patches[:, :0]
+    if tokens.patches.shape[1] == 1:
+        return Tokens(none), tokens
+    return Tokens(tokens.patches), Tokens(none, tokens.special)
 
 
 def _mean(arrays: Sequence[Floats]) -> Floats:

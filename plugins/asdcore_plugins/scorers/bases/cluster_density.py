@@ -11,9 +11,10 @@ and three come. So the quantile of a bank without it lies among the few values a
 With ``without``, the clips that a clip must not rest on are not among its neighbours, and so not in its ratios and its
 cluster. For a bank that lacks a set of clips all ratios are computed again.
 
-A cluster ends within the nearer half of a small bank. At its edge gaps are wide, so that clusters would end there in a
-bank of hardly more than k clips, and elsewhere if some are left out: of 70 normals, with k = 64 and 9 left out with
-each, 45 % of new normals lay above the 0.8 quantile of the out-of-fold scores.
+A cluster ends within the nearer half of a small bank, or of a small domain if neighbours are of the same one. At the
+edge gaps are wide, so that clusters would end there in a bank of hardly more than k clips, and elsewhere if some are
+left out: of 70 normals, with k = 64 and 9 left out with each, 45 % of new normals lay above the 0.8 quantile of the
+out-of-fold scores.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class ClusterScorer(LocalDensity):
     Parameters
     ----------
     k
-        Neighbours among which a cluster can end, at least 3; half of a bank's other clips if that is less.
+        Neighbours among which a cluster can end, at least 3; half of the other clips that may be neighbours if that is
+        less.
     quantile
         Share of ratios that are small enough to end a cluster, 0 to 1.
     among
@@ -67,7 +69,7 @@ class ClusterScorer(LocalDensity):
         super().__init__(self.name, whole("k", k, least=FEWEST), among, metric, references)
 
     def _density(self, near: Neighbours, counted: Flags, target: Flags) -> ClusterDensity:
-        return ClusterDensity(near, counted, self._quantile)
+        return ClusterDensity(near, counted, self._quantile, target if self._among == "domain" else None)
 
 
 class ClusterDensity:
@@ -81,15 +83,20 @@ class ClusterDensity:
         (n,) clips whose ratios count for the quantile.
     quantile
         Share of ratios that are small enough to end a cluster.
+    target
+        (n,) clips of the target domain, if those of a domain are neighbours of no others.
     """
 
-    def __init__(self, near: Neighbours, counted: Flags, quantile: float) -> None:
+    def __init__(self, near: Neighbours, counted: Flags, quantile: float, target: Flags | None = None) -> None:
         # With the neighbour that steps in: one ratio more than counts.
         self._distance, ratio = near.distance, smoothed(near.distance)
         there = np.isfinite(near.distance)
         self._count = there.sum(axis=1)
         self._sums = np.cumsum(np.where(there, near.distance, 0.0), axis=1)
         self._sums[~there[:, 0]] = np.nan
+        self._group = np.zeros(len(counted), np.intp) if target is None else target.astype(np.intp)
+        self._usual_limit = self._limit(counted)
+        ratio[_beyond(self._usual_limit, ratio.shape[1]) & (self._usual_limit < self._most)[:, None]] = np.inf
         used = np.isfinite(ratio[:, :-1]) & counted[:, None]
         self._bound, self._quantile, self._counted = ChangedQuantile(ratio[:, :-1][used], quantile), quantile, counted
         rank = np.full(used.shape, -1)
@@ -100,11 +107,21 @@ class ClusterDensity:
 
     def of(self, banks: Banks) -> Floats:
         """Return rho (b, n) in every bank; nan for clips without others, arbitrary for the missing clip."""
-        if self._is_small:
+        is_small = np.where(banks.missing >= 0, self._is_small[banks.missing], self._is_small.all())
+        if is_small.all():
             return self._one_by_one(banks)
+        if not is_small.any():
+            return self._at_once(banks)
+        rho = np.empty((len(is_small), len(self._count)))
+        rho[is_small] = self._one_by_one(banks.chosen(is_small))
+        rho[~is_small] = self._at_once(banks.chosen(~is_small))
+        return rho
+
+    def _at_once(self, banks: Banks) -> Floats:
+        """Return rho (b, n) in banks that lack no clip of a small group: only near a loss something changes."""
         meeting = self._meeting(banks)
         bounds = self._bounds(banks, meeting)
-        usual, count = self._ratio[:, 2:-2], np.minimum(self._count, self._distance.shape[1] - 1)
+        usual, count = self._ratio[:, 2:-2], np.minimum(self._count, self._usual_limit)
         # Most clusters end at the same place whichever of the bounds is taken.
         sizes = np.tile(cluster_sizes(usual, bounds.max(), count), (len(bounds), 1))
         moves = np.flatnonzero(sizes[0] != cluster_sizes(usual, bounds.min(), count))
@@ -133,24 +150,32 @@ class ClusterDensity:
 
     def _of_bank(self, lost: Indices, distances: Floats, counted: Flags) -> Floats:
         """Return rho (n,) in a bank in which the clips ``lost`` (p,) have these neighbours (p, k), others the usual."""
-        k, limit = self._distance.shape[1] - 1, self._limit(int(counted.sum()))
+        k, limit = self._most, self._limit(counted)
         there = np.isfinite(distances)
         ratio, sums = self._ratio[:, 2:-2].copy(), self._sums[:, :k].copy()
         count = np.minimum(self._count, k)
         ratio[lost], count[lost] = smoothed(distances), there.sum(axis=1)
         sums[lost] = np.cumsum(np.where(there, distances, 0.0), axis=1)
-        ratio[:, limit - 2 :] = np.inf
+        ratio[_beyond(limit, ratio.shape[1])] = np.inf
         sizes = cluster_sizes(ratio, exact_quantile(ratio[counted], self._quantile), np.minimum(count, limit))
         return np.where(count > 0, sums[np.arange(len(count)), sizes - 1] / sizes, np.nan)
 
-    def _limit(self, n: int) -> int:
-        """Return among how many neighbours a cluster can end in a bank of ``n`` clips: k, or half of the others."""
-        return min(max((n - 1) // 2, FEWEST), int(self._distance.shape[1]) - 1)
+    @property
+    def _most(self) -> int:
+        return int(self._distance.shape[1]) - 1
+
+    def _limit(self, counted: Flags, fewer: int = 0) -> Indices:
+        """Return among how many neighbours a cluster can end (n,) in a bank of clips (n,): k, or half of the others.
+
+        ``fewer`` says how many more clips of each group are missing.
+        """
+        others = np.bincount(self._group[counted], minlength=2)[self._group] - 1 - fewer
+        return np.clip(others // 2, FEWEST, self._most)
 
     @cached_property
-    def _is_small(self) -> bool:
-        """Whether k is more than half of the others, here or in a bank that lacks a clip."""
-        return self._limit(int(self._counted.sum()) - 1) < int(self._distance.shape[1]) - 1
+    def _is_small(self) -> Flags:
+        """Whether k is more than half of the others of a clip's group (n,), here or if one is missing."""
+        return np.asarray(self._limit(self._counted, 1) < self._most)
 
     def _meeting(self, banks: Banks) -> Floats:
         """Return the two ratios (p, 2) that meet at the place of a lost neighbour; inf for one that does not count."""
@@ -186,6 +211,11 @@ class ClusterDensity:
         come, come_to = np.column_stack([meeting, last]).ravel(), np.repeat(banks.bank, 3)
         counts, there = gone >= 0, come < np.inf
         return self._bound.after(len(banks.missing), gone[counts], gone_from[counts], come[there], come_to[there])
+
+
+def _beyond(limit: Indices, columns: int) -> Flags:
+    """Return the ratios (n, columns) behind the limits (n,) of neighbours among which a cluster can end."""
+    return np.asarray(np.arange(columns) >= limit[:, None] - 2)
 
 
 def smoothed(distance: Floats) -> Floats:

@@ -38,7 +38,7 @@ class BoundedDistances:
     >>> far = BoundedDistances(NearestRows(rows, "euclidean", {"all": every}, every), np.array([[4.0]]))
     >>> bool((far.lower <= [[4.0, 1.0, 6.0]]).all())
     True
-    >>> [found.tolist() for found in far.nearest(0, every, 2)]
+    >>> [values.tolist() for values in far.nearest(0, every, 2)]
     [[1, 0], [1.0, 4.0]]
     """
 

@@ -90,6 +90,11 @@ class Banks:
     row: Indices
     column: Indices
 
+    def chosen(self, which: Flags) -> Banks:
+        """Return some of these banks, by flags (b,)."""
+        lost, place = which[self.bank], np.cumsum(which) - 1
+        return Banks(self.neighbours, self.missing[which], place[self.bank[lost]], self.row[lost], self.column[lost])
+
     def distances(self) -> Floats:
         """Return the distances (p, k) of the clips that lost a neighbour to the k nearest others they now have."""
         places = np.arange(self.neighbours.distance.shape[1] - 1)

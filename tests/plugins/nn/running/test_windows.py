@@ -109,12 +109,40 @@ def test_a_long_recording_is_read_window_by_window_with_the_same_tokens(n_sample
     blocks = list(Frames().encode_blocks(sound, [0, "mean"]))
     for layer, tokens in whole.items():
         assert np.concatenate([block[layer].patches for block in blocks], axis=1).tobytes() == tokens.patches.tobytes()
-        assert all(block[layer].special is None for block in blocks)
+        assert all(block[layer].special is None for block in blocks[:-1])
+        special = blocks[-1][layer].special
+        assert (special is None) == (tokens.special is None)
+        assert special is None or special.tobytes() == tokens.special.tobytes()
     assert sound.most <= 49
 
 
+@pytest.mark.parametrize("n_samples", [10, 49, 150, 1234])
+def test_of_a_long_recording_that_is_cut_only_what_is_heard_is_read(n_samples):
+    (clip,) = noise(1, n_samples)
+    sound = Read(clip)
+    (block,) = Frames("cut").encode_blocks(sound, [0])
+    whole = Frames().encode(clip[None, :49], [0])[0]
+    assert (block[0].patches.tobytes(), block[0].special.tobytes()) == (
+        whole.patches.tobytes(),
+        whole.special.tobytes(),
+    )
+    assert sound.most <= 49 + Frames.sample_rate
+
+
+def test_a_network_that_takes_clips_as_they_are_has_a_bound_or_windows():
+    encoder = Frames()
+    encoder.take_whole(None, longest=0.5)
+    assert (encoder.longest, encoder.encode_blocks) == (0.5, None)
+    encoder = Frames()
+    encoder.take_whole(0.4, longest=0.5)
+    assert encoder.longest is None
+    (clip,) = noise(1, 1234)
+    assert len(encoder.prepare(clip[None])) == 31
+    with pytest.raises(ValueError, match=r"window_seconds must be a number above 0 and at most 0\.5, got 0\.6"):
+        encoder.take_whole(0.6, longest=0.5)
+
+
 def test_what_is_given_the_whole_reads_no_blocks():
-    assert Frames("cut").encode_blocks is None
     endless = Frames()
     endless.reach("windows", fits=sys.maxsize, window=40)
     assert endless.encode_blocks is None

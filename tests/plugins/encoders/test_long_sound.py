@@ -1,0 +1,95 @@
+"""Long recordings: networks read them piece by piece with the tokens of the whole, or say how much they take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+import asdcore
+from asdcore.testing import checks
+from asdcore_plugins.nn.mobilenet import MobileNetV3
+
+FOLDER = Path(__file__).parents[2] / "golden" / "encoders"
+
+IN_BLOCKS = checks("encoder")["check_encoder_in_blocks"]
+
+GOLDEN = {
+    "audiomae": ("audiomae/checkpoint_pretrained.pth", {"num_heads": 4}),
+    "beats": ("beats/checkpoint_pretrained.pt", {}),
+    "ced_audio": ("ced/hf", {"num_heads": 4}),
+    "dasheng": ("dasheng/checkpoint.pt", {"num_heads": 4}),
+    "eat": ("eat/hf_finetune", {"num_heads": 4, "target_length": 256}),
+    "echo": ("echo/model.safetensors", {"num_heads": 4}),
+    "fisher": ("fisher/model.pt", {}),
+    "passt": ("passt/checkpoint.pt", {"num_heads": 4}),
+}
+"""Encoders of which the repository holds a small checkpoint."""
+
+SPEECH = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "conv_dim": (8,) * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+
+
+def golden(name, **parameters):
+    file, own = GOLDEN[name]
+    return asdcore.load_encoder(name, checkpoint=FOLDER / file, **own, **parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("audiomae", {"beyond": "cut"}),
+        ("beats", {"window_seconds": 2.5}),
+        ("ced_audio", {}),
+        ("ced_audio", {"beyond": "windows"}),
+        ("dasheng", {"exact": True}),
+        ("eat", {"beyond": "cut"}),
+        ("echo", {"beyond": "windows"}),
+        ("fisher", {}),
+        ("passt", {"beyond": "cut"}),
+    ],
+)
+def test_blocks_are_the_whole_whatever_is_done_with_a_long_clip(name, parameters):
+    encoder = golden(name, **parameters)
+    assert encoder.encode_blocks is not None
+    assert getattr(encoder, "longest", None) is None
+    IN_BLOCKS(lambda: encoder)
+
+
+def test_convolutions_and_speech_hear_windows_if_they_are_told_to(tmp_path, random_state):
+    torch.save(random_state(MobileNetV3(0.1, 10)), tmp_path / "mn01.pt")
+    transformers.HubertModel(transformers.HubertConfig(**SPEECH)).save_pretrained(tmp_path / "hubert")
+    for name, checkpoint in (("efficientat", tmp_path / "mn01.pt"), ("hubert", tmp_path / "hubert")):
+        encoder = asdcore.load_encoder(name, checkpoint=str(checkpoint), window_seconds=5)
+        IN_BLOCKS(lambda encoder=encoder: encoder)
+        whole = asdcore.load_encoder(name, checkpoint=str(checkpoint))
+        assert whole.encode_blocks is None
+        assert whole.longest == pytest.approx({"efficientat": 2400.0, "hubert": 60.0}[name])
+
+
+def test_what_is_heard_at_once_has_a_bound():
+    assert golden("beats").longest == 60.0
+    assert [golden("echo", sample_rate=rate).longest for rate in (8000, 16000, 48000)] == [1200.0, 1200.0, 400.0]
+    assert golden("fisher", beyond="cut").longest == 1200.0
+    assert golden("fisher").longest is None
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 61, "10", True, float("nan")])
+def test_a_window_that_cannot_be_is_refused(seconds):
+    with pytest.raises(asdcore.PluginError, match="window_seconds must be a number above 0 and at most 60, got"):
+        golden("beats", window_seconds=seconds)
+
+
+@pytest.mark.parametrize("beyond", ["cut", "", None])
+def test_echo_hears_pieces_or_windows(beyond):
+    with pytest.raises(asdcore.PluginError, match="beyond is .*; allowed are 'pieces' and 'windows'"):
+        golden("echo", beyond=beyond)
