@@ -7,7 +7,7 @@ is given files that are open already.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,21 @@ def read_csv(path: Path, **options: Any) -> pl.DataFrame:
     """Return the table in a CSV file; ``options`` are those of polars."""
     with path.open("rb") as file:
         return pl.read_csv(file, **options)
+
+
+def csv_in_batches(path: Path, rows: int, **options: Any) -> Iterator[pl.DataFrame]:
+    r"""Yield the table in a CSV file, about ``rows`` rows at a time; ``options`` are those of polars' ``scan_csv``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from asdcore.basics.table_files import csv_in_batches
+    >>> _ = Path("~.csv").write_text("x\n1\n2\n")
+    >>> [batch["x"].to_list() for batch in csv_in_batches(Path("~.csv"), 10)]
+    [[1, 2]]
+    """
+    with path.open("rb") as file:
+        yield from pl.scan_csv(file, **options).collect_batches(chunk_size=rows, maintain_order=True, lazy=True)
 
 
 def write_parquet(frame: pl.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:
