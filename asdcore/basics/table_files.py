@@ -3,11 +3,14 @@
 Polars takes a path for more than a name: ``~`` is the home folder, ``[1]``, ``*`` and ``?`` are patterns that may match
 files of other folders, ``file:`` is the beginning of an address, and bytes that are not UTF-8 are no path at all. So it
 is given files that are open already.
+
+Of an open file polars makes a memory map. On a network file system a map ends the process (SIGBUS) when another machine
+replaces the file, or its server goes. So what a store holds is given as bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +29,12 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     >>> read_parquet(Path("~.parquet"))["clip"].to_list()
     ['a.wav']
     """
-    with path.open("rb") as file:
-        return pl.read_parquet(file, columns=columns)
+    return pl.read_parquet(path.read_bytes(), columns=columns)
 
 
 def parquet_schema(path: Path) -> Mapping[str, pl.DataType]:
     """Return {column: type} of a Parquet file."""
-    with path.open("rb") as file:
-        return pl.read_parquet_schema(file)
+    return pl.read_parquet_schema(path.read_bytes())
 
 
 def parquet_metadata(path: Path) -> Mapping[str, str]:
@@ -46,6 +47,21 @@ def read_csv(path: Path, **options: Any) -> pl.DataFrame:
     """Return the table in a CSV file; ``options`` are those of polars."""
     with path.open("rb") as file:
         return pl.read_csv(file, **options)
+
+
+def csv_in_batches(path: Path, rows: int, **options: Any) -> Iterator[pl.DataFrame]:
+    r"""Yield the table in a CSV file, about ``rows`` rows at a time; ``options`` are those of polars' ``scan_csv``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from asdcore.basics.table_files import csv_in_batches
+    >>> _ = Path("~.csv").write_text("x\n1\n2\n")
+    >>> [batch["x"].to_list() for batch in csv_in_batches(Path("~.csv"), 10)]
+    [[1, 2]]
+    """
+    with path.open("rb") as file:
+        yield from pl.scan_csv(file, **options).collect_batches(chunk_size=rows, maintain_order=True, lazy=True)
 
 
 def write_parquet(frame: pl.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:

@@ -106,7 +106,7 @@ def _title(subjects: Sequence[Subject]) -> str:
 def _official(statistics: Statistics) -> list[dict[str, Any]]:
     ends = {"score": "estimate", "low": "low", "high": "high"}
     rows = [
-        {"system": name} | {key: rounded(100 * getattr(interval, value), 2) for key, value in ends.items()}
+        {"system": name} | {key: rounded(100 * getattr(interval, value), 4) for key, value in ends.items()}
         for name, interval in statistics.official.items()
     ]
     return sorted(rows, key=lambda row: (-float(str(row["score"])), str(row["system"])))

@@ -33,7 +33,7 @@ def write_csv(
     columns = list(dict.fromkeys(f"{places[row['machine'], row['section']]} {row['cell']}" for row in statistics.cells))
     rows: list[list[Any]] = [["system", total_name(subjects), "low", "high", *columns]]
     for name, interval in statistics.official.items():
-        cells = {f"{places[row['machine'], row['section']]} {row['cell']}": row["estimate"]
+        cells = {f"{places[row['machine'], row['section']]} {row['cell']}": f"{row['estimate']:.2f}"
                  for row in statistics.cells if row["system"] == name}  # fmt: skip
         ends = (f"{100 * fraction:.2f}" for fraction in (interval.estimate, interval.low, interval.high))
         rows.append([name, *ends, *(cells.get(column, "") for column in columns)])

@@ -122,7 +122,7 @@ def ledger_excerpt(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
 def _cell(subject: Subject, system: str, row: dict[str, Any], cell: str) -> dict[str, Any]:
     """Return one cell with its interval, in percent."""
     interval: Interval = row[cell]
-    values = {name: rounded(100 * getattr(interval, name), 2) for name in ("estimate", "low", "high")}
+    values = {name: rounded(100 * getattr(interval, name), 4) for name in ("estimate", "low", "high")}
     where = {"machine": row["machine"], "section": row["section"]}
     return where | {"system": subject.title(system), "cell": called(cell)} | values
 

@@ -12,6 +12,7 @@ import pytest
 import asdcore
 import asdcore_plugins
 from asdcore.basics.table_files import (
+    csv_in_batches,
     parquet_metadata,
     parquet_schema,
     read_csv,
@@ -60,6 +61,7 @@ def test_a_folder_of_any_name_holds_its_own_table(name, tmp_path, monkeypatch):
     assert list(parquet_schema(folder / "t.parquet")) == TABLE.columns
     assert parquet_metadata(folder / "t.parquet")["of"] == "me"
     assert read_csv(folder / "t.csv").equals(TABLE)
+    assert pl.concat(csv_in_batches(folder / "t.csv", 1)).equals(TABLE)
 
 
 def test_the_bytes_are_those_of_polars_itself(tmp_path):
@@ -88,4 +90,18 @@ def test_nobody_gives_polars_a_path():
                     calls.append((file.name, call[0], given))
     outside = [call for call in calls if call[0] != "table_files.py"]
     assert [call for call in outside if not OPEN.search(call[2])] == []
-    assert len(calls) - len(outside) == 6
+    assert len(calls) - len(outside) == 7
+
+
+@pytest.mark.parametrize(("name", "look"), [("read_parquet", read_parquet), ("read_parquet_schema", parquet_schema)])
+def test_polars_is_given_no_file_of_which_it_would_make_a_memory_map(tmp_path, monkeypatch, name, look):
+    write_parquet(TABLE, tmp_path / "x")
+    given, of_polars = [], getattr(pl, name)
+
+    def listen(source, **options):
+        given.append(source)
+        return of_polars(source, **options)
+
+    monkeypatch.setattr(pl, name, listen)
+    look(tmp_path / "x")
+    assert [type(source) for source in given] == [bytes]

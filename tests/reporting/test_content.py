@@ -7,11 +7,12 @@ import pytest
 import asdcore
 from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.preflight.complexity import complexity
+from asdcore.reporting.content import _official
 from asdcore.reporting.cost import costs
 from asdcore.reporting.provenance import origin
 from asdcore.reporting.reported_runs import open_subjects
 from asdcore.reporting.statistics import Statistics
-from asdcore.reporting.summary import headline, listed, matrix
+from asdcore.reporting.summary import headline, listed, matrix, percent
 
 PLACES = {("fan", "00"): "fan", ("valve", "00"): "valve"}
 
@@ -61,6 +62,13 @@ def test_the_matrix_is_ordered_by_score_and_mirrors_itself():
     verdicts = [one["verdict"] for one in rows[2]["cells"]]
     assert verdicts == ["worse", "worse", "none"]
     assert rows[0]["cells"][1]["verdict"] == "even"
+
+
+def test_the_chart_rounds_a_score_as_the_headline_does():
+    """68.7498 is 68.7: rounded to 68.75 before, it would be drawn as 68.8."""
+    statistics = Statistics({"A": interval(0.687498)}, [], [])
+    (row,) = _official(statistics)
+    assert f"{row['score']:.1f}" == percent(statistics.official["A"]).partition(" ")[0] == "68.7"
 
 
 def test_systems_on_other_clips_are_not_set_against_each_other():

@@ -7,6 +7,7 @@ damage          what a format's library raises, as one message
 time_stamps     reads a sample rate off time stamps, and sees whether they jump
 
 csv_table       CSV by polars
+csv_columns     its columns as numbers, however many rows there are
 csv_head        how such a table is written: separator, names of columns, first number
 hdf5            HDF5 by h5py
 hdf5_datasets   what a dataset of HDF5 says of itself

@@ -7,6 +7,7 @@ is the field of a structure. MATLAB's files name no rate and no unit; a variable
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from asdcore.data.formats.hdf5 import MOST, RATES, Hdf5Recording
 
 NEW = b"MATLAB 7.3"
 """How a file of version 7.3 begins, which is HDF5 inside."""
+
+LARGEST = 1 << 27
+"""Numbers of a variable that is read: SciPy reads it whole, in 1.1 GB if they are doubles."""
 
 NUMBERS = ("double", "single", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
@@ -92,6 +96,11 @@ class MatlabRecording:
             self.others[name] = f"{' x '.join(map(str, shape))} numbers"
             return
         rate, trouble = stated_rate(rates)
+        if math.prod(shape) > LARGEST:
+            trouble = (
+                f"has {math.prod(shape)} numbers, and at most {LARGEST} are read of a MATLAB file before version 7.3, "
+                "since all of them are at once. Save it with '-v7.3'"
+            )
         axis = int(shape[1] > shape[0])
         many = shape[1 - axis]
         names = [name] if many == 1 else [f"{name}[{number}]" for number in range(1, many + 1)]

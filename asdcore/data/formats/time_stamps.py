@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -96,8 +97,11 @@ def rate_of(stretches: Sequence[tuple[int, NDArray[Any]]], last: int) -> tuple[f
 
 def _coarseness(stretches: Sequence[tuple[int, NDArray[Any]]], period: float) -> float:
     """Return the step in which time stamps are written, in seconds, if it is coarser than a sample; else 0."""
-    steps = np.concatenate([np.diff(stamps) for _, stamps in stretches])
-    if not (steps == 0).any():
+    step, repeats = math.inf, False
+    for _, stamps in stretches:
+        steps = np.diff(stamps)
+        repeats = repeats or bool((steps == 0).any())
+        step = float(steps[steps > 0].min(initial=step))
+    if not repeats:
         return 0.0
-    step = float(steps[steps > 0].min(initial=np.inf))
     return step if COARSE * period < step < np.inf else 0.0

@@ -34,6 +34,9 @@ _EDGE = re.compile(rb" {4}-1 *\r?(?:\n|\Z)")
 
 _NONE = ("", "NONE")
 
+MOST = 1 << 24
+"""Samples of a data set that is read: pyuff reads it whole, and takes 65 bytes for each, so 1.1 GB."""
+
 
 class UffRecording:
     """An open universal file; a data set is read whole when samples of it are first asked for."""
@@ -66,8 +69,15 @@ class UffRecording:
 
     def _channel(self, number: int, about: dict[str, Any]) -> Channel:
         unit = _header_line(about, "ordinate_axis_units_lab")
+        n_samples = int(about["num_pts"])
+        if n_samples > MOST:
+            trouble = (
+                f"has {n_samples} samples, and at most {MOST} are read of a UFF58, since all of them are at once. Save "
+                "it as HDF5 or WAV"
+            )
+            return Channel(_named(about), None, unit, n_samples, number, trouble)
         rate, trouble = self._rate(number, about)
-        return Channel(_named(about), rate, unit, int(about["num_pts"]), number, trouble)
+        return Channel(_named(about), rate, unit, n_samples, number, trouble)
 
     def _rate(self, number: int, about: dict[str, Any]) -> tuple[float | None, str]:
         """Return the sample rate in Hz, and what is wrong with it; none if the abscissa is in an unknown unit."""

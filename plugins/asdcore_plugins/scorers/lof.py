@@ -214,6 +214,9 @@ class LOF(NeighbourScorer):
             surroundings[name] = _Surroundings(distinct.clips, furthest, density, float(least))
             kept[name] = distinct.clips[there[distinct.clips]]
         self._keep(kept)
+        # A reference of repeated clips may be left out now.
+        self._neighbours = {name: self._neighbours[name] for name in self._members}
+        self._distinct = {name: self._distinct[name] for name in self._members}
         self._surroundings = {name: surroundings[name] for name in self._members}
 
     @staticmethod

@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 
 from asdcore.data.audio import decode_new, inspect_audio
+from asdcore.data.formats import csv_columns, csv_table
 from asdcore.errors import DataError
 
 RATE = 1000
+
+
+@pytest.fixture(autouse=True, params=[7, csv_columns.ROWS])
+def rows_at_once(request, monkeypatch):
+    """Read every table in one batch, and in many, whose numbers lie in a file."""
+    monkeypatch.setattr(csv_columns, "ROWS", request.param)
+    monkeypatch.setattr(csv_table, "IN_MEMORY", 1000 if request.param == 7 else csv_table.IN_MEMORY)
+
+
 VALUES = np.round(np.random.default_rng(0).standard_normal((400, 2)), 4)
 
 

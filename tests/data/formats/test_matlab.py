@@ -7,6 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from asdcore.data.audio import decode_new, inspect_audio
+from asdcore.data.formats import matlab
 from asdcore.errors import DataError
 
 
@@ -107,3 +108,11 @@ def test_version_7_3_knows_timetables_text_and_empty_variables_from_samples(tmp_
     assert (inspect_audio(path).sample_rate, inspect_audio(path).n_samples) == (25600, len(signal))
     with pytest.raises(DataError, match="its run/tt is no channel of numbers in time: timetable of MATLAB"):
         inspect_audio(path.with_name("new.mat#channel=run%2Ftt"))
+
+
+def test_a_variable_that_is_too_large_to_be_read_whole_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    savemat(tmp_path / "a.mat", {"x": np.zeros((1000, 2))})
+    monkeypatch.setattr(matlab, "LARGEST", 1999)
+    monkeypatch.setattr(matlab.MatlabRecording, "_variable", None)
+    with pytest.raises(DataError, match=r"a.mat.*: its channel x\[1\] has 2000 numbers, and at most 1999 .* '-v7.3'"):
+        inspect_audio(tmp_path / "a.mat#channel=1&rate=1000")

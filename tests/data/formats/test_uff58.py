@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from asdcore.data.audio import decode_new, inspect_audio
+from asdcore.data.formats import uff58
 from asdcore.errors import DataError
 
 pyuff = pytest.importorskip("pyuff", reason="pyuff is not installed: pip install 'asdcore[formats]'")
@@ -94,4 +95,12 @@ def test_an_abscissa_in_milliseconds_and_in_an_unknown_unit(tmp_path, signal):
 def test_complex_ordinates_are_named(tmp_path, signal):
     path = uneven(tmp_path / "a.uff", signal[:100] * (1 + 1j), ord_data_type=6, abscissa_spacing=1)
     with pytest.raises(DataError, match=r"holds no channel of numbers in time, but x \(no real response in time\)"):
+        inspect_audio(path)
+
+
+def test_a_set_that_is_too_long_to_be_read_whole_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.uff", 25600, 1, only=np.zeros(1000))
+    monkeypatch.setattr(uff58, "MOST", 999)
+    monkeypatch.setattr(uff58.UffRecording, "read", None)
+    with pytest.raises(DataError, match=r"a.uff: its channel only has 1000 samples, and at most 999 .* HDF5 or WAV"):
         inspect_audio(path)

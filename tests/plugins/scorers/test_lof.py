@@ -84,3 +84,12 @@ def test_too_few_clips(data):
 def test_bad_parameters():
     with pytest.raises(asdcore.PluginError, match="k must be a whole number from 1 to 4294967295, got 0"):
         asdcore.load_scorer("lof", k=0)
+
+
+@pytest.mark.parametrize("repeated", ["source", "target"])
+def test_a_reference_of_repeated_clips_is_left_out_when_clips_are_left_out_too(repeated):
+    rows = np.random.default_rng(0).normal(size=(15, 8)).astype(np.float32)
+    domain = np.array(["source"] * 12 + ["target"] * 3)
+    rows[domain == repeated] = rows[domain == repeated][0]
+    scorer = asdcore.load_scorer("lof", k=4).fit(rows, domain)
+    assert scorer.score_left_out().keys() == scorer.score(rows).keys() == {"pooled", "source", "target"} - {repeated}
