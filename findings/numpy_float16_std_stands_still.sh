@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# np.std of float16 features over rows is 10 % too small from ten thousand rows on, and half from a hundred thousand; np.mean is right.
+# np.std of float16 features over rows is 10 % too small from ten thousand rows on, and half from 100,000; np.mean is right.
 #
 # Versions: numpy 2.4.6 (Python 3.11).
 # Expected: Embeddings are often kept in float16. np.mean sums them in float32, "for extra precision", as it says, and np.cov
