@@ -184,7 +184,7 @@ def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store)
         chunks.append(chunk)
         of_chunks += [train.select(OF_CLIP), test.select(OF_CLIP)]
     # Together, not one by one: of a thousand machines a thousand joins would take longer than reading them.
-    named = pl.concat(of_chunks)[np.concatenate(places)]
+    named = pl.concat(of_chunks, rechunk=True)[np.concatenate(places)]
     scored = pl.concat(chunks).drop("row")
     rows = pl.concat([named, scored], how="horizontal").with_columns(branch=pl.lit(name))
     return rows.select(list(SCORES.columns))
