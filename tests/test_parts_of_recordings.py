@@ -84,9 +84,9 @@ def test_inference_and_a_detector_hear_parts_of_new_recordings(plant_run, tmp_pa
     assert loud == "sunday.wav#t=7-8&channel=2"
     asdcore.export(home / "pump.json", tmp_path / "pump.asd")
     detector = asdcore.load_detector(tmp_path / "pump.asd")
-    ((_, verdict),), troubles = _verdicts(detector, [tmp_path / "today" / loud], None, None, None)
+    (scored,), troubles = _verdicts(detector, [tmp_path / "today" / loud], None, None, None)
     assert not troubles
-    assert verdict.score == final.decisions.filter(clip=loud)["score"].item()
+    assert scored.verdict.score == final.decisions.filter(clip=loud)["score"].item()
 
 
 def test_all_parts_of_a_recording_change_names_together(plant_run, tmp_path):

@@ -3,6 +3,9 @@
 Polars takes a path for more than a name: ``~`` is the home folder, ``[1]``, ``*`` and ``?`` are patterns that may match
 files of other folders, ``file:`` is the beginning of an address, and bytes that are not UTF-8 are no path at all. So it
 is given files that are open already.
+
+Of an open file polars makes a memory map. On a network file system a map ends the process (SIGBUS) when another machine
+replaces the file, or its server goes. So what a store holds is given as bytes.
 """
 
 from __future__ import annotations
@@ -26,14 +29,12 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     >>> read_parquet(Path("~.parquet"))["clip"].to_list()
     ['a.wav']
     """
-    with path.open("rb") as file:
-        return pl.read_parquet(file, columns=columns)
+    return pl.read_parquet(path.read_bytes(), columns=columns)
 
 
 def parquet_schema(path: Path) -> Mapping[str, pl.DataType]:
     """Return {column: type} of a Parquet file."""
-    with path.open("rb") as file:
-        return pl.read_parquet_schema(file)
+    return pl.read_parquet_schema(path.read_bytes())
 
 
 def parquet_metadata(path: Path) -> Mapping[str, str]:

@@ -68,7 +68,7 @@ from asdcore.cli import (
     views,
 )
 from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
-from asdcore.cli.streams import check_folder, own_streams
+from asdcore.cli.streams import check_folder, is_answer_alone, own_streams
 from asdcore.errors import AsdcoreError, Interrupted, plain_warnings
 from asdcore.store.lost_disk import is_lost, lost
 
@@ -176,7 +176,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, _stop)
     plain_warnings()
     try:
-        with own_streams(answer_alone="--json" in arguments):
+        with own_streams(answer_alone=is_answer_alone(arguments)):
             if not {"--help", "--version"}.intersection(arguments):
                 check_folder()
             asked = [argument for argument in arguments if argument != "--debug"]

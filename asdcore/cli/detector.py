@@ -13,6 +13,7 @@ from asdcore.basics.recording_parts import recording_path
 from asdcore.cli.freeze import PublicKey, RunDir, Store, failing
 from asdcore.cli.onnx import Onnx, Parity, check_asked, lines_of, write_onnx
 from asdcore.cli.shared import FAILED, Json, Machine, Section, System, print_json, print_lines, progress
+from asdcore.cli.streams import write_answer
 from asdcore.errors import DataError, PluginError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def detect(
         ]
         print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": told})
     else:
-        typer.echo(_csv(scored), nl=False)
+        write_answer(_csv(scored), end="")
     for trouble in (*troubles, *unscored):
         typer.echo(f"Error: {trouble}", err=True)
     if troubles or unscored:

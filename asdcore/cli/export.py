@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from asdcore.cli.streams import write_answer
 from asdcore.errors import AsdcoreError
 
 Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the table to this new CSV file; - is stdout.")]
@@ -41,7 +42,7 @@ def _write(path: Path, option: str, content: str) -> None:
     from asdcore.store.atomic import write_text
 
     if str(path) == "-":
-        typer.echo(content, nl=False)
+        write_answer(content, end="")
         return
     if path.exists() or path.is_symlink():
         raise AsdcoreError(f"{path} exists and is not written over. Choose another file with {option}, or remove it.")

@@ -10,6 +10,7 @@ import typer
 
 from asdcore.cli.freeze import PublicKey
 from asdcore.cli.shared import FAILED
+from asdcore.cli.streams import write_answer
 from asdcore.errors import DataError
 
 if TYPE_CHECKING:
@@ -205,5 +206,4 @@ def _tell(asked: Settings, under_way: Monitor, log: Path) -> None:
 def _print(event: dict[str, Any]) -> None:
     from asdcore.monitor.journal import in_json
 
-    typer.echo(in_json(event, encoding=sys.stdout.encoding or "utf-8"))
-    sys.stdout.flush()
+    write_answer(in_json(event, encoding=sys.stdout.encoding or "utf-8"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -49,10 +49,15 @@ def own_streams(*, answer_alone: bool = False) -> Iterator[None]:
             sys.stdout, sys.stderr = before
 
 
-def write_answer(text: str) -> None:
-    """Write a line to where the command's answer goes."""
+def is_answer_alone(arguments: Sequence[str]) -> bool:
+    """Whether what a command prints on stdout is for a program: JSON, a table by ``--csv -``, verdicts or events."""
+    return "--json" in arguments or "-" in arguments or arguments[:1] in (["detect"], ["monitor"])
+
+
+def write_answer(text: str, end: str = "\n") -> None:
+    """Write a text to where the command's answer goes."""
     stream: _Stream | TextIO = _answer.get() or sys.stdout
-    stream.write(f"{text}\n")
+    stream.write(f"{text}{end}")
     stream.flush()
 
 

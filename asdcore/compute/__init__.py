@@ -17,7 +17,7 @@ clip_order               clips and cells as numbers, so that large tables sort f
 
 clip_by_clip             calibration, fusion and guards for each test clip alone: others must have no effect
 stateless                views and encoders must remember no other clips: a clip is encoded again after others
-checked_outputs          scorers, normalizers and guards must return one finite value for each clip
+checked_outputs          what components return must be real numbers, one finite value for each clip
 recordings_out_of_reach  parameters must not tell a component where the recordings lie
 
 recipes                  the code, parameters and libraries that determine a result

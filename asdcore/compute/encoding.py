@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from asdcore.components.build import build
 from asdcore.compute.built_encoders import built_encoder, knows_recordings, of_recording
+from asdcore.compute.checked_outputs import real_numbers
 from asdcore.compute.held_whole import check_length
 from asdcore.compute.requests import Array, Features, Output, Request
 from asdcore.contract.interfaces import CHANNELS, Encoder
@@ -119,7 +120,7 @@ def waveform_in_blocks(
 
 def _checked(given: Any, channels: int) -> Array:
     """Return what a view gave as float32; raises PluginError if it has another shape, DataError if it is not finite."""
-    made = np.asarray(given, dtype=np.float32)
+    made = real_numbers(given, "the view gave samples").astype(np.float32, copy=False)
     axes, allowed = ((), "(n_samples,)") if channels == 1 else ((channels,), f"({channels}, n_samples)")
     if made.ndim != 1 + len(axes) or made.shape[:-1] != axes or not made.size:
         raise PluginError(f"the view gave an array {made.shape}; {allowed} is the contract.")
@@ -221,7 +222,7 @@ def resampled(waveform: Array, rate: int, target: int) -> Array:
 
 def _first(values: Any, what: str, axes: str, exact: bool) -> AnyFloats:
     """Return the array of the single clip encoded, whatever array library it comes from."""
-    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    array = real_numbers(values.detach().cpu() if hasattr(values, "detach") else values, f"the encoder gave {what}")
     if exact and array.dtype != np.float64:
         raise PluginError(f"the encoder says exact = True and gave {what} of {array.dtype}; float64 is the contract.")
     array = array.astype(np.float64 if exact else np.float32, copy=False)

@@ -64,6 +64,7 @@ FEATURE_MODULES = (
     "data/pooling.py",
     "data/pooling_blocks.py",
     "compute/built_encoders.py",
+    "compute/checked_outputs.py",
     "compute/encoding.py",
     "compute/held_whole.py",
     "compute/long_clips.py",

@@ -5,12 +5,13 @@ Nothing is fitted to them. Scorers are those that the run's store keeps; what th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import polars as pl
 
-from asdcore.contract.plugins import installed
+from asdcore.contract.plugins import Plugins, installed
 from asdcore.held_out import Networks
 from asdcore.portfolio import Portfolio, System, parse_portfolio
 from asdcore.runs.folder import Run
@@ -32,14 +33,17 @@ def calibrated_by_folds(run: Run, names: Sequence[str], clips: pl.DataFrame) -> 
     """Return z of every clip by models that lack a fold of the train normals: clip, branch, role, fold, z.
 
     A train normal has one row of each branch, by the model that lacks its fold; a test clip one for each model. So a
-    normal and a test clip of the same fold are scored by the very same model. What a network has learnt from train
-    normals cannot be taken away by folds of a scorer: a branch with such a network has fold -1, which is the model of
-    all train normals, under which these have their out-of-fold scores.
+    normal and a test clip of the same fold are scored by the very same model; of a crossfit its folds are meant, and
+    the network that lacks one. What a network has learnt from train normals cannot be taken away by folds of a scorer:
+    a branch with a network and no crossfit has fold -1, which is the model of all train normals, under which these have
+    their out-of-fold scores.
 
     clips : see :func:`calibrated_again`.
     """
     networks, plan = Networks.recorded(run.about, Path(run.about["store"])), _of_branches(run, names)
-    learnt = {name: branch for name, branch in plan.branches.items() if networks.has(name)}
+    learnt = {
+        name: branch for name, branch in plan.branches.items() if networks.has(name) and branch.encoder.crossfit is None
+    }
     others = {name: branch for name, branch in plan.branches.items() if name not in learnt}
     tables = []
     if others:
@@ -69,6 +73,33 @@ def _scores(run: Run, plan: Portfolio, clips: pl.DataFrame) -> pl.DataFrame:
         embed.embed(chunk)
     jobs = {name: score.plan(clips, name, plan, *scored_by) for name in plan.branches}
     missing = {job.path: job for group in jobs.values() for job in group if not job.is_done}
-    for alike in score.together(missing.values()):
-        score.score_together(alike)
+    with _heard_by_folds(plan, clips, root, scored_by) if missing else nullcontext():
+        for alike in score.together(missing.values()):
+            score.score_together(alike)
     return pl.concat([score.assemble(clips, name, group, store) for name, group in jobs.items()])
+
+
+@contextmanager
+def _heard_by_folds(
+    plan: Portfolio, clips: pl.DataFrame, root: Path, scored_by: tuple[Store, Plugins, str | None, Networks]
+) -> Iterator[None]:
+    """Let the networks of a crossfit's folds hear test clips, too, as long as the block lasts.
+
+    These hear train normals alone, and a manifest that was frozen of the run would call more features a difference. So
+    they are not kept.
+    """
+    store, plugins, device, networks = scored_by
+    tested, chunks = clips.filter(pl.col("split") == "test"), list[embed.EmbedJob]()
+    for name in plan.mirrored:
+        for network in networks.of_branch(name, plan.branches[name]):
+            if network.fold != FULL:
+                heard = tested.filter(pl.col("machine") == network.machine) if network.machine else tested
+                chunks += embed.plan(heard, root, {name: network.branch}, store, plugins, device)
+    try:
+        for chunk in chunks:
+            embed.embed(chunk)
+        yield
+    finally:
+        for chunk in chunks:
+            for shard in chunk.shards:
+                shard.unlink(missing_ok=True)

@@ -22,6 +22,9 @@ from asdcore.frozen.freeze import freeze
 from asdcore.progress import Progress
 from asdcore.runs.folder import RUN_FILE, Run, load_run
 
+NAMED = 3
+"""Parts of a path in the title of a picture: loggers call the recordings of all days alike, and the day is a folder."""
+
 
 def explain_file(
     source: str | Path,
@@ -81,7 +84,7 @@ def explain_file(
         detector, audio, facts.sample_rate, machine, section, system=system, data=data, times=times, bands=bands
     )
     if drawing is not None:
-        draw(explained, audio, facts.sample_rate, drawing, data=data, title=file.name)
+        draw(explained, audio, facts.sample_rate, drawing, data=data, title="/".join(file.parts[-NAMED:]))
     return explained
 
 

@@ -126,7 +126,7 @@ def _named_parts(
     """
     firsts = [next(iter(rows.values())) for of_cell in cells.values() for rows in of_cell.values()]
     taken = np.concatenate([ranked[rows] for rows in firsts]) if firsts else ranked
-    names = named[["clip", "role", "fold"]][taken]
+    names = named[["clip", "role", "fold"]].rechunk()[taken]
     laid, before = [], 0
     for cell, of_cell in cells.items():
         parts = []

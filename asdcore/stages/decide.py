@@ -51,8 +51,7 @@ def decide(
         clip, system, score, threshold and decision (0 or 1).
 
     """
-    tested = systems.filter(pl.col("role") == "test").select("clip", "system", "score")
-    tested = tested.join(clips.select("clip", "machine", "section"), on="clip", validate="m:1")
+    tested = _in_cells(systems.filter(pl.col("role") == "test").select("clip", "system", "score"), clips)
     tested = tested.join(thresholds(systems, clips, decision, groups), on=CELL, validate="m:1")
     return DECISIONS.check(
         tested.with_columns(decision=(pl.col("score") > pl.col("threshold")).cast(pl.Int8)).select(
@@ -89,8 +88,7 @@ def thresholds(
         If there are too few train normals, or groups of them, for the rule.
 
     """
-    rows = systems.filter(pl.col("role") == "oof").select("clip", "system", "score")
-    rows = rows.join(clips.select("clip", "machine", "section"), on="clip")
+    rows = _in_cells(systems.filter(pl.col("role") == "oof").select("clip", "system", "score"), clips)
     if groups is None or decision.rule != "conformal":
         rows = rows.with_columns(group=pl.int_range(pl.len()))
     else:
@@ -100,6 +98,13 @@ def thresholds(
     limits = [(*cell, _threshold(own, decision)) for cell, own in cells]
     columns = {**dict.fromkeys(CELL, pl.String), "threshold": pl.Float64}
     return pl.DataFrame(limits, schema=columns, orient="row")
+
+
+def _in_cells(rows: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
+    """Add machine and section to rows with a clip, in their order; rows of clips that the index lacks are left out."""
+    cells = clips.select("clip", "machine", "section")
+    # An inner join takes twice as long.
+    return rows.join(cells, on="clip", how="left", validate="m:1", maintain_order="left").drop_nulls("machine")
 
 
 def _threshold(normals: pl.DataFrame, decision: Decision) -> float:
@@ -132,7 +137,7 @@ def check_groups(clips: pl.DataFrame, decision: Decision, groups: pl.DataFrame) 
     """
     if decision.rule != "conformal":
         return
-    rows = groups.join(clips.select("clip", "machine", "section"), on="clip")
+    rows = _in_cells(groups, clips)
     cells = rows.group_by(CELL, maintain_order=True)
     _check([_Cell(f"{cell[0]} section {cell[1]}", len(own), own["group"].n_unique()) for cell, own in cells], decision)
 

@@ -55,9 +55,14 @@ class EmbedJob:
     @property
     def is_done(self) -> bool:
         """Whether another process has written every shard: chunks may be handed out twice."""
+        return all(shard.is_file() for shard in self.shards)
+
+    @property
+    def shards(self) -> list[Path]:
+        """The files that it writes."""
         audio = [sha256 for _, sha256 in self.clips]
         folders = {output.folder for request in self.requests for output in request.outputs}
-        return all(FeatureSet(folder).shard(audio).is_file() for folder in folders)
+        return [FeatureSet(folder).shard(audio) for folder in sorted(folders)]
 
 
 def plan(

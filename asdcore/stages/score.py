@@ -67,7 +67,8 @@ def score_together(jobs: tuple[ScoreJob, ...]) -> int:
     with single_threaded():
         with located(jobs[0].where):
             cell = Cell(jobs[0].features, jobs[0].train, jobs[0].domain, jobs[0].test)
-            unseen = [Cell(fold.features, cell.normals, jobs[0].domain, ()) for fold in jobs[0].crossfit]
+            tested = jobs[0].test if any(job.mirrored for job in jobs) else ()
+            unseen = [Cell(fold.features, cell.normals, jobs[0].domain, tested) for fold in jobs[0].crossfit]
             works = [work_of(job, cell) for job in jobs]
             check_loaded(jobs[0].code, jobs[0].uses, SCORING_CODE, installed())  # ranges are stored, too
             held = jobs[0].kept.held_out(cell.train)
@@ -97,10 +98,11 @@ def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut, unseen: Sequenc
         in_closed_form = not unseen and leaves_out(work.build(), held)
         # Leaving out needs more than a state holds.
         fitted = (fit_and_keep if in_closed_form else fit_once)(work, full)
-        folds = _folds(job, work, held) if job.mirrored or not (in_closed_form or unseen) else []
         if unseen:
-            left_out = _unseen(job, work, held, unseen)
-        elif in_closed_form:
+            folds = _unseen(job, work, held, unseen)
+        else:
+            folds = _folds(job, work, held) if job.mirrored or not in_closed_form else []
+        if in_closed_form:
             left_out = [Block("oof", FULL, everyone, work.left_out(fitted, held.without))]
         else:
             left_out = [fold.held_out for fold in folds]
@@ -115,20 +117,28 @@ def _score(job: ScoreJob, cell: Cell, work: Work, held: HeldOut, unseen: Sequenc
     Parts(job.path).remove()
 
 
-def _unseen(job: ScoreJob, work: Work, held: HeldOut, cells: Sequence[Cell]) -> list[Block]:
+def _unseen(job: ScoreJob, work: Work, held: HeldOut, cells: Sequence[Cell]) -> list[Fold]:
     """Score train normals by the networks of a crossfit that have not seen them, against those that these have seen.
 
-    Each network's scores are put on the scale of the network of all, by the train normals that both have seen.
+    Each network's scores are put on the scale of the network of all, by the train normals that both have seen. Of a
+    mirror each network scores the test clips, too.
     """
-    full, blocks = _out_of_fold(job, work, held), []
+    full, folds = _out_of_fold(job, work, held), []
     for k, (cell, fold) in enumerate(zip(cells, job.crossfit, strict=True)):
         doing(f"{job.where}, fold {k + 1} of {len(job.crossfit)}")
         own, rows, seen = work_of(job, cell), *(np.array(of, dtype=np.intp) for of in (fold.rows, fold.seen))
-        scores, alike = own.held_out(own.fit(seen), seen, rows), _out_of_fold(job, own, held)
+        scorer = own.fit(seen)
+        scores, alike = own.held_out(scorer, seen, rows), _out_of_fold(job, own, held)
+        tested = own.tested(scorer, seen, seen[:TRAIN_FIRST]) if job.mirrored else {}
         shared = sorted(scores.keys() & alike.keys() & full.keys())
-        by_all = {name: aligned(scores[name], alike[name][seen], full[name][seen]) for name in shared}
-        blocks.append(Block("oof", k, rows, by_all))
-    return blocks
+
+        def by_all(given: Scores, alike: Scores = alike, seen: Rows = seen, shared: Sequence[str] = shared) -> Scores:
+            return {name: aligned(given[name], alike[name][seen], full[name][seen]) for name in shared if name in given}
+
+        n_tested = len(job.test) if job.mirrored else 0
+        test = Block("test", k, np.arange(n_tested), by_all(tested))
+        folds.append(Fold(Block("oof", k, rows, by_all(scores)), test))
+    return folds
 
 
 def _out_of_fold(job: ScoreJob, work: Work, held: HeldOut) -> Scores:
@@ -174,7 +184,7 @@ def assemble(clips: pl.DataFrame, name: str, jobs: list[ScoreJob], store: Store)
         chunks.append(chunk)
         of_chunks += [train.select(OF_CLIP), test.select(OF_CLIP)]
     # Together, not one by one: of a thousand machines a thousand joins would take longer than reading them.
-    named = pl.concat(of_chunks)[np.concatenate(places)]
+    named = pl.concat(of_chunks, rechunk=True)[np.concatenate(places)]
     scored = pl.concat(chunks).drop("row")
     rows = pl.concat([named, scored], how="horizontal").with_columns(branch=pl.lit(name))
     return rows.select(list(SCORES.columns))

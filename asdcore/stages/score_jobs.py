@@ -75,10 +75,12 @@ class ScoreJob:
     def models(self, held: HeldOut | None = None) -> dict[int, Model]:
         """Return {fold: the scorer that test clips are scored by}: FULL, and for a mirror one for each fold.
 
+        Of a crossfit those of the folds are not kept: only a choice by known faults asks for them.
+
         held : what every train normal is scored without, if it is at hand.
         """
         models = {FULL: self.model(range(len(self.train)))}
-        if self.mirrored:
+        if self.mirrored and not self.crossfit:
             folds = (held or self.kept.held_out()).folds(self.train, self.folds, self.seed)
             models |= {k: self.model(rest.tolist()) for k, (_, rest) in enumerate(folds)}
         return models

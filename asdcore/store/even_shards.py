@@ -36,7 +36,7 @@ def arrow_table(shard: Path, columns: list[str] | None = None) -> Any:
         with pyarrow.OSFile(str(shard)) as opened, pyarrow.parquet.ParquetFile(opened) as file:
             return file.read(columns, use_threads=False)
 
-    return unstale(read)
+    return unstale(read, shard)
 
 
 class Even(NamedTuple):

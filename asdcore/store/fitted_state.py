@@ -25,6 +25,7 @@ from asdcore.errors import LostDiskError, PluginError, StoreError
 from asdcore.store.atomic import write_bytes
 from asdcore.store.canonical import canonical_json
 from asdcore.store.lost_disk import answering
+from asdcore.store.shared_disk import is_regular, unstale
 
 FORMAT = 1
 KEY = "asdcore"
@@ -104,9 +105,9 @@ def read_state(path: Path, repair: str = "") -> Kept:
     """Read a state. Raises StoreError if the file is missing, damaged, or was changed; it ends with ``repair``."""
     try:
         with answering(path):
-            if not path.is_file():  # a pipe could be read for ever
+            if not is_regular(path):
                 raise StoreError(f"{path} is missing, or not a file.")
-            return unpack(path.read_bytes(), str(path))
+            return unpack(unstale(path.read_bytes, path), str(path))
     except LostDiskError:
         raise
     except OSError as error:

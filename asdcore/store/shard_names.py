@@ -23,6 +23,7 @@ from asdcore.errors import StoreError
 from asdcore.store.even_shards import arrow_table
 from asdcore.store.lost_disk import answering
 from asdcore.store.shard_index import Written, drop, keep, kept
+from asdcore.store.shared_disk import unstale
 
 SETTLED = 2_500_000_000
 """Nanoseconds after which a change of a folder has another time than the one before: a slow clock's tick and more."""
@@ -122,7 +123,7 @@ def _shards(folder: Path) -> dict[Path, Written]:
     for shard in map(folder.joinpath, names):
         try:
             with answering(shard):
-                facts = shard.stat()
+                facts = unstale(shard.stat, shard)
         except OSError:
             facts = None
         if facts is None or not stat.S_ISREG(facts.st_mode):  # a pipe could be read for ever

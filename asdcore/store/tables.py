@@ -17,7 +17,7 @@ from asdcore.errors import StoreError
 from asdcore.store.atomic import atomic_path
 from asdcore.store.digest import TABLE_ALGORITHM, table_digest
 from asdcore.store.lost_disk import answering
-from asdcore.store.shared_disk import appears, unstale
+from asdcore.store.shared_disk import appears, is_regular, unstale
 
 Dtype = pl.DataType | type[pl.DataType]
 
@@ -216,9 +216,9 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
     """Read a Parquet file; raises StoreError if it is missing or damaged."""
     try:
         with answering(path):
-            if appears(path) and not path.is_file():  # a pipe could be read for ever
+            if appears(path) and not is_regular(path):
                 raise StoreError(f"{path} is not a regular file. {repair}")
-            return unstale(lambda: table_files.read_parquet(path))
+            return unstale(lambda: table_files.read_parquet(path), path)
     except FileNotFoundError:
         raise StoreError(f"There is no {path}. {repair}") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -227,7 +227,7 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
 
 def stored_digest(path: Path) -> str:
     """Return the content digest in a file's metadata."""
-    return unstale(lambda: table_files.parquet_metadata(path)).get(TABLE_ALGORITHM, "none")
+    return unstale(lambda: table_files.parquet_metadata(path), path).get(TABLE_ALGORITHM, "none")
 
 
 def check_content(frame: pl.DataFrame, key: tuple[str, ...], path: Path, repair: str) -> str:

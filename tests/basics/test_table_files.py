@@ -91,3 +91,17 @@ def test_nobody_gives_polars_a_path():
     outside = [call for call in calls if call[0] != "table_files.py"]
     assert [call for call in outside if not OPEN.search(call[2])] == []
     assert len(calls) - len(outside) == 7
+
+
+@pytest.mark.parametrize(("name", "look"), [("read_parquet", read_parquet), ("read_parquet_schema", parquet_schema)])
+def test_polars_is_given_no_file_of_which_it_would_make_a_memory_map(tmp_path, monkeypatch, name, look):
+    write_parquet(TABLE, tmp_path / "x")
+    given, of_polars = [], getattr(pl, name)
+
+    def listen(source, **options):
+        given.append(source)
+        return of_polars(source, **options)
+
+    monkeypatch.setattr(pl, name, listen)
+    look(tmp_path / "x")
+    assert [type(source) for source in given] == [bytes]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from asdcore.cli.streams import own_streams, write_answer
+from asdcore.cli.export import export
+from asdcore.cli.streams import is_answer_alone, own_streams, write_answer
 
 FULL = Path("/dev/full")
 ASDCORE = Path(sys.executable).parent / "asdcore"
@@ -142,3 +143,25 @@ def test_a_stream_that_a_plugin_closes_stays_open(capsys):
         write_answer("the answer")
         sys.stdout.close()
     assert capsys.readouterr() == ("heard\nthe answer\n", "aside\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "alone"),
+    [
+        ("run demo --data d --out r --json", True),
+        ("plugins --csv -", True),
+        ("detect d.asd a.wav", True),
+        ("monitor d.asd hall", True),
+        ("run demo --data d --out r", False),
+        ("evaluate detect", False),
+    ],
+)
+def test_what_is_printed_for_a_program_stands_alone(words, alone):
+    assert is_answer_alone(words.split()) is alone
+
+
+def test_a_table_on_stdout_stands_alone(capsys):
+    with own_streams(answer_alone=True):
+        print("aside")
+        export([{"a": 1}], Path("-"), None)
+    assert capsys.readouterr() == ("a\n1\n", "aside\n")

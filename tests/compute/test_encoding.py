@@ -223,3 +223,16 @@ def test_what_a_plugin_does_in_place_reaches_no_other_branch(monkeypatch):
     encoding.encode([prepared], beside[:2], None)
     (again,) = encoding.encode([prepared[2:]], [innocent], None)
     assert np.array_equal(again[OUTPUT], alone[OUTPUT])
+
+
+@pytest.mark.parametrize("values", [np.ones(100, complex), np.ones(100, object)])
+def test_samples_of_a_view_and_tokens_of_an_encoder_are_real_numbers(odd, values):
+    """An inverse Fourier transform gives complex samples, whose imaginary part a conversion would drop."""
+    odd("view", lambda audio, rate: values)
+    with pytest.raises(PluginError, match=f"the view gave samples of type {values.dtype}; real numbers are"):
+        encoding.waveform("odd", "{}", stereo(), 16000)
+    tokens = asdcore.Tokens(values.reshape(1, 10, 1, 10))
+    odd("encoder", type("Odd", (), {"sample_rate": 16000, "layers": [0], "encode": lambda *_: {0: tokens}})())
+    wanted = request("near", "odd")
+    with pytest.raises(PluginError, match=f"the encoder gave .* of type {values.dtype}; real numbers are"):
+        encoding.encode([[np.zeros((1, 100), np.float32)]], [wanted], None)

@@ -35,7 +35,7 @@ from asdcore.data.synth.signals import (
     strikes,
     wander,
 )
-from asdcore.errors import DataError
+from asdcore.errors import AsdcoreError, DataError
 from asdcore.store.atomic import LOCK, _mine
 
 TINY = PROFILES["tiny"]
@@ -152,6 +152,12 @@ def test_workers_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     two = synthesize(tmp_path / "two", "small", seed=0, workers=2, on_clip=lambda: ticks.append(None))
     assert contents(two) == contents(one)
     assert len(ticks) == clip_count("small") == 2 * (4 + 2 + 4 * 2)
+
+
+def test_workers_that_no_machine_has_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(AsdcoreError, match="--workers must be at least 1 and at most 1,000"):
+        synthesize(tmp_path / "new", "tiny", workers=10**30)
+    assert not (tmp_path / "new").exists()
 
 
 def test_file_holds_the_clip(tiny: Path) -> None:

@@ -6,13 +6,17 @@ import errno
 import os
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from asdcore.errors import StoreError
+from asdcore.store import shared_disk
 from asdcore.store.cache import FeatureSet
+from asdcore.store.fitted_state import read_state, write_state
+from asdcore.store.shard_names import forget
 from asdcore.store.shared_disk import PATIENCE, appears, unstale
 from asdcore.store.tables import read_parquet
 
@@ -71,6 +75,7 @@ def test_a_file_that_was_replaced_while_it_was_read_is_read_again(tmp_path, monk
 
 @pytest.mark.parametrize("error", STALE)
 def test_what_stays_stale_is_an_error(tmp_path, monkeypatch, error):
+    monkeypatch.setattr(shared_disk, "SETTLES", 0.1)
     (tmp_path / "x").touch()
 
     def read(*_, **__):
@@ -89,5 +94,37 @@ def test_another_error_is_not_tried_again():
         raise PermissionError(errno.EACCES, "no")
 
     with pytest.raises(PermissionError):
-        unstale(read)
+        unstale(read, Path("x"))
     assert len(tries) == 1
+
+
+def absent():
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+@pytest.mark.parametrize("look", ["stat", "open", "read_bytes"])
+def test_a_file_that_is_missing_for_a_moment_while_it_is_replaced_is_read(tmp_path, monkeypatch, look):
+    features, state = FeatureSet(tmp_path / "set"), tmp_path / "state"
+    features.write(["a"], [np.ones(3, np.float32)])
+    write_state(state, {"mean": np.ones(2)}, {})
+    (shard,) = features.folder.iterdir()
+    for read in (lambda: len(read_parquet(shard, "")), lambda: read_state(state).state["mean"].size, features.held):
+        once, of_path = [absent(), absent()], getattr(Path, look)
+
+        def late(path, *arguments, of_path=of_path, once=once, **options):
+            if path in (shard, state) and once:
+                raise once.pop()
+            return of_path(path, *arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, look, late)
+            assert read()
+        forget(features.folder)
+
+
+def test_a_file_that_is_not_there_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("x", "link", "no/folder"):
+        with pytest.raises(StoreError, match="There is no"):
+            read_parquet(tmp_path / name, "")

@@ -20,7 +20,7 @@ from asdcore.data.synth.clip import render
 from asdcore.data.synth.profiles import Clip, Profile, profile_named
 from asdcore.data.synth.signals import SAMPLE_RATE
 from asdcore.errors import DataError
-from asdcore.execution import executor, run_jobs
+from asdcore.execution import check_number, executor, run_jobs
 from asdcore.store.atomic import PREFIX, disk_trouble, remove_orphans, write_bytes
 
 MARKER = ".asdcore-synth.json"
@@ -81,6 +81,7 @@ def synthesize(
 
     """
     size, root = profile_named(profile), given_path(root, "the folder")
+    check_number(workers)
     clips = list(size.clips())
     with disk_trouble(root):
         _claim(root, {"profile": profile, "seed": seed, "generation": GENERATION})

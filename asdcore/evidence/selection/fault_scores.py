@@ -62,21 +62,19 @@ def check_fusion(name: str, system: System) -> None:
 
 
 def network_notes(branches: Mapping[str, Branch], runs: Sequence[Run]) -> list[str]:
-    """Say which branches are compared otherwise, since no fold can be taken from what their networks have learnt."""
+    """Say which branches are compared otherwise: without a crossfit no fold can be taken from what a network learnt."""
     networks = [Networks.recorded(run.about, Path(run.about["store"])) for run in runs]
-    trained = [name for name in branches if any(of_run.has(name) for of_run in networks)]
-    crossed = [name for name in trained if branches[name].encoder.crossfit is not None]
-    notes = []
-    if seen := [name for name in trained if name not in crossed]:
-        notes.append(
-            f"The networks of {', '.join(seen)} have learnt from the normals and not from the faults, so the gains of "
-            "these are too large, nobody knows by how much. Set encoder.crossfit, such as 5, and run again."
-        )
-    if crossed:
-        notes.append(
-            f"Of {', '.join(crossed)} normals are scored by the networks of folds and faults by the network of all."
-        )
-    return notes
+    seen = [
+        name
+        for name, branch in branches.items()
+        if branch.encoder.crossfit is None and any(of_run.has(name) for of_run in networks)
+    ]
+    if not seen:
+        return []
+    return [
+        f"The networks of {', '.join(seen)} have learnt from the normals and not from the faults, so their gains are "
+        "too large, nobody knows by how much. Set encoder.crossfit, such as 5, and run again."
+    ]
 
 
 def cell_scores(

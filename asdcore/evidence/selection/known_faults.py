@@ -44,13 +44,13 @@ CHOSEN = "known-faults"
 DEFINITION = (
     "gain is how far up among train normals the known faults lie: the mean of the AUC against each domain and the "
     "standardized pAUC (0.1), and of a recording that is cut the mean over its windows. A normal and a fault are "
-    "scored by the same model, which lacks the normal's fold, but by a network that has learnt from all normals. A "
-    "proper Bayesian bootstrap over the faults and over the recordings of the normals says how probably each branch is "
-    f"better than all others and than the label-free default, whose prior counts as {PRIOR_FAULTS:g} faults with a "
-    f"lead of {100 * MARGIN:g} points, and must be beaten by {100 * DOUBT:g} points in any case. That is each one's "
-    "share of the weights; moved is the share that the default has lost. apparent is the gain on the faults that "
-    "chose, out_of_bag on faults that a draw of them did not choose by; optimism is the difference. A kind is scored "
-    "by the weights that all other kinds choose."
+    "scored by the same model, which lacks the normal's fold, but if a network is trained without a crossfit, it has "
+    "learnt from all normals. A proper Bayesian bootstrap over the faults and over the recordings of the normals says "
+    "how probably each branch is better than all others and than the label-free default, whose prior counts as "
+    f"{PRIOR_FAULTS:g} faults with a lead of {100 * MARGIN:g} points, and must be beaten by {100 * DOUBT:g} points in "
+    "any case. That is each one's share of the weights; moved is the share that the default has lost. apparent is the "
+    "gain on the faults that chose, out_of_bag on faults that a draw of them did not choose by; optimism is the "
+    "difference. A kind is scored by the weights that all other kinds choose."
 )
 
 RULES = (

@@ -86,7 +86,10 @@ class PCAResidual(PerReference):
 
     def _estimate(self, clips: Floats) -> _Subspace:
         mean = clips.mean(axis=0)
-        _, singular, basis = np.linalg.svd(clips - mean, full_matrices=False)
+        centred = clips - mean
+        if len(centred) > centred.shape[1]:  # the triangle has the same components, and no row for every clip
+            centred = np.linalg.qr(centred, mode="r")
+        _, singular, basis = np.linalg.svd(centred, full_matrices=False)
         spanned = int((singular > singular[0] * max(clips.shape) * np.finfo(np.float64).eps).sum())
         count = self._components
         if isinstance(count, float):
