@@ -41,7 +41,8 @@ def notes_on(name: str, clips: pl.DataFrame, folds: int, noticed: Noticed | None
         if not source:
             notes.append(f"{where} has no source train clips: its {target} target clips stand for both domains.")
         if len(cell) < folds:
-            notes.append(f"{where} has {len(cell)} train clips, fewer than the {folds} folds: each is its own fold.")
+            few = f"{len(cell)} train clip{'s' * (len(cell) > 1)}"
+            notes.append(f"{where} has {few}, fewer than the {folds} folds: each is its own fold.")
     return [*notes, *remarks_on(clips, noticed)]
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DOMAINS, REFERENCES, DataError, OnnxValue, Without
-from asdcore_plugins.scorers.bases.references import members_of, too_few_left
+from asdcore_plugins.scorers.bases.references import members_of, too_few, too_few_left
 from asdcore_plugins.scorers.bases.scorer import LeaveOutScorer
 from asdcore_plugins.stats.arrays import Floats, Floats32, Indices
 from asdcore_plugins.stats.features import flat, other_width
@@ -103,10 +103,8 @@ class Mahalanobis(LeaveOutScorer):
         rows = flat(features).astype(np.float64, order="C")
         groupings = self._groupings(domain)
         if not groupings:
-            raise DataError(
-                f"mahalanobis needs at least {FEWEST} train normals in one of its references "
-                f"{', '.join(self._references)}"
-            )
+            found = max(map(len, members_of(domain, self._references).values()))
+            raise too_few(self.name, FEWEST, self._references, found)
         self._banked = [
             _BankPart(names, estimate(_some(rows, members), group, self._shrinkage), members)
             for names, members, group in groupings

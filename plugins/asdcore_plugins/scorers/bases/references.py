@@ -37,9 +37,16 @@ def large_enough(
     """
     kept = {name: clips for name, clips in members.items() if len(clips) >= fewest}
     if not kept:
-        among = ", ".join(members if named is None else named)
-        raise DataError(f"{scorer} needs at least {fewest} train normals in one of its references {among}")
+        raise too_few(scorer, fewest, members if named is None else named, max(map(len, members.values()), default=0))
     return kept
+
+
+def too_few(scorer: str, fewest: int, references: Iterable[str], found: int) -> DataError:
+    """Return the error that no reference has enough train normals; found : how many the largest has."""
+    return DataError(
+        f"{scorer} needs at least {fewest} train normals in one of its references {', '.join(references)}, and the "
+        f"largest has {found}. Add normal clips to train, or choose another scorer."
+    )
 
 
 def references_left(without: Without | None, members: Mapping[str, Indices], fewest: int, scorer: str) -> list[str]:

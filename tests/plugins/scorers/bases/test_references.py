@@ -22,7 +22,9 @@ def test_small_references_are_left_out_and_without_any_that_is_large_all_are_nam
         DataError, match="knn needs at least 5 train normals in one of its references pooled, source, ta"
     ):
         large_enough("knn", members, 5)
-    with pytest.raises(DataError, match="in one of its references target$"):
+    with pytest.raises(
+        DataError, match="in one of its references target, and the largest has [34]. Add normal clips to train"
+    ):
         large_enough("knn", members, 5, named=["target"])
 
 
