@@ -48,7 +48,7 @@ NETWORKS = {
         GOLDEN / "beats" / "checkpoint_pretrained.pt",
         'name = "beats", window_seconds = 10',
     ),
-    "a small Dasheng, of whose maximum a clip depends": (
+    "a small Dasheng": (
         GOLDEN / "dasheng" / "checkpoint.pt",
         'name = "dasheng", num_heads = 4',
     ),

@@ -146,7 +146,8 @@ def _other_code(needs: Needs) -> list[str]:
     except AsdcoreError as error:
         return [str(error)]
     with chosen(plugins):
-        return [trouble for use in needs.uses for trouble in _other_component(use, planned, plugins)]
+        troubles = (trouble for use in needs.uses for trouble in _other_component(use, planned, plugins))
+        return list(dict.fromkeys(troubles))  # a plugin may be used with many parameters
 
 
 def _other_component(use: Use, planned: Mapping[str, str], plugins: Plugins) -> list[str]:

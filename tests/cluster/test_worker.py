@@ -52,6 +52,10 @@ def test_a_worker_that_has_everything_works_and_its_proof_is_seen(needs):
         (lambda needs: changed(needs, "scipy", "0.1"), "it has scipy .*, and the run has 0.1"),
         (lambda needs: changed(needs, "encoder", "?"), "its encoder 'logmel' is not that of the run, in its code or"),
         (lambda needs: replace(needs, uses=(("scorer", "gone", "{}"),)), "No scorer is named 'gone'"),
+        (
+            lambda needs: replace(needs, uses=tuple(("scorer", "gone", f'{{"k": {k}}}') for k in range(3))),
+            "No scorer is named 'gone'",
+        ),
         (lambda needs: replace(needs, only=("gone",)), "The plugin 'gone' is not installed"),
         (lambda needs: replace(needs, nonce="?"), "it does not see the store .*/store, which must lie on a disk"),
         (lambda needs: replace(needs, folder=Path("/nowhere/a/b")), "it does not see the store /nowhere"),

@@ -283,6 +283,11 @@ def test_the_onnx_form_gives_the_same_tokens_for_clips_of_any_length(tiny_file, 
             assert written[layer] == pytest.approx(patches, abs=2e-5 * float(np.abs(patches).max()))
 
 
+def test_windows_have_no_onnx_form(tiny_file, as_onnx):
+    with pytest.raises(DataError, match="hears windows .window_seconds., and an ONNX file hears a clip at once"):
+        as_onnx(lambda audio: load(tiny_file, window_seconds=1).to_onnx(audio, ["final"])["final"][0], np.zeros(600))
+
+
 def test_half_precision_has_no_onnx_form(tiny_file, as_onnx):
     with pytest.raises(DataError, match="it was frozen with autocast = 'bfloat16', whose numbers no ONNX file gives"):
         as_onnx(lambda audio: load(tiny_file, autocast="bfloat16").to_onnx(audio, ["final"])["final"][0], np.zeros(600))
