@@ -207,8 +207,9 @@ class Cluster:
             cluster = local_cluster(workers, {GPU: 1.0} if self.device else {}, self._closing)
         except (OSError, RuntimeError) as error:
             raise ClusterError(
-                f"This machine does not let Dask start workers ({error}). A script may start them only under "
-                "'if __name__ == \"__main__\":', for each worker imports it anew. '--workers 1' does without."
+                f"This machine does not let Dask start workers ({str(error).removesuffix('.')}). A script may start "
+                "them only under 'if __name__ == \"__main__\":', for each worker imports it anew. If memory runs out, "
+                "the system ends them: '--cluster local:1' needs less, and '--workers 1' does without."
             ) from error
         self._started = cluster, workers
         return str(cluster.scheduler_address)

@@ -115,3 +115,15 @@ def test_what_is_to_be_noted_of_many_workers_is_one_note(monkeypatch, told):
     with connected(Three(counted_out=False), None, told) as cluster:
         assert cluster.proven(None) == {}
     assert told.notes == ["worker a of node7 and 2 more: it is slow."]
+
+
+def test_workers_of_this_machine_that_do_not_start_are_told_with_what_may_help(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(connection, "local_cluster", refuse)
+    told = (
+        r"\(Nanny failed to start\)\. A script may .*'--cluster local:1' needs less, and '--workers 1' does without\.$"
+    )
+    with pytest.raises(ClusterError, match=told), connected("local:2", None, Silent()) as cluster:
+        cluster.workers()
