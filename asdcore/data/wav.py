@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from mmap import mmap
+from typing import Literal
+
+from asdcore.data.file_content import BytesOnDisk
+
+Order = Literal["big", "little"]
 
 FORMS = (b"RIFF", b"RIFX", b"RF64")
 
@@ -34,20 +38,20 @@ class WavHeader:
     second: bool = False
 
 
-def wav_header(content: bytes | mmap) -> WavHeader | None:
+def wav_header(content: bytes | BytesOnDisk) -> WavHeader | None:
     """Read the chunks of a wav after any ID3v2 tags; None if there is no such header."""
     start = behind_tags(content)
     form, position, long_size, block, wrong = content[start : start + 4], start + 12, 0, 0, ""
     if form not in FORMS:
         return None
-    order = "big" if form == b"RIFX" else "little"
+    order: Order = "big" if form == b"RIFX" else "little"
     while position + 8 <= len(content):
         tag, body = content[position : position + 4], position + 8
-        size = int.from_bytes(content[position + 4 : body], order)  # type: ignore[arg-type]
+        size = int.from_bytes(content[position + 4 : body], order)
         if tag == b"ds64":
             long_size = int.from_bytes(content[body + 8 : body + 16], "little")
         if tag == b"fmt ":
-            fields = [int.from_bytes(content[body + at : body + at + 2], order) for at in (0, 2, 12, 14, 24)]  # type: ignore[arg-type]
+            fields = [int.from_bytes(content[body + at : body + at + 2], order) for at in (0, 2, 12, 14, 24)]
             block, wrong = fields[2], _contradiction(*fields)
         if tag == b"data":
             promised = long_size if form == b"RF64" else size if size < OPEN_SIZE else 0
@@ -62,12 +66,12 @@ def wav_header(content: bytes | mmap) -> WavHeader | None:
     return WavHeader(contradiction=wrong)
 
 
-def _has_data(content: bytes | mmap, position: int, order: str) -> bool:
+def _has_data(content: bytes | BytesOnDisk, position: int, order: Order) -> bool:
     """Whether a chunk of samples begins at this position or after it."""
     while position + 8 <= len(content):
         if content[position : position + 4] == b"data":
             return True
-        size = int.from_bytes(content[position + 4 : position + 8], order)  # type: ignore[arg-type]
+        size = int.from_bytes(content[position + 4 : position + 8], order)
         position += 8 + size + size % 2
     return False
 
@@ -85,7 +89,7 @@ def _contradiction(tag: int, channels: int, block: int, bits: int, inner: int) -
     )
 
 
-def behind_tags(content: bytes | mmap) -> int:
+def behind_tags(content: bytes | BytesOnDisk) -> int:
     """Return where the file begins after its ID3v2 tags (id3.org, ID3v2.4, section 3.1: 7 bits of each size byte).
 
     libsndfile skips such a tag too, and then reads as many bytes too few as the tag has, so the end of the sound would
