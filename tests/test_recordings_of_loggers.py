@@ -81,6 +81,6 @@ def test_a_folder_of_loggers_files_is_listed_and_a_table_begun(hall):
     assert done.exit_code == 0, done.output
     first = (hall / "clips.csv").read_text().splitlines()[:2]
     assert first == [
-        "path,machine,split,section,domain,label,attributes,start,end,channel,rate,unit",
-        "day 0.mat,machine,train,00,source,,,,,,,",
+        "path,machine,split,section,domain,label,attributes,start,end,channel,rate,unit,recording,order",
+        "day 0.mat,machine,train,00,source,,,,,,,,,",
     ]

@@ -51,6 +51,8 @@ def own_streams(*, answer_alone: bool = False) -> Iterator[None]:
 
 def is_answer_alone(arguments: Sequence[str]) -> bool:
     """Whether what a command prints on stdout is for a program: JSON, a table by ``--csv -``, verdicts or events."""
+    if "--help" in arguments:
+        return False
     return "--json" in arguments or "-" in arguments or arguments[:1] in (["detect"], ["monitor"])
 
 
