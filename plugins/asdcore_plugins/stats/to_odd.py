@@ -55,7 +55,7 @@ def known_to_odd(value: float, error: float) -> float | None:
 
     Examples
     --------
-    >>> known_to_odd(0.1, 1e-15) == to_odd(0.1)
+    >>> known_to_odd(0.1, 1e-15) == float(to_odd(0.1))
     True
     >>> known_to_odd(1.0, 1e-15) is None
     True
