@@ -143,10 +143,12 @@ def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], l
 
 def _of_cells(audio: Mapping[str, pl.DataFrame], shards: Mapping[str, set[str]]) -> dict[str, set[str]]:
     """Return the shards that hold clips of each machine and section. Each shard is looked into once."""
-    cells: dict[str, set[str]] = defaultdict(set)  # recordings of two machines may be the same
+    cells: dict[str, tuple[str, ...]] = {}
     for where, cell in audio.items():
+        alone = (where,)  # one for all clips of the cell, of which there may be a million
         for digest in cell["sha256"].to_list():
-            cells[digest].add(where)
+            others = cells.get(digest, alone)  # recordings of two machines may be the same
+            cells[digest] = others if where in others else (*others, where)
     holding: dict[str, set[str]] = defaultdict(set)
     for name, held in shards.items():
         for where in set().union(*(cells[digest] for digest in held & cells.keys())):
