@@ -16,7 +16,7 @@ baselines             one machine with several of them
 adapted               a detector that holds several others
 adapted_file          the file of an adapted detector
 faults_among_normals  what the old detector says of the new normals
-known_recordings      known faults among the new normals, and what the detector has learnt before
+heard_before          known faults among the new normals, and what the detector has learnt before
 
 feature_shares        divides the score of a branch among its features, if its scorer is a sum over them
 contributions         divides a fused score among its branches, so that the parts add up to it

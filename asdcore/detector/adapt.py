@@ -26,7 +26,7 @@ from asdcore.detector.adapted_file import CellName, part_name, write_adapted
 from asdcore.detector.detector import Detector
 from asdcore.detector.export import SUFFIX, export
 from asdcore.detector.faults_among_normals import Heard, heard_by, refusal
-from asdcore.detector.known_recordings import check_no_known_faults, learnt_before, learnt_note
+from asdcore.detector.heard_before import check_no_known_faults, learnt_before, learnt_note
 from asdcore.detector.load import load_detector
 from asdcore.errors import DataError, StoreError
 from asdcore.frozen.freeze import freeze

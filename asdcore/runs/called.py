@@ -17,10 +17,8 @@ def called(finished: Run, title: Callable[[str], str] = str) -> list[str]:
     sentences = []
     for (system,), rows in finished.decisions.group_by("system", maintain_order=True):
         furthest = rows.sort(pl.col("score") - pl.col("threshold"), "clip", descending=[True, False]).row(0, named=True)
-        count, scores = (
-            int(rows["decision"].sum()),
-            f"score {furthest['score']:.4g}, threshold {furthest['threshold']:.4g}",
-        )
+        count = int(rows["decision"].sum())
+        scores = f"score {furthest['score']:.4g}, threshold {furthest['threshold']:.4g}"
         most = f", most of all {furthest['clip']} ({scores})" if count else ""
         sentences.append(f"{title(str(system))} calls {count} of {len(rows)} test clips anomalous{most}.")
     return sentences

@@ -12,6 +12,25 @@ from safetensors.torch import load_file, save_file
 import asdcore
 from asdcore import DataError, Tokens
 
+FOLDER = Path(__file__).parents[2] / "golden" / "encoders"
+CHECKPOINTS = {
+    "audiomae": ("audiomae/checkpoint_pretrained.pth", {"num_heads": 4}),
+    "beats": ("beats/checkpoint_pretrained.pt", {}),
+    "ced_audio": ("ced/hf", {"num_heads": 4}),
+    "dasheng": ("dasheng/checkpoint.pt", {"num_heads": 4}),
+    "eat": ("eat/hf_finetune", {"num_heads": 4, "target_length": 256}),
+    "echo": ("echo/model.safetensors", {"num_heads": 4}),
+    "fisher": ("fisher/model.pt", {}),
+    "passt": ("passt/checkpoint.pt", {"num_heads": 4}),
+}
+"""Encoders of which the repository holds a small checkpoint."""
+
+
+def _golden_parameters(name: str) -> dict[str, object]:
+    """Return the parameters with which an encoder reads its small checkpoint."""
+    file, parameters = CHECKPOINTS[name]
+    return {"checkpoint": FOLDER / file, **parameters}
+
 
 def _sequence(tokens, *, band_first: bool = False) -> np.ndarray:
     """Tokens, or (patches, special) of torch -> (n_clips, special + patches, dim) in the order of the authors."""
@@ -94,6 +113,12 @@ class _KeptTraining:
 
     def note(self, text):
         self.notes.append(text)
+
+
+@pytest.fixture(scope="session")
+def golden_parameters():
+    """A function that returns the parameters, by its name, with which an encoder reads its small checkpoint."""
+    return _golden_parameters
 
 
 @pytest.fixture(scope="session")

@@ -37,19 +37,9 @@ from asdcore_plugins.nn.front_ends.spectrograms import torch_bank
 from asdcore_plugins.nn.mobilenet import MobileNetV3
 from asdcore_plugins.nn.running.run import TorchEncoder
 
-FOLDER = Path(__file__).parents[2] / "golden" / "encoders"
-DASHENG = FOLDER / "dasheng" / "checkpoint.pt"
+DASHENG = Path(__file__).parents[2] / "golden" / "encoders" / "dasheng" / "checkpoint.pt"
 
-GOLDEN = {
-    "audiomae": ("audiomae/checkpoint_pretrained.pth", {"num_heads": 4}),
-    "beats": ("beats/checkpoint_pretrained.pt", {}),
-    "ced_audio": ("ced/hf", {"num_heads": 4}),
-    "dasheng": ("dasheng/checkpoint.pt", {"num_heads": 4}),
-    "eat": ("eat/hf_finetune", {"num_heads": 4, "target_length": 256}),
-    "echo": ("echo/model.safetensors", {"num_heads": 4}),
-    "fisher": ("fisher/model.pt", {}),
-    "passt": ("passt/checkpoint.pt", {"num_heads": 4}),
-}
+GOLDEN = ("audiomae", "beats", "ced_audio", "dasheng", "eat", "echo", "fisher", "passt")
 """Encoders of which the repository holds a small checkpoint."""
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
@@ -117,14 +107,13 @@ def panns_state(random_state):
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory, random_state):
+def small(tmp_path_factory, random_state, golden_parameters):
     """A function that makes the small checkpoint of a case; returns the encoder's name and its parameters."""
 
     def make(case):
         name = case.partition("-")[0]
         if case in GOLDEN:
-            file, parameters = GOLDEN[case]
-            return name, {"checkpoint": FOLDER / file, **parameters}
+            return name, golden_parameters(case)
         folder = tmp_path_factory.mktemp(case)
         if case in HUB:
             torch.manual_seed(0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 import transformers
@@ -12,21 +10,7 @@ import asdcore
 from asdcore.testing import checks
 from asdcore_plugins.nn.mobilenet import MobileNetV3
 
-FOLDER = Path(__file__).parents[2] / "golden" / "encoders"
-
 IN_BLOCKS = checks("encoder")["check_encoder_in_blocks"]
-
-GOLDEN = {
-    "audiomae": ("audiomae/checkpoint_pretrained.pth", {"num_heads": 4}),
-    "beats": ("beats/checkpoint_pretrained.pt", {}),
-    "ced_audio": ("ced/hf", {"num_heads": 4}),
-    "dasheng": ("dasheng/checkpoint.pt", {"num_heads": 4}),
-    "eat": ("eat/hf_finetune", {"num_heads": 4, "target_length": 256}),
-    "echo": ("echo/model.safetensors", {"num_heads": 4}),
-    "fisher": ("fisher/model.pt", {}),
-    "passt": ("passt/checkpoint.pt", {"num_heads": 4}),
-}
-"""Encoders of which the repository holds a small checkpoint."""
 
 SPEECH = {
     "hidden_size": 16,
@@ -39,9 +23,10 @@ SPEECH = {
 }
 
 
-def golden(name, **parameters):
-    file, own = GOLDEN[name]
-    return asdcore.load_encoder(name, checkpoint=FOLDER / file, **own, **parameters)
+@pytest.fixture
+def golden(golden_parameters):
+    """A function that builds an encoder of a small checkpoint."""
+    return lambda name, **parameters: asdcore.load_encoder(name, **golden_parameters(name), **parameters)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +43,7 @@ def golden(name, **parameters):
         ("passt", {"beyond": "cut"}),
     ],
 )
-def test_blocks_are_the_whole_whatever_is_done_with_a_long_clip(name, parameters):
+def test_blocks_are_the_whole_whatever_is_done_with_a_long_clip(golden, name, parameters):
     encoder = golden(name, **parameters)
     assert encoder.encode_blocks is not None
     assert getattr(encoder, "longest", None) is None
@@ -76,7 +61,7 @@ def test_convolutions_and_speech_hear_windows_if_they_are_told_to(tmp_path, rand
         assert whole.longest == pytest.approx({"efficientat": 2400.0, "hubert": 60.0}[name])
 
 
-def test_what_is_heard_at_once_has_a_bound():
+def test_what_is_heard_at_once_has_a_bound(golden):
     assert golden("beats").longest == 60.0
     assert [golden("echo", sample_rate=rate).longest for rate in (8000, 16000, 48000)] == [1200.0, 1200.0, 400.0]
     assert golden("fisher", beyond="cut").longest == 1200.0
@@ -84,12 +69,12 @@ def test_what_is_heard_at_once_has_a_bound():
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 61, "10", True, float("nan")])
-def test_a_window_that_cannot_be_is_refused(seconds):
+def test_a_window_that_cannot_be_is_refused(golden, seconds):
     with pytest.raises(asdcore.PluginError, match="window_seconds must be a number above 0 and at most 60, got"):
         golden("beats", window_seconds=seconds)
 
 
 @pytest.mark.parametrize("beyond", ["cut", "", None])
-def test_echo_hears_pieces_or_windows(beyond):
+def test_echo_hears_pieces_or_windows(golden, beyond):
     with pytest.raises(asdcore.PluginError, match="beyond is .*; allowed are 'pieces' and 'windows'"):
         golden("echo", beyond=beyond)
