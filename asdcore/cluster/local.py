@@ -25,9 +25,7 @@ _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application
 _NOTHING = logging.CRITICAL + 1
 
 
-def local_cluster(
-    workers: int, resources: dict[str, float], closing: ExitStack, note: Callable[[str], object]
-) -> Any:
+def local_cluster(workers: int, resources: dict[str, float], closing: ExitStack, note: Callable[[str], object]) -> Any:
     """Start a cluster of this machine, with one thread a worker; ``closing`` will close it.
 
     Dask gives up a cluster of which one worker ends before it is there. Whatever killed it may have passed, so it is
