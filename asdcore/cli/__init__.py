@@ -27,6 +27,7 @@ shared           options that mean the same everywhere, exit codes, printed resu
 terminal         results as aligned columns
 results          results with their intervals, in at most 100 columns
 export           --csv and --latex of every command that prints a table
+supervised       the entrance: a command in a process of its own, and how that ended
 streams          output that does not arrive: the disk is full, or nobody reads it
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a check failed, 2 wrong use, bad input or
