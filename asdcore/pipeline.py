@@ -41,12 +41,16 @@ from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.runs.folder import Run
 from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
 from asdcore.runs.writing import check_out, write_run
-from asdcore.stages import audio_not_heard, calibrate, decide, embed, embed_held_whole, fuse, listing, score, train_all
+from asdcore.stages import calibrate, decide, fuse, listing
 from asdcore.stages.about import about_run
-from asdcore.stages.notes import device_notes, notes_on
-from asdcore.store.atomic import check_writable
+from asdcore.stages.embedding import embed, embed_held_whole
+from asdcore.stages.notes_on_data import audio_not_heard
+from asdcore.stages.notes_on_data.notes import device_notes, notes_on
+from asdcore.stages.scoring import score
+from asdcore.stages.training import train_all
 from asdcore.store.cache import Store, default_store
-from asdcore.store.exclusive_folder import claimed
+from asdcore.store.disk.atomic import check_writable
+from asdcore.store.disk.exclusive_folder import claimed
 
 Source = Portfolio | str | Path
 
