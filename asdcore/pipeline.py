@@ -201,7 +201,7 @@ class Work:
         decide.check_attainable(clips, plan.decision, plan.out_of_fold)
         notes = [*notes_on(self.task, clips, plan.folds, noticed), *left_out_by(reader)]
         notes += [*decide.doubts(clips, plan.decision), *check_places(clips, plan.out_of_fold)]
-        notes += [*self.device_notes(), *self.unheard_notes(clips)]
+        notes += [*device_notes(plan, self.device), *self.unheard_notes(clips)]
         for note in notes:
             self.progress.note(note)
         tables = self.tables(clips)
@@ -214,10 +214,6 @@ class Work:
             clips, noticed = listing.clips(reader, self.root, self.store, rehash)
             advance(len(clips))
         return clips, noticed
-
-    def device_notes(self) -> list[str]:
-        """Say so if a device was named and no encoder takes one."""
-        return device_notes(self.plan, self.device)
 
     def unheard_notes(self, clips: pl.DataFrame) -> list[str]:
         """Say how much of these clips is beyond what an encoder hears, and where it hears bands without sound."""
