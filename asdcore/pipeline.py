@@ -29,9 +29,9 @@ import polars as pl
 from asdcore.basics.paths import check_utf8, given_path, path_or
 from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
 from asdcore.components.readers import ListsClips, left_out_by, lister_of, year_of
-from asdcore.compute.recordings_out_of_reach import check_apart
+from asdcore.compute.component_checks.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import installed, restrict
-from asdcore.data.noticed import Noticed
+from asdcore.data.clip_index.noticed import Noticed
 from asdcore.errors import clips_named
 from asdcore.evidence.false_alarms.tail_notes import tail_notes
 from asdcore.execution import Elsewhere, executor, run_jobs

@@ -109,8 +109,8 @@ def _work(encoder: dict[str, object], n: int, folder: Path) -> tuple[Callable[[]
     import soundfile
 
     from asdcore import load_dataset
-    from asdcore.compute import encoding
-    from asdcore.compute.built_encoders import built_encoder
+    from asdcore.compute.encoding import encoding
+    from asdcore.compute.encoding.built_encoders import built_encoder
     from asdcore.compute.threads import single_threaded
     from asdcore.contract.plugins import installed
     from asdcore.portfolio import parse_portfolio

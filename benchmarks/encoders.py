@@ -296,7 +296,7 @@ follows.
 ## Pooling
 
 Where a portfolio names a pooling alone, its parameters are those published for the encoder (arXiv 2603.04605, Tables I
-and III); for encoders that are not here, those of `asdcore/data/pooling.py`.
+and III); for encoders that are not here, those of `asdcore/data/features/pooling.py`.
 
 | encoder | {poolings} | cleaned up first |
 |{pooling_rule}|

@@ -87,7 +87,7 @@ def _extraction() -> list[bool]:
     import torch
 
     import asdcore
-    from asdcore.data.audio import decode
+    from asdcore.data.recordings.audio import decode
     from asdcore.store.digest import file_digest
 
     encoder: Any = asdcore.load_encoder(

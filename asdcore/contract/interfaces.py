@@ -153,7 +153,7 @@ class Encoder(Protocol):
     one of more seconds than ``longest``, of an encoder that takes far more memory than the clip (default: None).
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
-    and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.
+    and keeps 16 bits of a feature (:mod:`asdcore.data.features.exact_features`), the same on every processor and GPU.
 
     Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
     that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part

@@ -18,7 +18,7 @@ import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
 from asdcore.components.readers import in_windows, reader_of, year_of
-from asdcore.compute.recordings_out_of_reach import check_apart
+from asdcore.compute.component_checks.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
 from asdcore.detector.adapted import AdaptedDetector

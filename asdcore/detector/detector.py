@@ -14,8 +14,8 @@ from tempfile import mkdtemp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from asdcore.compute.requests import Request
-from asdcore.compute.scoring import Recipe
+from asdcore.compute.encoding.requests import Request
+from asdcore.compute.scoring.scoring import Recipe
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import Plugins, chosen, loaded
 from asdcore.detector.baselines import Baselines, KnownMachine

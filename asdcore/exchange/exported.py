@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.table_files import write_parquet
-from asdcore.compute.scoring import combined
+from asdcore.compute.scoring.scoring import combined
 from asdcore.contract.plugins import installed
 from asdcore.errors import DataError, did_you_mean
 from asdcore.held_out import Networks

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.drawing.colours import BLUE, GREY, ORANGE
 from asdcore.drawing.spectrograms import BRIGHTEST, DARKEST, LOWEST, png, spectrogram
 from asdcore.errors import AsdcoreError, DataError

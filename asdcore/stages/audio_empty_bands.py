@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.components.checkpoints import CHECKPOINT, pinned
-from asdcore.compute.built_encoders import build_encoder
+from asdcore.compute.encoding.built_encoders import build_encoder
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.errors import AsdcoreError, blamed, located
 from asdcore.portfolio import Branch, EncoderChoice

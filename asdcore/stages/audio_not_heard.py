@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from asdcore.components.checkpoints import pinned
-from asdcore.compute.built_encoders import hears
+from asdcore.compute.encoding.built_encoders import hears
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.portfolio import Branch, EncoderChoice
 from asdcore.stages import audio_above, audio_empty_bands

@@ -21,17 +21,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.compute import encoding
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
-from asdcore.compute.known_recordings import IMPORT, unknown_recordings
-from asdcore.compute.long_clips import hear_long
+from asdcore.compute.component_checks.stateless import check_forgets
+from asdcore.compute.encoding import encoding
+from asdcore.compute.encoding.known_recordings import IMPORT, unknown_recordings
+from asdcore.compute.encoding.long_clips import hear_long
+from asdcore.compute.encoding.requests import Features, Output, Request
 from asdcore.compute.recipes import FEATURE_CODE
-from asdcore.compute.requests import Features, Output, Request
-from asdcore.compute.stateless import check_forgets
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import installed
-from asdcore.data.audio import AudioFacts, decode, decode_new, is_long
-from asdcore.data.file_content import LARGE
+from asdcore.data.recordings.audio import AudioFacts, decode, decode_new, is_long
+from asdcore.data.recordings.file_content import LARGE
 from asdcore.errors import DataError, located
 from asdcore.stages.embed_ahead import AHEAD, done_ahead
 from asdcore.stages.embed_jobs import CHUNK, EmbedJob, plan, plan_new, requests_of

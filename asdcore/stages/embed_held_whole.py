@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from asdcore.compute.long_clips import refused
-from asdcore.compute.requests import Request
-from asdcore.data.audio import HELD
+from asdcore.compute.encoding.long_clips import refused
+from asdcore.compute.encoding.requests import Request
+from asdcore.data.recordings.audio import HELD
 from asdcore.errors import DataError
 from asdcore.stages.embed_jobs import EmbedJob
 

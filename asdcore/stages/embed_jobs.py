@@ -15,8 +15,8 @@ import polars as pl
 
 from asdcore.components.checkpoints import pinned
 from asdcore.compute.code_in_use import Code, Use, code_of
+from asdcore.compute.encoding.requests import Output, Request
 from asdcore.compute.recipes import FEATURE_CODE, feature_recipe, pooling_recipe
-from asdcore.compute.requests import Output, Request
 from asdcore.contract.plugins import Plugins
 from asdcore.held_out import NONE, Networks
 from asdcore.portfolio import Branch, Part, TrainedState

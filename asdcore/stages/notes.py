@@ -8,8 +8,8 @@ import polars as pl
 
 from asdcore.compute.recipes import takes_device
 from asdcore.contract.plugins import installed
-from asdcore.data.noticed import Noticed
-from asdcore.data.remarks import remarks_on
+from asdcore.data.clip_index.noticed import Noticed
+from asdcore.data.clip_index.remarks import remarks_on
 from asdcore.errors import DataError
 from asdcore.portfolio import DEFAULT_TASK, Portfolio
 from asdcore.store.tables import CELL

@@ -24,11 +24,11 @@ import polars as pl
 
 from asdcore.basics.rounding import rounded_column
 from asdcore.components.build import build
-from asdcore.compute.aligned_networks import aligned
-from asdcore.compute.clip_order import clips_of_cells
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
-from asdcore.compute.fitted import fit_and_keep, fit_once
-from asdcore.compute.scoring import TRAIN_FIRST, Cell, Rows, Scores, Work
+from asdcore.compute.scoring.aligned_networks import aligned
+from asdcore.compute.scoring.clip_order import clips_of_cells
+from asdcore.compute.scoring.fitted import fit_and_keep, fit_once
+from asdcore.compute.scoring.scoring import TRAIN_FIRST, Cell, Rows, Scores, Work
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import Plugins, installed
 from asdcore.errors import DataError, blamed, located, warned

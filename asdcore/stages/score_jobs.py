@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from asdcore.components.build import build
 from asdcore.components.checkpoints import pinned
 from asdcore.components.seeds import seeded
-from asdcore.compute.clip_order import clips_of_cells
 from asdcore.compute.code_in_use import Code, Use, code_of
-from asdcore.compute.fitted import FITTED_CODE, Model
 from asdcore.compute.recipes import component_recipe, feature_recipe, framework_digest, library_versions
-from asdcore.compute.scoring import Recipe
+from asdcore.compute.scoring.clip_order import clips_of_cells
+from asdcore.compute.scoring.fitted import FITTED_CODE, Model
+from asdcore.compute.scoring.scoring import Recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.held_out import NONE, HeldOut, Kept, Networks, always_leaves_out, kept, places
 from asdcore.portfolio import Branch, Portfolio
@@ -99,13 +99,13 @@ class ScoreJob:
 
 SCORING_CODE = framework_digest(
     "basics/rounding.py",
-    "compute/aligned_networks.py",
-    "compute/checked_outputs.py",
-    "compute/fitted.py",
-    "compute/scoring.py",
+    "compute/scoring/aligned_networks.py",
+    "compute/component_checks/checked_outputs.py",
+    "compute/scoring/fitted.py",
+    "compute/scoring/scoring.py",
     "stages/score.py",
     "stages/score_jobs.py",
-    "data/distances.py",
+    "data/features/distances.py",
     "store/fitted_state.py",
     *HELD_OUT,
 )

@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 
 from asdcore.basics.rounding import Grid
-from asdcore.compute.clip_order import clips_of_cells
 from asdcore.compute.code_in_use import check_loaded
-from asdcore.compute.fitted import Model, Restored, bring_back
-from asdcore.compute.scoring import Cell, Scores
+from asdcore.compute.scoring.clip_order import clips_of_cells
+from asdcore.compute.scoring.fitted import Model, Restored, bring_back
+from asdcore.compute.scoring.scoring import Cell, Scores
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import installed
 from asdcore.errors import DataError, ManifestError, blamed, located, warned

@@ -20,19 +20,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asdcore.compute import encoding
-from asdcore.compute.built_encoders import build_encoder, restored_encoder
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
+from asdcore.compute.encoding import encoding
+from asdcore.compute.encoding.built_encoders import build_encoder, restored_encoder
+from asdcore.compute.encoding.requests import Output, Request
 from asdcore.compute.kernels import processor
-from asdcore.compute.relayed_progress import relayed
-from asdcore.compute.requests import Output, Request
-from asdcore.compute.resumable_training import ResumableTraining
 from asdcore.compute.threads import single_threaded
-from asdcore.compute.waveforms import WaveformSet
+from asdcore.compute.training.relayed_progress import relayed
+from asdcore.compute.training.resumable_training import ResumableTraining
+from asdcore.compute.training.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
 from asdcore.contract.tokens import is_exact
 from asdcore.contract.train_clips import ListedClips, Waveform
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import PluginError, StoreError, blamed, located, warned
 from asdcore.portfolio.trained_state import KIND, learnt_digest, read_trained
 from asdcore.progress import doing

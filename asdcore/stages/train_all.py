@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from asdcore.compute.relayed_progress import relays
+from asdcore.compute.training.relayed_progress import relays
 from asdcore.contract.plugins import installed
 from asdcore.execution import Elsewhere, run_jobs
 from asdcore.held_out import NONE, Networks

@@ -34,7 +34,7 @@ from asdcore.store.cache import Store
 from asdcore.store.digest import recipe_digest
 from asdcore.store.tables import CELL, FULL
 
-HEARING = (*SOUND_MODULES, "compute/encoding.py", "compute/waveforms.py")
+HEARING = (*SOUND_MODULES, "compute/encoding/encoding.py", "compute/training/waveforms.py")
 TRAINING_CODE = framework_digest(
     *HEARING, "contract/train_clips.py", "stages/train.py", "stages/train_jobs.py", "store/fitted_state.py"
 )

@@ -74,7 +74,7 @@ class Store:
 
     @property
     def recordings(self) -> Path:
-        """What recordings are known to be; see :mod:`asdcore.data.remembered_facts`."""
+        """What recordings are known to be; see :mod:`asdcore.data.clip_index.remembered_facts`."""
         return self.root / "recordings"
 
     @property

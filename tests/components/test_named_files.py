@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from asdcore.components.named_files import by_content, held, modules_named, paths_named, released, tree_digest
-from asdcore.compute.recordings_out_of_reach import check_apart
+from asdcore.compute.component_checks.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import Component
 from asdcore.errors import PortfolioError, ResourceError
 from asdcore.portfolio import Choice, Named

@@ -23,7 +23,8 @@ import soundfile
 
 import asdcore
 from asdcore.cli import main
-from asdcore.compute import encoding, recipes
+from asdcore.compute import recipes
+from asdcore.compute.encoding import encoding
 from asdcore.errors import DataError, DatasetError, ManifestError, StoreError
 from asdcore.frozen.freeze import freeze
 from asdcore.frozen.infer import SCORE_FILES, WORK, infer
@@ -285,7 +286,7 @@ def test_one_sound_under_two_names_gets_one_score(world, tmp_path):
 
 @pytest.mark.parametrize("large", [1, 1 << 23])
 def test_a_silent_channel_is_noted_whether_a_clip_is_read_in_blocks_or_at_once(world, tmp_path, monkeypatch, large):
-    monkeypatch.setattr("asdcore.data.audio.LARGE", large)
+    monkeypatch.setattr("asdcore.data.recordings.audio.LARGE", large)
     shutil.copytree(world.evaluation, tmp_path / "data")
     clip = tmp_path / "data" / "fan" / "test" / "section_00_0004.wav"
     samples, rate = soundfile.read(clip)

@@ -10,9 +10,9 @@ import pytest
 
 import asdcore
 from asdcore import hookimpl
-from asdcore.compute import built_encoders
+from asdcore.compute.encoding import built_encoders
 from asdcore.contract.plugins import Plugins, offered
-from asdcore.data.audio import resample
+from asdcore.data.recordings.audio import resample
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import audio_empty_bands
 

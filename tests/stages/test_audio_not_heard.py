@@ -9,7 +9,7 @@ import pytest
 
 import asdcore
 from asdcore import hookimpl
-from asdcore.compute import built_encoders
+from asdcore.compute.encoding import built_encoders
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import audio_not_heard

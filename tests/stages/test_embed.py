@@ -13,10 +13,10 @@ import soundfile
 
 import asdcore
 from asdcore import Tokens, hookimpl
-from asdcore.compute import built_encoders, encoding
+from asdcore.compute.encoding import built_encoders, encoding
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import Plugins, offered
-from asdcore.data.pooling import pool
+from asdcore.data.features.pooling import pool
 from asdcore.errors import DataError, PluginError, PortfolioError
 from asdcore.portfolio import parse_portfolio
 from asdcore.stages import embed
@@ -479,8 +479,8 @@ def test_long_recordings_among_clips_get_the_features_that_they_have_in_memory(
     wanted = branches("logmel", "layered") | {"far": branches("psd_shape", view="far")["b0"]}
     index, _ = work(dataset, Store(tmp_path / "memory"), wanted, plugins)
     sizes = sorted((dataset / clip).stat().st_size for clip in index["clip"])
-    monkeypatch.setattr("asdcore.data.audio.LARGE", sizes[len(sizes) // 2])
-    monkeypatch.setattr("asdcore.data.file_content.LARGE", sizes[len(sizes) // 2])
+    monkeypatch.setattr("asdcore.data.recordings.audio.LARGE", sizes[len(sizes) // 2])
+    monkeypatch.setattr("asdcore.data.recordings.file_content.LARGE", sizes[len(sizes) // 2])
     store = Store(tmp_path / "blocks")
     if kind == "indexed":
         assert work(dataset, store, wanted, plugins)[0].equals(index)
@@ -495,8 +495,8 @@ def test_long_recordings_among_clips_get_the_features_that_they_have_in_memory(
 
 
 def test_long_recordings_that_cannot_be_had_are_named(tmp_path, plugins, make_dataset, monkeypatch):
-    monkeypatch.setattr("asdcore.data.audio.LARGE", 1)
-    monkeypatch.setattr("asdcore.data.file_content.LARGE", 1)
+    monkeypatch.setattr("asdcore.data.recordings.audio.LARGE", 1)
+    monkeypatch.setattr("asdcore.data.recordings.file_content.LARGE", 1)
     root = make_dataset(tmp_path / "data", ("fan",), source=3, target=2, test=1)
     index = asdcore.load_dataset("dcase").clips(root)
     paths = sorted((root / "fan").rglob("*.wav"))

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 import asdcore
-from asdcore.compute.held_whole import too_large, too_long
-from asdcore.compute.requests import Output, Request
+from asdcore.compute.encoding.held_whole import too_large, too_long
+from asdcore.compute.encoding.requests import Output, Request
 from asdcore.errors import DataError
 from asdcore.stages import embed_held_whole
 from asdcore.stages.embed_jobs import EmbedJob

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from asdcore import hookimpl
 from asdcore.basics.rounding import BITS, Grid
 from asdcore.components.build import build
-from asdcore.compute import scoring
 from asdcore.compute.recipes import feature_recipe
+from asdcore.compute.scoring import scoring
 from asdcore.contract.plugins import Plugins, offered
 from asdcore.errors import DataError, PluginError
 from asdcore.held_out import HeldOut, out_of_fold, places

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from asdcore.cli import main
-from asdcore.data.audio import inspect_audio
+from asdcore.data.recordings.audio import inspect_audio
 from asdcore.errors import LostDiskError
 from asdcore.store import even_shards, file_locks, shard_names
 from asdcore.store.atomic import write_bytes

@@ -9,7 +9,7 @@ import pytest
 
 import asdcore
 from asdcore.cli.decisions import decisions
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import DataError, PluginError, PortfolioError, StoreError
 from asdcore.frozen.manifest.statement import read_manifest
 from asdcore.preflight.complexity import complexity

@@ -11,14 +11,14 @@ import polars as pl
 import pytest
 
 import asdcore
-from asdcore.compute import relayed_progress
-from asdcore.compute.relayed_progress import relayed, relays
-from asdcore.compute.resumable_training import ResumableTraining
-from asdcore.compute.waveforms import WaveformSet
+from asdcore.compute.training import relayed_progress
+from asdcore.compute.training.relayed_progress import relayed, relays
+from asdcore.compute.training.resumable_training import ResumableTraining
+from asdcore.compute.training.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
 from asdcore.contract.train_clips import About, ListedClips
 from asdcore.contract.training import TrainClips, Training
-from asdcore.data.clips import completed
+from asdcore.data.clip_index.clips import completed
 from asdcore.errors import DataError, PluginError, StoreError
 from asdcore.held_out import crossfit_folds
 from asdcore.portfolio import OutOfFold, load_portfolio

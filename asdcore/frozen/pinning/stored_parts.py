@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore.compute.fitted import Model, read_kept
 from asdcore.compute.recipes import feature_recipe
+from asdcore.compute.scoring.fitted import Model, read_kept
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import ManifestError
 from asdcore.held_out import Networks, branch_at

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from asdcore.basics.rounding import BITS
-from asdcore.compute.scoring import load_features
+from asdcore.compute.scoring.scoring import load_features
 from asdcore.contract.plugins import installed
-from asdcore.data.distances import distances
+from asdcore.data.features.distances import distances
 from asdcore.errors import EvaluationError
 from asdcore.evidence.selection.candidates import open_candidates, places_of
 from asdcore.evidence.selection.mirror import mirror

@@ -282,8 +282,8 @@ FEATURES = """
     import hashlib, json, sys
     from pathlib import Path
     import numpy as np
-    from asdcore.compute import encoding
-    from asdcore.compute.requests import Output, Request
+    from asdcore.compute.encoding import encoding
+    from asdcore.compute.encoding.requests import Output, Request
 
     clips, encoders = json.loads(sys.argv[1]), json.loads(sys.argv[2])
     poolings = {"mean_std": {}, "max": {}, "gem": {"p": 3.0}, "rdp": {"gamma": 10.0}, "frames": {}}
