@@ -288,8 +288,8 @@ with the HEAR API.
 | imported | nothing: its features were [computed elsewhere](../docs/features.md) | | theirs | theirs | theirs |
 | onnx | any ONNX or TFLite file that takes a waveform | as told | the file's | the file's | the file's |
 
-**gain** is what another gain of the recorder does to tokens: nothing, an offset or a factor, or a network hears it in its
-own way. `melspec` with `log = true` has an offset, `logmel` with `log = false` a factor. Of the encoders above only
+**gain** is what another gain of the recorder does to tokens: nothing, an offset or a factor, or a network hears it in
+its own way. `melspec` with `log = true` has an offset, `logmel` with `log = false` a factor. Of the encoders above only
 `hubert`, `wavlm` and `data2vec` with `normalize` do not hear it. [Recordings](../docs/recordings.md#gain) says what
 follows.
 
