@@ -114,7 +114,7 @@ def _work(encoder: dict[str, object], n: int, folder: Path) -> tuple[Callable[[]
     from asdcore.compute.threads import single_threaded
     from asdcore.contract.plugins import installed
     from asdcore.portfolio import parse_portfolio
-    from asdcore.stages import embed
+    from asdcore.stages.embedding import embed
     from asdcore.store.cache import Store
 
     rng = np.random.default_rng(0)

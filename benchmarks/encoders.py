@@ -29,7 +29,7 @@ from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import PluginError, ResourceError
 from asdcore.preflight.multiply_accumulates import unfused
 from asdcore.resources.entries import Facts, Resource, entry_text, load_entry
-from asdcore.store.atomic import write_text
+from asdcore.store.disk.atomic import write_text
 from benchmarks import hollow_checkpoints
 
 ROOT = Path(__file__).parents[1]

@@ -88,7 +88,7 @@ def _extraction() -> list[bool]:
 
     import asdcore
     from asdcore.data.recordings.audio import decode
-    from asdcore.store.digest import file_digest
+    from asdcore.store.digests.digest import file_digest
 
     encoder: Any = asdcore.load_encoder(
         "discriminative",

@@ -16,7 +16,7 @@ from asdcore.contract.training import SCOPES
 from asdcore.data.features.pooling import complete
 from asdcore.errors import PluginError, PortfolioError, blamed
 from asdcore.portfolio import Branch, Choice, EncoderChoice, Part
-from asdcore.store.digest import bytes_digest, file_digest, recipe_digest
+from asdcore.store.digests.digest import bytes_digest, file_digest, recipe_digest
 
 NUMERIC_LIBRARIES = (
     "ai-edge-litert",
@@ -70,8 +70,8 @@ FEATURE_MODULES = (
     "compute/encoding/long_clips.py",
     "compute/encoding/requests.py",
     "compute/scoring/restoring.py",
-    "stages/embed.py",
-    "stages/embed_jobs.py",
+    "stages/embedding/embed.py",
+    "stages/embedding/embed_jobs.py",
 )
 FEATURE_CODE = framework_digest(*FEATURE_MODULES)
 """The digest of the code that computes features, as this process has loaded it."""

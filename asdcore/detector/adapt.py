@@ -34,8 +34,8 @@ from asdcore.frozen.manifest.statement import Manifest
 from asdcore.pipeline import Work
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
-from asdcore.store.atomic import check_writable, disk_trouble
 from asdcore.store.cache import Store, default_store
+from asdcore.store.disk.atomic import check_writable, disk_trouble
 
 WAYS = ("second", "replacement")
 

@@ -26,7 +26,7 @@ from asdcore.detector.verdict import Nearest
 from asdcore.errors import ManifestError, blamed, located
 from asdcore.frozen.inference.bit_checks import prove_probes
 from asdcore.portfolio import Named
-from asdcore.stages.score_new import Grids, Probe, grids, on_grids
+from asdcore.stages.scoring.score_new import Grids, Probe, grids, on_grids
 from asdcore.store.cache import rows_of
 from asdcore.store.fitted_state import unpack
 from asdcore.store.tables import FEATURES, FULL

@@ -26,8 +26,8 @@ from asdcore.detector.container import Container
 from asdcore.errors import DataError, ManifestError
 from asdcore.held_out import NONE, Networks
 from asdcore.portfolio import Branch, Portfolio
-from asdcore.stages.embed import requests_of
-from asdcore.stages.score_jobs import features_recipe
+from asdcore.stages.embedding.embed import requests_of
+from asdcore.stages.scoring.score_jobs import features_recipe
 from asdcore.store.cache import Store
 
 NOWHERE = Store(Path("detector"))

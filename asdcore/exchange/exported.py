@@ -17,9 +17,9 @@ from asdcore.errors import DataError, did_you_mean
 from asdcore.held_out import Networks
 from asdcore.portfolio import Branch, parse_portfolio
 from asdcore.runs.folder import Run, load_run
-from asdcore.stages.score_jobs import features_recipe
-from asdcore.store.atomic import atomic_path, fresh_folder
+from asdcore.stages.scoring.score_jobs import features_recipe
 from asdcore.store.cache import FeatureSet, Store
+from asdcore.store.disk.atomic import atomic_path, fresh_folder
 
 Floats = NDArray[np.float32]
 

@@ -68,12 +68,12 @@ from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, load_run
 from asdcore.runs.writing import write_run
-from asdcore.stages import embed
 from asdcore.stages.decide import check_attainable
-from asdcore.stages.notes import notes_on
-from asdcore.store.atomic import disk_trouble
+from asdcore.stages.embedding import embed
+from asdcore.stages.notes_on_data.notes import notes_on
 from asdcore.store.cache import Store
-from asdcore.store.exclusive_folder import claimed
+from asdcore.store.disk.atomic import disk_trouble
+from asdcore.store.disk.exclusive_folder import claimed
 from asdcore.store.tables import CELL, CLIP_INDEX
 from asdcore.submission.package import write_scores
 

@@ -14,10 +14,10 @@ import polars as pl
 
 from asdcore.basics import table_files
 from asdcore.errors import StoreError
-from asdcore.store.atomic import atomic_path
-from asdcore.store.digest import TABLE_ALGORITHM, table_digest
-from asdcore.store.lost_disk import answering
-from asdcore.store.shared_disk import appears, is_regular, unstale
+from asdcore.store.digests.digest import TABLE_ALGORITHM, table_digest
+from asdcore.store.disk.atomic import atomic_path
+from asdcore.store.disk.lost_disk import answering
+from asdcore.store.disk.shared_disk import appears, is_regular, unstale
 
 Dtype = pl.DataType | type[pl.DataType]
 

@@ -24,9 +24,9 @@ from asdcore.held_out import crossfit_folds
 from asdcore.portfolio import OutOfFold, load_portfolio
 from asdcore.portfolio.trained_state import TrainedState, read_trained
 from asdcore.progress import Lines, doing, saying, told
-from asdcore.stages import train
+from asdcore.stages.training import train
 from asdcore.store.cache import Store
-from asdcore.store.file_locks import take
+from asdcore.store.disk.file_locks import take
 
 EPOCH = ".epoch.safetensors"
 
@@ -115,7 +115,7 @@ def test_the_epoch_or_state_of_another_training_is_refused(job):
 
 def test_a_second_process_waits_and_then_finds_what_the_first_has_trained(job, monkeypatch):
     mine = job()
-    monkeypatch.setattr("asdcore.stages.train.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("asdcore.stages.training.train.time.sleep", lambda seconds: None)
     mine.path.parent.mkdir(parents=True)
     lock = take(mine.path.with_suffix(".lock"))
     waiting = threading.Event()

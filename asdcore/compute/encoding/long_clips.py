@@ -31,7 +31,7 @@ from asdcore.data.recordings.audio import AudioFacts, Resampler, decode_new, dec
 from asdcore.data.recordings.sound_digest import SoundDigest
 from asdcore.data.recordings.still_channels import StillChannels
 from asdcore.errors import DataError, PluginError, blamed, located
-from asdcore.store.atomic import disk_trouble
+from asdcore.store.disk.atomic import disk_trouble
 
 AnyFloats = NDArray[np.floating[Any]]
 

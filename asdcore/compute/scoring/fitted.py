@@ -19,7 +19,7 @@ from asdcore.compute.recipes import framework_digest
 from asdcore.compute.scoring.restoring import restored
 from asdcore.compute.scoring.scoring import Rows, Scores, Work, score_alone
 from asdcore.errors import PluginError, StoreError, located
-from asdcore.store.atomic import write_bytes
+from asdcore.store.disk.atomic import write_bytes
 from asdcore.store.fitted_state import Kept, pack, read_state, unpack
 
 FITTED_CODE = framework_digest(

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.errors import StoreError
-from asdcore.store.atomic import write_bytes
-from asdcore.store.digest import recipe_digest
+from asdcore.store.digests.digest import recipe_digest
+from asdcore.store.disk.atomic import write_bytes
 from asdcore.store.fitted_state import pack, unpack
 
 Waveform = NDArray[np.float32]

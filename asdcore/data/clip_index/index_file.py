@@ -10,7 +10,7 @@ from asdcore.basics.paths import is_recording, walked
 from asdcore.basics.recording_parts import part_of
 from asdcore.basics.table_files import write_csv, write_parquet
 from asdcore.errors import DataError
-from asdcore.store.atomic import atomic_path
+from asdcore.store.disk.atomic import atomic_path
 
 KNOWN = ("machine", "split", "section", "domain", "label", "attributes")
 PART = ("start", "end", "channel", "rate", "unit")

@@ -29,7 +29,7 @@ import polars as pl
 from asdcore.basics.recording_parts import recording_name
 from asdcore.data.recordings.audio import AudioFacts
 from asdcore.errors import StoreError
-from asdcore.store.digest import bytes_digest
+from asdcore.store.digests.digest import bytes_digest
 from asdcore.store.tables import AUDIO_FACTS, Table, read_table, write_table
 
 STATUS = ("size", "inode", "modified", "changed")

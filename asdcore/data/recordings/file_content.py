@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import IO, Any, Self, overload
 
 from asdcore.errors import AsdcoreError, DataError
-from asdcore.store.lost_disk import is_lost, lost
+from asdcore.store.disk.lost_disk import is_lost, lost
 
 LARGE = 1 << 23
 """Bytes from which on a file is not held in memory: more than 4 minutes of 16 bits at 16 kHz."""

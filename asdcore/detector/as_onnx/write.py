@@ -25,7 +25,7 @@ from asdcore.detector.detector import Detector, Parts
 from asdcore.detector.listen import SHORTEST
 from asdcore.detector.machine import FrozenMachine
 from asdcore.detector.systems import Scale
-from asdcore.store.atomic import write_bytes
+from asdcore.store.disk.atomic import write_bytes
 from asdcore.version import __version__
 
 LARGEST = 2_000_000_000

@@ -11,7 +11,7 @@ from asdcore.data.recordings.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError
 from asdcore.held_out import NONE
 from asdcore.pipeline import Work
-from asdcore.stages.embed_jobs import EmbedJob, plan_new
+from asdcore.stages.embedding.embed_jobs import EmbedJob, plan_new
 
 
 def reading_jobs(work: Work, machines: Mapping[Path, str], facts: Mapping[str, AudioFacts | str]) -> list[EmbedJob]:

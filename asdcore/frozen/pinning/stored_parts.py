@@ -16,7 +16,7 @@ from asdcore.errors import ManifestError
 from asdcore.held_out import Networks, branch_at
 from asdcore.portfolio import Portfolio
 from asdcore.runs.folder import Run
-from asdcore.stages.score_jobs import plan
+from asdcore.stages.scoring.score_jobs import plan
 from asdcore.store.cache import Store
 from asdcore.store.tables import CELL, FULL
 

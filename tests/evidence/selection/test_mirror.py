@@ -18,7 +18,7 @@ from asdcore.evidence.selection.mirror import mirror
 from asdcore.evidence.uncertainty import differences
 from asdcore.held_out import held_out_of
 from asdcore.portfolio import parse_portfolio
-from asdcore.stages import score
+from asdcore.stages.scoring import score
 from asdcore.store.cache import Store
 
 GOOD, POOR = {"fan": 2.0, "valve": 2.0}, {"fan": 0.5, "valve": 0.5}

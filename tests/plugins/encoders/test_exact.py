@@ -28,7 +28,7 @@ from asdcore import PluginError
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import installed
 from asdcore.portfolio import parse_portfolio
-from asdcore.store.digest import recipe_digest
+from asdcore.store.digests.digest import recipe_digest
 from asdcore.testing import encoder_checks
 from asdcore_plugins.nn import panns
 from asdcore_plugins.nn.dymn import DyMN
