@@ -24,7 +24,7 @@ import polars as pl
 
 from asdcore.basics.table_files import read_parquet
 from asdcore.errors import ManifestError
-from asdcore.store.atomic import write_bytes
+from asdcore.store.disk.atomic import write_bytes
 
 MANY = 20_000
 """A manifest of more recordings has shards."""
