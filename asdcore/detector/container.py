@@ -35,6 +35,7 @@ from asdcore.frozen.manifest.statement import Manifest, NothingToCheckError, che
 from asdcore.store.digests.canonical import canonical_json
 from asdcore.store.digests.sealed_json import FIELD, is_sealed, seal, unsealed
 from asdcore.store.disk.zips import Content, DamagedError, blocks_of, opened_zip, write_stored
+from asdcore.store.tables import Table
 
 FORMAT = 1
 ABOUT, MANIFEST, SIGNATURE = "detector.json", "manifest.json", "manifest.json.sig"
