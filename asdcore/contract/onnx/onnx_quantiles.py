@@ -73,7 +73,7 @@ def normal_quantile_of_log(log_p: Any) -> Any:
 
 
 def arctan2(y: Any, x: Any) -> Any:
-    """Return the angle of the point (x, y), in [-pi, pi]; 0 of the origin."""
+    """Return the angle of the point (x, y), in [-pi, pi]; 0 of the origin. The sign of a zero does not count."""
     high, wide = abs(y), abs(x)
     slope = high.op("Min", wide) / high.op("Max", wide).op("Max", np.finfo(np.float64).tiny)
     # The operator takes float32 alone; one step of Newton's method squares its error.
