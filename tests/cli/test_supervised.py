@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import asdcore
-from asdcore.store.exclusive_folder import CLAIM
+from asdcore.store.disk.exclusive_folder import CLAIM
 
 START = """
 import atexit, os, signal, sys, threading, time
