@@ -2,9 +2,9 @@
 
 A(x) = min_y d(x, y) / rho(y). rho(y) is the mean distance of a train normal to its nearest others up to the end of its
 cluster. The cluster ends at the first neighbour whose distance is much smaller than the next one's: of the ratios
-r_k = d_k / d_(k+1) of a train normal, averaged in pairs, at the first one below the ``quantile`` of all of them. If there
-is none, the cluster ends two before the last of ``k``, or of half of the others in a small bank. At least two neighbours
-count. After Cluster-Exit Detection (Interspeech 2026); the half of a small bank is ours.
+r_k = d_k / d_(k+1) of a train normal, averaged in pairs, at the first below the ``quantile`` of all. If none is, the
+cluster ends two before the last of ``k``, or of half of the others in a small bank. At least two neighbours count.
+After Cluster-Exit Detection (Interspeech 2026); the half of a small bank is ours.
 
 Repeated clips of a domain count once; the divisor is rho plus 1e-6 times the median positive rho. Leave-one-out is
 exact: the clip is missing from its neighbours' clusters. Time and memory: a distance matrix

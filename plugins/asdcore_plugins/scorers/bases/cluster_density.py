@@ -98,7 +98,7 @@ class ClusterDensity:
     def _filled(self, banks: Banks | BanksWithout) -> Floats:
         limits, distances = self._limits(banks.among(self._counted)), banks.distances()
         rho = banks.filled(self._usual, self._means(distances, limits[banks.bank, banks.row]))
-        # In a small bank the half within which a cluster ends is smaller without some clips, so that all of them change.
+        # Without some clips the nearer half of a small bank is smaller, and any cluster may end elsewhere.
         for bank in np.flatnonzero((limits != self._usual_limit).any(axis=1)):
             of_bank, lost = self._distance.copy(), banks.bank == bank
             of_bank[banks.row[lost]] = distances[lost]
@@ -114,7 +114,7 @@ class ClusterDensity:
         return np.where(count > 0, sums[np.arange(len(count)), sizes - 1] / sizes, np.nan)
 
     def _limits(self, counted: Flags) -> Indices:
-        """Return among how many neighbours a cluster can end (b, n) in banks of clips (b, n): k, or half of the others."""
+        """Return among how many neighbours a cluster can end, in banks of clips, both (b, n): k or half the others."""
         of_group = np.stack([counted[:, self._group == group].sum(axis=1) for group in (0, 1)], axis=1)
         return np.asarray(np.clip((of_group[:, self._group] - 1) // 2, FEWEST, self._distance.shape[1]))
 
