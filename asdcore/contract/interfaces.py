@@ -63,6 +63,9 @@ class Dataset(Protocol):
     Optional: ``recognizes(root) -> int``, for a reader that may serve without being named: how surely the recordings
     below ``root`` are its own, by their names alone. 0: not at all; 1: any will do; 2: their names have its form; 3: a
     file is there that was made for it. The surest reader serves.
+
+    Optional: ``supplemental(root) -> list of str``: recordings that it sets aside knowingly, as paths relative to
+    ``root``. A run hears none of them, and says so.
     """
 
     def clips(self, root: Path) -> pl.DataFrame:
