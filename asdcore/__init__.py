@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from asdcore.contract.left_out_clips import Without, left_out_by_refit
     from asdcore.contract.onnx_graph import OnnxGraph, OnnxValue
     from asdcore.contract.references import DOMAINS, METRICS, REFERENCES
-    from asdcore.data.clips import index_clips
-    from asdcore.data.distances import DISTANCE_BYTES, PreparedBank, distances
-    from asdcore.data.distances_as_onnx import distances_to_onnx
+    from asdcore.data.clip_index.clips import index_clips
+    from asdcore.data.features.distances import DISTANCE_BYTES, PreparedBank, distances
+    from asdcore.data.features.distances_as_onnx import distances_to_onnx
     from asdcore.data.synth import synthesize
     from asdcore.detector.adapt import Adaptation, adapt
     from asdcore.detector.as_onnx.write import OnnxFile, export_onnx
@@ -104,7 +104,7 @@ if TYPE_CHECKING:
 
 # Looked up on first use: importing asdcore (every plugin does) must not load polars or pydantic.
 _LAZY = {
-    "DISTANCE_BYTES": "asdcore.data.distances",
+    "DISTANCE_BYTES": "asdcore.data.features.distances",
     "DOMAINS": "asdcore.contract.references",
     "Adaptation": "asdcore.detector.adapt",
     "Detector": "asdcore.detector.detector",
@@ -114,7 +114,7 @@ _LAZY = {
     "OnnxGraph": "asdcore.contract.onnx_graph",
     "OnnxValue": "asdcore.contract.onnx_graph",
     "Portfolio": "asdcore.portfolio",
-    "PreparedBank": "asdcore.data.distances",
+    "PreparedBank": "asdcore.data.features.distances",
     "REFERENCES": "asdcore.contract.references",
     "Run": "asdcore.runs.folder",
     "SmoothEcdf": "asdcore.fusion.smooth_ecdf",
@@ -128,8 +128,8 @@ _LAZY = {
     "check_submission": "asdcore.submission.check",
     "compare": "asdcore.evidence.comparison",
     "decisions": "asdcore.evidence.false_alarms.decisions",
-    "distances": "asdcore.data.distances",
-    "distances_to_onnx": "asdcore.data.distances_as_onnx",
+    "distances": "asdcore.data.features.distances",
+    "distances_to_onnx": "asdcore.data.features.distances_as_onnx",
     "evaluate": "asdcore.evidence.logged_evaluation",
     "evaluate_scores": "asdcore.evidence.logged_evaluation",
     "explain": "asdcore.explanation.explain",
@@ -140,7 +140,7 @@ _LAZY = {
     "freeze": "asdcore.frozen.freeze",
     "import_features": "asdcore.exchange.imported",
     "import_results": "asdcore.evidence.imported_results",
-    "index_clips": "asdcore.data.clips",
+    "index_clips": "asdcore.data.clip_index.clips",
     "infer": "asdcore.frozen.infer",
     "is_recording": "asdcore.basics.paths",
     "ledger": "asdcore.evidence.ledger",

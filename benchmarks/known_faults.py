@@ -39,7 +39,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 import asdcore
-from asdcore.data.audio import AudioFacts
+from asdcore.data.recordings.audio import AudioFacts
 from asdcore.evidence import metrics
 from asdcore.evidence.labels.truth import truth_of
 from asdcore.evidence.selection.fault_clips import Fault

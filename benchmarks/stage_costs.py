@@ -22,7 +22,7 @@ WIDTH = 128
 def main(portfolio: str, data: str, store: str, out: str, features: str = "made up") -> None:
     """Run, and print what each stage took."""
     import asdcore
-    from asdcore.stages import embed
+    from asdcore.stages.embedding import embed
 
     if features != "real":
         embed.embed = made_up

@@ -70,7 +70,7 @@ from asdcore.cli import (
 from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
 from asdcore.cli.streams import check_folder, is_answer_alone, own_streams
 from asdcore.errors import AsdcoreError, Interrupted, plain_warnings
-from asdcore.store.lost_disk import is_lost, lost
+from asdcore.store.disk.lost_disk import is_lost, lost
 
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
 HELP = {"help": False}

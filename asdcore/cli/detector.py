@@ -17,7 +17,7 @@ from asdcore.cli.streams import write_answer
 from asdcore.errors import DataError, PluginError
 
 if TYPE_CHECKING:
-    from asdcore.data.audio import AudioFacts
+    from asdcore.data.recordings.audio import AudioFacts
     from asdcore.detector.detector import Detector
     from asdcore.detector.verdict import Verdict
 
@@ -100,7 +100,7 @@ def detect(
 
 def _clips(detector: Detector, files: list[Path]) -> tuple[list[Path], list[str]]:
     """Return the clips of files, windows if the detector learnt from such, and what is wrong with files without any."""
-    from asdcore.data.windows import windows_of
+    from asdcore.data.clip_index.windows import windows_of
 
     if detector.windows is None:
         return files, []
@@ -140,7 +140,7 @@ def _verdicts(
     detector: Detector, files: list[Path], machine: str | None, section: str | None, system: str | None
 ) -> tuple[list[_Scored], list[str]]:
     """Return the verdict on every recording, and what is wrong with those that have none."""
-    from asdcore.data.audio import decode_new
+    from asdcore.data.recordings.audio import decode_new
 
     detector.check_asked(machine, section, system)
     scored, troubles = [], _Troubles()
@@ -160,7 +160,7 @@ def _learnt(detector: Detector, scored: list[_Scored], machine: str | None, sect
     """Return the recordings that the detector has learnt, {file: the train normal that it is}, and say so."""
     import polars as pl
 
-    from asdcore.data.same_sound import SOUND, with_sounds
+    from asdcore.data.recordings.same_sound import SOUND, with_sounds
     from asdcore.detector.heard_before import heard_again_note, learnt_before
 
     if not scored:

@@ -40,7 +40,7 @@ def export(rows: Sequence[Mapping[str, Any]], csv: Path | None, latex: Path | No
 
 
 def _write(path: Path, option: str, content: str) -> None:
-    from asdcore.store.atomic import write_text
+    from asdcore.store.disk.atomic import write_text
 
     if str(path) == "-":
         write_answer(content, end="")

@@ -14,7 +14,7 @@ from asdcore.cli.shared import FAILED, Json, StoreDir, print_json, print_lines
 
 if TYPE_CHECKING:
     from asdcore.evidence.ledger import Ledger
-    from asdcore.store.hash_chain import Line
+    from asdcore.store.digests.hash_chain import Line
 
 Hypothesis = Annotated[str | None, typer.Option(help="What you expect, in a sentence, for the ledger.")]
 VerdictOption = Annotated[

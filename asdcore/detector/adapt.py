@@ -18,7 +18,7 @@ import polars as pl
 
 from asdcore.basics.paths import given_path, path_or
 from asdcore.components.readers import in_windows, reader_of, year_of
-from asdcore.compute.recordings_out_of_reach import check_apart
+from asdcore.compute.component_checks.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
 from asdcore.detector.adapted import AdaptedDetector
@@ -34,8 +34,8 @@ from asdcore.frozen.manifest.statement import Manifest
 from asdcore.pipeline import Work
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
-from asdcore.store.atomic import check_writable, disk_trouble
 from asdcore.store.cache import Store, default_store
+from asdcore.store.disk.atomic import check_writable, disk_trouble
 
 WAYS = ("second", "replacement")
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from asdcore.basics.parse import parse_json
 from asdcore.errors import ManifestError
-from asdcore.store.canonical import canonical_json
-from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
-from asdcore.store.zips import Content, DamagedError, blocks_of, opened_zip, write_stored
+from asdcore.store.digests.canonical import canonical_json
+from asdcore.store.digests.sealed_json import FIELD, is_sealed, seal, unsealed
+from asdcore.store.disk.zips import Content, DamagedError, blocks_of, opened_zip, write_stored
 
 FORMAT = 1
 ABOUT = "adapted.json"

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from asdcore.data.recording_kind import RecordingKind
+from asdcore.data.clip_index.recording_kind import RecordingKind
 from asdcore.detector.listen import Features
 from asdcore.detector.machine import FrozenMachine, OfOneKind
 from asdcore.detector.verdict import Verdict

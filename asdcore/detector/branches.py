@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from asdcore.basics.rounding import Grid
 from asdcore.components.build import build
-from asdcore.compute.fitted import Restored, revive
-from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Without, Work, combined
+from asdcore.compute.scoring.fitted import Restored, revive
+from asdcore.compute.scoring.scoring import Cell, Recipe, Rows, Scores, Without, Work, combined
 from asdcore.contract.additive import is_additive
 from asdcore.contract.plugins import Plugins
-from asdcore.data.distances import PreparedBank
+from asdcore.data.features.distances import PreparedBank
 from asdcore.detector.container import Container
 from asdcore.detector.feature_shares import Bank, Shares, check_sum, of_clip, usual
 from asdcore.detector.listen import Features
@@ -26,7 +26,7 @@ from asdcore.detector.verdict import Nearest
 from asdcore.errors import ManifestError, blamed, located
 from asdcore.frozen.inference.bit_checks import prove_probes
 from asdcore.portfolio import Named
-from asdcore.stages.score_new import Grids, Probe, grids, on_grids
+from asdcore.stages.scoring.score_new import Grids, Probe, grids, on_grids
 from asdcore.store.cache import rows_of
 from asdcore.store.fitted_state import unpack
 from asdcore.store.tables import FEATURES, FULL

@@ -29,9 +29,9 @@ from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest.signing import check_signature
 from asdcore.frozen.manifest.statement import Manifest, NothingToCheckError, check_name, parse_manifest
-from asdcore.store.canonical import canonical_json
-from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
-from asdcore.store.zips import Content, DamagedError, blocks_of, opened_zip, write_stored
+from asdcore.store.digests.canonical import canonical_json
+from asdcore.store.digests.sealed_json import FIELD, is_sealed, seal, unsealed
+from asdcore.store.disk.zips import Content, DamagedError, blocks_of, opened_zip, write_stored
 
 FORMAT = 1
 ABOUT, MANIFEST, SIGNATURE = "detector.json", "manifest.json", "manifest.json.sig"

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.basics.recording_parts import part_of
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.detector.adapted_file import CellName
 from asdcore.detector.baselines import KnownMachine
 from asdcore.detector.detector import Detector

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore.data.same_sound import SOUND, copies, cut_from
+from asdcore.data.recordings.same_sound import SOUND, copies, cut_from
 from asdcore.detector.baselines import KnownMachine
 from asdcore.errors import DataError
 from asdcore.portfolio import Portfolio

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from asdcore.components.seeds import seeded
-from asdcore.compute.scoring import Recipe, Rows, Without
+from asdcore.compute.scoring.scoring import Recipe, Rows, Without
 from asdcore.contract.plugins import Plugins
-from asdcore.data.recording_kind import RecordingKind, kind_of
+from asdcore.data.clip_index.recording_kind import RecordingKind, kind_of
 from asdcore.detector.branches import FrozenBranch, FrozenCell
 from asdcore.detector.container import Container
 from asdcore.detector.feature_shares import FeatureShares, Shares

@@ -36,7 +36,7 @@ from asdcore.evidence.metrics import (
 )
 from asdcore.evidence.rules import OWN_RECORDINGS
 from asdcore.evidence.uncertainty import Uncertainty, intervals
-from asdcore.store.digest import table_digest
+from asdcore.store.digests.digest import table_digest
 
 __all__ = [
     "Evaluation",

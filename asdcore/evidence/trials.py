@@ -20,7 +20,7 @@ from asdcore.evidence.labels.scores_with_truth import join_systems
 from asdcore.evidence.look import Look
 from asdcore.evidence.uncertainty.bootstrap import Resampled, Uncertainty
 from asdcore.runs.trials import Trials
-from asdcore.store.digest import table_digest
+from asdcore.store.digests.digest import table_digest
 from asdcore.store.tables import GROUND_TRUTH
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from asdcore.errors import StoreError
 from asdcore.monitor.journal import Journal
 from asdcore.monitor.past import Past, Settings
-from asdcore.store.atomic import atomic_path
+from asdcore.store.disk.atomic import atomic_path
 
 EVERY = 16_000_000
 """Bytes of log after which one is written: some 60,000 windows, which take three seconds of CPU to read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import AsdcoreError
 from asdcore.explanation.explained_file import detector_of_run
 from asdcore.explanation.in_short import in_short

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.compute.recipes import feature_recipe, features_digest
-from asdcore.compute.scoring import Recipe, load_features
+from asdcore.compute.scoring.scoring import Recipe, load_features
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, StoreError
 from asdcore.held_out import Networks

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.data.audio import decode, resample
+from asdcore.data.recordings.audio import decode, resample
 from asdcore.drawing.spectrograms import BRIGHTEST, DARKEST, png, spectrogram
 from asdcore.errors import DataError
 

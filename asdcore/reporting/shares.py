@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from asdcore.compute.scoring import Scores
+from asdcore.compute.scoring.scoring import Scores
 from asdcore.contract.plugins import installed
 from asdcore.detector.systems import FrozenSystem, Shares, scales_of
 from asdcore.errors import AsdcoreError

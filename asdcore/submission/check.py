@@ -19,7 +19,7 @@ import polars as pl
 from asdcore.basics.paths import given_path
 from asdcore.components.build import load_dataset
 from asdcore.components.readers import year_of
-from asdcore.data.clips import looked_at
+from asdcore.data.clip_index.clips import looked_at
 from asdcore.errors import DataError, DatasetError
 from asdcore.evidence.labels.score_lines import Problem
 from asdcore.evidence.metrics import rule

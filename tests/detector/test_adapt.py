@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import asdcore
 from asdcore.cli import app
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import DataError, ManifestError, StoreError
 from asdcore.monitor.setup import settings_of
 from asdcore.portfolio import Decision

@@ -14,8 +14,8 @@ import asdcore
 from asdcore.detector.container import ABOUT, MANIFEST, open_container
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest.statement import NothingToCheckError
-from asdcore.store.canonical import canonical_json
-from asdcore.store.sealed_json import FIELD, seal, unsealed
+from asdcore.store.digests.canonical import canonical_json
+from asdcore.store.digests.sealed_json import FIELD, seal, unsealed
 
 
 def members(path):

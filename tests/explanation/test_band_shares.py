@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asdcore.contract import additive
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.detector import feature_shares
 from asdcore.detector.baselines import Baselines
 from asdcore.errors import PluginError

@@ -24,8 +24,8 @@ from asdcore.frozen.manifest.statement import read_manifest
 from asdcore.frozen.verify import verify
 from asdcore.runs.folder import TABLES, load_run
 from asdcore.runs.writing import write_run
-from asdcore.store.digest import table_digest
-from asdcore.store.sealed_json import FIELD
+from asdcore.store.digests.digest import table_digest
+from asdcore.store.digests.sealed_json import FIELD
 
 
 def listing(folder):

@@ -13,6 +13,7 @@ one_clip_alone    checks of every kind whose rows are clips: no statistics of th
 fitted            checks of every kind with a ``fit``
 blocks            checks of views and encoders that read long recordings in blocks
 channels          the check of views and encoders: 1 or 2 channels
+gain              the check of encoders that say what a recorder's gain does to their tokens
 restores          checks of ``state`` and ``restore``
 onnx_form         checks of ``to_onnx``
 trained           checks of an encoder's training
@@ -38,6 +39,7 @@ from asdcore.authoring.conformance import (
     blocks,
     dataset,
     encoder,
+    gain,
     guard,
     left_out,
     left_out_without,
@@ -72,6 +74,7 @@ _CHECKS: dict[str, tuple[type[Any], tuple[Callable[[Any], None], ...]]] = {
         encoder.EncoderBench,
         (
             *encoder.CHECKS,
+            gain.check_gain,
             *blocks.ENCODER_CHECKS,
             *additive.ENCODER_CHECKS,
             *trained.CHECKS,

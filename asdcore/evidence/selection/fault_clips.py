@@ -19,8 +19,8 @@ import polars as pl
 from asdcore.basics.paths import SOUNDS, files_below
 from asdcore.basics.recording_parts import recording_path
 from asdcore.basics.table_files import read_csv, read_parquet
-from asdcore.data.audio import AudioFacts, inspect_audio
-from asdcore.data.windows import windows_of
+from asdcore.data.clip_index.windows import windows_of
+from asdcore.data.recordings.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError, did_you_mean
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs.folder import Run

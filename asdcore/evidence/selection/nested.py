@@ -33,7 +33,7 @@ from asdcore.runs.folder import Run
 from asdcore.stages.calibrate import calibrate, straight
 from asdcore.stages.decide import decide
 from asdcore.stages.fuse import fuse
-from asdcore.store.digest import table_digest
+from asdcore.store.digests.digest import table_digest
 from asdcore.store.tables import FULL
 
 DEFINITION = (

@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.errors import ManifestError
-from asdcore.store.atomic import write_bytes
+from asdcore.store.disk.atomic import write_bytes
 
 MANY = 20_000
 """A manifest of more recordings has shards."""

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import asdcore
 from asdcore import DataError, EvaluationError
 from asdcore.cli import app
-from asdcore.data import remembered_facts
+from asdcore.data.clip_index import remembered_facts
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.selection.fault_clips import known_faults
 from asdcore.evidence.selection.fault_scores import branch_parts, cell_scores

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asdcore.frozen.manifest.predicate_schema import understood, written
-from asdcore.store.canonical import canonical_json
+from asdcore.store.digests.canonical import canonical_json
 
 number = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False))
 value = st.recursive(
