@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from asdcore.cli import terminal
-from asdcore.cli.export import Csv, Latex, export
+from asdcore.cli.output import terminal
+from asdcore.cli.output.export import Csv, Latex, export
 from asdcore.cli.registry import RegistryDir
 from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError, DatasetError, by_recording, did_you_mean

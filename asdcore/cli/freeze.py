@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asdcore.cli import terminal
+from asdcore.cli.output import terminal
 from asdcore.cli.shared import FAILED, ClusterAddress, Json, Workers, print_json, print_lines, progress
 from asdcore.errors import ManifestError
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore.cli.results import show_comparison
+from asdcore.cli.output.results import show_comparison
 from asdcore.errors import EvaluationError
 from asdcore.evidence.labels.truth import truth_of
 from asdcore.evidence.ledger import read_ledger

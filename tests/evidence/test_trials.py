@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore.cli.results import show_evaluation
+from asdcore.cli.output.results import show_evaluation
 from asdcore.evidence.labels.truth import truth_of
 from asdcore.evidence.ledger import count_looks, read_ledger
 from asdcore.evidence.look import results_in

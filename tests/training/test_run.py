@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import asdcore
-from asdcore.cli.decisions import decisions
+from asdcore.cli.evidence.decisions import decisions
 from asdcore.data.recordings.audio import decode
 from asdcore.errors import DataError, PluginError, PortfolioError, StoreError
 from asdcore.frozen.manifest.statement import read_manifest
