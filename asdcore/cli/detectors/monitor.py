@@ -118,6 +118,7 @@ def _listen(
 ) -> int:
     """Listen until the source ends, and return how many alarms began."""
     from asdcore.compute.threads import single_threaded
+    from asdcore.detector.adapting.heard_before import LearntSound
     from asdcore.monitor.journal import Journal
     from asdcore.monitor.keep_audio import AudioKept
     from asdcore.monitor.monitor import Monitor, keep_folder
@@ -134,6 +135,7 @@ def _listen(
             _print if show else None,
             lambda channels, rate, of_file: machine.kind.misfit(channels, rate, of_file or unit),
             says_why,
+            LearntSound(machine).normal,
         )
         _tell(asked, under_way, file)
         with single_threaded():  # once, not for every window
@@ -141,6 +143,9 @@ def _listen(
                 _print(event)
         count = _count(under_way.windows_now, "window") if under_way.windows_now else "Nothing new, 0 windows"
         typer.echo(f"{count}, {_count(under_way.begun_now, 'alarm')}{_going_on(under_way)}: {file}", err=True)
+    except DataError:
+        journal.discard()  # what cannot be heard leaves no log behind
+        raise
     finally:
         journal.close()
     return under_way.begun_now
