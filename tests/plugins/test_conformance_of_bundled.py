@@ -164,7 +164,7 @@ def cases():
 FORKING = """
 import json, os, sys
 import scipy.stats, sklearn.cluster, sklearn.ensemble, sklearn.mixture, sklearn.neighbors, sklearn.svm, torch
-from asdcore.authoring.conformance.bench.new_process import main
+from asdcore.authoring.conformance.restoring.new_process import main
 
 for line in sys.stdin:
     folder, place, variables = json.loads(line)
@@ -194,7 +194,7 @@ def forked():
             return subprocess.CompletedProcess(command, int(process.stdout.readline()), "", "")
 
         patch.setattr(
-            "asdcore.authoring.conformance.bench.new_process.subprocess",
+            "asdcore.authoring.conformance.restoring.new_process.subprocess",
             SimpleNamespace(**{**vars(subprocess), "run": run}),
         )
         yield
