@@ -11,9 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.basics.recording_parts import part_digest, part_name
+from asdcore.data.clip_index.same_sound import SOUND, copies, cut_from
 from asdcore.data.recordings.audio import digest_of
-from asdcore.data.recordings.same_sound import SOUND, copies, cut_from
-from asdcore.detector.adapting.baselines import KnownMachine
+from asdcore.detector.baselines import KnownMachine
 from asdcore.errors import DataError
 from asdcore.portfolio import Portfolio
 
