@@ -1,6 +1,7 @@
 """Read and write run folders: the tables of a finished run, and its record ``run.json``.
 
 folder   reads a run folder
+portions reads large tables a portion of clips at a time
 record   the schema of ``run.json``
 several  opens several runs that are used together
 trials   runs of one portfolio with several seeds

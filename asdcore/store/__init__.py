@@ -1,6 +1,7 @@
 """Keep tables and computed artifacts on disk: written whole or not at all, checked by digest, named by content.
 
 tables            the schema of every table; writes and reads them as Parquet
+ordered_tables    reads a large table a portion at a time
 cache             the store: features and other artifacts, each named by the digest of its recipe
 shard_names       which shard of features holds which clip
 shard_index       the same, kept in a file

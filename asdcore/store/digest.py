@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,17 +54,16 @@ def table_digest(frame: pl.DataFrame, key: tuple[str, ...]) -> str:
     """Return the ``sha256-table-v1`` (hex) of a frame whose rows are identified by ``key``."""
     frame = frame.sort(key)
     return columns_digest(
-        len(frame), ((column.name, column.dtype, _present(column), _values(column)) for column in frame)
+        len(frame), ((column.name, column.dtype, [_present(column).tobytes()], _values(column)) for column in frame)
     )
 
 
-def columns_digest(rows: int, columns: Iterable[tuple[str, Any, NDArray[np.uint8], Iterable[bytes]]]) -> str:
-    """Return the ``sha256-table-v1`` (hex) of columns: name, type, validity (rows,), and the bytes of the values."""
+def columns_digest(rows: int, columns: Iterable[tuple[str, Any, Iterable[bytes], Iterable[bytes]]]) -> str:
+    """Return the ``sha256-table-v1`` (hex) of columns: name, type, and the bytes of validity and values, in parts."""
     digest = hashlib.sha256(rows.to_bytes(8, "little"))
     for name, dtype, present, values in columns:
         digest.update(f"{name}\0{_type_name(dtype)}\0".encode())
-        digest.update(present.tobytes())
-        for part in values:
+        for part in itertools.chain(present, values):
             digest.update(part)
     return digest.hexdigest()
 
@@ -72,6 +72,14 @@ def text_parts(texts: list[str]) -> list[bytes]:
     """Return what a column of strings without nulls adds to a digest."""
     coded = [text.encode() for text in texts]
     return [np.array([len(code) for code in coded], "<i8").tobytes(), b"".join(coded)]
+
+
+def numbers_bytes(array: NDArray[Any]) -> bytes:
+    """Return what numbers, none of them missing, add to a digest: every NaN is the same, and -0.0 is 0.0."""
+    array = array.astype(array.dtype.newbyteorder("<"))
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
+    return array.tobytes()
 
 
 def _type_name(dtype: pl.DataType) -> str:
@@ -96,11 +104,7 @@ def _values(column: pl.Series) -> list[bytes]:
         return [texts.str.len_bytes().to_numpy().astype("<i8").tobytes(), *_joined(texts)]
     if dtype == pl.Boolean:
         return [_without_nulls(column, False).to_numpy().astype(np.uint8).tobytes()]
-    array = _without_nulls(column, 0).to_numpy()
-    array = array.astype(array.dtype.newbyteorder("<"))
-    if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
-    return [array.tobytes()]
+    return [numbers_bytes(_without_nulls(column, 0).to_numpy())]
 
 
 def _joined(texts: pl.Series) -> list[bytes]:

@@ -6,6 +6,7 @@ complete_tables  a run's tables must have a row for every clip, branch and syste
 recording_names  lists the recordings below a folder
 resources        the checkpoints and modules that a portfolio reads
 stored_parts     the features and fitted states that a run took from its store
+clips_by_sound   which machines have which sound, in little memory
 left_out_groups  how train normals were split to be scored out of fold
 environment      Python, packages, processor, linear algebra
 """
